@@ -1,0 +1,169 @@
+"""What flows between the parts: task, feature pyramid, samples, metrics.
+
+Every part is written against the types here and nothing else of segkit but `registry` and `errors`.
+This file imports no torch, so that recipes can be read and checked without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import torch
+    from torch import Tensor, nn
+
+    Pixels = npt.NDArray[np.uint8]
+    Loss = Callable[[Tensor, Tensor], Tensor]
+    ParameterGroups = list[dict[str, list[nn.Parameter] | float]]
+
+TaskKind = Literal["binary", "multiclass", "multilabel"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is predicted for a pixel; decided once, by the recipe.
+
+    Logits are (B, K, H, W) with K = `channels`. Targets are integers:
+
+    - binary: (B, H, W), 0 background, 1 foreground; K is 1;
+    - multiclass: (B, H, W), an index into `classes`; K is the number of classes;
+    - multilabel: (B, K, H, W), 0 or 1 for each class independently.
+
+    A pixel whose target is `ignore_index` counts in no loss and in no metric. Where the recipe ignores
+    nothing, `ignore_index` is None.
+    """
+
+    kind: TaskKind
+    classes: tuple[str, ...]
+    ignore_index: int | None = None
+
+    @property
+    def channels(self) -> int:
+        """How many logits the model gives for a pixel."""
+        return 1 if self.kind == "binary" else len(self.classes)
+
+
+@dataclass(frozen=True)
+class Pyramid:
+    """What an encoder delivers: one feature map per stage, finest first.
+
+    Map i is (B, channels[i], ceil(H / reductions[i]), ceil(W / reductions[i])).
+    """
+
+    channels: tuple[int, ...]
+    reductions: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.channels)
+
+
+class Encoder(Protocol):
+    """An `nn.Module` that turns an image (B, C, H, W) into a list of feature maps, finest first.
+
+    It describes *all* of its stages; the recipe's `features` chooses which of them reach the decoder.
+    `mean` and `std` are what the encoder's weights expect, per channel, for pixels in 0..1.
+    """
+
+    pyramid: Pyramid
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __call__(self, image: Tensor) -> list[Tensor]:
+        """(B, C, H, W) -> one map per stage."""
+        ...
+
+
+class Decoder(Protocol):
+    """An `nn.Module` that turns feature maps into one map (B, C', h, w).
+
+    C' and h, w are found by a dry run; one convolution (the head) then makes the logits, which are
+    upsampled bilinearly to the image's size where h, w are smaller.
+    """
+
+    def __call__(self, features: list[Tensor]) -> Tensor:
+        """Feature maps, finest first -> one map."""
+        ...
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image and its mask, not yet read.
+
+    Args:
+        name: unique inside its split; the image's file name without folder and ending, where it has one.
+        read: gives the image (H, W, C) as uint8 and the mask as the task's integers, (H, W), or (H, W, K)
+            for multilabel; raises `DataError` that names the file at fault.
+        files: the files that `read` reads, image first; empty where pixels are generated.
+    """
+
+    name: str
+    read: Callable[[], tuple[Pixels, Pixels]]
+    files: tuple[Path, ...] = ()
+
+
+class Source(Protocol):
+    """A data set: where images and masks come from."""
+
+    def splits(self) -> Mapping[str, Sequence[Sample]]:
+        """The samples by the source's own official splits: any of "train", "val", "test".
+
+        A source without official splits gives everything as "train".
+
+        Raises:
+            DataError: naming every file that is missing or has no partner.
+        """
+        ...
+
+
+class Transform(Protocol):
+    """One step of augmentation, applied to image and mask together."""
+
+    def __call__(self, image: Pixels, mask: Pixels, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
+        """(H, W, C) and (H, W) or (H, W, K) -> the same, changed; all randomness comes from `rng`.
+
+        Masks keep their values: they are moved, never blended.
+        """
+        ...
+
+
+class Schedule(Protocol):
+    """A learning-rate schedule over one optimiser, moved on after every step."""
+
+    def step(self) -> None:
+        """Move on by one training step."""
+        ...
+
+    def state_dict(self) -> dict[str, object]:
+        """What is needed to go on from here."""
+        ...
+
+    def load_state_dict(self, state_dict: dict[str, object]) -> None:
+        """Go on from there."""
+        ...
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A score with one written definition, computed per image and independent of batch size.
+
+    `rows` gives, for a batch, one row of numbers per image; `score` turns the rows of any number of images
+    into one number. A metric that is the mean over images has one number per row; a metric over the whole
+    data set (such as `iou_dataset`) has its counts in the row. The score of one image is `score` of its row.
+
+    Args:
+        rows: (logits (B, K, H, W), target) -> (B, S), any floating type; NaN where undefined.
+        score: (N, S) in float64 -> the score; by default the mean over images, undefined ones left out.
+    """
+
+    rows: Callable[[Tensor, Tensor], Tensor]
+    score: Callable[[Tensor], float] | None = None
+
+    def of(self, rows: torch.Tensor) -> float:
+        """The score of the images whose rows (N, S) these are; NaN where it is defined for none of them."""
+        rows = rows.double()
+        return float(rows.nanmean()) if self.score is None else self.score(rows)
