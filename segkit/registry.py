@@ -17,12 +17,29 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
-from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import BaseModel, ConfigDict, ValidationInfo, create_model, field_validator
 
 from segkit.errors import PartError
 
 Factory = TypeVar("Factory", bound=Callable[..., Any])
 REQUIRED: Any = inspect.Parameter.empty
+
+
+class Settings(BaseModel):
+    """Base of everything a recipe may hold: unknown keys are refused, values cannot change afterwards."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, arbitrary_types_allowed=True, protected_namespaces=()
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _true_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Python would take true for 1; no user means that."""
+        field = cls.model_fields.get(info.field_name or "")
+        if isinstance(value, bool) and field and field.annotation in (int, float, int | None, float | None):
+            raise ValueError("true and false are not numbers")
+        return value
 
 
 @dataclass(frozen=True)
@@ -63,14 +80,13 @@ class Entry:
     traits: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
-    def schema(self) -> type[BaseModel]:
+    def schema(self) -> type[Settings]:
         """The options as a pydantic model: unknown keys refused, defaults filled in."""
         fields: dict[str, Any] = {
             option.name: (option.annotation, ... if option.required else option.default)
             for option in self.options.values()
         }
-        config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, protected_namespaces=())
-        return create_model(f"{self.kind}:{self.name}", __config__=config, **fields)
+        return create_model(f"{self.kind}:{self.name}", __base__=Settings, **fields)
 
 
 class Family(Protocol):

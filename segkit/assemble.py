@@ -1,0 +1,181 @@
+"""From names to objects: a checked recipe becomes an `Assembly` that `fit` can train."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from segkit.contracts import Loss, Metric, Sample, Schedule, Source, Task
+from segkit.data.batches import EvalBatches, TrainBatches
+from segkit.data.prepare import Prepared, prepare
+from segkit.data.splits import split_samples
+from segkit.dry_run import Blueprint, build, dry_run
+from segkit.errors import DataError
+from segkit.losses.weighted_sum import weighted_sum
+from segkit.model import Segmenter, head_for
+from segkit.optim.schedules import build_schedule
+from segkit.recipe import Recipe, entry_for
+
+if TYPE_CHECKING:
+    from segkit.events import Stage
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """Everything a run needs, built.
+
+    Args:
+        task: what is predicted.
+        model: with its pretrained weights, on the CPU.
+        stages: the model table.
+        loss: the weighted sum of the recipe's losses.
+        metrics: by name, in the recipe's order.
+        splits: the prepared images.
+        scored_on: the split that is scored after every epoch.
+        reported_on: the split that the best checkpoint is scored on at the end.
+    """
+
+    recipe: Recipe
+    task: Task
+    model: Segmenter
+    stages: list[Stage]
+    loss: Loss
+    metrics: dict[str, Metric]
+    splits: dict[str, Prepared]
+    scored_on: str
+    reported_on: str
+
+    @property
+    def train_batches(self) -> TrainBatches:
+        """The training images, augmented."""
+        data = self.recipe.data
+        train = self.splits["train"]
+        transforms = [build(part) for part in data.augment]
+        return TrainBatches(
+            train.images, train.masks, transforms, data.batch_size, self.recipe.seed, workers=data.workers
+        )
+
+    def eval_batches(self, split: str) -> EvalBatches:
+        """The images of a split, in order, as they are."""
+        data = self.recipe.data
+        return EvalBatches(
+            self.splits[split].images, self.splits[split].masks, data.eval_batch_size or data.batch_size
+        )
+
+    def optimization(self, steps_per_epoch: int) -> tuple[torch.optim.Optimizer, Schedule]:
+        """Optimiser and schedule over the model's parameters, wherever the model is by now."""
+        recipe = self.recipe
+        groups = self.model.parameter_groups(recipe.model.encoder.lr_factor)
+        optimizer: torch.optim.Optimizer = build(recipe.optimizer, groups)
+        schedule = build_schedule(
+            entry_for(recipe.schedule).factory,
+            optimizer,
+            recipe.training.epochs,
+            steps_per_epoch,
+            warmup_epochs=recipe.schedule.warmup_epochs,
+            options=recipe.schedule.options,
+        )
+        return optimizer, schedule
+
+
+def assemble(recipe: Recipe, progress: Progress = lambda label, done, total: None) -> Assembly:
+    """Build everything a recipe names, from the same random state every time.
+
+    Args:
+        recipe: as `load_recipe` gives it.
+        progress: told a label, how much is done, and how much there is.
+
+    Raises:
+        SegkitError: whatever is wrong with data, weights or shapes, before any training.
+    """
+    samples = find_samples(recipe)
+    blueprint = dry_run(recipe.model, recipe.data)
+    task = recipe.data.goal
+    model = build_model(recipe, blueprint)
+    return Assembly(
+        recipe=recipe,
+        task=task,
+        model=model,
+        stages=blueprint.stages,
+        loss=weighted_sum([(part.weight, build(part, task)) for part in recipe.loss]),
+        metrics={part.name: build(part, task) for part in recipe.metrics},
+        splits={split: _prepare(recipe, split, samples[split], progress) for split in samples},
+        scored_on="val" if samples.get("val") else "test",
+        reported_on="test" if samples.get("test") else "val",
+    )
+
+
+def find_samples(recipe: Recipe) -> dict[str, list[Sample]]:
+    """The samples of every split, not yet read; there is something to train on and something to score.
+
+    Raises:
+        DataError: naming what is missing.
+    """
+    source: Source = build(recipe.data.source, recipe.data.goal, recipe.data.channels)
+    samples = split_samples(source.splits(), recipe.data.split, recipe.seed)
+    if not samples.get("train"):
+        raise DataError("there are no training images", where=_root(recipe))
+    if not samples.get("val") and not samples.get("test"):
+        raise DataError(
+            "there are no images to score: the data has no val and no test split",
+            where=_root(recipe),
+            hint="data.split: {by: fraction, val: 0.2} keeps a fifth of the training images for it",
+        )
+    return {split: found for split, found in samples.items() if found}
+
+
+def warnings_for(recipe: Recipe, splits: set[str]) -> list[str]:
+    """What a reader of the scores should know, in whole sentences.
+
+    Args:
+        recipe: as loaded.
+        splits: the names of the splits that have images.
+    """
+    warnings = []
+    if "val" not in splits:
+        warnings.append(
+            "The best epoch is chosen on the test images themselves, as there is no validation split: "
+            "its score is optimistic. data.split: {by: fraction, val: 0.2} keeps images aside for the choice."
+        )
+    encoder = recipe.model.encoder
+    if encoder.frozen and encoder.options.get("weights") == "none":
+        warnings.append("The frozen encoder has random weights (weights: none); it will never learn.")
+    return warnings
+
+
+def build_model(recipe: Recipe, blueprint: Blueprint) -> Segmenter:
+    """The model with its pretrained weights; everything else is drawn from the recipe's seed."""
+    torch.manual_seed(recipe.seed)
+    settings, data = recipe.model, recipe.data
+    encoder = build(settings.encoder, data.channels)
+    normalize = data.normalize or encoder
+    return Segmenter(
+        encoder,
+        build(settings.decoder, blueprint.pyramid),
+        head_for(blueprint.channels, data.goal.channels),
+        stages=blueprint.chosen,
+        mean=normalize.mean,
+        std=normalize.std,
+        frozen=settings.encoder.frozen,
+    )
+
+
+def _prepare(recipe: Recipe, split: str, samples: list[Sample], progress: Progress) -> Prepared:
+    data = recipe.data
+    return prepare(
+        samples,
+        data.size,
+        data.goal,
+        data.channels,
+        progress=lambda done, total: progress(f"{split} images", done, total),
+    )
+
+
+def _root(recipe: Recipe) -> str:
+    options = recipe.data.source.options
+    return str(next((options[key] for key in ("root", "file", "images") if key in options), recipe.data.source.name))

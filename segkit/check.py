@@ -1,0 +1,67 @@
+"""`segkit check`: what files and a dry run tell about a recipe that its schema allows. Nothing is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
+
+from segkit.assemble import find_samples, warnings_for
+from segkit.dry_run import build, dry_run
+from segkit.errors import Problem, SegkitError
+from segkit.events import Stage
+from segkit.recipe import Recipe
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """A recipe that can run.
+
+    Args:
+        recipe: its name.
+        images: number of images by split.
+        stages: the model table.
+        warnings: what the user should know all the same.
+    """
+
+    recipe: str
+    images: dict[str, int]
+    stages: list[Stage]
+    warnings: list[str]
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return asdict(self)
+
+
+def check(recipe: Recipe) -> CheckReport:
+    """Find the data, build the parts, run the model without numbers.
+
+    Raises:
+        SegkitError: with everything that is wrong, not only the first of it.
+    """
+    problems: list[Problem] = []
+
+    def attempt(step: Callable[[], Result]) -> Result | None:
+        try:
+            return step()
+        except SegkitError as error:
+            problems.extend(error.problems)
+            return None
+
+    samples = attempt(lambda: find_samples(recipe))
+    blueprint = attempt(lambda: dry_run(recipe.model, recipe.data))
+    for part in (*recipe.loss, *recipe.metrics):
+        attempt(lambda part=part: build(part, recipe.data.goal))  # type: ignore[misc]
+    for part in recipe.data.augment:
+        attempt(lambda part=part: build(part))  # type: ignore[misc]
+    if problems or samples is None or blueprint is None:
+        raise SegkitError.of(problems)
+    return CheckReport(
+        recipe=recipe.name,
+        images={split: len(found) for split, found in samples.items()},
+        stages=blueprint.stages,
+        warnings=warnings_for(recipe, set(samples)),
+    )

@@ -1,0 +1,1 @@
+"""Decoders: feature pyramid in, one map out."""

@@ -1,0 +1,1 @@
+"""Encoders: image in, feature pyramid out."""

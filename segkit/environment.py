@@ -1,0 +1,73 @@
+"""Where a run took place: versions, hardware, revision, digests. What a reader needs to trust or repeat it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from segkit.data.prepare import Prepared
+
+PACKAGES = (
+    "segkit", "torch", "torchvision", "timm", "segmentation-models-pytorch", "albumentations",
+    "lightning-fabric", "numpy", "pillow", "opencv-python-headless", "pydantic", "scipy",
+)  # fmt: skip
+
+
+def environment() -> dict[str, Any]:
+    """Versions, hardware and the code's git revision, as plain data."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "git": _git(Path(__file__).parent),
+        "command": sys.argv,
+    }
+
+
+def data_digests(splits: dict[str, Prepared]) -> dict[str, str]:
+    """SHA-256 over names and pixels of every split, as the model sees them."""
+    digests = {}
+    for split, prepared in splits.items():
+        total = hashlib.sha256("\n".join(prepared.names).encode())
+        total.update(prepared.images.data)
+        total.update(prepared.masks.data)
+        digests[split] = total.hexdigest()
+    return digests
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(": ", 1)[1] for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _git(folder: Path) -> dict[str, Any] | None:
+    """Revision of the code that ran, and whether it was changed since; None outside a checkout."""
+
+    def ask(*words: str) -> str | None:
+        try:
+            answer = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, timeout=10, check=False)
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return answer.stdout.strip() if answer.returncode == 0 else None
+
+    revision = ask("rev-parse", "HEAD")
+    return {"revision": revision, "changed": bool(ask("status", "--porcelain"))} if revision else None

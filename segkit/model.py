@@ -1,0 +1,132 @@
+"""The model: pixels in, logits out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from segkit.errors import ShapeError
+
+
+class Segmenter(nn.Module):
+    """Normalisation, encoder, decoder and head.
+
+    A frozen encoder stays in evaluation mode whatever mode the model is in, so that no BatchNorm statistic
+    moves and no dropout or drop-path is active in it, and runs without autograd.
+
+    Args:
+        encoder: see `segkit.contracts.Encoder`.
+        decoder: see `segkit.contracts.Decoder`.
+        head: decoder's map -> logits at the decoder's scale.
+        stages: which of the encoder's maps reach the decoder, by index.
+        mean: per channel, for pixels in 0..1.
+        std: per channel, for pixels in 0..1.
+        frozen: whether the encoder is frozen.
+
+    Shape:
+        image: (B, C, H, W), pixels in 0..255, uint8 or floating.
+        output: logits (B, K, H, W).
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        head: nn.Module,
+        *,
+        stages: Sequence[int],
+        mean: Sequence[float],
+        std: Sequence[float],
+        frozen: bool,
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder.requires_grad_(not frozen)
+        self.decoder = decoder
+        self.head = head
+        self.stages = tuple(stages)
+        self.frozen = frozen
+        self.register_buffer("mean", 255 * torch.tensor(mean, dtype=torch.float32).view(1, -1, 1, 1))
+        self.register_buffer("std", 255 * torch.tensor(std, dtype=torch.float32).view(1, -1, 1, 1))
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Segmenter:
+        """Training or evaluation mode; a frozen encoder is always in evaluation mode."""
+        super().train(mode)
+        if self.frozen:
+            self.encoder.eval()
+        return self
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, C, H, W) pixels -> logits (B, K, H, W)."""
+        logits: Tensor = self.head(self.decoder(self.features(image)))
+        if logits.shape[-2:] != image.shape[-2:]:
+            logits = F.interpolate(logits, size=image.shape[-2:], mode="bilinear", align_corners=False)
+        return logits
+
+    def features(self, image: Tensor) -> list[Tensor]:
+        """The encoder's maps that reach the decoder, finest first."""
+        normalised = (image - self.mean) / self.std
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            maps = self.encoder(normalised)
+        return [maps[stage] for stage in self.stages]
+
+    def parameter_groups(self, encoder_lr_factor: float) -> list[dict[str, object]]:
+        """Trainable parameters for the optimiser: the encoder's with their learning-rate factor.
+
+        Biases and normalisation weights (all that is one-dimensional) are not decayed, as is usual.
+        """
+        groups: list[dict[str, object]] = []
+        parts = {1.0: [self.decoder, self.head]}
+        parts.setdefault(encoder_lr_factor, []).append(self.encoder)
+        for factor, modules in parts.items():
+            learning = [p for module in modules for p in module.parameters() if p.requires_grad]
+            for decay in (True, False):
+                chosen = [parameter for parameter in learning if (parameter.ndim > 1) is decay]
+                if chosen:
+                    groups.append({"params": chosen, "lr_factor": factor, "decay": decay})
+        return groups
+
+
+def head_for(channels: int, outputs: int) -> nn.Module:
+    """The head: one 3x3 convolution to the logits."""
+    return nn.Conv2d(channels, outputs, kernel_size=3, padding=1)
+
+
+def digest(module: nn.Module) -> str:
+    """SHA-256 over names and bytes of every parameter and buffer: equal exactly when nothing changed."""
+    total = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        total.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)}".encode())
+        total.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return total.hexdigest()
+
+
+def select_stages(features: str | list[int], count: int) -> list[int]:
+    """Stage numbers from what a recipe says of `features`, finest first.
+
+    Args:
+        features: "last", "all", or numbers; negative ones count from the end.
+        count: how many stages the encoder has.
+
+    Raises:
+        ShapeError: for a stage that is not there, or is listed twice.
+    """
+    if features == "last":
+        return [count - 1]
+    if features == "all":
+        return list(range(count))
+    assert isinstance(features, list)
+    chosen = [stage + count if stage < 0 else stage for stage in features]
+    if any(not 0 <= stage < count for stage in chosen) or len(set(chosen)) < len(chosen):
+        raise ShapeError(
+            f"model.encoder.features: {features} does not name stages of this encoder, each once",
+            hint=f"it has the stages 0 (finest) to {count - 1}",
+        )
+    return sorted(chosen)
