@@ -178,4 +178,6 @@ def _prepare(recipe: Recipe, split: str, samples: list[Sample], progress: Progre
 
 def _root(recipe: Recipe) -> str:
     options = recipe.data.source.options
-    return str(next((options[key] for key in ("root", "file", "images") if key in options), recipe.data.source.name))
+    return str(
+        next((options[key] for key in ("root", "file", "images") if key in options), recipe.data.source.name)
+    )

@@ -27,14 +27,18 @@ app.add_typer(data_app, name="data")
 
 RecipeArgument = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe YAML file.")]
 SetOption = Annotated[
-    list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change a value of the recipe; repeatable.")
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Change a value of the recipe; repeatable."),
 ]
 PluginsOption = Annotated[
-    list[Path] | None, typer.Option("--plugins", metavar="DIR", help="Load parts from a folder or file; repeatable.")
+    list[Path] | None,
+    typer.Option("--plugins", metavar="DIR", help="Load parts from a folder or file; repeatable."),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
-DemoOption = Annotated[bool, typer.Option("--demo", help="Run on synthetic lesions instead of the recipe's data.")]
+DemoOption = Annotated[
+    bool, typer.Option("--demo", help="Run on synthetic lesions instead of the recipe's data.")
+]
 
 
 def example(verb: str) -> str:
@@ -93,7 +97,9 @@ def check(
 
 @app.command(name="list", epilog=example("list decoders"))
 def list_parts(
-    kind: Annotated[str, typer.Argument(help="encoders, decoders, losses, metrics, sources, ... (default: all)")] = "",
+    kind: Annotated[
+        str, typer.Argument(help="encoders, decoders, losses, metrics, sources, ... (default: all)")
+    ] = "",
     plugins: PluginsOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -123,7 +129,9 @@ def show(
     if entry is None:
         guesses = registry.near(name)
         hint = f"did you mean {guesses[0]}? " if guesses else ""
-        raise SegkitError(f"no {registry.kind} is called {name!r}", hint=f"{hint}see segkit list {plural(registry.kind)}")
+        raise SegkitError(
+            f"no {registry.kind} is called {name!r}", hint=f"{hint}see segkit list {plural(registry.kind)}"
+        )
     if json:
         console.print_json(_entry_as_json(entry))
     else:
@@ -212,11 +220,15 @@ def _registries(kind: str, plugins: list[Path] | None) -> list[Registry]:
         load_plugin(plugin)
     if not kind:
         return list(REGISTRIES.values())
-    known = {name: registry for registry in REGISTRIES.values() for name in (registry.kind, plural(registry.kind))}
+    known = {
+        name: registry for registry in REGISTRIES.values() for name in (registry.kind, plural(registry.kind))
+    }
     if kind not in known:
         guesses = near(kind, known)
         hint = f"did you mean {guesses[0]}? " if guesses else ""
-        raise SegkitError(f"no parts are called {kind!r}", hint=f"{hint}there are {', '.join(map(plural, REGISTRIES))}")
+        raise SegkitError(
+            f"no parts are called {kind!r}", hint=f"{hint}there are {', '.join(map(plural, REGISTRIES))}"
+        )
     return [known[kind]]
 
 

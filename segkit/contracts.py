@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     Pixels = npt.NDArray[np.uint8]
     Loss = Callable[[Tensor, Tensor], Tensor]
     ParameterGroups = list[dict[str, list[nn.Parameter] | float]]
+else:  # names for annotations only: numpy and torch are slow to import
+    Pixels = Loss = ParameterGroups = Any
 
 TaskKind = Literal["binary", "multiclass", "multilabel"]
 

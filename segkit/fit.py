@@ -149,5 +149,3 @@ def _not_finite(loss: float, epoch: int, step: int, images: list[str]) -> Traini
         f"the loss is {loss} in epoch {epoch}, step {step}, on the images {', '.join(images)}",
         hint="a smaller optimizer.lr, training.clip_grad_norm=1, or training.precision=32-true",
     )
-
-

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 
 def home() -> Path:
@@ -31,3 +32,8 @@ def resolve(path: str, written_in: str) -> Path:
     beside = Path(os.path.normpath(folder.absolute() / wanted))
     shared = home() / Path(*(piece for piece in wanted.parts if piece != ".."))
     return shared if not beside.exists() and shared.exists() else beside
+
+
+def resolved(value: Any) -> Any:
+    """For pydantic: `resolve` for text that may know the recipe file it was written in."""
+    return resolve(value, getattr(value, "file", "")) if isinstance(value, str) else value

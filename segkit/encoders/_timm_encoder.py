@@ -122,11 +122,16 @@ def plan_for(name: str) -> Plan:
                 reductions = [stage["reduction"] for stage in model.feature_info]
             else:
                 options, model = _feature_extractor(name)
-                is_whole, info, reductions = False, model.feature_info.channels(), model.feature_info.reduction()
+                is_whole, info, reductions = (
+                    False,
+                    model.feature_info.channels(),
+                    model.feature_info.reduction(),
+                )
             maps = _maps(model, image, is_whole)
     except Exception as error:  # timm's models fail in many ways; each means the same here
         raise PartError(
-            f"timm's {name} gives no feature maps ({type(error).__name__}: {error})", hint="choose another encoder"
+            f"timm's {name} gives no feature maps ({type(error).__name__}: {error})",
+            hint="choose another encoder",
         ) from error
     last = tuple(m.shape[1] != count and m.shape[-1] == count for m, count in zip(maps, info, strict=True))
     heights = [m.shape[1 if flag else 2] for m, flag in zip(maps, last, strict=True)]
@@ -152,8 +157,11 @@ def _feature_extractor(name: str) -> tuple[dict[str, Any], nn.Module]:
 def _has_head_convolution(whole: Any, image: Tensor) -> bool:
     """Whether a convolution follows the last stage and still makes a map."""
     head = getattr(whole, "conv_head", None)
-    return isinstance(head, nn.Conv2d) and whole.forward_features(image).shape[1] == head.out_channels \
+    return (
+        isinstance(head, nn.Conv2d)
+        and whole.forward_features(image).shape[1] == head.out_channels
         and hasattr(whole, "forward_intermediates")
+    )
 
 
 def _maps(model: Any, image: Tensor, whole: bool) -> list[Tensor]:
@@ -164,17 +172,20 @@ def _maps(model: Any, image: Tensor, whole: bool) -> list[Tensor]:
 
 
 def _reduction(side: int, map_side: int, noted: int) -> int:
-    """timm's note where the map agrees; networks without padding lose some pixels at the borders."""
+    """Timm's note where the map agrees; networks without padding lose some pixels at the borders."""
     measured = side / map_side
     return noted if abs(measured / noted - 1) < 0.2 else round(measured)
 
 
 def _tagged(name: str, weights: str) -> str:
-    """timm's name with the tag, which also tells the mean and std of the weights."""
+    """Timm's name with the tag, which also tells the mean and std of the weights."""
     try:
         full = f"{name}.{tag_of(name, weights)}"
         timm.get_pretrained_cfg(full)
-    except (WeightsError, RuntimeError):  # a file, none, or weights that are not timm's: its default notes hold
+    except (
+        WeightsError,
+        RuntimeError,
+    ):  # a file, none, or weights that are not timm's: its default notes hold
         return name
     return full
 
@@ -185,7 +196,7 @@ def _create(name: str, plan: Plan, **options: Any) -> nn.Module:
 
 
 def _pretrained(name: str, plan: Plan, path: Path, **options: Any) -> nn.Module:
-    """timm loads the file, so that its rules for renaming and for the first convolution apply."""
+    """Timm loads the file, so that its rules for renaming and for the first convolution apply."""
     state = read_weights(path)
     _check_fit(plan.name, state, path)
     with TemporaryDirectory() as folder:
@@ -213,7 +224,9 @@ def _check_fit(name: str, state: dict[str, Tensor], path: Path) -> None:
         raise _misfit(name, path, f"timm cannot read its names ({type(error).__name__}: {error})") from error
     classifiers = model.pretrained_cfg.get("classifier") or ()
     heads = tuple(f"{head}." for head in ([classifiers] if isinstance(classifiers, str) else classifiers))
-    needed = {key for key in expected if not key.startswith(heads) and not key.endswith("num_batches_tracked")}
+    needed = {
+        key for key in expected if not key.startswith(heads) and not key.endswith("num_batches_tracked")
+    }
     if missing := sorted(needed - set(given)):
         raise _misfit(name, path, f"{len(missing)} of {len(needed)} tensors are missing: {_few(missing)}")
     if differ := [key for key in sorted(needed) if given[key].shape != expected[key].shape]:
@@ -228,7 +241,9 @@ def _as_timm_renames(model: nn.Module, state: dict[str, Tensor]) -> dict[str, Te
     """What timm's own filter for files of this architecture, if it has one, makes of the names."""
     module = sys.modules[type(model).__module__]
     names = ("checkpoint_filter_fn", "_filter_fn", "_filter_torchvision_pretrained", "pretrained_filter_fn")
-    rename: Callable[..., Any] | None = next((vars(module)[name] for name in names if name in vars(module)), None)
+    rename: Callable[..., Any] | None = next(
+        (vars(module)[name] for name in names if name in vars(module)), None
+    )
     if rename is None:
         return state
     try:

@@ -69,7 +69,7 @@ def fetch_weights(model: str, weights: str) -> Path:
 
 
 def tag_of(model: str, weights: str) -> str:
-    """timm's tag for what a recipe says of weights; empty where timm's only weights have none.
+    """Timm's tag for what a recipe says of weights; empty where timm's only weights have none.
 
     Raises:
         WeightsError: if the model has no such weights, with those it has.
@@ -169,7 +169,7 @@ def _in_hub_cache(model: str, tag: str) -> Path | None:
 
 
 def _from_hub(model: str, tag: str) -> Path:
-    """timm's own file on the Hugging Face hub.
+    """Timm's own file on the Hugging Face hub.
 
     Raises:
         OSError: if the hub has none or does not answer.
@@ -183,7 +183,9 @@ def _from_hub(model: str, tag: str) -> Path:
     path = Path(hf_hub_download(hub_id, "model.safetensors", etag_timeout=5))
     expected = path.resolve().name  # the hub's cache names large files by their SHA-256
     if re.fullmatch(r"[0-9a-f]{64}", expected) and hashlib.sha256(path.read_bytes()).hexdigest() != expected:
-        raise WeightsError("the downloaded weights are damaged", where=str(path), hint="remove the file, try again")
+        raise WeightsError(
+            "the downloaded weights are damaged", where=str(path), hint="remove the file, try again"
+        )
     return path
 
 

@@ -51,7 +51,9 @@ def _groups(registry: Registry) -> list[tuple[list[str], Entry]]:
 
 
 def _mapping(names: list[str], entry: Entry, shared: Schema) -> Schema:
-    options = {option.name: _option_schema(option.annotation, option.meaning) for option in entry.options.values()}
+    options = {
+        option.name: _option_schema(option.annotation, option.meaning) for option in entry.options.values()
+    }
     required = [option.name for option in entry.options.values() if option.required]
     return {
         "type": "object",

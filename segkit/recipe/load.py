@@ -21,7 +21,9 @@ from segkit.registry import REGISTRIES, Entry
 Loc = tuple[str | int, ...]
 
 
-def load_recipe(path: Path | str, overrides: Sequence[str] = (), plugins: Sequence[Path] = ()) -> Recipe:
+def load_recipe(
+    path: Path | str, overrides: Sequence[str] = (), plugins: Sequence[Path] = (), *, demo: bool = False
+) -> Recipe:
     """Read a recipe, what it extends and what is set over it; check it; fill in every default.
 
     Args:
@@ -42,7 +44,9 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = (), plugins: Sequen
 
 def dump_recipe(recipe: Recipe) -> str:
     """A recipe as YAML, every default written out; running it repeats the run."""
-    return yaml.safe_dump(_bare(recipe.model_dump(mode="json")), sort_keys=False, allow_unicode=True, width=100)
+    return yaml.safe_dump(
+        _bare(recipe.model_dump(mode="json")), sort_keys=False, allow_unicode=True, width=100
+    )
 
 
 def _bare(value: Any) -> Any:

@@ -36,7 +36,9 @@ def _with_bases(path: Path, above: tuple[Path, ...]) -> Node:
     if extends is None:
         return tree
     if not isinstance(extends.value, str):
-        problem = Problem("extends names one recipe file", *extends.place, path="extends", hint="extends: base.yaml")
+        problem = Problem(
+            "extends names one recipe file", *extends.place, path="extends", hint="extends: base.yaml"
+        )
         raise RecipeError.of([problem])
     base = path.parent / extends.value
     if base.absolute().resolve() in (*above, identity):
@@ -110,5 +112,3 @@ def _put(node: Node, keys: Path_, value: Node, path: Path_) -> Node:
     below = children.get(str(key), Node(None, value.place))
     children[str(key)] = _put(below, rest, value, (*path, str(key)))
     return Node(children, node.place)
-
-

@@ -18,7 +18,13 @@ Loc = tuple[str | int, ...]
 
 
 def translate(
-    error: ValidationError, model: type[BaseModel], tree: Node, *, at: Loc = (), of: str = "", also: Iterable[str] = ()
+    error: ValidationError,
+    model: type[BaseModel],
+    tree: Node,
+    *,
+    at: Loc = (),
+    of: str = "",
+    also: Iterable[str] = (),
 ) -> list[Problem]:
     """Every problem that pydantic found, one per place in the recipe.
 
@@ -40,7 +46,14 @@ def translate(
 
 
 def _problem(
-    details: Any, model: type[BaseModel], node: Node, found: Loc, wanted: Loc, at: Loc, of: str, also: Iterable[str]
+    details: Any,
+    model: type[BaseModel],
+    node: Node,
+    found: Loc,
+    wanted: Loc,
+    at: Loc,
+    of: str,
+    also: Iterable[str],
 ) -> Problem:
     inside = wanted[len(at) :]
     path = ".".join(map(str, found))
@@ -71,7 +84,9 @@ def unknown_key(key: str, known: Iterable[str], node: Node, path: str, of: str =
     problem = f"{of} has no option {key!r}" if of else f"unknown key {key!r}"
     guesses = near(key, known)
     guess = f"did you mean {guesses[0]!r}? " if guesses else ""
-    return Problem(problem, *node.place, path=path, hint=f"{guess}allowed: {', '.join(known) or 'no options'}")
+    return Problem(
+        problem, *node.place, path=path, hint=f"{guess}allowed: {', '.join(known) or 'no options'}"
+    )
 
 
 def shown(node: Node) -> str:

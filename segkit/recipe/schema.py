@@ -12,19 +12,19 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from segkit.contracts import Task, TaskKind
 from segkit.data.splits import Split
-from segkit.home import resolve
+from segkit.home import resolved
 from segkit.registry import Settings
-
-
-def _resolved(value: Any) -> Any:
-    return resolve(value, getattr(value, "file", "")) if isinstance(value, str) else value
 
 
 def _listed(value: Any) -> Any:
     return value if isinstance(value, list) or value is None else [value]
 
 
-RecipePath = Annotated[Path, BeforeValidator(_resolved)]
+def _by_word(value: Any) -> Any:
+    return {"by": value} if isinstance(value, str) else value
+
+
+RecipePath = Annotated[Path, BeforeValidator(resolved)]
 
 
 class Part(Settings):
@@ -135,7 +135,7 @@ class DataSettings(Settings):
     ignore_index: int | None = Field(None, ge=0, le=255)
     channels: Literal[1, 3, 4] = 3
     size: tuple[Annotated[int, Field(ge=8, le=8192)], Annotated[int, Field(ge=8, le=8192)]]
-    split: Split = "official"
+    split: Annotated[Split, BeforeValidator(_by_word)] = Split()
     augment: list[TransformPart] = []
     batch_size: int = Field(16, ge=1, le=65536)
     eval_batch_size: int | None = Field(None, ge=1, le=65536)
@@ -155,7 +155,9 @@ class DataSettings(Settings):
                 f"a binary task has one class, its foreground; found {count}: write task: multiclass, or name one"
             )
         if self.task == "multiclass" and count < 2:
-            raise ValueError("a multiclass task has at least two classes, the background among them: list them")
+            raise ValueError(
+                "a multiclass task has at least two classes, the background among them: list them"
+            )
         if len(set(self.classes)) != count:
             raise ValueError("class names must differ")
         return self

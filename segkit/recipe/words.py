@@ -62,4 +62,8 @@ def _list_words(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
 
 
 def _value(value: Any) -> str:
-    return {True: "true", False: "false", None: "null"}.get(value, str(value)) if not isinstance(value, int | float) or isinstance(value, bool) else str(value)
+    return (
+        {True: "true", False: "false", None: "null"}.get(value, str(value))
+        if not isinstance(value, int | float) or isinstance(value, bool)
+        else str(value)
+    )

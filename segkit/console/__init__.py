@@ -1,0 +1,14 @@
+"""What a person sees. The only place that knows rich.
+
+Results go to standard output, so that they can be piped; progress, logs and errors go to standard error.
+Colour, bars and rules are for terminals alone. User text is never read as markup, and never cut:
+whatever may be copied, such as a path, stays in one piece.
+"""
+
+from __future__ import annotations
+
+from segkit.console.problems import error_panel
+from segkit.console.results import print_check, print_json, print_part, print_parts, say
+from segkit.console.run_view import RunView
+
+__all__ = ["RunView", "error_panel", "print_check", "print_json", "print_part", "print_parts", "say"]

@@ -1,0 +1,1 @@
+"""Data: sources of images and masks, and augmentation. Importing this package registers nothing."""

@@ -1,0 +1,188 @@
+"""One file over HTTP that goes on where a former try stopped; nothing but the standard library."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import ssl
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+LARGEST_BYTES = 4 << 30  # no file that segkit fetches comes near it
+
+_CHUNK_BYTES = 1 << 18
+_TIMEOUT_SECONDS = 30
+_WAITS_SECONDS = (0.5, 2.0, 5.0)
+_BUSY = (408, 425, 429)  # and all of 5xx: asking again may help
+
+
+class DownloadError(Exception):
+    """The file is not to be had; says why."""
+
+
+def download(url: str, part: Path, progress: Callable[[int, int], None]) -> None:
+    """Download a file, going on where `part` ends if it is the beginning of the same remote file.
+
+    `part` is the same remote file if ETag (or else date) and length are what they were; they are kept beside
+    it in `state_of(part)`. A connection that is cut is taken up again for as long as that brings something
+    new, and else a few times with a wait before it.
+
+    Args:
+        url: http or https.
+        part: the file to write; complete when this returns.
+        progress: told the number of bytes here, and in all (0 where the server does not say).
+
+    Raises:
+        DownloadError: if the server refuses, does not answer, or sends too much.
+        OSError: if `part` cannot be written.
+    """
+    furthest = _size(part)
+    waits = iter(_WAITS_SECONDS)
+    while True:
+        try:
+            return _download_once(url, part, progress)
+        except _Cut as cut:
+            if _size(part) > furthest:
+                furthest, waits = _size(part), iter(_WAITS_SECONDS)
+            wait = next(waits, None)
+            if wait is None:
+                raise DownloadError(str(cut)) from cut
+        time.sleep(wait)
+
+
+def state_of(part: Path) -> Path:
+    """The small file that says which remote file `part` is the beginning of."""
+    return part.with_name(f"{part.name}.json")
+
+
+def remote_bytes(url: str) -> int | None:
+    """The size of a remote file; None where that cannot be learnt without downloading it."""
+    try:
+        request = urllib.request.Request(url, headers=_headers(0), method="HEAD")
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS / 3) as response:
+            return _Remote.of(response).length
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()
+        return None  # not every server likes HEAD; what else is wrong, the download will tell
+
+
+class _Cut(Exception):
+    """The connection failed in a way that may pass."""
+
+
+@dataclass(frozen=True)
+class _Remote:
+    """What tells one version of a remote file from another."""
+
+    tag: str
+    length: int | None
+
+    @classmethod
+    def of(cls, response: http.client.HTTPResponse) -> _Remote:
+        headers = response.headers
+        if response.status == 206:
+            length = headers.get("Content-Range", "").rpartition("/")[2]
+        else:
+            length = headers.get("Content-Length", "")
+        tag = headers.get("ETag") or headers.get("Last-Modified") or ""
+        return cls(tag, int(length) if re.fullmatch(r"\d{1,18}", length, re.ASCII) else None)
+
+
+def _download_once(url: str, part: Path, progress: Callable[[int, int], None]) -> None:
+    before, size = _state(part), _size(part)
+    if before and size == before.length:
+        return
+    response, done = _open_at(url, before, size)
+    with response:
+        remote = _Remote.of(response)
+        limit = LARGEST_BYTES if remote.length is None else remote.length
+        if limit > LARGEST_BYTES:
+            raise DownloadError(f"the server announces {limit} bytes, more than such a file can have")
+        if not done:
+            part.unlink(missing_ok=True)  # first, so that the state never speaks of another file's bytes
+            state_of(part).write_text(json.dumps(asdict(remote)), encoding="utf-8")
+        with part.open("ab") as file:
+            for chunk in _chunks(response):
+                done += len(chunk)
+                if done > limit:
+                    raise DownloadError(f"the server sends more than {limit} bytes")
+                file.write(chunk)
+                progress(done, remote.length or 0)
+    if remote.length is not None and done < remote.length:
+        raise _Cut(f"the connection was cut after {done} of {remote.length} bytes")
+
+
+def _open_at(url: str, before: _Remote | None, size: int) -> tuple[http.client.HTTPResponse, int]:
+    """A response, and the offset at which its body begins: `size` if the download can go on, else 0."""
+    if before and size:
+        response = _open(url, size)
+        if response is not None and response.status == 200:  # the server knows nothing of ranges
+            return response, 0
+        if response is not None:
+            begins = response.headers.get("Content-Range", "").startswith(f"bytes {size}-")
+            if response.status == 206 and begins and _Remote.of(response) == before:
+                return response, size
+            response.close()
+    response = _open(url, 0)
+    if response is None or response.status != 200:
+        status = "416" if response is None else response.status
+        raise DownloadError(f"the server answers {status} to a plain request")
+    return response, 0
+
+
+def _open(url: str, offset: int) -> http.client.HTTPResponse | None:
+    """The response; None where the server has nothing at this offset."""
+    try:
+        request = urllib.request.Request(url, headers=_headers(offset))
+        response: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS)
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code == 416:
+            return None
+        problem = f"the server answers {error.code} {error.reason}".rstrip()
+        raise (_Cut if error.code in _BUSY or error.code >= 500 else DownloadError)(problem) from error
+    except (OSError, http.client.HTTPException) as error:
+        lasting = isinstance(getattr(error, "reason", None), ssl.SSLCertVerificationError)
+        raise (DownloadError if lasting else _Cut)(_reason(error)) from error
+    except ValueError as error:
+        raise DownloadError(str(error)) from error
+    return response
+
+
+def _chunks(response: http.client.HTTPResponse) -> Iterator[bytes]:
+    try:
+        while chunk := response.read(_CHUNK_BYTES):
+            yield chunk
+    except http.client.IncompleteRead as error:
+        yield error.partial
+        raise _Cut("the connection was cut") from error
+    except (OSError, http.client.HTTPException) as error:
+        raise _Cut(_reason(error)) from error
+
+
+def _headers(offset: int) -> dict[str, str]:
+    headers = {"User-Agent": "segkit", "Accept-Encoding": "identity"}  # offsets count in the file's own bytes
+    return {**headers, "Range": f"bytes={offset}-"} if offset else headers
+
+
+def _reason(error: Exception) -> str:
+    reason = getattr(error, "reason", error)
+    return getattr(reason, "strerror", None) or str(reason) or type(error).__name__
+
+
+def _state(part: Path) -> _Remote | None:
+    """What `part` is the beginning of; None if that is not known."""
+    try:
+        return _Remote(**json.loads(state_of(part).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _size(part: Path) -> int:
+    return part.stat().st_size if part.exists() else 0

@@ -1,0 +1,142 @@
+"""Augmentation: the transforms of albumentations, by their names there.
+
+Names and options are read off albumentations' sources, as importing it takes seconds. OpenCV's constants are
+written as words: ``border_mode: BORDER_REFLECT``.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import math
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, Literal
+
+from segkit.registry import REQUIRED, TRANSFORMS, Entry, Option, first_paragraph, meanings_of
+
+# They need what a recipe cannot give (boxes, other images, volumes), or decide what segkit decides (size, scale).
+_LEFT_OUT = re.compile(
+    r"Base|BBox|3D$|Cubic|Mosaic|Overlay|FDA|HistogramMatching|PixelDistribution|TextImage|Mask|Frequency|^Time"
+    r"|Lambda|Normalize|FromFloat|ToFloat|^ToRGB$|HEStain|^(Dual|ImageOnly|MaxSize|NoOp|Pad|Transform)|^(Centre|Center|Random)?Crop$|^RandomScale$|MaxSize$|^Resize$|^RandomCropFrom"
+)
+_CLASS = re.compile(r"^class (\w+)\((\w+)[^)]*\):\n(?:(?!^\S).*\n)*", re.MULTILINE)
+_ROOTS = ("DualTransform", "ImageOnlyTransform")
+_NEVER = ("self", "mask_interpolation", "fill_mask")  # masks are moved, never blended or filled with a class
+
+
+@dataclass(frozen=True)
+class _Class:
+    """A class of albumentations, as text."""
+
+    name: str
+    base: str
+    text: str
+    where: str
+
+
+class AlbumentationsFamily:
+    """The transforms of the installed albumentations; see `segkit.registry.Family`."""
+
+    title = "albumentations transforms"
+
+    def names(self) -> Iterable[str]:
+        """Every transform that works on one image and its mask."""
+        return [name for name in _classes() if not _LEFT_OUT.search(name) and _is_transform(name)]
+
+    def entry(self, name: str) -> Entry | None:
+        """The transform of that name."""
+        if name not in self.names():
+            return None
+        found = _classes()[name]
+        documentation = ast.get_docstring(_parsed(found)) or ""
+        return Entry(
+            kind=TRANSFORMS.kind,
+            name=name,
+            factory=partial(_build, name),
+            options={option.name: option for option in _options(name, meanings_of(documentation))},
+            summary=first_paragraph(documentation),
+            where=found.where,
+        )
+
+
+TRANSFORMS.families.append(AlbumentationsFamily())
+
+
+def _build(name: str, **options: Any) -> Any:
+    from segkit.data._albumentations import AlbumentationsTransform
+
+    return AlbumentationsTransform(name, options)
+
+
+@cache
+def _classes() -> dict[str, _Class]:
+    """Every class by name; albumentations is not imported for it."""
+    spec = importlib.util.find_spec("albumentations")
+    if spec is None or spec.origin is None:
+        return {}
+    classes = {}
+    for file in sorted(Path(spec.origin).parent.glob("augmentations/**/*.py")):
+        text = file.read_text(encoding="utf-8")
+        for found in _CLASS.finditer(text):
+            line = text.count("\n", 0, found.start()) + 1
+            classes[found[1]] = _Class(found[1], found[2], found[0], f"{file}:{line}")
+    return classes
+
+
+def _is_transform(name: str) -> bool:
+    while (found := _classes().get(name)) is not None:
+        name = found.base
+    return name in _ROOTS
+
+
+def _parsed(found: _Class) -> ast.ClassDef:
+    tree = ast.parse(found.text).body[0]
+    assert isinstance(tree, ast.ClassDef)
+    return tree
+
+
+def _options(name: str, meanings: dict[str, str]) -> Iterator[Option]:
+    """From the signature of the class, or of the nearest base that has one."""
+    found = _classes().get(name)
+    if found is None:
+        yield Option("p", float, 0.5, "probability of applying it")
+        return
+    init = next((node for node in _parsed(found).body if getattr(node, "name", "") == "__init__"), None)
+    if not isinstance(init, ast.FunctionDef):
+        yield from _options(found.base, meanings)
+        return
+    arguments = [*init.args.args, *init.args.kwonlyargs]
+    defaults: Sequence[ast.expr | None] = [*init.args.defaults, *init.args.kw_defaults]
+    padded = [None] * (len(arguments) - len(defaults)) + list(defaults)
+    for argument, default in zip(arguments, padded, strict=True):
+        if argument.arg not in _NEVER:
+            value = REQUIRED if default is None else _evaluate(default, None)
+            annotation = _evaluate(argument.annotation, Any)
+            if (
+                isinstance(value, str) or value is None
+            ):  # a constant's name, where albumentations has a number
+                annotation = annotation | type(value) if annotation is not Any else Any
+            meaning = meanings.get(argument.arg, "probability of applying it" if argument.arg == "p" else "")
+            yield Option(argument.arg, annotation, value, meaning)
+
+
+class _Words:
+    """Stands for OpenCV: each constant is its own name."""
+
+    def __getattr__(self, name: str) -> str:
+        return name
+
+
+def _evaluate(expression: ast.expr | None, otherwise: Any) -> Any:
+    """What an annotation or default means, without importing what it names."""
+    names = {"Literal": Literal, "Sequence": Sequence, "Any": Any, "cv2": _Words(), "np": math}
+    if expression is None:
+        return otherwise
+    try:
+        return eval(ast.unparse(expression), names)
+    except Exception:  # a type of numpy or of albumentations itself: it checks such values when it is built
+        return otherwise

@@ -1,0 +1,137 @@
+"""What a report is made of: all that a run directory holds, and the published numbers it refers to."""
+
+from __future__ import annotations
+
+import csv
+import math
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from segkit.errors import SegkitError
+from segkit.run_dir import RunDir, ScoredSample
+
+
+@dataclass(frozen=True)
+class Published:
+    """Numbers that somebody published for this experiment.
+
+    Args:
+        source: who.
+        metrics: best scores by metric.
+        epochs: one mapping per epoch, None where nothing is given; empty without a file.
+        note: what the reader should know about them, or nothing.
+    """
+
+    source: str
+    metrics: dict[str, float]
+    epochs: list[dict[str, float | None]]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Material:
+    """A run, read.
+
+    Args:
+        run: its directory.
+        names: of the scored images.
+        scores: of every metric, in the order of the names; NaN where undefined.
+        published: None where the recipe refers to nothing.
+    """
+
+    run: RunDir
+    recipe: dict[str, Any]
+    environment: dict[str, Any]
+    summary: dict[str, Any]
+    epochs: list[dict[str, Any]]
+    names: list[str]
+    scores: dict[str, list[float]]
+    samples: list[ScoredSample]
+    published: Published | None
+
+    @property
+    def metrics(self) -> list[str]:
+        """Names of the metrics, the one that chose the best epoch first."""
+        names: list[str] = list(self.summary["metrics"])
+        return names
+
+    @property
+    def first_metric(self) -> str:
+        """The metric that chose the best epoch."""
+        return str(self.summary.get("first_metric") or self.metrics[0])
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether a high score of the first metric is a good one.
+
+        Where the summary does not tell, the best epoch does: its score lies on the good side of the others.
+        """
+        told = self.summary.get("higher_is_better")
+        if isinstance(told, bool):
+            return told
+        best = self.summary["best"]["metrics"].get(self.first_metric)
+        scores = [score for line in self.epochs if (score := line.get(self.first_metric)) is not None]
+        return best is None or not scores or bool(best >= statistics.median(scores))
+
+
+def read_material(run: RunDir) -> Material:
+    """Read a run directory.
+
+    Raises:
+        SegkitError: naming the file that is missing.
+    """
+    for path in (run.recipe, run.environment, run.summary, run.metrics, run.scores):
+        if not path.is_file():
+            raise SegkitError("the report needs a file that the run did not write", where=str(path))
+    recipe, summary = run.read_recipe(), run.read_summary()
+    names, scores = run.read_scores()
+    reference = recipe.get("reference") or summary.get("reference")
+    return Material(
+        run=run,
+        recipe=recipe,
+        environment=run.read_environment(),
+        summary=summary,
+        epochs=run.read_epochs(),
+        names=names,
+        scores=scores,
+        samples=run.read_samples(),
+        published=_published(reference, run.path) if reference else None,
+    )
+
+
+def _published(reference: dict[str, Any], folder: Path) -> Published:
+    """A file that is gone or unreadable costs a note, not the report of hours of training."""
+    epochs: list[dict[str, float | None]] = []
+    note = ""
+    if file := reference.get("epochs"):
+        try:
+            epochs = _read_csv(folder / file)  # an absolute path stays as it is
+        except (OSError, ValueError) as error:
+            reason = "it does not exist" if isinstance(error, FileNotFoundError) else str(error)
+            note = f"The published epochs in {file} are not shown: {reason}."
+    metrics = dict(reference.get("metrics") or {})
+    return Published(str(reference.get("source", "")), metrics or _best_of(epochs), epochs, note)
+
+
+def _read_csv(path: Path) -> list[dict[str, float | None]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file, restkey="", restval="")
+        if "epoch" not in (reader.fieldnames or ()):
+            raise ValueError("it has no column epoch")
+        return [{key: _cell(text) for key, text in row.items() if key} for row in reader]
+
+
+def _cell(text: str) -> float | None:
+    value = float(text) if text.strip() else math.nan
+    return value if math.isfinite(value) else None
+
+
+def _best_of(epochs: list[dict[str, float | None]]) -> dict[str, float]:
+    """Scores of the published epoch with the highest IoU, else Dice: both are better when higher."""
+    for metric in ("iou", "dice"):
+        if rows := [row for row in epochs if row.get(metric) is not None]:
+            best = max(rows, key=lambda row: row[metric] or 0.0)
+            return {name: value for name in ("iou", "dice") if (value := best.get(name)) is not None}
+    return {}

@@ -1,0 +1,208 @@
+"""Samples to look at: image, true mask, predicted mask, and the contours of both over the image."""
+
+from __future__ import annotations
+
+import colorsys
+import io
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from segkit.report.material import Material
+from segkit.report.words import metric_name, number
+from segkit.run_dir import ScoredSample
+
+Pixels = npt.NDArray[np.uint8]
+Color = tuple[int, int, int]
+
+IGNORED = 255
+LARGEST, SMALLEST = 640, 384  # pixels of a picture's longer side
+TRUTH, PREDICTION = (34, 211, 238), (255, 176, 0)
+_BACKGROUND, _FOREGROUND, _VOID = (22, 27, 31), (240, 240, 236), (128, 134, 140)
+# Okabe and Ito's colours, told apart by colour-blind readers too.
+_CLASSES = (
+    (230, 159, 0),
+    (86, 180, 233),
+    (0, 158, 115),
+    (240, 228, 66),
+    (0, 114, 178),
+    (213, 94, 0),
+    (204, 121, 167),
+)
+
+
+@dataclass(frozen=True)
+class Pane:
+    """One picture of a sample.
+
+    Args:
+        title: what it is.
+        alt: what it shows, for those who cannot see it.
+        file: its name in the run's folder of samples.
+        crisp: whether pixels should stay squares when enlarged.
+    """
+
+    title: str
+    alt: str
+    file: str
+    png: bytes
+    crisp: bool = False
+
+
+@dataclass(frozen=True)
+class Swatch:
+    """A colour and what it stands for."""
+
+    label: str
+    color: str
+    line: bool = False
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A sample as the report shows it."""
+
+    rank: str
+    image: str
+    metric: str
+    score: str
+    panes: list[Pane]
+
+
+def show_samples(material: Material) -> list[Shown]:
+    """Pictures of every sample, in the run's order."""
+    colors = _palette(material)
+    return [_show(number_, sample, colors) for number_, sample in enumerate(material.samples, start=1)]
+
+
+def legend(material: Material) -> list[Swatch]:
+    """Contours first, then classes, then what is ignored where anything is."""
+    colors = _palette(material)
+    names = _class_names(material)
+    swatches = [
+        Swatch("true contour", _hex(TRUTH), line=True),
+        Swatch("predicted contour", _hex(PREDICTION), line=True),
+    ]
+    swatches += [Swatch(name, _hex(colors[index])) for index, name in enumerate(names)]
+    if any((sample.truth == IGNORED).any() for sample in material.samples):
+        swatches.append(Swatch("ignored", _hex(_VOID)))
+    return swatches
+
+
+def overlay(pixels: Pixels, truth: Pixels, prediction: Pixels) -> Pixels:
+    """Contours of both masks over the image; ignored pixels are greyed.
+
+    Args:
+        pixels: (H, W, C), C is 1, 3 or 4.
+        truth: (H, W), 0 background, 255 ignored.
+        prediction: (H, W), likewise.
+
+    Returns:
+        (h, w, 3); small images are enlarged so that a contour is thin beside them.
+    """
+    height, width = truth.shape
+    factor = max(1, SMALLEST // max(height, width))
+    size = (width * factor, height * factor)
+    picture = np.asarray(_rgb(pixels).resize(size, Image.Resampling.BICUBIC)).astype(np.float64)
+    truth, prediction = (mask.repeat(factor, 0).repeat(factor, 1) for mask in (truth, prediction))
+    picture[truth == IGNORED] = 0.35 * picture[truth == IGNORED] + 0.65 * np.array(_VOID)
+    thin = max(1, round(max(size) / 150))
+    # The true contour is the wider one: it stays visible where both lie on each other.
+    for mask, color, thickness in ((truth, TRUTH, thin + 2), (prediction, PREDICTION, thin)):
+        edge = contour(mask, thickness)
+        picture[_neighbours(edge, 1, np.logical_or) & ~edge] *= 0.65  # a shade, for contrast on bright images
+        picture[edge] = color
+    return picture.round().astype(np.uint8)
+
+
+def contour(mask: Pixels, thickness: int = 1) -> npt.NDArray[np.bool_]:
+    """The pixels of classes (not of background, not ignored) within `thickness` of another value."""
+    edge = np.zeros(mask.shape, bool)
+    for value in np.unique(mask):
+        if value not in (0, IGNORED):
+            inside = mask == value
+            edge |= inside & ~_neighbours(inside, thickness, np.logical_and)
+    return edge
+
+
+def _neighbours(mask: npt.NDArray[np.bool_], radius: int, join: np.ufunc) -> npt.NDArray[np.bool_]:
+    """Whether all (logical_and) or any (logical_or) pixels in a diamond around each one are set."""
+    for _ in range(radius):
+        padded = np.pad(mask, 1, mode="edge")
+        shifts = (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:])
+        for shift in shifts:
+            mask = join(mask, shift)
+    return mask
+
+
+def _show(position: int, sample: ScoredSample, colors: Pixels) -> Shown:
+    name, stem = sample.image, str(position)
+    pixels, truth, prediction = _reduced(sample)
+    panes = [
+        Pane("Image", f"The image {name}.", f"{stem}_image.png", _png(np.asarray(_rgb(pixels)))),
+        Pane("True mask", f"The true mask of {name}.", f"{stem}_truth.png", _png(colors[truth]), crisp=True),
+        Pane(
+            "Predicted mask",
+            f"The predicted mask of {name}.",
+            f"{stem}_prediction.png",
+            _png(colors[prediction]),
+            crisp=True,
+        ),
+        Pane(
+            "Both contours",
+            f"{name} with the contours of its true and its predicted mask.",
+            f"{stem}_overlay.png",
+            _png(overlay(pixels, truth, prediction)),
+        ),
+    ]
+    return Shown(sample.rank, name, metric_name(sample.metric), number(sample.score), panes)
+
+
+def _reduced(sample: ScoredSample) -> tuple[Pixels, Pixels, Pixels]:
+    """The sample at a size that a page can carry."""
+    height, width = sample.truth.shape
+    if max(height, width) <= LARGEST:
+        return sample.pixels, sample.truth, sample.prediction
+    size = (max(1, width * LARGEST // max(height, width)), max(1, height * LARGEST // max(height, width)))
+    picture = np.asarray(_rgb(sample.pixels).resize(size, Image.Resampling.BOX))
+    truth, prediction = (
+        np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
+        for mask in (sample.truth, sample.prediction)
+    )
+    return picture, truth, prediction
+
+
+def _rgb(pixels: Pixels) -> Image.Image:
+    if pixels.shape[-1] == 1:
+        return Image.fromarray(pixels[..., 0]).convert("RGB")
+    return Image.fromarray(np.ascontiguousarray(pixels[..., :3]))
+
+
+def _palette(material: Material) -> Pixels:
+    """(256, 3): the colour of every mask value."""
+    colors = [_BACKGROUND, _FOREGROUND] if len(_class_names(material)) <= 2 else [_BACKGROUND, *_CLASSES]
+    turns = range(len(colors), 256)
+    more = (colorsys.hsv_to_rgb(turn * 0.618 % 1, 0.55, 0.9) for turn in turns)
+    table = np.array(
+        [*colors, *((round(255 * r), round(255 * g), round(255 * b)) for r, g, b in more)], np.uint8
+    )
+    table[IGNORED] = _VOID
+    return table
+
+
+def _class_names(material: Material) -> list[str]:
+    data = material.recipe.get("data") or {}
+    classes = [str(name) for name in data.get("classes") or ["foreground"]]
+    return classes if data.get("task") == "multiclass" else ["background", *classes]
+
+
+def _hex(color: Pixels | Color) -> str:
+    return "#" + "".join(f"{int(part):02x}" for part in color)
+
+
+def _png(pixels: Pixels) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG", optimize=True)
+    return file.getvalue()

@@ -1,0 +1,69 @@
+"""Numbers and names as a reader wants them."""
+
+from __future__ import annotations
+
+import math
+
+NOTHING = "\N{EN DASH}"
+_NAMES = {"iou": "IoU", "dice": "Dice"}
+
+
+def metric_name(name: str) -> str:
+    """``iou_dataset`` -> ``IoU dataset``."""
+    text = " ".join(_NAMES.get(word, word) for word in name.split("_"))
+    return text[:1].upper() + text[1:] if text.islower() else text
+
+
+def number(value: float | None) -> str:
+    """A score or loss: four decimals while it is small, fewer when it is large; a dash where undefined."""
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    decimals = 4 if abs(value) < 10 else 2 if abs(value) < 1000 else 0
+    return f"{value:,.{decimals}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def difference(value: float | None, published: float | None) -> str:
+    """``0.0021 above``, as far as the digits shown can tell."""
+    if value is None or published is None or not math.isfinite(value - published):
+        return ""
+    away = round(value - published, 4)
+    return f"{number(abs(away))} {'above' if away > 0 else 'below'}" if away else "equal"
+
+
+def whole(value: float | None) -> str:
+    """``2,223,872``."""
+    return NOTHING if value is None else f"{value:,.0f}"
+
+
+def decimal(value: float | None) -> str:
+    """Three significant digits: ``0.123``, ``21.4``, ``1,234``."""
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    decimals = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3
+    return f"{value:,.{decimals}f}"
+
+
+def duration(seconds: float | None) -> str:
+    """``0.42 s``, ``13 min 32 s``, ``2 h 5 min``."""
+    if seconds is None or not math.isfinite(seconds):
+        return NOTHING
+    if seconds < 59.5:
+        return f"{decimal(seconds)} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def memory(size: float | None) -> str:
+    """``1.20 GB``."""
+    if size is None:
+        return NOTHING
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{decimal(size)} {unit}" if unit != "B" else f"{size:.0f} B"
+        size /= 1000
+    return f"{decimal(size)} TB"
+
+
+def share(part: float | None, total: float | None) -> str:
+    """``76 %``."""
+    return NOTHING if part is None or not total else f"{100 * part / total:.0f} %"

@@ -1,0 +1,199 @@
+"""File names and formats of a run directory: who writes which file, and how it is read again. No torch."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from PIL import Image
+
+from segkit.contracts import Pixels
+from segkit.errors import SegkitError
+from segkit.events import EpochEnded
+
+
+@dataclass(frozen=True)
+class ScoredSample:
+    """One scored image with its masks, to look at.
+
+    Args:
+        rank: why it was picked: "best", "median" or "worst".
+        image: its name.
+        metric: the name of the score it was picked by.
+        score: that score.
+        pixels: (H, W, C) as the model saw it.
+        truth: (H, W), an index into the palette's classes; 0 is background, 255 ignored.
+        prediction: (H, W), likewise.
+    """
+
+    rank: str
+    image: str
+    metric: str
+    score: float
+    pixels: Pixels
+    truth: Pixels
+    prediction: Pixels
+
+
+class RunDir:
+    """A run directory; see the documentation's table of its files.
+
+    Args:
+        path: the folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.recipe = path / "recipe.yaml"
+        self.environment = path / "environment.json"
+        self.metrics = path / "metrics.jsonl"
+        self.scores = path / "scores.csv"
+        self.summary = path / "summary.json"
+        self.checkpoints = path / "checkpoints"
+        self.samples = path / "samples"
+        self.report = path / "report.html"
+
+    @classmethod
+    def create(cls, runs: Path, recipe: str) -> RunDir:
+        """A new directory ``runs/<recipe>/<number>``, the next free number."""
+        folder = runs / "".join(sign if sign.isalnum() or sign in "-_." else "_" for sign in recipe)
+        folder.mkdir(parents=True, exist_ok=True)
+        taken = [int(path.name) for path in folder.iterdir() if path.name.isdecimal()]
+        number = max(taken, default=0) + 1
+        while True:
+            try:
+                (folder / f"{number:03}").mkdir()
+            except FileExistsError:  # another run was faster
+                number += 1
+            else:
+                return cls(folder / f"{number:03}")
+
+    @classmethod
+    def open(cls, path: Path) -> RunDir:
+        """An existing, complete run directory.
+
+        Raises:
+            SegkitError: if it is none, or its run did not end.
+        """
+        run = cls(path)
+        if not run.recipe.is_file():
+            raise SegkitError("this is no run directory", where=str(path), hint="runs/<recipe>/<number>")
+        if not run.summary.is_file():
+            raise SegkitError("this run has not ended", where=str(path), hint="run its recipe.yaml again")
+        return run
+
+    def write_recipe(self, text: str) -> None:
+        """Write the complete recipe."""
+        self.recipe.write_text(text, encoding="utf-8")
+
+    def write_environment(self, environment: Mapping[str, Any]) -> None:
+        """Write versions, hardware and digests."""
+        _write_json(self.environment, environment)
+
+    def write_summary(self, summary: Mapping[str, Any]) -> None:
+        """Write the run's outcome."""
+        _write_json(self.summary, summary)
+
+    def record(self, event: EpochEnded) -> None:
+        """Append an epoch's line."""
+        line = asdict(event)
+        line |= line.pop("metrics")
+        with self.metrics.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(_finite(line)) + "\n")
+
+    def write_scores(self, names: Sequence[str], scores: Mapping[str, Sequence[float]]) -> None:
+        """Write every metric of every scored image; an undefined score is an empty cell."""
+        with self.scores.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(["image", *scores])
+            for name, *row in zip(names, *scores.values(), strict=True):
+                writer.writerow([name, *("" if math.isnan(score) else repr(score) for score in row)])
+
+    def write_samples(self, samples: Sequence[ScoredSample]) -> None:
+        """Write images and masks: `samples.json` lists them, masks are palette PNGs of class indices."""
+        self.samples.mkdir(exist_ok=True)
+        listed = []
+        for number, sample in enumerate(samples, start=1):
+            stem = f"{number}_{sample.rank}"
+            files = {kind: f"{stem}_{kind}.png" for kind in ("image", "truth", "prediction")}
+            _image(sample.pixels).save(self.samples / files["image"])
+            for kind in ("truth", "prediction"):
+                Image.fromarray(getattr(sample, kind)).save(self.samples / files[kind])
+            entry = {
+                "rank": sample.rank,
+                "image": sample.image,
+                "metric": sample.metric,
+                "score": sample.score,
+            }
+            listed.append({**entry, "files": files})
+        _write_json(self.samples / "samples.json", listed)
+
+    def read_recipe(self) -> dict[str, Any]:
+        """The complete recipe as plain data."""
+        recipe: dict[str, Any] = yaml.safe_load(self.recipe.read_text(encoding="utf-8"))
+        return recipe
+
+    def read_environment(self) -> dict[str, Any]:
+        """Versions, hardware and digests."""
+        return _read_json(self.environment)  # type: ignore[no-any-return]
+
+    def read_summary(self) -> dict[str, Any]:
+        """The run's outcome."""
+        return _read_json(self.summary)  # type: ignore[no-any-return]
+
+    def read_epochs(self) -> list[dict[str, Any]]:
+        """One mapping per epoch, as `record` wrote it; undefined scores are None."""
+        return [json.loads(line) for line in self.metrics.read_text(encoding="utf-8").splitlines()]
+
+    def read_scores(self) -> tuple[list[str], dict[str, list[float]]]:
+        """Image names, and each metric's scores in their order; NaN where undefined."""
+        with self.scores.open(encoding="utf-8", newline="") as file:
+            header, *rows = csv.reader(file)
+        columns = [[row[i] for row in rows] for i in range(len(header))]
+        scores = {
+            name: [float(cell) if cell else math.nan for cell in column]
+            for name, column in zip(header[1:], columns[1:], strict=True)
+        }
+        return columns[0], scores
+
+    def read_samples(self) -> list[ScoredSample]:
+        """What `write_samples` wrote."""
+        if not (self.samples / "samples.json").is_file():
+            return []
+        samples = []
+        for entry in _read_json(self.samples / "samples.json"):
+            files = entry.pop("files")
+            maps = {kind: np.asarray(Image.open(self.samples / file)) for kind, file in files.items()}
+            pixels = maps.pop("image")
+            samples.append(
+                ScoredSample(**entry, pixels=pixels if pixels.ndim == 3 else pixels[..., None], **maps)
+            )
+        return samples
+
+
+def _image(pixels: Pixels) -> Image.Image:
+    return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+
+
+def _finite(value: Any) -> Any:
+    """JSON knows no NaN: an undefined score is null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _write_json(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(_finite(content), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))

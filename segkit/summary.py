@@ -1,0 +1,94 @@
+"""What came out of a run, in one mapping: `summary.json`."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+if TYPE_CHECKING:
+    from segkit.assemble import Assembly
+    from segkit.evaluate import Scores
+    from segkit.events import EpochEnded, RunStarted
+
+
+def summarise(
+    assembly: Assembly,
+    started: RunStarted,
+    epochs: Sequence[EpochEnded],
+    scores: Scores,
+    *,
+    seconds: float,
+    digests: tuple[str, str],
+) -> dict[str, Any]:
+    """Everything a reader of one run, or a comparison of many, asks first.
+
+    Args:
+        assembly: what ran.
+        started: what was said before it ran.
+        epochs: all of them.
+        scores: of the best checkpoint on the images it is reported on.
+        seconds: of the whole run.
+        digests: of the encoder, before and after training.
+    """
+    recipe = assembly.recipe
+    best = next((epoch for epoch in reversed(epochs) if epoch.best), epochs[-1])
+    reference = recipe.reference
+    return {
+        "status": "complete",
+        "recipe": recipe.name,
+        "description": recipe.description,
+        "metrics": list(assembly.metrics),
+        "first_metric": next(iter(assembly.metrics)),
+        "scored_on": assembly.scored_on,
+        "reported_on": assembly.reported_on,
+        "images": started.images,
+        "best": _epoch(best),
+        "last": _epoch(epochs[-1]),
+        "scores": {"split": assembly.reported_on, "metrics": scores.metrics, "loss": scores.loss},
+        "epochs": len(epochs),
+        "epochs_asked": recipe.training.epochs,
+        "seconds": seconds,
+        "train_seconds": sum(epoch.train_seconds for epoch in epochs),
+        "images_per_second": started.images["train"]
+        * len(epochs)
+        / sum(epoch.train_seconds for epoch in epochs),
+        "peak_memory_bytes": _peak_memory(),
+        "parameters": _parameters(assembly),
+        "frozen_encoder": _verdict(*digests) if recipe.model.encoder.frozen else None,
+        "device": started.device,
+        "precision": started.precision,
+        "warnings": started.warnings,
+        "stages": [asdict(stage) for stage in started.stages],
+        "reference": reference and {"source": reference.source, "metrics": reference.metrics},
+    }
+
+
+def _epoch(event: EpochEnded) -> dict[str, Any]:
+    return {"epoch": event.epoch, "metrics": event.metrics, "val_loss": event.val_loss}
+
+
+def _verdict(before: str, after: str) -> Mapping[str, Any]:
+    return {"digest_before": before, "digest_after": after, "unchanged": before == after}
+
+
+def _parameters(assembly: Assembly) -> dict[str, int]:
+    model = assembly.model
+    parts = {"encoder": model.encoder, "decoder": model.decoder, "head": model.head}
+    return {
+        "total": sum(parameter.numel() for parameter in model.parameters()),
+        "trainable": sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad),
+        **{name: sum(parameter.numel() for parameter in part.parameters()) for name, part in parts.items()},
+    }
+
+
+def _peak_memory() -> int:
+    """Of the GPU where there is one, else of this process."""
+    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
+        return int(torch.cuda.max_memory_allocated())
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
