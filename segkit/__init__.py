@@ -28,7 +28,7 @@ __all__ = [*sorted(_HOMES), "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name's home when the name is first asked for, so that importing segkit costs nothing."""
+    """Import a public name's home when it is first asked for, so that importing segkit costs nothing."""
     if home := _HOMES.get(name):
         return getattr(importlib.import_module(home), name)
     raise AttributeError(f"module 'segkit' has no attribute {name!r}")

@@ -30,6 +30,7 @@ class Assembly:
     """Everything a run needs, built.
 
     Args:
+        recipe: what it was built from.
         task: what is predicted.
         model: with its pretrained weights, on the CPU.
         stages: the model table.
@@ -141,6 +142,11 @@ def warnings_for(recipe: Recipe, splits: set[str]) -> list[str]:
         warnings.append(
             "The best epoch is chosen on the test images themselves, as there is no validation split: "
             "its score is optimistic. data.split: {by: fraction, val: 0.2} keeps images aside for the choice."
+        )
+    elif "test" not in splits:
+        warnings.append(
+            "There are no test images: the final scores are of the validation images on which the best epoch "
+            "was chosen, and so they are optimistic."
         )
     encoder = recipe.model.encoder
     if encoder.frozen and encoder.options.get("weights") == "none":

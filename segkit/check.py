@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, TypeVar
 
+import torch
+from torch import nn
+
 from segkit.assemble import find_samples, warnings_for
+from segkit.contracts import ParameterGroups
 from segkit.dry_run import build, dry_run
 from segkit.errors import Problem, SegkitError
 from segkit.events import Stage
+from segkit.fabric import choose_device
 from segkit.recipe import Recipe
 
 Result = TypeVar("Result")
@@ -37,7 +43,7 @@ class CheckReport:
 
 
 def check(recipe: Recipe) -> CheckReport:
-    """Find the data, build the parts, run the model without numbers.
+    """Find device and data, build the parts, run the model without numbers.
 
     Raises:
         SegkitError: with everything that is wrong, not only the first of it.
@@ -48,15 +54,17 @@ def check(recipe: Recipe) -> CheckReport:
         try:
             return step()
         except SegkitError as error:
-            problems.extend(error.problems)
+            problems.extend(problem for problem in error.problems if problem not in problems)
             return None
 
-    samples = attempt(lambda: find_samples(recipe))
-    blueprint = attempt(lambda: dry_run(recipe.model, recipe.data))
-    for part in (*recipe.loss, *recipe.metrics):
-        attempt(lambda part=part: build(part, recipe.data.goal))  # type: ignore[misc]
-    for part in recipe.data.augment:
-        attempt(lambda part=part: build(part))  # type: ignore[misc]
+    attempt(partial(choose_device, recipe.training))
+    samples = attempt(partial(find_samples, recipe))
+    blueprint = attempt(partial(dry_run, recipe.model, recipe.data))
+    for scored in (*recipe.loss, *recipe.metrics):
+        attempt(partial(build, scored, recipe.data.goal))
+    for transform in recipe.data.augment:
+        attempt(partial(build, transform))
+    attempt(partial(build, recipe.optimizer, _any_parameters()))
     if problems or samples is None or blueprint is None:
         raise SegkitError.of(problems)
     return CheckReport(
@@ -65,3 +73,8 @@ def check(recipe: Recipe) -> CheckReport:
         stages=blueprint.stages,
         warnings=warnings_for(recipe, set(samples)),
     )
+
+
+def _any_parameters() -> ParameterGroups:
+    """Something for an optimiser to be built over."""
+    return [{"params": [nn.Parameter(torch.zeros(1))], "lr_factor": 1.0, "decay": True}]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="segkit",
     help="Train, score and explain image segmentation models from recipes.",
+    epilog="With --traceback, any verb shows where in the code an error was raised.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -108,7 +109,7 @@ def list_parts(
 
     registries = _registries(kind, plugins)
     if json:
-        console.print_json({plural(registry.kind): registry.names() for registry in registries})
+        console.print_json({registry.plural: registry.names() for registry in registries})
         return
     for registry in registries:
         console.print_parts(registry, all_names=bool(kind))
@@ -127,10 +128,10 @@ def show(
     registry = _registries(kind, plugins)[0]
     entry = registry.get(name)
     if entry is None:
-        guesses = registry.near(name)
-        hint = f"did you mean {guesses[0]}? " if guesses else ""
+        guesses = [repr(guess) for guess in registry.near(name)]
+        hint = f"did you mean {' or '.join(guesses)}? " if guesses else ""
         raise SegkitError(
-            f"no {registry.kind} is called {name!r}", hint=f"{hint}see segkit list {plural(registry.kind)}"
+            f"no {registry.kind} is called {name!r}", hint=f"{hint}'segkit list {registry.plural}' shows all"
         )
     if json:
         console.print_json(_entry_as_json(entry))
@@ -184,24 +185,28 @@ def fetch(
 
 def main() -> None:
     """Run the command line; exit codes as documented: 0 done, 1 failed, 2 the user's, 130 interrupted."""
-    traceback = "--traceback" in sys.argv
+    with_traceback = "--traceback" in sys.argv
     arguments = [word for word in sys.argv[1:] if word != "--traceback"]
     try:
         app(arguments)
-    except SegkitError as error:
-        from segkit.console import error_panel
-
-        if traceback:
-            raise
-        error_panel(error)
-        raise SystemExit(error.exit_code) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+    except Exception as error:
+        if with_traceback:
+            import traceback
+
+            traceback.print_exception(error)
+        else:
+            from segkit.console import error_panel
+
+            error_panel(error if isinstance(error, SegkitError) else _unforeseen(error))
+        raise SystemExit(error.exit_code if isinstance(error, SegkitError) else 1) from None
 
 
-def plural(kind: str) -> str:
-    """As cli arguments and JSON keys have it: "losses", "decoders"."""
-    return f"{kind}es" if kind.endswith("s") else f"{kind}s"
+def _unforeseen(error: Exception) -> SegkitError:
+    """What nobody has found words for yet."""
+    what = f"{type(error).__name__}: {error}".rstrip(": ")
+    return SegkitError(f"segkit failed: {what}", hint="the same command with --traceback shows where")
 
 
 def _load(recipe: Path, overrides: list[str] | None, plugins: list[Path] | None, demo: bool) -> Recipe:
@@ -220,15 +225,12 @@ def _registries(kind: str, plugins: list[Path] | None) -> list[Registry]:
         load_plugin(plugin)
     if not kind:
         return list(REGISTRIES.values())
-    known = {
-        name: registry for registry in REGISTRIES.values() for name in (registry.kind, plural(registry.kind))
-    }
+    known = {name: registry for registry in REGISTRIES.values() for name in (registry.kind, registry.plural)}
     if kind not in known:
         guesses = near(kind, known)
-        hint = f"did you mean {guesses[0]}? " if guesses else ""
-        raise SegkitError(
-            f"no parts are called {kind!r}", hint=f"{hint}there are {', '.join(map(plural, REGISTRIES))}"
-        )
+        hint = f"did you mean {guesses[0]!r}? " if guesses else ""
+        kinds = ", ".join(registry.plural for registry in REGISTRIES.values())
+        raise SegkitError(f"no kind of parts is called {kind!r}", hint=f"{hint}there are {kinds}")
     return [known[kind]]
 
 

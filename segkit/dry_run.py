@@ -1,4 +1,4 @@
-"""What can be known of a model without weights and without an image: it is built and run on the meta device."""
+"""What can be known of a model without weights or images: it is built and run on the meta device."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def dry_run(model: ModelSettings, data: DataSettings) -> Blueprint:
     """Build the model on the meta device and push one image of the recipe's size through it.
 
     Raises:
-        ShapeError: if the parts or the size do not fit, with the nearest size that does.
+        ShapeError: if the parts or the size do not fit, with a size near it that does.
     """
     with torch.device("meta"), torch.inference_mode():
         encoder = build(model.encoder, data.channels, weights="none").eval()
@@ -54,6 +54,7 @@ def dry_run(model: ModelSettings, data: DataSettings) -> Blueprint:
             maps, decoded = _forward(encoder, decoder, chosen, data.channels, data.size)
         except (RuntimeError, ValueError, AssertionError, ShapeError) as error:
             raise _size_error(model, data, encoder, decoder, chosen, error) from error
+        _check_learning(model, data, encoder, decoder, chosen)
         head = head_for(decoded[1], data.goal.channels)
     frozen = model.encoder.frozen
     rows = [Stage("encoder", _stage_name(stage, len(encoder.pyramid)), shape[1:], 0, 0)
@@ -86,10 +87,15 @@ def _features(model: ModelSettings) -> Any:
 
 
 def _forward(
-    encoder: nn.Module, decoder: nn.Module, chosen: list[int], channels: int, size: tuple[int, int]
+    encoder: nn.Module,
+    decoder: nn.Module,
+    chosen: list[int],
+    channels: int,
+    size: tuple[int, int],
+    images: int = 1,
 ) -> tuple[list[tuple[int, ...]], tuple[int, ...]]:
-    """Shapes of the chosen maps and of the decoder's map, for one image."""
-    maps = encoder(torch.empty(1, channels, *size, device="meta"))
+    """Shapes of the chosen maps and of the decoder's map."""
+    maps = encoder(torch.empty(images, channels, *size, device="meta"))
     features = [maps[stage] for stage in chosen]
     return [tuple(m.shape) for m in features], tuple(decoder(features).shape)
 
@@ -102,7 +108,7 @@ def _size_error(
     chosen: list[int],
     error: Exception,
 ) -> SegkitError:
-    """Which size would work: the nearest multiples of 32 or 64 or more that pass the same dry run."""
+    """Which size would work: multiples of 8, 16 and so on near it that pass the same dry run."""
     height, width = data.size
     problem = f"{model.decoder.name} on {model.encoder.name} does not work on images of {height}x{width}"
     for multiple in (8, 16, 32, 64, 128):
@@ -113,7 +119,35 @@ def _size_error(
             except (RuntimeError, ValueError, AssertionError, ShapeError):
                 continue
             return ShapeError(problem, hint=f"data.size: [{size[0]}, {size[1]}] works")
-    return ShapeError(f"{problem}, nor of any size near it: {str(error).splitlines()[0]}")
+    hint = error.problems[0].hint if isinstance(error, SegkitError) else ""
+    return ShapeError(f"{problem}, nor of any size near it: {_first_line(error)}", hint=hint)
+
+
+def _check_learning(
+    model: ModelSettings, data: DataSettings, encoder: nn.Module, decoder: nn.Module, chosen: list[int]
+) -> None:
+    """The smallest batch of an epoch can be learnt from: BatchNorm needs two values of each channel.
+
+    Raises:
+        ShapeError: if it cannot.
+    """
+    smallest = 1 if data.batch_size <= 2 else 2  # an odd number of images leaves one over from pairs
+    encoder.train(not model.encoder.frozen)
+    decoder.train()
+    try:
+        _forward(encoder, decoder, chosen, data.channels, data.size, smallest)
+    except ValueError as error:
+        height, width = data.size
+        raise ShapeError(
+            f"{model.decoder.name} on {model.encoder.name} cannot learn from a batch of "
+            f"{smallest} of {height}x{width}: {_first_line(error).partition(', got')[0]}",
+            hint="a larger data.size" + (", or data.batch_size: 3 or more" if smallest == 1 else ""),
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    text = error.problems[0].problem if isinstance(error, SegkitError) else str(error)
+    return next(iter(text.splitlines()), "") or type(error).__name__
 
 
 def _stage_name(stage: int, count: int) -> str:
@@ -122,4 +156,5 @@ def _stage_name(stage: int, count: int) -> str:
 
 def _count(module: nn.Module, *, frozen: bool = False) -> tuple[int, int]:
     total = sum(parameter.numel() for parameter in module.parameters())
-    return total, 0 if frozen else total
+    learning = sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
+    return total, 0 if frozen else learning

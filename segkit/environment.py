@@ -1,4 +1,4 @@
-"""Where a run took place: versions, hardware, revision, digests. What a reader needs to trust or repeat it."""
+"""Where a run took place: versions, hardware, revision, digests; to trust a run, and to repeat it."""
 
 from __future__ import annotations
 
@@ -73,5 +73,6 @@ def _git(folder: Path) -> dict[str, Any] | None:
             return None
         return answer.stdout.strip() if answer.returncode == 0 else None
 
-    revision = ask("rev-parse", "HEAD")
-    return {"revision": revision, "changed": bool(ask("status", "--porcelain"))} if revision else None
+    if ask("ls-files", "--error-unmatch", "__init__.py") is None:
+        return None  # installed somewhere inside a checkout of something else
+    return {"revision": ask("rev-parse", "HEAD"), "changed": bool(ask("status", "--porcelain", "--", "."))}

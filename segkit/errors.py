@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class SegkitError(Exception):
         super().__init__(problem)
 
     @classmethod
-    def of(cls, problems: Sequence[Problem]) -> SegkitError:
+    def of(cls, problems: Sequence[Problem]) -> Self:
         """One error that carries several problems, so that all are seen at once."""
         error = cls(problems[0].problem)
         error.problems = tuple(problems)

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from segkit.contracts import Loss, Metric
+    from lightning_fabric import Fabric
+
+    from segkit.contracts import Loss, Metric, Task
     from segkit.data.batches import Batch
 
 
@@ -35,25 +37,23 @@ def evaluate(
     batches: Iterable[Batch],
     metrics: Mapping[str, Metric],
     loss: Loss,
-    device: torch.device,
+    fabric: Fabric,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Scores:
     """Score a model. Leaves the model in evaluation mode.
 
     Args:
-        model: pixels (B, C, H, W) -> logits (B, K, H, W).
+        model: pixels (B, C, H, W) -> logits (B, K, H, W), on the fabric's device.
         batches: in the order wanted.
         metrics: by name.
         loss: as in training.
-        device: where the model is.
+        fabric: device and precision; metrics and loss are computed from logits of at least float32.
         progress: told the number of images scored so far.
     """
-    model.eval()
-    losses: list[torch.Tensor] = []
-    rows: dict[str, list[torch.Tensor]] = {name: [] for name in metrics}
+    losses: list[Tensor] = []
+    rows: dict[str, list[Tensor]] = {name: [] for name in metrics}
     for batch in batches:
-        image, target = batch.image.to(device), batch.target.to(device)
-        logits = model(image).float()
+        logits, target = predict_logits(model, batch.image, fabric), fabric.to_device(batch.target)
         losses += [loss(logits[i : i + 1], target[i : i + 1]) for i in range(len(logits))]
         for name, metric in metrics.items():
             rows[name].append(metric.rows(logits, target).double().cpu())
@@ -63,18 +63,37 @@ def evaluate(
         loss=float(torch.stack(losses).double().mean()),
         metrics={name: metric.of(tables[name]) for name, metric in metrics.items()},
         per_image={
-            name: [metric.of(row) for row in tables[name].split(1)] for name, metric in metrics.items()
+            name: [metric.of(table[i : i + 1]) for i in range(len(table))]
+            for (name, table), metric in zip(tables.items(), metrics.values(), strict=True)
         },
     )
 
 
 @torch.inference_mode()
-def predict_classes(model: nn.Module, image: torch.Tensor) -> torch.Tensor:
-    """The classes a model sees.
+def predict_logits(model: nn.Module, image: Tensor, fabric: Fabric) -> Tensor:
+    """What a model says of some images, in evaluation mode and in the run's precision.
+
+    Convolution libraries take another way for a single image than for several, and its last digits differ.
+    A single image therefore goes through twice, so that its scores do not depend on its company.
 
     Shape:
         image: (B, C, H, W), pixels in 0..255.
-        output: (B, H, W), 0 or 1 for one logit, the index of the largest of several logits.
+        output: logits (B, K, H, W), at least float32.
     """
-    logits = model.eval()(image).float()
-    return (logits[:, 0] > 0).long() if logits.shape[1] == 1 else logits.argmax(dim=1)
+    image = fabric.to_device(image)
+    with fabric.autocast():
+        logits: Tensor = model.eval()(image.expand(2, -1, -1, -1) if len(image) == 1 else image)
+    return logits[: len(image)].to(torch.promote_types(logits.dtype, torch.float32))
+
+
+def predict_mask(logits: Tensor, task: Task) -> Tensor:
+    """The task's integers from logits, at a threshold of 0.5 where there is one.
+
+    Shape:
+        logits: (B, K, H, W).
+        output: (B, H, W), or (B, K, H, W) for multilabel, as `Task` says of targets.
+    """
+    if task.kind == "multiclass":
+        return logits.argmax(dim=1)
+    mask = (logits > 0).long()
+    return mask[:, 0] if task.kind == "binary" else mask

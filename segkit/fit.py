@@ -5,21 +5,27 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from segkit.errors import TrainingError
 from segkit.events import EpochEnded, StepEnded
+from segkit.fabric import memory_order
+
+Tensors = tuple[Tensor, ...] | list[Tensor]
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
     from segkit.contracts import Loss, Schedule
-    from segkit.data.batches import TrainBatches
+    from segkit.data.batches import Batch, TrainBatches
     from segkit.evaluate import Scores
     from segkit.recipe.schema import TrainingSettings
 
@@ -51,12 +57,26 @@ class Learner:
         """The model whose scores count: the average, where there is one."""
         return self.average.module if self.average else self.model
 
+    @property
+    def learning_rate(self) -> float:
+        """The decoder's: decoder and head are the optimiser's first groups."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
 
 def averaged(model: nn.Module, decay: float | None) -> AveragedModel | None:
     """An exponential moving average of a model's weights and statistics; None where no decay is given."""
     if decay is None:
         return None
-    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+    move = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+
+    def blend(averages: Tensors, currents: Tensors, count: Tensor | int) -> None:
+        if averages[0].is_floating_point():
+            move(averages, currents, count)
+            return
+        for average, current in zip(averages, currents, strict=True):
+            average.copy_(current)  # counters, such as BatchNorm's, have no average
+
+    return AveragedModel(model, multi_avg_fn=blend, use_buffers=True)
 
 
 def fit(
@@ -85,63 +105,109 @@ def fit(
         higher_is_better: whether a larger score is the better one.
 
     Raises:
-        TrainingError: if the loss is not finite; names epoch, step and images.
+        TrainingError: if the loss is not finite; names epoch, step and images. Or if memory runs out.
     """
     model, optimizer = fabric.setup(learner.model, learner.optimizer)
-    while learner.epoch < settings.epochs:
+    train = partial(_train, learner, model, optimizer, loss, fabric, settings)
+    while learner.epoch < settings.epochs and not _out_of_patience(learner, settings):
         epoch, started = learner.epoch + 1, time.perf_counter()
-        torch.manual_seed(hash((seed, epoch)) % 2**63)
+        torch.manual_seed(_mixed(seed, epoch))
         model.train()
-        total = torch.zeros((), dtype=torch.float64)
-        count = 0
+        total, count = 0.0, 0
         for step, batch in enumerate(batches.epoch(epoch), start=1):
-            image, target = fabric.to_device((batch.image, batch.target))
-            value: Tensor = loss(model(_in_order(image, settings)), target)
-            current = value.item()
-            if not math.isfinite(current):
-                raise _not_finite(current, epoch, step, [names[i] for i in batch.indices])
-            fabric.backward(value)
-            if settings.clip_grad_norm:
-                fabric.clip_gradients(model, optimizer, max_norm=settings.clip_grad_norm)
-            optimizer.step()
-            optimizer.zero_grad()
-            learner.schedule.step()
-            if learner.average:
-                learner.average.update_parameters(learner.model)
-            total += current * len(batch.indices)
+            value = train(batch)
+            if not math.isfinite(value):
+                raise _not_finite(value, epoch, step, [names[i] for i in batch.indices])
+            total += value * len(batch.indices)
             count += len(batch.indices)
-            yield StepEnded(epoch, step, batches.steps, current)
+            yield StepEnded(epoch, step, batches.steps, value)
         train_seconds = time.perf_counter() - started
         scores = score(learner.scored)
         learner.epoch = epoch
-        best = _note_best(learner, next(iter(scores.metrics.values())), higher_is_better)
         yield EpochEnded(
             epoch=epoch,
-            train_loss=float(total) / count,
+            train_loss=total / count,
             val_loss=scores.loss,
             metrics=scores.metrics,
-            learning_rate=max(group["lr"] for group in optimizer.param_groups),
+            learning_rate=learner.learning_rate,
             seconds=time.perf_counter() - started,
             train_seconds=train_seconds,
             images_per_second=count / train_seconds,
-            best=best,
+            best=_note_best(learner, next(iter(scores.metrics.values())), higher_is_better),
         )
-        patience = settings.early_stopping_epochs
-        if patience and epoch - learner.best_epoch >= patience:
-            break
 
 
-def _in_order(image: Tensor, settings: TrainingSettings) -> Tensor:
-    """Channels-last convolutions are the faster ones on CPUs and GPUs alike."""
-    return image.contiguous(memory_format=torch.channels_last) if settings.channels_last else image
+def _train(
+    learner: Learner,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    loss: Loss,
+    fabric: Fabric,
+    settings: TrainingSettings,
+    batch: Batch,
+) -> float:
+    """One step on one batch, or none where the loss is not finite; the loss before it."""
+    image, target = fabric.to_device((batch.image, batch.target))
+    with _explained():
+        value = loss(model(image.contiguous(memory_format=memory_order(settings))), target)
+        current = value.item()
+        if not math.isfinite(current):
+            return current
+        fabric.backward(value)
+        if settings.clip_grad_norm:
+            # An infinite norm is not an error yet: 16-mixed leaves such a step out and scales down.
+            fabric.clip_gradients(
+                model, optimizer, max_norm=settings.clip_grad_norm, error_if_nonfinite=False
+            )
+        optimizer.step()
+    optimizer.zero_grad()
+    learner.schedule.step()
+    if learner.average:
+        learner.average.update_parameters(learner.model)
+    return current
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """What torch raises while it computes, in the recipe's words, where these have an answer to it."""
+    try:
+        yield
+    except RuntimeError as error:
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in said:
+            problem = "the device has too little memory for a training step"
+            hint = "a smaller data.batch_size or data.size, or training.precision=bf16-mixed"
+        elif "does not have a deterministic implementation" in said:
+            operation = said.split(" does not")[0]
+            problem = f"training.deterministic: {operation} has no deterministic form on this device"
+            hint = "training.deterministic=false, or another loss or decoder"
+        elif type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            problem, hint = (
+                f"training.compile: the model cannot be compiled: {said}",
+                "training.compile=false",
+            )
+        else:
+            raise
+        raise TrainingError(problem, hint=hint) from error
+
+
+def _mixed(seed: int, epoch: int) -> int:
+    """One seed out of two numbers."""
+    return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0])
+
+
+def _out_of_patience(learner: Learner, settings: TrainingSettings) -> bool:
+    patience = settings.early_stopping_epochs
+    return patience is not None and learner.epoch - learner.best_epoch >= patience
 
 
 def _note_best(learner: Learner, score: float, higher_is_better: bool) -> bool:
-    better = score > learner.best_score if higher_is_better else score < learner.best_score
-    if better or (learner.best_epoch == 0 and not math.isnan(score)):
+    """Whether the epoch is the best so far; while no epoch has a defined score, the latest one is."""
+    best = learner.best_score
+    better = math.isnan(best) or (score > best if higher_is_better else score < best)
+    if better:
         learner.best_epoch, learner.best_score = learner.epoch, score
-        return True
-    return False
+    return better
 
 
 def _not_finite(loss: float, epoch: int, step: int, images: list[str]) -> TrainingError:

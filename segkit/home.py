@@ -1,21 +1,24 @@
-"""The user's own segkit folder, for weights and data sets that many recipes share."""
+"""The user's own segkit folder, for weights and data sets that many recipes share; and what a path means."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
+
+WEIGHTS_ENDINGS = (".safetensors", ".pth", ".pt", ".bin", ".tar")
 
 
 def home() -> Path:
     """``$SEGKIT_HOME``, or the user's cache folder; it holds ``data/`` and ``weights/``."""
     if chosen := os.environ.get("SEGKIT_HOME"):
-        return Path(chosen).expanduser().absolute()
-    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(cache).expanduser().absolute() / "segkit"
+        return _expanded(chosen).absolute()
+    return _expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache").absolute() / "segkit"
 
 
-def resolve(path: str, written_in: str) -> Path:
+def resolve(path: str, written_in: str, *, inside: str = "") -> Path:
     """The absolute path that a recipe means.
 
     Relative paths count from the folder of the file they are written in, or else from `home()`.
@@ -24,16 +27,41 @@ def resolve(path: str, written_in: str) -> Path:
     Args:
         path: as the user wrote it.
         written_in: the recipe file; the current folder counts for a value from the command line.
+        inside: a folder of `home()` that is looked into as well.
     """
-    wanted = Path(os.path.expandvars(path)).expanduser()
+    wanted = _expanded(path)
     if wanted.is_absolute():
-        return wanted
+        return Path(os.path.normpath(wanted))
     folder = Path(written_in).parent if Path(written_in).is_file() else Path()
     beside = Path(os.path.normpath(folder.absolute() / wanted))
-    shared = home() / Path(*(piece for piece in wanted.parts if piece != ".."))
-    return shared if not beside.exists() and shared.exists() else beside
+    shared = Path(*(piece for piece in wanted.parts if piece != ".."))
+    places = [beside, home() / shared, *([home() / inside / shared] if inside else [])]
+    return next((place for place in places if place.exists()), beside)
 
 
 def resolved(value: Any) -> Any:
     """For pydantic: `resolve` for text that may know the recipe file it was written in."""
     return resolve(value, getattr(value, "file", "")) if isinstance(value, str) else value
+
+
+def is_weights_file(weights: str) -> bool:
+    """Whether `weights` is meant as a file: it has the ending of one, or a folder in front."""
+    return weights.endswith(WEIGHTS_ENDINGS) or "/" in weights or "\\" in weights
+
+
+def _resolved_weights(value: Any) -> Any:
+    if not isinstance(value, str) or not is_weights_file(value):
+        return value
+    return str(resolve(value, getattr(value, "file", ""), inside="weights"))
+
+
+def _expanded(path: str) -> Path:
+    """With `~` and environment variables filled in, where there are any of that name."""
+    return Path(os.path.expanduser(os.path.expandvars(path)))
+
+
+RecipePath = Annotated[Path, BeforeValidator(resolved)]
+"""A path that counts from the recipe it is written in."""
+
+Weights = Annotated[str, BeforeValidator(_resolved_weights)]
+"""The name of pretrained weights, or a file that counts from the recipe it is written in."""

@@ -47,7 +47,7 @@ class Segmenter(nn.Module):
         frozen: bool,
     ) -> None:
         super().__init__()
-        self.encoder = encoder.requires_grad_(not frozen)
+        self.encoder = encoder.requires_grad_(False) if frozen else encoder
         self.decoder = decoder
         self.head = head
         self.stages = tuple(stages)
@@ -100,7 +100,7 @@ def head_for(channels: int, outputs: int) -> nn.Module:
 
 
 def digest(module: nn.Module) -> str:
-    """SHA-256 over names and bytes of every parameter and buffer: equal exactly when nothing changed."""
+    """SHA-256 over names and bytes of all that `state_dict` keeps: equal exactly when nothing changed."""
     total = hashlib.sha256()
     for name, tensor in sorted(module.state_dict().items()):
         total.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)}".encode())

@@ -14,10 +14,11 @@ from segkit.assemble import Assembly, Progress, assemble, warnings_for
 from segkit.checkpoint import load_weights, save_state, save_weights
 from segkit.environment import data_digests, environment
 from segkit.evaluate import Scores, evaluate
-from segkit.events import EpochEnded, Event, RunEnded, RunStarted
-from segkit.fabric import device_name, make_fabric
+from segkit.events import EpochEnded, Event, RunEnded, RunStarted, StepEnded
+from segkit.fabric import choose_device, device_name, make_fabric, place
 from segkit.fit import Learner, averaged, fit
 from segkit.model import digest
+from segkit.palette import palette
 from segkit.plugins import loaded_plugins
 from segkit.recipe import Recipe, dump_recipe, entry_for
 from segkit.report import write_report
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 def run(recipe: Recipe, runs: Path, progress: Progress = lambda label, done, total: None) -> Iterator[Event]:
     """Run a recipe from data to report.
 
+    A run that fails or is interrupted leaves recipe, environment, the epochs so far and their checkpoints;
+    it is complete once there is a `summary.json`.
+
     Args:
         recipe: as `load_recipe` gives it.
         runs: folder of all runs; this one gets a new directory in it.
@@ -45,51 +49,78 @@ def run(recipe: Recipe, runs: Path, progress: Progress = lambda label, done, tot
         SegkitError: if data, weights or shapes are at fault, or the training fails.
     """
     clock = time.perf_counter()
+    fabric = make_fabric(recipe.training)
     assembly = assemble(recipe, progress)
-    model, fabric = assembly.model, make_fabric(recipe.training)
-    before = digest(model.encoder)
     directory = RunDir.create(runs, recipe.name)
     directory.write_recipe(dump_recipe(recipe))
-    directory.write_environment(_surroundings(assembly, fabric, before))
-    started = _started(assembly, fabric, directory)
-    yield started
+    directory.write_environment(_surroundings(assembly, fabric))
+    yield (started := _started(assembly, fabric, directory))
 
-    batches = assembly.train_batches
-    learner = _learner(assembly, fabric, batches.steps)
-    higher_is_better = bool(entry_for(recipe.metrics[0]).traits["higher_is_better"])
+    place(assembly.model, fabric, recipe.training)
+    before = digest(assembly.model.encoder)
     epochs: list[EpochEnded] = []
-    for event in fit(
-        learner, batches, assembly.loss, _scorer(assembly, fabric, assembly.scored_on, progress), fabric,
-        recipe.training, seed=recipe.seed, names=assembly.splits["train"].names, higher_is_better=higher_is_better,
-    ):  # fmt: skip
+    for event in _fit(assembly, fabric, directory, progress):
         if isinstance(event, EpochEnded):
-            _save(learner, directory, best=event.best)
-            directory.record(event)
             epochs.append(event)
         yield event
+    digests = (before, digest(assembly.model.encoder))
 
-    load_weights(model, directory.checkpoints / "best.safetensors")
-    scores = _scorer(assembly, fabric, assembly.reported_on, progress)(model)
-    reported = assembly.splits[assembly.reported_on]
-    directory.write_scores(reported.names, scores.per_image)
-    directory.write_samples(
-        pick_samples(model, reported, scores, fabric.device, higher_is_better=higher_is_better)
-    )
-    seconds = time.perf_counter() - clock
+    load_weights(assembly.model, directory.checkpoints / "best.safetensors")
+    scores = _score_best(assembly, fabric, directory, progress)
     summary = summarise(
-        assembly, started, epochs, scores, seconds=seconds, digests=(before, digest(model.encoder))
-    )
+        assembly, started, epochs, scores,
+        higher_is_better=_higher_is_better(recipe), seconds=time.perf_counter() - clock, digests=digests,
+    )  # fmt: skip
     directory.write_summary(summary)
     yield RunEnded(directory.path, summary, write_report(directory))
 
 
-def _learner(assembly: Assembly, fabric: Fabric, steps_per_epoch: int) -> Learner:
-    """The model on its device, with what makes it learn."""
+def _fit(
+    assembly: Assembly, fabric: Fabric, directory: RunDir, progress: Progress
+) -> Iterator[StepEnded | EpochEnded]:
+    """Train, and keep every epoch."""
+    recipe = assembly.recipe
+    batches = assembly.train_batches
+    learner = _learner(assembly, batches.steps)
+    score = _scorer(assembly, fabric, assembly.scored_on, progress)
+    for event in fit(
+        learner, batches, assembly.loss, score, fabric, recipe.training,
+        seed=recipe.seed, names=assembly.splits["train"].names, higher_is_better=_higher_is_better(recipe),
+    ):  # fmt: skip
+        if isinstance(event, EpochEnded):
+            _keep(learner, directory, event)
+        yield event
+
+
+def _learner(assembly: Assembly, steps_per_epoch: int) -> Learner:
+    """The model, where it is by now, with what makes it learn."""
     settings = assembly.recipe.training
-    layout = torch.channels_last if settings.channels_last else torch.contiguous_format
-    model = assembly.model.to(device=fabric.device, memory_format=layout)  # type: ignore[call-overload]
-    optimizer, schedule = assembly.optimization(steps_per_epoch)
-    return Learner(model, optimizer, schedule, averaged(model, settings.ema_decay))
+    average = averaged(assembly.model, settings.ema_decay)
+    if settings.compile:  # in place, so that names of weights stay; no copy inherits it
+        for model in (assembly.model, *([average.module] if average else [])):
+            model.compile()
+    return Learner(assembly.model, *assembly.optimization(steps_per_epoch), average)
+
+
+def _keep(learner: Learner, directory: RunDir, event: EpochEnded) -> None:
+    """Save an epoch. The state comes last: what it tells is there, whenever the run is interrupted."""
+    if event.best:
+        save_weights(learner.scored, directory.checkpoints / "best.safetensors")
+    save_weights(learner.scored, directory.checkpoints / "last.safetensors")
+    directory.record(event)
+    save_state(learner, directory.checkpoints / "last.state.pt")
+
+
+def _score_best(assembly: Assembly, fabric: Fabric, directory: RunDir, progress: Progress) -> Scores:
+    """Score the model as it is by now, image by image, and keep scores and samples."""
+    scores = _scorer(assembly, fabric, assembly.reported_on, progress)(assembly.model)
+    reported, task = assembly.splits[assembly.reported_on], assembly.task
+    directory.write_scores(reported.names, scores.per_image)
+    samples = pick_samples(
+        assembly.model, reported, scores, task, fabric, higher_is_better=_higher_is_better(assembly.recipe)
+    )
+    directory.write_samples(samples, palette(len(task.classes) + (task.kind != "multiclass")))
+    return scores
 
 
 def _scorer(
@@ -97,37 +128,34 @@ def _scorer(
 ) -> Callable[[nn.Module], Scores]:
     """Scores a model on a split, in the run's precision."""
     batches = assembly.eval_batches(split)
-
-    def score(model: nn.Module) -> Scores:
-        report = partial(_scored, progress, f"scoring {split} images", len(batches))
-        with fabric.autocast():
-            return evaluate(model, batches, assembly.metrics, assembly.loss, fabric.device, report)
-
-    return score
-
-
-def _scored(progress: Progress, label: str, total: int, done: int) -> None:
-    progress(label, done, total)
+    label, total = f"scoring {split} images", len(batches)
+    return partial(
+        evaluate,
+        batches=batches,
+        metrics=assembly.metrics,
+        loss=assembly.loss,
+        fabric=fabric,
+        progress=lambda done: progress(label, done, total),
+    )
 
 
-def _save(learner: Learner, directory: RunDir, *, best: bool) -> None:
-    save_weights(learner.scored, directory.checkpoints / "last.safetensors")
-    save_state(learner, directory.checkpoints / "last.state.pt")
-    if best:
-        save_weights(learner.scored, directory.checkpoints / "best.safetensors")
+def _higher_is_better(recipe: Recipe) -> bool:
+    return bool(entry_for(recipe.metrics[0]).traits["higher_is_better"])
 
 
-def _surroundings(assembly: Assembly, fabric: Fabric, encoder_digest: str) -> dict[str, Any]:
+def _surroundings(assembly: Assembly, fabric: Fabric) -> dict[str, Any]:
     return {
         **environment(),
         "device": device_name(fabric.device),
-        "encoder_digest": encoder_digest,
+        "encoder_digest": digest(assembly.model.encoder),
         "data_digests": data_digests(assembly.splits),
         "plugins": loaded_plugins(),
     }
 
 
 def _started(assembly: Assembly, fabric: Fabric, directory: RunDir) -> RunStarted:
+    if fabric.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(fabric.device)  # of this run, not of an earlier one
     return RunStarted(
         recipe=assembly.recipe.name,
         directory=directory.path,
@@ -135,7 +163,7 @@ def _started(assembly: Assembly, fabric: Fabric, directory: RunDir) -> RunStarte
         scored_on=assembly.scored_on,
         stages=assembly.stages,
         device=device_name(fabric.device),
-        precision=str(fabric._precision.precision),
+        precision=choose_device(assembly.recipe.training)[1],
         epochs=assembly.recipe.training.epochs,
         metrics=list(assembly.metrics),
         warnings=warnings_for(assembly.recipe, set(assembly.splits)),

@@ -23,14 +23,16 @@ from segkit.events import EpochEnded
 class ScoredSample:
     """One scored image with its masks, to look at.
 
+    Masks are (H, W), one number per pixel: 0 is background, 255 ignored.
+
     Args:
         rank: why it was picked: "best", "median" or "worst".
         image: its name.
         metric: the name of the score it was picked by.
         score: that score.
         pixels: (H, W, C) as the model saw it.
-        truth: (H, W), an index into the palette's classes; 0 is background, 255 ignored.
-        prediction: (H, W), likewise.
+        truth: the true mask.
+        prediction: the predicted mask.
     """
 
     rank: str
@@ -63,7 +65,8 @@ class RunDir:
     @classmethod
     def create(cls, runs: Path, recipe: str) -> RunDir:
         """A new directory ``runs/<recipe>/<number>``, the next free number."""
-        folder = runs / "".join(sign if sign.isalnum() or sign in "-_." else "_" for sign in recipe)
+        name = "".join(sign if sign.isalnum() or sign in "-_." else "_" for sign in recipe)
+        folder = runs / (name if name.strip(".") else "_")
         folder.mkdir(parents=True, exist_ok=True)
         taken = [int(path.name) for path in folder.iterdir() if path.name.isdecimal()]
         number = max(taken, default=0) + 1
@@ -116,23 +119,24 @@ class RunDir:
             for name, *row in zip(names, *scores.values(), strict=True):
                 writer.writerow([name, *("" if math.isnan(score) else repr(score) for score in row)])
 
-    def write_samples(self, samples: Sequence[ScoredSample]) -> None:
-        """Write images and masks: `samples.json` lists them, masks are palette PNGs of class indices."""
+    def write_samples(self, samples: Sequence[ScoredSample], palette: Pixels) -> None:
+        """Write images and masks: `samples.json` lists them, masks are PNGs of class numbers with colours.
+
+        Args:
+            samples: in order.
+            palette: (256, 3), the colour of every value of a mask.
+        """
         self.samples.mkdir(exist_ok=True)
         listed = []
         for number, sample in enumerate(samples, start=1):
-            stem = f"{number}_{sample.rank}"
-            files = {kind: f"{stem}_{kind}.png" for kind in ("image", "truth", "prediction")}
+            files = {kind: f"{number}_{kind}.png" for kind in ("image", "truth", "prediction")}
             _image(sample.pixels).save(self.samples / files["image"])
             for kind in ("truth", "prediction"):
-                Image.fromarray(getattr(sample, kind)).save(self.samples / files[kind])
-            entry = {
-                "rank": sample.rank,
-                "image": sample.image,
-                "metric": sample.metric,
-                "score": sample.score,
-            }
-            listed.append({**entry, "files": files})
+                mask = Image.fromarray(getattr(sample, kind))
+                mask.putpalette(palette.tobytes())
+                mask.save(self.samples / files[kind])
+            words = {key: getattr(sample, key) for key in ("rank", "image", "metric", "score")}
+            listed.append({**words, "files": files})
         _write_json(self.samples / "samples.json", listed)
 
     def read_recipe(self) -> dict[str, Any]:
@@ -169,17 +173,22 @@ class RunDir:
             return []
         samples = []
         for entry in _read_json(self.samples / "samples.json"):
-            files = entry.pop("files")
-            maps = {kind: np.asarray(Image.open(self.samples / file)) for kind, file in files.items()}
-            pixels = maps.pop("image")
+            maps = {kind: _pixels(self.samples / file) for kind, file in entry.pop("files").items()}
+            image = maps["image"] if maps["image"].ndim == 3 else maps["image"][..., None]
             samples.append(
-                ScoredSample(**entry, pixels=pixels if pixels.ndim == 3 else pixels[..., None], **maps)
+                ScoredSample(**entry, pixels=image, truth=maps["truth"], prediction=maps["prediction"])
             )
         return samples
 
 
 def _image(pixels: Pixels) -> Image.Image:
     return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+
+
+def _pixels(path: Path) -> Pixels:
+    with Image.open(path) as image:
+        pixels: Pixels = np.asarray(image)
+    return pixels
 
 
 def _finite(value: Any) -> Any:

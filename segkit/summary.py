@@ -22,6 +22,7 @@ def summarise(
     epochs: Sequence[EpochEnded],
     scores: Scores,
     *,
+    higher_is_better: bool,
     seconds: float,
     digests: tuple[str, str],
 ) -> dict[str, Any]:
@@ -32,18 +33,21 @@ def summarise(
         started: what was said before it ran.
         epochs: all of them.
         scores: of the best checkpoint on the images it is reported on.
+        higher_is_better: of the first metric.
         seconds: of the whole run.
         digests: of the encoder, before and after training.
     """
     recipe = assembly.recipe
     best = next((epoch for epoch in reversed(epochs) if epoch.best), epochs[-1])
     reference = recipe.reference
+    train_seconds = sum(epoch.train_seconds for epoch in epochs)
     return {
         "status": "complete",
         "recipe": recipe.name,
         "description": recipe.description,
         "metrics": list(assembly.metrics),
         "first_metric": next(iter(assembly.metrics)),
+        "higher_is_better": higher_is_better,
         "scored_on": assembly.scored_on,
         "reported_on": assembly.reported_on,
         "images": started.images,
@@ -53,10 +57,8 @@ def summarise(
         "epochs": len(epochs),
         "epochs_asked": recipe.training.epochs,
         "seconds": seconds,
-        "train_seconds": sum(epoch.train_seconds for epoch in epochs),
-        "images_per_second": started.images["train"]
-        * len(epochs)
-        / sum(epoch.train_seconds for epoch in epochs),
+        "train_seconds": train_seconds,
+        "images_per_second": started.images["train"] * len(epochs) / train_seconds,
         "peak_memory_bytes": _peak_memory(),
         "parameters": _parameters(assembly),
         "frozen_encoder": _verdict(*digests) if recipe.model.encoder.frozen else None,

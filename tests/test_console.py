@@ -377,11 +377,11 @@ def test_print_part_explains_every_option(capsys, losses):
         "  One minus the overlap [0, 1].\n"
         f"defined in: {entry.where}\n"
         "\n"
-        "option  type                                         default     meaning\n"
-        "smooth  a number                                     0.0         added to both areas.\n"
-        "size    a list of a whole number and a whole number  [128, 128]  as [height, width].\n"
-        "mode    text                                         required\n"
-        "flag    true or false                                true        whether it is so.\n"
+        "option  type                       default     meaning\n"
+        "smooth  a number                   0.0         added to both areas.\n"
+        "size    a list of 2 whole numbers  [128, 128]  as [height, width].\n"
+        "mode    text                       required\n"
+        "flag    true or false              true        whether it is so.\n"
     )
 
 

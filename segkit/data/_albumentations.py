@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+import re
+import warnings
 from typing import Any
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network for its newest version
@@ -11,31 +13,39 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the netwo
 import albumentations
 import cv2
 import numpy as np
+from pydantic import ValidationError
 
 from segkit.contracts import Pixels
 from segkit.errors import PartError
 
 cv2.setNumThreads(0)  # its threads would fight with torch's
+_ADVICE = re.compile("special case of|very slow")  # to prefer another class, which is up to the user
 
 
 class AlbumentationsTransform:
-    """One transform of albumentations, with all its randomness from outside; see `segkit.contracts.Transform`.
+    """One transform of albumentations, with all its randomness from outside.
 
     Args:
         name: of the class in albumentations.
         options: its arguments; OpenCV's constants as words.
 
     Raises:
-        PartError: if albumentations refuses the options.
+        PartError: if albumentations refuses the options, or would go on with others.
     """
 
     def __init__(self, name: str, options: dict[str, Any]) -> None:
         self.name = name
         arguments = {key: _constant(value) for key, value in options.items()}
-        try:
-            self.transform = getattr(albumentations, name)(**arguments)
-        except (ValueError, TypeError) as error:
-            raise PartError(f"{name}: {_reason(error)}", hint=f"segkit show transform {name}") from error
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            try:
+                self.transform = getattr(albumentations, name)(**arguments)
+            except (ValueError, TypeError) as error:
+                raise PartError(f"{name}: {_reason(error)}", hint=f"segkit show transform {name}") from error
+        # It warns where it goes on with other options than it was given, which a recipe would then misstate.
+        problems = [str(warning.message) for warning in told if not _ADVICE.search(str(warning.message))]
+        if problems:
+            raise PartError(f"{name}: {'; '.join(problems)}", hint=f"segkit show transform {name}")
 
     def __call__(self, image: Pixels, mask: Pixels, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
         """(H, W, C) and (H, W) or (H, W, K) -> the same, changed.
@@ -46,15 +56,17 @@ class AlbumentationsTransform:
         self.transform.set_random_state(rng, random.Random(int(rng.integers(2**63))))
         try:
             changed = self.transform(image=image, mask=mask)
-        except (
-            Exception
-        ) as error:  # its transforms fail in many ways, on images without three channels mostly
+        except Exception as error:  # in many ways, on images that have not three channels mostly
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise PartError(f"{self.name} fails on images of shape {image.shape}: {reason}") from error
+            height, width, channels = image.shape
+            raise PartError(
+                f"{self.name} fails on {height}x{width} images of {channels} channels: {reason}",
+                hint="another transform, or other data.channels",
+            ) from error
         if changed["image"].shape != image.shape or changed["mask"].shape != mask.shape:
             raise PartError(
                 f"{self.name} makes images of shape {changed['image'].shape} from {image.shape}",
-                hint="a transform keeps the size: data.size decides it",
+                hint="a transform keeps the size, which data.size decides; turning needs a square one",
             )
         return changed["image"], changed["mask"]
 
@@ -69,12 +81,13 @@ def _constant(value: Any) -> Any:
 
 def _reason(error: ValueError | TypeError) -> str:
     """Pydantic's several lines as one: "limit: Input should be ..."."""
-    lines = [line.strip() for line in str(error).splitlines()]
-    if "validation error" not in lines[0]:
-        return lines[0]
-    told = [
-        line.split(" [type=")[0].removeprefix("Value error, ")
-        for line in lines[1:]
-        if "errors.pydantic" not in line
-    ]
-    return "; ".join(f"{name}: {problem}" for name, problem in zip(told[::2], told[1::2], strict=False))
+    cause = error.__cause__
+    if not isinstance(cause, ValidationError):
+        return str(error).splitlines()[0]
+    reasons: dict[str, list[str]] = {}
+    for problem in cause.errors():
+        option = str(problem["loc"][0]) if problem["loc"] else ""
+        reasons.setdefault(option, []).append(problem["msg"].removeprefix("Value error, "))
+    return "; ".join(
+        f"{option}: {' or '.join(dict.fromkeys(told))}".removeprefix(": ") for option, told in reasons.items()
+    )

@@ -1,7 +1,8 @@
 """Augmentation: the transforms of albumentations, by their names there.
 
 Names and options are read off albumentations' sources, as importing it takes seconds. OpenCV's constants are
-written as words: ``border_mode: BORDER_REFLECT``.
+written as words: ``border_mode: BORDER_REFLECT``. What a transform moves in from outside an image is 0 in the
+mask, background for most tasks; a `border_mode` that reflects moves in labelled pixels instead.
 """
 
 from __future__ import annotations
@@ -14,18 +15,36 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from pydantic import BeforeValidator
 
 from segkit.registry import REQUIRED, TRANSFORMS, Entry, Option, first_paragraph, meanings_of
 
-# They need what a recipe cannot give (boxes, other images, volumes), or decide what segkit decides (size, scale).
+# They need what a recipe cannot give (boxes, other images, volumes, code), decide what segkit decides (size,
+# range of values), grow labels instead of moving them (Morphological), or are no transforms themselves.
 _LEFT_OUT = re.compile(
-    r"Base|BBox|3D$|Cubic|Mosaic|Overlay|FDA|HistogramMatching|PixelDistribution|TextImage|Mask|Frequency|^Time"
-    r"|Lambda|Normalize|FromFloat|ToFloat|^ToRGB$|HEStain|^(Dual|ImageOnly|MaxSize|NoOp|Pad|Transform)|^(Centre|Center|Random)?Crop$|^RandomScale$|MaxSize$|^Resize$|^RandomCropFrom"
+    r"^_|^Base|Base[A-Z]|BBox|3D$|Cubic|Mosaic|Overlay|FDA|HistogramMatching|PixelDistribution|TextImage"
+    r"|MaskDropout|MaskIfExists|Masking$|^Time|Lambda|Normalize|FromFloat|ToFloat|^ToRGB$|HEStain|Morphological"
+    r"|^(Dual|ImageOnly|MaxSize|NoOp|Pad|Transform)|^(Center|Random)?Crop$|^RandomScale$|MaxSize$|^Resize$"
+    r"|^RandomCropFrom"
 )
 _CLASS = re.compile(r"^class (\w+)\((\w+)[^)]*\):\n(?:(?!^\S).*\n)*", re.MULTILINE)
 _ROOTS = ("DualTransform", "ImageOnlyTransform")
-_NEVER = ("self", "mask_interpolation", "fill_mask")  # masks are moved, never blended or filled with a class
+_NEVER = (
+    "self",
+    # they would blend masks, or fill them with a class
+    *("mask_interpolation", "fill_mask", "mask_drop_value", "area_for_downscale"),
+    # they speak of boxes and points, which are never there
+    *("rotate_method", "keypoint_remapping_method", "bbox_labels"),
+    # Equalize wants an array or a function
+    *("mask", "mask_params"),
+)
+_COMMON = {
+    "p": "probability of applying it",
+    "border_mode": "what lies outside the image",
+    "fill": "value of what lies outside the image",
+}
 
 
 @dataclass(frozen=True)
@@ -58,7 +77,7 @@ class AlbumentationsFamily:
             name=name,
             factory=partial(_build, name),
             options={option.name: option for option in _options(name, meanings_of(documentation))},
-            summary=first_paragraph(documentation),
+            summary=_first_sentence(first_paragraph(documentation)),
             where=found.where,
         )
 
@@ -103,7 +122,7 @@ def _options(name: str, meanings: dict[str, str]) -> Iterator[Option]:
     """From the signature of the class, or of the nearest base that has one."""
     found = _classes().get(name)
     if found is None:
-        yield Option("p", float, 0.5, "probability of applying it")
+        yield Option("p", float, 0.5, _COMMON["p"])
         return
     init = next((node for node in _parsed(found).body if getattr(node, "name", "") == "__init__"), None)
     if not isinstance(init, ast.FunctionDef):
@@ -115,13 +134,34 @@ def _options(name: str, meanings: dict[str, str]) -> Iterator[Option]:
     for argument, default in zip(arguments, padded, strict=True):
         if argument.arg not in _NEVER:
             value = REQUIRED if default is None else _evaluate(default, None)
-            annotation = _evaluate(argument.annotation, Any)
-            if (
-                isinstance(value, str) or value is None
-            ):  # a constant's name, where albumentations has a number
-                annotation = annotation | type(value) if annotation is not Any else Any
-            meaning = meanings.get(argument.arg, "probability of applying it" if argument.arg == "p" else "")
-            yield Option(argument.arg, annotation, value, meaning)
+            meaning = meanings.get(argument.arg) or _COMMON.get(argument.arg, "")
+            yield Option(
+                argument.arg, _annotation(argument.annotation, value), value, _first_sentence(meaning)
+            )
+
+
+def _annotation(expression: ast.expr | None, default: Any) -> Any:
+    annotation = _evaluate(expression, Any)
+    if annotation is Any:
+        return Any
+    if isinstance(default, str) and annotation is int:  # the name of a constant that OpenCV has as a number
+        annotation = int | str
+    if default is None:
+        annotation = annotation | None
+    if sum(get_origin(choice) is tuple for choice in get_args(annotation)) > 1:
+        # (10, 20) are pixels, (0.1, 0.2) are shares: pydantic tells tuples apart by their items, lists not.
+        return Annotated[annotation, BeforeValidator(_as_tuple)]
+    return annotation
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _first_sentence(text: str) -> str:
+    """Of a description that may go on for a page."""
+    first = re.split(r"(?<!e\.g\.)(?<!i\.e\.)(?<=\.)\s|\s[-*]\s|\s\(?Default:", text, maxsplit=1)[0]
+    return first.rstrip(".: ").replace("``", "").replace("**", "").replace("cv2.", "")
 
 
 class _Words:

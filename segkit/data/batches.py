@@ -1,10 +1,14 @@
-"""Batches of prepared images. What a sample or an epoch draws is a function of (seed, epoch, sample index)."""
+"""Batches of prepared images. What is drawn is a function of seed, epoch and sample index alone."""
 
 from __future__ import annotations
 
 import math
+import signal
+import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +16,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from segkit.contracts import Pixels, Transform
+from segkit.errors import SegkitError
+
+_ORDER, _AUGMENTATION = 0, 1  # first word of a random state, so that no two purposes share one
+_Key = tuple[int, int]
+_Stacked = tuple[Pixels, Pixels, list[int]]
 
 
 @dataclass(frozen=True)
@@ -33,7 +42,7 @@ class TrainBatches:
     """Shuffled, augmented batches, the same for the same seed and epoch whatever the number of workers.
 
     An epoch's images are dealt into batches of nearly equal size, so that no last batch of one image upsets
-    BatchNorm and none is dropped.
+    BatchNorm and none is dropped. Workers start with the first epoch and live as long as this object.
 
     Args:
         images: (N, H, W, C) uint8.
@@ -57,21 +66,32 @@ class TrainBatches:
         self.samples = _Augmented(images, masks, transforms, seed)
         self.steps = math.ceil(len(images) / batch_size)
         self.seed = seed
-        self.workers = workers
+        self._deal = _Deal()
+        self._loader = _with_workers(self.samples, self._deal, workers) if workers else None
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
-        """All images once, in the epoch's own order."""
-        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.samples.images))
-        dealt = [[(epoch, int(i)) for i in part] for part in np.array_split(order, self.steps)]
-        loader = DataLoader(
-            self.samples,
-            batch_sampler=dealt,
-            collate_fn=_stack,
-            num_workers=self.workers,
-            # Forked workers share the images' memory; threads of the parent are idle between two epochs.
-            multiprocessing_context="fork" if self.workers else None,
-        )
-        yield from loader
+        """All images once, in the epoch's own order.
+
+        Raises:
+            PartError: if a transform fails.
+        """
+        order = np.random.default_rng([_ORDER, self.seed, epoch]).permutation(len(self.samples.images))
+        self._deal.batches = [
+            [(epoch, int(index)) for index in part] for part in np.array_split(order, self.steps)
+        ]
+        if self._loader is None:
+            yield from (_batch(self.samples.stacked(keys)) for keys in self._deal)
+            return
+        with warnings.catch_warnings():
+            # Workers only index, augment and copy; no lock that another thread may hold is asked for there.
+            warnings.filterwarnings(
+                "ignore", message=".*multi-threaded, use of fork", category=DeprecationWarning
+            )
+            arriving = iter(self._loader)
+        for stacked in arriving:
+            if isinstance(stacked, SegkitError):
+                raise stacked
+            yield _batch(stacked)
 
 
 class EvalBatches:
@@ -93,12 +113,29 @@ class EvalBatches:
 
     def __iter__(self) -> Iterator[Batch]:
         for start in range(0, len(self.images), self.batch_size):
-            chosen = range(start, min(start + self.batch_size, len(self.images)))
-            yield _stack([(self.images[i], self.masks[i], i) for i in chosen])
+            chosen = slice(start, start + self.batch_size)
+            indices = range(len(self.images))[chosen]
+            yield _batch((self.images[chosen].copy(), self.masks[chosen].copy(), [*indices]))
 
 
-class _Augmented(Dataset[tuple[Pixels, Pixels, int]]):
-    """Samples by (epoch, index)."""
+class _Deal:
+    """The batches of the epoch at hand: a sampler whose loader, and so its workers, can be kept."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[_Key]] = []
+
+    def __iter__(self) -> Iterator[list[_Key]]:
+        return iter(self.batches)
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+
+class _Augmented(Dataset[_Stacked | SegkitError]):
+    """What a batch holds, by the (epoch, index) of its samples.
+
+    As arrays: tensors would travel as open files, which a worker that is told to stop cannot hand over.
+    """
 
     def __init__(self, images: Pixels, masks: Pixels, transforms: Sequence[Transform], seed: int) -> None:
         self.images = images
@@ -106,19 +143,54 @@ class _Augmented(Dataset[tuple[Pixels, Pixels, int]]):
         self.transforms = transforms
         self.seed = seed
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[Pixels, Pixels, int]:
-        epoch, index = key
+    def __getitem__(self, keys: list[_Key]) -> _Stacked | SegkitError:
+        """For workers: an error travels as a value, or it would arrive buried in the worker's traceback."""
+        try:
+            return self.stacked(keys)
+        except SegkitError as error:
+            return error
+
+    def stacked(self, keys: list[_Key]) -> _Stacked:
+        images, masks = zip(*(self._sample(*key) for key in keys), strict=True)
+        return np.stack(images), np.stack(masks), [index for _, index in keys]
+
+    def _sample(self, epoch: int, index: int) -> tuple[Pixels, Pixels]:
         image, mask = self.images[index], self.masks[index]
-        rng = np.random.default_rng([self.seed, epoch, index])
+        rng = np.random.default_rng([_AUGMENTATION, self.seed, epoch, index])
         for transform in self.transforms:
             image, mask = transform(image, mask, rng)
-        return image, mask, index
+        return image, mask
 
 
-def _stack(samples: list[tuple[Pixels, Pixels, int]]) -> Batch:
-    images, masks, indices = zip(*samples, strict=True)
-    image = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)  # B C H W, channels-last in memory
-    target = torch.from_numpy(np.stack(masks))
-    return Batch(
-        image, target if target.ndim == 3 else target.permute(0, 3, 1, 2).contiguous(), list(indices)
+def _with_workers(samples: _Augmented, deal: _Deal, workers: int) -> DataLoader[_Stacked | SegkitError]:
+    return DataLoader(
+        samples,
+        sampler=deal,  # its items are whole batches already
+        batch_size=None,
+        collate_fn=_as_it_is,
+        num_workers=workers,
+        persistent_workers=True,
+        worker_init_fn=_leave_interrupts_to_the_parent,
+        # Its own, as a loader draws seeds for its workers: not from the random state of the training.
+        generator=torch.Generator(),
+        # Forked workers share the images' memory, and know transforms that no import would find again.
+        multiprocessing_context="fork" if sys.platform == "linux" else None,
     )
+
+
+def _as_it_is(stacked: Any) -> Any:
+    return stacked
+
+
+def _leave_interrupts_to_the_parent(worker: int) -> None:
+    """Ctrl-C reaches every process of the terminal; the parent decides what it means."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _batch(stacked: _Stacked) -> Batch:
+    images, masks, indices = stacked
+    image = torch.from_numpy(images).permute(0, 3, 1, 2)  # B C H W, channels-last in memory
+    target = torch.from_numpy(masks)
+    if target.ndim == 4:
+        target = target.permute(0, 3, 1, 2).contiguous()  # B K H W
+    return Batch(image, target, indices)

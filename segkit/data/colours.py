@@ -18,8 +18,8 @@ def colours_for(task: Task, colours: Mapping[str, str] | None) -> Colours | None
     """Class index by (red, green, blue).
 
     Args:
-        task: its classes are the names to use; for binary "background" too, which is black unless said otherwise.
-            Where the task ignores a value, "ignore" may have a colour.
+        task: its classes are the names to use; for binary "background" too, which is black unless said
+            otherwise. Where the task ignores a value, "ignore" may have a colour.
         colours: "#rrggbb" by class name.
 
     Raises:
@@ -37,10 +37,9 @@ def colours_for(task: Task, colours: Mapping[str, str] | None) -> Colours | None
         indices["ignore"] = task.ignore_index
     unknown = [name for name in given if name not in indices]
     if missing or unknown:
-        problem = (
-            f"no colour for {', '.join(missing)}" if missing else f"no class is called {', '.join(unknown)}"
-        )
-        raise PartError(f"data.source.colours: {problem}", hint=f"name {', '.join(indices)}")
+        problems = [f"no colour for {', '.join(missing)}"] if missing else []
+        problems += [f"no class is called {', '.join(unknown)}"] if unknown else []
+        raise PartError(f"data.source.colours: {'; '.join(problems)}", hint=f"name {', '.join(indices)}")
     by_colour = {_rgb(given[name]): index for name, index in indices.items() if name in given}
     if len(by_colour) < len(given):
         raise PartError("data.source.colours: two classes have one colour", hint="give each its own")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from segkit.contracts import Pixels, Task
@@ -14,6 +14,8 @@ from segkit.errors import DataError
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp")
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+LOSSY = ("JPEG", "MPO")
+MOST_PIXELS = 2**27  # 134 million: a larger file is a mistake, or made to fill the memory
 Colours = Mapping[tuple[int, int, int], int]
 
 
@@ -23,11 +25,19 @@ def read_image(path: Path, channels: int) -> Pixels:
     16-bit images are brought to 8 bits by their type's range, not by their content.
 
     Raises:
-        DataError: if the file is missing or damaged.
+        DataError: if the file is missing, damaged, or of numbers without a known range.
     """
     image = _open(path)
-    if image.mode.startswith("I;16") or image.mode == "I":
-        image = Image.fromarray((np.asarray(image).clip(0, 65535) // 257).astype(np.uint8))
+    if image.mode.startswith("I;16"):
+        image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
+    elif image.mode in ("I", "F"):
+        raise DataError(
+            "the image holds 32-bit numbers, of which nothing says what is black and what is white",
+            where=str(path),
+            hint="save it with 8 or 16 bits",
+        )
+    elif image.mode == "P" and image.has_transparency_data:
+        image = image.convert("RGBA")
     pixels = np.asarray(image.convert(MODES[channels]))
     return pixels if pixels.ndim == 3 else pixels[..., None]
 
@@ -35,9 +45,10 @@ def read_image(path: Path, channels: int) -> Pixels:
 def read_mask(path: Path, task: Task, colours: Colours | None = None) -> Pixels:
     """A mask as the task's integers, (H, W) uint8.
 
-    The values count, not the encoding. A binary mask holds two values, of which the darker is background
-    (0 and 255, 0 and 1, or any two colours with black among them), whatever the file's palette says; in a
-    JPEG, which keeps no exact values, the brighter half is foreground. A multiclass mask holds class indices, in a grey or palette image, or colours that `colours` names.
+    The values count, not the encoding. A binary mask holds black, which is background, and one other value
+    (255, 1, or any colour), whatever the file's palette says; in a JPEG, which keeps no exact values, it is
+    black and white. A multiclass mask holds class indices, in a grey or palette image. With `colours`, a mask
+    holds the colours that it names.
 
     Args:
         path: the file.
@@ -49,98 +60,175 @@ def read_mask(path: Path, task: Task, colours: Colours | None = None) -> Pixels:
     """
     image = _open(path)
     if colours is not None:
-        return _by_colour(image, path, task, colours)
+        return _by_colour(image, path, colours)
     return _binary(image, path, task) if task.kind == "binary" else _indices(image, path, task)
 
 
 def _open(path: Path) -> Image.Image:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(path)
+        with Image.open(path) as image:
+            _check_extent(image, path)
             image.load()
+            upright = ImageOps.exif_transpose(image)
+            upright.format = image.format  # Pillow forgets it in the copy
+            return upright
+    except DataError:
+        raise
     except FileNotFoundError:
         raise DataError("there is no such file", where=str(path)) from None
     except UnidentifiedImageError:
-        raise DataError(
-            "this is no image that can be read", where=str(path), hint="open it, or copy it again"
-        ) from None
+        problem = "this is no image that can be read" if path.stat().st_size else "the file is empty"
+        raise DataError(problem, where=str(path), hint="copy or download it again") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise DataError(
-            "the image is too large to be read safely", where=str(path), hint="make it smaller"
-        ) from None
-    except (OSError, SyntaxError, ValueError) as error:
+        raise _too_large(path) from None
+    except Exception as error:  # decoders meet damage in many ways: struct.error, zlib.error, IndexError, ...
+        if isinstance(error, OSError) and error.strerror:
+            raise DataError(f"the file cannot be read: {error.strerror}", where=str(path)) from None
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        problem = f"the image is damaged: {reason}"
+        raise DataError(problem, where=str(path), hint="copy or download it again") from None
+
+
+def _check_extent(image: Image.Image, path: Path) -> None:
+    if image.width * image.height > MOST_PIXELS:
+        raise _too_large(path)
+    pages = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
+    if pages > 1:
         raise DataError(
-            f"the image is damaged: {reason}", where=str(path), hint="copy or download it again"
-        ) from None
-    upright = ImageOps.exif_transpose(image)
-    upright.format = image.format  # Pillow forgets it when it turns an image
-    return upright
+            f"the file holds {pages} images", where=str(path), hint="save each of them as a file of its own"
+        )
+
+
+def _too_large(path: Path) -> DataError:
+    return DataError(
+        f"the image has more than {MOST_PIXELS // 10**6} million pixels",
+        where=str(path),
+        hint="make it smaller, or cut it into tiles",
+    )
 
 
 def _binary(image: Image.Image, path: Path, task: Task) -> Pixels:
-    grey = np.asarray(image.convert("L") if image.mode not in ("L", "1") else image).astype(np.uint8)
-    if image.format == "JPEG":
-        return (grey > 127).astype(np.uint8)
-    ignored = grey == task.ignore_index if task.ignore_index is not None else np.zeros(grey.shape, dtype=bool)
-    values = np.unique(grey[~ignored])
-    allowed = (0, 1) if values.size and values.max() <= 1 else (0, 255)
-    if foreign := [int(value) for value in values if value not in allowed]:
-        # Two values with black among them can only mean one thing; JPEG and soft masks have many more.
-        if len(values) == 2 and values[0] == 0:
-            return _ignoring((grey == values[1]).astype(np.uint8), ignored, task)
+    if image.format in LOSSY:
+        return _black_and_white(image, path, task)
+    image = _opaque(image, path)
+    grey = _grey(image)
+    if grey is None:
+        return _two_colours(image, path)
+    ignored = grey == task.ignore_index if task.ignore_index is not None else np.zeros(grey.shape, bool)
+    values = np.unique(grey[~ignored]).tolist()
+    others = [value for value in values if value]
+    # One value alone has to be one of the usual ones; beside black any will do.
+    if len(others) > 1 or (others and len(values) == 1 and others[0] not in (1, 255, 65535)):
         raise DataError(
-            f"the mask holds the values {_listed(foreign)}, which mean nothing in a binary mask",
+            f"a binary mask holds 0 and one other value, and this one {_listed(values)}",
             where=str(path),
-            hint="0 is background and 255 (or 1) foreground; save masks as PNG, not as JPEG",
+            hint="0 is background, 255 or 1 foreground; data.ignore_index names a value to leave out",
         )
-    return _ignoring((grey > 0).astype(np.uint8), ignored, task)
-
-
-def _ignoring(mask: Pixels, ignored: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], task: Task) -> Pixels:
+    mask: Pixels = (grey != 0).astype(np.uint8)
     if task.ignore_index is not None:
         mask[ignored] = task.ignore_index
     return mask
 
 
-def _indices(image: Image.Image, path: Path, task: Task) -> Pixels:
-    if image.mode not in ("L", "P", "1", "I;16", "I"):
+def _black_and_white(image: Image.Image, path: Path, task: Task) -> Pixels:
+    """From a JPEG, whose values are near those that were saved: only far apart ones can be told apart."""
+    rgb = np.asarray(image.convert("RGB"))
+    darkest, brightest = rgb.min(axis=-1), rgb.max(axis=-1)
+    between = (brightest > 63) & (darkest < 192)
+    coloured = brightest - darkest > 63
+    dim = brightest.any() and not (darkest > 191).any()
+    if task.ignore_index is not None or coloured.any() or dim or between.mean() > 0.1:
         raise DataError(
-            f"the mask is a colour image ({image.mode})",
+            "the mask is a JPEG, which keeps no exact values, and holds more than black and white",
             where=str(path),
-            hint="give data.source.colours: the RGB colour of each class, or save class indices",
+            hint="save masks as PNG",
         )
-    values = np.asarray(image)
-    known = [*range(len(task.classes)), *([] if task.ignore_index is None else [task.ignore_index])]
-    if foreign := sorted({*np.unique(values).tolist()} - {*known}):
-        last = len(task.classes) - 1
+    mask: Pixels = (darkest > 127).astype(np.uint8)
+    return mask
+
+
+def _two_colours(image: Image.Image, path: Path) -> Pixels:
+    codes = _codes(image)
+    found = np.unique(codes).tolist()
+    if len(found) != 2 or found[0] != 0:
         raise DataError(
-            f"the mask holds the values {_listed([int(value) for value in foreign])}, which are no class",
+            f"a binary mask holds black and one other colour, and this one {_listed(_hex(found))}",
             where=str(path),
-            hint=f"classes are 0 to {last}; data.ignore_index names a value to leave out",
+            hint="data.source.colours says which colour is what, where the source has it",
+        )
+    mask: Pixels = (codes != 0).astype(np.uint8)
+    return mask
+
+
+def _indices(image: Image.Image, path: Path, task: Task) -> Pixels:
+    if image.format in LOSSY:
+        problem = "the mask is a JPEG, which keeps no exact values"
+        raise DataError(problem, where=str(path), hint="save masks as PNG")
+    values = np.asarray(image) if image.mode == "P" else _grey(_opaque(image, path))
+    if values is None:
+        raise DataError(
+            "the mask is a colour image, where class indices are wanted",
+            where=str(path),
+            hint="data.source.colours gives the RGB colour of each class, where the source has it",
+        )
+    known = {*range(len(task.classes)), task.ignore_index}
+    if foreign := [value for value in np.unique(values).tolist() if value not in known]:
+        raise DataError(
+            f"the mask holds {_listed(foreign)}, which is no class",
+            where=str(path),
+            hint=f"classes are 0 to {len(task.classes) - 1}; data.ignore_index names a value to leave out",
         )
     return values.astype(np.uint8)
 
 
-def _by_colour(image: Image.Image, path: Path, task: Task, colours: Colours) -> Pixels:
-    rgb = np.asarray(image.convert("RGB")).astype(np.uint32)
-    codes = (rgb[..., 0] << 16) | (rgb[..., 1] << 8) | rgb[..., 2]
-    mask = np.zeros(codes.shape, dtype=np.uint8)
-    unknown = np.ones(codes.shape, dtype=bool)
+def _by_colour(image: Image.Image, path: Path, colours: Colours) -> Pixels:
+    codes = _codes(_opaque(image, path))
+    mask = np.zeros(codes.shape, np.uint8)
+    unknown = np.ones(codes.shape, bool)
     for (red, green, blue), index in colours.items():
         here = codes == (red << 16 | green << 8 | blue)
         mask[here] = index
         unknown &= ~here
     if unknown.any():
-        found = [f"#{code:06x}" for code in np.unique(codes[unknown]).tolist()]
         raise DataError(
-            f"the mask holds the colours {_listed(found)}, which are no class",
+            f"the mask holds {_listed(_hex(np.unique(codes[unknown]).tolist()))}, which is no class's colour",
             where=str(path),
-            hint="name them in data.source.colours; save masks as PNG, not as JPEG",
+            hint="name it in data.source.colours; save masks as PNG, not as JPEG",
         )
     return mask
 
 
-def _listed(values: list[int] | list[str]) -> str:
+def _opaque(image: Image.Image, path: Path) -> Image.Image:
+    """Without an alpha channel, which must not say anything: is the mask in the colours, or in the alpha?"""
+    if not image.has_transparency_data:
+        return image
+    with_alpha = image.convert("RGBA")
+    if with_alpha.getchannel("A").getextrema() != (255, 255):
+        raise DataError(
+            "the mask is partly transparent", where=str(path), hint="save it without transparency"
+        )
+    return with_alpha.convert("RGB")
+
+
+def _grey(image: Image.Image) -> npt.NDArray[np.integer] | None:
+    """The values of a grey image, however it is encoded; None if there is a colour in it."""
+    if image.mode in ("L", "I") or image.mode.startswith("I;16"):
+        return np.asarray(image)
+    if image.mode == "1":
+        return np.asarray(image).astype(np.uint8)
+    rgb = np.asarray(image.convert("RGB"))
+    return rgb[..., 0] if (rgb == rgb[..., :1]).all() else None
+
+
+def _codes(image: Image.Image) -> npt.NDArray[np.int_]:
+    """0xRRGGBB of every pixel."""
+    codes: npt.NDArray[np.int_] = np.asarray(image.convert("RGB")) @ np.array([1 << 16, 1 << 8, 1])
+    return codes
+
+
+def _hex(codes: Sequence[int]) -> list[str]:
+    return [f"#{code:06x}" for code in codes]
+
+
+def _listed(values: Sequence[object]) -> str:
     return ", ".join(map(str, values[:5])) + (f" and {len(values) - 5} more" if len(values) > 5 else "")

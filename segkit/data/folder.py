@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import BeforeValidator
 
 from segkit.data.colours import ColourText, colours_for
-from segkit.data.pairing import by_name, images_in, pair
+from segkit.data.files import ENDINGS
+from segkit.data.pairing import pairs_in
+from segkit.data.splits import NAMES
 from segkit.errors import DataError, PartError, Problem
 from segkit.registry import SOURCES
 
@@ -19,16 +20,11 @@ if TYPE_CHECKING:
     from segkit.contracts import Sample, Source, Task
     from segkit.data.files import Colours
 
-SPLITS = ("train", "val", "test")
 
-
-def _with_stem(pattern: object) -> object:
+def _with_name(pattern: object) -> object:
     if isinstance(pattern, str) and pattern.count("{name}") != 1:
-        raise ValueError("a mask pattern holds {name} once, as in '{name}_mask'")
+        raise ValueError("a pattern holds {name} once, as in '{name}_mask'")
     return pattern
-
-
-Pattern = Annotated[str, BeforeValidator(_with_stem)]
 
 
 @SOURCES.register("folder")
@@ -38,7 +34,7 @@ def folder(
     *,
     images: Path,
     masks: Path,
-    pattern: Pattern = "{name}",
+    pattern: Annotated[str, BeforeValidator(_with_name)] = "{name}",
     colours: dict[str, ColourText] | None = None,
 ) -> Source:
     """A folder of images and a folder of masks, found by name.
@@ -51,16 +47,23 @@ def folder(
         task: for the masks' values; a multilabel task needs the source "manifest".
         channels: of the images.
         images: the folder of images, with any folders inside.
-        masks: the folder of masks, with the same folders inside.
-        pattern: how a mask is called, without its ending, where {name} is the image's name without its ending.
+        masks: the folder of masks, with the same folders inside; may be the folder of images.
+        pattern: what a mask is called, where {name} is what its image is called; both without ending.
         colours: the colour of each class in RGB-coded masks, such as {lesion: "#ff0000"}.
 
     Raises:
-        PartError: for a multilabel task, or colours that do not fit the classes.
+        PartError: for a multilabel task, one folder with nothing to tell masks by, or colours that do not fit
+            the classes.
     """
     if task.kind == "multilabel":
         raise PartError(
-            "folder reads one mask per image; a multilabel task has one per class", hint="manifest"
+            "folder reads one mask per image, and a multilabel task has one per class",
+            hint="the source manifest, with a column for each class",
+        )
+    if images == masks and pattern == "{name}":
+        raise PartError(
+            "images and masks are in one folder, and nothing tells them apart",
+            hint="data.source.pattern says what masks are called, as in '{name}_mask'",
         )
     return FolderSource(images, masks, pattern, task, channels, colours_for(task, colours))
 
@@ -78,26 +81,36 @@ class FolderSource:
 
     def splits(self) -> Mapping[str, Sequence[Sample]]:
         """By folders called train, val and test where there are any; else all as train."""
-        names = [name for name in SPLITS if (self.images / name).is_dir()]
+        names = [name for name in NAMES if (self.images / name).is_dir()]
         splits: dict[str, Sequence[Sample]] = {}
-        problems: list[Problem] = []
+        problems: list[Problem] = self._beside(names)
         for name in names or [""]:
+            images, masks = self.images / name, self.masks / name
             try:
-                splits[name or "train"] = self._pairs(self.images / name, self.masks / name)
+                splits[name or "train"] = pairs_in(
+                    images, masks, self.pattern, self.task, self.channels, self.colours
+                )
             except DataError as error:
                 problems += error.problems
         if problems:
             raise DataError.of(problems)
         return splits
 
-    def _pairs(self, images: Path, masks: Path) -> list[Sample]:
-        before, after = map(re.escape, self.pattern.split("{name}"))
-        wanted = re.compile(f"((?:.*/)?){before}([^/]+){after}")
-        named: dict[str, Path] = {}
-        for name, path in by_name(masks, images_in(masks)).items():
-            found = wanted.fullmatch(name)
-            if found or self.images != self.masks:  # in one folder, what does not fit the pattern is an image
-                named[f"{found[1]}{found[2]}" if found else name] = path
-        taken = set(named.values())
-        files = [path for path in images_in(images) if path not in taken]
-        return pair(by_name(images, files), named, self.task, self.channels, self.colours)
+    def _beside(self, names: list[str]) -> list[Problem]:
+        """What lies next to the folders of the splits, and so would be left out without a word."""
+        if not names:
+            return []
+        beside = [
+            path.name
+            for path in sorted(self.images.iterdir())
+            if path.name not in NAMES
+            and path not in (self.masks, *self.masks.parents)
+            and not path.name.startswith(".")
+            if path.is_dir() or path.suffix.lower() in ENDINGS
+        ]
+        if not beside:
+            return []
+        problem = f"{', '.join(beside[:5])}{' and others' if len(beside) > 5 else ''}: in none of the splits"
+        return [
+            Problem(problem, str(self.images), hint=f"the splits here are {', '.join(names)}; move it there")
+        ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segkit.data.pairing import by_name, images_in, pair
+from segkit.data.pairing import pairs_in
 from segkit.errors import DataError, PartError, Problem
 from segkit.registry import SOURCES
 
@@ -18,7 +18,7 @@ FOLDERS = {
     "train": ("ISBI2016_ISIC_Part1_Training_Data", "ISBI2016_ISIC_Part1_Training_GroundTruth"),
     "test": ("ISBI2016_ISIC_Part1_Test_Data", "ISBI2016_ISIC_Part1_Test_GroundTruth"),
 }
-SUFFIX = "_Segmentation"
+PATTERN = "{name}_Segmentation"
 
 
 @SOURCES.register("isic2016")
@@ -60,14 +60,11 @@ class Isic2016:
         problems: list[Problem] = []
         for split, (images, masks) in FOLDERS.items():
             try:
-                splits[split] = self._pairs(self.root / images, self.root / masks)
+                splits[split] = pairs_in(
+                    self.root / images, self.root / masks, PATTERN, self.task, self.channels
+                )
             except DataError as error:
                 problems += error.problems
         if problems:
             raise DataError.of(problems)
         return splits
-
-    def _pairs(self, images: Path, masks: Path) -> list[Sample]:
-        named = by_name(masks, images_in(masks))
-        named = {name.removesuffix(SUFFIX): path for name, path in named.items()}
-        return pair(by_name(images, images_in(images)), named, self.task, self.channels)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,20 +10,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from segkit.contracts import Pixels, Sample, Source, Task
 from segkit.data.colours import ColourText, colours_for
 from segkit.data.files import read_image, read_mask
-from segkit.data.pairing import sample
+from segkit.data.pairing import check_extent, sample
+from segkit.data.splits import NAMES
+from segkit.data.tables import read_table
 from segkit.errors import DataError, PartError, Problem
 from segkit.registry import SOURCES
 
 if TYPE_CHECKING:
-    from segkit.contracts import Pixels, Source, Task
     from segkit.data.files import Colours
 
-from segkit.contracts import Sample
-from segkit.contracts import Task as AnyTask
-
-SPLITS = ("train", "val", "test")
+_PLACE = "paths count from the folder of the CSV file"
 
 
 @SOURCES.register("manifest")
@@ -33,8 +31,9 @@ def manifest(
 ) -> Source:
     """A CSV file with the columns image, mask and, if you like, split (train, val or test).
 
-    Paths count from the CSV file's folder. For a multilabel task there is one column per class instead of
-    mask, named mask_<class>; an empty cell means that the class is nowhere in the image.
+    Paths count from the CSV file's folder. A sample is called as its image's path, without ending. For a
+    multilabel task there is one column per class instead of mask, named mask_<class>; an empty cell
+    means that the class is nowhere in the image.
 
     Args:
         task: for the masks' values.
@@ -71,58 +70,39 @@ class Manifest:
         splits: dict[str, list[Sample]] = {}
         problems: list[Problem] = []
         lines: dict[str, int] = {}
-        for line, row in self._rows():
-            split = row.get("split") or "train"
-            image = self.file.parent / (row["image"] or "")
-            name = Path(row["image"] or "").with_suffix("").as_posix()
-            found = [row[column] for column in self.mask_columns]
-            wrong = list(self._wrong(image, found, split, lines.get(name, 0)))
+        for line, row in read_table(self.file, ["image", *self.mask_columns]):
+            name = str(Path(row["image"]).with_suffix("")) if row["image"] else ""
+            split = row.get("split", "train")
+            wrong = [*self._wrong(row, split)]
+            if name in lines:
+                wrong.append((f"{name!r} is listed twice (first on line {lines[name]})", "keep one of them"))
             problems += [Problem(problem, str(self.file), line, hint=hint) for problem, hint in wrong]
-            lines[name] = line
-            splits.setdefault(split, []).append(self._sample(name, image, found))
+            if name:
+                lines.setdefault(name, line)
+            splits.setdefault(split, []).append(self._sample(name, row))
         if problems:
             raise DataError.of(problems)
         return splits
 
-    def _wrong(self, image: Path, masks: list[str], split: str, line: int) -> list[tuple[str, str]]:
-        wrong = []
-        if split not in SPLITS:
-            wrong.append((f"found split {split!r}", "one of train, val, test"))
-        if line:
-            wrong.append((f"the image is listed twice (first on line {line})", "keep one of them"))
-        if not image.is_file():
-            wrong.append((f"there is no image {image}", "paths count from the folder of the CSV file"))
-        for mask in masks:
-            if not mask and self.task.kind != "multilabel":
-                wrong.append(("the image has no mask", "fill in the column mask"))
-            elif mask and not (self.file.parent / mask).is_file():
-                wrong.append(
-                    (
-                        f"there is no mask {self.file.parent / mask}",
-                        "paths count from the folder of the CSV file",
-                    )
-                )
-        return wrong
+    def _wrong(self, row: Mapping[str, str], split: str) -> Iterator[tuple[str, str]]:
+        """Problem and hint."""
+        if split not in NAMES:
+            yield f"found split {split!r}", "one of train, val, test"
+        for column in ("image", *self.mask_columns):
+            path = self.file.parent / row[column]
+            if row[column] and not path.is_file():
+                yield f"there is no {column.replace('_', ' of ', 1)} {path}", _PLACE
+            elif not row[column] and column in ("image", "mask"):
+                yield f"the column {column} is empty", "fill it in, or take the row away"
 
-    def _sample(self, name: str, image: Path, masks: list[str]) -> Sample:
-        files = [self.file.parent / mask if mask else None for mask in masks]
+    def _sample(self, name: str, row: Mapping[str, str]) -> Sample:
+        folder = self.file.parent
+        image = folder / row["image"]
         if self.task.kind != "multilabel":
-            return sample(name, image, files[0] or image, self.task, self.channels, self.colours)
-        read = partial(_read_multilabel, image, files, self.task, self.channels)
-        return Sample(name, read, (image, *(file for file in files if file)))
-
-    def _rows(self) -> list[tuple[int, dict[str, str]]]:
-        try:
-            with self.file.open(encoding="utf-8-sig", newline="") as opened:
-                reader = csv.DictReader(opened, restval="")
-                rows = [(reader.line_num, row) for row in reader]
-                columns = list(reader.fieldnames or [])
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise DataError(f"cannot read the manifest: {error}", where=str(self.file)) from None
-        if missing := [name for name in ("image", *self.mask_columns) if name not in columns]:
-            raise DataError(f"the manifest has no column {', '.join(missing)}", where=f"{self.file}:1",
-                            hint=f"found {', '.join(columns) or 'nothing'}")  # fmt: skip
-        return rows
+            return sample(name, image, folder / row["mask"], self.task, self.channels, self.colours)
+        masks = [folder / row[column] if row[column] else None for column in self.mask_columns]
+        read = partial(_read_multilabel, image, masks, self.task, self.channels)
+        return Sample(name, read, (image, *(mask for mask in masks if mask)))
 
 
 def _read_multilabel(
@@ -130,13 +110,16 @@ def _read_multilabel(
 ) -> tuple[Pixels, Pixels]:
     pixels = read_image(image, channels)
     labels = np.zeros((*pixels.shape[:2], len(masks)), np.uint8)
+    problems: list[Problem] = []
     for label, (name, mask) in enumerate(zip(task.classes, masks, strict=True)):
         if mask is None:
             continue
-        values = read_mask(mask, AnyTask("binary", (name,), task.ignore_index))
-        if values.shape != labels.shape[:2]:
-            (height, width), (own_height, own_width) = pixels.shape[:2], values.shape
-            problem = f"the mask is {own_width}x{own_height} pixels, its image {width}x{height}"
-            raise DataError(problem, where=str(mask), hint=f"the image is {image}")
-        labels[..., label] = values
+        try:
+            values = read_mask(mask, Task("binary", (name,), task.ignore_index))
+            check_extent(pixels, values, str(image), str(mask))
+            labels[..., label] = values
+        except DataError as error:
+            problems += error.problems
+    if problems:
+        raise DataError.of(problems)
     return pixels, labels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,37 +13,22 @@ from segkit.errors import DataError, Problem
 from segkit.registry import near
 
 
-def images_in(folder: Path) -> list[Path]:
-    """The image files of a folder and of those inside it, by name; hidden ones left out.
-
-    Raises:
-        DataError: if there is no such folder.
-    """
-    if not folder.is_dir():
-        raise DataError("there is no such folder", where=str(folder))
-    found = (path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS)
-    return sorted(
-        path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
-
-
-def stem_in(folder: Path, path: Path) -> str:
-    """The file's name below a folder, without ending; what samples are called."""
-    return path.relative_to(folder).with_suffix("").as_posix()
-
-
-def pair(
-    images: Mapping[str, Path],
-    masks: Mapping[str, Path],
+def pairs_in(
+    images: Path,
+    masks: Path,
+    pattern: str,
     task: Task,
     channels: int,
     colours: Colours | None = None,
 ) -> list[Sample]:
-    """Samples of images and masks of one name.
+    """Samples of the images of one folder and the masks of another, or of the same.
+
+    Files that are not called as the pattern says are no masks; in one folder, they are the images.
 
     Args:
-        images: files by name.
-        masks: files by the name of the image they belong to.
+        images: the folder of images, with any folders inside.
+        masks: the folder of masks, with the same folders inside.
+        pattern: how the mask of an image is called, with {name} for the image; neither has its ending.
         task: for the masks' values.
         channels: of the images.
         colours: class index by RGB colour, for RGB-coded masks.
@@ -50,17 +36,22 @@ def pair(
     Raises:
         DataError: naming every image without a mask and every mask without an image.
     """
-    lonely_images = [name for name in images if name not in masks]
-    lonely_masks = [name for name in masks if name not in images]
-    problems = [
-        _lonely("this image has no mask", images[name], name, lonely_masks, masks) for name in lonely_images
-    ]
-    problems += [
-        _lonely("this mask has no image", masks[name], name, lonely_images, images) for name in lonely_masks
-    ]
+    before, after = map(re.escape, pattern.split("{name}"))
+    wanted = re.compile(f"((?:.*/)?){before}([^/]+){after}")
+    named: dict[str, Path] = {}
+    others: dict[str, Path] = {}
+    for name, path in _by_name(masks, _images_in(masks)).items():
+        found = wanted.fullmatch(name)
+        if found:
+            named[found[1] + found[2]] = path
+        else:
+            others[name] = path
+    taken = {*named.values()}
+    files = _by_name(images, [path for path in _images_in(images) if path not in taken])
+    problems = _left_over(files, named, {} if images == masks else others)
     if problems:
         raise DataError.of(problems)
-    return [sample(name, images[name], masks[name], task, channels, colours) for name in sorted(images)]
+    return [sample(name, files[name], named[name], task, channels, colours) for name in sorted(files)]
 
 
 def sample(
@@ -70,24 +61,68 @@ def sample(
     return Sample(name, partial(_read, image, mask, task, channels, colours), (image, mask))
 
 
-def by_name(folder: Path, paths: Sequence[Path]) -> dict[str, Path]:
-    """Files by their name below `folder`, without ending.
+def check_extent(image: Pixels, mask: Pixels, image_file: str, mask_file: str) -> None:
+    """Refuse a mask of another size than its image.
 
     Raises:
-        DataError: if two of them share it.
+        DataError: naming both files.
     """
+    if image.shape[:2] != mask.shape[:2]:
+        (height, width), (mask_height, mask_width) = image.shape[:2], mask.shape[:2]
+        problem = f"the mask is {mask_width}x{mask_height} pixels, its image {width}x{height}"
+        raise DataError(problem, where=mask_file, hint=f"the image is {image_file}")
+
+
+def _images_in(folder: Path) -> list[Path]:
+    """The image files of a folder and of those inside it, by name; hidden ones left out."""
+    if not folder.is_dir():
+        raise DataError("there is no such folder", where=str(folder))
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())
+    return sorted(
+        path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+
+
+def _by_name(folder: Path, paths: Sequence[Path]) -> dict[str, Path]:
+    """Files by their name below `folder`, without ending."""
     named: dict[str, Path] = {}
     problems: list[Problem] = []
     for path in paths:
-        name = stem_in(folder, path)
+        name = path.relative_to(folder).with_suffix("").as_posix()
         if name in named:
-            problems.append(
-                Problem(f"two files are called {name!r}", str(path), hint=f"the other is {named[name]}")
-            )
+            hint = f"the other is {named[name]}; take one of them away"
+            problems.append(Problem(f"two files are called {name!r}", str(path), hint=hint))
         named[name] = path
     if problems:
         raise DataError.of(problems)
     return named
+
+
+def _left_over(
+    images: Mapping[str, Path], masks: Mapping[str, Path], others: Mapping[str, Path]
+) -> list[Problem]:
+    lonely_images = {name: images[name] for name in images if name not in masks}
+    lonely_masks = {name: masks[name] for name in masks if name not in images}
+    problems = [
+        Problem("this image has no mask", str(path), hint=_partner(name, {**others, **lonely_masks}))
+        for name, path in lonely_images.items()
+    ]
+    problems += [
+        Problem("this mask has no image", str(path), hint=_partner(name, lonely_images))
+        for name, path in lonely_masks.items()
+    ]
+    return problems
+
+
+def _partner(name: str, files: Mapping[str, Path]) -> str:
+    """A hint: the file that may belong to it. Names with other numbers are other images, however near."""
+    alike = [other for other in files if _numbers(other) == _numbers(name)]
+    guess = near(name, alike)
+    return f"does {files[guess[0]].name} belong to it?" if guess else "add its partner, or take it away"
+
+
+def _numbers(name: str) -> list[int]:
+    return [int(digits) for digits in re.findall(r"\d+", name)]
 
 
 def _read(
@@ -95,7 +130,7 @@ def _read(
 ) -> tuple[Pixels, Pixels]:
     problems: list[Problem] = []
     maps: list[Pixels] = []
-    for read in (lambda: read_image(image, channels), lambda: read_mask(mask, task, colours)):
+    for read in (partial(read_image, image, channels), partial(read_mask, mask, task, colours)):
         try:
             maps.append(read())
         except DataError as error:
@@ -103,9 +138,3 @@ def _read(
     if problems:
         raise DataError.of(problems)
     return maps[0], maps[1]
-
-
-def _lonely(problem: str, path: Path, name: str, lonely: Sequence[str], files: Mapping[str, Path]) -> Problem:
-    guess = near(name, lonely) if len(lonely) < 500 else []
-    hint = f"does {files[guess[0]].name} belong to it?" if guess else "add its partner, or take it away"
-    return Problem(problem, str(path), hint=hint)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from segkit.contracts import Sample
+from segkit.data.tables import read_table
 from segkit.errors import DataError, Problem
 from segkit.home import resolved
 from segkit.registry import Settings, near
@@ -23,8 +23,9 @@ class Split(Settings):
     """How samples are divided into train, val and test.
 
     Args:
-        by: the source's own way; fraction of the training samples, drawn with the recipe's seed; kfold, one of
-            several equal parts of them for val; or a file. An official test split stays as it is.
+        by: the source's own way; fraction of the training samples, drawn with the recipe's seed; kfold, one
+            of several equal parts of them for val; or a file. An official val split counts as training
+            samples then; an official test split stays as it is.
         val: fraction: share of the training samples.
         test: fraction: share of the training samples, where the source has no test split.
         folds: kfold: how many parts.
@@ -41,10 +42,9 @@ class Split(Settings):
 
     @model_validator(mode="after")
     def _keys_fit_together(self) -> Self:
-        wanted = {"official": (), "fraction": ("val", "test"), "kfold": ("folds", "fold"), "file": ("file",)}[
-            self.by
-        ]
-        given = [key for key in ("val", "test", "folds", "fold", "file") if getattr(self, key)]
+        wanted = {"fraction": ("val", "test"), "kfold": ("folds", "fold"), "file": ("file",)}.get(self.by, ())
+        fields = type(self).model_fields.items()
+        given = [key for key, field in fields if key != "by" and getattr(self, key) != field.default]
         if foreign := [key for key in given if key not in wanted]:
             raise ValueError(
                 f"a split by {self.by} has no {', '.join(foreign)}: write by: fraction, kfold or file"
@@ -63,7 +63,7 @@ class Split(Settings):
 def split_samples(
     official: Mapping[str, Sequence[Sample]], split: Split, seed: int
 ) -> dict[str, list[Sample]]:
-    """Divide samples.
+    """Divide samples; within a split they are in the order of their names.
 
     Args:
         official: the source's own splits.
@@ -73,28 +73,61 @@ def split_samples(
     Raises:
         DataError: if too few samples are there, or a split file does not fit them.
     """
-    samples = {name: list(official.get(name, ())) for name in NAMES}
-    if split.file is not None:
-        return _by_file([sample for name in NAMES for sample in samples[name]], split.file)
+    samples = {name: sorted(official.get(name, ()), key=_name) for name in NAMES}
     if split.by == "official":
         return samples
-    pool = sorted(samples["train"] + samples["val"], key=lambda sample: sample.name)
+    if split.file is not None:
+        return _by_file(_pooled(samples, NAMES), split.file)
+    pool = _pooled(samples, ("train", "val"))
     random.Random(seed).shuffle(pool)
-    if split.folds is not None:
-        if len(pool) < split.folds:
-            raise DataError(
-                f"{len(pool)} images cannot make {split.folds} folds", hint="fewer data.split.folds"
-            )
-        samples["val"] = pool[split.fold :: split.folds]
-        samples["train"] = [sample for i, sample in enumerate(pool) if i % split.folds != split.fold]
-        return samples
-    val, test = round(split.val * len(pool)), round(split.test * len(pool))
-    if split.test and samples["test"]:
+    drawn = _by_fold(pool, split) if split.by == "kfold" else _by_fraction(pool, split)
+    if drawn.get("test") and samples["test"]:
         hint = "leave out data.split.test to keep it"
         raise DataError("data.split.test: the source has a test split of its own", hint=hint)
-    samples["val"], drawn, samples["train"] = pool[:val], pool[val : val + test], pool[val + test :]
-    samples["test"] = samples["test"] or drawn
-    return samples
+    return {**samples, **{name: sorted(part, key=_name) for name, part in drawn.items()}}
+
+
+def _name(sample: Sample) -> str:
+    return sample.name
+
+
+def _pooled(samples: Mapping[str, list[Sample]], splits: Sequence[str]) -> list[Sample]:
+    """The samples of several splits, by name; a name that is in two of them would be ambiguous."""
+    found: dict[str, str] = {}
+    problems: list[Problem] = []
+    for split in splits:
+        for sample in samples[split]:
+            if sample.name in found:
+                file = str(sample.files[0]) if sample.files else ""
+                problem = f"the splits {found[sample.name]} and {split} both have an image {sample.name!r}"
+                problems.append(Problem(problem, file, hint="give one of them another name"))
+            found[sample.name] = split
+    if problems:
+        raise DataError.of(problems)
+    return sorted((sample for split in splits for sample in samples[split]), key=_name)
+
+
+def _by_fold(pool: list[Sample], split: Split) -> dict[str, list[Sample]]:
+    folds, fold = split.folds or 0, split.fold or 0
+    if len(pool) < folds:
+        raise DataError(f"{len(pool)} images cannot make {folds} folds", hint="fewer data.split.folds")
+    return {
+        "val": pool[fold::folds],
+        "train": [sample for i, sample in enumerate(pool) if i % folds != fold],
+    }
+
+
+def _by_fraction(pool: list[Sample], split: Split) -> dict[str, list[Sample]]:
+    """Test comes first, so that another share for val leaves the test images as they are."""
+    test, val = round(split.test * len(pool)), round(split.val * len(pool))
+    sizes = {"val": (split.val, val), "test": (split.test, test), "train": (1.0, len(pool) - test - val)}
+    for name, (share, size) in sizes.items():
+        if share and size < 1:
+            raise DataError(
+                f"data.split: {len(pool)} images leave none for {name}", hint="other shares, or more images"
+            )
+    drawn = {"val": pool[test : test + val], "train": pool[test + val :]}
+    return {**drawn, "test": pool[:test]} if test else drawn
 
 
 def _by_file(samples: list[Sample], file: Path) -> dict[str, list[Sample]]:
@@ -102,35 +135,22 @@ def _by_file(samples: list[Sample], file: Path) -> dict[str, list[Sample]]:
     divided: dict[str, list[Sample]] = {name: [] for name in NAMES}
     problems: list[Problem] = []
     lines: dict[str, int] = {}
-    for line, name, split in _rows(file):
+    for line, row in read_table(file, ["name", "split"]):
+        name, split = row["name"], row["split"]
+        problem, hint = "", ""
         if split not in NAMES:
-            problems.append(
-                Problem(f"found split {split!r}", str(file), line, hint="one of train, val, test")
-            )
+            problem, hint = f"found split {split!r}", "one of train, val, test"
         elif name not in by_name:
             guess = near(name, by_name)
+            problem = f"no image is called {name!r}"
             hint = f"did you mean {guess[0]!r}?" if guess else "names have no folder and no ending"
-            problems.append(Problem(f"no image is called {name!r}", str(file), line, hint=hint))
         elif name in lines:
-            problems.append(
-                Problem(f"{name!r} is listed twice (first on line {lines[name]})", str(file), line)
-            )
+            problem, hint = f"{name!r} is listed twice (first on line {lines[name]})", "keep one of them"
+        if problem:
+            problems.append(Problem(problem, str(file), line, hint=hint))
         else:
             lines[name] = line
             divided[split].append(by_name[name])
     if problems:
         raise DataError.of(problems)
-    return divided
-
-
-def _rows(file: Path) -> list[tuple[int, str, str]]:
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as opened:
-            reader = csv.DictReader(opened)
-            rows = [(reader.line_num, row.get("name") or "", row.get("split") or "") for row in reader]
-            columns = reader.fieldnames or []
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"cannot read the split file: {error}", where=str(file)) from None
-    if "name" not in columns or "split" not in columns:
-        raise DataError("the split file needs the columns name,split", where=f"{file}:1")
-    return rows
+    return {name: sorted(part, key=_name) for name, part in divided.items()}

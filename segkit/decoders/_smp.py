@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import log2
 
-import torch
 from segmentation_models_pytorch.decoders.deeplabv3.decoder import DeepLabV3Decoder, DeepLabV3PlusDecoder
 from segmentation_models_pytorch.decoders.dpt.decoder import DPTDecoder
 from segmentation_models_pytorch.decoders.fpn.decoder import FPNDecoder
@@ -17,86 +16,19 @@ from segmentation_models_pytorch.decoders.segformer.decoder import SegformerDeco
 from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoder
 from segmentation_models_pytorch.decoders.unetplusplus.decoder import UnetPlusPlusDecoder
 from segmentation_models_pytorch.decoders.upernet.decoder import UPerNetDecoder
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
 from segkit.contracts import Pyramid
+from segkit.decoders._smp_adapters import (
+    DeepLabV3Plus,
+    Dpt,
+    Enlarged,
+    Ladder,
+    OneMap,
+    rungs_of,
+    with_single_images,
+)
 from segkit.errors import PartError, ShapeError
-
-
-class Ladder(nn.Module):
-    """An smp decoder, which wants one map for every halving: of reduction 1, 2, 4 and so on.
-
-    As in smp, a halving that the encoder has no map of is an empty one without channels.
-
-    Args:
-        decoder: of smp.
-        pyramid: what comes in.
-    """
-
-    def __init__(self, decoder: nn.Module, pyramid: Pyramid) -> None:
-        super().__init__()
-        self.decoder = decoder
-        self.finest = pyramid.reductions[0]
-        self.rungs = [stage for _, stage in _rungs(pyramid)]
-
-    def forward(self, features: list[Tensor]) -> Tensor:
-        """Feature maps, finest first -> one map."""
-        finest = features[0]
-        maps = []
-        for rung, stage in enumerate(self.rungs):
-            if stage is None:
-                height, width = (round(side * self.finest / 2**rung) for side in finest.shape[-2:])
-                maps.append(finest.new_empty(finest.shape[0], 0, height, width))
-            else:
-                maps.append(features[stage])
-        decoded: Tensor = self.decoder(maps)
-        return decoded
-
-
-class OneMap(nn.Module):
-    """An smp decoder that looks at one map only."""
-
-    def __init__(self, decoder: nn.Module, stage: int) -> None:
-        super().__init__()
-        self.decoder = decoder
-        self.stage = stage
-
-    def forward(self, features: list[Tensor]) -> Tensor:
-        """Feature maps, finest first -> one map."""
-        decoded: Tensor = self.decoder([features[self.stage]])
-        return decoded
-
-
-class DeepLabV3Plus(nn.Module):
-    """smp's DeepLabV3+ for any two reductions: it grows to the finer map's size, not by a fixed factor."""
-
-    def __init__(self, decoder: DeepLabV3PlusDecoder, fine: int) -> None:
-        super().__init__()
-        self.decoder = decoder
-        self.fine = fine
-
-    def forward(self, features: list[Tensor]) -> Tensor:
-        """Feature maps, finest first -> one map."""
-        fine = self.decoder.block1(features[self.fine])
-        coarse = self.decoder.aspp(features[-1])
-        coarse = F.interpolate(coarse, size=fine.shape[-2:], mode="bilinear", align_corners=False)
-        decoded: Tensor = self.decoder.block2(torch.cat([coarse, fine], dim=1))
-        return decoded
-
-
-class Dpt(nn.Module):
-    """smp's DPT decoder over four of the maps."""
-
-    def __init__(self, decoder: DPTDecoder, stages: Sequence[int]) -> None:
-        super().__init__()
-        self.decoder = decoder
-        self.stages = tuple(stages)
-
-    def forward(self, features: list[Tensor]) -> Tensor:
-        """Feature maps, finest first -> one map."""
-        decoded: Tensor = self.decoder([features[stage] for stage in self.stages], [None] * len(self.stages))
-        return decoded
 
 
 def unet(
@@ -111,6 +43,7 @@ def unet(
     """See `segkit.decoders.smp_decoders`, here and below."""
     widths = _widths("unet", pyramid)
     _check_levels("unet", widths, channels)
+    _check_attention("unet", attention, channels)
     decoder = UnetDecoder(
         widths, channels, len(channels), norm, attention, center, interpolation_mode=interpolation
     )
@@ -126,8 +59,11 @@ def unetplusplus(
     interpolation: str,
     center: bool,
 ) -> nn.Module:
-    widths = _widths("unetplusplus", pyramid)
+    # Its nested blocks work between neighbours; a halving without a map can only be the finest.
+    needs = [2**rung for rung in range(2, 1 + int(log2(pyramid.reductions[-1])))]
+    widths = _widths("unetplusplus", pyramid, needs)
     _check_levels("unetplusplus", widths, channels)
+    _check_attention("unetplusplus", attention, channels)
     decoder = UnetPlusPlusDecoder(
         widths, channels, len(channels), norm, attention, interpolation_mode=interpolation, center=center
     )
@@ -185,14 +121,16 @@ def pspnet(pyramid: Pyramid, channels: int, norm: str, dropout: float) -> nn.Mod
 
 def pan(pyramid: Pyramid, channels: int, *, interpolation: str) -> nn.Module:
     widths = _widths("pan", pyramid, needs=(4, 8, 16, 32))
-    return Ladder(PANDecoder(widths, 5, channels, interpolation), pyramid)
+    decoder = PANDecoder(widths, 5, channels, interpolation)
+    decoder.fpa = Enlarged(decoder.fpa, 8)  # it halves its map three times; smp dilates the encoder for that
+    return Ladder(with_single_images(decoder), pyramid)
 
 
 def deeplabv3(
     pyramid: Pyramid, channels: int, atrous_rates: Sequence[int], *, separable: bool, dropout: float
 ) -> nn.Module:
     decoder = DeepLabV3Decoder(pyramid.channels[-1], channels, atrous_rates, separable, dropout)
-    return OneMap(decoder, len(pyramid) - 1)
+    return OneMap(with_single_images(decoder), len(pyramid) - 1)
 
 
 def deeplabv3plus(
@@ -202,12 +140,12 @@ def deeplabv3plus(
     fine = pyramid.reductions.index(4)
     ends = [0, 0, pyramid.channels[fine], pyramid.channels[-1]]
     decoder = DeepLabV3PlusDecoder(ends, 3, channels, atrous_rates, 16, separable, dropout)
-    return DeepLabV3Plus(decoder, fine)
+    return DeepLabV3Plus(with_single_images(decoder), fine)
 
 
 def upernet(pyramid: Pyramid, channels: int, norm: str) -> nn.Module:
     widths = _widths("upernet", pyramid, needs=(4, 8, 16, 32))
-    return Ladder(UPerNetDecoder(widths, 5, channels, norm), pyramid)
+    return Ladder(with_single_images(UPerNetDecoder(widths, 5, channels, norm)), pyramid)
 
 
 def segformer(pyramid: Pyramid, channels: int) -> nn.Module:
@@ -232,13 +170,6 @@ def dpt(pyramid: Pyramid, fusion_channels: int, widths: Sequence[int]) -> nn.Mod
     return Dpt(decoder, stages)
 
 
-def _rungs(pyramid: Pyramid) -> list[tuple[int, int | None]]:
-    """For each halving from 1 to the coarsest: its channels, and the stage of that reduction, if there is one."""
-    stages = {reduction: stage for stage, reduction in enumerate(pyramid.reductions)}
-    found = [stages.get(2**rung) for rung in range(1 + int(log2(pyramid.reductions[-1])))]
-    return [(0 if stage is None else pyramid.channels[stage], stage) for stage in found]
-
-
 def _widths(decoder: str, pyramid: Pyramid, needs: Sequence[int] = ()) -> list[int]:
     """Channels by halving, as smp's decoders want them.
 
@@ -247,7 +178,8 @@ def _widths(decoder: str, pyramid: Pyramid, needs: Sequence[int] = ()) -> list[i
     """
     reductions = pyramid.reductions
     found = ", ".join(map(str, reductions))
-    if any(log2(one) % 1 for one in reductions) or len(set(reductions)) < len(reductions):
+    halving = all(log2(one) % 1 == 0 for one in reductions) and len(set(reductions)) == len(reductions)
+    if not halving or reductions[-1] == 1:
         raise ShapeError(
             f"{decoder} needs maps that halve from one to the next; the encoder's reductions are {found}",
             hint="another encoder, or the decoder dpt",
@@ -257,7 +189,7 @@ def _widths(decoder: str, pyramid: Pyramid, needs: Sequence[int] = ()) -> list[i
             f"{decoder} needs maps of reduction {', '.join(missing)}; those that come in have {found}",
             hint="model.encoder.features: all, or another encoder",
         )
-    return [width for width, _ in _rungs(pyramid)]
+    return [width for width, _ in rungs_of(pyramid)]
 
 
 def _check_levels(decoder: str, widths: Sequence[int], channels: Sequence[int]) -> None:
@@ -266,4 +198,12 @@ def _check_levels(decoder: str, widths: Sequence[int], channels: Sequence[int]) 
         raise PartError(
             f"{decoder}.channels names {len(channels)} widths, but the encoder halves {levels} times",
             hint=f"name {levels}, coarsest first",
+        )
+
+
+def _check_attention(decoder: str, attention: str | None, channels: Sequence[int]) -> None:
+    if attention and min(channels) < 16:
+        raise PartError(
+            f"{decoder}.attention: scse divides widths by 16, and channels has {min(channels)}",
+            hint="widths of 16 and more, or no attention",
         )

@@ -93,7 +93,7 @@ class UpBlock(nn.Module):
         """(B, incoming, h, w) -> (B, outgoing, 2h, 2w)."""
         y = self.norm(self.up(x))
         if self.shortcut is not None and self.shortcut_norm is not None:
-            # Narrowed before it is upsampled: the same up to rounding, at a quarter of the work.
+            # Narrowed before it is upsampled, at a quarter of the work; convolution and upsampling commute.
             shortcut = self.shortcut_norm(self.shortcut(x))
             y = y + F.interpolate(shortcut, scale_factor=2, mode="bilinear", align_corners=False)
         return self.dropout(F.relu(y))  # type: ignore[no-any-return]
@@ -113,12 +113,12 @@ def _stage_of_block(pyramid: Pyramid, blocks: int) -> list[int | None]:
     """
     deepest = pyramid.reductions[-1]
     reached = [deepest / 2 ** (block + 1) for block in range(blocks)]
-    for stage, reduction in enumerate(pyramid.reductions[:-1]):
+    for reduction in pyramid.reductions[:-1]:
         if reduction not in reached or pyramid.reductions.count(reduction) > 1:
             wanted = ", ".join(f"{one:g}" for one in reached)
             raise ShapeError(
-                f"transposed_conv with {blocks} blocks cannot take in stage {stage}, of reduction {reduction}",
+                f"transposed_conv with {blocks} blocks cannot take in the map of reduction {reduction}",
                 hint=f"its blocks reach the reductions {wanted}, each once; choose model.encoder.features",
             )
-    stages = {reduction: stage for stage, reduction in enumerate(pyramid.reductions[:-1])}
-    return [stages.get(int(reduction)) if reduction >= 1 else None for reduction in reached]
+    stages: dict[float, int] = {reduction: stage for stage, reduction in enumerate(pyramid.reductions[:-1])}
+    return [stages.get(reduction) for reduction in reached]

@@ -1,4 +1,4 @@
-"""The decoders of segmentation-models-pytorch (smp), over segkit's encoders, with smp's options and defaults."""
+"""The decoders of segmentation-models-pytorch (smp), over segkit's encoders, with its defaults."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from segkit.contracts import Pyramid
 
 Width = Annotated[int, Field(ge=1)]
+OfGroups = Annotated[int, Field(ge=32, multiple_of=32)]
 Widths = Annotated[tuple[Width, ...], Field(min_length=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Norm = Literal["batchnorm", "instancenorm", "identity"]
@@ -116,7 +117,7 @@ def fpn(
     pyramid: Pyramid,
     *,
     pyramid_channels: Width = 256,
-    segmentation_channels: Width = 128,
+    segmentation_channels: OfGroups = 128,
     dropout: Share = 0.2,
     merge: Literal["add", "cat"] = "add",
     interpolation: Upsampling = "nearest",
@@ -126,7 +127,7 @@ def fpn(
     Args:
         pyramid: the feature maps that come in.
         pyramid_channels: width of the pyramid's levels.
-        segmentation_channels: width of the map that comes out.
+        segmentation_channels: width of the map that comes out; its norm has 32 groups.
         dropout: share of channels that are dropped while training.
         merge: add the levels or concatenate them.
         interpolation: how maps grow.
@@ -160,6 +161,8 @@ def pspnet(
 @DECODERS.register("pan")
 def pan(pyramid: Pyramid, *, channels: Width = 32, interpolation: Upsampling = "bilinear") -> nn.Module:
     """Pyramid attention network (Li et al., 2018).
+
+    A coarsest map of less than 8x8 cells is enlarged to that, as the attention halves it three times.
 
     Args:
         pyramid: the feature maps that come in.
@@ -222,7 +225,9 @@ def deeplabv3plus(
 
 
 @DECODERS.register("upernet")
-def upernet(pyramid: Pyramid, *, channels: Width = 256, norm: Norm = "batchnorm") -> nn.Module:
+def upernet(
+    pyramid: Pyramid, *, channels: Width = 256, norm: Literal["batchnorm", "identity"] = "batchnorm"
+) -> nn.Module:
     """UPerNet, pyramid pooling over a feature pyramid (Xiao et al., 2018).
 
     Args:
@@ -255,10 +260,10 @@ def dpt(
     fusion_channels: Width = 256,
     widths: tuple[Width, Width, Width, Width] = (256, 512, 1024, 1024),
 ) -> nn.Module:
-    """Dense prediction transformer's decoder, for encoders that keep one scale, such as ViT (Ranftl et al., 2021).
+    """DPT, for encoders that keep one scale, such as ViT (dense prediction transformer, Ranftl et al., 2021).
 
     Args:
-        pyramid: four maps of one reduction.
+        pyramid: the feature maps that come in: four of one reduction, or the last four.
         fusion_channels: width of the map that comes out.
         widths: of the four maps before they are fused.
     """

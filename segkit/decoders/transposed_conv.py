@@ -1,4 +1,4 @@
-"""The decoder of the published experiments: transposed convolutions from the encoder's last map to full size."""
+"""The decoder of the published experiments: from the encoder's last map to full size."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def transposed_conv(
     Args:
         pyramid: the feature maps that come in.
         channels: width of each block; as many blocks as widths.
-        kernel_size: of the transposed convolutions, one for all or one for each block. With 2 every cell of a map
-            is unfolded on its own; 3 and 4 see its neighbours too.
+        kernel_size: of the transposed convolutions, one for all or one for each block. With 2 every cell
+            of a map is unfolded on its own; 3 and 4 see its neighbours too.
         dropout: share of a block's channels that are dropped while training.
         feature_dropout: share of the encoder's channels that are dropped while training.
         feature_norm: a BatchNorm on what comes from the encoder, for features of a frozen one.

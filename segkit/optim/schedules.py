@@ -144,7 +144,7 @@ def step(
     """
     from torch.optim.lr_scheduler import LambdaLR
 
-    return LambdaLR(optimizer, lambda done: factor ** (done // round(every_epochs * steps_per_epoch)))
+    return LambdaLR(optimizer, lambda done: factor ** (done // max(1, round(every_epochs * steps_per_epoch))))
 
 
 @SCHEDULES.register("exponential")

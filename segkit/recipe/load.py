@@ -6,17 +6,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
+from pydantic_core import to_jsonable_python
 
-from segkit.errors import Problem, RecipeError
+from segkit.errors import PartError, Problem, RecipeError
 from segkit.home import resolve
 from segkit.plugins import load_builtins, load_plugin
-from segkit.recipe.merge import read_tree
-from segkit.recipe.problems import translate
+from segkit.recipe.demo import as_demo, fit_to_demo
+from segkit.recipe.merge import override_tree, read_tree
+from segkit.recipe.problems import Validated, dotted
 from segkit.recipe.schema import Part, Recipe, part_at
-from segkit.recipe.yaml_tree import Node, Text
-from segkit.registry import REGISTRIES, Entry
+from segkit.recipe.words import either, in_words
+from segkit.recipe.yaml_tree import Node, write_yaml
+from segkit.registry import REGISTRIES, Entry, Settings
 
 Loc = tuple[str | int, ...]
 
@@ -30,39 +32,68 @@ def load_recipe(
         path: the YAML file.
         overrides: as `--set` takes them: ``training.epochs=2``.
         plugins: files or folders with parts, beside those the recipe itself names.
+        demo: take synthetic lesions for its data, and random weights for those that would be downloaded.
+            This alone may import torch.
 
     Raises:
         RecipeError: with every problem that can be known without data and without torch, by file and line.
         PartError: if a plugin breaks the contract of its kind.
     """
     load_builtins()
-    tree = read_tree(Path(path), overrides)
+    tree = read_tree(Path(path))
+    if demo:
+        tree = as_demo(tree)
+    tree = override_tree(tree, overrides)
     for plugin in [*plugins, *_plugins_of(tree)]:
         load_plugin(plugin)
-    return _validate(tree)
+    recipe = _validate(tree)
+    return _validate(fit_to_demo(tree, recipe)) if demo else recipe
 
 
 def dump_recipe(recipe: Recipe) -> str:
     """A recipe as YAML, every default written out; running it repeats the run."""
-    return yaml.safe_dump(
-        _bare(recipe.model_dump(mode="json")), sort_keys=False, allow_unicode=True, width=100
-    )
+    return write_yaml(_plain(recipe))
 
 
-def _bare(value: Any) -> Any:
-    """Without what is None: leaving a key out means the same and reads better."""
+def entry_for(part: Part) -> Entry:
+    """The registered part that a checked recipe names."""
+    entry = REGISTRIES[part.kind].get(part.name)
+    assert entry is not None, f"{part.kind} {part.name} was checked when the recipe was loaded"
+    return entry
+
+
+def _plain(value: Any) -> Any:
+    """As YAML has it. Where null is the default, leaving the key out means the same and reads better."""
+    if isinstance(value, Settings):
+        defaults = {name: field.default for name, field in type(value).model_fields.items()}
+        if isinstance(value, Part):
+            defaults |= {option.name: option.default for option in entry_for(value).options.values()}
+        return {key: _plain(item) for key, item in value if item is not None or defaults.get(key) is not None}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
     if isinstance(value, dict):
-        return {key: _bare(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list):
-        return [_bare(item) for item in value]
-    return str(value) if isinstance(value, str) else value
+        return {str(key): _plain(item) for key, item in value.items()}
+    plain = to_jsonable_python(value)
+    return str(plain) if isinstance(plain, str) else plain
 
 
 def _plugins_of(tree: Node) -> list[Path]:
-    assert isinstance(tree.value, dict)
-    listed = tree.value.get("plugins")
-    items = listed.value if listed and isinstance(listed.value, list) else []
-    return [resolve(item.value, item.place.file) for item in items if isinstance(item.value, str)]
+    """What the recipe itself lists.
+
+    Raises:
+        RecipeError: for those that are not there.
+    """
+    listed, found = tree.nearest(("plugins",))
+    items = listed.value if found and isinstance(listed.value, list) else []
+    paths = [(item, resolve(item.value, item.place.file)) for item in items if isinstance(item.value, str)]
+    hint = "a .py file or a folder of them; the path counts from the folder of the recipe"
+    if missing := [
+        Problem(f"there is no plugin {path}", *item.place, path="plugins", hint=hint)
+        for item, path in paths
+        if not path.exists()
+    ]:
+        raise RecipeError.of(missing)
+    return [path for _, path in paths]
 
 
 def _validate(tree: Node) -> Recipe:
@@ -73,9 +104,10 @@ def _validate(tree: Node) -> Recipe:
     try:
         recipe = Recipe.model_validate(plain)
     except ValidationError as error:
-        problems += translate(error, Recipe, tree)
+        problems += Validated(tree, Recipe).problems(error)
     if problems:
-        raise RecipeError.of(sorted(set(problems), key=lambda problem: (problem.file, problem.line)))
+        ordered = sorted(set(problems), key=lambda problem: (problem.file, problem.line, problem.path))
+        raise RecipeError.of(ordered)
     return recipe
 
 
@@ -99,43 +131,51 @@ def _complete_part(tree: Node, loc: Loc, node: Node, plain: Any) -> list[Problem
     entry = REGISTRIES[part.kind].get(named.value)
     if entry is None:
         return [_unknown_part(part, named, loc)]
-    target = _descend(plain, loc)
-    chosen = {key: value for key, value in target.items() if key not in part.model_fields}
+    for key in loc:
+        plain = plain[key]
+    chosen = {key: value for key, value in plain.items() if key not in part.model_fields}
     try:
         options = entry.schema.model_validate(chosen)
     except ValidationError as error:
-        owner = f"{part.kind} {entry.name!r}"
-        also = set(part.model_fields) - {"name"}
-        return translate(error, entry.schema, tree, at=loc, of=owner, also=also)
-    target.update({key: _resolved(getattr(options, key), chosen.get(key)) for key in entry.options})
+        _blame_defaults(entry, chosen, error)
+        also = [key for key in part.model_fields if key != "name"]
+        return Validated(tree, entry.schema, loc, f"{part.kind} {entry.name!r}", also).problems(error)
+    plain.update({key: _resolved(getattr(options, key), chosen.get(key)) for key in entry.options})
     return []
 
 
-def _descend(plain: Any, loc: Loc) -> dict[str, Any]:
-    for key in loc:
-        plain = plain[key]
-    assert isinstance(plain, dict)
-    return plain
+def _blame_defaults(entry: Entry, chosen: dict[str, Any], error: ValidationError) -> None:
+    """Raise PartError if what is wrong is a default, which is the part's fault."""
+    for details in error.errors():
+        option = entry.options.get(str(details["loc"][0]))
+        if option and not option.required and option.name not in chosen:
+            raise PartError(
+                f"{entry.kind} {entry.name!r}: the default of option {option.name!r} is {option.default!r}, "
+                f"which its type does not allow",
+                where=entry.where,
+                hint=f"allowed: {in_words(option.annotation)}",
+            )
 
 
 def _resolved(value: Any, written: Any) -> Any:
-    """A path option counts from the file it is written in."""
+    """Paths count from the file they are written in, also those in a list or a mapping."""
     if isinstance(value, Path):
-        return resolve(str(value), written.file if isinstance(written, Text) else "")
+        return resolve(str(value), getattr(written, "file", ""))
+    if type(value) in (list, tuple):
+        items = written if isinstance(written, list) else [None] * len(value)
+        return type(value)(_resolved(*pair) for pair in zip(value, items, strict=False))
+    if type(value) is dict:
+        pairs = written if isinstance(written, dict) else {}
+        return {key: _resolved(item, pairs.get(key)) for key, item in value.items()}
     return value
 
 
 def _unknown_part(part: type[Part], named: Node, loc: Loc) -> Problem:
     registry = REGISTRIES[part.kind]
     guesses = registry.near(str(named.value))
-    guess = f"did you mean {' or '.join(map(repr, guesses))}? " if guesses else ""
-    hint = f"{guess}'segkit list {part.kind}s' shows them all; a plugin's are found through 'plugins:' or --plugins"
-    path = ".".join(map(str, (*loc, "name")))
-    return Problem(f"no {part.kind} is called {named.value!r}", *named.place, path=path, hint=hint)
-
-
-def entry_for(part: Part) -> Entry:
-    """The registered part that a checked recipe names."""
-    entry = REGISTRIES[part.kind].get(part.name)
-    assert entry is not None, f"{part.kind} {part.name} was checked when the recipe was loaded"
-    return entry
+    guess = f"did you mean {either([repr(guess) for guess in guesses])}? " if guesses else ""
+    own = [entry.name for entry in registry.own()]
+    allowed = f", allowed: {', '.join(own)}" if own and not registry.families else ""
+    hint = f"{guess}'segkit list {registry.plural}' shows all; those of a plugin need 'plugins:' or --plugins"
+    problem = f"no {part.kind} is called {named.value!r}{allowed}"
+    return Problem(problem, *named.place, path=dotted((*loc, "name")), hint=hint)

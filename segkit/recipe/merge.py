@@ -6,51 +6,67 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segkit.errors import Problem, RecipeError
+from segkit.home import resolve
 from segkit.recipe.schema import part_at
 from segkit.recipe.yaml_tree import Node, Place, parse_yaml, read_yaml
 
-Path_ = tuple[str | int, ...]
+Loc = tuple[str | int, ...]
 
 
-def read_tree(path: Path, overrides: Sequence[str] = ()) -> Node:
-    """A recipe file with what it extends below it and the overrides above it.
+def read_tree(path: Path) -> Node:
+    """A recipe file laid over what it extends.
+
+    Raises:
+        RecipeError: for what is no YAML, or a circle of `extends`.
+    """
+    return _with_bases(path, ())
+
+
+def override_tree(tree: Node, overrides: Sequence[str]) -> Node:
+    """A recipe with values changed.
 
     Args:
-        path: the recipe.
+        tree: the recipe.
         overrides: as in ``model.decoder.dropout=0.1``; the value is YAML.
 
     Raises:
-        RecipeError: for what is no YAML, a circle of `extends`, or an override that is none.
+        RecipeError: for an override that is none.
     """
-    tree = _with_bases(path, ())
     for override in overrides:
         tree = _override(tree, override)
     return tree
 
 
-def _with_bases(path: Path, above: tuple[Path, ...]) -> Node:
-    identity = path.absolute().resolve()
-    tree = normalise(read_yaml(path))
-    assert isinstance(tree.value, dict)
-    extends = tree.value.pop("extends", None)
-    if extends is None:
-        return tree
-    if not isinstance(extends.value, str):
-        problem = Problem(
-            "extends names one recipe file", *extends.place, path="extends", hint="extends: base.yaml"
-        )
-        raise RecipeError.of([problem])
-    base = path.parent / extends.value
-    if base.absolute().resolve() in (*above, identity):
-        problem = Problem("the recipes extend each other in a circle", *extends.place, path="extends")
-        raise RecipeError.of([problem])
-    if not base.is_file():
-        hint = "the path counts from the folder of this file"
-        raise RecipeError.of([Problem(f"there is no {base}", *extends.place, path="extends", hint=hint)])
-    return overlay(_with_bases(base, (*above, identity)), tree)
+def put(node: Node, keys: Sequence[str], value: Node, path: Loc = ()) -> Node:
+    """`node` with `value` laid over what stands at `keys`.
+
+    Raises:
+        RecipeError: if a list on the way has no such item.
+    """
+    if not keys:
+        return overlay(node, normalise(value, path), path)
+    key, rest = keys[0], keys[1:]
+    if key.isdecimal() and isinstance(node.value, dict) and part_at((*path, 0)):
+        node = Node([node], node.place)  # a list of one, written without being a list
+    if isinstance(node.value, list):
+        known = [str(index) for index in range(len(node.value))]
+        if key not in known:
+            hint = f"its items are {', '.join(known)}" if known else "the list is empty"
+            problem = f"a list has no item {key!r}"
+            where = ".".join(map(str, path))
+            raise RecipeError.of(
+                [Problem(problem, *value.place, path=where, hint=f"{hint}; or set the whole list")]
+            )
+        items = list(node.value)
+        items[int(key)] = put(items[int(key)], rest, value, (*path, int(key)))
+        return Node(items, node.place)
+    children = dict(node.value) if isinstance(node.value, dict) else {}
+    below = children.get(key, Node(None, value.place))
+    children[key] = put(below, rest, value, (*path, key))
+    return Node(children, node.place)
 
 
-def normalise(node: Node, path: Path_ = ()) -> Node:
+def normalise(node: Node, path: Loc = ()) -> Node:
     """Write bare part names (``loss: dice``) out as mappings, so that there is one form to work with."""
     if isinstance(node.value, str) and part_at(path):
         return Node({"name": node}, node.place)
@@ -62,7 +78,7 @@ def normalise(node: Node, path: Path_ = ()) -> Node:
     return node
 
 
-def overlay(base: Node, top: Node, path: Path_ = ()) -> Node:
+def overlay(base: Node, top: Node, path: Loc = ()) -> Node:
     """`top` laid over `base`: mappings merge, everything else is replaced.
 
     A part of another name drops the options of the part below it; what segkit itself asks about every part
@@ -79,6 +95,27 @@ def overlay(base: Node, top: Node, path: Path_ = ()) -> Node:
     return Node(merged, top.place)
 
 
+def _with_bases(path: Path, above: tuple[Path, ...]) -> Node:
+    tree = normalise(read_yaml(path))
+    assert isinstance(tree.value, dict)
+    extends = tree.value.pop("extends", None)
+    if extends is None:
+        return tree
+
+    def problem(words: str, hint: str = "") -> RecipeError:
+        return RecipeError.of([Problem(words, *extends.place, path="extends", hint=hint)])
+
+    if not isinstance(extends.value, str):
+        raise problem("it names one recipe file", "extends: base.yaml")
+    identities = (*above, path.resolve())
+    base = resolve(extends.value, str(path))
+    if base.resolve() in identities:
+        raise problem("the recipes extend each other in a circle", "one of them has to stand alone")
+    if not base.is_file():
+        raise problem(f"there is no file {base}", "the path counts from the folder of this recipe")
+    return overlay(_with_bases(base, identities), tree)
+
+
 def _name(node: Node) -> object:
     assert isinstance(node.value, dict)
     name = node.value.get("name")
@@ -86,29 +123,13 @@ def _name(node: Node) -> object:
 
 
 def _override(tree: Node, override: str) -> Node:
-    dotted, equals, text = override.partition("=")
     place = Place(f"--set {override}", 0)
-    keys = tuple(int(key) if key.isdecimal() else key for key in dotted.strip().split("."))
-    if not equals or not all(str(key) for key in keys):
+    path, equals, text = override.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
         hint = "write --set PATH=VALUE, as in --set training.epochs=2"
         raise RecipeError.of([Problem("this sets nothing", *place, hint=hint)])
-    return _put(tree, keys, parse_yaml(text, place.file, numbered=False), ())
-
-
-def _put(node: Node, keys: Path_, value: Node, path: Path_) -> Node:
-    """`node` with `value` laid over what stands at `keys`."""
-    if not keys:
-        return overlay(node, normalise(value, path), path)
-    key, rest = keys[0], keys[1:]
-    if isinstance(node.value, list) and isinstance(key, int) and key < len(node.value):
-        items = list(node.value)
-        items[key] = _put(items[key], rest, value, (*path, key))
-        return Node(items, node.place)
-    if isinstance(node.value, list):
-        hint = f"a list: its items are {', '.join(map(str, range(len(node.value)))) or 'none'}; or set the whole list"
-        dotted = ".".join(map(str, path))
-        raise RecipeError.of([Problem(f"{dotted} has no item {key}", *value.place, path=dotted, hint=hint)])
-    children = dict(node.value) if isinstance(node.value, dict) else {}
-    below = children.get(str(key), Node(None, value.place))
-    children[str(key)] = _put(below, rest, value, (*path, str(key)))
-    return Node(children, node.place)
+    if keys == ["extends"]:
+        hint = "write it into a recipe file"
+        raise RecipeError.of([Problem("what a recipe extends cannot be set", *place, hint=hint)])
+    return put(tree, keys, parse_yaml(text, place.file, numbered=False))

@@ -5,14 +5,14 @@ Options of parts are not here: they live in the parts' own signatures (see `segk
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+import re
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from segkit.contracts import Task, TaskKind
 from segkit.data.splits import Split
-from segkit.home import resolved
+from segkit.home import RecipePath
 from segkit.registry import Settings
 
 
@@ -22,9 +22,6 @@ def _listed(value: Any) -> Any:
 
 def _by_word(value: Any) -> Any:
     return {"by": value} if isinstance(value, str) else value
-
-
-RecipePath = Annotated[Path, BeforeValidator(resolved)]
 
 
 class Part(Settings):
@@ -131,12 +128,12 @@ class DataSettings(Settings):
 
     source: SourcePart
     task: TaskKind = "binary"
-    classes: tuple[str, ...] = ("foreground",)
+    classes: tuple[str, ...] = Field(("foreground",), validate_default=True)
     ignore_index: int | None = Field(None, ge=0, le=255)
     channels: Literal[1, 3, 4] = 3
     size: tuple[Annotated[int, Field(ge=8, le=8192)], Annotated[int, Field(ge=8, le=8192)]]
     split: Annotated[Split, BeforeValidator(_by_word)] = Split()
-    augment: list[TransformPart] = []
+    augment: list[TransformPart] = Field([])
     batch_size: int = Field(16, ge=1, le=65536)
     eval_batch_size: int | None = Field(None, ge=1, le=65536)
     workers: int = Field(0, ge=0, le=256)
@@ -147,20 +144,24 @@ class DataSettings(Settings):
         """The task, for parts."""
         return Task(self.task, self.classes, self.ignore_index)
 
-    @model_validator(mode="after")
-    def _classes_fit_the_task(self) -> Self:
-        count = len(self.classes)
-        if self.task == "binary" and count != 1:
+    @field_validator("classes")
+    @classmethod
+    def _classes_fit_the_task(cls, classes: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        task, count = info.data.get("task"), len(classes)
+        if task == "binary" and count != 1:
             raise ValueError(
-                f"a binary task has one class, its foreground; found {count}: write task: multiclass, or name one"
+                f"a binary task has one class, its foreground; found {count}: "
+                "name one, or write task: multiclass or multilabel"
             )
-        if self.task == "multiclass" and count < 2:
+        if task == "multiclass" and count < 2:
             raise ValueError(
                 "a multiclass task has at least two classes, the background among them: list them"
             )
-        if len(set(self.classes)) != count:
-            raise ValueError("class names must differ")
-        return self
+        if task == "multilabel" and not count:
+            raise ValueError("a multilabel task has at least one class: list them")
+        if twice := sorted({name for name in classes if classes.count(name) > 1}):
+            raise ValueError(f"class names must differ: {', '.join(twice)} is there twice")
+        return classes
 
 
 class ModelSettings(Settings):
@@ -209,7 +210,7 @@ class Reference(Settings):
 
     source: str
     epochs: RecipePath | None = None
-    metrics: dict[str, float] = {}
+    metrics: dict[str, float] = Field({})
 
 
 class Recipe(Settings):
@@ -232,8 +233,8 @@ class Recipe(Settings):
 
     name: str = Field(min_length=1, max_length=100)
     description: str = ""
-    seed: int = Field(0, ge=0, lt=2**32)
-    plugins: list[RecipePath] = []
+    seed: int = Field(0, ge=0, le=2**32 - 1)
+    plugins: list[RecipePath] = Field([])
     data: DataSettings
     model: ModelSettings
     loss: Annotated[list[LossPart], BeforeValidator(_listed), Field(min_length=1)]
@@ -243,12 +244,22 @@ class Recipe(Settings):
     training: TrainingSettings = TrainingSettings()
     reference: Reference | None = None
 
-    @model_validator(mode="after")
-    def _metrics_differ(self) -> Self:
-        names = [metric.name for metric in self.metrics]
+    @field_validator("name")
+    @classmethod
+    def _name_is_a_folder(cls, name: str) -> str:
+        if not re.fullmatch(r"\w[\w .+-]*", name):
+            raise ValueError(
+                f"found {name!r}, which names a folder: letters, digits, '_', '-', '+', '.' and spaces"
+            )
+        return name
+
+    @field_validator("metrics")
+    @classmethod
+    def _metrics_differ(cls, metrics: list[MetricPart]) -> list[MetricPart]:
+        names = [metric.name for metric in metrics]
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"metrics: {', '.join(twice)} is listed twice")
-        return self
+            raise ValueError(f"{', '.join(twice)} is listed twice")
+        return metrics
 
 
 # Where parts stand in a recipe; "*" is any place in a list. The one table behind bare names, the merging of

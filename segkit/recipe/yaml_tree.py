@@ -14,15 +14,19 @@ from typing import Any, NamedTuple
 import yaml
 
 from segkit.errors import Problem, RecipeError
+from segkit.registry import near
 
 MAX_NODES = 20_000  # aliases can blow a few lines up to billions of values
 MAX_DEPTH = 40
 MAX_BYTES = 1_000_000
+ENDINGS = (".yaml", ".yml")
 
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(
     r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
 )
+_TOO_LARGE = "the recipe unfolds into more values, or deeper ones, than any recipe needs"
+_NO_TAG = "no tag"
 _WORDS = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -63,22 +67,43 @@ class Node:
         return self.value
 
     def nearest(self, path: tuple[str | int, ...]) -> tuple[Node, tuple[str | int, ...]]:
-        """The node at `path`, or at the longest part of it that is written; and the path of that node."""
+        """The node at `path`, or at the longest part of it that is written; and the path of that node.
+
+        A list of one may be written without being a list: its index is skipped.
+        """
         node: Node = self
-        for depth, key in enumerate(path):
+        written: list[str | int] = []
+        for key in path:
             children: Any = node.value
+            if isinstance(children, dict) and key == 0:
+                continue
             inside = isinstance(children, dict) and key in children
             inside |= isinstance(children, list) and isinstance(key, int) and key < len(children)
             if not inside:
-                return node, path[:depth]
+                break
             node = children[key]
-        return node, path
+            written.append(key)
+        return node, tuple(written)
 
 
 class _Loader(yaml.SafeLoader):
     """SafeLoader without YAML 1.1's guesses: every plain scalar arrives as text and is resolved here."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML's own protocol
+    DEFAULT_SCALAR_TAG = DEFAULT_SEQUENCE_TAG = DEFAULT_MAPPING_TAG = _NO_TAG  # type: ignore[misc]
+
+
+class _Dumper(yaml.SafeDumper):
+    """SafeDumper that also quotes the text which only segkit's rules take for a number, such as "1e3"."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Write everything out: a list that comes twice is no reason for anchors."""
+        return True
+
+
+def write_yaml(value: Any) -> str:
+    """Plain values as YAML that `read_yaml` reads back."""
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
 def read_yaml(path: Path) -> Node:
@@ -90,18 +115,32 @@ def read_yaml(path: Path) -> Node:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise RecipeError(f"a recipe of more than {MAX_BYTES:,} bytes is no recipe", where=str(path))
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
         raise RecipeError(
-            f"cannot read the recipe: {reason}", where=str(path), hint="give the path of a .yaml file"
+            f"cannot read the recipe: {error.strerror}", where=str(path), hint=_another_file(path)
+        ) from None
+    except UnicodeDecodeError:
+        raise RecipeError(
+            "cannot read the recipe: it is not UTF-8 text", where=str(path), hint="save it as UTF-8"
         ) from None
     node = parse_yaml(text, str(path))
     if not isinstance(node.value, dict):
+        found = "the file is empty" if node.value is None else "this is no mapping of keys to values"
         raise RecipeError(
-            "a recipe is a mapping of keys to values", where=str(path), hint="begin with 'name: my_recipe'"
+            f"a recipe begins with a key: {found}", where=str(path), hint="begin with 'name: my_recipe'"
         )
     return node
+
+
+def _another_file(path: Path) -> str:
+    """Which file may have been meant."""
+    if path.is_dir():
+        return "give the path of a .yaml file in it"
+    folder = path.parent
+    names = [file.name for file in folder.iterdir() if file.suffix in ENDINGS] if folder.is_dir() else []
+    guesses = near(path.name, names) or near(f"{path.name}.yaml", names)
+    return f"did you mean {folder / guesses[0]}?" if guesses else "give the path of a .yaml file"
 
 
 def parse_yaml(text: str, file: str, *, numbered: bool = True) -> Node:
@@ -124,13 +163,19 @@ def parse_yaml(text: str, file: str, *, numbered: bool = True) -> Node:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark and numbered else 0
-        problem = f"this is not YAML: {error.problem or error.context}"
+        problem = "this is not YAML: " + ", ".join(filter(None, (error.context, error.problem)))
         hint = "look at the indentation, colons and quotes of this line and the one before"
+        if "'\\t'" in problem:
+            hint = "indent with spaces: YAML takes no tabs"
         raise RecipeError.of([Problem(problem, file, line, hint=hint)]) from None
-    except (yaml.YAMLError, RecursionError) as error:
-        raise RecipeError(f"this is not YAML: {str(error).splitlines()[0]}", where=file) from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1 if numbered else 0
+        problem = f"this is not YAML: the character {chr(error.character)!r} is not allowed"
+        raise RecipeError.of([Problem(problem, file, line, hint="remove it")]) from None
+    except RecursionError:
+        raise RecipeError(_TOO_LARGE, where=file) from None
     reader = _Reader(file, numbered)
-    node = Node(None, Place(file, 1)) if root is None else reader.read(root)
+    node = Node(None, Place(file, int(numbered))) if root is None else reader.read(root)
     if reader.problems:
         raise RecipeError.of(reader.problems)
     return node
@@ -149,18 +194,16 @@ class _Reader:
         place = Place(self.file, self.line(key or node))
         self.count += 1
         if self.count > MAX_NODES or depth > MAX_DEPTH:
-            raise RecipeError(
-                "the recipe unfolds into more values, or deeper ones, than any recipe needs", where=self.file
-            )
-        if not node.tag.startswith("tag:yaml.org,2002:") or "python" in node.tag:
-            self.complain(node, f"the tag {node.tag} is not allowed", "write a plain value")
+            raise RecipeError(_TOO_LARGE, where=self.file)
+        if node.tag != _NO_TAG:
+            tag = node.tag.replace("tag:yaml.org,2002:", "!!")
+            self.complain(node, f"the tag {tag} is not allowed", "write a plain value; quotes make it text")
         elif isinstance(node, yaml.MappingNode):
             return Node(self.mapping(node, depth), place)
         elif isinstance(node, yaml.SequenceNode):
             return Node([self.read(item, depth=depth + 1) for item in node.value], place)
         elif isinstance(node, yaml.ScalarNode):
-            plain = node.style is None and node.tag.endswith(":str")
-            return Node(_resolve(node.value) if plain else node.value, place)
+            return Node(_resolve(node.value) if node.style is None else node.value, place)
         return Node(None, place)
 
     def mapping(self, node: yaml.MappingNode, depth: int) -> dict[str, Node]:
@@ -189,8 +232,12 @@ def _resolve(text: str) -> str | int | float | bool | None:
     """A plain scalar by the YAML 1.2 core schema."""
     if text in _WORDS:
         return _WORDS[text]
-    if len(text) < 100 and _INTEGER.fullmatch(text):
+    if len(text) < 100 and _INTEGER.fullmatch(text):  # longer ones are no numbers that a recipe needs
         return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
     if _FLOAT.fullmatch(text):
         return float(re.sub(r"\.(inf|Inf|INF|nan|NaN|NAN)$", r"\1", text))
     return text
+
+
+_Dumper.add_implicit_resolver("a number", _INTEGER, list("-+0123456789"))
+_Dumper.add_implicit_resolver("a number", _FLOAT, list("-+.0123456789"))

@@ -79,6 +79,7 @@ def contents(material: Material) -> dict[str, Any]:
         "verdict": _verdict(summary),
         "scored": metric_name(material.first_metric),
         "scores": _score_facts(material),
+        "overlap": "Where classes overlap, the last of them is shown." if _overlapping(material) else "",
         "worst": worst_table(material),
         "epochs": epoch_table(material),
         "best_epoch": summary["best"]["epoch"],
@@ -89,6 +90,11 @@ def contents(material: Material) -> dict[str, Any]:
         "fence": Markup("`" * max(3, longest + 1)),  # a recipe may hold backticks itself
         "command": f"segkit run {shlex.quote(str(material.run.recipe))}",
     }
+
+
+def _overlapping(material: Material) -> bool:
+    data = material.recipe.get("data") or {}
+    return data.get("task") == "multilabel" and len(data.get("classes") or ()) > 1
 
 
 def _headline(material: Material) -> list[str]:

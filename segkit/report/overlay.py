@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import colorsys
 import io
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from segkit.palette import IGNORED, VOID, palette
 from segkit.report.material import Material
 from segkit.report.words import metric_name, number
 from segkit.run_dir import ScoredSample
@@ -17,20 +17,8 @@ from segkit.run_dir import ScoredSample
 Pixels = npt.NDArray[np.uint8]
 Color = tuple[int, int, int]
 
-IGNORED = 255
 LARGEST, SMALLEST = 640, 384  # pixels of a picture's longer side
 TRUTH, PREDICTION = (34, 211, 238), (255, 176, 0)
-_BACKGROUND, _FOREGROUND, _VOID = (22, 27, 31), (240, 240, 236), (128, 134, 140)
-# Okabe and Ito's colours, told apart by colour-blind readers too.
-_CLASSES = (
-    (230, 159, 0),
-    (86, 180, 233),
-    (0, 158, 115),
-    (240, 228, 66),
-    (0, 114, 178),
-    (213, 94, 0),
-    (204, 121, 167),
-)
 
 
 @dataclass(frozen=True)
@@ -42,6 +30,7 @@ class Pane:
         alt: what it shows, for those who cannot see it.
         file: its name in the run's folder of samples.
         crisp: whether pixels should stay squares when enlarged.
+        drawn: whether the report draws that file; the others are there since the run ended.
     """
 
     title: str
@@ -49,6 +38,7 @@ class Pane:
     file: str
     png: bytes
     crisp: bool = False
+    drawn: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,21 +63,21 @@ class Shown:
 
 def show_samples(material: Material) -> list[Shown]:
     """Pictures of every sample, in the run's order."""
-    colors = _palette(material)
+    colors = palette(len(_class_names(material)))
     return [_show(number_, sample, colors) for number_, sample in enumerate(material.samples, start=1)]
 
 
 def legend(material: Material) -> list[Swatch]:
     """Contours first, then classes, then what is ignored where anything is."""
-    colors = _palette(material)
     names = _class_names(material)
+    colors = palette(len(names))
     swatches = [
         Swatch("true contour", _hex(TRUTH), line=True),
         Swatch("predicted contour", _hex(PREDICTION), line=True),
     ]
     swatches += [Swatch(name, _hex(colors[index])) for index, name in enumerate(names)]
     if any((sample.truth == IGNORED).any() for sample in material.samples):
-        swatches.append(Swatch("ignored", _hex(_VOID)))
+        swatches.append(Swatch("ignored", _hex(VOID)))
     return swatches
 
 
@@ -107,7 +97,7 @@ def overlay(pixels: Pixels, truth: Pixels, prediction: Pixels) -> Pixels:
     size = (width * factor, height * factor)
     picture = np.asarray(_rgb(pixels).resize(size, Image.Resampling.BICUBIC)).astype(np.float64)
     truth, prediction = (mask.repeat(factor, 0).repeat(factor, 1) for mask in (truth, prediction))
-    picture[truth == IGNORED] = 0.35 * picture[truth == IGNORED] + 0.65 * np.array(_VOID)
+    picture[truth == IGNORED] = 0.35 * picture[truth == IGNORED] + 0.65 * np.array(VOID)
     thin = max(1, round(max(size) / 150))
     # The true contour is the wider one: it stays visible where both lie on each other.
     for mask, color, thickness in ((truth, TRUTH, thin + 2), (prediction, PREDICTION, thin)):
@@ -155,6 +145,7 @@ def _show(position: int, sample: ScoredSample, colors: Pixels) -> Shown:
             f"{name} with the contours of its true and its predicted mask.",
             f"{stem}_overlay.png",
             _png(overlay(pixels, truth, prediction)),
+            drawn=True,
         ),
     ]
     return Shown(sample.rank, name, metric_name(sample.metric), number(sample.score), panes)
@@ -178,18 +169,6 @@ def _rgb(pixels: Pixels) -> Image.Image:
     if pixels.shape[-1] == 1:
         return Image.fromarray(pixels[..., 0]).convert("RGB")
     return Image.fromarray(np.ascontiguousarray(pixels[..., :3]))
-
-
-def _palette(material: Material) -> Pixels:
-    """(256, 3): the colour of every mask value."""
-    colors = [_BACKGROUND, _FOREGROUND] if len(_class_names(material)) <= 2 else [_BACKGROUND, *_CLASSES]
-    turns = range(len(colors), 256)
-    more = (colorsys.hsv_to_rgb(turn * 0.618 % 1, 0.55, 0.9) for turn in turns)
-    table = np.array(
-        [*colors, *((round(255 * r), round(255 * g), round(255 * b)) for r, g, b in more)], np.uint8
-    )
-    table[IGNORED] = _VOID
-    return table
 
 
 def _class_names(material: Material) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 NOTHING = "\N{EN DASH}"
-_NAMES = {"iou": "IoU", "dice": "Dice"}
+_NAMES = {"iou": "IoU", "dice": "Dice", "hd95": "HD95"}
 
 
 def metric_name(name: str) -> str:

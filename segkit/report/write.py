@@ -43,7 +43,7 @@ def write_report(run: RunDir) -> Path:
     (run.path / "curves.png").write_bytes(curves_png(panels))
     (run.path / "scores.png").write_bytes(scores_png(material))
     for sample in shown:
-        for pane in sample.panes:
+        for pane in (pane for pane in sample.panes if pane.drawn):
             (run.samples / pane.file).write_bytes(pane.png)
     html, markdown = _environment(), _environment(finalize=_markdown)
     (run.path / "report.md").write_text(markdown.get_template("report.md.j2").render(page), encoding="utf-8")

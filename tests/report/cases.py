@@ -11,6 +11,7 @@ import yaml
 from PIL import Image, ImageDraw, ImageFilter
 
 from segkit.events import EpochEnded
+from segkit.palette import palette
 from segkit.run_dir import RunDir, ScoredSample
 
 EPOCHS = 20
@@ -44,7 +45,8 @@ def write_run(folder: Path, *, reference: bool = True, task: str = "binary", **c
     ious = rng.beta(5, 2.6, len(names)).tolist()
     run.write_scores(names, {"iou": ious, "dice": [2 * iou / (1 + iou) for iou in ious]})
     run.write_samples(
-        [sample(rank, seed, task=task) for seed, rank in enumerate(("best", "median", "worst"))]
+        [sample(rank, seed, task=task) for seed, rank in enumerate(("best", "median", "worst"))],
+        palette(2 if task == "binary" else 4),
     )
     run.write_summary(summary)
     return run

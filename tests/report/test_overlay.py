@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from segkit.palette import palette
 from segkit.report.material import read_material
 from segkit.report.overlay import LARGEST, PREDICTION, SMALLEST, TRUTH, contour, overlay, show_samples
 
@@ -44,7 +45,7 @@ def test_overlay_greys_ignored_pixels():
 
 def test_large_samples_are_reduced(tmp_path):
     run = write_run(tmp_path)
-    run.write_samples([sample("best", 0, side=1000)])
+    run.write_samples([sample("best", 0, side=1000)], palette(2))
     (shown,) = show_samples(read_material(run))
     assert [pane.file for pane in shown.panes] == [
         "1_image.png",

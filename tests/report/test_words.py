@@ -49,7 +49,7 @@ from segkit.report.words import (
         (share(0, 0), NOTHING),
         (metric_name("iou_dataset"), "IoU dataset"),
         (metric_name("sensitivity"), "Sensitivity"),
-        (metric_name("hd95"), "Hd95"),
+        (metric_name("hd95"), "HD95"),
     ],
 )
 def test_words(written, expected):

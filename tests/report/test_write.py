@@ -110,7 +110,7 @@ def test_markdown_refers_to_files_that_are_there(run, markdown):
 
 
 def test_same_run_gives_the_same_bytes(tmp_path):
-    run = write_run(tmp_path)
+    run = write_run(tmp_path, metrics=["iou"])
 
     def written():
         write_report(run)
@@ -215,6 +215,21 @@ def test_multiclass_with_ignored_pixels_and_grey_images(tmp_path, undrawn):
     assert "0.6545 on the validation images" in html
     assert "On the validation images" in markdown
     assert "frozen encoder" not in html
+
+
+def test_multilabel_names_the_classes_and_says_what_an_overlap_shows(tmp_path, undrawn):
+    for text in texts(write_run(tmp_path, task="multilabel")):
+        assert "Where classes overlap, the last of them is shown." in text
+    html, _ = texts(RunDir(tmp_path / "isic_frozen" / "001"))
+    for name in ("background", "skin", "lesion", "hair"):
+        assert f"</span>{name}</li>" in html
+
+
+def test_report_adds_overlays_to_the_samples_of_the_run(tmp_path, undrawn):
+    run = write_run(tmp_path)
+    before = {path.name for path in run.samples.iterdir()}
+    write_report(run)
+    assert {path.name for path in run.samples.iterdir()} - before == {f"{n}_overlay.png" for n in (1, 2, 3)}
 
 
 def test_changed_frozen_encoder_is_told(tmp_path, undrawn):

@@ -1,0 +1,177 @@
+"""Batches are a function of seed and epoch, whoever makes them."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+
+from segkit.data.batches import Batch, EvalBatches, TrainBatches
+from segkit.errors import PartError
+
+COUNT = 11
+IMAGES = np.arange(COUNT, dtype=np.uint8)[:, None, None, None] * np.ones((1, 4, 6, 3), np.uint8)
+MASKS = np.random.default_rng(0).integers(0, 2, (COUNT, 4, 6), np.uint8)
+
+
+def draw(image, mask, rng):
+    """Writes what it drew into the image."""
+    image = image.copy()
+    image[0] = rng.integers(256, size=image[0].shape)
+    return image, mask
+
+
+def fail(image, mask, rng):
+    if image[0, 0, 0] == 7:
+        raise PartError("Rotate fails", hint="another transform")
+    return image, mask
+
+
+def batches(*, transforms=(draw, draw), batch_size: int = 4, seed: int = 5, workers: int = 0, masks=MASKS):
+    return TrainBatches(IMAGES, masks, transforms, batch_size, seed, workers=workers)
+
+
+def assert_same(left: list[Batch], right: list[Batch]) -> None:
+    for one, other in zip(left, right, strict=True):
+        assert one.indices == other.indices
+        assert torch.equal(one.image, other.image)
+        assert torch.equal(one.target, other.target)
+
+
+def test_epoch_has_every_image_once_in_batches_of_nearly_equal_size():
+    for batch_size, sizes in ((4, [4, 4, 3]), (10, [6, 5]), (11, [11]), (99, [11]), (1, [1] * 11)):
+        train = batches(batch_size=batch_size)
+        epoch = list(train.epoch(1))
+        assert train.steps == len(epoch)
+        assert [len(batch.indices) for batch in epoch] == sizes
+        assert sorted(index for batch in epoch for index in batch.indices) == list(range(COUNT))
+
+
+def test_batch_holds_the_images_of_its_indices():
+    for batch in batches(transforms=()).epoch(2):
+        size = len(batch.indices)
+        assert batch.image.shape == (size, 3, 4, 6)
+        assert batch.image.dtype == batch.target.dtype == torch.uint8
+        assert batch.image.is_contiguous(memory_format=torch.channels_last)
+        assert batch.image[:, 0, 0, 0].tolist() == batch.indices
+        np.testing.assert_array_equal(batch.target.numpy(), MASKS[batch.indices])
+
+
+def test_epochs_and_seeds_differ_and_repeat():
+    def orders(train, *epochs):
+        return [[index for batch in train.epoch(epoch) for index in batch.indices] for epoch in epochs]
+
+    first, second, third, again = orders(batches(), 1, 2, 3, 1)
+    assert first == again
+    assert len({tuple(order) for order in (first, second, third, *orders(batches(seed=6), 1))}) == 4
+
+
+def test_what_a_sample_draws_depends_on_seed_epoch_and_index_alone():
+    def drawn(seed: int, epoch: int, batch_size: int) -> dict[int, bytes]:
+        found = batches(seed=seed, batch_size=batch_size).epoch(epoch)
+        return {
+            i: image.numpy().tobytes() for b in found for i, image in zip(b.indices, b.image, strict=True)
+        }
+
+    reference = drawn(5, 1, 4)
+    assert drawn(5, 1, 3) == reference
+    everything = [*reference.values(), *drawn(5, 2, 4).values(), *drawn(6, 1, 4).values()]
+    assert len({*everything}) == 3 * COUNT
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_change_nothing(workers):
+    alone, together = batches(), batches(workers=workers)
+    for epoch in (1, 2, 1, 7):
+        assert_same(list(together.epoch(epoch)), list(alone.epoch(epoch)))
+
+
+def test_workers_live_on_and_leave_the_random_state_alone():
+    train = batches(workers=2)
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    list(train.epoch(1))
+    started = [process.pid for process in train._loader._iterator._workers]
+    list(train.epoch(2))
+    assert [process.pid for process in train._loader._iterator._workers] == started
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_epoch_that_is_left_early_does_not_leak_into_the_next():
+    train = batches(workers=2)
+    left = train.epoch(1)
+    next(left)
+    left.close()
+    assert_same(list(train.epoch(2)), list(batches().epoch(2)))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_transform_that_fails_is_told_as_it_is(workers):
+    with pytest.raises(PartError) as error:
+        list(batches(transforms=[fail], workers=workers).epoch(1))
+    assert str(error.value) == "Rotate fails\n  try: another transform"
+
+
+def test_multilabel_target_has_a_plane_for_each_class():
+    masks = np.stack([MASKS, 1 - MASKS], axis=-1)
+    for batch in (*batches(masks=masks, transforms=()).epoch(1), *EvalBatches(IMAGES, masks, 4)):
+        assert batch.target.shape == (len(batch.indices), 2, 4, 6)
+        assert batch.target.is_contiguous()
+        np.testing.assert_array_equal(batch.target[:, 0].numpy(), MASKS[batch.indices])
+        np.testing.assert_array_equal(batch.target[:, 1].numpy(), 1 - MASKS[batch.indices])
+
+
+def test_eval_batches_are_in_order_and_repeat():
+    found = EvalBatches(IMAGES, MASKS, 4)
+    assert len(found) == COUNT
+    first = list(found)
+    assert [batch.indices for batch in first] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10]]
+    assert all(one.indices[-1] < other.indices[0] for one, other in pairwise(first))
+    np.testing.assert_array_equal(torch.cat([batch.target for batch in first]).numpy(), MASKS)
+    assert first[2].image[:, 0, 0, 0].tolist() == [8, 9, 10]
+    assert_same(first, list(found))
+
+
+def test_interrupt_ends_parent_and_workers():
+    code = """
+        import sys, time
+        import numpy as np
+        from segkit.data.batches import TrainBatches
+
+        def slow(image, mask, rng):
+            time.sleep(0.05)
+            return image, mask
+
+        images, masks = np.zeros((64, 4, 4, 3), np.uint8), np.zeros((64, 4, 4), np.uint8)
+        train = TrainBatches(images, masks, [slow], 4, 0, workers=2)
+        try:
+            for epoch in range(1000):
+                for batch in train.epoch(epoch):
+                    print(*(process.pid for process in train._loader._iterator._workers), flush=True)
+        except KeyboardInterrupt:
+            sys.exit(130)
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # a process group of its own, as a terminal gives each command
+    )
+    pids = process.stdout.readline().split()
+    started = time.perf_counter()
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert errors == ""
+    assert len(pids) == 2
+    assert time.perf_counter() - started < 10
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(pid), 0)

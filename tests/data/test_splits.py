@@ -1,0 +1,153 @@
+"""Dividing samples: the same names always fall the same way, and nothing is lost or doubled."""
+
+import random
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from segkit.data.splits import Split, split_samples
+from segkit.errors import DataError
+
+from .cases import generated, names
+
+TRAIN = [f"lesion_{index:02d}" for index in range(20)]
+
+
+def samples(train=TRAIN, **others):
+    return {split: [generated(name) for name in some] for split, some in {"train": train, **others}.items()}
+
+
+def divided(found, split: Split, seed: int = 0) -> dict[str, list[str]]:
+    return {name: names(part) for name, part in split_samples(found, split, seed).items() if part}
+
+
+def by_file(folder: Path, text: str, found=None) -> dict[str, list[str]]:
+    (folder / "split.csv").write_text(text, encoding="utf-8")
+    return divided(found or samples(["a", "b", "c"]), Split(by="file", file=folder / "split.csv"))
+
+
+def test_official_split_is_the_source_s_own():
+    assert divided(samples(["b", "a"], test=["c"]), Split()) == {"train": ["a", "b"], "test": ["c"]}
+
+
+@pytest.mark.parametrize("shares", [{"val": 0.2}, {"test": 0.25}, {"val": 0.2, "test": 0.25}])
+def test_fractions_divide_all_samples(shares):
+    found = divided(samples(), Split(by="fraction", **shares))
+    assert sorted(name for part in found.values() for name in part) == TRAIN
+    assert len(found.get("val", [])) == (4 if "val" in shares else 0)
+    assert len(found.get("test", [])) == (5 if "test" in shares else 0)
+    assert all(part == sorted(part) for part in found.values())
+
+
+def test_fraction_depends_on_names_and_seed_alone():
+    shuffled = random.Random(1).sample(TRAIN, len(TRAIN))
+    split = Split(by="fraction", val=0.3)
+    first = divided(samples(), split)
+    assert divided(samples(shuffled), split) == first
+    assert divided(samples(shuffled[:8], val=shuffled[8:]), split) == first
+    assert divided(samples(), split, seed=1) != first
+    assert " ".join(first["val"]) == "lesion_00 lesion_10 lesion_14 lesion_16 lesion_17 lesion_18"
+
+
+def test_fraction_for_val_leaves_the_test_images_as_they_are():
+    drawn = [divided(samples(), Split(by="fraction", val=val, test=0.2))["test"] for val in (0.1, 0.2, 0.4)]
+    assert drawn[0] == drawn[1] == drawn[2]
+
+
+def test_fraction_and_folds_keep_the_official_test_split():
+    for split in (Split(by="fraction", val=0.2), Split(by="kfold", folds=5, fold=0)):
+        assert divided(samples(test=["x"]), split)["test"] == ["x"]
+    with pytest.raises(
+        DataError, match=r"has a test split of its own\n  try: leave out data.split.test to keep it"
+    ):
+        divided(samples(test=["x"]), Split(by="fraction", test=0.2))
+
+
+@pytest.mark.parametrize(
+    ("shares", "name"),
+    [({"val": 0.01}, "val"), ({"val": 0.2, "test": 0.01}, "test"), ({"val": 0.99}, "train")],
+)
+def test_fraction_that_leaves_nothing_is_refused(shares, name):
+    with pytest.raises(
+        DataError, match=f"20 images leave none for {name}\n  try: other shares, or more images"
+    ):
+        divided(samples(), Split(by="fraction", **shares))
+
+
+def test_folds_take_turns():
+    folds = [divided(samples(), Split(by="kfold", folds=3, fold=fold)) for fold in range(3)]
+    assert sorted(name for fold in folds for name in fold["val"]) == TRAIN
+    assert sorted(len(fold["val"]) for fold in folds) == [6, 7, 7]
+    assert all(sorted(fold["val"] + fold["train"]) == TRAIN for fold in folds)
+
+
+def test_too_many_folds_are_refused():
+    with pytest.raises(DataError, match=r"20 images cannot make 21 folds\n  try: fewer data.split.folds"):
+        divided(samples(), Split(by="kfold", folds=21, fold=0))
+
+
+def test_name_that_is_in_two_pooled_splits_is_refused():
+    with pytest.raises(DataError, match="the splits train and val both have an image 'a'"):
+        divided(samples(["a", "b"], val=["a"]), Split(by="fraction", val=0.5))
+
+
+def test_file_divides_all_splits_anew(tmp_path):
+    found = samples(["a", "b"], test=["c", "d"])
+    assert by_file(tmp_path, "\ufeffname,split\nc,train\na,test\nb,val\n", found) == {
+        "train": ["c"],
+        "val": ["b"],
+        "test": ["a"],
+    }
+
+
+def test_file_reports_every_problem_with_its_line(tmp_path):
+    with pytest.raises(DataError) as error:
+        by_file(
+            tmp_path, "name,split\na,train\nb,dev\n\nA_1,val\nzebra,val\na,val\n", samples(["a", "b", "a1"])
+        )
+    assert str(error.value).replace(f"{tmp_path}/", "").splitlines() == [
+        "split.csv:3: found split 'dev'",
+        "  try: one of train, val, test",
+        "split.csv:5: no image is called 'A_1'",
+        "  try: did you mean 'a1'?",
+        "split.csv:6: no image is called 'zebra'",
+        "  try: names have no folder and no ending",
+        "split.csv:7: 'a' is listed twice (first on line 2)",
+        "  try: keep one of them",
+    ]
+
+
+def test_file_that_cannot_be_read_is_refused(tmp_path):
+    with pytest.raises(
+        DataError, match=r"split\.csv:1: there is no column name, split\n  try: separate the col"
+    ):
+        by_file(tmp_path, "name;split\na;train\n")
+    with pytest.raises(DataError, match=r"none\.csv: there is no such file"):
+        divided(samples(), Split(by="file", file=tmp_path / "none.csv"))
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"val": 0.2}, "a split by official has no val: write by: fraction, kfold or file"),
+        ({"by": "fraction", "val": 0.2, "fold": 0}, "a split by fraction has no fold"),
+        ({"by": "fraction"}, "must leave something to train on, and take something"),
+        ({"by": "fraction", "val": 0.5, "test": 0.5}, "must leave something to train on, and take something"),
+        ({"by": "kfold", "folds": 5}, "a split by kfold needs folds, and a fold from 0 to folds - 1"),
+        (
+            {"by": "kfold", "folds": 5, "fold": 5},
+            "a split by kfold needs folds, and a fold from 0 to folds - 1",
+        ),
+        ({"by": "file"}, "a split by file needs file, a CSV file with the columns name,split"),
+        ({"by": "fraction", "val": 1}, "less than 1"),
+    ],
+)
+def test_keys_that_do_not_fit_together_are_refused(keys, message):
+    with pytest.raises(ValidationError, match=message):
+        Split(**keys)
+
+
+def test_split_with_all_its_defaults_written_out_is_the_same():
+    split = Split(by="kfold", folds=5, fold=0)
+    assert Split(**split.model_dump()) == split

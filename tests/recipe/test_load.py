@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from segkit.recipe import Recipe, dump_recipe, load_recipe
+from segkit.recipe.schema import PARTS, Part
+from segkit.recipe.yaml_tree import parse_yaml
+from segkit.registry import REGISTRIES, SOURCES, Entry
+from segkit.signature import types_in
+
+from .cases import RECIPES, loaded, only_problem, written
+
+
+def reloaded(recipe: Recipe, folder: Path) -> Recipe:
+    path = folder / "saved" / "recipe.yaml"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(dump_recipe(recipe), encoding="utf-8")
+    return load_recipe(path)
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_shipped_recipe_is_dumped_and_loaded_again_unchanged(path: Path, tmp_path: Path) -> None:
+    recipe = load_recipe(path)
+    assert reloaded(recipe, tmp_path) == recipe
+
+
+def every_part() -> list[tuple[str, str]]:
+    from segkit.plugins import load_builtins
+
+    load_builtins()
+    encoders = [("encoder", name) for name in ("mobilenetv2_100", "convnext_atto", "vit_tiny_patch16_224")]
+    return encoders + [
+        (kind, name)
+        for kind, registry in REGISTRIES.items()
+        if kind != "encoder"
+        for name in registry.names()
+    ]
+
+
+KEYS = {
+    "source": "data.source",
+    "transform": "data.augment",
+    "encoder": "model.encoder",
+    "decoder": "model.decoder",
+}
+EXAMPLES = {
+    "images": "i",
+    "masks": "m",
+    "file": "list.csv",
+    "root": "data",
+    "size": "[64, 64]",
+    "num_grid_xy": "[4, 4]",
+    "magnitude": "3",
+    "min_max_height": "[20, 40]",
+}
+
+
+@pytest.mark.parametrize(("kind", "name"), every_part())
+def test_every_part_survives_dumping_and_loading(tmp_path: Path, kind: str, name: str) -> None:
+    entry = REGISTRIES[kind].get(name)
+    assert entry is not None
+    part = ", ".join([f"name: {name}", *(f"{key}: {EXAMPLES[key]}" for key in _required(entry))])
+    key = {"metric": "metrics"}.get(kind, KEYS.get(kind, kind))
+    value = f"[{{{part}}}]" if kind in ("transform", "metric") else f"{{{part}}}"
+    recipe = loaded(tmp_path, [f"{key}={value}"])
+    again = reloaded(recipe, tmp_path)
+    assert again == recipe
+    assert dump_recipe(again) == dump_recipe(recipe)
+
+
+def _required(entry: Entry) -> list[str]:
+    return [option.name for option in entry.options.values() if option.required]
+
+
+def test_a_dumped_recipe_is_complete_and_has_no_null_that_says_nothing(tmp_path: Path) -> None:
+    dumped = parse_yaml(dump_recipe(loaded(tmp_path)), "saved").plain()
+    assert dumped["training"]["epochs"] == 20
+    assert dumped["model"]["decoder"]["channels"] == [512, 256, 128, 64, 32]
+    assert dumped["optimizer"]["lr"]
+    assert "normalize" not in dumped["data"]
+    assert "reference" not in dumped
+
+
+def test_null_is_dumped_where_it_is_not_the_default(tmp_path: Path) -> None:
+    plugin = tmp_path / "limits.py"
+    plugin.write_text(
+        "from segkit.registry import SOURCES\n\n"
+        '@SOURCES.register("limited")\n'
+        "def limited(task, channels, *, most: int | None = 5):\n"
+        '    """A source.\n\n    Args:\n        most: of them.\n    """\n'
+    )
+    try:
+        recipe = loaded(tmp_path, ["data.source={name: limited, most: null}", f"plugins=[{plugin}]"])
+        assert reloaded(recipe, tmp_path) == recipe
+    finally:
+        SOURCES._entries.pop("limited", None)
+
+
+def test_texts_that_look_like_numbers_survive(tmp_path: Path) -> None:
+    recipe = loaded(
+        tmp_path, data='{source: synthetic_lesions, size: [64, 64], classes: ["1e3"]}', name="'007'"
+    )
+    assert recipe.data.classes == ("1e3",)
+    assert reloaded(recipe, tmp_path) == recipe
+
+
+def test_weights_that_are_a_file_count_from_the_recipe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, recipes = tmp_path / "home", tmp_path / "recipes"
+    (home / "weights").mkdir(parents=True)
+    (home / "weights" / "shared.pth").touch()
+    recipes.mkdir()
+    (recipes / "mine.safetensors").touch()
+    monkeypatch.setenv("SEGKIT_HOME", str(home))
+
+    def weights(value: str, overrides: tuple[str, ...] = ()) -> str:
+        model = f"{{encoder: {{name: mobilenetv2_100, weights: {value}}}, decoder: transposed_conv}}"
+        recipe = loaded(recipes, overrides, model=model)
+        assert reloaded(recipe, tmp_path) == recipe
+        return str(recipe.model.encoder.options["weights"])
+
+    assert weights("mine.safetensors") == str(recipes / "mine.safetensors")
+    assert weights("./mine.safetensors") == str(recipes / "mine.safetensors")
+    assert weights("shared.pth") == str(home / "weights" / "shared.pth")
+    assert weights("weights/shared.pth") == str(home / "weights" / "shared.pth")
+    assert weights("missing.pth") == str(recipes / "missing.pth")
+    assert weights("imagenet1k_v1") == "imagenet1k_v1"
+    monkeypatch.chdir(tmp_path)
+    set_by_hand = ("model.encoder.weights=a.pth",)
+    assert weights("none", set_by_hand) == str(tmp_path / "a.pth")
+
+
+def test_paths_in_lists_and_mappings_count_from_the_recipe(tmp_path: Path) -> None:
+    plugin = tmp_path / "paths.py"
+    plugin.write_text(
+        "from pathlib import Path\nfrom segkit.registry import SOURCES\n\n"
+        '@SOURCES.register("many_paths")\n'
+        "def many_paths(task, channels, *, files: list[Path] = [], named: dict[str, Path] = {}):\n"
+        '    """A source.\n\n    Args:\n        files: some.\n        named: some.\n    """\n'
+    )
+    path = written(
+        tmp_path,
+        more="plugins: [paths.py]\n",
+        data="{source: {name: many_paths, files: [a, b/c], named: {x: d}}, size: [64, 64]}",
+    )
+    try:
+        options = load_recipe(path).data.source.options
+        assert options["files"] == [tmp_path / "a", tmp_path / "b" / "c"]
+        assert options["named"] == {"x": tmp_path / "d"}
+        assert load_recipe(path).plugins == [plugin]
+    finally:
+        SOURCES._entries.pop("many_paths", None)
+
+
+def test_a_plugin_that_is_not_there_is_told_with_its_line(tmp_path: Path) -> None:
+    found = only_problem(written(tmp_path, more="plugins: [nowhere]\n"))
+    assert found.problem == f"there is no plugin {tmp_path / 'nowhere'}"
+    assert (found.line, found.path) == (7, "plugins")
+
+
+def test_registries_reserve_what_recipes_say_about_every_part() -> None:
+    kinds: dict[str, type[Part]] = {part.kind: part for part in PARTS.values()}
+    assert {kind: registry.reserved for kind, registry in REGISTRIES.items()} == {
+        kind: tuple(kinds[kind].model_fields) for kind in REGISTRIES
+    }
+
+
+def test_null_is_the_only_default_of_settings_that_take_null(tmp_path: Path) -> None:
+    """Or else a dumped recipe would lose a null that means something."""
+    recipe = loaded(tmp_path)
+    for settings in (recipe, recipe.data, recipe.training, recipe.model):
+        for field in type(settings).model_fields.values():
+            assert (
+                type(None) not in types_in(field.annotation) or field.is_required() or field.default is None
+            )

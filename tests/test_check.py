@@ -1,0 +1,55 @@
+"""What can be known before training, all at once."""
+
+import json
+
+import pytest
+import torch
+
+from segkit.check import check
+from segkit.errors import SegkitError
+
+from .small_runs import recipe
+
+
+def test_recipe_that_can_run(tmp_path):
+    report = check(recipe(tmp_path))
+    assert report.recipe == "small"
+    assert report.images == {"train": 10, "test": 5}
+    assert [stage.part for stage in report.stages][-2:] == ["decoder", "head"]
+    assert len(report.warnings) == 1
+    assert json.loads(json.dumps(report.as_json()))["images"] == {"train": 10, "test": 5}
+
+
+def test_everything_that_is_wrong_is_told_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    wrong = recipe(
+        tmp_path,
+        "data.source.test=0",
+        "model.decoder={name: fpn}",
+        "model.encoder.name=mobilenetv2_050",
+        "data.size=[72, 72]",
+        "loss={name: bce}",
+        "metrics={name: iou, classes: [hair]}",
+        "optimizer={name: sgd, lr: 0.1, nesterov: true, momentum: 0}",
+        "training.accelerator=cuda",
+    )
+    with pytest.raises(SegkitError) as caught:
+        check(wrong)
+    text = str(caught.value)
+    for part in (
+        "this machine has no cuda",
+        "there are no images to score",
+        "fpn on mobilenetv2_050 does not work on images of 72x72",
+        "classes: a binary task has one class only",
+        "nesterov needs a momentum",
+    ):
+        assert part in text
+    assert len(caught.value.problems) == 5
+    assert caught.value.exit_code == 2
+
+
+def test_nothing_is_said_twice(tmp_path):
+    wrong = recipe(tmp_path, "metrics=[{name: iou, classes: [hair]}, {name: dice, classes: [hair]}]")
+    with pytest.raises(SegkitError) as caught:
+        check(wrong)
+    assert len(caught.value.problems) == 1

@@ -1,0 +1,109 @@
+"""Checkpoints appear whole, are read whole, and say what is wrong with them."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from segkit.checkpoint import load_weights, save_state, save_weights
+from segkit.errors import SegkitError
+from segkit.fit import Learner, averaged
+from segkit.optim.schedules import build_schedule, cosine
+
+
+def model(width=4):
+    torch.manual_seed(width)
+    return nn.Sequential(nn.Conv2d(3, width, 3), nn.BatchNorm2d(width))
+
+
+def learner_for(net):
+    optimizer = torch.optim.AdamW(net.parameters(), lr=0.1)
+    schedule = build_schedule(cosine, optimizer, 4, 5, warmup_epochs=1.0, options={})
+    return Learner(net, optimizer, schedule, averaged(net, 0.9))
+
+
+def step(learner):
+    learner.optimizer.zero_grad()
+    learner.model(torch.ones(2, 3, 5, 5)).square().sum().backward()
+    learner.optimizer.step()
+    learner.schedule.step()
+    learner.average.update_parameters(learner.model)
+
+
+def test_weights_come_back(tmp_path):
+    saved, loaded = model().to(memory_format=torch.channels_last), model()
+    saved[1].running_mean += 1
+    save_weights(saved, tmp_path / "new" / "best.safetensors")
+    load_weights(loaded, tmp_path / "new" / "best.safetensors")
+    for name, tensor in saved.state_dict().items():
+        assert torch.equal(tensor, loaded.state_dict()[name])
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["best.safetensors"]
+
+
+def test_tied_weights_can_be_saved(tmp_path):
+    tied = nn.ModuleList([nn.Linear(2, 2), nn.Linear(2, 2)])
+    tied[1].weight = tied[0].weight
+    save_weights(tied, tmp_path / "tied.safetensors")
+    load_weights(tied, tmp_path / "tied.safetensors")
+
+
+def test_file_that_is_not_there(tmp_path):
+    with pytest.raises(
+        SegkitError, match=r"best\.safetensors: the checkpoint cannot be read: there is no such file"
+    ):
+        load_weights(model(), tmp_path / "best.safetensors")
+
+
+def test_damaged_file(tmp_path):
+    path = tmp_path / "best.safetensors"
+    save_weights(model(), path)
+    path.write_bytes(path.read_bytes()[:-7])
+    with pytest.raises(SegkitError, match=r"best\.safetensors: the checkpoint cannot be read: Error while"):
+        load_weights(model(), path)
+
+
+def test_weights_of_another_model(tmp_path):
+    path = tmp_path / "best.safetensors"
+    save_weights(model(width=8), path)
+    with pytest.raises(SegkitError, match=r"the checkpoint is of another model: size mismatch for 0\.weight"):
+        load_weights(model(), path)
+    save_weights(nn.Linear(1, 1), path)
+    with pytest.raises(SegkitError, match=r"another model: Missing key\(s\) in state_dict") as caught:
+        load_weights(model(), path)
+    assert caught.value.problems[0].hint == "the recipe beside it builds the model it is of"
+
+
+def test_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "best.safetensors"
+    save_weights(model(), path)
+    before = path.read_bytes()
+
+    def full(tensors, file):
+        file.write_bytes(b"half")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("segkit.checkpoint.save_file", full)
+    with pytest.raises(OSError, match="No space left"):
+        save_weights(model(), path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_state_is_all_that_training_needs_to_go_on(tmp_path):
+    learner, other = learner_for(model()), learner_for(model(width=4))
+    for _ in range(7):
+        step(learner)
+    learner.epoch, learner.best_epoch, learner.best_score = 2, 1, math.nan
+    save_state(learner, tmp_path / "last.state.pt")
+    state = torch.load(tmp_path / "last.state.pt", weights_only=True)
+    for name in ("model", "optimizer", "schedule", "average"):
+        getattr(other, name).load_state_dict(state[name])
+    assert (state["epoch"], state["best_epoch"]) == (2, 1)
+    assert math.isnan(state["best_score"])
+    for one in (learner, other):
+        step(one)
+    for mine, theirs in ((learner.model, other.model), (learner.average, other.average)):
+        for name, tensor in mine.state_dict().items():
+            assert torch.equal(tensor, theirs.state_dict()[name]), name
+    assert learner.learning_rate == other.learning_rate

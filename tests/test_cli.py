@@ -1,0 +1,276 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from segkit import cli
+from segkit.errors import SegkitError, TrainingError
+
+from .recipe.cases import written
+from .recipe.test_problems import FIVE
+
+SLOW = ["torch", "torchvision", "timm", "albumentations", "segmentation_models_pytorch", "cv2", "matplotlib"]
+
+
+class Said:
+    """What a command said and how it ended."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+
+@pytest.fixture
+def segkit(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    def call(*words: str) -> Said:
+        monkeypatch.setattr(sys, "argv", ["segkit", *words])
+        capsys.readouterr()
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        captured = capsys.readouterr()
+        return Said(code, captured.out, captured.err)
+
+    return call
+
+
+def test_verbs_and_their_options_are_these() -> None:
+    """The surface that users type: a change here is a change for them."""
+    commands: Any = get_command(cli.app)
+    surface = {
+        name: [option for parameter in command.params for option in parameter.opts]
+        for name, command in commands.commands.items()
+    }
+    assert surface == {
+        "run": ["recipe", "--set", "--runs", "--plugins", "--demo", "--quiet", "-q"],
+        "check": ["recipe", "--set", "--plugins", "--demo", "--quiet", "-q", "--json"],
+        "list": ["kind", "--plugins", "--json"],
+        "show": ["kind", "name", "--plugins", "--json"],
+        "schema": ["--plugins"],
+        "report": ["run", "--quiet", "-q"],
+        "data": [],
+    }
+
+
+@pytest.mark.parametrize("verb", ["run", "check", "list", "show", "schema", "report", "data fetch"])
+def test_every_verb_has_help_with_an_example(segkit: Any, verb: str) -> None:
+    said = segkit(*verb.split(), "--help")
+    assert said.code == 0
+    assert f"Example: segkit {verb}" in " ".join(said.out.split())
+
+
+def test_help_tells_of_tracebacks(segkit: Any) -> None:
+    assert "--traceback" in segkit("--help").out
+
+
+def test_check_tells_all_five_mistakes_and_ends_with_2(segkit: Any, tmp_path: Path) -> None:
+    path = tmp_path / "five.yaml"
+    path.write_text(FIVE)
+    said = segkit("check", str(path))
+    assert (said.code, said.out) == (2, "")
+    assert said.err.startswith("5 problems:\n")
+    for place in (
+        "5: data.batchsize",
+        "9: model.decoder.name",
+        "12: loss.smoth",
+        "13: optimizer.lr",
+        "16: training.epochs",
+    ):
+        assert f"{path}:{place}: " in said.err
+    assert "did you mean 'batch_size'?" in said.err
+
+
+def test_check_as_json_is_one_document(segkit: Any, tmp_path: Path) -> None:
+    path = tmp_path / "five.yaml"
+    path.write_text(FIVE)
+    said = segkit("check", str(path), "--json")
+    assert (said.code, said.err) == (2, "")
+    answer = json.loads(said.out)
+    assert answer["ok"] is False
+    assert len(answer["errors"]) == 5
+    assert answer["errors"][0] == {
+        "file": str(path),
+        "line": 5,
+        "path": "data.batchsize",
+        "problem": answer["errors"][0]["problem"],
+        "hint": "did you mean 'batch_size'?",
+    }
+
+
+def in_process(*words: str) -> tuple[float, int, list[str]]:
+    """A command in a process of its own: seconds, exit code, and which slow modules it imported."""
+    code = (
+        "import sys\nfrom segkit.cli import main\n"
+        f"sys.argv = {['segkit', *words]}\n"
+        "try:\n    main()\n"
+        f"finally:\n    print('SLOW', [name for name in {SLOW} if name in sys.modules], file=sys.stderr)\n"
+    )
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    seconds = time.perf_counter() - start
+    slow = done.stderr.rpartition("SLOW ")[2].strip()
+    return seconds, done.returncode, eval(slow)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--help"],
+        ["check", "--help"],
+        ["list"],
+        ["list", "transforms"],
+        ["list", "encoders", "--json"],
+        ["schema"],
+        ["show", "encoder", "mobilenetv2_100"],
+        ["show", "transform", "Rotate"],
+        ["show", "decoder", "unett"],
+    ],
+    ids=" ".join,
+)
+def test_what_needs_no_torch_imports_none(words: list[str]) -> None:
+    _, code, slow = in_process(*words)
+    assert code == (2 if "unett" in words else 0)
+    assert slow == []
+
+
+def test_a_wrong_recipe_is_told_in_a_moment(tmp_path: Path) -> None:
+    path = tmp_path / "five.yaml"
+    path.write_text(FIVE)
+    seconds, code, slow = min(in_process("check", str(path)) for _ in range(2))
+    assert (code, slow) == (2, [])
+    assert seconds < 3, "it takes about half a second on an idle machine"
+
+
+def test_list_and_show_as_json(segkit: Any) -> None:
+    everything = json.loads(segkit("list", "--json").out)
+    assert list(everything) == [
+        "encoders",
+        "decoders",
+        "losses",
+        "metrics",
+        "sources",
+        "transforms",
+        "optimizers",
+        "schedules",
+    ]
+    assert "mobilenetv2_100" in everything["encoders"]
+    assert json.loads(segkit("list", "losses", "--json").out) == {"losses": everything["losses"]}
+    shown = json.loads(segkit("show", "encoder", "mobilenetv2_100", "--json").out)
+    assert [option["name"] for option in shown["options"]] == ["weights", "drop_path"]
+    assert shown["options"][1] == {
+        "name": "drop_path",
+        "type": "a number of at least 0 and below 1",
+        "required": False,
+        "default": 0.0,
+        "meaning": shown["options"][1]["meaning"],
+    }
+
+
+def test_list_and_show_in_words(segkit: Any) -> None:
+    assert "mobilenetv2_100" in segkit("list", "encoder").out
+    assert "segkit list encoders lists them" in segkit("list").out
+    assert "of each block" in segkit("show", "decoders", "transposed_conv").out
+    assert "border_mode" in segkit("show", "transform", "Rotate").out
+
+
+def test_plugins_are_listed_too(segkit: Any, tmp_path: Path) -> None:
+    from segkit.registry import LOSSES
+
+    (tmp_path / "mine.py").write_text(
+        'from segkit.registry import LOSSES\n\n@LOSSES.register("shown_loss")\n'
+        'def shown_loss(task):\n    """Something of mine."""\n'
+    )
+    try:
+        assert "Something of mine." in segkit("list", "losses", "--plugins", str(tmp_path)).out
+        assert "It has no options." in segkit("show", "loss", "shown_loss").out
+    finally:
+        LOSSES._entries.pop("shown_loss")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["list", "decodrs"],
+            "no kind of parts is called 'decodrs'\n  try: did you mean 'decoders'? there are encoders,",
+        ),
+        (["show", "decoder", "unett"], "no decoder is called 'unett'\n  try: did you mean 'unet'"),
+        (
+            ["show", "encoder", "mobilenet2_100"],
+            "no encoder is called 'mobilenet2_100'\n  try: did you mean 'mobilenetv2_100'",
+        ),
+        (["show", "transform", "rotat"], "no transform is called 'rotat'\n  try: did you mean 'Rotate'"),
+        (["check", "nowhere.yaml"], "nowhere.yaml: cannot read the recipe: No such file or directory"),
+        (["list", "--plugins", "nowhere"], "there is no such plugin\n  try: a .py file or a folder of them"),
+        (["data", "fetch", "isic"], "no data set is called 'isic'\n  try: segkit data fetch isic2016"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_the_user_s_mistakes_end_with_2_and_say_what_to_try(
+    segkit: Any, words: list[str], message: str
+) -> None:
+    said = segkit(*words)
+    assert (said.code, said.out) == (2, "")
+    assert message in said.err
+
+
+@pytest.mark.parametrize(
+    "words", [["chek"], ["check"], ["check", "a.yaml", "--sett", "a=1"], ["show", "loss"]]
+)
+def test_mistakes_in_the_command_end_with_2(segkit: Any, words: list[str]) -> None:
+    said = segkit(*words)
+    assert (said.code, said.out) == (2, "")
+    assert said.err
+
+
+def ending(error: BaseException) -> Any:
+    def load(*_: object) -> None:
+        raise error
+
+    return load
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (SegkitError("it is wrong", hint="mend it"), 2, "it is wrong\n  try: mend it\n"),
+        (TrainingError("it did not work"), 1, "it did not work\n"),
+        (
+            ValueError("who knows"),
+            1,
+            "segkit failed: ValueError: who knows\n  try: the same command with --traceback",
+        ),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+    ids=["user", "run", "bug", "interrupted"],
+)
+def test_exit_codes(
+    segkit: Any, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, message: str
+) -> None:
+    monkeypatch.setattr(cli, "_load", ending(error))
+    said = segkit("check", "recipe.yaml")
+    assert said.code == code
+    assert message in said.err
+    assert "Traceback" not in said.err
+    traced = segkit("check", "recipe.yaml", "--traceback")
+    assert traced.code == code
+    assert ("Traceback" in traced.err) == (code != 130)
+
+
+def test_a_good_recipe_is_checked(segkit: Any, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    path = written(tmp_path, data="{source: {name: synthetic_lesions, train: 4, test: 2}, size: [64, 64]}")
+    said = segkit("check", str(path), "--json")
+    assert (said.code, said.err) == (0, "")
+    answer = json.loads(said.out)
+    assert (answer["ok"], answer["errors"]) == (True, [])
+    assert answer["images"] == {"train": 4, "test": 2}
+    assert segkit("check", str(path), "--quiet").out == ""

@@ -1,0 +1,95 @@
+"""What README and the documentation tell users to type is typed here."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from segkit.recipe import load_recipe
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("plugins/*/README.md"))]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(language: str) -> list[tuple[str, str]]:
+    return [
+        (page.relative_to(ROOT).as_posix(), block)
+        for page in PAGES
+        for kind, block in BLOCK.findall(page.read_text())
+        if kind == language
+    ]
+
+
+# Fetching is a download of 1 GB; tests/data/test_fetch.py does it from a local server.
+COMMANDS = [
+    (page, line)
+    for page, block in blocks("bash")
+    for line in block.splitlines()
+    if line.startswith("segkit ") and "data fetch" not in line
+]
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    """A copy of what commands name, so that runs do not land in the checkout."""
+    folder = tmp_path_factory.mktemp("readme")
+    for name in ("recipes", "plugins"):
+        (folder / name).symlink_to(ROOT / name)
+    return folder
+
+
+def run(words, folder):
+    environment = {**os.environ, "SEGKIT_HOME": os.environ.get("SEGKIT_TEST_DATA", str(folder / "home"))}
+    return subprocess.run(
+        [sys.executable, "-m", "segkit", *words], cwd=folder, env=environment, capture_output=True, text=True
+    )
+
+
+@pytest.mark.parametrize(("page", "line"), COMMANDS, ids=[line for _, line in COMMANDS])
+def test_command_of_the_documentation_works(page, line, workplace):
+    words = shlex.split(line)[1:]
+    if ">" in words:
+        words = words[: words.index(">")]
+    if words[0] == "run" and "isic" in line and "--demo" not in words:
+        if "SEGKIT_TEST_DATA" not in os.environ:
+            pytest.skip("SEGKIT_TEST_DATA is not set: no ISIC images")
+        words[0] = "check"  # twenty epochs are measured in docs/results.md
+    if words[0] == "run":
+        words += ["--set", "training.epochs=1", "--set", "data.source={name: synthetic_lesions, train: 8, test: 4}"]
+        words += ["--set", "data.size=[64, 64]"]
+    done = run(words, workplace)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("page", "text"), blocks("yaml"))
+def test_recipe_of_the_documentation_is_none_with_mistakes(page, text, tmp_path):
+    if "\nmodel:" not in text:
+        text = f"extends: {ROOT / 'recipes' / 'quickstart.yaml'}\n{text}"
+    if text.count("\nloss:") > 1:  # a page that shows several ways to write one key
+        text = text[: text.index("\nloss:")]
+    (tmp_path / "recipe.yaml").write_text(text)
+    load_recipe(tmp_path / "recipe.yaml")
+
+
+@pytest.mark.parametrize(("page", "code"), blocks("python"))
+def test_part_of_the_documentation_works(page, code, tmp_path):
+    (tmp_path / "plugin.py").write_text(code)
+    overrides = ["model.decoder=one_conv", "model.encoder.features=auto"]
+    load_recipe(ROOT / "recipes" / "quickstart.yaml", overrides, [tmp_path])
+
+
+def test_first_two_blocks_are_the_two_commands():
+    first, second = (block.strip() for _, block in blocks("bash")[:2])
+    assert first == "python -m pip install . && segkit run recipes/quickstart.yaml"
+    assert second == "python -m pip install -e '.[test]' && pytest"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+        assert (page.parent / target).exists(), target
