@@ -16,8 +16,8 @@ from .small_runs import recipe
 
 FABRIC = Fabric(accelerator="cpu", devices=1)
 METRICS = (
-    "[iou, dice, iou_dataset, iou_soft, dice_soft, thresholded_iou, pixel_accuracy, sensitivity, specificity, "
-    "boundary_iou, hd95]"
+    "[iou, dice, iou_dataset, iou_soft, dice_soft, thresholded_iou, pixel_accuracy, sensitivity, "
+    "specificity, boundary_iou, hd95]"
 )
 
 

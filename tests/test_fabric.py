@@ -42,7 +42,7 @@ def test_accelerator_that_is_not_there(accelerator):
 
 
 def test_precision_that_the_accelerator_does_not_have():
-    with pytest.raises(SegkitError, match="training.precision: cpu does not compute in 16-mixed"):
+    with pytest.raises(SegkitError, match=r"training\.precision: cpu does not compute in 16-mixed"):
         make_fabric(TrainingSettings(precision="16-mixed"))
 
 

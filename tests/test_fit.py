@@ -1,4 +1,4 @@
-"""The loop on models of a few numbers: modes, averages, choice of the best epoch, and what it says when it fails."""
+"""The loop on models of a few numbers: modes, averages, choice of the best epoch, failures."""
 
 import math
 

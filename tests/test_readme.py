@@ -60,7 +60,12 @@ def test_command_of_the_documentation_works(page, line, workplace):
             pytest.skip("SEGKIT_TEST_DATA is not set: no ISIC images")
         words[0] = "check"  # twenty epochs are measured in docs/results.md
     if words[0] == "run":
-        words += ["--set", "training.epochs=1", "--set", "data.source={name: synthetic_lesions, train: 8, test: 4}"]
+        words += [
+            "--set",
+            "training.epochs=1",
+            "--set",
+            "data.source={name: synthetic_lesions, train: 8, test: 4}",
+        ]
         words += ["--set", "data.size=[64, 64]"]
     done = run(words, workplace)
     assert done.returncode == 0, done.stderr

@@ -36,9 +36,9 @@ def picked(values, task=BINARY, higher=True, channels=1):
 @pytest.mark.parametrize(
     ("values", "higher", "expected"),
     [
-        ([0.1, 0.9, 0.5, 0.4, 0.6, 0.8, 0.2, math.nan], True, "b1 b5 m4 m2 w6 w0".split()),
-        ([0.1, 0.9, 0.5, 0.4, 0.6, 0.8, 0.2, math.nan], False, "b0 b6 m3 m2 w5 w1".split()),
-        ([0.3, 0.1, 0.2], True, "b0 b2 w1".split()),
+        ([0.1, 0.9, 0.5, 0.4, 0.6, 0.8, 0.2, math.nan], True, ["b1", "b5", "m4", "m2", "w6", "w0"]),
+        ([0.1, 0.9, 0.5, 0.4, 0.6, 0.8, 0.2, math.nan], False, ["b0", "b6", "m3", "m2", "w5", "w1"]),
+        ([0.3, 0.1, 0.2], True, ["b0", "b2", "w1"]),
         ([0.7], True, ["b0"]),
         ([math.nan, math.nan], True, []),
     ],

@@ -27,6 +27,7 @@ class TransposedConvDecoder(nn.Module):
         dropout: float,
         feature_dropout: float,
         feature_norm: bool,
+        context: int | None,
         residual: bool,
     ) -> None:
         super().__init__()
@@ -38,7 +39,9 @@ class TransposedConvDecoder(nn.Module):
             )
             for width in pyramid.channels
         )
-        incoming = (pyramid.channels[-1], *channels[:-1])
+        coarsest = pyramid.channels[-1]
+        self.context = ContextBlock(coarsest, context, dropout=dropout) if context else nn.Identity()
+        incoming = (context or coarsest, *channels[:-1])
         self.blocks = nn.ModuleList(
             UpBlock(before, after, kernel_size=kernel_size, dropout=dropout, residual=residual)
             for before, after, kernel_size in zip(incoming, channels, kernel_sizes, strict=True)
@@ -51,7 +54,7 @@ class TransposedConvDecoder(nn.Module):
     def forward(self, features: list[Tensor]) -> Tensor:
         """Feature maps, finest first -> one map."""
         features = [entry(feature) for entry, feature in zip(self.entries, features, strict=True)]
-        x = features[-1]
+        x = self.context(features[-1])
         for block, fusion, stage in zip(self.blocks, self.fusions, self.skips, strict=True):
             x = block(x)
             if stage is not None:
@@ -60,6 +63,34 @@ class TransposedConvDecoder(nn.Module):
                     x = F.interpolate(x, size=skip.shape[-2:], mode="bilinear", align_corners=False)
                 x = fusion(torch.cat([x, skip], dim=1))
         return x
+
+
+class ContextBlock(nn.Module):
+    """A map is compressed, and a 7x7 convolution adds what lies around each cell.
+
+    A transposed convolution unfolds a cell with at most its neighbours; at 4x4 cells, seven are the whole map.
+
+    Shape:
+        x: (B, incoming, h, w).
+        output: (B, width, h, w).
+    """
+
+    def __init__(self, incoming: int, width: int, *, dropout: float) -> None:
+        super().__init__()
+        self.compress = nn.Sequential(
+            nn.Conv2d(incoming, width, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()
+        )
+        self.around = nn.Sequential(
+            nn.Dropout2d(dropout) if dropout else nn.Identity(),
+            nn.Conv2d(width, width, 7, padding=3, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, incoming, h, w) -> (B, width, h, w)."""
+        x = self.compress(x)
+        return x + self.around(x)  # type: ignore[no-any-return]
 
 
 class UpBlock(nn.Module):

@@ -28,6 +28,7 @@ def transposed_conv(
     dropout: Share = 0.2,
     feature_dropout: Share = 0.0,
     feature_norm: bool = False,
+    context: Width | None = None,
     residual: bool = True,
 ) -> nn.Module:
     """Blocks of transposed convolution, BatchNorm, ReLU and dropout, each doubling the resolution.
@@ -42,6 +43,8 @@ def transposed_conv(
         dropout: share of a block's channels that are dropped while training.
         feature_dropout: share of the encoder's channels that are dropped while training.
         feature_norm: a BatchNorm on what comes from the encoder, for features of a frozen one.
+        context: width of a context block before the first block: the coarsest map is compressed to this width,
+            and a 7x7 convolution beside it lets the cells of a small map see each other.
         residual: add to each block's output what came in, upsampled bilinearly and brought to its width.
 
     Raises:
@@ -63,5 +66,6 @@ def transposed_conv(
         dropout=dropout,
         feature_dropout=feature_dropout,
         feature_norm=feature_norm,
+        context=context,
         residual=residual,
     )

@@ -180,7 +180,7 @@ def test_maps_that_do_not_halve_are_refused(name):
 def test_map_that_is_needed_and_missing_is_named(name):
     with pytest.raises(
         ShapeError,
-        match=rf"{name} needs maps of reduction 4, 8; those that come in have 16, 32\n  try: model\.encoder\.feat",
+        match=rf"{name} needs maps of reduction 4, 8; those that come in have 16, 32\n  try: model\.",
     ):
         build(name, Pyramid((8, 8), (16, 32)))
 

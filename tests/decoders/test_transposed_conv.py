@@ -102,7 +102,7 @@ def test_published_table_has_its_number_of_parameters():
 def test_kernel_sizes_that_do_not_match_the_blocks_are_refused(kernels):
     with pytest.raises(
         PartError,
-        match=f"transposed_conv has 3 channels but {len(kernels)} kernel sizes\n  try: one kernel_size for all",
+        match=f"transposed_conv has 3 channels but {len(kernels)} kernel sizes\n  try: one kernel_size",
     ):
         build(kernel_size=kernels)
 
