@@ -54,7 +54,7 @@ class Task:
 class Pyramid:
     """What an encoder delivers: one feature map per stage, finest first.
 
-    Map i is (B, channels[i], ceil(H / reductions[i]), ceil(W / reductions[i])).
+    Map i is (B, channels[i], H / reductions[i], W / reductions[i]), rounded up or down.
     """
 
     channels: tuple[int, ...]

@@ -70,15 +70,6 @@ class StepEnded:
 
 
 @dataclass(frozen=True)
-class ScoringProgress:
-    """`done` of `total` images of `split` have been scored."""
-
-    split: str
-    done: int
-    total: int
-
-
-@dataclass(frozen=True)
 class EpochEnded:
     """One epoch of training, and the scoring after it.
 
@@ -120,4 +111,4 @@ class RunEnded:
     report: Path
 
 
-Event = RunStarted | StepEnded | ScoringProgress | EpochEnded | RunEnded
+Event = RunStarted | StepEnded | EpochEnded | RunEnded

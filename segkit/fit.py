@@ -173,7 +173,7 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        said = " ".join(str(error).splitlines()[:2]) or type(error).__name__
         if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in said:
             problem = "the device has too little memory for a training step"
             hint = "a smaller data.batch_size or data.size, or training.precision=bf16-mixed"

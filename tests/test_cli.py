@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -105,19 +104,17 @@ def test_check_as_json_is_one_document(segkit: Any, tmp_path: Path) -> None:
     }
 
 
-def in_process(*words: str) -> tuple[float, int, list[str]]:
-    """A command in a process of its own: seconds, exit code, and which slow modules it imported."""
+def in_process(*words: str) -> tuple[int, list[str]]:
+    """A command in a process of its own: exit code, and which slow modules it imported."""
     code = (
         "import sys\nfrom segkit.cli import main\n"
         f"sys.argv = {['segkit', *words]}\n"
         "try:\n    main()\n"
         f"finally:\n    print('SLOW', [name for name in {SLOW} if name in sys.modules], file=sys.stderr)\n"
     )
-    start = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    seconds = time.perf_counter() - start
     slow = done.stderr.rpartition("SLOW ")[2].strip()
-    return seconds, done.returncode, eval(slow)
+    return done.returncode, eval(slow)
 
 
 @pytest.mark.parametrize(
@@ -136,17 +133,15 @@ def in_process(*words: str) -> tuple[float, int, list[str]]:
     ids=" ".join,
 )
 def test_what_needs_no_torch_imports_none(words: list[str]) -> None:
-    _, code, slow = in_process(*words)
+    code, slow = in_process(*words)
     assert code == (2 if "unett" in words else 0)
     assert slow == []
 
 
-def test_a_wrong_recipe_is_told_in_a_moment(tmp_path: Path) -> None:
+def test_a_wrong_recipe_is_told_without_what_is_slow(tmp_path: Path) -> None:
     path = tmp_path / "five.yaml"
     path.write_text(FIVE)
-    seconds, code, slow = min(in_process("check", str(path)) for _ in range(2))
-    assert (code, slow) == (2, [])
-    assert seconds < 3, "it takes about half a second on an idle machine"
+    assert in_process("check", str(path)) == (2, [])
 
 
 def test_list_and_show_as_json(segkit: Any) -> None:

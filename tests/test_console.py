@@ -14,7 +14,7 @@ from segkit.console.epoch_table import EpochTable
 from segkit.console.screen import write
 from segkit.console.words import as_in_recipe, duration, figure
 from segkit.errors import Problem, SegkitError
-from segkit.events import EpochEnded, RunEnded, RunStarted, ScoringProgress, Stage, StepEnded
+from segkit.events import EpochEnded, RunEnded, RunStarted, Stage, StepEnded
 from segkit.registry import Entry, Registry
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
@@ -112,7 +112,7 @@ def whole_run(view):
     for number in (1, 2):
         view.show(StepEnded(number, 1, 2, 0.7))
         view.show(StepEnded(number, 2, 2, 0.6))
-        view.show(ScoringProgress("test", 200, 379))
+        view.progress("scoring test images", 200, 379)
         view.show(epoch(number, best=number == 1))
     view.show(RunEnded(STARTED.directory, SUMMARY, Path(LONG_PATH)))
 

@@ -19,7 +19,7 @@ from segkit.console.words import (
     print_model,
     print_warnings,
 )
-from segkit.events import EpochEnded, Event, RunEnded, RunStarted, ScoringProgress, StepEnded
+from segkit.events import EpochEnded, Event, RunEnded, RunStarted, StepEnded
 
 
 class RunView:
@@ -81,8 +81,6 @@ class RunView:
             return
         if isinstance(event, StepEnded):
             self._show_step(event)
-        elif isinstance(event, ScoringProgress):
-            self.progress(f"scoring {event.split} images", event.done, event.total)
         else:
             self._line.clear()
             if isinstance(event, RunStarted):

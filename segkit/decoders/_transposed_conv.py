@@ -68,7 +68,7 @@ class TransposedConvDecoder(nn.Module):
 class ContextBlock(nn.Module):
     """A map is compressed, and a 7x7 convolution adds what lies around each cell.
 
-    A transposed convolution unfolds a cell with at most its neighbours; at 4x4 cells, seven are the whole map.
+    A transposed convolution unfolds a cell with at most its neighbours; at 4x4 cells, 7x7 is all of them.
 
     Shape:
         x: (B, incoming, h, w).

@@ -43,7 +43,7 @@ def transposed_conv(
         dropout: share of a block's channels that are dropped while training.
         feature_dropout: share of the encoder's channels that are dropped while training.
         feature_norm: a BatchNorm on what comes from the encoder, for features of a frozen one.
-        context: width of a context block before the first block: the coarsest map is compressed to this width,
+        context: width of a context block before the others: the coarsest map is compressed to it,
             and a 7x7 convolution beside it lets the cells of a small map see each other.
         residual: add to each block's output what came in, upsampled bilinearly and brought to its width.
 

@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from segkit.encoders import _mobilenet_v2
 from segkit.errors import WeightsError
-from segkit.home import home
+from segkit.home import home, is_weights_file
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-ENDINGS = (".safetensors", ".pth", ".pt", ".bin", ".tar")
 
 
 def find_weights(model: str, weights: str) -> Path | None:
@@ -34,7 +32,7 @@ def find_weights(model: str, weights: str) -> Path | None:
     """
     if weights == "none":
         return None
-    if _is_file(weights):
+    if is_weights_file(weights):
         return _given_file(weights)
     tag = tag_of(model, weights)
     found = next((path for path in _places(model, tag) if path.is_file()), None)
@@ -138,21 +136,12 @@ def content_digest(state: dict[str, Tensor]) -> str:
     return total.hexdigest()
 
 
-def _is_file(weights: str) -> bool:
-    return weights.endswith(ENDINGS) or "/" in weights or "\\" in weights
-
-
 def _given_file(weights: str) -> Path:
-    """An absolute path, or one that counts from the current folder or from segkit's own."""
-    path = Path(weights).expanduser()
-    for candidate in (path, home() / "weights" / path):
-        if candidate.is_file():
-            return candidate.absolute()
-    raise WeightsError(
-        "there is no such weights file",
-        where=str(path.absolute()),
-        hint=f"relative paths count from the current folder, or from {home() / 'weights'}",
-    )
+    path = Path(weights).absolute()
+    if not path.is_file():
+        hint = f"a path counts from the recipe's folder, or from {home() / 'weights'}"
+        raise WeightsError("there is no such weights file", where=str(path), hint=hint)
+    return path
 
 
 def _places(model: str, tag: str) -> list[Path]:

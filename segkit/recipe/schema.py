@@ -163,6 +163,25 @@ class DataSettings(Settings):
             raise ValueError(f"class names must differ: {', '.join(twice)} is there twice")
         return classes
 
+    @field_validator("ignore_index")
+    @classmethod
+    def _ignored_is_no_class(cls, value: int | None, info: ValidationInfo) -> int | None:
+        task, classes = info.data.get("task"), info.data.get("classes", ())
+        last = len(classes) - 1 if task == "multiclass" else 1
+        if value is not None and value <= last:
+            raise ValueError(
+                f"{value} is a class of this task (0 to {last}): another value must mean 'ignore'"
+            )
+        return value
+
+    @field_validator("normalize")
+    @classmethod
+    def _one_value_per_channel(cls, value: Normalize | None, info: ValidationInfo) -> Normalize | None:
+        channels = info.data.get("channels")
+        if value and channels and {len(value.mean), len(value.std)} != {channels}:
+            raise ValueError(f"mean and std need one value for each of the {channels} channels")
+        return value
+
 
 class ModelSettings(Settings):
     """Encoder and decoder; the head is one convolution to the task's logits."""

@@ -165,13 +165,11 @@ def test_interrupt_ends_parent_and_workers():
         start_new_session=True,  # a process group of its own, as a terminal gives each command
     )
     pids = process.stdout.readline().split()
-    started = time.perf_counter()
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 130
     assert errors == ""
     assert len(pids) == 2
-    assert time.perf_counter() - started < 10
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(int(pid), 0)

@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import pytest
@@ -82,7 +83,7 @@ def test_exponential_falls_by_its_factor_in_an_epoch():
 
 def test_cosine_restarts_goes_up_again():
     seen = [decoder for decoder, _ in rates("cosine_restarts", cycles=4)]
-    assert sum(after > before for before, after in zip(seen, seen[1:], strict=False)) == 3
+    assert sum(after > before for before, after in itertools.pairwise(seen)) == 3
 
 
 def test_warmup_rises_in_a_line_and_then_the_schedule_begins():

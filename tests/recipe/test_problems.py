@@ -286,6 +286,18 @@ PART = "by name or as a mapping with name and options"
             "a multilabel task has at least one class",
             "",
         ),
+        (
+            {"data": DATA.format("ignore_index: 1")},
+            "data.ignore_index",
+            "1 is a class of this task (0 to 1): another value must mean 'ignore'",
+            "",
+        ),
+        (
+            {"data": DATA.format("normalize: {mean: [0.5], std: [0.5]}")},
+            "data.normalize",
+            "mean and std need one value for each of the 3 channels",
+            "",
+        ),
         ({"metrics": "[iou, dice, iou]"}, "metrics", "iou is listed twice", ""),
         ({"name": "../elsewhere"}, "name", "found '../elsewhere', which names a folder", ""),
     ],
