@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from segkit.errors import ShapeError
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -48,6 +50,22 @@ class Task:
     def channels(self) -> int:
         """How many logits the model gives for a pixel."""
         return 1 if self.kind == "binary" else len(self.classes)
+
+    def check_shapes(self, logits: Tensor, target: Tensor) -> None:
+        """Refuse shapes that would broadcast into nonsense.
+
+        Raises:
+            ShapeError: if logits or target are not what is said above, of one size.
+        """
+        batch, _, *size = logits.shape
+        wanted = (batch, self.channels, *size) if self.kind == "multilabel" else (batch, *size)
+        if logits.ndim != 4 or logits.shape[1] != self.channels or tuple(target.shape) != wanted:
+            axes = "(B, K, H, W)" if self.kind == "multilabel" else "(B, H, W)"
+            raise ShapeError(
+                f"logits {tuple(logits.shape)} and target {tuple(target.shape)} "
+                f"do not fit a {self.kind} task",
+                hint=f"logits are (B, {self.channels}, H, W), the target is {axes} of the same size",
+            )
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,13 @@ def cpu_alone(monkeypatch):
     torch.use_deterministic_algorithms(False)
 
 
+@pytest.fixture(autouse=True)
+def plain_machine(monkeypatch):
+    """Whatever runs the tests has neither a GPU nor an Apple chip here."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+
+
 def test_auto_is_what_is_there():
     assert choose_device(TrainingSettings()) == ("cpu", "32-true")
 

@@ -31,7 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "events": set(),
     "home": set(),
     "palette": {"contracts"},
-    "contracts": set(),
+    "contracts": {"errors"},
     "signature": {"errors"},
     "registry": {"errors", "signature"},
     "plugins": {"errors", "registry"},

@@ -54,7 +54,7 @@ class TransposedConvDecoder(nn.Module):
     def forward(self, features: list[Tensor]) -> Tensor:
         """Feature maps, finest first -> one map."""
         features = [entry(feature) for entry, feature in zip(self.entries, features, strict=True)]
-        x = self.context(features[-1])
+        x: Tensor = self.context(features[-1])
         for block, fusion, stage in zip(self.blocks, self.fusions, self.skips, strict=True):
             x = block(x)
             if stage is not None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from segkit.contracts import Task
-from segkit.errors import PartError, ShapeError
+from segkit.errors import PartError
 
 if TYPE_CHECKING:
     from segkit.contracts import Loss
@@ -97,7 +97,7 @@ def mean_of_images(values: Tensor, weights: Tensor) -> Tensor:
 
 
 def _prepare(task: Task, logits: Tensor, target: Tensor) -> Given:
-    _check_shapes(task, logits, target)
+    task.check_shapes(logits, target)
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     target = target if task.kind == "multilabel" else target.unsqueeze(1)  # B 1|K H W
     known = torch.ones_like(target, dtype=torch.bool)
@@ -112,15 +112,3 @@ def _prepare(task: Task, logits: Tensor, target: Tensor) -> Given:
     )
     truth = (target == label) & known
     return Given(task, logits, truth.to(logits.dtype), known.to(logits.dtype).expand_as(logits))
-
-
-def _check_shapes(task: Task, logits: Tensor, target: Tensor) -> None:
-    """Refuse shapes that would broadcast into nonsense."""
-    batch, _, *size = logits.shape
-    wanted = (batch, task.channels, *size) if task.kind == "multilabel" else (batch, *size)
-    if logits.ndim != 4 or logits.shape[1] != task.channels or tuple(target.shape) != wanted:
-        axes = "(B, K, H, W)" if task.kind == "multilabel" else "(B, H, W)"
-        raise ShapeError(
-            f"logits {tuple(logits.shape)} and target {tuple(target.shape)} do not fit a {task.kind} task",
-            hint=f"logits are (B, {task.channels}, H, W), the target is {axes} of the same size",
-        )

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from segkit.contracts import Task
-from segkit.errors import PartError, ShapeError
+from segkit.errors import PartError
 from segkit.registry import near
 
 Decide = Callable[[Tensor, Tensor], "Masks"]
@@ -93,7 +93,7 @@ def truth_of(task: Task, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor
     Raises:
         ShapeError: if logits or target are not what `Task` says.
     """
-    _check_shapes(task, logits, target)
+    task.check_shapes(logits, target)
     target = target if task.kind == "multilabel" else target.unsqueeze(1)  # B 1|K H W
     known = torch.ones_like(target, dtype=torch.bool)
     if task.ignore_index is not None:
@@ -127,14 +127,3 @@ def _labels(task: Task, like: Tensor) -> Tensor:
     """The target's value for each class, (1, K, 1, 1), or (1, 1, 1, 1) where it is 1 for all."""
     labels = range(task.channels) if task.kind == "multiclass" else [1]
     return torch.tensor(labels, device=like.device).view(1, -1, 1, 1)
-
-
-def _check_shapes(task: Task, logits: Tensor, target: Tensor) -> None:
-    batch, _, *size = logits.shape
-    wanted = (batch, task.channels, *size) if task.kind == "multilabel" else (batch, *size)
-    if logits.ndim != 4 or logits.shape[1] != task.channels or tuple(target.shape) != wanted:
-        axes = "(B, K, H, W)" if task.kind == "multilabel" else "(B, H, W)"
-        raise ShapeError(
-            f"logits {tuple(logits.shape)} and target {tuple(target.shape)} do not fit a {task.kind} task",
-            hint=f"logits are (B, {task.channels}, H, W), the target is {axes} of the same size",
-        )
