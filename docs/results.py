@@ -1,0 +1,84 @@
+"""Puts measured runs into results.md, so that no number in it is typed.
+
+    python docs/results.py runs/isic_frozen/001 runs/isic_finetune/001 ...
+
+reads run directories into results.json and renders the tables of results.md from it; without arguments it
+renders them again.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+SHOWN = ("iou", "dice", "iou_dataset", "iou_soft", "thresholded_iou", "boundary_iou", "hd95")
+
+
+def collect(run: Path) -> dict[str, Any]:
+    """What results.md says of one run."""
+    summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
+    environment = json.loads((run / "environment.json").read_text(encoding="utf-8"))
+    written = datetime.fromtimestamp((run / "summary.json").stat().st_mtime, UTC)
+    packages = environment["packages"]
+    return {
+        "recipe": summary["recipe"],
+        "command": f"segkit run recipes/{summary['recipe']}.yaml",
+        "date": f"{written:%Y-%m-%d}",
+        "machine": f"{environment['processor']}, {summary['device']}, Python {environment['python']}, "
+        f"torch {packages['torch']}, timm {packages['timm']}",
+        "images": summary["images"],
+        "scores": summary["scores"]["metrics"],
+        "best_epoch": summary["best"]["epoch"],
+        "epochs": summary["epochs"],
+        "minutes": summary["seconds"] / 60,
+        "images_per_second": summary["images_per_second"],
+        "parameters": summary["parameters"],
+        "published": (summary["reference"] or {}).get("metrics", {}).get("iou"),
+        "encoder_unchanged": (summary["frozen_encoder"] or {}).get("unchanged"),
+    }
+
+
+def tables(results: list[dict[str, Any]]) -> str:
+    """The scores and the costs, as Markdown."""
+    scores = [["recipe", "published IoU", *SHOWN], ["---"] * (2 + len(SHOWN))]
+    costs = [
+        ["recipe", "best epoch", "minutes", "images/s", "parameters", "of them learning", "encoder unchanged"],
+        ["---"] * 7,
+    ]
+    for one in results:
+        published = f"{one['published']:.4f}" if one["published"] else ""
+        scores.append([f"`{one['recipe']}`", published, *(f"{one['scores'][name]:.4f}" for name in SHOWN)])
+        unchanged = {True: "yes, by digest", False: "NO", None: ""}[one["encoder_unchanged"]]
+        costs.append([
+            f"`{one['recipe']}`", f"{one['best_epoch']} of {one['epochs']}", f"{one['minutes']:.0f}",
+            f"{one['images_per_second']:.1f}", f"{one['parameters']['total']:,}",
+            f"{one['parameters']['trainable']:,}", unchanged,
+        ])  # fmt: skip
+    ran = sorted({f"- {one['date']}, {one['machine']}: `{one['command']}`" for one in results})
+    blocks = ["\n".join(f"| {' | '.join(row)} |" for row in table) for table in (scores, costs)]
+    return "\n\n".join([*blocks, "Commands, dates and machines:\n\n" + "\n".join(ran)])
+
+
+def rendered(page: str, results: list[dict[str, Any]]) -> str:
+    """The page with its tables made anew."""
+    begin, end = "<!-- measured -->", "<!-- end of measured -->"
+    return re.sub(f"{begin}.*?{end}", lambda _: f"{begin}\n{tables(results)}\n{end}", page, flags=re.DOTALL)
+
+
+def main(runs: list[str]) -> None:
+    """Read the runs that are named, and render."""
+    file, page = HERE / "results.json", HERE / "results.md"
+    if runs:
+        results = [collect(Path(run)) for run in runs]
+        file.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    results = json.loads(file.read_text(encoding="utf-8"))
+    page.write_text(rendered(page.read_text(encoding="utf-8"), results), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

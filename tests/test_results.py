@@ -1,0 +1,29 @@
+"""docs/results.md says what was measured, and of recipes that are there."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parent.parent / "docs"
+RESULTS = json.loads((DOCS / "results.json").read_text())
+
+
+def module():
+    spec = importlib.util.spec_from_file_location("results", DOCS / "results.py")
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+def test_tables_are_those_of_the_measurements():
+    page = (DOCS / "results.md").read_text()
+    assert module().rendered(page, RESULTS) == page
+
+
+@pytest.mark.parametrize("result", RESULTS, ids=lambda result: result["recipe"])
+def test_measured_recipe_is_there_and_its_metrics_agree(result):
+    assert (DOCS.parent / "recipes" / f"{result['recipe']}.yaml").is_file()
+    iou, dice = result["scores"]["iou"], result["scores"]["dice"]
+    assert iou <= dice <= 2 * iou / (1 + iou)  # the mean of a concave function of IoU lies below it
