@@ -47,7 +47,15 @@ def tables(results: list[dict[str, Any]]) -> str:
     """The scores and the costs, as Markdown."""
     scores = [["recipe", "published IoU", *SHOWN], ["---"] * (2 + len(SHOWN))]
     costs = [
-        ["recipe", "best epoch", "minutes", "images/s", "parameters", "of them learning", "encoder unchanged"],
+        [
+            "recipe",
+            "best epoch",
+            "minutes",
+            "images/s",
+            "parameters",
+            "of them learning",
+            "encoder unchanged",
+        ],
         ["---"] * 7,
     ]
     for one in results:

@@ -7,6 +7,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,7 +83,7 @@ class TrainBatches:
         if self._loader is None:
             yield from (_batch(self.samples.stacked(keys)) for keys in self._deal)
             return
-        with warnings.catch_warnings():
+        with _interrupts_later(), warnings.catch_warnings():
             # Workers only index, augment and copy; no lock that another thread may hold is asked for there.
             warnings.filterwarnings(
                 "ignore", message=".*multi-threaded, use of fork", category=DeprecationWarning
@@ -180,6 +181,19 @@ def _with_workers(samples: _Augmented, deal: _Deal, workers: int) -> DataLoader[
 
 def _as_it_is(stacked: Any) -> Any:
     return stacked
+
+
+@contextmanager
+def _interrupts_later() -> Iterator[None]:
+    """Hold Ctrl-C back while workers start: one that is hit before it can ignore it would die half-made."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
 
 
 def _leave_interrupts_to_the_parent(worker: int) -> None:

@@ -11,7 +11,7 @@ _NAMES = {"iou": "IoU", "dice": "Dice", "hd95": "HD95"}
 def metric_name(name: str) -> str:
     """``iou_dataset`` -> ``IoU dataset``."""
     text = " ".join(_NAMES.get(word, word) for word in name.split("_"))
-    return text[:1].upper() + text[1:] if text.islower() else text
+    return text[:1].upper() + text[1:]
 
 
 def number(value: float | None) -> str:

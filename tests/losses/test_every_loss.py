@@ -150,16 +150,14 @@ def test_loss_of_a_batch_is_the_mean_over_its_images(name, kind):
     torch.testing.assert_close(loss(logits, target), torch.stack(alone).mean())
 
 
-@every_loss
+@pytest.mark.parametrize(("name", "kind"), [(name, kind) for name, kind in FITTING if kind != "binary"])
 def test_loss_does_not_depend_on_the_order_of_classes(name, kind):
     logits, target = batch(kind)
     order = torch.tensor([2, 0, 1])
     if kind == "multiclass":
         logits_2, target_2 = logits[:, order], order.argsort()[target]
-    elif kind == "multilabel":
-        logits_2, target_2 = logits[:, order], target[:, order]
     else:
-        pytest.skip("one class has one order")
+        logits_2, target_2 = logits[:, order], target[:, order]
     loss = build(name, kind)
     torch.testing.assert_close(loss(logits_2, target_2), loss(logits, target))
 
