@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +28,7 @@ def collect(run: Path) -> dict[str, Any]:
     packages = environment["packages"]
     return {
         "recipe": summary["recipe"],
-        "command": f"segkit run recipes/{summary['recipe']}.yaml",
+        "command": command_of(environment["command"]),
         "date": f"{written:%Y-%m-%d}",
         "machine": f"{environment['processor']}, {summary['device']}, Python {environment['python']}, "
         f"torch {packages['torch']}, timm {packages['timm']}",
@@ -41,6 +42,15 @@ def collect(run: Path) -> dict[str, Any]:
         "published": (summary["reference"] or {}).get("metrics", {}).get("iou"),
         "encoder_unchanged": (summary["frozen_encoder"] or {}).get("unchanged"),
     }
+
+
+def command_of(arguments: list[str]) -> str:
+    """What was typed, without where the run directory went."""
+    words = arguments[1:]
+    if "--runs" in words:
+        at = words.index("--runs")
+        words = words[:at] + words[at + 2 :]
+    return shlex.join(["segkit", *words])
 
 
 def tables(results: list[dict[str, Any]]) -> str:
