@@ -13,10 +13,12 @@ from torch import nn
 from segkit.assemble import find_samples, warnings_for
 from segkit.contracts import ParameterGroups
 from segkit.dry_run import build, dry_run
+from segkit.encoders.weights import find_weights
 from segkit.errors import Problem, SegkitError
 from segkit.events import Stage
 from segkit.fabric import choose_device
 from segkit.recipe import Recipe
+from segkit.registry import ENCODERS
 
 Result = TypeVar("Result")
 
@@ -65,14 +67,30 @@ def check(recipe: Recipe) -> CheckReport:
     for transform in recipe.data.augment:
         attempt(partial(build, transform))
     attempt(partial(build, recipe.optimizer, _any_parameters()))
+    missing = attempt(partial(_missing_weights, recipe)) or []
     if problems or samples is None or blueprint is None:
         raise SegkitError.of(problems)
     return CheckReport(
         recipe=recipe.name,
         images={split: len(found) for split, found in samples.items()},
         stages=blueprint.stages,
-        warnings=warnings_for(recipe, set(samples)),
+        warnings=[*warnings_for(recipe, set(samples)), *missing],
     )
+
+
+def _missing_weights(recipe: Recipe) -> list[str]:
+    """A sentence about weights that a run would first download; the network is not touched.
+
+    Raises:
+        WeightsError: if there are no such weights, or the file that is named does not exist.
+    """
+    encoder = recipe.model.encoder
+    weights = encoder.options.get("weights", "none")
+    if weights == "none" or encoder.name in {entry.name for entry in ENCODERS.own()}:
+        return []  # a plugin's weights are its own affair
+    if find_weights(encoder.name, weights):
+        return []
+    return [f"The weights {weights} of {encoder.name} are not on this machine: a run will download them."]
 
 
 def _any_parameters() -> ParameterGroups:

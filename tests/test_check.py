@@ -53,3 +53,24 @@ def test_nothing_is_said_twice(tmp_path):
     with pytest.raises(SegkitError) as caught:
         check(wrong)
     assert len(caught.value.problems) == 1
+
+
+def test_weights_that_a_run_would_download_are_told(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEGKIT_HOME", str(tmp_path))
+    chosen = recipe(tmp_path, "model.encoder={name: mobilenetv2_100, weights: imagenet1k_v1}")
+    assert check(chosen).warnings[-1] == (
+        "The weights imagenet1k_v1 of mobilenetv2_100 are not on this machine: a run will download them."
+    )
+
+
+@pytest.mark.parametrize(
+    ("weights", "problem"),
+    [
+        ("imagenet99k", "mobilenetv2_100 has no weights 'imagenet99k'"),
+        ("my.pth", "there is no such weights file"),
+    ],
+)
+def test_weights_that_are_none_are_told(tmp_path, weights, problem):
+    chosen = recipe(tmp_path, f"model.encoder={{name: mobilenetv2_100, weights: {weights}}}")
+    with pytest.raises(SegkitError, match=problem):
+        check(chosen)

@@ -54,7 +54,7 @@ ALLOWED: dict[str, set[str]] = {
     "summary": LOW,
     "dry_run": {*LOW, "model", "recipe"},
     "assemble": {*LOW, "data", "dry_run", "losses", "model", "optim", "plugins", "recipe", "registry"},
-    "check": {*LOW, "assemble", "dry_run", "fabric", "recipe"},
+    "check": {*LOW, "assemble", "dry_run", "encoders", "fabric", "recipe", "registry"},
     "run": {
         *LOW,
         "assemble",
