@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,7 +14,7 @@ from segkit.data.batches import EvalBatches, TrainBatches
 from segkit.data.prepare import Prepared, prepare
 from segkit.data.splits import split_samples
 from segkit.dry_run import Blueprint, build, dry_run
-from segkit.errors import DataError
+from segkit.errors import DataError, Problem
 from segkit.losses.weighted_sum import weighted_sum
 from segkit.model import Segmenter, head_for
 from segkit.optim.schedules import build_schedule
@@ -105,7 +106,7 @@ def assemble(recipe: Recipe, progress: Progress = lambda label, done, total: Non
         stages=blueprint.stages,
         loss=weighted_sum([(part.weight, build(part, task)) for part in recipe.loss]),
         metrics={part.name: build(part, task) for part in recipe.metrics},
-        splits={split: _prepare(recipe, split, samples[split], progress) for split in samples},
+        splits=prepare_splits(recipe, samples, progress),
         scored_on="val" if samples.get("val") else "test",
         reported_on="test" if samples.get("test") else "val",
     )
@@ -128,6 +129,29 @@ def find_samples(recipe: Recipe) -> dict[str, list[Sample]]:
             hint="data.split: {by: fraction, val: 0.2} keeps a fifth of the training images for it",
         )
     return {split: found for split, found in samples.items() if found}
+
+
+def prepare_splits(
+    recipe: Recipe, samples: dict[str, list[Sample]], progress: Progress
+) -> dict[str, Prepared]:
+    """Read every file of every split.
+
+    Raises:
+        DataError: with the files at fault in all of them.
+    """
+    data = recipe.data
+    splits: dict[str, Prepared] = {}
+    problems: list[Problem] = []
+    for split, found in samples.items():
+        try:
+            splits[split] = prepare(
+                found, data.size, data.goal, data.channels, progress=partial(progress, f"{split} images")
+            )
+        except DataError as error:
+            problems += error.problems
+    if problems:
+        raise DataError.of(problems)
+    return splits
 
 
 def warnings_for(recipe: Recipe, splits: set[str]) -> list[str]:
@@ -168,17 +192,6 @@ def build_model(recipe: Recipe, blueprint: Blueprint) -> Segmenter:
         mean=normalize.mean,
         std=normalize.std,
         frozen=settings.encoder.frozen,
-    )
-
-
-def _prepare(recipe: Recipe, split: str, samples: list[Sample], progress: Progress) -> Prepared:
-    data = recipe.data
-    return prepare(
-        samples,
-        data.size,
-        data.goal,
-        data.channels,
-        progress=lambda done, total: progress(f"{split} images", done, total),
     )
 
 

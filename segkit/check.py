@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from segkit.assemble import find_samples, warnings_for
+from segkit.assemble import Progress, find_samples, prepare_splits, warnings_for
 from segkit.contracts import ParameterGroups
 from segkit.dry_run import build, dry_run
 from segkit.encoders.weights import find_weights
@@ -44,8 +44,12 @@ class CheckReport:
         return asdict(self)
 
 
-def check(recipe: Recipe) -> CheckReport:
-    """Find device and data, build the parts, run the model without numbers.
+def check(recipe: Recipe, progress: Progress = lambda label, done, total: None) -> CheckReport:
+    """Find the device, read all files, build the parts, run the model without numbers.
+
+    Args:
+        recipe: as `load_recipe` gives it.
+        progress: told a label, how much is done, and how much there is, while files are read.
 
     Raises:
         SegkitError: with everything that is wrong, not only the first of it.
@@ -68,6 +72,8 @@ def check(recipe: Recipe) -> CheckReport:
         attempt(partial(build, transform))
     attempt(partial(build, recipe.optimizer, _any_parameters()))
     missing = attempt(partial(_missing_weights, recipe)) or []
+    if samples is not None:
+        attempt(partial(prepare_splits, recipe, samples, progress))
     if problems or samples is None or blueprint is None:
         raise SegkitError.of(problems)
     return CheckReport(
@@ -82,13 +88,14 @@ def _missing_weights(recipe: Recipe) -> list[str]:
     """A sentence about weights that a run would first download; the network is not touched.
 
     Raises:
-        WeightsError: if there are no such weights, or the file that is named does not exist.
+        WeightsError: if there are no such weights, they do not fit, or the file that is named does not exist.
     """
     encoder = recipe.model.encoder
     weights = encoder.options.get("weights", "none")
     if weights == "none" or encoder.name in {entry.name for entry in ENCODERS.own()}:
         return []  # a plugin's weights are its own affair
     if find_weights(encoder.name, weights):
+        build(encoder, recipe.data.channels)  # they are read, and fit
         return []
     return [f"The weights {weights} of {encoder.name} are not on this machine: a run will download them."]
 

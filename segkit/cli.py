@@ -77,14 +77,16 @@ def check(
     quiet: QuietOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Tell everything that can be known without training: schema, parts, files, shapes, sizes."""
+    """Tell everything that can be known without training: schema, parts, files, weights, shapes, sizes."""
     from segkit import console
 
     try:
         loaded = _load(recipe, overrides, plugins, demo)
-        from segkit.check import check as check_recipe
+        with console.RunView(quiet=quiet or json) as view:
+            view.note("Loading torch and friends")
+            from segkit.check import check as check_recipe
 
-        report = check_recipe(loaded)
+            report = check_recipe(loaded, view.progress)
     except SegkitError as error:
         if not json:
             raise

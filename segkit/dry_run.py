@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import torch
 from torch import nn
 
 from segkit.contracts import Pyramid
-from segkit.errors import SegkitError, ShapeError
+from segkit.errors import PartError, SegkitError, ShapeError
 from segkit.events import Stage
 from segkit.model import head_for, select_stages
 from segkit.recipe import entry_for
@@ -78,7 +79,23 @@ def build(part: Part, *given: Any, **forced: Any) -> Any:
     """
     entry = entry_for(part)
     options = {**part.options, **{key: value for key, value in forced.items() if key in entry.options}}
-    return entry.factory(*given, **options)
+    try:
+        return entry.factory(*given, **options)
+    except (SegkitError, MemoryError):
+        raise
+    except Exception as error:  # a fault in the part, not in the recipe: say whose it is
+        raise PartError(
+            f"{part.kind} {part.name!r} fails while it is built: {type(error).__name__}: {error}",
+            where=_where(error, entry.where),
+            hint="--traceback shows the way there",
+        ) from error
+
+
+def _where(error: Exception, defined: str) -> str:
+    """The line in the part's own file that failed, or where the part is defined."""
+    file = defined.rpartition(":")[0]
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    return f"{file}:{lines[-1]}" if lines else defined
 
 
 def _features(model: ModelSettings) -> Any:

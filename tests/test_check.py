@@ -4,9 +4,11 @@ import json
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from segkit.check import check
 from segkit.errors import SegkitError
+from segkit.registry import DECODERS
 
 from .small_runs import recipe
 
@@ -74,3 +76,45 @@ def test_weights_that_are_none_are_told(tmp_path, weights, problem):
     chosen = recipe(tmp_path, f"model.encoder={{name: mobilenetv2_100, weights: {weights}}}")
     with pytest.raises(SegkitError, match=problem):
         check(chosen)
+
+
+def test_weights_of_another_encoder_are_told(tmp_path):
+    weights = tmp_path / "weights.safetensors"
+    save_file({"conv.weight": torch.zeros(1)}, weights)
+    chosen = recipe(tmp_path, f"model.encoder={{name: mobilenetv2_100, weights: {weights}}}")
+    with pytest.raises(SegkitError, match="the weights do not fit mobilenetv2_100"):
+        check(chosen)
+
+
+def test_files_at_fault_in_every_split_are_told(tmp_path):
+    for split in ("train", "test"):
+        for folder in ("images", "masks"):
+            (tmp_path / folder / split).mkdir(parents=True)
+            (tmp_path / folder / split / "a.png").write_text("no image")
+    chosen = recipe(
+        tmp_path, f"data.source={{name: folder, images: {tmp_path}/images, masks: {tmp_path}/masks}}"
+    )
+    with pytest.raises(SegkitError) as caught:
+        check(chosen)
+    told = {problem.file.removeprefix(f"{tmp_path}/") for problem in caught.value.problems}
+    assert told == {
+        f"{folder}/{split}/a.png" for split in ("train", "test") for folder in ("images", "masks")
+    }
+
+
+def test_part_that_fails_while_it_is_built_is_named_with_its_line(tmp_path):
+    plugin = tmp_path / "wrong.py"
+    plugin.write_text(
+        "from segkit import DECODERS\n\n"
+        '@DECODERS.register("wrong")\n'
+        "def wrong(pyramid, *, width: int = 3):\n"
+        '    """Fails.\n\n    Args:\n        width: of it.\n    """\n'
+        "    return wdith\n"
+    )
+    try:
+        chosen = recipe(tmp_path, f"plugins=[{plugin}]", "model.decoder={name: wrong}")
+        with pytest.raises(SegkitError, match="decoder 'wrong' fails while it is built: NameError") as caught:
+            check(chosen)
+        assert caught.value.problems[0].file == f"{plugin}:10"
+    finally:
+        DECODERS._entries.pop("wrong", None)

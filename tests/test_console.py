@@ -433,3 +433,16 @@ def test_values_are_in_words():
     assert [as_in_recipe(value) for value in (None, True, (1, 2), "dice", "", Path("a"))] == [
         "null", "true", "[1, 2]", "dice", '""', "a",
     ]  # fmt: skip
+
+
+def interrupted():
+    with console.RunView() as view:
+        view.show(STARTED)
+        raise KeyboardInterrupt
+
+
+def test_interrupted_run_says_what_is_kept(capsys):
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == f"interrupted; {STARTED.directory} keeps the epochs that had ended"

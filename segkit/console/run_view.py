@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Any, cast
 
@@ -37,6 +38,7 @@ class RunView:
         self._pace = _Pace(clock)
         self._table: EpochTable | None = None
         self._phases: set[str] = set()
+        self._directory: Path | None = None
 
     def __enter__(self) -> RunView:
         return self
@@ -45,6 +47,9 @@ class RunView:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._line.clear()
+        if kind is KeyboardInterrupt and not self._quiet:
+            kept = f"; {self._directory} keeps the epochs that had ended" if self._directory else ""
+            self._screen.line(f"interrupted{kept}")
 
     def note(self, text: str) -> None:
         """Say what is being done, until the next thing."""
@@ -85,6 +90,7 @@ class RunView:
             self._line.clear()
             if isinstance(event, RunStarted):
                 self._pace.start(event.epochs)
+                self._directory = event.directory
                 _print_start(self._screen, event)
             elif isinstance(event, EpochEnded):
                 self._show_epoch(event)

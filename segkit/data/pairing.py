@@ -34,7 +34,8 @@ def pairs_in(
         colours: class index by RGB colour, for RGB-coded masks.
 
     Raises:
-        DataError: naming every image without a mask and every mask without an image.
+        DataError: naming every image without a mask and every mask without an image; or, where there are no
+            pairs at all, what may be the reason.
     """
     before, after = map(re.escape, pattern.split("{name}"))
     wanted = re.compile(f"((?:.*/)?){before}([^/]+){after}")
@@ -48,6 +49,8 @@ def pairs_in(
             others[name] = path
     taken = {*named.values()}
     files = _by_name(images, [path for path in _images_in(images) if path not in taken])
+    if not files.keys() & named.keys() and max(len(files), len(named)) > 2:  # few are told one by one
+        raise _nothing_fits(images, masks, pattern, [*files], [*others, *named])
     problems = _left_over(files, named, {} if images == masks else others)
     if problems:
         raise DataError.of(problems)
@@ -96,6 +99,22 @@ def _by_name(folder: Path, paths: Sequence[Path]) -> dict[str, Path]:
     if problems:
         raise DataError.of(problems)
     return named
+
+
+def _nothing_fits(
+    images: Path, masks: Path, pattern: str, image_names: list[str], mask_names: list[str]
+) -> DataError:
+    """Not one pair: better said once than for every file."""
+    for folder, names, what in ((images, image_names, "images"), (masks, mask_names, "masks")):
+        if not names:
+            return DataError(
+                f"there are no {what} in this folder", where=str(folder), hint=f"{', '.join(ENDINGS)}"
+            )
+    fitting = (mask.replace(image, "{name}") for image in image_names for mask in mask_names if image in mask)
+    guess = next(fitting, None)
+    called = f"the masks are called {mask_names[0]} and the like, the images {image_names[0]}"
+    hint = f"data.source.pattern: '{guess}'" if guess and guess != pattern else called
+    return DataError(f"no mask belongs to any image by the pattern '{pattern}'", where=str(masks), hint=hint)
 
 
 def _left_over(

@@ -63,12 +63,9 @@ def entry_for(part: Part) -> Entry:
 
 
 def _plain(value: Any) -> Any:
-    """As YAML has it. Where null is the default, leaving the key out means the same and reads better."""
+    """As YAML has it."""
     if isinstance(value, Settings):
-        defaults = {name: field.default for name, field in type(value).model_fields.items()}
-        if isinstance(value, Part):
-            defaults |= {option.name: option.default for option in entry_for(value).options.values()}
-        return {key: _plain(item) for key, item in value if item is not None or defaults.get(key) is not None}
+        return {key: _plain(item) for key, item in value}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     if isinstance(value, dict):

@@ -82,9 +82,11 @@ def overlay(base: Node, top: Node, path: Loc = ()) -> Node:
     """`top` laid over `base`: mappings merge, everything else is replaced.
 
     A part of another name drops the options of the part below it; what segkit itself asks about every part
-    of that kind (an encoder's `frozen`, say) stays.
+    of that kind (an encoder's `frozen`, say) stays. A split by something else is another split.
     """
     if not isinstance(base.value, dict) or not isinstance(top.value, dict):
+        return top
+    if path == ("data", "split") and "by" in top.value:
         return top
     kept = base.value
     if (part := part_at(path)) and _name(top) not in (None, _name(base)):

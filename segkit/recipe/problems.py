@@ -69,7 +69,7 @@ class Validated:
         owner = self.owner or (f"{dotted(path[:-1])!r}" if path[:-1] else "the recipe")
         allowed = self._allowed(wanted, path)
         if key == "name" and (part := part_at(path[:-1])):
-            allowed = f"the name of a {part.kind}"
+            allowed = f"the name of {'an' if part.kind[0] in 'aeiou' else 'a'} {part.kind}"
         hint = f"add '{key}:' with {allowed}" if allowed else f"add '{key}:'"
         return Problem(f"{owner} needs {key!r}", *node.place, path=dotted(path), hint=hint)
 

@@ -203,3 +203,22 @@ def test_coloured_masks_are_read_by_class(tmp_path):
 def test_colours_fit_the_classes(tmp_path, task, colours, message):
     with pytest.raises(PartError, match=f"data.source.colours: {message}"):
         splits(tmp_path, task=task, colours=colours)
+
+
+def test_pattern_that_fits_no_mask_is_said_once_with_one_that_fits(tmp_path):
+    for name in "abc":
+        save_pair(tmp_path / f"images/IMG_{name}.png", tmp_path / f"masks/IMG_{name}_seg.png")
+    assert problems(tmp_path, pattern="{name}_mask") == [
+        "masks: no mask belongs to any image by the pattern '{name}_mask'",
+        "  try: data.source.pattern: '{name}_seg'",
+    ]
+
+
+def test_folder_without_images_is_said_once(tmp_path):
+    for name in "abc":
+        save_pair(tmp_path / f"images/{name}.png", tmp_path / f"masks/{name}.png")
+        (tmp_path / f"images/{name}.png").unlink()
+    assert problems(tmp_path) == [
+        "images: there are no images in this folder",
+        "  try: .png, .jpg, .jpeg, .bmp, .tif, .tiff, .gif, .webp",
+    ]

@@ -8,7 +8,6 @@ from segkit.recipe import Recipe, dump_recipe, load_recipe
 from segkit.recipe.schema import PARTS, Part
 from segkit.recipe.yaml_tree import parse_yaml
 from segkit.registry import REGISTRIES, SOURCES, Entry
-from segkit.signature import types_in
 
 from .cases import RECIPES, loaded, only_problem, written
 
@@ -74,16 +73,17 @@ def _required(entry: Entry) -> list[str]:
     return [option.name for option in entry.options.values() if option.required]
 
 
-def test_a_dumped_recipe_is_complete_and_has_no_null_that_says_nothing(tmp_path: Path) -> None:
+def test_a_dumped_recipe_is_complete(tmp_path: Path) -> None:
     dumped = parse_yaml(dump_recipe(loaded(tmp_path)), "saved").plain()
     assert dumped["training"]["epochs"] == 20
     assert dumped["model"]["decoder"]["channels"] == [512, 256, 128, 64, 32]
     assert dumped["optimizer"]["lr"]
-    assert "normalize" not in dumped["data"]
-    assert "reference" not in dumped
+    assert dumped["training"]["ema_decay"] is None
+    assert dumped["model"]["decoder"]["context"] is None
+    assert dumped["reference"] is None
 
 
-def test_null_is_dumped_where_it_is_not_the_default(tmp_path: Path) -> None:
+def test_null_survives_where_it_is_not_the_default(tmp_path: Path) -> None:
     plugin = tmp_path / "limits.py"
     plugin.write_text(
         "from segkit.registry import SOURCES\n\n"
@@ -166,13 +166,3 @@ def test_registries_reserve_what_recipes_say_about_every_part() -> None:
     assert {kind: registry.reserved for kind, registry in REGISTRIES.items()} == {
         kind: tuple(kinds[kind].model_fields) for kind in REGISTRIES
     }
-
-
-def test_null_is_the_only_default_of_settings_that_take_null(tmp_path: Path) -> None:
-    """Or else a dumped recipe would lose a null that means something."""
-    recipe = loaded(tmp_path)
-    for settings in (recipe, recipe.data, recipe.training, recipe.model):
-        for field in type(settings).model_fields.values():
-            assert (
-                type(None) not in types_in(field.annotation) or field.is_required() or field.default is None
-            )

@@ -129,3 +129,10 @@ def test_overrides_that_do_not_work(
     assert (found.file, found.line, found.path) == (f"--set {override}", 0, path)
     assert found.problem.startswith(problem)
     assert hint in found.hint
+
+
+def test_a_split_by_something_else_is_another_split(tmp_path: Path) -> None:
+    overrides = ["data.split={by: fraction, val: 0.2}", "data.split={by: kfold, folds: 5, fold: 1}"]
+    split = loaded(tmp_path, overrides).data.split
+    assert (split.by, split.val, split.folds, split.fold) == ("kfold", 0.0, 5, 1)
+    assert loaded(tmp_path, [overrides[0], "data.split.val=0.3"]).data.split.val == 0.3
