@@ -139,9 +139,11 @@ def test_eval_batches_are_in_order_and_repeat():
 
 def test_interrupt_ends_parent_and_workers():
     code = """
-        import sys, time
+        import signal, sys, time
         import numpy as np
         from segkit.data.batches import TrainBatches
+
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 
         def slow(image, mask, rng):
             time.sleep(0.05)
