@@ -34,6 +34,7 @@ def collect(run: Path) -> dict[str, Any]:
         f"torch {packages['torch']}, timm {packages['timm']}",
         "images": summary["images"],
         "scores": summary["scores"]["metrics"],
+        "last_iou": summary["last"]["metrics"]["iou"],
         "best_epoch": summary["best"]["epoch"],
         "epochs": summary["epochs"],
         "minutes": summary["seconds"] / 60,
@@ -60,20 +61,21 @@ def tables(results: list[dict[str, Any]]) -> str:
         [
             "recipe",
             "best epoch",
+            "iou of the last",
             "minutes",
             "images/s",
             "parameters",
             "of them learning",
             "encoder unchanged",
         ],
-        ["---"] * 7,
+        ["---"] * 8,
     ]
     for one in results:
         published = f"{one['published']:.4f}" if one["published"] else ""
         scores.append([f"`{one['recipe']}`", published, *(f"{one['scores'][name]:.4f}" for name in SHOWN)])
         unchanged = {True: "yes, by digest", False: "NO", None: ""}[one["encoder_unchanged"]]
         costs.append([
-            f"`{one['recipe']}`", f"{one['best_epoch']} of {one['epochs']}", f"{one['minutes']:.0f}",
+            f"`{one['recipe']}`", f"{one['best_epoch']} of {one['epochs']}", f"{one['last_iou']:.4f}", f"{one['minutes']:.0f}",
             f"{one['images_per_second']:.1f}", f"{one['parameters']['total']:,}",
             f"{one['parameters']['trainable']:,}", unchanged,
         ])  # fmt: skip
