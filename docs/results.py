@@ -75,9 +75,9 @@ def tables(results: list[dict[str, Any]]) -> str:
         scores.append([f"`{one['recipe']}`", published, *(f"{one['scores'][name]:.4f}" for name in SHOWN)])
         unchanged = {True: "yes, by digest", False: "NO", None: ""}[one["encoder_unchanged"]]
         costs.append([
-            f"`{one['recipe']}`", f"{one['best_epoch']} of {one['epochs']}", f"{one['last_iou']:.4f}", f"{one['minutes']:.0f}",
-            f"{one['images_per_second']:.1f}", f"{one['parameters']['total']:,}",
-            f"{one['parameters']['trainable']:,}", unchanged,
+            f"`{one['recipe']}`", f"{one['best_epoch']} of {one['epochs']}", f"{one['last_iou']:.4f}",
+            f"{one['minutes']:.0f}", f"{one['images_per_second']:.1f}",
+            f"{one['parameters']['total']:,}", f"{one['parameters']['trainable']:,}", unchanged,
         ])  # fmt: skip
     ran = sorted({f"- {one['date']}, {one['machine']}: `{one['command']}`" for one in results})
     blocks = ["\n".join(f"| {' | '.join(row)} |" for row in table) for table in (scores, costs)]
