@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import resource
 import sys
 from collections.abc import Mapping, Sequence
@@ -64,10 +65,21 @@ def summarise(
         "frozen_encoder": _verdict(*digests) if recipe.model.encoder.frozen else None,
         "device": started.device,
         "precision": started.precision,
-        "warnings": started.warnings,
+        "warnings": [*started.warnings, *diverged(epochs)],
         "stages": [asdict(stage) for stage in started.stages],
         "reference": reference and {"source": reference.source, "metrics": reference.metrics},
     }
+
+
+def diverged(epochs: Sequence[EpochEnded]) -> list[str]:
+    """A sentence about epochs whose validation loss is no number, if there are any."""
+    wrong = [str(epoch.epoch) for epoch in epochs if not math.isfinite(epoch.val_loss)]
+    if not wrong:
+        return []
+    return [
+        f"The validation loss is not a number in {len(wrong)} of {len(epochs)} epochs, first in epoch {wrong[0]}: "
+        "training has diverged. A smaller optimizer.lr, or training.clip_grad_norm: 1, keeps it together."
+    ]
 
 
 def _epoch(event: EpochEnded) -> dict[str, Any]:
