@@ -77,8 +77,9 @@ def diverged(epochs: Sequence[EpochEnded]) -> list[str]:
     if not wrong:
         return []
     return [
-        f"The validation loss is not a number in {len(wrong)} of {len(epochs)} epochs, first in "
-        f"epoch {wrong[0]}: training has diverged. A smaller optimizer.lr, or training.clip_grad_norm: 1, keeps it together."
+        f"The validation loss is not a number in {len(wrong)} of {len(epochs)} epochs, first in epoch "
+        f"{wrong[0]}: training has diverged. A smaller optimizer.lr or training.clip_grad_norm: 1 may keep it "
+        "together."
     ]
 
 
