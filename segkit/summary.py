@@ -78,7 +78,7 @@ def diverged(epochs: Sequence[EpochEnded]) -> list[str]:
         return []
     return [
         f"The validation loss is not a number in {len(wrong)} of {len(epochs)} epochs, first in epoch "
-        f"{wrong[0]}: training has diverged. A smaller optimizer.lr or training.clip_grad_norm: 1 may keep it "
+        f"{wrong[0]}: training has diverged. A smaller optimizer.lr or clip_grad_norm: 1 may keep it "
         "together."
     ]
 
