@@ -32,6 +32,7 @@ def collect(run: Path) -> dict[str, Any]:
         "date": f"{written:%Y-%m-%d}",
         "machine": f"{environment['processor']}, {summary['device']}, Python {environment['python']}, "
         f"torch {packages['torch']}, timm {packages['timm']}",
+        "revision": (environment["git"] or {}).get("revision", "")[:7],
         "images": summary["images"],
         "scores": summary["scores"]["metrics"],
         "last_iou": summary["last"]["metrics"]["iou"],
@@ -79,7 +80,12 @@ def tables(results: list[dict[str, Any]]) -> str:
             f"{one['minutes']:.0f}", f"{one['images_per_second']:.1f}",
             f"{one['parameters']['total']:,}", f"{one['parameters']['trainable']:,}", unchanged,
         ])  # fmt: skip
-    ran = sorted({f"- {one['date']}, {one['machine']}: `{one['command']}`" for one in results})
+    ran = sorted(
+        {
+            f"- {one['date']}, {one['machine']}, revision {one['revision']}: `{one['command']}`"
+            for one in results
+        }
+    )
     blocks = ["\n".join(f"| {' | '.join(row)} |" for row in table) for table in (scores, costs)]
     return "\n\n".join([*blocks, "Commands, dates and machines:\n\n" + "\n".join(ran)])
 
