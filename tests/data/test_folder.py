@@ -222,3 +222,12 @@ def test_folder_without_images_is_said_once(tmp_path):
         "images: there are no images in this folder",
         "  try: .png, .jpg, .jpeg, .bmp, .tif, .tiff, .gif, .webp",
     ]
+
+
+def test_names_that_have_nothing_in_common_are_shown(tmp_path):
+    for name in "abc":
+        save_pair(tmp_path / f"images/photo_{name}.png", tmp_path / f"masks/outline_{name}.png")
+    assert problems(tmp_path) == [
+        "masks: no mask belongs to any image by the pattern '{name}'",
+        "  try: the masks are called outline_a and the like, the images photo_a",
+    ]
