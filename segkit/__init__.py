@@ -3,7 +3,24 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # for type checkers, which do not run `__getattr__`
+    from segkit.contracts import Metric as Metric
+    from segkit.contracts import Pyramid as Pyramid
+    from segkit.contracts import Sample as Sample
+    from segkit.contracts import Task as Task
+    from segkit.errors import SegkitError as SegkitError
+    from segkit.recipe import Recipe as Recipe
+    from segkit.recipe import load_recipe as load_recipe
+    from segkit.registry import DECODERS as DECODERS
+    from segkit.registry import ENCODERS as ENCODERS
+    from segkit.registry import LOSSES as LOSSES
+    from segkit.registry import METRICS as METRICS
+    from segkit.registry import OPTIMIZERS as OPTIMIZERS
+    from segkit.registry import SCHEDULES as SCHEDULES
+    from segkit.registry import SOURCES as SOURCES
+    from segkit.registry import TRANSFORMS as TRANSFORMS
 
 __version__ = "0.1.0"
 

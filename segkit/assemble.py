@@ -15,12 +15,16 @@ from segkit.data.prepare import Prepared, prepare
 from segkit.data.splits import split_samples
 from segkit.dry_run import Blueprint, build, dry_run
 from segkit.errors import DataError, Problem
+from segkit.evaluate import Scores, evaluate
 from segkit.losses.weighted_sum import weighted_sum
 from segkit.model import Segmenter, head_for
 from segkit.optim.schedules import build_schedule
 from segkit.recipe import Recipe, entry_for
 
 if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+    from torch import nn
+
     from segkit.events import Stage
 
 Progress = Callable[[str, int, int], None]
@@ -69,6 +73,19 @@ class Assembly:
             self.splits[split].images, self.splits[split].masks, data.eval_batch_size or data.batch_size
         )
 
+    def scorer(self, split: str, fabric: Fabric, progress: Progress) -> Callable[[nn.Module], Scores]:
+        """Scores a model on a split, in the fabric's precision."""
+        batches = self.eval_batches(split)
+        label, total = f"scoring {split} images", len(batches)
+        return partial(
+            evaluate,
+            batches=batches,
+            metrics=self.metrics,
+            loss=self.loss,
+            fabric=fabric,
+            progress=lambda done: progress(label, done, total),
+        )
+
     def optimization(self, steps_per_epoch: int) -> tuple[torch.optim.Optimizer, Schedule]:
         """Optimiser and schedule over the model's parameters, wherever the model is by now."""
         recipe = self.recipe
@@ -85,12 +102,15 @@ class Assembly:
         return optimizer, schedule
 
 
-def assemble(recipe: Recipe, progress: Progress = lambda label, done, total: None) -> Assembly:
+def assemble(
+    recipe: Recipe, progress: Progress = lambda label, done, total: None, *, pretrained: bool = True
+) -> Assembly:
     """Build everything a recipe names, from the same random state every time.
 
     Args:
         recipe: as `load_recipe` gives it.
         progress: told a label, how much is done, and how much there is.
+        pretrained: read the encoder's pretrained weights; needless where a checkpoint brings all weights.
 
     Raises:
         SegkitError: whatever is wrong with data, weights or shapes, before any training.
@@ -98,7 +118,7 @@ def assemble(recipe: Recipe, progress: Progress = lambda label, done, total: Non
     samples = find_samples(recipe)
     blueprint = dry_run(recipe.model, recipe.data)
     task = recipe.data.goal
-    model = build_model(recipe, blueprint)
+    model = build_model(recipe, blueprint, pretrained=pretrained)
     return Assembly(
         recipe=recipe,
         task=task,
@@ -178,11 +198,11 @@ def warnings_for(recipe: Recipe, splits: set[str]) -> list[str]:
     return warnings
 
 
-def build_model(recipe: Recipe, blueprint: Blueprint) -> Segmenter:
+def build_model(recipe: Recipe, blueprint: Blueprint, *, pretrained: bool = True) -> Segmenter:
     """The model with its pretrained weights; everything else is drawn from the recipe's seed."""
     torch.manual_seed(recipe.seed)
     settings, data = recipe.model, recipe.data
-    encoder = build(settings.encoder, data.channels)
+    encoder = build(settings.encoder, data.channels, **({} if pretrained else {"weights": "none"}))
     normalize = data.normalize or encoder
     return Segmenter(
         encoder,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ import torch
 from torch import nn
 
 from segkit.contracts import Pyramid
-from segkit.errors import PartError, SegkitError, ShapeError
+from segkit.errors import PartError, SegkitError, ShapeError, line_at_fault
 from segkit.events import Stage
 from segkit.model import head_for, select_stages
 from segkit.recipe import entry_for
@@ -86,16 +85,9 @@ def build(part: Part, *given: Any, **forced: Any) -> Any:
     except Exception as error:  # a fault in the part, not in the recipe: say whose it is
         raise PartError(
             f"{part.kind} {part.name!r} fails while it is built: {type(error).__name__}: {error}",
-            where=_where(error, entry.where),
+            where=line_at_fault(error, entry.where),
             hint="--traceback shows the way there",
         ) from error
-
-
-def _where(error: Exception, defined: str) -> str:
-    """The line in the part's own file that failed, or where the part is defined."""
-    file = defined.rpartition(":")[0]
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
-    return f"{file}:{lines[-1]}" if lines else defined
 
 
 def _features(model: ModelSettings) -> Any:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 
@@ -87,3 +89,25 @@ class TrainingError(SegkitError):
     """The run itself failed: the recipe was fine, the training was not."""
 
     exit_code = 1
+
+
+def line_at_fault(error: BaseException, defined: str) -> str:
+    """The deepest line of someone's own code that an exception came through.
+
+    Args:
+        error: as it was caught.
+        defined: file:line, or file, of that code; with an `__init__.py`, all files of its folder are its own.
+
+    Returns:
+        file:line; `defined` if the exception came through none of it.
+    """
+    file = Path(defined.rpartition(":")[0] or defined)
+    if isinstance(error, SyntaxError) and error.filename and error.lineno:
+        return f"{error.filename}:{error.lineno}"
+    own = [
+        f"{frame.filename}:{frame.lineno}"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename) == file
+        or (file.name == "__init__.py" and Path(frame.filename).is_relative_to(file.parent))
+    ]
+    return own[-1] if own else defined

@@ -43,7 +43,6 @@ class RunStarted:
         epochs: how many at most.
         metrics: names of the metrics, in the recipe's order; the first chooses the best epoch.
         warnings: whole sentences for the user, also in the report.
-        plugins: what was loaded, by name, with where it came from.
     """
 
     recipe: str
@@ -56,7 +55,6 @@ class RunStarted:
     epochs: int
     metrics: list[str]
     warnings: list[str] = field(default_factory=list)
-    plugins: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 
-from segkit.errors import PartError
+from segkit.errors import PartError, SegkitError
 from segkit.signature import (
     REQUIRED,
     Entry,
@@ -30,7 +30,7 @@ from segkit.signature import (
 __all__ = [
     "DECODERS", "ENCODERS", "LOSSES", "METRICS", "OPTIMIZERS", "REGISTRIES", "REQUIRED", "SCHEDULES",
     "SOURCES", "TRANSFORMS", "Entry", "Family", "Option", "Registry", "Settings", "entry_of",
-    "first_paragraph", "meanings_of", "near",
+    "first_paragraph", "meanings_of", "near", "registry_of",
 ]  # fmt: skip
 
 Factory = TypeVar("Factory", bound=Callable[..., Any])
@@ -79,17 +79,19 @@ class Registry:
         """Make a function or class a part under `name`; returns it unchanged.
 
         Raises:
-            PartError: if the name is taken, a trait is unknown, or the signature breaks the contract.
+            PartError: if the name is none or is taken, a trait is unknown, or the signature breaks the
+                contract.
         """
+        if not isinstance(name, str):  # @DECODERS.register without parentheses hands over the factory
+            raise PartError(
+                f"a {self.kind} is registered without a name",
+                where=where_of(name),
+                hint=f'write @{self.plural.upper()}.register("{getattr(name, "__name__", "its_name")}")',
+            )
 
         def decorate(factory: Factory) -> Factory:
             where = where_of(factory)
-            if taken := self._entries.get(name):
-                raise PartError(
-                    f"{self.kind} {name!r} is already registered at {taken.where}",
-                    where=where,
-                    hint="give yours another name",
-                )
+            self._check_name(name, factory, where)
             if unknown := set(traits) - set(self.traits):
                 raise PartError(
                     f"{self.kind} {name!r} states {', '.join(sorted(unknown))}, which means nothing here",
@@ -100,6 +102,26 @@ class Registry:
             return factory
 
         return decorate
+
+    def remove(self, name: str) -> None:
+        """Take a registered part out again, as when the rest of its plugin fails."""
+        del self._entries[name]
+
+    def _check_name(self, name: str, factory: Callable[..., Any], where: str) -> None:
+        if not re.fullmatch(r"[^\W\d_]\w*", name):
+            raise PartError(
+                f"{name!r} is no name for a {self.kind}",
+                where=where,
+                hint="letters, digits and _, a letter first",
+            )
+        taken = self.get(name)
+        # The same line may run twice: a plugin is imported by hand, or by pytest, and then loaded.
+        if taken and taken.where != where and not _is_typed_again(taken.factory, factory):
+            raise PartError(
+                f"{self.kind} {name!r} is already registered at {taken.where}",
+                where=where,
+                hint="give yours another name",
+            )
 
     def get(self, name: str) -> Entry | None:
         """The part of that name, or None."""
@@ -118,6 +140,13 @@ class Registry:
     def near(self, name: str) -> list[str]:
         """Up to three names that the user may have meant, best first."""
         return near(name, self.names())
+
+
+def _is_typed_again(former: Callable[..., Any], factory: Callable[..., Any]) -> bool:
+    """Whether it is the same definition, run once more in a notebook."""
+    names = [getattr(one, "__qualname__", "") for one in (former, factory)]
+    modules = {getattr(one, "__module__", "") for one in (former, factory)}
+    return modules == {"__main__"} and names[0] == names[1]
 
 
 def near(word: str, words: Iterable[str]) -> list[str]:
@@ -183,3 +212,21 @@ REGISTRIES: dict[str, Registry] = {
     registry.kind: registry
     for registry in (ENCODERS, DECODERS, LOSSES, METRICS, SOURCES, TRANSFORMS, OPTIMIZERS, SCHEDULES)
 }
+
+
+def registry_of(kind: str) -> Registry:
+    """The registry of a kind of part.
+
+    Args:
+        kind: singular or plural, as a user types it.
+
+    Raises:
+        SegkitError: if there is no such kind.
+    """
+    known = {name: registry for registry in REGISTRIES.values() for name in (registry.kind, registry.plural)}
+    if kind not in known:
+        guesses = near(kind, known)
+        hint = f"did you mean {guesses[0]!r}? " if guesses else ""
+        kinds = ", ".join(registry.plural for registry in REGISTRIES.values())
+        raise SegkitError(f"no kind of parts is called {kind!r}", hint=f"{hint}there are {kinds}")
+    return known[kind]

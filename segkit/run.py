@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +12,13 @@ import torch
 from segkit.assemble import Assembly, Progress, assemble, warnings_for
 from segkit.checkpoint import load_weights, save_state, save_weights
 from segkit.environment import data_digests, environment
-from segkit.evaluate import Scores, evaluate
+from segkit.evaluate import Scores
 from segkit.events import EpochEnded, Event, RunEnded, RunStarted, StepEnded
 from segkit.fabric import choose_device, device_name, make_fabric, place
 from segkit.fit import Learner, averaged, fit
 from segkit.model import digest
 from segkit.palette import palette
-from segkit.plugins import loaded_plugins
-from segkit.recipe import Recipe, dump_recipe, entry_for
+from segkit.recipe import Recipe, dump_recipe, entry_for, used_plugins
 from segkit.report import write_report
 from segkit.run_dir import RunDir
 from segkit.samples import pick_samples
@@ -28,7 +26,6 @@ from segkit.summary import summarise
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
-    from torch import nn
 
 
 def run(recipe: Recipe, runs: Path, progress: Progress = lambda label, done, total: None) -> Iterator[Event]:
@@ -82,7 +79,7 @@ def _fit(
     recipe = assembly.recipe
     batches = assembly.train_batches
     learner = _learner(assembly, batches.steps)
-    score = _scorer(assembly, fabric, assembly.scored_on, progress)
+    score = assembly.scorer(assembly.scored_on, fabric, progress)
     for event in fit(
         learner, batches, assembly.loss, score, fabric, recipe.training,
         seed=recipe.seed, names=assembly.splits["train"].names, higher_is_better=_higher_is_better(recipe),
@@ -113,7 +110,7 @@ def _keep(learner: Learner, directory: RunDir, event: EpochEnded) -> None:
 
 def _score_best(assembly: Assembly, fabric: Fabric, directory: RunDir, progress: Progress) -> Scores:
     """Score the model as it is by now, image by image, and keep scores and samples."""
-    scores = _scorer(assembly, fabric, assembly.reported_on, progress)(assembly.model)
+    scores = assembly.scorer(assembly.reported_on, fabric, progress)(assembly.model)
     reported, task = assembly.splits[assembly.reported_on], assembly.task
     directory.write_scores(reported.names, scores.per_image)
     samples = pick_samples(
@@ -121,22 +118,6 @@ def _score_best(assembly: Assembly, fabric: Fabric, directory: RunDir, progress:
     )
     directory.write_samples(samples, palette(len(task.classes) + (task.kind != "multiclass")))
     return scores
-
-
-def _scorer(
-    assembly: Assembly, fabric: Fabric, split: str, progress: Progress
-) -> Callable[[nn.Module], Scores]:
-    """Scores a model on a split, in the run's precision."""
-    batches = assembly.eval_batches(split)
-    label, total = f"scoring {split} images", len(batches)
-    return partial(
-        evaluate,
-        batches=batches,
-        metrics=assembly.metrics,
-        loss=assembly.loss,
-        fabric=fabric,
-        progress=lambda done: progress(label, done, total),
-    )
 
 
 def _higher_is_better(recipe: Recipe) -> bool:
@@ -149,7 +130,7 @@ def _surroundings(assembly: Assembly, fabric: Fabric) -> dict[str, Any]:
         "device": device_name(fabric.device),
         "encoder_digest": digest(assembly.model.encoder),
         "data_digests": data_digests(assembly.splits),
-        "plugins": loaded_plugins(),
+        "plugins": [plugin.as_json() for plugin in used_plugins(assembly.recipe)],
     }
 
 
@@ -167,5 +148,4 @@ def _started(assembly: Assembly, fabric: Fabric, directory: RunDir) -> RunStarte
         epochs=assembly.recipe.training.epochs,
         metrics=list(assembly.metrics),
         warnings=warnings_for(assembly.recipe, set(assembly.splits)),
-        plugins=loaded_plugins(),
     )

@@ -172,8 +172,9 @@ def where_of(factory: Callable[..., Any]) -> str:
 
 
 def first_paragraph(documentation: str) -> str:
-    """What a docstring says first, as one line."""
-    return documentation.split("\n\n")[0].replace("\n", " ")
+    """What a docstring says first, as one line; nothing if it begins with its arguments."""
+    first = documentation.split("\n\n")[0].replace("\n", " ")
+    return "" if first.startswith("Args:") else first
 
 
 def meanings_of(documentation: str) -> dict[str, str]:
@@ -182,7 +183,7 @@ def meanings_of(documentation: str) -> dict[str, str]:
     if not block:
         return {}
     meanings: dict[str, str] = {}
-    for found in re.finditer(r"^ {4}(\w+)(?: \(.*\))?:\s*((?:.*)(?:\n {5,}.*)*)", block[1], re.MULTILINE):
+    for found in re.finditer(r"^ {4}(\w+)(?: ?\(.*\))?:\s*((?:.*)(?:\n {5,}.*)*)", block[1], re.MULTILINE):
         meanings[found[1]] = " ".join(found[2].split())
     return meanings
 

@@ -45,7 +45,6 @@ STARTED = RunStarted(
     epochs=20,
     metrics=["iou", "dice"],
     warnings=[WARNING],
-    plugins={"wavy": "plugins/wavy"},
 )
 SUMMARY = {
     "status": "complete",
@@ -136,7 +135,6 @@ def test_run_view_in_a_pipe_prints_a_line_per_phase_and_epoch(capsys):
         "images: 1,900 train, 379 test\n"
         "device: cpu, 2 threads; precision 32-true\n"
         "epochs: at most 20, each scored on test\n"
-        "plugin wavy: plugins/wavy\n"
         "\n"
         f"{MODEL}"
         "\n"

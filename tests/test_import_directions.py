@@ -53,8 +53,21 @@ ALLOWED: dict[str, set[str]] = {
     "samples": {*LOW, "evaluate", "palette", "run_dir"},
     "summary": LOW,
     "dry_run": {*LOW, "model", "recipe"},
-    "assemble": {*LOW, "data", "dry_run", "losses", "model", "optim", "plugins", "recipe", "registry"},
+    "assemble": {*LOW, "data", "dry_run", "evaluate", "losses", "model", "optim", "recipe"},
+    "scaffold": {"errors", "plugins", "registry"},
+    "testing": {*LOW, "data", "dry_run", "model", "optim", "plugins", "recipe", "registry"},
     "check": {*LOW, "assemble", "dry_run", "encoders", "fabric", "recipe", "registry"},
+    "trained": {
+        *LOW,
+        "assemble",
+        "checkpoint",
+        "environment",
+        "evaluate",
+        "fabric",
+        "plugins",
+        "recipe",
+        "run_dir",
+    },
     "run": {
         *LOW,
         "assemble",
@@ -172,6 +185,7 @@ LIGHT = {
     "recipe",
     "registry",
     "run_dir",
+    "scaffold",
     "signature",
 }
 

@@ -181,3 +181,4 @@ def test_plurals() -> None:
 def test_docstrings_without_the_usual_parts() -> None:
     assert meanings_of("Only a line.") == {}
     assert first_paragraph("") == ""
+    assert first_paragraph("Args:\n    width: of it.") == ""

@@ -7,8 +7,12 @@ whatever may be copied, such as a path, stays in one piece.
 
 from __future__ import annotations
 
+from segkit.console.plugins import print_outcomes, say_new_plugin, say_plugins, warn
 from segkit.console.problems import error_panel
-from segkit.console.results import print_check, print_json, print_part, print_parts, say
+from segkit.console.results import print_check, print_json, print_part, print_parts, print_scores, say
 from segkit.console.run_view import RunView
 
-__all__ = ["RunView", "error_panel", "print_check", "print_json", "print_part", "print_parts", "say"]
+__all__ = [
+    "RunView", "error_panel", "print_check", "print_json", "print_outcomes", "print_part", "print_parts",
+    "print_scores", "say", "say_new_plugin", "say_plugins", "warn",
+]  # fmt: skip

@@ -19,14 +19,19 @@ def error_panel(error: SegkitError) -> None:
         if count > 1:
             screen.line(f"{count} problems:")
         for problem in error.problems:
-            _plain(screen, problem)
+            print_problem(screen, problem)
         return
     screen.rule(f"{count} problems" if count > 1 else "1 problem", "red")
     for number, problem in enumerate(error.problems):
         if number:
             screen.line()
-        _styled(screen, problem)
+        print_problem(screen, problem)
     screen.rule(style="red")
+
+
+def print_problem(screen: Screen, problem: Problem) -> None:
+    """One problem, as suits the screen."""
+    (_styled if screen.terminal else _plain)(screen, problem)
 
 
 def _plain(screen: Screen, problem: Problem) -> None:

@@ -152,7 +152,6 @@ def _print_start(screen: Screen, event: RunStarted) -> None:
         "device": f"{event.device}; precision {event.precision}",
         "epochs": f"at most {event.epochs}, each scored on {event.scored_on}",
     }
-    facts |= {f"plugin {name}": origin for name, origin in event.plugins.items()}
     screen.facts(facts)
     screen.line()
     print_model(screen, event.stages)

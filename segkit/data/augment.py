@@ -39,7 +39,9 @@ _NEVER = (
     *("rotate_method", "keypoint_remapping_method", "bbox_labels"),
     # Equalize wants an array or a function
     *("mask", "mask_params"),
+    "plasma_size",  # it is kept and never read
 )
+_REQUIRED = {("ConstrainedCoarseDropout", "mask_indices")}  # without it, nothing ever happens
 _COMMON = {
     "p": "probability of applying it",
     "border_mode": "what lies outside the image",
@@ -133,7 +135,8 @@ def _options(name: str, meanings: dict[str, str]) -> Iterator[Option]:
     padded = [None] * (len(arguments) - len(defaults)) + list(defaults)
     for argument, default in zip(arguments, padded, strict=True):
         if argument.arg not in _NEVER:
-            value = REQUIRED if default is None else _evaluate(default, None)
+            needed = default is None or (name, argument.arg) in _REQUIRED
+            value = REQUIRED if needed else _evaluate(default, None)
             meaning = meanings.get(argument.arg) or _COMMON.get(argument.arg, "")
             yield Option(
                 argument.arg, _annotation(argument.annotation, value), value, _first_sentence(meaning)

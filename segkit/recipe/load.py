@@ -11,7 +11,7 @@ from pydantic_core import to_jsonable_python
 
 from segkit.errors import PartError, Problem, RecipeError
 from segkit.home import resolve
-from segkit.plugins import load_builtins, load_plugin
+from segkit.plugins import Plugin, broken_plugins, find, load_builtins, load_plugin, loaded_plugins
 from segkit.recipe.demo import as_demo, fit_to_demo
 from segkit.recipe.merge import override_tree, read_tree
 from segkit.recipe.problems import Validated, dotted
@@ -44,10 +44,22 @@ def load_recipe(
     if demo:
         tree = as_demo(tree)
     tree = override_tree(tree, overrides)
-    for plugin in [*plugins, *_plugins_of(tree)]:
+    for plugin in plugins:
+        load_plugin(plugin, "--plugins")
+    for plugin in _plugins_of(tree):
         load_plugin(plugin)
     recipe = _validate(tree)
-    return _validate(fit_to_demo(tree, recipe)) if demo else recipe
+    return _with_plugins(_validate(fit_to_demo(tree, recipe)) if demo else recipe)
+
+
+def used_plugins(recipe: Recipe) -> list[Plugin]:
+    """The loaded plugins that give a checked recipe one of its parts, or that it lists."""
+    parts = {(part.kind, part.name) for part in recipe.parts()}
+    return [
+        plugin
+        for plugin in loaded_plugins()
+        if parts & set(plugin.parts) or any(plugin.path.is_relative_to(path) for path in recipe.plugins)
+    ]
 
 
 def dump_recipe(recipe: Recipe) -> str:
@@ -93,6 +105,13 @@ def _plugins_of(tree: Node) -> list[Path]:
     return [path for _, path in paths]
 
 
+def _with_plugins(recipe: Recipe) -> Recipe:
+    """The recipe names the files of all parts it uses, so that it runs the same from anywhere."""
+    used = [plugin.path for plugin in used_plugins(recipe) if not plugin.package]
+    more = [path for path in used if not any(path.is_relative_to(listed) for listed in recipe.plugins)]
+    return recipe.model_copy(update={"plugins": [*recipe.plugins, *more]})
+
+
 def _validate(tree: Node) -> Recipe:
     plain = tree.plain()
     problems: list[Problem] = []
@@ -104,7 +123,8 @@ def _validate(tree: Node) -> Recipe:
         problems += Validated(tree, Recipe).problems(error)
     if problems:
         ordered = sorted(set(problems), key=lambda problem: (problem.file, problem.line, problem.path))
-        raise RecipeError.of(ordered)
+        # What was looked for in installed plugins may be in one that is broken.
+        raise RecipeError.of([*ordered, *(error.problems[0] for error in broken_plugins())])
     return recipe
 
 
@@ -125,7 +145,7 @@ def _complete_part(tree: Node, loc: Loc, node: Node, plain: Any) -> list[Problem
     named = node.value.get("name")
     if named is None or not isinstance(named.value, str):
         return []  # the schema says what is wrong with it
-    entry = REGISTRIES[part.kind].get(named.value)
+    entry = find(part.kind, named.value)
     if entry is None:
         return [_unknown_part(part, named, loc)]
     for key in loc:
@@ -173,6 +193,9 @@ def _unknown_part(part: type[Part], named: Node, loc: Loc) -> Problem:
     guess = f"did you mean {either([repr(guess) for guess in guesses])}? " if guesses else ""
     own = [entry.name for entry in registry.own()]
     allowed = f", allowed: {', '.join(own)}" if own and not registry.families else ""
-    hint = f"{guess}'segkit list {registry.plural}' shows all; those of a plugin need 'plugins:' or --plugins"
+    hint = (
+        f"{guess}'segkit list {registry.plural}' shows all; those of a plugin need 'plugins:' or --plugins, "
+        "or its package to be installed"
+    )
     problem = f"no {part.kind} is called {named.value!r}{allowed}"
     return Problem(problem, *named.place, path=dotted((*loc, "name")), hint=hint)

@@ -263,6 +263,11 @@ class Recipe(Settings):
     training: TrainingSettings = TrainingSettings()
     reference: Reference | None = None
 
+    def parts(self) -> list[Part]:
+        """Every part it names."""
+        parts = [self.data.source, *self.data.augment, self.model.encoder, self.model.decoder]
+        return [*parts, *self.loss, self.optimizer, self.schedule, *self.metrics]
+
     @field_validator("name")
     @classmethod
     def _name_is_a_folder(cls, name: str) -> str:

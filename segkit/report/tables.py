@@ -90,6 +90,9 @@ def _flat(content: Mapping[str, Any], before: str = "") -> Iterable[tuple[str, s
         name = f"{before}{key}"
         if isinstance(value, Mapping):
             yield from _flat(value, f"{name}.")
+        elif isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
+            for number, item in enumerate(value):
+                yield from _flat(item, f"{name}.{item.get('name', number)}.")
         else:
             yield name, _text(value)
 

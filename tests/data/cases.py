@@ -12,6 +12,19 @@ BINARY = Task("binary", ("lesion",))
 MULTICLASS = Task("multiclass", ("skin", "lesion", "hair"))
 MULTILABEL = Task("multilabel", ("lesion", "hair"))
 SHAPE = (12, 10)
+# Options without which a transform cannot be built, or does too little to be seen.
+NEEDED = {
+    "Affine": {"rotate": [10, 40], "scale": [0.8, 1.2]},
+    "CropAndPad": {"percent": -0.1},
+    "GridElasticDeform": {"num_grid_xy": [4, 4], "magnitude": 5},
+    "RandomResizedCrop": {"size": [32, 32]},
+    "RandomSizedCrop": {"size": [32, 32], "min_max_height": [16, 24]},
+    "ConstrainedCoarseDropout": {"mask_indices": [1, 2]},
+    "RandomSunFlare": {"src_radius": 10},
+    "PixelDropout": {"dropout_prob": 0.2},
+    "ElasticTransform": {"alpha": 60, "sigma": 5},
+    "CoarseDropout": {"hole_height_range": [4, 8], "hole_width_range": [0.1, 0.5]},
+}
 HALF = np.zeros(SHAPE, np.uint8)
 HALF[3:9, 2:7] = 1  # a binary mask: what the files below mean
 

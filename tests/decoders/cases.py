@@ -11,7 +11,6 @@ from segkit.recipe.schema import DataSettings, ModelSettings
 from segkit.registry import DECODERS, ENCODERS
 
 load_builtins()
-ENCODER_NAMES = ("mobilenetv2_100", "convnext_atto", "resnet18")
 LADDER = (32, 16, 16, 8, 8)
 SMALL = {  # widths that are quick to train
     "unet": {"channels": LADDER},

@@ -1,4 +1,3 @@
-import copy
 from itertools import pairwise
 
 import pytest
@@ -127,8 +126,3 @@ def test_stage_that_no_block_reaches_is_refused(pyramid, reduction):
 def test_options_out_of_range_are_refused(options):
     with pytest.raises(ValueError, match="validation error"):
         DECODERS.get("transposed_conv").schema(**options)
-
-
-def test_decoder_can_be_copied():
-    decoder = build(THREE).eval()
-    torch.testing.assert_close(copy.deepcopy(decoder)(maps(THREE, 64, 64)), decoder(maps(THREE, 64, 64)))

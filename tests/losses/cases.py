@@ -1,22 +1,19 @@
 """Tasks and batches for the tests of losses."""
 
-import torch
 from torch import Tensor
 
-from segkit.contracts import Task
+from segkit.testing import tasks
+from segkit.testing.tasks import IGNORED as VOID
+from segkit.testing.tasks import TASKS
 
-VOID = 255
-TASKS = {
-    "binary": Task("binary", ("lesion",), VOID),
-    "multiclass": Task("multiclass", ("skin", "lesion", "hair"), VOID),
-    "multilabel": Task("multilabel", ("lesion", "hair", "ruler"), VOID),
-}
+__all__ = ["TASKS", "VOID", "batch", "certain"]
 
 
-def batch(kind: str, *, size: int = 3, seed: int = 0, side: int = 8) -> tuple[Tensor, Tensor]:
-    """Random logits and target; every class is in every image."""
-    generator = torch.Generator().manual_seed(seed)
-    task = TASKS[kind]
-    logits = torch.randn(size, task.channels, side, side, generator=generator)
-    shape = logits.shape if kind == "multilabel" else (size, side, side)
-    return logits, torch.randint(0, 3 if kind == "multiclass" else 2, shape, generator=generator)
+def batch(kind: str, *, size: int = 3, seed: int = 0, side: int = 12) -> tuple[Tensor, Tensor]:
+    """Logits and a target that have to do with each other; every class is in every image."""
+    return tasks.batch(TASKS[kind], images=size, size=(side, side), seed=seed)
+
+
+def certain(kind: str, target: Tensor) -> Tensor:
+    """Logits that are sure of the target."""
+    return tasks.logits_of(TASKS[kind], target, strength=20)

@@ -1,4 +1,4 @@
-"""What every registered loss keeps, for every task it fits: because it is registered, there is no list."""
+"""What every built-in loss keeps beyond the contract (segkit.testing.losses), for every task it fits."""
 
 import subprocess
 import sys
@@ -10,8 +10,9 @@ from torch import Tensor
 import segkit.losses  # noqa: F401  (registers)
 from segkit.errors import PartError, ShapeError
 from segkit.registry import LOSSES
+from segkit.testing.tasks import opposite
 
-from .cases import TASKS, VOID, batch
+from .cases import TASKS, VOID, batch, certain
 
 
 def build(name: str, kind: str):
@@ -30,27 +31,11 @@ FITTING = [(entry.name, kind) for entry in LOSSES.own() for kind in TASKS if fit
 every_loss = pytest.mark.parametrize(("name", "kind"), FITTING, ids=lambda value: value)
 
 
-def certain(kind: str, target: Tensor) -> Tensor:
-    """Logits that are sure of the target."""
-    if kind == "multiclass":
-        truth = torch.nn.functional.one_hot(target, 3).permute(0, 3, 1, 2)
-    else:
-        truth = target if kind == "multilabel" else target[:, None]
-    return (truth * 2.0 - 1) * 20
-
-
 def value_and_gradient(loss, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     logits = logits.clone().requires_grad_()
     value = loss(logits, target)
     (gradient,) = torch.autograd.grad(value, logits)
     return value.detach(), gradient
-
-
-@pytest.mark.parametrize("entry", LOSSES.own(), ids=lambda entry: entry.name)
-def test_loss_fits_some_task_and_describes_its_options(entry):
-    assert any(fits(entry.name, kind) for kind in TASKS)
-    assert entry.summary
-    assert all(option.meaning for option in entry.options.values())
 
 
 @pytest.mark.parametrize("kind", TASKS)
@@ -69,36 +54,22 @@ def test_loss_of_a_perfect_prediction_is_zero(name, kind):
     _, target = batch(kind)
     loss = build(name, kind)(certain(kind, target), target)
     assert loss.shape == ()
-    assert 0 <= loss < 1e-5
+    assert -1e-7 < loss < 1e-5
 
 
 @every_loss
 def test_loss_of_the_opposite_prediction_is_large(name, kind):
     _, target = batch(kind)
-    wrong = (target + 1) % 3 if kind == "multiclass" else 1 - target
-    assert build(name, kind)(certain(kind, wrong), target) > 0.99
+    assert build(name, kind)(certain(kind, opposite(TASKS[kind], target)), target) > 0.99
 
 
 @every_loss
-def test_loss_of_an_empty_target_is_finite_and_its_gradient_unlearns_false_alarms(name, kind):
+def test_loss_of_an_empty_target_unlearns_false_alarms(name, kind):
     logits, target = batch(kind)
     value, gradient = value_and_gradient(build(name, kind), logits, torch.zeros_like(target))
     foreground = gradient[:, 1:] if kind == "multiclass" else gradient
-    assert value.isfinite()
     assert value > 0
-    assert gradient.isfinite().all()
     assert (foreground.sum((2, 3)) > 0).all()
-
-
-@every_loss
-@pytest.mark.parametrize("fill", [0, 1])
-@pytest.mark.parametrize("scale", [1.0, 30.0, 1e4])
-def test_loss_is_finite_for_extreme_logits_and_one_valued_targets(name, kind, scale, fill):
-    logits, target = batch(kind)
-    target[0] = fill
-    value, gradient = value_and_gradient(build(name, kind), logits * scale, target)
-    assert value.isfinite()
-    assert gradient.isfinite().all()
 
 
 @every_loss
@@ -136,9 +107,7 @@ def test_loss_leaves_out_an_image_that_is_ignored_altogether(name, kind):
 @every_loss
 def test_loss_of_nothing_but_ignored_pixels_is_zero(name, kind):
     logits, target = batch(kind)
-    value, gradient = value_and_gradient(build(name, kind), logits, torch.full_like(target, VOID))
-    assert value == 0
-    assert (gradient == 0).all()
+    assert build(name, kind)(logits, torch.full_like(target, VOID)) == 0
 
 
 @every_loss
@@ -160,23 +129,6 @@ def test_loss_does_not_depend_on_the_order_of_classes(name, kind):
         logits_2, target_2 = logits[:, order], target[:, order]
     loss = build(name, kind)
     torch.testing.assert_close(loss(logits_2, target_2), loss(logits, target))
-
-
-@every_loss
-def test_loss_takes_any_integer_target(name, kind):
-    logits, target = batch(kind)
-    target[:, ..., 0] = VOID
-    loss = build(name, kind)
-    assert torch.equal(loss(logits, target.to(torch.uint8)), loss(logits, target))
-    assert torch.equal(loss(logits, target.to(torch.int32)), loss(logits, target))
-
-
-@every_loss
-def test_loss_goes_down_along_its_gradient(name, kind):
-    logits, target = batch(kind)
-    loss = build(name, kind)
-    before, gradient = value_and_gradient(loss, logits, target)
-    assert loss(logits - 0.1 * gradient / gradient.norm(), target) < before
 
 
 @every_loss

@@ -4,15 +4,14 @@ import torch
 from torch import Tensor
 
 import segkit.metrics  # noqa: F401  (registers)
-from segkit.contracts import Metric, Task
+from segkit.contracts import Metric
 from segkit.registry import METRICS
+from segkit.testing import tasks
+from segkit.testing.tasks import IGNORED as VOID
+from segkit.testing.tasks import TASKS
 
-VOID = 255
-TASKS = {
-    "binary": Task("binary", ("lesion",), VOID),
-    "multiclass": Task("multiclass", ("skin", "lesion", "hair"), VOID),
-    "multilabel": Task("multilabel", ("lesion", "hair", "ruler"), VOID),
-}
+__all__ = ["BINARY", "TASKS", "VOID", "batch", "build", "certain", "score"]
+
 BINARY = TASKS["binary"]
 
 
@@ -21,29 +20,16 @@ def build(name: str, kind: str = "binary", **options: object) -> Metric:
 
 
 def batch(kind: str, *, size: int = 5, side: int = 16, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Random logits and target, both with blobs rather than noise, some of them empty."""
-    generator = torch.Generator().manual_seed(seed)
-    task = TASKS[kind]
-    rough = torch.randn(2, size, task.channels, side, side, generator=generator)
-    logits, other = torch.nn.functional.avg_pool2d(rough.flatten(1, 2), 5, 1, 2).unflatten(
-        1, rough.shape[1:3]
-    )
-    other = other + logits
-    if kind == "multiclass":
-        target = other.argmax(1)
-    else:
-        other[0] = -1
-        target = (other > 0).long() if kind == "multilabel" else (other[:, 0] > 0).long()
+    """Random logits and target, both with blobs rather than noise; the first target is empty."""
+    logits, target = tasks.batch(TASKS[kind], images=size, size=(side, side), seed=seed)
+    if kind != "multiclass":
+        target[0] = 0
     return logits, target
 
 
 def certain(kind: str, mask: Tensor) -> Tensor:
     """Logits that say exactly this mask."""
-    if kind == "multiclass":
-        truth = torch.nn.functional.one_hot(mask, 3).permute(0, 3, 1, 2)
-    else:
-        truth = mask if kind == "multilabel" else mask[:, None]
-    return (truth * 2.0 - 1) * 1000
+    return tasks.logits_of(TASKS[kind], mask, strength=1000)
 
 
 def score(name: str, prediction: list, truth: list, kind: str = "binary", **options: object) -> float:

@@ -1,4 +1,4 @@
-"""What every registered metric keeps, for every task: because it is registered, there is no list."""
+"""What every built-in metric keeps beyond the contract (segkit.testing.metrics), for every task."""
 
 import time
 from pathlib import Path
@@ -23,25 +23,18 @@ def best(name: str) -> float:
 
 
 @every_metric
-def test_metric_describes_itself_and_is_written_down(name):
-    entry = METRICS.get(name)
-    assert entry.summary
-    assert all(option.meaning for option in entry.options.values())
+def test_metric_is_written_down(name):
     page = Path(__file__).parents[2] / "docs" / "metrics.md"
     assert f"\n### `{name}`\n" in page.read_text(encoding="utf-8")
 
 
 @every_metric
 @every_kind
-def test_metric_is_best_for_the_truth_and_worse_for_its_opposite(name, kind):
+def test_metric_of_the_truth_is_the_end_of_its_range(name, kind):
     metric = build(name, kind)
     _, target = batch(kind)
-    target = target[1:]
-    wrong = (target + 1) % 3 if kind == "multiclass" else 1 - target
-    perfect = metric.of(metric.rows(certain(kind, target), target))
-    opposite = metric.of(metric.rows(certain(kind, wrong), target))
+    perfect = metric.of(metric.rows(certain(kind, target[1:]), target[1:]))
     assert perfect == pytest.approx(best(name), abs=1e-9)
-    assert abs(opposite - best(name)) > 0.1
 
 
 @every_metric
@@ -60,50 +53,32 @@ def test_metric_stays_in_its_range(name, kind, seed):
 
 @every_metric
 @every_kind
-def test_metric_of_a_batch_is_that_of_its_images_bit_for_bit(name, kind):
+def test_metric_does_not_see_the_order_of_memory(name, kind):
     metric = build(name, kind)
     logits, target = batch(kind, size=33)
     target[3, ..., 2:7] = VOID
-    together = metric.rows(logits, target)
-    alone = torch.cat([metric.rows(logits[i : i + 1], target[i : i + 1]) for i in range(33)])
-    strided = metric.rows(logits.contiguous(memory_format=torch.channels_last), target)
-    assert together.dtype == torch.float64
-    assert torch.equal(together.nan_to_num(-1), alone.nan_to_num(-1))
-    assert torch.equal(together.nan_to_num(-1), strided.nan_to_num(-1))
-
-
-@every_metric
-@every_kind
-def test_metric_leaves_out_images_that_are_ignored_altogether(name, kind):
-    metric = build(name, kind)
-    logits, target = batch(kind)
-    expected = metric.of(metric.rows(logits, target))
-    nothing = metric.rows(logits[:1], torch.full_like(target[:1], VOID))
-    assert torch.isnan(torch.tensor(metric.of(nothing)))
-    assert metric.of(torch.cat([metric.rows(logits, target), nothing])) == expected
-
-
-@every_metric
-@every_kind
-def test_metric_does_not_see_predictions_on_ignored_pixels(name, kind):
-    metric = build(name, kind)
-    logits, target = batch(kind)
-    target[..., 4:9, 3:12] = VOID
-    changed = logits.clone()
-    changed[..., 4:9, 3:12] *= -1
     expected = metric.rows(logits, target)
-    assert torch.equal(metric.rows(changed, target).nan_to_num(-1), expected.nan_to_num(-1))
+    strided = metric.rows(logits.contiguous(memory_format=torch.channels_last), target)
+    assert expected.dtype == torch.float64
+    assert torch.equal(strided.nan_to_num(-1), expected.nan_to_num(-1))
 
 
 @every_metric
 @every_kind
-def test_metric_takes_any_integer_target_and_half_precision(name, kind):
+def test_metric_of_an_image_that_is_ignored_altogether_is_undefined(name, kind):
+    metric = build(name, kind)
+    logits, target = batch(kind)
+    assert torch.tensor(metric.of(metric.rows(logits, torch.full_like(target, VOID)))).isnan()
+
+
+@every_metric
+@every_kind
+def test_metric_of_bf16_logits_is_exactly_that_of_the_same_in_float32(name, kind):
     metric = build(name, kind)
     logits, target = batch(kind)
     logits = logits.bfloat16()
     expected = metric.rows(logits.float(), target)
-    for dtype in (torch.uint8, torch.int32):
-        assert torch.equal(metric.rows(logits, target.to(dtype)).nan_to_num(-1), expected.nan_to_num(-1))
+    assert torch.equal(metric.rows(logits, target).nan_to_num(-1), expected.nan_to_num(-1))
 
 
 @every_metric

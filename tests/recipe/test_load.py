@@ -53,6 +53,7 @@ EXAMPLES = {
     "num_grid_xy": "[4, 4]",
     "magnitude": "3",
     "min_max_height": "[20, 40]",
+    "mask_indices": "[1, 2]",
 }
 
 

@@ -10,35 +10,14 @@ import pytest
 from typer.main import get_command
 
 from segkit import cli
+from segkit.cli import train
 from segkit.errors import SegkitError, TrainingError
+from tests.recipe.cases import written
+from tests.recipe.test_problems import FIVE
 
-from .recipe.cases import written
-from .recipe.test_problems import FIVE
-
+PLUGINS = ["--plugins", "--no-plugins"]
+QUIET = ["--quiet", "-q"]
 SLOW = ["torch", "torchvision", "timm", "albumentations", "segmentation_models_pytorch", "cv2", "matplotlib"]
-
-
-class Said:
-    """What a command said and how it ended."""
-
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-
-@pytest.fixture
-def segkit(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    def call(*words: str) -> Said:
-        monkeypatch.setattr(sys, "argv", ["segkit", *words])
-        capsys.readouterr()
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        captured = capsys.readouterr()
-        return Said(code, captured.out, captured.err)
-
-    return call
 
 
 def test_verbs_and_their_options_are_these() -> None:
@@ -49,17 +28,23 @@ def test_verbs_and_their_options_are_these() -> None:
         for name, command in commands.commands.items()
     }
     assert surface == {
-        "run": ["recipe", "--set", "--runs", "--plugins", "--demo", "--quiet", "-q"],
-        "check": ["recipe", "--set", "--plugins", "--demo", "--quiet", "-q", "--json"],
-        "list": ["kind", "--plugins", "--json"],
-        "show": ["kind", "name", "--plugins", "--json"],
-        "schema": ["--plugins"],
-        "report": ["run", "--quiet", "-q"],
+        "run": ["recipe", "--set", "--runs", *PLUGINS, "--demo", *QUIET],
+        "check": ["recipe", "--set", *PLUGINS, "--demo", *QUIET, "--json"],
+        "list": ["kind", *PLUGINS, "--json"],
+        "show": ["kind", "name", *PLUGINS, "--json"],
+        "schema": PLUGINS,
+        "new": ["kind", "name", "--into", *QUIET],
+        "test-plugin": ["target", *PLUGINS, *QUIET, "--json"],
+        "evaluate": ["run", "--set", *PLUGINS, *QUIET, "--json"],
+        "report": ["run", *QUIET],
         "data": [],
     }
 
 
-@pytest.mark.parametrize("verb", ["run", "check", "list", "show", "schema", "report", "data fetch"])
+@pytest.mark.parametrize(
+    "verb",
+    ["run", "check", "list", "show", "schema", "evaluate", "report", "new", "test-plugin", "data fetch"],
+)
 def test_every_verb_has_help_with_an_example(segkit: Any, verb: str) -> None:
     said = segkit(*verb.split(), "--help")
     assert said.code == 0
@@ -176,20 +161,6 @@ def test_list_and_show_in_words(segkit: Any) -> None:
     assert "border_mode" in segkit("show", "transform", "Rotate").out
 
 
-def test_plugins_are_listed_too(segkit: Any, tmp_path: Path) -> None:
-    from segkit.registry import LOSSES
-
-    (tmp_path / "mine.py").write_text(
-        'from segkit.registry import LOSSES\n\n@LOSSES.register("shown_loss")\n'
-        'def shown_loss(task):\n    """Something of mine."""\n'
-    )
-    try:
-        assert "Something of mine." in segkit("list", "losses", "--plugins", str(tmp_path)).out
-        assert "It has no options." in segkit("show", "loss", "shown_loss").out
-    finally:
-        LOSSES._entries.pop("shown_loss")
-
-
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -227,7 +198,7 @@ def test_mistakes_in_the_command_end_with_2(segkit: Any, words: list[str]) -> No
 
 
 def ending(error: BaseException) -> Any:
-    def load(*_: object) -> None:
+    def load(*_: object, **__: object) -> None:
         raise error
 
     return load
@@ -250,7 +221,7 @@ def ending(error: BaseException) -> Any:
 def test_exit_codes(
     segkit: Any, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, message: str
 ) -> None:
-    monkeypatch.setattr(cli, "_load", ending(error))
+    monkeypatch.setattr(train, "load", ending(error))
     said = segkit("check", "recipe.yaml")
     assert said.code == code
     assert message in said.err

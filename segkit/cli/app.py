@@ -1,0 +1,50 @@
+"""The command line as a whole: its verbs hang on `app`, and `main` runs one of them."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from segkit.errors import SegkitError
+
+app = typer.Typer(
+    name="segkit",
+    help="Train, score and explain image segmentation models from recipes.",
+    epilog="With --traceback, any verb shows where in the code an error was raised.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def example(verb: str) -> str:
+    """The last line of a verb's help."""
+    return f"Example: segkit {verb}"
+
+
+def main() -> None:
+    """Run the command line; exit codes as documented: 0 done, 1 failed, 2 the user's, 130 interrupted."""
+    with_traceback = "--traceback" in sys.argv
+    arguments = [word for word in sys.argv[1:] if word != "--traceback"]
+    try:
+        app(arguments)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except Exception as error:
+        if with_traceback:
+            import traceback
+
+            traceback.print_exception(error)
+        else:
+            from segkit.console import error_panel
+
+            error_panel(error if isinstance(error, SegkitError) else _unforeseen(error))
+        raise SystemExit(error.exit_code if isinstance(error, SegkitError) else 1) from None
+
+
+def _unforeseen(error: Exception) -> SegkitError:
+    """What nobody has found words for yet."""
+    what = f"{type(error).__name__}: {error}".rstrip(": ")
+    return SegkitError(f"segkit failed: {what}", hint="the same command with --traceback shows where")

@@ -1,0 +1,91 @@
+"""Arguments that several verbs share, and what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from segkit.errors import Problem
+
+if TYPE_CHECKING:
+    from segkit.recipe import Recipe
+
+RecipeArgument = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe YAML file.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Change a value of the recipe; repeatable."),
+]
+PluginsOption = Annotated[
+    list[Path] | None,
+    typer.Option("--plugins", metavar="DIR", help="Load parts from a folder or file; repeatable."),
+]
+NoPluginsOption = Annotated[
+    bool,
+    typer.Option("--no-plugins", help="Load named plugins only: not ./plugins, and no installed ones."),
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+DemoOption = Annotated[
+    bool, typer.Option("--demo", help="Run on synthetic lesions instead of the recipe's data.")
+]
+
+
+def load(
+    recipe: Path,
+    overrides: list[str] | None,
+    plugins: list[Path] | None,
+    no_plugins: bool,
+    *,
+    demo: bool = False,
+    quiet: bool = False,
+) -> Recipe:
+    """Read a recipe with the plugins of all doors, and say which those are."""
+    from segkit.console import say_plugins
+    from segkit.plugins import loaded_plugins
+    from segkit.recipe import load_recipe
+
+    open_doors(no_plugins)
+    loaded = load_recipe(recipe, overrides or (), plugins or (), demo=demo)
+    if not quiet:
+        say_plugins(loaded_plugins())
+    return loaded
+
+
+def load_parts(plugins: list[Path] | None, no_plugins: bool, *, quiet: bool = False) -> None:
+    """Load every part there is, through all doors, and say where from and what could not be loaded."""
+    from segkit.console import say_plugins, warn
+    from segkit.plugins import broken_plugins, load_installed, load_plugin, loaded_plugins
+
+    open_doors(no_plugins)
+    for plugin in plugins or ():
+        load_plugin(plugin, "--plugins")
+    load_installed()
+    if not quiet:
+        say_plugins(loaded_plugins())
+    for error in broken_plugins():
+        warn(error)
+
+
+def open_doors(no_plugins: bool) -> None:
+    """Load built-in parts and, unless told otherwise, the plugins of the working directory."""
+    from segkit.plugins import leave_installed_out, load_builtins, load_plugins_here
+
+    load_builtins()
+    if no_plugins:
+        leave_installed_out()
+    else:
+        load_plugins_here()
+
+
+def problems_as_json(problems: Sequence[Problem]) -> list[dict[str, Any]]:
+    """Problems as plain data."""
+    return [
+        {
+            "file": problem.file, "line": problem.line, "path": problem.path,
+            "problem": problem.problem, "hint": problem.hint,
+        }
+        for problem in problems
+    ]  # fmt: skip

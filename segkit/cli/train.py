@@ -1,0 +1,118 @@
+"""What is done with a recipe and its runs: run, check, evaluate, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from segkit.cli.app import app, example
+from segkit.cli.options import (
+    DemoOption,
+    JsonOption,
+    NoPluginsOption,
+    PluginsOption,
+    QuietOption,
+    RecipeArgument,
+    SetOption,
+    load,
+    open_doors,
+    problems_as_json,
+)
+from segkit.errors import SegkitError
+
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")]
+
+
+@app.command(epilog=example("run recipes/quickstart.yaml --set training.epochs=2"))
+def run(
+    recipe: RecipeArgument,
+    overrides: SetOption = None,
+    runs: Annotated[Path, typer.Option(metavar="DIR", help="Where run directories go.")] = Path("runs"),
+    plugins: PluginsOption = None,
+    no_plugins: NoPluginsOption = False,
+    demo: DemoOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Train what a recipe describes, score it, and write a report."""
+    from segkit.console import RunView
+
+    loaded = load(recipe, overrides, plugins, no_plugins, demo=demo, quiet=quiet)
+    with RunView(quiet=quiet) as view:
+        view.note("Loading torch and friends")
+        from segkit.run import run as run_recipe
+
+        for event in run_recipe(loaded, runs, progress=view.progress):
+            view.show(event)
+
+
+@app.command(epilog=example("check recipes/isic_frozen.yaml"))
+def check(
+    recipe: RecipeArgument,
+    overrides: SetOption = None,
+    plugins: PluginsOption = None,
+    no_plugins: NoPluginsOption = False,
+    demo: DemoOption = False,
+    quiet: QuietOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Tell everything that can be known without training: schema, parts, files, weights, shapes, sizes."""
+    from segkit import console
+
+    quiet = quiet or json
+    try:
+        loaded = load(recipe, overrides, plugins, no_plugins, demo=demo, quiet=quiet)
+        with console.RunView(quiet=quiet) as view:
+            view.note("Loading torch and friends")
+            from segkit.check import check as check_recipe
+
+            report = check_recipe(loaded, view.progress)
+    except SegkitError as error:
+        if not json:
+            raise
+        console.print_json({"ok": False, "errors": problems_as_json(error.problems)})
+        raise typer.Exit(error.exit_code) from None
+    if json:
+        console.print_json({"ok": True, "errors": [], **report.as_json()})
+    elif not quiet:
+        console.print_check(report)
+
+
+@app.command(epilog=example("evaluate runs/quickstart/001"))
+def evaluate(
+    run: RunArgument,
+    overrides: SetOption = None,
+    plugins: PluginsOption = None,
+    no_plugins: NoPluginsOption = False,
+    quiet: QuietOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Score the best weights of a run again: on its own images, or with --set data.source=... on others."""
+    from segkit import console
+    from segkit.run_dir import RunDir
+
+    directory = RunDir.open(run)
+    open_doors(no_plugins)
+    with console.RunView(quiet=quiet or json) as view:
+        view.note("Loading torch and friends")
+        from segkit.trained import open_trained
+
+        trained = open_trained(directory, overrides or (), plugins or (), view.progress)
+        scores = trained.scores(view.progress)
+    if json:
+        console.print_json({**trained.as_json(), "metrics": scores.metrics, "loss": scores.loss})
+    elif not quiet:
+        console.print_scores(trained, scores)
+
+
+@app.command(epilog=example("report runs/quickstart/001"))
+def report(run: RunArgument, quiet: QuietOption = False) -> None:
+    """Write the report of a run again."""
+    from segkit import console
+    from segkit.report import write_report
+    from segkit.run_dir import RunDir
+
+    page = write_report(RunDir.open(run))
+    if not quiet:
+        console.say(f"Report: {page}")

@@ -1,0 +1,61 @@
+"""What is known of a plugin that was loaded."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+Door = Literal["recipe", "--plugins", "working directory", "installed"]
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A plugin that was loaded.
+
+    Args:
+        name: of its file or folder, or of its entry point.
+        door: how it came in.
+        path: its file, or its folder.
+        digest: SHA-256 over its Python files.
+        parts: kind and name of what it registers.
+        package: name and version of the installed package it belongs to, such as "segkit-wavelets 0.3".
+    """
+
+    name: str
+    door: Door
+    path: Path
+    digest: str
+    parts: tuple[tuple[str, str], ...] = ()
+    package: str = ""
+
+    @property
+    def origin(self) -> str:
+        """The installed package, or else the path."""
+        return self.package or str(self.path)
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain data, for a run's record."""
+        return {**asdict(self), "path": str(self.path), "parts": [" ".join(part) for part in self.parts]}
+
+
+def plugin_path(file: Path) -> Path:
+    """What a plugin is known by: its file, or the folder whose `__init__.py` it is."""
+    return file.parent if file.name == "__init__.py" else file
+
+
+def source_digest(path: Path) -> str:
+    """SHA-256 over names and bytes of a plugin's Python files; its tests change nothing."""
+    files = sorted(path.rglob("*.py")) if path.is_dir() else [path]
+    total = hashlib.sha256()
+    for file in files:
+        if not is_test(file):
+            name = file.relative_to(path).as_posix() if path.is_dir() else ""
+            total.update(f"{name}:{file.stat().st_size}:".encode() + file.read_bytes())
+    return total.hexdigest()
+
+
+def is_test(file: Path) -> bool:
+    """Whether a file is there for pytest."""
+    return file.name == "conftest.py" or file.name.startswith("test_")

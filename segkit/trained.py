@@ -1,0 +1,126 @@
+"""A finished run, opened again: its recipe, its best weights, and what has changed since."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from segkit.assemble import Assembly, Progress, assemble
+from segkit.checkpoint import load_weights
+from segkit.environment import data_digests
+from segkit.errors import Problem, SegkitError
+from segkit.fabric import make_fabric, place
+from segkit.plugins import Plugin, find, load_plugin, loaded_plugins
+from segkit.recipe import Recipe, load_recipe
+from segkit.run_dir import RunDir
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+    from segkit.evaluate import Scores
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained model with the data it is scored on.
+
+    Args:
+        run: where it comes from.
+        assembly: with the weights of the best epoch, on the fabric's device.
+        fabric: device and precision, as in training.
+        warnings: what is not as it was when the model was trained, in whole sentences.
+    """
+
+    run: RunDir
+    assembly: Assembly
+    fabric: Fabric
+    warnings: list[str]
+
+    def as_json(self) -> dict[str, Any]:
+        """What was opened, as plain data."""
+        split = self.assembly.reported_on
+        return {
+            "run": str(self.run.path),
+            "split": split,
+            "images": len(self.assembly.splits[split]),
+            "warnings": self.warnings,
+        }
+
+    def scores(self, progress: Progress = lambda label, done, total: None) -> Scores:
+        """Score it on the split that its run reports."""
+        return self.assembly.scorer(self.assembly.reported_on, self.fabric, progress)(self.assembly.model)
+
+
+def open_trained(
+    run: RunDir,
+    overrides: Sequence[str] = (),
+    plugins: Sequence[Path] = (),
+    progress: Progress = lambda label, done, total: None,
+) -> Trained:
+    """Open a finished run. No code that it names is run: plugins are those that the user names now.
+
+    Args:
+        run: a complete run directory.
+        overrides: changes of its recipe, as `--set` takes them; other data, say.
+        plugins: files or folders with the parts that it used.
+        progress: told a label, how much is done, and how much there is.
+
+    Raises:
+        SegkitError: if a plugin that it used is not loaded, or recipe, data or checkpoint are at fault.
+    """
+    for plugin in plugins:
+        load_plugin(plugin, "--plugins")
+    recorded = run.read_environment()
+    warnings = compare_plugins(run, recorded.get("plugins", []))
+    recipe: Recipe = load_recipe(run.recipe, ["plugins=[]", *overrides])
+    fabric = make_fabric(recipe.training)
+    assembly = assemble(recipe, progress, pretrained=False)
+    reported = assembly.reported_on
+    if data_digests({reported: assembly.splits[reported]})[reported] != recorded["data_digests"].get(
+        reported
+    ):
+        warnings.append(f"The {reported} images are not those that the run reports its scores on.")
+    load_weights(assembly.model, run.checkpoints / "best.safetensors")
+    place(assembly.model, fabric, recipe.training)
+    return Trained(run, assembly, fabric, warnings)
+
+
+def compare_plugins(run: RunDir, recorded: Sequence[dict[str, Any]]) -> list[str]:
+    """What has changed in the plugins that a run used, in whole sentences.
+
+    Raises:
+        SegkitError: for those that are not loaded.
+    """
+    missing: list[Problem] = []
+    warnings: list[str] = []
+    for then in recorded:
+        now = _now(then)
+        if now is None:
+            missing.append(_missing(run, then))
+        elif now.digest != then["digest"]:
+            versions = f": it was {then['package']} and is {now.origin}" if then["package"] else ""
+            warnings.append(f"The plugin {then['name']} has changed since the run{versions}.")
+    if missing:
+        raise SegkitError.of(missing)
+    return warnings
+
+
+def _now(then: dict[str, Any]) -> Plugin | None:
+    """The loaded plugin that has the parts of a recorded one."""
+    parts = [tuple(part.split(" ", 1)) for part in then["parts"]]
+    for kind, name in parts:
+        find(kind, name)  # asks the installed ones
+    return next((plugin for plugin in loaded_plugins() if set(parts) <= set(plugin.parts)), None)
+
+
+def _missing(run: RunDir, then: dict[str, Any]) -> Problem:
+    hint = f"--plugins {then['path']}, if you trust what is there"
+    if then["package"]:
+        hint = f"python -m pip install {then['package'].replace(' ', '==')}"
+    return Problem(
+        f"the run used {', '.join(then['parts'])} of the plugin {then['name']}, which is not loaded",
+        str(run.path),
+        hint=hint,
+    )

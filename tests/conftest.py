@@ -1,0 +1,22 @@
+"""What a test registers or loads is gone after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from segkit.plugins import installed, load, load_builtins
+from segkit.registry import REGISTRIES
+
+
+@pytest.fixture(autouse=True)
+def plugins_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    load_builtins()
+    registries = {kind: dict(registry._entries) for kind, registry in REGISTRIES.items()}
+    monkeypatch.setattr(load, "_loaded", dict(load._loaded))
+    monkeypatch.setattr(installed, "_broken", installed._broken)
+    yield
+    for kind, registry in REGISTRIES.items():
+        registry._entries.clear()
+        registry._entries.update(registries[kind])

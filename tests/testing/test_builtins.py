@@ -1,0 +1,88 @@
+"""Every part that comes with segkit keeps the contract of its kind: because it exists, there is no list.
+
+Of timm's thousand models those are tried that timm itself keeps for tests, and those that recipes here name.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from segkit.plugins import load_builtins
+from segkit.recipe import load_recipe
+from segkit.registry import ENCODERS, REGISTRIES, Entry, Registry
+from segkit.testing import part_checks
+from segkit.testing.check import Check, Point
+from segkit.testing.collect import CONTRACTS
+from segkit.testing.every_part import CHECKS
+from tests.data.cases import NEEDED, save_pair
+
+load_builtins()
+RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
+
+
+def built_in(registry: Registry) -> Iterator[Entry]:
+    """What segkit registers, and the parts of its families."""
+    own = [entry for entry in registry.own() if entry.factory.__module__.startswith("segkit.")]
+    yield from own
+    names = encoder_names() if registry is ENCODERS else set(registry.names()) - {entry.name for entry in own}
+    for name in sorted(names):
+        entry = registry.get(name)
+        assert entry is not None
+        yield entry
+
+
+def encoder_names() -> set[str]:
+    named = {load_recipe(path).model.encoder.name for path in RECIPES}
+    return named | {name for name in ENCODERS.names() if name.startswith("test_")}
+
+
+@cache
+def options_of(kind: str, name: str) -> dict[str, Any]:
+    """What a part cannot be tried without."""
+    if kind != "source":
+        return NEEDED.get(name, {}) if kind == "transform" else {}
+    if name == "isic2016" and "SEGKIT_TEST_DATA" not in os.environ:
+        pytest.skip("SEGKIT_TEST_DATA is not set: no ISIC images")
+    folder = Path(tempfile.mkdtemp(prefix="segkit"))
+    atexit.register(shutil.rmtree, folder)
+    for number in range(3):
+        save_pair(folder / f"images/{number}.png", folder / f"masks/{number}.png")
+    (folder / "all.csv").write_text(
+        "image,mask\n" + "".join(f"images/{n}.png,masks/{n}.png\n" for n in range(3))
+    )
+    options = {
+        "isic2016": {"root": Path(os.environ.get("SEGKIT_TEST_DATA", ""), "data", "isic2016").absolute()},
+        "folder": {"images": folder / "images", "masks": folder / "masks"},
+        "manifest": {"file": folder / "all.csv"},
+    }
+    return options.get(name, {})
+
+
+CASES = [
+    pytest.param(entry, point, id=f"{entry.kind}-{entry.name}-{point.__name__}")
+    for registry in REGISTRIES.values()
+    for entry in built_in(registry)
+    for point in (*CHECKS, *CONTRACTS[entry.kind])
+]
+
+
+@cache
+def checks_of(kind: str, name: str) -> list[Check]:
+    entry = REGISTRIES[kind].get(name)
+    assert entry is not None
+    return part_checks(entry, options_of(kind, name))
+
+
+@pytest.mark.parametrize(("entry", "point"), CASES)
+def test_a_built_in_part_keeps_its_contract(entry: Entry, point: Point) -> None:
+    (check,) = [check for check in checks_of(entry.kind, entry.name) if check.point is point]
+    check()

@@ -1,0 +1,357 @@
+"""Every point of the contract of losses catches a loss that breaks it, and says what to change."""
+
+from __future__ import annotations
+
+import random
+import re
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from segkit.contracts import Task
+from segkit.errors import PartError
+from segkit.registry import LOSSES, entry_of
+from segkit.testing import Check, ContractError, Subject
+from segkit.testing import losses as points
+
+
+def known(task: Task, target):
+    return target == target if task.ignore_index is None else target != task.ignore_index
+
+
+def bce(logits, truth):
+    return F.binary_cross_entropy_with_logits(logits[:, 0].float(), truth.float(), reduction="none")
+
+
+def good(task: Task):
+    """Ten lines that keep every point: the mean cross-entropy of known pixels."""
+    if task.kind != "binary":
+        raise PartError("good is for binary tasks")
+
+    def loss(logits, target):
+        pixels = known(task, target)
+        return (bce(logits, target == 1) * pixels).sum() / pixels.sum().clamp_min(1)
+
+    return loss
+
+
+def below_zero(task: Task):
+    """A loss may be negative, and may fit multiclass tasks alone."""
+    if task.kind != "multiclass":
+        raise PartError("below_zero is for multiclass tasks")
+
+    def loss(logits, target):
+        pixels = known(task, target)
+        labels = target.long().masked_fill(~pixels, 0)
+        right = logits.float().softmax(1).gather(1, labels[:, None])[:, 0]
+        return -(right * pixels).mean()
+
+    return loss
+
+
+def tried(point, factory) -> None:
+    Check(Subject(entry_of(LOSSES, "broken", factory), {}), point)()
+
+
+def binary(compute):
+    """A loss for binary tasks from (task, logits, target) -> value."""
+
+    def factory(task: Task):
+        good(task)
+        return lambda logits, target: compute(task, logits, target)
+
+    return factory
+
+
+@pytest.mark.parametrize("factory", [good, below_zero])
+@pytest.mark.parametrize("point", points.CHECKS, ids=lambda point: point.__name__)
+def test_point_is_kept_by_ten_lines(point, factory):
+    tried(point, factory)
+
+
+def of_good(task, logits, target):
+    return good(task)(logits, target)
+
+
+def masked_mean(task, values, target):
+    pixels = known(task, target)
+    return (values * pixels).sum() / pixels.sum().clamp_min(1)
+
+
+def sigmoid_logarithm(task, logits, target):
+    p, truth = logits[:, 0].sigmoid(), (target == 1).float()
+    return masked_mean(task, -truth * p.log() - (1 - truth) * (1 - p).log(), target)
+
+
+def dice_without_smoothing(task, logits, target):
+    p, truth = logits[:, 0].sigmoid() * known(task, target), target == 1
+    return 1 - 2 * (p * truth).sum() / (p.relu() * truth).sum()
+
+
+def square_root(task, logits, target):
+    """Finite, but its slope is infinite where the prediction is right."""
+    return masked_mean(task, (logits[:, 0].sigmoid() - (target == 1).float()).abs().sqrt(), target)
+
+
+def too_large_for_half(task, logits, target):
+    sign = 1 - 2 * (target == 1).to(logits.dtype)
+    return masked_mean(task, (logits[:, 0] * sign).clamp(max=60).exp().log1p(), target)
+
+
+def unsigned(task, logits, target):
+    truth = (target * 2 - 1).float()  # -1 is 255 in uint8
+    return masked_mean(task, F.softplus(-logits[:, 0] * truth), target)
+
+
+def only_long(task, logits, target):
+    labels = target.masked_fill(~known(task, target), 0)
+    two = torch.cat([torch.zeros_like(logits), logits], 1).float()
+    return masked_mean(task, F.cross_entropy(two, labels, reduction="none"), target)
+
+
+def never_none(task, logits, target):
+    pixels = (target != task.ignore_index).float()
+    return (bce(logits, target == 1) * pixels).sum() / pixels.sum().clamp_min(1)
+
+
+def none_is_background(task, logits, target):
+    pixels = target != (0 if task.ignore_index is None else task.ignore_index)
+    return (bce(logits, target == 1) * pixels).sum() / pixels.sum().clamp_min(1)
+
+
+def ignores_255(task, logits, target):
+    return good(Task("binary", ("lesion",), 255))(logits, target)
+
+
+def ignores_nothing(task, logits, target):
+    return bce(logits, target == 1).mean()
+
+
+def weighed_by_label(task, logits, target):
+    pixels = known(task, target)
+    spread = (target == task.ignore_index).float() * target
+    return (bce(logits, target == 1) * pixels).mean() + 0 * logits.sum() + spread.mean()
+
+
+def wraps_ignored(task, logits, target):
+    weight = (target + 1).float() if task.ignore_index == 255 else 1.0  # 255 + 1 is 0 in uint8
+    pixels = known(task, target)
+    return (bce(logits, target == 1) * pixels).mean() + torch.as_tensor(weight).mean() / 100
+
+
+def one_hot(task, logits, target):
+    truth = F.one_hot(target.long(), 2)[..., 1]
+    return masked_mean(task, bce(logits, truth), target)
+
+
+def gradient_everywhere(task, logits, target):
+    pixels = known(task, target)
+    hidden = logits[:, 0] * ~pixels
+    return of_good(task, logits, target) + (hidden - hidden.detach()).sum()
+
+
+def drops_images(task, logits, target):
+    whole = known(task, target).all(-1).all(-1)
+    return (bce(logits, target == 1).mean((1, 2)) * whole).sum()
+
+
+def divides_by_known(task, logits, target):
+    pixels = known(task, target)
+    return (bce(logits, target == 1) * pixels).sum() / pixels.sum()
+
+
+def constant_without_known(task, logits, target):
+    return of_good(task, logits, target) if known(task, target).any() else torch.tensor(0.0)
+
+
+def pushes_without_known(task, logits, target):
+    return of_good(task, logits, target) if known(task, target).any() else logits.mean()
+
+
+def with_noise(task, logits, target):
+    return of_good(task, logits, target) * (1 + torch.rand(()))
+
+
+def with_noisy_gradient(task, logits, target):
+    value = logits.detach()
+    return of_good(task, value + (logits - value) * random.random(), target)
+
+
+def with_memory(task: Task):
+    steps = []
+
+    def loss(logits, target):
+        steps.append(1)
+        return good(task)(logits, target) * len(steps)
+
+    return loss
+
+
+def replaces_in_target(task, logits, target):
+    pixels = known(task, target)
+    target[~pixels] = 0
+    return masked_mean(task, bce(logits, target == 1) * pixels, target)
+
+
+def clamps_logits(task, logits, target):
+    return of_good(task, logits.clamp_(-1, 1), target)
+
+
+def fits_nothing(task: Task):
+    raise PartError(f"no {task.kind}")
+
+
+def first_pixels_only(task, logits, target):
+    if len(logits) < 2:
+        raise ValueError("a batch has two images")
+    return of_good(task, logits, target)
+
+
+def divides_by_other_images(task, logits, target):
+    return of_good(task, logits, target) / (len(logits) - 1)
+
+
+def peeks(task, logits, target):
+    return of_good(task, logits.detach(), target)
+
+
+def not_differentiable(task, logits, target):
+    return ((logits[:, 0] > 0) != (target == 1)).float().mean()
+
+
+def uphill(task, logits, target):
+    value = of_good(task, logits, target)
+    return 2 * value.detach() - value
+
+
+def flat(task, logits, target):
+    return (
+        of_good(task, logits, target) + 0 * logits.sum() - (g := of_good(task, logits, target)) + g.detach()
+    )
+
+
+BROKEN = {
+    points.it_fits_some_task: [
+        (fits_nothing, "it refuses every task (binary: no binary; multiclass: no multiclass; multilabel: no"),
+    ],
+    points.it_gives_one_finite_number: [
+        (
+            binary(lambda task, logits, target: bce(logits, target == 1)),
+            "the shape (3, 24, 20), which is not",
+        ),
+        (binary(lambda task, logits, target: 0.5), "binary: the loss is a float, not a tensor"),
+        (binary(lambda task, logits, target: (logits > 0).sum()), "binary: the loss is of type int64"),
+        (binary(lambda task, logits, target: logits.mean() / 0), "binary: the loss of random logits is"),
+        (
+            binary(lambda task, logits, target: logits[:, 1].mean()),
+            "binary: it fails: IndexError: index 1 is",
+        ),
+    ],
+    points.a_better_prediction_has_a_smaller_loss: [
+        (binary(lambda task, logits, target: -of_good(task, logits, target)), "these three must rise"),
+        (binary(lambda task, logits, target: logits.mean() ** 2), "for a perfect prediction, "),
+    ],
+    points.its_gradient_leads_downhill: [
+        (binary(peeks), "binary: the loss has no gradient at all"),
+        (binary(not_differentiable), "binary: the loss has no gradient at all"),
+        (binary(flat), "binary: the gradient of a wrong prediction is zero everywhere"),
+        (binary(uphill), "binary: steps against the gradient lead from a loss of ...not down"),
+    ],
+    points.a_single_image_is_enough: [
+        (binary(first_pixels_only), "ValueError: a batch has two images\n  try: the last batch of an epoch"),
+        (binary(divides_by_other_images), "binary: the loss of a single image is inf"),
+    ],
+    points.empty_and_full_targets_stay_finite: [
+        (binary(dice_without_smoothing), "binary: the loss of targets that are empty is"),
+    ],
+    points.very_sure_logits_stay_finite: [
+        (binary(sigmoid_logarithm), "binary: the loss of logits of +-10000 that are right is nan"),
+        (
+            binary(square_root),
+            "binary: the gradient of logits of +-10000 that are right is not finite for ...of 1440 ",
+        ),
+    ],
+    points.half_precision_logits_stay_finite: [
+        (binary(too_large_for_half), "binary: the loss of float16 logits is inf\n  try: begin with logits ="),
+    ],
+    points.any_integer_target_gives_the_same_loss: [
+        (
+            binary(unsigned),
+            "for an int64 target and ...for the same as uint8\n  try: begin with target = target.long()",
+        ),
+        (
+            binary(only_long),
+            "binary: it fails: RuntimeError: expected scalar type Long but found Byte\n  try: begin",
+        ),
+    ],
+    points.it_works_where_nothing_is_ignored: [
+        (
+            binary(never_none),
+            "AttributeError: 'bool' object has no attribute 'float'\n  try: task.ignore_index",
+        ),
+        (binary(none_is_background), "binary: the loss of a target without ignored pixels is 0."),
+    ],
+    points.ignored_pixels_do_not_matter: [
+        (
+            binary(ignores_nothing),
+            "when the logits of ignored pixels change\n  try: multiply what each pixel adds",
+        ),
+        (binary(ignores_255), "when ignored pixels are 7 and task.ignore_index is 7, not 255"),
+        (
+            binary(weighed_by_label),
+            "when ignored pixels are 7 and task.ignore_index is 7, not 255\n  try: ask",
+        ),
+        (binary(wraps_ignored), "binary: the loss of a target with ignored pixels is ...for uint8"),
+        (
+            binary(one_hot),
+            "Class values must be smaller than num_classes.\n  try: labels such as 255 fit no class",
+        ),
+    ],
+    points.ignored_pixels_get_no_gradient: [
+        (binary(gradient_everywhere), "binary: a gradient of 1 reaches ignored pixels"),
+        (binary(drops_images), "binary: no gradient reaches the pixels beside ignored ones"),
+    ],
+    points.wholly_ignored_images_teach_nothing: [
+        (binary(divides_by_known), "binary: the loss of a batch of nothing but ignored pixels is nan"),
+        (binary(constant_without_known), "the loss has no gradient at all\n  try: compute with torch alone"),
+        (binary(pushes_without_known), "binary: a batch of nothing but ignored pixels has a gradient"),
+    ],
+    points.the_same_batch_gives_the_same_loss: [
+        (binary(with_noise), "binary: the loss of one batch is "),
+        (binary(with_noisy_gradient), "binary: the gradient of one batch is another one later"),
+        (with_memory, "use nothing random, and keep nothing from one batch to the next"),
+    ],
+    points.its_arguments_stay_as_they_are: [
+        (
+            binary(replaces_in_target),
+            "binary: it changes the target that it is given\n  try: operations that end",
+        ),
+        (binary(clamps_logits), "binary: it changes the logits that it is given"),
+    ],
+}
+CAUGHT = [(point, *broken) for point, all_broken in BROKEN.items() for broken in all_broken]
+
+
+@pytest.mark.parametrize(("point", "factory", "message"), CAUGHT)
+def test_point_catches(point, factory, message):
+    pattern = ".*".join(map(re.escape, message.split("...")))
+    with pytest.raises(ContractError, match=pattern):
+        tried(point, factory)
+
+
+def test_every_point_is_shown_to_catch_something():
+    assert list(BROKEN) == list(points.CHECKS)
+
+
+def test_problem_names_the_line_of_the_loss():
+    with pytest.raises(ContractError) as caught:
+        tried(points.any_integer_target_gives_the_same_loss, binary(only_long))
+    line = only_long.__code__.co_firstlineno + 3
+    assert caught.value.problems[0].where == f"{__file__}:{line}"
+
+
+def test_trying_leaves_the_random_state_alone():
+    before = torch.random.get_rng_state()
+    tried(points.it_gives_one_finite_number, binary(lambda *given: of_good(*given) + 0 * torch.rand(())))
+    assert torch.equal(torch.random.get_rng_state(), before)
