@@ -1,9 +1,9 @@
-"""Puts measured runs into results.md, so that no number in it is typed.
+"""Puts measured runs into results.md and the READMEs of plugins, so that no number in them is typed.
 
     python docs/results.py runs/isic_frozen/001 runs/isic_finetune/001 ...
 
-reads run directories into results.json and renders the tables of results.md from it; without arguments it
-renders them again.
+reads run directories into results.json, where they take the place of former runs of the same name, and
+renders the tables from it; without arguments it renders them again.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
+PLUGINS = HERE.parent / "plugins"
 SHOWN = ("iou", "dice", "iou_dataset", "iou_soft", "thresholded_iou", "boundary_iou", "hd95")
 
 
@@ -41,6 +42,9 @@ def collect(run: Path) -> dict[str, Any]:
         "minutes": summary["seconds"] / 60,
         "images_per_second": summary["images_per_second"],
         "parameters": summary["parameters"],
+        "decoder_parameters": sum(
+            stage["parameters"] for stage in summary["stages"] if stage["part"] == "decoder"
+        ),
         "published": (summary["reference"] or {}).get("metrics", {}).get("iou"),
         "encoder_unchanged": (summary["frozen_encoder"] or {}).get("unchanged"),
     }
@@ -90,6 +94,32 @@ def tables(results: list[dict[str, Any]]) -> str:
     return "\n\n".join([*blocks, "Commands, dates and machines:\n\n" + "\n".join(ran)])
 
 
+def comparison(results: list[dict[str, Any]]) -> str:
+    """A plugin beside what it is compared with."""
+    metrics = ("iou", "dice", "boundary_iou", "hd95")
+    head = ["recipe", *metrics, "iou of the last epoch", "parameters", "of the decoder"]
+    rows = [
+        [
+            f"`{one['recipe']}`", *(f"{one['scores'][name]:.4f}" for name in metrics),
+            f"{one['last_iou']:.4f}", f"{one['parameters']['total']:,}",
+            f"{one['decoder_parameters']:,}" if "decoder_parameters" in one else "",
+        ]
+        for one in results
+    ]  # fmt: skip
+    return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
+
+
+def rendered_plugin(page: str, results: list[dict[str, Any]]) -> str:
+    """A plugin's README with its table made anew: of the recipes that its mark names."""
+    by_name = {one["recipe"]: one for one in results}
+
+    def table(found: re.Match[str]) -> str:
+        rows = comparison([by_name[name] for name in found[1].split()])
+        return f"<!-- measured: {found[1]} -->\n{rows}\n<!-- end of measured -->"
+
+    return re.sub(r"<!-- measured: (.*?) -->.*?<!-- end of measured -->", table, page, flags=re.DOTALL)
+
+
 def rendered(page: str, results: list[dict[str, Any]]) -> str:
     """The page with its tables made anew."""
     begin, end = "<!-- measured -->", "<!-- end of measured -->"
@@ -99,10 +129,12 @@ def rendered(page: str, results: list[dict[str, Any]]) -> str:
 def main(runs: list[str]) -> None:
     """Read the runs that are named, and render."""
     file, page = HERE / "results.json", HERE / "results.md"
-    if runs:
-        results = [collect(Path(run)) for run in runs]
-        file.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-    results = json.loads(file.read_text(encoding="utf-8"))
+    former = {one["recipe"]: one for one in json.loads(file.read_text(encoding="utf-8"))}
+    results = list((former | {one["recipe"]: one for one in map(collect, map(Path, runs))}).values())
+    file.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    for readme in PLUGINS.glob("*/README.md"):
+        text = readme.read_text(encoding="utf-8")
+        readme.write_text(rendered_plugin(text, results), encoding="utf-8")
     page.write_text(rendered(page.read_text(encoding="utf-8"), results), encoding="utf-8")
 
 

@@ -14,6 +14,7 @@ from segkit.data.batches import EvalBatches, TrainBatches
 from segkit.data.prepare import Prepared, prepare
 from segkit.data.splits import split_samples
 from segkit.dry_run import Blueprint, build, dry_run
+from segkit.dry_scores import build_loss, build_metric
 from segkit.errors import DataError, Problem
 from segkit.evaluate import Scores, evaluate
 from segkit.losses.weighted_sum import weighted_sum
@@ -103,14 +104,15 @@ class Assembly:
 
 
 def assemble(
-    recipe: Recipe, progress: Progress = lambda label, done, total: None, *, pretrained: bool = True
+    recipe: Recipe, progress: Progress = lambda label, done, total: None, *, to_train: bool = True
 ) -> Assembly:
     """Build everything a recipe names, from the same random state every time.
 
     Args:
         recipe: as `load_recipe` gives it.
         progress: told a label, how much is done, and how much there is.
-        pretrained: read the encoder's pretrained weights; needless where a checkpoint brings all weights.
+        to_train: false for a model whose weights come from a checkpoint: no pretrained weights are read, and
+            of the images only those that scores are reported on.
 
     Raises:
         SegkitError: whatever is wrong with data, weights or shapes, before any training.
@@ -118,17 +120,19 @@ def assemble(
     samples = find_samples(recipe)
     blueprint = dry_run(recipe.model, recipe.data)
     task = recipe.data.goal
-    model = build_model(recipe, blueprint, pretrained=pretrained)
+    model = build_model(recipe, blueprint, pretrained=to_train)
+    reported_on = "test" if samples.get("test") else "val"
+    read = samples if to_train else {reported_on: samples[reported_on]}
     return Assembly(
         recipe=recipe,
         task=task,
         model=model,
         stages=blueprint.stages,
-        loss=weighted_sum([(part.weight, build(part, task)) for part in recipe.loss]),
-        metrics={part.name: build(part, task) for part in recipe.metrics},
-        splits=prepare_splits(recipe, samples, progress),
+        loss=weighted_sum([(part.weight, build_loss(part, task)) for part in recipe.loss]),
+        metrics={part.name: build_metric(part, task) for part in recipe.metrics},
+        splits=prepare_splits(recipe, read, progress),
         scored_on="val" if samples.get("val") else "test",
-        reported_on="test" if samples.get("test") else "val",
+        reported_on=reported_on,
     )
 
 

@@ -13,6 +13,7 @@ from torch import nn
 from segkit.assemble import Progress, find_samples, prepare_splits, warnings_for
 from segkit.contracts import ParameterGroups
 from segkit.dry_run import build, dry_run
+from segkit.dry_scores import build_loss, build_metric
 from segkit.encoders.weights import find_weights
 from segkit.errors import Problem, SegkitError
 from segkit.events import Stage
@@ -66,8 +67,10 @@ def check(recipe: Recipe, progress: Progress = lambda label, done, total: None) 
     attempt(partial(choose_device, recipe.training))
     samples = attempt(partial(find_samples, recipe))
     blueprint = attempt(partial(dry_run, recipe.model, recipe.data))
-    for scored in (*recipe.loss, *recipe.metrics):
-        attempt(partial(build, scored, recipe.data.goal))
+    for loss in recipe.loss:
+        attempt(partial(build_loss, loss, recipe.data.goal))
+    for metric in recipe.metrics:
+        attempt(partial(build_metric, metric, recipe.data.goal))
     for transform in recipe.data.augment:
         attempt(partial(build, transform))
     attempt(partial(build, recipe.optimizer, _any_parameters()))

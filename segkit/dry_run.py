@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from segkit.recipe.schema import DataSettings, ModelSettings, Part
 
 
+_TEST_PLUGIN = "segkit test-plugin tries the part alone, and --traceback shows the way there"
+
+
 @dataclass(frozen=True)
 class Blueprint:
     """The shape of a model.
@@ -52,7 +55,9 @@ def dry_run(model: ModelSettings, data: DataSettings) -> Blueprint:
         decoder = build(model.decoder, pyramid).eval()
         try:
             maps, decoded = _forward(encoder, decoder, chosen, data.channels, data.size)
-        except (RuntimeError, ValueError, AssertionError, ShapeError) as error:
+        except PartError:
+            raise
+        except Exception as error:
             raise _size_error(model, data, encoder, decoder, chosen, error) from error
         _check_learning(model, data, encoder, decoder, chosen)
         head = head_for(decoded[1], data.goal.channels)
@@ -86,7 +91,7 @@ def build(part: Part, *given: Any, **forced: Any) -> Any:
         raise PartError(
             f"{part.kind} {part.name!r} fails while it is built: {type(error).__name__}: {error}",
             where=line_at_fault(error, entry.where),
-            hint="--traceback shows the way there",
+            hint=_TEST_PLUGIN,
         ) from error
 
 
@@ -106,7 +111,15 @@ def _forward(
     """Shapes of the chosen maps and of the decoder's map."""
     maps = encoder(torch.empty(images, channels, *size, device="meta"))
     features = [maps[stage] for stage in chosen]
-    return [tuple(m.shape) for m in features], tuple(decoder(features).shape)
+    decoded = decoder(features)
+    if not isinstance(decoded, torch.Tensor) or decoded.ndim != 4:
+        shape = f" of shape {tuple(decoded.shape)}" if isinstance(decoded, torch.Tensor) else ""
+        raise PartError(
+            f"{type(decoder).__name__}.forward gives a {type(decoded).__name__}{shape}",
+            where=_line_of(type(decoder)),
+            hint="return one map (B, C, h, w)",
+        )
+    return [tuple(m.shape) for m in features], tuple(decoded.shape)
 
 
 def _size_error(
@@ -120,16 +133,35 @@ def _size_error(
     """Which size would work: multiples of 8, 16 and so on near it that pass the same dry run."""
     height, width = data.size
     problem = f"{model.decoder.name} on {model.encoder.name} does not work on images of {height}x{width}"
+    where = "" if isinstance(error, SegkitError) else _own_line(error, model)
+    if where:  # its author wants to know why, whatever size would do
+        problem += f": {_first_line(error)}"
     for multiple in (8, 16, 32, 64, 128):
         for rounded in (round, math.ceil):
             size = tuple(max(1, rounded(side / multiple)) * multiple for side in data.size)
             try:
                 _forward(encoder, decoder, chosen, data.channels, (size[0], size[1]))
-            except (RuntimeError, ValueError, AssertionError, ShapeError):
+            except Exception:
                 continue
-            return ShapeError(problem, hint=f"data.size: [{size[0]}, {size[1]}] works")
+            return ShapeError(problem, where=where, hint=f"data.size: [{size[0]}, {size[1]}] works")
     hint = error.problems[0].hint if isinstance(error, SegkitError) else ""
+    if where:
+        return PartError(problem, where=where, hint=hint or _TEST_PLUGIN)
     return ShapeError(f"{problem}, nor of any size near it: {_first_line(error)}", hint=hint)
+
+
+def _own_line(error: Exception, model: ModelSettings) -> str:
+    """The line of a plugin's own code that failed; nothing for built-in parts, whose faults are ours."""
+    for part in (model.decoder, model.encoder):
+        defined = entry_for(part).where
+        if (line := line_at_fault(error, defined)) != defined:
+            return line
+    return ""
+
+
+def _line_of(kind: type) -> str:
+    code = getattr(getattr(kind, "forward", None), "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code else ""
 
 
 def _check_learning(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 
@@ -75,7 +76,11 @@ class Registry:
         """The kind as the command line and headings have it: "losses", "decoders"."""
         return f"{self.kind}es" if self.kind.endswith("s") else f"{self.kind}s"
 
-    def register(self, name: str, **traits: Any) -> Callable[[Factory], Factory]:
+    def __call__(self, *_: Any) -> Any:
+        """No decorator: told as such, for those who type it."""
+        raise self._misused(_caller())
+
+    def register(self, name: str = "", /, **traits: Any) -> Callable[[Factory], Factory]:
         """Make a function or class a part under `name`; returns it unchanged.
 
         Raises:
@@ -83,11 +88,9 @@ class Registry:
                 contract.
         """
         if not isinstance(name, str):  # @DECODERS.register without parentheses hands over the factory
-            raise PartError(
-                f"a {self.kind} is registered without a name",
-                where=where_of(name),
-                hint=f'write @{self.plural.upper()}.register("{getattr(name, "__name__", "its_name")}")',
-            )
+            raise self._misused(where_of(name), getattr(name, "__name__", ""))
+        if not name:
+            raise self._misused(_caller())
 
         def decorate(factory: Factory) -> Factory:
             where = where_of(factory)
@@ -106,6 +109,13 @@ class Registry:
     def remove(self, name: str) -> None:
         """Take a registered part out again, as when the rest of its plugin fails."""
         del self._entries[name]
+
+    def _misused(self, where: str, name: str = "") -> PartError:
+        return PartError(
+            f"a {self.kind} is registered without a name",
+            where=where,
+            hint=f'write @{self.plural.upper()}.register("{name or "its_name"}")',
+        )
 
     def _check_name(self, name: str, factory: Callable[..., Any], where: str) -> None:
         if not re.fullmatch(r"[^\W\d_]\w*", name):
@@ -140,6 +150,12 @@ class Registry:
     def near(self, name: str) -> list[str]:
         """Up to three names that the user may have meant, best first."""
         return near(name, self.names())
+
+
+def _caller() -> str:
+    """file:line that called a method of the registry."""
+    frame = sys._getframe(2)
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
 def _is_typed_again(former: Callable[..., Any], factory: Callable[..., Any]) -> bool:

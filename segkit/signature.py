@@ -138,7 +138,7 @@ def options_of(
     positional: list[str] = []
     for parameter in inspect.signature(factory).parameters.values():
         if parameter.kind is parameter.KEYWORD_ONLY:
-            annotation = _resolve(parameter.annotation, factory, label, parameter.name, where)
+            annotation = _resolve(parameter, factory, label, where)
             meaning = meanings.get(parameter.name, "")
             options[parameter.name] = Option(parameter.name, annotation, parameter.default, meaning)
         elif parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
@@ -188,11 +188,14 @@ def meanings_of(documentation: str) -> dict[str, str]:
     return meanings
 
 
-def _resolve(annotation: Any, factory: Callable[..., Any], label: str, name: str, where: str) -> Any:
+def _resolve(parameter: inspect.Parameter, factory: Callable[..., Any], label: str, where: str) -> Any:
     """The type behind an annotation, which is text under `from __future__ import annotations`."""
+    annotation, name = parameter.annotation, parameter.name
     if annotation is inspect.Parameter.empty:
+        has = not (parameter.default is REQUIRED or parameter.default is None)
+        example = type(parameter.default).__name__ if has else "float"
         raise PartError(
-            f"{label}: option {name!r} has no type", where=where, hint=f"write {name}: float = ..."
+            f"{label}: option {name!r} has no type", where=where, hint=f"write {name}: {example} = ..."
         )
     if not isinstance(annotation, str):
         return annotation

@@ -76,15 +76,26 @@ def open_trained(
     warnings = compare_plugins(run, recorded.get("plugins", []))
     recipe: Recipe = load_recipe(run.recipe, ["plugins=[]", *overrides])
     fabric = make_fabric(recipe.training)
-    assembly = assemble(recipe, progress, pretrained=False)
+    assembly = assemble(recipe, progress, to_train=False)
     reported = assembly.reported_on
     if data_digests({reported: assembly.splits[reported]})[reported] != recorded["data_digests"].get(
         reported
     ):
         warnings.append(f"The {reported} images are not those that the run reports its scores on.")
-    load_weights(assembly.model, run.checkpoints / "best.safetensors")
+    _load(assembly, run, warnings)
     place(assembly.model, fabric, recipe.training)
     return Trained(run, assembly, fabric, warnings)
+
+
+def _load(assembly: Assembly, run: RunDir, warnings: Sequence[str]) -> None:
+    """Read the weights; if they do not fit, what has changed since the run is the likely reason."""
+    try:
+        load_weights(assembly.model, run.checkpoints / "best.safetensors")
+    except SegkitError as error:
+        first = error.problems[0]
+        changed = [warning for warning in warnings if warning.startswith("The plugin ")]
+        hint = " ".join([*changed, "Take it as it was then."]) if changed else first.hint
+        raise SegkitError(first.problem, where=first.file, hint=hint) from error
 
 
 def compare_plugins(run: RunDir, recorded: Sequence[dict[str, Any]]) -> list[str]:
@@ -116,11 +127,13 @@ def _now(then: dict[str, Any]) -> Plugin | None:
 
 
 def _missing(run: RunDir, then: dict[str, Any]) -> Problem:
+    used = f"the run used {', '.join(then['parts'])} of the plugin {then['name']}"
+    if any(plugin.name == then["name"] for plugin in loaded_plugins()):
+        hint = f"the plugin as it was then, with the digest {then['digest'][:12]}"
+        return Problem(f"{used}, which is loaded and has it no more", str(run.path), hint=hint)
     hint = f"--plugins {then['path']}, if you trust what is there"
     if then["package"]:
         hint = f"python -m pip install {then['package'].replace(' ', '==')}"
-    return Problem(
-        f"the run used {', '.join(then['parts'])} of the plugin {then['name']}, which is not loaded",
-        str(run.path),
-        hint=hint,
-    )
+    elif not Path(then["path"]).exists():
+        hint = f"{then['path']} is gone: --plugins with the place where it is now"
+    return Problem(f"{used}, which is not loaded", str(run.path), hint=hint)

@@ -125,8 +125,68 @@ def test_dry_run_of_an_error_without_words_names_its_kind(part):
         return Silent()
 
     part(DECODERS, silent)
-    with pytest.raises(ShapeError, match="nor of any size near it: AssertionError"):
+    with pytest.raises(PartError, match="does not work on images of 128x128: AssertionError"):
         dry_run(*settings("test_resnet", "silent"))
+
+
+def test_dry_run_names_the_line_of_the_part_that_failed(part):
+    class Misspelt(nn.Module):
+        def forward(self, features):
+            return mapz  # noqa: F821
+
+    def misspelt(pyramid) -> nn.Module:
+        return Misspelt()
+
+    part(DECODERS, misspelt)
+    with pytest.raises(PartError) as caught:
+        dry_run(*settings("test_resnet", "misspelt"))
+    problem = caught.value.problems[0]
+    assert problem.problem == (
+        "misspelt on test_resnet does not work on images of 128x128: name 'mapz' is not defined"
+    )
+    assert problem.file == f"{__file__}:{Misspelt.forward.__code__.co_firstlineno + 1}"
+    assert problem.hint.startswith("segkit test-plugin tries the part alone")
+
+
+def test_dry_run_names_the_line_where_only_other_sizes_work(part):
+    class Halving(nn.Module):
+        def forward(self, features):
+            finer, coarser = features[-2:]
+            return finer + nn.functional.interpolate(coarser, scale_factor=2).mean(1, keepdim=True)
+
+    def halving(pyramid) -> nn.Module:
+        return Halving()
+
+    part(DECODERS, halving)
+    with pytest.raises(
+        ShapeError, match=r"images of 72x64: .*broadcast.*\n  try: data\.size: \[\d+, 64\]"
+    ) as caught:
+        dry_run(*settings("test_resnet", "halving", (72, 64)))
+    assert caught.value.problems[0].file == f"{__file__}:{Halving.forward.__code__.co_firstlineno + 2}"
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (lambda features: None, "gives a NoneType"),
+        (lambda features: features, "gives a list"),
+        (lambda features: features[-1].mean(1), r"gives a Tensor of shape \(1, 4, 4\)"),
+    ],
+)
+def test_dry_run_refuses_what_is_no_map(part, answer, told):
+    class Wrong(nn.Module):
+        def forward(self, features):
+            return answer(features)
+
+    def wrong(pyramid) -> nn.Module:
+        return Wrong()
+
+    part(DECODERS, wrong)
+    with pytest.raises(
+        PartError, match=rf"Wrong\.forward {told}\n  try: return one map \(B, C, h, w\)"
+    ) as caught:
+        dry_run(*settings("test_resnet", "wrong"))
+    assert caught.value.problems[0].file.startswith(__file__)
 
 
 def test_dry_run_counts_no_parameter_as_trainable_that_the_encoder_froze(part):

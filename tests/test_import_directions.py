@@ -53,10 +53,11 @@ ALLOWED: dict[str, set[str]] = {
     "samples": {*LOW, "evaluate", "palette", "run_dir"},
     "summary": LOW,
     "dry_run": {*LOW, "model", "recipe"},
-    "assemble": {*LOW, "data", "dry_run", "evaluate", "losses", "model", "optim", "recipe"},
+    "dry_scores": {*LOW, "dry_run", "recipe"},
+    "assemble": {*LOW, "data", "dry_run", "dry_scores", "evaluate", "losses", "model", "optim", "recipe"},
     "scaffold": {"errors", "plugins", "registry"},
     "testing": {*LOW, "data", "dry_run", "model", "optim", "plugins", "recipe", "registry"},
-    "check": {*LOW, "assemble", "dry_run", "encoders", "fabric", "recipe", "registry"},
+    "check": {*LOW, "assemble", "dry_run", "dry_scores", "encoders", "fabric", "recipe", "registry"},
     "trained": {
         *LOW,
         "assemble",

@@ -276,7 +276,7 @@ BROKEN = {
     ),
     "no_type": (
         LOSS.replace(": int = 3", "=3"),
-        "mine.py:4: loss 'mine': option 'width' has no type\n  try: write width: float = ...",
+        "mine.py:4: loss 'mine': option 'width' has no type\n  try: write width: int = ...",
     ),
     "unknown_type": (
         LOSS.replace(": int", ": 'Width'"),
@@ -358,6 +358,40 @@ def test_a_broken_plugin_is_told_with_its_line_and_what_to_try(
     assert told(caught.value, tmp_path) == message
     assert {kind: registry.own() for kind, registry in REGISTRIES.items()} == before
     assert loaded_plugins() == []
+
+
+def test_a_module_beside_the_plugin_is_not_to_be_installed(tmp_path: Path) -> None:
+    plugin(tmp_path / "_blocks.py", text="WIDTH = 3\n")
+    path = plugin(tmp_path / "mine.py", text="from _blocks import WIDTH\n" + LOSS)
+    with pytest.raises(PartError, match=r"try: it lies beside the plugin: from \._blocks import \.\.\."):
+        load_plugin(path)
+
+
+def test_a_lookup_that_misses_tells_of_plugins_that_registered_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    plugin(tmp_path / "plugins" / "mine.py", text=LOSS.replace("@LOSSES", "# @LOSSES"))
+    load_plugins_here()
+    with pytest.raises(
+        RecipeError, match=r"; mine\.py was read and registers nothing: has it lost its @LOSSES\.reg"
+    ):
+        load_recipe(written(tmp_path, loss="mine"))
+
+
+def test_an_option_that_no_recipe_can_hold_is_the_part_s_fault(tmp_path: Path) -> None:
+    path = plugin(tmp_path / "mine.py", text=LOSS.replace("width: int = 3", "width: type(LOSSES)"))
+    recipe = written(tmp_path, loss="{name: mine, width: 3}")
+    with pytest.raises(
+        PartError, match="loss 'mine': option 'width' is of type Registry, which no recipe can hold"
+    ):
+        load_recipe(recipe, plugins=[path])
+
+
+def test_a_recipe_may_name_one_plugin_without_a_list(tmp_path: Path) -> None:
+    path = plugin(tmp_path / "mine.py")
+    recipe = load_recipe(written(tmp_path, more="plugins: mine.py\n", loss="mine"))
+    assert recipe.plugins == [path]
 
 
 def test_a_name_taken_by_another_plugin_names_both_places(tmp_path: Path) -> None:

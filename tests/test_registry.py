@@ -87,6 +87,16 @@ def test_a_name_is_taken_once_and_the_first_place_is_told(decoders: Registry) ->
         decoders.register("plain")(Big)
 
 
+def test_a_registry_or_an_empty_call_is_no_decorator(decoders: Registry) -> None:
+    for misused in (decoders.register, lambda: decoders("plain")):
+        with pytest.raises(
+            PartError,
+            match=r'a decoder is registered without a name\n  try: write @DECODERS.register\("its_name"\)',
+        ) as caught:
+            misused()
+        assert re.search(r"test_registry\.py:\d+$", caught.value.problems[0].file)
+
+
 def test_an_unknown_trait_is_refused(decoders: Registry) -> None:
     with pytest.raises(
         PartError, match="decoder 'plain' states feature, which means nothing here\n  try: allowed: features"
@@ -118,7 +128,7 @@ def reserved(pyramid: Any, *, weight: float = 1.0) -> None: ...
 @pytest.mark.parametrize(
     ("factory", "message"),
     [
-        (no_type, "option 'width' has no type\n  try: write width: float = ..."),
+        (no_type, "option 'width' has no type\n  try: write width: int = ..."),
         (swallows, "takes **options, which would swallow misspelt options\n  try: name every option"),
         (swallows_more, "takes *sizes, which would swallow misspelt options"),
         (

@@ -1,4 +1,4 @@
-"""docs/results.md says what was measured, and of recipes that are there."""
+"""docs/results.md and the READMEs of plugins say what was measured, and of recipes that are there."""
 
 import importlib.util
 import json
@@ -20,6 +20,15 @@ def module():
 def test_tables_are_those_of_the_measurements():
     page = (DOCS / "results.md").read_text()
     assert module().rendered(page, RESULTS) == page
+
+
+@pytest.mark.parametrize(
+    "page", sorted(DOCS.parent.glob("plugins/*/README.md")), ids=lambda page: page.parent.name
+)
+def test_table_of_a_plugin_is_that_of_the_measurements(page):
+    text = page.read_text()
+    assert module().rendered_plugin(text, RESULTS) == text
+    assert ("<!-- measured: " in text) == (page.parent / "isic.yaml").is_file()
 
 
 @pytest.mark.parametrize("result", RESULTS, ids=lambda result: result["recipe"])

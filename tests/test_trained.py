@@ -104,6 +104,40 @@ def test_an_installed_plugin_that_is_gone_is_named_with_its_version(run: RunDir,
         open_trained(RunDir.open(copy))
 
 
+def test_a_plugin_that_has_the_part_no_more_is_told(run: RunDir, tmp_path: Path) -> None:
+    renamed = tmp_path / "thin.py"
+    renamed.write_text(DECODER.replace('"thin"', '"thinner"'))
+    digest = run.read_environment()["plugins"][0]["digest"]
+    with pytest.raises(SegkitError) as caught:
+        open_trained(run, plugins=[renamed])
+    assert str(caught.value) == (
+        f"{run.path}: the run used decoder thin of the plugin thin, which is loaded and has it no more\n"
+        f"  try: the plugin as it was then, with the digest {digest[:12]}"
+    )
+
+
+def test_a_plugin_whose_file_is_gone_is_told(run: RunDir) -> None:
+    path = plugin(run)
+    path.rename(path.with_suffix(".bak"))
+    try:
+        with pytest.raises(
+            SegkitError, match=f"  try: {path} is gone: --plugins with the place where it is now"
+        ):
+            open_trained(run)
+    finally:
+        path.with_suffix(".bak").rename(path)
+
+
+def test_weights_that_do_not_fit_a_changed_plugin_are_told_as_that(run: RunDir, tmp_path: Path) -> None:
+    changed = tmp_path / "thin.py"
+    changed.write_text(DECODER.replace("width, 3, padding=1", "width, 5, padding=2"))
+    with pytest.raises(SegkitError, match="is of another model") as caught:
+        open_trained(run, plugins=[changed])
+    assert (
+        caught.value.problems[0].hint == "The plugin thin has changed since the run. Take it as it was then."
+    )
+
+
 def test_a_plugin_that_has_changed_is_told(run: RunDir, tmp_path: Path) -> None:
     changed = tmp_path / "thin.py"
     changed.write_text(DECODER + "\nTHICKNESS = 0\n")

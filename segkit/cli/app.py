@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
-from segkit.errors import SegkitError
+from segkit.errors import SegkitError, line_at_fault
 
 app = typer.Typer(
     name="segkit",
@@ -17,6 +18,25 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from segkit import __version__
+        from segkit.console import say
+
+        say(f"segkit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _segkit(
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version."),
+    ] = False,
+) -> None:
+    """What can be said before a verb."""
 
 
 def example(verb: str) -> str:
@@ -45,6 +65,16 @@ def main() -> None:
 
 
 def _unforeseen(error: Exception) -> SegkitError:
-    """What nobody has found words for yet."""
+    """What nobody has found words for yet; where it came through a plugin, that plugin's line is named."""
+    from segkit.plugins import loaded_plugins
+
     what = f"{type(error).__name__}: {error}".rstrip(": ")
-    return SegkitError(f"segkit failed: {what}", hint="the same command with --traceback shows where")
+    hint = "the same command with --traceback shows where"
+    for plugin in loaded_plugins():
+        file = str(plugin.path / "__init__.py" if plugin.path.is_dir() else plugin.path)
+        if (line := line_at_fault(error, file)) != file:
+            hint = f"segkit test-plugin {plugin.path} tries its parts alone; {hint}"
+            return SegkitError(f"the plugin {plugin.name} fails: {what}", where=line, hint=hint)
+    if loaded_plugins():
+        hint += "; segkit test-plugin tries the parts of a plugin alone"
+    return SegkitError(f"segkit failed: {what}", hint=hint)

@@ -60,14 +60,25 @@ def print_outcomes(outcomes: Sequence[Outcome]) -> None:
             table.add_row(f"  {verdict[0]}", clean(outcome.check.title), style=verdict[1])
         screen.table(table)
         screen.line()
-    failed = [outcome for outcome in outcomes if outcome.problem]
-    for outcome in failed:
-        screen.line(str(outcome.check), "bold red")
-        assert outcome.problem is not None
-        print_problem(screen, outcome.problem)
+    alike = _alike(outcomes)
+    for first, *others in alike:
+        more = f", and {len(others)} more" if others else ""
+        screen.line(f"{first.check}{more}", "bold red")
+        assert first.problem is not None
+        print_problem(screen, first.problem)
         screen.line()
-    kept = len(outcomes) - len(failed)
-    screen.line(f"{kept} of {len(outcomes)} checks passed", "bold red" if failed else "bold green")
+    kept = sum(outcome.kept for outcome in outcomes)
+    screen.line(f"{kept} of {len(outcomes)} checks passed", "bold red" if alike else "bold green")
+
+
+def _alike(outcomes: Sequence[Outcome]) -> list[list[Outcome]]:
+    """The checks that failed; together those that one problem of a part fails, at one place."""
+    found: dict[tuple[str, str, str], list[Outcome]] = {}
+    for outcome in outcomes:
+        if problem := outcome.problem:
+            key = (str(outcome.check.subject), problem.problem, problem.where)
+            found.setdefault(key, []).append(outcome)
+    return list(found.values())
 
 
 def _place(plugin: Plugin) -> str:

@@ -5,10 +5,17 @@ of the working directory; and the entry points of installed packages. Plugin cod
 """
 
 from segkit.plugins.installed import broken_plugins, find, leave_installed_out, load_installed
-from segkit.plugins.load import BUILTINS, load_builtins, load_plugin, load_plugins_here, loaded_plugins
+from segkit.plugins.load import (
+    BUILTINS,
+    load_builtins,
+    load_plugin,
+    load_plugins_here,
+    loaded_plugins,
+    silent_plugins,
+)
 from segkit.plugins.plugin import Door, Plugin
 
 __all__ = [
     "BUILTINS", "Door", "Plugin", "broken_plugins", "find", "leave_installed_out", "load_builtins",
-    "load_installed", "load_plugin", "load_plugins_here", "loaded_plugins",
+    "load_installed", "load_plugin", "load_plugins_here", "loaded_plugins", "silent_plugins",
 ]  # fmt: skip

@@ -93,6 +93,11 @@ def loaded_plugins() -> list[Plugin]:
     return [plugin for plugin in _loaded.values() if plugin.parts]
 
 
+def silent_plugins() -> list[Path]:
+    """Files and folders that were loaded from a folder of plugins, and registered nothing."""
+    return [plugin.path for plugin in _loaded.values() if not plugin.parts]
+
+
 def register_from(plugin: Plugin, run: Callable[[], object]) -> None:
     """Run what registers a plugin's parts, and note them; if it fails, all of them are taken back.
 
@@ -184,7 +189,10 @@ def _import_error(plugin: Plugin, error: BaseException) -> PartError:
     else:
         what = f"{type(error).__name__}: {getattr(error, 'msg', None) or error}".rstrip(": ")
     if isinstance(error, ModuleNotFoundError) and error.name:
-        hint = f"python -m pip install {error.name.partition('.')[0]}, or what it is called there"
+        missing = error.name.partition(".")[0]
+        hint = f"python -m pip install {missing}, or what it is called there"
+        if (file.parent / f"{missing}.py").exists() or (file.parent / missing).is_dir():
+            hint = f"it lies beside the plugin: from .{error.name} import ..."
     problem = f"the plugin fails while it is imported: {what}"
     return PartError(problem, where=line_at_fault(error, str(file)), hint=hint)
 
@@ -193,7 +201,7 @@ def _in_words(door: Door) -> str:
     return {
         "recipe": "the recipe's plugins:",
         "--plugins": "--plugins",
-        "working directory": "the folder plugins/ of the working directory (--no-plugins leaves it out)",
+        "working directory": "the folder plugins/ of the working directory",
         "installed": "the installed package",
     }[door]
 

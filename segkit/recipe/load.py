@@ -11,12 +11,20 @@ from pydantic_core import to_jsonable_python
 
 from segkit.errors import PartError, Problem, RecipeError
 from segkit.home import resolve
-from segkit.plugins import Plugin, broken_plugins, find, load_builtins, load_plugin, loaded_plugins
+from segkit.plugins import (
+    Plugin,
+    broken_plugins,
+    find,
+    load_builtins,
+    load_plugin,
+    loaded_plugins,
+    silent_plugins,
+)
 from segkit.recipe.demo import as_demo, fit_to_demo
 from segkit.recipe.merge import override_tree, read_tree
 from segkit.recipe.problems import Validated, dotted
 from segkit.recipe.schema import Part, Recipe, part_at
-from segkit.recipe.words import either, in_words
+from segkit.recipe.words import either, in_words, schema_of
 from segkit.recipe.yaml_tree import Node, write_yaml
 from segkit.registry import REGISTRIES, Entry, Settings
 
@@ -93,7 +101,7 @@ def _plugins_of(tree: Node) -> list[Path]:
         RecipeError: for those that are not there.
     """
     listed, found = tree.nearest(("plugins",))
-    items = listed.value if found and isinstance(listed.value, list) else []
+    items = listed.value if isinstance(listed.value, list) else [listed] if found else []
     paths = [(item, resolve(item.value, item.place.file)) for item in items if isinstance(item.value, str)]
     hint = "a .py file or a folder of them; the path counts from the folder of the recipe"
     if missing := [
@@ -162,9 +170,16 @@ def _complete_part(tree: Node, loc: Loc, node: Node, plain: Any) -> list[Problem
 
 
 def _blame_defaults(entry: Entry, chosen: dict[str, Any], error: ValidationError) -> None:
-    """Raise PartError if what is wrong is a default, which is the part's fault."""
+    """Raise PartError if what is wrong is a type or a default, which is the part's fault."""
     for details in error.errors():
         option = entry.options.get(str(details["loc"][0]))
+        if option and schema_of(option.annotation) is None:
+            raise PartError(
+                f"{entry.kind} {entry.name!r}: option {option.name!r} is of type "
+                f"{in_words(option.annotation)}, which no recipe can hold",
+                where=entry.where,
+                hint="numbers, words, Literal[...], tuple[...] of them, or a path",
+            )
         if option and not option.required and option.name not in chosen:
             raise PartError(
                 f"{entry.kind} {entry.name!r}: the default of option {option.name!r} is {option.default!r}, "
@@ -197,5 +212,10 @@ def _unknown_part(part: type[Part], named: Node, loc: Loc) -> Problem:
         f"{guess}'segkit list {registry.plural}' shows all; those of a plugin need 'plugins:' or --plugins, "
         "or its package to be installed"
     )
+    if silent := silent_plugins():
+        names = ", ".join(path.name for path in silent)
+        hint += (
+            f"; {names} was read and registers nothing: has it lost its @{registry.plural.upper()}.register?"
+        )
     problem = f"no {part.kind} is called {named.value!r}{allowed}"
     return Problem(problem, *named.place, path=dotted((*loc, "name")), hint=hint)

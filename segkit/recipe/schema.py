@@ -253,7 +253,7 @@ class Recipe(Settings):
     name: str = Field(min_length=1, max_length=100)
     description: str = ""
     seed: int = Field(0, ge=0, le=2**32 - 1)
-    plugins: list[RecipePath] = Field([])
+    plugins: Annotated[list[RecipePath], BeforeValidator(_listed)] = Field([])
     data: DataSettings
     model: ModelSettings
     loss: Annotated[list[LossPart], BeforeValidator(_listed), Field(min_length=1)]

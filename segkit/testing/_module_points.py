@@ -20,7 +20,6 @@ from segkit.testing._modules import (
     shapes,
     train,
 )
-from segkit.testing._places import places_stay_where_they_are
 from segkit.testing.check import ContractError, require
 
 _ROUNDING = 1e-3  # as a share of the largest value; float32 rounds at some 1e-6
@@ -234,5 +233,4 @@ MODULE_POINTS: tuple[Callable[[Case], None], ...] = (
     an_image_gives_the_same_alone_and_in_a_batch,
     saved_weights_give_the_same,
     a_copy_stands_alone,
-    places_stay_where_they_are,
 )

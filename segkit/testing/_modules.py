@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property, wraps
 from typing import Any, TypeVar
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segkit.errors import ShapeError
-from segkit.testing.check import Point, Subject, require
+from segkit.testing.check import ContractError, Point, Subject, require
 from segkit.testing.states import global_seed
 
 Size = tuple[int, int]
@@ -91,12 +92,50 @@ def over(cases: Callable[[Subject], Iterable[Case]]) -> Callable[[Callable[[Case
         @wraps(point)
         def tried(subject: Subject) -> None:
             for case in cases(subject):
-                with global_seed(1):
+                with global_seed(1), _labelled(case):
                     point(case)
 
         return tried
 
     return decorate
+
+
+def in_one_of(cases: Callable[[Subject], Iterable[Case]]) -> Callable[[Callable[[Case], None]], Point]:
+    """Make a point that a part keeps by keeping it in one of its cases, if not in all.
+
+    Args:
+        cases: the cases that a part accepts.
+    """
+
+    def decorate(point: Callable[[Case], None]) -> Point:
+        @wraps(point)
+        def tried(subject: Subject) -> None:
+            first: ContractError | None = None
+            for case in cases(subject):
+                try:
+                    with global_seed(1), _labelled(case):
+                        point(case)
+                except ContractError as error:
+                    first = first or error
+                else:
+                    return
+            if first:
+                raise first
+
+        return tried
+
+    return decorate
+
+
+@contextmanager
+def _labelled(case: Case) -> Iterator[None]:
+    """Tell of a failure outside the part's own call, such as in backward, at least with which case it was."""
+    try:
+        yield
+    except Exception as error:
+        if not getattr(error, "__notes__", None):
+            error.add_note(case.label)
+        raise
 
 
 def latest(make: Callable[[Subject], Made]) -> Callable[[Subject], Made]:

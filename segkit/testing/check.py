@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -30,6 +31,20 @@ def require(kept: bool, problem: str, hint: str = "") -> None:
     """
     if not kept:
         raise ContractError(problem, hint=hint)
+
+
+@contextmanager
+def tried_with(what: str) -> Iterator[None]:
+    """Whatever a part raises in it is told with what the part was tried with.
+
+    Args:
+        what: in words, such as "an image of 64x64"; what is wrapped around it is told before it.
+    """
+    try:
+        yield
+    except Exception as error:
+        error.add_note(what)
+        raise
 
 
 @dataclass(frozen=True)
@@ -103,7 +118,8 @@ class Check:
             first = error.problems[0]
             return ContractError(first.problem, where=first.file or where, hint=first.hint)
         reason = next(iter(str(error).splitlines()), "")
-        return ContractError(f"it fails: {type(error).__name__}: {reason}".rstrip(": "), where=where)
+        told = (*reversed(getattr(error, "__notes__", [])), "it fails", type(error).__name__, reason)
+        return ContractError(": ".join(told).rstrip(": "), where=where)
 
 
 @dataclass(frozen=True)

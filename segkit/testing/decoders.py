@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -14,6 +15,7 @@ from segkit.model import select_stages
 from segkit.registry import ENCODERS
 from segkit.testing._module_points import MODULE_POINTS
 from segkit.testing._modules import (
+    LARGE,
     SIZES,
     Case,
     Shapes,
@@ -21,6 +23,7 @@ from segkit.testing._modules import (
     apart,
     distance_from_noise,
     evaluated,
+    in_one_of,
     latest,
     module_of,
     not_finite,
@@ -28,7 +31,8 @@ from segkit.testing._modules import (
     train,
     with_sizes,
 )
-from segkit.testing.check import ContractError, Point, Subject, require
+from segkit.testing._places import places_stay_where_they_are
+from segkit.testing.check import ContractError, Point, Subject, require, tried_with
 
 # Small ones of timm: five stages from half the size on, four from a quarter on, four of one scale.
 _ENCODERS = ("test_resnet", "test_convnext", "test_vit")
@@ -41,7 +45,8 @@ def _tried(subject: Subject) -> tuple[list[Case], list[str]]:
     reasons: list[str] = []
     for encoder in _ENCODERS:
         try:
-            fitting.append(_case(subject, encoder))
+            with tried_with("it cannot be tried"):
+                fitting.append(_case(subject, encoder))
         except (PartError, ShapeError) as error:
             reasons.append(error.problems[0].problem)
     return fitting, reasons
@@ -150,7 +155,8 @@ def _case(subject: Subject, encoder: str) -> Case:
         return [torch.randn(count, *made[stage], generator=noise) for stage in stages]
 
     def call(module: nn.Module, maps: list[Tensor]) -> list[Tensor]:
-        decoded = module(maps)
+        with tried_with(_told(encoder, stages, maps)):
+            decoded = module(maps)
         told = f"{tuple(decoded.shape)}" if isinstance(decoded, Tensor) else f"a {type(decoded).__name__}"
         require(
             isinstance(decoded, Tensor) and decoded.ndim == 4 and len(decoded) == len(maps[0]),
@@ -159,9 +165,28 @@ def _case(subject: Subject, encoder: str) -> Case:
         )
         return [decoded]
 
-    label = f"maps of reductions {', '.join(map(str, pyramid.reductions))}"
-    case = Case(label, lambda: module_of(subject, pyramid), feed, call, torch.bfloat16)
+    def build() -> nn.Module:
+        with tried_with(f"when it is built for {label} and channels {_listed(pyramid.channels)} ({encoder})"):
+            return module_of(subject, pyramid)
+
+    label = f"maps of reductions {_listed(pyramid.reductions)}"
+    case = Case(label, build, feed, call, torch.bfloat16)
     return with_sizes(case, [size for size in SIZES if _map_shapes(encoder, size)])
+
+
+def _told(encoder: str, stages: list[int], maps: list[Tensor]) -> str:
+    """What comes in, in words; the size of the image is the one that the encoder makes such maps of."""
+    found = [tuple(one.shape[1:]) for one in maps]
+    made = ((size, _map_shapes(encoder, size)) for size in (*SIZES, LARGE))
+    sizes = [
+        f"{height}x{width}" for (height, width), all_ in made if all_ and [all_[i] for i in stages] == found
+    ]
+    image = f"for an image of {sizes[0]}" if sizes else "for an image"
+    return f"on the maps of {encoder} {image}, {_listed(tuple(one.shape) for one in maps)}"
+
+
+def _listed(values: Iterable[Any]) -> str:
+    return ", ".join(map(str, values))
 
 
 def _used(case: Case, module: nn.Module) -> list[bool]:
@@ -214,4 +239,5 @@ CHECKS: tuple[Point, ...] = (
     every_stage_that_it_names_is_used,
     it_trains_on_one_image,
     *map(over(_cases), MODULE_POINTS),
+    in_one_of(_cases)(places_stay_where_they_are),  # on maps of few cells, a deep decoder sees all from all
 )

@@ -11,7 +11,8 @@ from segkit.contracts import Pyramid
 from segkit.errors import PartError, ShapeError
 from segkit.testing._module_points import MODULE_POINTS
 from segkit.testing._modules import LARGE, SIZES, Case, Size, latest, module_of, over, with_sizes
-from segkit.testing.check import Point, Subject, require
+from segkit.testing._places import places_stay_where_they_are
+from segkit.testing.check import Point, Subject, require, tried_with
 
 _CHANNELS = (3, 1, 4)
 # Those that models of one size are usually made for.
@@ -27,7 +28,8 @@ def _tried(subject: Subject) -> tuple[list[Case], list[str]]:
     reasons: list[str] = []
     for channels in _CHANNELS:
         try:
-            fitting.append(_case(subject, channels))
+            with tried_with("it cannot be tried"):
+                fitting.append(_case(subject, channels))
         except (PartError, ShapeError) as error:
             reasons.append(error.problems[0].problem)
     return fitting, reasons
@@ -115,7 +117,9 @@ def _case(subject: Subject, channels: int) -> Case:
         return [torch.randn(count, channels, *size, generator=torch.Generator().manual_seed(0))]
 
     def call(module: nn.Module, images: list[Tensor]) -> list[Tensor]:
-        maps = module(images[0])
+        count, _, height, width = images[0].shape
+        with tried_with(f"on {count} image{'s' * (count > 1)} of {channels} x {height}x{width}"):
+            maps = module(images[0])
         listed = isinstance(maps, (list, tuple)) and all(isinstance(found, Tensor) for found in maps)
         told = [tuple(found.shape) for found in maps] if listed else f"a {type(maps).__name__}"
         require(
@@ -125,8 +129,12 @@ def _case(subject: Subject, channels: int) -> Case:
         )
         return list(maps)
 
+    def build() -> nn.Module:
+        with tried_with(f"when it is built for {label}"):
+            return module_of(subject, channels, weights="none")
+
     label = f"images of {channels} channel{'s' * (channels > 1)}"
-    case = Case(label, lambda: module_of(subject, channels, weights="none"), feed, call, torch.float32)
+    case = Case(label, build, feed, call, torch.float32)
     return with_sizes(case, SIZES, otherwise=(LARGE, *_FIXED))
 
 
@@ -136,4 +144,5 @@ CHECKS: tuple[Point, ...] = (
     it_says_how_its_input_is_normalised,
     its_maps_are_those_of_its_pyramid,
     *map(over(_cases), MODULE_POINTS),
+    over(_cases)(places_stay_where_they_are),
 )

@@ -13,6 +13,7 @@ from segkit.testing.tasks import (
     IGNORED,
     IN_PLACE,
     INTEGERS,
+    KNOWN,
     NO_INDEX,
     PURE,
     REPLACE,
@@ -33,7 +34,7 @@ from segkit.testing.tasks import (
 if TYPE_CHECKING:
     from segkit.contracts import Loss
 
-_MASK = "multiply what each pixel adds by known, where known = target != task.ignore_index"
+_MASK = f"multiply what each pixel adds by known, where {KNOWN}"
 _DIVIDE = "there is a division by zero: divide by total.clamp_min(1), or add a small number to the total"
 _ONE_VALUE = (
     "an image may hold no pixel of a class, or no other pixel: take no maximum and no index of nothing"
@@ -42,7 +43,10 @@ _FLOAT32 = "begin with logits = logits.float(): sums and logarithms need float32
 _LOGARITHM = (
     "log(0) is infinite: use logsigmoid, log_softmax or binary_cross_entropy_with_logits on the logits"
 )
-_DETACHED = "compute with torch alone, without .detach(), .item(), argmax or a threshold"
+_DETACHED = (
+    "return what torch computes of the logits, without .detach(), .item(), float(), .numpy(), "
+    "torch.no_grad(), argmax or a threshold"
+)
 
 
 @on_every_task(SHAPES)
@@ -236,10 +240,11 @@ def the_same_batch_gives_the_same_loss(case: Case) -> None:
         value_2, gradient_2 = _value_and_gradient(again, *given)
         require(
             torch.equal(value, value_2),
-            f"the loss of one batch is {_text(value)} at first and {_text(value_2)} later",
+            f"two calls on the same batch differ: the loss is {_text(value)}, and later {_text(value_2)}",
             PURE,
         )
-        require(torch.equal(gradient, gradient_2), "the gradient of one batch is another one later", PURE)
+        same = torch.equal(gradient, gradient_2)
+        require(same, "two calls on the same batch differ: the loss is the same, its gradient is not", PURE)
 
 
 @on_every_task(REPLACE)
@@ -256,14 +261,19 @@ def its_arguments_stay_as_they_are(case: Case) -> None:
 def _value_and_gradient(loss: Loss, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     logits = logits.detach().clone().requires_grad_()
     value = _scalar(loss(logits * 1, target))  # a model's output: no leaf, so that in-place work is allowed
-    require(value.requires_grad, "the loss has no gradient at all", f"{_DETACHED}; for 0, logits.sum() * 0")
+    require(
+        value.requires_grad,
+        "it returns a tensor without gradient: nothing leads from it back to the logits",
+        f"{_DETACHED}; where there is nothing to learn, logits.sum() * 0",
+    )
     (gradient,) = torch.autograd.grad(value, logits, allow_unused=True)
     return value.detach(), torch.zeros_like(logits) if gradient is None else gradient
 
 
 def _scalar(value: Any) -> Tensor:
     if not isinstance(value, Tensor):
-        raise ContractError(f"the loss is a {type(value).__name__}, not a tensor", hint=_DETACHED)
+        told = f"it returns a {type(value).__name__}, not a tensor of one number with a gradient"
+        raise ContractError(told, hint=_DETACHED)
     shape, dtype = tuple(value.shape), value.dtype
     require(shape == (), f"the loss has the shape {shape}, which is not one number", "take the .mean() of it")
     require(dtype.is_floating_point, f"the loss is of type {word_for(dtype)}", _DETACHED)

@@ -16,6 +16,7 @@ from segkit.testing.tasks import (
     IGNORED,
     IN_PLACE,
     INTEGERS,
+    KNOWN,
     NO_INDEX,
     PURE,
     REPLACE,
@@ -34,7 +35,7 @@ from segkit.testing.tasks import (
 )
 
 _ROWS = "return Metric(rows), where rows(logits, target) gives (B, S) floats: one row for each image"
-_MASK = "count only where known, with known = target != task.ignore_index"
+_MASK = f"count only where known, with {KNOWN}"
 _EMPTY = "define the score where nothing is there: 1, 0, or NaN for undefined, but no division by zero"
 _SCORE = "a row that counts nothing is NaN, or zero counts; a score(rows) of your own uses nanmean or nansum"
 _ALONE = "sum over the pixels of each image alone: .sum((-2, -1)), or .flatten(1).sum(1)"
@@ -206,9 +207,8 @@ def the_same_batch_gives_the_same_rows(case: Case) -> None:
     _rows(metric, *batch(case.task, seed=1))
     for again in (metric, case.build()):
         later = _rows(again, *given)
-        require(
-            _same_bits(first, later), f"the first row is {_text(first[0])}, and later {_text(later[0])}", PURE
-        )
+        told = f"the first row is {_text(first[0])}, and later {_text(later[0])}"
+        require(_same_bits(first, later), f"two calls on the same batch differ: {told}", PURE)
 
 
 @on_every_task(REPLACE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from segkit.contracts import Task, TaskKind
+from segkit.contracts import Metric, Task, TaskKind
 from segkit.errors import PartError, SegkitError, ShapeError, line_at_fault
-from segkit.testing.check import ContractError, Point, Subject, require
+from segkit.testing.check import ContractError, Point, Subject, require, tried_with
 
 IGNORED = 255
 TASKS: Mapping[TaskKind, Task] = {
@@ -24,13 +25,28 @@ TASKS: Mapping[TaskKind, Task] = {
 }
 
 # What a loss and a metric can both do about a point.
+KNOWN = (
+    "known = torch.ones_like(target, dtype=torch.bool) if task.ignore_index is None "
+    "else target != task.ignore_index"
+)
 SHAPES = "logits are (B, K, H, W); the target is (B, H, W) integers, or (B, K, H, W) for multilabel"
 INTEGERS = "begin with target = target.long(), or compare: target == 1; 0 - 1 is 255 in uint8"
-NO_INDEX = "task.ignore_index is None where the recipe ignores nothing: ask for that before comparing with it"
-REPLACE = "labels such as 255 fit no class: replace them first, target.masked_fill(~known, 0)"
+NO_INDEX = (
+    f"task.ignore_index is None where the recipe ignores nothing, and target != None is no mask: {KNOWN}"
+)
+REPLACE = f"labels such as 255 fit no class: replace them first, target.masked_fill(~known, 0), where {KNOWN}"
 ASK = "ask task.ignore_index which pixels are ignored, and do not compute with their label"
-PURE = "use nothing random, and keep nothing from one batch to the next"
+PURE = (
+    "draw nothing at random, or from a generator that every call seeds anew, "
+    "torch.Generator().manual_seed(0); keep nothing from one batch to the next"
+)
 IN_PLACE = "operations that end in _ and assignments to a part of a tensor change it: work on a clone()"
+
+_SHAPES: Mapping[TaskKind, str] = {
+    "binary": "logits are (B, 1, H, W) and the target is (B, H, W), to which logits[:, 0] fits",
+    "multiclass": "logits are (B, K, H, W) and the target is (B, H, W) of labels 0 to K - 1, not one-hot",
+    "multilabel": "logits and target are both (B, K, H, W)",
+}
 
 
 @dataclass(frozen=True)
@@ -82,7 +98,8 @@ def accepted(subject: Subject) -> list[Case]:
     refusals: list[str] = []
     for task in TASKS.values():
         try:
-            subject.build(task)
+            with tried_with(f"when it is built for a {task.kind} task"):
+                subject.build(task)
         except (PartError, ShapeError) as error:
             refusals.append(f"{task.kind}: {error.problems[0].problem}")
         else:
@@ -175,5 +192,40 @@ def _telling(case: Case, if_it_fails: str) -> Iterator[None]:
         raise ContractError(
             f"{case.task.kind}: it fails: {reason}",
             where=line_at_fault(error, entry.where),
-            hint=if_it_fails,
+            hint=_hint(case, error, if_it_fails),
         ) from error
+
+
+def _hint(case: Case, error: Exception, if_it_fails: str) -> str:
+    """What a point says of failures holds only for a part that an ordinary batch does not make fail alike."""
+    if type(_on_an_ordinary_batch(case)) is not type(error):
+        types = if_it_fails == REPLACE and re.search("scalar type|dtype|Byte", str(error))
+        return INTEGERS if types else if_it_fails
+    kind, name = case.task.kind, case.subject.entry.name
+    fits = [one.task.kind for one in accepted(case.subject) if _on_an_ordinary_batch(one) is None]
+    make = f"for a {kind} task, {_SHAPES[kind]}"
+    if not fits:
+        return make
+    line = (
+        f'if task.kind != "{fits[0]}": raise PartError("{name} is for {fits[0]} tasks")'
+        if len(fits) == 1
+        else f'if task.kind == "{kind}": raise PartError("{name} is not for {kind} tasks")'
+    )
+    return f"if it is not meant for {kind} tasks, say so where it is built: {line}; otherwise, {make}"
+
+
+def _on_an_ordinary_batch(case: Case) -> Exception | None:
+    """What the part raises for a batch of which nothing is ignored, empty or in another type."""
+    logits, target = batch(case.task)
+    try:
+        part = case.build()
+        if isinstance(part, Metric):
+            with torch.inference_mode():
+                part.of(part.rows(logits, target).double())
+        else:
+            value = part(logits.requires_grad_() * 1, target)
+            if isinstance(value, Tensor) and value.requires_grad:
+                torch.autograd.grad(value.sum(), logits, allow_unused=True)
+    except Exception as error:
+        return error
+    return None

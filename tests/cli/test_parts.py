@@ -88,6 +88,35 @@ def test_a_plugin_is_checked_in_recipes_and_known_to_the_schema(segkit: Any, pro
     assert '"mine"' in segkit("schema").out
 
 
+def test_a_fault_that_came_through_a_plugin_names_its_line(
+    segkit: Any, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever nobody has found words for."""
+    path = write(project / "plugins", "mine", DECODER + "\n\ndef fail():\n    raise KeyError('w')\n")
+
+    def load(*_: Any, **__: Any) -> None:
+        from segkit.plugins import load_plugins_here
+        from segkit.registry import DECODERS
+
+        load_plugins_here()
+        entry = DECODERS.get("mine")
+        assert entry is not None
+        entry.factory.__globals__["fail"]()
+
+    monkeypatch.setattr("segkit.cli.train.load", load)
+    said = segkit("check", "recipe.yaml")
+    assert said.code == 1
+    assert said.err == (
+        f"{path}:22: the plugin mine fails: KeyError: 'w'\n"
+        f"  try: segkit test-plugin {path} tries its parts alone; "
+        "the same command with --traceback shows where\n"
+    )
+
+
+def test_version(segkit: Any) -> None:
+    assert segkit("--version").out == "segkit 0.1.0\n"
+
+
 def test_broken_installed_plugins_are_told_by_list(
     segkit: Any, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,6 +165,23 @@ def test_a_plugin_that_breaks_its_contract_is_told_point_by_point(segkit: Any, p
     assert failed[0]["check"] == "it says what it is"
     assert failed[0]["hint"] == "say in its first line what it is"
     assert segkit("test-plugin", "mine", "--quiet").out == ""
+
+
+def test_one_problem_that_fails_several_checks_is_told_once(segkit: Any, project: Path) -> None:
+    broken = DECODER.replace("forward(features[-1])", "forward(features[-1][:, 1:])")
+    path = write(project / "plugins", "mine", broken)
+    said = segkit("test-plugin", "mine")
+    assert said.code == 1
+    failed = said.out.count("  FAILED  ")
+    assert failed > 10
+    assert (
+        f"\ndecoder mine: it fits some encoder, and {failed - 1} more\n{path}:16: it cannot be tried: "
+        in said.out
+    )
+    assert said.out.count("it cannot be tried: ") == said.out.count("Given groups=1, weight of size") == 1
+    assert "and 0 more" not in said.out
+    answer = json.loads(segkit("test-plugin", "mine", "--json").out)
+    assert sum(not check["ok"] for check in answer["checks"]) == failed
 
 
 def test_a_built_in_part_can_be_tested_by_its_name(segkit: Any) -> None:

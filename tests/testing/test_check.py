@@ -10,6 +10,7 @@ import pytest
 from segkit.errors import PartError
 from segkit.registry import LOSSES, entry_of
 from segkit.testing import Check, ContractError, Subject, require
+from segkit.testing.check import tried_with
 
 
 def part(task: Any, *, width: int = 3) -> int:
@@ -67,6 +68,18 @@ def test_what_is_not_kept_is_told_with_the_part_s_place(point: Any, message: str
     told = str(caught.value)
     assert told.partition(": ")[2] == message.partition(": ")[2]
     assert told.startswith(f"{__file__}:")
+
+
+def it_takes_four_in_a_case(subject: Subject) -> None:
+    with tried_with("it cannot be tried"), tried_with("on the number four"):
+        subject.build(None, width=4)
+
+
+def test_what_a_part_was_tried_with_is_told_before_its_failure() -> None:
+    outcome = Check(SUBJECT, it_takes_four_in_a_case).outcome()
+    assert outcome.problem is not None
+    told = "it cannot be tried: on the number four: it fails: ValueError: four is too many"
+    assert outcome.problem.problem == told
 
 
 def test_a_part_that_fails_is_told_with_the_failing_line() -> None:

@@ -110,9 +110,37 @@ def test_decoder_that_refuses_everything_is_caught():
 def test_decoder_that_fails_at_every_size_is_caught_with_its_line(point):
     """Small sizes may be refused; multiples of 128 may not."""
     with pytest.raises(
-        ContractError, match=r"modules\.py:\d+: it fails: RuntimeError: Given groups=1, weight"
+        ContractError,
+        match=r"modules\.py:\d+: it cannot be tried: on the maps of test_resnet for an image of 128x256, "
+        r"\(1, \d+, 64, 128\), .*\(1, \d+, 4, 8\): it fails: RuntimeError: Given groups=1, weight",
     ):
         decoder_tried(point, before(lambda features: features[::-1]))
+
+
+def test_decoder_that_fails_when_it_is_built_is_told_for_what():
+    def careless(pyramid):
+        raise KeyError(pyramid.channels[7])
+
+    with pytest.raises(
+        ContractError,
+        match=r"it cannot be tried: when it is built for maps of reductions 2, 4, 8, 16, 32 and channels "
+        r"(\d+, ){4}\d+ \(test_resnet\): it fails: IndexError: tuple index out of range$",
+    ):
+        decoder_tried(points.it_fits_some_encoder, careless)
+
+
+def test_one_bug_is_the_same_problem_for_every_check():
+    subject = decoder_subject(before(lambda features: [features[0] + features[1]]))
+    told = [Check(subject, point).outcome().problem for point in points.CHECKS]
+    assert [point.__name__ for point, one in zip(points.CHECKS, told, strict=True) if one is None] == [
+        "it_names_the_stages_that_it_wants",
+        "every_stage_that_it_names_is_used",  # features="all" names none
+    ]
+    [problem] = {*told} - {None}
+    assert problem.problem.startswith(
+        "it cannot be tried: on the maps of test_resnet for an image of 128x256"
+    )
+    assert ": it fails: RuntimeError: The size of tensor a (" in problem.problem
 
 
 def grows(x):

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from segkit.testing import ContractError, decoders
 from segkit.testing import _module_points as shared
+from segkit.testing._places import places_stay_where_they_are
 
 from .modules import Good, before, decoder_tried, then
 
@@ -165,7 +166,8 @@ BROKEN = {
     "item": (
         shared.it_runs_without_numbers,
         then(scaled_by_numbers),
-        r"tests/testing/modules\.py:\d+: it fails: RuntimeError: Tensor\.item\(\) cannot be called on meta",
+        r"tests/testing/modules\.py:\d+: on the maps of test_resnet for an image of 64x64, \(1, .*\): "
+        r"it fails: RuntimeError: Tensor\.item\(\) cannot be called on meta",
     ),
     "other shapes": (
         shared.it_runs_without_numbers,
@@ -299,7 +301,7 @@ BROKEN = {
     "state of another form": (
         shared.saved_weights_give_the_same,
         GrowingState,
-        r"it fails: RuntimeError: Error\(s\) in loading state_dict for GrowingState",
+        rf"{MAPS}: it fails: RuntimeError: Error\(s\) in loading state_dict for GrowingState",
     ),
     "held layer": (
         shared.a_copy_stands_alone,
@@ -308,18 +310,18 @@ BROKEN = {
         r"\n  try: no hook or function that holds on to self or to a layer",
     ),
     "mixed up": (
-        shared.places_stay_where_they_are,
+        places_stay_where_they_are,
         then(tokens_taken_for_channels),
         rf"{MAPS}: what changes at the top left changes its map by \S+ there and by \S+ at the \w+ \w+"
         r"\n  try: reshape tokens \(B, h\*w, C\) by transpose\(1, 2\)\.reshape\(B, C, h, w\)",
     ),
     "upside down": (
-        shared.places_stay_where_they_are,
+        places_stay_where_they_are,
         then(lambda x: x.flip(2)),
         r"what changes at the top left changes its map by \S+ there and by \S+ at the bottom left\n",
     ),
     "mirrored along the diagonal": (
-        shared.places_stay_where_they_are,
+        places_stay_where_they_are,
         then(lambda x: F.interpolate(x.mT, size=x.shape[-2:])),
         r"what changes at the top right changes its map by \S+ there and by \S+ at the bottom left\n",
     ),
@@ -333,8 +335,18 @@ def test_point_catches_a_broken_module(name):
         decoder_tried(POINTS[point.__name__], factory)
 
 
+def test_a_decoder_that_sees_all_from_everywhere_keeps_its_places_where_maps_are_large():
+    """On the few cells of an encoder of one scale, each of its places hears of all others."""
+
+    def deep(pyramid):
+        wide = [nn.Sequential(nn.Conv2d(8, 8, 9, padding=4), nn.BatchNorm2d(8), nn.ReLU()) for _ in range(4)]
+        return nn.Sequential(Good(pyramid), *wide)
+
+    decoder_tried(POINTS["places_stay_where_they_are"], deep)
+
+
 def test_every_shared_point_has_a_module_that_breaks_it():
-    assert {point for point, *_ in BROKEN.values()} == set(shared.MODULE_POINTS)
+    assert {point for point, *_ in BROKEN.values()} == {*shared.MODULE_POINTS, places_stay_where_they_are}
 
 
 def test_checks_leave_random_states_as_they_were():

@@ -286,6 +286,15 @@ def test_reading_that_follows_a_random_state_is_caught():
     refused(points.reading_leaves_random_states_alone, source(read), message)
 
 
+def test_generator_of_its_own_is_not_called_a_global_state():
+    def read(task, channels, index):
+        image, mask = drawn(task, channels, index)
+        return image ^ np.random.default_rng().integers(256, size=image.shape, dtype=np.uint8), mask
+
+    message = "'train_0' reads as other pixels when it is read again\n  try: draw from"
+    refused(points.reading_leaves_random_states_alone, source(read), message)
+
+
 def test_reading_that_one_thread_owns_is_caught():
     connection = sqlite3.connect(":memory:")
 

@@ -230,6 +230,17 @@ def test_global_randomness_that_is_put_back_is_caught():
     refused(points.all_randomness_comes_from_rng, change, message)
 
 
+def test_generator_of_its_own_is_not_called_a_global_state():
+    def change(image, mask, rng):
+        return image ^ np.random.default_rng().integers(256, size=image.shape, dtype=np.uint8), mask
+
+    message = (
+        r"two calls with the same rng differ, for 3 channels and .*\n  try: draw from the rng that every "
+        r"call is given, not from np\.random\.default_rng\(\) or a torch\.Generator\(\) of your own; keep"
+    )
+    refused(points.all_randomness_comes_from_rng, change, message)
+
+
 @pytest.mark.parametrize("which", [0, 1])
 def test_change_in_place_is_caught(which):
     def change(image, mask, rng):
