@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from segkit.recipe.schema import DataSettings, ModelSettings, Part
 
 
-_TEST_PLUGIN = "segkit test-plugin tries the part alone, and --traceback shows the way there"
+TRY_ALONE = "segkit test-plugin tries the part alone, and --traceback shows the way there"
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def build(part: Part, *given: Any, **forced: Any) -> Any:
         raise PartError(
             f"{part.kind} {part.name!r} fails while it is built: {type(error).__name__}: {error}",
             where=line_at_fault(error, entry.where),
-            hint=_TEST_PLUGIN,
+            hint=TRY_ALONE,
         ) from error
 
 
@@ -146,7 +146,7 @@ def _size_error(
             return ShapeError(problem, where=where, hint=f"data.size: [{size[0]}, {size[1]}] works")
     hint = error.problems[0].hint if isinstance(error, SegkitError) else ""
     if where:
-        return PartError(problem, where=where, hint=hint or _TEST_PLUGIN)
+        return PartError(problem, where=where, hint=hint or TRY_ALONE)
     return ShapeError(f"{problem}, nor of any size near it: {_first_line(error)}", hint=hint)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from segkit.contracts import Loss, Metric, Task
-from segkit.dry_run import build
+from segkit.dry_run import TRY_ALONE, build
 from segkit.errors import PartError, SegkitError, line_at_fault
 from segkit.recipe import entry_for
 
@@ -72,7 +72,7 @@ def _called(part: Part, function: Callable[..., Any], *given: Any) -> Any:
         raise PartError(
             f"{_label(part)} fails: {type(error).__name__}: {reason}".rstrip(": "),
             where=line_at_fault(error, entry_for(part).where),
-            hint="segkit test-plugin tries the part alone, and --traceback shows the way there",
+            hint=TRY_ALONE,
         ) from error
 
 

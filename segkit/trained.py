@@ -73,7 +73,8 @@ def open_trained(
     for plugin in plugins:
         load_plugin(plugin, "--plugins")
     recorded = run.read_environment()
-    warnings = compare_plugins(run, recorded.get("plugins", []))
+    changed = compare_plugins(run, recorded.get("plugins", []))
+    warnings = [*changed]
     recipe: Recipe = load_recipe(run.recipe, ["plugins=[]", *overrides])
     fabric = make_fabric(recipe.training)
     assembly = assemble(recipe, progress, to_train=False)
@@ -82,18 +83,17 @@ def open_trained(
         reported
     ):
         warnings.append(f"The {reported} images are not those that the run reports its scores on.")
-    _load(assembly, run, warnings)
+    _load(assembly, run, changed)
     place(assembly.model, fabric, recipe.training)
     return Trained(run, assembly, fabric, warnings)
 
 
-def _load(assembly: Assembly, run: RunDir, warnings: Sequence[str]) -> None:
-    """Read the weights; if they do not fit, what has changed since the run is the likely reason."""
+def _load(assembly: Assembly, run: RunDir, changed: Sequence[str]) -> None:
+    """Read the weights; if they do not fit, a plugin that has changed since the run is the likely reason."""
     try:
         load_weights(assembly.model, run.checkpoints / "best.safetensors")
     except SegkitError as error:
         first = error.problems[0]
-        changed = [warning for warning in warnings if warning.startswith("The plugin ")]
         hint = " ".join([*changed, "Take it as it was then."]) if changed else first.hint
         raise SegkitError(first.problem, where=first.file, hint=hint) from error
 

@@ -65,7 +65,7 @@ def print_parts(registry: Registry, *, all_names: bool) -> None:
         all_names: every name of its families too, not only how many there are.
     """
     screen = Screen(sys.stdout)
-    kinds = f"{registry.kind}es" if registry.kind.endswith("s") else f"{registry.kind}s"
+    kinds = registry.plural
     screen.line(kinds, "bold")
     if own := registry.own():
         table = Table.grid(padding=(0, 2, 0, 0))
