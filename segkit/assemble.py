@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from segkit.contracts import Loss, Metric, Sample, Schedule, Source, Task
+from segkit.build import build
+from segkit.contracts import Loss, Metric, Schedule, Task
 from segkit.data.batches import EvalBatches, TrainBatches
-from segkit.data.prepare import Prepared, prepare
-from segkit.data.splits import split_samples
-from segkit.dry_run import Blueprint, build, dry_run
+from segkit.data.prepare import Prepared
+from segkit.dataset import Progress, find_samples, prepare_splits
+from segkit.dry_run import Blueprint, dry_run
 from segkit.dry_scores import build_loss, build_metric
-from segkit.errors import DataError, Problem
 from segkit.evaluate import Scores, evaluate
 from segkit.losses.weighted_sum import weighted_sum
 from segkit.model import Segmenter, head_for
@@ -24,11 +24,9 @@ from segkit.recipe import Recipe, entry_for
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
-    from torch import nn
+    from torch import Tensor, nn
 
     from segkit.events import Stage
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -74,8 +72,14 @@ class Assembly:
             self.splits[split].images, self.splits[split].masks, data.eval_batch_size or data.batch_size
         )
 
-    def scorer(self, split: str, fabric: Fabric, progress: Progress) -> Callable[[nn.Module], Scores]:
-        """Scores a model on a split, in the fabric's precision."""
+    def scorer(
+        self,
+        split: str,
+        fabric: Fabric,
+        progress: Progress,
+        keep: Callable[[Tensor], None] = lambda logits: None,
+    ) -> Callable[[nn.Module], Scores]:
+        """Scores a model on a split, in the fabric's precision; `keep` is given the logits of every batch."""
         batches = self.eval_batches(split)
         label, total = f"scoring {split} images", len(batches)
         return partial(
@@ -85,6 +89,7 @@ class Assembly:
             loss=self.loss,
             fabric=fabric,
             progress=lambda done: progress(label, done, total),
+            keep=keep,
         )
 
     def optimization(self, steps_per_epoch: int) -> tuple[torch.optim.Optimizer, Schedule]:
@@ -136,48 +141,6 @@ def assemble(
     )
 
 
-def find_samples(recipe: Recipe) -> dict[str, list[Sample]]:
-    """The samples of every split, not yet read; there is something to train on and something to score.
-
-    Raises:
-        DataError: naming what is missing.
-    """
-    source: Source = build(recipe.data.source, recipe.data.goal, recipe.data.channels)
-    samples = split_samples(source.splits(), recipe.data.split, recipe.seed)
-    if not samples.get("train"):
-        raise DataError("there are no training images", where=_root(recipe))
-    if not samples.get("val") and not samples.get("test"):
-        raise DataError(
-            "there are no images to score: the data has no val and no test split",
-            where=_root(recipe),
-            hint="data.split: {by: fraction, val: 0.2} keeps a fifth of the training images for it",
-        )
-    return {split: found for split, found in samples.items() if found}
-
-
-def prepare_splits(
-    recipe: Recipe, samples: dict[str, list[Sample]], progress: Progress
-) -> dict[str, Prepared]:
-    """Read every file of every split.
-
-    Raises:
-        DataError: with the files at fault in all of them.
-    """
-    data = recipe.data
-    splits: dict[str, Prepared] = {}
-    problems: list[Problem] = []
-    for split, found in samples.items():
-        try:
-            splits[split] = prepare(
-                found, data.size, data.goal, data.channels, progress=partial(progress, f"{split} images")
-            )
-        except DataError as error:
-            problems += error.problems
-    if problems:
-        raise DataError.of(problems)
-    return splits
-
-
 def warnings_for(recipe: Recipe, splits: set[str]) -> list[str]:
     """What a reader of the scores should know, in whole sentences.
 
@@ -216,11 +179,4 @@ def build_model(recipe: Recipe, blueprint: Blueprint, *, pretrained: bool = True
         mean=normalize.mean,
         std=normalize.std,
         frozen=settings.encoder.frozen,
-    )
-
-
-def _root(recipe: Recipe) -> str:
-    options = recipe.data.source.options
-    return str(
-        next((options[key] for key in ("root", "file", "images") if key in options), recipe.data.source.name)
     )

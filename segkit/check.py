@@ -10,9 +10,11 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from segkit.assemble import Progress, find_samples, prepare_splits, warnings_for
+from segkit.assemble import warnings_for
+from segkit.build import build
 from segkit.contracts import ParameterGroups
-from segkit.dry_run import build, dry_run
+from segkit.dataset import Progress, find_samples, prepare_splits
+from segkit.dry_run import dry_run
 from segkit.dry_scores import build_loss, build_metric
 from segkit.encoders.weights import find_weights
 from segkit.errors import Problem, SegkitError

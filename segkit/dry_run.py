@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from segkit.build import TRY_ALONE, build
 from segkit.contracts import Pyramid
 from segkit.errors import PartError, SegkitError, ShapeError, line_at_fault
 from segkit.events import Stage
@@ -16,10 +17,7 @@ from segkit.model import head_for, select_stages
 from segkit.recipe import entry_for
 
 if TYPE_CHECKING:
-    from segkit.recipe.schema import DataSettings, ModelSettings, Part
-
-
-TRY_ALONE = "segkit test-plugin tries the part alone, and --traceback shows the way there"
+    from segkit.recipe.schema import DataSettings, ModelSettings
 
 
 @dataclass(frozen=True)
@@ -68,31 +66,6 @@ def dry_run(model: ModelSettings, data: DataSettings) -> Blueprint:
     rows.append(Stage("decoder", model.decoder.name, decoded[1:], *_count(decoder)))
     rows.append(Stage("head", "conv 3x3", (data.goal.channels, *data.size), *_count(head)))
     return Blueprint(chosen, pyramid, decoded[1], rows)
-
-
-def build(part: Part, *given: Any, **forced: Any) -> Any:
-    """Build a part of a checked recipe.
-
-    Args:
-        part: name and options.
-        given: what segkit gives to every part of the kind.
-        forced: options to override, where the part has them.
-
-    Raises:
-        SegkitError: of the part.
-    """
-    entry = entry_for(part)
-    options = {**part.options, **{key: value for key, value in forced.items() if key in entry.options}}
-    try:
-        return entry.factory(*given, **options)
-    except (SegkitError, MemoryError):
-        raise
-    except Exception as error:  # a fault in the part, not in the recipe: say whose it is
-        raise PartError(
-            f"{part.kind} {part.name!r} fails while it is built: {type(error).__name__}: {error}",
-            where=line_at_fault(error, entry.where),
-            hint=TRY_ALONE,
-        ) from error
 
 
 def _features(model: ModelSettings) -> Any:

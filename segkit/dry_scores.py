@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from segkit.build import TRY_ALONE, build
 from segkit.contracts import Loss, Metric, Task
-from segkit.dry_run import TRY_ALONE, build
 from segkit.errors import PartError, SegkitError, line_at_fault
 from segkit.recipe import entry_for
 

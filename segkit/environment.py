@@ -27,10 +27,15 @@ def environment() -> dict[str, Any]:
         "platform": platform.platform(),
         "processor": _processor(),
         "cores": os.cpu_count(),
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": packages(),
         "git": _git(Path(__file__).parent),
         "command": sys.argv,
     }
+
+
+def packages() -> dict[str, str | None]:
+    """The versions of what computes; None for what is not installed."""
+    return {name: _version(name) for name in PACKAGES}
 
 
 def data_digests(splits: dict[str, Prepared]) -> dict[str, str]:

@@ -39,6 +39,7 @@ def evaluate(
     loss: Loss,
     fabric: Fabric,
     progress: Callable[[int], None] = lambda done: None,
+    keep: Callable[[Tensor], None] = lambda logits: None,
 ) -> Scores:
     """Score a model. Leaves the model in evaluation mode.
 
@@ -49,6 +50,7 @@ def evaluate(
         loss: as in training.
         fabric: device and precision; metrics and loss are computed from logits of at least float32.
         progress: told the number of images scored so far.
+        keep: given the logits of every batch, for whoever wants more of them than scores.
     """
     losses: list[Tensor] = []
     rows: dict[str, list[Tensor]] = {name: [] for name in metrics}
@@ -57,6 +59,7 @@ def evaluate(
         losses += [loss(logits[i : i + 1], target[i : i + 1]) for i in range(len(logits))]
         for name, metric in metrics.items():
             rows[name].append(metric.rows(logits, target).double().cpu())
+        keep(logits)
         progress(len(losses))
     tables = {name: torch.cat(parts) for name, parts in rows.items()}
     return Scores(

@@ -9,23 +9,27 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from segkit.assemble import Assembly, Progress, assemble, warnings_for
+from segkit.assemble import Assembly, assemble, warnings_for
 from segkit.checkpoint import load_weights, save_state, save_weights
+from segkit.dataset import Progress
 from segkit.environment import data_digests, environment
 from segkit.evaluate import Scores
 from segkit.events import EpochEnded, Event, RunEnded, RunStarted, StepEnded
 from segkit.fabric import choose_device, device_name, make_fabric, place
 from segkit.fit import Learner, averaged, fit
+from segkit.identity import identify
 from segkit.model import digest
-from segkit.palette import palette
 from segkit.recipe import Recipe, dump_recipe, entry_for, used_plugins
 from segkit.report import write_report
 from segkit.run_dir import RunDir
-from segkit.samples import pick_samples
+from segkit.samples import mask_palette, pick_samples, predicted_masks, thumbnails
 from segkit.summary import summarise
+from segkit.thumbnails import write_thumbnails
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+
+    from segkit.contracts import Pixels
 
 
 def run(recipe: Recipe, runs: Path, progress: Progress = lambda label, done, total: None) -> Iterator[Event]:
@@ -110,13 +114,18 @@ def _keep(learner: Learner, directory: RunDir, event: EpochEnded) -> None:
 
 def _score_best(assembly: Assembly, fabric: Fabric, directory: RunDir, progress: Progress) -> Scores:
     """Score the model as it is by now, image by image, and keep scores and samples."""
-    scores = assembly.scorer(assembly.reported_on, fabric, progress)(assembly.model)
     reported, task = assembly.splits[assembly.reported_on], assembly.task
+    predicted: list[Pixels] = []
+    scorer = assembly.scorer(
+        assembly.reported_on, fabric, progress, lambda logits: predicted.extend(predicted_masks(logits, task))
+    )
+    scores = scorer(assembly.model)
     directory.write_scores(reported.names, scores.per_image)
     samples = pick_samples(
-        assembly.model, reported, scores, task, fabric, higher_is_better=_higher_is_better(assembly.recipe)
+        reported, predicted, scores, task, higher_is_better=_higher_is_better(assembly.recipe)
     )
-    directory.write_samples(samples, palette(len(task.classes) + (task.kind != "multiclass")))
+    directory.write_samples(samples, mask_palette(task))
+    write_thumbnails(directory.thumbnails, thumbnails(reported, predicted, task))
     return scores
 
 
@@ -127,6 +136,7 @@ def _higher_is_better(recipe: Recipe) -> bool:
 def _surroundings(assembly: Assembly, fabric: Fabric) -> dict[str, Any]:
     return {
         **environment(),
+        "identity": identify(assembly.recipe).as_json(),
         "device": device_name(fabric.device),
         "encoder_digest": digest(assembly.model.encoder),
         "data_digests": data_digests(assembly.splits),

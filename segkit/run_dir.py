@@ -60,6 +60,7 @@ class RunDir:
         self.summary = path / "summary.json"
         self.checkpoints = path / "checkpoints"
         self.samples = path / "samples"
+        self.thumbnails = path / "thumbnails.zip"
         self.report = path / "report.html"
 
     @classmethod

@@ -1,21 +1,21 @@
-"""Picking images to look at: the best, the ones in the middle, the worst."""
+"""Images to look at: the best, the ones in the middle and the worst at length, and all of them small."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from segkit.evaluate import predict_logits, predict_mask
-from segkit.palette import IGNORED
+from segkit.evaluate import predict_mask
+from segkit.palette import IGNORED, palette
 from segkit.run_dir import ScoredSample
+from segkit.thumbnails import Thumbnail, make_thumbnail
 
 if TYPE_CHECKING:
-    from lightning_fabric import Fabric
-    from torch import nn
+    from torch import Tensor
 
     from segkit.contracts import Pixels, Task
     from segkit.data.prepare import Prepared
@@ -24,32 +24,34 @@ if TYPE_CHECKING:
 EACH = 2
 
 
+def predicted_masks(logits: Tensor, task: Task) -> list[Pixels]:
+    """What a model predicts for each image of a batch, laid out as `Prepared` has true masks.
+
+    Shape:
+        logits: (B, K, H, W).
+        output: B masks of uint8, (H, W), or (H, W, K) for multilabel.
+    """
+    masks = predict_mask(logits, task).to(torch.uint8)
+    if task.kind == "multilabel":
+        masks = masks.permute(0, 2, 3, 1)  # B H W K
+    return list(masks.cpu().numpy())
+
+
 def pick_samples(
-    model: nn.Module,
-    prepared: Prepared,
-    scores: Scores,
-    task: Task,
-    fabric: Fabric,
-    *,
-    higher_is_better: bool,
+    prepared: Prepared, predicted: Sequence[Pixels], scores: Scores, task: Task, *, higher_is_better: bool
 ) -> list[ScoredSample]:
     """Two images each from the top, the middle and the bottom of the ranking by the first metric.
 
     Args:
-        model: on the fabric's device.
         prepared: the scored images.
-        scores: of these images, by this model.
+        predicted: the masks of all of them, as `predicted_masks` gives them.
+        scores: of these images, by the model that predicted them.
         task: what is predicted.
-        fabric: device and precision.
         higher_is_better: of the first metric.
     """
     metric, values = next(iter(scores.per_image.items()))
     samples = []
     for index, rank in _picked(values, higher_is_better).items():
-        image = torch.from_numpy(prepared.images[index]).permute(2, 0, 1)[None]
-        prediction = predict_mask(predict_logits(model, image, fabric), task)[0].to(torch.uint8)
-        if task.kind == "multilabel":
-            prediction = prediction.permute(1, 2, 0)  # H W K
         samples.append(
             ScoredSample(
                 rank=rank,
@@ -58,10 +60,28 @@ def pick_samples(
                 score=values[index],
                 pixels=prepared.images[index],
                 truth=flat(prepared.masks[index], task),
-                prediction=flat(prediction.cpu().numpy(), task),
+                prediction=flat(predicted[index], task),
             )
         )
     return samples
+
+
+def thumbnails(prepared: Prepared, predicted: Sequence[Pixels], task: Task) -> Iterator[Thumbnail]:
+    """Every scored image with its masks, small, in order.
+
+    Args:
+        prepared: the scored images.
+        predicted: the masks of all of them.
+        task: what is predicted.
+    """
+    colours = mask_palette(task)
+    for image, truth, prediction in zip(prepared.images, prepared.masks, predicted, strict=True):
+        yield make_thumbnail(image, flat(truth, task), flat(prediction, task), colours)
+
+
+def mask_palette(task: Task) -> Pixels:
+    """(256, 3): the colour of every value of a mask made by `flat`."""
+    return palette(len(task.classes) + (task.kind != "multiclass"))
 
 
 def flat(mask: Pixels, task: Task) -> Pixels:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segkit.assemble import Assembly, Progress, assemble
+from segkit.assemble import Assembly, assemble
 from segkit.checkpoint import load_weights
+from segkit.dataset import Progress
 from segkit.environment import data_digests
 from segkit.errors import Problem, SegkitError
 from segkit.fabric import make_fabric, place

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from segkit.assemble import assemble, find_samples, warnings_for
+from segkit.assemble import assemble, warnings_for
+from segkit.dataset import find_samples
 from segkit.errors import DataError
 from segkit.model import digest
 

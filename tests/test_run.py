@@ -58,7 +58,7 @@ def test_run_directory_is_complete(small):
     checkpoints = {"best.safetensors", "last.safetensors", "last.state.pt"}
     samples = {f"{n}_{kind}.png" for n in range(1, 6) for kind in ("image", "truth", "prediction", "overlay")}
     assert files_of(directory) == {
-        "recipe.yaml", "environment.json", "metrics.jsonl", "scores.csv", "summary.json",
+        "recipe.yaml", "environment.json", "metrics.jsonl", "scores.csv", "summary.json", "thumbnails.zip",
         "report.html", "report.md", "curves.png", "scores.png", "samples/samples.json",
         *(f"checkpoints/{name}" for name in checkpoints), *(f"samples/{name}" for name in samples),
     }  # fmt: skip

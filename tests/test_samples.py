@@ -11,7 +11,7 @@ from torch import nn
 from segkit.contracts import Task
 from segkit.data.prepare import Prepared
 from segkit.evaluate import Scores
-from segkit.samples import flat, pick_samples
+from segkit.samples import flat, pick_samples, predicted_masks
 
 FABRIC = Fabric(accelerator="cpu", devices=1)
 BINARY = Task("binary", ("lesion",))
@@ -30,7 +30,8 @@ def picked(values, task=BINARY, higher=True, channels=1):
     masks = np.zeros((count, 2, 2) + ((channels,) if task.kind == "multilabel" else ()), np.uint8)
     prepared = Prepared([f"image_{i}" for i in range(count)], images, masks)
     scores = Scores(0.0, {}, {"iou": values, "dice": [0.0] * count})
-    return pick_samples(Pixel(), prepared, scores, task, FABRIC, higher_is_better=higher)
+    predicted = predicted_masks(Pixel()(torch.from_numpy(images).permute(0, 3, 1, 2)), task)
+    return pick_samples(prepared, predicted, scores, task, higher_is_better=higher)
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ from segkit.plugins.load import (
     loaded_plugins,
     silent_plugins,
 )
-from segkit.plugins.plugin import Door, Plugin
+from segkit.plugins.plugin import Door, Plugin, source_digest
 
 __all__ = [
     "BUILTINS", "Door", "Plugin", "broken_plugins", "find", "leave_installed_out", "load_builtins",
-    "load_installed", "load_plugin", "load_plugins_here", "loaded_plugins", "silent_plugins",
+    "load_installed", "load_plugin", "load_plugins_here", "loaded_plugins", "silent_plugins", "source_digest",
 ]  # fmt: skip

@@ -72,7 +72,13 @@ def used_plugins(recipe: Recipe) -> list[Plugin]:
 
 def dump_recipe(recipe: Recipe) -> str:
     """A recipe as YAML, every default written out; running it repeats the run."""
-    return write_yaml(_plain(recipe))
+    return write_yaml(plain_recipe(recipe))
+
+
+def plain_recipe(recipe: Recipe) -> dict[str, Any]:
+    """A recipe as plain data, every default in it."""
+    plain: dict[str, Any] = _plain(recipe)
+    return plain
 
 
 def entry_for(part: Part) -> Entry:

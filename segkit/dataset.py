@@ -1,0 +1,67 @@
+"""The images that a recipe names: found, and read. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from segkit.build import build
+from segkit.data.prepare import Prepared, prepare
+from segkit.data.splits import split_samples
+from segkit.errors import DataError, Problem
+
+if TYPE_CHECKING:
+    from segkit.contracts import Sample, Source
+    from segkit.recipe import Recipe
+
+Progress = Callable[[str, int, int], None]
+
+
+def find_samples(recipe: Recipe) -> dict[str, list[Sample]]:
+    """The samples of every split, not yet read; there is something to train on and something to score.
+
+    Raises:
+        DataError: naming what is missing.
+    """
+    source: Source = build(recipe.data.source, recipe.data.goal, recipe.data.channels)
+    samples = split_samples(source.splits(), recipe.data.split, recipe.seed)
+    if not samples.get("train"):
+        raise DataError("there are no training images", where=_root(recipe))
+    if not samples.get("val") and not samples.get("test"):
+        raise DataError(
+            "there are no images to score: the data has no val and no test split",
+            where=_root(recipe),
+            hint="data.split: {by: fraction, val: 0.2} keeps a fifth of the training images for it",
+        )
+    return {split: found for split, found in samples.items() if found}
+
+
+def prepare_splits(
+    recipe: Recipe, samples: dict[str, list[Sample]], progress: Progress
+) -> dict[str, Prepared]:
+    """Read every file of every split.
+
+    Raises:
+        DataError: with the files at fault in all of them.
+    """
+    data = recipe.data
+    splits: dict[str, Prepared] = {}
+    problems: list[Problem] = []
+    for split, found in samples.items():
+        try:
+            splits[split] = prepare(
+                found, data.size, data.goal, data.channels, progress=partial(progress, f"{split} images")
+            )
+        except DataError as error:
+            problems += error.problems
+    if problems:
+        raise DataError.of(problems)
+    return splits
+
+
+def _root(recipe: Recipe) -> str:
+    options = recipe.data.source.options
+    return str(
+        next((options[key] for key in ("root", "file", "images") if key in options), recipe.data.source.name)
+    )

@@ -1,0 +1,114 @@
+"""What makes two runs the same: recipe, images and code; by digest, without torch and without decoding."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from segkit.dataset import find_samples
+from segkit.environment import packages
+from segkit.home import is_weights_file
+from segkit.plugins import source_digest
+from segkit.recipe import plain_recipe, used_plugins
+
+if TYPE_CHECKING:
+    from segkit.contracts import Sample
+    from segkit.recipe import Recipe
+
+# What is said about a run, and what changes its speed alone.
+CHANGES_NOTHING = ("name", "description", "reference", "plugins")
+CHANGES_SPEED = ("workers", "eval_batch_size")
+# Rooms of segkit that decide what comes out; the others tell of it.
+DECIDING = (
+    "assemble", "build", "contracts", "data", "dataset", "decoders", "dry_run", "dry_scores", "encoders",
+    "evaluate", "fabric", "fit", "losses", "metrics", "model", "optim", "recipe", "registry", "run",
+    "signature",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Digests; two runs with the same ones are the same experiment.
+
+    Args:
+        recipe: of everything in it that can change a score, the seed apart.
+        seed: of the recipe.
+        data: of the names and files of all samples.
+        code: of segkit's own, of the plugins that the recipe uses, and of the versions of packages.
+        metrics: of the code that scores: the same definition of a metric.
+    """
+
+    recipe: str
+    seed: int
+    data: str
+    code: str
+    metrics: str
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain data, for a run's record."""
+        return asdict(self)
+
+
+def identify(recipe: Recipe, samples: dict[str, list[Sample]] | None = None) -> Identity:
+    """Find out what a run of a recipe would be.
+
+    Args:
+        recipe: as `load_recipe` gives it.
+        samples: what `find_samples` gives for it, where that is known already.
+
+    Raises:
+        SegkitError: if its data are at fault.
+    """
+    plugins = used_plugins(recipe)
+    scoring = [plugin.digest for plugin in plugins if any(kind == "metric" for kind, _ in plugin.parts)]
+    return Identity(
+        recipe=_digest(_deciding(recipe)),
+        seed=recipe.seed,
+        data=_data_digest(samples or find_samples(recipe)),
+        code=_digest([_code_digest(DECIDING), sorted(plugin.digest for plugin in plugins), packages()]),
+        metrics=_digest([_code_digest(["metrics"]), sorted(scoring)]),
+    )
+
+
+def _deciding(recipe: Recipe) -> dict[str, Any]:
+    """What of a recipe can change a score; with the bytes of a weights file, whose name says little."""
+    plain = plain_recipe(recipe)
+    kept = {key: value for key, value in plain.items() if key not in (*CHANGES_NOTHING, "seed")}
+    kept["data"] = {key: value for key, value in plain["data"].items() if key not in CHANGES_SPEED}
+    weights = recipe.model.encoder.options.get("weights")
+    if isinstance(weights, str) and is_weights_file(weights) and Path(weights).is_file():
+        kept["weights"] = _file_digest(Path(weights))
+    return kept
+
+
+def _data_digest(samples: dict[str, list[Sample]]) -> str:
+    """Over every sample's split and name, and the bytes of its files."""
+    files = [file for found in samples.values() for sample in found for file in sample.files]
+    with ThreadPoolExecutor() as pool:  # hashing leaves other threads free
+        digests = dict(zip(files, pool.map(_file_digest, files), strict=True))
+    return _digest(
+        [
+            [split, [[sample.name, *(digests[file] for file in sample.files)] for sample in found]]
+            for split, found in samples.items()
+        ]
+    )
+
+
+def _code_digest(rooms: Iterable[str]) -> str:
+    root = Path(__file__).parent
+    paths = [root / room if (root / room).is_dir() else root / f"{room}.py" for room in rooms]
+    return _digest([[path.name, source_digest(path)] for path in paths])
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _digest(value: Sequence[Any] | dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
