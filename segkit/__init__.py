@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # for type checkers, which do not run `__getattr__`
     from segkit.registry import SCHEDULES as SCHEDULES
     from segkit.registry import SOURCES as SOURCES
     from segkit.registry import TRANSFORMS as TRANSFORMS
+    from segkit.study import compare as compare
 
 __version__ = "0.1.0"
 
@@ -40,6 +41,7 @@ _HOMES = {
     "Recipe": "segkit.recipe",
     "load_recipe": "segkit.recipe",
     "SegkitError": "segkit.errors",
+    "compare": "segkit.study",
 }
 __all__ = [*sorted(_HOMES), "__version__"]
 

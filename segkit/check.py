@@ -47,12 +47,15 @@ class CheckReport:
         return asdict(self)
 
 
-def check(recipe: Recipe, progress: Progress = lambda label, done, total: None) -> CheckReport:
+def check(
+    recipe: Recipe, progress: Progress = lambda label, done, total: None, *, read_files: bool = True
+) -> CheckReport:
     """Find the device, read all files, build the parts, run the model without numbers.
 
     Args:
         recipe: as `load_recipe` gives it.
         progress: told a label, how much is done, and how much there is, while files are read.
+        read_files: false where another recipe with the same data was checked before.
 
     Raises:
         SegkitError: with everything that is wrong, not only the first of it.
@@ -77,7 +80,7 @@ def check(recipe: Recipe, progress: Progress = lambda label, done, total: None) 
         attempt(partial(build, transform))
     attempt(partial(build, recipe.optimizer, _any_parameters()))
     missing = attempt(partial(_missing_weights, recipe)) or []
-    if samples is not None:
+    if samples is not None and read_files:
         attempt(partial(prepare_splits, recipe, samples, progress))
     if problems or samples is None or blueprint is None:
         raise SegkitError.of(problems)

@@ -25,7 +25,7 @@ def environment() -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "packages": packages(),
         "git": _git(Path(__file__).parent),
@@ -36,6 +36,17 @@ def environment() -> dict[str, Any]:
 def packages() -> dict[str, str | None]:
     """The versions of what computes; None for what is not installed."""
     return {name: _version(name) for name in PACKAGES}
+
+
+def processor() -> str:
+    """The processor's name, as its maker calls it where that is known."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next(
+        (line.split(": ", 1)[1] for line in lines if line.startswith("model name")), platform.machine()
+    )
 
 
 def data_digests(splits: dict[str, Prepared]) -> dict[str, str]:
@@ -54,16 +65,6 @@ def _version(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next(
-        (line.split(": ", 1)[1] for line in lines if line.startswith("model name")), platform.machine()
-    )
 
 
 def _git(folder: Path) -> dict[str, Any] | None:

@@ -10,14 +10,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segkit.dataset import find_samples
+from segkit.build import build
 from segkit.environment import packages
 from segkit.home import is_weights_file
 from segkit.plugins import source_digest
 from segkit.recipe import plain_recipe, used_plugins
 
 if TYPE_CHECKING:
-    from segkit.contracts import Sample
+    from segkit.contracts import Source
     from segkit.recipe import Recipe
 
 # What is said about a run, and what changes its speed alone.
@@ -38,7 +38,7 @@ class Identity:
     Args:
         recipe: of everything in it that can change a score, the seed apart.
         seed: of the recipe.
-        data: of the names and files of all samples.
+        data: of the names and files of all samples, whatever the split.
         code: of segkit's own, of the plugins that the recipe uses, and of the versions of packages.
         metrics: of the code that scores: the same definition of a metric.
     """
@@ -54,12 +54,11 @@ class Identity:
         return asdict(self)
 
 
-def identify(recipe: Recipe, samples: dict[str, list[Sample]] | None = None) -> Identity:
+def identify(recipe: Recipe) -> Identity:
     """Find out what a run of a recipe would be.
 
     Args:
         recipe: as `load_recipe` gives it.
-        samples: what `find_samples` gives for it, where that is known already.
 
     Raises:
         SegkitError: if its data are at fault.
@@ -69,25 +68,29 @@ def identify(recipe: Recipe, samples: dict[str, list[Sample]] | None = None) -> 
     return Identity(
         recipe=_digest(_deciding(recipe)),
         seed=recipe.seed,
-        data=_data_digest(samples or find_samples(recipe)),
+        data=_data_digest(recipe),
         code=_digest([_code_digest(DECIDING), sorted(plugin.digest for plugin in plugins), packages()]),
         metrics=_digest([_code_digest(["metrics"]), sorted(scoring)]),
     )
 
 
 def _deciding(recipe: Recipe) -> dict[str, Any]:
-    """What of a recipe can change a score; with the bytes of a weights file, whose name says little."""
+    """What of a recipe can change a score; with the bytes of files that it names, whose names say little."""
     plain = plain_recipe(recipe)
     kept = {key: value for key, value in plain.items() if key not in (*CHANGES_NOTHING, "seed")}
     kept["data"] = {key: value for key, value in plain["data"].items() if key not in CHANGES_SPEED}
     weights = recipe.model.encoder.options.get("weights")
     if isinstance(weights, str) and is_weights_file(weights) and Path(weights).is_file():
         kept["weights"] = _file_digest(Path(weights))
+    if file := recipe.data.split.file:
+        kept["split"] = _file_digest(file)
     return kept
 
 
-def _data_digest(samples: dict[str, list[Sample]]) -> str:
-    """Over every sample's split and name, and the bytes of its files."""
+def _data_digest(recipe: Recipe) -> str:
+    """Over every sample's name and the bytes of its files, as the source has them, not yet split."""
+    source: Source = build(recipe.data.source, recipe.data.goal, recipe.data.channels)
+    samples = source.splits()
     files = [file for found in samples.values() for sample in found for file in sample.files]
     with ThreadPoolExecutor() as pool:  # hashing leaves other threads free
         digests = dict(zip(files, pool.map(_file_digest, files), strict=True))

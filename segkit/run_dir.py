@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -60,6 +61,7 @@ class RunDir:
         self.summary = path / "summary.json"
         self.checkpoints = path / "checkpoints"
         self.samples = path / "samples"
+        self.costs = path / "costs.json"
         self.thumbnails = path / "thumbnails.zip"
         self.report = path / "report.html"
 
@@ -99,11 +101,17 @@ class RunDir:
 
     def write_environment(self, environment: Mapping[str, Any]) -> None:
         """Write versions, hardware and digests."""
-        _write_json(self.environment, environment)
+        write_json(self.environment, environment)
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write the run's outcome."""
-        _write_json(self.summary, summary)
+        write_json(self.summary, summary)
+
+    def write_costs(self, costs: Mapping[str, Any]) -> None:
+        """Write what the model was measured to cost; the file appears whole or not at all."""
+        temporary = self.costs.with_name(f".{self.costs.name}.{os.getpid()}")
+        write_json(temporary, costs)
+        temporary.replace(self.costs)
 
     def record(self, event: EpochEnded) -> None:
         """Append an epoch's line."""
@@ -138,7 +146,7 @@ class RunDir:
                 mask.save(self.samples / files[kind])
             words = {key: getattr(sample, key) for key in ("rank", "image", "metric", "score")}
             listed.append({**words, "files": files})
-        _write_json(self.samples / "samples.json", listed)
+        write_json(self.samples / "samples.json", listed)
 
     def read_recipe(self) -> dict[str, Any]:
         """The complete recipe as plain data."""
@@ -152,6 +160,23 @@ class RunDir:
     def read_summary(self) -> dict[str, Any]:
         """The run's outcome."""
         return _read_json(self.summary)  # type: ignore[no-any-return]
+
+    def read_costs(self) -> dict[str, Any]:
+        """What the model was measured to cost; empty if nobody has measured.
+
+        Raises:
+            SegkitError: if the file is damaged.
+        """
+        if not self.costs.is_file():
+            return {}
+        try:
+            costs = _read_json(self.costs)
+        except ValueError:
+            costs = None
+        if not isinstance(costs, dict):
+            problem, hint = "the measured costs cannot be read", "delete the file, and measure again"
+            raise SegkitError(problem, where=str(self.costs), hint=hint)
+        return costs
 
     def read_epochs(self) -> list[dict[str, Any]]:
         """One mapping per epoch, as `record` wrote it; undefined scores are None."""
@@ -201,7 +226,8 @@ def _finite(value: Any) -> Any:
     return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def _write_json(path: Path, content: Any) -> None:
+def write_json(path: Path, content: Any) -> None:
+    """Write plain data; what JSON has no number for becomes null."""
     path.write_text(json.dumps(_finite(content), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

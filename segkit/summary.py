@@ -7,6 +7,7 @@ import resource
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -60,7 +61,7 @@ def summarise(
         "seconds": seconds,
         "train_seconds": train_seconds,
         "images_per_second": started.images["train"] * len(epochs) / train_seconds,
-        "peak_memory_bytes": _peak_memory(),
+        "peak_memory_bytes": peak_memory(),
         "parameters": _parameters(assembly),
         "frozen_encoder": _verdict(*digests) if recipe.model.encoder.frozen else None,
         "device": started.device,
@@ -69,6 +70,22 @@ def summarise(
         "stages": [asdict(stage) for stage in started.stages],
         "reference": reference and {"source": reference.source, "metrics": reference.metrics},
     }
+
+
+def peak_memory() -> int:
+    """Bytes: the most that was allocated on the GPU, where one was used; else the most this process held.
+
+    The latter is of the whole process: Python and torch, some hundred megabytes, are in it.
+    """
+    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
+        return int(torch.cuda.max_memory_allocated())
+    status = Path("/proc/self/status")
+    for line in status.read_text(encoding="utf-8").splitlines() if status.is_file() else []:
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    # Not on Linux, where a new process begins with the ru_maxrss of the one that started it.
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def diverged(epochs: Sequence[EpochEnded]) -> list[str]:
@@ -99,11 +116,3 @@ def _parameters(assembly: Assembly) -> dict[str, int]:
         "trainable": sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad),
         **{name: sum(parameter.numel() for parameter in part.parameters()) for name, part in parts.items()},
     }
-
-
-def _peak_memory() -> int:
-    """Of the GPU where there is one, else of this process."""
-    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
-        return int(torch.cuda.max_memory_allocated())
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

@@ -96,7 +96,7 @@ def _read(archive: zipfile.ZipFile, name: str) -> bytes:
 
 def _mask_file(mask: Pixels, size: tuple[int, int], palette: Pixels) -> bytes:
     small = Image.fromarray(mask).resize(size, Image.Resampling.NEAREST)
-    small.putpalette(palette[: mask.max() + 1].tobytes())  # a full one would be most of the file
+    small.putpalette(palette[: int(mask.max()) + 1].tobytes())  # a full one would be most of the file
     return _file(small, "PNG", optimize=True)
 
 

@@ -19,6 +19,7 @@ from segkit.run_dir import RunDir
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+    from torch import nn
 
     from segkit.evaluate import Scores
 
@@ -71,28 +72,54 @@ def open_trained(
     Raises:
         SegkitError: if a plugin that it used is not loaded, or recipe, data or checkpoint are at fault.
     """
-    for plugin in plugins:
-        load_plugin(plugin, "--plugins")
-    recorded = run.read_environment()
-    changed = compare_plugins(run, recorded.get("plugins", []))
+    recipe, changed = reopen(run, overrides, plugins)
     warnings = [*changed]
-    recipe: Recipe = load_recipe(run.recipe, ["plugins=[]", *overrides])
     fabric = make_fabric(recipe.training)
     assembly = assemble(recipe, progress, to_train=False)
     reported = assembly.reported_on
-    if data_digests({reported: assembly.splits[reported]})[reported] != recorded["data_digests"].get(
-        reported
-    ):
+    recorded = run.read_environment()["data_digests"].get(reported)
+    if data_digests({reported: assembly.splits[reported]})[reported] != recorded:
         warnings.append(f"The {reported} images are not those that the run reports its scores on.")
-    _load(assembly, run, changed)
+    load_best(assembly.model, run, changed)
     place(assembly.model, fabric, recipe.training)
     return Trained(run, assembly, fabric, warnings)
 
 
-def _load(assembly: Assembly, run: RunDir, changed: Sequence[str]) -> None:
-    """Read the weights; if they do not fit, a plugin that has changed since the run is the likely reason."""
+def reopen(
+    run: RunDir, overrides: Sequence[str] = (), plugins: Sequence[Path] = ()
+) -> tuple[Recipe, list[str]]:
+    """The recipe of a run. No code that it names is run: plugins are those that the user names now.
+
+    Args:
+        run: a run directory.
+        overrides: changes of its recipe, as `--set` takes them.
+        plugins: files or folders with the parts that it used.
+
+    Returns:
+        The recipe, and what has changed in its plugins since the run, in whole sentences.
+
+    Raises:
+        SegkitError: if a plugin that it used is not loaded, or the recipe is at fault.
+    """
+    for plugin in plugins:
+        load_plugin(plugin, "--plugins")
+    changed = compare_plugins(run, run.read_environment().get("plugins", []))
+    return load_recipe(run.recipe, ["plugins=[]", *overrides]), changed
+
+
+def load_best(model: nn.Module, run: RunDir, changed: Sequence[str]) -> None:
+    """Read a run's best weights.
+
+    Args:
+        model: as its recipe builds it.
+        run: a run directory.
+        changed: what has changed in its plugins: the likely reason if the weights do not fit.
+
+    Raises:
+        SegkitError: if they do not fit, or cannot be read.
+    """
     try:
-        load_weights(assembly.model, run.checkpoints / "best.safetensors")
+        load_weights(model, run.checkpoints / "best.safetensors")
     except SegkitError as error:
         first = error.problems[0]
         hint = " ".join([*changed, "Take it as it was then."]) if changed else first.hint

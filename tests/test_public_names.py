@@ -28,6 +28,7 @@ def test_public_names_are_these() -> None:
         "TRANSFORMS",
         "Task",
         "__version__",
+        "compare",
         "load_recipe",
     ]
 

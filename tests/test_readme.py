@@ -71,10 +71,12 @@ def shortened(line):
         if "SEGKIT_TEST_DATA" not in os.environ:
             pytest.skip("SEGKIT_TEST_DATA is not set: no ISIC images")
         words[0] = "check"  # twenty epochs are measured in docs/results.md
-    if words[0] == "run":
+    if words[0] in ("run", "compare"):
         source = "data.source={name: synthetic_lesions, train: 8, test: 4}"
         for override in ("training.epochs=1", source, "data.size=[64, 64]"):
             words += ["--set", override]
+    if words[0] == "compare":
+        words += ["--no-measure", "--set", "model.encoder.weights=none"]
     return words
 
 

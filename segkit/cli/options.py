@@ -18,6 +18,7 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Change a value of the recipe; repeatable."),
 ]
+RunsOption = Annotated[Path, typer.Option(metavar="DIR", help="Where run directories go.")]
 PluginsOption = Annotated[
     list[Path] | None,
     typer.Option("--plugins", metavar="DIR", help="Load parts from a folder or file; repeatable."),

@@ -15,6 +15,7 @@ from segkit.cli.options import (
     PluginsOption,
     QuietOption,
     RecipeArgument,
+    RunsOption,
     SetOption,
     load,
     open_doors,
@@ -29,7 +30,7 @@ RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run director
 def run(
     recipe: RecipeArgument,
     overrides: SetOption = None,
-    runs: Annotated[Path, typer.Option(metavar="DIR", help="Where run directories go.")] = Path("runs"),
+    runs: RunsOption = Path("runs"),
     plugins: PluginsOption = None,
     no_plugins: NoPluginsOption = False,
     demo: DemoOption = False,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -63,22 +65,36 @@ class Shown:
 
 def show_samples(material: Material) -> list[Shown]:
     """Pictures of every sample, in the run's order."""
-    colors = palette(len(_class_names(material)))
+    colors = palette(len(_class_names(material.recipe)))
     return [_show(number_, sample, colors) for number_, sample in enumerate(material.samples, start=1)]
 
 
 def legend(material: Material) -> list[Swatch]:
     """Contours first, then classes, then what is ignored where anything is."""
-    names = _class_names(material)
-    colors = palette(len(names))
-    swatches = [
-        Swatch("true contour", _hex(TRUTH), line=True),
-        Swatch("predicted contour", _hex(PREDICTION), line=True),
-    ]
-    swatches += [Swatch(name, _hex(colors[index])) for index, name in enumerate(names)]
+    swatches = [*contour_swatches(), *class_swatches(material.recipe)]
     if any((sample.truth == IGNORED).any() for sample in material.samples):
-        swatches.append(Swatch("ignored", _hex(VOID)))
+        swatches.append(Swatch("ignored", hex_color(VOID)))
     return swatches
+
+
+def contour_swatches() -> list[Swatch]:
+    """The true contour, then the predicted one."""
+    return [
+        Swatch("true contour", hex_color(TRUTH), line=True),
+        Swatch("predicted contour", hex_color(PREDICTION), line=True),
+    ]
+
+
+def class_swatches(recipe: Mapping[str, Any]) -> list[Swatch]:
+    """The classes of a recipe, background first."""
+    names = _class_names(recipe)
+    colors = palette(len(names))
+    return [Swatch(name, hex_color(colors[index])) for index, name in enumerate(names)]
+
+
+def hex_color(color: Pixels | Color) -> str:
+    """``(34, 211, 238)`` -> ``#22d3ee``."""
+    return "#" + "".join(f"{int(part):02x}" for part in color)
 
 
 def overlay(pixels: Pixels, truth: Pixels, prediction: Pixels) -> Pixels:
@@ -171,14 +187,10 @@ def _rgb(pixels: Pixels) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(pixels[..., :3]))
 
 
-def _class_names(material: Material) -> list[str]:
-    data = material.recipe.get("data") or {}
+def _class_names(recipe: Mapping[str, Any]) -> list[str]:
+    data = recipe.get("data") or {}
     classes = [str(name) for name in data.get("classes") or ["foreground"]]
     return classes if data.get("task") == "multiclass" else ["background", *classes]
-
-
-def _hex(color: Pixels | Color) -> str:
-    return "#" + "".join(f"{int(part):02x}" for part in color)
 
 
 def _png(pixels: Pixels) -> bytes:

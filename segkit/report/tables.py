@@ -81,18 +81,19 @@ def model_table(material: Material) -> Table:
 
 def environment_table(material: Material) -> Table:
     """Versions, hardware and digests, nested names joined by a dot."""
-    rows = [[name, value] for name, value in _flat(material.environment)]
+    rows = [[name, value] for name, value in flat(material.environment)]
     return Table("Where the run took place", ["", ""], rows, [False, False])
 
 
-def _flat(content: Mapping[str, Any], before: str = "") -> Iterable[tuple[str, str]]:
+def flat(content: Mapping[str, Any], before: str = "") -> Iterable[tuple[str, str]]:
+    """Names, joined by dots, and values as text."""
     for key, value in content.items():
         name = f"{before}{key}"
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{name}.")
+            yield from flat(value, f"{name}.")
         elif isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
             for number, item in enumerate(value):
-                yield from _flat(item, f"{name}.{item.get('name', number)}.")
+                yield from flat(item, f"{name}.{item.get('name', number)}.")
         else:
             yield name, _text(value)
 

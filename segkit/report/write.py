@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import re
 from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from segkit.report.contents import contents
 from segkit.report.figures import curve_panels, curves_png, panel_picture, score_picture, scores_png
 from segkit.report.material import read_material
 from segkit.report.overlay import legend, show_samples
+from segkit.report.templates import markdown_templates, templates
 from segkit.run_dir import RunDir
 
 
@@ -45,35 +41,7 @@ def write_report(run: RunDir) -> Path:
     for sample in shown:
         for pane in (pane for pane in sample.panes if pane.drawn):
             (run.samples / pane.file).write_bytes(pane.png)
-    html, markdown = _environment(), _environment(finalize=_markdown)
+    html, markdown = templates("report"), markdown_templates("report")
     (run.path / "report.md").write_text(markdown.get_template("report.md.j2").render(page), encoding="utf-8")
     run.report.write_text(html.get_template("report.html.j2").render(page), encoding="utf-8")
     return run.report
-
-
-def _environment(**options: Any) -> Environment:
-    environment = Environment(
-        loader=PackageLoader("segkit", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        **options,
-    )
-    environment.filters["data_uri"] = _data_uri
-    return environment
-
-
-def _data_uri(content: bytes) -> str:
-    kind = "image/png" if content.startswith(b"\x89PNG") else "image/svg+xml"
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
-
-
-def _markdown(value: Any) -> Any:
-    """Text as Markdown shows it literally, on one line, also inside a table's cell."""
-    if isinstance(value, Markup):
-        return value
-    text = str(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    text = re.sub(r"([\\`*\[\]|~]|(?<!\w)_|_(?!\w)|^#)", r"\\\1", text)
-    return Markup(" ".join(text.split()))

@@ -29,6 +29,10 @@ def test_verbs_and_their_options_are_these() -> None:
     }
     assert surface == {
         "run": ["recipe", "--set", "--runs", *PLUGINS, "--demo", *QUIET],
+        "compare": [
+            "targets", "--seeds", "--vary", "--metric", "--out", "--set", "--runs", "--jobs", "--measure",
+            "--force", *PLUGINS, "--demo", *QUIET, "--json",
+        ],
         "check": ["recipe", "--set", *PLUGINS, "--demo", *QUIET, "--json"],
         "list": ["kind", *PLUGINS, "--json"],
         "show": ["kind", "name", *PLUGINS, "--json"],
@@ -38,12 +42,24 @@ def test_verbs_and_their_options_are_these() -> None:
         "evaluate": ["run", "--set", *PLUGINS, *QUIET, "--json"],
         "report": ["run", *QUIET],
         "data": [],
-    }
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
     "verb",
-    ["run", "check", "list", "show", "schema", "evaluate", "report", "new", "test-plugin", "data fetch"],
+    [
+        "run",
+        "compare",
+        "check",
+        "list",
+        "show",
+        "schema",
+        "evaluate",
+        "report",
+        "new",
+        "test-plugin",
+        "data fetch",
+    ],
 )
 def test_every_verb_has_help_with_an_example(segkit: Any, verb: str) -> None:
     said = segkit(*verb.split(), "--help")

@@ -1,0 +1,1 @@
+"""Run directories -> which recipe is better, how surely, and at what cost. No torch."""

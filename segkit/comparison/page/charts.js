@@ -1,0 +1,75 @@
+// What all plots share; Chart.js draws them. Each has an entry in `plots`: `build` gives its configuration,
+// `stops` what the arrow keys walk over, `pick` what a click or the Enter key does with one of them.
+
+const plots = {};
+
+function addPlot(id, plot) {
+  if (!element(id)) return;
+  plots[id] = { at: -1, ...plot };
+  element(id).addEventListener("keydown", (event) => walk(id, event));
+  draw(id);
+}
+
+function draw(id) {
+  plots[id].chart?.destroy();
+  plots[id].at = -1;
+  plots[id].chart = new Chart(element(id), plots[id].build());
+}
+
+function drawAll() {
+  Object.assign(Chart.defaults, { color: color("--muted"), borderColor: color("--line"), animation: false });
+  Object.assign(Chart.defaults, { responsive: true, maintainAspectRatio: false });
+  Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
+  Object.keys(plots).forEach(draw);
+}
+
+/** Arrow keys show one stop after the other, as the mouse does; what is shown is also said. */
+function walk(id, event) {
+  const { chart, stops, pick } = plots[id];
+  const all = stops(chart);
+  const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  if (step && all.length) {
+    plots[id].at = Math.min(Math.max(plots[id].at + step, 0), all.length - 1);
+    const active = all[plots[id].at];
+    const { x, y } = active[0].element;
+    chart.setActiveElements(active);
+    chart.tooltip.setActiveElements(active, { x, y });
+    chart.update();
+    element(`${id}-status`).textContent = tooltipText(chart.tooltip);
+  } else if (event.key === "Enter" && pick && plots[id].at >= 0) pick(all[plots[id].at]);
+  else return;
+  event.preventDefault();
+}
+
+function tooltipText(tooltip) {
+  return [tooltip.title ?? [], (tooltip.body ?? []).map((part) => part.lines)].flat(3).join("; ");
+}
+
+function tooltipLook() {
+  return {
+    backgroundColor: color("--ink"),
+    titleColor: color("--sheet"),
+    bodyColor: color("--sheet"),
+    cornerRadius: 8,
+    padding: 10,
+    boxPadding: 4,
+    boxWidth: 8,
+    boxHeight: 8,
+  };
+}
+
+function axis(text, more = {}) {
+  return { title: { display: true, text }, border: { display: false }, ...more };
+}
+
+function grid(shown) {
+  return shown ? { color: color("--line") } : { display: false };
+}
+
+/** The points of the first data set, one after the other. */
+function eachPoint(chart) {
+  return chart.getDatasetMeta(0).data.map((element, index) => [{ datasetIndex: 0, index, element }]);
+}
+
+drawAll();
+for (const query of ["(prefers-color-scheme: dark)", "print"]) matchMedia(query).addEventListener("change", drawAll);

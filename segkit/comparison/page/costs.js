@@ -1,0 +1,149 @@
+// The plot of quality against cost, with its Pareto front.
+
+function costPlot() {
+  const cost = data.costs[Number(element("cost-select").value)];
+  const point = (entrant) => ({ x: cost.values[entrant], y: data.intervals[entrant][1], entrant });
+  const drawn = (entrant) => cost.values[entrant] !== null && data.intervals[entrant][1] !== null;
+  const points = [...data.names.keys()].filter(drawn).map(point).sort((a, b) => a.x - b.x);
+  const ends = points.flatMap(({ entrant }) => data.intervals[entrant]).filter((end) => end !== null);
+  const colors = points.map(({ entrant }) => color(`--e${entrant}`));
+  const front = new Set(cost.front);
+  return {
+    data: {
+      datasets: [
+        {
+          type: "scatter",
+          data: points,
+          borderColor: colors,
+          backgroundColor: points.map(({ entrant }, i) => (front.has(entrant) ? colors[i] : color("--sheet"))),
+          borderWidth: 2.5,
+          pointRadius: 6,
+          pointHoverRadius: 8,
+          pointHitRadius: 6,
+        },
+        {
+          type: "line",
+          data: cost.front.map(point),
+          stepped: "before",
+          borderColor: color("--muted"),
+          borderWidth: 1.5,
+          pointRadius: 0,
+          pointHitRadius: 0,
+          order: 1,
+        },
+      ],
+    },
+    options: {
+      interaction: { mode: "nearest", intersect: true },
+      layout: { padding: { right: 12 } },
+      scales: {
+        x: axis(cost.axis, { ...costScale(cost, points), grid: grid(false) }),
+        y: axis(data.metric, { ...room(ends), grace: "6%", grid: grid(true) }),
+      },
+      plugins: {
+        legend: { display: false },
+        tooltip: {
+          ...tooltipLook(),
+          displayColors: false,
+          filter: (item) => item.datasetIndex === 0,
+          callbacks: {
+            title: ([item]) => shorten(data.names[item.raw.entrant], 40),
+            label: ({ raw }) => [
+              `${data.metric}: ${intervalText(raw.entrant)}`,
+              `${cost.label}: ${cost.texts[raw.entrant]}`,
+            ],
+          },
+        },
+      },
+    },
+    plugins: [{ beforeDatasetsDraw: drawWhiskers, afterDatasetsDraw: drawNames }],
+  };
+}
+
+function room(ends) {
+  return { suggestedMin: Math.min(...ends), suggestedMax: Math.max(...ends) };
+}
+
+function costScale(cost, points) {
+  const values = points.map((point) => point.x);
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  const compact = new Intl.NumberFormat("en", { maximumSignificantDigits: 3, notation: "compact" });
+  const plain = (value) => compact.format(value);
+  if (!cost.log) return { type: "linear", min: 0, max: most * 1.2 || 1, ticks: { callback: plain } };
+  const wanted = most / least > 300 ? /^1e/ : /^[125]e/;
+  const callback = (value) => (wanted.test(value.toExponential()) ? compact.format(value) : "");
+  const ticks = { callback, autoSkip: false, maxRotation: 0 };
+  return { type: "logarithmic", min: least / 1.6, max: most * 2.5, ticks };
+}
+
+function intervalText(entrant) {
+  const [low, mean, high] = data.intervals[entrant];
+  return low === null ? scoreText(mean) : `${scoreText(mean)} (${scoreText(low)} to ${scoreText(high)})`;
+}
+
+function drawWhiskers({ ctx, data: { datasets }, scales: { x, y } }) {
+  ctx.save();
+  ctx.lineWidth = 1.5;
+  ctx.globalAlpha = 0.6;
+  for (const point of datasets[0].data) {
+    const [low, , high] = data.intervals[point.entrant];
+    if (low === null || high === null) continue;
+    ctx.strokeStyle = color(`--e${point.entrant}`);
+    ctx.beginPath();
+    ctx.moveTo(x.getPixelForValue(point.x), y.getPixelForValue(low));
+    ctx.lineTo(x.getPixelForValue(point.x), y.getPixelForValue(high));
+    ctx.stroke();
+  }
+  ctx.restore();
+}
+
+/** Every point's name beside it, where there is room; the others are named by hovering. */
+function drawNames(chart) {
+  const { ctx, chartArea } = chart;
+  const dots = chart.getDatasetMeta(0).data;
+  const taken = dots.map(({ x, y }) => ({ left: x - 7, right: x + 7, top: y - 7, bottom: y + 7 }));
+  ctx.save();
+  ctx.font = `12px ${Chart.defaults.font.family}`;
+  Object.assign(ctx, { fillStyle: color("--ink"), strokeStyle: color("--sheet") });
+  Object.assign(ctx, { lineWidth: 4, textBaseline: "middle" });
+  dots.forEach(({ x, y }, i) => {
+    const name = shorten(data.names[chart.data.datasets[0].data[i].entrant], 24);
+    const width = ctx.measureText(name).width;
+    const [left, right] = [x - width - 8, x + 8];
+    const places = [[right, y - 12], [left, y - 12], [right, y + 12], [left, y + 12], [right + 4, y], [left - 4, y]];
+    const boxes = places.map(([left, middle]) => ({ left, right: left + width, top: middle - 8, bottom: middle + 8 }));
+    const free = boxes.find((box) => inside(box, chartArea) && !taken.some((other) => overlap(box, other)));
+    if (!free) return;
+    taken.push(free);
+    ctx.strokeText(name, free.left, free.top + 8);
+    ctx.fillText(name, free.left, free.top + 8);
+  });
+  ctx.restore();
+}
+
+function inside(box, area) {
+  const wide = box.left >= area.left && box.right <= area.right + 12;
+  return wide && box.top >= area.top - 4 && box.bottom <= area.bottom;
+}
+
+function overlap(one, other) {
+  return one.left < other.right && other.left < one.right && one.top < other.bottom && other.top < one.bottom;
+}
+
+function tellFront() {
+  const cost = data.costs[Number(element("cost-select").value)];
+  const names = cost.front.map((entrant) => data.names[entrant]);
+  element("front").textContent = `On the line, the cheapest first: ${names.join(", ")}.`;
+}
+
+function startCosts() {
+  if (!element("cost-select")) return;
+  addPlot("cost-chart", { build: costPlot, stops: eachPoint });
+  tellFront();
+  element("cost-select").addEventListener("change", () => {
+    draw("cost-chart");
+    tellFront();
+  });
+}
+
+startCosts();
