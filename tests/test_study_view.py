@@ -68,8 +68,12 @@ def test_quiet_says_nothing(capsys):
     ],
 )
 def test_interrupted_it_says_what_is_kept(capsys, shown, said):
-    with pytest.raises(KeyboardInterrupt), StudyView() as view:
-        for event in EVENTS[:shown]:
-            view.show(event)
-        raise KeyboardInterrupt
+    def interrupted():
+        with StudyView() as view:
+            for event in EVENTS[:shown]:
+                view.show(event)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert capsys.readouterr().err.endswith(said)

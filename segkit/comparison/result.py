@@ -103,13 +103,10 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Pair:
-    """Two entrants, compared image by image.
+class Difference:
+    """What the scores of two entrants, a and b, show image by image.
 
     Args:
-        a: name of the one that stands higher in the ranking.
-        b: name of the other.
-        metric: what is compared.
         difference: mean of a - b over the images.
         low: of its 95% interval.
         high: likewise.
@@ -123,9 +120,6 @@ class Pair:
         verdict: in words; "no difference shown" unless p_adjusted and the interval both show one.
     """
 
-    a: str
-    b: str
-    metric: str
     difference: float
     low: float
     high: float
@@ -137,6 +131,21 @@ class Pair:
     ties: int
     losses: int
     verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Pair(Difference):
+    """Two entrants by name, and their difference.
+
+    Args:
+        a: the one that stands higher in the ranking.
+        b: the other.
+        metric: what is compared.
+    """
+
+    a: str
+    b: str
+    metric: str
 
 
 @dataclass(frozen=True)
@@ -193,7 +202,7 @@ class Comparison:
                 }
                 for place in self.ranking
             ],
-            "pairs": [asdict(pair) for pair in self.pairs],
+            "pairs": [{"a": pair.a, "b": pair.b, **asdict(pair)} for pair in self.pairs],
             "warnings": self.warnings,
             "costs_measured": self.costs_measured,
             "command": self.command,

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import optimize, stats
 
-from segkit.comparison.result import Interval, Verdict
+from segkit.comparison.result import Difference, Interval, Verdict
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -32,23 +32,6 @@ if TYPE_CHECKING:
 
 RESAMPLES = 10_000
 SMALLEST = 1e-15  # p: below it, all are one
-
-
-@dataclass(frozen=True)
-class Difference:
-    """What is known of a - b; the fields are those of `Pair`."""
-
-    difference: float
-    low: float
-    high: float
-    p: float
-    p_wilcoxon: float
-    p_seeds: float | None
-    p_adjusted: float
-    wins: int
-    ties: int
-    losses: int
-    verdict: Verdict
 
 
 def intervals(scores: Sequence[Scores], *, alpha: float = 0.05, resamples: int = RESAMPLES) -> list[Interval]:

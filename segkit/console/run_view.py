@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Any, cast
 
 from segkit.console.epoch_table import EpochTable, epoch_line
-from segkit.console.live_line import LiveLine
 from segkit.console.screen import Screen
+from segkit.console.view import View
 from segkit.console.words import (
     duration,
     figure,
@@ -23,7 +21,7 @@ from segkit.console.words import (
 from segkit.events import EpochEnded, Event, RunEnded, RunStarted, StepEnded
 
 
-class RunView:
+class RunView(View):
     """Shows notes, progress and events: bars and a table on a terminal, plain lines elsewhere.
 
     Args:
@@ -32,33 +30,11 @@ class RunView:
     """
 
     def __init__(self, *, quiet: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
-        self._quiet = quiet
-        self._screen = Screen(sys.stderr)
-        self._line = LiveLine(self._screen)
+        super().__init__(quiet=quiet)
         self._pace = _Pace(clock)
         self._table: EpochTable | None = None
         self._phases: set[str] = set()
         self._directory: Path | None = None
-
-    def __enter__(self) -> RunView:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._line.clear()
-        if kind is KeyboardInterrupt and not self._quiet:
-            kept = f"; {self._directory} keeps the epochs that had ended" if self._directory else ""
-            self._screen.line(f"interrupted{kept}")
-
-    def note(self, text: str) -> None:
-        """Say what is being done, until the next thing."""
-        if self._quiet:
-            return
-        if self._screen.terminal:
-            self._line.note(text)
-        else:
-            self._screen.line(text)
 
     def progress(self, label: str, done: int, total: int) -> None:
         """Say how much of something is done, while data are prepared, images scored, files downloaded.
@@ -96,6 +72,9 @@ class RunView:
                 self._show_epoch(event)
             else:
                 _print_end(self._screen, event)
+
+    def _kept(self) -> str:
+        return f"; {self._directory} keeps the epochs that had ended" if self._directory else ""
 
     def _show_step(self, event: StepEnded) -> None:
         left = self._pace.seconds_left(event)

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from types import TracebackType
-
-from segkit.console.live_line import LiveLine
-from segkit.console.screen import Screen
+from segkit.console.view import View
 from segkit.console.words import duration, figure
 from segkit.events import (
     Compared,
@@ -21,7 +17,7 @@ from segkit.events import (
 )
 
 
-class StudyView:
+class StudyView(View):
     """Shows what is there, what is trained, and how far that is: a bar on a terminal, lines elsewhere.
 
     Args:
@@ -29,31 +25,9 @@ class StudyView:
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self._quiet = quiet
-        self._screen = Screen(sys.stderr)
-        self._line = LiveLine(self._screen)
+        super().__init__(quiet=quiet)
         self._epochs: dict[int, int] = {}
         self._ended = 0
-
-    def __enter__(self) -> StudyView:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._line.clear()
-        if kind is KeyboardInterrupt and not self._quiet:
-            ended = f": {self._ended} of the missing runs have ended" if self._ended else ""
-            self._screen.line(f"interrupted{ended}; the same command goes on with the others")
-
-    def note(self, text: str) -> None:
-        """Say what is being done, until the next thing."""
-        if self._quiet:
-            return
-        if self._screen.terminal:
-            self._line.note(text)
-        else:
-            self._screen.line(text)
 
     def show(self, event: StudyEvent) -> None:
         """Show an event of a comparison."""
@@ -68,6 +42,10 @@ class StudyView:
             self._show_measured(event)
         elif isinstance(event, Compared):
             self._line.clear()
+
+    def _kept(self) -> str:
+        ended = f": {self._ended} of the missing runs have ended" if self._ended else ""
+        return f"{ended}; the same command goes on with the others"
 
     def _show_plan(self, event: StudyPlanned) -> None:
         facts = {"finished": f"{len(event.finished)} runs, not trained again"} if event.finished else {}

@@ -92,8 +92,8 @@ def pair(
 ) -> Pair:
     """A pair whose interval has the given half width."""
     return Pair(
-        a, b, metric, difference, difference - half, difference + half, p, p, p_seeds, p,
-        wins, ties, losses, verdict,
+        difference, difference - half, difference + half, p, p, p_seeds, p, wins, ties, losses, verdict,
+        a=a, b=b, metric=metric,
     )  # fmt: skip
 
 
