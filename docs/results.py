@@ -3,7 +3,8 @@
     python docs/results.py runs/isic_frozen/001 runs/isic_finetune/001 ...
 
 reads run directories into results.json, where they take the place of former runs of the same name, and
-renders the tables from it; without arguments it renders them again.
+renders the tables from it; without arguments it renders them again. The table of decoders comes from the
+comparison in examples/decoders.
 """
 
 from __future__ import annotations
@@ -109,6 +110,23 @@ def comparison(results: list[dict[str, Any]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
 
 
+def decoders(document: dict[str, Any]) -> str:
+    """The ranking of a comparison with its costs, as Markdown; the name of the common recipe is left out."""
+    head = ["rank", "decoder", "iou", "95% interval", "dice", "hd95", "parameters", "MACs", "latency", "images/s"]
+    rows = []
+    for place in document["ranking"]:
+        scores, costs = place["metrics"], place["costs"]
+        rows.append([
+            str(place["rank"]), f"`{place['name'].partition('-')[2]}`", f"{scores['iou']['mean']:.4f}",
+            f"{scores['iou']['low']:.4f} to {scores['iou']['high']:.4f}", f"{scores['dice']['mean']:.4f}",
+            f"{scores['hd95']['mean']:.2f}", f"{costs['parameters'] / 1e6:.2f} M", f"{costs['macs'] / 1e9:.3f} G",
+            f"{costs['latency_ms']:.1f} ms", f"{costs['predict_images_per_second']:.0f}",
+        ])  # fmt: skip
+    table = [f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows]]
+    command = f"`{document['command']}`"
+    return "\n".join([*table, "", f"{document['costs_measured']} {document['images']} images. {command}"])
+
+
 def rendered_plugin(page: str, results: list[dict[str, Any]]) -> str:
     """A plugin's README with its table made anew: of the recipes that its mark names."""
     by_name = {one["recipe"]: one for one in results}
@@ -120,10 +138,13 @@ def rendered_plugin(page: str, results: list[dict[str, Any]]) -> str:
     return re.sub(r"<!-- measured: (.*?) -->.*?<!-- end of measured -->", table, page, flags=re.DOTALL)
 
 
-def rendered(page: str, results: list[dict[str, Any]]) -> str:
+def rendered(page: str, results: list[dict[str, Any]], comparison: dict[str, Any]) -> str:
     """The page with its tables made anew."""
-    begin, end = "<!-- measured -->", "<!-- end of measured -->"
-    return re.sub(f"{begin}.*?{end}", lambda _: f"{begin}\n{tables(results)}\n{end}", page, flags=re.DOTALL)
+    for name, text in (("measured", tables(results)), ("decoders", decoders(comparison))):
+        begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+        block = f"{begin}\n{text}\n{end}"
+        page = re.sub(f"{begin}.*?{end}", lambda _, block=block: block, page, flags=re.DOTALL)
+    return page
 
 
 def main(runs: list[str]) -> None:
@@ -135,7 +156,8 @@ def main(runs: list[str]) -> None:
     for readme in PLUGINS.glob("*/README.md"):
         text = readme.read_text(encoding="utf-8")
         readme.write_text(rendered_plugin(text, results), encoding="utf-8")
-    page.write_text(rendered(page.read_text(encoding="utf-8"), results), encoding="utf-8")
+    comparison = json.loads((HERE / "examples/decoders/comparison.json").read_text(encoding="utf-8"))
+    page.write_text(rendered(page.read_text(encoding="utf-8"), results, comparison), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # tests run beside each other: none of them takes all cores
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from segkit.plugins import installed, load, load_builtins
 from segkit.registry import REGISTRIES

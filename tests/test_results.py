@@ -8,6 +8,7 @@ import pytest
 
 DOCS = Path(__file__).parent.parent / "docs"
 RESULTS = json.loads((DOCS / "results.json").read_text())
+DECODERS = json.loads((DOCS / "examples/decoders/comparison.json").read_text())
 
 
 def module():
@@ -19,7 +20,7 @@ def module():
 
 def test_tables_are_those_of_the_measurements():
     page = (DOCS / "results.md").read_text()
-    assert module().rendered(page, RESULTS) == page
+    assert module().rendered(page, RESULTS, DECODERS) == page
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ VARY_EXAMPLE = "compare recipes/isic_finetune.yaml --vary model.decoder=transpos
 @app.command(epilog=example(VARY_EXAMPLE))
 def compare(
     targets: Annotated[
-        list[Path], typer.Argument(metavar="RUN|RECIPE...", help="Run directories, folders of them, recipes.")
+        list[Path], typer.Argument(metavar="RUN|RECIPE", help="Run directories, folders of them, recipes.")
     ],
     seeds: Annotated[
         str, typer.Option(metavar="0,1,2", help="Train every recipe with each of these seeds.")

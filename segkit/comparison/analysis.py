@@ -67,8 +67,9 @@ def _many(comparison: Comparison) -> list[str]:
     else:
         names = listed([place.entrant.name for place in leading])
         whom = f"the {count} recipes" if len(leading) == count else f"{names}, which lead"
+        among = "between" if len(leading) == 2 else "among"
         scores = _scores(comparison, [leading[0], leading[-1]], " to ")
-        verdict = f"No difference is shown among {whom}: {scores}."
+        verdict = f"No difference is shown {among} {whom}: {scores}."
     nearest = next(pair for pair in pairs if leader in (pair.a, pair.b))
     return [verdict, _image_by_image(comparison, nearest), *_shown(comparison, leader, behind)]
 
