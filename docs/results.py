@@ -131,7 +131,8 @@ def decoders(document: dict[str, Any]) -> str:
             str(place["rank"]), f"`{place['name'].partition('-')[2]}`", f"{scores['iou']['mean']:.4f}",
             f"{scores['iou']['low']:.4f} to {scores['iou']['high']:.4f}", f"{scores['dice']['mean']:.4f}",
             f"{scores['hd95']['mean']:.2f}", f"{costs['parameters'] / 1e6:.2f} M",
-            f"{costs['macs'] / 1e9:.3f} G", f"{costs['latency_ms']:.1f} ms", f"{costs['predict_images_per_second']:.0f}",
+            f"{costs['macs'] / 1e9:.3f} G", f"{costs['latency_ms']:.1f} ms",
+            f"{costs['predict_images_per_second']:.0f}",
         ])  # fmt: skip
     table = [f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows]]
     command = f"`{document['command']}`"

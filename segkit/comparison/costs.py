@@ -70,6 +70,7 @@ def how_measured(runs: Sequence[RunDir]) -> str:
         told.append("Times and memory of different machines do not compare.")
     if left := len(runs) - len(measured):
         told.append(f"Speed and memory of {left} of {len(runs)} runs are those of their own training.")
+    told += [f"{run.path}: {warning}" for run in runs for warning in run.read_costs().get("warnings", [])]
     return " ".join(told)
 
 

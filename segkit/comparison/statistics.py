@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
     Numbers = npt.NDArray[np.float64]
 
-RESAMPLES = 10_000
+RESAMPLES = 5_000
 SMALLEST = 1e-15  # p: below it, all are one
+SAME = 1e-12  # relative: means of the same scores in another order differ by less
 
 
 def intervals(scores: Sequence[Scores], *, alpha: float = 0.05, resamples: int = RESAMPLES) -> list[Interval]:
@@ -60,8 +61,9 @@ def compare_pairs(
 
     Images are paired: those that have a finite score in both, with every seed. Seeds are not, as seed 0 of
     one recipe has nothing to do with seed 0 of another; so there may be more of one than of the other. Both
-    are taken to spread alike over seeds, also where only one of them has several. Where neither has, nothing
-    is known of that spread, and what is found holds for the models that were trained, not for their recipes.
+    may spread over seeds differently; where only one of them has several, the other is taken to spread alike.
+    Where neither has, nothing is known of that spread, and what is found holds for the models that were
+    trained, not for their recipes.
 
     Args:
         scores: of each entrant, (seeds, images), of the same images.
@@ -109,7 +111,7 @@ class _Table:
     @cached_property
     def spread(self) -> tuple[float, float] | None:
         """Variance of the seeds' means, and how much of it is noise of the images; None for one seed."""
-        if self.seeds == 1:
+        if self.seeds == 1 or self.images < 2:
             return None
         scores = self.scores
         rest = scores - scores.mean(axis=0) - scores.mean(axis=1, keepdims=True) + scores.mean()
@@ -129,19 +131,23 @@ class _Seeds:
 
     between: float
     noise: float
-    freedom: int
+    freedom: float
 
 
-def _pooled(tables: Sequence[_Table]) -> _Seeds | None:
-    """Over one table, or the difference of two whose seeds are taken to spread alike; None without any."""
-    known = [(*table.spread, table.seeds - 1) for table in tables if table.spread]
-    freedom = sum(degrees for *_, degrees in known)
-    if not freedom:
+def _spread_over_seeds(tables: Sequence[_Table]) -> _Seeds | None:
+    """Over one table, or the difference of two; None without any spread. Degrees of freedom are Welch's.
+
+    Where one table has a single seed, its seeds are taken to spread as those of the other.
+    """
+    known = [(*table.spread, table.seeds) for table in tables if table.spread]
+    if not known:
         return None
-    shares = sum(1 / table.seeds for table in tables)
-    between = sum(one * degrees for one, _, degrees in known) / freedom
-    noise = sum(one * degrees for _, one, degrees in known) / freedom
-    return _Seeds(shares * between, shares * noise, freedom)
+    alone = len(tables) - len(known)
+    parts = [(between * (1 / seeds + alone), seeds - 1) for between, _, seeds in known]
+    between = sum(part for part, _ in parts)
+    noise = sum(one * (1 / seeds + alone) for _, one, seeds in known)
+    squares = sum(part**2 / degrees for part, degrees in parts)
+    return _Seeds(between, noise, between**2 / squares if squares else math.inf)
 
 
 @dataclass(frozen=True)
@@ -154,7 +160,7 @@ class _Error:
     """
 
     size: float
-    weights: Sequence[tuple[float, int]] = ()
+    weights: Sequence[tuple[float, float]] = ()
 
     def times(self, p: float) -> float:
         """How many standard errors chance exceeds, to either side, with the probability p."""
@@ -182,7 +188,9 @@ class _Mean:
         self.images = tables[0].images
         self.by_image: Numbers = tables[0].scores.mean(axis=0)
         if len(tables) > 1:
-            self.by_image = self.by_image - tables[1].scores.mean(axis=0)
+            others = tables[1].scores.mean(axis=0)
+            same = np.isclose(self.by_image, others, rtol=SAME, atol=0.0)
+            self.by_image = np.where(same, 0.0, self.by_image - others)
         self.value = float(self.by_image.mean()) if self.images else math.nan
 
     def error(self, *, careful: bool = False) -> _Error:
@@ -194,7 +202,7 @@ class _Mean:
         """
         if self.images < 2:
             return _Error(math.nan)
-        of_images, seeds = float(self.by_image.var(ddof=1)) / self.images, _pooled(self.tables)
+        of_images, seeds = float(self.by_image.var(ddof=1)) / self.images, _spread_over_seeds(self.tables)
         if seeds is None or (seeds.between <= seeds.noise and not careful):
             return _Error(math.sqrt(of_images), [(1.0, self.images - 1)])
         rest = max(of_images - seeds.noise, 0.0)  # the noise of single scores is in both
@@ -214,7 +222,7 @@ class _Mean:
 
     def p_of_seeds(self) -> float | None:
         """Of a t-test whether the mean is 0; None where the spread over seeds is not known."""
-        if not any(table.spread for table in self.tables):
+        if all(table.seeds == 1 for table in self.tables):
             return None
         error = self.error(careful=True)
         return float(self.value == 0) if error.size == 0 else error.p(abs(self.value))
@@ -229,7 +237,7 @@ class _Mean:
         return total
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=4)  # of many images it is large
 def _shares(count: int, resamples: int, stream: int) -> Numbers:
     """(resamples, count): how much each of `count` things counts in each draw; the same whenever asked."""
     drawn = np.random.default_rng([stream, count]).multinomial(count, [1 / count] * count, size=resamples)

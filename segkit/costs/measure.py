@@ -19,6 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from segkit.assemble import build_model
 from segkit.build import build
+from segkit.costs.load import Load
 from segkit.costs.machine import this_machine
 from segkit.data.batches import Batch, EvalBatches, TrainBatches
 from segkit.dry_run import dry_run
@@ -89,9 +90,11 @@ def measure(run: RunDir, plugins: Sequence[Path] = (), *, effort: float = 1.0) -
     place(model, fabric, recipe.training)
     batch_size = recipe.data.batch_size
     together = recipe.data.eval_batch_size or batch_size
+    load = Load()
     alone = _median_seconds(_prediction(recipe, model, fabric, 1), fabric, LATENCY, effort)
     prediction = _median_seconds(_prediction(recipe, model, fabric, together), fabric, PREDICTION, effort)
     training = _median_seconds(_training(recipe, model, fabric), fabric, TRAINING, effort)
+    threads = torch.get_num_threads() if fabric.device.type == "cpu" else 1
     return {
         "macs": macs,
         "latency_ms": 1000 * alone,
@@ -106,7 +109,7 @@ def measure(run: RunDir, plugins: Sequence[Path] = (), *, effort: float = 1.0) -
         },
         "precision": choose_device(recipe.training)[1],
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "warnings": changed,
+        "warnings": [*changed, *load.warnings(threads)],
     }
 
 

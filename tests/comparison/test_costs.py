@@ -132,6 +132,8 @@ def test_how_costs_were_measured(tmp_path: Path) -> None:
     )
     other.write_costs(MEASURED)
     assert how_measured([one, other]) == f"{told}."
+    other.write_costs({**MEASURED, "warnings": ["Times are long."]})
+    assert how_measured([one, other]) == f"{told}. {other.path}: Times are long."
     other.write_costs(on("cuda: NVIDIA H100"))
     assert how_measured([one, other]) == (
         f"{told}; and on Xeon, cuda: NVIDIA H100, 32-true (torch 2.11.0). "

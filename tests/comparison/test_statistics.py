@@ -152,3 +152,42 @@ def test_an_interval_is_the_same_whoever_stands_beside_it_and_whenever_it_is_ask
 def test_holm(ps, adjusted):
     assert holm(ps) == pytest.approx(adjusted)
     assert holm(ps[::-1]) == pytest.approx(adjusted[::-1])
+
+
+def test_one_image_of_several_seeds_tells_nothing():
+    (interval,) = intervals([np.array([[0.5], [0.6], [0.7]])])
+    assert interval.mean == pytest.approx(0.6)
+    assert math.isnan(interval.low)
+    (pair,) = compare_pairs([np.array([[0.5], [0.6]]), np.array([[0.4]])], higher_is_better=True)
+    assert (pair.p, pair.verdict) == (1.0, "no difference shown")
+
+
+def test_several_seeds_without_any_score_tell_nothing():
+    nothing = np.full((2, 5), math.nan)
+    assert all(math.isnan(value) for value in vars(intervals([nothing])[0]).values())
+    (pair,) = compare_pairs([nothing, np.full((2, 5), 0.5)], higher_is_better=True)
+    assert (pair.p, pair.wins + pair.ties + pair.losses) == (1.0, 0)
+
+
+def test_the_same_scores_in_another_order_or_number_of_seeds_are_ties():
+    """Their means differ by rounding: 0.1 three times is not 0.1 twice."""
+    scores = np.random.default_rng(0).random((3, 40))
+    (pair,) = compare_pairs([scores, scores[[2, 0, 1]]], higher_is_better=True)
+    assert (pair.ties, pair.p_wilcoxon) == (40, 1.0)
+    (pair,) = compare_pairs([np.full((3, 20), 0.1), np.full((2, 20), 0.1)], higher_is_better=True)
+    assert (pair.ties, pair.verdict) == (20, "no difference shown")
+
+
+@pytest.mark.parametrize("seeds", [(3, 3), (3, 5), (5, 3)])
+def test_one_recipe_may_depend_on_its_seed_more_than_another(seeds):
+    rng = np.random.default_rng(seeds)
+    held = 0
+    for _ in range(1000):
+        hard = rng.beta(8, 1.5, 100)
+        scores = [
+            hard + rng.normal(0, spread, (count, 1)) + rng.normal(0, 0.05, (count, 100))
+            for count, spread in zip(seeds, (0.05, 0.01), strict=True)
+        ]
+        (pair,) = compare_pairs(scores, higher_is_better=True, resamples=500)
+        held += pair.low <= 0 <= pair.high
+    assert 0.92 <= held / 1000 <= 0.98

@@ -1,0 +1,47 @@
+"""What other programs do meanwhile: threads that wait for each other do so for long where cores are scarce."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+TOLERATED_CORES = 0.3  # a desktop in the background
+_STAT = Path("/proc/stat")
+
+
+class Load:
+    """The machine's load from now on. Known on Linux only; elsewhere nobody else is at work."""
+
+    def __init__(self) -> None:
+        self._started = _busy_seconds(), time.process_time(), time.perf_counter()
+
+    def warnings(self, threads: int) -> list[str]:
+        """A sentence, if other programs and this one had to share cores.
+
+        Args:
+            threads: with which this program computes.
+        """
+        busy, own, clock = self._started
+        lasted = time.perf_counter() - clock
+        others = (_busy_seconds() - busy - (time.process_time() - own)) / lasted
+        cores = sum(line[3:4].isdecimal() for line in _lines())
+        if others + min(threads, cores) <= cores + TOLERATED_CORES:
+            return []
+        return [
+            f"Other programs kept {others:.1f} of {cores} cores busy while it was measured: times are long."
+        ]
+
+
+def _busy_seconds() -> float:
+    """Of all cores together since the machine started, also what a virtual machine waited for its host."""
+    ticks = [int(word) for line in _lines()[:1] for word in line.split()[1:9]]
+    idle = sum(ticks[3:5])  # and waiting for a disk
+    return (sum(ticks) - idle) / os.sysconf("SC_CLK_TCK") if ticks else 0.0
+
+
+def _lines() -> list[str]:
+    """Those about all cores, and about each."""
+    if not _STAT.is_file():
+        return []
+    return [line for line in _STAT.read_text(encoding="utf-8").splitlines() if line.startswith("cpu")]
