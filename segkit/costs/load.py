@@ -1,4 +1,4 @@
-"""What other programs do meanwhile: threads that wait for each other do so for long where cores are scarce."""
+"""Whether other programs were at work: where cores are scarce, threads wait long for each other."""
 
 from __future__ import annotations
 
@@ -28,9 +28,8 @@ class Load:
         cores = sum(line[3:4].isdecimal() for line in _lines())
         if others + min(threads, cores) <= cores + TOLERATED_CORES:
             return []
-        return [
-            f"Other programs kept {others:.1f} of {cores} cores busy while it was measured: times are long."
-        ]
+        told = f"Other programs kept {others:.1f} of {cores} cores busy while it was measured"
+        return [f"{told}: times are too long."]
 
 
 def _busy_seconds() -> float:

@@ -33,6 +33,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
     return directory
 
 
+@pytest.fixture(autouse=True)
+def nobody_else_at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever runs beside the tests."""
+    monkeypatch.setattr("segkit.costs.load._STAT", tmp_path / "nowhere")
+
+
 @pytest.fixture
 def plugin(run: RunDir) -> Path:
     return run.path.parents[2] / "thin.py"

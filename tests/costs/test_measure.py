@@ -182,3 +182,9 @@ def test_weights_of_another_model_are_told_as_that(run: RunDir, tmp_path: Path) 
         measure(run, [changed], effort=0)
     hint = "The plugin thin has changed since the run. Take it as it was then."
     assert caught.value.problems[0].hint == hint
+
+
+def test_machine_that_is_busy_is_told(run: RunDir, plugin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measuring.Load, "warnings", lambda load, threads: [f"No {threads} free cores."])
+    told = f"No {torch.get_num_threads()} free cores."
+    assert measure(run, [plugin], effort=0)["warnings"] == [told]
