@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,16 +96,19 @@ def make_plan(
     """
     wanted: list[Wanted] = []
     recipes: list[Recipe] = []
+    notes: list[str] = []
     for target in targets:
         if target.is_dir():
             there = {one.run.path.resolve() for one in wanted if one.run}
-            wanted += [_wanted_run(run) for run in _runs_in(target) if run.path.resolve() not in there]
+            found = _runs_in(target, notes)
+            wanted += [_wanted_run(run) for run in found if run.path.resolve() not in there]
         else:
             recipes += variants(target, overrides, vary, seeds, plugins, demo=demo)
     if not recipes and (vary or seeds or overrides):
         raise SegkitError("only recipes can be varied, and no recipe is named", hint="name a recipe file")
+    if not wanted and not recipes:
+        raise SegkitError("there is nothing to compare", hint="name run directories or recipe files")
     known = _Known(runs)
-    notes: list[str] = []
     for recipe in recipes:
         _add(wanted, recipe, known, notes)
     metric = metric or _first_metric(wanted)
@@ -118,22 +121,24 @@ def _wanted_run(run: RunDir) -> Wanted:
     return Wanted(finished.name, finished.scored, run)
 
 
-def _runs_in(folder: Path) -> Iterator[RunDir]:
-    """The folder itself, or the finished runs in a folder of runs.
+def _runs_in(folder: Path, notes: list[str]) -> list[RunDir]:
+    """The folder itself, or the finished runs in a folder of runs, or of such folders; others are noted.
 
     Raises:
         SegkitError: if there is none.
     """
-    inside = [RunDir(path) for path in sorted(folder.iterdir()) if (path / "recipe.yaml").is_file()]
-    if (folder / "recipe.yaml").is_file() or not inside:
-        yield RunDir.open(folder)
-        return
+    files = sorted(folder.glob("*/recipe.yaml")) or sorted(folder.glob("*/*/recipe.yaml"))
+    if (folder / "recipe.yaml").is_file() or not files:
+        return [RunDir.open(folder)]
+    inside = [RunDir(file.parent) for file in files]
     finished = [run for run in inside if run.summary.is_file()]
     if not finished:
         raise SegkitError(
             "no run in this folder has ended", where=str(folder), hint="name its recipe instead"
         )
-    yield from finished
+    if left := len(inside) - len(finished):
+        notes.append(f"{folder}: left out, as they have not ended: {left} of {len(inside)} runs.")
+    return finished
 
 
 def _add(wanted: list[Wanted], recipe: Recipe, known: _Known, notes: list[str]) -> None:

@@ -155,11 +155,11 @@ class RunDir:
 
     def read_environment(self) -> dict[str, Any]:
         """Versions, hardware and digests."""
-        return _read_json(self.environment)  # type: ignore[no-any-return]
+        return read_json(self.environment)  # type: ignore[no-any-return]
 
     def read_summary(self) -> dict[str, Any]:
         """The run's outcome."""
-        return _read_json(self.summary)  # type: ignore[no-any-return]
+        return read_json(self.summary)  # type: ignore[no-any-return]
 
     def read_costs(self) -> dict[str, Any]:
         """What the model was measured to cost; empty if nobody has measured.
@@ -170,7 +170,7 @@ class RunDir:
         if not self.costs.is_file():
             return {}
         try:
-            costs = _read_json(self.costs)
+            costs = read_json(self.costs)
         except ValueError:
             costs = None
         if not isinstance(costs, dict):
@@ -198,7 +198,7 @@ class RunDir:
         if not (self.samples / "samples.json").is_file():
             return []
         samples = []
-        for entry in _read_json(self.samples / "samples.json"):
+        for entry in read_json(self.samples / "samples.json"):
             maps = {kind: _pixels(self.samples / file) for kind, file in entry.pop("files").items()}
             image = maps["image"] if maps["image"].ndim == 3 else maps["image"][..., None]
             samples.append(
@@ -231,5 +231,6 @@ def write_json(path: Path, content: Any) -> None:
     path.write_text(json.dumps(_finite(content), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _read_json(path: Path) -> Any:
+def read_json(path: Path) -> Any:
+    """Read plain data."""
     return json.loads(path.read_text(encoding="utf-8"))

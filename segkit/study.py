@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from segkit.child import in_children
 from segkit.comparison.compare_runs import compare_runs
 from segkit.comparison.entrants import read_finished
-from segkit.comparison.write import write_comparison
+from segkit.comparison.write import make_folder, write_comparison
 from segkit.costs.machine import measured_here
 from segkit.errors import Problem, SegkitError, TrainingError
 from segkit.events import Compared, Event, Measured, RunEnded, StudyEvent, StudyPlanned, StudyProgressed
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 
 def compare(
-    targets: Sequence[Path | str],
+    targets: Sequence[Path | str] | Path | str,
     *,
     overrides: Sequence[str] = (),
-    vary: Sequence[str] = (),
+    vary: Sequence[str] | str = (),
     seeds: Sequence[int] = (),
     metric: str = "",
     runs: Path | str = "runs",
@@ -44,7 +44,7 @@ def compare(
     """Which recipe is really better, by how much, how surely, and at what cost: `segkit compare` from Python.
 
     Args:
-        targets: run directories, folders of them, and recipe files, in any order.
+        targets: one or several run directories, folders of them, and recipe files, in any order.
         overrides: changes of all recipes, as in ``["training.epochs=2"]``.
         vary: as in ``["model.decoder=unet,fpn"]``; makes recipes out of each.
         seeds: for all recipes.
@@ -64,9 +64,12 @@ def compare(
     for plugin in plugins:
         load_plugin(plugin, "--plugins")
     plan = make_plan(
-        [Path(target) for target in targets], runs=Path(runs), overrides=overrides, vary=vary, seeds=seeds,
+        [Path(target) for target in ([targets] if isinstance(targets, Path | str) else targets)],
+        runs=Path(runs), overrides=overrides, vary=[vary] if isinstance(vary, str) else vary, seeds=seeds,
         plugins=plugins, metric=metric, force=force,
     )  # fmt: skip
+    if out:
+        make_folder(Path(out))
     for event in study(plan, Path(runs), jobs=jobs, measure=measure, force=force):
         watch(event)
     assert isinstance(event, Compared)

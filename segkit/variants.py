@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from segkit.errors import Problem, RecipeError
@@ -41,15 +42,36 @@ def variants(
         RecipeError: if any of them is at fault, or two would have one name.
     """
     recipes: list[Recipe] = []
+    _refuse_set_and_varied(overrides, vary)
     seeding = [[f"seed={seed}"] for seed in seeds] or [[]]
     for choice in itertools.product(*map(_choices, vary)):
         settings = [setting for setting, _ in choice]
         for seeded in seeding:
-            recipe = load_recipe(path, [*overrides, *settings, *seeded], plugins, demo=demo)
+            recipe = _loaded(path, [*overrides, *settings, *seeded], plugins, demo=demo, varied=settings)
             name = "-".join([recipe.name, *(label for _, label in choice)])[:LONGEST_NAME].rstrip()
             recipes.append(recipe.model_copy(update={"name": name}))
         _refuse_twice(recipes, len(seeding), vary)
     return recipes
+
+
+def _loaded(
+    path: Path, overrides: Sequence[str], plugins: Sequence[Path], *, demo: bool, varied: Sequence[str]
+) -> Recipe:
+    """A variant; what is wrong with a value that is varied is told of `--vary`."""
+    try:
+        return load_recipe(path, overrides, plugins, demo=demo)
+    except RecipeError as error:
+        said = {f"--set {setting}": f"--vary {setting}" for setting in varied}
+        problems = [replace(found, file=said.get(found.file, found.file)) for found in error.problems]
+        raise RecipeError.of(problems) from error
+
+
+def _refuse_set_and_varied(overrides: Sequence[str], vary: Sequence[str]) -> None:
+    paths = {override.partition("=")[0].strip() for override in overrides}
+    for one in vary:
+        if (path := one.partition("=")[0].strip()) in paths:
+            problem = f"{path} is both set and varied"
+            raise RecipeError.of([Problem(problem, f"--vary {one}", hint="one of the two")])
 
 
 def _refuse_twice(recipes: Sequence[Recipe], new: int, vary: Sequence[str]) -> None:

@@ -127,9 +127,19 @@ def test_seeds_that_draw_other_test_images_are_refused(plan, folder):
         plan("small.yaml", overrides=overrides, seeds=[0, 1])
 
 
+def test_a_folder_of_folders_gives_its_finished_runs_and_tells_of_others(plan, folder, tmp_path):
+    changed(folder, tmp_path)
+    (tmp_path / "small/002").mkdir()
+    (tmp_path / "small/002/recipe.yaml").write_text(RECIPE, encoding="utf-8")
+    made = make_plan([tmp_path], runs=folder)
+    assert [wanted.run.path for wanted in made.wanted] == [tmp_path / "small/001"]
+    assert made.notes == [f"{tmp_path}: left out, as they have not ended: 1 of 2 runs."]
+
+
 @pytest.mark.parametrize(
     ("targets", "options", "said"),
     [
+        ([], {"overrides": []}, "there is nothing to compare\n  try: name run directories or recipe files"),
         (["runs/small/001"], {"vary": ["model.decoder=unet"], "overrides": []},
          "only recipes can be varied, and no recipe is named\n  try: name a recipe file"),
         (["small.yaml"], {"metric": "hd95"},

@@ -85,7 +85,7 @@ def test_nothing_finished_is_made_again_and_the_result_is_the_same(folder, event
 def test_costs_of_a_run_are_measured_when_asked_for(folder, events):
     run, said = folder / "runs/small-thin/001", []
     before = (run / "costs.json").read_bytes()
-    compare([run], watch=said.append)
+    compare(run, watch=said.append)  # one target needs no list
     assert [one for one in said if isinstance(one, Measured)] == []
     compare([run], measure=True, plugins=[folder / "thin.py"], watch=said.append)
     assert [one.name for one in said if isinstance(one, Measured)] == ["small-thin"]

@@ -73,6 +73,14 @@ def test_what_varies_nothing_is_refused(file, vary, said):
     assert str(raised.value) == said
 
 
-def test_a_wrong_value_is_told_as_with_set(file):
-    with pytest.raises(RecipeError, match=r"--set model.decoder=unett: model.decoder.name: no decoder is"):
+def test_what_is_varied_cannot_be_set_as_well(file):
+    with pytest.raises(RecipeError) as raised:
+        variants(file, ["training.epochs=3"], ["training.epochs=1,2"])
+    assert str(raised.value) == (
+        "--vary training.epochs=1,2: training.epochs is both set and varied\n  try: one of the two"
+    )
+
+
+def test_a_wrong_value_is_told_with_the_option_it_came_by(file):
+    with pytest.raises(RecipeError, match=r"--vary model.decoder=unett: model.decoder.name: no decoder is"):
         variants(file, vary=["model.decoder=unet,unett"])

@@ -71,7 +71,7 @@ def compare(
     Finished runs are taken as they are; of recipes, whatever is missing is trained first.
     """
     from segkit import console
-    from segkit.comparison.write import write_comparison
+    from segkit.comparison.write import folder_for, make_folder, write_comparison
     from segkit.events import Compared
     from segkit.plan import make_plan
     from segkit.plugins import load_plugin, loaded_plugins
@@ -90,11 +90,14 @@ def compare(
             targets, runs=runs, overrides=overrides or (), vary=vary or (), seeds=_numbers(seeds),
             plugins=plugins or (), demo=demo, metric=metric, force=force,
         )  # fmt: skip
+        if out:
+            make_folder(out)
         for event in study(plan, runs, jobs=jobs, measure=measure, force=force, command=command):
             view.show(event)
     assert isinstance(event, Compared)
     comparison = event.comparison
-    files = write_comparison(comparison, out or Path("comparisons") / _folder(comparison))
+    place = out or folder_for(comparison, Path("comparisons") / _folder(comparison))
+    files = write_comparison(comparison, place)
     if json:
         console.print_json(comparison.as_json())
     elif not quiet:
@@ -114,7 +117,7 @@ def _numbers(seeds: str) -> list[int]:
 
 
 def _folder(comparison: Comparison) -> str:
-    """The same for the same names, so that the same command writes to the same place."""
+    """After the names of what is compared."""
     names = "+".join(sorted(entrant.name for entrant in comparison.entrants))
     name = "".join(sign if sign.isalnum() or sign in "+-_. " else "_" for sign in names).strip(". ")
     if len(name) <= LONGEST_NAME:

@@ -2,12 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from segkit.comparison.page import write_page
 from segkit.comparison.result import Comparison
 from segkit.comparison.text import write_csv, write_markdown
-from segkit.run_dir import write_json
+from segkit.errors import SegkitError
+from segkit.run_dir import read_json, write_json
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder that a comparison is written to.
+
+    Raises:
+        SegkitError: if that cannot be; better known before hours of training than after them.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        problem = f"the folder for the comparison cannot be made: {error.strerror}"
+        raise SegkitError(problem, where=str(folder), hint="--out with another place") from error
+
+
+def folder_for(comparison: Comparison, wanted: Path) -> Path:
+    """Where to write a comparison: the wanted folder, or one beside it where that holds another comparison.
+
+    Args:
+        comparison: what was found.
+        wanted: the folder it goes to if it is the only one of its names.
+
+    Returns:
+        The same folder for the same runs and metric, so that the same command writes to the same place.
+    """
+    folder, number = wanted, 1
+    while (file := folder / "comparison.json").is_file() and _what(read_json(file)) != _what(
+        comparison.as_json()
+    ):
+        number += 1
+        folder = wanted.with_name(f"{wanted.name}-{number}")
+    return folder
+
+
+def _what(document: Mapping[str, Any]) -> tuple[object, list[str]]:
+    """What a document compares."""
+    return document["metric"], sorted(run for place in document["ranking"] for run in place["runs"])
 
 
 def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
@@ -15,7 +55,7 @@ def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
 
     The same comparison gives the same bytes every time.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     page, markdown, table, document = (
         folder / f"comparison.{ending}" for ending in ("html", "md", "csv", "json")
     )

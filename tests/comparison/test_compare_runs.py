@@ -11,6 +11,7 @@ import pytest
 from segkit.comparison.compare_runs import compare_runs
 from segkit.comparison.entrants import read_finished
 from segkit.comparison.tables import recipe_table
+from segkit.comparison.write import folder_for, make_folder, write_comparison
 from segkit.errors import SegkitError
 
 from .runs import DIRECTIONS, scored_run
@@ -206,6 +207,26 @@ def test_the_document_has_what_it_promises(tmp_path):
         "losses",
         "verdict",
     } <= set(document["pairs"][0])
+
+
+def test_another_comparison_of_the_same_names_goes_to_another_folder(tmp_path):
+    first = compared(scored_run(tmp_path / "one", "a", {"iou": scores(0.7)}))
+    other = compared(scored_run(tmp_path / "two", "a", {"iou": scores(0.6)}))
+    place = tmp_path / "comparisons" / "a"
+    assert folder_for(first, place) == place
+    write_comparison(first, place)
+    assert folder_for(first, place) == place
+    assert folder_for(other, place) == place.with_name("a-2")
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(SegkitError) as raised:
+        make_folder(tmp_path / "file" / "out")
+    assert str(raised.value) == (
+        f"{tmp_path / 'file' / 'out'}: the folder for the comparison cannot be made: Not a directory\n"
+        "  try: --out with another place"
+    )
 
 
 def test_records_are_flat_rows(tmp_path):
