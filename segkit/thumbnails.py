@@ -46,8 +46,6 @@ def make_thumbnail(pixels: Pixels, truth: Pixels, prediction: Pixels, palette: P
     height, width = truth.shape
     most = max(height, width, LARGEST)
     size = (max(1, width * LARGEST // most), max(1, height * LARGEST // most))
-    if most == LARGEST:
-        size = (width, height)
     picture = Image.fromarray(
         pixels[..., 0] if pixels.shape[-1] == 1 else np.ascontiguousarray(pixels[..., :3])
     )

@@ -67,6 +67,15 @@ def test_every_verb_has_help_with_an_example(segkit: Any, verb: str) -> None:
     assert f"Example: segkit {verb}" in " ".join(said.out.split())
 
 
+@pytest.mark.parametrize("seeds", ["0,0", "a", "1,,2", "-1"])
+def test_compare_refuses_what_are_no_seeds(segkit: Any, tmp_path: Path, seeds: str) -> None:
+    said = segkit("compare", str(tmp_path), f"--seeds={seeds}")
+    assert said.code == 2
+    assert said.err.endswith(
+        f"--seeds: {seeds!r} are no seeds: each a whole number, and each once\n  try: --seeds 0,1,2\n"
+    )
+
+
 def test_help_tells_of_tracebacks(segkit: Any) -> None:
     assert "--traceback" in segkit("--help").out
 
