@@ -95,8 +95,7 @@ class Assembly:
     def optimization(self, steps_per_epoch: int) -> tuple[torch.optim.Optimizer, Schedule]:
         """Optimiser and schedule over the model's parameters, wherever the model is by now."""
         recipe = self.recipe
-        groups = self.model.parameter_groups(recipe.model.encoder.lr_factor)
-        optimizer: torch.optim.Optimizer = build(recipe.optimizer, groups)
+        optimizer = build_optimizer(recipe, self.model)
         schedule = build_schedule(
             entry_for(recipe.schedule).factory,
             optimizer,
@@ -133,7 +132,7 @@ def assemble(
         task=task,
         model=model,
         stages=blueprint.stages,
-        loss=weighted_sum([(part.weight, build_loss(part, task)) for part in recipe.loss]),
+        loss=build_losses(recipe),
         metrics={part.name: build_metric(part, task) for part in recipe.metrics},
         splits=prepare_splits(recipe, read, progress),
         scored_on="val" if samples.get("val") else "test",
@@ -163,6 +162,18 @@ def warnings_for(recipe: Recipe, splits: set[str]) -> list[str]:
     if encoder.frozen and encoder.options.get("weights") == "none":
         warnings.append("The frozen encoder has random weights (weights: none); it will never learn.")
     return warnings
+
+
+def build_losses(recipe: Recipe) -> Loss:
+    """The weighted sum of the recipe's losses."""
+    return weighted_sum([(part.weight, build_loss(part, recipe.data.goal)) for part in recipe.loss])
+
+
+def build_optimizer(recipe: Recipe, model: Segmenter) -> torch.optim.Optimizer:
+    """The optimiser over the model's parameters, wherever the model is by now."""
+    groups = model.parameter_groups(recipe.model.encoder.lr_factor)
+    optimizer: torch.optim.Optimizer = build(recipe.optimizer, groups)
+    return optimizer
 
 
 def build_model(recipe: Recipe, blueprint: Blueprint, *, pretrained: bool = True) -> Segmenter:

@@ -63,6 +63,24 @@ class Learner:
         return float(self.optimizer.param_groups[0]["lr"])
 
 
+def make_learner(
+    model: nn.Module, optimizer: torch.optim.Optimizer, schedule: Schedule, settings: TrainingSettings
+) -> Learner:
+    """A model, where it is by now, with what makes it learn.
+
+    Args:
+        model: compiled here, in place, if the settings ask for it.
+        optimizer: over the model's trainable parameters.
+        schedule: over the optimiser.
+        settings: the recipe's `training`.
+    """
+    average = averaged(model, settings.ema_decay)
+    if settings.compile:  # in place, so that names of weights stay; no copy inherits it
+        for each in (model, *([average.module] if average else [])):
+            each.compile()
+    return Learner(model, optimizer, schedule, average)
+
+
 def averaged(model: nn.Module, decay: float | None) -> AveragedModel | None:
     """An exponential moving average of a model's weights and statistics; None where no decay is given."""
     if decay is None:

@@ -16,7 +16,7 @@ from segkit.environment import data_digests, environment
 from segkit.evaluate import Scores
 from segkit.events import EpochEnded, Event, RunEnded, RunStarted, StepEnded
 from segkit.fabric import choose_device, device_name, make_fabric, place
-from segkit.fit import Learner, averaged, fit
+from segkit.fit import Learner, fit, make_learner
 from segkit.identity import identify
 from segkit.model import digest
 from segkit.recipe import Recipe, dump_recipe, entry_for, used_plugins
@@ -82,7 +82,7 @@ def _fit(
     """Train, and keep every epoch."""
     recipe = assembly.recipe
     batches = assembly.train_batches
-    learner = _learner(assembly, batches.steps)
+    learner = make_learner(assembly.model, *assembly.optimization(batches.steps), recipe.training)
     score = assembly.scorer(assembly.scored_on, fabric, progress)
     for event in fit(
         learner, batches, assembly.loss, score, fabric, recipe.training,
@@ -91,16 +91,6 @@ def _fit(
         if isinstance(event, EpochEnded):
             _keep(learner, directory, event)
         yield event
-
-
-def _learner(assembly: Assembly, steps_per_epoch: int) -> Learner:
-    """The model, where it is by now, with what makes it learn."""
-    settings = assembly.recipe.training
-    average = averaged(assembly.model, settings.ema_decay)
-    if settings.compile:  # in place, so that names of weights stay; no copy inherits it
-        for model in (assembly.model, *([average.module] if average else [])):
-            model.compile()
-    return Learner(assembly.model, *assembly.optimization(steps_per_epoch), average)
 
 
 def _keep(learner: Learner, directory: RunDir, event: EpochEnded) -> None:

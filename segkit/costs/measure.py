@@ -17,16 +17,13 @@ from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.flop_counter import FlopCounterMode
 
-from segkit.assemble import build_model
-from segkit.build import build
+from segkit.assemble import build_losses, build_model, build_optimizer
 from segkit.costs.load import Load
 from segkit.costs.machine import this_machine
 from segkit.data.batches import Batch, EvalBatches, TrainBatches
 from segkit.dry_run import dry_run
-from segkit.dry_scores import build_loss
 from segkit.fabric import choose_device, device_name, make_fabric, place
-from segkit.fit import Learner, averaged, fit
-from segkit.losses.weighted_sum import weighted_sum
+from segkit.fit import fit, make_learner
 from segkit.summary import peak_memory
 from segkit.trained import load_best, reopen
 
@@ -148,16 +145,13 @@ def _training(recipe: Recipe, model: Segmenter, fabric: Fabric) -> Callable[[], 
 
     The learning rate is zero, which takes as long as any: noise must not make the loss diverge.
     """
-    optimizer = build(recipe.optimizer, model.parameter_groups(recipe.model.encoder.lr_factor))
-    average = averaged(model, recipe.training.ema_decay)
-    if recipe.training.compile:
-        model.compile()
-    learner = Learner(model, optimizer, LambdaLR(optimizer, lambda step: 0.0), average)
-    loss = weighted_sum([(part.weight, build_loss(part, recipe.data.goal)) for part in recipe.loss])
+    optimizer = build_optimizer(recipe, model)
+    learner = make_learner(model, optimizer, LambdaLR(optimizer, lambda step: 0.0), recipe.training)
     batch_size = recipe.data.batch_size
     steps = fit(
-        learner, _OneBatch(*_noise(recipe, batch_size), (), batch_size, recipe.seed), loss, _never_scored,
-        fabric, recipe.training, seed=recipe.seed, names=["noise"] * batch_size, higher_is_better=True,
+        learner, _OneBatch(*_noise(recipe, batch_size), (), batch_size, recipe.seed), build_losses(recipe),
+        _never_scored, fabric, recipe.training,
+        seed=recipe.seed, names=["noise"] * batch_size, higher_is_better=True,
     )  # fmt: skip
     return lambda: next(steps)
 
