@@ -10,6 +10,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from segkit.errors import SegkitError
+from segkit.memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from segkit.recipe.schema import TrainingSettings
@@ -28,6 +29,8 @@ def make_fabric(settings: TrainingSettings) -> Fabric:
     if settings.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(settings.deterministic)
+    if accelerator == "cpu":
+        keep_freed_memory()
     chosen: Any = precision
     return Fabric(accelerator=accelerator, devices=settings.devices, precision=chosen)
 

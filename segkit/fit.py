@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch import nn
 
+from segkit.average import MovingAverage
 from segkit.errors import TrainingError
 from segkit.events import EpochEnded, StepEnded
 from segkit.fabric import memory_order
-
-Tensors = tuple[Tensor, ...] | list[Tensor]
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -47,7 +45,7 @@ class Learner:
     model: nn.Module
     optimizer: torch.optim.Optimizer
     schedule: Schedule
-    average: AveragedModel | None = None
+    average: MovingAverage | None = None
     epoch: int = 0
     best_epoch: int = 0
     best_score: float = math.nan
@@ -55,7 +53,7 @@ class Learner:
     @property
     def scored(self) -> nn.Module:
         """The model whose scores count: the average, where there is one."""
-        return self.average.module if self.average else self.model
+        return self.average.model if self.average else self.model
 
     @property
     def learning_rate(self) -> float:
@@ -74,27 +72,11 @@ def make_learner(
         schedule: over the optimiser.
         settings: the recipe's `training`.
     """
-    average = averaged(model, settings.ema_decay)
+    average = MovingAverage(model, settings.ema_decay) if settings.ema_decay else None
     if settings.compile:  # in place, so that names of weights stay; no copy inherits it
-        for each in (model, *([average.module] if average else [])):
+        for each in (model, *([average.model] if average else [])):
             each.compile()
     return Learner(model, optimizer, schedule, average)
-
-
-def averaged(model: nn.Module, decay: float | None) -> AveragedModel | None:
-    """An exponential moving average of a model's weights and statistics; None where no decay is given."""
-    if decay is None:
-        return None
-    move = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
-
-    def blend(averages: Tensors, currents: Tensors, count: Tensor | int) -> None:
-        if averages[0].is_floating_point():
-            move(averages, currents, count)
-            return
-        for average, current in zip(averages, currents, strict=True):
-            average.copy_(current)  # counters, such as BatchNorm's, have no average
-
-    return AveragedModel(model, multi_avg_fn=blend, use_buffers=True)
 
 
 def fit(
@@ -181,7 +163,7 @@ def _train(
     optimizer.zero_grad()
     learner.schedule.step()
     if learner.average:
-        learner.average.update_parameters(learner.model)
+        learner.average.update()
     return current
 
 

@@ -25,9 +25,9 @@ CHANGES_NOTHING = ("name", "description", "reference", "plugins")
 CHANGES_SPEED = ("workers", "eval_batch_size")
 # Rooms of segkit that decide what comes out; the others tell of it.
 DECIDING = (
-    "assemble", "build", "contracts", "data", "dataset", "decoders", "dry_run", "dry_scores", "encoders",
-    "evaluate", "fabric", "fit", "losses", "metrics", "model", "optim", "recipe", "registry", "run",
-    "signature",
+    "assemble", "average", "build", "contracts", "data", "dataset", "decoders", "dry_run", "dry_scores",
+    "encoders", "evaluate", "fabric", "feature_memory", "fit", "folding", "losses", "metrics", "model",
+    "optim", "recipe", "registry", "run", "signature",
 )  # fmt: skip
 
 

@@ -10,13 +10,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segkit.errors import ShapeError
+from segkit.feature_memory import FeatureMemory
+from segkit.folding import folded
 
 
 class Segmenter(nn.Module):
     """Normalisation, encoder, decoder and head.
 
     A frozen encoder stays in evaluation mode whatever mode the model is in, so that no BatchNorm statistic
-    moves and no dropout or drop-path is active in it, and runs without autograd.
+    moves and no dropout or drop-path is active in it, and runs without autograd, by a copy of it whose
+    BatchNorms are folded into its convolutions.
 
     Args:
         encoder: see `segkit.contracts.Encoder`.
@@ -54,6 +57,10 @@ class Segmenter(nn.Module):
         self.frozen = frozen
         self.register_buffer("mean", 255 * torch.tensor(mean, dtype=torch.float32).view(1, -1, 1, 1))
         self.register_buffer("std", 255 * torch.tensor(std, dtype=torch.float32).view(1, -1, 1, 1))
+        self._lean: list[nn.Module] = []  # in a list, so that it is no part of the model's state
+        self._folded_from: list[tuple[int, int]] = []
+        self.memory: FeatureMemory | None = None
+        self.remembers_training = False
         self.train(self.training)
 
     def train(self, mode: bool = True) -> Segmenter:
@@ -72,10 +79,49 @@ class Segmenter(nn.Module):
 
     def features(self, image: Tensor) -> list[Tensor]:
         """The encoder's maps that reach the decoder, finest first."""
-        normalised = (image - self.mean) / self.std
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            maps = self.encoder(normalised)
+        if not self.frozen:
+            return self._encode(self.encoder, image)
+        if torch.compiler.is_compiling():
+            with torch.no_grad():
+                return self._encode(self.encoder, image)
+        # What is kept must serve in training too, whoever asked for it first.
+        with torch.inference_mode(mode=False), torch.no_grad():
+            if self.memory is None or not self._remembers(image):
+                return self._encode_frozen(image)
+            return self.memory.maps(image, self._encode_frozen)
+
+    def remember_features(self, *, training: bool = False) -> None:
+        """Keep what a frozen encoder says of an image that is scored, or trained on, for the next time.
+
+        Only on a CPU, where looking an image up is so much cheaper than encoding it.
+
+        Args:
+            training: whether training images come again too; augmentation rarely makes the same twice.
+        """
+        if self.frozen and self.memory is None:
+            self.memory = FeatureMemory()
+        self.remembers_training |= training
+
+    def _remembers(self, image: Tensor) -> bool:
+        comes_again = self.remembers_training or not self.training
+        return comes_again and image.device.type == "cpu" and image.dtype == torch.uint8
+
+    def _encode(self, encoder: nn.Module, image: Tensor) -> list[Tensor]:
+        maps = encoder((image - self.mean) / self.std)
         return [maps[stage] for stage in self.stages]
+
+    def _encode_frozen(self, image: Tensor) -> list[Tensor]:
+        return self._encode(self.encoder if image.is_meta else self._lean_encoder(image), image)
+
+    def _lean_encoder(self, image: Tensor) -> nn.Module:
+        """The encoder with folded BatchNorms, made anew when its weights have been replaced or moved."""
+        tensors = [*self.encoder.parameters(), *self.encoder.buffers()]
+        now = [(tensor.data_ptr(), tensor._version) for tensor in tensors]
+        if not self._lean or self._folded_from != now:
+            with torch.autocast(image.device.type, enabled=False):
+                self._lean = [folded(self.encoder, (image[:2] - self.mean) / self.std) or self.encoder]
+            self._folded_from = now
+        return self._lean[0]
 
     def parameter_groups(self, encoder_lr_factor: float) -> list[dict[str, object]]:
         """Trainable parameters for the optimiser: the encoder's with their learning-rate factor.

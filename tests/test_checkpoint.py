@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import nn
 
+from segkit.average import MovingAverage
 from segkit.checkpoint import load_weights, save_state, save_weights
 from segkit.errors import SegkitError
-from segkit.fit import Learner, averaged
+from segkit.fit import Learner
 from segkit.optim.schedules import build_schedule, cosine
 
 
@@ -20,7 +21,7 @@ def model(width=4):
 def learner_for(net):
     optimizer = torch.optim.AdamW(net.parameters(), lr=0.1)
     schedule = build_schedule(cosine, optimizer, 4, 5, warmup_epochs=1.0, options={})
-    return Learner(net, optimizer, schedule, averaged(net, 0.9))
+    return Learner(net, optimizer, schedule, MovingAverage(net, 0.9))
 
 
 def step(learner):
@@ -28,7 +29,7 @@ def step(learner):
     learner.model(torch.ones(2, 3, 5, 5)).square().sum().backward()
     learner.optimizer.step()
     learner.schedule.step()
-    learner.average.update_parameters(learner.model)
+    learner.average.update()
 
 
 def test_weights_come_back(tmp_path):
@@ -103,7 +104,7 @@ def test_state_is_all_that_training_needs_to_go_on(tmp_path):
     assert math.isnan(state["best_score"])
     for one in (learner, other):
         step(one)
-    for mine, theirs in ((learner.model, other.model), (learner.average, other.average)):
+    for mine, theirs in ((learner.model, other.model), (learner.average.model, other.average.model)):
         for name, tensor in mine.state_dict().items():
             assert torch.equal(tensor, theirs.state_dict()[name]), name
     assert learner.learning_rate == other.learning_rate

@@ -8,11 +8,12 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
+from segkit.average import MovingAverage
 from segkit.data.batches import TrainBatches
 from segkit.errors import TrainingError
 from segkit.evaluate import Scores
 from segkit.events import EpochEnded, StepEnded
-from segkit.fit import Learner, averaged, fit
+from segkit.fit import Learner, fit
 from segkit.model import Segmenter
 from segkit.recipe.schema import TrainingSettings
 
@@ -59,7 +60,7 @@ def learner_for(model, lr=0.1, decay=None):
     model.to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=lr)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 0.5**step)
-    return Learner(model, optimizer, schedule, averaged(model, decay))
+    return Learner(model, optimizer, schedule, MovingAverage(model, decay) if decay else None)
 
 
 def scoring(values, seen=None):
@@ -99,7 +100,11 @@ def test_every_module_is_in_the_mode_of_the_phase(frozen):
     trained(learner_for(model), [0.1, 0.2])
     phases = [True, True, True, False] * 2  # three steps and one scoring
     assert model.decoder.modes == phases
-    assert model.encoder.modes == ([False] * len(phases) if frozen else phases)
+    if frozen:  # a folded copy of it runs
+        assert not any(module.training for module in model.encoder.modules())
+        assert not any([*model.encoder.modes, *model._lean[0].modes])
+    else:
+        assert model.encoder.modes == phases
     after = model.encoder.state_dict()
     for name in ("layers.0.weight", "layers.1.running_mean", "layers.1.num_batches_tracked"):
         assert torch.equal(after[name], before[name]) is frozen
@@ -237,22 +242,22 @@ def test_average_is_scored_and_follows_weights_and_statistics():
     learner = learner_for(segmenter(), decay=0.5)
     trained(learner, [0.1], seen=seen)
     (scored,) = seen
-    assert scored is learner.scored is learner.average.module
+    assert scored is learner.scored is learner.average.model
     assert scored is not learner.model
     average, current = scored.state_dict(), learner.model.state_dict()
     assert not torch.equal(average["decoder.layers.0.weight"], current["decoder.layers.0.weight"])
     assert not torch.equal(average["decoder.layers.1.running_mean"], current["decoder.layers.1.running_mean"])
     assert average["decoder.layers.1.num_batches_tracked"] == 3
-    assert learner.average.n_averaged == 3
+    assert learner.average.updates == 3
 
 
 def test_average_of_three_steps_is_the_exponential_one():
     model = nn.Linear(1, 1, bias=False)
-    average = averaged(model, 0.75)
+    average = MovingAverage(model, 0.75)
     for value in (1.0, 2.0, 3.0):
         nn.init.constant_(model.weight, value)
-        average.update_parameters(model)
-    assert average.module.weight.item() == pytest.approx(0.75 * (0.75 * 1 + 0.25 * 2) + 0.25 * 3)
+        average.update()
+    assert average.model.weight.item() == pytest.approx(0.75 * (0.75 * 1 + 0.25 * 2) + 0.25 * 3)
 
 
 def test_average_leaves_a_frozen_encoder_as_it_is():
@@ -262,10 +267,6 @@ def test_average_leaves_a_frozen_encoder_as_it_is():
     trained(learner, [0.1, 0.2, 0.3])
     before, after = model.encoder.state_dict(), learner.scored.encoder.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
-
-
-def test_no_decay_no_average():
-    assert averaged(nn.Linear(1, 1), None) is None
 
 
 @pytest.mark.parametrize("channels_last", [True, False])

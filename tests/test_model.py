@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from segkit.average import MovingAverage
 from segkit.contracts import Pyramid
 from segkit.errors import ShapeError
 from segkit.model import Segmenter, digest, head_for, select_stages
@@ -183,15 +184,15 @@ def test_chosen_stages_reach_the_decoder():
 def test_copy_is_frozen_alike_and_goes_its_own_way(frozen):
     """Moving averages of the weights are made from a copy."""
     model = model_of(frozen=frozen)
-    average = torch.optim.swa_utils.AveragedModel(model, use_buffers=True)
-    before = digest(average.module)
+    average = MovingAverage(model, 0.5)
+    before = digest(average.model)
     assert digest(model) == before
     train(model)
-    assert digest(average.module) == before
-    average.update_parameters(model)
-    average.train()
-    assert average.module.encoder.training is not frozen
-    assert torch.equal(average.module.eval()(images()), average.module(images()))
+    assert digest(average.model) == before
+    average.update()
+    average.model.train()
+    assert average.model.encoder.training is not frozen
+    assert torch.equal(average.model.eval()(images()), average.model(images()))
 
 
 def test_state_goes_into_a_new_model():

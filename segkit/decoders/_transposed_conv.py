@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segkit.contracts import Pyramid
+from segkit.decoders._small_maps import SameConv2d, UpConv2d
 from segkit.errors import ShapeError
 
 
@@ -82,7 +83,7 @@ class ContextBlock(nn.Module):
         )
         self.around = nn.Sequential(
             nn.Dropout2d(dropout) if dropout else nn.Identity(),
-            nn.Conv2d(width, width, 7, padding=3, bias=False),
+            SameConv2d(width, width, 7),
             nn.BatchNorm2d(width),
             nn.ReLU(),
         )
@@ -105,16 +106,7 @@ class UpBlock(nn.Module):
         self, incoming: int, outgoing: int, *, kernel_size: int, dropout: float, residual: bool
     ) -> None:
         super().__init__()
-        padding, output_padding = {2: (0, 0), 3: (1, 1), 4: (1, 0)}[kernel_size]
-        self.up = nn.ConvTranspose2d(
-            incoming,
-            outgoing,
-            kernel_size,
-            stride=2,
-            padding=padding,
-            output_padding=output_padding,
-            bias=False,
-        )
+        self.up = UpConv2d(incoming, outgoing, kernel_size)
         self.norm = nn.BatchNorm2d(outgoing)
         self.dropout = nn.Dropout2d(dropout) if dropout else nn.Identity()
         self.shortcut = nn.Conv2d(incoming, outgoing, 1, bias=False) if residual else None

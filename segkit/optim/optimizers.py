@@ -41,7 +41,8 @@ def adamw(
     """
     from torch.optim import AdamW
 
-    return AdamW(_scaled(groups, lr, weight_decay), lr, betas, eps, amsgrad=amsgrad)
+    scaled = _scaled(groups, lr, weight_decay)
+    return AdamW(scaled, lr, betas, eps, amsgrad=amsgrad, fused=_on_cpu(groups))
 
 
 @OPTIMIZERS.register("adam")
@@ -66,7 +67,8 @@ def adam(
     """
     from torch.optim import Adam
 
-    return Adam(_scaled(groups, lr, weight_decay), lr, betas, eps, amsgrad=amsgrad)
+    scaled = _scaled(groups, lr, weight_decay)
+    return Adam(scaled, lr, betas, eps, amsgrad=amsgrad, fused=_on_cpu(groups))
 
 
 @OPTIMIZERS.register("nadam")
@@ -148,7 +150,8 @@ def sgd(
 
     if nesterov and not momentum:
         raise PartError("sgd: nesterov needs a momentum above 0", hint="optimizer.momentum=0.9")
-    return SGD(_scaled(groups, lr, weight_decay), lr, momentum, nesterov=nesterov)
+    scaled = _scaled(groups, lr, weight_decay)
+    return SGD(scaled, lr, momentum, nesterov=nesterov, fused=_on_cpu(groups))
 
 
 @OPTIMIZERS.register("rmsprop")
@@ -241,3 +244,13 @@ def _scaled(groups: ParameterGroups, lr: float, weight_decay: float) -> list[dic
         }
         for group in groups
     ]
+
+
+def _on_cpu(groups: ParameterGroups) -> bool | None:
+    """Whether one pass over memory may do a whole step; None leaves it to torch.
+
+    On GPUs torch's own choice is nearly as fast, and a fused step and clipped 16-mixed gradients exclude
+    each other.
+    """
+    tensors = [parameter for group in groups for parameter in group["params"]]  # type: ignore[union-attr]
+    return True if all(parameter.device.type == "cpu" for parameter in tensors) else None
