@@ -61,8 +61,9 @@ class Assembly:
         data = self.recipe.data
         train = self.splits["train"]
         transforms = [build(part) for part in data.augment]
+        workers = None if data.workers == "auto" else data.workers
         return TrainBatches(
-            train.images, train.masks, transforms, data.batch_size, self.recipe.seed, workers=data.workers
+            train.images, train.masks, transforms, data.batch_size, self.recipe.seed, workers=workers
         )
 
     def eval_batches(self, split: str) -> EvalBatches:

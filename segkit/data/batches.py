@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
 import sys
+import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -20,6 +25,9 @@ from segkit.contracts import Pixels, Transform
 from segkit.errors import SegkitError
 
 _ORDER, _AUGMENTATION = 0, 1  # first word of a random state, so that no two purposes share one
+_AHEAD = 2  # batches that a thread makes while the model learns from the one before
+_WAITING = 0.03  # share of an epoch's time that may be spent in waiting for batches
+_MOST_WORKERS = 16
 _Key = tuple[int, int]
 _Stacked = tuple[Pixels, Pixels, list[int]]
 
@@ -43,7 +51,9 @@ class TrainBatches:
     """Shuffled, augmented batches, the same for the same seed and epoch whatever the number of workers.
 
     An epoch's images are dealt into batches of nearly equal size, so that no last batch of one image upsets
-    BatchNorm and none is dropped. Workers start with the first epoch and live as long as this object.
+    BatchNorm and none is dropped. A thread makes batches ahead of the training, which is enough for most;
+    where the first epoch waits for it all the same, the next ones get workers. They live as long as this
+    object.
 
     Args:
         images: (N, H, W, C) uint8.
@@ -51,7 +61,7 @@ class TrainBatches:
         transforms: applied one after the other.
         batch_size: at most.
         seed: of order and augmentation.
-        workers: processes that augment; 0 is this one.
+        workers: processes that augment; 0 is this one, None as many as it takes.
     """
 
     def __init__(
@@ -62,11 +72,13 @@ class TrainBatches:
         batch_size: int,
         seed: int,
         *,
-        workers: int = 0,
+        workers: int | None = 0,
     ) -> None:
         self.samples = _Augmented(images, masks, transforms, seed)
         self.steps = math.ceil(len(images) / batch_size)
         self.seed = seed
+        self.workers = workers or 0
+        self._may_hire = workers is None
         self._deal = _Deal()
         self._loader = _with_workers(self.samples, self._deal, workers) if workers else None
 
@@ -80,19 +92,31 @@ class TrainBatches:
         self._deal.batches = [
             [(epoch, int(index)) for index in part] for part in np.array_split(order, self.steps)
         ]
+        clock = _Clock()
+        for stacked in clock.waiting_for(self._arriving()):
+            if isinstance(stacked, SegkitError):
+                raise stacked
+            yield _batch(stacked)
+        if self._may_hire:
+            self._hire(clock)
+
+    def _arriving(self) -> Iterator[_Stacked | SegkitError]:
         if self._loader is None:
-            yield from (_batch(self.samples.stacked(keys)) for keys in self._deal)
-            return
+            return _ahead(self.samples.__getitem__, self._deal)
         with _interrupts_later(), warnings.catch_warnings():
             # Workers only index, augment and copy; no lock that another thread may hold is asked for there.
             warnings.filterwarnings(
                 "ignore", message=".*multi-threaded, use of fork", category=DeprecationWarning
             )
-            arriving = iter(self._loader)
-        for stacked in arriving:
-            if isinstance(stacked, SegkitError):
-                raise stacked
-            yield _batch(stacked)
+            return iter(self._loader)
+
+    def _hire(self, clock: _Clock) -> None:
+        """Start workers if the epoch had to wait, as many as make a batch in the time of a step."""
+        self._may_hire = False
+        wanted = min(math.ceil(clock.seconds / max(clock.busy, 1e-9)), _spare_cores(), _MOST_WORKERS)
+        if clock.waited > _WAITING * clock.seconds and wanted:
+            self.workers = wanted
+            self._loader = _with_workers(self.samples, self._deal, wanted)
 
 
 class EvalBatches:
@@ -117,6 +141,59 @@ class EvalBatches:
             chosen = slice(start, start + self.batch_size)
             indices = range(len(self.images))[chosen]
             yield _batch((self.images[chosen].copy(), self.masks[chosen].copy(), [*indices]))
+
+
+class _Clock:
+    """How much of an epoch was spent in waiting for its batches, the first one left out.
+
+    Args:
+        waited: seconds.
+        busy: seconds in which whoever takes the batches did something with them.
+    """
+
+    waited = 0.0
+    busy = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Of both."""
+        return self.waited + self.busy
+
+    def waiting_for(self, arriving: Iterator[_Stacked | SegkitError]) -> Iterator[_Stacked | SegkitError]:
+        """The same, timed."""
+        for number in count():
+            asked = time.perf_counter()
+            stacked = next(arriving, None)
+            if stacked is None:
+                return
+            given = time.perf_counter()
+            yield stacked
+            if number:
+                self.waited += given - asked
+                self.busy += time.perf_counter() - given
+
+
+def _ahead(
+    make: Callable[[list[_Key]], _Stacked | SegkitError], batches: Iterable[list[_Key]]
+) -> Iterator[_Stacked | SegkitError]:
+    """Make batches in a thread, some ahead of those that are asked for."""
+    with ThreadPoolExecutor(1, thread_name_prefix="batches") as thread:
+        coming: deque[Future[_Stacked | SegkitError]] = deque()
+        for keys in batches:
+            coming.append(thread.submit(make, keys))
+            if len(coming) > _AHEAD:
+                yield coming.popleft().result()
+        while coming:
+            yield coming.popleft().result()
+
+
+def _spare_cores() -> int:
+    """Cores that this process may use, but for the one that drives the device."""
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:  # not on Linux
+        cores = os.cpu_count() or 1
+    return cores - 1
 
 
 class _Deal:

@@ -122,7 +122,8 @@ class DataSettings(Settings):
         augment: transforms of the training images, in this order.
         batch_size: images in one training step.
         eval_batch_size: images scored at once; changes no score. By default the batch size.
-        workers: processes that augment; changes no result. 0 is the main process.
+        workers: processes that augment; changes no result. 0 is a thread of the main process, auto as many
+            processes as keep the training from waiting.
         normalize: what to subtract and divide by; by default what the encoder's weights expect.
     """
 
@@ -136,7 +137,7 @@ class DataSettings(Settings):
     augment: list[TransformPart] = Field([])
     batch_size: int = Field(16, ge=1, le=65536)
     eval_batch_size: int | None = Field(None, ge=1, le=65536)
-    workers: int = Field(0, ge=0, le=256)
+    workers: Literal["auto"] | Annotated[int, Field(ge=0, le=256)] = "auto"
     normalize: Normalize | None = None
 
     @property

@@ -5,12 +5,14 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 
+from segkit.data import batches as batching
 from segkit.data.batches import Batch, EvalBatches, TrainBatches
 from segkit.errors import PartError
 
@@ -89,6 +91,49 @@ def test_workers_change_nothing(workers):
     alone, together = batches(), batches(workers=workers)
     for epoch in (1, 2, 1, 7):
         assert_same(list(together.epoch(epoch)), list(alone.epoch(epoch)))
+
+
+def slow(image, mask, rng):
+    time.sleep(0.004)
+    return draw(image, mask, rng)
+
+
+@pytest.mark.parametrize(("transform", "seconds", "hired"), [(slow, 0.0, True), (draw, 0.02, False)])
+def test_workers_are_hired_where_the_training_waits(transform, seconds, hired, monkeypatch):
+    monkeypatch.setattr(batching, "_spare_cores", lambda: 2)
+    train, alone = batches(transforms=[transform], workers=None), batches(transforms=[transform])
+    for epoch in (1, 2):
+        taken = []
+        for batch in train.epoch(epoch):
+            time.sleep(seconds)
+            taken.append(batch)
+        assert_same(taken, list(alone.epoch(epoch)))
+    assert (train.workers == 2) is hired
+    assert (train._loader is not None) is hired
+
+
+def test_one_core_has_no_workers_to_hire(monkeypatch):
+    monkeypatch.setattr(batching, "_spare_cores", lambda: 0)
+    train = batches(transforms=[slow], workers=None)
+    list(train.epoch(1))
+    assert train._loader is None
+
+
+def test_batches_are_made_ahead_of_the_training():
+    made = []
+
+    def note(image, mask, rng):
+        made.append(image[0, 0, 0])
+        return image, mask
+
+    epoch = batches(transforms=[note], batch_size=2).epoch(1)
+    next(epoch)
+    until = time.monotonic() + 10
+    while len(made) < 6 and time.monotonic() < until:
+        time.sleep(0.01)
+    assert len(made) == 6
+    epoch.close()
+    assert len(made) == 6
 
 
 def test_workers_live_on_and_leave_the_random_state_alone():
