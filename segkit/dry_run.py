@@ -145,17 +145,19 @@ def _check_learning(
     Raises:
         ShapeError: if it cannot.
     """
-    smallest = 1 if data.batch_size <= 2 else 2  # an odd number of images leaves one over from pairs
+    if data.batch_size > 2:  # no batch of such an epoch has less than two images
+        return
     encoder.train(not model.encoder.frozen)
     decoder.train()
     try:
-        _forward(encoder, decoder, chosen, data.channels, data.size, smallest)
+        # An odd number of images leaves one over from pairs.
+        _forward(encoder, decoder, chosen, data.channels, data.size, images=1)
     except ValueError as error:
         height, width = data.size
         raise ShapeError(
             f"{model.decoder.name} on {model.encoder.name} cannot learn from a batch of "
-            f"{smallest} of {height}x{width}: {_first_line(error).partition(', got')[0]}",
-            hint="a larger data.size" + (", or data.batch_size: 3 or more" if smallest == 1 else ""),
+            f"1 of {height}x{width}: {_first_line(error).partition(', got')[0]}",
+            hint="a larger data.size, or data.batch_size: 3 or more",
         ) from error
 
 

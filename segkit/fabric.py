@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 
 from segkit.errors import SegkitError
 from segkit.memory import keep_freed_memory
+
+# Fabric asks for torchmetrics' version by importing it, which takes a second and brings nothing that is used.
+_hidden = {} if "torchmetrics" in sys.modules else {"torchmetrics": None}
+sys.modules.update(_hidden)  # type: ignore[arg-type]
+try:
+    from lightning_fabric import Fabric
+finally:
+    for _name in _hidden:
+        del sys.modules[_name]
 
 if TYPE_CHECKING:
     from segkit.recipe.schema import TrainingSettings

@@ -72,7 +72,7 @@ class TimmEncoder(nn.Module):
             ShapeError: if the model takes no images of this size.
         """
         try:
-            maps = _maps(self.model, image, self.plan.whole)
+            maps = _maps(self.model, image, whole=self.plan.whole)
         except AssertionError as error:  # how timm's models refuse a size
             (height, width), (own_height, own_width) = image.shape[-2:], self.plan.size
             reason = str(error) or "their size does not divide"
@@ -121,15 +121,15 @@ def plan_for(name: str) -> Plan:
             whole: Any = timm.create_model(name, num_classes=0).eval()
             channels, height, width = whole.pretrained_cfg["input_size"]
             image = torch.empty(1, channels, height, width)
-            if _has_head_convolution(whole, image):
-                options, model, is_whole = {"num_classes": 0}, whole, True
-                info = [*(stage["num_chs"] for stage in model.feature_info[:-1]), model.num_features]
-                reductions = [stage["reduction"] for stage in model.feature_info]
+            maps = _maps(whole, image, whole=True) if _may_have_head_convolution(whole) else []
+            if is_whole := bool(maps) and maps[-1].shape[1] == whole.conv_head.out_channels:
+                options: dict[str, Any] = {"num_classes": 0}
+                info = [*(stage["num_chs"] for stage in whole.feature_info[:-1]), whole.num_features]
+                reductions = [stage["reduction"] for stage in whole.feature_info]
             else:
                 options, model = _feature_extractor(name, whole.feature_info)
-                is_whole = False
                 info, reductions = model.feature_info.channels(), model.feature_info.reduction()
-            maps = _maps(model, image, is_whole)
+                maps = _maps(model, image, whole=False)
     except Exception as error:  # timm's models fail in many ways; each means the same here
         raise PartError(
             f"timm's {name} gives no feature maps ({type(error).__name__}: {error})",
@@ -165,17 +165,14 @@ def _quarters(stages: Any) -> dict[str, Any]:
     return {"out_indices": tuple(round(count * quarter / 4) - 1 for quarter in (1, 2, 3, 4))}
 
 
-def _has_head_convolution(whole: Any, image: Tensor) -> bool:
-    """Whether a convolution follows the last stage and still makes a map."""
-    head = getattr(whole, "conv_head", None)
-    return (
-        isinstance(head, nn.Conv2d)
-        and whole.forward_features(image).shape[1] == head.out_channels
-        and hasattr(whole, "forward_intermediates")
+def _may_have_head_convolution(whole: Any) -> bool:
+    """Whether a convolution may follow the last stage that still makes a map."""
+    return isinstance(getattr(whole, "conv_head", None), nn.Conv2d) and hasattr(
+        whole, "forward_intermediates"
     )
 
 
-def _maps(model: Any, image: Tensor, whole: bool) -> list[Tensor]:
+def _maps(model: Any, image: Tensor, *, whole: bool) -> list[Tensor]:
     if not whole:
         return list(model(image))
     last, maps = model.forward_intermediates(image)
