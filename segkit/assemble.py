@@ -56,6 +56,12 @@ class Assembly:
     reported_on: str
 
     @property
+    def warnings(self) -> list[str]:
+        """What a reader of the scores should know, and what of the images, in whole sentences."""
+        told = [sentence for prepared in self.splits.values() for sentence in prepared.warnings]
+        return [*warnings_for(self.recipe, set(self.splits)), *dict.fromkeys(told)]
+
+    @property
     def train_batches(self) -> TrainBatches:
         """The training images, augmented."""
         data = self.recipe.data

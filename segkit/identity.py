@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segkit.build import build
+from segkit.digests import FileDigests
 from segkit.environment import packages
-from segkit.home import is_weights_file
+from segkit.home import cache_folder, is_weights_file
 from segkit.plugins import source_digest
 from segkit.recipe import plain_recipe, used_plugins
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # What is said about a run, and what changes its speed alone.
 CHANGES_NOTHING = ("name", "description", "reference", "plugins")
-CHANGES_SPEED = ("workers", "eval_batch_size")
+CHANGES_SPEED = ("workers", "eval_batch_size", "cache")
 # Rooms of segkit that decide what comes out; the others tell of it.
 DECIDING = (
     "assemble", "build", "contracts", "data", "dataset", "decoders", "dry_run", "dry_scores", "encoders",
@@ -92,11 +92,10 @@ def _data_digest(recipe: Recipe) -> str:
     source: Source = build(recipe.data.source, recipe.data.goal, recipe.data.channels)
     samples = source.splits()
     files = [file for found in samples.values() for sample in found for file in sample.files]
-    with ThreadPoolExecutor() as pool:  # hashing leaves other threads free
-        digests = dict(zip(files, pool.map(_file_digest, files), strict=True))
+    digests = FileDigests(cache_folder() if recipe.data.cache else None).of(files)
     return _digest(
         [
-            [split, [[sample.name, *(digests[file] for file in sample.files)] for sample in found]]
+            [split, [[sample.name, *(digests.get(file) for file in sample.files)] for sample in found]]
             for split, found in samples.items()
         ]
     )

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from segkit.contracts import Pixels, Sample, Task
-from segkit.data.files import ENDINGS, Colours, read_image, read_mask
+from segkit.data.files import (
+    ENDINGS,
+    Colours,
+    Extent,
+    read_image,
+    read_image_at,
+    read_mask,
+    read_mask_at,
+)  # fmt: skip
 from segkit.errors import DataError, Problem
 from segkit.registry import near
+
+Read = TypeVar("Read")
 
 
 def pairs_in(
@@ -61,17 +72,24 @@ def sample(
     name: str, image: Path, mask: Path, task: Task, channels: int, colours: Colours | None = None
 ) -> Sample:
     """A sample of two files."""
-    return Sample(name, partial(_read, image, mask, task, channels, colours), (image, mask))
+    given = (image, mask, task, channels, colours)
+    return Sample(name, partial(_read, *given), (image, mask), partial(_read_at, *given), variant="")
 
 
-def check_extent(image: Pixels, mask: Pixels, image_file: str, mask_file: str) -> None:
+def check_extent(image: tuple[int, ...], mask: tuple[int, ...], image_file: str, mask_file: str) -> None:
     """Refuse a mask of another size than its image.
+
+    Args:
+        image: its shape, height and width first.
+        mask: likewise.
+        image_file: to name.
+        mask_file: to name.
 
     Raises:
         DataError: naming both files.
     """
-    if image.shape[:2] != mask.shape[:2]:
-        (height, width), (mask_height, mask_width) = image.shape[:2], mask.shape[:2]
+    if image[:2] != mask[:2]:
+        (height, width), (mask_height, mask_width) = image[:2], mask[:2]
         problem = f"the mask is {mask_width}x{mask_height} pixels, its image {width}x{height}"
         raise DataError(problem, where=mask_file, hint=f"the image is {image_file}")
 
@@ -147,13 +165,28 @@ def _numbers(name: str) -> list[int]:
 def _read(
     image: Path, mask: Path, task: Task, channels: int, colours: Colours | None
 ) -> tuple[Pixels, Pixels]:
+    return _both(partial(read_image, image, channels), partial(read_mask, mask, task, colours))
+
+
+def _read_at(
+    image: Path, mask: Path, task: Task, channels: int, colours: Colours | None, size: Extent
+) -> tuple[Pixels, Pixels]:
+    (pixels, extent), (labels, mask_extent) = _both(
+        partial(read_image_at, image, channels, size), partial(read_mask_at, mask, task, size, colours)
+    )
+    check_extent(extent, mask_extent, str(image), str(mask))
+    return pixels, labels
+
+
+def _both(read_image: Callable[[], Read], read_mask: Callable[[], Read]) -> tuple[Read, Read]:
+    """What two files hold, or what is wrong with either."""
     problems: list[Problem] = []
-    maps: list[Pixels] = []
-    for read in (partial(read_image, image, channels), partial(read_mask, mask, task, colours)):
+    found: list[Read] = []
+    for read in (read_image, read_mask):
         try:
-            maps.append(read())
+            found.append(read())
         except DataError as error:
             problems += error.problems
     if problems:
         raise DataError.of(problems)
-    return maps[0], maps[1]
+    return found[0], found[1]

@@ -123,6 +123,7 @@ class DataSettings(Settings):
         batch_size: images in one training step.
         eval_batch_size: images scored at once; changes no score. By default the batch size.
         workers: processes that augment; changes no result. 0 is the main process.
+        cache: keep decoded images on disk, for workers and later runs; changes no score.
         normalize: what to subtract and divide by; by default what the encoder's weights expect.
     """
 
@@ -137,6 +138,7 @@ class DataSettings(Settings):
     batch_size: int = Field(16, ge=1, le=65536)
     eval_batch_size: int | None = Field(None, ge=1, le=65536)
     workers: int = Field(0, ge=0, le=256)
+    cache: bool = True
     normalize: Normalize | None = None
 
     @property
