@@ -110,7 +110,7 @@ class Decoder(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # there may be very many of them
 class Sample:
     """One image and its mask, not yet read.
 

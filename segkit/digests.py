@@ -6,18 +6,17 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby, islice
 from pathlib import Path
-from typing import Any
 
 FOLDER = "digests"
 _RACY_NS = 2_000_000_000  # the coarsest clock of a file system in use: FAT's
 _AT_ONCE = 4096  # bounds the memory that waiting calls take
-
-Stamp = tuple[int, int, int, int]
+_ENTRY = re.compile(r"\d+ -?\d+ -?\d+ \d+ \d+ [0-9a-f]{64}")
 
 
 class FileDigests:
@@ -34,55 +33,68 @@ class FileDigests:
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
-        self._stamps: dict[Path, Stamp] = {}
+        self._stamps: dict[Path, int] = {}  # hashed: there are as many as files
 
-    def of(self, files: Iterable[Path]) -> dict[Path, str]:
-        """SHA-256, in hexadecimal, by file; those that cannot be read are left out."""
+    def of(self, files: Iterable[Path]) -> dict[Path, bytes]:
+        """SHA-256 by file; those that cannot be read are left out."""
         ordered = sorted(set(files), key=lambda file: (os.fspath(file.parent), file.name))
-        digests: dict[Path, str] = {}
+        digests: dict[Path, bytes] = {}
         with ThreadPoolExecutor() as pool:  # hashing leaves other threads free
             for parent, together in groupby(ordered, key=lambda file: file.parent):
                 memory = self._read(parent)
-                before = dict(memory)
+                new: dict[str, str] = {}
                 while some := list(islice(together, _AT_ONCE)):
-                    found = pool.map(self._digest, some, [memory.get(file.name) for file in some])
-                    for file, entry in zip(some, found, strict=True):
+                    found = {file: self._remembered(file, memory.get(file.name, "")) for file in some}
+                    unknown = [file for file, digest in found.items() if digest is None]
+                    for file, entry in zip(unknown, pool.map(self._entry, unknown), strict=True):
                         if entry:
-                            memory[file.name] = entry
-                            digests[file] = entry[-1]
-                if memory != before:
-                    self._write(parent, memory)
+                            new[file.name] = entry
+                            found[file] = _digest(entry)
+                    digests |= {file: digest for file, digest in found.items() if digest}
+                if new:
+                    self._write(parent, memory | new)
         return digests
 
     def unchanged(self, file: Path) -> bool:
         """Whether a file is still the one whose digest was asked for."""
         try:
-            return self._stamps.get(file) == _stamp(file.stat())
+            return self._stamps.get(file) == hash(_stamp(file))
         except OSError:
             return False
 
-    def _digest(self, file: Path, entry: list[Any] | None) -> list[Any] | None:
-        """The entry of a file: the one there is, or a new one."""
-        now = time.time_ns()
+    def _remembered(self, file: Path, entry: str) -> bytes | None:
+        """The digest that an entry has of a file, if it is to be trusted."""
         try:
-            self._stamps[file] = stamp = _stamp(file.stat())
-            if entry and tuple(entry[:4]) == stamp and max(stamp[1:3]) + _RACY_NS < entry[4]:
-                return entry
-            with file.open("rb") as opened:
-                return [*stamp, now, hashlib.file_digest(opened, "sha256").hexdigest()]
+            stamp = _stamp(file)
         except OSError:
             return None
+        self._stamps[file] = hash(stamp)
+        if not entry.startswith(f"{stamp} "):
+            return None
+        _, modified, changed, _, hashed, _ = entry.split(" ")
+        return _digest(entry) if max(int(modified), int(changed)) + _RACY_NS < int(hashed) else None
 
-    def _read(self, parent: Path) -> dict[str, list[Any]]:
-        """Entries by the name of a file: size, times of change in ns, inode, when it was hashed, digest."""
+    def _entry(self, file: Path) -> str | None:
+        """What is kept of a file: its stamp, when it was hashed, and its digest."""
+        now = time.time_ns()
         try:
-            known = json.loads(self._place(parent).read_bytes()) if self._folder else {}
-            good = {name: entry for name, entry in known["files"].items() if len(entry) == 6}
+            stamp = _stamp(file)
+            with file.open("rb") as opened:
+                digest = hashlib.file_digest(opened, "sha256").hexdigest()
+        except OSError:
+            return None
+        self._stamps[file] = hash(stamp)
+        return f"{stamp} {now} {digest}"
+
+    def _read(self, parent: Path) -> dict[str, str]:
+        """Entries by the name of a file."""
+        try:
+            known = json.loads(self._place(parent).read_bytes()) if self._folder else {"files": {}}
+            return {name: entry for name, entry in known["files"].items() if _ENTRY.fullmatch(entry)}
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return {}
-        return good
 
-    def _write(self, parent: Path, memory: dict[str, list[Any]]) -> None:
+    def _write(self, parent: Path, memory: dict[str, str]) -> None:
         if self._folder is None:
             return
         place = self._place(parent)
@@ -110,6 +122,11 @@ def replaced(file: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _stamp(status: os.stat_result) -> Stamp:
-    """What changes with a file's content. The time of its last change of status cannot be set back."""
-    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+def _stamp(file: Path) -> str:
+    """What changes with a file's content: size, times and inode. The time of status cannot be set back."""
+    status = file.stat()
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
+
+
+def _digest(entry: str) -> bytes:
+    return bytes.fromhex(entry[-64:])

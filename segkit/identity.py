@@ -93,9 +93,10 @@ def _data_digest(recipe: Recipe) -> str:
     samples = source.splits()
     files = [file for found in samples.values() for sample in found for file in sample.files]
     digests = FileDigests(cache_folder() if recipe.data.cache else None).of(files)
+    told = {file: digest.hex() for file, digest in digests.items()}
     return _digest(
         [
-            [split, [[sample.name, *(digests.get(file) for file in sample.files)] for sample in found]]
+            [split, [[sample.name, *(told.get(file) for file in sample.files)] for sample in found]]
             for split, found in samples.items()
         ]
     )

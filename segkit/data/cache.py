@@ -39,7 +39,7 @@ from segkit.digests import FileDigests, replaced
 
 ABOUT, LOCK = "about.json", "lock"
 PACK_BYTES = 1 << 30  # what a build that is killed can lose at most
-_DAY_SECONDS = 86_400
+DAY_SECONDS = 86_400
 
 
 class Cache:
@@ -95,7 +95,7 @@ class Cache:
             found = [digests.get(file) for file in sample.files]
             if sample.variant is None or not found or None in found:
                 return None
-            return hashlib.sha256(json.dumps([sample.variant, *found]).encode()).digest()
+            return hashlib.sha256(b"".join([*filter(None, found), sample.variant.encode()])).digest()
 
         return [key(sample) for sample in samples]
 
@@ -124,7 +124,10 @@ class Cache:
         block[here], row[here] = len(self._packs), np.arange(here.sum())
         digests = np.zeros(len(places), self._entries[0]["digest"].dtype)
         for number, entries in enumerate(self._entries):
-            digests[block == number] = entries["digest"][row[block == number]]
+            inside = block == number
+            if inside.any():
+                self._packs[number].open()  # now, so that clearing the cache does not reach this process
+                digests[inside] = entries["digest"][row[inside]]
         digests[here] = [np.void(pixel_digest(*pair)) for pair in zip(images, masks, strict=True)]
         return (
             Rows([*(pack.images for pack in self._packs), images], self.layout.image, block, row),
@@ -146,7 +149,7 @@ class Cache:
             with told():
                 alone = stack.enter_context(locked(self.folder / LOCK))
                 self._say_what_it_is()
-            self._clear_away(alone)
+            clear_unfinished(self.folder, alone=alone is True)
             self.refresh()
             adding = Adding(self.folder, self.layout)
             try:
@@ -167,12 +170,18 @@ class Cache:
             with replaced(about) as temporary:
                 temporary.write_text(self._about, encoding="utf-8")
 
-    def _clear_away(self, alone: bool) -> None:
-        """What a dead builder has left; without the lock it may be at work, unless that is a day old."""
-        for file in self.folder.glob(f"*{UNFINISHED}"):
-            with contextlib.suppress(OSError):
-                if alone or time.time() - file.stat().st_mtime > _DAY_SECONDS:
-                    file.unlink()
+
+def clear_unfinished(folder: Path, *, alone: bool) -> None:
+    """Remove what dead builders have left.
+
+    Args:
+        folder: of a preprocessing.
+        alone: whether its lock is held, so that no builder lives; else only what is a day old goes.
+    """
+    for file in folder.glob(f"*{UNFINISHED}"):
+        with contextlib.suppress(OSError):
+            if alone or time.time() - file.stat().st_mtime > DAY_SECONDS:
+                file.unlink()
 
 
 class Adding:

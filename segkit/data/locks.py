@@ -17,7 +17,7 @@ _PAUSE_SECONDS = 0.1
 
 
 @contextmanager
-def locked(file: Path, *, wait: bool = True) -> Iterator[bool]:
+def locked(file: Path, *, wait: bool = True) -> Iterator[bool | None]:
     """Hold a lock while the body runs.
 
     Args:
@@ -25,39 +25,36 @@ def locked(file: Path, *, wait: bool = True) -> Iterator[bool]:
         wait: until whoever holds it lets go, or is dead.
 
     Yields:
-        Whether it is held: not where the system or the file system has no locks, nor where another holds it
-        and `wait` is false.
+        Whether it is held: not if another holds it and `wait` is false. None where the system or the file
+        system has no locks.
 
     Raises:
         OSError: if the file cannot be made.
     """
-    descriptor = _open(file, wait)
+    held, descriptor = _lock(file, wait)
     try:
-        yield descriptor is not None
+        yield held
     finally:
-        if descriptor is not None and fcntl is not None:
+        if held and fcntl is not None:
             fcntl.flock(descriptor, fcntl.LOCK_UN)  # closing lets go only if no forked process has it open
-            os.close(descriptor)
+        os.close(descriptor)
 
 
-def _open(file: Path, wait: bool) -> int | None:
+def _lock(file: Path, wait: bool) -> tuple[bool | None, int]:
+    """Whether it is held, and the open file."""
     while True:
         file.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             held = _try(descriptor)
-            if held and _is_there(file, descriptor):
-                return descriptor
+            if held is None or (held and _is_there(file, descriptor)) or not (held or wait):
+                return held, descriptor
+            if not held:  # waiting in the system's call would not hear Ctrl-C everywhere
+                time.sleep(_PAUSE_SECONDS)
         except BaseException:
             os.close(descriptor)
             raise
         os.close(descriptor)
-        if held is None or not wait:
-            return None
-        if not held:
-            time.sleep(
-                _PAUSE_SECONDS
-            )  # rather than in the system's call, which Ctrl-C would not end everywhere
 
 
 def _try(descriptor: int) -> bool | None:

@@ -80,7 +80,7 @@ def told() -> Iterator[None]:
 
 
 class Pack:
-    """A pack that is mapped into memory when a row is asked for; where it is sent, it is opened again.
+    """A pack that is mapped into memory; where it is sent, it is mapped again when a row is asked for.
 
     Args:
         path: of the file, whose index was read before.
@@ -90,6 +90,10 @@ class Pack:
     def __init__(self, path: Path, layout: Layout) -> None:
         self.path = path
         self.layout = layout
+
+    def open(self) -> None:
+        """Map it now: from then on the file may be removed."""
+        _ = self.pixels
 
     @cached_property
     def pixels(self) -> Pixels:

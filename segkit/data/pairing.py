@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -72,8 +72,8 @@ def sample(
     name: str, image: Path, mask: Path, task: Task, channels: int, colours: Colours | None = None
 ) -> Sample:
     """A sample of two files."""
-    given = (image, mask, task, channels, colours)
-    return Sample(name, partial(_read, *given), (image, mask), partial(_read_at, *given), variant="")
+    read = _Pair((image, mask), task, channels, colours)
+    return Sample(name, read, read.files, read_at=read, variant="")
 
 
 def check_extent(image: tuple[int, ...], mask: tuple[int, ...], image_file: str, mask_file: str) -> None:
@@ -162,20 +162,27 @@ def _numbers(name: str) -> list[int]:
     return [int(digits) for digits in re.findall(r"\d+", name)]
 
 
-def _read(
-    image: Path, mask: Path, task: Task, channels: int, colours: Colours | None
-) -> tuple[Pixels, Pixels]:
-    return _both(partial(read_image, image, channels), partial(read_mask, mask, task, colours))
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """Reads two files; one object for both ways to do it, as there may be very many."""
 
+    files: tuple[Path, Path]
+    task: Task
+    channels: int
+    colours: Colours | None
 
-def _read_at(
-    image: Path, mask: Path, task: Task, channels: int, colours: Colours | None, size: Extent
-) -> tuple[Pixels, Pixels]:
-    (pixels, extent), (labels, mask_extent) = _both(
-        partial(read_image_at, image, channels, size), partial(read_mask_at, mask, task, size, colours)
-    )
-    check_extent(extent, mask_extent, str(image), str(mask))
-    return pixels, labels
+    def __call__(self, size: Extent | None = None) -> tuple[Pixels, Pixels]:
+        image, mask = self.files
+        if size is None:
+            return _both(
+                lambda: read_image(image, self.channels), lambda: read_mask(mask, self.task, self.colours)
+            )
+        (pixels, extent), (labels, mask_extent) = _both(
+            lambda: read_image_at(image, self.channels, size),
+            lambda: read_mask_at(mask, self.task, size, self.colours),
+        )
+        check_extent(extent, mask_extent, str(image), str(mask))
+        return pixels, labels
 
 
 def _both(read_image: Callable[[], Read], read_mask: Callable[[], Read]) -> tuple[Read, Read]:
