@@ -33,7 +33,6 @@ class FileDigests:
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
-        self._stamps: dict[Path, int] = {}  # hashed: there are as many as files
 
     def of(self, files: Iterable[Path]) -> dict[Path, bytes]:
         """SHA-256 by file; those that cannot be read are left out."""
@@ -55,20 +54,12 @@ class FileDigests:
                     self._write(parent, memory | new)
         return digests
 
-    def unchanged(self, file: Path) -> bool:
-        """Whether a file is still the one whose digest was asked for."""
-        try:
-            return self._stamps.get(file) == hash(_stamp(file))
-        except OSError:
-            return False
-
     def _remembered(self, file: Path, entry: str) -> bytes | None:
         """The digest that an entry has of a file, if it is to be trusted."""
         try:
             stamp = _stamp(file)
         except OSError:
             return None
-        self._stamps[file] = hash(stamp)
         if not entry.startswith(f"{stamp} "):
             return None
         _, modified, changed, _, hashed, _ = entry.split(" ")
@@ -79,12 +70,10 @@ class FileDigests:
         now = time.time_ns()
         try:
             stamp = _stamp(file)
-            with file.open("rb") as opened:
-                digest = hashlib.file_digest(opened, "sha256").hexdigest()
+            digest = file_digest(file)
         except OSError:
             return None
-        self._stamps[file] = hash(stamp)
-        return f"{stamp} {now} {digest}"
+        return f"{stamp} {now} {digest.hex()}"
 
     def _read(self, parent: Path) -> dict[str, str]:
         """Entries by the name of a file."""
@@ -109,6 +98,16 @@ class FileDigests:
         assert self._folder is not None
         name = hashlib.sha256(os.fsencode(parent.absolute())).hexdigest()[:32]
         return self._folder / FOLDER / f"{name}.json"
+
+
+def file_digest(file: Path) -> bytes:
+    """SHA-256 of a file, which is read for it.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").digest()
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segkit.build import build
-from segkit.digests import FileDigests
+from segkit.digests import FileDigests, file_digest
 from segkit.environment import packages
 from segkit.home import cache_folder, is_weights_file
 from segkit.plugins import source_digest
@@ -81,9 +81,9 @@ def _deciding(recipe: Recipe) -> dict[str, Any]:
     kept["data"] = {key: value for key, value in plain["data"].items() if key not in CHANGES_SPEED}
     weights = recipe.model.encoder.options.get("weights")
     if isinstance(weights, str) and is_weights_file(weights) and Path(weights).is_file():
-        kept["weights"] = _file_digest(Path(weights))
+        kept["weights"] = file_digest(Path(weights)).hex()
     if file := recipe.data.split.file:
-        kept["split"] = _file_digest(file)
+        kept["split"] = file_digest(file).hex()
     return kept
 
 
@@ -106,11 +106,6 @@ def _code_digest(rooms: Iterable[str]) -> str:
     root = Path(__file__).parent
     paths = [root / room if (root / room).is_dir() else root / f"{room}.py" for room in rooms]
     return _digest([[path.name, source_digest(path)] for path in paths])
-
-
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _digest(value: Sequence[Any] | dict[str, Any]) -> str:

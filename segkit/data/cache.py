@@ -33,9 +33,9 @@ from segkit.data.packs import (
     pixel_digest,
     read_index,
     told,
-)  # fmt: skip
+)
 from segkit.data.rows import Rows
-from segkit.digests import FileDigests, replaced
+from segkit.digests import FileDigests, file_digest, replaced
 
 ABOUT, LOCK = "about.json", "lock"
 PACK_BYTES = 1 << 30  # what a build that is killed can lose at most
@@ -88,20 +88,13 @@ class Cache:
 
         None for those that are not kept: nothing is known to decide their pixels, or a file cannot be read.
         """
-        kept = [sample for sample in samples if sample.files and sample.variant is not None]
+        kept = [sample for sample in samples if sample.variant is not None]
         digests = self._files.of(file for sample in kept for file in sample.files)
+        return [_key(sample, digests) for sample in samples]
 
-        def key(sample: Sample) -> bytes | None:
-            found = [digests.get(file) for file in sample.files]
-            if sample.variant is None or not found or None in found:
-                return None
-            return hashlib.sha256(b"".join([*filter(None, found), sample.variant.encode()])).digest()
-
-        return [key(sample) for sample in samples]
-
-    def unchanged(self, sample: Sample) -> bool:
-        """Whether its files are still those whose digests are its key."""
-        return all(map(self._files.unchanged, sample.files))
+    def is_key(self, key: bytes | None, sample: Sample) -> bool:
+        """Whether a key is still that of a sample, by the bytes of its files: they are read once more."""
+        return key == _key(sample, {file: file_digest(file) for file in sample.files})
 
     def places(self, keys: Sequence[bytes | None]) -> npt.NDArray[np.int64]:
         """(N,): where the rows of these keys are, for `rows`; -1 for those that are not there."""
@@ -169,6 +162,13 @@ class Cache:
         if not about.exists():
             with replaced(about) as temporary:
                 temporary.write_text(self._about, encoding="utf-8")
+
+
+def _key(sample: Sample, digests: Mapping[Path, bytes]) -> bytes | None:
+    found = [digests[file] for file in sample.files if file in digests]
+    if sample.variant is None or not found or len(found) < len(sample.files):
+        return None
+    return hashlib.sha256(b"".join([*found, sample.variant.encode()])).digest()
 
 
 def clear_unfinished(folder: Path, *, alone: bool) -> None:

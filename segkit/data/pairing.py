@@ -17,7 +17,7 @@ from segkit.data.files import (
     read_image_at,
     read_mask,
     read_mask_at,
-)  # fmt: skip
+)
 from segkit.errors import DataError, Problem
 from segkit.registry import near
 

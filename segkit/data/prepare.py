@@ -135,7 +135,7 @@ def _add_missing(
 
         def read(index: int) -> None:
             image, mask = _decode(samples[index], cache.layout)
-            if not cache.unchanged(samples[index]):
+            if not cache.is_key(keys[index], samples[index]):
                 raise DataError(
                     "the image or its mask was written to while it was read",
                     where=str(samples[index].files[0]),
