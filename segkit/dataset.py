@@ -56,7 +56,7 @@ def prepare_splits(
         DataError: with the files at fault in all of them.
     """
     data = recipe.data
-    cache = open_cache(recipe) if data.cache else None
+    cache = open_cache(recipe) if data.cache and samples else None
     splits: dict[str, Prepared] = {}
     problems: list[Problem] = []
     for split, found in samples.items():
@@ -69,6 +69,11 @@ def prepare_splits(
     if problems:
         raise DataError.of(problems)
     return splits
+
+
+def reading_warnings(splits: dict[str, Prepared]) -> list[str]:
+    """What the user should know of how images were read, in whole sentences."""
+    return [*dict.fromkeys(sentence for prepared in splits.values() for sentence in prepared.warnings)]
 
 
 def open_cache(recipe: Recipe) -> Cache:

@@ -42,7 +42,9 @@ def test_all_that_counts_for_nothing_is_in_a_recipe(tmp_path):
 
 
 def test_the_same_recipe_is_the_same_experiment(tmp_path):
-    assert identify(recipe(tmp_path)) == identify(recipe(tmp_path, "name=else", "data.workers=1"))
+    assert identify(recipe(tmp_path)) == identify(
+        recipe(tmp_path, "name=else", "data.workers=1", "data.cache=false")
+    )
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,10 @@ class Cache:
 
     def is_key(self, key: bytes | None, sample: Sample) -> bool:
         """Whether a key is still that of a sample, by the bytes of its files: they are read once more."""
-        return key == _key(sample, {file: file_digest(file) for file in sample.files})
+        try:
+            return key == _key(sample, {file: file_digest(file) for file in sample.files})
+        except OSError:
+            return False
 
     def places(self, keys: Sequence[bytes | None]) -> npt.NDArray[np.int64]:
         """(N,): where the rows of these keys are, for `rows`; -1 for those that are not there."""

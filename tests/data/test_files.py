@@ -318,7 +318,7 @@ def test_image_at_a_size_is_the_image_resized(tmp_path, ending, channels):
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("shape", [(301, 215), (160, 400), (41, 37)])
 def test_jpeg_at_a_size_is_upright_and_where_it_was(tmp_path, orientation, shape):
-    """Also where its sides are no multiples of what it is divided by: nothing is moved by a part of a pixel."""
+    """Also where its sides are no multiples of what divides them: nothing moves by a part of a pixel."""
     exif = Image.Exif()
     exif[0x0112] = orientation
     file = save(tmp_path / "a.jpg", photograph(*shape), exif=exif, quality=95, subsampling=0)
