@@ -13,7 +13,7 @@ from segkit.build import build
 from segkit.contracts import Loss, Metric, Schedule, Task
 from segkit.data.batches import EvalBatches, TrainBatches
 from segkit.data.prepare import Prepared
-from segkit.dataset import Progress, find_samples, prepare_splits
+from segkit.dataset import Progress, find_samples, prepare_splits, reading_warnings
 from segkit.dry_run import Blueprint, dry_run
 from segkit.dry_scores import build_loss, build_metric
 from segkit.evaluate import Scores, evaluate
@@ -54,6 +54,11 @@ class Assembly:
     splits: dict[str, Prepared]
     scored_on: str
     reported_on: str
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the user should know of scores and images, in whole sentences."""
+        return [*warnings_for(self.recipe, set(self.splits)), *reading_warnings(self.splits)]
 
     @property
     def train_batches(self) -> TrainBatches:

@@ -13,7 +13,7 @@ from torch import nn
 from segkit.assemble import warnings_for
 from segkit.build import build
 from segkit.contracts import ParameterGroups
-from segkit.dataset import Progress, find_samples, prepare_splits
+from segkit.dataset import Progress, find_samples, prepare_splits, reading_warnings
 from segkit.dry_run import dry_run
 from segkit.dry_scores import build_loss, build_metric
 from segkit.encoders.weights import find_weights
@@ -80,15 +80,15 @@ def check(
         attempt(partial(build, transform))
     attempt(partial(build, recipe.optimizer, _any_parameters()))
     missing = attempt(partial(_missing_weights, recipe)) or []
-    if samples is not None and read_files:
-        attempt(partial(prepare_splits, recipe, samples, progress))
+    read = samples if samples and read_files else {}
+    splits = attempt(partial(prepare_splits, recipe, read, progress)) or {}
     if problems or samples is None or blueprint is None:
         raise SegkitError.of(problems)
     return CheckReport(
         recipe=recipe.name,
         images={split: len(found) for split, found in samples.items()},
         stages=blueprint.stages,
-        warnings=[*warnings_for(recipe, set(samples)), *missing],
+        warnings=[*warnings_for(recipe, set(samples)), *missing, *reading_warnings(splits)],
     )
 
 

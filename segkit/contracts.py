@@ -110,7 +110,7 @@ class Decoder(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # there may be very many of them
 class Sample:
     """One image and its mask, not yet read.
 
@@ -119,11 +119,18 @@ class Sample:
         read: gives the image (H, W, C) as uint8 and the mask as the task's integers, (H, W), or (H, W, K)
             for multilabel; raises `DataError` that names the file at fault.
         files: the files that `read` reads, image first; empty where pixels are generated.
+        read_at: a faster way to what `read` gives, where there is one: given (height, width), it gives image
+            and mask at that size, the mask by its nearest pixels; it has compared their true sizes itself.
+        variant: what decides the pixels beside the bytes of `files`, the source's options and its code, such
+            as the number of a tile; "" if nothing does. What is decoded is then kept for later runs. None if
+            that is not known.
     """
 
     name: str
     read: Callable[[], tuple[Pixels, Pixels]]
     files: tuple[Path, ...] = ()
+    read_at: Callable[[tuple[int, int]], tuple[Pixels, Pixels]] | None = None
+    variant: str | None = None
 
 
 class Source(Protocol):

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy
+import PIL
+from PIL import features
+
+import segkit.data as data_room
 from segkit.build import build
-from segkit.data.prepare import Prepared, prepare
+from segkit.data.cache import Cache
+from segkit.data.prepare import Prepared, layout_of, prepare
 from segkit.data.splits import split_samples
 from segkit.errors import DataError, Problem
+from segkit.home import cache_folder
+from segkit.plugins import source_digest
+from segkit.recipe import plain_recipe, used_plugins
 
 if TYPE_CHECKING:
     from segkit.contracts import Sample, Source
@@ -40,24 +50,43 @@ def find_samples(recipe: Recipe) -> dict[str, list[Sample]]:
 def prepare_splits(
     recipe: Recipe, samples: dict[str, list[Sample]], progress: Progress
 ) -> dict[str, Prepared]:
-    """Read every file of every split.
+    """Read every file of every split, or what a run before has kept of it.
 
     Raises:
         DataError: with the files at fault in all of them.
     """
     data = recipe.data
+    cache = open_cache(recipe) if data.cache and samples else None
     splits: dict[str, Prepared] = {}
     problems: list[Problem] = []
     for split, found in samples.items():
         try:
             splits[split] = prepare(
-                found, data.size, data.goal, data.channels, progress=partial(progress, f"{split} images")
+                found, data.size, data.goal, data.channels, partial(progress, f"{split} images"), cache
             )
         except DataError as error:
             problems += error.problems
     if problems:
         raise DataError.of(problems)
     return splits
+
+
+def reading_warnings(splits: dict[str, Prepared]) -> list[str]:
+    """What the user should know of how images were read, in whole sentences."""
+    return [*dict.fromkeys(sentence for prepared in splits.values() for sentence in prepared.warnings)]
+
+
+def open_cache(recipe: Recipe) -> Cache:
+    """The cache of images as a recipe wants them; other recipes share it, unless they want them otherwise."""
+    data, plain = recipe.data, plain_recipe(recipe)["data"]
+    source = ("source", data.source.name)
+    about = {
+        **{key: plain[key] for key in ("source", "task", "classes", "ignore_index", "channels", "size")},
+        "plugins": sorted(plugin.digest for plugin in used_plugins(recipe) if source in plugin.parts),
+        "code": source_digest(Path(data_room.__file__).parent),
+        "versions": {"numpy": numpy.__version__, "pillow": PIL.__version__, "jpeg": features.version("jpg")},
+    }
+    return Cache(cache_folder(), layout_of(data.size, data.goal, data.channels), about)
 
 
 def _root(recipe: Recipe) -> str:

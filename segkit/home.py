@@ -18,6 +18,16 @@ def home() -> Path:
     return _expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache").absolute() / "segkit"
 
 
+def cache_folder() -> Path:
+    """``$SEGKIT_CACHE``, or ``cache`` in the user's cache folder: what can be made again, and is written.
+
+    It is not in `home()`, which may be shared by many and read-only.
+    """
+    if chosen := os.environ.get("SEGKIT_CACHE"):
+        return _expanded(chosen).absolute()
+    return _expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache").absolute() / "segkit" / "cache"
+
+
 def resolve(path: str, written_in: str, *, inside: str = "") -> Path:
     """The absolute path that a recipe means.
 

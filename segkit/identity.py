@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segkit.build import build
+from segkit.digests import FileDigests, file_digest
 from segkit.environment import packages
-from segkit.home import is_weights_file
+from segkit.home import cache_folder, is_weights_file
 from segkit.plugins import source_digest
 from segkit.recipe import plain_recipe, used_plugins
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # What is said about a run, and what changes its speed alone.
 CHANGES_NOTHING = ("name", "description", "reference", "plugins")
-CHANGES_SPEED = ("workers", "eval_batch_size")
+CHANGES_SPEED = ("workers", "eval_batch_size", "cache")
 # Rooms of segkit that decide what comes out; the others tell of it.
 DECIDING = (
     "assemble", "average", "build", "contracts", "data", "dataset", "decoders", "dry_run", "dry_scores",
@@ -81,9 +81,9 @@ def _deciding(recipe: Recipe) -> dict[str, Any]:
     kept["data"] = {key: value for key, value in plain["data"].items() if key not in CHANGES_SPEED}
     weights = recipe.model.encoder.options.get("weights")
     if isinstance(weights, str) and is_weights_file(weights) and Path(weights).is_file():
-        kept["weights"] = _file_digest(Path(weights))
+        kept["weights"] = file_digest(Path(weights)).hex()
     if file := recipe.data.split.file:
-        kept["split"] = _file_digest(file)
+        kept["split"] = file_digest(file).hex()
     return kept
 
 
@@ -92,11 +92,11 @@ def _data_digest(recipe: Recipe) -> str:
     source: Source = build(recipe.data.source, recipe.data.goal, recipe.data.channels)
     samples = source.splits()
     files = [file for found in samples.values() for sample in found for file in sample.files]
-    with ThreadPoolExecutor() as pool:  # hashing leaves other threads free
-        digests = dict(zip(files, pool.map(_file_digest, files), strict=True))
+    digests = FileDigests(cache_folder() if recipe.data.cache else None).of(files)
+    told = {file: digest.hex() for file, digest in digests.items()}
     return _digest(
         [
-            [split, [[sample.name, *(digests[file] for file in sample.files)] for sample in found]]
+            [split, [[sample.name, *(told.get(file) for file in sample.files)] for sample in found]]
             for split, found in samples.items()
         ]
     )
@@ -106,11 +106,6 @@ def _code_digest(rooms: Iterable[str]) -> str:
     root = Path(__file__).parent
     paths = [root / room if (root / room).is_dir() else root / f"{room}.py" for room in rooms]
     return _digest([[path.name, source_digest(path)] for path in paths])
-
-
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _digest(value: Sequence[Any] | dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from segkit.assemble import Assembly, assemble, warnings_for
+from segkit.assemble import Assembly, assemble
 from segkit.checkpoint import load_weights, save_state, save_weights
 from segkit.dataset import Progress
 from segkit.environment import data_digests, environment
@@ -147,5 +147,5 @@ def _started(assembly: Assembly, fabric: Fabric, directory: RunDir) -> RunStarte
         precision=choose_device(assembly.recipe.training)[1],
         epochs=assembly.recipe.training.epochs,
         metrics=list(assembly.metrics),
-        warnings=warnings_for(assembly.recipe, set(assembly.splits)),
+        warnings=assembly.warnings,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from segkit.assemble import Assembly, assemble
 from segkit.checkpoint import load_weights
-from segkit.dataset import Progress
+from segkit.dataset import Progress, reading_warnings
 from segkit.environment import data_digests
 from segkit.errors import Problem, SegkitError
 from segkit.fabric import make_fabric, place
@@ -76,6 +76,7 @@ def open_trained(
     warnings = [*changed]
     fabric = make_fabric(recipe.training)
     assembly = assemble(recipe, progress, to_train=False)
+    warnings += reading_warnings(assembly.splits)
     reported = assembly.reported_on
     recorded = run.read_environment()["data_digests"].get(reported)
     if data_digests({reported: assembly.splits[reported]})[reported] != recorded:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
-from segkit.home import RecipePath, Weights, home, is_weights_file, resolve
+from segkit.home import RecipePath, Weights, cache_folder, home, is_weights_file, resolve
 from segkit.recipe.yaml_tree import Text
 
 
@@ -85,3 +85,16 @@ def test_weights_files_are_told_from_tags() -> None:
     files = ["a.safetensors", "b.pth", "c.pt", "d.bin", "e.tar", "f/g", "/h", "i\\j"]
     assert all(map(is_weights_file, files))
     assert not any(map(is_weights_file, ["none", "imagenet", "ra4_e3600_r224_in1k", "fb_in22k_ft_in1k"]))
+
+
+def test_cache_has_a_place_of_its_own(monkeypatch, tmp_path):
+    """Not in the shared folder, which may be read-only."""
+    monkeypatch.setenv("SEGKIT_HOME", str(tmp_path / "shared"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    monkeypatch.delenv("SEGKIT_CACHE")
+    assert cache_folder() == tmp_path / "xdg" / "segkit" / "cache"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path / "user"))
+    assert cache_folder() == tmp_path / "user" / ".cache" / "segkit" / "cache"
+    monkeypatch.setenv("SEGKIT_CACHE", "$HOME/fast")
+    assert cache_folder() == tmp_path / "user" / "fast"

@@ -16,8 +16,8 @@ from .small_runs import RECIPE, recipe
 
 # Rooms that `run` imports, and that tell of a run without changing what comes out of it.
 TELLING = {
-    "checkpoint", "environment", "errors", "events", "home", "identity", "memory", "palette", "plugins",
-    "report", "run_dir", "samples", "summary", "thumbnails",
+    "checkpoint", "digests", "environment", "errors", "events", "home", "identity", "memory", "palette",
+    "plugins", "report", "run_dir", "samples", "summary", "thumbnails",
 }  # fmt: skip
 
 
@@ -42,7 +42,9 @@ def test_all_that_counts_for_nothing_is_in_a_recipe(tmp_path):
 
 
 def test_the_same_recipe_is_the_same_experiment(tmp_path):
-    assert identify(recipe(tmp_path)) == identify(recipe(tmp_path, "name=else", "data.workers=1"))
+    assert identify(recipe(tmp_path)) == identify(
+        recipe(tmp_path, "name=else", "data.workers=1", "data.cache=false")
+    )
 
 
 @pytest.mark.parametrize(

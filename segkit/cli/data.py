@@ -1,4 +1,4 @@
-"""What is done with data sets: fetch them."""
+"""What is done with data sets: fetch them, and keep their decoded images."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Annotated
 import typer
 
 from segkit.cli.app import app, example
-from segkit.cli.options import QuietOption
+from segkit.cli.options import JsonOption, QuietOption
 from segkit.errors import SegkitError
 
-data_app = typer.Typer(help="Data sets: fetch them.", no_args_is_help=True, rich_markup_mode=None)
+data_app = typer.Typer(
+    help="Data sets: fetch them; the cache of their images.", no_args_is_help=True, rich_markup_mode=None
+)
 app.add_typer(data_app, name="data")
 
 
@@ -33,3 +35,32 @@ def fetch(
         fetch_isic2016(folder, progress=view.progress)
     if not quiet:
         console.say(f"ISIC 2016 is in {folder}")
+
+
+@data_app.command(epilog=example("data cache --clear --unused-days 30"))
+def cache(
+    clear: Annotated[bool, typer.Option("--clear", help="Remove it.")] = False,
+    unused_days: Annotated[
+        float | None,
+        typer.Option(metavar="N", min=0, help="With --clear: only what no run has used for N days."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the decoded images that are kept for later runs, or remove them."""
+    from segkit import console
+    from segkit.data.cache_upkeep import cached_images, clear_cache
+    from segkit.home import cache_folder
+
+    if unused_days is not None and not clear:
+        raise SegkitError(
+            "--unused-days says what to remove, and nothing is to be removed",
+            hint=f"segkit data cache --clear --unused-days {unused_days:g}",
+        )
+    root = cache_folder()
+    removed = clear_cache(root, unused_days or 0) if clear else []
+    left = cached_images(root)
+    if as_json:
+        lists = {"caches": left, "removed": removed}
+        console.print_json({"folder": root, **{key: [one.as_json() for one in lists[key]] for key in lists}})
+    else:
+        console.print_cache(root, left, removed if clear else None)

@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from segkit.contracts import Pixels, Transform
+from segkit.data.rows import Stack
 from segkit.errors import SegkitError
 
 _ORDER, _AUGMENTATION = 0, 1  # first word of a random state, so that no two purposes share one
@@ -66,8 +67,8 @@ class TrainBatches:
 
     def __init__(
         self,
-        images: Pixels,
-        masks: Pixels,
+        images: Stack,
+        masks: Stack,
         transforms: Sequence[Transform],
         batch_size: int,
         seed: int,
@@ -128,7 +129,7 @@ class EvalBatches:
         batch_size: at most.
     """
 
-    def __init__(self, images: Pixels, masks: Pixels, batch_size: int) -> None:
+    def __init__(self, images: Stack, masks: Stack, batch_size: int) -> None:
         self.images = images
         self.masks = masks
         self.batch_size = batch_size
@@ -215,7 +216,7 @@ class _Augmented(Dataset[_Stacked | SegkitError]):
     As arrays: tensors would travel as open files, which a worker that is told to stop cannot hand over.
     """
 
-    def __init__(self, images: Pixels, masks: Pixels, transforms: Sequence[Transform], seed: int) -> None:
+    def __init__(self, images: Stack, masks: Stack, transforms: Sequence[Transform], seed: int) -> None:
         self.images = images
         self.masks = masks
         self.transforms = transforms

@@ -12,7 +12,7 @@ import numpy as np
 
 from segkit.contracts import Pixels, Sample, Source, Task
 from segkit.data.colours import ColourText, colours_for
-from segkit.data.files import read_image, read_mask
+from segkit.data.files import read_image, read_image_at, read_mask, read_mask_at
 from segkit.data.pairing import check_extent, sample
 from segkit.data.splits import NAMES
 from segkit.data.tables import read_table
@@ -20,7 +20,7 @@ from segkit.errors import DataError, PartError, Problem
 from segkit.registry import SOURCES
 
 if TYPE_CHECKING:
-    from segkit.data.files import Colours
+    from segkit.data.files import Colours, Extent
 
 _PLACE = "paths count from the folder of the CSV file"
 
@@ -102,21 +102,33 @@ class Manifest:
             return sample(name, image, folder / row["mask"], self.task, self.channels, self.colours)
         masks = [folder / row[column] if row[column] else None for column in self.mask_columns]
         read = partial(_read_multilabel, image, masks, self.task, self.channels)
-        return Sample(name, read, (image, *(mask for mask in masks if mask)))
+        files = (image, *(mask for mask in masks if mask))
+        filled = ",".join(str(label) for label, mask in enumerate(masks) if mask)
+        return Sample(name, read, files, read_at=read, variant=f"masks of classes {filled}")
 
 
 def _read_multilabel(
-    image: Path, masks: Sequence[Path | None], task: Task, channels: int
+    image: Path, masks: Sequence[Path | None], task: Task, channels: int, size: Extent | None = None
 ) -> tuple[Pixels, Pixels]:
-    pixels = read_image(image, channels)
+    """Image and masks, at a size where one is given."""
+    if size is None:
+        pixels = read_image(image, channels)
+        extent: tuple[int, ...] = pixels.shape[:2]
+    else:
+        pixels, extent = read_image_at(image, channels, size)
     labels = np.zeros((*pixels.shape[:2], len(masks)), np.uint8)
     problems: list[Problem] = []
     for label, (name, mask) in enumerate(zip(task.classes, masks, strict=True)):
         if mask is None:
             continue
+        binary = Task("binary", (name,), task.ignore_index)
         try:
-            values = read_mask(mask, Task("binary", (name,), task.ignore_index))
-            check_extent(pixels, values, str(image), str(mask))
+            if size is None:
+                values = read_mask(mask, binary)
+                mask_extent: tuple[int, ...] = values.shape
+            else:
+                values, mask_extent = read_mask_at(mask, binary, size)
+            check_extent(extent, mask_extent, str(image), str(mask))
             labels[..., label] = values
         except DataError as error:
             problems += error.problems

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from segkit.contracts import Pixels, Sample, Task
-from segkit.data.files import ENDINGS, Colours, read_image, read_mask
+from segkit.data.files import (
+    ENDINGS,
+    Colours,
+    Extent,
+    read_image,
+    read_image_at,
+    read_mask,
+    read_mask_at,
+)
 from segkit.errors import DataError, Problem
 from segkit.registry import near
+
+Read = TypeVar("Read")
 
 
 def pairs_in(
@@ -61,17 +72,24 @@ def sample(
     name: str, image: Path, mask: Path, task: Task, channels: int, colours: Colours | None = None
 ) -> Sample:
     """A sample of two files."""
-    return Sample(name, partial(_read, image, mask, task, channels, colours), (image, mask))
+    read = _Pair((image, mask), task, channels, colours)
+    return Sample(name, read, read.files, read_at=read, variant="")
 
 
-def check_extent(image: Pixels, mask: Pixels, image_file: str, mask_file: str) -> None:
+def check_extent(image: tuple[int, ...], mask: tuple[int, ...], image_file: str, mask_file: str) -> None:
     """Refuse a mask of another size than its image.
+
+    Args:
+        image: its shape, height and width first.
+        mask: likewise.
+        image_file: to name.
+        mask_file: to name.
 
     Raises:
         DataError: naming both files.
     """
-    if image.shape[:2] != mask.shape[:2]:
-        (height, width), (mask_height, mask_width) = image.shape[:2], mask.shape[:2]
+    if image[:2] != mask[:2]:
+        (height, width), (mask_height, mask_width) = image[:2], mask[:2]
         problem = f"the mask is {mask_width}x{mask_height} pixels, its image {width}x{height}"
         raise DataError(problem, where=mask_file, hint=f"the image is {image_file}")
 
@@ -144,16 +162,38 @@ def _numbers(name: str) -> list[int]:
     return [int(digits) for digits in re.findall(r"\d+", name)]
 
 
-def _read(
-    image: Path, mask: Path, task: Task, channels: int, colours: Colours | None
-) -> tuple[Pixels, Pixels]:
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """Reads two files; one object for both ways to do it, as there may be very many."""
+
+    files: tuple[Path, Path]
+    task: Task
+    channels: int
+    colours: Colours | None
+
+    def __call__(self, size: Extent | None = None) -> tuple[Pixels, Pixels]:
+        image, mask = self.files
+        if size is None:
+            return _both(
+                lambda: read_image(image, self.channels), lambda: read_mask(mask, self.task, self.colours)
+            )
+        (pixels, extent), (labels, mask_extent) = _both(
+            lambda: read_image_at(image, self.channels, size),
+            lambda: read_mask_at(mask, self.task, size, self.colours),
+        )
+        check_extent(extent, mask_extent, str(image), str(mask))
+        return pixels, labels
+
+
+def _both(read_image: Callable[[], Read], read_mask: Callable[[], Read]) -> tuple[Read, Read]:
+    """What two files hold, or what is wrong with either."""
     problems: list[Problem] = []
-    maps: list[Pixels] = []
-    for read in (partial(read_image, image, channels), partial(read_mask, mask, task, colours)):
+    found: list[Read] = []
+    for read in (read_image, read_mask):
         try:
-            maps.append(read())
+            found.append(read())
         except DataError as error:
             problems += error.problems
     if problems:
         raise DataError.of(problems)
-    return maps[0], maps[1]
+    return found[0], found[1]

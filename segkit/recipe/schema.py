@@ -124,6 +124,7 @@ class DataSettings(Settings):
         eval_batch_size: images scored at once; changes no score. By default the batch size.
         workers: processes that augment; changes no result. 0 is a thread of the main process, auto as many
             processes as keep the training from waiting.
+        cache: keep decoded images on disk, for workers and later runs; changes no score.
         normalize: what to subtract and divide by; by default what the encoder's weights expect.
     """
 
@@ -138,6 +139,7 @@ class DataSettings(Settings):
     batch_size: int = Field(16, ge=1, le=65536)
     eval_batch_size: int | None = Field(None, ge=1, le=65536)
     workers: Literal["auto"] | Annotated[int, Field(ge=0, le=256)] = "auto"
+    cache: bool = True
     normalize: Normalize | None = None
 
     @property

@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from segkit.contracts import Pixels, Sample
+from segkit.data.resize import resize_image, resize_mask
 from segkit.data.splits import NAMES
 from segkit.testing.check import Point, Subject, require
 from segkit.testing.source_cases import SourceCase, accepted_cases, one_of_each_task, read, tried_cases
 from segkit.testing.states import global_seed
 
 _THREADS = 4
+_FAR = 12  # of 255: what other ways of making an image smaller may differ by
 
 
 def it_fits_some_task(subject: Subject) -> None:
@@ -105,6 +107,32 @@ def masks_hold_values_of_the_task(subject: Subject) -> None:
                 f"its values are {', '.join(map(str, known))}, and task.ignore_index where that is not None; "
                 "or refuse the task with PartError",
             )
+
+
+def reading_at_a_size_gives_what_reading_does(subject: Subject) -> None:
+    """Where a sample has a `read_at`, it is what runs read by; the mask is thinned out, never blended."""
+    for case in accepted_cases(subject):
+        for sample in case.samples():
+            if sample.read_at is None:
+                continue
+            image, mask = read(sample)
+            size = image.shape[0] * 2 // 3 + 1, image.shape[1] // 3 + 1
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                small, thin = sample.read_at(size)
+            label = f"{sample.name!r} read at {size[0]}x{size[1]}"
+            wanted = resize_image(image, size)
+            require(
+                small.dtype == np.uint8 and small.shape == wanted.shape,
+                f"{label} is {small.dtype} {small.shape}",
+                f"{wanted.shape} of uint8",
+            )
+            off = float(np.abs(small.astype(int) - wanted).mean())
+            problem = f"{label} is another image: its pixels are {off:.0f} of 255 away in the mean"
+            require(off <= _FAR, problem, "segkit.data.resize.resize_image makes an image smaller")
+            same = np.array_equal(thin, resize_mask(mask, size))
+            hint = "segkit.data.resize.resize_mask takes the nearest pixels"
+            require(same, f"{label} has another mask than what read() gives, at its nearest pixels", hint)
 
 
 def reading_gives_the_same_every_time(subject: Subject) -> None:
@@ -207,6 +235,7 @@ CHECKS: tuple[Point, ...] = (
     images_are_uint8_with_the_channels_asked_for,
     masks_are_integers_of_the_size_of_their_image,
     masks_hold_values_of_the_task,
+    reading_at_a_size_gives_what_reading_does,
     reading_gives_the_same_every_time,
     reading_leaves_random_states_alone,
     samples_can_be_read_in_threads,

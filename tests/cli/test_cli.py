@@ -59,6 +59,7 @@ def test_verbs_and_their_options_are_these() -> None:
         "new",
         "test-plugin",
         "data fetch",
+        "data cache",
     ],
 )
 def test_every_verb_has_help_with_an_example(segkit: Any, verb: str) -> None:

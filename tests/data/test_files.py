@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segkit.data.files import read_image, read_mask
+from segkit.data.files import read_image, read_image_at, read_mask, read_mask_at
+from segkit.data.pairing import sample
+from segkit.data.resize import resize_image, resize_mask
 from segkit.errors import DataError
 
 from .cases import BINARY, HALF, MULTICLASS, SHAPE, palette, picture, save
@@ -294,3 +296,92 @@ def test_tiff_of_several_images_is_refused(tmp_path):
     page.save(tmp_path / "a.tif", save_all=True, append_images=[page, page])
     with fails(r"a\.tif: the file holds 3 images\n  try: save each of them as a file of its own"):
         read_image(tmp_path / "a.tif", 3)
+
+
+def photograph(height: int, width: int) -> np.ndarray:
+    """Soft, as what a camera sees: a JPEG keeps it nearly."""
+    rows, columns = np.mgrid[:height, :width] / 40
+    planes = [np.sin(rows + phase) * np.cos(columns * (1 + phase)) for phase in (0, 0.7, 1.9)]
+    return (np.stack(planes, axis=-1) * 100 + 128).astype(np.uint8)
+
+
+@pytest.mark.parametrize("ending", LOSSLESS)
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_image_at_a_size_is_the_image_resized(tmp_path, ending, channels):
+    file = tmp_path / f"a.{ending}"
+    Image.fromarray(picture()).save(file, **({"lossless": True} if ending == "webp" else {}))
+    small, extent = read_image_at(file, channels, (6, 9))
+    assert extent == SHAPE
+    np.testing.assert_array_equal(small, resize_image(read_image(file, channels), (6, 9)))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("shape", [(301, 215), (160, 400), (41, 37)])
+def test_jpeg_at_a_size_is_upright_and_where_it_was(tmp_path, orientation, shape):
+    """Also where its sides are no multiples of what divides them: nothing moves by a part of a pixel."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    file = save(tmp_path / "a.jpg", photograph(*shape), exif=exif, quality=95, subsampling=0)
+    whole = read_image(file, 3)
+    for size in ((32, 24), (20, 50), (7, 5)):
+        small, extent = read_image_at(file, 3, size)
+        assert extent == whole.shape[:2]
+        off = small.astype(int) - resize_image(whole, size)
+        assert np.abs(off).mean() < 1.5
+        assert abs(off.mean()) < 0.5
+
+
+def test_jpeg_is_decoded_no_smaller_than_it_is_wanted(tmp_path, monkeypatch):
+    decoded = []
+    original = Image.Image.resize
+
+    def seen(image, *given, **options):
+        decoded.append(image.size)
+        return original(image, *given, **options)
+
+    monkeypatch.setattr(Image.Image, "resize", seen)
+    file = save(tmp_path / "a.jpg", photograph(400, 640))
+    for size in ((50, 80), (51, 80), (100, 100), (400, 640), (800, 800)):
+        read_image_at(file, 3, size)
+    assert decoded == [(80, 50), (160, 100), (160, 100), (640, 400), (640, 400)]
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_jpeg_at_a_size_has_the_channels_that_are_asked_for(tmp_path, channels):
+    file = save(tmp_path / "a.jpg", photograph(80, 80), quality=95)
+    small, _ = read_image_at(file, channels, (10, 10))
+    assert np.abs(small.astype(int) - resize_image(read_image(file, channels), (10, 10))).mean() < 1.5
+
+
+def test_damaged_jpeg_is_refused_at_a_size_too(tmp_path):
+    file = save(tmp_path / "a.jpg", photograph(200, 200))
+    file.write_bytes(file.read_bytes()[:2000])
+    with fails(r"a\.jpg: the image is damaged: image file is truncated"):
+        read_image_at(file, 3, (16, 16))
+
+
+@pytest.mark.parametrize("task", [BINARY, IGNORING, MULTICLASS])
+@pytest.mark.parametrize("size", [(6, 9), SHAPE, (1, 1), (30, 20)])
+def test_mask_at_a_size_is_the_mask_thinned_out(tmp_path, task, size):
+    pixels = {BINARY: HALF * 255, IGNORING: HALF, MULTICLASS: INDICES}[task]
+    file = save(tmp_path / "m.png", pixels)
+    small, extent = read_mask_at(file, task, size)
+    assert extent == SHAPE
+    assert small.dtype == np.uint8
+    np.testing.assert_array_equal(small, resize_mask(read_mask(file, task), size))
+
+
+def test_pixel_that_is_left_out_is_checked_all_the_same(tmp_path):
+    pixels = HALF * 255
+    pixels[1, 1] = 77
+    assert 77 not in resize_mask(pixels, (2, 2))
+    with fails("a binary mask holds 0 and one other value, and this one 0, 77, 255"):
+        read_mask_at(save(tmp_path / "m.png", pixels), BINARY, (2, 2))
+
+
+def test_true_sizes_are_compared(tmp_path):
+    """Not those that a JPEG was decoded at."""
+    image = save(tmp_path / "a.jpg", photograph(400, 640))
+    mask = save(tmp_path / "m.png", np.zeros((400, 641), np.uint8))
+    with fails(r"m\.png: the mask is 641x400 pixels, its image 640x400"):
+        sample("a", image, mask, BINARY, 3).read_at((16, 16))

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from segkit.contracts import Sample
-from segkit.data.prepare import prepare, resize_image, resize_mask
+from segkit.data.prepare import prepare
+from segkit.data.resize import resize_image, resize_mask
 from segkit.errors import DataError
 
 from .cases import BINARY, HALF, MULTICLASS, MULTILABEL, generated, picture

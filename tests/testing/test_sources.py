@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from segkit.contracts import Sample, Task
+from segkit.data.resize import resize_image, resize_mask
 from segkit.errors import DataError, PartError
 from segkit.registry import SOURCES, entry_of
 from segkit.testing import Check, ContractError, Subject
@@ -219,6 +220,43 @@ def test_splits_that_draw_for_nothing_are_caught():
 
     message = r"splits\(\) draws from the global random state of random\n  try: sort"
     refused(points.splits_are_the_same_every_time, giving(splits), message)
+
+
+def resized(read, size):
+    image, mask = read()
+    return resize_image(image, size), resize_mask(mask, size)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda image, mask: (image, mask), None),
+        (
+            lambda image, mask: (image[1:], mask),
+            r"'train_0' read at 6x3 is uint8 \(5, 3, 3\)\n  try: \(6, 3, 3\)",
+        ),
+        (lambda image, mask: (image / 1, mask), r"'train_0' read at 6x3 is float64 \(6, 3, 3\)"),
+        (
+            lambda image, mask: (255 - image, mask),
+            r"'train_0' read at 6x3 is another image: its pixels are \d+ of",
+        ),
+        (lambda image, mask: (image, mask[::-1]), "'train_0' read at 6x3 has another mask than what read"),
+    ],
+)
+def test_other_pixels_at_a_size_are_caught(change, message):
+    def splits(read):
+        return {
+            "train": [
+                Sample(one.name, one.read, read_at=lambda size, one=one: change(*resized(one.read, size)))
+                for one in samples(read)
+            ]
+        }
+
+    point = points.reading_at_a_size_gives_what_reading_does
+    if message is None:
+        tried(point, giving(splits))
+    else:
+        refused(point, giving(splits), message)
 
 
 def test_pixels_that_differ_are_caught():
