@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from segkit.events import Stage
+    from segkit.recipe.schema import TransformPart
+
+# What they make of an image is one of a few images.
+_OF_FEW = {"HorizontalFlip", "VerticalFlip", "Transpose", "RandomRotate90", "D4", "SquareSymmetry"}
+_OFTEN = 0.5  # share of training images that must come again for keeping all of them to be worth it
 
 
 @dataclass(frozen=True)
@@ -131,6 +137,7 @@ def assemble(
     blueprint = dry_run(recipe.model, recipe.data)
     task = recipe.data.goal
     model = build_model(recipe, blueprint, pretrained=to_train)
+    model.remember_features(training=share_that_comes_again(recipe.data.augment) >= _OFTEN)
     reported_on = "test" if samples.get("test") else "val"
     read = samples if to_train else {reported_on: samples[reported_on]}
     return Assembly(
@@ -168,6 +175,16 @@ def warnings_for(recipe: Recipe, splits: set[str]) -> list[str]:
     if encoder.frozen and encoder.options.get("weights") == "none":
         warnings.append("The frozen encoder has random weights (weights: none); it will never learn.")
     return warnings
+
+
+def share_that_comes_again(augment: Sequence[TransformPart]) -> float:
+    """The share of augmented images that are one of a few, so that they are seen again in another epoch.
+
+    Args:
+        augment: the recipe's transforms.
+    """
+    others = [float(part.options.get("p", 1.0)) for part in augment if part.name not in _OF_FEW]
+    return math.prod(1 - probability for probability in others)
 
 
 def build_losses(recipe: Recipe) -> Loss:

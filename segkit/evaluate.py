@@ -85,7 +85,9 @@ def predict_logits(model: nn.Module, image: Tensor, fabric: Fabric) -> Tensor:
     """
     image = fabric.to_device(image)
     with fabric.autocast():
-        logits: Tensor = model.eval()(image.expand(2, -1, -1, -1) if len(image) == 1 else image)
+        if model.training:  # to go through all modules takes as long as some of them
+            model.eval()
+        logits: Tensor = model(image.expand(2, -1, -1, -1) if len(image) == 1 else image)
     return logits[: len(image)].to(torch.promote_types(logits.dtype, torch.float32))
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from segkit.assemble import assemble, warnings_for
+from segkit.assemble import assemble, share_that_comes_again, warnings_for
 from segkit.dataset import find_samples
 from segkit.errors import DataError
 from segkit.model import digest
@@ -87,3 +87,25 @@ def test_frozen_random_encoder_is_warned_of(tmp_path):
     assert warnings_for(frozen, {"train", "val", "test"}) == [
         "The frozen encoder has random weights (weights: none); it will never learn."
     ]
+
+
+@pytest.mark.parametrize(
+    ("augment", "share"),
+    [
+        ("[]", 1.0),
+        ("[{name: HorizontalFlip}, {name: D4}]", 1.0),
+        ("[{name: Rotate, limit: 15, p: 0.1}, {name: HorizontalFlip, p: 0.5}]", 0.9),
+        ("[{name: Affine, p: 0.8}, {name: RandomBrightnessContrast}]", 0.1),
+        ("[{name: Affine, p: 1}]", 0.0),
+    ],
+)
+def test_images_come_again_where_augmentation_makes_one_of_a_few(tmp_path, augment, share):
+    chosen = recipe(tmp_path, f"data.augment={augment}", "model.encoder.frozen=true")
+    assert share_that_comes_again(chosen.data.augment) == pytest.approx(share)
+    model = assemble(chosen).model
+    assert model.remembers_training is (share > 0.5)
+    assert model.memory is not None
+
+
+def test_an_encoder_that_learns_remembers_nothing(tmp_path):
+    assert assemble(recipe(tmp_path, "model.encoder.frozen=false")).model.memory is None
