@@ -5,9 +5,9 @@
 Each side is a process of its own that lives through the whole run and waits while the other one works, so
 that imports do not count and whatever else the machine does meets both. The first epoch of each is told
 apart: in it the models are built, and segkit decodes every image, once, into an empty cache. The rounds
-after it are compared. It prints JSON lines: the first epochs, each round, and at last how many times as long
-the straightforward program takes, by the medians. A whole epoch of segkit has its checkpoint in it, which
-the other one does not write.
+after it are compared. It prints JSON lines: the number of workers, the first epochs, each round, and at last
+how many times as long the straightforward program takes, by the medians. A whole epoch of segkit has its
+checkpoint in it, which the other one does not write.
 """
 
 from __future__ import annotations
@@ -60,14 +60,14 @@ def compare(
         rounds: epochs of each side, after its first one.
         workers: of the straightforward program, or "best".
     """
-    sides = {
-        "straightforward": Side(straightforward, recipe, overrides, workers),
-        "segkit": Side(segkit, recipe, overrides, str(folder / "runs")),
-    }
+    sides: dict[str, Side] = {}
     try:
-        ready = {name: side.answer() for name, side in sides.items()}
+        sides["straightforward"] = Side(straightforward, recipe, overrides, workers)
+        yield sides["straightforward"].answer()
+        sides["segkit"] = Side(segkit, recipe, overrides, str(folder / "runs"))
+        sides["segkit"].answer()
         first = {name: side.epoch() for name, side in sides.items()}
-        yield {**ready["straightforward"], "first_epochs": first}
+        yield {"first_epochs": first}
         told: dict[str, list[Epoch]] = {name: [] for name in sides}
         for number in range(rounds):
             for name in list(sides)[:: 1 if number % 2 else -1]:

@@ -108,7 +108,7 @@ class Training:
         last = [A.Normalize(tuple(normalize.mean), tuple(normalize.std)), ToTensorV2()]
         augment = [getattr(A, part.name)(**constants(part.options)) for part in recipe.data.augment]
         self.train_images = Images(samples["train"], recipe.data.size, [*augment, *last])
-        self.test_images = Images(samples.get("test") or samples["val"], recipe.data.size, last)
+        self.test_images = Images(samples.get("val") or samples["test"], recipe.data.size, last)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.network = Network(model).to(self.device)
         groups = build_optimizer(recipe, model).param_groups

@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from segkit.assemble import build_model
+from segkit.assemble import assemble, build_model
 from segkit.contracts import Task
 from segkit.data.files import read_image, read_mask
 from segkit.dry_run import dry_run
@@ -90,8 +90,8 @@ def test_the_straightforward_program_trains_and_scores(file: Path) -> None:
 
 def test_both_sides_take_turns(file: Path, tmp_path: Path) -> None:
     words = ("--rounds", "2", "--images", "4", "--copies", "2", "--workers", "0")
-    first, one, two, verdict = run("side_by_side.py", str(file), *words)
-    assert first["workers"] == 0
+    chosen, first, one, two, verdict = run("side_by_side.py", str(file), *words)
+    assert chosen == {"workers": 0}
     epochs = [first["first_epochs"], one, two]
     for number, line in enumerate(epochs, start=1):
         for side in ("straightforward", "segkit"):
@@ -196,6 +196,16 @@ def test_optimiser_and_average_are_torch_s_own_with_the_recipe_s_values(
     ]
     assert groups == [(0.01, 0.1, None), (0.01, 0.0, None), (0.005, 0.1, None), (0.005, 0.0, None)]
     assert training.average.module is not training.network
+
+
+def test_images_scored_after_an_epoch_are_those_that_segkit_scores(
+    file: Path, straightforward: ModuleType
+) -> None:
+    with_val = load_recipe(file, ["data.split={by: fraction, val: 0.5}"])
+    for recipe in (load_recipe(file), with_val):
+        scored = straightforward.Training(recipe).test_images.samples
+        assembly = assemble(recipe)
+        assert [sample.name for sample in scored] == assembly.splits[assembly.scored_on].names
 
 
 def test_workers_are_those_of_the_fewest_seconds(
