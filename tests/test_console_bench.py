@@ -24,6 +24,7 @@ MEASURED: dict[str, Any] = {
     "startup_seconds": {"imports": 3.8, "images": 61.0, "model": 1.4, "first_step": 0.25},
     "peak_memory_bytes": 1_258_700_000,
     "batch_size": 8,
+    "workers": 2,
     "device": "cpu, 2 threads",
     "precision": "32-true",
     "warnings": ["Other programs kept 1.1 of 2 cores busy while it was measured: times are too long."],
@@ -31,7 +32,7 @@ MEASURED: dict[str, Any] = {
 SHOWN = """\
 isic_frozen
 device: cpu, 2 threads, 32-true
-timed: 1,050 training steps, batches of 8
+timed: 1,050 training steps, batches of 8, made by 2 workers
 start-up: imports 3.8 s, images 1 min 01 s, model 1.4 s, first step 0.2 s
 peak memory: 1,259 MB
 
@@ -59,3 +60,8 @@ warning: Other programs kept 1.1 of 2 cores busy while it was measured: times ar
 def test_tables_of_a_measurement(capsys: pytest.CaptureFixture[str]) -> None:
     print_bench(MEASURED)
     assert capsys.readouterr().out == SHOWN
+
+
+def test_batches_without_workers_are_made_by_a_thread(capsys: pytest.CaptureFixture[str]) -> None:
+    print_bench({**MEASURED, "workers": 0})
+    assert "timed: 1,050 training steps, batches of 8, made ahead by a thread\n" in capsys.readouterr().out

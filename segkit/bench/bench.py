@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from segkit.assemble import Assembly, assemble
-from segkit.bench.loop import AHEAD, Loop
+from segkit.assemble import assemble
+from segkit.bench.loop import Loop
 from segkit.bench.parts import seconds_by_part
 from segkit.costs.load import Load
 from segkit.costs.machine import this_machine
@@ -21,8 +21,6 @@ from segkit.fabric import choose_device, device_name, make_fabric, place
 from segkit.summary import peak_memory
 
 if TYPE_CHECKING:
-    from lightning_fabric import Fabric
-
     from segkit.dataset import Progress
     from segkit.recipe import Recipe
 
@@ -80,6 +78,7 @@ def bench(
     loop.step(1)
     wait(fabric.device)
     first_step = time.perf_counter() - assembled
+    loop.step(loop.feed.first_steps)
     block = _steps_of_a_block(loop, steps)
     load = Load()
     rounds = []
@@ -93,7 +92,7 @@ def bench(
         warnings.append("The parts are those of the same model, not compiled: a compiled one is one piece.")
     return {
         "recipe": recipe.name,
-        "data_images_per_second": _data(assembly, fabric, block * ROUNDS),
+        "data_images_per_second": _data(loop, block * ROUNDS),
         **_rates(rounds),
         "steps": block * ROUNDS,
         "parts": seconds_by_part(loop, block),
@@ -106,6 +105,7 @@ def bench(
         "batch_size": recipe.data.batch_size,
         "images": len(assembly.splits["train"].names),
         "device": device_name(fabric.device),
+        "workers": loop.feed.batches.workers,
         "threads": torch.get_num_threads(),
         "precision": choose_device(recipe.training)[1],
         "machine": this_machine(),
@@ -144,9 +144,9 @@ def _round(loop: Loop, steps: int, *, model_first: bool) -> Round:
     return Round(loop=rates[False], model=rates[True])
 
 
-def _data(assembly: Assembly, fabric: Fabric, steps: int) -> float:
+def _data(loop: Loop, steps: int) -> float:
     """Images per second of batches that are made, brought to the device, and left alone."""
-    batches = assembly.train_batches
+    batches, fabric = loop.feed.another(), loop.fabric
     arriving = chain.from_iterable(batches.epoch(epoch) for epoch in count(1))
 
     def take(steps: int) -> int:
@@ -157,7 +157,7 @@ def _data(assembly: Assembly, fabric: Fabric, steps: int) -> float:
         wait(fabric.device)
         return images
 
-    take(AHEAD)
+    take(loop.ahead)
     started = time.perf_counter()
     return take(steps) / (time.perf_counter() - started)
 

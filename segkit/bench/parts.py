@@ -92,7 +92,7 @@ def _watched(loop: Loop, watch: Stopwatch) -> Iterator[None]:
         ("optimizer", fabric, "clip_gradients"),
         ("optimizer", learner.optimizer, "step"),
         ("optimizer", learner.schedule, "step"),
-        *([("average", learner.average, "update_parameters")] if learner.average else []),
+        *([("average", learner.average, "update")] if learner.average else []),
     ]
     with ExitStack() as stack:
         # A compiled model is one piece; its parts are those of the same model, not compiled.

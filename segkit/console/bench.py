@@ -29,13 +29,15 @@ def print_bench(measured: Mapping[str, Any]) -> None:
     """Print what `segkit.bench` has measured."""
     screen = Screen(sys.stdout)
     screen.line(measured["recipe"], "bold")
+    workers = measured["workers"]
     startup = ", ".join(
         f"{name.replace('_', ' ')} {duration(s)}" for name, s in measured["startup_seconds"].items()
     )
     screen.facts(
         {
             "device": f"{measured['device']}, {measured['precision']}",
-            "timed": f"{measured['steps']:,} training steps, batches of {measured['batch_size']:,}",
+            "timed": f"{measured['steps']:,} training steps, batches of {measured['batch_size']:,}, "
+            + ("made ahead by a thread" if not workers else f"made by {workers} workers"),
             "start-up": startup,
             "peak memory": f"{measured['peak_memory_bytes'] / 1e6:,.0f} MB",
         }

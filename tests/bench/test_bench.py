@@ -14,7 +14,7 @@ import torch
 
 from segkit.bench import bench as benching
 from segkit.bench.bench import ROUNDS, Round, bench
-from segkit.bench.loop import AHEAD, Loop
+from segkit.bench.loop import Loop
 from segkit.bench.parts import PARTS
 from segkit.errors import DataError, TrainingError
 from segkit.model import digest
@@ -24,6 +24,7 @@ RATES = ("data_images_per_second", "model_images_per_second", "loop_images_per_s
 OTHERS = {
     "recipe", "loop_over_model", "loop_over_model_range", "rounds", "steps", "parts", "startup_seconds",
     "peak_memory_bytes", "batch_size", "images", "device", "threads", "precision", "machine", "warnings",
+    "workers",
 }  # fmt: skip
 
 
@@ -47,6 +48,7 @@ def test_what_is_measured_is_plain_data(measured: dict[str, Any]) -> None:
     assert (measured["recipe"], measured["batch_size"], measured["images"]) == ("small", 4, 10)
     assert measured["device"] == f"cpu, {torch.get_num_threads()} threads"
     assert measured["precision"] == "32-true"
+    assert measured["workers"] >= 0
     assert set(measured["startup_seconds"]) == {"images", "model", "first_step"}
     assert min(measured["startup_seconds"].values()) > 0
 
@@ -134,15 +136,16 @@ def test_loss_that_is_no_number_is_an_error_as_in_a_run(
         bench(recipe(tmp_path), steps=1)
 
 
-def test_blocks_skip_what_may_lie_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    taken: list[int] = []
-    monkeypatch.setattr(Loop, "step", lambda loop, steps: taken.append(steps))
+@pytest.mark.parametrize(("workers", "ready"), [(0, 3), (1, 3), (4, 9)])
+def test_blocks_skip_what_may_lie_ready(monkeypatch: pytest.MonkeyPatch, workers: int, ready: int) -> None:
+    taken: list[tuple[bool, int]] = []
     loop: Any = Loop.__new__(Loop)
-    loop.feed = type("Feed", (), {"alone": False})
-    loop.fabric = type("Fabric", (), {"device": torch.device("cpu")})
-    loop.seconds(3)
-    loop.seconds(50, alone=True)
-    assert taken == [3, 3, AHEAD, 50]
+    monkeypatch.setattr(Loop, "step", lambda loop, steps: taken.append((loop.feed.alone, steps)))
+    loop.feed = SimpleNamespace(batches=SimpleNamespace(workers=workers))
+    loop.fabric = SimpleNamespace(device=torch.device("cpu"))
+    loop.seconds(50)
+    loop.seconds(2, alone=True)
+    assert taken == [(False, ready), (False, 50), (True, ready), (True, 2)]
 
 
 def test_nothing_is_written_and_nothing_learnt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

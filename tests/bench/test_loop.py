@@ -11,9 +11,11 @@ import pytest
 import torch
 
 from segkit.assemble import assemble
+from segkit.bench import loop as looping
 from segkit.bench import parts
 from segkit.bench.loop import Loop
 from segkit.bench.parts import Stopwatch, seconds_by_part
+from segkit.data.batches import TrainBatches
 from segkit.fabric import make_fabric, place
 from tests.small_runs import recipe
 
@@ -22,7 +24,11 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def loop(tmp_path: Path) -> Loop:
-    small = recipe(tmp_path, "training.early_stopping_epochs=1", "training.ema_decay=0.9")
+    return made(tmp_path, "training.early_stopping_epochs=1", "training.ema_decay=0.9")
+
+
+def made(folder: Path, *overrides: str) -> Loop:
+    small = recipe(folder, *overrides)
     fabric = make_fabric(small.training)
     assembly = assemble(small)
     place(assembly.model, fabric, small.training)
@@ -67,6 +73,37 @@ def test_one_batch_is_the_same_whenever_it_comes(loop: Loop) -> None:
     assert not torch.equal(third, fourth)
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_as_many_workers_as_a_run_would_hire_make_the_batches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    hired: list[int] = []
+
+    def hire(batches: TrainBatches, clock: object) -> None:
+        hired.append(len(batches.samples.images))
+        batches.workers = workers
+
+    monkeypatch.setattr(TrainBatches, "_hire", hire)
+    monkeypatch.setattr(looping, "FEW", 2)
+    loop = made(tmp_path, "data.augment=[]")
+    assert loop.feed.first_steps == 4
+    loop.step(4)
+    assert hired == [8], "the first of two short epochs has ended"
+    loop.step(1)
+    assert hired == [8, 8]
+    assert loop.feed.first_steps == 0
+    assert loop.feed.batches.workers == loop.feed.another().workers == workers
+    assert len(loop.feed.batches.samples.images) == 10
+    assert loop.feed.another() is not loop.feed.batches
+
+
+def test_a_number_of_workers_is_taken_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = made(tmp_path, "data.workers=1")
+    assert (loop.feed.first_steps, loop.feed.batches.workers, loop.ahead) == (0, 1, 3)
+    loop.step(4)
+    assert loop.learner.epoch == 1
+
+
 def test_rates_count_the_images_that_went_through(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     loop.feed.alone = True
     loop.step(1)
@@ -100,7 +137,7 @@ def test_parts_add_up_to_the_step(loop: Loop, monkeypatch: pytest.MonkeyPatch) -
     slow(monkeypatch, clock, loop.fabric, "backward", 16.0)
     slow(monkeypatch, clock, loop.learner.optimizer, "step", 32.0)
     slow(monkeypatch, clock, loop.learner.schedule, "step", 64.0)
-    slow(monkeypatch, clock, loop.learner.average, "update_parameters", 128.0)
+    slow(monkeypatch, clock, loop.learner.average, "update", 128.0)
     found = seconds_by_part(loop, 6)
     assert found == {
         "data": pytest.approx(8 / 6),  # six batches, and twice the end of an epoch
