@@ -131,6 +131,7 @@ ALLOWED: dict[str, set[str]] = {
         "summary",
         "trained",
     },
+    "bench": {*LOW, "assemble", "costs", "data", "dataset", "evaluate", "fabric", "fit", "summary"},
     "run": {
         *LOW,
         "assemble",

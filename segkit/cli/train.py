@@ -1,7 +1,8 @@
-"""What is done with a recipe and its runs: run, check, evaluate, report."""
+"""What is done with a recipe and its runs: run, check, evaluate, report, bench."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -117,3 +118,38 @@ def report(run: RunArgument, quiet: QuietOption = False) -> None:
     page = write_report(RunDir.open(run))
     if not quiet:
         console.say(f"Report: {page}")
+
+
+@app.command(epilog=example("bench recipes/quickstart.yaml"))
+def bench(
+    recipe: RecipeArgument,
+    overrides: SetOption = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Time so many training steps (default: some 10 seconds of them)."
+        ),
+    ] = None,
+    plugins: PluginsOption = None,
+    no_plugins: NoPluginsOption = False,
+    demo: DemoOption = False,
+    quiet: QuietOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Measure how fast a recipe trains here: its data alone, its model alone, and both together."""
+    from segkit import console
+
+    quiet = quiet or json
+    loaded = load(recipe, overrides, plugins, no_plugins, demo=demo, quiet=quiet)
+    with console.RunView(quiet=quiet) as view:
+        view.note("Loading torch and friends")
+        started = time.perf_counter()
+        from segkit.bench.bench import bench as bench_recipe
+
+        imported = time.perf_counter() - started
+        measured = bench_recipe(loaded, steps=steps, progress=view.progress)
+    measured["startup_seconds"] = {"imports": imported, **measured["startup_seconds"]}
+    if json:
+        console.print_json(measured)
+    elif not quiet:
+        console.print_bench(measured)

@@ -7,6 +7,7 @@ whatever may be copied, such as a path, stays in one piece.
 
 from __future__ import annotations
 
+from segkit.console.bench import print_bench
 from segkit.console.cache import print_cache
 from segkit.console.comparison import print_comparison
 from segkit.console.plugins import print_outcomes, say_new_plugin, say_plugins, warn
@@ -16,7 +17,7 @@ from segkit.console.run_view import RunView
 from segkit.console.study_view import StudyView
 
 __all__ = [
-    "RunView", "StudyView", "error_panel", "print_cache", "print_check", "print_comparison", "print_json",
-    "print_outcomes", "print_part", "print_parts", "print_scores", "say", "say_new_plugin", "say_plugins",
-    "warn",
+    "RunView", "StudyView", "error_panel", "print_bench", "print_cache", "print_check", "print_comparison",
+    "print_json", "print_outcomes", "print_part", "print_parts", "print_scores", "say", "say_new_plugin",
+    "say_plugins", "warn",
 ]  # fmt: skip

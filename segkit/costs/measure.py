@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import nn
-from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.flop_counter import FlopCounterMode
 
-from segkit.assemble import build_losses, build_model, build_optimizer
+from segkit.assemble import build_losses, build_model
 from segkit.costs.load import Load
 from segkit.costs.machine import this_machine
+from segkit.costs.timing import learner_at_rest, wait
 from segkit.data.batches import Batch, EvalBatches, TrainBatches
 from segkit.dry_run import dry_run
 from segkit.fabric import choose_device, device_name, make_fabric, place
-from segkit.fit import fit, make_learner
+from segkit.fit import fit
 from segkit.summary import peak_memory
 from segkit.trained import load_best, reopen
 
@@ -141,12 +141,8 @@ def _prediction(recipe: Recipe, model: Segmenter, fabric: Fabric, images: int) -
 
 
 def _training(recipe: Recipe, model: Segmenter, fabric: Fabric) -> Callable[[], object]:
-    """A call that takes one training step.
-
-    The learning rate is zero, which takes as long as any: noise must not make the loss diverge.
-    """
-    optimizer = build_optimizer(recipe, model)
-    learner = make_learner(model, optimizer, LambdaLR(optimizer, lambda step: 0.0), recipe.training)
+    """A call that takes one training step, of which nothing is learnt."""
+    learner = learner_at_rest(recipe, model)
     batch_size = recipe.data.batch_size
     steps = fit(
         learner, _OneBatch(*_noise(recipe, batch_size), (), batch_size, recipe.seed), build_losses(recipe),
@@ -182,20 +178,12 @@ def _noise(recipe: Recipe, images: int) -> tuple[Pixels, Pixels]:
 def _median_seconds(call: Callable[[], object], fabric: Fabric, usual: Effort, effort: float) -> float:
     for _ in range(usual.warm_up):
         call()
-    _wait(fabric.device)
+    wait(fabric.device)
     times: list[float] = []
     until = time.perf_counter() + effort * usual.seconds
     while len(times) < usual.times or time.perf_counter() < until:
         started = time.perf_counter()
         call()
-        _wait(fabric.device)
+        wait(fabric.device)
         times.append(time.perf_counter() - started)
     return statistics.median(times)
-
-
-def _wait(device: torch.device) -> None:
-    """Until the device has done what it was given: calls return before."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    elif device.type == "mps":
-        torch.mps.synchronize()

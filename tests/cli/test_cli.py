@@ -41,6 +41,7 @@ def test_verbs_and_their_options_are_these() -> None:
         "test-plugin": ["target", *PLUGINS, *QUIET, "--json"],
         "evaluate": ["run", "--set", *PLUGINS, *QUIET, "--json"],
         "report": ["run", *QUIET],
+        "bench": ["recipe", "--set", "--steps", *PLUGINS, "--demo", *QUIET, "--json"],
         "data": [],
     }  # fmt: skip
 
@@ -56,6 +57,7 @@ def test_verbs_and_their_options_are_these() -> None:
         "schema",
         "evaluate",
         "report",
+        "bench",
         "new",
         "test-plugin",
         "data fetch",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -66,3 +68,10 @@ def test_work_of_one_s_own_is_not_that_of_others(machine: Machine) -> None:
 def test_nothing_is_told_where_nothing_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load, "_STAT", tmp_path / "nowhere")
     assert Load().warnings(threads=4) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="not Linux")
+def test_work_of_children_is_one_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    myself, gone = SimpleNamespace(pid=os.getpid()), SimpleNamespace(pid=0)
+    monkeypatch.setattr(load, "active_children", lambda: [myself, gone])
+    assert load._own_seconds() == pytest.approx(2 * time.process_time(), rel=0.05, abs=0.1)
