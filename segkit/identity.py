@@ -26,8 +26,8 @@ CHANGES_SPEED = ("workers", "eval_batch_size")
 # Rooms of segkit that decide what comes out; the others tell of it.
 DECIDING = (
     "assemble", "build", "contracts", "data", "dataset", "decoders", "dry_run", "dry_scores", "encoders",
-    "evaluate", "fabric", "fit", "losses", "metrics", "model", "optim", "recipe", "registry", "run",
-    "signature",
+    "evaluate", "fabric", "fit", "losses", "metrics", "model", "optim", "parallel", "recipe", "registry",
+    "run", "signature",
 )  # fmt: skip
 
 

@@ -52,6 +52,8 @@ class TrainBatches:
         batch_size: at most.
         seed: of order and augmentation.
         workers: processes that augment; 0 is this one.
+        rank: of this process among those that share every batch.
+        processes: how many these are; each has its images of every batch, in their order.
     """
 
     def __init__(
@@ -63,22 +65,34 @@ class TrainBatches:
         seed: int,
         *,
         workers: int = 0,
+        rank: int = 0,
+        processes: int = 1,
     ) -> None:
         self.samples = _Augmented(images, masks, transforms, seed)
         self.steps = math.ceil(len(images) / batch_size)
         self.seed = seed
+        self.rank, self.processes = rank, processes
         self._deal = _Deal()
         self._loader = _with_workers(self.samples, self._deal, workers) if workers else None
 
+    def size(self, step: int) -> int:
+        """Images of a step, counted from 1, in all processes together."""
+        each, left = divmod(len(self.samples.images), self.steps)
+        return each + (step <= left)
+
+    def indices(self, epoch: int, step: int) -> list[int]:
+        """Which images a step has, in all processes together."""
+        return [int(index) for index in self._parts(epoch)[(step - 1) % self.steps]]
+
     def epoch(self, epoch: int) -> Iterator[Batch]:
-        """All images once, in the epoch's own order.
+        """All images once, in the epoch's own order; of every batch, this process's share.
 
         Raises:
             PartError: if a transform fails.
         """
-        order = np.random.default_rng([_ORDER, self.seed, epoch]).permutation(len(self.samples.images))
         self._deal.batches = [
-            [(epoch, int(index)) for index in part] for part in np.array_split(order, self.steps)
+            [(epoch, int(index)) for index in np.array_split(part, self.processes)[self.rank]]
+            for part in self._parts(epoch)
         ]
         if self._loader is None:
             yield from (_batch(self.samples.stacked(keys)) for keys in self._deal)
@@ -93,6 +107,11 @@ class TrainBatches:
             if isinstance(stacked, SegkitError):
                 raise stacked
             yield _batch(stacked)
+
+    def _parts(self, epoch: int) -> list[np.ndarray]:
+        """The images of every step of an epoch."""
+        order = np.random.default_rng([_ORDER, self.seed, epoch]).permutation(len(self.samples.images))
+        return np.array_split(order, self.steps)
 
 
 class EvalBatches:
