@@ -186,11 +186,10 @@ def test_one_process_that_fails_is_told_of_once_under_torchrun(tmp_path, how):
     )
     _, warned = process.communicate(timeout=300)
     assert process.returncode == 1
-    fails, lost = (
-        "loss 'faulty' fails: RuntimeError: broken on purpose",
-        "another process of this run has ended",
-    )
-    assert (warned.count(fails), warned.count(f"\n{lost}\n") > 1) == (how == "raise", False), warned
+    fails = warned.count("loss 'faulty' fails: RuntimeError: broken on purpose")
+    lost = warned.count("another process of this run has ended")
+    # One that was killed tells nothing; torchrun may end the other before it has noticed.
+    assert (fails, lost) in ({(1, 0)} if how == "raise" else {(0, 0), (0, 1)}), warned
 
 
 def test_a_mistake_is_told_once_under_torchrun(tmp_path):
