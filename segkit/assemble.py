@@ -17,6 +17,7 @@ from segkit.data.prepare import Prepared
 from segkit.dataset import Progress, find_samples, prepare_splits, reading_warnings
 from segkit.dry_run import Blueprint, dry_run
 from segkit.dry_scores import build_loss, build_metric
+from segkit.errors import SegkitError
 from segkit.evaluate import Scores, evaluate
 from segkit.losses.weighted_sum import weighted_sum
 from segkit.model import Segmenter, head_for
@@ -66,16 +67,21 @@ class Assembly:
         """What the user should know of scores and images, in whole sentences."""
         return [*warnings_for(self.recipe, set(self.splits)), *reading_warnings(self.splits)]
 
-    @property
-    def train_batches(self) -> TrainBatches:
-        """The training images, augmented."""
+    def train_batches(self, rank: int = 0, processes: int = 1) -> TrainBatches:
+        """The training images, augmented; for one of several processes, its share of every batch.
+
+        Raises:
+            SegkitError: if a batch has fewer images than there are processes.
+        """
         data = self.recipe.data
         train = self.splits["train"]
+        refuse_empty_shares(self.recipe, len(train), processes)
         transforms = [build(part) for part in data.augment]
         workers = None if data.workers == "auto" else data.workers
         return TrainBatches(
-            train.images, train.masks, transforms, data.batch_size, self.recipe.seed, workers=workers
-        )
+            train.images, train.masks, transforms, data.batch_size, self.recipe.seed,
+            workers=workers, rank=rank, processes=processes,
+        )  # fmt: skip
 
     def eval_batches(self, split: str) -> EvalBatches:
         """The images of a split, in order, as they are."""
@@ -151,6 +157,27 @@ def assemble(
         scored_on="val" if samples.get("val") else "test",
         reported_on=reported_on,
     )
+
+
+def refuse_empty_shares(recipe: Recipe, images: int, processes: int) -> None:
+    """See to it that every process gets an image of every batch.
+
+    Args:
+        recipe: as loaded.
+        images: for training.
+        processes: that train together.
+
+    Raises:
+        SegkitError: if the smallest batch of an epoch has too few.
+    """
+    wanted = recipe.data.batch_size
+    smallest = images // math.ceil(images / wanted)
+    if smallest < processes:
+        raise SegkitError(
+            f"data.batch_size: {processes} processes share every batch, and the smallest batch of "
+            f"{images} training images, at most {wanted} at a time, has {smallest}",
+            hint=f"at most {smallest} processes (training.devices, training.num_nodes), or larger batches",
+        )
 
 
 def warnings_for(recipe: Recipe, splits: set[str]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from segkit.assemble import warnings_for
+from segkit.assemble import refuse_empty_shares, warnings_for
 from segkit.build import build
 from segkit.contracts import ParameterGroups
 from segkit.dataset import Progress, find_samples, prepare_splits, reading_warnings
@@ -19,7 +19,8 @@ from segkit.dry_scores import build_loss, build_metric
 from segkit.encoders.weights import find_weights
 from segkit.errors import Problem, SegkitError
 from segkit.events import Stage
-from segkit.fabric import choose_device
+from segkit.fabric import count_processes
+from segkit.processes import place_here
 from segkit.recipe import Recipe
 from segkit.registry import ENCODERS
 
@@ -69,8 +70,10 @@ def check(
             problems.extend(problem for problem in error.problems if problem not in problems)
             return None
 
-    attempt(partial(choose_device, recipe.training))
+    processes = attempt(partial(count_processes, recipe.training, place_here()))
     samples = attempt(partial(find_samples, recipe))
+    if samples and processes:
+        attempt(partial(refuse_empty_shares, recipe, len(samples["train"]), processes))
     blueprint = attempt(partial(dry_run, recipe.model, recipe.data))
     for loss in recipe.loss:
         attempt(partial(build_loss, loss, recipe.data.goal))

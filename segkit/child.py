@@ -99,9 +99,22 @@ def _ended(code: int) -> TrainingError:
     return TrainingError(f"its process {killed}", hint=hint)
 
 
+def say(value: Any) -> None:
+    """In a child: send a value between two that are yielded.
+
+    Raises:
+        BrokenPipeError: if nobody listens any more.
+    """
+    _say(_answers[-1], value)
+
+
+_answers: list[BinaryIO] = []  # where a child's values go
+
+
 def main() -> None:
     """What a child does: the call that it is handed; what this yields goes back."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    _answers.append(answers)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what parts print must not get in between
     target, arguments, sys.argv = pickle.load(sys.stdin.buffer)
     module, _, function = target.partition(":")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+
+from segkit.parallel import gather_dealt
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -43,6 +46,9 @@ def evaluate(
 ) -> Scores:
     """Score a model. Leaves the model in evaluation mode.
 
+    Several processes are dealt whole batches in turn, so that every image is in the same company as in one
+    process; all of them get all scores.
+
     Args:
         model: pixels (B, C, H, W) -> logits (B, K, H, W), on the fabric's device.
         batches: in the order wanted.
@@ -50,20 +56,20 @@ def evaluate(
         loss: as in training.
         fabric: device and precision; metrics and loss are computed from logits of at least float32.
         progress: told the number of images scored so far.
-        keep: given the logits of every batch, for whoever wants more of them than scores.
+        keep: given the logits of every batch of this process, for whoever wants more of them than scores.
     """
-    losses: list[Tensor] = []
-    rows: dict[str, list[Tensor]] = {name: [] for name in metrics}
-    for batch in batches:
+    scored: list[tuple[Tensor, dict[str, Tensor]]] = []
+    for batch in islice(batches, fabric.global_rank, None, fabric.world_size):
         logits, target = predict_logits(model, batch.image, fabric), fabric.to_device(batch.target)
-        losses += [loss(logits[i : i + 1], target[i : i + 1]) for i in range(len(logits))]
-        for name, metric in metrics.items():
-            rows[name].append(metric.rows(logits, target).double().cpu())
+        losses = torch.stack([loss(logits[i : i + 1], target[i : i + 1]) for i in range(len(logits))])
+        rows = {name: metric.rows(logits, target).double().cpu() for name, metric in metrics.items()}
+        scored.append((losses.double().cpu(), rows))
         keep(logits)
-        progress(len(losses))
-    tables = {name: torch.cat(parts) for name, parts in rows.items()}
+        progress(batch.indices[-1] + 1)
+    scored = gather_dealt(scored, fabric)
+    tables = {name: torch.cat([rows[name] for _, rows in scored]) for name in metrics}
     return Scores(
-        loss=float(torch.stack(losses).double().mean()),
+        loss=float(torch.cat([losses for losses, _ in scored]).mean()),
         metrics={name: metric.of(tables[name]) for name, metric in metrics.items()},
         per_image={
             name: [metric.of(table[i : i + 1]) for i in range(len(table))]

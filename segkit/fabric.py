@@ -1,7 +1,8 @@
-"""Lightning Fabric behind one door: devices and precision."""
+"""Lightning Fabric behind one door: devices, precision and processes."""
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -17,18 +18,31 @@ _hidden = {} if "torchmetrics" in sys.modules else {"torchmetrics": None}
 sys.modules.update(_hidden)  # type: ignore[arg-type]
 try:
     from lightning_fabric import Fabric
+    from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+    from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
+    from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+    from lightning_fabric.strategies.ddp import DDPStrategy
 finally:
     for _name in _hidden:
         del sys.modules[_name]
 
 if TYPE_CHECKING:
+    from segkit.processes import Place
     from segkit.recipe.schema import TrainingSettings
 
 _WHOLE = {"bf16-true": torch.bfloat16, "64-true": torch.float64}
+# Said outright, as Fabric takes a batch script of SLURM for a process that srun has started.
+_ENVIRONMENTS = {
+    "segkit": LightningEnvironment, "torchrun": TorchElasticEnvironment, "srun": SLURMEnvironment,
+}  # fmt: skip
 
 
-def make_fabric(settings: TrainingSettings) -> Fabric:
+def make_fabric(settings: TrainingSettings, place: Place | None = None) -> Fabric:
     """The engine that a recipe's `training` asks for.
+
+    Args:
+        settings: the recipe's `training`.
+        place: of this process among others that train with it; one that is alone takes one device.
 
     Raises:
         SegkitError: if this machine has no such accelerator, or the accelerator no such precision.
@@ -41,7 +55,63 @@ def make_fabric(settings: TrainingSettings) -> Fabric:
     if accelerator == "cpu":
         keep_freed_memory()
     chosen: Any = precision
-    return Fabric(accelerator=accelerator, devices=settings.devices, precision=chosen)
+    if place is None:
+        return Fabric(accelerator=accelerator, devices=1, precision=chosen, plugins=[LightningEnvironment()])
+    # It would tell of every process that it connects.
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    fabric = Fabric(
+        accelerator=accelerator,
+        devices=place.here,
+        num_nodes=place.processes // place.here,
+        # Parameters may get no gradient: those of encoder stages that no decoder looks at. The first step
+        # tells which, where the graph is static; to look for them in every step costs time.
+        strategy=DDPStrategy(static_graph=True, gradient_as_bucket_view=True),
+        precision=chosen,
+        plugins=[_ENVIRONMENTS[place.launcher]()],
+    )
+    fabric.launch()  # starts nothing, as all are there: it connects them
+    return fabric
+
+
+def count_processes(settings: TrainingSettings, place: Place | None) -> int:
+    """How many processes train together, 0 for one that is alone.
+
+    Args:
+        settings: the recipe's `training`.
+        place: that a launcher gave to this process.
+
+    Raises:
+        SegkitError: if the recipe's `devices` and `num_nodes` cannot be had here, or are not those that a
+            launcher has started.
+    """
+    accelerator, _ = choose_device(settings)
+    each = settings.devices
+    if each == "auto":
+        each = place.here if place else torch.cuda.device_count() if accelerator == "cuda" else 1
+    if accelerator != "cpu" and each > (there := 1 if accelerator == "mps" else torch.cuda.device_count()):
+        raise SegkitError(
+            f"training.devices: the recipe wants {each} {accelerator} devices, and this machine has {there}",
+            hint=f"training.devices={there}, or auto",
+        )
+    if place is None and settings.num_nodes > 1:
+        raise SegkitError(
+            f"training.num_nodes: nothing has started segkit on {settings.num_nodes} machines",
+            hint="torchrun or srun starts it on each of them; see docs/several_devices.md",
+        )
+    if place and (place.here, place.processes) != (each, each * settings.num_nodes):
+        started, machines = place.launcher, place.processes // place.here
+        raise SegkitError(
+            f"training.devices: {started} has started {place.here} on each of {machines} machines, "
+            f"and the recipe wants {each} on each of {settings.num_nodes}",
+            hint=f"--set training.devices={place.here} --set training.num_nodes={machines}",
+        )
+    together = each * settings.num_nodes
+    if settings.compile and together > 1:
+        raise SegkitError(
+            f"training.compile: a model that {together} processes train together is not compiled",
+            hint="training.compile=false, or training.devices=1",
+        )
+    return together if together > 1 or settings.strategy == "ddp" else 0
 
 
 def choose_device(settings: TrainingSettings) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from segkit.average import MovingAverage
 from segkit.errors import TrainingError
 from segkit.events import EpochEnded, StepEnded
 from segkit.fabric import memory_order
+from segkit.parallel import Share, gather_batch, whole_batch
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -115,11 +116,12 @@ def fit(
         model.train()
         total, count = 0.0, 0
         for step, batch in enumerate(batches.epoch(epoch), start=1):
-            value = train(batch)
+            share = Share(batches.size(step), fabric.global_rank, fabric.world_size)
+            value = train(batch, share)
             if not math.isfinite(value):
-                raise _not_finite(value, epoch, step, [names[i] for i in batch.indices])
-            total += value * len(batch.indices)
-            count += len(batch.indices)
+                raise _not_finite(value, epoch, step, [names[i] for i in batches.indices(epoch, step)])
+            total += value * share.images
+            count += share.images
             yield StepEnded(epoch, step, batches.steps, value)
         train_seconds = time.perf_counter() - started
         scores = score(learner.scored)
@@ -145,15 +147,22 @@ def _train(
     fabric: Fabric,
     settings: TrainingSettings,
     batch: Batch,
+    share: Share,
 ) -> float:
-    """One step on one batch, or none where the loss is not finite; the loss before it."""
+    """One step on one batch, or none where the loss is not finite; the loss before it.
+
+    Several processes compute the loss of the whole batch, each with the gradient of its own images.
+    `backward` takes the mean of these, and their sum is wanted.
+    """
     image, target = fabric.to_device((batch.image, batch.target))
     with _explained():
-        value = loss(model(image.contiguous(memory_format=memory_order(settings))), target)
+        with whole_batch(share):
+            logits = model(image.contiguous(memory_format=memory_order(settings)))
+        value = loss(gather_batch(logits, share), gather_batch(target, share))
         current = value.item()
         if not math.isfinite(current):
             return current
-        fabric.backward(value)
+        fabric.backward(value * share.processes)
         if settings.clip_grad_norm:
             # An infinite norm is not an error yet: 16-mixed leaves such a step out and scales down.
             fabric.clip_gradients(

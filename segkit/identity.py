@@ -27,7 +27,7 @@ CHANGES_SPEED = ("workers", "eval_batch_size", "cache")
 DECIDING = (
     "assemble", "average", "build", "contracts", "data", "dataset", "decoders", "dry_run", "dry_scores",
     "encoders", "evaluate", "fabric", "feature_memory", "fit", "folding", "losses", "metrics", "model",
-    "optim", "recipe", "registry", "run", "signature",
+    "optim", "parallel", "recipe", "registry", "run", "signature",
 )  # fmt: skip
 
 

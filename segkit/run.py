@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +16,13 @@ from segkit.dataset import Progress
 from segkit.environment import data_digests, environment
 from segkit.evaluate import Scores
 from segkit.events import EpochEnded, Event, RunEnded, RunStarted, StepEnded
-from segkit.fabric import choose_device, device_name, make_fabric, place
+from segkit.fabric import choose_device, count_processes, device_name, make_fabric
+from segkit.fabric import place as place_model
 from segkit.fit import Learner, fit, make_learner
 from segkit.identity import identify
 from segkit.model import digest
+from segkit.parallel import gather_dealt, told_once
+from segkit.processes import launch, place_here
 from segkit.recipe import Recipe, dump_recipe, entry_for, used_plugins
 from segkit.report import write_report
 from segkit.run_dir import RunDir
@@ -30,13 +34,15 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
     from segkit.contracts import Pixels
+    from segkit.data.batches import TrainBatches
 
 
 def run(recipe: Recipe, runs: Path, progress: Progress = lambda label, done, total: None) -> Iterator[Event]:
     """Run a recipe from data to report.
 
     A run that fails or is interrupted leaves recipe, environment, the epochs so far and their checkpoints;
-    it is complete once there is a `summary.json`.
+    it is complete once there is a `summary.json`. Where the recipe asks for several processes, they are
+    started here, unless a launcher has started this one as one of them.
 
     Args:
         recipe: as `load_recipe` gives it.
@@ -49,46 +55,70 @@ def run(recipe: Recipe, runs: Path, progress: Progress = lambda label, done, tot
     Raises:
         SegkitError: if data, weights or shapes are at fault, or the training fails.
     """
+    place = place_here()
+    processes = count_processes(recipe.training, place)
+    if processes and not place:
+        yield from launch("segkit.run:run", dump_recipe(recipe), runs, processes, progress)
+        return
+    fabric = make_fabric(recipe.training, place)
+    with told_once(fabric, place):
+        yield from _run(recipe, runs, fabric, progress)
+
+
+def _run(recipe: Recipe, runs: Path, fabric: Fabric, progress: Progress) -> Iterator[Event]:
+    """The run in one process; of several, the first alone writes."""
     clock = time.perf_counter()
-    fabric = make_fabric(recipe.training)
-    assembly = assemble(recipe, progress)
-    directory = RunDir.create(runs, recipe.name)
-    directory.write_recipe(dump_recipe(recipe))
-    directory.write_environment(_surroundings(assembly, fabric))
+    with fabric.rank_zero_first(local=True):  # what it downloads or keeps, the others find
+        assembly = assemble(recipe, progress)
+    batches = assembly.train_batches(fabric.global_rank, fabric.world_size)
+    directory = _new_directory(assembly, runs, fabric)
     yield (started := _started(assembly, fabric, directory))
 
-    place(assembly.model, fabric, recipe.training)
+    place_model(assembly.model, fabric, recipe.training)
     before = digest(assembly.model.encoder)
     epochs: list[EpochEnded] = []
-    for event in _fit(assembly, fabric, directory, progress):
+    for event in _fit(assembly, batches, fabric, directory, progress):
         if isinstance(event, EpochEnded):
             epochs.append(event)
         yield event
     digests = (before, digest(assembly.model.encoder))
 
+    fabric.barrier()  # until they are written
     load_weights(assembly.model, directory.checkpoints / "best.safetensors")
     scores = _score_best(assembly, fabric, directory, progress)
     summary = summarise(
         assembly, started, epochs, scores,
         higher_is_better=_higher_is_better(recipe), seconds=time.perf_counter() - clock, digests=digests,
     )  # fmt: skip
-    directory.write_summary(summary)
-    yield RunEnded(directory.path, summary, write_report(directory))
+    if fabric.is_global_zero:
+        directory.write_summary(summary)
+        write_report(directory)
+    yield RunEnded(directory.path, summary, directory.report)
+
+
+def _new_directory(assembly: Assembly, runs: Path, fabric: Fabric) -> RunDir:
+    """A directory that the first process makes, and all know."""
+    directory: Any = None
+    if fabric.is_global_zero:
+        directory = RunDir.create(runs, assembly.recipe.name)
+        directory.write_recipe(dump_recipe(assembly.recipe))
+        directory.write_environment(_surroundings(assembly, fabric))
+    shared: RunDir = fabric.broadcast(directory)
+    return shared
 
 
 def _fit(
-    assembly: Assembly, fabric: Fabric, directory: RunDir, progress: Progress
+    assembly: Assembly, batches: TrainBatches, fabric: Fabric, directory: RunDir, progress: Progress
 ) -> Iterator[StepEnded | EpochEnded]:
     """Train, and keep every epoch."""
     recipe = assembly.recipe
-    batches = assembly.train_batches
     learner = make_learner(assembly.model, *assembly.optimization(batches.steps), recipe.training)
     score = assembly.scorer(assembly.scored_on, fabric, progress)
     for event in fit(
         learner, batches, assembly.loss, score, fabric, recipe.training,
         seed=recipe.seed, names=assembly.splits["train"].names, higher_is_better=_higher_is_better(recipe),
     ):  # fmt: skip
-        if isinstance(event, EpochEnded):
+        if isinstance(event, EpochEnded) and fabric.is_global_zero:
             _keep(learner, directory, event)
         yield event
 
@@ -105,11 +135,14 @@ def _keep(learner: Learner, directory: RunDir, event: EpochEnded) -> None:
 def _score_best(assembly: Assembly, fabric: Fabric, directory: RunDir, progress: Progress) -> Scores:
     """Score the model as it is by now, image by image, and keep scores and samples."""
     reported, task = assembly.splits[assembly.reported_on], assembly.task
-    predicted: list[Pixels] = []
+    kept: list[list[Pixels]] = []
     scorer = assembly.scorer(
-        assembly.reported_on, fabric, progress, lambda logits: predicted.extend(predicted_masks(logits, task))
+        assembly.reported_on, fabric, progress, lambda logits: kept.append(predicted_masks(logits, task))
     )
     scores = scorer(assembly.model)
+    predicted = [*chain.from_iterable(gather_dealt(kept, fabric, everywhere=False))]
+    if not fabric.is_global_zero:
+        return scores
     directory.write_scores(reported.names, scores.per_image)
     samples = pick_samples(
         reported, predicted, scores, task, higher_is_better=_higher_is_better(assembly.recipe)
@@ -127,11 +160,16 @@ def _surroundings(assembly: Assembly, fabric: Fabric) -> dict[str, Any]:
     return {
         **environment(),
         "identity": identify(assembly.recipe).as_json(),
-        "device": device_name(fabric.device),
+        "device": _devices(fabric),
         "encoder_digest": digest(assembly.model.encoder),
         "data_digests": data_digests(assembly.splits),
         "plugins": [plugin.as_json() for plugin in used_plugins(assembly.recipe)],
     }
+
+
+def _devices(fabric: Fabric) -> str:
+    name, processes = device_name(fabric.device), fabric.world_size
+    return name if processes == 1 else f"{processes} processes, the first on {name}"
 
 
 def _started(assembly: Assembly, fabric: Fabric, directory: RunDir) -> RunStarted:
@@ -143,7 +181,7 @@ def _started(assembly: Assembly, fabric: Fabric, directory: RunDir) -> RunStarte
         images={split: len(prepared) for split, prepared in assembly.splits.items()},
         scored_on=assembly.scored_on,
         stages=assembly.stages,
-        device=device_name(fabric.device),
+        device=_devices(fabric),
         precision=choose_device(assembly.recipe.training)[1],
         epochs=assembly.recipe.training.epochs,
         metrics=list(assembly.metrics),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,13 +16,12 @@ from segkit.errors import Problem, SegkitError, TrainingError
 from segkit.events import Compared, Event, Measured, RunEnded, StudyEvent, StudyPlanned, StudyProgressed
 from segkit.plan import Plan, Wanted, make_plan
 from segkit.plugins import load_builtins, load_plugin, loaded_plugins
-from segkit.recipe import dump_recipe, load_recipe
+from segkit.recipe import dump_recipe, load_dumped
 from segkit.registry import METRICS
 from segkit.run_dir import RunDir
 
 if TYPE_CHECKING:
     from segkit.comparison.result import Comparison
-    from segkit.recipe import Recipe
 
 
 def compare(
@@ -186,7 +184,7 @@ def check_each(texts: Sequence[str]) -> Iterator[SegkitError]:
 
     problems: list[Problem] = []
     read: list[object] = []
-    for recipe in map(_recipe, texts):
+    for recipe in map(load_dumped, texts):
         try:
             check(recipe, read_files=recipe.data not in read)
         except SegkitError as error:
@@ -200,7 +198,7 @@ def train_one(text: str, runs: Path) -> Iterator[Event]:
     """In a child: run a complete recipe."""
     from segkit.run import run
 
-    return run(_recipe(text), runs)
+    return run(load_dumped(text), runs)
 
 
 def measure_one(run: Path, plugins: Sequence[Path]) -> Iterator[None]:
@@ -210,11 +208,3 @@ def measure_one(run: Path, plugins: Sequence[Path]) -> Iterator[None]:
     directory = RunDir.open(run)
     directory.write_costs(measure(directory, plugins))
     yield None
-
-
-def _recipe(text: str) -> Recipe:
-    """A complete recipe, as `dump_recipe` wrote it; its paths are absolute, so that it may lie anywhere."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "recipe.yaml"
-        file.write_text(text, encoding="utf-8")
-        return load_recipe(file)

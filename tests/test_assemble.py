@@ -24,7 +24,7 @@ def test_parts_are_those_of_the_recipe(tmp_path):
     assert list(assembly.metrics) == ["dice", "hd95"]
     assert (assembly.scored_on, assembly.reported_on) == ("test", "test")
     assert [len(batch.indices) for batch in assembly.eval_batches("test")] == [2, 2, 1]
-    assert assembly.train_batches.steps == 3
+    assert assembly.train_batches().steps == 3
     optimizer, _ = assembly.optimization(3)
     assert isinstance(optimizer, torch.optim.AdamW)
 

@@ -16,8 +16,8 @@ from .small_runs import RECIPE, recipe
 
 # Rooms that `run` imports, and that tell of a run without changing what comes out of it.
 TELLING = {
-    "checkpoint", "digests", "environment", "errors", "events", "home", "identity", "memory", "palette",
-    "plugins", "report", "run_dir", "samples", "summary", "thumbnails",
+    "checkpoint", "child", "digests", "environment", "errors", "events", "home", "identity", "memory",
+    "palette", "plugins", "processes", "report", "run_dir", "samples", "summary", "thumbnails",
 }  # fmt: skip
 
 

@@ -46,8 +46,8 @@ class Feed:
         self._first = []
         if assembly.recipe.data.workers == "auto":
             few = _with_few_images(assembly)
-            self._first = [few.train_batches, few.train_batches]
-        self._batches = None if self._first else assembly.train_batches
+            self._first = [few.train_batches(), few.train_batches()]
+        self._batches = None if self._first else assembly.train_batches()
 
     @property
     def batches(self) -> TrainBatches:
@@ -55,7 +55,7 @@ class Feed:
         if self._batches is None:
             workers, self._first = self._first[-1].workers, []
             self._assembly = _with_workers(self._assembly, workers)
-            self._batches = self._assembly.train_batches
+            self._batches = self._assembly.train_batches()
         return self._batches
 
     @property
@@ -76,12 +76,21 @@ class Feed:
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """As `TrainBatches.epoch`, and longer by what came between."""
         first = self._first[epoch - 1 : epoch]
-        arriving = (first[0] if first else self.batches).epoch(epoch)
+        self._at_hand = first[0] if first else self.batches
+        arriving = self._at_hand.epoch(epoch)
         while (batch := self.take(arriving)) is not None:
             while self.alone:
                 self._one = self._one or self._on_device(batch)
                 yield self._one
             yield batch
+
+    def size(self, step: int) -> int:
+        """Images of a step of the epoch at hand, as `TrainBatches.size`."""
+        return self._at_hand.size((step - 1) % self._at_hand.steps + 1)
+
+    def indices(self, epoch: int, step: int) -> list[int]:
+        """Which images a step has, as `TrainBatches.indices`."""
+        return self._at_hand.indices(epoch, step)
 
     def take(self, arriving: Iterator[Batch]) -> Batch | None:
         """The next batch, if there is one; waits for it."""
@@ -89,7 +98,7 @@ class Feed:
 
     def another(self) -> TrainBatches:
         """The same batches as those that are measured, not begun."""
-        return self._assembly.train_batches
+        return self._assembly.train_batches()
 
     def _on_device(self, batch: Batch) -> Batch:
         image, target = self._fabric.to_device((batch.image, batch.target))

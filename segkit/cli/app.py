@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from segkit.errors import SegkitError, line_at_fault
+from segkit.processes import is_told_elsewhere
 
 app = typer.Typer(
     name="segkit",
@@ -61,7 +62,7 @@ def main() -> None:
             import traceback
 
             traceback.print_exception(error)
-        else:
+        elif not is_told_elsewhere():
             from segkit.console import error_panel
 
             error_panel(error if isinstance(error, SegkitError) else _unforeseen(error))

@@ -39,7 +39,9 @@ def run(
 ) -> None:
     """Train what a recipe describes, score it, and write a report."""
     from segkit.console import RunView
+    from segkit.processes import is_silent
 
+    quiet = quiet or is_silent()
     loaded = load(recipe, overrides, plugins, no_plugins, demo=demo, quiet=quiet)
     with RunView(quiet=quiet) as view:
         view.note("Loading torch and friends")

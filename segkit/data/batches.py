@@ -63,6 +63,8 @@ class TrainBatches:
         batch_size: at most.
         seed: of order and augmentation.
         workers: processes that augment; 0 is this one, None as many as it takes.
+        rank: of this process among those that share every batch.
+        processes: how many these are; each has its images of every batch, in their order.
     """
 
     def __init__(
@@ -74,24 +76,36 @@ class TrainBatches:
         seed: int,
         *,
         workers: int | None = 0,
+        rank: int = 0,
+        processes: int = 1,
     ) -> None:
         self.samples = _Augmented(images, masks, transforms, seed)
         self.steps = math.ceil(len(images) / batch_size)
         self.seed = seed
         self.workers = workers or 0
         self._may_hire = workers is None
+        self.rank, self.processes = rank, processes
         self._deal = _Deal()
         self._loader = _with_workers(self.samples, self._deal, workers) if workers else None
 
+    def size(self, step: int) -> int:
+        """Images of a step, counted from 1, in all processes together."""
+        each, left = divmod(len(self.samples.images), self.steps)
+        return each + (step <= left)
+
+    def indices(self, epoch: int, step: int) -> list[int]:
+        """Which images a step has, in all processes together."""
+        return [int(index) for index in self._parts(epoch)[(step - 1) % self.steps]]
+
     def epoch(self, epoch: int) -> Iterator[Batch]:
-        """All images once, in the epoch's own order.
+        """All images once, in the epoch's own order; of every batch, this process's share.
 
         Raises:
             PartError: if a transform fails.
         """
-        order = np.random.default_rng([_ORDER, self.seed, epoch]).permutation(len(self.samples.images))
         self._deal.batches = [
-            [(epoch, int(index)) for index in part] for part in np.array_split(order, self.steps)
+            [(epoch, int(index)) for index in np.array_split(part, self.processes)[self.rank]]
+            for part in self._parts(epoch)
         ]
         clock = _Clock()
         for stacked in clock.waiting_for(self._arriving()):
@@ -118,6 +132,11 @@ class TrainBatches:
         if clock.waited > _WAITING * clock.seconds and wanted:
             self.workers = wanted
             self._loader = _with_workers(self.samples, self._deal, wanted)
+
+    def _parts(self, epoch: int) -> list[np.ndarray]:
+        """The images of every step of an epoch."""
+        order = np.random.default_rng([_ORDER, self.seed, epoch]).permutation(len(self.samples.images))
+        return np.array_split(order, self.steps)
 
 
 class EvalBatches:

@@ -1,6 +1,13 @@
 """Recipes: YAML in, a complete and checked `Recipe` out. No torch."""
 
-from segkit.recipe.load import dump_recipe, entry_for, load_recipe, plain_recipe, used_plugins
+from segkit.recipe.load import (
+    dump_recipe,
+    entry_for,
+    load_dumped,
+    load_recipe,
+    plain_recipe,
+    used_plugins,
+)
 from segkit.recipe.schema import Recipe
 
-__all__ = ["Recipe", "dump_recipe", "entry_for", "load_recipe", "plain_recipe", "used_plugins"]
+__all__ = ["Recipe", "dump_recipe", "entry_for", "load_dumped", "load_recipe", "plain_recipe", "used_plugins"]

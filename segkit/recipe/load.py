@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,14 @@ def used_plugins(recipe: Recipe) -> list[Plugin]:
 def dump_recipe(recipe: Recipe) -> str:
     """A recipe as YAML, every default written out; running it repeats the run."""
     return write_yaml(plain_recipe(recipe))
+
+
+def load_dumped(text: str) -> Recipe:
+    """The complete recipe that `dump_recipe` wrote; its paths are absolute, so that it may lie anywhere."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "recipe.yaml"
+        file.write_text(text, encoding="utf-8")
+        return load_recipe(file)
 
 
 def plain_recipe(recipe: Recipe) -> dict[str, Any]:

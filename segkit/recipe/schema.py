@@ -199,7 +199,10 @@ class TrainingSettings(Settings):
     Args:
         epochs: passes over the training images.
         accelerator: auto takes cuda, else mps, else cpu.
-        devices: how many of them.
+        devices: processes on each machine, one to a GPU or any number to a CPU; they share every batch, and
+            another number changes speed and rounding only. auto takes every GPU, and one process without any.
+        num_nodes: machines; more than one need torchrun or srun, which start segkit on each.
+        strategy: how processes train together: auto is ddp for more than one, and none for one alone.
         precision: auto is bf16-mixed on cuda devices that have it and 32-true elsewhere.
         deterministic: same bytes for the same seed on a GPU too, at a cost in speed.
         channels_last: memory order of the tensors; changes speed only.
@@ -211,7 +214,9 @@ class TrainingSettings(Settings):
 
     epochs: int = Field(20, ge=1, le=100_000)
     accelerator: Literal["auto", "cpu", "cuda", "gpu", "mps"] = "auto"
-    devices: Literal[1] = 1
+    devices: Literal["auto"] | Annotated[int, Field(ge=1, le=65536)] = 1
+    num_nodes: int = Field(1, ge=1, le=65536)
+    strategy: Literal["auto", "ddp"] = "auto"
     precision: Literal["auto", "32-true", "16-mixed", "bf16-mixed", "bf16-true", "64-true"] = "auto"
     deterministic: bool = False
     channels_last: bool = True

@@ -169,7 +169,12 @@ PART = "by name or as a mapping with name and options"
         ({"seed": "1.5"}, "seed", "found 1.5, allowed: a whole number", ""),
         # true is no number
         ({"training": "{epochs: true}"}, "training.epochs", "found true, allowed: a whole number", ""),
-        ({"training": "{devices: true}"}, "training.devices", "found true, allowed: 1", ""),
+        (
+            {"training": "{devices: true}"},
+            "training.devices",
+            "found true, allowed: auto or a whole number",
+            "",
+        ),
         (
             {"training": "{early_stopping_epochs: true}"},
             "training.early_stopping_epochs",

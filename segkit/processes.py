@@ -1,0 +1,156 @@
+"""The processes of one run: which of them this one is, and starting them where nobody has. No torch."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from segkit.child import in_children, say
+from segkit.dataset import Progress
+from segkit.errors import SegkitError, TrainingError
+from segkit.events import Event
+
+_STARTED_BY_SEGKIT = "SEGKIT_PROCESS"
+
+
+class LostProcess(TrainingError):
+    """Another process of the run has ended, and says itself why, if it still can."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A process among those that train one model together.
+
+    Args:
+        launcher: who started them.
+        processes: how many there are.
+        rank: which of them this one is.
+        here: how many there are on this machine.
+        local_rank: which of those this one is.
+    """
+
+    launcher: Literal["segkit", "torchrun", "srun"]
+    processes: int
+    rank: int
+    here: int
+    local_rank: int
+
+
+def place_here() -> Place | None:
+    """The place that a launcher gave to this process; None for a process that nobody launched with others."""
+    names = ("WORLD_SIZE", "RANK", "LOCAL_WORLD_SIZE", "LOCAL_RANK")
+    if _STARTED_BY_SEGKIT in os.environ:
+        return Place("segkit", *_numbers(*names))
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        return Place("torchrun", *_numbers(*names))
+    if "SLURM_STEP_ID" in os.environ and int(os.environ.get("SLURM_NTASKS", "1")) > 1:
+        processes, rank, machines, local = _numbers(
+            "SLURM_NTASKS", "SLURM_PROCID", "SLURM_NNODES", "SLURM_LOCALID"
+        )
+        return Place("srun", processes, rank, processes // machines, local)
+    return None
+
+
+def is_silent() -> bool:
+    """Whether another process tells the user what goes on."""
+    place = place_here()
+    return place is not None and place.rank > 0
+
+
+def is_told_elsewhere() -> bool:
+    """Whether an error that ends this process is told by another one.
+
+    Once they are connected, an error is raised in one process alone (see `segkit.parallel.told_once`).
+    Before, all processes of a machine have the same one, and the first tells it.
+    """
+    place = place_here()
+    distributed = sys.modules.get("torch.distributed")
+    connected = distributed is not None and distributed.is_initialized()
+    return place is not None and place.local_rank > 0 and not connected
+
+
+def launch(target: str, text: str, runs: Path, processes: int, progress: Progress) -> Iterator[Event]:
+    """Train with so many processes on this machine, and pass on what the first one says.
+
+    Args:
+        target: ``module:function`` that `take_part` calls in each of them, with recipe, runs and progress.
+        text: the complete recipe, as `dump_recipe` writes it.
+        runs: folder of all runs.
+        processes: how many.
+        progress: told what the first process tells its own.
+
+    Raises:
+        SegkitError: as soon as one of them fails; the others are ended.
+    """
+    port = _free_port()
+    calls = [(target, text, runs, processes, rank, port) for rank in range(processes)]
+    lost: SegkitError | None = None
+    for number, said in in_children("segkit.processes:take_part", calls, at_once=processes):
+        if isinstance(said, _Told):
+            progress(said.label, said.done, said.total)
+        elif not isinstance(said, SegkitError):
+            yield said
+        elif not isinstance(said, LostProcess):
+            raise _named(said, number, processes)
+        else:  # the one that was lost says why, or its end does
+            lost = said
+    if lost:
+        raise lost
+
+
+@dataclass(frozen=True)
+class _Told:
+    """How much of something is done, on its way to the process that shows it."""
+
+    label: str
+    done: int
+    total: int
+
+
+def take_part(target: str, text: str, runs: Path, processes: int, rank: int, port: int) -> Iterator[Event]:
+    """In a child: be one of the processes of a run. The first one says what happens, the others nothing."""
+    import importlib
+
+    from segkit.recipe import load_dumped
+
+    os.environ.update(
+        {
+            _STARTED_BY_SEGKIT: "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "NODE_RANK": "0",
+            "WORLD_SIZE": str(processes), "RANK": str(rank),
+            "LOCAL_WORLD_SIZE": str(processes), "LOCAL_RANK": str(rank),
+        }
+    )  # fmt: skip
+    if rank > 0:
+        sys.stderr = sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    module, _, function = target.partition(":")
+
+    def tell(label: str, done: int, total: int) -> None:
+        if rank == 0:
+            say(_Told(label, done, total))
+
+    for event in getattr(importlib.import_module(module), function)(load_dumped(text), runs, tell):
+        if rank == 0:
+            yield event
+
+
+def _named(error: SegkitError, number: int, processes: int) -> SegkitError:
+    """The error, and of which process it is where it tells of its end."""
+    name = f"process {number + 1} of {processes}"
+    problems = [replace(one, problem=re.sub("^its process", name, one.problem)) for one in error.problems]
+    return type(error).of(problems)
+
+
+def _numbers(*names: str) -> Any:
+    return [int(os.environ[name]) for name in names]
+
+
+def _free_port() -> int:
+    with socket.socket() as asked:
+        asked.bind(("127.0.0.1", 0))
+        return int(asked.getsockname()[1])
