@@ -19,6 +19,7 @@ from segkit.dry_run import Blueprint, dry_run
 from segkit.dry_scores import build_loss, build_metric
 from segkit.errors import SegkitError
 from segkit.evaluate import Scores, evaluate
+from segkit.fabric import choose_device
 from segkit.losses.weighted_sum import weighted_sum
 from segkit.model import Segmenter, head_for
 from segkit.optim.schedules import build_schedule
@@ -80,7 +81,8 @@ class Assembly:
         workers = None if data.workers == "auto" else data.workers
         return TrainBatches(
             train.images, train.masks, transforms, data.batch_size, self.recipe.seed,
-            workers=workers, rank=rank, processes=processes,
+            workers=workers, on_cpu=choose_device(self.recipe.training)[0] == "cpu",
+            rank=rank, processes=processes,
         )  # fmt: skip
 
     def eval_batches(self, split: str) -> EvalBatches:

@@ -90,6 +90,7 @@ ALLOWED: dict[str, set[str]] = {
         "dry_run",
         "dry_scores",
         "evaluate",
+        "fabric",
         "losses",
         "model",
         "optim",

@@ -13,13 +13,46 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the netwo
 import albumentations
 import cv2
 import numpy as np
+import numpy.typing as npt
+from albumentations.augmentations.geometric import functional as geometric
 from pydantic import ValidationError
 
 from segkit.contracts import Pixels
 from segkit.errors import PartError
 
 cv2.setNumThreads(0)  # its threads would fight with torch's
+_UNITY = np.eye(3)
 _ADVICE = re.compile("special case of|very slow")  # to prefer another class, which is up to the user
+
+
+def _is_unity(matrix: npt.NDArray[np.floating]) -> bool:
+    """As albumentations' `is_identity_matrix`, which takes a sixth of the time of a small image's warp."""
+    return bool((np.abs(matrix - _UNITY) <= 1e-8 + 1e-5 * _UNITY).all())
+
+
+if hasattr(geometric, "is_identity_matrix"):
+    geometric.is_identity_matrix = _is_unity
+
+
+class _Drawn(random.Random):
+    """Python's random numbers, out of a generator of numpy: to seed one anew for every call is slow."""
+
+    def __init__(self) -> None:
+        self.rng = np.random.default_rng(0)
+
+    def drawing_from(self, rng: np.random.Generator) -> _Drawn:
+        """The same, out of another generator, and as if it were new."""
+        self.rng = rng
+        self.gauss_next = None
+        return self
+
+    def random(self) -> float:
+        """From 0 to 1."""
+        return self.rng.random()
+
+    def getrandbits(self, bits: int, /) -> int:
+        """A whole number of so many bits."""
+        return int.from_bytes(self.rng.bytes(-(-bits // 8)), "little") >> (-bits % 8)
 
 
 class AlbumentationsTransform:
@@ -35,6 +68,7 @@ class AlbumentationsTransform:
 
     def __init__(self, name: str, options: dict[str, Any]) -> None:
         self.name = name
+        self.drawn = _Drawn()
         arguments = {key: _constant(value) for key, value in options.items()}
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always")
@@ -53,7 +87,7 @@ class AlbumentationsTransform:
         Raises:
             PartError: if the transform fails on such images, or changes their size.
         """
-        self.transform.set_random_state(rng, random.Random(int(rng.integers(2**63))))
+        self.transform.set_random_state(rng, self.drawn.drawing_from(rng))
         try:
             changed = self.transform(image=image, mask=mask)
         except Exception as error:  # in many ways, on images that have not three channels mostly

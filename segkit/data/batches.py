@@ -52,9 +52,9 @@ class TrainBatches:
     """Shuffled, augmented batches, the same for the same seed and epoch whatever the number of workers.
 
     An epoch's images are dealt into batches of nearly equal size, so that no last batch of one image upsets
-    BatchNorm and none is dropped. A thread makes batches ahead of the training, which is enough for most;
-    where the first epoch waits for it all the same, the next ones get workers. They live as long as this
-    object.
+    BatchNorm and none is dropped. A thread makes batches ahead of the training, unless both compute on the
+    same cores; where the first epoch waits all the same, the next ones get workers. They live as long as
+    this object.
 
     Args:
         images: (N, H, W, C) uint8.
@@ -63,6 +63,8 @@ class TrainBatches:
         batch_size: at most.
         seed: of order and augmentation.
         workers: processes that augment; 0 is this one, None as many as it takes.
+        on_cpu: whether the training computes on the CPU too: then batches are made in turn with it, as a
+            thread would only get in its way, and workers need cores that it leaves.
         rank: of this process among those that share every batch.
         processes: how many these are; each has its images of every batch, in their order.
     """
@@ -76,6 +78,7 @@ class TrainBatches:
         seed: int,
         *,
         workers: int | None = 0,
+        on_cpu: bool = False,
         rank: int = 0,
         processes: int = 1,
     ) -> None:
@@ -84,6 +87,7 @@ class TrainBatches:
         self.seed = seed
         self.workers = workers or 0
         self._may_hire = workers is None
+        self._on_cpu = on_cpu
         self.rank, self.processes = rank, processes
         self._deal = _Deal()
         self._loader = _with_workers(self.samples, self._deal, workers) if workers else None
@@ -117,7 +121,8 @@ class TrainBatches:
 
     def _arriving(self) -> Iterator[_Stacked | SegkitError]:
         if self._loader is None:
-            return _ahead(self.samples.__getitem__, self._deal)
+            make = self.samples.__getitem__
+            return map(make, self._deal) if self._on_cpu else _ahead(make, self._deal)
         with _interrupts_later(), warnings.catch_warnings():
             # Workers only index, augment and copy; no lock that another thread may hold is asked for there.
             warnings.filterwarnings(
@@ -128,8 +133,9 @@ class TrainBatches:
     def _hire(self, clock: _Clock) -> None:
         """Start workers if the epoch had to wait, as many as make a batch in the time of a step."""
         self._may_hire = False
-        wanted = min(math.ceil(clock.seconds / max(clock.busy, 1e-9)), _spare_cores(), _MOST_WORKERS)
-        if clock.waited > _WAITING * clock.seconds and wanted:
+        spare = _cores() - (torch.get_num_threads() if self._on_cpu else 1)
+        wanted = min(math.ceil(clock.seconds / max(clock.busy, 1e-9)), spare, _MOST_WORKERS)
+        if clock.waited > _WAITING * clock.seconds and wanted > 0:
             self.workers = wanted
             self._loader = _with_workers(self.samples, self._deal, wanted)
 
@@ -207,13 +213,12 @@ def _ahead(
             yield coming.popleft().result()
 
 
-def _spare_cores() -> int:
-    """Cores that this process may use, but for the one that drives the device."""
+def _cores() -> int:
+    """How many this process may use."""
     try:
-        cores = len(os.sched_getaffinity(0))
+        return len(os.sched_getaffinity(0))
     except AttributeError:  # not on Linux
-        cores = os.cpu_count() or 1
-    return cores - 1
+        return os.cpu_count() or 1
 
 
 class _Deal:

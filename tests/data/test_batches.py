@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from itertools import pairwise
 
@@ -34,8 +35,8 @@ def fail(image, mask, rng):
     return image, mask
 
 
-def batches(*, transforms=(draw, draw), batch_size: int = 4, seed: int = 5, workers: int = 0, masks=MASKS):
-    return TrainBatches(IMAGES, masks, transforms, batch_size, seed, workers=workers)
+def batches(*, transforms=(draw, draw), batch_size: int = 4, seed: int = 5, masks=MASKS, **how):
+    return TrainBatches(IMAGES, masks, transforms, batch_size, seed, **how)
 
 
 def assert_same(left: list[Batch], right: list[Batch]) -> None:
@@ -99,9 +100,12 @@ def slow(image, mask, rng):
 
 
 @pytest.mark.parametrize(("transform", "seconds", "hired"), [(slow, 0.0, True), (draw, 0.02, False)])
-def test_workers_are_hired_where_the_training_waits(transform, seconds, hired, monkeypatch):
-    monkeypatch.setattr(batching, "_spare_cores", lambda: 2)
-    train, alone = batches(transforms=[transform], workers=None), batches(transforms=[transform])
+@pytest.mark.parametrize("on_cpu", [False, True])
+def test_workers_are_hired_where_the_training_waits(transform, seconds, hired, on_cpu, monkeypatch):
+    monkeypatch.setattr(batching, "_cores", lambda: 3)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    train = batches(transforms=[transform], workers=None, on_cpu=on_cpu)
+    alone = batches(transforms=[transform])
     for epoch in (1, 2):
         taken = []
         for batch in train.epoch(epoch):
@@ -112,11 +116,27 @@ def test_workers_are_hired_where_the_training_waits(transform, seconds, hired, m
     assert (train._loader is not None) is hired
 
 
-def test_one_core_has_no_workers_to_hire(monkeypatch):
-    monkeypatch.setattr(batching, "_spare_cores", lambda: 0)
-    train = batches(transforms=[slow], workers=None)
+@pytest.mark.parametrize(("on_cpu", "cores"), [(False, 1), (True, 4)])
+def test_no_workers_without_a_core_for_them(on_cpu, cores, monkeypatch):
+    monkeypatch.setattr(batching, "_cores", lambda: cores)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    train = batches(transforms=[slow], workers=None, on_cpu=on_cpu)
     list(train.epoch(1))
     assert train._loader is None
+
+
+def test_training_on_the_cpu_takes_turns_with_its_batches():
+    made = []
+
+    def note(image, mask, rng):
+        made.append(threading.current_thread())
+        return image, mask
+
+    epoch = batches(transforms=[note], batch_size=2, on_cpu=True).epoch(1)
+    next(epoch)
+    assert made == [threading.main_thread()] * 2
+    next(epoch)
+    assert len(made) == 4
 
 
 def test_batches_are_made_ahead_of_the_training():
