@@ -25,6 +25,7 @@ MEASURED: dict[str, Any] = {
     "peak_memory_bytes": 1_258_700_000,
     "batch_size": 8,
     "workers": 2,
+    "batches_together": 1,
     "device": "cpu, 2 threads",
     "precision": "32-true",
     "warnings": ["Other programs kept 1.1 of 2 cores busy while it was measured: times are too long."],
@@ -65,3 +66,8 @@ def test_tables_of_a_measurement(capsys: pytest.CaptureFixture[str]) -> None:
 def test_batches_without_workers_are_made_by_a_thread(capsys: pytest.CaptureFixture[str]) -> None:
     print_bench({**MEASURED, "workers": 0})
     assert "timed: 1,050 training steps, batches of 8, made ahead by a thread\n" in capsys.readouterr().out
+
+
+def test_batches_on_a_cpu_are_made_between_steps(capsys: pytest.CaptureFixture[str]) -> None:
+    print_bench({**MEASURED, "workers": 0, "batches_together": 12})
+    assert "batches of 8, made 12 at a time between steps\n" in capsys.readouterr().out

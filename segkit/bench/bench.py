@@ -106,6 +106,7 @@ def bench(
         "images": len(assembly.splits["train"].names),
         "device": device_name(fabric.device),
         "workers": loop.feed.batches.workers,
+        "batches_together": loop.feed.batches.together,
         "threads": torch.get_num_threads(),
         "precision": choose_device(recipe.training)[1],
         "machine": this_machine(),
@@ -131,11 +132,13 @@ class _Reading:
 
 
 def _steps_of_a_block(loop: Loop, steps: int | None) -> int:
-    if steps is not None:
-        return math.ceil(steps / ROUNDS)
-    # The median, as one step that is held up must not make all blocks short.
-    usual = statistics.median(loop.seconds(1, alone=True) for _ in range(WARM_UP))
-    return max(FEWEST, min(MOST, round(SECONDS / ROUNDS / 2 / usual)))
+    """A multiple of the batches that are made together, so that all blocks make as many as they take."""
+    if steps is None:
+        # The median, as one step that is held up must not make all blocks short.
+        usual = statistics.median(loop.seconds(1, alone=True) for _ in range(WARM_UP))
+        steps = max(ROUNDS * FEWEST, min(ROUNDS * MOST, round(SECONDS / 2 / usual)))
+    together = loop.feed.batches.together
+    return together * math.ceil(steps / ROUNDS / together)
 
 
 def _round(loop: Loop, steps: int, *, model_first: bool) -> Round:

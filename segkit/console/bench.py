@@ -25,6 +25,12 @@ PARTS = {
 }
 
 
+def _made(workers: int, together: int) -> str:
+    if workers:
+        return f"made by {workers} workers"
+    return f"made {together} at a time between steps" if together > 1 else "made ahead by a thread"
+
+
 def print_bench(measured: Mapping[str, Any]) -> None:
     """Print what `segkit.bench` has measured."""
     screen = Screen(sys.stdout)
@@ -37,7 +43,7 @@ def print_bench(measured: Mapping[str, Any]) -> None:
         {
             "device": f"{measured['device']}, {measured['precision']}",
             "timed": f"{measured['steps']:,} training steps, batches of {measured['batch_size']:,}, "
-            + ("made ahead by a thread" if not workers else f"made by {workers} workers"),
+            + _made(workers, measured["batches_together"]),
             "start-up": startup,
             "peak memory": f"{measured['peak_memory_bytes'] / 1e6:,.0f} MB",
         }

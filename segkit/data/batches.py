@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,8 @@ from segkit.errors import SegkitError
 
 _ORDER, _AUGMENTATION = 0, 1  # first word of a random state, so that no two purposes share one
 _AHEAD = 2  # batches that a thread makes while the model learns from the one before
+# Where training and augmentation take turns on the CPU, each finds its code and tables gone from the caches.
+_IMAGES_TOGETHER, _BYTES_TOGETHER = 96, 16 << 20
 _WAITING = 0.03  # share of an epoch's time that may be spent in waiting for batches
 _MOST_WORKERS = 16
 _Key = tuple[int, int]
@@ -63,8 +65,8 @@ class TrainBatches:
         batch_size: at most.
         seed: of order and augmentation.
         workers: processes that augment; 0 is this one, None as many as it takes.
-        on_cpu: whether the training computes on the CPU too: then batches are made in turn with it, as a
-            thread would only get in its way, and workers need cores that it leaves.
+        on_cpu: whether the training computes on the CPU too: then batches are made in turn with it, several
+            at a time, as a thread would only get in its way; and workers need cores that it leaves.
         rank: of this process among those that share every batch.
         processes: how many these are; each has its images of every batch, in their order.
     """
@@ -92,6 +94,15 @@ class TrainBatches:
         self._deal = _Deal()
         self._loader = _with_workers(self.samples, self._deal, workers) if workers else None
 
+    @property
+    def together(self) -> int:
+        """How many batches are made when one is asked for."""
+        if self._loader or not self._on_cpu:
+            return 1
+        images, masks = self.samples.images, self.samples.masks
+        most = min(_IMAGES_TOGETHER, _BYTES_TOGETHER // (images[0].nbytes + masks[0].nbytes))
+        return max(1, min(self.steps, most * self.steps // len(images)))
+
     def size(self, step: int) -> int:
         """Images of a step, counted from 1, in all processes together."""
         each, left = divmod(len(self.samples.images), self.steps)
@@ -111,7 +122,7 @@ class TrainBatches:
             [(epoch, int(index)) for index in np.array_split(part, self.processes)[self.rank]]
             for part in self._parts(epoch)
         ]
-        clock = _Clock()
+        clock = _Clock(self._on_cpu)
         for stacked in clock.waiting_for(self._arriving()):
             if isinstance(stacked, SegkitError):
                 raise stacked
@@ -122,7 +133,7 @@ class TrainBatches:
     def _arriving(self) -> Iterator[_Stacked | SegkitError]:
         if self._loader is None:
             make = self.samples.__getitem__
-            return map(make, self._deal) if self._on_cpu else _ahead(make, self._deal)
+            return _in_turns(make, self._deal, self.together) if self._on_cpu else _ahead(make, self._deal)
         with _interrupts_later(), warnings.catch_warnings():
             # Workers only index, augment and copy; no lock that another thread may hold is asked for there.
             warnings.filterwarnings(
@@ -170,15 +181,16 @@ class EvalBatches:
 
 
 class _Clock:
-    """How much of an epoch was spent in waiting for its batches, the first one left out.
+    """How much of an epoch was spent in waiting for its batches.
 
     Args:
-        waited: seconds.
-        busy: seconds in which whoever takes the batches did something with them.
+        first_counts: whether there was nothing to do but to wait for the first one too.
     """
 
-    waited = 0.0
-    busy = 0.0
+    def __init__(self, first_counts: bool) -> None:
+        self.waited = 0.0
+        self.busy = 0.0
+        self._first_counts = first_counts
 
     @property
     def seconds(self) -> float:
@@ -194,7 +206,7 @@ class _Clock:
                 return
             given = time.perf_counter()
             yield stacked
-            if number:
+            if number or self._first_counts:
                 self.waited += given - asked
                 self.busy += time.perf_counter() - given
 
@@ -211,6 +223,15 @@ def _ahead(
                 yield coming.popleft().result()
         while coming:
             yield coming.popleft().result()
+
+
+def _in_turns(
+    make: Callable[[list[_Key]], _Stacked | SegkitError], batches: Iterable[list[_Key]], together: int
+) -> Iterator[_Stacked | SegkitError]:
+    """Make several batches when one is asked for and none is left."""
+    coming = iter(batches)
+    while some := [make(keys) for keys in islice(coming, together)]:
+        yield from some
 
 
 def _cores() -> int:

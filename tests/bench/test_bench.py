@@ -24,7 +24,7 @@ RATES = ("data_images_per_second", "model_images_per_second", "loop_images_per_s
 OTHERS = {
     "recipe", "loop_over_model", "loop_over_model_range", "rounds", "steps", "parts", "startup_seconds",
     "peak_memory_bytes", "batch_size", "images", "device", "threads", "precision", "machine", "warnings",
-    "workers",
+    "workers", "batches_together",
 }  # fmt: skip
 
 
@@ -85,14 +85,15 @@ def test_neighbours_take_turns_in_coming_first(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(Loop, "images_per_second", rate)
     answer = bench(recipe(tmp_path), steps=10)
     turns = [turn for number in range(ROUNDS) for turn in (number % 2 == 1, number % 2 == 0)]
-    assert asked == [(2, alone) for alone in turns]
+    assert asked == [(3, alone) for alone in turns], "as many as are made together"
     assert answer["loop_over_model"] == 0.75
 
 
 def test_steps_are_as_many_as_take_some_seconds() -> None:
     def steps_if_one_takes(*seconds: float) -> int:
         times = iter(seconds)
-        loop: Any = SimpleNamespace(seconds=lambda steps, alone: next(times))
+        feed = SimpleNamespace(batches=SimpleNamespace(together=1))
+        loop: Any = SimpleNamespace(seconds=lambda steps, alone: next(times), feed=feed)
         return benching._steps_of_a_block(loop, None)
 
     held_up_once = (100.0, 0.3, 0.1, 0.3, 0.4, 0.2, 0.3)

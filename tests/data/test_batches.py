@@ -132,11 +132,25 @@ def test_training_on_the_cpu_takes_turns_with_its_batches():
         made.append(threading.current_thread())
         return image, mask
 
-    epoch = batches(transforms=[note], batch_size=2, on_cpu=True).epoch(1)
-    next(epoch)
-    assert made == [threading.main_thread()] * 2
-    next(epoch)
-    assert len(made) == 4
+    train = batches(transforms=[note], batch_size=2, on_cpu=True)
+    assert train.together == train.steps
+    next(train.epoch(1))
+    assert made == [threading.main_thread()] * COUNT
+    assert_same([*batches(on_cpu=True).epoch(3)], [*batches().epoch(3)])
+
+
+def test_large_batches_are_not_made_several_at_a_time(monkeypatch):
+    monkeypatch.setattr(batching, "_BYTES_TOGETHER", 3 * (IMAGES[0].nbytes + MASKS[0].nbytes))
+    made = []
+
+    def note(image, mask, rng):
+        made.append(image)
+        return image, mask
+
+    train = batches(transforms=[note], batch_size=1, on_cpu=True)
+    assert train.together == 3
+    assert [len(made) for _ in train.epoch(1)] == [*[3] * 3, *[6] * 3, *[9] * 3, *[11] * 2]
+    assert batches(batch_size=COUNT, on_cpu=True).together == 1
 
 
 def test_batches_are_made_ahead_of_the_training():
