@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -58,7 +59,8 @@ class Segmenter(nn.Module):
         self.register_buffer("mean", 255 * torch.tensor(mean, dtype=torch.float32).view(1, -1, 1, 1))
         self.register_buffer("std", 255 * torch.tensor(std, dtype=torch.float32).view(1, -1, 1, 1))
         self._lean: list[nn.Module] = []  # in a list, so that it is no part of the model's state
-        self._folded_from: list[tuple[int, int]] = []
+        self._folded_from = 0
+        self._tensors: list[Tensor] = []  # of the encoder; to look for them takes longer than some layers
         self.memory: FeatureMemory | None = None
         self.remembers_training = False
         self.train(self.training)
@@ -115,13 +117,23 @@ class Segmenter(nn.Module):
 
     def _lean_encoder(self, image: Tensor) -> nn.Module:
         """The encoder with folded BatchNorms, made anew when its weights have been replaced or moved."""
-        tensors = [*self.encoder.parameters(), *self.encoder.buffers()]
-        now = [(tensor.data_ptr(), tensor._version) for tensor in tensors]
+        self._tensors = self._tensors or [*self.encoder.parameters(), *self.encoder.buffers()]
+        now = sum(tensor._version for tensor in self._tensors)  # goes up with every change in place
         if not self._lean or self._folded_from != now:
             with torch.autocast(image.device.type, enabled=False):
                 self._lean = [folded(self.encoder, (image[:2] - self.mean) / self.std) or self.encoder]
             self._folded_from = now
         return self._lean[0]
+
+    def _apply(self, *given: Any, **named: Any) -> Any:
+        """Whatever moves or converts the model, tensors are others then."""
+        self._tensors, self._lean = [], []
+        return super()._apply(*given, **named)  # type: ignore[no-untyped-call]
+
+    def load_state_dict(self, *given: Any, **named: Any) -> Any:
+        """As that of any module, which may put new tensors into the place of the former ones."""
+        self._tensors, self._lean = [], []
+        return super().load_state_dict(*given, **named)
 
     def parameter_groups(self, encoder_lr_factor: float) -> list[dict[str, object]]:
         """Trainable parameters for the optimiser: the encoder's with their learning-rate factor.

@@ -41,4 +41,5 @@ def seconds(arguments: list[str]) -> float:
 
 if __name__ == "__main__":
     first, *others = [seconds(sys.argv[1:]) for _ in range(TRIES)]
-    print(f"first {first:.2f} s, then {statistics.median(others):.2f} s ({min(others):.2f} to {max(others):.2f})")
+    span = f"{min(others):.2f} to {max(others):.2f}"
+    print(f"first {first:.2f} s, then {statistics.median(others):.2f} s ({span})")

@@ -118,11 +118,13 @@ class _SameConv(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
         x, weight = ctx.saved_tensors
         cells, gradient = x.permute(0, 2, 3, 1), gradient.permute(0, 2, 3, 1)
-        of_cells, of_weight = torch.zeros_like(cells), torch.zeros_like(weight)
+        of_cells = torch.zeros_like(cells)
+        covered = min(x.shape[-2:]) > weight.shape[-1] // 2  # every place of the kernel sees some cell
+        of_weight = torch.empty_like(weight) if covered else torch.zeros_like(weight)
         for tap, (to, at) in _taps(x, weight):
             rows, seen = gradient[to].reshape(-1, len(weight)), cells[at]
             of_cells[at] += (rows @ weight[tap]).view(seen.shape)
-            of_weight[tap] = rows.t() @ seen.reshape(-1, x.shape[1])
+            torch.mm(rows.t(), seen.reshape(-1, x.shape[1]), out=of_weight[tap])
         return of_cells.permute(0, 3, 1, 2), of_weight
 
 
