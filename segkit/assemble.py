@@ -87,10 +87,8 @@ class Assembly:
 
     def eval_batches(self, split: str) -> EvalBatches:
         """The images of a split, in order, as they are."""
-        data = self.recipe.data
-        return EvalBatches(
-            self.splits[split].images, self.splits[split].masks, data.eval_batch_size or data.batch_size
-        )
+        prepared = self.splits[split]
+        return EvalBatches(prepared.images, prepared.masks, self.recipe.data.scored_at_once)
 
     def scorer(
         self,

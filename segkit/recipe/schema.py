@@ -121,7 +121,7 @@ class DataSettings(Settings):
         split: how samples are divided into train, val and test.
         augment: transforms of the training images, in this order.
         batch_size: images in one training step.
-        eval_batch_size: images scored at once; changes no score. By default the batch size.
+        eval_batch_size: images scored at once; changes no score. By default twice the batch size.
         workers: processes that augment; changes no result. 0 is a thread of the main process, auto as many
             processes as keep the training from waiting.
         cache: keep decoded images on disk, for workers and later runs; changes no score.
@@ -141,6 +141,11 @@ class DataSettings(Settings):
     workers: Literal["auto"] | Annotated[int, Field(ge=0, le=256)] = "auto"
     cache: bool = True
     normalize: Normalize | None = None
+
+    @property
+    def scored_at_once(self) -> int:
+        """How many images are scored at once: without gradients, memory is enough for more of them."""
+        return self.eval_batch_size or 2 * self.batch_size
 
     @property
     def goal(self) -> Task:
