@@ -36,6 +36,11 @@ class FeatureMemory:
         """A copy of a model goes its own way, and begins with an empty one."""
         return FeatureMemory(self.limit_bytes)
 
+    def forget(self) -> None:
+        """Begin anew, for another encoder."""
+        self._known.clear()
+        self.kept_bytes = 0
+
     def maps(self, image: Tensor, encode: Encode) -> list[Tensor]:
         """The maps of some images, of which only the unknown ones are encoded.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -83,14 +84,15 @@ class Segmenter(nn.Module):
         """The encoder's maps that reach the decoder, finest first."""
         if not self.frozen:
             return self._encode(self.encoder, image)
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() or image.is_meta:
             with torch.no_grad():
                 return self._encode(self.encoder, image)
         # What is kept must serve in training too, whoever asked for it first.
         with torch.inference_mode(mode=False), torch.no_grad():
+            encode = partial(self._encode, self._lean_encoder(image))
             if self.memory is None or not self._remembers(image):
-                return self._encode_frozen(image)
-            return self.memory.maps(image, self._encode_frozen)
+                return encode(image)
+            return self.memory.maps(image, encode)
 
     def remember_features(self, *, training: bool = False) -> None:
         """Keep what a frozen encoder says of an image that is scored, or trained on, for the next time.
@@ -112,9 +114,6 @@ class Segmenter(nn.Module):
         maps = encoder((image - self.mean) / self.std)
         return [maps[stage] for stage in self.stages]
 
-    def _encode_frozen(self, image: Tensor) -> list[Tensor]:
-        return self._encode(self.encoder if image.is_meta else self._lean_encoder(image), image)
-
     def _lean_encoder(self, image: Tensor) -> nn.Module:
         """The encoder with folded BatchNorms, made anew when its weights have been replaced or moved."""
         self._tensors = self._tensors or [*self.encoder.parameters(), *self.encoder.buffers()]
@@ -123,6 +122,8 @@ class Segmenter(nn.Module):
             with torch.autocast(image.device.type, enabled=False):
                 self._lean = [folded(self.encoder, (image[:2] - self.mean) / self.std) or self.encoder]
             self._folded_from = now
+            if self.memory is not None:
+                self.memory.forget()
         return self._lean[0]
 
     def _apply(self, *given: Any, **named: Any) -> Any:

@@ -130,3 +130,18 @@ def test_new_weights_are_folded_anew():
     assert torch.equal(model(images()), other(images()))
     doubled = model.double()(images())
     torch.testing.assert_close(doubled, other(images()).double(), rtol=1e-4, atol=1e-5)
+
+
+def test_what_was_remembered_of_other_weights_is_forgotten():
+    model, other = model_of(frozen=True).eval(), model_of(frozen=True).eval()
+    torch.nn.init.normal_(other.encoder.first[0].weight)
+    for one in (model, other):
+        one.remember_features()
+        one(images())
+    model.load_state_dict(other.state_dict())
+    assert torch.equal(model(images()), other(images()))
+    with torch.no_grad():
+        model.encoder.second[0].weight.mul_(2)
+        other.encoder.second[0].weight.mul_(2)
+    assert torch.equal(model(images()), other(images()))
+    assert len(model.memory) == 2
