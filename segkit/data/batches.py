@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import math
-import os
-import signal
-import sys
-import time
-import warnings
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count, islice
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from segkit.contracts import Pixels, Transform
+from segkit.data import feed
 from segkit.data.rows import Stack
 from segkit.errors import SegkitError
 
 _ORDER, _AUGMENTATION = 0, 1  # first word of a random state, so that no two purposes share one
-_AHEAD = 2  # batches that a thread makes while the model learns from the one before
 # Where training and augmentation take turns on the CPU, each finds its code and tables gone from the caches.
 _IMAGES_TOGETHER, _BYTES_TOGETHER = 96, 16 << 20
 _WAITING = 0.03  # share of an epoch's time that may be spent in waiting for batches
@@ -91,8 +81,8 @@ class TrainBatches:
         self._may_hire = workers is None
         self._on_cpu = on_cpu
         self.rank, self.processes = rank, processes
-        self._deal = _Deal()
-        self._loader = _with_workers(self.samples, self._deal, workers) if workers else None
+        self._deal = feed.Deal[list[_Key]]()
+        self._loader = feed.with_workers(self.samples, self._deal, workers) if workers else None
 
     @property
     def together(self) -> int:
@@ -122,7 +112,7 @@ class TrainBatches:
             [(epoch, int(index)) for index in np.array_split(part, self.processes)[self.rank]]
             for part in self._parts(epoch)
         ]
-        clock = _Clock(self._on_cpu)
+        clock = feed.Clock(self._on_cpu)
         for stacked in clock.waiting_for(self._arriving()):
             if isinstance(stacked, SegkitError):
                 raise stacked
@@ -131,24 +121,21 @@ class TrainBatches:
             self._hire(clock)
 
     def _arriving(self) -> Iterator[_Stacked | SegkitError]:
-        if self._loader is None:
-            make = self.samples.__getitem__
-            return _in_turns(make, self._deal, self.together) if self._on_cpu else _ahead(make, self._deal)
-        with _interrupts_later(), warnings.catch_warnings():
-            # Workers only index, augment and copy; no lock that another thread may hold is asked for there.
-            warnings.filterwarnings(
-                "ignore", message=".*multi-threaded, use of fork", category=DeprecationWarning
-            )
-            return iter(self._loader)
+        if self._loader:
+            return feed.from_workers(self._loader)
+        make = self.samples.__getitem__
+        return (
+            feed.in_turns(make, self._deal, self.together) if self._on_cpu else feed.ahead(make, self._deal)
+        )
 
-    def _hire(self, clock: _Clock) -> None:
+    def _hire(self, clock: feed.Clock) -> None:
         """Start workers if the epoch had to wait, as many as make a batch in the time of a step."""
         self._may_hire = False
-        spare = _cores() - (torch.get_num_threads() if self._on_cpu else 1)
+        spare = feed.cores() - (torch.get_num_threads() if self._on_cpu else 1)
         wanted = min(math.ceil(clock.seconds / max(clock.busy, 1e-9)), spare, _MOST_WORKERS)
         if clock.waited > _WAITING * clock.seconds and wanted > 0:
             self.workers = wanted
-            self._loader = _with_workers(self.samples, self._deal, wanted)
+            self._loader = feed.with_workers(self.samples, self._deal, wanted)
 
     def _parts(self, epoch: int) -> list[np.ndarray]:
         """The images of every step of an epoch."""
@@ -180,81 +167,6 @@ class EvalBatches:
             yield _batch((self.images[chosen].copy(), self.masks[chosen].copy(), [*indices]))
 
 
-class _Clock:
-    """How much of an epoch was spent in waiting for its batches.
-
-    Args:
-        first_counts: whether there was nothing to do but to wait for the first one too.
-    """
-
-    def __init__(self, first_counts: bool) -> None:
-        self.waited = 0.0
-        self.busy = 0.0
-        self._first_counts = first_counts
-
-    @property
-    def seconds(self) -> float:
-        """Of both."""
-        return self.waited + self.busy
-
-    def waiting_for(self, arriving: Iterator[_Stacked | SegkitError]) -> Iterator[_Stacked | SegkitError]:
-        """The same, timed."""
-        for number in count():
-            asked = time.perf_counter()
-            stacked = next(arriving, None)
-            if stacked is None:
-                return
-            given = time.perf_counter()
-            yield stacked
-            if number or self._first_counts:
-                self.waited += given - asked
-                self.busy += time.perf_counter() - given
-
-
-def _ahead(
-    make: Callable[[list[_Key]], _Stacked | SegkitError], batches: Iterable[list[_Key]]
-) -> Iterator[_Stacked | SegkitError]:
-    """Make batches in a thread, some ahead of those that are asked for."""
-    with ThreadPoolExecutor(1, thread_name_prefix="batches") as thread:
-        coming: deque[Future[_Stacked | SegkitError]] = deque()
-        for keys in batches:
-            coming.append(thread.submit(make, keys))
-            if len(coming) > _AHEAD:
-                yield coming.popleft().result()
-        while coming:
-            yield coming.popleft().result()
-
-
-def _in_turns(
-    make: Callable[[list[_Key]], _Stacked | SegkitError], batches: Iterable[list[_Key]], together: int
-) -> Iterator[_Stacked | SegkitError]:
-    """Make several batches when one is asked for and none is left."""
-    coming = iter(batches)
-    while some := [make(keys) for keys in islice(coming, together)]:
-        yield from some
-
-
-def _cores() -> int:
-    """How many this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on Linux
-        return os.cpu_count() or 1
-
-
-class _Deal:
-    """The batches of the epoch at hand: a sampler whose loader, and so its workers, can be kept."""
-
-    def __init__(self) -> None:
-        self.batches: list[list[_Key]] = []
-
-    def __iter__(self) -> Iterator[list[_Key]]:
-        return iter(self.batches)
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-
 class _Augmented(Dataset[_Stacked | SegkitError]):
     """What a batch holds, by the (epoch, index) of its samples.
 
@@ -284,44 +196,6 @@ class _Augmented(Dataset[_Stacked | SegkitError]):
         for transform in self.transforms:
             image, mask = transform(image, mask, rng)
         return image, mask
-
-
-def _with_workers(samples: _Augmented, deal: _Deal, workers: int) -> DataLoader[_Stacked | SegkitError]:
-    return DataLoader(
-        samples,
-        sampler=deal,  # its items are whole batches already
-        batch_size=None,
-        collate_fn=_as_it_is,
-        num_workers=workers,
-        persistent_workers=True,
-        worker_init_fn=_leave_interrupts_to_the_parent,
-        # Its own, as a loader draws seeds for its workers: not from the random state of the training.
-        generator=torch.Generator(),
-        # Forked workers share the images' memory, and know transforms that no import would find again.
-        multiprocessing_context="fork" if sys.platform == "linux" else None,
-    )
-
-
-def _as_it_is(stacked: Any) -> Any:
-    return stacked
-
-
-@contextmanager
-def _interrupts_later() -> Iterator[None]:
-    """Hold Ctrl-C back while workers start: one that is hit before it can ignore it would die half-made."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, former)
-
-
-def _leave_interrupts_to_the_parent(worker: int) -> None:
-    """Ctrl-C reaches every process of the terminal; the parent decides what it means."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _batch(stacked: _Stacked) -> Batch:

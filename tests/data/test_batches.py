@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from segkit.data import batches as batching
+from segkit.data import feed
 from segkit.data.batches import Batch, EvalBatches, TrainBatches
 from segkit.errors import PartError
 
@@ -102,7 +103,7 @@ def slow(image, mask, rng):
 @pytest.mark.parametrize(("transform", "seconds", "hired"), [(slow, 0.0, True), (draw, 0.02, False)])
 @pytest.mark.parametrize("on_cpu", [False, True])
 def test_workers_are_hired_where_the_training_waits(transform, seconds, hired, on_cpu, monkeypatch):
-    monkeypatch.setattr(batching, "_cores", lambda: 3)
+    monkeypatch.setattr(feed, "cores", lambda: 3)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     train = batches(transforms=[transform], workers=None, on_cpu=on_cpu)
     alone = batches(transforms=[transform])
@@ -118,7 +119,7 @@ def test_workers_are_hired_where_the_training_waits(transform, seconds, hired, o
 
 @pytest.mark.parametrize(("on_cpu", "cores"), [(False, 1), (True, 4)])
 def test_no_workers_without_a_core_for_them(on_cpu, cores, monkeypatch):
-    monkeypatch.setattr(batching, "_cores", lambda: cores)
+    monkeypatch.setattr(feed, "cores", lambda: cores)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
     train = batches(transforms=[slow], workers=None, on_cpu=on_cpu)
     list(train.epoch(1))
