@@ -88,6 +88,8 @@ def bench(
     progress("rounds", ROUNDS, ROUNDS)
     threads = torch.get_num_threads() if fabric.device.type == "cpu" else 1
     warnings = load.warnings(threads)
+    if recipe.training.devices != 1 or recipe.training.num_nodes != 1:
+        warnings.append("One process was measured, whatever training.devices and num_nodes say.")
     if recipe.training.compile:
         warnings.append("The parts are those of the same model, not compiled: a compiled one is one piece.")
     return {

@@ -39,7 +39,7 @@ def fetch(
 
 @data_app.command(epilog=example("data cache --clear --unused-days 30"))
 def cache(
-    clear: Annotated[bool, typer.Option("--clear", help="Remove it.")] = False,
+    clear: Annotated[bool, typer.Option("--clear", help="Remove the decoded images.")] = False,
     unused_days: Annotated[
         float | None,
         typer.Option(metavar="N", min=0, help="With --clear: only what no run has used for N days."),
@@ -57,6 +57,8 @@ def cache(
             hint=f"segkit data cache --clear --unused-days {unused_days:g}",
         )
     root = cache_folder()
+    if root.exists() and not root.is_dir():
+        raise SegkitError("the cache folder is a file", where=str(root), hint="$SEGKIT_CACHE names a folder")
     removed = clear_cache(root, unused_days or 0) if clear else []
     left = cached_images(root)
     if as_json:

@@ -129,7 +129,9 @@ def bench(
     steps: Annotated[
         int | None,
         typer.Option(
-            min=1, metavar="N", help="Time so many training steps (default: some 10 seconds of them)."
+            min=1,
+            metavar="N",
+            help="Time at least so many training steps (default: some 10 seconds of them).",
         ),
     ] = None,
     plugins: PluginsOption = None,

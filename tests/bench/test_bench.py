@@ -163,3 +163,8 @@ def test_nothing_is_written_and_nothing_learnt(tmp_path: Path, monkeypatch: pyte
     ((model, before),) = models
     assert digest(model.head) == before
     assert [path.name for path in tmp_path.iterdir()] == ["small.yaml"]
+
+
+def test_one_process_is_measured_and_said_to_be(tmp_path: Path) -> None:
+    answer = bench(recipe(tmp_path, "training.devices=2"), steps=1)
+    assert answer["warnings"] == ["One process was measured, whatever training.devices and num_nodes say."]

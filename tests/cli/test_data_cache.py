@@ -84,3 +84,14 @@ def test_sizes_are_told_in_words() -> None:
         "300 GB",
         "400 TB",
     ]
+
+
+def test_a_cache_folder_that_is_a_file(segkit: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("precious")
+    monkeypatch.setenv("SEGKIT_CACHE", str(tmp_path / "file"))
+    for arguments in ([], ["--clear"]):
+        said = segkit("data", "cache", *arguments)
+        assert said.code == 2
+        assert "the cache folder is a file" in said.err
+        assert "$SEGKIT_CACHE names a folder" in said.err
+    assert (tmp_path / "file").read_text() == "precious"
