@@ -83,7 +83,7 @@ def test_neighbours_take_turns_in_coming_first(tmp_path: Path, monkeypatch: pyte
         return 4.0 if alone else 3.0
 
     monkeypatch.setattr(Loop, "images_per_second", rate)
-    answer = bench(recipe(tmp_path), steps=10)
+    answer = bench(recipe(tmp_path, "data.workers=0"), steps=10)
     turns = [turn for number in range(ROUNDS) for turn in (number % 2 == 1, number % 2 == 0)]
     assert asked == [(3, alone) for alone in turns], "as many as are made together"
     assert answer["loop_over_model"] == 0.75

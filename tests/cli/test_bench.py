@@ -16,7 +16,7 @@ CONTRACT = {
 
 def test_json_is_one_document_and_nothing_is_left(segkit: Any, project: Path) -> None:
     (project / "small.yaml").write_text(RECIPE)
-    said = segkit("bench", "small.yaml", "--steps", "5", "--json")
+    said = segkit("bench", "small.yaml", "--set", "data.workers=0", "--steps", "5", "--json")
     assert (said.code, said.err) == (0, "")
     answer = json.loads(said.out)
     assert answer.keys() > CONTRACT
