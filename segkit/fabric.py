@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from segkit.errors import SegkitError
-from segkit.memory import keep_freed_memory
+from segkit.malloc import keep_freed_memory
 
 # Fabric asks for torchmetrics' version by importing it, which takes a second and brings nothing that is used.
 _hidden = {} if "torchmetrics" in sys.modules else {"torchmetrics": None}

@@ -1,5 +1,8 @@
 """Devices and precisions: what is taken, and what is refused before anything is trained."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -90,3 +93,9 @@ def test_determinism_is_of_one_run_alone(monkeypatch):
 
 def test_device_has_a_name():
     assert device_name(torch.device("cpu")) == f"cpu, {torch.get_num_threads()} threads"
+
+
+def test_torchmetrics_is_not_imported_for_its_version():
+    code = "import sys, segkit.fabric; assert 'torchmetrics' not in sys.modules; import torchmetrics"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

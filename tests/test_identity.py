@@ -16,7 +16,7 @@ from .small_runs import RECIPE, recipe
 
 # Rooms that `run` imports, and that tell of a run without changing what comes out of it.
 TELLING = {
-    "checkpoint", "child", "digests", "environment", "errors", "events", "home", "identity", "memory",
+    "checkpoint", "child", "digests", "environment", "errors", "events", "home", "identity", "malloc",
     "palette", "plugins", "processes", "report", "run_dir", "samples", "summary", "thumbnails",
 }  # fmt: skip
 

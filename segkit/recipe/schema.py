@@ -122,8 +122,8 @@ class DataSettings(Settings):
         augment: transforms of the training images, in this order.
         batch_size: images in one training step.
         eval_batch_size: images scored at once; changes no score. By default twice the batch size.
-        workers: processes that augment; changes no result. 0 is a thread of the main process, auto as many
-            processes as keep the training from waiting.
+        workers: processes that augment; changes no result. 0 is the main process, auto as many as keep the
+            training from waiting, where there are cores for them.
         cache: keep decoded images on disk, for workers and later runs; changes no score.
         normalize: what to subtract and divide by; by default what the encoder's weights expect.
     """

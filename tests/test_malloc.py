@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from segkit.memory import keep_freed_memory
+from segkit.malloc import keep_freed_memory
 
 COUNT = """
 import resource, sys
 import torch
-from segkit.memory import keep_freed_memory
+from segkit.malloc import keep_freed_memory
 if sys.argv[1] == "keep":
     assert keep_freed_memory()
 def faults():
