@@ -15,7 +15,7 @@ from segkit.malloc import keep_freed_memory
 if sys.argv[1] == "keep":
     assert keep_freed_memory()
 def faults():
-    for _ in range(3):
+    for _ in range(20):  # the first few still take new pages, until a free block fits
         torch.ones(1 << 24)  # 64 MB: mapped by itself, and unmapped
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(20):
@@ -31,7 +31,7 @@ def test_a_tensor_that_comes_again_faults_in_no_pages():
         done = subprocess.run([sys.executable, "-c", COUNT, word], capture_output=True, text=True, check=True)
         return int(done.stdout)
 
-    assert faults("keep") < faults("leave") / 5
+    assert faults("keep") < faults("leave") / 10
 
 
 def test_another_c_library_is_left_alone(monkeypatch):
