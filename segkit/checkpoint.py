@@ -1,30 +1,23 @@
-"""Saving and loading: weights as safetensors, training state beside them. No code of a file is run."""
+"""What a run keeps of its model: weights, and the states from which it goes on. No code of a file is run."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import nn
 
-from segkit.errors import SegkitError
-
-if TYPE_CHECKING:
-    from segkit.fit import Learner
+from segkit.errors import SegkitError, TrainingError
+from segkit.tensor_file import Unreadable, Unsavable, read_state, read_tensors, write_state, write_tensors
 
 
 def save_weights(model: nn.Module, path: Path) -> None:
-    """Write a model's parameters and buffers; the file appears whole or not at all."""
-    order = torch.contiguous_format
-    tensors = {  # cloned, as safetensors refuses tensors that share memory, and tied weights do
-        name: tensor.detach().cpu().clone(memory_format=order) for name, tensor in model.state_dict().items()
-    }
-    _atomically(path, lambda temporary: save_file(tensors, temporary))
+    """Write a model's parameters and buffers; the file appears whole or not at all.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    write_tensors(path, model.state_dict())
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
@@ -34,10 +27,9 @@ def load_weights(model: nn.Module, path: Path) -> None:
         SegkitError: if the file is missing, damaged, or of another model.
     """
     try:
-        tensors = load_file(path)
-    except (OSError, SafetensorError) as error:
-        reason = "there is no such file" if isinstance(error, FileNotFoundError) else _first_line(error)
-        raise SegkitError(f"the checkpoint cannot be read: {reason}", where=str(path)) from error
+        tensors, _ = read_tensors(path)
+    except Unreadable as error:
+        raise SegkitError(f"the checkpoint cannot be read: {error}", where=str(path)) from error
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:
@@ -47,31 +39,57 @@ def load_weights(model: nn.Module, path: Path) -> None:
         raise SegkitError(f"{problem}: {detail}", where=str(path), hint=hint) from error
 
 
-def save_state(learner: Learner, path: Path) -> None:
-    """Write what is needed to go on training after the learner's epoch; `torch.load` needs no code for it."""
-    state = {
-        "model": learner.model.state_dict(),
-        "optimizer": learner.optimizer.state_dict(),
-        "schedule": learner.schedule.state_dict(),
-        "average": learner.average.state_dict() if learner.average else None,
-        "epoch": learner.epoch,
-        "best_epoch": learner.best_epoch,
-        "best_score": learner.best_score,
-    }
-    _atomically(path, lambda temporary: torch.save(state, temporary))
+class States:
+    """The states from which a run can go on: the last one, and the one before, should that be damaged.
 
+    Args:
+        folder: of a run's checkpoints.
+    """
 
-def _atomically(path: Path, write: Callable[[Path], None]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        write(temporary)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    def __init__(self, folder: Path) -> None:
+        self.last = folder / "last.state.safetensors"
+        self.previous = folder / "previous.state.safetensors"
 
+    def save(self, state: dict[str, Any]) -> None:
+        """Write a state; until it is on the disk, the one before stays the last.
 
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
+        Raises:
+            OSError: if it cannot be written; what was there before is left alone.
+            TrainingError: if the optimiser's or the schedule's state is nothing that can be saved.
+        """
+        new = self.last.with_name("new.state.safetensors")
+        try:
+            write_state(new, state)
+        except Unsavable as error:
+            raise TrainingError(
+                f"the training cannot be saved: {error}",
+                hint="states hold numbers, words, tensors, lists and mappings; segkit test-plugin tries them",
+            ) from error
+        if self.last.exists():
+            self.last.replace(self.previous)
+        new.replace(self.last)
+
+    def load(self) -> tuple[dict[str, Any] | None, list[str]]:
+        """The last state that can be read, None if none was ever saved, and what is to be told of others.
+
+        Raises:
+            SegkitError: if there are states, and none can be read.
+        """
+        warnings: list[str] = []
+        unreadable = []
+        for path in (path for path in (self.last, self.previous) if path.exists()):
+            try:
+                state: dict[str, Any] = read_state(path)
+            except Unreadable as error:
+                unreadable.append(path)
+                before = f"{path.name} cannot be read ({error}): the run went on from the state before it."
+                warnings.append(before)
+            else:
+                return state, warnings
+        if unreadable:
+            raise SegkitError(
+                "no saved state of this run can be read",
+                where=", ".join(map(str, unreadable)),
+                hint=f"segkit run {self.last.parents[1] / 'recipe.yaml'} begins anew",
+            )
+        return None, []

@@ -6,10 +6,11 @@ import importlib
 import os
 import pickle
 import queue
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
 
 from segkit.errors import SegkitError, TrainingError
@@ -23,7 +24,8 @@ def in_children(
 ) -> Iterator[tuple[int, Any]]:
     """Call a generator function once for each tuple of arguments, each call in a process of its own.
 
-    All children end when the iterator is closed, or with this process.
+    All children end when the iterator is closed, or with this process. Ctrl-C asks them to end in good time,
+    and once more ends them at once; what they say until then still comes.
 
     Args:
         target: ``module:function``; the function takes and yields what can be pickled.
@@ -54,10 +56,33 @@ def in_children(
                 del running[number]
             else:
                 yield number, value
+    except KeyboardInterrupt:
+        _end(running.values())
+        while running:
+            number, value = said.get()
+            if value is _END:
+                del running[number]
+            elif isinstance(value, SegkitError) and not isinstance(value, _Ended):
+                yield number, value
+        raise
     finally:
-        for process in running.values():
-            process.terminate()
-            process.wait()
+        _end(running.values())
+
+
+def _end(children: Iterable[subprocess.Popen[bytes]]) -> None:
+    """Ask them to end, and wait until they have; ended by Ctrl-C, end them at once.
+
+    Not with SIGTERM, of which a child may have heard already: a cluster's scheduler sends it to all.
+    """
+    for child in children:
+        child.send_signal(getattr(signal, "SIGUSR1", signal.SIGTERM))
+    try:
+        for child in children:
+            child.wait()
+    except KeyboardInterrupt:
+        for child in children:
+            child.kill()
+        raise
 
 
 _END = object()
@@ -69,7 +94,8 @@ def _start(at_once: int) -> subprocess.Popen[bytes]:
     if at_once > 1:
         environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // at_once)))
     command = [sys.executable, "-P", "-c", _START]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+    apart: Any = {"process_group": 0} if os.name == "posix" else {}  # Ctrl-C reaches the parent alone
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, **apart)
 
 
 def _listen(
@@ -93,10 +119,14 @@ def _listen(
     said.put((number, _END))
 
 
-def _ended(code: int) -> TrainingError:
+class _Ended(TrainingError):
+    """A process that could not say why."""
+
+
+def _ended(code: int) -> _Ended:
     killed = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
     hint = "was there memory enough? a smaller data.batch_size, or fewer at once" if code == -9 else ""
-    return TrainingError(f"its process {killed}", hint=hint)
+    return _Ended(f"its process {killed}", hint=hint)
 
 
 def say(value: Any) -> None:

@@ -8,10 +8,12 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby, islice
 from pathlib import Path
+
+from segkit.atomic import replaced
 
 FOLDER = "digests"
 _RACY_NS = 2_000_000_000  # the coarsest clock of a file system in use: FAT's
@@ -108,17 +110,6 @@ def file_digest(file: Path) -> bytes:
     """
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").digest()
-
-
-@contextlib.contextmanager
-def replaced(file: Path) -> Iterator[Path]:
-    """A file to write beside another, whose place it takes in the end: readers see the one or the other."""
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        yield temporary
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _stamp(file: Path) -> str:

@@ -91,6 +91,12 @@ class TrainingError(SegkitError):
     exit_code = 1
 
 
+class Interrupted(SegkitError):
+    """Somebody asked the run to stop, and it has, with all that it had done saved."""
+
+    exit_code = 130
+
+
 def line_at_fault(error: BaseException, defined: str) -> str:
     """The deepest line of someone's own code that an exception came through.
 

@@ -47,6 +47,8 @@ class RunStarted:
         epochs: how many at most.
         metrics: names of the metrics, in the recipe's order; the first chooses the best epoch.
         warnings: whole sentences for the user, also in the report.
+        epochs_done: before this start, of a run that goes on.
+        steps_done: of the epoch after them.
     """
 
     recipe: str
@@ -59,6 +61,8 @@ class RunStarted:
     epochs: int
     metrics: list[str]
     warnings: list[str] = field(default_factory=list)
+    epochs_done: int = 0
+    steps_done: int = 0
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,10 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -19,6 +18,7 @@ from segkit.errors import TrainingError
 from segkit.events import EpochEnded, StepEnded
 from segkit.fabric import memory_order
 from segkit.parallel import Share, gather_batch, whole_batch
+from segkit.random_state import random_state, seed_everything, set_random_state
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -30,8 +30,25 @@ if TYPE_CHECKING:
 
 
 @dataclass
+class EpochSoFar:
+    """What has been done of an epoch.
+
+    Args:
+        steps: of training.
+        images: in them.
+        loss: the sum over them.
+        seconds: that they took.
+    """
+
+    steps: int = 0
+    images: int = 0
+    loss: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass
 class Learner:
-    """Everything that changes while a model learns, and so everything a checkpoint holds.
+    """Everything that changes while a model learns, and so everything a saved state holds.
 
     Args:
         model: pixels -> logits.
@@ -41,6 +58,8 @@ class Learner:
         epoch: the last finished one.
         best_epoch: the best one so far, 0 before there is one.
         best_score: its score by the metric that chooses.
+        so_far: what has been done of the epoch after the last finished one.
+        drawn: where the random states are, for an epoch that goes on in its middle.
     """
 
     model: nn.Module
@@ -50,6 +69,8 @@ class Learner:
     epoch: int = 0
     best_epoch: int = 0
     best_score: float = math.nan
+    so_far: EpochSoFar = field(default_factory=EpochSoFar)
+    drawn: dict[str, Any] | None = None
 
     @property
     def scored(self) -> nn.Module:
@@ -60,6 +81,31 @@ class Learner:
     def learning_rate(self) -> float:
         """The decoder's: decoder and head are the optimiser's first groups."""
         return float(self.optimizer.param_groups[0]["lr"])
+
+    def state_dict(self) -> dict[str, Any]:
+        """What is needed to go on from here, to the last digit."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "average": self.average.state_dict() if self.average else None,
+            "epoch": self.epoch,
+            "best_epoch": self.best_epoch,
+            "best_score": self.best_score,
+            "so_far": asdict(self.so_far),
+            "drawn": random_state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        if self.average:
+            self.average.load_state_dict(state["average"])
+        self.epoch, self.best_epoch = state["epoch"], state["best_epoch"]
+        self.best_score, self.drawn = state["best_score"], state["drawn"]
+        self.so_far = EpochSoFar(**state["so_far"])
 
 
 def make_learner(
@@ -95,7 +141,7 @@ def fit(
     """Train until the epochs are through or the score has stopped getting better.
 
     Args:
-        learner: what learns; goes on after `learner.epoch`.
+        learner: what learns; goes on from where it is.
         batches: of the training images.
         loss: (logits, target) -> scalar.
         score: of a model on the images that are scored after every epoch; its first metric chooses the best.
@@ -111,30 +157,35 @@ def fit(
     model, optimizer = fabric.setup(learner.model, learner.optimizer)
     train = partial(_train, learner, model, optimizer, loss, fabric, settings)
     while learner.epoch < settings.epochs and not _out_of_patience(learner, settings):
-        epoch, started = learner.epoch + 1, time.perf_counter()
-        torch.manual_seed(_mixed(seed, epoch))
+        epoch, so_far = learner.epoch + 1, learner.so_far
+        started = time.perf_counter() - so_far.seconds
+        if learner.drawn and so_far.steps:
+            set_random_state(learner.drawn)
+        else:
+            seed_everything(seed, epoch)
         model.train()
-        total, count = 0.0, 0
-        for step, batch in enumerate(batches.epoch(epoch), start=1):
+        for step, batch in enumerate(batches.epoch(epoch, after=so_far.steps), start=so_far.steps + 1):
             share = Share(batches.size(step), fabric.global_rank, fabric.world_size)
             value = train(batch, share)
             if not math.isfinite(value):
                 raise _not_finite(value, epoch, step, [names[i] for i in batches.indices(epoch, step)])
-            total += value * share.images
-            count += share.images
+            so_far.steps = step
+            so_far.images += share.images
+            so_far.loss += value * share.images
+            so_far.seconds = time.perf_counter() - started
             yield StepEnded(epoch, step, batches.steps, value)
-        train_seconds = time.perf_counter() - started
+        so_far.seconds = train_seconds = time.perf_counter() - started
         scores = score(learner.scored)
-        learner.epoch = epoch
+        learner.epoch, learner.so_far = epoch, EpochSoFar()
         yield EpochEnded(
             epoch=epoch,
-            train_loss=total / count,
+            train_loss=so_far.loss / so_far.images,
             val_loss=scores.loss,
             metrics=scores.metrics,
             learning_rate=learner.learning_rate,
             seconds=time.perf_counter() - started,
             train_seconds=train_seconds,
-            images_per_second=count / train_seconds,
+            images_per_second=so_far.images / train_seconds,
             best=_note_best(learner, next(iter(scores.metrics.values())), higher_is_better),
         )
 
@@ -198,11 +249,6 @@ def _explained() -> Iterator[None]:
         else:
             raise
         raise TrainingError(problem, hint=hint) from error
-
-
-def _mixed(seed: int, epoch: int) -> int:
-    """One seed out of two numbers."""
-    return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0])
 
 
 def _out_of_patience(learner: Learner, settings: TrainingSettings) -> bool:

@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 # What is said about a run, and what changes its speed alone.
 CHANGES_NOTHING = ("name", "description", "reference", "plugins")
 CHANGES_SPEED = ("workers", "eval_batch_size", "cache")
+SAVES_MORE_OFTEN = ("checkpoint_seconds",)
 # Rooms of segkit that decide what comes out; the others tell of it.
 DECIDING = (
     "assemble", "average", "build", "contracts", "data", "dataset", "decoders", "dry_run", "dry_scores",
     "encoders", "evaluate", "fabric", "feature_memory", "fit", "folding", "losses", "metrics", "model",
-    "optim", "parallel", "recipe", "registry", "run", "signature",
+    "optim", "parallel", "random_state", "recipe", "registry", "run", "signature",
 )  # fmt: skip
 
 
@@ -79,6 +80,7 @@ def _deciding(recipe: Recipe) -> dict[str, Any]:
     plain = plain_recipe(recipe)
     kept = {key: value for key, value in plain.items() if key not in (*CHANGES_NOTHING, "seed")}
     kept["data"] = {key: value for key, value in plain["data"].items() if key not in CHANGES_SPEED}
+    kept["training"] = {key: value for key, value in plain["training"].items() if key not in SAVES_MORE_OFTEN}
     weights = recipe.model.encoder.options.get("weights")
     if isinstance(weights, str) and is_weights_file(weights) and Path(weights).is_file():
         kept["weights"] = file_digest(Path(weights)).hex()

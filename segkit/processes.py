@@ -75,13 +75,13 @@ def is_told_elsewhere() -> bool:
     return place is not None and place.local_rank > 0 and not connected
 
 
-def launch(target: str, text: str, runs: Path, processes: int, progress: Progress) -> Iterator[Event]:
+def launch(target: str, text: str, folder: Path, processes: int, progress: Progress) -> Iterator[Event]:
     """Train with so many processes on this machine, and pass on what the first one says.
 
     Args:
-        target: ``module:function`` that `take_part` calls in each of them, with recipe, runs and progress.
+        target: ``module:function`` that `take_part` calls in each of them.
         text: the complete recipe, as `dump_recipe` writes it.
-        runs: folder of all runs.
+        folder: handed to it.
         processes: how many.
         progress: told what the first process tells its own.
 
@@ -89,7 +89,7 @@ def launch(target: str, text: str, runs: Path, processes: int, progress: Progres
         SegkitError: as soon as one of them fails; the others are ended.
     """
     port = _free_port()
-    calls = [(target, text, runs, processes, rank, port) for rank in range(processes)]
+    calls = [(target, text, folder, processes, rank, port) for rank in range(processes)]
     lost: SegkitError | None = None
     for number, said in in_children("segkit.processes:take_part", calls, at_once=processes):
         if isinstance(said, _Told):
@@ -113,11 +113,12 @@ class _Told:
     total: int
 
 
-def take_part(target: str, text: str, runs: Path, processes: int, rank: int, port: int) -> Iterator[Event]:
+def take_part(target: str, text: str, folder: Path, processes: int, rank: int, port: int) -> Iterator[Event]:
     """In a child: be one of the processes of a run. The first one says what happens, the others nothing."""
     import importlib
 
     from segkit.recipe import load_dumped
+    from segkit.stopping import heard
 
     os.environ.update(
         {
@@ -134,9 +135,11 @@ def take_part(target: str, text: str, runs: Path, processes: int, rank: int, por
         if rank == 0:
             say(_Told(label, done, total))
 
-    for event in getattr(importlib.import_module(module), function)(load_dumped(text), runs, tell):
-        if rank == 0:
-            yield event
+    with heard() as stop:
+        call = getattr(importlib.import_module(module), function)
+        for event in call(load_dumped(text), folder, tell, stop):
+            if rank == 0:
+                yield event
 
 
 def _named(error: SegkitError, number: int, processes: int) -> SegkitError:

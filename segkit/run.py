@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from segkit.assemble import Assembly, assemble
-from segkit.checkpoint import load_weights, save_state, save_weights
+from segkit.checkpoint import load_weights
 from segkit.dataset import Progress
-from segkit.environment import data_digests, environment
+from segkit.errors import Interrupted
 from segkit.evaluate import Scores
 from segkit.events import EpochEnded, Event, RunEnded, RunStarted, StepEnded
-from segkit.fabric import choose_device, count_processes, device_name, make_fabric
+from segkit.fabric import count_processes, make_fabric
 from segkit.fabric import place as place_model
 from segkit.fit import Learner, fit, make_learner
-from segkit.identity import identify
+from segkit.journal import Journal
 from segkit.model import digest
-from segkit.parallel import gather_dealt, told_once
+from segkit.opening import started_on, surroundings
+from segkit.parallel import any_process, gather_dealt, told_once
 from segkit.processes import launch, place_here
-from segkit.recipe import Recipe, dump_recipe, entry_for, used_plugins
+from segkit.recipe import Recipe, dump_recipe, entry_for
 from segkit.report import write_report
-from segkit.run_dir import RunDir
+from segkit.run_dir import RunDir, cannot_write
 from segkit.samples import mask_palette, pick_samples, predicted_masks, thumbnails
+from segkit.stopping import Stop
 from segkit.summary import summarise
 from segkit.thumbnails import write_thumbnails
 
@@ -37,99 +39,181 @@ if TYPE_CHECKING:
     from segkit.data.batches import TrainBatches
 
 
-def run(recipe: Recipe, runs: Path, progress: Progress = lambda label, done, total: None) -> Iterator[Event]:
+def run(
+    recipe: Recipe,
+    runs: Path,
+    progress: Progress = lambda label, done, total: None,
+    stop: Stop | None = None,
+) -> Iterator[Event]:
     """Run a recipe from data to report.
 
-    A run that fails or is interrupted leaves recipe, environment, the epochs so far and their checkpoints;
-    it is complete once there is a `summary.json`. Where the recipe asks for several processes, they are
-    started here, unless a launcher has started this one as one of them.
+    A run that fails, is interrupted or killed leaves a directory from which `segkit.resume` goes on; it is
+    complete once there is a `summary.json`. Where the recipe asks for several processes, they are started
+    here, unless a launcher has started this one as one of them.
 
     Args:
         recipe: as `load_recipe` gives it.
         runs: folder of all runs; this one gets a new directory in it.
         progress: told a label, how much is done, and how much there is, while data are prepared and scored.
+        stop: looked at after every step; once it is asked, the run saves what it has done, and ends.
 
     Yields:
         What happens, while it happens.
 
     Raises:
-        SegkitError: if data, weights or shapes are at fault, or the training fails.
+        SegkitError: if data, weights or shapes are at fault, the training fails, or the disk is full.
+        Interrupted: if `stop` has been asked.
+    """
+    return in_processes("segkit.run:run", _run, recipe, runs, progress, stop or Stop())
+
+
+def in_processes(
+    target: str,
+    body: Callable[[Recipe, Path, Fabric, Progress, Stop], Iterator[Event]],
+    recipe: Recipe,
+    folder: Path,
+    progress: Progress,
+    stop: Stop,
+) -> Iterator[Event]:
+    """Do something in as many processes as a recipe asks for.
+
+    Args:
+        target: ``module:function`` that other processes call, with all but the fabric, to come here as well.
+        body: what to do, in each of them.
+        recipe: its `training` says how many.
+        folder: handed to the body.
+        progress: told what the first process does.
+        stop: of this process; one that starts others hears of it through Ctrl-C itself.
     """
     place = place_here()
     processes = count_processes(recipe.training, place)
     if processes and not place:
-        yield from launch("segkit.run:run", dump_recipe(recipe), runs, processes, progress)
+        yield from launch(target, dump_recipe(recipe), folder, processes, progress)
         return
     fabric = make_fabric(recipe.training, place)
     with told_once(fabric, place):
-        yield from _run(recipe, runs, fabric, progress)
+        yield from body(recipe, folder, fabric, progress, stop)
 
 
-def _run(recipe: Recipe, runs: Path, fabric: Fabric, progress: Progress) -> Iterator[Event]:
-    """The run in one process; of several, the first alone writes."""
+def _run(recipe: Recipe, runs: Path, fabric: Fabric, progress: Progress, stop: Stop) -> Iterator[Event]:
+    """In one process; of several, the first alone writes."""
     clock = time.perf_counter()
     with fabric.rank_zero_first(local=True):  # what it downloads or keeps, the others find
         assembly = assemble(recipe, progress)
-    batches = assembly.train_batches(fabric.global_rank, fabric.world_size)
-    directory = _new_directory(assembly, runs, fabric)
-    yield (started := _started(assembly, fabric, directory))
+    with ExitStack() as stack:
+        directory: Any = None
+        if fabric.is_global_zero:
+            directory = _new_directory(assembly, runs, fabric, stack)
+        directory = fabric.broadcast(directory)
+        started = started_on(assembly, fabric, directory)
+        journal = Journal(directory, fabric, recipe.training.checkpoint_seconds, began=clock)
+        yield from carry_out(assembly, directory, journal, started, fabric, progress, stop)
 
+
+def _new_directory(assembly: Assembly, runs: Path, fabric: Fabric, stack: ExitStack) -> RunDir:
+    """A directory that this process holds from now on. The recipe comes last: once it is there, a run is."""
+    try:
+        directory = RunDir.create(runs, assembly.recipe.name)
+        stack.enter_context(directory.held())
+        directory.write_environment(surroundings(assembly, fabric))
+        directory.write_recipe(dump_recipe(assembly.recipe))
+    except OSError as error:
+        raise cannot_write(error, runs, "the same command again, or --runs with another folder") from error
+    return directory
+
+
+def carry_out(
+    assembly: Assembly,
+    directory: RunDir,
+    journal: Journal,
+    started: RunStarted,
+    fabric: Fabric,
+    progress: Progress,
+    stop: Stop,
+) -> Iterator[Event]:
+    """Train from where the journal is, score the best epoch, and report.
+
+    Args:
+        assembly: built from the recipe, as for a run that begins.
+        directory: that this run holds.
+        journal: of the directory.
+        started: what is known before.
+        fabric: device, precision and processes.
+        progress: told a label, how much is done, and how much there is.
+        stop: looked at after every step.
+    """
+    recipe = assembly.recipe
+    batches = assembly.train_batches(fabric.global_rank, fabric.world_size)
     place_model(assembly.model, fabric, recipe.training)
     before = digest(assembly.model.encoder)
-    epochs: list[EpochEnded] = []
-    for event in _fit(assembly, batches, fabric, directory, progress):
-        if isinstance(event, EpochEnded):
-            epochs.append(event)
-        yield event
+    learner = make_learner(assembly.model, *assembly.optimization(batches.steps), recipe.training)
+    started.warnings.extend(journal.go_on(learner))
+    yield replace(started, epochs_done=learner.epoch, steps_done=learner.so_far.steps)
+
+    yield from _train(assembly, learner, batches, journal, fabric, progress, stop)
     digests = (before, digest(assembly.model.encoder))
 
     fabric.barrier()  # until they are written
     load_weights(assembly.model, directory.checkpoints / "best.safetensors")
-    scores = _score_best(assembly, fabric, directory, progress)
+    with directory.written():
+        scores = _score_best(assembly, fabric, directory, progress)
     summary = summarise(
-        assembly, started, epochs, scores,
-        higher_is_better=_higher_is_better(recipe), seconds=time.perf_counter() - clock, digests=digests,
+        assembly, started, journal.epochs, scores,
+        higher_is_better=_higher_is_better(recipe), seconds=journal.seconds, digests=digests,
     )  # fmt: skip
     if fabric.is_global_zero:
-        directory.write_summary(summary)
-        write_report(directory)
+        with directory.written():
+            directory.write_summary(summary)
+            write_report(directory)
+        journal.close()
     yield RunEnded(directory.path, summary, directory.report)
 
 
-def _new_directory(assembly: Assembly, runs: Path, fabric: Fabric) -> RunDir:
-    """A directory that the first process makes, and all know."""
-    directory: Any = None
-    if fabric.is_global_zero:
-        directory = RunDir.create(runs, assembly.recipe.name)
-        directory.write_recipe(dump_recipe(assembly.recipe))
-        directory.write_environment(_surroundings(assembly, fabric))
-    shared: RunDir = fabric.broadcast(directory)
-    return shared
-
-
-def _fit(
-    assembly: Assembly, batches: TrainBatches, fabric: Fabric, directory: RunDir, progress: Progress
+def _train(
+    assembly: Assembly,
+    learner: Learner,
+    batches: TrainBatches,
+    journal: Journal,
+    fabric: Fabric,
+    progress: Progress,
+    stop: Stop,
 ) -> Iterator[StepEnded | EpochEnded]:
-    """Train, and keep every epoch."""
+    """Train, and keep every epoch; end in good time if somebody asks for it."""
     recipe = assembly.recipe
-    learner = make_learner(assembly.model, *assembly.optimization(batches.steps), recipe.training)
-    score = assembly.scorer(assembly.scored_on, fabric, progress)
-    for event in fit(
-        learner, batches, assembly.loss, score, fabric, recipe.training,
-        seed=recipe.seed, names=assembly.splits["train"].names, higher_is_better=_higher_is_better(recipe),
-    ):  # fmt: skip
-        if isinstance(event, EpochEnded) and fabric.is_global_zero:
-            _keep(learner, directory, event)
-        yield event
+
+    def watched(label: str, done: int, total: int) -> None:
+        progress(label, done, total)
+        if stop.asked and fabric.world_size == 1:  # several have to agree on where they end
+            raise _Asked
+
+    try:
+        with stop.in_good_time():
+            for event in fit(
+                learner, batches, assembly.loss, assembly.scorer(assembly.scored_on, fabric, watched),
+                fabric, recipe.training, seed=recipe.seed, names=assembly.splits["train"].names,
+                higher_is_better=_higher_is_better(recipe),
+            ):  # fmt: skip
+                if isinstance(event, EpochEnded):
+                    journal.epoch_ended(learner, event)
+                else:
+                    journal.step_ended(learner)
+                yield event
+                if any_process(stop.asked, fabric):
+                    raise _Asked
+    except _Asked:
+        journal.save(learner)
+        raise _interrupted(learner, batches.steps, journal.directory) from None
 
 
-def _keep(learner: Learner, directory: RunDir, event: EpochEnded) -> None:
-    """Save an epoch. The state comes last: what it tells is there, whenever the run is interrupted."""
-    if event.best:
-        save_weights(learner.scored, directory.checkpoints / "best.safetensors")
-    save_weights(learner.scored, directory.checkpoints / "last.safetensors")
-    directory.record(event)
-    save_state(learner, directory.checkpoints / "last.state.pt")
+class _Asked(Exception):
+    """Somebody wants the run to stop, and everything is at rest."""
+
+
+def _interrupted(learner: Learner, steps: int, directory: RunDir) -> Interrupted:
+    done = f"after epoch {learner.epoch}"
+    if learner.so_far.steps:
+        done = f"in epoch {learner.epoch + 1}, after step {learner.so_far.steps} of {steps}"
+    return Interrupted(f"stopped {done}; all that was done is saved", hint=f"segkit resume {directory.path}")
 
 
 def _score_best(assembly: Assembly, fabric: Fabric, directory: RunDir, progress: Progress) -> Scores:
@@ -154,36 +238,3 @@ def _score_best(assembly: Assembly, fabric: Fabric, directory: RunDir, progress:
 
 def _higher_is_better(recipe: Recipe) -> bool:
     return bool(entry_for(recipe.metrics[0]).traits["higher_is_better"])
-
-
-def _surroundings(assembly: Assembly, fabric: Fabric) -> dict[str, Any]:
-    return {
-        **environment(),
-        "identity": identify(assembly.recipe).as_json(),
-        "device": _devices(fabric),
-        "encoder_digest": digest(assembly.model.encoder),
-        "data_digests": data_digests(assembly.splits),
-        "plugins": [plugin.as_json() for plugin in used_plugins(assembly.recipe)],
-    }
-
-
-def _devices(fabric: Fabric) -> str:
-    name, processes = device_name(fabric.device), fabric.world_size
-    return name if processes == 1 else f"{processes} processes, the first on {name}"
-
-
-def _started(assembly: Assembly, fabric: Fabric, directory: RunDir) -> RunStarted:
-    if fabric.device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(fabric.device)  # of this run, not of an earlier one
-    return RunStarted(
-        recipe=assembly.recipe.name,
-        directory=directory.path,
-        images={split: len(prepared) for split, prepared in assembly.splits.items()},
-        scored_on=assembly.scored_on,
-        stages=assembly.stages,
-        device=_devices(fabric),
-        precision=choose_device(assembly.recipe.training)[1],
-        epochs=assembly.recipe.training.epochs,
-        metrics=list(assembly.metrics),
-        warnings=assembly.warnings,
-    )

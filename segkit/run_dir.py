@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import math
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,11 @@ import numpy as np
 import yaml
 from PIL import Image
 
+from segkit.atomic import replaced
 from segkit.contracts import Pixels
-from segkit.errors import SegkitError
+from segkit.errors import SegkitError, TrainingError
 from segkit.events import EpochEnded
+from segkit.locks import Taken, owned
 
 
 @dataclass(frozen=True)
@@ -64,10 +67,15 @@ class RunDir:
         self.costs = path / "costs.json"
         self.thumbnails = path / "thumbnails.zip"
         self.report = path / "report.html"
+        self.lock = path / ".lock"
 
     @classmethod
     def create(cls, runs: Path, recipe: str) -> RunDir:
-        """A new directory ``runs/<recipe>/<number>``, the next free number."""
+        """A new directory ``runs/<recipe>/<number>``, the next free number.
+
+        Raises:
+            OSError: if it cannot be made.
+        """
         name = "".join(sign if sign.isalnum() or sign in "-_." else "_" for sign in recipe)
         folder = runs / (name if name.strip(".") else "_")
         folder.mkdir(parents=True, exist_ok=True)
@@ -79,7 +87,9 @@ class RunDir:
             except FileExistsError:  # another run was faster
                 number += 1
             else:
-                return cls(folder / f"{number:03}")
+                run = cls(folder / f"{number:03}")
+                run.checkpoints.mkdir()
+                return run
 
     @classmethod
     def open(cls, path: Path) -> RunDir:
@@ -88,16 +98,57 @@ class RunDir:
         Raises:
             SegkitError: if it is none, or its run did not end.
         """
+        run = cls.begun(path)
+        if not run.summary.is_file():
+            hint = f"segkit resume {path} goes on with it"
+            raise SegkitError("this run has not ended", where=str(path), hint=hint)
+        return run
+
+    @classmethod
+    def begun(cls, path: Path) -> RunDir:
+        """An existing run directory, whether its run has ended or not.
+
+        Raises:
+            SegkitError: if it is none.
+        """
         run = cls(path)
         if not run.recipe.is_file():
             raise SegkitError("this is no run directory", where=str(path), hint="runs/<recipe>/<number>")
-        if not run.summary.is_file():
-            raise SegkitError("this run has not ended", where=str(path), hint="run its recipe.yaml again")
         return run
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Be the one process that writes to it while the body runs.
+
+        Raises:
+            SegkitError: if another is; says which one.
+        """
+        try:
+            with owned(self.lock):
+                yield
+        except Taken as taken:
+            raise SegkitError(
+                f"another segkit is at work on this run{taken.holder and f': {taken.holder}'}",
+                where=str(self.path),
+                hint="wait until it has ended, or stop it with Ctrl-C or kill: it saves what it has done",
+            ) from None
+
+    @contextmanager
+    def written(self) -> Iterator[None]:
+        """The body writes to the directory; what the system says of a full disk becomes an error of words.
+
+        Raises:
+            TrainingError: if something cannot be written; what is there is as it was.
+        """
+        try:
+            yield
+        except OSError as error:
+            raise cannot_write(error, self.path, f"segkit resume {self.path} goes on") from error
 
     def write_recipe(self, text: str) -> None:
         """Write the complete recipe."""
-        self.recipe.write_text(text, encoding="utf-8")
+        with replaced(self.recipe) as temporary:
+            temporary.write_text(text, encoding="utf-8")
 
     def write_environment(self, environment: Mapping[str, Any]) -> None:
         """Write versions, hardware and digests."""
@@ -108,21 +159,22 @@ class RunDir:
         write_json(self.summary, summary)
 
     def write_costs(self, costs: Mapping[str, Any]) -> None:
-        """Write what the model was measured to cost; the file appears whole or not at all."""
-        temporary = self.costs.with_name(f".{self.costs.name}.{os.getpid()}")
-        write_json(temporary, costs)
-        temporary.replace(self.costs)
+        """Write what the model was measured to cost."""
+        write_json(self.costs, costs)
 
     def record(self, event: EpochEnded) -> None:
         """Append an epoch's line."""
-        line = asdict(event)
-        line |= line.pop("metrics")
         with self.metrics.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(_finite(line)) + "\n")
+            file.write(_line(event))
+
+    def record_anew(self, events: Sequence[EpochEnded]) -> None:
+        """Write the lines of these epochs, and no others: some may have been written twice, or by halves."""
+        with replaced(self.metrics) as temporary:
+            temporary.write_text("".join(map(_line, events)), encoding="utf-8")
 
     def write_scores(self, names: Sequence[str], scores: Mapping[str, Sequence[float]]) -> None:
         """Write every metric of every scored image; an undefined score is an empty cell."""
-        with self.scores.open("w", encoding="utf-8", newline="") as file:
+        with replaced(self.scores) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(["image", *scores])
             for name, *row in zip(names, *scores.values(), strict=True):
@@ -139,11 +191,11 @@ class RunDir:
         listed = []
         for number, sample in enumerate(samples, start=1):
             files = {kind: f"{number}_{kind}.png" for kind in ("image", "truth", "prediction")}
-            _image(sample.pixels).save(self.samples / files["image"])
+            _save(_image(sample.pixels), self.samples / files["image"])
             for kind in ("truth", "prediction"):
                 mask = Image.fromarray(getattr(sample, kind))
                 mask.putpalette(palette.tobytes())
-                mask.save(self.samples / files[kind])
+                _save(mask, self.samples / files[kind])
             words = {key: getattr(sample, key) for key in ("rank", "image", "metric", "score")}
             listed.append({**words, "files": files})
         write_json(self.samples / "samples.json", listed)
@@ -207,6 +259,35 @@ class RunDir:
         return samples
 
 
+def cannot_write(error: OSError, place: Path, again: str) -> TrainingError:
+    """What the system says of a file that it does not write, in words.
+
+    Args:
+        error: as it was raised.
+        place: what was written to, where the error names no file.
+        again: what to do when the reason is mended.
+    """
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    cure = "make room there" if full else "see to it that it can be written to"
+    reason = error.strerror or str(error) or type(error).__name__
+    return TrainingError(
+        f"this cannot be written: {reason}",
+        where=str(error.filename or place),
+        hint=f"{cure}; then {again}",
+    )
+
+
+def _line(event: EpochEnded) -> str:
+    line = asdict(event)
+    line |= line.pop("metrics")
+    return json.dumps(_finite(line)) + "\n"
+
+
+def _save(picture: Image.Image, path: Path) -> None:
+    with replaced(path) as temporary:
+        picture.save(temporary, "PNG")
+
+
 def _image(pixels: Pixels) -> Image.Image:
     return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
 
@@ -227,8 +308,11 @@ def _finite(value: Any) -> Any:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write plain data; what JSON has no number for becomes null."""
-    path.write_text(json.dumps(_finite(content), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    """Write plain data; what JSON has no number for becomes null. The file appears whole or not at all."""
+    with replaced(path) as temporary:
+        temporary.write_text(
+            json.dumps(_finite(content), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
 
 
 def read_json(path: Path) -> Any:

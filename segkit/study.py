@@ -19,6 +19,7 @@ from segkit.plugins import load_builtins, load_plugin, loaded_plugins
 from segkit.recipe import dump_recipe, load_dumped
 from segkit.registry import METRICS
 from segkit.run_dir import RunDir
+from segkit.stopping import heard
 
 if TYPE_CHECKING:
     from segkit.comparison.result import Comparison
@@ -198,7 +199,8 @@ def train_one(text: str, runs: Path) -> Iterator[Event]:
     """In a child: run a complete recipe."""
     from segkit.run import run
 
-    return run(load_dumped(text), runs)
+    with heard() as stop:
+        yield from run(load_dumped(text), runs, stop=stop)
 
 
 def measure_one(run: Path, plugins: Sequence[Path]) -> Iterator[None]:

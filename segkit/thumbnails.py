@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from segkit.atomic import replaced
 from segkit.contracts import Pixels
 from segkit.errors import SegkitError
 
@@ -57,7 +58,7 @@ def make_thumbnail(pixels: Pixels, truth: Pixels, prediction: Pixels, palette: P
 
 def write_thumbnails(path: Path, thumbnails: Iterable[Thumbnail]) -> None:
     """Write them in the order of the run's scores."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+    with replaced(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         for number, thumbnail in enumerate(thumbnails, start=1):
             for name, content in zip(_members(number), vars(thumbnail).values(), strict=True):
                 archive.writestr(

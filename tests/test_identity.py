@@ -8,7 +8,7 @@ from PIL import Image
 
 import segkit
 from segkit import identity
-from segkit.identity import CHANGES_NOTHING, CHANGES_SPEED, DECIDING, identify
+from segkit.identity import CHANGES_NOTHING, CHANGES_SPEED, DECIDING, SAVES_MORE_OFTEN, identify
 from segkit.plugins import BUILTINS
 from segkit.recipe import load_recipe, plain_recipe
 
@@ -16,8 +16,9 @@ from .small_runs import RECIPE, recipe
 
 # Rooms that `run` imports, and that tell of a run without changing what comes out of it.
 TELLING = {
-    "checkpoint", "child", "digests", "environment", "errors", "events", "home", "identity", "malloc",
-    "palette", "plugins", "processes", "report", "run_dir", "samples", "summary", "thumbnails",
+    "atomic", "checkpoint", "child", "digests", "environment", "errors", "events", "home", "identity",
+    "journal", "locks", "malloc", "opening", "palette", "plugins", "processes", "report", "run_dir", "samples",
+    "stopping", "summary", "tensor_file", "thumbnails",
 }  # fmt: skip
 
 
@@ -39,6 +40,7 @@ def test_all_that_counts_for_nothing_is_in_a_recipe(tmp_path):
     plain = plain_recipe(recipe(tmp_path))
     assert set(CHANGES_NOTHING) < set(plain)
     assert set(CHANGES_SPEED) < set(plain["data"])
+    assert set(SAVES_MORE_OFTEN) < set(plain["training"])
 
 
 def test_the_same_recipe_is_the_same_experiment(tmp_path):

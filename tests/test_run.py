@@ -18,6 +18,7 @@ from segkit.fabric import make_fabric
 from segkit.recipe import load_recipe
 from segkit.run import run
 from segkit.run_dir import RunDir
+from segkit.tensor_file import read_state
 
 from .small_runs import finished, recipe
 
@@ -55,7 +56,7 @@ def test_events_tell_the_run_in_order(small):
 
 def test_run_directory_is_complete(small):
     directory, _ = small
-    checkpoints = {"best.safetensors", "last.safetensors", "last.state.pt"}
+    checkpoints = {"best.safetensors", "last.safetensors", "last.state.safetensors"}
     samples = {f"{n}_{kind}.png" for n in range(1, 6) for kind in ("image", "truth", "prediction", "overlay")}
     assert files_of(directory) == {
         "recipe.yaml", "environment.json", "metrics.jsonl", "scores.csv", "summary.json", "thumbnails.zip",
@@ -140,9 +141,9 @@ def test_best_checkpoint_builds_the_scored_model_anew(small):
 
 def test_state_loads_without_running_code(small):
     directory, _ = small
-    state = torch.load(directory.checkpoints / "last.state.pt", weights_only=True)
-    assert state.keys() == {"model", "optimizer", "schedule", "average", "epoch", "best_epoch", "best_score"}
-    assert state["epoch"] == 2
+    state = read_state(directory.checkpoints / "last.state.safetensors")
+    assert state.keys() == {"learner", "precision", "epochs", "seconds"}
+    assert state["learner"]["epoch"] == len(state["epochs"]) == 2
 
 
 @pytest.mark.parametrize(
@@ -236,10 +237,10 @@ def test_interrupted_run_keeps_its_finished_epochs(tmp_path):
     directory = RunDir(tmp_path / "runs" / "small" / "001")
     assert files_of(directory) == {
         "recipe.yaml", "environment.json", "metrics.jsonl",
-        "checkpoints/best.safetensors", "checkpoints/last.safetensors", "checkpoints/last.state.pt",
+        *(f"checkpoints/{name}.safetensors" for name in ("best", "last", "last.state")),
     }  # fmt: skip
     assert [json.loads(line)["epoch"] for line in directory.metrics.read_text().splitlines()] == [1]
-    assert torch.load(directory.checkpoints / "last.state.pt", weights_only=True)["epoch"] == 1
+    assert read_state(directory.checkpoints / "last.state.safetensors")["learner"]["epoch"] == 1
 
 
 def test_nothing_is_written_for_a_run_that_cannot_begin(tmp_path, monkeypatch):

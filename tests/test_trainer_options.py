@@ -8,6 +8,7 @@ from torch import nn
 from segkit.errors import TrainingError
 from segkit.events import EpochEnded
 from segkit.run import run
+from segkit.tensor_file import read_state
 
 from .small_runs import finished, recipe
 
@@ -43,7 +44,7 @@ def test_precisions_of_a_cpu(tmp_path, precision, dtype):
 def test_average_is_what_is_kept_and_scored(tmp_path):
     directory, _ = finished(tmp_path, "training.ema_decay=0.9")
     last = load_file(directory.checkpoints / "last.safetensors")
-    state = torch.load(directory.checkpoints / "last.state.pt", weights_only=True)
+    state = read_state(directory.checkpoints / "last.state.safetensors")["learner"]
     assert torch.equal(last["head.weight"], state["average"]["model"]["head.weight"])
     assert not torch.equal(last["head.weight"], state["model"]["head.weight"])
     assert state["average"]["updates"] == 6

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from segkit.errors import SegkitError, line_at_fault
+from segkit.errors import Interrupted, SegkitError, line_at_fault
 from segkit.processes import is_told_elsewhere
 
 app = typer.Typer(
@@ -58,7 +58,7 @@ def main() -> None:
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except Exception as error:
-        if with_traceback:
+        if with_traceback and not isinstance(error, Interrupted):
             import traceback
 
             traceback.print_exception(error)

@@ -1,4 +1,4 @@
-"""What is done with a recipe and its runs: run, check, evaluate, report, bench."""
+"""What is done with a recipe and its runs: run, resume, check, evaluate, report, bench."""
 
 from __future__ import annotations
 
@@ -40,14 +40,46 @@ def run(
     """Train what a recipe describes, score it, and write a report."""
     from segkit.console import RunView
     from segkit.processes import is_silent
+    from segkit.stopping import heard
 
     quiet = quiet or is_silent()
     loaded = load(recipe, overrides, plugins, no_plugins, demo=demo, quiet=quiet)
-    with RunView(quiet=quiet) as view:
+    with RunView(quiet=quiet) as view, heard(view.stopping) as stop:
         view.note("Loading torch and friends")
         from segkit.run import run as run_recipe
 
-        for event in run_recipe(loaded, runs, progress=view.progress):
+        for event in run_recipe(loaded, runs, view.progress, stop):
+            view.show(event)
+
+
+@app.command(epilog=example("resume runs/quickstart/001"))
+def resume(
+    run: RunArgument,
+    plugins: PluginsOption = None,
+    no_plugins: NoPluginsOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Go on with a run that was interrupted or killed, as if nothing had happened."""
+    from segkit.console import RunView, say
+    from segkit.processes import is_silent
+    from segkit.run_dir import RunDir
+    from segkit.stopping import heard
+
+    quiet = quiet or is_silent()
+    directory = RunDir.begun(run)
+    with directory.held():  # whoever else works on it is told of before torch is loaded
+        pass
+    if directory.summary.is_file():
+        if not quiet:
+            say(f"{run} has ended; its report is written again")
+        report(run, quiet)
+        return
+    open_doors(no_plugins)
+    with RunView(quiet=quiet) as view, heard(view.stopping) as stop:
+        view.note("Loading torch and friends")
+        from segkit.resume import resume as go_on
+
+        for event in go_on(run, plugins or (), view.progress, stop):
             view.show(event)
 
 

@@ -73,8 +73,18 @@ class RunView(View):
             else:
                 _print_end(self._screen, event)
 
+    def stopping(self) -> None:
+        """Say that a run was asked to stop, and will."""
+        if not self._quiet:
+            self._line.clear()
+            self._screen.line("stopping after this step, and saving; once more stops at once")
+
     def _kept(self) -> str:
-        return f"; {self._directory} keeps the epochs that had ended" if self._directory else ""
+        return (
+            f"; segkit resume {self._directory} goes on from where it was last saved"
+            if self._directory
+            else ""
+        )
 
     def _show_step(self, event: StepEnded) -> None:
         left = self._pace.seconds_left(event)
@@ -131,6 +141,9 @@ def _print_start(screen: Screen, event: RunStarted) -> None:
         "device": f"{event.device}; precision {event.precision}",
         "epochs": f"at most {event.epochs}, each scored on {event.scored_on}",
     }
+    if event.epochs_done or event.steps_done:
+        step = f" and step {event.steps_done} of epoch {event.epochs_done + 1}" if event.steps_done else ""
+        facts["goes on"] = f"after epoch {event.epochs_done}{step}"
     screen.facts(facts)
     screen.line()
     print_model(screen, event.stages)

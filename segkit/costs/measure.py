@@ -155,7 +155,7 @@ def _training(recipe: Recipe, model: Segmenter, fabric: Fabric) -> Callable[[], 
 class _OneBatch(TrainBatches):
     """The same batch again and again: what is timed is training, not the making of batches."""
 
-    def epoch(self, epoch: int) -> Iterator[Batch]:
+    def epoch(self, epoch: int, *, after: int = 0) -> Iterator[Batch]:
         return repeat(next(super().epoch(epoch)))
 
 

@@ -102,22 +102,26 @@ class TrainBatches:
         """Which images a step has, in all processes together."""
         return [int(index) for index in self._parts(epoch)[(step - 1) % self.steps]]
 
-    def epoch(self, epoch: int) -> Iterator[Batch]:
+    def epoch(self, epoch: int, *, after: int = 0) -> Iterator[Batch]:
         """All images once, in the epoch's own order; of every batch, this process's share.
+
+        Args:
+            epoch: counted from 1.
+            after: leave out so many batches, which have been learned from before.
 
         Raises:
             PartError: if a transform fails.
         """
         self._deal.batches = [
             [(epoch, int(index)) for index in np.array_split(part, self.processes)[self.rank]]
-            for part in self._parts(epoch)
+            for part in self._parts(epoch)[after:]
         ]
         clock = feed.Clock(self._on_cpu)
         for stacked in clock.waiting_for(self._arriving()):
             if isinstance(stacked, SegkitError):
                 raise stacked
             yield _batch(stacked)
-        if self._may_hire:
+        if self._may_hire and not after:
             self._hire(clock)
 
     def _arriving(self) -> Iterator[_Stacked | SegkitError]:

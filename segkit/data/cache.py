@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from segkit.atomic import replaced
 from segkit.contracts import Pixels, Sample
-from segkit.data.locks import locked
 from segkit.data.packs import (
     ENDING,
     UNFINISHED,
@@ -35,7 +35,8 @@ from segkit.data.packs import (
     told,
 )
 from segkit.data.rows import Rows
-from segkit.digests import FileDigests, file_digest, replaced
+from segkit.digests import FileDigests, file_digest
+from segkit.locks import locked
 
 ABOUT, LOCK = "about.json", "lock"
 PACK_BYTES = 1 << 30  # what a build that is killed can lose at most

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from segkit.data.cache import ABOUT, DAY_SECONDS, LOCK, clear_unfinished
-from segkit.data.locks import locked
 from segkit.data.packs import ENDING, rows_in
 from segkit.digests import FOLDER as DIGESTS
+from segkit.locks import locked
 
 
 @dataclass(frozen=True)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from itertools import count, islice
 from typing import Any, Generic, TypeVar
 
 import torch
 from torch.utils.data import DataLoader, Dataset
+
+from segkit.stopping import held_back, leave_to_the_parent
 
 Key = TypeVar("Key")
 Made = TypeVar("Made")
@@ -57,7 +57,7 @@ def with_workers(batches: Dataset[Made], deal: Deal[Any], workers: int) -> DataL
         collate_fn=_as_it_is,
         num_workers=workers,
         persistent_workers=True,
-        worker_init_fn=_leave_interrupts_to_the_parent,
+        worker_init_fn=_leave_stopping_to_the_parent,
         # Its own, as a loader draws seeds for its workers: not from the random state of the training.
         generator=torch.Generator(),
         # Forked workers share the images' memory, and know transforms that no import would find again.
@@ -67,7 +67,7 @@ def with_workers(batches: Dataset[Made], deal: Deal[Any], workers: int) -> DataL
 
 def from_workers(loader: DataLoader[Made]) -> Iterator[Made]:
     """The batches that are dealt by now, from workers that are started where they do not live yet."""
-    with _interrupts_later(), warnings.catch_warnings():
+    with held_back(), warnings.catch_warnings():
         # Workers only index, augment and copy; no lock that another thread may hold is asked for there.
         warnings.filterwarnings(
             "ignore", message=".*multi-threaded, use of fork", category=DeprecationWarning
@@ -79,22 +79,9 @@ def _as_it_is(stacked: Any) -> Any:
     return stacked
 
 
-@contextmanager
-def _interrupts_later() -> Iterator[None]:
-    """Hold Ctrl-C back while workers start: one that is hit before it can ignore it would die half-made."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, former)
-
-
-def _leave_interrupts_to_the_parent(worker: int) -> None:
-    """Ctrl-C reaches every process of the terminal; the parent decides what it means."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _leave_stopping_to_the_parent(worker: int) -> None:
+    """Ctrl-C, and what a cluster's scheduler sends, reach every process; the parent decides what it means."""
+    leave_to_the_parent()
 
 
 class Deal(Generic[Key]):

@@ -5,7 +5,7 @@ all its logits, BatchNorm's statistics are of all its images, and dropout is dra
 """
 
 from segkit.parallel.failures import told_once
-from segkit.parallel.shares import Share, gather_batch, gather_dealt
+from segkit.parallel.shares import Share, any_process, gather_batch, gather_dealt
 from segkit.parallel.whole_batch import whole_batch
 
-__all__ = ["Share", "gather_batch", "gather_dealt", "told_once", "whole_batch"]
+__all__ = ["Share", "any_process", "gather_batch", "gather_dealt", "told_once", "whole_batch"]

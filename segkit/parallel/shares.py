@@ -64,6 +64,15 @@ def gather_batch(rows: Tensor, share: Share) -> Tensor:
     return torch.cat(parts)
 
 
+def any_process(flag: bool, fabric: Fabric) -> bool:
+    """Whether it is true in any of the processes, which all ask at the same point."""
+    if fabric.world_size == 1:
+        return flag
+    said = torch.tensor(float(flag), device=fabric.device)
+    dist.all_reduce(said, dist.ReduceOp.MAX)
+    return bool(said.item())
+
+
 def gather_dealt(items: Sequence[Item], fabric: Fabric, *, everywhere: bool = True) -> list[Item]:
     """What became of batches that were dealt in turn to all processes, in the order of the batches.
 

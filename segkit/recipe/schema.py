@@ -215,6 +215,8 @@ class TrainingSettings(Settings):
         clip_grad_norm: largest norm of all gradients together.
         ema_decay: score and keep an exponential moving average of the weights.
         early_stopping_epochs: stop after that many epochs without a better score.
+        checkpoint_seconds: save the state within an epoch too, when the last time was so long ago; null
+            saves it at every epoch's end alone. Changes no result.
     """
 
     epochs: int = Field(20, ge=1, le=100_000)
@@ -229,6 +231,7 @@ class TrainingSettings(Settings):
     clip_grad_norm: float | None = Field(None, gt=0)
     ema_decay: float | None = Field(None, gt=0, lt=1)
     early_stopping_epochs: int | None = Field(None, ge=1)
+    checkpoint_seconds: float | None = Field(300.0, ge=0)
 
 
 class Reference(Settings):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from segkit.atomic import replaced
 from segkit.report.contents import contents
 from segkit.report.figures import curve_panels, curves_png, panel_picture, score_picture, scores_png
 from segkit.report.material import read_material
@@ -36,12 +37,15 @@ def write_report(run: RunDir) -> Path:
         "samples": shown,
         "legend": legend(material),
     }
-    (run.path / "curves.png").write_bytes(curves_png(panels))
-    (run.path / "scores.png").write_bytes(scores_png(material))
-    for sample in shown:
-        for pane in (pane for pane in sample.panes if pane.drawn):
-            (run.samples / pane.file).write_bytes(pane.png)
     html, markdown = templates("report"), markdown_templates("report")
-    (run.path / "report.md").write_text(markdown.get_template("report.md.j2").render(page), encoding="utf-8")
-    run.report.write_text(html.get_template("report.html.j2").render(page), encoding="utf-8")
+    files = {
+        run.path / "curves.png": curves_png(panels),
+        run.path / "scores.png": scores_png(material),
+        **{run.samples / pane.file: pane.png for sample in shown for pane in sample.panes if pane.drawn},
+        run.path / "report.md": markdown.get_template("report.md.j2").render(page).encode(),
+        run.report: html.get_template("report.html.j2").render(page).encode(),
+    }
+    for path, content in files.items():
+        with replaced(path) as temporary:
+            temporary.write_bytes(content)
     return run.report

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import random
-import re
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from segkit.tensor_file import Unsavable, read_state, write_state
 from segkit.testing.check import require
 
 
@@ -39,28 +40,23 @@ def global_seed(seed: int) -> Iterator[Callable[[], list[str]]]:
 
 
 def saved_and_loaded(state: dict[str, Any], what: str) -> dict[str, Any]:
-    """A state as a resumed run finds it: written by `torch.save`, read without running any code of the file.
+    """A state as a resumed run finds it: plain data and tensors, whose file holds no code.
 
     Args:
         state: of an optimiser or a schedule.
         what: it is, for messages.
 
     Raises:
-        ContractError: if it cannot be written or read so.
+        ContractError: if it cannot be written so.
     """
-    file = io.BytesIO()
     hint = "keep numbers, words, tensors, lists and dicts of them; a torch schedule saves its attributes"
-    try:
-        torch.save(state, file)
-    except Exception as error:  # pickle.PicklingError, AttributeError, TypeError: as the object has it
-        require(False, f"the state of the {what} cannot be saved: {str(error).splitlines()[0]}", hint)
-    file.seek(0)
-    try:
-        loaded: dict[str, Any] = torch.load(file, weights_only=True)
-    except Exception as error:
-        foreign = re.search(r"GLOBAL (\S+)", str(error))
-        reason = f"it holds {foreign[1]}" if foreign else str(error).splitlines()[0]
-        require(False, f"the state of the {what} cannot be loaded as plain data: {reason}", hint)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "state.safetensors"
+        try:
+            write_state(file, state)
+        except Unsavable as error:
+            require(False, f"the state of the {what} cannot be saved: {error}", hint)
+        loaded: dict[str, Any] = read_state(file)
     return loaded
 
 

@@ -263,7 +263,7 @@ def test_read_only_folder_is_told_and_used(photographs, reads, monkeypatch):
     def read_only(*_, **__):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
-    monkeypatch.setattr("segkit.data.locks.os.open", read_only)
+    monkeypatch.setattr("segkit.locks.os.open", read_only)
     prepared = cached(photographs)
     monkeypatch.undo()
     assert prepared.warnings == (warning(photographs, "Read-only file system"),)
@@ -369,7 +369,7 @@ def test_two_builders_at_once_decode_once_and_are_both_right(photographs):
 
 
 def test_builders_without_locks_are_both_right(photographs, monkeypatch):
-    monkeypatch.setattr("segkit.data.locks.fcntl", None)
+    monkeypatch.setattr("segkit.locks.fcntl", None)
     first, second = cache_in(photographs), cache_in(photographs)
     samples = found(photographs)
     good = prepare(samples, SIZE, BINARY, 3)

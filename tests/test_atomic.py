@@ -1,0 +1,40 @@
+"""Files appear whole or not at all."""
+
+import pytest
+
+from segkit.atomic import replaced, sweep
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_a_file_is_replaced_when_it_is_whole(tmp_path, durable):
+    file = tmp_path / "file"
+    file.write_text("old")
+    with replaced(file, durable=durable) as temporary:
+        temporary.write_text("new")
+        assert file.read_text() == "old"
+    assert file.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_failure_leaves_the_old_file_alone(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("old")
+
+    def write():
+        with replaced(file) as temporary:
+            temporary.write_text("ne")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write()
+    assert (file.read_text(), list(tmp_path.iterdir())) == ("old", [file])
+
+
+def test_what_killed_processes_leave_is_swept(tmp_path):
+    (tmp_path / "samples").mkdir()
+    left = [tmp_path / ".report.html.123", tmp_path / "samples" / ".1_image.png.4"]
+    kept = [tmp_path / ".lock", tmp_path / "report.html", tmp_path / ".hidden", tmp_path / "a.7"]
+    for file in left + kept:
+        file.write_text("")
+    sweep(tmp_path)
+    assert [file.exists() for file in left + kept] == [False] * 2 + [True] * 4

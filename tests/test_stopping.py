@@ -1,0 +1,79 @@
+"""What a signal does, and when."""
+
+import os
+import signal
+
+import pytest
+
+from segkit.stopping import heard, held_back, leave_to_the_parent
+
+ASKING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1]
+
+
+@pytest.fixture(autouse=True)
+def as_it_was():
+    former = {number: signal.getsignal(number) for number in ASKING}
+    yield
+    for number, handler in former.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", ASKING)
+def test_a_signal_interrupts_at_once_where_nobody_looks(number):
+    with heard() as stop:
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), number)
+        assert not stop.asked
+
+
+@pytest.mark.parametrize("number", ASKING)
+def test_a_signal_is_noted_in_good_time_and_interrupts_when_it_comes_again(number):
+    told = []
+    with heard(lambda: told.append(1)) as stop, stop.in_good_time():
+        os.kill(os.getpid(), number)
+        assert stop.asked
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), number)
+    assert told == [1]
+
+
+def test_different_signals_ask_for_the_same_thing():
+    """Ctrl-C reaches all processes of a terminal, and torchrun sends SIGTERM after it."""
+    told = []
+    with heard(lambda: told.append(1)) as stop, stop.in_good_time():
+        for number in ASKING:
+            os.kill(os.getpid(), number)
+        assert stop.asked
+    assert told == [1]
+
+
+def test_after_the_good_time_a_signal_interrupts_again():
+    with heard() as stop:
+        with stop.in_good_time():
+            pass
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_what_is_ignored_stays_ignored_and_all_is_as_it_was_in_the_end():
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup has it
+    former = signal.getsignal(signal.SIGTERM)
+    with heard() as stop:
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert not stop.asked
+        assert signal.getsignal(signal.SIGTERM) != former
+    assert signal.getsignal(signal.SIGTERM) == former
+
+
+def test_held_back_signals_come_in_the_end():
+    with heard() as stop, stop.in_good_time():
+        with held_back():
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert not stop.asked
+        assert stop.asked
+
+
+def test_workers_leave_it_to_the_parent():
+    leave_to_the_parent()
+    for number in ASKING:
+        os.kill(os.getpid(), number)
