@@ -47,7 +47,7 @@ def run(
 ) -> Iterator[Event]:
     """Run a recipe from data to report.
 
-    A run that fails, is interrupted or killed leaves a directory from which `segkit.resume` goes on; it is
+    A run that fails, is interrupted or killed leaves a directory from which `segkit resume` goes on; it is
     complete once there is a `summary.json`. Where the recipe asks for several processes, they are started
     here, unless a launcher has started this one as one of them.
 

@@ -17,8 +17,8 @@ from .small_runs import RECIPE, recipe
 # Rooms that `run` imports, and that tell of a run without changing what comes out of it.
 TELLING = {
     "atomic", "checkpoint", "child", "digests", "environment", "errors", "events", "home", "identity",
-    "journal", "locks", "malloc", "opening", "palette", "plugins", "processes", "report", "run_dir", "samples",
-    "stopping", "summary", "tensor_file", "thumbnails",
+    "journal", "locks", "malloc", "opening", "palette", "plugins", "processes", "report", "run_dir",
+    "samples", "stopping", "summary", "tensor_file", "thumbnails",
 }  # fmt: skip
 
 

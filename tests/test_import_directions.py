@@ -104,7 +104,7 @@ ALLOWED: dict[str, set[str]] = {
         "recipe",
     },
     "scaffold": {"errors", "plugins", "registry"},
-    "testing": {*LOW, "data", "dry_run", "model", "optim", "plugins", "recipe", "registry"},
+    "testing": {*LOW, "data", "dry_run", "model", "optim", "plugins", "recipe", "registry", "tensor_file"},
     "check": {
         *LOW,
         "assemble",

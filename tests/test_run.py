@@ -222,7 +222,8 @@ def test_diverging_run_says_where_and_leaves_what_it_has(tmp_path):
     ):
         list(run(diverging, tmp_path / "runs"))
     directory = RunDir(tmp_path / "runs" / "small" / "001")
-    assert files_of(directory) == {"recipe.yaml", "environment.json"}
+    assert files_of(directory) == {"recipe.yaml", "environment.json", "metrics.jsonl"}
+    assert directory.read_epochs() == []
     with pytest.raises(SegkitError, match="this run has not ended"):
         RunDir.open(directory.path)
 

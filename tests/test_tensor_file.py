@@ -19,8 +19,8 @@ def file(tmp_path):
 def test_plain_data_comes_back_in_kind(file):
     state = {
         "none": None, "true": True, "whole": 10**30, "exact": 0.1 + 0.2, "word": "\u00e4 [1]", 3: "a number",
-        "list": [1, [], {}], "tuple": (1, (2.5,)), "counter": Counter({30: 2}), "dict": {"a": ["tensor", "0"]},
-        "inf": -math.inf, "numpy": np.float32(0.5), "count": np.int64(7),
+        "list": [1, [], {}], "tuple": (1, (2.5,)), "counter": Counter({30: 2}),
+        "dict": {"a": ["tensor", "0"]}, "inf": -math.inf, "numpy": np.float32(0.5), "count": np.int64(7),
     }  # fmt: skip
     write_state(file, state)
     found = read_state(file)
