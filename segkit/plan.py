@@ -32,6 +32,7 @@ class Wanted:
         run: its directory, where it is finished.
         recipe: what to train, where it comes from a recipe.
         identity: of that recipe.
+        begun: the directory of a run of it that was interrupted, and can go on.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Wanted:
     run: RunDir | None = None
     recipe: Recipe | None = None
     identity: Identity | None = None
+    begun: RunDir | None = None
 
     @property
     def label(self) -> str:
@@ -155,7 +157,8 @@ def _add(wanted: list[Wanted], recipe: Recipe, known: _Known, notes: list[str]) 
     scored = Scored(
         recipe.name, plain["data"], plain["metrics"], _scored_names(recipe), code=identity.metrics
     )
-    wanted.append(Wanted(recipe.name, scored, run, recipe, identity))
+    begun = None if run else known.begun(identity, recipe.name)
+    wanted.append(Wanted(recipe.name, scored, run, recipe, identity, begun))
 
 
 def _scored_names(recipe: Recipe) -> list[str]:
@@ -169,7 +172,7 @@ def _first_metric(wanted: Sequence[Wanted]) -> str:
 
 
 class _Known:
-    """The finished runs of a folder, by their identity.
+    """The runs of a folder, by their identity.
 
     Args:
         folder: of all runs.
@@ -177,14 +180,21 @@ class _Known:
 
     def __init__(self, folder: Path) -> None:
         self._runs: list[tuple[dict[str, Any], RunDir]] = []
+        self._begun: list[tuple[dict[str, Any], RunDir]] = []
         for file in sorted(folder.glob("*/*/environment.json")):
             run = RunDir(file.parent)
-            if run.summary.is_file() and (identity := _read(file).get("identity")):
-                self._runs.append((identity, run))
+            if identity := _read(file).get("identity"):
+                (self._runs if run.summary.is_file() else self._begun).append((identity, run))
 
     def run_of(self, identity: Identity) -> RunDir | None:
         """The run of the same experiment and seed."""
         return next((run for known, run in self._runs if known == identity.as_json()), None)
+
+    def begun(self, identity: Identity, recipe: str) -> RunDir | None:
+        """A run of that name that was interrupted, that no other process works on, and that can go on."""
+        same = [run for known, run in self._begun if known == identity.as_json()]
+        named = [run for run in same if run.path.parent.name == recipe and run.recipe.is_file()]
+        return next((run for run in reversed(named) if run.is_free()), None)
 
     def look_alike(self, identity: Identity) -> str:
         """A sentence about a run of the same recipe and seed that is another experiment; or nothing."""

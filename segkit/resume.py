@@ -67,12 +67,17 @@ def resume(
             where=str(run),
             hint=f"the plugins as they were then; or segkit run {directory.recipe} begins anew",
         )
-    yield from resume_recipe(recipe, run, progress, stop or Stop())
+    yield from resume_recipe(recipe, run, progress, stop)
 
 
-def resume_recipe(recipe: Recipe, run: Path, progress: Progress, stop: Stop) -> Iterator[Event]:
-    """Go on with a run whose recipe is open already; its plugins are loaded."""
-    return in_processes("segkit.resume:resume_recipe", _resume, recipe, run, progress, stop)
+def resume_recipe(
+    recipe: Recipe,
+    run: Path,
+    progress: Progress = lambda label, done, total: None,
+    stop: Stop | None = None,
+) -> Iterator[Event]:
+    """Go on with a run whose recipe is open already, and whose plugins are loaded; see `resume`."""
+    return in_processes("segkit.resume:resume_recipe", _resume, recipe, run, progress, stop or Stop())
 
 
 def _resume(recipe: Recipe, run: Path, fabric: Fabric, progress: Progress, stop: Stop) -> Iterator[Event]:

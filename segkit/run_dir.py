@@ -133,6 +133,14 @@ class RunDir:
                 hint="wait until it has ended, or stop it with Ctrl-C or kill: it saves what it has done",
             ) from None
 
+    def is_free(self) -> bool:
+        """Whether no process holds it, and this one could."""
+        try:
+            with self.held():
+                return True
+        except (SegkitError, OSError):
+            return False
+
     @contextmanager
     def written(self) -> Iterator[None]:
         """The body writes to the directory; what the system says of a full disk becomes an error of words.

@@ -88,7 +88,7 @@ def study(
 ) -> Iterator[StudyEvent]:
     """Train and measure what a plan lacks, and compare.
 
-    A finished run stays finished: interrupted and started again, a study goes on with the next one.
+    A finished run stays finished, and an interrupted one goes on: so does a study that is started again.
 
     Args:
         plan: as `make_plan` gives it.
@@ -144,7 +144,8 @@ def _train(missing: Sequence[Wanted], runs: Path, jobs: int) -> Generator[StudyE
     """Train each in a process of its own, so that none knows of the others; their directories, in order."""
     directories: dict[int, RunDir] = {}
     problems: list[Problem] = []
-    calls = [(text, runs) for text in _texts(missing)]
+    begun = [wanted.begun.path if wanted.begun else None for wanted in missing]
+    calls = [(text, runs, path) for text, path in zip(_texts(missing), begun, strict=True)]
     for number, event in in_children("segkit.study:train_one", calls, at_once=jobs):
         label = missing[number].label
         if isinstance(event, SegkitError):
@@ -195,12 +196,14 @@ def check_each(texts: Sequence[str]) -> Iterator[SegkitError]:
         yield SegkitError.of(problems)
 
 
-def train_one(text: str, runs: Path) -> Iterator[Event]:
-    """In a child: run a complete recipe."""
+def train_one(text: str, runs: Path, begun: Path | None) -> Iterator[Event]:
+    """In a child: run a complete recipe, or go on with a run of it that was interrupted."""
+    from segkit.resume import resume_recipe
     from segkit.run import run
 
+    recipe = load_dumped(text)
     with heard() as stop:
-        yield from run(load_dumped(text), runs, stop=stop)
+        yield from resume_recipe(recipe, begun, stop=stop) if begun else run(recipe, runs, stop=stop)
 
 
 def measure_one(run: Path, plugins: Sequence[Path]) -> Iterator[None]:

@@ -81,6 +81,7 @@ ALLOWED: dict[str, set[str]] = {
         "plugins",
         "recipe",
         "registry",
+        "resume",
         "run",
         "run_dir",
         "stopping",

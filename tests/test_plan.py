@@ -1,10 +1,12 @@
 """Which runs a comparison needs."""
 
 import json
+from contextlib import contextmanager
 
 import pytest
 
 from segkit.errors import SegkitError
+from segkit.locks import Taken
 from segkit.plan import make_plan
 
 from .small_runs import RECIPE, finished
@@ -98,10 +100,33 @@ def test_a_run_on_other_images_is_told_of(plan, folder, tmp_path):
     )
 
 
-def test_a_run_that_has_not_ended_is_not_taken(plan, folder, tmp_path):
+def test_a_run_that_has_not_ended_is_to_go_on(plan, folder, tmp_path):
     run = changed(folder, tmp_path)
     (run / "summary.json").unlink()
-    assert len(plan("small.yaml", runs=tmp_path).missing) == 1
+    (wanted,) = plan("small.yaml", runs=tmp_path).missing
+    assert wanted.begun.path == run
+    assert not wanted.begun.lock.exists()
+
+
+def test_a_run_that_is_at_work_is_left_alone(plan, folder, tmp_path, monkeypatch):
+    run = changed(folder, tmp_path)
+    (run / "summary.json").unlink()
+
+    @contextmanager
+    def taken(file):
+        raise Taken("process 1")
+        yield
+
+    monkeypatch.setattr("segkit.run_dir.owned", taken)
+    (wanted,) = plan("small.yaml", runs=tmp_path).missing
+    assert wanted.begun is None
+
+
+def test_a_run_by_other_code_does_not_go_on(plan, folder, tmp_path):
+    run = changed(folder, tmp_path, identity={"code": "0"})
+    (run / "summary.json").unlink()
+    (wanted,) = plan("small.yaml", runs=tmp_path).missing
+    assert wanted.begun is None
 
 
 def test_a_damaged_record_is_no_run(plan, folder, tmp_path):

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -11,6 +12,7 @@ from segkit import DECODERS, compare
 from segkit.errors import SegkitError, TrainingError
 from segkit.events import Measured, RunEnded, StudyPlanned, StudyProgressed
 from segkit.plugins import load
+from segkit.run_dir import RunDir
 
 from .costs import DECODER
 from .small_runs import RECIPE
@@ -132,8 +134,17 @@ def test_killed_in_the_middle_it_goes_on_where_it_stopped(folder, events):
         started.kill()
     first = folder / "killed/small-transposed_conv/001/summary.json"
     ended = first.stat().st_mtime_ns
+    begun = folder / "killed/small-thin/001/recipe.yaml"
+    with subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True) as started:
+        while not begun.is_file():
+            assert started.poll() is None
+            time.sleep(0.01)
+        started.kill()
+    while not RunDir(begun.parent).is_free():  # its own process hears of it when it next says something
+        time.sleep(0.01)
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
     assert "finished: 1 runs, not trained again\nto train: 1 runs" in done.stderr
+    assert [path.name for path in (folder / "killed/small-thin").iterdir()] == ["001"]
     assert first.stat().st_mtime_ns == ended
     assert len(list(folder.glob("killed/small-transposed_conv/*"))) == 1
     killed = json.loads((folder / "again/comparison.json").read_text(encoding="utf-8"))

@@ -75,6 +75,7 @@ def compare(
     from segkit.events import Compared
     from segkit.plan import make_plan
     from segkit.plugins import load_plugin, loaded_plugins
+    from segkit.stopping import heard
     from segkit.study import study
 
     quiet = quiet or json
@@ -84,7 +85,7 @@ def compare(
     if not quiet:
         console.say_plugins(loaded_plugins())
     command = shlex.join(["segkit", *sys.argv[1:]])
-    with console.StudyView(quiet=quiet) as view:
+    with console.StudyView(quiet=quiet) as view, heard():
         view.note("Looking for finished runs")
         plan = make_plan(
             targets, runs=runs, overrides=overrides or (), vary=vary or (), seeds=_numbers(seeds),
