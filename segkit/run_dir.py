@@ -16,7 +16,7 @@ import numpy as np
 import yaml
 from PIL import Image
 
-from segkit.atomic import replaced
+from segkit.atomic import replaced, sweep
 from segkit.contracts import Pixels
 from segkit.errors import SegkitError, TrainingError
 from segkit.events import EpochEnded
@@ -118,13 +118,15 @@ class RunDir:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Be the one process that writes to it while the body runs.
+        """Be the one process that writes to it while the body runs; what killed ones left half-written goes.
 
         Raises:
             SegkitError: if another is; says which one.
+            OSError: if nothing can be written to it.
         """
         try:
             with owned(self.lock):
+                sweep(self.path)
                 yield
         except Taken as taken:
             raise SegkitError(
