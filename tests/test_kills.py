@@ -1,4 +1,4 @@
-"""Whatever a kill leaves of a run, `resume` makes the same of it: docs/reliability has the kills themselves."""
+"""Whatever a kill leaves of a run, `resume` makes the same of it; docs/reliability has the kills."""
 
 import json
 import os
@@ -71,7 +71,7 @@ def left(tmp_path_factory):
 
 
 def test_all_that_is_written_is_written_beside_and_put_in_its_place(left):
-    directory, _, changes = left
+    changes = left[2]
     opened = {os.path.basename(place) for event, place in changes if event == "open"}
     assert {name for name in opened if not name.endswith(f".{os.getpid()}")} == {".lock", "metrics.jsonl"}
     assert {"environment.json", "recipe.yaml", "summary.json", "report.html"} < {
