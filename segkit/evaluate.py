@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from segkit.parallel import gather_dealt
+from segkit.torch_errors import scoring_explained
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -57,14 +58,18 @@ def evaluate(
         fabric: device and precision; metrics and loss are computed from logits of at least float32.
         progress: told the number of images scored so far.
         keep: given the logits of every batch of this process, for whoever wants more of them than scores.
+
+    Raises:
+        TrainingError: if memory runs out.
     """
     scored: list[tuple[Tensor, dict[str, Tensor]]] = []
     for batch in islice(batches, fabric.global_rank, None, fabric.world_size):
-        logits, target = predict_logits(model, batch.image, fabric), fabric.to_device(batch.target)
-        losses = torch.stack([loss(logits[i : i + 1], target[i : i + 1]) for i in range(len(logits))])
-        rows = {name: metric.rows(logits, target).double().cpu() for name, metric in metrics.items()}
-        scored.append((losses.double().cpu(), rows))
-        keep(logits)
+        with scoring_explained(len(batch.image)):
+            logits, target = predict_logits(model, batch.image, fabric), fabric.to_device(batch.target)
+            losses = torch.stack([loss(logits[i : i + 1], target[i : i + 1]) for i in range(len(logits))])
+            rows = {name: metric.rows(logits, target).double().cpu() for name, metric in metrics.items()}
+            scored.append((losses.double().cpu(), rows))
+            keep(logits)
         progress(batch.indices[-1] + 1)
     scored = gather_dealt(scored, fabric)
     tables = {name: torch.cat([rows[name] for _, rows in scored]) for name in metrics}

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from segkit.average import MovingAverage
 from segkit.errors import TrainingError
@@ -19,6 +18,7 @@ from segkit.events import EpochEnded, StepEnded
 from segkit.fabric import memory_order
 from segkit.parallel import Share, gather_batch, whole_batch
 from segkit.random_state import random_state, seed_everything, set_random_state
+from segkit.torch_errors import training_explained
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -200,20 +200,21 @@ def _train(
     batch: Batch,
     share: Share,
 ) -> float:
-    """One step on one batch, or none where the loss is not finite; the loss before it.
-
-    Several processes compute the loss of the whole batch, each with the gradient of its own images.
-    `backward` takes the mean of these, and their sum is wanted.
-    """
+    """One step on one batch, or none where the loss is not finite; the loss before it."""
     image, target = fabric.to_device((batch.image, batch.target))
-    with _explained():
-        with whole_batch(share):
-            logits = model(image.contiguous(memory_format=memory_order(settings)))
-        value = loss(gather_batch(logits, share), gather_batch(target, share))
-        current = value.item()
+    image = image.contiguous(memory_format=memory_order(settings))
+
+    def attempt(images: int) -> None:
+        model.zero_grad()
+        _add_gradients(model, loss, fabric, image[:images], target[:images], Share(images))
+        model.zero_grad()
+
+    # Several processes would wait for each other; and what the CPU's libraries keep is no free memory.
+    may_try = share.processes == 1 and image.device.type != "cpu"
+    with training_explained(len(image), attempt if may_try else None):
+        current = _add_gradients(model, loss, fabric, image, target, share)
         if not math.isfinite(current):
             return current
-        fabric.backward(value * share.processes)
         if settings.clip_grad_norm:
             # An infinite norm is not an error yet: 16-mixed leaves such a step out and scales down.
             fabric.clip_gradients(
@@ -227,28 +228,21 @@ def _train(
     return current
 
 
-@contextmanager
-def _explained() -> Iterator[None]:
-    """What torch raises while it computes, in the recipe's words, where these have an answer to it."""
-    try:
-        yield
-    except RuntimeError as error:
-        said = " ".join(str(error).splitlines()[:2]) or type(error).__name__
-        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in said:
-            problem = "the device has too little memory for a training step"
-            hint = "a smaller data.batch_size or data.size, or training.precision=bf16-mixed"
-        elif "does not have a deterministic implementation" in said:
-            operation = said.split(" does not")[0]
-            problem = f"training.deterministic: {operation} has no deterministic form on this device"
-            hint = "training.deterministic=false, or another loss or decoder"
-        elif type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
-            problem, hint = (
-                f"training.compile: the model cannot be compiled: {said}",
-                "training.compile=false",
-            )
-        else:
-            raise
-        raise TrainingError(problem, hint=hint) from error
+def _add_gradients(
+    model: nn.Module, loss: Loss, fabric: Fabric, image: Tensor, target: Tensor, share: Share
+) -> float:
+    """Add the gradients of some images, unless the loss is not finite; the loss.
+
+    Several processes compute the loss of the whole batch, each with the gradient of its own images.
+    `backward` takes the mean of these, and their sum is wanted.
+    """
+    with whole_batch(share):
+        logits = model(image)
+    value = loss(gather_batch(logits, share), gather_batch(target, share))
+    current = value.item()
+    if math.isfinite(current):
+        fabric.backward(value * share.processes)
+    return current
 
 
 def _out_of_patience(learner: Learner, settings: TrainingSettings) -> bool:

@@ -10,6 +10,7 @@ from torch import nn
 from segkit.assemble import assemble
 from segkit.contracts import Metric, Task
 from segkit.data.batches import Batch, EvalBatches
+from segkit.errors import TrainingError
 from segkit.evaluate import evaluate, predict_logits, predict_mask
 
 from .small_runs import recipe
@@ -86,6 +87,17 @@ def test_undefined_scores_stay_out_of_the_mean():
     assert (first, third) == (10, 30)
     assert math.isnan(second)
     assert done == [2, 3]
+
+
+def test_too_little_memory_is_said_in_the_words_of_the_recipe():
+    def large(logits, target):
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory")
+
+    message = (
+        "the device has too little memory to score 2 images at once\n  try: a smaller data.eval_batch_size"
+    )
+    with pytest.raises(TrainingError, match=message):
+        evaluate(Pixel(), batches(110, 120), {}, large, FABRIC)
 
 
 def test_model_is_scored_and_left_in_evaluation_mode():

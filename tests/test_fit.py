@@ -193,10 +193,6 @@ def test_loss_that_is_not_finite_names_epoch_step_and_images(value):
     ("raised", "text"),
     [
         (
-            torch.OutOfMemoryError("CUDA out of memory."),
-            "the device has too little memory for a training step",
-        ),
-        (
             RuntimeError("max_pool_backward does not have a deterministic implementation, but you set"),
             "training.deterministic: max_pool_backward has no deterministic form on this device",
         ),
@@ -208,6 +204,18 @@ def test_what_torch_raises_is_said_in_the_words_of_the_recipe(raised, text):
 
     with pytest.raises(TrainingError, match=text):
         trained(learner_for(segmenter()), [0.1], loss=broken)
+
+
+def test_too_little_memory_names_the_batch():
+    def large(logits, target):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    message = (
+        "^the device has too little memory for a training step of 6 images\n"
+        "  try: a smaller data.batch_size, a smaller data.size, or training.precision=bf16-mixed$"
+    )
+    with pytest.raises(TrainingError, match=message):
+        trained(learner_for(segmenter()), [0.1], loss=large, batch_size=6)
 
 
 def test_other_errors_stay_what_they_are():
