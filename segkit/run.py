@@ -26,10 +26,11 @@ from segkit.parallel import any_process, gather_dealt, told_once
 from segkit.processes import launch, place_here
 from segkit.recipe import Recipe, dump_recipe, entry_for
 from segkit.report import write_report
-from segkit.run_dir import RunDir, cannot_write
+from segkit.run_dir import RunDir
 from segkit.samples import mask_palette, pick_samples, predicted_masks, thumbnails
 from segkit.stopping import Stop
 from segkit.summary import summarise
+from segkit.system_errors import cannot_write
 from segkit.thumbnails import write_thumbnails
 
 if TYPE_CHECKING:

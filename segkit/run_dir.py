@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import errno
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,9 +17,10 @@ from PIL import Image
 
 from segkit.atomic import replaced, sweep
 from segkit.contracts import Pixels
-from segkit.errors import SegkitError, TrainingError
+from segkit.errors import SegkitError
 from segkit.events import EpochEnded
 from segkit.locks import Taken, owned
+from segkit.system_errors import cannot_write
 
 
 @dataclass(frozen=True)
@@ -267,24 +267,6 @@ class RunDir:
                 ScoredSample(**entry, pixels=image, truth=maps["truth"], prediction=maps["prediction"])
             )
         return samples
-
-
-def cannot_write(error: OSError, place: Path, again: str) -> TrainingError:
-    """What the system says of a file that it does not write, in words.
-
-    Args:
-        error: as it was raised.
-        place: what was written to, where the error names no file.
-        again: what to do when the reason is mended.
-    """
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    cure = "make room there" if full else "see to it that it can be written to"
-    reason = error.strerror or str(error) or type(error).__name__
-    return TrainingError(
-        f"this cannot be written: {reason}",
-        where=str(error.filename or place),
-        hint=f"{cure}; then {again}",
-    )
 
 
 def _line(event: EpochEnded) -> str:

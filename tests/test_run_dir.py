@@ -46,7 +46,7 @@ def test_folder_that_is_no_run(tmp_path):
 def test_run_that_has_not_ended(tmp_path):
     run = RunDir.create(tmp_path, "small")
     run.write_recipe("name: small\n")
-    with pytest.raises(SegkitError, match=r"this run has not ended\n  try: run its recipe\.yaml again"):
+    with pytest.raises(SegkitError, match=r"this run has not ended\n  try: segkit resume .* goes on with it"):
         RunDir.open(run.path)
     run.write_summary({"status": "complete"})
     assert RunDir.open(run.path).read_summary() == {"status": "complete"}
