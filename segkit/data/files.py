@@ -123,19 +123,15 @@ def read_header(path: Path) -> Header:
         return Header(image.format in LOSSY, image.mode, extent, orientation)
 
 
-def count_values(path: Path) -> dict[int, int] | None:
-    """How many pixels of a grey or palette image have each value; None if its colours say what it means.
+def read_values(path: Path) -> npt.NDArray[np.integer] | None:
+    """The values of a grey or palette image, (H, W), whatever they mean; None if it is in colour.
 
     Raises:
         DataError: if the file is missing or damaged.
     """
     with _opened(path) as image:
-        image.load()
-        values = np.asarray(image) if image.mode == "P" else _grey(image)
-        if values is None:
-            return None
-        found, counts = np.unique(values, return_counts=True)
-        return dict(zip(found.tolist(), counts.tolist(), strict=True))
+        image = _upright(image)
+        return np.asarray(image) if image.mode == "P" else _grey(image)
 
 
 def _read_mask(path: Path, task: Task, colours: Colours | None, thin: _Thin) -> tuple[Pixels, Extent]:

@@ -49,7 +49,7 @@ def pairs_in(
         there are no pairs at all, what may be the reason.
     """
     try:
-        mask_files, image_files = _images_in(masks), _images_in(images)
+        mask_files, image_files = images_in(masks), images_in(images)
     except DataError as error:
         return [], [*error.problems]
     before, after = map(re.escape, pattern.split("{name}"))
@@ -81,6 +81,20 @@ def sample(
     return Sample(name, read, read.files, read_at=read, variant="")
 
 
+def images_in(folder: Path) -> list[Path]:
+    """The image files of a folder and of those inside it, by name; hidden ones left out.
+
+    Raises:
+        DataError: if there is no such folder.
+    """
+    if not folder.is_dir():
+        raise DataError("there is no such folder", where=str(folder), kind="missing")
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())
+    return sorted(
+        path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+
+
 def check_extent(image: tuple[int, ...], mask: tuple[int, ...], image_file: str, mask_file: str) -> None:
     """Refuse a mask of another size than its image.
 
@@ -97,16 +111,6 @@ def check_extent(image: tuple[int, ...], mask: tuple[int, ...], image_file: str,
         (height, width), (mask_height, mask_width) = image[:2], mask[:2]
         problem = f"the mask is {mask_width}x{mask_height} pixels, its image {width}x{height}"
         raise DataError(problem, where=mask_file, hint=f"the image is {image_file}", kind="size")
-
-
-def _images_in(folder: Path) -> list[Path]:
-    """The image files of a folder and of those inside it, by name; hidden ones left out."""
-    if not folder.is_dir():
-        raise DataError("there is no such folder", where=str(folder), kind="missing")
-    found = (path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())
-    return sorted(
-        path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
 
 
 def _by_name(folder: Path, paths: Sequence[Path]) -> tuple[dict[str, Path], list[Problem]]:
