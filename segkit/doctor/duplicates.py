@@ -11,12 +11,11 @@ from PIL import Image
 
 from segkit.contracts import Pixels
 from segkit.doctor.fault import Fault, Severity
-from segkit.doctor.look import Look
+from segkit.doctor.look import FLAT, Look
 
 # What two versions of one picture differ by at most, and two pictures at least: docs/check_data.md.
-MOST_BITS = 8  # of 64 in the difference hash
-LEAST_CORRELATION = 0.98  # of the thumbnails
-_FLAT = 8  # of 255: without contrast there is nothing to compare
+MOST_BITS = 10  # of 64 in the difference hash
+LEAST_CORRELATION = 0.97  # of the thumbnails
 _AT_ONCE = 1 << 22  # pairs that are compared at once: bounds the memory
 
 _ACROSS = "keep it in one split: a model is scored on what it has learned by heart"
@@ -24,10 +23,10 @@ _WITHIN = "keep one of them, unless it shall count more"
 
 
 def duplicate_faults(looks: Sequence[Look]) -> Iterator[Fault]:
-    """Groups of the same pixels, then groups of nearly the same."""
+    """Groups of the same pixels, then groups of nearly the same; images that show nothing are left out."""
     together: dict[bytes, list[Look]] = defaultdict(list)
     for look in looks:
-        if look.image:
+        if look.image and look.image.spread >= FLAT:
             together[look.image.digest].append(look)
     for group in together.values():
         if len(group) > 1:
@@ -78,7 +77,7 @@ def _alike(thumbs: Sequence[Pixels]) -> list[list[int]]:
 
 def _pairs(thumbs: Pixels) -> Iterator[tuple[int, int]]:
     """Pairs (N, pixels) -> (i, j) whose hashes are near, and whose thumbnails go together."""
-    shown = np.flatnonzero(np.ptp(thumbs, axis=1) >= _FLAT) if len(thumbs) else np.array([], int)
+    shown = np.flatnonzero(np.ptp(thumbs, axis=1) >= FLAT) if len(thumbs) else np.array([], int)
     hashes = np.array([difference_hash(thumb) for thumb in thumbs[shown]], np.uint64)
     rows = max(1, _AT_ONCE // max(len(shown), 1))
     for start in range(0, len(shown), rows):

@@ -6,9 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from segkit.doctor.fault import Fault
-from segkit.doctor.look import Look
+from segkit.doctor.look import FLAT, Look
 
-_FLAT = 8  # of 255: an image whose pixels differ by less shows nothing
 _RARE = 0.1  # a mode that fewer images have is worth a look
 _USUAL = {"L", "RGB", "P", "RGBA", "1"}
 
@@ -16,7 +15,7 @@ _USUAL = {"L", "RGB", "P", "RGBA", "1"}
 def image_faults(looks: Sequence[Look]) -> Iterator[Fault]:
     """Images that show nothing, that a tag turns, or that are stored otherwise than the others."""
     for look in looks:
-        if look.image and look.image.spread < _FLAT:
+        if look.image and look.image.spread < FLAT:
             message = "the image shows nothing: all of its pixels are alike"
             yield Fault("blank", "warning", (look.file,), message, "take it away with its mask")
         if look.image and _may_be_turned(look):

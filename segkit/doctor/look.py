@@ -25,6 +25,7 @@ Progress = Callable[[str, int, int], None]
 
 LARGEST = 512  # pixels of the longer side: larger images are judged at this size
 THUMB = 32  # pixels of a side: what two images are compared by
+FLAT = 8  # of 255: an image whose pixels differ by less shows nothing
 _AT_ONCE = 512  # samples that wait for a thread
 
 

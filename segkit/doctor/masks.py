@@ -9,6 +9,7 @@ from itertools import chain
 import numpy as np
 
 from segkit.contracts import Task
+from segkit.doctor.duplicates import correlations
 from segkit.doctor.fault import Fault
 from segkit.doctor.look import Look, MaskLook
 
@@ -16,6 +17,8 @@ from segkit.doctor.look import Look, MaskLook
 # none: over ISIC 2016, the border's share never exceeds the centre's by more than 0.01 (docs/check_data.md).
 _BORDER, _MORE_THAN_CENTRE = 0.5, 0.1
 _USUAL_BORDER = 0.25  # where foreground often touches the border, nothing can be said
+_SPECK = 32  # pixels: smaller shapes are the same by chance
+_VERSION = 0.9  # correlation of two versions of an image, or of two frames of a film
 _LEAST = 20  # places where a value stands between two others; fewer are chance
 
 
@@ -95,14 +98,19 @@ def _blended(looks: Sequence[Look], task: Task) -> Iterator[Fault]:
 
 
 def _same_masks(looks: Sequence[Look]) -> Iterator[Fault]:
-    """One mask for several images that are not copies of each other; empty and full ones are no copies."""
+    """One mask for several images that are not versions of each other; plain ones and specks say nothing."""
     together: dict[bytes, list[Look]] = defaultdict(list)
     for look in looks:
-        if look.mask and sum(count > 0 for count in look.mask.counts) > 1:
+        if look.mask and sorted(look.mask.counts)[-2:][0] >= _SPECK:
             together[look.mask.digest].append(look)
     for group in together.values():
-        images = {look.image.digest for look in group if look.image}
-        if len(images) > 1:
+        if len(group) > 1 and not _show_the_same(group):
             files = tuple(chain.from_iterable(look.masks for look in group))
             message = f"{len(group)} different images have this same mask"
             yield Fault("same_mask", "warning", files, message, "was one saved under the other's name?")
+
+
+def _show_the_same(looks: Sequence[Look]) -> bool:
+    thumbs = np.array([look.image.thumb for look in looks if look.image]).reshape(len(looks), -1)
+    alike = correlations(thumbs[:1].repeat(len(thumbs), axis=0), thumbs)
+    return bool((alike >= _VERSION).all())

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from segkit.data.files import read_values
-from segkit.doctor.areas import core
 from segkit.doctor.fault import KINDS, Fault
 from segkit.doctor.look import Look, header_of
 from segkit.errors import DataError, Problem
 
-_THIN = 0.2  # of the pixels of odd values may lie away from every edge, where edges were blended
+_FLAT = 0.2  # of the pixels of odd values may lie in areas of their own, where edges were blended
 
 
 def source_faults(problems: Sequence[Problem]) -> Iterator[Fault]:
@@ -70,4 +70,12 @@ def _is_blended(file: Path) -> bool:
         return False
     low, high = sorted(found[np.argsort(counts)[-2:]].tolist())
     odd = (values > low) & (values < high)
-    return bool(odd.any()) and core(odd).sum() < _THIN * odd.sum()
+    return bool(odd.any()) and (odd & _is_flat(values)).sum() < _FLAT * odd.sum()
+
+
+def _is_flat(values: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
+    """(H, W): the pixels that are as all four neighbours; a class fills areas, a blended edge has slopes."""
+    padded = np.pad(values, 1, mode="edge")
+    beside = (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:])
+    flat: npt.NDArray[np.bool_] = np.logical_and.reduce([values == other for other in beside])
+    return flat

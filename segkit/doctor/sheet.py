@@ -8,12 +8,12 @@ from itertools import chain, groupby, zip_longest
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from segkit.contracts import Pixels, Sample, Task
 from segkit.data.files import read_image_at
 from segkit.digests import replaced
-from segkit.doctor.areas import core
 from segkit.doctor.examine import Examination
 from segkit.doctor.fault import Fault
 from segkit.doctor.look import header_of, read_small
@@ -61,7 +61,7 @@ def draw_sheet(found: Examination) -> Image.Image:
     tiles = [*_chosen(found.faults, samples)][:MOST]
     rows = max(1, -(-len(tiles) // COLUMNS))
     width, height = PICTURE + GAP, PICTURE + TEXT + GAP
-    sheet = Image.new("RGB", (COLUMNS * width + GAP, rows * height + GAP), _PAPER)
+    sheet = Image.new("RGB", (min(COLUMNS, max(2, len(tiles))) * width + GAP, rows * height + GAP), _PAPER)
     for number, (fault, name) in enumerate(tiles):
         corner = GAP + number % COLUMNS * width, GAP + number // COLUMNS * height
         with warnings.catch_warnings():
@@ -129,7 +129,15 @@ def _outlined(image: Pixels, mask: Pixels, task: Task) -> Image.Image:
 def _draw_line(picture: Pixels, inside: Pixels, size: tuple[int, int], colour: Pixels) -> None:
     """Around what is set, two pixels wide; along the picture's border too, so that a full mask is seen."""
     fitted = np.asarray(Image.fromarray(inside).resize(size, Image.Resampling.NEAREST)).astype(bool)
-    picture[fitted & ~core(core(fitted))] = colour
+    picture[fitted & ~_core(_core(fitted))] = colour
+
+
+def _core(inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """The pixels that are set with all four neighbours; beyond the border nothing is."""
+    padded = np.pad(inside, 1)
+    around = (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:])
+    core: npt.NDArray[np.bool_] = np.logical_and.reduce([inside, *around])
+    return core
 
 
 def _fitted(picture: Image.Image) -> Image.Image:
