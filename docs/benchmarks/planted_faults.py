@@ -264,22 +264,32 @@ def _in_the_other_split(image: Path, ending: str = ".jpg") -> tuple[Path, Path]:
 
 
 def _other_image_s_mask(image: Path, mask: Path) -> tuple[Path, ...]:
-    """The next mask that is whole; the image is made as large as that."""
-    masks = sorted(mask.parent.glob("*.png"))
+    """The next mask that is whole, as its image is; the image is made as large as that. The last sort."""
+    masks = sorted(mask.parent.glob("*_Segmentation.png"))
     place = masks.index(mask)
     for other in masks[place + 1 :] + masks[:place]:
-        if _is_mask(other):
+        other_image = image.with_name(other.name.replace("_Segmentation.png", ".jpg"))
+        if _is_whole(other_image, other):
             shutil.copy(other, mask)
             Image.open(image).resize(Image.open(mask).size).save(image)
             return mask, other
     raise ValueError("no other mask is whole")
 
 
-def _is_mask(file: Path) -> bool:
+def _is_whole(image: Path, mask: Path) -> bool:
+    """Nothing was planted in the pair that would hide another fault."""
     try:
-        return set(np.unique(np.asarray(Image.open(file)))) == {0, 255}
+        values = np.asarray(Image.open(mask))
+        pixels = np.asarray(Image.open(image))
     except OSError:
         return False
+    speck = (values > 0).sum() < 100
+    return (
+        set(np.unique(values)) == {0, 255}
+        and values[0, 0] == 0
+        and not speck
+        and pixels.shape[:2] == values.shape
+    )
 
 
 def _grey(image: Path, mask: Path) -> tuple[Path, ...]:
@@ -319,10 +329,10 @@ SORTS: dict[str, tuple[str, Plant]] = {
     "copied at half the size": ("near_duplicate", _at_half_the_size),
     "copied, brightened": ("near_duplicate", _brightened),
     "copied, cropped by 3%": ("near_duplicate", _cropped),
-    "another image's mask": ("same_mask", _other_image_s_mask),
     "saved in grey": ("mode", _grey),
     "saved in CMYK": ("mode", _for_print),
     "black image": ("blank", _black),
+    "another image's mask": ("same_mask", _other_image_s_mask),
 }
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from segkit.doctor.look import Look, MaskLook
 _BORDER, _MORE_THAN_CENTRE = 0.5, 0.1
 _USUAL_BORDER = 0.25  # where foreground often touches the border, nothing can be said
 _SPECK = 32  # pixels: smaller shapes are the same by chance
-_VERSION = 0.9  # correlation of two versions of an image, or of two frames of a film
+_VERSION = 0.95  # correlation of two versions of an image, or of two frames of a film
 _LEAST = 20  # places where a value stands between two others; fewer are chance
 
 
