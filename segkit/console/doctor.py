@@ -27,12 +27,13 @@ def print_examination(found: Examination) -> None:
     """Print what a data set is taken for, a table of its faults, and each kind with files and what to try."""
     screen = Screen(sys.stdout)
     screen.prose(found.subject.about, "bold", hang=2)
-    screen.facts({"images": images_in_words(found.images) or "none"})
+    root = _common_folder(found.faults)
+    facts = {"images": images_in_words(found.images) or "none"}
+    screen.facts({**facts, "files below": root} if root else facts)
     screen.line()
     kinds = [[*some] for _, some in groupby(found.faults, key=lambda fault: (fault.severity, fault.kind))]
     if kinds:
         _print_table(screen, kinds)
-    root = _common_folder(found.faults)
     for faults in kinds:
         _print_kind(screen, faults, root)
     if found.ok:
@@ -58,11 +59,12 @@ def _print_table(screen: Screen, kinds: Sequence[Sequence[Fault]]) -> None:
 def _print_kind(screen: Screen, faults: Sequence[Fault], root: str) -> None:
     first = faults[0]
     screen.line(f"{first.severity}: {first.kind}", _STYLES[first.severity])
-    if root:
-        screen.line(f"  in {root}", "dim")
     shown = faults[:_MOST_FAULTS]
+    before = ""
     for fault, following in zip(shown, [*shown[1:], None], strict=True):
-        screen.prose(fault.message, indent=2, hang=2)
+        if fault.message != before or len(fault.files) > 1:
+            screen.prose(fault.message, indent=2, hang=2)
+        before = fault.message
         for file in fault.files[:_MOST_FILES]:
             screen.line(f"    {_below(file, root)}", "cyan")
         if (rest := len(fault.files) - _MOST_FILES) > 0:

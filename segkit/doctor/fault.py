@@ -59,6 +59,6 @@ class Fault:
 
 
 def told_in_order(faults: Sequence[Fault]) -> list[Fault]:
-    """Errors first, then by kind."""
+    """Errors first, then by kind; what is said of several stays together."""
     place: Mapping[str, int] = {kind: number for number, kind in enumerate(KINDS)}
-    return sorted(faults, key=lambda fault: (fault.severity != "error", place[fault.kind]))
+    return sorted(faults, key=lambda fault: (fault.severity != "error", place[fault.kind], fault.message))

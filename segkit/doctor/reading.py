@@ -13,6 +13,7 @@ from segkit.doctor.fault import KINDS, Fault
 from segkit.doctor.look import Look, header_of
 from segkit.errors import DataError, Problem
 
+_FAR = 16  # numbers of classes are near each other, black and white are not
 _FLAT = 0.2  # of the pixels of odd values may lie in areas of their own, where edges were blended
 
 
@@ -50,27 +51,28 @@ def _labels_fault(problem: Problem) -> Fault:
     header = header_of(Path(problem.file))
     if header and header.lossy:
         return Fault("jpeg_mask", "error", (problem.file,), problem.problem, problem.hint)
-    if _is_blended(Path(problem.file)):
-        message = f"the edges are blended, as by smooth resizing: {problem.problem}"
-        hint = "resize masks by the nearest pixel, or cut this one at half brightness"
+    if ends := _blended(Path(problem.file)):
+        message = f"values between {ends[0]} and {ends[1]} along the edges, as after smooth resizing or JPEG"
+        hint = "resize masks by the nearest pixel; cut this one halfway, and save it as PNG"
         return Fault("interpolated", "error", (problem.file,), message, hint)
     return Fault("labels", "error", (problem.file,), problem.problem, problem.hint)
 
 
-def _is_blended(file: Path) -> bool:
-    """Whether values between the two most frequent ones are there, and along edges only."""
+def _blended(file: Path) -> tuple[int, int] | None:
+    """The two most frequent values of a mask, where others lie between them, along edges only."""
     try:
         values = read_values(file)
     except DataError:
-        return False
+        return None
     if values is None:
-        return False
+        return None
     found, counts = np.unique(values, return_counts=True)
-    if len(found) < 3 or int(found[-1]) - int(found[0]) < 16:
-        return False
+    if len(found) < 3 or int(found[-1]) - int(found[0]) < _FAR:
+        return None
     low, high = sorted(found[np.argsort(counts)[-2:]].tolist())
     odd = (values > low) & (values < high)
-    return bool(odd.any()) and (odd & _is_flat(values)).sum() < _FLAT * odd.sum()
+    slopes = odd.any() and (odd & _is_flat(values)).sum() < _FLAT * odd.sum()
+    return (low, high) if slopes else None
 
 
 def _is_flat(values: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
