@@ -11,7 +11,7 @@ from PIL import Image
 
 from segkit.contracts import Pixels
 from segkit.doctor.fault import Fault, Severity
-from segkit.doctor.look import FLAT, Look
+from segkit.doctor.look import FLAT, THUMB, Look
 
 # What two versions of one picture differ by at most, and two pictures at least: docs/check_data.md.
 MOST_BITS = 10  # of 64 in the difference hash
@@ -66,7 +66,7 @@ def _alike(thumbs: Sequence[Pixels]) -> list[list[int]]:
             leader[index] = index = leader[leader[index]]
         return index
 
-    for first, second in _pairs(np.array(thumbs).reshape(len(thumbs), -1)):
+    for first, second in _pairs(np.array(thumbs, np.uint8).reshape(len(thumbs), THUMB * THUMB)):
         low, high = sorted((lead(first), lead(second)))
         leader[high] = low
     groups: dict[int, list[int]] = defaultdict(list)
@@ -77,7 +77,7 @@ def _alike(thumbs: Sequence[Pixels]) -> list[list[int]]:
 
 def _pairs(thumbs: Pixels) -> Iterator[tuple[int, int]]:
     """Pairs (N, pixels) -> (i, j) whose hashes are near, and whose thumbnails go together."""
-    shown = np.flatnonzero(np.ptp(thumbs, axis=1) >= FLAT) if len(thumbs) else np.array([], int)
+    shown = np.flatnonzero(np.ptp(thumbs, axis=1) >= FLAT)
     hashes = np.array([difference_hash(thumb) for thumb in thumbs[shown]], np.uint64)
     rows = max(1, _AT_ONCE // max(len(shown), 1))
     for start in range(0, len(shown), rows):
@@ -94,8 +94,8 @@ def _pairs(thumbs: Pixels) -> Iterator[tuple[int, int]]:
 
 def difference_hash(thumb: Pixels) -> int:
     """64 bits of a grey thumbnail: whether it gets brighter from each of 9 x 8 places to the next."""
-    side = int(thumb.size**0.5)
-    small = np.asarray(Image.fromarray(thumb.reshape(side, side)).resize((9, 8), Image.Resampling.BILINEAR))
+    picture = Image.fromarray(thumb.reshape(THUMB, THUMB))
+    small = np.asarray(picture.resize((9, 8), Image.Resampling.BILINEAR))
     return int.from_bytes(np.packbits(small[:, 1:] > small[:, :-1]).tobytes(), "big")
 
 

@@ -26,6 +26,7 @@ Progress = Callable[[str, int, int], None]
 LARGEST = 512  # pixels of the longer side: larger images are judged at this size
 THUMB = 32  # pixels of a side: what two images are compared by
 FLAT = 8  # of 255: an image whose pixels differ by less shows nothing
+_WIDE = 2  # pixels to each side in which the values of other classes make a rim of a pixel
 _AT_ONCE = 512  # samples that wait for a thread
 
 
@@ -55,7 +56,7 @@ class MaskLook:
         border: the share of its outermost pixels that are foreground.
         centre: the share of its middle quarter that is foreground.
         solid: values that fill an area somewhere, rather than lines.
-        between: how often the value between two others stands where these meet.
+        between: pixels whose value lies between those that stand to both sides of it, near by.
         jumps: how often two values that are not neighbours stand beside each other.
         rims: the values that stand between.
         lost: classes that have no pixel left at the size of the recipe.
@@ -200,7 +201,7 @@ def _counts(mask: Pixels, task: Task) -> tuple[tuple[int, ...], int]:
 
 def _steps(mask: Pixels, task: Task) -> tuple[int, int, frozenset[int]]:
     """`between`, `jumps` and `rims` of a mask: resized as pictures are, it jumps no more."""
-    if task.kind != "multiclass" or len(task.classes) < 3:
+    if task.kind != "multiclass" or len(task.classes) < 3 or min(mask.shape) <= 2 * _WIDE:
         return 0, 0, frozenset()
     between = jumps = 0
     rims: set[int] = set()
@@ -209,10 +210,12 @@ def _steps(mask: Pixels, task: Task) -> tuple[int, int, frozenset[int]]:
         if task.ignore_index is not None:
             grid = np.where(grid == task.ignore_index, grid[:1, :1], grid)
         jumps += int((np.abs(np.diff(grid, axis=1)) > 1).sum())
-        low = np.minimum(grid[:, :-2], grid[:, 2:])
-        high = np.maximum(grid[:, :-2], grid[:, 2:])
-        middle = grid[:, 1:-1]
-        here = (low < middle) & (middle < high)
+        middle = grid[:, _WIDE:-_WIDE]
+        here = np.zeros(middle.shape, bool)
+        for step in range(1, _WIDE + 1):
+            before = grid[:, _WIDE - step : grid.shape[1] - _WIDE - step]
+            after = grid[:, _WIDE + step : grid.shape[1] - _WIDE + step]
+            here |= (np.minimum(before, after) < middle) & (middle < np.maximum(before, after))
         between += int(here.sum())
         rims.update(np.unique(middle[here]).tolist())
     return between, jumps, frozenset(rims)

@@ -89,12 +89,24 @@ def _is_framed(mask: MaskLook) -> bool:
 def _blended(looks: Sequence[Look], task: Task) -> Iterator[Fault]:
     """Class 1 between classes 0 and 2, wherever these meet, and elsewhere as an area of its own."""
     solid: frozenset[int] = frozenset().union(*(look.mask.solid for look in looks if look.mask))
-    for look in looks:
-        mask = look.mask
-        if mask and mask.between >= _LEAST and mask.jumps < mask.between / 4 and mask.rims <= solid:
-            names = ", ".join(task.classes[value] for value in sorted(mask.rims))
-            message = f"{names} rims the edges of other classes, as after smooth resizing"
-            yield Fault("interpolated", "warning", look.masks, message, "resize masks by the nearest pixel")
+    odd = [look for look in looks if look.mask and _is_rimmed(look.mask) and look.mask.rims <= solid]
+    hint = "resize masks by the nearest pixel"
+    if len(odd) > 1 and 2 * len(odd) > len(looks):
+        message = (
+            f"a class lies in thin rims between others in {len(odd)} of {len(looks)} masks: is that meant?"
+        )
+        files = tuple(chain.from_iterable(look.masks for look in odd))
+        yield Fault("interpolated", "warning", files, message, f"{hint}, if they were made smaller or larger")
+        return
+    for look in odd:
+        assert look.mask
+        names = ", ".join(task.classes[value] for value in sorted(look.mask.rims))
+        message = f"{names} rims the edges of other classes, as after smooth resizing"
+        yield Fault("interpolated", "warning", look.masks, message, hint)
+
+
+def _is_rimmed(mask: MaskLook) -> bool:
+    return mask.between >= _LEAST and mask.jumps < mask.between / 4
 
 
 def _same_masks(looks: Sequence[Look]) -> Iterator[Fault]:
