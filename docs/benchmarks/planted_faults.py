@@ -113,6 +113,12 @@ def next_of(samples: list[Sample], kind: str) -> Sample:
     raise ValueError("too few images for so many faults")
 
 
+def _opened(file: Path) -> Image.Image:
+    with Image.open(file) as image:
+        image.load()
+    return image
+
+
 def _image_without_mask(image: Path, mask: Path) -> tuple[Path, ...]:
     mask.unlink()
     return (image,)
@@ -140,7 +146,7 @@ def _empty_file(image: Path, mask: Path) -> tuple[Path, ...]:
 
 
 def _other_size(image: Path, mask: Path) -> tuple[Path, ...]:
-    opened = Image.open(mask)
+    opened = _opened(mask)
     opened.resize((opened.width // 2, opened.height // 2), Image.Resampling.NEAREST).save(mask)
     return (mask,)
 
@@ -154,7 +160,7 @@ def _half_turn(image: Path, mask: Path) -> tuple[Path, ...]:
 
 
 def _tagged(image: Path, orientation: int) -> tuple[Path, ...]:
-    opened = Image.open(image)
+    opened = _opened(image)
     exif = opened.getexif()
     exif[0x0112] = orientation
     opened.save(image, exif=exif, quality=95)
@@ -162,14 +168,14 @@ def _tagged(image: Path, orientation: int) -> tuple[Path, ...]:
 
 
 def _another_label(image: Path, mask: Path) -> tuple[Path, ...]:
-    values = np.array(Image.open(mask))
+    values = np.array(_opened(mask))
     values[: len(values) // 4, :20] = 7
     Image.fromarray(values).save(mask)
     return (mask,)
 
 
 def _smooth_edges(image: Path, mask: Path) -> tuple[Path, ...]:
-    opened = Image.open(mask)
+    opened = _opened(mask)
     small = opened.resize((opened.width // 2, opened.height // 2), Image.Resampling.BILINEAR)
     small.resize(opened.size, Image.Resampling.BILINEAR).save(mask)
     return (mask,)
@@ -177,7 +183,7 @@ def _smooth_edges(image: Path, mask: Path) -> tuple[Path, ...]:
 
 def _as_jpeg(image: Path, mask: Path) -> tuple[Path, ...]:
     other = mask.with_suffix(".jpg")
-    Image.open(mask).save(other, quality=90)
+    _opened(mask).save(other, quality=90)
     mask.unlink()
     return (other,)
 
@@ -206,7 +212,7 @@ def _a_speck(image: Path, mask: Path) -> tuple[Path, ...]:
 
 
 def _of_values(mask: Path, change: Callable[[np.ndarray], np.ndarray]) -> tuple[Path, ...]:
-    values = np.array(Image.open(mask).convert("L"))
+    values = np.array(_opened(mask).convert("L"))
     Image.fromarray(change(values)).save(mask)
     return (mask,)
 
@@ -220,7 +226,7 @@ def _copied(image: Path, mask: Path) -> tuple[Path, ...]:
 
 def _as_png(image: Path, mask: Path) -> tuple[Path, ...]:
     other, other_mask = _in_the_other_split(image, ".png")
-    Image.open(image).save(other)
+    _opened(image).save(other)
     shutil.copy(mask, other_mask)
     return image, other
 
@@ -252,9 +258,9 @@ def _changed(
     image: Path, mask: Path, change: Callable[[Image.Image], Image.Image], quality: int = 90
 ) -> tuple[Path, ...]:
     other, other_mask = _in_the_other_split(image)
-    version = change(Image.open(image))
+    version = change(_opened(image))
     version.save(other, quality=quality)
-    Image.open(mask).resize(version.size, Image.Resampling.NEAREST).save(other_mask)
+    _opened(mask).resize(version.size, Image.Resampling.NEAREST).save(other_mask)
     return image, other
 
 
@@ -271,7 +277,7 @@ def _other_image_s_mask(image: Path, mask: Path) -> tuple[Path, ...]:
         other_image = image.with_name(other.name.replace("_Segmentation.png", ".jpg"))
         if _is_whole(other_image, other):
             shutil.copy(other, mask)
-            Image.open(image).resize(Image.open(mask).size).save(image)
+            _opened(image).resize(_opened(mask).size).save(image)
             return mask, other
     raise ValueError("no other mask is whole")
 
@@ -279,8 +285,8 @@ def _other_image_s_mask(image: Path, mask: Path) -> tuple[Path, ...]:
 def _is_whole(image: Path, mask: Path) -> bool:
     """Nothing was planted in the pair that would hide another fault."""
     try:
-        values = np.asarray(Image.open(mask))
-        pixels = np.asarray(Image.open(image))
+        values = np.asarray(_opened(mask))
+        pixels = np.asarray(_opened(image))
     except OSError:
         return False
     speck = (values > 0).sum() < 100
@@ -293,17 +299,17 @@ def _is_whole(image: Path, mask: Path) -> bool:
 
 
 def _grey(image: Path, mask: Path) -> tuple[Path, ...]:
-    Image.open(image).convert("L").save(image, quality=95)
+    _opened(image).convert("L").save(image, quality=95)
     return (image,)
 
 
 def _for_print(image: Path, mask: Path) -> tuple[Path, ...]:
-    Image.open(image).convert("CMYK").save(image, quality=95)
+    _opened(image).convert("CMYK").save(image, quality=95)
     return (image,)
 
 
 def _black(image: Path, mask: Path) -> tuple[Path, ...]:
-    Image.new("RGB", Image.open(image).size, (3, 3, 4)).save(image)
+    Image.new("RGB", _opened(image).size, (3, 3, 4)).save(image)
     return (image,)
 
 
