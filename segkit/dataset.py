@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,7 +52,8 @@ def survey_samples(recipe: Recipe) -> Survey:
     try:
         samples = split_samples(found.splits, recipe.data.split, recipe.seed)
     except DataError as error:
-        return Survey(found.splits, found.problems or error.problems)
+        of_split = [replace(problem, kind="split") for problem in error.problems]
+        return Survey(found.splits, found.problems or of_split)
     splits = {split: some for split, some in samples.items() if some}
     return Survey(splits, found.problems or _lacking(splits, recipe))
 

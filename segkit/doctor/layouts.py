@@ -40,8 +40,15 @@ def of_folder(place: Path) -> Subject:
     Raises:
         DataError: if it is none that segkit knows, or its masks mean nothing without a recipe.
     """
-    if place.is_file():
+    if place.suffix.lower() == ".csv" and not place.is_dir():
         return _of_manifest(place)
+    try:
+        return _of_folder(place)
+    except OSError as error:
+        raise DataError(f"the folder cannot be read: {error.strerror}", where=str(place)) from None
+
+
+def _of_folder(place: Path) -> Subject:
     if any((place / name).is_dir() for pair in FOLDERS.values() for name in pair):
         task = Task("binary", ("lesion",))
         return _subject(isic2016(task, _CHANNELS, root=place), "the folders of ISIC 2016", task)
@@ -69,7 +76,8 @@ def _of_manifest(file: Path) -> Subject:
 
 def _is_manifest(file: Path) -> bool:
     try:
-        header = file.open(encoding="utf-8-sig").readline()
+        with file.open(encoding="utf-8-sig") as opened:
+            header = opened.readline(10_000)
     except (OSError, UnicodeDecodeError):
         return False
     columns = [column.strip().strip('"') for column in header.split(",")]
@@ -101,8 +109,8 @@ def _two_folders(place: Path) -> tuple[Path, Path]:
     others = [path for path in folders if path not in of_masks]
     if len(of_masks) == 1 and len(others) == 1:
         return others[0], of_masks[0]
-    if not folders and images_in(place):
-        return place, place
+    if not others and any(path.parent == place for path in images_in(place)):
+        return place, of_masks[0] if len(of_masks) == 1 else place
     found = ", ".join(path.name for path in folders) or "no images"
     raise DataError(
         f"this is no data set that can be recognised: found {found}", where=str(place), hint=_NEITHER

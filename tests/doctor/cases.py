@@ -39,6 +39,12 @@ def save(place: Path, pixels: np.ndarray, **options: object) -> Path:
     return place
 
 
+def opened(place: Path) -> Image.Image:
+    with Image.open(place) as image:
+        image.load()
+    return image
+
+
 def pairs(root: Path, numbers: range, split: str = "") -> None:
     """Images and masks of these numbers, as PNG."""
     for number in numbers:

@@ -16,7 +16,7 @@ from segkit.doctor.duplicates import duplicate_faults
 from segkit.doctor.fault import KINDS
 from segkit.doctor.look import look_at_all
 
-from .cases import BINARY, SIDE, blob, faults, pairs, picture, save, told
+from .cases import BINARY, SIDE, blob, faults, opened, pairs, picture, save, told
 
 PAGE = Path(__file__).parents[2] / "docs/check_data.md"
 CLASSES = Task("multiclass", ("ground", "grass", "tree"))
@@ -56,7 +56,7 @@ def emptied(place: Path) -> None:
 
 
 def as_jpeg(place: Path) -> None:
-    Image.open(place).save(place.with_suffix(".jpg"), quality=90)
+    opened(place).save(place.with_suffix(".jpg"), quality=90)
     place.unlink()
 
 
@@ -67,7 +67,7 @@ def grey_jpeg(place: Path) -> None:
 
 def turned(orientation: int, size: tuple[int, int] = (SIDE, SIDE)) -> Callable[[Path], None]:
     def turn(place: Path) -> None:
-        image = Image.open(place).resize(size)
+        image = opened(place).resize(size)
         exif = image.getexif()
         exif[0x0112] = orientation
         image.save(place, exif=exif)
@@ -323,13 +323,12 @@ def test_large_images_are_judged_at_a_smaller_size(tmp_path: Path) -> None:
     for number in range(3):
         save(tmp_path / f"images/{number}.jpg", picture(number, 1200), quality=80)
         save(tmp_path / f"masks/{number}.png", blob(number, side=1200))
-    save(tmp_path / "images/x.png", np.asarray(Image.open(tmp_path / "images/1.jpg")))
+    save(tmp_path / "images/x.png", np.asarray(opened(tmp_path / "images/1.jpg")))
     save(tmp_path / "masks/x.png", 255 - blob(1, side=1200))
-    found = told(faults(tmp_path))
-    assert ("near_duplicate", "warning", ["1.jpg", "x.png"]) in found or (
-        "duplicate", "warning", ["1.jpg", "x.png"]
-    ) in found  # fmt: skip
-    assert ("inverted", "warning", ["x.png"]) in found
+    assert told(faults(tmp_path)) == [
+        ("near_duplicate", "warning", ["1.jpg", "x.png"]),  # a JPEG is decoded at a half
+        ("inverted", "warning", ["x.png"]),
+    ]
 
 
 def test_images_that_show_nothing_are_no_duplicates() -> None:
