@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,29 @@ _Values = npt.NDArray[np.integer]
 _Thin = Callable[[_Values], _Values]
 _PART = 1 << 17  # pixels that a processor's cache holds while they are compared
 _ORIENTATION = 0x0112  # of EXIF: from 5 on, the sides change places
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a file says of its image.
+
+    Args:
+        lossy: whether the pixels are near those that were saved, and no more.
+        mode: in Pillow's words.
+        stored: (height, width) as it lies in the file.
+        orientation: of EXIF, 1 to 8; 1 is upright.
+    """
+
+    lossy: bool
+    mode: str
+    stored: Extent
+    orientation: int
+
+    @property
+    def extent(self) -> Extent:
+        """(height, width), upright."""
+        height, width = self.stored
+        return (width, height) if self.orientation > 4 else (height, width)
 
 
 def read_image(path: Path, channels: int) -> Pixels:
@@ -85,6 +109,29 @@ def read_mask_at(
         DataError: as `read_mask` does.
     """
     return _read_mask(path, task, colours, lambda values: resize_mask(values, size))
+
+
+def read_header(path: Path) -> Header:
+    """What a file says of its image; nothing is decoded.
+
+    Raises:
+        DataError: if the file is missing, or no image.
+    """
+    with _opened(path) as image:
+        orientation = image.getexif().get(_ORIENTATION, 1)
+        extent = image.height, image.width
+        return Header(image.format in LOSSY, image.mode, extent, orientation)
+
+
+def read_values(path: Path) -> npt.NDArray[np.integer] | None:
+    """The values of a grey or palette image, (H, W), whatever they mean; None if it is in colour.
+
+    Raises:
+        DataError: if the file is missing or damaged.
+    """
+    with _opened(path) as image:
+        image = _upright(image)
+        return np.asarray(image) if image.mode == "P" else _grey(image)
 
 
 def _read_mask(path: Path, task: Task, colours: Colours | None, thin: _Thin) -> tuple[Pixels, Extent]:
@@ -194,6 +241,7 @@ def _binary(image: Image.Image, path: Path, task: Task, thin: _Thin) -> Pixels:
             f"a binary mask holds 0 and one other value, and this one {_listed(values)}",
             where=str(path),
             hint="0 is background, 255 or 1 foreground; data.ignore_index names a value to leave out",
+            kind="labels",
         )
     grey = thin(grey)
     mask: Pixels = (grey != 0).astype(np.uint8)
@@ -214,6 +262,7 @@ def _black_and_white(image: Image.Image, path: Path, task: Task) -> Pixels:
             "the mask is a JPEG, which keeps no exact values, and holds more than black and white",
             where=str(path),
             hint="save masks as PNG",
+            kind="labels",
         )
     mask: Pixels = (darkest > 127).astype(np.uint8)
     return mask
@@ -227,6 +276,7 @@ def _two_colours(image: Image.Image, path: Path) -> Pixels:
             f"a binary mask holds black and one other colour, and this one {_listed(_hex(found))}",
             where=str(path),
             hint="data.source.colours says which colour is what, where the source has it",
+            kind="labels",
         )
     mask: Pixels = (codes != 0).astype(np.uint8)
     return mask
@@ -235,13 +285,14 @@ def _two_colours(image: Image.Image, path: Path) -> Pixels:
 def _indices(image: Image.Image, path: Path, task: Task, thin: _Thin) -> Pixels:
     if image.format in LOSSY:
         problem = "the mask is a JPEG, which keeps no exact values"
-        raise DataError(problem, where=str(path), hint="save masks as PNG")
+        raise DataError(problem, where=str(path), hint="save masks as PNG", kind="labels")
     values = np.asarray(image) if image.mode == "P" else _grey(_opaque(image, path))
     if values is None:
         raise DataError(
             "the mask is a colour image, where class indices are wanted",
             where=str(path),
             hint="data.source.colours gives the RGB colour of each class, where the source has it",
+            kind="labels",
         )
     known = {*range(len(task.classes)), task.ignore_index}
     if foreign := [value for value in _distinct(values) if value not in known]:
@@ -249,6 +300,7 @@ def _indices(image: Image.Image, path: Path, task: Task, thin: _Thin) -> Pixels:
             f"the mask holds {_listed(foreign)}, which is no class",
             where=str(path),
             hint=f"classes are 0 to {len(task.classes) - 1}; data.ignore_index names a value to leave out",
+            kind="labels",
         )
     return thin(values).astype(np.uint8)
 
@@ -266,6 +318,7 @@ def _by_colour(image: Image.Image, path: Path, colours: Colours, thin: _Thin) ->
             f"the mask holds {_listed(_hex(np.unique(codes[unknown]).tolist()))}, which is no class's colour",
             where=str(path),
             hint="name it in data.source.colours; save masks as PNG, not as JPEG",
+            kind="labels",
         )
     return thin(mask).astype(np.uint8)
 
@@ -277,7 +330,10 @@ def _opaque(image: Image.Image, path: Path) -> Image.Image:
     with_alpha = image.convert("RGBA")
     if with_alpha.getchannel("A").getextrema() != (255, 255):
         raise DataError(
-            "the mask is partly transparent", where=str(path), hint="save it without transparency"
+            "the mask is partly transparent",
+            where=str(path),
+            hint="save it without transparency",
+            kind="labels",
         )
     return with_alpha.convert("RGB")
 
