@@ -45,7 +45,7 @@ def tried(recipe: Path, place: Path, kilobytes: int, reference: Path) -> tuple[s
     """
     with disk(place, f"{kilobytes}k"):
         code, said = segkit(["run", str(recipe), f"--runs={place}"])
-        where = said.split(f": {SAID}")[0].removeprefix(f"{place}/")
+        where = f"no room for {said.split(f': {SAID}')[0].removeprefix(str(place)) or 'anything'}"
         wrong = []
         if code == 0:
             where = "there was room"

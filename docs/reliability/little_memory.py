@@ -23,6 +23,7 @@ from segkit.errors import SegkitError
 from segkit.system_errors import in_words
 
 SAID = "too little memory"
+PATIENCE_SECONDS = 60
 
 
 def limited(megabytes: int) -> None:
@@ -38,6 +39,7 @@ def said_in_fork(body: object, megabytes: int, told: Path) -> str:
     if not child:
         try:
             limited(megabytes)
+            signal.alarm(PATIENCE_SECONDS)  # a thread of Python that cannot begin is waited for in vain
             list(body())  # type: ignore[operator]
         except Exception as error:
             words = error if isinstance(error, SegkitError) else in_words(error)
@@ -62,7 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--recipe", type=Path, default=HERE / "kills.yaml")
     parser.add_argument("--set", action="append", default=["data.size=[256, 256]", "data.cache=false"])
-    parser.add_argument("--megabytes", type=int, nargs="+", default=[0, 1, 2, 4, 8, 16, 32, 64, 128, 256])
+    parser.add_argument("--megabytes", type=int, nargs="+", default=[16, 24, 32, 48, 64])
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     load_builtins()
