@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,13 +14,17 @@ from segkit.contracts import Pixels
 from segkit.data.resize import resize
 from segkit.errors import DataError
 
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "GIF", "WEBP")  # Pillow knows more, and starts programs for some
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp")
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 LOSSY = ("JPEG", "MPO")
 MOST_PIXELS = 2**27  # 134 million: a larger file is a mistake, or made to fill the memory
 MARGIN = 1  # a JPEG is decoded at least so much larger than wanted; measured in docs/benchmarks/margins.py
 Extent = tuple[int, int]  # (height, width)
-_ORIENTATION = 0x0112  # of EXIF: from 5 on, the sides change places
+_ORIENTATION = 0x0112  # of EXIF
+_TURNED = (5, 6, 7, 8)  # the sides change places; other numbers than 1 to 8 mean nothing
+# What Pillow logs of a damaged file would be printed beside what segkit says of it.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 def read_image(path: Path, channels: int) -> Pixels:
@@ -54,7 +59,7 @@ def read_image_at(path: Path, channels: int, size: Extent) -> tuple[Pixels, Exte
 def opened(path: Path) -> Iterator[Image.Image]:
     """The image of a file, not decoded yet; whatever its decoder raises inside becomes a `DataError`."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
             _check_extent(image, path)
             yield image
     except DataError:
@@ -63,7 +68,8 @@ def opened(path: Path) -> Iterator[Image.Image]:
         raise DataError("there is no such file", where=str(path)) from None
     except UnidentifiedImageError:
         problem = "this is no image that can be read" if path.stat().st_size else "the file is empty"
-        raise DataError(problem, where=str(path), hint="copy or download it again") from None
+        hint = "copy or download it again; PNG, JPEG, BMP, TIFF, GIF and WebP are read"
+        raise DataError(problem, where=str(path), hint=hint) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_large(path) from None
     except Exception as error:  # decoders meet damage in many ways: struct.error, zlib.error, IndexError, ...
@@ -83,7 +89,7 @@ def upright(image: Image.Image) -> Image.Image:
 
 def _decoded_small(image: Image.Image, path: Path, channels: int, size: Extent) -> tuple[Pixels, Extent]:
     """`read_image_at` of a JPEG, which is turned upright last, when it is small."""
-    turned = image.getexif().get(_ORIENTATION, 1) > 4
+    turned = image.getexif().get(_ORIENTATION) in _TURNED
     height, width = size[::-1] if turned else size
     extent = (image.width, image.height) if turned else (image.height, image.width)
     # The box says how much of the last row and column is image: sides need not be multiples of eight.

@@ -1,5 +1,6 @@
 """Whatever an image is encoded as, its values count; what cannot be understood names its file."""
 
+import logging
 import struct
 import warnings
 import zlib
@@ -193,3 +194,40 @@ def test_true_sizes_are_compared(tmp_path):
     mask = save(tmp_path / "m.png", np.zeros((400, 641), np.uint8))
     with fails(r"m\.png: the mask is 641x400 pixels, its image 640x400"):
         sample("a", image, mask, BINARY, 3).read_at((16, 16))
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 255, 65535])
+@pytest.mark.parametrize("ending", ["jpg", "png"])
+def test_an_orientation_that_means_nothing_turns_nothing(tmp_path, ending, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    file = save(tmp_path / f"a.{ending}", photograph(40, 60), exif=exif)
+    small, extent = read_image_at(file, 3, (20, 30))
+    assert (small.shape, extent) == ((20, 30, 3), (40, 60))
+    assert read_image(file, 3).shape == (40, 60, 3)
+
+
+@pytest.mark.parametrize("content", [b"P5 2 2 255\n\0\0\0\0", b"%!PS-Adobe-3.0 EPSF-3.0\n"])
+def test_other_formats_are_not_read_whatever_they_are_called(tmp_path, content):
+    """Some of them start other programs."""
+    (tmp_path / "a.png").write_bytes(content)
+    with fails(
+        r"a\.png: this is no image that can be read\n  try: .*PNG, JPEG, BMP, TIFF, GIF and WebP are read"
+    ):
+        read_image(tmp_path / "a.png", 1)
+
+
+def test_what_a_decoder_logs_is_not_printed(tmp_path, capsys):
+    """Beside the line of a file that is refused."""
+    file = save(tmp_path / "a.tif", picture())
+    content = file.read_bytes()
+    file.write_bytes(
+        content.replace(struct.pack("<HHII", 277, 3, 1, 3), struct.pack("<HHII", 277, 3, 1, 130))
+    )
+    logging.getLogger("PIL").propagate = False
+    try:
+        with fails(r"a\.tif"):
+            read_image(file, 3)
+    finally:
+        logging.getLogger("PIL").propagate = True
+    assert not capsys.readouterr().err
