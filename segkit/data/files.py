@@ -83,7 +83,10 @@ def opened(path: Path) -> Iterator[Image.Image]:
 def upright(image: Image.Image) -> Image.Image:
     """The same image, decoded and turned as its EXIF orientation says."""
     image.load()
-    ImageOps.exif_transpose(image, in_place=True)  # a copy would take as long as a quarter of the decoding
+    try:
+        ImageOps.exif_transpose(image, in_place=True)  # a copy would take a quarter of the time of decoding
+    except Exception as error:
+        raise ValueError(f"its Exif data, which says what is up, cannot be read ({error})") from error
     return image
 
 
