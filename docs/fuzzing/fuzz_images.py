@@ -17,6 +17,9 @@ with atheris.instrument_imports(include=["segkit", "PIL"], enable_loader_overrid
     from coverage_guided import fuzz
     from damage_images import read_in_every_way
     from image_damage import DAMAGES, MODES, encoded, with_right_sums
+    from PIL import Image
+
+    Image.init()  # imports the plugins of all formats
 
 
 def mutate(data: bytes, seed: int) -> bytes:

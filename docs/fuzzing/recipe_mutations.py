@@ -121,7 +121,10 @@ def mutated(text: str, chance: random.Random) -> bytes:
 
 def _in_the_tree(text: str, chance: random.Random, times: int) -> str:
     """The same, done to the values instead of to the text."""
-    tree = yaml.safe_load(text)
+    try:
+        tree = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return text  # what is broken already has no values
     for _ in range(times):
         _mutate_tree(tree, chance)
     return yaml.safe_dump(tree, sort_keys=False, allow_unicode=chance.random() < 0.5)

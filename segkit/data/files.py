@@ -114,7 +114,11 @@ def _converted(image: Image.Image, path: Path, channels: int) -> Image.Image:
         )
     elif image.mode == "P" and image.has_transparency_data:
         image = image.convert("RGBA")
-    return image if image.mode == MODES[channels] else image.convert(MODES[channels])
+    try:
+        return image if image.mode == MODES[channels] else image.convert(MODES[channels])
+    except ValueError:  # LAB to grey, say
+        problem = f"the image's colours are coded as {image.mode}, which is not read as {MODES[channels]}"
+        raise DataError(problem, where=str(path), hint="save it in RGB or grey") from None
 
 
 def _pixels(image: Image.Image) -> Pixels:

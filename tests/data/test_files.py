@@ -231,3 +231,19 @@ def test_what_a_decoder_logs_is_not_printed(tmp_path, capsys):
     finally:
         logging.getLogger("PIL").propagate = True
     assert not capsys.readouterr().err
+
+
+def test_colours_that_cannot_be_converted_are_named(tmp_path):
+    Image.new("LAB", (3, 2)).save(tmp_path / "a.tif")
+    with fails(
+        r"a\.tif: the image's colours are coded as LAB, which is not read as L\n  try: save it in RGB or grey"
+    ):
+        read_image(tmp_path / "a.tif", 1)
+
+
+def test_damaged_exif_is_told_as_such(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    file = save(tmp_path / "a.png", picture(), exif=exif.tobytes().replace(b"MM\0*", b"MN\0*"))
+    with fails(r"a\.png: the image is damaged: its Exif data, which says what is up, cannot be read \("):
+        read_image(file, 3)

@@ -45,7 +45,7 @@ def readable(path: Path, channels: int) -> Any:
     try:
         return read_image(path, channels)
     except DataError as error:
-        if "holds 3 images" in str(error) or "32-bit numbers" in str(error):
+        if any(words in str(error) for words in ("holds 3 images", "32-bit numbers", "coded as LAB")):
             return None
         raise
 
