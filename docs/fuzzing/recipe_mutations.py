@@ -137,7 +137,7 @@ def _mutate_tree(tree: Any, chance: random.Random) -> None:
     owner, key = chance.choice(places)
     way = chance.randrange(7)
     if way <= 1:
-        owner[key] = chance.choice(ODD_VALUES)
+        owner[key] = deepcopy(chance.choice(ODD_VALUES))
     elif way == 2:
         del owner[key]
     elif way == 3 and isinstance(owner, dict):
@@ -150,7 +150,7 @@ def _mutate_tree(tree: Any, chance: random.Random) -> None:
         other, other_key = chance.choice(places)
         owner[key] = deepcopy(other[other_key])
     elif isinstance(owner, dict):
-        owner[chance.choice(ODD_KEYS)] = chance.choice(ODD_VALUES)
+        owner[chance.choice(ODD_KEYS)] = deepcopy(chance.choice(ODD_VALUES))
 
 
 def _places(tree: Any) -> list[tuple[Any, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -74,3 +75,9 @@ def test_a_broken_recipe_is_refused_by_file_and_line(chance: Any) -> None:
     with TemporaryDirectory() as folder:
         verdict, words = mutate_recipes.judge_case(recipe_mutations.draw_case(chance), Path(folder))
     assert verdict in ("refused", "accepted"), words
+
+
+def test_a_seed_names_a_case_whatever_was_drawn_before() -> None:
+    drawn = [recipe_mutations.draw_case(random.Random(seed)) for seed in range(200)]
+    again = [recipe_mutations.draw_case(random.Random(seed)) for seed in reversed(range(200))]
+    assert drawn == again[::-1]
