@@ -19,7 +19,7 @@ from segkit.registry import SOURCES
 
 if TYPE_CHECKING:
     from segkit.contracts import Sample, Source, Task
-    from segkit.data.files import Colours
+    from segkit.data.masks import Colours
 
 
 def _with_name(pattern: object) -> object:

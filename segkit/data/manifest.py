@@ -12,7 +12,8 @@ import numpy as np
 
 from segkit.contracts import Pixels, Sample, Source, Task
 from segkit.data.colours import ColourText, colours_for
-from segkit.data.files import read_image, read_image_at, read_mask, read_mask_at
+from segkit.data.files import read_image, read_image_at
+from segkit.data.masks import read_mask, read_mask_at
 from segkit.data.pairing import check_extent, sample
 from segkit.data.splits import NAMES
 from segkit.data.survey import Survey
@@ -21,7 +22,8 @@ from segkit.errors import DataError, PartError, Problem
 from segkit.registry import SOURCES
 
 if TYPE_CHECKING:
-    from segkit.data.files import Colours, Extent
+    from segkit.data.files import Extent
+    from segkit.data.masks import Colours
 
 _PLACE = "paths count from the folder of the CSV file"
 

@@ -9,15 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from segkit.contracts import Pixels, Sample, Task
-from segkit.data.files import (
-    ENDINGS,
-    Colours,
-    Extent,
-    read_image,
-    read_image_at,
-    read_mask,
-    read_mask_at,
-)
+from segkit.data.files import ENDINGS, Extent, read_image, read_image_at
+from segkit.data.masks import Colours, read_mask, read_mask_at
 from segkit.errors import DataError, Problem
 from segkit.registry import near
 

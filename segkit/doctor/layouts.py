@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from segkit.contracts import Source, Task
-from segkit.data.files import read_header, read_values
+from segkit.data.files import read_header
 from segkit.data.folder import folder
 from segkit.data.isic2016 import FOLDERS, isic2016
 from segkit.data.manifest import manifest
+from segkit.data.masks import read_values
 from segkit.data.pairing import images_in
 from segkit.data.survey import survey
 from segkit.data.tables import read_table

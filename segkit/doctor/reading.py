@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from segkit.data.files import read_values
+from segkit.data.masks import read_values
 from segkit.doctor.fault import KINDS, Fault
 from segkit.doctor.look import Look, header_of
 from segkit.errors import DataError, Problem
