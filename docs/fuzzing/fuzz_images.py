@@ -19,6 +19,8 @@ with atheris.instrument_imports(include=["segkit", "PIL"], enable_loader_overrid
     from image_damage import DAMAGES, MODES, encoded, with_right_sums
     from PIL import Image
 
+    from segkit.data import files
+
     Image.init()  # imports the plugins of all formats
 
 
@@ -32,6 +34,7 @@ def mutate(data: bytes, seed: int) -> bytes:
 def main() -> None:
     """Fuzz."""
     warnings.simplefilter("ignore")  # as `segkit.data.prepare` has it
+    files.MOST_PIXELS = 2**22  # else the first things found are few bytes that say they are very large
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "case.png")
 

@@ -123,11 +123,11 @@ def _in_the_tree(text: str, chance: random.Random, times: int) -> str:
     """The same, done to the values instead of to the text."""
     try:
         tree = yaml.safe_load(text)
+        for _ in range(times):
+            _mutate_tree(tree, chance)
+        return yaml.safe_dump(tree, sort_keys=False, allow_unicode=chance.random() < 0.5)
     except (yaml.YAMLError, ValueError, RecursionError):
-        return text  # what is broken already has no values
-    for _ in range(times):
-        _mutate_tree(tree, chance)
-    return yaml.safe_dump(tree, sort_keys=False, allow_unicode=chance.random() < 0.5)
+        return text  # what is broken already, or holds itself, has no values to change
 
 
 def _mutate_tree(tree: Any, chance: random.Random) -> None:
