@@ -65,7 +65,7 @@ class Verdict:
 def contents(material: Material) -> dict[str, Any]:
     """Everything but the pictures, by the names that the templates use."""
     summary = material.summary
-    recipe = material.run.recipe.read_text(encoding="utf-8")
+    recipe = material.run.recipe_text()
     longest = max(map(len, re.findall("`+", recipe)), default=0)
     return {
         "name": summary["recipe"],
