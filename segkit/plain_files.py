@@ -200,6 +200,8 @@ def _checked(path: Path, content: Any, shape: Any, place: str = "") -> Any:
         first = error.errors(include_url=False, include_context=False)[0]
         at = ".".join(map(str, first["loc"]))
         reason = f"{first['msg'][:1].lower()}{first['msg'][1:]}"
+        if first["type"] == "model_type":
+            reason = "it should be a mapping"
         if first["type"] in ("less_than_equal", "greater_than_equal"):
             reason = "this number is beyond all that a run writes"
         raise damaged(path, f"{place}{at + ': ' if at else ''}{reason}") from None

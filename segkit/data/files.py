@@ -15,6 +15,8 @@ from segkit.data.resize import resize, resize_mask
 from segkit.errors import DataError
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp")
+# What is looked for in a file, whatever its name: Pillow knows formats that call other programs (EPS).
+FORMATS = ("PNG", "JPEG", "MPO", "BMP", "TIFF", "GIF", "WEBP", "PPM", "JPEG2000")
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 LOSSY = ("JPEG", "MPO")
 MOST_PIXELS = 2**27  # 134 million: a larger file is a mistake, or made to fill the memory
@@ -141,7 +143,7 @@ def _pixels(image: Image.Image) -> Pixels:
 def _opened(path: Path) -> Iterator[Image.Image]:
     """The image of a file, not decoded yet; whatever its decoder raises inside becomes a `DataError`."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
             _check_extent(image, path)
             yield image
     except DataError:

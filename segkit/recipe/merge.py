@@ -10,6 +10,8 @@ from segkit.home import resolve
 from segkit.recipe.schema import part_at
 from segkit.recipe.yaml_tree import Node, Place, parse_yaml, read_yaml
 
+MAX_EXTENDS = 20
+
 Loc = tuple[str | int, ...]
 
 
@@ -111,6 +113,8 @@ def _with_bases(path: Path, above: tuple[Path, ...]) -> Node:
         raise problem("it names one recipe file", "extends: base.yaml")
     identities = (*above, path.resolve())
     base = resolve(extends.value, str(path))
+    if len(identities) > MAX_EXTENDS:
+        raise problem(f"recipes extend each other more than {MAX_EXTENDS} times", "put some of them into one")
     if base.resolve() in identities:
         raise problem("the recipes extend each other in a circle", "one of them has to stand alone")
     if not base.is_file():

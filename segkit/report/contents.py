@@ -113,7 +113,7 @@ def _headline(material: Material) -> list[str]:
 
 def _cards(material: Material) -> list[Card]:
     summary, published = material.summary, material.published
-    reported = (summary.get("scores") or summary["best"])["metrics"]
+    reported = summary["scores"]["metrics"]
     elsewhere = summary["scored_on"] != summary["reported_on"]
     cards = []
     for name in material.metrics:
