@@ -128,6 +128,8 @@ def _whole(value: Any, tensors: dict[str, Tensor]) -> Any:
     if kind in ("dict", "counter"):
         pairs = {key: _whole(item, tensors) for key, item in content}
         return pairs if kind == "dict" else Counter(pairs)
+    if kind not in ("list", "tuple"):
+        raise ValueError(f"a {kind} is no kind of value")
     items = [_whole(item, tensors) for item in content]
     return items if kind == "list" else tuple(items)
 

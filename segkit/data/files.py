@@ -16,7 +16,7 @@ from segkit.errors import DataError
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp")
 # What is looked for in a file, whatever its name: Pillow knows formats that call other programs (EPS).
-FORMATS = ("PNG", "JPEG", "MPO", "BMP", "TIFF", "GIF", "WEBP", "PPM", "JPEG2000")
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "GIF", "WEBP", "PPM", "JPEG2000")
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 LOSSY = ("JPEG", "MPO")
 MOST_PIXELS = 2**27  # 134 million: a larger file is a mistake, or made to fill the memory

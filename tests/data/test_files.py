@@ -385,3 +385,16 @@ def test_true_sizes_are_compared(tmp_path):
     mask = save(tmp_path / "m.png", np.zeros((400, 641), np.uint8))
     with fails(r"m\.png: the mask is 641x400 pixels, its image 640x400"):
         sample("a", image, mask, BINARY, 3).read_at((16, 16))
+
+
+def test_file_for_another_program_is_no_image_whatever_it_is_called(tmp_path, monkeypatch):
+    """Pillow would hand PostScript to Ghostscript."""
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *given, **options: pytest.fail("called"))
+    (tmp_path / "a.png").write_bytes(
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n%%EOF\n"
+    )
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.format == "EPS"
+    for read in (lambda path: read_image(path, 3), lambda path: read_mask(path, BINARY)):
+        with fails(r"a\.png: this is no image that can be read\n  try: copy or download it again"):
+            read(tmp_path / "a.png")
