@@ -257,7 +257,8 @@ def test_torchvisions_names_are_translated(tmp_path, ending):
 
 
 def test_file_that_would_unpack_to_more_than_it_has_is_refused(tmp_path):
-    file = save({"weight": torch.zeros(1_000_000)}, tmp_path / "bomb.pth")
+    file = tmp_path / "bomb.pth"
+    save({"weight": torch.zeros(1_000_000)}, file)
     with zipfile.ZipFile(file) as plain, zipfile.ZipFile(tmp_path / "b", "w", zipfile.ZIP_DEFLATED) as small:
         for member in plain.namelist():
             small.writestr(member, plain.read(member))
@@ -268,7 +269,8 @@ def test_file_that_would_unpack_to_more_than_it_has_is_refused(tmp_path):
 
 def test_tensor_larger_than_its_file_is_refused(tmp_path):
     """One number, said to be a million millions: whoever copies it fills the memory."""
-    file = save({"weight": torch.zeros(1).expand(10**6, 10**6)}, tmp_path / "vast.pth")
+    file = tmp_path / "vast.pth"
+    save({"weight": torch.zeros(1).expand(10**6, 10**6)}, file)
     with pytest.raises(WeightsError, match=r"vast\.pth: the tensor 'weight' is larger than the file that"):
         read_weights(file)
 
