@@ -24,6 +24,7 @@ from pydantic import TypeAdapter, ValidationError
 from segkit.errors import SegkitError
 
 MOST_BYTES = 4_000_000  # of a file that a reader takes in whole
+MOST_YAML_BYTES = 1_000_000  # which is read slowly, and holds a recipe
 MOST_LIST_BYTES = 400_000_000  # of one with a line for each epoch or image
 MOST_DEPTH = 40
 MOST_SIDE = 8192  # pixels: what a recipe's data.size may be
@@ -98,7 +99,7 @@ def read_yaml(path: Path, shape: Any = Any) -> Any:
     Raises:
         SegkitError: as `read_json`.
     """
-    text = read_text(path)
+    text = read_text(path, MOST_YAML_BYTES)
     try:
         content = yaml.load(text, _Loader)
     except Exception as error:  # whatever a damaged or hostile file makes the reader raise

@@ -30,7 +30,7 @@ CASES: dict[str, tuple[str, bytes | str | dict[str, object], str]] = {
     "recipe: deep": ("recipe.yaml", "a: " + "[" * 5000,
                      "it is no plain YAML (maximum recursion depth exceeded"),
     "recipe: deep enough": ("recipe.yaml", "a: " + "[" * 50 + "]" * 50, "it is nested deeper than 40 levels"),
-    "recipe: large": ("recipe.yaml", "#" * 4_000_001, "it has more than 4,000,000 bytes"),
+    "recipe: large": ("recipe.yaml", "#" * 1_000_001, "it has more than 1,000,000 bytes"),
     "recipe: list": ("recipe.yaml", "- a\n", "it should be a mapping"),
     "recipe: number": ("recipe.yaml", f"seed: {'9' * 5000}\n",
                        "it is no plain YAML (Exceeds the limit (4300 digits)"),
