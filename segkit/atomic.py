@@ -24,6 +24,7 @@ def replaced(file: Path, *, durable: bool = False) -> Iterator[Path]:
     """
     temporary = file.with_name(f".{file.name}.{os.getpid()}")
     try:
+        temporary.unlink(missing_ok=True)  # should it be a link, what it leads to is not written to
         yield temporary
         if durable:
             _to_disk(temporary)

@@ -31,8 +31,9 @@ def build(part: Part, *given: Any, **forced: Any) -> Any:
     except (SegkitError, MemoryError):
         raise
     except Exception as error:  # a fault in the part, not in the recipe: say whose it is
+        words = next(iter(str(error).splitlines()), "")  # torch may tell its whole stack
         raise PartError(
-            f"{part.kind} {part.name!r} fails while it is built: {type(error).__name__}: {error}",
+            f"{part.kind} {part.name!r} fails while it is built: {type(error).__name__}: {words}",
             where=line_at_fault(error, entry.where),
             hint=TRY_ALONE,
         ) from error

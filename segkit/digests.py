@@ -82,7 +82,7 @@ class FileDigests:
         try:
             known = json.loads(self._place(parent).read_bytes()) if self._folder else {"files": {}}
             return {name: entry for name, entry in known["files"].items() if _ENTRY.fullmatch(entry)}
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return {}
 
     def _write(self, parent: Path, memory: dict[str, str]) -> None:

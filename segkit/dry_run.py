@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,7 @@ from torch import nn
 
 from segkit.build import TRY_ALONE, build
 from segkit.contracts import Pyramid
-from segkit.errors import PartError, SegkitError, ShapeError, line_at_fault
+from segkit.errors import PartError, Problem, SegkitError, ShapeError, line_at_fault
 from segkit.events import Stage
 from segkit.model import head_for, select_stages
 from segkit.recipe import entry_for
@@ -41,7 +43,8 @@ def dry_run(model: ModelSettings, data: DataSettings) -> Blueprint:
     """Build the model on the meta device and push one image of the recipe's size through it.
 
     Raises:
-        ShapeError: if the parts or the size do not fit, with a size near it that does.
+        ShapeError: if the parts or the size do not fit, with a size near it that does; if this machine has
+            too little memory for the parameters alone.
     """
     with torch.device("meta"), torch.inference_mode():
         encoder = build(model.encoder, data.channels, weights="none").eval()
@@ -51,6 +54,7 @@ def dry_run(model: ModelSettings, data: DataSettings) -> Blueprint:
             tuple(encoder.pyramid.reductions[stage] for stage in chosen),
         )
         decoder = build(model.decoder, pyramid).eval()
+        _check_memory({"encoder": (model.encoder.name, encoder), "decoder": (model.decoder.name, decoder)})
         try:
             maps, decoded = _forward(encoder, decoder, chosen, data.channels, data.size)
         except PartError:
@@ -66,6 +70,32 @@ def dry_run(model: ModelSettings, data: DataSettings) -> Blueprint:
     rows.append(Stage("decoder", model.decoder.name, decoded[1:], *_count(decoder)))
     rows.append(Stage("head", "conv 3x3", (data.goal.channels, *data.size), *_count(head)))
     return Blueprint(chosen, pyramid, decoded[1], rows)
+
+
+def _check_memory(parts: Mapping[str, tuple[str, nn.Module]]) -> None:
+    """The parameters of each part, 4 bytes each, fit into the memory of this machine.
+
+    Raises:
+        ShapeError: if those of one do not; it was built without any memory.
+    """
+    there = machine_memory()
+    for kind, (name, part) in parts.items():
+        parameters, _ = _count(part)
+        if there and 4 * parameters > there:
+            problem = (
+                f"{name} would have {parameters:,} parameters, {4 * parameters / 1e9:,.0f} GB of them, "
+                f"and this machine has {there / 1e9:,.0f} GB of memory"
+            )
+            options = f"smaller numbers among the options of the {kind}"
+            raise ShapeError.of([Problem(problem, path=f"model.{kind}", hint=options)])
+
+
+def machine_memory() -> int:
+    """Bytes of main memory; 0 where that cannot be known."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return 0
 
 
 def _features(model: ModelSettings) -> Any:

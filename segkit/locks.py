@@ -20,6 +20,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 _PAUSE_SECONDS = 0.1
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)  # it is written to: not to another file that it links to
 
 
 @contextmanager
@@ -73,7 +74,7 @@ def owned(file: Path) -> Iterator[None]:
         OSError: if the file cannot be made.
     """
     while True:
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o666)
         try:
             held = _try(descriptor, fcntl.lockf if fcntl else None)
             holder = _holder(descriptor)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,9 @@ from segkit.dataset import find_samples
 from segkit.environment import packages
 from segkit.errors import SegkitError
 from segkit.identity import Identity, identify
+from segkit.plain_files import read_json
 from segkit.recipe import plain_recipe
+from segkit.run_contents import Environment
 from segkit.run_dir import RunDir
 from segkit.variants import variants
 
@@ -207,7 +208,7 @@ class _Known:
         return ""
 
     def _other_code(self, run: RunDir) -> str:
-        then = _read(run.environment).get("packages", {})
+        then = _read(run.environment).get("packages") or {}
         changed = [
             f"{name} {then.get(name)}, now {version}"
             for name, version in packages().items()
@@ -218,7 +219,6 @@ class _Known:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_json(file, Environment)  # type: ignore[no-any-return]
+    except SegkitError:
         return {}  # a run that was cut off, or none
-    return content if isinstance(content, dict) else {}

@@ -5,14 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import yaml
 from PIL import Image
 
 from segkit.atomic import replaced, sweep
@@ -20,6 +19,17 @@ from segkit.contracts import Pixels
 from segkit.errors import SegkitError
 from segkit.events import EpochEnded
 from segkit.locks import Taken, owned
+from segkit.plain_files import (
+    damaged,
+    read_json,
+    read_json_lines,
+    read_number,
+    read_png,
+    read_rows,
+    read_text,
+    read_yaml,
+)
+from segkit.run_contents import Costs, Environment, Epoch, RunRecipe, Samples, Summary
 from segkit.system_errors import cannot_write
 
 
@@ -109,11 +119,12 @@ class RunDir:
         """An existing run directory, whether its run has ended or not.
 
         Raises:
-            SegkitError: if it is none.
+            SegkitError: if it is none, or links lead out of it.
         """
         run = cls(path)
         if not run.recipe.is_file():
             raise SegkitError("this is no run directory", where=str(path), hint="runs/<recipe>/<number>")
+        run._refuse_links_outside()
         return run
 
     @contextmanager
@@ -211,62 +222,79 @@ class RunDir:
         write_json(self.samples / "samples.json", listed)
 
     def read_recipe(self) -> dict[str, Any]:
-        """The complete recipe as plain data."""
-        recipe: dict[str, Any] = yaml.safe_load(self.recipe.read_text(encoding="utf-8"))
-        return recipe
+        """The complete recipe as plain data.
+
+        Raises:
+            SegkitError: here and in every reader below: if the file is missing or damaged.
+        """
+        return read_yaml(self.recipe, RunRecipe)  # type: ignore[no-any-return]
+
+    def recipe_text(self) -> str:
+        """The complete recipe as it is written."""
+        return read_text(self.recipe)
 
     def read_environment(self) -> dict[str, Any]:
         """Versions, hardware and digests."""
-        return read_json(self.environment)  # type: ignore[no-any-return]
+        return read_json(self.environment, Environment)  # type: ignore[no-any-return]
 
     def read_summary(self) -> dict[str, Any]:
         """The run's outcome."""
-        return read_json(self.summary)  # type: ignore[no-any-return]
+        return read_json(self.summary, Summary)  # type: ignore[no-any-return]
 
     def read_costs(self) -> dict[str, Any]:
-        """What the model was measured to cost; empty if nobody has measured.
-
-        Raises:
-            SegkitError: if the file is damaged.
-        """
+        """What the model was measured to cost; empty if nobody has measured."""
         if not self.costs.is_file():
             return {}
-        try:
-            costs = read_json(self.costs)
-        except ValueError:
-            costs = None
-        if not isinstance(costs, dict):
-            problem, hint = "the measured costs cannot be read", "delete the file, and measure again"
-            raise SegkitError(problem, where=str(self.costs), hint=hint)
-        return costs
+        return read_json(self.costs, Costs, hint="delete the file, and measure again")  # type: ignore[no-any-return]
 
     def read_epochs(self) -> list[dict[str, Any]]:
         """One mapping per epoch, as `record` wrote it; undefined scores are None."""
-        return [json.loads(line) for line in self.metrics.read_text(encoding="utf-8").splitlines()]
+        return read_json_lines(self.metrics, Epoch)
 
     def read_scores(self) -> tuple[list[str], dict[str, list[float]]]:
         """Image names, and each metric's scores in their order; NaN where undefined."""
-        with self.scores.open(encoding="utf-8", newline="") as file:
-            header, *rows = csv.reader(file)
-        columns = [[row[i] for row in rows] for i in range(len(header))]
-        scores = {
-            name: [float(cell) if cell else math.nan for cell in column]
-            for name, column in zip(header[1:], columns[1:], strict=True)
-        }
-        return columns[0], scores
+        header, rows = read_rows(self.scores)
+        try:
+            scores = {
+                name: [read_number(row[column]) for row in rows]
+                for column, name in enumerate(header[1:], start=1)
+            }
+        except ValueError as error:
+            raise damaged(self.scores, str(error)) from None
+        return [row[0] for row in rows], scores
 
     def read_samples(self) -> list[ScoredSample]:
         """What `write_samples` wrote."""
-        if not (self.samples / "samples.json").is_file():
+        listed = self.samples / "samples.json"
+        if not listed.is_file():
             return []
         samples = []
-        for entry in read_json(self.samples / "samples.json"):
-            maps = {kind: _pixels(self.samples / file) for kind, file in entry.pop("files").items()}
-            image = maps["image"] if maps["image"].ndim == 3 else maps["image"][..., None]
-            samples.append(
-                ScoredSample(**entry, pixels=image, truth=maps["truth"], prediction=maps["prediction"])
-            )
+        for entry in read_json(listed, Samples):
+            files = {kind: self.samples / file for kind, file in entry.pop("files").items()}
+            image = read_png(files["image"], ("L", "RGB", "RGBA"))
+            truth, prediction = (read_png(files[kind], ("P", "L")) for kind in ("truth", "prediction"))
+            if not image.shape[:2] == truth.shape == prediction.shape:
+                raise damaged(files["image"], "it is of another size than its masks")
+            entry["score"] = math.nan if entry["score"] is None else entry["score"]
+            image = image if image.ndim == 3 else image[..., None]
+            samples.append(ScoredSample(**entry, pixels=image, truth=truth, prediction=prediction))
         return samples
+
+    def _refuse_links_outside(self) -> None:
+        """What another's run directory links to is not read into a report, and not written to.
+
+        Raises:
+            SegkitError: naming the link.
+        """
+        inside = self.path.resolve()
+        for folder, folders, files in os.walk(self.path):
+            for path in (Path(folder, name) for name in (*folders, *files)):
+                if path.is_symlink() and not path.resolve().is_relative_to(inside):
+                    raise SegkitError(
+                        "this links to a place outside of its run directory, and is not followed",
+                        where=str(path),
+                        hint="put what it links to in its place, if you trust it",
+                    )
 
 
 def _line(event: EpochEnded) -> str:
@@ -284,12 +312,6 @@ def _image(pixels: Pixels) -> Image.Image:
     return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
 
 
-def _pixels(path: Path) -> Pixels:
-    with Image.open(path) as image:
-        pixels: Pixels = np.asarray(image)
-    return pixels
-
-
 def _finite(value: Any) -> Any:
     """JSON knows no NaN: an undefined score is null."""
     if isinstance(value, float):
@@ -305,8 +327,3 @@ def write_json(path: Path, content: Any) -> None:
         temporary.write_text(
             json.dumps(_finite(content), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
         )
-
-
-def read_json(path: Path) -> Any:
-    """Read plain data."""
-    return json.loads(path.read_text(encoding="utf-8"))

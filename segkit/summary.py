@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from segkit.published import kept_reference
+
 if TYPE_CHECKING:
     from segkit.assemble import Assembly
     from segkit.evaluate import Scores
@@ -41,7 +43,6 @@ def summarise(
     """
     recipe = assembly.recipe
     best = next((epoch for epoch in reversed(epochs) if epoch.best), epochs[-1])
-    reference = recipe.reference
     train_seconds = sum(epoch.train_seconds for epoch in epochs)
     return {
         "status": "complete",
@@ -68,7 +69,7 @@ def summarise(
         "precision": started.precision,
         "warnings": [*started.warnings, *diverged(epochs)],
         "stages": [asdict(stage) for stage in started.stages],
-        "reference": reference and {"source": reference.source, "metrics": reference.metrics},
+        "reference": recipe.reference and kept_reference(recipe.reference),
     }
 
 

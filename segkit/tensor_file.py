@@ -66,7 +66,10 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
     seal, _, words = metadata[_SEAL].partition(" ")
     if seal != _seal(tensors, words):
         raise Unreadable("its content is not what was written: its SHA-256 differs")
-    return tensors, json.loads(words)
+    try:
+        return tensors, json.loads(words)
+    except (ValueError, RecursionError) as error:  # anyone can seal anything
+        raise Unreadable("its words are no JSON") from error
 
 
 def write_state(path: Path, state: Any) -> None:
@@ -90,7 +93,10 @@ def read_state(path: Path) -> Any:
     tensors, about = read_tensors(path)
     if about is None:
         raise Unreadable("it is no saved state")
-    return _whole(about, tensors)
+    try:
+        return _whole(about, tensors)
+    except (LookupError, TypeError, ValueError, RuntimeError, RecursionError) as error:
+        raise Unreadable("it is no saved state") from error
 
 
 def _plain(value: Any, tensors: dict[str, Tensor], place: str) -> Any:
@@ -122,6 +128,8 @@ def _whole(value: Any, tensors: dict[str, Tensor]) -> Any:
     if kind in ("dict", "counter"):
         pairs = {key: _whole(item, tensors) for key, item in content}
         return pairs if kind == "dict" else Counter(pairs)
+    if kind not in ("list", "tuple"):
+        raise ValueError(f"a {kind} is no kind of value")
     items = [_whole(item, tensors) for item in content]
     return items if kind == "list" else tuple(items)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +79,7 @@ def open_trained(
     assembly = assemble(recipe, progress, to_train=False)
     warnings += reading_warnings(assembly.splits)
     reported = assembly.reported_on
-    recorded = run.read_environment()["data_digests"].get(reported)
+    recorded = (run.read_environment().get("data_digests") or {}).get(reported)
     if data_digests({reported: assembly.splits[reported]})[reported] != recorded:
         warnings.append(f"The {reported} images are not those that the run reports its scores on.")
     load_best(assembly.model, run, changed)
@@ -160,9 +161,9 @@ def _missing(run: RunDir, then: dict[str, Any]) -> Problem:
     if any(plugin.name == then["name"] for plugin in loaded_plugins()):
         hint = f"the plugin as it was then, with the digest {then['digest'][:12]}"
         return Problem(f"{used}, which is loaded and has it no more", str(run.path), hint=hint)
-    hint = f"--plugins {then['path']}, if you trust what is there"
+    hint = f"--plugins {shlex.quote(then['path'])}, if you trust what is there"
     if then["package"]:
-        hint = f"python -m pip install {then['package'].replace(' ', '==')}"
+        hint = f"python -m pip install {shlex.quote(then['package'].replace(' ', '=='))}, if you trust it"
     elif not Path(then["path"]).exists():
         hint = f"{then['path']} is gone: --plugins with the place where it is now"
     return Problem(f"{used}, which is not loaded", str(run.path), hint=hint)

@@ -1,5 +1,7 @@
 """Files appear whole or not at all."""
 
+import os
+
 import pytest
 
 from segkit.atomic import replaced, sweep
@@ -38,3 +40,13 @@ def test_what_killed_processes_leave_is_swept(tmp_path):
         file.write_text("")
     sweep(tmp_path)
     assert [file.exists() for file in left + kept] == [False] * 2 + [True] * 4
+
+
+def test_what_a_link_in_its_way_leads_to_is_not_written_to(tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    for name in ("file", f".file.{os.getpid()}"):
+        (tmp_path / name).symlink_to(tmp_path / "mine")
+    with replaced(tmp_path / "file") as temporary:
+        temporary.write_text("new")
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert not (tmp_path / "file").is_symlink()

@@ -444,3 +444,8 @@ def test_interrupted_run_says_what_is_kept(capsys):
         interrupted()
     last = capsys.readouterr().err.splitlines()[-1]
     assert last == f"interrupted; {STARTED.directory} keeps the epochs that had ended"
+
+
+def test_what_would_reorder_or_break_a_line_is_escaped(capsys):
+    console.error_panel(SegkitError("a\u202egpj.exe", where="b\u2066c\u2028d\x9b2J"))
+    assert capsys.readouterr().err == "b\\u2066c\\u2028d\\x9b2J: a\\u202egpj.exe\n"

@@ -220,3 +220,20 @@ def test_dry_run_loads_no_weights_and_allocates_nothing(monkeypatch):
     rows = dry_run(*settings(encoder, "unet", (4096, 4096), batch_size=64)).stages
     assert sum(row.parameters for row in rows) > 300_000_000
     assert rows[-1].shape == (1, 4096, 4096)
+
+
+def test_dry_run_refuses_parameters_that_no_memory_holds(monkeypatch):
+    monkeypatch.setattr("segkit.dry_run.machine_memory", lambda: 8 * 10**9)
+    with pytest.raises(ShapeError) as caught:
+        dry_run(*settings("test_resnet", {"name": "transposed_conv", "channels": (60_000, 60_000)}))
+    assert str(caught.value) == (
+        "model.decoder: transposed_conv would have 18,029,280,000 parameters, 72 GB of them, and this "
+        "machine has 8 GB of memory\n  try: smaller numbers among the options of the decoder"
+    )
+
+
+def test_dry_run_of_numbers_that_overflow_says_so_in_one_line():
+    with pytest.raises(PartError) as caught:
+        dry_run(*settings("test_resnet", {"name": "transposed_conv", "channels": (10**30,)}))
+    assert "Overflow when unpacking" in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 2

@@ -91,3 +91,11 @@ def test_another_machine_s_lock_counts_where_there_are_no_locks(lock, monkeypatc
     lock.write_text('{"pid": 1, "host": "elsewhere", "since": "2026-01-01"}')
     with pytest.raises(Taken, match="process 1 on elsewhere, since 2026-01-01"), owned(lock):
         pass
+
+
+def test_a_lock_that_links_elsewhere_writes_nothing_there(lock, tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    lock.symlink_to(tmp_path / "mine")
+    with pytest.raises(OSError, match="symbolic link"), owned(lock):
+        pass
+    assert (tmp_path / "mine").read_text() == "mine"

@@ -129,9 +129,10 @@ def test_a_run_by_other_code_does_not_go_on(plan, folder, tmp_path):
     assert wanted.begun is None
 
 
-def test_a_damaged_record_is_no_run(plan, folder, tmp_path):
+@pytest.mark.parametrize("record", ["{", "[" * 100_000, '{"identity": {"recipe": 3}}', '{"identity": "x"}'])
+def test_a_damaged_record_is_no_run(plan, folder, tmp_path, record):
     run = changed(folder, tmp_path)
-    (run / "environment.json").write_text("{", encoding="utf-8")
+    (run / "environment.json").write_text(record, encoding="utf-8")
     assert len(plan("small.yaml", runs=tmp_path).missing) == 1
 
 

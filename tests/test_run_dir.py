@@ -12,6 +12,16 @@ from segkit.events import EpochEnded
 from segkit.palette import IGNORED, palette
 from segkit.run_dir import RunDir, ScoredSample
 
+SUMMARY = {
+    "recipe": "small",
+    "metrics": ["iou"],
+    "best": {"epoch": 1, "metrics": {"iou": 0.5}},
+    "scores": {"metrics": {"iou": 0.5}},
+    "scored_on": "val",
+    "reported_on": "val",
+    "epochs": 2,
+}
+
 
 def test_every_run_gets_the_next_number(tmp_path):
     assert RunDir.create(tmp_path, "small").path == tmp_path / "small" / "001"
@@ -48,8 +58,8 @@ def test_run_that_has_not_ended(tmp_path):
     run.write_recipe("name: small\n")
     with pytest.raises(SegkitError, match=r"this run has not ended\n  try: segkit resume .* goes on with it"):
         RunDir.open(run.path)
-    run.write_summary({"status": "complete"})
-    assert RunDir.open(run.path).read_summary() == {"status": "complete"}
+    run.write_summary(SUMMARY)
+    assert RunDir.open(run.path).read_summary() == SUMMARY
     assert run.read_recipe() == {"name": "small"}
 
 

@@ -1,5 +1,6 @@
 """States come back as they were: kinds, numbers, memory order; and files are plain."""
 
+import hashlib
 import math
 from collections import Counter
 
@@ -107,3 +108,29 @@ def test_what_is_missing_or_no_such_file(file):
     file.write_bytes(b"\x80\x04K\x01.")  # a pickle
     with pytest.raises(Unreadable, match="Error while deserializing header"):
         read_tensors(file)
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        ["tensor", "nowhere", [1]],
+        ["tensor", "a", [-1]],
+        ["dict", 5],
+        [],
+        ["dict", [[[], 1]]],
+        5 * ["x"],
+        ["tuple", None],
+    ],
+)
+def test_a_sealed_file_of_nonsense_is_no_state(file, about):
+    """Anyone can compute a seal."""
+    write_tensors(file, {"a": torch.ones(2)}, about)
+    with pytest.raises(Unreadable, match="it is no saved state"):
+        read_state(file)
+
+
+def test_a_sealed_file_of_words_that_never_end_is_unreadable(file):
+    words = "[" * 100_000
+    save_file({}, file, {"segkit": f"{hashlib.sha256(words.encode()).hexdigest()} {words}"})
+    with pytest.raises(Unreadable, match="its words are no JSON"):
+        read_state(file)

@@ -11,7 +11,8 @@ from segkit.comparison.page import write_page
 from segkit.comparison.result import Comparison
 from segkit.comparison.text import write_csv, write_markdown
 from segkit.errors import SegkitError
-from segkit.run_dir import read_json, write_json
+from segkit.plain_files import read_json
+from segkit.run_dir import write_json
 from segkit.system_errors import cannot_write
 
 
@@ -39,12 +40,18 @@ def folder_for(comparison: Comparison, wanted: Path) -> Path:
         The same folder for the same runs and metric, so that the same command writes to the same place.
     """
     folder, number = wanted, 1
-    while (file := folder / "comparison.json").is_file() and _what(read_json(file)) != _what(
-        comparison.as_json()
-    ):
+    while (file := folder / "comparison.json").is_file() and _written(file) != _what(comparison.as_json()):
         number += 1
         folder = wanted.with_name(f"{wanted.name}-{number}")
     return folder
+
+
+def _written(file: Path) -> tuple[object, list[str]] | None:
+    """What a file compares; None if that is not to be known: it is then another's, and is left alone."""
+    try:
+        return _what(read_json(file))
+    except (SegkitError, TypeError, KeyError):
+        return None
 
 
 def _what(document: Mapping[str, Any]) -> tuple[object, list[str]]:

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 _READABLE = 100  # columns; longer lines and rules are hard on the eye
 _UNBOUNDED = 100_000  # columns of a pipe: nothing is ever wrapped for it
-_CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+# Control characters, halves of characters, and what reorders or breaks a line: U+202E would show "gpj.exe".
+_CONTROL = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 class Screen:

@@ -96,7 +96,7 @@ def _cached(folder: Path) -> Cached:
     try:
         about = json.loads((folder / ABOUT).read_bytes())
         used = (folder / ABOUT).stat().st_mtime
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         about, used = {}, folder.stat().st_mtime
     return Cached(
         folder, about if isinstance(about, dict) else {}, sum(map(rows_in, packs)), sum(sizes), used

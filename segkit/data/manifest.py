@@ -82,7 +82,7 @@ class Manifest:
         problems: list[Problem] = []
         lines: dict[str, int] = {}
         for line, row in read_table(self.file, ["image", *self.mask_columns]):
-            name = str(Path(row["image"]).with_suffix("")) if row["image"] else ""
+            name = _name(row["image"])
             split = row.get("split", "train")
             wrong = [*self._wrong(row, split)]
             if name in lines:
@@ -117,6 +117,12 @@ class Manifest:
         files = (image, *(mask for mask in masks if mask))
         filled = ",".join(str(label) for label, mask in enumerate(masks) if mask)
         return Sample(name, read, files, read_at=read, variant=f"masks of classes {filled}")
+
+
+def _name(image: str) -> str:
+    """Of the sample; nothing where the cell names no file."""
+    path = Path(image)
+    return str(path.with_suffix("")) if path.name else ""
 
 
 def _read_multilabel(

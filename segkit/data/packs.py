@@ -104,16 +104,16 @@ class Pack:
         """
         try:
             with self.path.open("rb") as file:
-                count = _footer(file).rows
+                count, row_bytes = _footer(file).rows, self.layout.row_bytes
                 mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except OSError as error:
+            return np.frombuffer(mapped, np.uint8, count * row_bytes).reshape(count, row_bytes)
+        except (OSError, Damaged, ValueError) as error:  # it was whole when its index was read
+            reason = error.strerror if isinstance(error, OSError) else error
             raise DataError(
-                f"the cached images cannot be read any more: {error.strerror}",
+                f"the cached images cannot be read any more: {reason}",
                 where=str(self.path),
                 hint="was the cache cleared? start the run again",
             ) from None
-        row_bytes = self.layout.row_bytes
-        return np.frombuffer(mapped, np.uint8, count * row_bytes).reshape(count, row_bytes)
 
     @property
     def images(self) -> PackedRows:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from segkit.contracts import Pyramid
 
-Width = Annotated[int, Field(ge=1)]
-OfGroups = Annotated[int, Field(ge=32, multiple_of=32)]
+Width = Annotated[int, Field(ge=1, le=65536)]
+OfGroups = Annotated[int, Field(ge=32, le=65536, multiple_of=32)]
 Widths = Annotated[tuple[Width, ...], Field(min_length=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Norm = Literal["batchnorm", "instancenorm", "identity"]

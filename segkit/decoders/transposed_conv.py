@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Kernel = Literal[2, 3, 4]
 Share = Annotated[float, Field(ge=0, lt=1)]
-Width = Annotated[int, Field(ge=1)]
+Width = Annotated[int, Field(ge=1, le=65536)]
 
 
 @DECODERS.register("transposed_conv", features="last")

@@ -6,6 +6,7 @@ import hashlib
 import re
 import urllib.error
 import urllib.request
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,9 +100,12 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """
     from timm.models import load_state_dict
 
+    _check_packing(path)
     try:
         state: dict[str, Tensor] = load_state_dict(str(path), weights_only=True)
         odd = [name for name, value in state.items() if not hasattr(value, "shape")]
+        size = path.stat().st_size
+        vast = [name for name, value in state.items() if name not in odd and value.nbytes > size]
     except Exception as error:  # whatever a damaged or hostile file makes the readers raise
         raise WeightsError(
             f"the weights cannot be read as plain tensors ({type(error).__name__})",
@@ -115,6 +119,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             where=str(path),
             hint="save the model's state_dict() alone, or under the key state_dict",
         )
+    if vast:
+        raise WeightsError(f"the tensor {vast[0]!r} is larger than the file that it is in", where=str(path))
     state = _mobilenet_v2.to_timm(state)
     if path.name in _mobilenet_v2.FILES and content_digest(state) != _mobilenet_v2.CONTENT_SHA256:
         raise WeightsError(
@@ -123,6 +129,27 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             hint="remove the file and it is fetched again, or give it another name if it is meant",
         )
     return state
+
+
+def _check_packing(path: Path) -> None:
+    """A .pth is a zip, which torch writes without compression: one that unpacks to more is made to harm.
+
+    Raises:
+        WeightsError: if it does.
+    """
+    if path.suffix == ".safetensors" or not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+    except Exception:  # the reader of tensors says what is wrong with it
+        return
+    if unpacked > path.stat().st_size:
+        raise WeightsError(
+            f"the file would unpack to {unpacked:,} bytes, more than it has",
+            where=str(path),
+            hint="torch.save compresses nothing: save the state_dict() again",
+        )
 
 
 def content_digest(state: dict[str, Tensor]) -> str:

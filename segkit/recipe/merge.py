@@ -11,6 +11,8 @@ from segkit.home import resolve
 from segkit.recipe.schema import part_at
 from segkit.recipe.yaml_tree import Node, Place, parse_yaml, read_yaml
 
+MAX_EXTENDS = 20
+
 Loc = tuple[str | int, ...]
 
 
@@ -115,6 +117,8 @@ def _with_bases(path: Path, above: tuple[str, ...]) -> Node:
     except ValueError as error:
         raise problem(str(error)) from None
     identities = (*above, os.path.realpath(path))
+    if len(identities) > MAX_EXTENDS:
+        raise problem(f"recipes extend each other more than {MAX_EXTENDS} times", "put some of them into one")
     if os.path.realpath(base) in identities:
         raise problem("the recipes extend each other in a circle", "one of them has to stand alone")
     if not base.is_file():

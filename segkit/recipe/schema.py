@@ -130,7 +130,7 @@ class DataSettings(Settings):
 
     source: SourcePart
     task: TaskKind = "binary"
-    classes: tuple[str, ...] = Field(("foreground",), validate_default=True)
+    classes: tuple[str, ...] = Field(("foreground",), validate_default=True, max_length=255)
     ignore_index: int | None = Field(None, ge=0, le=255)
     channels: Literal[1, 3, 4] = 3
     size: tuple[Annotated[int, Field(ge=8, le=8192)], Annotated[int, Field(ge=8, le=8192)]]

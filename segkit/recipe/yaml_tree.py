@@ -118,9 +118,11 @@ def read_yaml(path: Path) -> Node:
         RecipeError: naming file and line of everything that is not YAML as segkit reads it.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
             raise RecipeError(f"a recipe of more than {MAX_BYTES:,} bytes is no recipe", where=str(path))
-        text = path.read_text(encoding="utf-8-sig")
+        text = content.decode("utf-8-sig")
     except OSError as error:
         raise RecipeError(
             f"cannot read the recipe: {error.strerror}", where=str(path), hint=_another_file(path)

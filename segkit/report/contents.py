@@ -65,7 +65,7 @@ class Verdict:
 def contents(material: Material) -> dict[str, Any]:
     """Everything but the pictures, by the names that the templates use."""
     summary = material.summary
-    recipe = material.run.recipe.read_text(encoding="utf-8")
+    recipe = material.run.recipe_text()
     longest = max(map(len, re.findall("`+", recipe)), default=0)
     return {
         "name": summary["recipe"],
@@ -113,7 +113,7 @@ def _headline(material: Material) -> list[str]:
 
 def _cards(material: Material) -> list[Card]:
     summary, published = material.summary, material.published
-    reported = (summary.get("scores") or summary["best"])["metrics"]
+    reported = summary["scores"]["metrics"]
     elsewhere = summary["scored_on"] != summary["reported_on"]
     cards = []
     for name in material.metrics:

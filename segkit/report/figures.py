@@ -12,7 +12,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from segkit.report.look import LIGHT, Picture, Theme, both, png, style, svg
+from segkit.report.look import LIGHT, Picture, Theme, both, drawn, png, style, svg
 from segkit.report.material import Material
 from segkit.report.words import metric_name, number
 
@@ -128,7 +128,7 @@ def _line(key: str, label: str, rows: Iterable[Mapping[str, Any]], **looks: bool
 
 
 def _draw_panel(axes: Axes, panel: Panel, theme: Theme) -> None:
-    axes.set_title(panel.title)
+    axes.set_title(drawn(panel.title))
     axes.axvline(panel.best, ymax=1 / (1 + ROOM), color=theme.muted, linewidth=0.8, alpha=0.6)
     for line in panel.lines:
         color = theme.second if line.second else theme.accent
@@ -166,7 +166,7 @@ def _mark_best(axes: Axes, line: Line, best: int, color: str) -> None:
 def _draw_scores(axes: Axes, material: Material, theme: Theme) -> None:
     scores = _defined(material)
     bounds = (0.0, 1.0) if all(0 <= score <= 1 for score in scores) else None
-    axes.set_xlabel(metric_name(material.first_metric))
+    axes.set_xlabel(drawn(metric_name(material.first_metric)))
     axes.set_ylabel("images")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, nbins=6))
     if not scores:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+
+LONGEST = 40  # letters of a name in a figure
 
 
 @dataclass(frozen=True)
@@ -79,15 +83,23 @@ def style(theme: Theme) -> Any:
         "ytick.major.size": 0,
         "figure.constrained_layout.w_pad": 0.1,
         "figure.constrained_layout.h_pad": 0.08,
+        "text.parse_math": False,  # a name with dollars is a name
         "svg.fonttype": "none",
         "svg.hashsalt": "segkit",  # ids in the file would be random otherwise
     }
 
 
+def drawn(name: str) -> str:
+    """A name as it can be drawn, whoever chose it: not longer than a figure, without what no font has."""
+    text = "".join(sign if sign.isprintable() else " " for sign in name)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+
+
 def svg(figure: Figure) -> bytes:
     """A figure as SVG with its text as text."""
     file = io.StringIO()
-    figure.savefig(file, format="svg", metadata={"Date": None})
+    with _any_letters():
+        figure.savefig(file, format="svg", metadata={"Date": None})
     # Laid out with a wide font, shown in the reader's own.
     text = file.getvalue().replace("'DejaVu Sans'", "system-ui, 'Segoe UI', Helvetica, Arial, sans-serif")
     return text.encode()
@@ -96,5 +108,14 @@ def svg(figure: Figure) -> bytes:
 def png(figure: Figure) -> bytes:
     """A figure as PNG."""
     file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=150, metadata={"Software": None})
+    with _any_letters():
+        figure.savefig(file, format="png", dpi=150, metadata={"Software": None})
     return file.getvalue()
+
+
+@contextmanager
+def _any_letters() -> Iterator[None]:
+    """Letters that the font lacks are drawn as boxes, without a word: the page shows them in full."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import math
 import statistics
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from segkit.errors import SegkitError
+from segkit.plain_files import damaged
 from segkit.run_dir import RunDir, ScoredSample
 
 
@@ -80,14 +79,14 @@ def read_material(run: RunDir) -> Material:
     """Read a run directory.
 
     Raises:
-        SegkitError: naming the file that is missing.
+        SegkitError: naming the file that is missing or damaged.
     """
     for path in (run.recipe, run.environment, run.summary, run.metrics, run.scores):
         if not path.is_file():
             raise SegkitError("the report needs a file that the run did not write", where=str(path))
     recipe, summary = run.read_recipe(), run.read_summary()
     names, scores = run.read_scores()
-    reference = recipe.get("reference") or summary.get("reference")
+    _check_scores(run, [*summary["metrics"], *filter(None, [summary.get("first_metric")])], scores)
     return Material(
         run=run,
         recipe=recipe,
@@ -97,35 +96,32 @@ def read_material(run: RunDir) -> Material:
         names=names,
         scores=scores,
         samples=run.read_samples(),
-        published=_published(reference, run.path) if reference else None,
+        published=_published(summary, recipe),
     )
 
 
-def _published(reference: dict[str, Any], folder: Path) -> Published:
-    """A file that is gone or unreadable costs a note, not the report of hours of training."""
-    epochs: list[dict[str, float | None]] = []
-    note = ""
-    if file := reference.get("epochs"):
-        try:
-            epochs = _read_csv(folder / file)  # an absolute path stays as it is
-        except (OSError, ValueError) as error:
-            reason = "it does not exist" if isinstance(error, FileNotFoundError) else str(error)
-            note = f"The published epochs in {file} are not shown: {reason}."
-    metrics = dict(reference.get("metrics") or {})
-    return Published(str(reference.get("source", "")), metrics or _best_of(epochs), epochs, note)
+def _published(summary: dict[str, Any], recipe: dict[str, Any]) -> Published | None:
+    """What the run kept. The file that its recipe names is not opened: it may be anyone's recipe."""
+    kept = summary.get("reference")
+    named = (recipe.get("reference") or {}).get("epochs")
+    if kept is None:
+        return None
+    epochs = kept.get("epochs") or []
+    note = kept.get("note") or ""
+    if named and "epochs" not in kept:
+        note = f"The published epochs in {named} are not shown: the run kept no copy of them."
+    metrics = dict(kept.get("metrics") or {})
+    return Published(kept["source"], metrics or _best_of(epochs), epochs, note)
 
 
-def _read_csv(path: Path) -> list[dict[str, float | None]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, restkey="", restval="")
-        if "epoch" not in (reader.fieldnames or ()):
-            raise ValueError("it has no column epoch")
-        return [{key: _cell(text) for key, text in row.items() if key} for row in reader]
+def _check_scores(run: RunDir, metrics: Iterable[str], scores: dict[str, list[float]]) -> None:
+    """Every metric that the run names has its column.
 
-
-def _cell(text: str) -> float | None:
-    value = float(text) if text.strip() else math.nan
-    return value if math.isfinite(value) else None
+    Raises:
+        SegkitError: if one has not.
+    """
+    if lacking := [name for name in metrics if name not in scores]:
+        raise damaged(run.scores, f"it has no column {lacking[0]}")
 
 
 def _best_of(epochs: list[dict[str, float | None]]) -> dict[str, float]:

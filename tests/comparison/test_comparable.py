@@ -34,7 +34,8 @@ CASES = {
                "data", "its images or masks have the names of those of {first}, and other pixels"),
     "definition": ({"metrics": [{"name": "iou", "threshold": 0.4}, {"name": "dice"}]},
                    "metrics", "iou is iou with threshold 0.4, and in {first} iou"),
-    "code": ({"environment": {"identity": {"recipe": "b", "seed": 0, "metrics": "other"}}},
+    "code": ({"environment": {"identity": {"recipe": "b", "seed": 0, "data": "", "code": "",
+                                           "metrics": "other"}}},
              "metrics", "iou was computed by other code than in {first}"),
 }  # fmt: skip
 

@@ -182,5 +182,5 @@ def test_a_mask_that_is_none_is_an_error(tmp_path, mask):
     with pytest.raises(SegkitError, match="a thumbnail's mask cannot be read: ") as caught:
         read_samples(comparison)
     (problem,) = caught.value.problems
-    assert problem.where == comparison.images[0]
-    assert problem.hint == "delete the run's thumbnails.zip: a comparison can do without"
+    assert problem.where == str(comparison.entrants[0].runs[0].thumbnails)
+    assert problem.hint == "delete it: a comparison can do without"

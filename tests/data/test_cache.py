@@ -5,6 +5,7 @@ import os
 import pickle
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import textwrap
@@ -465,3 +466,17 @@ def test_rows_are_indexed_as_arrays_are(photographs):
     np.testing.assert_array_equal(np.stack([*prepared.images]), array)
     with pytest.raises(IndexError):
         prepared.images[COUNT + 1]
+
+
+def test_pack_that_is_cut_off_after_it_was_looked_at_is_told(tmp_path):
+    layout = packs.Layout((2, 2, 1), (2, 2))
+    writer = packs.PackWriter(tmp_path, layout)
+    writer.add(bytes(32), bytes(8), bytes(32))
+    path = writer.finish()
+    content = path.read_bytes()
+    footer = struct.Struct("<8sQQQ32s")
+    values = list(footer.unpack(content[-footer.size :]))
+    for damaged in (b"", content[:-1], content[: -footer.size] + footer.pack(values[0], 10**6, *values[2:])):
+        path.write_bytes(damaged)
+        with pytest.raises(DataError, match="the cached images cannot be read any more: "):
+            packs.Pack(path, layout).open()

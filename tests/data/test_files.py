@@ -247,3 +247,16 @@ def test_damaged_exif_is_told_as_such(tmp_path):
     file = save(tmp_path / "a.png", picture(), exif=exif.tobytes().replace(b"MM\0*", b"MN\0*"))
     with fails(r"a\.png: the image is damaged: its Exif data, which says what is up, cannot be read \("):
         read_image(file, 3)
+
+
+def test_file_for_another_program_is_no_image_whatever_it_is_called(tmp_path, monkeypatch):
+    """Pillow would hand PostScript to Ghostscript."""
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *given, **options: pytest.fail("called"))
+    (tmp_path / "a.png").write_bytes(
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n%%EOF\n"
+    )
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.format == "EPS"
+    for read in (lambda path: read_image(path, 3), lambda path: read_mask(path, BINARY)):
+        with fails(r"a\.png: this is no image that can be read\n  try: copy or download it again"):
+            read(tmp_path / "a.png")

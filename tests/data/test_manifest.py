@@ -152,3 +152,15 @@ def test_quoting_that_never_ends_is_refused(root):
     assert problems(root, 'image,mask\n"images/a.png,masks/a.png\n') == [
         "data.csv: the file cannot be read: unexpected end of data"
     ]
+
+
+@pytest.mark.parametrize("cell", [".", "/", "..", "a\0b", "~", "images"])
+def test_cell_that_names_no_file_is_told(root, cell):
+    told = problems(root, f"image,mask\n{cell},masks/a.png\n")
+    assert told[0].startswith("data.csv:2: there is no image ")
+
+
+def test_file_that_never_ends_is_refused(root):
+    (root / "zero").symlink_to("/dev/zero")
+    with pytest.raises(DataError, match=r"zero: this is no plain file of at most 400,000,000 bytes"):
+        SOURCES.get("manifest").factory(BINARY, 3, file=root / "zero").splits()

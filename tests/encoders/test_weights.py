@@ -1,6 +1,7 @@
 """Pretrained weights: found, read and checked; no network is touched."""
 
 import pickle
+import zipfile
 
 import pytest
 import timm
@@ -253,3 +254,31 @@ def test_torchvisions_names_are_translated(tmp_path, ending):
         maps, x = encoder(image(64, 96)), image(64, 96)
         torch.testing.assert_close(maps[-1], judge.features(x))
         torch.testing.assert_close(maps[0], judge.features[:2](x))
+
+
+def test_file_that_would_unpack_to_more_than_it_has_is_refused(tmp_path):
+    file = tmp_path / "bomb.pth"
+    save({"weight": torch.zeros(1_000_000)}, file)
+    with zipfile.ZipFile(file) as plain, zipfile.ZipFile(tmp_path / "b", "w", zipfile.ZIP_DEFLATED) as small:
+        for member in plain.namelist():
+            small.writestr(member, plain.read(member))
+    (tmp_path / "b").replace(file)
+    with pytest.raises(WeightsError, match=r"bomb\.pth: the file would unpack to 4,0\d\d,\d{3} bytes, more"):
+        read_weights(file)
+
+
+def test_tensor_larger_than_its_file_is_refused(tmp_path):
+    """One number, said to be a million millions: whoever copies it fills the memory."""
+    file = tmp_path / "vast.pth"
+    save({"weight": torch.zeros(1).expand(10**6, 10**6)}, file)
+    with pytest.raises(WeightsError, match=r"vast\.pth: the tensor 'weight' is larger than the file that"):
+        read_weights(file)
+
+
+def test_safetensors_of_an_absurd_header_is_refused(tmp_path):
+    file = tmp_path / "absurd.safetensors"
+    tensor = b'{"weight": {"dtype": "F32", "shape": [1000000000000], "data_offsets": [0, 4000000000000]}}'
+    for header in ((2**62).to_bytes(8, "little"), len(tensor).to_bytes(8, "little") + tensor):
+        file.write_bytes(header)
+        with pytest.raises(WeightsError, match=r"absurd\.safetensors: the weights cannot be read as plain"):
+            read_weights(file)

@@ -136,3 +136,11 @@ def test_a_split_by_something_else_is_another_split(tmp_path: Path) -> None:
     split = loaded(tmp_path, overrides).data.split
     assert (split.by, split.val, split.folds, split.fold) == ("kfold", 0.0, 5, 1)
     assert loaded(tmp_path, [overrides[0], "data.split.val=0.3"]).data.split.val == 0.3
+
+
+def test_a_chain_of_extends_has_an_end(tmp_path: Path) -> None:
+    for number in range(30):
+        (tmp_path / f"{number}.yaml").write_text(f"extends: {number + 1}.yaml\n")
+    found = only_problem(tmp_path / "0.yaml")
+    assert found.problem == "recipes extend each other more than 20 times"
+    assert (found.file, found.line) == (str(tmp_path / "20.yaml"), 1)

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from segkit.events import EpochEnded
 from segkit.palette import palette
+from segkit.published import read_published
 from segkit.run_dir import RunDir, ScoredSample
 
 EPOCHS = 20
@@ -28,6 +29,7 @@ def write_run(folder: Path, *, reference: bool = True, task: str = "binary", **c
             "epochs": str(_published(folder)),
             "metrics": {"iou": 0.6431, "dice": 0.7786},
         }
+        summary["reference"] = {**recipe["reference"], "epochs": read_published(folder / "published.csv")}
     summary |= changes
     run.write_recipe(yaml.safe_dump(recipe, sort_keys=False))
     run.write_environment(

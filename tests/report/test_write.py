@@ -141,38 +141,39 @@ def test_run_without_reference_shows_no_published_numbers(tmp_path, undrawn):
 
 def test_published_scores_come_from_the_epochs_where_the_recipe_gives_none(tmp_path, undrawn):
     run = write_run(tmp_path)
-    recipe = run.recipe.read_text(encoding="utf-8")
-    run.write_recipe(
-        recipe.replace("    iou: 0.6431\n    dice: 0.7786\n", "").replace("metrics:\n", "metrics: {}\n", 2)
-    )
-    run.write_recipe(re.sub(r"^  metrics:.*\Z", "", recipe, flags=re.MULTILINE | re.DOTALL))
+    summary = run.read_summary()
+    summary["reference"]["metrics"] = {}
+    run.write_summary(summary)
     html, _ = texts(run)
     assert "published 0.6441" in html
 
 
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (None, "it does not exist"),
-        ("round,iou\n1,0.5\n", "it has no column epoch"),
-        ("epoch,iou\n1,half\n", "half"),
-    ],
-)
-def test_unreadable_published_epochs_cost_a_note_only(tmp_path, undrawn, content, reason):
+def test_published_epochs_that_could_not_be_read_cost_a_note_only(tmp_path, undrawn):
     run = write_run(tmp_path)
-    file = tmp_path / "published.csv"
-    file.unlink() if content is None else file.write_text(content, encoding="utf-8")
+    summary = run.read_summary()
+    note = "The published epochs in published.csv are not shown: it does not exist."
+    summary["reference"] |= {"epochs": [], "note": note}
+    run.write_summary(summary)
     for text in texts(run):
-        assert "published.csv are not shown" in text
-        assert reason in text
+        assert "published.csv are not shown: it does not exist." in text
         assert "0.6431" in text
+
+
+def test_file_that_the_recipe_of_a_run_names_is_not_opened(tmp_path, undrawn):
+    run = write_run(tmp_path)
+    summary = run.read_summary()
+    del summary["reference"]["epochs"]
+    run.write_summary(summary)
+    for text in texts(run):
+        assert "published.csv are not shown: the run kept no copy of them." in text
+        assert "Dashed" not in text
 
 
 def test_undefined_scores_are_dashes(tmp_path):
     run = write_run(
         tmp_path,
         best={"epoch": 18, "metrics": {"iou": None, "dice": 0.5}, "val_loss": None},
-        scores=None,
+        scores={"metrics": {"iou": None, "dice": 0.5}},
         peak_memory_bytes=None,
         images_per_second=None,
     )

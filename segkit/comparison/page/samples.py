@@ -6,6 +6,7 @@ import base64
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ class Sample:
         truth: PNG of class numbers with their colours.
         predictions: likewise, of every entrant; None where its run kept none.
         disagreement: share of the pixels on which not all predictions are equal.
+        source: the file that picture and truth come from.
     """
 
     position: int
@@ -40,6 +42,7 @@ class Sample:
     truth: bytes
     predictions: tuple[bytes | None, ...]
     disagreement: float
+    source: Path
 
     @property
     def size(self) -> int:
@@ -54,17 +57,21 @@ def read_samples(comparison: Comparison) -> list[Sample]:
         SegkitError: if a run's thumbnails are damaged, or do not fit its scores.
     """
     pictures: dict[str, tuple[bytes, bytes]] = {}
+    sources: dict[str, Path] = {}
+    files = [entrant.runs[0].thumbnails for entrant in comparison.entrants]
     predictions: list[dict[str, bytes]] = []
     for entrant in comparison.entrants:
         kept = _thumbnails(entrant.runs[0])
         predictions.append({name: thumbnail.prediction for name, thumbnail in kept.items()})
         for name, thumbnail in kept.items():
             pictures.setdefault(name, (thumbnail.image, thumbnail.truth))
+            sources.setdefault(name, entrant.runs[0].thumbnails)
     samples = []
     for position, name in enumerate(comparison.images):
         if name in pictures:
             masks = tuple(entrant.get(name) for entrant in predictions)
-            samples.append(Sample(position, *pictures[name], masks, _disagreement(name, masks)))
+            away = _disagreement(files, masks)
+            samples.append(Sample(position, *pictures[name], masks, away, sources[name]))
     return samples
 
 
@@ -94,7 +101,7 @@ def gallery(comparison: Comparison, shown: Sequence[Sample]) -> dict[str, Any]:
 
 def has_ignored(samples: Sequence[Sample]) -> bool:
     """Whether any true mask leaves pixels out."""
-    return any((np.asarray(_mask("", sample.truth)) == IGNORED).any() for sample in samples)
+    return any((np.asarray(_mask(sample.source, sample.truth)) == IGNORED).any() for sample in samples)
 
 
 def notes(comparison: Comparison, samples: Sequence[Sample], shown: Sequence[Sample]) -> list[str]:
@@ -135,8 +142,8 @@ def _thumbnails(run: RunDir) -> Mapping[str, Thumbnail]:
     return dict(zip(names, thumbnails, strict=True))
 
 
-def _disagreement(name: str, predictions: Sequence[bytes | None]) -> float:
-    masks = [_mask(name, file) for file in predictions if file]
+def _disagreement(sources: Sequence[Path], predictions: Sequence[bytes | None]) -> float:
+    masks = [_mask(source, file) for source, file in zip(sources, predictions, strict=True) if file]
     if len(masks) < 2:
         return 0.0
     first = np.asarray(masks[0])
@@ -144,16 +151,18 @@ def _disagreement(name: str, predictions: Sequence[bytes | None]) -> float:
     return float(np.any([np.asarray(mask) != first for mask in others], axis=0).mean())
 
 
-def _mask(name: str, file: bytes) -> Image.Image:
+def _mask(source: Path, file: bytes) -> Image.Image:
     """The class numbers of a mask file."""
     try:
         mask = Image.open(io.BytesIO(file), formats=["PNG"])
         if max(mask.size) > LARGEST or mask.mode not in ("P", "L"):
             raise ValueError(f"{mask.mode} of {mask.size}")
         mask.load()
-    except (OSError, SyntaxError, ValueError) as error:
-        hint = "delete the run's thumbnails.zip: a comparison can do without"
-        raise SegkitError(f"a thumbnail's mask cannot be read: {error}", where=name, hint=hint) from error
+    except Exception as error:  # decoders meet damage in many ways
+        hint = "delete it: a comparison can do without"
+        raise SegkitError(
+            f"a thumbnail's mask cannot be read: {error}", where=str(source), hint=hint
+        ) from error
     return mask
 
 
