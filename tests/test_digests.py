@@ -92,7 +92,7 @@ def test_file_that_cannot_be_read_is_left_out(tmp_path):
         b'{"files": {"a": "1 2 3"}}',
         b"\xff",
         b"[" * 100_000,
-    ],  # fmt: skip
+    ],
 )
 def test_memory_that_is_damaged_is_made_again(tmp_path, hashed, settled, content):
     file = written(tmp_path / "x" / "a", b"1")
