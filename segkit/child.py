@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
 
 from segkit.errors import SegkitError, TrainingError
+from segkit.system_errors import in_words
 
 _START = "from segkit.child import main; main()"
 _PATIENCE_SECONDS = 0.5  # between two looks at the keyboard: some systems do not interrupt a waiting queue
@@ -166,5 +167,7 @@ def _say(answers: BinaryIO, value: Any) -> None:
 
 
 def _unforeseen(error: Exception) -> TrainingError:
+    if told := in_words(error):
+        return told
     hint = "segkit run with its recipe and --traceback shows where"
     return TrainingError(f"{type(error).__name__}: {error}".rstrip(": "), hint=hint)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from segkit.build import build
 from segkit.data.cache import Cache
 from segkit.data.prepare import Prepared, layout_of, prepare
 from segkit.data.splits import split_samples
+from segkit.data.survey import Survey, survey
 from segkit.errors import DataError, Problem
 from segkit.home import cache_folder
 from segkit.plugins import source_digest
@@ -34,17 +36,42 @@ def find_samples(recipe: Recipe) -> dict[str, list[Sample]]:
     Raises:
         DataError: naming what is missing.
     """
+    return {split: [*samples] for split, samples in survey_samples(recipe).whole().items()}
+
+
+def survey_samples(recipe: Recipe) -> Survey:
+    """The samples of every split that can be used, and why others cannot.
+
+    Where the source has problems, those of dividing what is left are not told: they may be gone with them.
+
+    Raises:
+        SegkitError: if the source refuses what the recipe wants of it.
+    """
     source: Source = build(recipe.data.source, recipe.data.goal, recipe.data.channels)
-    samples = split_samples(source.splits(), recipe.data.split, recipe.seed)
-    if not samples.get("train"):
-        raise DataError("there are no training images", where=_root(recipe))
-    if not samples.get("val") and not samples.get("test"):
-        raise DataError(
+    found = survey(source)
+    try:
+        samples = split_samples(found.splits, recipe.data.split, recipe.seed)
+    except DataError as error:
+        of_split = [replace(problem, kind="split") for problem in error.problems]
+        return Survey(found.splits, found.problems or of_split)
+    splits = {split: some for split, some in samples.items() if some}
+    return Survey(splits, found.problems or _lacking(splits, recipe))
+
+
+def _lacking(splits: Mapping[str, Sequence[Sample]], recipe: Recipe) -> list[Problem]:
+    """Something to train on, and something to score."""
+    if "train" not in splits:
+        return [Problem("there are no training images", _root(recipe), kind="split")]
+    if "val" in splits or "test" in splits:
+        return []
+    return [
+        Problem(
             "there are no images to score: the data has no val and no test split",
-            where=_root(recipe),
+            _root(recipe),
             hint="data.split: {by: fraction, val: 0.2} keeps a fifth of the training images for it",
+            kind="split",
         )
-    return {split: found for split, found in samples.items() if found}
+    ]
 
 
 def prepare_splits(

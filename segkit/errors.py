@@ -19,6 +19,7 @@ class Problem:
         line: its line in that file, counted from 1; 0 where lines mean nothing.
         path: the dotted path inside a recipe, such as ``model.decoder.dropout``.
         hint: what to try.
+        kind: a word for programs, such as "unpaired"; empty where none asks for it.
     """
 
     problem: str
@@ -26,6 +27,7 @@ class Problem:
     line: int = 0
     path: str = ""
     hint: str = ""
+    kind: str = ""
 
     @property
     def where(self) -> str:
@@ -46,12 +48,13 @@ class SegkitError(Exception):
         problem: what is wrong, as one sentence.
         where: the file or image it is about.
         hint: what to try.
+        kind: a word for programs.
     """
 
     exit_code = 2
 
-    def __init__(self, problem: str, *, where: str = "", hint: str = "") -> None:
-        self.problems: tuple[Problem, ...] = (Problem(problem, file=where, hint=hint),)
+    def __init__(self, problem: str, *, where: str = "", hint: str = "", kind: str = "") -> None:
+        self.problems: tuple[Problem, ...] = (Problem(problem, file=where, hint=hint, kind=kind),)
         super().__init__(problem)
 
     @classmethod

@@ -38,15 +38,19 @@ def resolve(path: str, written_in: str, *, inside: str = "") -> Path:
         path: as the user wrote it.
         written_in: the recipe file; the current folder counts for a value from the command line.
         inside: a folder of `home()` that is looked into as well.
+
+    Raises:
+        ValueError: if nothing can be looked for there.
     """
     wanted = _expanded(path)
     if wanted.is_absolute():
-        return Path(os.path.normpath(wanted))
-    folder = Path(written_in).parent if Path(written_in).is_file() else Path()
-    beside = Path(os.path.normpath(folder.absolute() / wanted))
-    shared = Path(*(piece for piece in wanted.parts if piece != ".."))
-    places = [beside, home() / shared, *([home() / inside / shared] if inside else [])]
-    return next((place for place in places if place.exists()), beside)
+        places = [Path(os.path.normpath(wanted))]
+    else:
+        folder = Path(written_in).parent if Path(written_in).is_file() else Path()
+        shared = Path(*(piece for piece in wanted.parts if piece != ".."))
+        places = [Path(os.path.normpath(folder.absolute() / wanted)), home() / shared]
+        places += [home() / inside / shared] if inside else []
+    return next((place for place in places if _exists(place)), places[0])
 
 
 def resolved(value: Any) -> Any:
@@ -63,6 +67,13 @@ def _resolved_weights(value: Any) -> Any:
     if not isinstance(value, str) or not is_weights_file(value):
         return value
     return str(resolve(value, getattr(value, "file", ""), inside="weights"))
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:  # a name that is too long, a folder that is closed
+        raise ValueError(f"no file can be looked for at {path}: {error.strerror}") from None
 
 
 def _expanded(path: str) -> Path:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segkit.assemble import Assembly, assemble
-from segkit.atomic import sweep
 from segkit.dataset import Progress
 from segkit.environment import data_digests
 from segkit.errors import SegkitError
@@ -57,7 +56,7 @@ def resume(
     """
     directory = RunDir.begun(run)
     if directory.summary.is_file():
-        with directory.held(), directory.written():
+        with directory.written(), directory.held():
             yield RunEnded(run, directory.read_summary(), write_report(directory))
         return
     recipe, changed = reopen(directory, (), plugins)
@@ -88,7 +87,6 @@ def _resume(recipe: Recipe, run: Path, fabric: Fabric, progress: Progress, stop:
         if fabric.is_global_zero:
             with directory.written():
                 stack.enter_context(directory.held())
-                sweep(run)
         with fabric.rank_zero_first(local=True):
             assembly = assemble(recipe, progress)
         then = directory.read_environment()

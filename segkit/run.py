@@ -26,10 +26,11 @@ from segkit.parallel import any_process, gather_dealt, told_once
 from segkit.processes import launch, place_here
 from segkit.recipe import Recipe, dump_recipe, entry_for
 from segkit.report import write_report
-from segkit.run_dir import RunDir, cannot_write
+from segkit.run_dir import RunDir
 from segkit.samples import mask_palette, pick_samples, predicted_masks, thumbnails
 from segkit.stopping import Stop
 from segkit.summary import summarise
+from segkit.system_errors import cannot_write
 from segkit.thumbnails import write_thumbnails
 
 if TYPE_CHECKING:
@@ -155,17 +156,16 @@ def carry_out(
 
     fabric.barrier()  # until they are written
     load_weights(assembly.model, directory.checkpoints / "best.safetensors")
-    with directory.written():
-        scores = _score_best(assembly, fabric, directory, progress)
+    scores = _score_best(assembly, fabric, directory, progress)
     summary = summarise(
         assembly, started, journal.epochs, scores,
         higher_is_better=_higher_is_better(recipe), seconds=journal.seconds, digests=digests,
     )  # fmt: skip
     if fabric.is_global_zero:
+        journal.close()  # before there is a summary: a run that has one needs its report alone
         with directory.written():
             directory.write_summary(summary)
             write_report(directory)
-        journal.close()
     yield RunEnded(directory.path, summary, directory.report)
 
 
@@ -227,12 +227,13 @@ def _score_best(assembly: Assembly, fabric: Fabric, directory: RunDir, progress:
     predicted = [*chain.from_iterable(gather_dealt(kept, fabric, everywhere=False))]
     if not fabric.is_global_zero:
         return scores
-    directory.write_scores(reported.names, scores.per_image)
     samples = pick_samples(
         reported, predicted, scores, task, higher_is_better=_higher_is_better(assembly.recipe)
     )
-    directory.write_samples(samples, mask_palette(task))
-    write_thumbnails(directory.thumbnails, thumbnails(reported, predicted, task))
+    with directory.written():
+        directory.write_scores(reported.names, scores.per_image)
+        directory.write_samples(samples, mask_palette(task))
+        write_thumbnails(directory.thumbnails, thumbnails(reported, predicted, task))
     return scores
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import errno
 import json
 import math
 import os
@@ -15,9 +14,9 @@ from typing import Any
 
 from PIL import Image
 
-from segkit.atomic import replaced
+from segkit.atomic import replaced, sweep
 from segkit.contracts import Pixels
-from segkit.errors import SegkitError, TrainingError
+from segkit.errors import SegkitError
 from segkit.events import EpochEnded
 from segkit.locks import Taken, owned
 from segkit.plain_files import (
@@ -31,6 +30,7 @@ from segkit.plain_files import (
     read_yaml,
 )
 from segkit.run_contents import Costs, Environment, Epoch, RunRecipe, Samples, Summary
+from segkit.system_errors import cannot_write
 
 
 @dataclass(frozen=True)
@@ -129,13 +129,15 @@ class RunDir:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Be the one process that writes to it while the body runs.
+        """Be the one process that writes to it while the body runs; what killed ones left half-written goes.
 
         Raises:
             SegkitError: if another is; says which one.
+            OSError: if nothing can be written to it.
         """
         try:
             with owned(self.lock):
+                sweep(self.path)
                 yield
         except Taken as taken:
             raise SegkitError(
@@ -293,24 +295,6 @@ class RunDir:
                         where=str(path),
                         hint="put what it links to in its place, if you trust it",
                     )
-
-
-def cannot_write(error: OSError, place: Path, again: str) -> TrainingError:
-    """What the system says of a file that it does not write, in words.
-
-    Args:
-        error: as it was raised.
-        place: what was written to, where the error names no file.
-        again: what to do when the reason is mended.
-    """
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    cure = "make room there" if full else "see to it that it can be written to"
-    reason = error.strerror or str(error) or type(error).__name__
-    return TrainingError(
-        f"this cannot be written: {reason}",
-        where=str(error.filename or place),
-        hint=f"{cure}; then {again}",
-    )
 
 
 def _line(event: EpochEnded) -> str:

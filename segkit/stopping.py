@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -91,9 +92,24 @@ def held_back() -> Iterator[None]:
 
 
 def leave_to_the_parent() -> None:
-    """Ignore what asks to stop: the parent decides when this process ends."""
+    """Ignore what asks to stop, as the parent decides what it means; end when the parent says so.
+
+    A cluster's scheduler sends SIGTERM to every process, and multiprocessing sends it to workers in the end:
+    it counts if it comes from the parent.
+    """
     for number in _asking():
-        signal.signal(number, signal.SIG_IGN)
+        signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.SIG_IGN)
+    if hasattr(signal, "sigwaitinfo"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    elif hasattr(signal, "pthread_sigmask"):  # macOS does not tell who has sent it
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+
+def _end_with(parent: int) -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
+        pass
+    os._exit(0)
 
 
 def _asking() -> list[int]:

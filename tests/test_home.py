@@ -98,3 +98,9 @@ def test_cache_has_a_place_of_its_own(monkeypatch, tmp_path):
     assert cache_folder() == tmp_path / "user" / ".cache" / "segkit" / "cache"
     monkeypatch.setenv("SEGKIT_CACHE", "$HOME/fast")
     assert cache_folder() == tmp_path / "user" / "fast"
+
+
+def test_a_path_that_nothing_can_be_looked_for_at_is_refused(tmp_path: Path) -> None:
+    for path in ("a" * 300, f"/{'a' * 300}/b", "a/" * 3000):
+        with pytest.raises(ValueError, match=r"no file can be looked for at /.*: File name too long"):
+            resolve(path, str(tmp_path / "recipe.yaml"))

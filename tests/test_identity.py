@@ -18,7 +18,7 @@ from .small_runs import RECIPE, recipe
 TELLING = {
     "atomic", "checkpoint", "child", "digests", "environment", "errors", "events", "home", "identity",
     "journal", "locks", "malloc", "opening", "palette", "plugins", "processes", "report", "run_dir",
-    "samples", "stopping", "summary", "tensor_file", "thumbnails", "torch_errors",
+    "samples", "stopping", "summary", "system_errors", "tensor_file", "thumbnails", "torch_errors",
 }  # fmt: skip
 
 

@@ -1,12 +1,17 @@
 """What a signal does, and when."""
 
+import multiprocessing
 import os
 import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
 from segkit.stopping import heard, held_back, leave_to_the_parent
 
+FORK = multiprocessing.get_context("fork")
 ASKING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1]
 
 
@@ -73,7 +78,23 @@ def test_held_back_signals_come_in_the_end():
         assert stop.asked
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells who has sent a signal")
 def test_workers_leave_it_to_the_parent():
-    leave_to_the_parent()
+    ready = FORK.Event()
+    worker = FORK.Process(target=_work, args=(ready,), daemon=True)
+    with held_back():  # as workers are started
+        worker.start()
+    assert ready.wait(60)
     for number in ASKING:
-        os.kill(os.getpid(), number)
+        subprocess.run(["kill", f"-{number.value}", str(worker.pid)], check=True)
+    worker.join(0.3)
+    assert worker.is_alive()
+    worker.terminate()
+    worker.join(60)
+    assert worker.exitcode == 0
+
+
+def _work(ready):
+    leave_to_the_parent()
+    ready.set()
+    time.sleep(120)

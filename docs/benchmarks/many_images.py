@@ -79,7 +79,7 @@ def child(folder: Path, side: int) -> None:
     before = status("RssAnon")
     peak = Peak()
     started = time.perf_counter()
-    samples = pairs_in(folder / "images", folder / "masks", "{name}", task, 3)
+    samples, _ = pairs_in(folder / "images", folder / "masks", "{name}", task, 3)
     cache = Cache(folder / "cache", layout_of(size, task, 3), {})
     prepared = prepare(samples, size, task, 3, cache=cache)
     prepared.digest()

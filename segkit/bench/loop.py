@@ -73,11 +73,11 @@ class Feed:
         """In the batch that comes again and again; 0 before it has come."""
         return len(self._one.indices) if self._one else 0
 
-    def epoch(self, epoch: int) -> Iterator[Batch]:
+    def epoch(self, epoch: int, *, after: int = 0) -> Iterator[Batch]:
         """As `TrainBatches.epoch`, and longer by what came between."""
         first = self._first[epoch - 1 : epoch]
         self._at_hand = first[0] if first else self.batches
-        arriving = self._at_hand.epoch(epoch)
+        arriving = self._at_hand.epoch(epoch, after=after)
         while (batch := self.take(arriving)) is not None:
             while self.alone:
                 self._one = self._one or self._on_device(batch)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import os
 import sys
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
 from segkit.errors import Interrupted, SegkitError, line_at_fault
 from segkit.processes import is_told_elsewhere
+from segkit.system_errors import in_words
 
 app = typer.Typer(
     name="segkit",
@@ -51,6 +54,7 @@ def main() -> None:
     # Importing torch and friends makes a million objects that stay: looking for garbage among them every 700
     # objects takes a second of the start.
     gc.set_threshold(100_000, 50, 50)
+    sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()  # they were closed: `>&-`
     with_traceback = "--traceback" in sys.argv
     arguments = [word for word in sys.argv[1:] if word != "--traceback"]
     try:
@@ -63,16 +67,27 @@ def main() -> None:
 
             traceback.print_exception(error)
         elif not is_told_elsewhere():
-            from segkit.console import error_panel
-
-            error_panel(error if isinstance(error, SegkitError) else _unforeseen(error))
+            with contextlib.suppress(OSError):  # where not even that can be said, the exit code is left
+                _tell(error)
         raise SystemExit(error.exit_code if isinstance(error, SegkitError) else 1) from None
+
+
+def _nowhere() -> TextIO:
+    return open(os.devnull, "w")
+
+
+def _tell(error: Exception) -> None:
+    from segkit.console import error_panel
+
+    error_panel(error if isinstance(error, SegkitError) else _unforeseen(error))
 
 
 def _unforeseen(error: Exception) -> SegkitError:
     """What nobody has found words for yet; where it came through a plugin, that plugin's line is named."""
     from segkit.plugins import loaded_plugins
 
+    if told := in_words(error):
+        return told
     what = f"{type(error).__name__}: {error}".rstrip(": ")
     hint = "the same command with --traceback shows where"
     for plugin in loaded_plugins():

@@ -1,18 +1,31 @@
-"""What is done with data sets: fetch them, and keep their decoded images."""
+"""What is done with data sets: fetch them, look for faults, and keep their decoded images."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from segkit.cli.app import app, example
-from segkit.cli.options import JsonOption, QuietOption
+from segkit.cli.options import (
+    JsonOption,
+    NoPluginsOption,
+    PluginsOption,
+    QuietOption,
+    SetOption,
+    load,
+    problems_as_json,
+)
 from segkit.errors import SegkitError
 
+if TYPE_CHECKING:
+    from segkit.doctor import Examination
+
 data_app = typer.Typer(
-    help="Data sets: fetch them; the cache of their images.", no_args_is_help=True, rich_markup_mode=None
+    help="Data sets: fetch them; look for faults; the cache of their images.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 app.add_typer(data_app, name="data")
 
@@ -35,6 +48,70 @@ def fetch(
         fetch_isic2016(folder, progress=view.progress)
     if not quiet:
         console.say(f"ISIC 2016 is in {folder}")
+
+
+@data_app.command(epilog=example("data check recipes/isic_frozen.yaml --sheet suspects.png"))
+def check(
+    target: Annotated[
+        Path,
+        typer.Argument(metavar="RECIPE|DIR", help="A recipe, a folder of images, or a CSV file of them."),
+    ],
+    overrides: SetOption = None,
+    plugins: PluginsOption = None,
+    no_plugins: NoPluginsOption = False,
+    sheet: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Draw the suspects, each with its mask's outline.")
+    ] = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell the faults of a data set: of files, pairs, masks, labels, and what is there twice."""
+    from segkit import console
+
+    try:
+        found = _examined(target, overrides, plugins, no_plugins, sheet, quiet or as_json)
+    except SegkitError as error:
+        if not as_json:
+            raise
+        problems = problems_as_json(error.problems)
+        console.print_json({"ok": False, "images": {}, "faults": [], "errors": problems})
+        raise typer.Exit(error.exit_code) from None
+    if as_json:
+        console.print_json({**found.as_json(), "errors": []})
+    elif not quiet or not found.ok:
+        console.print_examination(found)
+        if sheet:
+            console.say(f"Suspects: {sheet}")
+    if not found.ok:
+        raise typer.Exit(2)
+
+
+def _examined(
+    target: Path,
+    overrides: list[str] | None,
+    plugins: list[Path] | None,
+    no_plugins: bool,
+    sheet: Path | None,
+    quiet: bool,
+) -> Examination:
+    from segkit import console, doctor
+
+    if target.is_dir() or target.suffix.lower() == ".csv":
+        if overrides or plugins or no_plugins:
+            raise SegkitError(
+                "--set, --plugins and --no-plugins belong to a recipe, and this is none",
+                where=str(target),
+                hint="leave them out, or name a recipe",
+            )
+        subject = doctor.of_folder(target)
+    else:
+        subject = doctor.of_recipe(load(target, overrides, plugins, no_plugins, quiet=quiet))
+    with console.RunView(quiet=quiet) as view:
+        found = doctor.examine(subject, view.progress)
+        if sheet:
+            view.note("Drawing the suspects")
+            doctor.write_sheet(sheet, found)
+    return found
 
 
 @data_app.command(epilog=example("data cache --clear --unused-days 30"))

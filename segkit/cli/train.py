@@ -67,7 +67,7 @@ def resume(
 
     quiet = quiet or is_silent()
     directory = RunDir.begun(run)
-    with directory.held():  # whoever else works on it is told of before torch is loaded
+    with directory.written(), directory.held():  # whoever else works on it is told of before torch is loaded
         pass
     if directory.summary.is_file():
         if not quiet:
@@ -149,7 +149,9 @@ def report(run: RunArgument, quiet: QuietOption = False) -> None:
     from segkit.report import write_report
     from segkit.run_dir import RunDir
 
-    page = write_report(RunDir.open(run))
+    directory = RunDir.open(run)
+    with directory.written():
+        page = write_report(directory)
     if not quiet:
         console.say(f"Report: {page}")
 

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from segkit.atomic import replaced
 from segkit.comparison.page import write_page
 from segkit.comparison.result import Comparison
 from segkit.comparison.text import write_csv, write_markdown
 from segkit.errors import SegkitError
 from segkit.plain_files import read_json
 from segkit.run_dir import write_json
+from segkit.system_errors import cannot_write
 
 
 def make_folder(folder: Path) -> None:
@@ -61,13 +63,20 @@ def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
     """Write `comparison.html`, `.md`, `.csv` and `.json` into a folder; the page comes first.
 
     The same comparison gives the same bytes every time.
+
+    Raises:
+        TrainingError: if they cannot be written; those that are there are whole.
     """
     make_folder(folder)
     page, markdown, table, document = (
         folder / f"comparison.{ending}" for ending in ("html", "md", "csv", "json")
     )
-    write_page(comparison, page)
-    write_markdown(comparison, markdown)
-    write_csv(comparison, table)
-    write_json(document, comparison.as_json())
+    try:
+        for file, write in ((page, write_page), (markdown, write_markdown), (table, write_csv)):
+            with replaced(file) as temporary:
+                write(comparison, temporary)
+        write_json(document, comparison.as_json())
+    except OSError as error:
+        again = "the same command again, or --out with another place"
+        raise cannot_write(error, folder, again) from error
     return [page, markdown, table, document]

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from segkit.contracts import Task
-from segkit.data.files import Colours
+from segkit.data.masks import Colours
 from segkit.errors import PartError
 
 ColourText = Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$")]

@@ -13,12 +13,13 @@ from segkit.data.colours import ColourText, colours_for
 from segkit.data.files import ENDINGS
 from segkit.data.pairing import pairs_in
 from segkit.data.splits import NAMES
-from segkit.errors import DataError, PartError, Problem
+from segkit.data.survey import Survey
+from segkit.errors import PartError, Problem
 from segkit.registry import SOURCES
 
 if TYPE_CHECKING:
     from segkit.contracts import Sample, Source, Task
-    from segkit.data.files import Colours
+    from segkit.data.masks import Colours
 
 
 def _with_name(pattern: object) -> object:
@@ -81,20 +82,19 @@ class FolderSource:
 
     def splits(self) -> Mapping[str, Sequence[Sample]]:
         """By folders called train, val and test where there are any; else all as train."""
+        return self.survey().whole()
+
+    def survey(self) -> Survey:
+        """The splits, and what is left over in any of them."""
         names = [name for name in NAMES if (self.images / name).is_dir()]
         splits: dict[str, Sequence[Sample]] = {}
         problems: list[Problem] = self._beside(names)
         for name in names or [""]:
             images, masks = self.images / name, self.masks / name
-            try:
-                splits[name or "train"] = pairs_in(
-                    images, masks, self.pattern, self.task, self.channels, self.colours
-                )
-            except DataError as error:
-                problems += error.problems
-        if problems:
-            raise DataError.of(problems)
-        return splits
+            samples, left_over = pairs_in(images, masks, self.pattern, self.task, self.channels, self.colours)
+            splits[name or "train"] = samples
+            problems += left_over
+        return Survey(splits, problems)
 
     def _beside(self, names: list[str]) -> list[Problem]:
         """What lies next to the folders of the splits, and so would be left out without a word."""
@@ -112,5 +112,10 @@ class FolderSource:
             return []
         problem = f"{', '.join(beside[:5])}{' and others' if len(beside) > 5 else ''}: in none of the splits"
         return [
-            Problem(problem, str(self.images), hint=f"the splits here are {', '.join(names)}; move it there")
+            Problem(
+                problem,
+                str(self.images),
+                hint=f"the splits here are {', '.join(names)}; move it there",
+                kind="split",
+            )
         ]

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segkit.data.pairing import pairs_in
-from segkit.errors import DataError, PartError, Problem
+from segkit.data.survey import Survey
+from segkit.errors import PartError, Problem
 from segkit.registry import SOURCES
 
 if TYPE_CHECKING:
@@ -48,23 +49,25 @@ class Isic2016:
 
     def splits(self) -> Mapping[str, Sequence[Sample]]:
         """Train and test, as the challenge divided them."""
+        return self.survey().whole()
+
+    def survey(self) -> Survey:
+        """The splits, and what is left over in any of them."""
         missing = [name for pair in FOLDERS.values() for name in pair if not (self.root / name).is_dir()]
         if missing:
-            raise DataError(
+            problem = Problem(
                 f"the ISIC 2016 images are not there: no folder {', '.join(missing)}",
-                where=str(self.root),
+                str(self.root),
                 hint="'segkit data fetch isic2016' downloads them, data.source.root says where they are, "
                 "and --demo runs the recipe on synthetic lesions instead",
+                kind="missing",
             )
+            return Survey({}, [problem])
         splits: dict[str, Sequence[Sample]] = {}
         problems: list[Problem] = []
         for split, (images, masks) in FOLDERS.items():
-            try:
-                splits[split] = pairs_in(
-                    self.root / images, self.root / masks, PATTERN, self.task, self.channels
-                )
-            except DataError as error:
-                problems += error.problems
-        if problems:
-            raise DataError.of(problems)
-        return splits
+            splits[split], left_over = pairs_in(
+                self.root / images, self.root / masks, PATTERN, self.task, self.channels
+            )
+            problems += left_over
+        return Survey(splits, problems)

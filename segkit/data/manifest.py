@@ -12,15 +12,18 @@ import numpy as np
 
 from segkit.contracts import Pixels, Sample, Source, Task
 from segkit.data.colours import ColourText, colours_for
-from segkit.data.files import read_image, read_image_at, read_mask, read_mask_at
+from segkit.data.files import read_image, read_image_at
+from segkit.data.masks import read_mask, read_mask_at
 from segkit.data.pairing import check_extent, sample
 from segkit.data.splits import NAMES
+from segkit.data.survey import Survey
 from segkit.data.tables import read_table
 from segkit.errors import DataError, PartError, Problem
 from segkit.registry import SOURCES
 
 if TYPE_CHECKING:
-    from segkit.data.files import Colours, Extent
+    from segkit.data.files import Extent
+    from segkit.data.masks import Colours
 
 _PLACE = "paths count from the folder of the CSV file"
 
@@ -67,6 +70,14 @@ class Manifest:
 
     def splits(self) -> Mapping[str, Sequence[Sample]]:
         """By the column split; all as train where there is none."""
+        return self.survey().whole()
+
+    def survey(self) -> Survey:
+        """The splits, and the rows that are wrong.
+
+        Raises:
+            DataError: if the CSV file cannot be read as one.
+        """
         splits: dict[str, list[Sample]] = {}
         problems: list[Problem] = []
         lines: dict[str, int] = {}
@@ -76,13 +87,14 @@ class Manifest:
             wrong = [*self._wrong(row, split)]
             if name in lines:
                 wrong.append((f"{name!r} is listed twice (first on line {lines[name]})", "keep one of them"))
-            problems += [Problem(problem, str(self.file), line, hint=hint) for problem, hint in wrong]
+            problems += [
+                Problem(problem, str(self.file), line, hint=hint, kind="manifest") for problem, hint in wrong
+            ]
             if name:
                 lines.setdefault(name, line)
-            splits.setdefault(split, []).append(self._sample(name, row))
-        if problems:
-            raise DataError.of(problems)
-        return splits
+            if not wrong:
+                splits.setdefault(split, []).append(self._sample(name, row))
+        return Survey(splits, problems)
 
     def _wrong(self, row: Mapping[str, str], split: str) -> Iterator[tuple[str, str]]:
         """Problem and hint."""

@@ -9,15 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from segkit.contracts import Pixels, Sample, Task
-from segkit.data.files import (
-    ENDINGS,
-    Colours,
-    Extent,
-    read_image,
-    read_image_at,
-    read_mask,
-    read_mask_at,
-)
+from segkit.data.files import ENDINGS, Extent, read_image, read_image_at
+from segkit.data.masks import Colours, read_mask, read_mask_at
 from segkit.errors import DataError, Problem
 from segkit.registry import near
 
@@ -31,8 +24,8 @@ def pairs_in(
     task: Task,
     channels: int,
     colours: Colours | None = None,
-) -> list[Sample]:
-    """Samples of the images of one folder and the masks of another, or of the same.
+) -> tuple[list[Sample], list[Problem]]:
+    """Samples of the images of one folder and the masks of another, or of the same; and what is left over.
 
     Files that are not called as the pattern says are no masks; in one folder, they are the images.
 
@@ -44,28 +37,33 @@ def pairs_in(
         channels: of the images.
         colours: class index by RGB colour, for RGB-coded masks.
 
-    Raises:
-        DataError: naming every image without a mask and every mask without an image; or, where there are no
-            pairs at all, what may be the reason.
+    Returns:
+        The pairs; and a problem for every image without a mask and every mask without an image, or, where
+        there are no pairs at all, what may be the reason.
     """
+    try:
+        mask_files, image_files = images_in(masks), images_in(images)
+    except DataError as error:
+        return [], [*error.problems]
     before, after = map(re.escape, pattern.split("{name}"))
     wanted = re.compile(f"((?:.*/)?){before}([^/]+){after}")
     named: dict[str, Path] = {}
     others: dict[str, Path] = {}
-    for name, path in _by_name(masks, _images_in(masks)).items():
+    mask_names, problems = _by_name(masks, mask_files)
+    for name, path in mask_names.items():
         found = wanted.fullmatch(name)
         if found:
             named[found[1] + found[2]] = path
         else:
             others[name] = path
     taken = {*named.values()}
-    files = _by_name(images, [path for path in _images_in(images) if path not in taken])
+    files, twice = _by_name(images, [path for path in image_files if path not in taken])
+    problems += twice
     if not files.keys() & named.keys() and max(len(files), len(named)) > 2:  # few are told one by one
-        raise _nothing_fits(images, masks, pattern, [*files], [*others, *named])
-    problems = _left_over(files, named, {} if images == masks else others)
-    if problems:
-        raise DataError.of(problems)
-    return [sample(name, files[name], named[name], task, channels, colours) for name in sorted(files)]
+        return [], [*problems, _nothing_fits(images, masks, pattern, [*files], [*others, *named])]
+    problems += _left_over(files, named, {} if images == masks else others)
+    paired = sorted(files.keys() & named.keys())
+    return [sample(name, files[name], named[name], task, channels, colours) for name in paired], problems
 
 
 def sample(
@@ -74,6 +72,20 @@ def sample(
     """A sample of two files."""
     read = _Pair((image, mask), task, channels, colours)
     return Sample(name, read, read.files, read_at=read, variant="")
+
+
+def images_in(folder: Path) -> list[Path]:
+    """The image files of a folder and of those inside it, by name; hidden ones left out.
+
+    Raises:
+        DataError: if there is no such folder.
+    """
+    if not folder.is_dir():
+        raise DataError("there is no such folder", where=str(folder), kind="missing")
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())
+    return sorted(
+        path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
 
 
 def check_extent(image: tuple[int, ...], mask: tuple[int, ...], image_file: str, mask_file: str) -> None:
@@ -91,48 +103,36 @@ def check_extent(image: tuple[int, ...], mask: tuple[int, ...], image_file: str,
     if image[:2] != mask[:2]:
         (height, width), (mask_height, mask_width) = image[:2], mask[:2]
         problem = f"the mask is {mask_width}x{mask_height} pixels, its image {width}x{height}"
-        raise DataError(problem, where=mask_file, hint=f"the image is {image_file}")
+        raise DataError(problem, where=mask_file, hint=f"the image is {image_file}", kind="size")
 
 
-def _images_in(folder: Path) -> list[Path]:
-    """The image files of a folder and of those inside it, by name; hidden ones left out."""
-    if not folder.is_dir():
-        raise DataError("there is no such folder", where=str(folder))
-    found = (path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())
-    return sorted(
-        path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
-
-
-def _by_name(folder: Path, paths: Sequence[Path]) -> dict[str, Path]:
-    """Files by their name below `folder`, without ending."""
+def _by_name(folder: Path, paths: Sequence[Path]) -> tuple[dict[str, Path], list[Problem]]:
+    """Files by their name below `folder`, without ending; and those whose name another one has."""
     named: dict[str, Path] = {}
     problems: list[Problem] = []
     for path in paths:
         name = path.relative_to(folder).with_suffix("").as_posix()
         if name in named:
             hint = f"the other is {named[name]}; take one of them away"
-            problems.append(Problem(f"two files are called {name!r}", str(path), hint=hint))
+            problems.append(Problem(f"two files are called {name!r}", str(path), hint=hint, kind="unpaired"))
         named[name] = path
-    if problems:
-        raise DataError.of(problems)
-    return named
+    return named, problems
 
 
 def _nothing_fits(
     images: Path, masks: Path, pattern: str, image_names: list[str], mask_names: list[str]
-) -> DataError:
+) -> Problem:
     """Not one pair: better said once than for every file."""
     for folder, names, what in ((images, image_names, "images"), (masks, mask_names, "masks")):
         if not names:
-            return DataError(
-                f"there are no {what} in this folder", where=str(folder), hint=f"{', '.join(ENDINGS)}"
-            )
+            hint = ", ".join(ENDINGS)
+            return Problem(f"there are no {what} in this folder", str(folder), hint=hint, kind="missing")
     fitting = (mask.replace(image, "{name}") for image in image_names for mask in mask_names if image in mask)
     guess = next(fitting, None)
     called = f"the masks are called {mask_names[0]} and the like, the images {image_names[0]}"
     hint = f"data.source.pattern: '{guess}'" if guess and guess != pattern else called
-    return DataError(f"no mask belongs to any image by the pattern '{pattern}'", where=str(masks), hint=hint)
+    problem = f"no mask belongs to any image by the pattern '{pattern}'"
+    return Problem(problem, str(masks), hint=hint, kind="unpaired")
 
 
 def _left_over(
@@ -141,11 +141,16 @@ def _left_over(
     lonely_images = {name: images[name] for name in images if name not in masks}
     lonely_masks = {name: masks[name] for name in masks if name not in images}
     problems = [
-        Problem("this image has no mask", str(path), hint=_partner(name, {**others, **lonely_masks}))
+        Problem(
+            "this image has no mask",
+            str(path),
+            hint=_partner(name, {**others, **lonely_masks}),
+            kind="unpaired",
+        )
         for name, path in lonely_images.items()
     ]
     problems += [
-        Problem("this mask has no image", str(path), hint=_partner(name, lonely_images))
+        Problem("this mask has no image", str(path), hint=_partner(name, lonely_images), kind="unpaired")
         for name, path in lonely_masks.items()
     ]
     return problems

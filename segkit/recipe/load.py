@@ -117,15 +117,22 @@ def _plugins_of(tree: Node) -> list[Path]:
     """
     listed, found = tree.nearest(("plugins",))
     items = listed.value if isinstance(listed.value, list) else [listed] if found else []
-    paths = [(item, resolve(item.value, item.place.file)) for item in items if isinstance(item.value, str)]
     hint = "a .py file or a folder of them; the path counts from the folder of the recipe"
-    if missing := [
-        Problem(f"there is no plugin {path}", *item.place, path="plugins", hint=hint)
-        for item, path in paths
-        if not path.exists()
-    ]:
-        raise RecipeError.of(missing)
-    return [path for _, path in paths]
+    paths: list[Path] = []
+    problems: list[Problem] = []
+    for item in items:
+        if not isinstance(item.value, str):
+            continue  # the schema says what is wrong with it
+        try:
+            paths.append(resolve(item.value, item.place.file))
+            problem = "" if paths[-1].exists() else f"there is no plugin {paths[-1]}"
+        except ValueError as error:
+            problem = str(error)
+        if problem:
+            problems.append(Problem(problem, *item.place, path="plugins", hint=hint))
+    if problems:
+        raise RecipeError.of(problems)
+    return paths
 
 
 def _with_plugins(recipe: Recipe) -> Recipe:
@@ -180,8 +187,14 @@ def _complete_part(tree: Node, loc: Loc, node: Node, plain: Any) -> list[Problem
         _blame_defaults(entry, chosen, error)
         also = [key for key in part.model_fields if key != "name"]
         return Validated(tree, entry.schema, loc, f"{part.kind} {entry.name!r}", also).problems(error)
-    plain.update({key: _resolved(getattr(options, key), chosen.get(key)) for key in entry.options})
-    return []
+    problems: list[Problem] = []
+    for key in entry.options:
+        try:
+            plain[key] = _resolved(getattr(options, key), chosen.get(key))
+        except ValueError as error:
+            place = tree.nearest((*loc, key))[0].place
+            problems.append(Problem(str(error), *place, path=dotted((*loc, key))))
+    return problems
 
 
 def _blame_defaults(entry: Entry, chosen: dict[str, Any], error: ValidationError) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -99,7 +100,7 @@ def overlay(base: Node, top: Node, path: Loc = ()) -> Node:
     return Node(merged, top.place)
 
 
-def _with_bases(path: Path, above: tuple[Path, ...]) -> Node:
+def _with_bases(path: Path, above: tuple[str, ...]) -> Node:
     tree = normalise(read_yaml(path))
     assert isinstance(tree.value, dict)
     extends = tree.value.pop("extends", None)
@@ -111,11 +112,14 @@ def _with_bases(path: Path, above: tuple[Path, ...]) -> Node:
 
     if not isinstance(extends.value, str):
         raise problem("it names one recipe file", "extends: base.yaml")
-    identities = (*above, path.resolve())
-    base = resolve(extends.value, str(path))
+    try:
+        base = resolve(extends.value, str(path))
+    except ValueError as error:
+        raise problem(str(error)) from None
+    identities = (*above, os.path.realpath(path))
     if len(identities) > MAX_EXTENDS:
         raise problem(f"recipes extend each other more than {MAX_EXTENDS} times", "put some of them into one")
-    if base.resolve() in identities:
+    if os.path.realpath(base) in identities:
         raise problem("the recipes extend each other in a circle", "one of them has to stand alone")
     if not base.is_file():
         raise problem(f"there is no file {base}", "the path counts from the folder of this recipe")

@@ -121,14 +121,17 @@ class _Words:
             return f"a mapping with {', '.join(keys)}"
         values = schema.get("additionalProperties")
         held = self.one(values) if isinstance(values, dict) else ""
-        return f"a mapping from names to {held}" if held else "a mapping of keys to values"
+        names = self.one(schema.get("propertyNames", {})) or "names"
+        return f"a mapping from {names} to {held}" if held else "a mapping of keys to values"
 
 
 def _limits(schema: Schema) -> str:
     """Bounds in words: "from 1 to 100", "above 0 and below 1"."""
-    if "minimum" in schema and "maximum" in schema:
+    if "minimum" in schema and "maximum" in schema and "multipleOf" not in schema:
         return f"from {schema['minimum']} to {schema['maximum']}"
     limits = [words.format(schema[bound]) for bound, words in _BOUNDS.items() if bound in schema]
+    if "multipleOf" in schema:
+        limits.append(f"divisible by {schema['multipleOf']}")
     if "pattern" in schema:
         limits.append(f"like {schema['pattern']}")
     if "minLength" in schema or "maxLength" in schema:

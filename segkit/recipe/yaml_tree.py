@@ -6,7 +6,10 @@ takes them as false), duplicate keys are errors, and tags that would build objec
 
 from __future__ import annotations
 
+import os
 import re
+from bisect import bisect_left
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +28,8 @@ _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(
     r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
 )
+_NO_CHARACTERS = re.compile("[\0\ud800-\udfff]")
+_ODD_LINE_ENDS = re.compile("[\r\x85\u2028\u2029]")
 _TOO_LARGE = "the recipe unfolds into more values, or deeper ones, than any recipe needs"
 _NO_TAG = "no tag"
 _WORDS = {
@@ -137,10 +142,11 @@ def read_yaml(path: Path) -> Node:
 
 def _another_file(path: Path) -> str:
     """Which file may have been meant."""
-    if path.is_dir():
+    if os.path.isdir(path):
         return "give the path of a .yaml file in it"
-    folder = path.parent
-    names = [file.name for file in folder.iterdir() if file.suffix in ENDINGS] if folder.is_dir() else []
+    folder, names = path.parent, []
+    with suppress(OSError):
+        names = [file.name for file in folder.iterdir() if file.suffix in ENDINGS]
     guesses = near(path.name, names) or near(f"{path.name}.yaml", names)
     return f"did you mean {folder / guesses[0]}?" if guesses else "give the path of a .yaml file"
 
@@ -156,39 +162,58 @@ def parse_yaml(text: str, file: str, *, numbered: bool = True) -> Node:
     Raises:
         RecipeError: for bad syntax, duplicate keys, tags, merge keys and absurd size, all named together.
     """
+    lines = _Lines(text, numbered)
+    root = _composed(text, file, lines)
+    reader = _Reader(file, lines)
+    node = Node(None, Place(file, lines.of(0))) if root is None else reader.read(root)
+    if reader.problems:
+        raise RecipeError.of(reader.problems)
+    return node
+
+
+def _composed(text: str, file: str, lines: _Lines) -> yaml.Node | None:
+    """PyYAML's graph of nodes, or what is wrong with the syntax."""
     try:
         loader = _Loader(text)
-        try:
-            root = loader.get_single_node()
-        finally:
-            loader.dispose()
+        return loader.get_single_node()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark and numbered else 0
+        line = lines.of(mark.index) if mark else 0
         problem = "this is not YAML: " + ", ".join(filter(None, (error.context, error.problem)))
         hint = "look at the indentation, colons and quotes of this line and the one before"
         if "'\\t'" in problem:
             hint = "indent with spaces: YAML takes no tabs"
         raise RecipeError.of([Problem(problem, file, line, hint=hint)]) from None
     except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1 if numbered else 0
+        line = lines.of(error.position)
         problem = f"this is not YAML: the character {chr(error.character)!r} is not allowed"
         raise RecipeError.of([Problem(problem, file, line, hint="remove it")]) from None
+    except (ValueError, OverflowError):  # "\UFFFFFFFF": PyYAML asks Python for it
+        problem = "this is not YAML: an escape names a character that does not exist"
+        hint = "write the character itself, or two backslashes where one is meant"
+        raise RecipeError.of([Problem(problem, file, lines.of(loader.index), hint=hint)]) from None
     except RecursionError:
         raise RecipeError(_TOO_LARGE, where=file) from None
-    reader = _Reader(file, numbered)
-    node = Node(None, Place(file, int(numbered))) if root is None else reader.read(root)
-    if reader.problems:
-        raise RecipeError.of(reader.problems)
-    return node
+
+
+class _Lines:
+    """Line numbers as editors count them: PyYAML takes U+0085, U+2028 and U+2029 for ends of lines too."""
+
+    def __init__(self, text: str, numbered: bool) -> None:
+        self.ends = [found.start() for found in re.finditer("\n", text)]
+        self.numbered = numbered
+
+    def of(self, index: int) -> int:
+        """The line of a character, counted from 1; 0 where lines mean nothing."""
+        return bisect_left(self.ends, index) + 1 if self.numbered else 0
 
 
 class _Reader:
     """Turns PyYAML's node graph into `Node`s, collecting every problem on the way."""
 
-    def __init__(self, file: str, numbered: bool) -> None:
+    def __init__(self, file: str, lines: _Lines) -> None:
         self.file = file
-        self.numbered = numbered
+        self.lines = lines
         self.problems: list[Problem] = []
         self.count = 0
 
@@ -204,7 +229,7 @@ class _Reader:
             return Node(self.mapping(node, depth), place)
         elif isinstance(node, yaml.SequenceNode):
             return Node([self.read(item, depth=depth + 1) for item in node.value], place)
-        elif isinstance(node, yaml.ScalarNode):
+        elif isinstance(node, yaml.ScalarNode) and self.can_be_kept(node):
             return Node(_resolve(node.value) if node.style is None else node.value, place)
         return Node(None, place)
 
@@ -213,7 +238,9 @@ class _Reader:
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 self.complain(key, "a key must be a word", "quote it if it is one")
-            elif key.value == "<<":
+            elif not self.can_be_kept(key):
+                continue
+            elif key.value == "<<" and key.style is None:
                 self.complain(key, "merge keys (<<) are not read", "use 'extends: other.yaml'")
             elif key.value in entries:
                 first = entries[key.value].place.line
@@ -223,8 +250,14 @@ class _Reader:
                 entries[key.value] = self.read(value, key=key, depth=depth + 1)
         return entries
 
+    def can_be_kept(self, node: yaml.ScalarNode) -> bool:
+        """Escapes can write what no file keeps and no path holds."""
+        if found := _NO_CHARACTERS.search(node.value):
+            self.complain(node, f"the character {found[0]!r} is not allowed", "remove it")
+        return not found
+
     def line(self, node: yaml.Node) -> int:
-        return node.start_mark.line + 1 if self.numbered else 0
+        return self.lines.of(node.start_mark.index)
 
     def complain(self, node: yaml.Node, problem: str, hint: str) -> None:
         self.problems.append(Problem(problem, self.file, self.line(node), hint=hint))
@@ -241,5 +274,12 @@ def _resolve(text: str) -> str | int | float | bool | None:
     return text
 
 
+def _written(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    # PyYAML itself reads ends of lines that are no "\n" back as others, unless they are escaped.
+    style = '"' if _ODD_LINE_ENDS.search(text) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _written)
 _Dumper.add_implicit_resolver("a number", _INTEGER, list("-+0123456789"))
 _Dumper.add_implicit_resolver("a number", _FLOAT, list("-+.0123456789"))

@@ -20,7 +20,8 @@ from torch import nn
 
 from segkit.assemble import assemble, build_model
 from segkit.contracts import Task
-from segkit.data.files import read_image, read_mask
+from segkit.data.files import read_image
+from segkit.data.masks import read_mask
 from segkit.dry_run import dry_run
 from segkit.plugins import load_builtins
 from segkit.recipe import Recipe, load_recipe

@@ -45,6 +45,15 @@ def test_verbs_and_their_options_are_these() -> None:
         "bench": ["recipe", "--set", "--steps", *PLUGINS, "--demo", *QUIET, "--json"],
         "data": [],
     }  # fmt: skip
+    data = {
+        name: [option for parameter in command.params for option in parameter.opts]
+        for name, command in commands.commands["data"].commands.items()
+    }
+    assert data == {
+        "fetch": ["name", "--to", *QUIET],
+        "check": ["target", "--set", *PLUGINS, "--sheet", *QUIET, "--json"],
+        "cache": ["--clear", "--unused-days", "--json"],
+    }
 
 
 @pytest.mark.parametrize(
@@ -63,6 +72,7 @@ def test_verbs_and_their_options_are_these() -> None:
         "new",
         "test-plugin",
         "data fetch",
+        "data check",
         "data cache",
     ],
 )
@@ -141,6 +151,7 @@ def in_process(*words: str) -> tuple[int, list[str]]:
         ["list", "transforms"],
         ["list", "encoders", "--json"],
         ["schema"],
+        ["data", "check", "nowhere"],
         ["show", "encoder", "mobilenetv2_100"],
         ["show", "transform", "Rotate"],
         ["show", "decoder", "unett"],
@@ -149,7 +160,7 @@ def in_process(*words: str) -> tuple[int, list[str]]:
 )
 def test_what_needs_no_torch_imports_none(words: list[str]) -> None:
     code, slow = in_process(*words)
-    assert code == (2 if "unett" in words else 0)
+    assert code == (2 if {"unett", "nowhere"} & {*words} else 0)
     assert slow == []
 
 

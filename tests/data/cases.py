@@ -1,15 +1,19 @@
 """Tasks, and files of every encoding, for the tests of data."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from segkit.contracts import Sample, Task
+from segkit.errors import DataError
 
 BINARY = Task("binary", ("lesion",))
 MULTICLASS = Task("multiclass", ("skin", "lesion", "hair"))
+IGNORING = replace(BINARY, ignore_index=255)
 MULTILABEL = Task("multilabel", ("lesion", "hair"))
 SHAPE = (12, 10)
 # Options without which a transform cannot be built, or does too little to be seen.
@@ -27,6 +31,16 @@ NEEDED = {
 }
 HALF = np.zeros(SHAPE, np.uint8)
 HALF[3:9, 2:7] = 1  # a binary mask: what the files below mean
+LOSSLESS = ["png", "bmp", "tif", "gif", "webp"]
+BLACK, WHITE, RED = (0, 0, 0), (255, 255, 255), (255, 0, 0)
+
+
+def fails(message: str):
+    return pytest.raises(DataError, match=message)
+
+
+def stack(pixels: np.ndarray) -> np.ndarray:
+    return np.stack([pixels] * 3, axis=-1)
 
 
 def picture(height: int = SHAPE[0], width: int = SHAPE[1], channels: int = 3) -> np.ndarray:
@@ -34,6 +48,9 @@ def picture(height: int = SHAPE[0], width: int = SHAPE[1], channels: int = 3) ->
     rows, columns = np.mgrid[:height, :width]
     planes = [rows * 15 + columns * 3 + 40 * channel for channel in range(channels)]
     return np.stack(planes, axis=-1).astype(np.uint8)
+
+
+INDICES = HALF + (picture()[..., 0] > 100)  # 0, 1 and 2
 
 
 def save(path: Path, pixels: np.ndarray, **options) -> Path:

@@ -1,5 +1,6 @@
 """Fetching ISIC 2016, from a server on this machine that serves small zips of the same layout."""
 
+import errno
 import hashlib
 import json
 import shutil
@@ -13,6 +14,7 @@ import pytest
 from segkit.data import _download, _unpack, fetch
 from segkit.data.fetch import fetch_isic2016
 from segkit.errors import DataError
+from tests.reliability import piece
 
 from .zip_server import ZipServer, serving, zip_of
 
@@ -349,6 +351,31 @@ def test_fetch_into_what_is_no_folder(server, tmp_path):
     with pytest.raises(DataError, match="cannot be written: File exists") as caught:
         fetch_isic2016(tmp_path / "isic", base_url=server.url)
     assert caught.value.problems[0].where == str(tmp_path / "isic")
+
+
+def test_full_disk_keeps_what_was_fetched(server, tmp_path):
+    """At every change that takes room; what follows one fails as well."""
+    heard_before, said, number, done = piece("changes").heard_before, set(), 0, False
+    while not done:
+        to = tmp_path / str(number)
+        left = number = number + 1
+
+        def full(event, place):
+            nonlocal left
+            left -= event in ("open", "os.mkdir")
+            if left <= 0 and event in ("open", "os.mkdir"):
+                raise OSError(errno.ENOSPC, "No space left on device", place)
+
+        with heard_before(tmp_path, full):
+            try:
+                fetch_isic2016(to, base_url=server.url)
+                done = True
+            except DataError as error:
+                said.add(error.problems[0].problem)
+        fetch_isic2016(to, base_url=server.url)
+        assert_complete(to)
+    assert number > 20
+    assert said == {"the data cannot be written: No space left on device"}
 
 
 def test_counts_are_those_of_the_challenge():

@@ -334,3 +334,35 @@ def test_a_part_whose_default_breaks_its_own_type_is_blamed_itself(tmp_path: Pat
             load_recipe(written(tmp_path, loss="crooked"))
     finally:
         del LOSSES._entries["crooked"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "path"),
+    [
+        ({"extends": "{long}.yaml"}, "extends"),
+        ({"plugins": "[{long}]"}, "plugins"),
+        ({"reference": "{{source: x, epochs: {long}}}"}, "reference.epochs"),
+        (
+            {"data": "{{source: {{name: folder, images: {long}, masks: m}}, size: [64, 64]}}"},
+            "data.source.images",
+        ),
+    ],
+)
+def test_a_path_that_is_too_long_is_told_with_its_line(
+    tmp_path: Path, changed: dict[str, str], path: str
+) -> None:
+    filled = {key: text.format(long="a" * 300) for key, text in changed.items()}
+    found = only_problem(written(tmp_path, **filled))
+    assert found.path == path
+    assert found.problem.startswith("no file can be looked for at /")
+    assert found.problem.endswith("File name too long")
+    assert found.file == str(tmp_path / "recipe.yaml")
+    assert found.line > 0
+
+
+def test_a_recipe_s_own_name_may_be_too_long(tmp_path: Path) -> None:
+    found = only_problem(tmp_path / ("a" * 300))
+    assert (found.problem, found.hint) == (
+        "cannot read the recipe: File name too long",
+        "give the path of a .yaml file",
+    )

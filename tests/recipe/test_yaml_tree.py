@@ -69,6 +69,8 @@ def test_plain_values_mean_what_people_mean(text: str, value: Any) -> None:
         "<<",
         "-.5",
         "é\n b",
+        "\u2028 a",
+        " \x85\r",
         "#",
         "!x",
         "&a",
@@ -81,6 +83,7 @@ def test_plain_values_mean_what_people_mean(text: str, value: Any) -> None:
         None,
         ["a", ["a"]],
         {"1": {"on": 2}},
+        {"<<": 1},
     ],
 )
 def test_what_is_written_is_read_back(value: Any) -> None:
@@ -118,6 +121,14 @@ def test_every_value_knows_its_line() -> None:
         ("a: *b", "f:1: this is not YAML: found undefined alias 'b'"),
         ("a: [1", "f:1: this is not YAML: while parsing a flow sequence, expected"),
         ("a: 1\nb: \x01", "f:2: this is not YAML: the character '\\x01' is not allowed"),
+        (
+            'a: 1\nb: "\\UFFFFFFFF"',
+            "f:2: this is not YAML: an escape names a character that does not exist",
+        ),
+        ('a: 1\nb: "x\\0.pth"', "f:2: the character '\\x00' is not allowed\n  try: remove it"),
+        ('a: 1\n"\\ud800": 1', "f:2: the character '\\ud800' is not allowed\n  try: remove it"),
+        ("a: 'b\u2028c\x85d'\ne: !x 1", "f:2: the tag !x is not allowed"),
+        ("a: b\u2028c\n\td: 1", "f:2: this is not YAML: while scanning"),
         ("a: &a [*a]", "f: the recipe unfolds into more values, or deeper ones, than any recipe needs"),
         ("[" * 5000, "f: the recipe unfolds into more values, or deeper ones"),
     ],

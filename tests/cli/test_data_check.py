@@ -1,0 +1,185 @@
+"""`segkit data check`: what it says, to people and to programs, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from segkit import console
+from segkit.console import doctor
+from segkit.doctor import Examination, Fault, Subject
+from tests.doctor.cases import BINARY, blob, opened, pairs, save
+from tests.small_runs import RECIPE
+
+from .test_cli import in_process
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    pairs(tmp_path, range(6), "train")
+    pairs(tmp_path, range(6, 9), "test")
+    return tmp_path
+
+
+@pytest.fixture
+def recipe(root: Path) -> Path:
+    source = "{name: folder, images: images, masks: masks}"
+    text = RECIPE.replace("{name: synthetic_lesions, train: 10, test: 5, size: 64}", source)
+    file = root / "recipe.yaml"
+    file.write_text(text.replace("source:", "classes: [spot]\n  source:"), encoding="utf-8")
+    return file
+
+
+def test_a_clean_set_is_ok(segkit: Any, root: Path) -> None:
+    said = segkit("data", "check", str(root))
+    assert said.code == 0
+    assert said.out == (
+        "taken for images in images, masks in masks, called '{name}'; binary masks\n"
+        "images: 6 train, 3 test\n\nok\n"
+    )
+    assert said.err == "train images: 6\ntest images: 3\n"
+    assert segkit("data", "check", str(root), "--quiet").out == ""
+
+
+def test_errors_are_told_with_files_and_what_to_try(segkit: Any, recipe: Path) -> None:
+    root = recipe.parent
+    (root / "masks/train/3.png").unlink()
+    save(root / "masks/test/7.png", blob(7, 0))
+    said = segkit("data", "check", str(recipe))
+    assert said.code == 2
+    assert (
+        said.out
+        == f"""small: the source folder
+images: 5 train, 3 test
+files below: {root}
+
+fault     severity  found  files
+unpaired  error         1      1
+empty     warning       1      1
+
+error: unpaired
+  this image has no mask
+    images/train/3.png
+  try: add its partner, or take it away
+
+warning: empty
+  the mask is empty: no pixel is spot
+    masks/test/7.png
+  try: right if there is none in the image
+
+not ok: a run would be refused, or its scores would be wrong
+"""
+    )
+    assert "no pixel is spot" in segkit("data", "check", str(recipe), "-q").out
+
+
+def test_warnings_are_ok(segkit: Any, root: Path) -> None:
+    save(root / "masks/test/7.png", blob(7, 0))
+    said = segkit("data", "check", str(root))
+    assert said.code == 0
+    assert said.out.endswith("\nok, with warnings\n")
+    assert segkit("data", "check", str(root), "--quiet").out == ""
+
+
+def test_json_is_one_document(segkit: Any, root: Path) -> None:
+    shutil.copy(root / "images/train/1.png", root / "images/test/x.png")
+    shutil.copy(root / "masks/train/1.png", root / "masks/test/x.png")
+    said = segkit("data", "check", str(root), "--json")
+    assert (said.code, said.err) == (2, "")
+    assert json.loads(said.out) == {
+        "ok": False,
+        "about": "taken for images in images, masks in masks, called '{name}'; binary masks",
+        "task": "binary",
+        "images": {"train": 6, "test": 4},
+        "faults": [
+            {
+                "kind": "duplicate",
+                "severity": "error",
+                "files": [str(root / "images/train/1.png"), str(root / "images/test/x.png")],
+                "message": "the same pixels in train and test",
+                "hint": "keep it in one split: a model is scored on what it has learned by heart",
+            }
+        ],
+        "errors": [],
+    }
+
+
+def test_the_recipe_s_size_and_splits_count(segkit: Any, recipe: Path) -> None:
+    mask = blob(7, 0)
+    mask[10, 10] = 255
+    save(recipe.parent / "masks/test/7.png", mask)
+    folds = ["--set", "data.split={by: kfold, folds: 2, fold: 0}"]
+    for size, kinds in (("96", []), ("48", ["vanishes"])):
+        said = segkit("data", "check", str(recipe), "--json", *folds, "--set", f"data.size=[{size}, {size}]")
+        answer = json.loads(said.out)
+        assert answer["images"] == {"train": 3, "val": 3, "test": 3}
+        assert [fault["kind"] for fault in answer["faults"]] == kinds
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["nowhere"], "cannot read the recipe"),
+        (["images"], "this is no data set that can be recognised"),
+        (["none.csv"], "there is no such file"),
+        ([".", "--set", "seed=1"], "--set, --plugins and --no-plugins belong to a recipe, and this is none"),
+        ([".", "--no-plugins"], "--set, --plugins and --no-plugins belong to a recipe, and this is none"),
+        ([".", "--sheet", "sheet.html"], "a contact sheet is a PNG file"),
+        (["recipe.yaml", "--set", "data.source.name=none"], "no source is called 'none'"),
+    ],
+    ids=" ".join,
+)
+def test_what_cannot_be_examined_ends_with_2(
+    segkit: Any, recipe: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], problem: str
+) -> None:
+    monkeypatch.chdir(recipe.parent)
+    said = segkit("data", "check", *words)
+    assert (said.code, said.out) == (2, "")
+    assert problem in said.err
+    answer = segkit("data", "check", *words, "--json")
+    assert (answer.code, answer.err) == (2, "")
+    told = json.loads(answer.out)
+    assert (told["ok"], told["faults"]) == (False, [])
+    assert problem in told["errors"][0]["problem"]
+
+
+def test_the_sheet_is_drawn(segkit: Any, root: Path) -> None:
+    save(root / "masks/test/7.png", 255 - blob(7))
+    said = segkit("data", "check", str(root), "--sheet", str(root / "suspects.png"))
+    assert said.out.endswith(f"Suspects: {root}/suspects.png\n")
+    assert opened(root / "suspects.png").format == "PNG"
+
+
+def test_many_faults_are_not_a_list_of_files(capsys: pytest.CaptureFixture[str]) -> None:
+    faults = [Fault("empty", "warning", (f"/a/b/masks/{n}.png",), "it is empty") for n in range(1200)]
+    group = Fault("duplicate", "error", tuple(f"/a/b/images/{n}.png" for n in range(30)), "all the same")
+    console.print_examination(Examination(Subject("many", BINARY, {}), [group, *faults]))
+    said = capsys.readouterr().out
+    assert len(said.splitlines()) < 30
+    assert "images: none\nfiles below: /a/b\n" in said
+    assert "    and 26 more files\n" in said
+    assert "  and 1,195 more of this kind: --json has all of them\n" in said
+
+
+def test_names_of_files_do_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    fault = Fault("empty", "warning", ("/a/b/c/\x1b[31m[red]\n.png",), "it is \x1b[2Jempty")
+    console.print_examination(Examination(Subject("[bold]odd\x07", BINARY, {}), [fault]))
+    said = capsys.readouterr().out
+    assert "\x1b" not in said
+    assert "\x07" not in said
+    assert "[bold]odd\\x07" in said
+    assert "\\x1b[31m[red]" in said
+
+
+def test_files_of_nothing_in_common_are_shown_whole() -> None:
+    faults = [Fault("empty", "warning", (name,), "it is") for name in ("/a/1.png", "/b/2.png")]
+    assert doctor._common_folder(faults) == ""
+    assert doctor._common_folder([Fault("empty", "warning", ("drawn 1",), "it is")]) == ""
+
+
+def test_no_torch_is_imported(recipe: Path) -> None:
+    assert in_process("data", "check", str(recipe)) == (0, [])
