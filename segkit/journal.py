@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from segkit.checkpoint import States, save_weights
+from segkit.errors import SegkitError
 from segkit.events import EpochEnded
 
 if TYPE_CHECKING:
@@ -56,10 +57,14 @@ class Journal:
         found = self._states.load() if self._fabric.is_global_zero else (None, [])
         state, warnings = self._fabric.broadcast(found)
         if state:
-            learner.load_state_dict(state["learner"])
-            self._fabric.strategy.precision.load_state_dict(state["precision"])
-            self.epochs = [EpochEnded(**epoch) for epoch in state["epochs"]]
-            self._earlier = state["seconds"]
+            try:
+                self._set(learner, state)
+            except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+                raise SegkitError(
+                    "the saved state is of another model, or of none",
+                    where=str(self._states.last),
+                    hint=f"segkit run {self.directory.recipe} begins anew",
+                ) from error
         if self._fabric.is_global_zero:
             with self.directory.written():
                 self.directory.record_anew(self.epochs)
@@ -99,6 +104,12 @@ class Journal:
         if self._fabric.is_global_zero:
             with self.directory.written():
                 self._states.previous.unlink(missing_ok=True)
+
+    def _set(self, learner: Learner, state: dict[str, Any]) -> None:
+        learner.load_state_dict(state["learner"])
+        self._fabric.strategy.precision.load_state_dict(state["precision"])
+        self.epochs = [EpochEnded(**epoch) for epoch in state["epochs"]]
+        self._earlier = float(state["seconds"])
 
     def _save_weights(self, learner: Learner) -> None:
         """Of the epoch that has just ended."""

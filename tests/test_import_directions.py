@@ -77,7 +77,7 @@ ALLOWED: dict[str, set[str]] = {
     "fit": {*LOW, "average", "fabric", "parallel", "random_state", "torch_errors"},
     "evaluate": {*LOW, "parallel", "torch_errors"},
     "checkpoint": {"errors", "tensor_file"},
-    "journal": {"checkpoint", "events", "fit", "run_dir"},
+    "journal": {"checkpoint", "errors", "events", "fit", "run_dir"},
     "environment": {"errors"},
     "build": {"errors", "recipe"},
     "dataset": {*LOW, "build", "data", "home", "plugins", "recipe"},

@@ -16,6 +16,7 @@ from segkit.resume import resume
 from segkit.run import run
 from segkit.run_dir import RunDir
 from segkit.stopping import Stop
+from segkit.tensor_file import read_state, write_state
 
 from .small_runs import RECIPE, finished, recipe
 
@@ -152,6 +153,22 @@ def test_a_damaged_state_is_told_and_the_one_before_is_used(tmp_path):
     started = next(resume(directory.path))
     assert (started.epochs_done, started.steps_done) == (1, 0)
     assert started.warnings[-1].startswith("last.state.safetensors cannot be read (Error while deserializing")
+
+
+@pytest.mark.parametrize("change", ["learner", "epochs", "model"])
+def test_a_state_of_something_else_is_named(tmp_path, change):
+    directory, _ = stopped(tmp_path, at(1, 1))
+    last = directory.checkpoints / "last.state.safetensors"
+    state = read_state(last)
+    if change == "model":
+        state["learner"]["model"].popitem()
+    else:
+        del state[change]
+    write_state(last, state)
+    with pytest.raises(SegkitError, match="the saved state is of another model, or of none") as caught:
+        list(resume(directory.path))
+    problem = caught.value.problems[0]
+    assert (problem.file, problem.hint) == (str(last), f"segkit run {directory.recipe} begins anew")
 
 
 def test_a_run_that_has_ended_gets_its_report_again(tmp_path):
