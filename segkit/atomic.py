@@ -31,6 +31,13 @@ def replaced(file: Path, *, durable: bool = False) -> Iterator[Path]:
         temporary.replace(file)
         if durable:
             _to_disk(file.parent)  # its name, too
+    except OSError as error:
+        if error.errno and error.filename in (
+            None,
+            str(temporary),
+        ):  # a full disk names no file, and nobody knows the other
+            error.filename = str(file)
+        raise
     finally:
         with contextlib.suppress(OSError):  # a disk that can no longer be written to has said so above
             temporary.unlink(missing_ok=True)

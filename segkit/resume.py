@@ -123,7 +123,7 @@ def _refuse_changes(assembly: Assembly, directory: RunDir, then: dict[str, Any])
 
 
 def _differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """What may change the last digits of what follows, in whole sentences."""
+    """What may change the rounding of what follows, and so its scores, in whole sentences."""
     found = []
     if changed := [
         f"{name} {then['packages'].get(name)} is now {version}"
@@ -137,4 +137,6 @@ def _differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
         found.append(f"{then['device']} is now {now['device']}")
     if not found:
         return []
-    return [f"The run went on elsewhere than it began, so its last digits may differ: {'; '.join(found)}."]
+    return [
+        f"The run went on otherwise than it began, so its scores may differ a little: {'; '.join(found)}."
+    ]

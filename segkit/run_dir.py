@@ -7,7 +7,7 @@ import json
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -110,6 +110,8 @@ class RunDir:
         """
         run = cls.begun(path)
         if not run.summary.is_file():
+            with suppress(OSError), run.held():  # whoever is at work on it is told of
+                pass
             hint = f"segkit resume {path} goes on with it"
             raise SegkitError("this run has not ended", where=str(path), hint=hint)
         return run
@@ -123,7 +125,9 @@ class RunDir:
         """
         run = cls(path)
         if not run.recipe.is_file():
-            raise SegkitError("this is no run directory", where=str(path), hint="runs/<recipe>/<number>")
+            inside = sorted(file.parent for file in path.glob("*/recipe.yaml"))
+            hint = f"{inside[-1]} is one" if inside else "runs/<recipe>/<number>"
+            raise SegkitError("this is no run directory", where=str(path), hint=hint)
         run._refuse_links_outside()
         return run
 

@@ -39,7 +39,7 @@ def in_words(error: BaseException) -> TrainingError | None:
         return TrainingError(
             f"this machine has too little memory{f' ({said[0]})' if said else ''}",
             hint="end other programs, or raise the limit on memory; or a smaller data.size, data.batch_size "
-            "or data.eval_batch_size. What was saved is there: segkit resume goes on",
+            "or data.eval_batch_size. A run that had begun goes on with segkit resume",
         )
     if isinstance(error, OSError) and error.errno in _UNWRITABLE:
         return cannot_write(error, None, "the same command again")

@@ -1,5 +1,6 @@
 """Files appear whole or not at all."""
 
+import errno
 import os
 
 import pytest
@@ -30,6 +31,16 @@ def test_a_failure_leaves_the_old_file_alone(tmp_path):
     with pytest.raises(ZeroDivisionError):
         write()
     assert (file.read_text(), list(tmp_path.iterdir())) == ("old", [file])
+
+
+def test_a_full_disk_names_the_file(tmp_path):
+    def write():
+        with replaced(tmp_path / "file"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        write()
+    assert caught.value.filename == str(tmp_path / "file")
 
 
 def test_what_killed_processes_leave_is_swept(tmp_path):

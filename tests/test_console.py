@@ -13,7 +13,7 @@ from segkit import console
 from segkit.console.epoch_table import EpochTable
 from segkit.console.screen import write
 from segkit.console.words import as_in_recipe, duration, figure
-from segkit.errors import Problem, SegkitError
+from segkit.errors import Interrupted, Problem, SegkitError
 from segkit.events import EpochEnded, RunEnded, RunStarted, Stage, StepEnded
 from segkit.registry import Entry, Registry
 
@@ -443,7 +443,15 @@ def test_interrupted_run_says_what_is_kept(capsys):
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last == f"interrupted; {STARTED.directory} keeps the epochs that had ended"
+    assert last == f"interrupted; segkit resume {STARTED.directory} goes on from where it was saved"
+
+
+def test_a_run_that_was_stopped_is_no_error_in_a_frame(monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    console.error_panel(Interrupted("stopped after epoch 1", hint="segkit resume runs/a/001"))
+    said = capsys.readouterr().err
+    assert "1 problem" not in said
+    assert "stopped after epoch 1" in said
 
 
 def test_what_would_reorder_or_break_a_line_is_escaped(capsys):

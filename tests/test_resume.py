@@ -214,7 +214,7 @@ def test_another_machine_is_told(tmp_path):
     directory.environment.write_text(json.dumps(told))
     warning = next(resume(directory.path)).warnings[-1]
     assert warning.startswith(
-        "The run went on elsewhere than it began, so its last digits may differ: torch 2.0"
+        "The run went on otherwise than it began, so its scores may differ a little: torch 2.0"
     )
     assert "cpu, 999 threads is now cpu, " in warning
 

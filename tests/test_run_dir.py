@@ -2,6 +2,7 @@
 
 import json
 import math
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 
 from segkit.errors import SegkitError
 from segkit.events import EpochEnded
+from segkit.locks import Taken
 from segkit.palette import IGNORED, palette
 from segkit.run_dir import RunDir, ScoredSample
 
@@ -56,11 +58,26 @@ def test_folder_that_is_no_run(tmp_path):
 def test_run_that_has_not_ended(tmp_path):
     run = RunDir.create(tmp_path, "small")
     run.write_recipe("name: small\n")
+    with pytest.raises(SegkitError, match=rf"this is no run directory\n  try: {run.path} is one$"):
+        RunDir.begun(run.path.parent)
     with pytest.raises(SegkitError, match=r"this run has not ended\n  try: segkit resume .* goes on with it"):
         RunDir.open(run.path)
     run.write_summary(SUMMARY)
     assert RunDir.open(run.path).read_summary() == SUMMARY
     assert run.read_recipe() == {"name": "small"}
+
+
+def test_a_run_that_is_at_work_says_who_works_on_it(tmp_path, monkeypatch):
+    @contextmanager
+    def taken(file):
+        raise Taken("process 1 on here")
+        yield
+
+    run = RunDir.create(tmp_path, "small")
+    run.write_recipe("name: small\n")
+    monkeypatch.setattr("segkit.run_dir.owned", taken)
+    with pytest.raises(SegkitError, match="another segkit is at work on this run: process 1 on here"):
+        RunDir.open(run.path)
 
 
 def test_epochs_are_lines_and_undefined_scores_null(tmp_path):

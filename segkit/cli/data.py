@@ -96,6 +96,9 @@ def _examined(
 ) -> Examination:
     from segkit import console, doctor
 
+    if not target.exists():
+        hint = "segkit data check takes a recipe, a folder of images and masks, or a CSV file"
+        raise SegkitError("there is no such file or folder", where=str(target), hint=hint)
     if target.is_dir() or target.suffix.lower() == ".csv":
         if overrides or plugins or no_plugins:
             raise SegkitError(

@@ -75,7 +75,7 @@ def resume(
         report(run, quiet)
         return
     open_doors(no_plugins)
-    with RunView(quiet=quiet) as view, heard(view.stopping) as stop:
+    with RunView(quiet=quiet, directory=run) as view, heard(view.stopping) as stop:
         view.note("Loading torch and friends")
         from segkit.resume import resume as go_on
 

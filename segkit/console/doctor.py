@@ -66,7 +66,8 @@ def _print_kind(screen: Screen, faults: Sequence[Fault], root: str) -> None:
             screen.prose(fault.message, indent=2, hang=2)
         before = fault.message
         for file in fault.files[:_MOST_FILES]:
-            screen.line(f"    {_below(file, root)}", "cyan")
+            name = _below(file, root).replace("\n", "\\n")  # which a name may hold, and a line may not
+            screen.line(f"    {name}", "cyan")
         if (rest := len(fault.files) - _MOST_FILES) > 0:
             screen.line(f"    and {rest:,} more files")
         if fault.hint and (following is None or following.hint != fault.hint):

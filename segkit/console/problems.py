@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from segkit.console.screen import Screen
+from segkit.errors import Interrupted
 
 if TYPE_CHECKING:
     from segkit.errors import Problem, SegkitError
@@ -15,7 +16,7 @@ def error_panel(error: SegkitError) -> None:
     """Print all problems of an error to standard error."""
     screen = Screen(sys.stderr)
     count = len(error.problems)
-    if not screen.terminal:
+    if not screen.terminal or isinstance(error, Interrupted):  # which is nothing that went wrong
         if count > 1:
             screen.line(f"{count} problems:")
         for problem in error.problems:

@@ -27,14 +27,21 @@ class RunView(View):
     Args:
         quiet: show nothing at all.
         clock: seconds that go by.
+        directory: of a run that goes on.
     """
 
-    def __init__(self, *, quiet: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        quiet: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+        directory: Path | None = None,
+    ) -> None:
         super().__init__(quiet=quiet)
         self._pace = _Pace(clock)
         self._table: EpochTable | None = None
         self._phases: set[str] = set()
-        self._directory: Path | None = None
+        self._directory = directory
 
     def progress(self, label: str, done: int, total: int) -> None:
         """Say how much of something is done, while data are prepared, images scored, files downloaded.

@@ -19,7 +19,7 @@ LEAST_CORRELATION = 0.97  # of the thumbnails
 _AT_ONCE = 1 << 22  # pairs that are compared at once: bounds the memory
 
 _ACROSS = "keep it in one split: a model is scored on what it has learned by heart"
-_WITHIN = "keep one of them, unless it shall count more"
+_WITHIN = "keep one of them: a random split may put one into training and the other into test"
 
 
 def duplicate_faults(looks: Sequence[Look]) -> Iterator[Fault]:

@@ -123,7 +123,10 @@ def test_the_recipe_s_size_and_splits_count(segkit: Any, recipe: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        (["nowhere"], "cannot read the recipe"),
+        (
+            ["nowhere"],
+            "nowhere: there is no such file or folder\n  try: segkit data check takes a recipe, a folder",
+        ),
         (["images"], "this is no data set that can be recognised"),
         (["none.csv"], "there is no such file"),
         ([".", "--set", "seed=1"], "--set, --plugins and --no-plugins belong to a recipe, and this is none"),
