@@ -32,10 +32,8 @@ def replaced(file: Path, *, durable: bool = False) -> Iterator[Path]:
         if durable:
             _to_disk(file.parent)  # its name, too
     except OSError as error:
-        if error.errno and error.filename in (
-            None,
-            str(temporary),
-        ):  # a full disk names no file, and nobody knows the other
+        # A full disk names no file, and nobody knows the temporary one.
+        if error.errno and error.filename in (None, str(temporary)):
             error.filename = str(file)
         raise
     finally:

@@ -443,7 +443,7 @@ def test_interrupted_run_says_what_is_kept(capsys):
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last == f"interrupted; segkit resume {STARTED.directory} goes on from where it was saved"
+    assert last == f"interrupted; segkit resume {STARTED.directory} goes on from where it was last saved"
 
 
 def test_a_run_that_was_stopped_is_no_error_in_a_frame(monkeypatch, capsys):

@@ -123,10 +123,7 @@ def test_the_recipe_s_size_and_splits_count(segkit: Any, recipe: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        (
-            ["nowhere"],
-            "nowhere: there is no such file or folder\n  try: segkit data check takes a recipe, a folder",
-        ),
+        (["nowhere"], "there is no such file or folder"),
         (["images"], "this is no data set that can be recognised"),
         (["none.csv"], "there is no such file"),
         ([".", "--set", "seed=1"], "--set, --plugins and --no-plugins belong to a recipe, and this is none"),
