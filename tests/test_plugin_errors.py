@@ -162,6 +162,21 @@ def test_what_is_no_plugin(tmp_path: Path) -> None:
         load_plugin(tmp_path)
 
 
+def test_what_is_no_python_file_is_not_even_read(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("not mine")
+    with pytest.raises(
+        PartError, match=r"notes\.txt: this is no Python file\n  try: a \.py file or a folder"
+    ):
+        load_plugin(tmp_path / "notes.txt")
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="a file that root cannot read either")
+def test_a_plugin_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").symlink_to("/proc/self/mem")
+    with pytest.raises(PartError, match=r"mine\.py: the plugin cannot be read: Input/output error"):
+        load_plugin(tmp_path)
+
+
 def test_code_in_a_run_directory_is_never_run(tmp_path: Path) -> None:
     path = plugin(tmp_path / "code" / "mine.py", text=f"open({str(tmp_path / 'ran')!r}, 'w')\n")
     for name in ("environment.json", "metrics.jsonl"):

@@ -9,6 +9,7 @@ import os
 import random
 import tempfile
 from pathlib import Path
+from unittest.mock import patch
 
 import atheris
 
@@ -18,7 +19,7 @@ with atheris.instrument_imports(include=["segkit", "yaml"], enable_loader_overri
     from recipe_mutations import Case, mutated, shipped
 
     from segkit.errors import SegkitError
-    from segkit.plugins import load_builtins
+    from segkit.plugins import load, load_builtins
     from segkit.recipe import dump_recipe, load_dumped, load_recipe
 
 
@@ -29,7 +30,8 @@ def mutate(data: bytes, seed: int) -> bytes:
 
 def main() -> None:
     """Fuzz."""
-    with tempfile.TemporaryDirectory() as folder:
+    # A mutated path may lead to anybody's code, which is not run.
+    with tempfile.TemporaryDirectory() as folder, patch.object(load, "_import"):
         os.environ["SEGKIT_HOME"] = f"{folder}/home"
         load_builtins()
         path = Case(b"").write(Path(folder, "case"))

@@ -126,7 +126,7 @@ def _in_the_tree(text: str, chance: random.Random, times: int) -> str:
         for _ in range(times):
             _mutate_tree(tree, chance)
         return yaml.safe_dump(tree, sort_keys=False, allow_unicode=chance.random() < 0.5)
-    except (yaml.YAMLError, ValueError, RecursionError):
+    except Exception:  # PyYAML raises many things
         return text  # what is broken already, or holds itself, has no values to change
 
 

@@ -62,6 +62,8 @@ def load_plugin(path: Path, door: Door = "recipe") -> None:
     file = path / "__init__.py" if path.is_dir() else path
     if not file.is_file():
         raise PartError("there is no such plugin", where=str(path), hint="a .py file or a folder of them")
+    if file.suffix != ".py":
+        raise PartError("this is no Python file", where=str(file), hint="a .py file or a folder of them")
     _load_file(file, door)
     if not _loaded[plugin_path(file)].parts:
         del _loaded[plugin_path(file)]
@@ -151,7 +153,10 @@ def _load_file(file: Path, door: Door) -> None:
     if is_loaded(path):
         return
     _refuse_stored_code(file)
-    plugin = Plugin(path.stem, door, path, source_digest(path))
+    try:
+        plugin = Plugin(path.stem, door, path, source_digest(path))
+    except OSError as error:
+        raise PartError(f"the plugin cannot be read: {error.strerror}", where=str(file)) from None
     name = f"segkit_plugin_{path.stem}_{hashlib.sha256(bytes(path)).hexdigest()[:8]}"
     register_from(plugin, lambda: _import(file, name))
 
