@@ -34,7 +34,7 @@ def cannot_write(error: OSError, place: Path | None, again: str) -> TrainingErro
 
 def in_words(error: BaseException) -> TrainingError | None:
     """An error that came from anywhere, if it tells of memory that has run out, or of a disk that is full."""
-    if _is_out_of_memory(error):
+    if is_out_of_memory(error):
         said = str(error).splitlines()
         return TrainingError(
             f"this machine has too little memory{f' ({said[0]})' if said else ''}",
@@ -46,7 +46,8 @@ def in_words(error: BaseException) -> TrainingError | None:
     return None
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the machine's memory, or what a process may have of it, has run out."""
     said = str(error).lower()
     return isinstance(error, MemoryError) or any(sign in said for sign in _NO_MEMORY)
 

@@ -9,9 +9,8 @@ from contextlib import contextmanager
 import torch
 
 from segkit.errors import TrainingError
+from segkit.system_errors import is_out_of_memory
 
-# What torch's own allocator says of the machine's memory; and oneDNN, which says no more.
-_SIGNS = ("can't allocate memory", "could not create a primitive", "std::bad_alloc")
 _SMALLER = "a smaller data.size, or training.precision=bf16-mixed"
 
 
@@ -31,7 +30,7 @@ def training_explained(images: int, attempt: Callable[[int], object] | None) -> 
         yield
     except RuntimeError as error:
         said = _first_lines(error)
-        if is_out_of_memory(error):
+        if _no_memory(error):
             problem = f"the device has too little memory for a training step of {images} images"
             hint = _what_fits(error, images, attempt) if attempt else f"a smaller data.batch_size, {_SMALLER}"
         elif "does not have a deterministic implementation" in said:
@@ -56,7 +55,7 @@ def scoring_explained(images: int) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if not is_out_of_memory(error):
+        if not _no_memory(error):
             raise
         raise TrainingError(
             f"the device has too little memory to score {images} images at once",
@@ -64,9 +63,9 @@ def scoring_explained(images: int) -> Iterator[None]:
         ) from error
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory has run out, of the accelerator or of the machine."""
-    return isinstance(error, torch.OutOfMemoryError) or any(sign in str(error) for sign in _SIGNS)
+def _no_memory(error: RuntimeError) -> bool:
+    """Of the accelerator, or of the machine."""
+    return isinstance(error, torch.OutOfMemoryError) or is_out_of_memory(error)
 
 
 def _what_fits(error: RuntimeError, images: int, attempt: Callable[[int], object]) -> str:
@@ -77,7 +76,7 @@ def _what_fits(error: RuntimeError, images: int, attempt: Callable[[int], object
         try:
             attempt(fewer)
         except RuntimeError as another:
-            if not is_out_of_memory(another):
+            if not _no_memory(another):
                 raise
             error, fewer = another, fewer // 2
         else:

@@ -73,7 +73,7 @@ ALLOWED: dict[str, set[str]] = {
     "fabric": {*LOW, "malloc", "processes"},
     "processes": {*LOW, "child", "dataset", "recipe", "stopping"},
     "parallel": {"errors", "processes"},
-    "torch_errors": {"errors"},
+    "torch_errors": {"errors", "system_errors"},
     "fit": {*LOW, "average", "fabric", "parallel", "random_state", "torch_errors"},
     "evaluate": {*LOW, "parallel", "torch_errors"},
     "checkpoint": {"errors", "tensor_file"},
