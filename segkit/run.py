@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segkit.assemble import Assembly, assemble
+from segkit.assemble import Assembly, assemble, refuse_empty_shares
 from segkit.checkpoint import load_weights
 from segkit.dataset import Progress
 from segkit.errors import Interrupted
@@ -101,6 +101,7 @@ def _run(recipe: Recipe, runs: Path, fabric: Fabric, progress: Progress, stop: S
     clock = time.perf_counter()
     with fabric.rank_zero_first(local=True):  # what it downloads or keeps, the others find
         assembly = assemble(recipe, progress)
+    refuse_empty_shares(recipe, len(assembly.splits["train"]), fabric.world_size)
     with ExitStack() as stack:
         directory: Any = None
         if fabric.is_global_zero:

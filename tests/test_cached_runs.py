@@ -51,8 +51,8 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     original = files.Image.open
 
     def counted(path: Any, *given: Any, **options: Any) -> Any:
-        if Path(path).parents[1].name in ("images", "masks"):
-            opened.append(f"{Path(path).parts[-3]}/{Path(path).name}")
+        if isinstance(path, Path) and path.parents[1].name in ("images", "masks"):
+            opened.append(f"{path.parts[-3]}/{path.name}")
         return original(path, *given, **options)
 
     monkeypatch.setattr(files.Image, "open", counted)

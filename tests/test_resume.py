@@ -244,7 +244,10 @@ def test_signals_end_the_command_in_good_time(tmp_path, reference, number):
     command = [sys.executable, "-m", "segkit", "run", str(file), "--runs", str(tmp_path / "runs")]
     for override in OVERRIDES:
         command += ["--set", override]
+    # A shell ignores Ctrl-C for what it starts in the background.
+    former = signal.signal(number, signal.SIG_DFL)
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    signal.signal(number, former)
     directory = RunDir(tmp_path / "runs" / "small" / "001")
     while not (directory.metrics.is_file() and directory.metrics.stat().st_size):
         assert process.poll() is None

@@ -18,6 +18,8 @@ ASKING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1]
 @pytest.fixture(autouse=True)
 def as_it_was():
     former = {number: signal.getsignal(number) for number in ASKING}
+    for number in ASKING:  # a shell ignores Ctrl-C for what it starts in the background
+        signal.signal(number, signal.SIG_DFL)
     yield
     for number, handler in former.items():
         signal.signal(number, handler)
