@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import multiprocessing
 import sys
 import time
@@ -72,16 +73,17 @@ def run_cases(judge: Judge, seeds: range, folder: Path, *, seconds: float) -> Ta
         seconds: that a case may take before it counts as a hang.
     """
     tally, left = Tally(), list(reversed(seeds))
+    stack = folder.with_name("stack.txt")
     while left:
         ours, theirs = _FORK.Pipe()
         child = _FORK.Process(
-            target=_judge_all, args=(judge, list(reversed(left)), folder, theirs), daemon=True
+            target=_judge_all, args=(judge, left[::-1], folder, theirs, stack, 0.8 * seconds), daemon=True
         )
         child.start()
         theirs.close()
         while left:
             try:
-                found = ours.recv() if ours.poll(seconds) else ("hang", f"no answer in {seconds:g} s")
+                found = ours.recv() if ours.poll(seconds) else ("hang", _where(stack))
             except EOFError:
                 child.join()
                 found = ("crash", f"the process ended with code {child.exitcode}")
@@ -96,12 +98,21 @@ def run_cases(judge: Judge, seeds: range, folder: Path, *, seconds: float) -> Ta
     return tally
 
 
-def _judge_all(judge: Judge, seeds: list[int], folder: Path, answers: Connection) -> None:
-    for seed in seeds:
-        try:
-            answers.send(judge(seed, folder))
-        except BaseException:
-            answers.send(("traceback", traceback.format_exc()))
+def _judge_all(
+    judge: Judge, seeds: list[int], folder: Path, answers: Connection, stack: Path, seconds: float
+) -> None:
+    with stack.open("w", encoding="utf-8") as file:
+        for seed in seeds:
+            faulthandler.dump_traceback_later(seconds, file=file)
+            try:
+                answers.send(judge(seed, folder))
+            except BaseException:
+                answers.send(("traceback", traceback.format_exc()))
+
+
+def _where(stack: Path) -> str:
+    """Where a process that hangs is; one that something has stopped says nothing, as it does not run."""
+    return stack.read_text(encoding="utf-8") or "the process did not run: something has stopped it"
 
 
 def _say(tally: Tally, total: int, last: list[float] = [0.0]) -> None:  # noqa: B006 - when it last spoke

@@ -25,15 +25,16 @@ def judge(seed, folder):
         raise ZeroDivisionError
     return "refused", ""
 
-tally = run_cases(judge, range(5), Path(), seconds=2)
+tally = run_cases(judge, range(5), Path("case"), seconds=2)
 print(dict(tally.counts), [(seed, verdict) for seed, verdict, _ in tally.faults])
+print("line 10 in judge" in tally.faults[1][2])
 """
 
 
-def python(*words: str) -> subprocess.CompletedProcess[str]:
+def python(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     paths = os.pathsep.join(map(str, (ROOT, SCRIPTS)))
     environment = {**os.environ, "PYTHONPATH": paths}
-    return subprocess.run([sys.executable, *words], env=environment, capture_output=True, text=True)
+    return subprocess.run([sys.executable, *words], env=environment, cwd=cwd, capture_output=True, text=True)
 
 
 @pytest.mark.parametrize("script", ["mutate_recipes.py", "damage_images.py"])
@@ -46,8 +47,9 @@ def test_a_few_cases_are_counted(tmp_path: Path, script: str) -> None:
     assert {figures[words] for words in ("tracebacks", "hangs", "crashes")} == {"0"}
 
 
-def test_hangs_crashes_and_exceptions_are_told_apart_and_the_rest_goes_on() -> None:
-    done = python("-c", FOUR_WAYS)
+def test_hangs_crashes_and_exceptions_are_told_apart_and_the_rest_goes_on(tmp_path: Path) -> None:
+    done = python("-c", FOUR_WAYS, cwd=tmp_path)
     assert done.stdout.splitlines() == [
-        "{'refused': 2, 'crash': 1, 'hang': 1, 'traceback': 1} [(1, 'crash'), (2, 'hang'), (3, 'traceback')]"
+        "{'refused': 2, 'crash': 1, 'hang': 1, 'traceback': 1} [(1, 'crash'), (2, 'hang'), (3, 'traceback')]",
+        "True",
     ], done.stderr
