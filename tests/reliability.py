@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+
+import pytest
+
+from segkit.atomic import replaced
+from segkit.run_dir import RunDir
 
 SCRIPTS = Path(__file__).parents[1] / "docs" / "reliability"
 
@@ -18,3 +26,19 @@ def piece(name: str) -> ModuleType:
     finally:
         sys.path.remove(str(SCRIPTS))
         sys.modules.pop(name, None)
+
+
+@contextmanager
+def light_reports(same: ModuleType) -> Iterator[None]:
+    """A few words in the place of the report, which takes most of a small run's time."""
+
+    def write(directory: RunDir) -> Path:
+        with replaced(directory.report) as temporary:
+            temporary.write_text(json.dumps(directory.read_summary()["scores"]), encoding="utf-8")
+        return directory.report
+
+    with pytest.MonkeyPatch.context() as patch:
+        for place in ("segkit.run.write_report", "segkit.resume.write_report"):
+            patch.setattr(place, write)
+        patch.setattr(same, "write_report", write)
+        yield

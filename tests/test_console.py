@@ -446,6 +446,12 @@ def test_interrupted_run_says_what_is_kept(capsys):
     assert last == f"interrupted; segkit resume {STARTED.directory} goes on from where it was last saved"
 
 
+def test_a_signal_is_answered_at_once(capsys):
+    with console.RunView() as view:
+        view.stopping()
+    assert capsys.readouterr().err == "stopping after this step, and saving; once more stops at once\n"
+
+
 def test_a_run_that_was_stopped_is_no_error_in_a_frame(monkeypatch, capsys):
     monkeypatch.setenv("FORCE_COLOR", "1")
     console.error_panel(Interrupted("stopped after epoch 1", hint="segkit resume runs/a/001"))

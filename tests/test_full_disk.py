@@ -19,8 +19,7 @@ from segkit.run_dir import RunDir
 from segkit.system_errors import cannot_write, in_words
 
 from .cli import conftest
-from .reliability import SCRIPTS, piece
-from .test_kills import light_report
+from .reliability import SCRIPTS, light_reports, piece
 
 segkit = conftest.segkit
 heard_before = piece("changes").heard_before
@@ -31,10 +30,7 @@ TAKES_ROOM = ("open", "os.mkdir")
 
 @pytest.fixture(scope="module", autouse=True)
 def lightly_reported():
-    with pytest.MonkeyPatch.context() as patch:
-        for place in ("segkit.run.write_report", "segkit.resume.write_report"):
-            patch.setattr(place, light_report)
-        patch.setattr(same, "write_report", light_report)
+    with light_reports(same):
         yield
 
 

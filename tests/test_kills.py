@@ -1,18 +1,16 @@
 """Whatever a kill leaves of a run, `resume` makes the same of it; docs/reliability has the kills."""
 
-import json
 import os
 import shutil
 
 import pytest
 
-from segkit.atomic import replaced
 from segkit.recipe import load_recipe
 from segkit.resume import resume
 from segkit.run import run
 from segkit.run_dir import RunDir
 
-from .reliability import SCRIPTS, piece
+from .reliability import SCRIPTS, light_reports, piece
 
 heard_before = piece("changes").heard_before
 same = piece("same")
@@ -20,19 +18,9 @@ EACH = 3  # of the changes of a run, every third is taken: the script takes all
 TORN = 5
 
 
-def light_report(directory):
-    """In the place of the report, which takes most of a small run's time."""
-    with replaced(directory.report) as temporary:
-        temporary.write_text(json.dumps(directory.read_summary()["scores"]), encoding="utf-8")
-    return directory.report
-
-
 @pytest.fixture(scope="module", autouse=True)
 def lightly_reported():
-    with pytest.MonkeyPatch.context() as patch:
-        for place in ("segkit.run.write_report", "segkit.resume.write_report"):
-            patch.setattr(place, light_report)
-        patch.setattr(same, "write_report", light_report)
+    with light_reports(same):
         yield
 
 

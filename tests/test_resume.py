@@ -219,6 +219,26 @@ def test_another_machine_is_told(tmp_path):
     assert "cpu, 999 threads is now cpu, " in warning
 
 
+def test_other_code_is_told(tmp_path):
+    directory, _ = stopped(tmp_path, at(1, 1))
+    told = json.loads(directory.environment.read_text())
+    told["identity"]["code"] = "0"
+    directory.environment.write_text(json.dumps(told))
+    warning = next(resume(directory.path)).warnings[-1]
+    assert warning.endswith("so its scores may differ a little: segkit's own code has changed.")
+
+
+def test_changed_plugins_are_refused(tmp_path, monkeypatch):
+    directory, _ = stopped(tmp_path, at(1, 1))
+    changed = ["The plugin thin has changed since the run."]
+    monkeypatch.setattr("segkit.resume.reopen", lambda run, overrides, plugins: (None, changed))
+    message = "the run cannot go on as it began. The plugin thin has changed since the run."
+    with pytest.raises(SegkitError, match=message) as caught:
+        list(resume(directory.path))
+    hint = f"the plugins as they were then; or segkit run {directory.recipe} begins anew"
+    assert caught.value.problems[0].hint == hint
+
+
 def test_one_process_at_a_time(tmp_path):
     directory, _ = stopped(tmp_path, at(1, 1))
     other = subprocess.Popen(

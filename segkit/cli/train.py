@@ -67,13 +67,13 @@ def resume(
 
     quiet = quiet or is_silent()
     directory = RunDir.begun(run)
-    with directory.written(), directory.held():  # whoever else works on it is told of before torch is loaded
-        pass
     if directory.summary.is_file():
         if not quiet:
             say(f"{run} has ended; its report is written again")
         report(run, quiet)
         return
+    with directory.written(), directory.held():  # whoever else works on it is told of before torch is loaded
+        pass
     open_doors(no_plugins)
     with RunView(quiet=quiet, directory=run) as view, heard(view.stopping) as stop:
         view.note("Loading torch and friends")
