@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 def told_once(fabric: Fabric, place: Place | None) -> Iterator[None]:
     """An error is raised in one process alone, the first that has it; the others end silently.
 
+    Where all goes well, the processes are disconnected in the end: one that ends while threads of its
+    connection are at work is ended by the C++ library.
+
     Args:
         fabric: knows the processes.
         place: of this process; where segkit has started the others, it hears of their errors itself.
@@ -34,6 +37,8 @@ def told_once(fabric: Fabric, place: Place | None) -> Iterator[None]:
         if mine is error:
             raise
         raise mine from error
+    if place and dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def _is_lost(error: Exception) -> bool:
