@@ -28,7 +28,7 @@ SAVES_MORE_OFTEN = ("checkpoint_seconds",)
 DECIDING = (
     "assemble", "average", "build", "contracts", "data", "dataset", "decoders", "dry_run", "dry_scores",
     "encoders", "evaluate", "fabric", "feature_memory", "fit", "folding", "losses", "metrics", "model",
-    "optim", "parallel", "random_state", "recipe", "registry", "run", "signature",
+    "optim", "parallel", "random_state", "recipe", "registry", "running", "signature",
 )  # fmt: skip
 
 

@@ -18,8 +18,8 @@ from segkit.model import digest
 from segkit.opening import started_on, surroundings
 from segkit.recipe import Recipe
 from segkit.report import write_report
-from segkit.run import carry_out, in_processes
 from segkit.run_dir import RunDir
+from segkit.running import carry_out, in_processes
 from segkit.stopping import Stop
 from segkit.trained import reopen
 

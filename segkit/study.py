@@ -199,7 +199,7 @@ def check_each(texts: Sequence[str]) -> Iterator[SegkitError]:
 def train_one(text: str, runs: Path, begun: Path | None) -> Iterator[Event]:
     """In a child: run a complete recipe, or go on with a run of it that was interrupted."""
     from segkit.resume import resume_recipe
-    from segkit.run import run
+    from segkit.running import run
 
     recipe = load_dumped(text)
     with heard() as stop:

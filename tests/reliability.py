@@ -38,7 +38,7 @@ def light_reports(same: ModuleType) -> Iterator[None]:
         return directory.report
 
     with pytest.MonkeyPatch.context() as patch:
-        for place in ("segkit.run.write_report", "segkit.resume.write_report"):
+        for place in ("segkit.running.write_report", "segkit.resume.write_report"):
             patch.setattr(place, write)
         patch.setattr(same, "write_report", write)
         yield

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from segkit.events import Event
 from segkit.recipe import Recipe, load_recipe
-from segkit.run import run
 from segkit.run_dir import RunDir
+from segkit.running import run
 
 RECIPE = """
 name: small

@@ -15,8 +15,8 @@ from segkit.data.rows import Rows
 from segkit.dataset import find_samples, prepare_splits
 from segkit.events import RunStarted
 from segkit.recipe import Recipe, load_recipe
-from segkit.run import run
 from segkit.run_dir import RunDir
+from segkit.running import run
 from segkit.trained import open_trained
 from tests.small_runs import RECIPE
 

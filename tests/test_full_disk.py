@@ -14,8 +14,8 @@ from segkit.comparison import write as comparison
 from segkit.errors import SegkitError, TrainingError
 from segkit.recipe import load_recipe
 from segkit.resume import resume
-from segkit.run import run
 from segkit.run_dir import RunDir
+from segkit.running import run
 from segkit.system_errors import cannot_write, in_words
 
 from .cli import conftest

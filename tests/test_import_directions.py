@@ -108,7 +108,7 @@ ALLOWED: dict[str, set[str]] = {
         "recipe",
         "registry",
         "resume",
-        "run",
+        "running",
         "run_dir",
         "stopping",
     },
@@ -170,7 +170,7 @@ ALLOWED: dict[str, set[str]] = {
         "trained",
     },
     "bench": {*LOW, "assemble", "costs", "data", "dataset", "evaluate", "fabric", "fit", "summary"},
-    "run": {
+    "running": {
         *LOW,
         "assemble",
         "checkpoint",
@@ -206,7 +206,7 @@ ALLOWED: dict[str, set[str]] = {
         "opening",
         "recipe",
         "report",
-        "run",
+        "running",
         "run_dir",
         "stopping",
         "trained",

@@ -7,8 +7,8 @@ import pytest
 
 from segkit.recipe import load_recipe
 from segkit.resume import resume
-from segkit.run import run
 from segkit.run_dir import RunDir
+from segkit.running import run
 
 from .reliability import SCRIPTS, light_reports, piece
 

@@ -13,8 +13,8 @@ import yaml
 from segkit.errors import Interrupted, SegkitError
 from segkit.events import EpochEnded, RunEnded, RunStarted, StepEnded
 from segkit.resume import resume
-from segkit.run import run
 from segkit.run_dir import RunDir
+from segkit.running import run
 from segkit.stopping import Stop
 from segkit.tensor_file import read_state, write_state
 
@@ -42,7 +42,7 @@ with RunDir(Path(sys.argv[1])).held():
 @pytest.fixture
 def unreported(monkeypatch):
     """For what is not about the report, which takes most of a small run's time."""
-    monkeypatch.setattr("segkit.run.write_report", lambda directory: directory.report)
+    monkeypatch.setattr("segkit.running.write_report", lambda directory: directory.report)
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from segkit.fabric import count_processes, make_fabric
 from segkit.processes import Place, is_silent, is_told_elsewhere, place_here
 from segkit.recipe.schema import TrainingSettings
 from segkit.report import write_report
-from segkit.run import run
+from segkit.running import run
 from segkit.samples import predicted_masks, thumbnails
 from segkit.thumbnails import read_thumbnails
 from segkit.trained import load_best, open_trained

@@ -17,7 +17,7 @@ import resource, sys
 from pathlib import Path
 import torch
 from segkit.errors import SegkitError
-from segkit.run import run
+from segkit.running import run
 from tests.small_runs import recipe
 options = ["data.size=[256, 256]", "data.source.train=64", "data.batch_size=64", "data.workers=0"]
 options.append("model.decoder={name: transposed_conv, channels: [512, 256, 128]}")

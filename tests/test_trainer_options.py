@@ -7,7 +7,7 @@ from torch import nn
 
 from segkit.errors import TrainingError
 from segkit.events import EpochEnded
-from segkit.run import run
+from segkit.running import run
 from segkit.tensor_file import read_state
 
 from .small_runs import finished, recipe
@@ -15,7 +15,7 @@ from .small_runs import finished, recipe
 
 @pytest.fixture(autouse=True)
 def unreported(monkeypatch):
-    monkeypatch.setattr("segkit.run.write_report", lambda directory: directory.report)
+    monkeypatch.setattr("segkit.running.write_report", lambda directory: directory.report)
     yield
     torch.use_deterministic_algorithms(False)
 

@@ -15,7 +15,7 @@ import torch
 
 from segkit.events import StepEnded
 from segkit.recipe import load_recipe
-from segkit.run import run
+from segkit.running import run
 
 STEPS = 10  # of each kind in a round
 

@@ -127,7 +127,7 @@ def segkit(connection: Connection, file: str, overrides: list[str], runs: str) -
     from segkit.build import build
     from segkit.dry_run import dry_run
     from segkit.events import EpochEnded
-    from segkit.run import run
+    from segkit.running import run
 
     # What it imports, the other side has imported by now.
     dry_run(recipe.model, recipe.data)

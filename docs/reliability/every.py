@@ -32,7 +32,7 @@ def at_every_change(recipe: Path, overrides: Sequence[str], *, torn: bool, rng: 
     from segkit.plugins import load_builtins
     from segkit.recipe import load_recipe
     from segkit.resume import resume
-    from segkit.run import run
+    from segkit.running import run
 
     torch.set_num_threads(1)  # threads do not outlive a fork
     load_builtins()

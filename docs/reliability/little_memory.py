@@ -59,7 +59,7 @@ def main() -> None:
     from segkit.plugins import load_builtins
     from segkit.recipe import load_recipe
     from segkit.resume import resume
-    from segkit.run import run
+    from segkit.running import run
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--recipe", type=Path, default=HERE / "kills.yaml")

@@ -46,7 +46,7 @@ def run(
     loaded = load(recipe, overrides, plugins, no_plugins, demo=demo, quiet=quiet)
     with RunView(quiet=quiet) as view, heard(view.stopping) as stop:
         view.note("Loading torch and friends")
-        from segkit.run import run as run_recipe
+        from segkit.running import run as run_recipe
 
         for event in run_recipe(loaded, runs, view.progress, stop):
             view.show(event)

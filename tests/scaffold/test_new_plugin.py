@@ -15,7 +15,7 @@ from segkit.events import RunEnded
 from segkit.plugins import load_plugin
 from segkit.recipe import load_recipe
 from segkit.registry import REGISTRIES
-from segkit.run import run
+from segkit.running import run
 from segkit.scaffold import new_plugin
 from segkit.scaffold.names import LONGEST
 from segkit.testing import plugin_checks

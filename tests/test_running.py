@@ -16,8 +16,8 @@ from segkit.evaluate import evaluate
 from segkit.events import EpochEnded, RunEnded, RunStarted, StepEnded
 from segkit.fabric import make_fabric
 from segkit.recipe import load_recipe
-from segkit.run import run
 from segkit.run_dir import RunDir
+from segkit.running import run
 from segkit.tensor_file import read_state
 
 from .small_runs import finished, recipe
@@ -34,7 +34,7 @@ def small(tmp_path_factory):
 @pytest.fixture
 def unreported(monkeypatch):
     """For what is not about the report, which takes most of a small run's time."""
-    monkeypatch.setattr("segkit.run.write_report", lambda directory: directory.report)
+    monkeypatch.setattr("segkit.running.write_report", lambda directory: directory.report)
 
 
 def files_of(directory):

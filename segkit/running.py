@@ -65,7 +65,7 @@ def run(
         SegkitError: if data, weights or shapes are at fault, the training fails, or the disk is full.
         Interrupted: if `stop` has been asked.
     """
-    return in_processes("segkit.run:run", _run, recipe, runs, progress, stop or Stop())
+    return in_processes("segkit.running:run", _run, recipe, runs, progress, stop or Stop())
 
 
 def in_processes(
