@@ -13,8 +13,8 @@ if TYPE_CHECKING:  # for type checkers, which do not run `__getattr__`
     from segkit.contracts import Sample as Sample
     from segkit.contracts import Task as Task
     from segkit.errors import SegkitError as SegkitError
-    from segkit.prediction import Prediction as Prediction
-    from segkit.prediction import Predictor as Predictor
+    from segkit.prediction.predictor import Predictor as Predictor
+    from segkit.prediction.result import Prediction as Prediction
     from segkit.recipe import Recipe as Recipe
     from segkit.recipe import load_recipe as load_recipe
     from segkit.registry import DECODERS as DECODERS
@@ -45,8 +45,8 @@ _HOMES = {
     "Recipe": "segkit.recipe",
     "load_recipe": "segkit.recipe",
     "SegkitError": "segkit.errors",
-    "Prediction": "segkit.prediction",
-    "Predictor": "segkit.prediction",
+    "Prediction": "segkit.prediction.result",
+    "Predictor": "segkit.prediction.predictor",
     "compare": "segkit.study",
     "load": "segkit.api",
     "run": "segkit.api",

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segkit.errors import SegkitError
-from segkit.prediction import Network, Predictor
+from segkit.prediction.predictor import Predictor
 from segkit.run_dir import RunDir
 
 if TYPE_CHECKING:
     from segkit.events import Event
+    from segkit.prediction.network import Network
     from segkit.recipe import Recipe
 
 Model = Path | str | RunDir

@@ -211,5 +211,5 @@ def _too_large(path: Path, most: int) -> DataError:
     return DataError(
         f"the image has more than {most // 10**6} million pixels",
         where=str(path),
-        hint="make it smaller, or cut it into tiles",
+        hint="make it smaller, or cut it into tiles, as segkit predict --tile does",
     )

@@ -19,6 +19,7 @@ def mask_of(probabilities: Probabilities, task: Task) -> Pixels:
         output: (H, W) uint8, or (H, W, K) for multilabel.
     """
     if task.kind == "multiclass":
-        return probabilities.argmax(axis=0).astype(np.uint8)
+        best: Pixels = probabilities.argmax(axis=0).astype(np.uint8)
+        return best
     above: Pixels = (probabilities > 0.5).astype(np.uint8)
     return above[0] if task.kind == "binary" else np.ascontiguousarray(np.moveaxis(above, 0, -1))

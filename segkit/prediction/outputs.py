@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -17,6 +17,7 @@ from segkit.palette import mask_palette
 from segkit.prediction.masks import mask_of
 from segkit.prediction.overlays import overlay_of
 from segkit.prediction.probability_files import Kept, forgotten, kept_as_array, kept_as_pictures
+from segkit.prediction.ways import ProbabilityFormat
 
 if TYPE_CHECKING:
     from segkit.contracts import Pixels, Task
@@ -40,7 +41,7 @@ class Outputs:
     folder: Path
     task: Task
     overlays: bool = False
-    probabilities: Literal["", "png", "npy"] = ""
+    probabilities: ProbabilityFormat | None = None
 
     def files(self, name: str) -> list[Path]:
         """All that is written for an image.
@@ -85,7 +86,7 @@ class Outputs:
 
     def _probabilities(self, name: str) -> dict[str, Path]:
         folder = self.folder / PROBABILITIES
-        if self.probabilities == "npy":
+        if self.probabilities is ProbabilityFormat.npy:
             return {"": folder / f"{name}.npy"}
         return _by_class(folder, name, self.task)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from math import lcm
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,13 @@ if TYPE_CHECKING:
 GRID = (
     32  # networks halve their maps five times: tiles that start on it see the pixels as a whole image would
 )
+
+
+class ProbabilityFormat(StrEnum):
+    """How probabilities are written: 16-bit pictures, or float32 arrays."""
+
+    png = "png"
+    npy = "npy"
 
 
 @dataclass(frozen=True)
