@@ -41,6 +41,10 @@ def test_verbs_and_their_options_are_these() -> None:
         "test-plugin": ["target", *PLUGINS, *QUIET, "--json"],
         "resume": ["run", *PLUGINS, *QUIET],
         "evaluate": ["run", "--set", *PLUGINS, *QUIET, "--json"],
+        "predict": [
+            "model", "inputs", "--out", "--overlay", "--probabilities", "--probability-format", "--tta",
+            "--scales", "--tile", "--overlap", "--batch-size", "--overwrite", "--accelerator", *PLUGINS, *QUIET, "--json",
+        ],
         "report": ["run", *QUIET],
         "bench": ["recipe", "--set", "--steps", *PLUGINS, "--demo", *QUIET, "--json"],
         "data": [],
@@ -67,6 +71,7 @@ def test_verbs_and_their_options_are_these() -> None:
         "schema",
         "resume",
         "evaluate",
+        "predict",
         "report",
         "bench",
         "new",

@@ -1,0 +1,103 @@
+"""segkit predict, as typed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.prediction.networks import noise
+from tests.small_runs import finished
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return finished(tmp_path_factory.mktemp("predicting"), "training.epochs=1")[0].path
+
+
+@pytest.fixture
+def photos(project: Path) -> Path:
+    (project / "photos").mkdir()
+    for number in range(3):
+        Image.fromarray(noise(80, 100 + number, seed=number)).save(project / f"photos/{number}.jpg")
+    return project / "photos"
+
+
+def test_masks_of_a_folder(segkit: Any, run: Path, photos: Path) -> None:
+    said = segkit("predict", str(run), "photos", "--out", "masks", "--overlay", "--probabilities")
+    assert said.code == 0, said.err
+    assert said.out.startswith("3 masks in masks (")
+    assert "images: 3" in said.err
+    for number in range(3):
+        with Image.open(f"masks/{number}.png") as mask:
+            assert (mask.mode, mask.size) == ("L", (100 + number, 80))
+            assert set(np.unique(mask)) <= {0, 255}
+    assert len([*Path("masks/overlays").iterdir()]) == len([*Path("masks/probabilities").iterdir()]) == 3
+
+
+def test_a_bad_photograph_is_told_and_the_exit_code_says_so(segkit: Any, run: Path, photos: Path) -> None:
+    (photos / "1.jpg").write_bytes(b"no image")
+    said = segkit("predict", str(run), "photos", "--out", "masks")
+    assert said.code == 2
+    assert said.out.startswith("2 masks of 3 images in masks (")
+    assert said.err.endswith(
+        "photos/1.jpg: this is no image that can be read\n"
+        "  try: copy or download it again; PNG, JPEG, BMP, TIFF, GIF and WebP are read\n"
+    )
+    assert sorted(path.name for path in Path("masks").iterdir()) == ["0.png", "2.png"]
+
+
+def test_json_is_one_document(segkit: Any, run: Path, photos: Path) -> None:
+    (photos / "1.jpg").write_bytes(b"no image")
+    said = segkit("predict", str(run), "photos/*.jpg", "--out", "masks", "--json")
+    assert (said.code, said.err) == (2, "")
+    told = json.loads(said.out)
+    assert (told["images"], told["masks"], told["out"]) == (3, 2, "masks")
+    assert told["errors"][0]["file"] == "photos/1.jpg"
+
+
+def test_a_photograph_in_tiles_and_mirrored(segkit: Any, run: Path, photos: Path) -> None:
+    words = ["predict", str(run), "photos/0.jpg", "--out", "masks", "--quiet"]
+    said = segkit(*words, "--tile", "64", "--tta", "--scales", "1,0.5", "--probabilities",
+                  "--probability-format", "npy")  # fmt: skip
+    assert (said.code, said.out, said.err) == (0, "", "")
+    assert np.load("masks/probabilities/0.npy").shape == (1, 80, 100)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--tile", "60"], "tiles of 60 pixels do not fit this model\n  try: 64 does: multiples of 32\n"),
+        (["--scales", "a"], "--scales wants numbers, and found 'a'\n  try: --scales 0.75,1,1.25\n"),
+    ],
+)
+def test_what_cannot_be_done_is_told_before_anything_is(
+    segkit: Any, run: Path, photos: Path, words: list[str], told: str
+) -> None:
+    said = segkit("predict", str(run), "photos", "--out", "masks", *words)
+    assert said.code == 2
+    assert said.err.endswith(told)
+    assert Path("masks").exists() is False
+
+
+def test_masks_that_are_there_stay(segkit: Any, run: Path, photos: Path) -> None:
+    words = ["predict", str(run), "photos/0.jpg", "--out", "masks", "--quiet"]
+    assert segkit(*words).code == 0
+    before = Path("masks/0.png").read_bytes()
+    said = segkit(*words)
+    assert said.code == 2
+    assert "this file is there already" in said.err
+    assert Path("masks/0.png").read_bytes() == before
+    assert segkit(*words, "--overwrite").code == 0
+
+
+def test_a_folder_that_cannot_be_written_to_is_told(segkit: Any, run: Path, photos: Path) -> None:
+    Path("masks").write_text("a file")
+    said = segkit("predict", str(run), "photos", "--out", "masks", "--quiet")
+    assert said.code == 1
+    assert "this cannot be written" in said.err
+    assert "masks" in said.err

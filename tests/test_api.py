@@ -1,0 +1,65 @@
+"""segkit from Python."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import segkit
+from segkit.events import EpochEnded, RunEnded
+from tests.small_runs import RECIPE, finished, recipe
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return finished(tmp_path_factory.mktemp("api"))[0]
+
+
+def test_a_recipe_is_run_and_its_model_loaded(tmp_path):
+    file = tmp_path / "small.yaml"
+    file.write_text(RECIPE)
+    heard = []
+    run = segkit.run(file, overrides=["training.epochs=1"], runs=tmp_path / "runs", watch=heard.append)
+    assert run.path == tmp_path / "runs/small/001"
+    assert [type(event) for event in heard if isinstance(event, EpochEnded | RunEnded)] == [
+        EpochEnded,
+        RunEnded,
+    ]
+    predictor = segkit.load(run)
+    assert predictor.facts.scores == run.read_summary()["scores"]["metrics"]
+    assert predictor.predict(np.zeros((90, 120, 3), np.uint8)).mask.shape == (90, 120)
+
+
+def test_a_loaded_recipe_is_run_as_it_is(tmp_path):
+    loaded = recipe(tmp_path, "training.epochs=1")
+    assert segkit.run(loaded, runs=tmp_path / "runs").read_summary()["epochs"] == 1
+    with pytest.raises(segkit.SegkitError) as caught:
+        segkit.run(loaded, overrides=["training.epochs=2"])
+    assert str(caught.value) == (
+        "overrides and plugins belong to a recipe's file, and this recipe has been loaded\n"
+        "  try: load_recipe(file, overrides, plugins)"
+    )
+
+
+def test_models_are_loaded_by_path_and_by_directory(run):
+    image = np.full((70, 70, 3), 90, np.uint8)
+    answers = [
+        segkit.load(one).predict(image).probabilities for one in (run, run.path, str(run.path), [run, run])
+    ]
+    for answer in answers[1:]:
+        np.testing.assert_allclose(answer, answers[0], atol=1e-6)
+
+
+def test_what_is_no_model_is_told(tmp_path):
+    with pytest.raises(segkit.SegkitError, match="this is no run directory"):
+        segkit.load(tmp_path)
+    with pytest.raises(segkit.SegkitError, match="there is no model to load"):
+        segkit.load([])
+
+
+def test_asking_for_the_verbs_imports_no_torch():
+    program = "import sys, segkit; segkit.load, segkit.run, segkit.Predictor; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "False\n"
