@@ -60,7 +60,9 @@ def predict(
     overlap: Annotated[
         int | None, typer.Option(min=0, metavar="N", help="Pixels that tiles share (default: a quarter).")
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, metavar="N", help="Images or tiles asked at once.")] = 8,
+    batch_size: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Images or tiles asked at once (default: by their size).")
+    ] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace masks that are there.")] = False,
     accelerator: Annotated[Accelerator, typer.Option(help="What computes.")] = Accelerator.auto,
     plugins: PluginsOption = None,

@@ -83,7 +83,7 @@ class Predictor:
         scales: Sequence[float] = (1.0,),
         tile: int = 0,
         overlap: int | None = None,
-        batch_size: int = 8,
+        batch_size: int = 0,
     ) -> Iterator[Prediction]:
         """What the model says of many images, in their order; they are read while it works.
 
@@ -93,7 +93,7 @@ class Predictor:
             scales: as for `predict`.
             tile: as for `predict`.
             overlap: as for `predict`.
-            batch_size: images, or tiles, asked about at once.
+            batch_size: images, or tiles, asked about at once; 0 leaves that to their size.
 
         Raises:
             SegkitError: as `predict` does.
@@ -128,8 +128,9 @@ class Predictor:
         return self._of_whole_images(pictures, ways)
 
     def _of_whole_images(self, pictures: Iterable[Picture], ways: Ways) -> Iterator[tuple[Picture, Bands]]:
-        looks = _ahead(lambda picture: look_at(picture, self.networks, ways), pictures, 2 * ways.batch_size)
-        while batch := [*islice(looks, ways.batch_size)]:
+        at_once = ways.at_once(self.facts.size)
+        looks = _ahead(lambda picture: look_at(picture, self.networks, ways), pictures, 2 * at_once)
+        while batch := [*islice(looks, at_once)]:
             read = [seen.result() for _, seen in batch if not seen.exception()]
             small = iter(predict_small(self.networks, read, ways) if read else ())
             for picture, seen in batch:

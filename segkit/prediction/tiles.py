@@ -49,7 +49,7 @@ def tiled_bands(
     done = 0
     for top in tops:
         down = _weights(top, tops, tile, step)
-        for some in _batches(lefts, ways.batch_size):
+        for some in _batches(lefts, ways.at_once(networks[0].facts.size)):
             tiles = np.stack([_cut(picture, top, left, tile) for left in some])
             for left, answer in zip(some, _answers(networks, tiles, ways), strict=True):
                 weights = down[:, None] * _weights(left, lefts, tile, step)

@@ -12,9 +12,10 @@ from segkit.errors import SegkitError
 if TYPE_CHECKING:
     from segkit.prediction.facts import Facts
 
-GRID = (
-    32  # networks halve their maps five times: tiles that start on it see the pixels as a whole image would
-)
+# Networks halve their maps five times: tiles that start on this grid see pixels as the whole image would.
+GRID = 32
+_PIXELS_AT_ONCE = 2**19
+_MOST_AT_ONCE = 32
 
 
 class ProbabilityFormat(StrEnum):
@@ -35,19 +36,25 @@ class Ways:
         tile: side of the square tiles in which the model goes over the image's own pixels; 0 resizes the
             whole image to the size of training.
         overlap: pixels that neighbouring tiles share; None is a quarter of the tile.
-        batch_size: images or tiles asked about at once; changes no result but for rounding.
+        batch_size: images or tiles asked about at once; changes no result but for rounding. 0 takes as many
+            as have half a million pixels together: more of them take memory, and on a CPU save no time.
     """
 
     flips: bool = False
     scales: tuple[float, ...] = (1.0,)
     tile: int = 0
     overlap: int | None = None
-    batch_size: int = 8
+    batch_size: int = 0
 
     def shared(self) -> int:
         """Pixels that neighbouring tiles share, on the grid."""
         wanted = self.tile // 4 if self.overlap is None else self.overlap
         return -(-wanted // GRID) * GRID
+
+    def at_once(self, size: tuple[int, int]) -> int:
+        """How many images are asked about at once, where they are of a size."""
+        height, width = (self.tile, self.tile) if self.tile else size
+        return self.batch_size or max(1, min(_MOST_AT_ONCE, _PIXELS_AT_ONCE // (height * width)))
 
     def check(self, facts: Facts) -> None:
         """See to it that a model can be asked so.

@@ -43,7 +43,8 @@ def test_verbs_and_their_options_are_these() -> None:
         "evaluate": ["run", "--set", *PLUGINS, *QUIET, "--json"],
         "predict": [
             "model", "inputs", "--out", "--overlay", "--probabilities", "--probability-format", "--tta",
-            "--scales", "--tile", "--overlap", "--batch-size", "--overwrite", "--accelerator", *PLUGINS, *QUIET, "--json",
+            "--scales", "--tile", "--overlap", "--batch-size", "--overwrite", "--accelerator", *PLUGINS,
+            *QUIET, "--json",
         ],
         "report": ["run", *QUIET],
         "bench": ["recipe", "--set", "--steps", *PLUGINS, "--demo", *QUIET, "--json"],
