@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from segkit.prediction.network import Network
     from segkit.recipe import Recipe
 
-Model = Path | str | RunDir
+Model = PathLike[str] | str
 
 
 def load(
@@ -32,7 +33,7 @@ def load(
     Raises:
         SegkitError: if it is none of these, is damaged, or needs a plugin that is not loaded.
     """
-    models = [model] if isinstance(model, Path | str | RunDir) else [*model]
+    models = [model] if isinstance(model, str | PathLike) else [*model]
     if not models:
         raise SegkitError("there is no model to load", hint="a run directory, or an exported file")
     networks = [_network(one, [Path(plugin) for plugin in plugins], accelerator) for one in models]
@@ -84,8 +85,6 @@ def run(
 
 def _network(model: Model, plugins: Sequence[Path], accelerator: str) -> Network:
     """One model, by what it is; torch is imported only where it is needed."""
-    if isinstance(model, RunDir):
-        model = model.path
     path = Path(model)
     from segkit.plugins import load_builtins
 

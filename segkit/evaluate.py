@@ -94,12 +94,23 @@ def predict_logits(model: nn.Module, image: Tensor, fabric: Fabric) -> Tensor:
         image: (B, C, H, W), pixels in 0..255.
         output: logits (B, K, H, W), at least float32.
     """
+    return logits_of(model, image.expand(2, -1, -1, -1) if len(image) == 1 else image, fabric)[: len(image)]
+
+
+@torch.inference_mode()
+def logits_of(model: nn.Module, image: Tensor, fabric: Fabric) -> Tensor:
+    """What a model says of some images, as `predict_logits`; last digits may depend on how many there are.
+
+    Shape:
+        image: (B, C, H, W), pixels in 0..255.
+        output: logits (B, K, H, W), at least float32.
+    """
     image = fabric.to_device(image)
     with fabric.autocast():
         if model.training:  # to go through all modules takes as long as some of them
             model.eval()
-        logits: Tensor = model(image.expand(2, -1, -1, -1) if len(image) == 1 else image)
-    return logits[: len(image)].to(torch.promote_types(logits.dtype, torch.float32))
+        logits: Tensor = model(image)
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
 def predict_mask(logits: Tensor, task: Task) -> Tensor:

@@ -79,6 +79,10 @@ class RunDir:
         self.report = path / "report.html"
         self.lock = path / ".lock"
 
+    def __fspath__(self) -> str:
+        """So that it can be named wherever a path can."""
+        return str(self.path)
+
     @classmethod
     def create(cls, runs: Path, recipe: str) -> RunDir:
         """A new directory ``runs/<recipe>/<number>``, the next free number.

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from segkit.assemble import build_model
 from segkit.dry_run import Blueprint, dry_run, smallest_multiple
-from segkit.evaluate import predict_logits
+from segkit.evaluate import logits_of
 from segkit.fabric import make_fabric, place
 from segkit.prediction.facts import Facts
 from segkit.recipe import Recipe
@@ -52,7 +52,7 @@ class RunNetwork:
     def __call__(self, pixels: Pixels) -> Probabilities:
         """(B, H, W, C) uint8 -> probabilities (B, K, H, W)."""
         image = torch.from_numpy(pixels).permute(0, 3, 1, 2)  # B H W C -> B C H W
-        logits = predict_logits(self.model, image, self.fabric)
+        logits = logits_of(self.model, image, self.fabric)
         probabilities: Probabilities = probabilities_of(logits, self.facts.task).float().cpu().numpy()
         return probabilities
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,9 +25,11 @@ from segkit.stopping import heard
 if TYPE_CHECKING:
     from segkit.comparison.result import Comparison
 
+Target = PathLike[str] | str
+
 
 def compare(
-    targets: Sequence[Path | str] | Path | str,
+    targets: Sequence[Target] | Target,
     *,
     overrides: Sequence[str] = (),
     vary: Sequence[str] | str = (),
@@ -63,7 +66,7 @@ def compare(
     for plugin in plugins:
         load_plugin(plugin, "--plugins")
     plan = make_plan(
-        [Path(target) for target in ([targets] if isinstance(targets, Path | str) else targets)],
+        [Path(target) for target in ([targets] if isinstance(targets, str | PathLike) else targets)],
         runs=Path(runs), overrides=overrides, vary=[vary] if isinstance(vary, str) else vary, seeds=seeds,
         plugins=plugins, metric=metric, force=force,
     )  # fmt: skip
