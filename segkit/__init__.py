@@ -6,11 +6,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for type checkers, which do not run `__getattr__`
+    from segkit.api import load as load
+    from segkit.api import run as run
     from segkit.contracts import Metric as Metric
     from segkit.contracts import Pyramid as Pyramid
     from segkit.contracts import Sample as Sample
     from segkit.contracts import Task as Task
     from segkit.errors import SegkitError as SegkitError
+    from segkit.prediction.predictor import Predictor as Predictor
+    from segkit.prediction.result import Prediction as Prediction
     from segkit.recipe import Recipe as Recipe
     from segkit.recipe import load_recipe as load_recipe
     from segkit.registry import DECODERS as DECODERS
@@ -41,7 +45,11 @@ _HOMES = {
     "Recipe": "segkit.recipe",
     "load_recipe": "segkit.recipe",
     "SegkitError": "segkit.errors",
+    "Prediction": "segkit.prediction.result",
+    "Predictor": "segkit.prediction.predictor",
     "compare": "segkit.study",
+    "load": "segkit.api",
+    "run": "segkit.api",
 }
 __all__ = [*sorted(_HOMES), "__version__"]
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from segkit.recipe.schema import DataSettings, ModelSettings
 
 
+_MULTIPLES = (8, 16, 32, 64, 128)  # sizes that networks may want
+
+
 @dataclass(frozen=True)
 class Blueprint:
     """The shape of a model.
@@ -70,6 +73,31 @@ def dry_run(model: ModelSettings, data: DataSettings) -> Blueprint:
     rows.append(Stage("decoder", model.decoder.name, decoded[1:], *_count(decoder)))
     rows.append(Stage("head", "conv 3x3", (data.goal.channels, *data.size), *_count(head)))
     return Blueprint(chosen, pyramid, decoded[1], rows)
+
+
+def smallest_multiple(model: ModelSettings, data: DataSettings) -> int:
+    """What the sides of an image must be multiples of; 0 if no size but the recipe's own is known to work.
+
+    Args:
+        model: the recipe's encoder and decoder, which work at the recipe's size.
+        data: the recipe's images.
+    """
+    with torch.device("meta"), torch.inference_mode():
+        encoder = build(model.encoder, data.channels, weights="none").eval()
+        chosen = select_stages(_features(model), len(encoder.pyramid))
+        stages = [(encoder.pyramid.channels[stage], encoder.pyramid.reductions[stage]) for stage in chosen]
+        channels, reductions = zip(*stages, strict=True)
+        decoder = build(model.decoder, Pyramid(channels, reductions)).eval()
+        for multiple in (1, 2, 4, *_MULTIPLES):
+            # Odd multiples, so that a larger one is not taken for it; of some size, as small maps may vanish.
+            odd = 2 * (128 // (2 * multiple)) + 1
+            try:
+                for height, width in ((odd, odd + 2), (odd + 4, odd)):
+                    _forward(encoder, decoder, chosen, data.channels, (height * multiple, width * multiple))
+            except Exception:
+                continue
+            return multiple
+    return 0
 
 
 def _check_memory(parts: Mapping[str, tuple[str, nn.Module]]) -> None:
@@ -139,7 +167,7 @@ def _size_error(
     where = "" if isinstance(error, SegkitError) else _own_line(error, model)
     if where:  # its author wants to know why, whatever size would do
         problem += f": {_first_line(error)}"
-    for multiple in (8, 16, 32, 64, 128):
+    for multiple in _MULTIPLES:
         for rounded in (round, math.ceil):
             size = tuple(max(1, rounded(side / multiple)) * multiple for side in data.size)
             try:

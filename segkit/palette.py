@@ -6,7 +6,7 @@ import colorsys
 
 import numpy as np
 
-from segkit.contracts import Pixels
+from segkit.contracts import Pixels, Task
 
 IGNORED = 255
 BACKGROUND, FOREGROUND, VOID = (22, 27, 31), (240, 240, 236), (128, 134, 140)
@@ -36,3 +36,26 @@ def palette(classes: int) -> Pixels:
     )
     table[IGNORED] = VOID
     return table
+
+
+def mask_palette(task: Task) -> Pixels:
+    """(256, 3): the colour of every value of a mask made by `flat`."""
+    return palette(len(task.classes) + (task.kind != "multiclass"))
+
+
+def flat(mask: Pixels, task: Task) -> Pixels:
+    """A mask to look at, one number per pixel: 0 is background, 255 ignored.
+
+    Args:
+        mask: the task's integers: (H, W), or (H, W, K) for multilabel.
+        task: what is predicted.
+
+    Returns:
+        (H, W): the mask, or for multilabel the number, from 1, of the last class that is there. A pixel is
+        ignored where every class of it is.
+    """
+    if task.kind != "multilabel":
+        return np.where(mask == task.ignore_index, np.uint8(IGNORED), mask)
+    numbers = (mask == 1) * np.arange(1, mask.shape[-1] + 1, dtype=np.uint8)
+    ignored = (mask == task.ignore_index).all(axis=-1)
+    return np.where(ignored, np.uint8(IGNORED), numbers.max(axis=-1).astype(np.uint8))

@@ -22,12 +22,13 @@ from segkit.fit import Learner, fit, make_learner
 from segkit.journal import Journal
 from segkit.model import digest
 from segkit.opening import started_on, surroundings
+from segkit.palette import mask_palette
 from segkit.parallel import any_process, gather_dealt, told_once
 from segkit.processes import launch, place_here
 from segkit.recipe import Recipe, dump_recipe, entry_for
 from segkit.report import write_report
 from segkit.run_dir import RunDir
-from segkit.samples import mask_palette, pick_samples, predicted_masks, thumbnails
+from segkit.samples import pick_samples, predicted_masks, thumbnails
 from segkit.stopping import Stop
 from segkit.summary import summarise
 from segkit.system_errors import cannot_write

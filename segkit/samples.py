@@ -6,11 +6,10 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from segkit.evaluate import predict_mask
-from segkit.palette import IGNORED, palette
+from segkit.palette import flat, mask_palette
 from segkit.run_dir import ScoredSample
 from segkit.thumbnails import Thumbnail, make_thumbnail
 
@@ -77,29 +76,6 @@ def thumbnails(prepared: Prepared, predicted: Sequence[Pixels], task: Task) -> I
     colours = mask_palette(task)
     for image, truth, prediction in zip(prepared.images, prepared.masks, predicted, strict=True):
         yield make_thumbnail(image, flat(truth, task), flat(prediction, task), colours)
-
-
-def mask_palette(task: Task) -> Pixels:
-    """(256, 3): the colour of every value of a mask made by `flat`."""
-    return palette(len(task.classes) + (task.kind != "multiclass"))
-
-
-def flat(mask: Pixels, task: Task) -> Pixels:
-    """A mask to look at, one number per pixel: 0 is background, 255 ignored.
-
-    Args:
-        mask: the task's integers: (H, W), or (H, W, K) for multilabel.
-        task: what is predicted.
-
-    Returns:
-        (H, W): the mask, or for multilabel the number, from 1, of the last class that is there. A pixel is
-        ignored where every class of it is.
-    """
-    if task.kind != "multilabel":
-        return np.where(mask == task.ignore_index, np.uint8(IGNORED), mask)
-    numbers = (mask == 1) * np.arange(1, mask.shape[-1] + 1, dtype=np.uint8)
-    ignored = (mask == task.ignore_index).all(axis=-1)
-    return np.where(ignored, np.uint8(IGNORED), numbers.max(axis=-1).astype(np.uint8))
 
 
 def _picked(values: Sequence[float], higher_is_better: bool) -> dict[int, str]:

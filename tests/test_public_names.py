@@ -19,6 +19,8 @@ def test_public_names_are_these() -> None:
         "METRICS",
         "Metric",
         "OPTIMIZERS",
+        "Prediction",
+        "Predictor",
         "Pyramid",
         "Recipe",
         "SCHEDULES",
@@ -29,7 +31,9 @@ def test_public_names_are_these() -> None:
         "Task",
         "__version__",
         "compare",
+        "load",
         "load_recipe",
+        "run",
     ]
 
 

@@ -11,7 +11,8 @@ from torch import nn
 from segkit.contracts import Task
 from segkit.data.prepare import Prepared
 from segkit.evaluate import Scores
-from segkit.samples import flat, pick_samples, predicted_masks
+from segkit.palette import flat
+from segkit.samples import pick_samples, predicted_masks
 
 FABRIC = Fabric(accelerator="cpu", devices=1)
 BINARY = Task("binary", ("lesion",))

@@ -15,6 +15,8 @@ from segkit.console.screen import Screen, clean, write
 from segkit.console.words import as_in_recipe, figures, images_in_words, print_model, print_warnings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from segkit.check import CheckReport
     from segkit.evaluate import Scores
     from segkit.registry import Entry, Registry
@@ -55,6 +57,14 @@ def print_scores(trained: Trained, scores: Scores) -> None:
         }
     )
     print_warnings(screen, trained.warnings)
+
+
+def print_predicted(folder: Path, masks: int, images: int, seconds: float) -> None:
+    """Print how many masks were written, where, and how fast."""
+    screen = Screen(sys.stdout)
+    each = f"{images / seconds:.1f} images/s" if images >= 2 else f"{seconds:.1f} s"
+    short = "" if masks == images else f" of {images:,} images"
+    screen.line(f"{masks:,} {'mask' if masks == 1 else 'masks'}{short} in {folder} ({each})", "bold")
 
 
 def print_parts(registry: Registry, *, all_names: bool) -> None:

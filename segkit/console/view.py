@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
 from segkit.console.live_line import LiveLine
 from segkit.console.screen import Screen
+from segkit.console.words import print_warnings
 
 
 class View:
@@ -40,6 +42,12 @@ class View:
             self._line.note(text)
         else:
             self._screen.line(text)
+
+    def warn(self, sentences: Sequence[str]) -> None:
+        """Say what the user should not miss."""
+        if not self._quiet and sentences:
+            self._line.clear()
+            print_warnings(self._screen, sentences)
 
     def _kept(self) -> str:
         """What an interruption leaves behind, as the rest of a sentence."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -65,7 +65,7 @@ def print_model(screen: Screen, stages: list[Stage]) -> None:
     screen.table(table)
 
 
-def print_warnings(screen: Screen, warnings: list[str]) -> None:
+def print_warnings(screen: Screen, warnings: Sequence[str]) -> None:
     """Sentences that the user should not miss."""
     for warning in warnings:
         screen.prose(f"warning: {warning}", "yellow", hang=2)

@@ -20,6 +20,7 @@ ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp")
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 LOSSY = ("JPEG", "MPO")
 MOST_PIXELS = 2**27  # 134 million: a larger file is a mistake, or made to fill the memory
+MOST_IN_TILES = 2**29  # 537 million, 2 GiB when decoded: of a file that is wanted in tiles
 MARGIN = 1  # a JPEG is decoded at least so much larger than wanted; measured in docs/benchmarks/margins.py
 Extent = tuple[int, int]  # (height, width)
 _ORIENTATION = 0x0112  # of EXIF
@@ -60,7 +61,7 @@ def read_image(path: Path, channels: int) -> Pixels:
         DataError: if the file is missing, damaged, or of numbers without a known range.
     """
     with opened(path) as image:
-        return _pixels(_converted(upright(image), path, channels))
+        return _pixels(converted(upright(image), path, channels))
 
 
 def read_image_at(path: Path, channels: int, size: Extent) -> tuple[Pixels, Extent]:
@@ -75,28 +76,37 @@ def read_image_at(path: Path, channels: int, size: Extent) -> tuple[Pixels, Exte
     with opened(path) as image:
         if image.format in LOSSY:
             return _decoded_small(image, path, channels, size)
-        whole = _converted(upright(image), path, channels)
+        whole = converted(upright(image), path, channels)
         return _pixels(resize(whole, size)), (whole.height, whole.width)
 
 
-def read_header(path: Path) -> Header:
+def read_header(path: Path, most: int = MOST_PIXELS) -> Header:
     """What a file says of its image; nothing is decoded.
+
+    Args:
+        path: of the file.
+        most: pixels that it may have.
 
     Raises:
         DataError: if the file is missing, or no image.
     """
-    with opened(path) as image:
+    with opened(path, most) as image:
         orientation = image.getexif().get(_ORIENTATION, 1)
         known = orientation if orientation in range(1, 9) else 1  # another number means nothing
         return Header(image.format in LOSSY, image.mode, (image.height, image.width), known)
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Image.Image]:
-    """The image of a file, not decoded yet; whatever its decoder raises inside becomes a `DataError`."""
+def opened(path: Path, most: int = MOST_PIXELS) -> Iterator[Image.Image]:
+    """The image of a file, not decoded yet; whatever its decoder raises inside becomes a `DataError`.
+
+    Args:
+        path: of the file.
+        most: pixels that it may have.
+    """
     try:
-        with Image.open(path, formats=FORMATS) as image:
-            _check_extent(image, path)
+        with _known_to_be_large(most), Image.open(path, formats=FORMATS) as image:
+            _check_extent(image, path, most)
             yield image
     except DataError:
         raise
@@ -107,7 +117,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
         hint = "copy or download it again; PNG, JPEG, BMP, TIFF, GIF and WebP are read"
         raise DataError(problem, where=str(path), hint=hint) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise _too_large(path) from None
+        raise _too_large(path, most) from None
     except Exception as error:  # decoders meet damage in many ways: struct.error, zlib.error, IndexError, ...
         if isinstance(error, OSError) and error.strerror:
             raise DataError(f"the file cannot be read: {error.strerror}", where=str(path)) from None
@@ -126,26 +136,25 @@ def upright(image: Image.Image) -> Image.Image:
     return image
 
 
-def _decoded_small(image: Image.Image, path: Path, channels: int, size: Extent) -> tuple[Pixels, Extent]:
-    """`read_image_at` of a JPEG, which is turned upright last, when it is small."""
-    turned = image.getexif().get(_ORIENTATION) in _TURNED
-    height, width = size[::-1] if turned else size
-    extent = (image.width, image.height) if turned else (image.height, image.width)
-    # The box says how much of the last row and column is image: sides need not be multiples of eight.
-    _, box = image.draft(None, (MARGIN * width, MARGIN * height)) or (None, None)
-    small = resize(_converted(image, path, channels), (height, width), box)
-    return _pixels(upright(small)), extent
+def converted(image: Image.Image, path: Path | None, channels: int) -> Image.Image:
+    """In the mode of so many channels of 8 bits, decoded.
 
+    Args:
+        image: as Pillow opened it.
+        path: of its file, if it has one.
+        channels: 1, 3 or 4.
 
-def _converted(image: Image.Image, path: Path, channels: int) -> Image.Image:
-    """In the mode of so many channels of 8 bits."""
+    Raises:
+        DataError: if its numbers or colours cannot be read as that.
+    """
+    where = str(path or "")
     image.load()
     if image.mode.startswith("I;16"):
         image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
     elif image.mode in ("I", "F"):
         raise DataError(
             "the image holds 32-bit numbers, of which nothing says what is black and what is white",
-            where=str(path),
+            where=where,
             hint="save it with 8 or 16 bits",
         )
     elif image.mode == "P" and image.has_transparency_data:
@@ -154,7 +163,18 @@ def _converted(image: Image.Image, path: Path, channels: int) -> Image.Image:
         return image if image.mode == MODES[channels] else image.convert(MODES[channels])
     except ValueError:  # LAB to grey, say
         problem = f"the image's colours are coded as {image.mode}, which is not read as {MODES[channels]}"
-        raise DataError(problem, where=str(path), hint="save it in RGB or grey") from None
+        raise DataError(problem, where=where, hint="save it in RGB or grey") from None
+
+
+def _decoded_small(image: Image.Image, path: Path, channels: int, size: Extent) -> tuple[Pixels, Extent]:
+    """`read_image_at` of a JPEG, which is turned upright last, when it is small."""
+    turned = image.getexif().get(_ORIENTATION) in _TURNED
+    height, width = size[::-1] if turned else size
+    extent = (image.width, image.height) if turned else (image.height, image.width)
+    # The box says how much of the last row and column is image: sides need not be multiples of eight.
+    _, box = image.draft(None, (MARGIN * width, MARGIN * height)) or (None, None)
+    small = resize(converted(image, path, channels), (height, width), box)
+    return _pixels(upright(small)), extent
 
 
 def _pixels(image: Image.Image) -> Pixels:
@@ -163,9 +183,23 @@ def _pixels(image: Image.Image) -> Pixels:
     return pixels if pixels.ndim == 3 else pixels[..., None]
 
 
-def _check_extent(image: Image.Image, path: Path) -> None:
-    if image.width * image.height > MOST_PIXELS:
-        raise _too_large(path)
+@contextmanager
+def _known_to_be_large(most: int) -> Iterator[None]:
+    """Let Pillow open what it would take for an attack on the memory. Its limit is one for all threads."""
+    before = Image.MAX_IMAGE_PIXELS
+    if before is None or most <= MOST_PIXELS:
+        yield
+        return
+    Image.MAX_IMAGE_PIXELS = max(before, most)
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
+def _check_extent(image: Image.Image, path: Path, most: int) -> None:
+    if image.width * image.height > most:
+        raise _too_large(path, most)
     pages = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
     if pages > 1:
         raise DataError(
@@ -173,9 +207,9 @@ def _check_extent(image: Image.Image, path: Path) -> None:
         )
 
 
-def _too_large(path: Path) -> DataError:
+def _too_large(path: Path, most: int) -> DataError:
     return DataError(
-        f"the image has more than {MOST_PIXELS // 10**6} million pixels",
+        f"the image has more than {most // 10**6} million pixels",
         where=str(path),
-        hint="make it smaller, or cut it into tiles",
+        hint="make it smaller, or cut it into tiles, as segkit predict --tile does",
     )

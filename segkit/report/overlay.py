@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from segkit.contours import contour, neighbours
 from segkit.palette import IGNORED, VOID, palette
 from segkit.report.material import Material
 from segkit.report.words import metric_name, number
@@ -118,29 +119,9 @@ def overlay(pixels: Pixels, truth: Pixels, prediction: Pixels) -> Pixels:
     # The true contour is the wider one: it stays visible where both lie on each other.
     for mask, color, thickness in ((truth, TRUTH, thin + 2), (prediction, PREDICTION, thin)):
         edge = contour(mask, thickness)
-        picture[_neighbours(edge, 1, np.logical_or) & ~edge] *= 0.65  # a shade, for contrast on bright images
+        picture[neighbours(edge, 1, np.logical_or) & ~edge] *= 0.65  # a shade, for contrast on bright images
         picture[edge] = color
     return picture.round().astype(np.uint8)
-
-
-def contour(mask: Pixels, thickness: int = 1) -> npt.NDArray[np.bool_]:
-    """The pixels of classes (not of background, not ignored) within `thickness` of another value."""
-    edge = np.zeros(mask.shape, bool)
-    for value in np.unique(mask):
-        if value not in (0, IGNORED):
-            inside = mask == value
-            edge |= inside & ~_neighbours(inside, thickness, np.logical_and)
-    return edge
-
-
-def _neighbours(mask: npt.NDArray[np.bool_], radius: int, join: np.ufunc) -> npt.NDArray[np.bool_]:
-    """Whether all (logical_and) or any (logical_or) pixels in a diamond around each one are set."""
-    for _ in range(radius):
-        padded = np.pad(mask, 1, mode="edge")
-        shifts = (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:])
-        for shift in shifts:
-            mask = join(mask, shift)
-    return mask
 
 
 def _show(position: int, sample: ScoredSample, colors: Pixels) -> Shown:

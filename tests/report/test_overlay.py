@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from segkit.contours import contour
 from segkit.palette import palette
 from segkit.report.material import read_material
-from segkit.report.overlay import LARGEST, PREDICTION, SMALLEST, TRUTH, contour, overlay, show_samples
+from segkit.report.overlay import LARGEST, PREDICTION, SMALLEST, TRUTH, overlay, show_samples
 
 from .cases import sample, write_run
 

@@ -1,0 +1,95 @@
+"""segkit from Python: run a recipe, load what came out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segkit.errors import SegkitError
+from segkit.prediction.predictor import Predictor
+from segkit.run_dir import RunDir
+
+if TYPE_CHECKING:
+    from segkit.events import Event
+    from segkit.prediction.network import Network
+    from segkit.recipe import Recipe
+
+Model = Path | str | RunDir
+
+
+def load(
+    model: Model | Sequence[Model], *, plugins: Sequence[Path | str] = (), accelerator: str = "auto"
+) -> Predictor:
+    """A trained model, ready to predict: ``segkit.load("runs/lesions/001").predict("photo.jpg").mask``.
+
+    Args:
+        model: a run directory, a file that `segkit export` wrote (.onnx or .pt2), or a folder that
+            `segkit export --hub` wrote; or several of these, of whose probabilities the mean is taken.
+        plugins: files or folders with parts that a run used. Nothing that a run names is loaded by itself.
+        accelerator: auto takes a GPU where there is one; cpu, cuda or mps. An .onnx file runs on the CPU.
+
+    Raises:
+        SegkitError: if it is none of these, is damaged, or needs a plugin that is not loaded.
+    """
+    models = [model] if isinstance(model, Path | str | RunDir) else [*model]
+    if not models:
+        raise SegkitError("there is no model to load", hint="a run directory, or an exported file")
+    networks = [_network(one, [Path(plugin) for plugin in plugins], accelerator) for one in models]
+    warnings = [sentence for network in networks for sentence in getattr(network, "warnings", ())]
+    return Predictor(networks, warnings)
+
+
+def run(
+    recipe: Recipe | Path | str,
+    *,
+    overrides: Sequence[str] = (),
+    runs: Path | str = "runs",
+    plugins: Sequence[Path | str] = (),
+    watch: Callable[[Event], None] = lambda event: None,
+) -> RunDir:
+    """Train what a recipe describes, score it, and write a report: `segkit run` from Python.
+
+    Args:
+        recipe: a file, or what `load_recipe` made of one.
+        overrides: changes of it, as in ``["training.epochs=2"]``; of a file only.
+        runs: the folder of all runs.
+        plugins: files or folders with parts.
+        watch: told what happens, while it happens.
+
+    Returns:
+        The run's directory, for `load` and `compare`.
+
+    Raises:
+        SegkitError: if recipe, data or training are at fault.
+    """
+    from segkit.events import RunEnded
+    from segkit.plugins import load_builtins
+    from segkit.recipe import load_recipe
+    from segkit.running import run as events_of
+
+    load_builtins()
+    if isinstance(recipe, Path | str):
+        recipe = load_recipe(Path(recipe), overrides, [Path(plugin) for plugin in plugins])
+    elif overrides or plugins:
+        raise SegkitError(
+            "overrides and plugins belong to a recipe's file, and this recipe has been loaded",
+            hint="load_recipe(file, overrides, plugins)",
+        )
+    for event in events_of(recipe, Path(runs)):
+        watch(event)
+    assert isinstance(event, RunEnded)
+    return RunDir.open(event.directory)
+
+
+def _network(model: Model, plugins: Sequence[Path], accelerator: str) -> Network:
+    """One model, by what it is; torch is imported only where it is needed."""
+    if isinstance(model, RunDir):
+        model = model.path
+    path = Path(model)
+    from segkit.plugins import load_builtins
+
+    load_builtins()
+    from segkit.run_network import open_network
+
+    return open_network(RunDir.open(path), plugins, accelerator=accelerator)

@@ -1,0 +1,115 @@
+"""What is done with a trained model and somebody's photographs: predict."""
+
+from __future__ import annotations
+
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from segkit.cli.app import app, example
+from segkit.cli.options import JsonOption, NoPluginsOption, PluginsOption, QuietOption, problems_as_json
+from segkit.errors import SegkitError
+from segkit.prediction.ways import ProbabilityFormat
+
+
+class Accelerator(StrEnum):
+    """What computes."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+    mps = "mps"
+
+
+@app.command(epilog=example("predict runs/quickstart/001 photos --out masks --overlay"))
+def predict(
+    model: Annotated[
+        str, typer.Argument(metavar="RUN", help="A run directory, or a file that segkit export wrote.")
+    ],
+    inputs: Annotated[
+        list[str],
+        typer.Argument(metavar="INPUT...", help="Image files, folders of them, patterns such as 'a/*.jpg'."),
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where masks go, under the images' names.")],
+    overlay: Annotated[
+        bool, typer.Option("--overlay", help="Draw each mask over its image: DIR/overlays/*.jpg.")
+    ] = False,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Write the probabilities too: DIR/probabilities/.")
+    ] = False,
+    probability_format: Annotated[
+        ProbabilityFormat,
+        typer.Option("--probability-format", help="16-bit PNG, or float32 arrays (K, H, W)."),
+    ] = ProbabilityFormat.png,
+    tta: Annotated[
+        bool,
+        typer.Option("--tta", help="Ask about mirror images too, and take the mean; four times the work."),
+    ] = False,
+    scales: Annotated[
+        str, typer.Option(metavar="1,1.25", help="Ask at these multiples of the size, and take the mean.")
+    ] = "1",
+    tile: Annotated[
+        int,
+        typer.Option(
+            min=0, metavar="N", help="Go over the image's own pixels in tiles of NxN, instead of resizing it."
+        ),
+    ] = 0,
+    overlap: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Pixels that tiles share (default: a quarter).")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, metavar="N", help="Images or tiles asked at once.")] = 8,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace masks that are there.")] = False,
+    accelerator: Annotated[Accelerator, typer.Option(help="What computes.")] = Accelerator.auto,
+    plugins: PluginsOption = None,
+    no_plugins: NoPluginsOption = False,
+    quiet: QuietOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Write the masks of images, each at its image's own size, without loss."""
+    from segkit import console
+    from segkit.api import load
+    from segkit.cli.options import open_doors
+    from segkit.prediction.files import predict_files
+    from segkit.prediction.inputs import find_inputs, refuse_overwriting
+    from segkit.prediction.outputs import Outputs
+    from segkit.prediction.ways import Ways
+    from segkit.system_errors import cannot_write
+
+    ways = Ways(tta, _numbers(scales), tile, overlap, batch_size)
+    found = find_inputs(inputs)
+    open_doors(no_plugins)
+    with console.RunView(quiet=quiet or json) as view:
+        view.note("Loading the model")
+        predictor = load(model, plugins=plugins or (), accelerator=accelerator)
+        view.warn(predictor.warnings)
+        outputs = Outputs(out, predictor.facts.task, overlay, probability_format if probabilities else None)
+        refuse_overwriting(found, outputs, overwrite=overwrite)
+        started = time.perf_counter()
+        try:
+            problems = predict_files(predictor, found, outputs, ways, view.progress)
+        except OSError as error:
+            raise cannot_write(error, out, "the same command with --overwrite") from error
+        seconds = time.perf_counter() - started
+    masks = len(found) - len({problem.file for problem in problems})
+    if json:
+        console.print_json({
+            "model": model, "out": out, "images": len(found), "masks": masks, "seconds": seconds,
+            "errors": problems_as_json(problems), "warnings": predictor.warnings,
+        })  # fmt: skip
+    elif not quiet:
+        console.print_predicted(out, masks, len(found), seconds)
+    if problems:
+        if not json:
+            console.error_panel(SegkitError.of(problems))
+        raise typer.Exit(2)
+
+
+def _numbers(scales: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(scale) for scale in scales.split(","))
+    except ValueError:
+        hint = "--scales 0.75,1,1.25"
+        raise SegkitError(f"--scales wants numbers, and found {scales!r}", hint=hint) from None

@@ -1,0 +1,93 @@
+"""Many image files to files of masks: one that cannot be read is told of in the end, and the rest is done."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from segkit.errors import DataError, Problem
+from segkit.prediction.picture import FilePicture
+
+if TYPE_CHECKING:
+    from segkit.prediction.inputs import Input
+    from segkit.prediction.network import Probabilities
+    from segkit.prediction.outputs import Outputs
+    from segkit.prediction.picture import Picture
+    from segkit.prediction.predictor import Predictor
+    from segkit.prediction.ways import Ways
+
+Progress = Callable[[str, int, int], None]
+_MOST_THREADS = 4  # that write: each holds an image's mask at full size
+
+
+def predict_files(
+    predictor: Predictor,
+    inputs: Sequence[Input],
+    outputs: Outputs,
+    ways: Ways,
+    progress: Progress = lambda label, done, total: None,
+) -> list[Problem]:
+    """Predict image files, and write what `outputs` says of each. Files appear whole or not at all.
+
+    Args:
+        predictor: the model.
+        inputs: the images.
+        outputs: where their masks go.
+        ways: how the model is asked.
+        progress: told a label, how much is done, and how much there is.
+
+    Returns:
+        What was wrong with images: nothing is written for those.
+
+    Raises:
+        SegkitError: if the model cannot be asked so.
+        OSError: if something cannot be written.
+    """
+    problems: list[Problem] = []
+    pictures = [FilePicture(input_.path, predictor.facts.channels) for input_ in inputs]
+
+    def tile_done(done: int, total: int) -> None:
+        progress("tiles", done, total)
+
+    written = _written(
+        (
+            (input_, picture, bands)
+            for input_, (picture, bands) in zip(
+                inputs, predictor.answers(pictures, ways, tile_done), strict=True
+            )
+        ),
+        outputs,
+        in_threads=not ways.tile,  # of tiles, the network is asked while they are written
+    )
+    for done, found in enumerate(written, start=1):
+        problems += found
+        progress("images", done, len(inputs))
+    return problems
+
+
+def _written(
+    answers: Iterator[tuple[Input, Picture, Iterator[Probabilities]]], outputs: Outputs, *, in_threads: bool
+) -> Iterator[Sequence[Problem]]:
+    """Write every answer; gives what was wrong with each, in order."""
+
+    def write(input_: Input, picture: Picture, bands: Iterator[Probabilities]) -> Sequence[Problem]:
+        try:
+            outputs.write(input_.name, picture, bands)
+        except DataError as error:
+            return error.problems
+        return ()
+
+    if not in_threads:
+        yield from (write(*answer) for answer in answers)
+        return
+    threads = min(_MOST_THREADS, os.cpu_count() or 1)
+    waiting: deque[Future[Sequence[Problem]]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for answer in answers:
+            waiting.append(pool.submit(write, *answer))
+            if len(waiting) > 2 * threads:
+                yield waiting.popleft().result()
+        yield from (future.result() for future in waiting)
