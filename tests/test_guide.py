@@ -17,7 +17,7 @@ def with_little_to_train(line: str) -> list[str]:
     """A command's words; how well twenty epochs train is told by the page, and is no test."""
     words = as_typed(line)
     if words[:2] == ["segkit", "run"] and "--set" in words:
-        return ["segkit", "check", *words[2:]]
+        return ["segkit", "data", "check", *words[2:]]  # that there are such keys
     if words[:2] in (["segkit", "run"], ["segkit", "compare"]):
         words += ["--set", "training.epochs=1", "--set", "data.size=[64, 64]"]
     if words[1] == "compare":
@@ -31,8 +31,8 @@ def test_the_guide_can_be_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert (tmp_path / "runs/lesions/001/report.html").is_file()
     with (tmp_path / "areas.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 40
-    with Image.open(tmp_path / "lesions/masks" / f"{rows[2]['photograph']}.png") as mask:
+    assert len(rows) == 6
+    with Image.open(tmp_path / "outlines" / f"{rows[2]['photograph']}.png") as mask:
         assert int(rows[2]["pixels"]) == np.count_nonzero(mask)
 
 
@@ -44,7 +44,12 @@ def test_the_recipe_that_it_shows_is_the_one_that_is_written() -> None:
 def test_it_shows_pictures_that_are_there_and_small() -> None:
     pictures = [path for path in (GUIDE.parent / "guide").iterdir() if path.suffix in (".png", ".jpg")]
     text = GUIDE.read_text(encoding="utf-8")
-    assert sorted(path.name for path in pictures) == ["curves.png", "photographs.jpg", "samples.jpg"]
+    assert sorted(path.name for path in pictures) == [
+        "curves.png",
+        "overlays.jpg",
+        "photographs.jpg",
+        "samples.jpg",
+    ]
     for path in pictures:
         assert f"](guide/{path.name})" in text
         assert path.stat().st_size < 150_000

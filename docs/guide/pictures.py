@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 HERE = Path(__file__).parent
 SHOWN = ("lesion_07", "lesion_10", "lesion_12", "lesion_26", "lesion_36")
-TILE = 180
+TILE = 220
 GAP = 6
 TITLE = 22
 
@@ -41,7 +41,7 @@ def sheet(rows: list[list[Path]], titles: list[str] | None = None) -> Image.Imag
     return page
 
 
-def main(example: Path, run: Path) -> None:
+def main(example: Path, run: Path, outlines: Path) -> None:
     """Write all pictures beside this file."""
     photos = [example / "photos" / f"{name}.jpg" for name in SHOWN]
     masks = [example / "masks" / f"{name}.png" for name in SHOWN]
@@ -52,6 +52,9 @@ def main(example: Path, run: Path) -> None:
     rows = [[run / "samples" / f"{number}_{kind}.png" for kind in kinds] for number in (1, 3, len(samples))]
     titles = ["photograph", "your outline", "the model's", "both"]
     sheet(rows, titles).save(HERE / "samples.jpg", quality=85)
+
+    overlays = sorted((outlines / "overlays").glob("*.jpg"))
+    sheet([overlays[:3], overlays[3:]]).save(HERE / "overlays.jpg", quality=85)
 
     with Image.open(run / "curves.png") as curves:
         small = curves.convert("RGB")
