@@ -143,6 +143,7 @@ ALLOWED: dict[str, set[str]] = {
         "optim",
         "recipe",
     },
+    "example": {"data", "errors"},
     "scaffold": {"errors", "plugins", "registry"},
     "testing": {*LOW, "data", "dry_run", "model", "optim", "plugins", "recipe", "registry", "tensor_file"},
     "check": {
@@ -329,6 +330,7 @@ LIGHT = {
     "environment",
     "errors",
     "events",
+    "example",
     "home",
     "identity",
     "locks",

@@ -1,7 +1,8 @@
-"""What is done with data sets: fetch them, look for faults, and keep their decoded images."""
+"""What is done with data sets: draw or fetch one, look for faults, and keep their decoded images."""
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from segkit.doctor import Examination
 
 data_app = typer.Typer(
-    help="Data sets: fetch them; look for faults; the cache of their images.",
+    help="Data sets: draw or fetch one; look for faults; the cache of their images.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -48,6 +49,26 @@ def fetch(
         fetch_isic2016(folder, progress=view.progress)
     if not quiet:
         console.say(f"ISIC 2016 is in {folder}")
+
+
+@data_app.command(name="example", epilog=example("data example lesions"))
+def write_example(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write into.")],
+    quiet: QuietOption = False,
+) -> None:
+    """Draw photographs with outlines, and write a recipe for them: something to follow the guide with."""
+    from segkit import console
+    from segkit import example as examples
+
+    with console.RunView(quiet=quiet) as view:
+        written = examples.write_example(folder, view.progress)
+    if quiet:
+        return
+    what = ("photographs", "their outlines", "photographs without outlines", "how to learn from them")
+    width = max(len(str(path)) for path in written)
+    for path, meaning in zip(written, what, strict=True):
+        console.say(f"{path!s:{width}}  {meaning}")
+    console.say(f"\nType next: segkit data check {shlex.quote(str(folder))}")
 
 
 @data_app.command(epilog=example("data check recipes/isic_frozen.yaml --sheet suspects.png"))

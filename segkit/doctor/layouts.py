@@ -108,6 +108,8 @@ def _two_folders(place: Path) -> tuple[Path, Path]:
     folders = [path for path in inside if images_in(path)]
     of_masks = [path for path in folders if MASKS.search(path.name)]
     others = [path for path in folders if path not in of_masks]
+    if len(of_masks) == 1 and len(others) > 1:  # photographs without masks may lie in folders beside
+        others = [path for path in others if _share_names(path, of_masks[0])]
     if len(of_masks) == 1 and len(others) == 1:
         return others[0], of_masks[0]
     if not others and any(path.parent == place for path in images_in(place)):
@@ -115,6 +117,13 @@ def _two_folders(place: Path) -> tuple[Path, Path]:
     found = ", ".join(path.name for path in folders) or "no images"
     raise DataError(
         f"this is no data set that can be recognised: found {found}", where=str(place), hint=_NEITHER
+    )
+
+
+def _share_names(images: Path, masks: Path) -> bool:
+    """Whether any mask is called as an image is."""
+    return not {_name(file, images) for file in images_in(images)}.isdisjoint(
+        _name(file, masks) for file in images_in(masks)
     )
 
 

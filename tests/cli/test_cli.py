@@ -56,6 +56,7 @@ def test_verbs_and_their_options_are_these() -> None:
     }
     assert data == {
         "fetch": ["name", "--to", *QUIET],
+        "example": ["folder", *QUIET],
         "check": ["target", "--set", *PLUGINS, "--sheet", *QUIET, "--json"],
         "cache": ["--clear", "--unused-days", "--json"],
     }
@@ -78,6 +79,7 @@ def test_verbs_and_their_options_are_these() -> None:
         "new",
         "test-plugin",
         "data fetch",
+        "data example",
         "data check",
         "data cache",
     ],

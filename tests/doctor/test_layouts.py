@@ -41,6 +41,20 @@ def test_two_folders_are_told_apart_by_name(tmp_path: Path, images: str, masks: 
     assert not found.problems
 
 
+def test_of_several_folders_the_one_that_belongs_to_the_masks_is_taken(tmp_path: Path) -> None:
+    for number in range(3):
+        save(tmp_path / "photos" / f"{number}.jpg", picture(number))
+        save(tmp_path / "masks" / f"{number}.png", blob(number))
+        save(tmp_path / "new" / f"{number + 3}.jpg", picture(number + 3))
+    assert (
+        of_folder(tmp_path).about
+        == "taken for images in photos, masks in masks, called '{name}'; binary masks"
+    )
+    save(tmp_path / "new" / "1.jpg", picture(7))
+    with pytest.raises(DataError, match=r"recognised: found masks, new, photos\n"):
+        of_folder(tmp_path)
+
+
 def test_splits_in_both_folders_are_the_splits(tmp_path: Path) -> None:
     pairs(tmp_path, range(3), "train")
     pairs(tmp_path, range(3, 5), "test")
