@@ -82,8 +82,9 @@ def resume(
         if not quiet:
             say(f"{run} has ended; its report is written again")
         report(run, quiet)
-        with tracking(names, view.say, view.warn) as hear:
-            hear(RunEnded(run, directory.read_summary(), directory.report))
+        if names:
+            with directory.written(), directory.held(), tracking(names, view.say, view.warn) as hear:
+                hear(RunEnded(run, directory.read_summary(), directory.report))
         return
     with directory.written(), directory.held():  # whoever else works on it is told of before torch is loaded
         pass

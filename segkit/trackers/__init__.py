@@ -1,6 +1,7 @@
-"""Trackers follow a run and show it elsewhere: TensorBoard, MLflow, Weights & Biases. The run directory stays the truth.
+"""Trackers follow a run and show it elsewhere: TensorBoard, MLflow, Weights & Biases.
 
-Each has a file here, which alone imports its library, and is imported when the tracker is asked for.
+The run directory stays the truth. Each tracker has a file here, which alone imports its library, and is
+imported when the tracker is asked for.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from segkit.trackers.tracker import Figures
 
 
 def flat_recipe(recipe: Mapping[str, Any]) -> dict[str, object]:
-    """Every value of a recipe under its dotted path; lists of plain values, such as a size, stay in one piece."""
+    """Every value of a recipe under its dotted path; a list of plain values, such as a size, stays whole."""
     return dict(_leaves(recipe, ""))
 
 

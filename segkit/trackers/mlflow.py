@@ -6,15 +6,6 @@ import os
 import re
 import time
 
-# What the user has not set. A server that does not answer holds the training up once, by default for minutes.
-_QUICK_AND_QUIET = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-}
-for _name, _value in _QUICK_AND_QUIET.items():
-    os.environ.setdefault(_name, _value)
-
 from mlflow.entities import Metric, Param
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
@@ -22,6 +13,12 @@ from mlflow.tracking import MlflowClient
 from segkit.trackers.kept import keep_name, kept_name
 from segkit.trackers.tracker import Ending, Figures, Followed
 
+# Where the user says nothing else. A server that is gone holds the training up once: by default for minutes.
+_QUICK_AND_QUIET = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
 _AT_ONCE = 100  # parameters in one request
 _STATUSES = {"complete": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
 
@@ -38,6 +35,8 @@ class Mlflow:
     )
 
     def __init__(self) -> None:
+        for name, value in _QUICK_AND_QUIET.items():
+            os.environ.setdefault(name, value)
         self._client = MlflowClient()
         self._experiment = self._find_experiment()
         self._run = ""
@@ -60,7 +59,7 @@ class Mlflow:
             self._client.log_batch(self._run, params=parameters[start : start + _AT_ONCE])
         for number, figures in run.epochs.items():
             self.epoch(number, figures)
-        place = self._client.tracking_uri
+        place = re.sub("//[^/@]*@", "//", self._client.tracking_uri.rstrip("/"))  # without a password
         if place.startswith("http"):
             return f"{place}/#/experiments/{self._experiment}/runs/{self._run}"
         return f"run {self._run} in {place}"

@@ -102,7 +102,11 @@ class _Followers:
                 do(tracker)
             except Exception as error:
                 del self._trackers[name]
-                later = f"; segkit resume {self._run.directory.path} --track {name} sends it later" if self._run else ""
+                later = (
+                    f"; segkit resume {self._run.directory.path} --track {name} sends it later"
+                    if self._run
+                    else ""
+                )
                 self._warn(f"{name} has failed, and is told no more of this run{later}: {_reason(error)}")
 
 

@@ -1,4 +1,4 @@
-"""Weights & Biases: one of its runs for each run directory; online, or with WANDB_MODE=offline in a folder."""
+"""Weights & Biases: one of its runs for each run directory; online, or in a folder to send later."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-# When a run has ended, it does not wait for ever for a server that is gone; `wandb sync` sends what is left.
-os.environ.setdefault("WANDB_FINISH_TIMEOUT", "60")
-
 import wandb
 
 from segkit.trackers.kept import keep_name, kept_name
 from segkit.trackers.tracker import Ending, Figures, Followed
 
-_EXIT_CODES = {"complete": 0, "failed": 1, "interrupted": 255}  # 255 is what W&B calls killed
+_EXIT_CODES = {"complete": 0, "failed": 1, "interrupted": 255}  # what W&B itself says after Ctrl-C
 
 
 class Wandb:
@@ -28,9 +25,16 @@ class Wandb:
 
     def __init__(self) -> None:
         self._run: Any = None
+        # A run that has ended does not wait for ever for a server that is gone; `wandb sync` sends the rest.
+        os.environ.setdefault("WANDB_FINISH_TIMEOUT", "60")
         # The console is segkit's; W&B may ask for a key there, and keeps what else it has to say in its logs.
-        if wandb.setup(settings=wandb.Settings(show_warnings=False)).settings.mode == "online":
-            wandb.login(verify=True)
+        settings = wandb.setup(settings=wandb.Settings(show_warnings=False)).settings
+        try:
+            if settings.mode == "online":
+                wandb.login(verify=True)
+        except BaseException:
+            wandb.teardown()
+            raise
 
     def begin(self, run: Followed) -> str:
         """Begin the run, or go on with it; send the epochs that are not there."""
