@@ -209,6 +209,7 @@ ALLOWED: dict[str, set[str]] = {
         "system_errors",
         "thumbnails",
     },
+    "trackers": {"errors", "events", "plain_files", "run_dir"},
     "opening": {"assemble", "environment", "events", "fabric", "identity", "model", "recipe", "run_dir"},
     "resume": {
         *LOW,
@@ -346,6 +347,7 @@ LIGHT = {
     "stopping",
     "study",
     "thumbnails",
+    "trackers",
     "variants",
 }
 

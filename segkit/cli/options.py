@@ -27,6 +27,10 @@ NoPluginsOption = Annotated[
     bool,
     typer.Option("--no-plugins", help="Load named plugins only: not ./plugins, and no installed ones."),
 ]
+TrackOption = Annotated[
+    list[str] | None,
+    typer.Option("--track", metavar="NAME", help="Have tensorboard, mlflow or wandb follow; repeatable."),
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 DemoOption = Annotated[

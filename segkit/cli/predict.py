@@ -86,7 +86,7 @@ def predict(
     with console.RunView(quiet=quiet or json) as view:
         view.note("Loading the model")
         predictor = load(model, plugins=plugins or (), accelerator=accelerator)
-        view.warn(predictor.warnings)
+        view.caution(predictor.warnings)
         outputs = Outputs(out, predictor.facts.task, overlay, probability_format if probabilities else None)
         refuse_overwriting(found, outputs, overwrite=overwrite)
         started = time.perf_counter()

@@ -18,6 +18,7 @@ from segkit.cli.options import (
     RecipeArgument,
     RunsOption,
     SetOption,
+    TrackOption,
     load,
     open_doors,
     problems_as_json,
@@ -35,21 +36,26 @@ def run(
     plugins: PluginsOption = None,
     no_plugins: NoPluginsOption = False,
     demo: DemoOption = False,
+    track: TrackOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Train what a recipe describes, score it, and write a report."""
     from segkit.console import RunView
     from segkit.processes import is_silent
     from segkit.stopping import heard
+    from segkit.trackers import tracking
 
     quiet = quiet or is_silent()
     loaded = load(recipe, overrides, plugins, no_plugins, demo=demo, quiet=quiet)
-    with RunView(quiet=quiet) as view, heard(view.stopping) as stop:
+    view = RunView(quiet=quiet)
+    names = () if is_silent() else track or ()
+    with view, heard(view.stopping) as stop, tracking(names, view.say, view.warn) as hear:
         view.note("Loading torch and friends")
         from segkit.running import run as run_recipe
 
         for event in run_recipe(loaded, runs, view.progress, stop):
             view.show(event)
+            hear(event)
 
 
 @app.command(epilog=example("resume runs/quickstart/001"))
@@ -57,30 +63,39 @@ def resume(
     run: RunArgument,
     plugins: PluginsOption = None,
     no_plugins: NoPluginsOption = False,
+    track: TrackOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Go on with a run that was interrupted or killed, as if nothing had happened."""
     from segkit.console import RunView, say
+    from segkit.events import RunEnded
     from segkit.processes import is_silent
     from segkit.run_dir import RunDir
     from segkit.stopping import heard
+    from segkit.trackers import tracking
 
     quiet = quiet or is_silent()
+    names = () if is_silent() else track or ()
     directory = RunDir.begun(run)
+    view = RunView(quiet=quiet, directory=run)
     if directory.summary.is_file():
         if not quiet:
             say(f"{run} has ended; its report is written again")
         report(run, quiet)
+        if names:
+            with directory.written(), directory.held(), tracking(names, view.say, view.warn) as hear:
+                hear(RunEnded(run, directory.read_summary(), directory.report))
         return
     with directory.written(), directory.held():  # whoever else works on it is told of before torch is loaded
         pass
     open_doors(no_plugins)
-    with RunView(quiet=quiet, directory=run) as view, heard(view.stopping) as stop:
+    with view, heard(view.stopping) as stop, tracking(names, view.say, view.warn) as hear:
         view.note("Loading torch and friends")
         from segkit.resume import resume as go_on
 
         for event in go_on(run, plugins or (), view.progress, stop):
             view.show(event)
+            hear(event)
 
 
 @app.command(epilog=example("check recipes/isic_frozen.yaml"))

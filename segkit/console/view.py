@@ -43,11 +43,21 @@ class View:
         else:
             self._screen.line(text)
 
-    def warn(self, sentences: Sequence[str]) -> None:
+    def caution(self, sentences: Sequence[str]) -> None:
         """Say what the user should not miss."""
         if not self._quiet and sentences:
             self._line.clear()
             print_warnings(self._screen, sentences)
+
+    def say(self, text: str) -> None:
+        """Say something that stays."""
+        if not self._quiet:
+            self.warn(text)
+
+    def warn(self, text: str) -> None:
+        """Say what has gone wrong, even to who wants to hear of nothing else."""
+        self._line.clear()
+        self._screen.line(text)
 
     def _kept(self) -> str:
         """What an interruption leaves behind, as the rest of a sentence."""

@@ -28,7 +28,7 @@ def test_verbs_and_their_options_are_these() -> None:
         for name, command in commands.commands.items()
     }
     assert surface == {
-        "run": ["recipe", "--set", "--runs", *PLUGINS, "--demo", *QUIET],
+        "run": ["recipe", "--set", "--runs", *PLUGINS, "--demo", "--track", *QUIET],
         "compare": [
             "targets", "--seeds", "--vary", "--metric", "--out", "--set", "--runs", "--jobs", "--measure",
             "--force", *PLUGINS, "--demo", *QUIET, "--json",
@@ -39,7 +39,7 @@ def test_verbs_and_their_options_are_these() -> None:
         "schema": PLUGINS,
         "new": ["kind", "name", "--into", *QUIET],
         "test-plugin": ["target", *PLUGINS, *QUIET, "--json"],
-        "resume": ["run", *PLUGINS, *QUIET],
+        "resume": ["run", *PLUGINS, "--track", *QUIET],
         "evaluate": ["run", "--set", *PLUGINS, *QUIET, "--json"],
         "predict": [
             "model", "inputs", "--out", "--overlay", "--probabilities", "--probability-format", "--tta",
