@@ -6,6 +6,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 from segkit.errors import DataError, Problem
@@ -47,35 +48,25 @@ def predict_files(
         OSError: if something cannot be written.
     """
     problems: list[Problem] = []
-    pictures = [FilePicture(input_.path, predictor.facts.channels) for input_ in inputs]
-
-    def tile_done(done: int, total: int) -> None:
-        progress("tiles", done, total)
-
-    written = _written(
-        (
-            (input_, picture, bands)
-            for input_, (picture, bands) in zip(
-                inputs, predictor.answers(pictures, ways, tile_done), strict=True
-            )
-        ),
-        outputs,
-        in_threads=not ways.tile,  # of tiles, the network is asked while they are written
-    )
-    for done, found in enumerate(written, start=1):
+    # One after the other: each may hold a whole decoded image, and is forgotten once its mask is written.
+    pictures = (FilePicture(input_.path, predictor.facts.channels) for input_ in inputs)
+    answers = predictor.answers(pictures, ways, partial(progress, "tiles"))
+    named = ((input_.name, *answer) for input_, answer in zip(inputs, answers, strict=True))
+    # Of tiles, the network is asked while they are written.
+    for done, found in enumerate(_written(named, outputs, in_threads=not ways.tile), start=1):
         problems += found
         progress("images", done, len(inputs))
     return problems
 
 
 def _written(
-    answers: Iterator[tuple[Input, Picture, Iterator[Probabilities]]], outputs: Outputs, *, in_threads: bool
+    answers: Iterator[tuple[str, Picture, Iterator[Probabilities]]], outputs: Outputs, *, in_threads: bool
 ) -> Iterator[Sequence[Problem]]:
     """Write every answer; gives what was wrong with each, in order."""
 
-    def write(input_: Input, picture: Picture, bands: Iterator[Probabilities]) -> Sequence[Problem]:
+    def write(name: str, picture: Picture, bands: Iterator[Probabilities]) -> Sequence[Problem]:
         try:
-            outputs.write(input_.name, picture, bands)
+            outputs.write(name, picture, bands)
         except DataError as error:
             return error.problems
         return ()

@@ -146,14 +146,18 @@ def _ahead(
     """Read pictures in threads, some of them before they are asked for; each comes when it is done."""
     waiting: deque[tuple[Picture, Future[dict[Extent, Pixels]]]] = deque()
     with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as pool:
-        for picture in pictures:
-            waiting.append((picture, pool.submit(look, picture)))
-            if len(waiting) > count:
-                waiting[0][1].exception()  # waits
+        try:
+            for picture in pictures:
+                waiting.append((picture, pool.submit(look, picture)))
+                if len(waiting) > count:
+                    waiting[0][1].exception()  # waits
+                    yield waiting.popleft()
+            while waiting:
+                waiting[0][1].exception()
                 yield waiting.popleft()
-        for pair in waiting:
-            pair[1].exception()
-            yield pair
+        finally:  # somebody has had enough: what has not begun need not
+            for _, seen in waiting:
+                seen.cancel()
 
 
 def _raised(seen: Future[dict[Extent, Pixels]]) -> Bands:
