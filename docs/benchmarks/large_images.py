@@ -4,7 +4,7 @@ python docs/benchmarks/large_images.py MODEL --size 20000x20000 --tile 512
 python docs/benchmarks/large_images.py MODEL --size 2816x2112
 python docs/benchmarks/large_images.py MODEL --file PHOTOGRAPH
 
-MODEL is a run or an exported file. An image of WIDTHxHEIGHT pixels is drawn, or a photograph is taken; it goes
+MODEL is a run or an exported file. An image of WIDTHxHEIGHT pixels is drawn, or a photograph taken; it goes
 through in tiles, or resized as for training, then with its overlay and its probabilities too.
 """
 
