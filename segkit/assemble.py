@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
     from torch import Tensor, nn
 
+    from segkit.contracts import Sample
     from segkit.events import Stage
     from segkit.recipe.schema import TransformPart
 
@@ -126,7 +127,11 @@ class Assembly:
 
 
 def assemble(
-    recipe: Recipe, progress: Progress = lambda label, done, total: None, *, to_train: bool = True
+    recipe: Recipe,
+    progress: Progress = lambda label, done, total: None,
+    *,
+    to_train: bool = True,
+    scored: dict[str, list[Sample]] | None = None,
 ) -> Assembly:
     """Build everything a recipe names, from the same random state every time.
 
@@ -135,16 +140,17 @@ def assemble(
         progress: told a label, how much is done, and how much there is.
         to_train: false for a model whose weights come from a checkpoint: no pretrained weights are read, and
             of the images only those that scores are reported on.
+        scored: those, under the name of their split, where they are not the recipe's own.
 
     Raises:
         SegkitError: whatever is wrong with data, weights or shapes, before any training.
     """
-    samples = find_samples(recipe)
+    samples = scored or find_samples(recipe)
     blueprint = dry_run(recipe.model, recipe.data)
     task = recipe.data.goal
     model = build_model(recipe, blueprint, pretrained=to_train)
     model.remember_features(training=share_that_comes_again(recipe.data.augment) >= _OFTEN)
-    reported_on = "test" if samples.get("test") else "val"
+    reported_on = next(iter(scored)) if scored else "test" if samples.get("test") else "val"
     read = samples if to_train else {reported_on: samples[reported_on]}
     return Assembly(
         recipe=recipe,

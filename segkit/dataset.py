@@ -47,6 +47,12 @@ def survey_samples(recipe: Recipe) -> Survey:
     Raises:
         SegkitError: if the source refuses what the recipe wants of it.
     """
+    found = survey_splits(recipe)
+    return Survey(found.splits, found.problems or _lacking(found.splits, recipe))
+
+
+def survey_splits(recipe: Recipe) -> Survey:
+    """As `survey_samples`, for whoever can do with any split."""
     source: Source = build(recipe.data.source, recipe.data.goal, recipe.data.channels)
     found = survey(source)
     try:
@@ -54,8 +60,7 @@ def survey_samples(recipe: Recipe) -> Survey:
     except DataError as error:
         of_split = [replace(problem, kind="split") for problem in error.problems]
         return Survey(found.splits, found.problems or of_split)
-    splits = {split: some for split, some in samples.items() if some}
-    return Survey(splits, found.problems or _lacking(splits, recipe))
+    return Survey({split: some for split, some in samples.items() if some}, found.problems)
 
 
 def _lacking(splits: Mapping[str, Sequence[Sample]], recipe: Recipe) -> list[Problem]:

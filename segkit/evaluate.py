@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -28,11 +29,13 @@ class Scores:
         loss: mean over the images, each taken alone, so that no batch size enters.
         metrics: by name, over all images.
         per_image: by name, one score per image, in the images' order; NaN where undefined.
+        rows: by name, (N, S): what each metric's `of` makes scores of.
     """
 
     loss: float
     metrics: dict[str, float]
     per_image: dict[str, list[float]]
+    rows: dict[str, Tensor] = field(default_factory=dict, repr=False)
 
 
 @torch.inference_mode()
@@ -73,13 +76,25 @@ def evaluate(
         progress(batch.indices[-1] + 1)
     scored = gather_dealt(scored, fabric)
     tables = {name: torch.cat([rows[name] for _, rows in scored]) for name in metrics}
+    return scores_of(metrics, tables, float(torch.cat([losses for losses, _ in scored]).mean()))
+
+
+def scores_of(metrics: Mapping[str, Metric], tables: dict[str, Tensor], loss: float = math.nan) -> Scores:
+    """What comes of the rows of some images.
+
+    Args:
+        metrics: by name.
+        tables: (N, S) for each of them, in float64.
+        loss: of these images, where it is known.
+    """
     return Scores(
-        loss=float(torch.cat([losses for losses, _ in scored]).mean()),
+        loss=loss,
         metrics={name: metric.of(tables[name]) for name, metric in metrics.items()},
         per_image={
             name: [metric.of(table[i : i + 1]) for i in range(len(table))]
             for (name, table), metric in zip(tables.items(), metrics.values(), strict=True)
         },
+        rows=tables,
     )
 
 

@@ -13,7 +13,7 @@ from segkit.checkpoint import load_weights
 from segkit.dataset import Progress, reading_warnings
 from segkit.environment import data_digests
 from segkit.errors import Problem, SegkitError
-from segkit.fabric import make_fabric, place
+from segkit.fabric import choose_device, make_fabric, place
 from segkit.plugins import Plugin, find, load_plugin, loaded_plugins
 from segkit.recipe import Recipe, load_recipe
 from segkit.run_dir import RunDir
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
     from torch import nn
 
+    from segkit.contracts import Sample
     from segkit.evaluate import Scores
 
 
@@ -74,17 +75,69 @@ def open_trained(
         SegkitError: if a plugin that it used is not loaded, or recipe, data or checkpoint are at fault.
     """
     recipe, changed = reopen(run, overrides, plugins)
+    return rebuild(run, recipe, changed, progress)
+
+
+def rebuild(
+    run: RunDir,
+    recipe: Recipe,
+    changed: Sequence[str],
+    progress: Progress = lambda label, done, total: None,
+    scored: dict[str, list[Sample]] | None = None,
+) -> Trained:
+    """Build what a run has trained.
+
+    Args:
+        run: a complete run directory.
+        recipe: as `reopen` gives it.
+        changed: likewise.
+        progress: told a label, how much is done, and how much there is.
+        scored: samples to score, under the name of their split, instead of the recipe's own.
+
+    Raises:
+        SegkitError: if data or checkpoint are at fault.
+    """
     warnings = [*changed]
     fabric = make_fabric(recipe.training)
-    assembly = assemble(recipe, progress, to_train=False)
+    assembly = assemble(recipe, progress, to_train=False, scored=scored)
     warnings += reading_warnings(assembly.splits)
     reported = assembly.reported_on
     recorded = (run.read_environment().get("data_digests") or {}).get(reported)
     if data_digests({reported: assembly.splits[reported]})[reported] != recorded:
-        warnings.append(f"The {reported} images are not those that the run reports its scores on.")
+        images = "images" if reported == "all" else f"{reported} images"
+        warnings.append(f"The {images} are not those that the run reports its scores on.")
     load_best(assembly.model, run, changed)
     place(assembly.model, fabric, recipe.training)
     return Trained(run, assembly, fabric, warnings)
+
+
+def on_this_machine(recipe: Recipe, overrides: Sequence[str] = ()) -> tuple[Recipe, list[str]]:
+    """A recipe whose model can compute here, where it was trained on an accelerator that is not here.
+
+    Args:
+        recipe: of a run.
+        overrides: what the user asks for; an accelerator that is named there is not given up.
+
+    Returns:
+        The recipe, and what was changed, in whole sentences: nothing, where this machine has what it wants.
+
+    Raises:
+        SegkitError: if the user asks for an accelerator that is not here.
+    """
+    wanted = recipe.training
+    try:
+        choose_device(wanted)
+        return recipe, []
+    except SegkitError:
+        if any(override.startswith(("training.accelerator", "training.precision")) for override in overrides):
+            raise
+    training = wanted.model_copy(update={"accelerator": "auto", "precision": "auto"})
+    accelerator, precision = choose_device(training)
+    told = (
+        f"The run was to use {wanted.accelerator} in precision {wanted.precision}, which is not to be had "
+        f"here: it is scored on {accelerator} in {precision}, and its scores may differ in their last digits."
+    )
+    return recipe.model_copy(update={"training": training}), [told]
 
 
 def reopen(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from segkit.errors import Problem
+from segkit.errors import Problem, SegkitError
 
 if TYPE_CHECKING:
     from segkit.recipe import Recipe
@@ -33,6 +33,9 @@ TrackOption = Annotated[
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+ScalesOption = Annotated[
+    str, typer.Option(metavar="1,1.25", help="Ask at these multiples of the size, and take the mean.")
+]
 DemoOption = Annotated[
     bool, typer.Option("--demo", help="Run on synthetic lesions instead of the recipe's data.")
 ]
@@ -83,6 +86,19 @@ def open_doors(no_plugins: bool) -> None:
         leave_installed_out()
     else:
         load_plugins_here()
+
+
+def numbers(scales: str) -> tuple[float, ...]:
+    """What `--scales` names.
+
+    Raises:
+        SegkitError: if those are no numbers.
+    """
+    try:
+        return tuple(float(scale) for scale in scales.split(","))
+    except ValueError:
+        hint = "--scales 0.75,1,1.25"
+        raise SegkitError(f"--scales wants numbers, and found {scales!r}", hint=hint) from None
 
 
 def problems_as_json(problems: Sequence[Problem]) -> list[dict[str, Any]]:

@@ -10,7 +10,15 @@ from typing import Annotated
 import typer
 
 from segkit.cli.app import app, example
-from segkit.cli.options import JsonOption, NoPluginsOption, PluginsOption, QuietOption, problems_as_json
+from segkit.cli.options import (
+    JsonOption,
+    NoPluginsOption,
+    PluginsOption,
+    QuietOption,
+    ScalesOption,
+    numbers,
+    problems_as_json,
+)
 from segkit.errors import SegkitError
 from segkit.prediction.ways import ProbabilityFormat
 
@@ -48,9 +56,7 @@ def predict(
         bool,
         typer.Option("--tta", help="Ask about mirror images too, and take the mean; four times the work."),
     ] = False,
-    scales: Annotated[
-        str, typer.Option(metavar="1,1.25", help="Ask at these multiples of the size, and take the mean.")
-    ] = "1",
+    scales: ScalesOption = "1",
     tile: Annotated[
         int,
         typer.Option(
@@ -80,7 +86,7 @@ def predict(
     from segkit.prediction.ways import Ways
     from segkit.system_errors import cannot_write
 
-    ways = Ways(tta, _numbers(scales), tile, overlap, batch_size)
+    ways = Ways(tta, numbers(scales), tile, overlap, batch_size)
     found = find_inputs(inputs)
     open_doors(no_plugins)
     with console.RunView(quiet=quiet or json) as view:
@@ -107,11 +113,3 @@ def predict(
         if not json:
             console.error_panel(SegkitError.of(problems))
         raise typer.Exit(2)
-
-
-def _numbers(scales: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(scale) for scale in scales.split(","))
-    except ValueError:
-        hint = "--scales 0.75,1,1.25"
-        raise SegkitError(f"--scales wants numbers, and found {scales!r}", hint=hint) from None

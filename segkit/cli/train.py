@@ -1,4 +1,4 @@
-"""What is done with a recipe and its runs: run, resume, check, evaluate, report, bench."""
+"""What is done with a recipe and its runs: run, resume, check, report, bench."""
 
 from __future__ import annotations
 
@@ -128,33 +128,6 @@ def check(
         console.print_json({"ok": True, "errors": [], **report.as_json()})
     elif not quiet:
         console.print_check(report)
-
-
-@app.command(epilog=example("evaluate runs/quickstart/001"))
-def evaluate(
-    run: RunArgument,
-    overrides: SetOption = None,
-    plugins: PluginsOption = None,
-    no_plugins: NoPluginsOption = False,
-    quiet: QuietOption = False,
-    json: JsonOption = False,
-) -> None:
-    """Score the best weights of a run again: on its own images, or with --set data.source=... on others."""
-    from segkit import console
-    from segkit.run_dir import RunDir
-
-    directory = RunDir.open(run)
-    open_doors(no_plugins)
-    with console.RunView(quiet=quiet or json) as view:
-        view.note("Loading torch and friends")
-        from segkit.trained import open_trained
-
-        trained = open_trained(directory, overrides or (), plugins or (), view.progress)
-        scores = trained.scores(view.progress)
-    if json:
-        console.print_json({**trained.as_json(), "metrics": scores.metrics, "loss": scores.loss})
-    elif not quiet:
-        console.print_scores(trained, scores)
 
 
 @app.command(epilog=example("report runs/quickstart/001"))

@@ -19,15 +19,15 @@ from segkit.console.results import (
     print_part,
     print_parts,
     print_predicted,
-    print_scores,
     say,
 )
 from segkit.console.run_view import RunView
+from segkit.console.scores import print_evaluation
 from segkit.console.study_view import StudyView
 
 __all__ = [
     "RunView", "StudyView", "error_panel", "print_bench", "print_cache", "print_check",
-    "print_comparison", "print_examination", "print_json", "print_outcomes", "print_part",
-    "print_parts", "print_predicted", "print_scores", "say", "say_new_plugin", "say_plugins",
+    "print_comparison", "print_evaluation", "print_examination", "print_json", "print_outcomes", "print_part",
+    "print_parts", "print_predicted", "say", "say_new_plugin", "say_plugins",
     "warn",
 ]  # fmt: skip

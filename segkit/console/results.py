@@ -12,15 +12,13 @@ from rich.table import Table
 from rich.text import Text
 
 from segkit.console.screen import Screen, clean, write
-from segkit.console.words import as_in_recipe, figures, images_in_words, print_model, print_warnings
+from segkit.console.words import as_in_recipe, images_in_words, print_model, print_warnings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from segkit.check import CheckReport
-    from segkit.evaluate import Scores
     from segkit.registry import Entry, Registry
-    from segkit.trained import Trained
 
 
 def say(text: str) -> None:
@@ -43,20 +41,6 @@ def print_check(report: CheckReport) -> None:
     screen.line()
     print_warnings(screen, report.warnings)
     screen.line("ok", "bold green")
-
-
-def print_scores(trained: Trained, scores: Scores) -> None:
-    """Print what a trained model scores, beside what its run said."""
-    screen = Screen(sys.stdout)
-    facts = trained.as_json()
-    screen.line(facts["run"], "bold")
-    screen.facts(
-        {
-            f"scores on {facts['images']:,} {facts['split']} images": figures(scores.metrics),
-            "the run reports": figures(trained.run.read_summary()["scores"]["metrics"]),
-        }
-    )
-    print_warnings(screen, trained.warnings)
 
 
 def print_predicted(folder: Path, masks: int, images: int, seconds: float) -> None:

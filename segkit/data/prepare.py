@@ -105,7 +105,8 @@ def prepare(
         places = cache.places(keys)
     left = [index for index in np.flatnonzero(places < 0).tolist() if index not in problems]
     images, masks, others = _in_memory(samples, left, layout, progress)
-    _refuse(problems | others)
+    found = problems | others
+    refuse([problem for index in sorted(found) for problem in found[index]])
     names = [sample.name for sample in samples]
     if cache is None or len(left) == len(samples):
         prepared = Prepared(names, images, masks, warnings=told)
@@ -113,6 +114,43 @@ def prepare(
         prepared = Prepared(names, *cache.rows(places, images, masks), told)
     _check_foreground(prepared.masks, task)
     return prepared
+
+
+def decode(sample: Sample, layout: Layout) -> tuple[Pixels, Pixels]:
+    """A sample's image and mask at the size of a layout.
+
+    Raises:
+        DataError: naming the files that are at fault.
+    """
+    size = layout.mask[0], layout.mask[1]
+    if sample.read_at:
+        image, mask = sample.read_at(size)
+    else:
+        image, mask = sample.read()
+        files = [str(file) for file in sample.files] or [sample.name]
+        check_extent(image.shape, mask.shape, files[0], files[-1])
+        image, mask = resize_image(image, size), resize_mask(mask, size).astype(np.uint8)
+    if (image.shape, mask.shape) != (layout.image, layout.mask):
+        raise DataError(
+            f"the source gives an image {image.shape} and a mask {mask.shape}, "
+            f"where {layout.image} and {layout.mask} are wanted",
+            where=sample.name,
+            hint="segkit test-plugin tries a source alone",
+        )
+    return image, mask.astype(np.uint8, copy=False)
+
+
+def refuse(problems: Sequence[Problem]) -> None:
+    """Tell what is wrong with the files of a data set, if anything is.
+
+    Raises:
+        DataError: with the first fifty problems.
+    """
+    if not problems:
+        return
+    rest = len(problems) - MOST_PROBLEMS
+    more = [Problem(f"and {rest} more problems like these")] if rest > 0 else []
+    raise DataError.of([*problems[:MOST_PROBLEMS], *more])
 
 
 def _add_missing(
@@ -134,7 +172,7 @@ def _add_missing(
         wanted = missing()  # another process may have added some of them meanwhile
 
         def read(index: int) -> None:
-            image, mask = _decode(samples[index], cache.layout)
+            image, mask = decode(samples[index], cache.layout)
             if not cache.is_key(keys[index], samples[index]):
                 raise DataError(
                     "the image or its mask was written to while it was read",
@@ -157,29 +195,9 @@ def _in_memory(
     rows = {index: row for row, index in enumerate(chosen)}
 
     def read(index: int) -> None:
-        images[rows[index]], masks[rows[index]] = _decode(samples[index], layout)
+        images[rows[index]], masks[rows[index]] = decode(samples[index], layout)
 
     return images, masks, _run(read, chosen, len(samples), progress)
-
-
-def _decode(sample: Sample, layout: Layout) -> tuple[Pixels, Pixels]:
-    """Image and mask at the size of the layout."""
-    size = layout.mask[0], layout.mask[1]
-    if sample.read_at:
-        image, mask = sample.read_at(size)
-    else:
-        image, mask = sample.read()
-        files = [str(file) for file in sample.files] or [sample.name]
-        check_extent(image.shape, mask.shape, files[0], files[-1])
-        image, mask = resize_image(image, size), resize_mask(mask, size).astype(np.uint8)
-    if (image.shape, mask.shape) != (layout.image, layout.mask):
-        raise DataError(
-            f"the source gives an image {image.shape} and a mask {mask.shape}, "
-            f"where {layout.image} and {layout.mask} are wanted",
-            where=sample.name,
-            hint="segkit test-plugin tries a source alone",
-        )
-    return image, mask.astype(np.uint8, copy=False)
 
 
 def _run(read: Callable[[int], None], chosen: Sequence[int], total: int, progress: Count) -> _Problems:
@@ -205,15 +223,6 @@ def _run(read: Callable[[int], None], chosen: Sequence[int], total: int, progres
                 done += 1
                 progress(done, total)
     return problems
-
-
-def _refuse(found: _Problems) -> None:
-    problems = [problem for index in sorted(found) for problem in found[index]]
-    if not problems:
-        return
-    rest = len(problems) - MOST_PROBLEMS
-    more = [Problem(f"and {rest} more problems like these")] if rest > 0 else []
-    raise DataError.of([*problems[:MOST_PROBLEMS], *more])
 
 
 def _not_cached(cache: Cache, error: CannotWrite) -> str:

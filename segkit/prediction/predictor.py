@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from segkit.errors import SegkitError
+from segkit.prediction.ahead import ahead
 from segkit.prediction.picture import Picture, picture_of
 from segkit.prediction.result import Prediction
 from segkit.prediction.tiles import tiled_bands
@@ -19,13 +17,14 @@ from segkit.prediction.ways import Ways
 from segkit.prediction.whole import bands_at, look_at, predict_small
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from segkit.contracts import Pixels
     from segkit.prediction.facts import Facts
     from segkit.prediction.network import Network, Probabilities
     from segkit.prediction.picture import Extent
 
 Bands = Iterator["Probabilities"]
-MOST_THREADS = 8  # that read images while the network works
 
 
 class Predictor:
@@ -129,7 +128,7 @@ class Predictor:
 
     def _of_whole_images(self, pictures: Iterable[Picture], ways: Ways) -> Iterator[tuple[Picture, Bands]]:
         at_once = ways.at_once(self.facts.size)
-        looks = _ahead(lambda picture: look_at(picture, self.networks, ways), pictures, 2 * at_once)
+        looks = ahead(lambda picture: look_at(picture, self.networks, ways), pictures, 2 * at_once)
         while batch := [*islice(looks, at_once)]:
             read = [seen.result() for _, seen in batch if not seen.exception()]
             small = iter(predict_small(self.networks, read, ways) if read else ())
@@ -138,26 +137,6 @@ class Predictor:
                     picture,
                     bands_at(next(small), picture.extent) if not seen.exception() else _raised(seen),
                 )
-
-
-def _ahead(
-    look: Callable[[Picture], dict[Extent, Pixels]], pictures: Iterable[Picture], count: int
-) -> Iterator[tuple[Picture, Future[dict[Extent, Pixels]]]]:
-    """Read pictures in threads, some of them before they are asked for; each comes when it is done."""
-    waiting: deque[tuple[Picture, Future[dict[Extent, Pixels]]]] = deque()
-    with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as pool:
-        try:
-            for picture in pictures:
-                waiting.append((picture, pool.submit(look, picture)))
-                if len(waiting) > count:
-                    waiting[0][1].exception()  # waits
-                    yield waiting.popleft()
-            while waiting:
-                waiting[0][1].exception()
-                yield waiting.popleft()
-        finally:  # somebody has had enough: what has not begun need not
-            for _, seen in waiting:
-                seen.cancel()
 
 
 def _raised(seen: Future[dict[Extent, Pixels]]) -> Bands:

@@ -20,7 +20,7 @@ _BAND = 2**22  # numbers in a band: 16 MiB
 
 def look_at(picture: Picture, networks: Sequence[Network], ways: Ways) -> dict[Extent, Pixels]:
     """A whole image at every size at which one of the networks is asked about it."""
-    return {size: picture.at(size) for network in networks for size in _sizes(network, ways)}
+    return {size: picture.at(size) for network in networks for size in sizes_of(network, ways)}
 
 
 def predict_small(
@@ -38,10 +38,16 @@ def predict_small(
     """
     answers = []
     for network in networks:
-        for size in _sizes(network, ways):
+        for size in sizes_of(network, ways):
             answer = ask(network, np.stack([look[size] for look in looks]), flips=ways.flips)
             answers.append(np.stack([resized(one, networks[0].facts.size) for one in answer]))
     return mean(answers)
+
+
+def sizes_of(network: Network, ways: Ways) -> list[Extent]:
+    """The sizes at which a network is asked about a whole image."""
+    facts = network.facts
+    return [scaled(facts.size, scale, facts.multiple) for scale in ways.scales]
 
 
 def bands_at(small: Probabilities, extent: Extent) -> Iterator[Probabilities]:
@@ -52,8 +58,3 @@ def bands_at(small: Probabilities, extent: Extent) -> Iterator[Probabilities]:
         bottom = min(height, top + step)
         box = (0.0, top * rows / height, float(columns), bottom * rows / height)
         yield resized(small, (bottom - top, width), box)
-
-
-def _sizes(network: Network, ways: Ways) -> list[Extent]:
-    facts = network.facts
-    return [scaled(facts.size, scale, facts.multiple) for scale in ways.scales]

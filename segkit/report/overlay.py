@@ -124,9 +124,33 @@ def overlay(pixels: Pixels, truth: Pixels, prediction: Pixels) -> Pixels:
     return picture.round().astype(np.uint8)
 
 
+def reduced(
+    pixels: Pixels, truth: Pixels, prediction: Pixels, largest: int = LARGEST
+) -> tuple[Pixels, Pixels, Pixels]:
+    """An image (H, W, C) and its masks (H, W) at a size that a page can carry.
+
+    Args:
+        pixels: of the image.
+        truth: the true mask.
+        prediction: the predicted mask.
+        largest: pixels that its longer side may have.
+    """
+    height, width = truth.shape
+    most = max(height, width)
+    if most <= largest:
+        return pixels, truth, prediction
+    size = (max(1, width * largest // most), max(1, height * largest // most))
+    picture = np.asarray(_rgb(pixels).resize(size, Image.Resampling.BOX))
+    truth, prediction = (
+        np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
+        for mask in (truth, prediction)
+    )
+    return picture, truth, prediction
+
+
 def _show(position: int, sample: ScoredSample, colors: Pixels) -> Shown:
     name, stem = sample.image, str(position)
-    pixels, truth, prediction = _reduced(sample)
+    pixels, truth, prediction = reduced(sample.pixels, sample.truth, sample.prediction)
     panes = [
         Pane("Image", f"The image {name}.", f"{stem}_image.png", _png(np.asarray(_rgb(pixels)))),
         Pane("True mask", f"The true mask of {name}.", f"{stem}_truth.png", _png(colors[truth]), crisp=True),
@@ -146,20 +170,6 @@ def _show(position: int, sample: ScoredSample, colors: Pixels) -> Shown:
         ),
     ]
     return Shown(sample.rank, name, metric_name(sample.metric), number(sample.score), panes)
-
-
-def _reduced(sample: ScoredSample) -> tuple[Pixels, Pixels, Pixels]:
-    """The sample at a size that a page can carry."""
-    height, width = sample.truth.shape
-    if max(height, width) <= LARGEST:
-        return sample.pixels, sample.truth, sample.prediction
-    size = (max(1, width * LARGEST // max(height, width)), max(1, height * LARGEST // max(height, width)))
-    picture = np.asarray(_rgb(sample.pixels).resize(size, Image.Resampling.BOX))
-    truth, prediction = (
-        np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
-        for mask in (sample.truth, sample.prediction)
-    )
-    return picture, truth, prediction
 
 
 def _rgb(pixels: Pixels) -> Image.Image:

@@ -36,7 +36,8 @@ def markdown_templates(*rooms: str) -> Environment:
 
 
 def _data_uri(content: bytes) -> str:
-    kind = "image/png" if content.startswith(b"\x89PNG") else "image/svg+xml"
+    kinds = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg"}
+    kind = next((kind for start, kind in kinds.items() if content.startswith(start)), "image/svg+xml")
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 

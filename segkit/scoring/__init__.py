@@ -1,0 +1,1 @@
+"""Finished runs, scored again: on other images, at images' own sizes, together; and what that is worth."""
