@@ -86,9 +86,21 @@ def run(
 def _network(model: Model, plugins: Sequence[Path], accelerator: str) -> Network:
     """One model, by what it is; torch is imported only where it is needed."""
     path = Path(model)
+    if path.suffix.lower() == ".onnx":
+        from segkit.onnx_network import open_onnx
+
+        return open_onnx(path)
+    if path.suffix.lower() == ".pt2":
+        from segkit.export.pt2 import open_pt2
+
+        return open_pt2(path, accelerator)
     from segkit.plugins import load_builtins
 
     load_builtins()
+    if (path / "config.json").is_file():
+        from segkit.export.hub import open_hub
+
+        return open_hub(path, plugins, accelerator=accelerator)
     from segkit.run_network import open_network
 
     return open_network(RunDir.open(path), plugins, accelerator=accelerator)

@@ -94,6 +94,12 @@ class TrainingError(SegkitError):
     exit_code = 1
 
 
+class ExportError(SegkitError):
+    """An exported file does not say what its run's model says; it is not kept."""
+
+    exit_code = 1
+
+
 class Interrupted(SegkitError):
     """Somebody asked the run to stop, and it has, with all that it had done saved."""
 

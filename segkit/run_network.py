@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from segkit.prediction.network import Probabilities
 
 # Where and how fast it was trained decides nothing here: what there is, is taken.
-_HERE = ("training.accelerator=auto", "training.devices=1", "training.num_nodes=1", "training.strategy=auto",
+HERE = ("training.accelerator=auto", "training.devices=1", "training.num_nodes=1", "training.strategy=auto",
          "training.compile=false")  # fmt: skip
 
 
@@ -72,7 +72,7 @@ def open_network(
         SegkitError: if a plugin that it used is not loaded, its files are at fault, or this machine has no
             such accelerator.
     """
-    recipe, changed = reopen(run, [*overrides, *_HERE, f"training.accelerator={accelerator}"], plugins)
+    recipe, changed = reopen(run, [*overrides, *HERE, f"training.accelerator={accelerator}"], plugins)
     blueprint = dry_run(recipe.model, recipe.data)
     model = build_model(recipe, blueprint, pretrained=False)
     load_best(model, run, changed)

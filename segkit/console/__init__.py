@@ -11,6 +11,7 @@ from segkit.console.bench import print_bench
 from segkit.console.cache import print_cache
 from segkit.console.comparison import print_comparison
 from segkit.console.doctor import print_examination
+from segkit.console.export import print_exported
 from segkit.console.plugins import print_outcomes, say_new_plugin, say_plugins, warn
 from segkit.console.problems import error_panel
 from segkit.console.results import (
@@ -27,7 +28,7 @@ from segkit.console.study_view import StudyView
 
 __all__ = [
     "RunView", "StudyView", "error_panel", "print_bench", "print_cache", "print_check",
-    "print_comparison", "print_evaluation", "print_examination", "print_json", "print_outcomes", "print_part",
-    "print_parts", "print_predicted", "say", "say_new_plugin", "say_plugins",
-    "warn",
+    "print_comparison", "print_evaluation", "print_examination", "print_exported", "print_json",
+    "print_outcomes", "print_part", "print_parts", "print_predicted", "say", "say_new_plugin",
+    "say_plugins", "warn",
 ]  # fmt: skip

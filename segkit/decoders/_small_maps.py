@@ -44,9 +44,9 @@ class UpConv2d(nn.ConvTranspose2d):
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         """(B, incoming, h, w) -> (B, outgoing, 2h, 2w)."""
-        outputs = 4 * x.shape[-2] * x.shape[-1] * len(x) * self.out_channels
+        outputs = 4 * x.shape[0] * x.shape[-2] * x.shape[-1] * self.out_channels
         share = _LARGEST_SHARE.get(self.kernel_size[0], _LARGEST_SHARE_OF_OVERLAPPING)
-        if output_size is None and outputs <= share * self.weight.numel() and _as_product(x, self.weight):
+        if output_size is None and _as_product(x, self.weight) and outputs <= share * self.weight.numel():
             return _UpConv.apply(x, self.weight)  # type: ignore[no-any-return]
         return super().forward(x, output_size)
 
@@ -64,7 +64,7 @@ class SameConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, incoming, h, w) -> (B, outgoing, h, w)."""
-        if max(x.shape[-2:]) < self.kernel_size[0] and _as_product(x, self.weight):
+        if _as_product(x, self.weight) and max(x.shape[-2:]) < self.kernel_size[0]:
             return _SameConv.apply(x, self.weight)  # type: ignore[no-any-return]
         return super().forward(x)
 

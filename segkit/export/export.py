@@ -1,0 +1,187 @@
+"""The sentence of an export: open the run, write the file, open it again, compare, describe it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from segkit.atomic import replaced
+from segkit.dry_run import dry_run
+from segkit.errors import ExportError, SegkitError
+from segkit.export.card import card, page_beside
+from segkit.export.graph import ExportGraph, program_of
+from segkit.export.onnx_file import require_onnx, write_onnx
+from segkit.export.pt2 import open_pt2, write_pt2
+from segkit.export.recipe import public_recipe
+from segkit.export.verify import Verified, check_shapes, reported_otherwise, verify
+from segkit.exported import Exported, Input, Output
+from segkit.onnx_network import open_onnx
+from segkit.run_network import RunNetwork, facts_of, network_of
+from segkit.trained import Trained, open_trained
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
+    from segkit.dataset import Progress
+    from segkit.prediction.facts import Facts
+    from segkit.prediction.network import Network
+    from segkit.run_dir import RunDir
+
+Format = Literal["onnx", "pt2"]
+_WRITERS: dict[str, Callable[[ExportedProgram, Exported, Path], None]] = {
+    "onnx": write_onnx,
+    "pt2": write_pt2,
+}
+_OPENERS: dict[str, Callable[[Path], Network]] = {"onnx": open_onnx, "pt2": open_pt2}
+# Whatever it was trained on: a file for others computes in float32, and is compared on the CPU.
+_PLAIN = ("training.accelerator=cpu", "training.precision=32-true", "training.devices=1",
+          "training.num_nodes=1", "training.strategy=auto", "training.compile=false")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """An exported model.
+
+    Args:
+        files: what was written, the model first.
+        exported: what it says of itself.
+        verified: what was compared.
+        warnings: what its user should know, in whole sentences.
+    """
+
+    files: tuple[Path, ...]
+    exported: Exported
+    verified: Verified
+    warnings: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain data."""
+        told = self.exported
+        return {
+            "files": [str(file) for file in self.files], "input": told.input, "output": told.output,
+            "facts": told.facts.as_json(), "verified": self.verified.as_json(), "warnings": [*self.warnings],
+        }  # fmt: skip
+
+
+def export_run(
+    run: RunDir,
+    out: Path,
+    format: Format,
+    *,
+    input: Input = "pixels",
+    output: Output = "probabilities",
+    overrides: Sequence[str] = (),
+    plugins: Sequence[Path] = (),
+    progress: Progress = lambda label, done, total: None,
+) -> Outcome:
+    """Write a run's model as a file that other programs run, and a page beside it that says what it is.
+
+    Args:
+        run: a complete run directory.
+        out: the file; it appears when all is verified, or not at all.
+        format: onnx, or torch's own pt2.
+        input: what goes in.
+        output: what comes out.
+        overrides: changes of its recipe, as `--set` takes them; other images to compare on, say.
+        plugins: files or folders with the parts that it used.
+        progress: told a label, how much is done, and how much there is.
+
+    Raises:
+        ExportError: if what was written is not the run's model.
+        SegkitError: if the run, its images or plugins are at fault, or something is not installed.
+        OSError: if it cannot be written.
+    """
+    if format == "onnx":
+        require_onnx()
+    trained, model = open_to_export(run, overrides, plugins, progress)
+    exported = Exported(model.facts, input, output, public_recipe(model.recipe))
+    with replaced(out, durable=True) as temporary:
+        network, exported, shapes, notes = _written(trained, model, exported, format, temporary)
+        verified = verify(network, model, trained, shapes, progress)
+        del network  # whatever has the file open
+        warnings = (*trained.warnings, *notes, *filter(None, [reported_otherwise(verified)]))
+        page = card(run, exported, verified, warnings, file=out.name)
+    with replaced(page_beside(out)) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    return Outcome((out, page_beside(out)), exported, verified, warnings)
+
+
+def open_to_export(
+    run: RunDir, overrides: Sequence[str], plugins: Sequence[Path], progress: Progress
+) -> tuple[Trained, RunNetwork]:
+    """A run with its images, and its model in float32 on the CPU.
+
+    Raises:
+        SegkitError: if a plugin is missing, or recipe, images or checkpoint are at fault.
+    """
+    try:
+        trained = open_trained(run, [*overrides, *_PLAIN], plugins, progress)
+    except SegkitError as error:
+        raise _without_images(run, error) from error
+    assembly, summary = trained.assembly, run.read_summary()
+    facts = replace(
+        facts_of(assembly.recipe, dry_run(assembly.recipe.model, assembly.recipe.data), assembly.model),
+        scored_on=summary["reported_on"],
+        images=(summary.get("images") or {}).get(summary["reported_on"], 0),
+        scores=summary["scores"]["metrics"],
+    )
+    return trained, network_of(assembly.recipe, facts, assembly.model)
+
+
+def _written(
+    trained: Trained, model: RunNetwork, exported: Exported, format: Format, file: Path
+) -> tuple[Network, Exported, list[tuple[int, int, int]], list[str]]:
+    """The file, opened again; for one size only where it cannot be had for others."""
+    notes: list[str] = []
+    for facts in _of_any_size_first(exported.facts):
+        told = replace(exported, facts=facts)
+        try:
+            graph = ExportGraph(model.model, told).eval()
+            _WRITERS[format](program_of(graph, told), told, file)
+            network = _OPENERS[format](file)
+            shapes = check_shapes(network, model, trained)
+        except OSError:
+            raise
+        except Exception as error:  # exporters raise what they like
+            height, width = facts.size
+            if not facts.multiple:
+                raise _cannot(error, format) from error
+            notes = [f"The file takes images of {height}x{width} only: {_first_line(error)}."]
+        else:
+            return network, told, shapes, notes
+    raise AssertionError("the last one returns or raises")
+
+
+def _of_any_size_first(facts: Facts) -> list[Facts]:
+    fixed = replace(facts, multiple=0)
+    return [facts, fixed] if facts.multiple else [fixed]
+
+
+def _cannot(error: Exception, format: str) -> ExportError:
+    if isinstance(error, ExportError):
+        return error
+    other = "pt2" if format == "onnx" else "onnx"
+    return ExportError(
+        f"this model cannot be exported as {format}: {_first_line(error)}",
+        hint=f"--format {other}, or a decoder that asks less of sizes while it runs",
+    )
+
+
+def _without_images(run: RunDir, error: SegkitError) -> SegkitError:
+    """Images that are not there are no reason to write what nobody has compared."""
+    from segkit.errors import DataError
+
+    if not isinstance(error, DataError):
+        return error
+    first = error.problems[0]
+    return DataError(
+        f"an export is compared on the run's images, and they cannot be read: {first.problem}",
+        where=first.file or str(run.path),
+        hint="--set data.source... names images of the same kind that are here",
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")
