@@ -40,10 +40,16 @@ def test_verbs_and_their_options_are_these() -> None:
         "new": ["kind", "name", "--into", *QUIET],
         "test-plugin": ["target", *PLUGINS, *QUIET, "--json"],
         "resume": ["run", *PLUGINS, "--track", *QUIET],
-        "evaluate": ["run", "--set", *PLUGINS, *QUIET, "--json"],
+        "evaluate": [
+            "runs", "--native", "--tta", "--scales", "--split", "--out", "--set", *PLUGINS, *QUIET, "--json",
+        ],
         "predict": [
             "model", "inputs", "--out", "--overlay", "--probabilities", "--probability-format", "--tta",
             "--scales", "--tile", "--overlap", "--batch-size", "--overwrite", "--accelerator", *PLUGINS,
+            *QUIET, "--json",
+        ],
+        "export": [
+            "run", "--format", "--out", "--hub", "--input", "--output", "--overwrite", "--set", *PLUGINS,
             *QUIET, "--json",
         ],
         "report": ["run", *QUIET],
@@ -74,6 +80,7 @@ def test_verbs_and_their_options_are_these() -> None:
         "resume",
         "evaluate",
         "predict",
+        "export",
         "report",
         "bench",
         "new",
