@@ -36,7 +36,8 @@ class Ladder(nn.Module):
         maps = []
         for rung, stage in enumerate(self.rungs):
             if stage is None:
-                height, width = (round(side * self.finest / 2**rung) for side in finest.shape[-2:])
+                # Whole numbers alone, rounded up as encoders halve: what an exporter can follow.
+                height, width = (-(-side * self.finest // 2**rung) for side in finest.shape[-2:])
                 maps.append(finest.new_empty(finest.shape[0], 0, height, width))
             else:
                 maps.append(features[stage])
