@@ -86,7 +86,7 @@ def _session(path: Path, threads: int) -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        hint = "python -m pip install 'segkit[onnx]'"
+        hint = "python -m pip install onnxruntime"
         raise SegkitError(
             "onnxruntime is not installed, which runs ONNX files", where=str(path), hint=hint
         ) from error

@@ -57,6 +57,9 @@ def run(words, folder):
 
 @pytest.mark.parametrize(("page", "lines"), COMMANDS, ids=[lines[0] for _, lines in COMMANDS])
 def test_commands_of_the_documentation_work(page, lines, workplace):
+    first = "segkit run recipes/quickstart.yaml"
+    if "runs/quickstart/001" in "".join(lines) and first not in lines:
+        lines = [first, *lines]
     for line in lines:
         done = run(shortened(line), workplace)
         assert done.returncode == 0, f"{line}\n{done.stderr}"

@@ -50,9 +50,9 @@ def require_onnx() -> None:
 
     lacking = [name for name in ("onnx", "onnxscript", "onnxruntime") if not importlib.util.find_spec(name)]
     if lacking:
-        hint = "python -m pip install 'segkit[onnx]'"
         raise SegkitError(
-            f"ONNX files are written with {' and '.join(lacking)}, not installed here", hint=hint
+            f"ONNX files are written with {' and '.join(lacking)}, not installed here",
+            hint=f"python -m pip install {' '.join(lacking)}",
         )
 
 

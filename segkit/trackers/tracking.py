@@ -121,7 +121,7 @@ def _known(name: str) -> Any:
     except ImportError as error:
         lacking = isinstance(error, ModuleNotFoundError) and error.name == name
         problem = f"{name} is not installed" if lacking else f"{name} cannot be imported: {_reason(error)}"
-        raise SegkitError(problem, where=f"--track {name}", hint=f"pip install 'segkit[{name}]'") from error
+        raise SegkitError(problem, where=f"--track {name}", hint=f"python -m pip install {name}") from error
     return getattr(module, TRACKERS[name])
 
 

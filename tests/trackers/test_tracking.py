@@ -177,7 +177,7 @@ def test_one_that_is_not_installed(monkeypatch, name):
     with pytest.raises(SegkitError, match=f"{name} is not installed") as caught:
         tracking([name]).__enter__()
     problem = caught.value.problems[0]
-    assert (problem.file, problem.hint) == (f"--track {name}", f"pip install 'segkit[{name}]'")
+    assert (problem.file, problem.hint) == (f"--track {name}", f"python -m pip install {name}")
 
 
 class _Lacking:
