@@ -13,7 +13,7 @@ from torch import nn
 
 from segkit.build import TRY_ALONE, build
 from segkit.contracts import Pyramid
-from segkit.errors import PartError, Problem, SegkitError, ShapeError, line_at_fault
+from segkit.errors import PartError, Problem, SegkitError, ShapeError, first_line, line_at_fault
 from segkit.events import Stage
 from segkit.model import head_for, select_stages
 from segkit.recipe import entry_for
@@ -166,7 +166,7 @@ def _size_error(
     problem = f"{model.decoder.name} on {model.encoder.name} does not work on images of {height}x{width}"
     where = "" if isinstance(error, SegkitError) else _own_line(error, model)
     if where:  # its author wants to know why, whatever size would do
-        problem += f": {_first_line(error)}"
+        problem += f": {_told(error)}"
     for multiple in _MULTIPLES:
         for rounded in (round, math.ceil):
             size = tuple(max(1, rounded(side / multiple)) * multiple for side in data.size)
@@ -178,7 +178,7 @@ def _size_error(
     hint = error.problems[0].hint if isinstance(error, SegkitError) else ""
     if where:
         return PartError(problem, where=where, hint=hint or TRY_ALONE)
-    return ShapeError(f"{problem}, nor of any size near it: {_first_line(error)}", hint=hint)
+    return ShapeError(f"{problem}, nor of any size near it: {_told(error)}", hint=hint)
 
 
 def _own_line(error: Exception, model: ModelSettings) -> str:
@@ -214,14 +214,13 @@ def _check_learning(
         height, width = data.size
         raise ShapeError(
             f"{model.decoder.name} on {model.encoder.name} cannot learn from a batch of "
-            f"1 of {height}x{width}: {_first_line(error).partition(', got')[0]}",
+            f"1 of {height}x{width}: {_told(error).partition(', got')[0]}",
             hint="a larger data.size, or data.batch_size: 3 or more",
         ) from error
 
 
-def _first_line(error: Exception) -> str:
-    text = error.problems[0].problem if isinstance(error, SegkitError) else str(error)
-    return next(iter(text.splitlines()), "") or type(error).__name__
+def _told(error: Exception) -> str:
+    return error.problems[0].problem if isinstance(error, SegkitError) else first_line(error)
 
 
 def _stage_name(stage: int, count: int) -> str:

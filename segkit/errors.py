@@ -126,3 +126,8 @@ def line_at_fault(error: BaseException, defined: str) -> str:
         or (file.name == "__init__.py" and Path(frame.filename).is_relative_to(file.parent))
     ]
     return own[-1] if own else defined
+
+
+def first_line(error: BaseException) -> str:
+    """What an exception of a library says, which may go on for pages; its class where it says nothing."""
+    return next(iter(str(error).splitlines()), "") or type(error).__name__

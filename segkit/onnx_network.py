@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segkit.errors import SegkitError
+from segkit.errors import SegkitError, first_line
 from segkit.exported import INPUT_NAME, Exported, exported_from
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class OnnxNetwork:
         except Exception as error:  # ONNX Runtime's own have no common class but this
             size = f"{pixels.shape[1]}x{pixels.shape[2]}"
             raise SegkitError(
-                f"the model fails on {len(pixels)} images of {size}: {_first_line(error)}",
+                f"the model fails on {len(pixels)} images of {size}: {first_line(error)}",
                 where=str(self.path),
                 hint="fewer at once (--batch-size), or another size of tiles",
             ) from error
@@ -96,7 +96,7 @@ def _session(path: Path, threads: int) -> Any:
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's own have no common class but this
-        raise _damaged(path, _first_line(error)) from error
+        raise _damaged(path, first_line(error)) from error
 
 
 def _threads() -> int:
@@ -125,7 +125,3 @@ def _damaged(path: Path, reason: str) -> SegkitError:
     return SegkitError(
         f"the ONNX file is damaged: {reason}", where=str(path), hint="export it again, or copy it again"
     )
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)

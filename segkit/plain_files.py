@@ -21,7 +21,7 @@ import yaml
 from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 
-from segkit.errors import SegkitError
+from segkit.errors import SegkitError, first_line
 
 MOST_BYTES = 4_000_000  # of a file that a reader takes in whole
 MOST_YAML_BYTES = 1_000_000  # which is read slowly, and holds a recipe
@@ -103,7 +103,7 @@ def read_yaml(path: Path, shape: Any = Any) -> Any:
     try:
         content = yaml.load(text, _Loader)
     except Exception as error:  # whatever a damaged or hostile file makes the reader raise
-        raise damaged(path, f"it is no plain YAML ({_first_line(error)})") from None
+        raise damaged(path, f"it is no plain YAML ({first_line(error)})") from None
     return _checked(path, content, shape)
 
 
@@ -160,7 +160,7 @@ def read_png(path: Path, modes: tuple[str, ...]) -> npt.NDArray[np.uint8]:
                 raise ValueError(f"{image.mode} of {image.width} x {image.height} pixels")
             pixels: npt.NDArray[np.uint8] = np.asarray(image)
     except Exception as error:  # decoders meet damage in many ways
-        raise damaged(path, f"it is no picture that a run writes ({_first_line(error)})") from None
+        raise damaged(path, f"it is no picture that a run writes ({first_line(error)})") from None
     return pixels
 
 
@@ -177,7 +177,7 @@ def _from_json(path: Path, text: str, place: str = "") -> Any:
     try:
         return json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
-        raise damaged(path, f"{place}it is no JSON ({_first_line(error)})") from None
+        raise damaged(path, f"{place}it is no JSON ({first_line(error)})") from None
 
 
 def _refuse(word: str) -> None:
@@ -223,7 +223,3 @@ def _inside(content: Any) -> Iterator[tuple[Any, int]]:
         inner = [*value, *value.values()] if isinstance(value, dict) else value
         if isinstance(inner, list) and depth <= MOST_DEPTH:
             waiting += [(item, depth + 1) for item in inner]
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).splitlines()), "") or type(error).__name__

@@ -16,6 +16,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from segkit.atomic import replaced
+from segkit.errors import first_line
 
 _SEAL = "segkit"  # one entry: of several, safetensors would write now one and now the other first
 
@@ -60,7 +61,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         missing = isinstance(error, FileNotFoundError)
-        raise Unreadable("there is no such file" if missing else _first_line(error)) from error
+        raise Unreadable("there is no such file" if missing else first_line(error)) from error
     if _SEAL not in metadata:
         return tensors, None
     seal, _, words = metadata[_SEAL].partition(" ")
@@ -142,7 +143,3 @@ def _seal(tensors: Mapping[str, Tensor], words: str) -> str:
         content: Any = tensor.reshape(-1).view(torch.uint8).numpy()
         total.update(content)
     return total.hexdigest()
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -37,7 +37,7 @@ ALLOWED: dict[str, set[str]] = {
     "locks": set(),
     "stopping": set(),
     "random_state": set(),
-    "tensor_file": {"atomic"},
+    "tensor_file": {"atomic", "errors"},
     "digests": {"atomic"},
     "palette": {"contracts"},
     "contracts": {"errors"},

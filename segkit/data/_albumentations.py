@@ -18,7 +18,7 @@ from albumentations.augmentations.geometric import functional as geometric
 from pydantic import ValidationError
 
 from segkit.contracts import Pixels
-from segkit.errors import PartError
+from segkit.errors import PartError, first_line
 
 cv2.setNumThreads(0)  # its threads would fight with torch's
 _UNITY = np.eye(3)
@@ -91,10 +91,9 @@ class AlbumentationsTransform:
         try:
             changed = self.transform(image=image, mask=mask)
         except Exception as error:  # in many ways, on images that have not three channels mostly
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             height, width, channels = image.shape
             raise PartError(
-                f"{self.name} fails on {height}x{width} images of {channels} channels: {reason}",
+                f"{self.name} fails on {height}x{width} images of {channels} channels: {first_line(error)}",
                 hint="another transform, or other data.channels",
             ) from error
         if changed["image"].shape != image.shape or changed["mask"].shape != mask.shape:

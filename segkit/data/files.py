@@ -13,7 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from segkit.contracts import Pixels
 from segkit.data.resize import resize
-from segkit.errors import DataError
+from segkit.errors import DataError, first_line
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "GIF", "WEBP")  # Pillow knows more, and starts programs for some
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp")
@@ -121,8 +121,7 @@ def opened(path: Path, most: int = MOST_PIXELS) -> Iterator[Image.Image]:
     except Exception as error:  # decoders meet damage in many ways: struct.error, zlib.error, IndexError, ...
         if isinstance(error, OSError) and error.strerror:
             raise DataError(f"the file cannot be read: {error.strerror}", where=str(path)) from None
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        problem = f"the image is damaged: {reason}"
+        problem = f"the image is damaged: {first_line(error)}"
         raise DataError(problem, where=str(path), hint="copy or download it again") from None
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segkit.encoders import _mobilenet_v2
-from segkit.errors import WeightsError
+from segkit.errors import WeightsError, first_line
 from segkit.home import home, is_weights_file
 
 if TYPE_CHECKING:
@@ -58,11 +58,10 @@ def fetch_weights(model: str, weights: str) -> Path:
             return _mobilenet_v2.fetch(place)
         return _from_hub(model, tag)
     except OSError as error:
-        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
         names = " or ".join(path.name for path in _places(model, tag))
         raise WeightsError(
             f"the weights {weights!r} of {model} are not on this machine and cannot be downloaded: "
-            f"{reason[:200]}",
+            f"{first_line(error)[:200]}",
             where=str(place),
             hint=f"put {names} into {place.parent}, or write weights: none to start from random ones",
         ) from error

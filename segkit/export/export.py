@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from segkit.atomic import replaced
 from segkit.dry_run import dry_run
-from segkit.errors import ExportError, SegkitError
+from segkit.errors import DataError, ExportError, SegkitError, first_line
 from segkit.export.card import card, page_beside
 from segkit.export.graph import ExportGraph, program_of
 from segkit.export.onnx_file import require_onnx, write_onnx
@@ -148,7 +148,7 @@ def _written(
             height, width = facts.size
             if not facts.multiple:
                 raise _cannot(error, format) from error
-            notes = [f"The file takes images of {height}x{width} only: {_first_line(error)}."]
+            notes = [f"The file takes images of {height}x{width} only: {_reason(error)}."]
         else:
             return network, told, shapes, notes
     raise AssertionError("the last one returns or raises")
@@ -164,15 +164,13 @@ def _cannot(error: Exception, format: str) -> ExportError:
         return error
     other = "pt2" if format == "onnx" else "onnx"
     return ExportError(
-        f"this model cannot be exported as {format}: {_first_line(error)}",
+        f"this model cannot be exported as {format}: {_reason(error)}",
         hint=f"--format {other}, or a decoder that asks less of sizes while it runs",
     )
 
 
 def _without_images(run: RunDir, error: SegkitError) -> SegkitError:
     """Images that are not there are no reason to write what nobody has compared."""
-    from segkit.errors import DataError
-
     if not isinstance(error, DataError):
         return error
     first = error.problems[0]
@@ -183,5 +181,8 @@ def _without_images(run: RunDir, error: SegkitError) -> SegkitError:
     )
 
 
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")
+def _reason(error: BaseException) -> str:
+    """What has made the exporter fail: it wraps the cause in advice for those who write exporters."""
+    while error.__cause__:
+        error = error.__cause__
+    return first_line(error).rstrip(".")

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from segkit.errors import SegkitError
+from segkit.errors import SegkitError, first_line
 from segkit.export.graph import silenced
 from segkit.exported import Exported, exported_from
 
@@ -85,7 +85,7 @@ class Pt2Network:
         except (RuntimeError, AssertionError) as error:
             size = f"{pixels.shape[1]}x{pixels.shape[2]}"
             raise SegkitError(
-                f"the model fails on {len(pixels)} images of {size}: {_first_line(error)}",
+                f"the model fails on {len(pixels)} images of {size}: {first_line(error)}",
                 where=str(self.path),
                 hint="fewer at once (--batch-size), or another size of tiles",
             ) from error
@@ -135,7 +135,7 @@ def open_pt2(path: Path, accelerator: str = "cpu") -> Pt2Network:
             hint="segkit export RUN --format pt2 writes one that segkit can load",
         ) from None
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise _damaged(path, _first_line(error)) from None
+        raise _damaged(path, first_line(error)) from None
     device = _device(accelerator)
     try:
         with silenced():
@@ -144,7 +144,7 @@ def open_pt2(path: Path, accelerator: str = "cpu") -> Pt2Network:
     except Exception as error:  # torch raises what it likes, of damaged files and of other versions
         hint = "export it again with this version of torch, or copy it again"
         raise SegkitError(
-            f"torch {torch.__version__} cannot read this .pt2 file: {_first_line(error)}",
+            f"torch {torch.__version__} cannot read this .pt2 file: {first_line(error)}",
             where=str(path),
             hint=hint,
         ) from error
@@ -162,7 +162,7 @@ def _entries(path: Path) -> dict[str, bytes]:
                 raise _damaged(path, f"it has more than {_MOST_BYTES:,} bytes")
             entries = {one.filename.partition("/")[2]: archive.read(one) for one in listed}
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise _damaged(path, _first_line(error)) from None
+        raise _damaged(path, first_line(error)) from None
     unknown = [name for name in entries if not _ENTRIES.fullmatch(name)]
     if unknown or len(entries) < len(listed):
         what = f"{unknown[0][:80]!r}" if unknown else "two entries of one name"
@@ -235,7 +235,3 @@ def _damaged(path: Path, reason: str) -> SegkitError:
     return SegkitError(
         f"the .pt2 file is damaged: {reason}", where=str(path), hint="export it again, or copy it again"
     )
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
