@@ -181,7 +181,11 @@ def _check(entries: dict[str, bytes]) -> None:
         KeyError: if an entry is missing.
         ValueError: naming what would, or might.
     """
-    torch.load(io.BytesIO(entries[_INPUTS]), weights_only=True)  # torch tries that first, then without
+    try:
+        with silenced():
+            torch.load(io.BytesIO(entries[_INPUTS]), weights_only=True)  # torch tries that, then without
+    except Exception as error:
+        raise ValueError(f"its example is no plain tensor: {first_line(error)}") from None
     for kind in ("weights", "constants"):
         config = json.loads(entries[f"data/{kind}/model_{kind}_config.json"])
         for name, payload in config["config"].items():

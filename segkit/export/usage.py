@@ -99,4 +99,4 @@ def _mask_line(exported: Exported) -> str:
     above = "0.5" if exported.output == "probabilities" else "0"
     if kind == "multilabel":
         return f"masks = {name}[0] > {above}  # K H W, one for each of {list(exported.facts.task.classes)}"
-    return f"mask = {name}[0, 0] > {above}  # H W, true where there is {exported.facts.task.classes[0]}"
+    return f"mask = {name}[0, 0] > {above}  # H W, true where there is {exported.facts.task.classes[0]!r}"
