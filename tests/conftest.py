@@ -18,17 +18,17 @@ if "SEGKIT_CACHE" not in os.environ or "PYTEST_XDIST_WORKER" not in os.environ:
     os.environ["SEGKIT_CACHE"] = tempfile.mkdtemp(prefix="segkit-cache-")
     atexit.register(shutil.rmtree, os.environ["SEGKIT_CACHE"], ignore_errors=True)
 
-from segkit.plugins import installed, load, load_builtins
-from segkit.registry import REGISTRIES
+from tests.commands import plugins_as_before
+
+FIRST = ("test_tutorials.py", "test_guide.py", "test_study.py", "test_readme.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest tests come first: one that comes last keeps one worker busy, and all others wait."""
+    items.sort(key=lambda item: FIRST.index(item.path.name) if item.path.name in FIRST else len(FIRST))
 
 
 @pytest.fixture(autouse=True)
-def plugins_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    load_builtins()
-    registries = {kind: dict(registry._entries) for kind, registry in REGISTRIES.items()}
-    monkeypatch.setattr(load, "_loaded", dict(load._loaded))
-    monkeypatch.setattr(installed, "_broken", installed._broken)
-    yield
-    for kind, registry in REGISTRIES.items():
-        registry._entries.clear()
-        registry._entries.update(registries[kind])
+def as_before() -> Iterator[None]:
+    with plugins_as_before():
+        yield

@@ -3,13 +3,12 @@
 import os
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from segkit.recipe import load_recipe
+from tests.commands import segkit
 from tests.test_tutorials import is_tutorial
 
 ROOT = Path(__file__).parent.parent
@@ -48,21 +47,15 @@ def workplace(tmp_path):
     return tmp_path
 
 
-def run(words, folder):
-    environment = {**os.environ, "SEGKIT_HOME": os.environ.get("SEGKIT_TEST_DATA", str(folder / "home"))}
-    return subprocess.run(
-        [sys.executable, "-m", "segkit", *words], cwd=folder, env=environment, capture_output=True, text=True
-    )
-
-
 @pytest.mark.parametrize(("page", "lines"), COMMANDS, ids=[lines[0] for _, lines in COMMANDS])
 def test_commands_of_the_documentation_work(page, lines, workplace):
     first = "segkit run recipes/quickstart.yaml"
     if "runs/quickstart/001" in "".join(lines) and first not in lines:
         lines = [first, *lines]
     for line in lines:
-        done = run(shortened(line), workplace)
-        assert done.returncode == 0, f"{line}\n{done.stderr}"
+        home = os.environ.get("SEGKIT_TEST_DATA", str(workplace / "home"))
+        said = segkit(shortened(line), workplace, home)
+        assert said.code == 0, f"{line}\n{said.err}"
 
 
 def shortened(line):

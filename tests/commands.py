@@ -1,0 +1,65 @@
+"""Commands of pages, called in this process, where what they import is there already."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from segkit import cli
+from segkit.plugins import installed, load, load_builtins
+from segkit.registry import REGISTRIES
+
+
+class Said(NamedTuple):
+    """What a command said and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@contextlib.contextmanager
+def plugins_as_before() -> Iterator[None]:
+    """What is registered or loaded within is gone after it."""
+    load_builtins()
+    registries = {kind: dict(registry._entries) for kind, registry in REGISTRIES.items()}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(load, "_loaded", dict(load._loaded))
+        patch.setattr(installed, "_broken", installed._broken)
+        yield
+    for kind, registry in REGISTRIES.items():
+        registry._entries.clear()
+        registry._entries.update(registries[kind])
+
+
+def segkit(words: list[str], folder: Path, home: str) -> Said:
+    """``segkit`` with these words, in a folder.
+
+    Args:
+        words: behind ``segkit``.
+        folder: the working directory.
+        home: where the user's data and weights are.
+    """
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, plugins_as_before(), warnings.catch_warnings():
+        warnings.simplefilter("default")  # as a user has it: pytest makes errors of them
+        patch.chdir(folder)
+        patch.setenv("SEGKIT_HOME", home)
+        patch.setattr("sys.argv", ["segkit", *words])
+        before = dict(os.environ)
+        try:
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                cli.main()
+            code = 0
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
+    return Said(code, out.getvalue(), err.getvalue())
