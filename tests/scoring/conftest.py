@@ -50,15 +50,13 @@ def of_a_task(request: pytest.FixtureRequest, trained: Callable[[str], RunDir]) 
     return trained(request.param)
 
 
-@pytest.fixture
-def larger(run: RunDir, tmp_path: Path) -> RunDir:
-    """The same weights in a run whose recipe looks at 64x64 pixels: they fit images of any size."""
-    copy = tmp_path / "larger" / "001"
-    shutil.copytree(run.path, copy)
-    recipe = yaml.safe_load((copy / "recipe.yaml").read_text(encoding="utf-8"))
-    recipe["data"]["size"] = [64, 64]
-    (copy / "recipe.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
-    return RunDir.open(copy)
+def like(run: RunDir, directory: Path, **data: object) -> RunDir:
+    """A run's weights in another run, whose recipe has other `data`: the network takes images of any size."""
+    shutil.copytree(run.path, directory)
+    recipe = yaml.safe_load((directory / "recipe.yaml").read_text(encoding="utf-8"))
+    recipe["data"] |= data
+    (directory / "recipe.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
+    return RunDir.open(directory)
 
 
 def drawn(folder: Path, sizes: dict[str, tuple[int, int]], seed: int = 0) -> str:

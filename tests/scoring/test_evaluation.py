@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import yaml
 from PIL import Image
 
 import segkit
@@ -29,7 +27,7 @@ from segkit.scoring.evaluation import Asking, Evaluation, evaluate_runs
 from segkit.scoring.images import _pooled, choose_images
 from tests.small_runs import finished
 
-from .conftest import HALF, drawn
+from .conftest import HALF, drawn, like
 
 NATIVE = Asking(native=True)
 
@@ -123,7 +121,8 @@ def test_at_the_recipe_s_size_several_have_their_own_figures_beside_the_common_o
     assert found.scores.metrics["iou_soft"] not in [member.metrics["iou_soft"] for member in found.members]
 
 
-def test_runs_of_several_sizes_have_one_at_the_images_own(run: RunDir, larger: RunDir) -> None:
+def test_runs_of_several_sizes_have_one_at_the_images_own(run: RunDir, tmp_path: Path) -> None:
+    larger = like(run, tmp_path / "larger" / "001", size=[64, 64])
     with pytest.raises(SegkitError) as caught:
         scored(run, larger, asking=Asking())
     assert str(caught.value) == (
@@ -220,12 +219,8 @@ def test_a_division_of_the_run_s_own_images_is_not_carried_to_others(run: RunDir
     """The folder has no image that the run's file names."""
     split = tmp_path / "split.csv"
     split.write_text("name,split\nx,train\ny,val\n")
-    copy = tmp_path / "small" / "001"
-    shutil.copytree(run.path, copy)
-    recipe = yaml.safe_load((copy / "recipe.yaml").read_text())
-    recipe["data"]["split"] = {"by": "file", "file": str(split)}
-    (copy / "recipe.yaml").write_text(yaml.safe_dump(recipe))
-    found = scored(RunDir.open(copy), overrides=(drawn(tmp_path / "some", {"a": (40, 30)}),))
+    divided = like(run, tmp_path / "small" / "001", split={"by": "file", "file": str(split)})
+    found = scored(divided, overrides=(drawn(tmp_path / "some", {"a": (40, 30)}),))
     assert str(found.images) == "all 1 image"
 
 
@@ -248,6 +243,27 @@ def test_images_that_were_trained_on_are_told_of(run: RunDir) -> None:
         f"10 of the 15 scored images were among the training images of small/001 ({first} and 7 more): "
         "this is no score on images that the model has not seen."
     )
+
+
+def test_every_member_is_asked_whether_it_was_trained_on_the_images(run: RunDir, tmp_path: Path) -> None:
+    drawn(tmp_path / "own", dict.fromkeys("abc", (40, 30)))
+    source = {
+        "name": "folder",
+        "images": str(tmp_path / "own" / "images"),
+        "masks": str(tmp_path / "own" / "masks"),
+    }
+    members = []
+    for name, kept in (("honest", "c"), ("other", "a")):
+        split = tmp_path / f"{name}.csv"
+        split.write_text(
+            "name,split\n" + "".join(f"{one},{'test' if one == kept else 'train'}\n" for one in "abc")
+        )
+        divided = {"by": "file", "file": str(split)}
+        members.append(like(run, tmp_path / name / "001", source=source, split=divided))
+    assert scored(*members).warnings == [
+        "1 of the 1 scored images were among the training images of other/001 (c): "
+        "this is no score on images that the model has not seen."
+    ]
 
 
 def test_images_that_only_have_the_name_of_training_images_are_told_of_apart(run: RunDir) -> None:
@@ -337,6 +353,10 @@ def test_progress_counts_the_images(run: RunDir) -> None:
     told: list[tuple[str, int, int]] = []
     evaluate_runs([run], NATIVE, progress=lambda *words: told.append(words))
     assert told == [("scoring 5 test images", done, 5) for done in range(1, 6)]
+    told.clear()
+    evaluate_runs([run], Asking(), progress=lambda *words: told.append(words))
+    reading = [("test images", done, 5) for done in range(1, 6)]
+    assert told == [*reading, ("scoring test images", 5, 5)]
 
 
 def test_as_plain_data(run: RunDir, second: RunDir) -> None:
