@@ -50,11 +50,11 @@ def of_a_task(request: pytest.FixtureRequest, trained: Callable[[str], RunDir]) 
     return trained(request.param)
 
 
-def like(run: RunDir, directory: Path, **data: object) -> RunDir:
-    """A run's weights in another run, whose recipe has other `data`: the network takes images of any size."""
+def like(run: RunDir, directory: Path, section: str = "data", **changes: object) -> RunDir:
+    """A run's weights in another run with another recipe: the network takes images of any size."""
     shutil.copytree(run.path, directory)
     recipe = yaml.safe_load((directory / "recipe.yaml").read_text(encoding="utf-8"))
-    recipe["data"] |= data
+    recipe[section] |= changes
     (directory / "recipe.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
     return RunDir.open(directory)
 

@@ -23,7 +23,7 @@ from segkit.prediction.ways import Ways
 from segkit.recipe import load_recipe
 from segkit.run_dir import RunDir
 from segkit.scoring.chosen import Chosen
-from segkit.scoring.evaluation import Asking, Evaluation, evaluate_runs
+from segkit.scoring.evaluation import Asking, Evaluation, evaluate_runs, name_of
 from segkit.scoring.images import _pooled, choose_images
 from tests.small_runs import finished
 
@@ -222,6 +222,33 @@ def test_a_division_of_the_run_s_own_images_is_not_carried_to_others(run: RunDir
     divided = like(run, tmp_path / "small" / "001", split={"by": "file", "file": str(split)})
     found = scored(divided, overrides=(drawn(tmp_path / "some", {"a": (40, 30)}),))
     assert str(found.images) == "all 1 image"
+
+
+def test_a_run_without_test_images_is_scored_on_those_that_it_reports(run: RunDir, tmp_path: Path) -> None:
+    source = {"name": "synthetic_lesions", "train": 4, "test": 0, "size": 64}
+    divided = like(run, tmp_path / "small/001", source=source, split={"by": "fraction", "val": 0.5})
+    assert str(scored(divided).images) == "2 val images"
+
+
+def test_a_run_is_named_by_its_folders_wherever_one_stands(
+    run: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(run.path)
+    assert name_of(RunDir.open(Path())) == "small/001"
+
+
+@pytest.mark.parametrize("asking", [Asking(), NATIVE], ids=["as trained", "native"])
+def test_a_run_of_another_machine_is_scored_on_this_one_and_that_is_told(
+    run: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asking: Asking
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    moved = like(run, tmp_path / "small/001", "training", accelerator="cuda", precision="16-mixed")
+    found = scored(moved, asking=asking)
+    assert found.warnings == [
+        "The run was to use cuda in precision 16-mixed, which is not to be had here: it is scored on cpu in "
+        "32-true, and its scores may differ in their last digits."
+    ]
+    assert found.scores.metrics == scored(run, asking=asking).scores.metrics
 
 
 def test_names_that_two_splits_have_are_told_apart(run: RunDir) -> None:
