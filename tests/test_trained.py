@@ -12,6 +12,7 @@ from segkit.errors import SegkitError
 from segkit.plugins import load, load_plugin
 from segkit.registry import DECODERS
 from segkit.run_dir import RunDir
+from segkit.scoring.evaluation import Asking, evaluate_runs
 from segkit.trained import open_trained
 from tests.small_runs import finished
 
@@ -142,7 +143,10 @@ def test_a_plugin_that_has_changed_is_told(run: RunDir, tmp_path: Path) -> None:
     changed = tmp_path / "thin.py"
     changed.write_text(DECODER + "\nTHICKNESS = 0\n")
     trained = open_trained(run, plugins=[changed])
-    assert trained.warnings == ["The plugin thin has changed since the run."]
+    told = ["The plugin thin has changed since the run."]
+    assert trained.warnings == told
+    for runs, native in (([run], False), ([run, run], True)):  # as it was trained; as predict asks
+        assert evaluate_runs(runs, Asking(native), plugins=[changed]).warnings == told
 
 
 def test_other_images_are_told(run: RunDir) -> None:

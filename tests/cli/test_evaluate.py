@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from tests.small_runs import finished
 
@@ -30,6 +31,49 @@ def test_scores_stand_beside_those_that_the_run_reports(segkit: Any, run: Path) 
         assert (words[2][0], words[3], words[4][-1]) == ("(", "to", ")")
     assert lines[7] == "worst by iou"
     assert len(lines) == 13
+
+
+def test_several_runs_have_a_column_each(segkit: Any, run: Path) -> None:
+    said = segkit("evaluate", str(run), str(run), "--native")
+    assert said.code == 0, said.err
+    lines = said.out.splitlines()
+    assert lines[:2] == [str(run), str(run)]
+    assert lines[2].startswith("scores on 5 test images, at the images' own size (")
+    assert lines[4].split() == ["metric", "all", "together", "small/001"]
+    together, alone = lines[5].split()[1], lines[5].split()[-1]
+    assert together == alone
+
+
+def test_a_metric_that_the_run_does_not_report_has_a_dash(segkit: Any, run: Path) -> None:
+    said = segkit("evaluate", str(run), "--set", "metrics=[iou_soft, iou]")
+    assert said.code == 0, said.err
+    rows = {line.split()[0]: line.split()[-1] for line in said.out.splitlines()[4:6]}
+    reported = json.loads((run / "summary.json").read_text())["scores"]["metrics"]
+    assert rows == {"iou_soft": "-", "iou": f"{reported['iou']:.4f}"}
+
+
+def test_one_image_has_a_score_and_no_interval(segkit: Any, run: Path) -> None:
+    said = segkit("evaluate", str(run), "--native", "--set", "data.source.test=1")
+    assert said.code == 0, said.err
+    assert [len(line.split()) for line in said.out.splitlines()[4:6]] == [3, 3]
+
+
+def test_training_images_are_warned_of(segkit: Any, run: Path) -> None:
+    said = segkit("evaluate", str(run), "--split", "train")
+    assert said.code == 0, said.err
+    assert "scores on 10 train images, at 32x32 (" in said.out
+    assert "warning: 10 of the 10 scored images were among the training images of small/001 (" in said.out
+
+
+def test_a_name_is_no_order_to_the_terminal(segkit: Any, run: Path, project: Path) -> None:
+    for folder in ("images", "masks"):
+        (project / folder).mkdir()
+        Image.new("L", (40, 30), 255).save(project / folder / "a\x1b[2Jb.png")
+    source = "data.source={name: folder, images: images, masks: masks}"
+    said = segkit("evaluate", str(run), "--native", "--set", source)
+    assert said.code == 0, said.err
+    assert "\x1b" not in said.out + said.err
+    assert "[2Jb" in said.out
 
 
 def test_at_own_size_with_a_page(segkit: Any, run: Path) -> None:
@@ -71,7 +115,15 @@ def test_what_cannot_be_done_is_told(segkit: Any, run: Path, words: list[str], t
     assert said.out == ""
 
 
+def test_nothing_is_written_into_the_run(segkit: Any, run: Path) -> None:
+    said = segkit("evaluate", str(run), "--out", str(run / "again"))
+    told = f"{run / 'again'}: this is inside the directory of a run\n  try: --out with a new folder\n"
+    assert (said.code, said.out) == (2, "")
+    assert said.err.endswith(told)
+    assert not (run / "again").exists()
+
+
 def test_a_folder_that_is_no_run_is_told(segkit: Any, project: Path) -> None:
     said = segkit("evaluate", str(project))
     assert said.code == 2
-    assert str(project) in said.err
+    assert said.err.endswith(f"{project}: this is no run directory\n  try: runs/<recipe>/<number>\n")

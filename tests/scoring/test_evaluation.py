@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from PIL import Image
 
 import segkit
 from segkit.contracts import Sample, Task
+from segkit.data.prepare import decode, layout_of
 from segkit.dataset import find_samples
 from segkit.dry_scores import build_metric
 from segkit.errors import SegkitError
@@ -21,10 +23,11 @@ from segkit.prediction.ways import Ways
 from segkit.recipe import load_recipe
 from segkit.run_dir import RunDir
 from segkit.scoring.chosen import Chosen
-from segkit.scoring.evaluation import Asking, Evaluation, evaluate_runs
+from segkit.scoring.evaluation import Asking, Evaluation, evaluate_runs, name_of
+from segkit.scoring.images import _pooled, choose_images
 from tests.small_runs import finished
 
-from .conftest import HALF
+from .conftest import HALF, drawn, like
 
 NATIVE = Asking(native=True)
 
@@ -88,6 +91,19 @@ def test_mirrored_and_scaled_as_predict_does(run: RunDir) -> None:
     assert found.how() == "at the images' own size, mirrored too, scales 1, 2"
 
 
+def test_at_the_recipe_s_size_mirrored_as_predict_does(run: RunDir) -> None:
+    ways = Ways(flips=True, scales=(1.0, 2.0))
+    found = scored(run, asking=Asking(ways=ways))
+    predictor, expected = segkit.load(run), []
+    for sample in samples_of(run):
+        image, truth = decode(sample, layout_of((32, 32), predictor.facts.task, 3))
+        mask = predictor.predict(image, flips=True, scales=(1.0, 2.0)).mask
+        expected.append(score_of(mask, truth, predictor.facts.task, "iou"))
+    assert found.scores.per_image["iou"] == pytest.approx(expected, abs=1e-12)
+    assert found.how() == "at 32x32, mirrored too, scales 1, 2"
+    assert found.scores.metrics["iou"] != run.read_summary()["scores"]["metrics"]["iou"]
+
+
 def test_several_runs_are_one_model_and_each_is_scored_alone(run: RunDir, second: RunDir) -> None:
     found = scored(run, second)
     assert found.scores.per_image["iou"] == pytest.approx(by_hand(run, segkit.load([run, second])), abs=1e-12)
@@ -106,27 +122,45 @@ def test_at_the_recipe_s_size_several_have_their_own_figures_beside_the_common_o
 
 
 def test_runs_of_several_sizes_have_one_at_the_images_own(run: RunDir, tmp_path: Path) -> None:
-    larger, _ = finished(tmp_path, "training.epochs=1")
+    larger = like(run, tmp_path / "larger" / "001", size=[64, 64])
     with pytest.raises(SegkitError) as caught:
         scored(run, larger, asking=Asking())
     assert str(caught.value) == (
-        "small/001 looks at images of 32x32 pixels, small/001 at 64x64: their scores are not of one size\n"
+        "small/001 looks at images of 32x32 pixels, larger/001 at 64x64: their scores are not of one size\n"
         "  try: --native scores all of them at the images' own size"
     )
-    assert len(scored(run, larger).members) == 2
+    found = scored(run, larger)
+    assert found.scores.per_image["iou"] == pytest.approx(by_hand(run, segkit.load([run, larger])), abs=1e-12)
+    alone = [by_hand(one, segkit.load(one)) for one in (run, larger)]
+    assert [one.per_image["iou"] for one in found.members] == [pytest.approx(one, abs=1e-12) for one in alone]
 
 
-def test_runs_of_other_classes_are_no_one_model(run: RunDir, tmp_path: Path) -> None:
-    classes, _ = finished(
-        tmp_path, *HALF, "data.task=multiclass", "data.classes=[skin, lesion]", "loss=cross_entropy"
+def test_runs_of_other_classes_are_no_one_model(run: RunDir, trained: Callable[[str], RunDir]) -> None:
+    with pytest.raises(SegkitError) as caught:
+        scored(run, trained("multiclass"))
+    assert str(caught.value) == (
+        "small and small predict other classes, so no mean can be taken of them\n"
+        "  try: runs of one task on one kind of image"
     )
-    with pytest.raises(SegkitError, match="small and small predict other classes, so no mean can be taken"):
-        scored(run, classes)
 
 
-def test_a_scale_that_the_model_cannot_take_is_refused(run: RunDir) -> None:
-    with pytest.raises(SegkitError):
-        scored(run, asking=Asking(ways=Ways(scales=(0.001,))))
+def test_runs_on_images_of_other_channels_are_no_one_model(run: RunDir, tmp_path: Path) -> None:
+    grey, _ = finished(tmp_path, *HALF, "data.channels=1")
+    with pytest.raises(SegkitError) as caught:
+        scored(run, grey)
+    assert str(caught.value) == (
+        "small and small look at images of other channels, so no mean can be taken of them\n"
+        "  try: runs of one task on one kind of image"
+    )
+
+
+@pytest.mark.parametrize("scale", [0.001, 11, math.nan])
+def test_a_scale_that_no_model_takes_is_refused(run: RunDir, scale: float) -> None:
+    with pytest.raises(SegkitError) as caught:
+        scored(run, asking=Asking(ways=Ways(scales=(1.0, scale))))
+    assert str(caught.value) == (
+        f"scales (1.0, {scale}) are not between 0.1 and 10\n  try: such as 0.75, 1, 1.25"
+    )
 
 
 def test_which_images(run: RunDir) -> None:
@@ -136,8 +170,96 @@ def test_which_images(run: RunDir) -> None:
     assert str(everything.images) == "all 15 images"
     with pytest.raises(SegkitError) as caught:
         scored(run, asking=Asking(images=Chosen.val))
-    assert caught.value.problems[0].hint == "--split train or --split test or --split all"
-    assert "there are no val images" in str(caught.value)
+    assert str(caught.value) == (
+        "synthetic_lesions: there are no val images\n  try: --split train or --split test or --split all"
+    )
+
+
+def test_masks_of_other_images_are_scored_as_they_are_in_their_files(run: RunDir, tmp_path: Path) -> None:
+    sizes = {"a": (50, 41), "b": (33, 64), "c": (20, 20), "d": (64, 64), "e": (64, 37)}
+    source = drawn(tmp_path, sizes)
+    images, masks = tmp_path / "images", tmp_path / "masks"
+    for sample, (name, (width, height)) in zip(samples_of(run), sizes.items(), strict=True):
+        pixels, labels = (one[-height:, -width:] for one in sample.read())
+        Image.fromarray(pixels).save(images / f"{name}.png")
+        Image.fromarray(labels * np.uint8(255)).save(masks / f"{name}.png")
+    found = scored(run, overrides=(source,))
+    assert (str(found.images), found.names) == ("all 5 images", [*sizes])
+    predictor, expected = segkit.load(run), []
+    for name in sizes:
+        predicted = predictor.predict(images / f"{name}.png").mask > 0
+        truth = np.array(Image.open(masks / f"{name}.png")) > 0
+        expected.append((predicted & truth).sum() / (predicted | truth).sum())
+    assert found.scores.per_image["iou"] == pytest.approx(expected, abs=1e-12)
+    assert len({*expected}) > 3  # the model says something of them
+    assert found.warnings == []
+
+
+def test_of_another_source_its_own_test_images_are_taken_or_its_val_images(
+    run: RunDir, tmp_path: Path
+) -> None:
+    elsewhere = "data.source={name: synthetic_lesions, train: 4, test: 2, size: 64, seed: 9}"
+    assert str(scored(run, overrides=(elsewhere,)).images) == "2 test images"
+    divided = (elsewhere, "data.split={by: fraction, val: 0.25}")
+    assert str(scored(run, overrides=divided, asking=Asking(True, images=Chosen.val)).images) == "1 val image"
+    names = "abcdefgh"
+    split = tmp_path / "split.csv"
+    split.write_text(
+        "name,split\n" + "".join(f"{name},{'train' if name < 'g' else 'val'}\n" for name in names)
+    )
+    some = (
+        drawn(tmp_path / "some", dict.fromkeys(names, (40, 30))),
+        f"data.split={{by: file, file: {split}}}",
+    )
+    found = scored(run, overrides=some)
+    assert (str(found.images), found.names) == ("2 val images", ["g", "h"])
+
+
+def test_a_division_of_the_run_s_own_images_is_not_carried_to_others(run: RunDir, tmp_path: Path) -> None:
+    """The folder has no image that the run's file names."""
+    split = tmp_path / "split.csv"
+    split.write_text("name,split\nx,train\ny,val\n")
+    divided = like(run, tmp_path / "small" / "001", split={"by": "file", "file": str(split)})
+    found = scored(divided, overrides=(drawn(tmp_path / "some", {"a": (40, 30)}),))
+    assert str(found.images) == "all 1 image"
+
+
+def test_a_run_without_test_images_is_scored_on_those_that_it_reports(run: RunDir, tmp_path: Path) -> None:
+    source = {"name": "synthetic_lesions", "train": 4, "test": 0, "size": 64}
+    divided = like(run, tmp_path / "small/001", source=source, split={"by": "fraction", "val": 0.5})
+    assert str(scored(divided).images) == "2 val images"
+
+
+def test_a_run_is_named_by_its_folders_wherever_one_stands(
+    run: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(run.path)
+    assert name_of(RunDir.open(Path())) == "small/001"
+
+
+@pytest.mark.parametrize("asking", [Asking(), NATIVE], ids=["as trained", "native"])
+def test_a_run_of_another_machine_is_scored_on_this_one_and_that_is_told(
+    run: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asking: Asking
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    moved = like(run, tmp_path / "small/001", "training", accelerator="cuda", precision="16-mixed")
+    found = scored(moved, asking=asking)
+    assert found.warnings == [
+        "The run was to use cuda in precision 16-mixed, which is not to be had here: it is scored on cpu in "
+        "32-true, and its scores may differ in their last digits."
+    ]
+    assert found.scores.metrics == scored(run, asking=asking).scores.metrics
+
+
+def test_names_that_two_splits_have_are_told_apart(run: RunDir) -> None:
+    elsewhere = "data.source={name: synthetic_lesions, train: 2, test: 1, size: 64}"
+    recipe = load_recipe(run.recipe, [elsewhere])
+    whole = choose_images(recipe, [elsewhere], Chosen.all).samples
+    names = {split: [sample.name for sample in found] for split, found in find_samples(recipe).items()}
+    assert [sample.name for sample in whole] == [*names["train"], *names["test"]]
+    twice = _pooled({"train": whole[:2], "test": whole[1:]})
+    first, both, last = (sample.name for sample in whole)
+    assert [sample.name for sample in twice] == [first, f"train/{both}", f"test/{both}", last]
 
 
 def test_images_that_were_trained_on_are_told_of(run: RunDir) -> None:
@@ -148,6 +270,27 @@ def test_images_that_were_trained_on_are_told_of(run: RunDir) -> None:
         f"10 of the 15 scored images were among the training images of small/001 ({first} and 7 more): "
         "this is no score on images that the model has not seen."
     )
+
+
+def test_every_member_is_asked_whether_it_was_trained_on_the_images(run: RunDir, tmp_path: Path) -> None:
+    drawn(tmp_path / "own", dict.fromkeys("abc", (40, 30)))
+    source = {
+        "name": "folder",
+        "images": str(tmp_path / "own" / "images"),
+        "masks": str(tmp_path / "own" / "masks"),
+    }
+    members = []
+    for name, kept in (("honest", "c"), ("other", "a")):
+        split = tmp_path / f"{name}.csv"
+        split.write_text(
+            "name,split\n" + "".join(f"{one},{'test' if one == kept else 'train'}\n" for one in "abc")
+        )
+        divided = {"by": "file", "file": str(split)}
+        members.append(like(run, tmp_path / name / "001", source=source, split=divided))
+    assert scored(*members).warnings == [
+        "1 of the 1 scored images were among the training images of other/001 (c): "
+        "this is no score on images that the model has not seen."
+    ]
 
 
 def test_images_that_only_have_the_name_of_training_images_are_told_of_apart(run: RunDir) -> None:
@@ -186,16 +329,16 @@ def test_of_a_metric_that_is_to_be_small_the_largest_are_the_worst(run: RunDir) 
 
 
 def test_damaged_files_are_all_named(run: RunDir, tmp_path: Path) -> None:
-    for folder in ("images", "masks"):
-        (tmp_path / folder).mkdir()
-        for name in "abc":
-            Image.new("L", (40, 30), 255).save(tmp_path / folder / f"{name}.png")
-    (tmp_path / "images/a.png").write_bytes(b"no image")
-    (tmp_path / "masks/c.png").write_bytes((tmp_path / "masks/c.png").read_bytes()[:60])
-    source = f"data.source={{name: folder, images: {tmp_path / 'images'}, masks: {tmp_path / 'masks'}}}"
+    """In the first images that are scored at once, and in the last; an image and its mask too."""
+    source = drawn(tmp_path, dict.fromkeys("abcdefghi", (40, 30)))
+    images, masks = tmp_path / "images", tmp_path / "masks"
+    (images / "a.png").write_bytes(b"no image")
+    for broken in (masks / "c.png", images / "i.png", masks / "i.png"):
+        broken.write_bytes(broken.read_bytes()[:60])
     with pytest.raises(SegkitError) as caught:
         scored(run, overrides=(source,))
-    assert sorted(Path(problem.file).parent.name for problem in caught.value.problems) == ["images", "masks"]
+    places = [images / "a.png", masks / "c.png", images / "i.png", masks / "i.png"]
+    assert [problem.file for problem in caught.value.problems] == [str(place) for place in places]
 
 
 def test_a_mask_of_another_size_is_named(run: RunDir, tmp_path: Path) -> None:
@@ -203,8 +346,44 @@ def test_a_mask_of_another_size_is_named(run: RunDir, tmp_path: Path) -> None:
         (tmp_path / folder).mkdir()
         Image.new("L", size, 255).save(tmp_path / folder / "a.png")
     source = f"data.source={{name: folder, images: {tmp_path / 'images'}, masks: {tmp_path / 'masks'}}}"
-    with pytest.raises(SegkitError, match="the mask is 40x31 pixels, its image 40x30"):
+    with pytest.raises(SegkitError) as caught:
         scored(run, overrides=(source,))
+    assert str(caught.value) == (
+        f"{tmp_path / 'masks/a.png'}: the mask is 40x31 pixels, its image 40x30\n"
+        f"  try: the image is {tmp_path / 'images/a.png'}"
+    )
+
+
+@pytest.mark.parametrize("asking", [Asking(), NATIVE], ids=["as trained", "native"])
+@pytest.mark.parametrize("kind", ["binary", "multiclass"])
+def test_what_is_shown_is_what_was_scored(
+    trained: Callable[[str], RunDir], kind: str, asking: Asking
+) -> None:
+    found = scored(trained(kind), asking=asking)
+    side = 64 if asking.native else 32
+    for index, sample in enumerate(found.images.samples):
+        pixels, truth, predicted = found.subject.seen(index)
+        assert (pixels.shape, truth.shape, predicted.shape) == ((side, side, 3), (side, side), (side, side))
+        again = score_of(predicted, truth, found.recipe.data.goal, "iou")
+        assert again == pytest.approx(found.scores.per_image["iou"][index], abs=1e-6)
+        if asking.native:
+            assert np.array_equal(pixels, sample.read()[0])
+
+
+def test_of_one_image_there_is_no_interval(run: RunDir) -> None:
+    found = scored(run, overrides=("data.source.test=1",))
+    assert str(found.images) == "1 test image"
+    assert found.as_json()["intervals"] == {"iou": None, "dice": None}
+
+
+def test_progress_counts_the_images(run: RunDir) -> None:
+    told: list[tuple[str, int, int]] = []
+    evaluate_runs([run], NATIVE, progress=lambda *words: told.append(words))
+    assert told == [("scoring 5 test images", done, 5) for done in range(1, 6)]
+    told.clear()
+    evaluate_runs([run], Asking(), progress=lambda *words: told.append(words))
+    reading = [("test images", done, 5) for done in range(1, 6)]
+    assert told == [*reading, ("scoring test images", 5, 5)]
 
 
 def test_as_plain_data(run: RunDir, second: RunDir) -> None:

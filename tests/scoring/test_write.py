@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from PIL import Image
 
 from segkit.errors import SegkitError
 from segkit.run_dir import RunDir
+from segkit.scoring.chosen import Chosen
 from segkit.scoring.evaluation import Asking, Evaluation, evaluate_runs
 from segkit.scoring.folder import refuse_folder
 from segkit.scoring.images import Images
@@ -76,7 +78,9 @@ def test_names_of_others_are_no_script_and_no_path(found: Evaluation, tmp_path: 
 def test_nothing_is_written_into_a_run(run: RunDir, place: str) -> None:
     with pytest.raises(SegkitError) as caught:
         refuse_folder(run.path / place, [run])
-    assert caught.value.problems[0].problem == "this is inside the directory of a run"
+    assert str(caught.value) == (
+        f"{run.path / place}: this is inside the directory of a run\n  try: --out with a new folder"
+    )
 
 
 def test_a_folder_of_other_things_is_refused(run: RunDir, tmp_path: Path) -> None:
@@ -87,8 +91,9 @@ def test_a_folder_of_other_things_is_refused(run: RunDir, tmp_path: Path) -> Non
     assert str(caught.value) == (
         f"{tmp_path}: the folder holds a.txt, b.txt, c.txt and 1 more\n  try: --out with a new folder"
     )
-    with pytest.raises(SegkitError, match="this is no folder"):
+    with pytest.raises(SegkitError) as caught:
         refuse_folder(tmp_path / "a.txt", [run])
+    assert str(caught.value) == f"{tmp_path / 'a.txt'}: this is no folder\n  try: --out with a new folder"
 
 
 def test_pictures_of_somebody_else_are_not_ours(run: RunDir, tmp_path: Path) -> None:
@@ -98,7 +103,39 @@ def test_pictures_of_somebody_else_are_not_ours(run: RunDir, tmp_path: Path) -> 
         refuse_folder(tmp_path, [run])
 
 
+def test_an_evaluation_before_is_ours_and_a_link_out_of_it_harms_nothing(
+    found: Evaluation, run: RunDir, tmp_path: Path
+) -> None:
+    folder, precious = tmp_path / "scores", tmp_path / "precious.txt"
+    write_evaluation(found, folder)
+    refuse_folder(folder, [run])
+    precious.write_text("mine")
+    (folder / "index.html").unlink()
+    (folder / "index.html").symlink_to(precious)
+    write_evaluation(found, folder)
+    assert precious.read_text() == "mine"
+
+
+def test_where_no_image_has_a_score_there_are_no_worst(found: Evaluation, tmp_path: Path) -> None:
+    found.scores.per_image["iou"][:] = [math.nan] * 5
+    page = write_evaluation(found, tmp_path / "scores").read_text(encoding="utf-8")
+    assert "worst images" not in page
+    assert [*(tmp_path / "scores" / "worst").iterdir()] == []
+    assert json.loads((tmp_path / "scores" / "scores.json").read_text())["worst"] == []
+
+
+def test_what_is_to_be_noted_stands_on_the_page(run: RunDir, tmp_path: Path) -> None:
+    own = evaluate_runs([run], Asking(native=True, images=Chosen.train))
+    page = write_evaluation(own, tmp_path / "scores").read_text(encoding="utf-8")
+    assert "10 train images, at the images&#39; own size." in page
+    assert "10 of the 10 scored images were among the training images of small/001" in page
+
+
 def test_what_cannot_be_written_is_told(found: Evaluation, tmp_path: Path) -> None:
     (tmp_path / "worst").write_text("a file")
-    with pytest.raises(SegkitError, match="this cannot be written"):
+    with pytest.raises(SegkitError) as caught:
         write_evaluation(found, tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path / 'worst'}: this cannot be written: File exists\n"
+        "  try: see to it that it can be written to; then the same command again, or --out with another place"
+    )
