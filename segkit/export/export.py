@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import lcm
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -133,9 +134,10 @@ def open_to_export(
 def _written(
     trained: Trained, model: RunNetwork, exported: Exported, format: Format, file: Path
 ) -> tuple[Network, Exported, list[tuple[int, int, int]], list[str]]:
-    """The file, opened again; for one size only where it cannot be had for others."""
+    """The file, opened again; for fewer sizes, or one, where it cannot be had for more."""
     notes: list[str] = []
-    for facts in _of_any_size_first(exported.facts):
+    encoder: Any = model.model.encoder
+    for facts in _of_most_sizes_first(exported.facts, encoder.pyramid.reductions[-1]):
         told = replace(exported, facts=facts)
         try:
             graph = ExportGraph(model.model, told).eval()
@@ -145,18 +147,25 @@ def _written(
         except OSError:
             raise
         except Exception as error:  # exporters raise what they like
-            height, width = facts.size
             if not facts.multiple:
                 raise _cannot(error, format) from error
+            height, width = facts.size
             notes = [f"The file takes images of {height}x{width} only: {_reason(error)}."]
         else:
-            return network, told, shapes, notes
+            return network, told, shapes, [] if facts.multiple else notes
     raise AssertionError("the last one returns or raises")
 
 
-def _of_any_size_first(facts: Facts) -> list[Facts]:
-    fixed = replace(facts, multiple=0)
-    return [facts, fixed] if facts.multiple else [fixed]
+def _of_most_sizes_first(facts: Facts, reduction: int) -> list[Facts]:
+    """All that the model takes; then those that need no rounding on the way down; then the one of training.
+
+    A model may look at its maps while it runs, and mend those that do not fit each other. An exporter follows
+    what happens at the size of training, where nothing is mended if its sides are multiples of the reduction.
+    """
+    sizes = [facts.multiple, lcm(facts.multiple, reduction), 0]
+    if any(side % reduction for side in facts.size):
+        del sizes[1]
+    return [replace(facts, multiple=multiple) for multiple in dict.fromkeys(sizes)]
 
 
 def _cannot(error: Exception, format: str) -> ExportError:

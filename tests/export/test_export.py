@@ -132,6 +132,18 @@ def test_where_it_cannot_be_had_for_any_size_it_is_for_one(tmp_path: Path) -> No
         model.predict(photo, scales=(1, 2))
 
 
+def test_a_decoder_that_mends_its_maps_is_exported_for_sizes_at_which_it_need_not(tmp_path: Path) -> None:
+    decoder = "model.decoder={name: transposed_conv, channels: [16, 8, 8, 8, 8]}"
+    run, _ = finished(tmp_path, *SMALL, "model.encoder.features=all", decoder)
+    outcome = export_run(run, tmp_path / "skips.pt2", "pt2")
+    assert (outcome.exported.facts.multiple, outcome.warnings) == (32, ())
+    assert open_network(run).facts.multiple == 1
+    assert "others are taken too, of sides that are multiples of 32" in outcome.files[1].read_text()
+    pixels = noise(96, 128)[None]
+    (network,) = segkit.load(outcome.files[0]).networks
+    assert network(pixels) == pytest.approx(open_network(run)(pixels), abs=1e-5)
+
+
 @pytest.mark.usefixtures("decoders")
 @pytest.mark.parametrize(("format", "other"), [("onnx", "pt2"), ("pt2", "onnx")])
 def test_what_cannot_be_exported_at_all_is_told(tmp_path: Path, format: Any, other: str) -> None:
