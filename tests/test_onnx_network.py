@@ -129,6 +129,23 @@ def test_a_damaged_file_is_named(content: bytes | None, tmp_path: Path) -> None:
     assert caught.value.problems[0].problem.startswith(("the ONNX file is damaged: ", "this ONNX file says"))
 
 
+@pytest.mark.parametrize("place", ["../weights.bin", "{outside}"])
+def test_numbers_outside_its_folder_are_not_read(place: str, tmp_path: Path) -> None:
+    folder, outside = tmp_path / "folder", tmp_path / "weights.bin"
+    folder.mkdir()
+    outside.write_bytes(np.float32(255).tobytes())
+    path = written(folder / "a.onnx", Exported(LESION))
+    model = onnx.load(path)
+    (most,) = (one for one in model.graph.initializer if one.name == "most")
+    most.ClearField("float_data")
+    most.data_location = TensorProto.EXTERNAL
+    for key, value in {"location": place.format(outside=outside), "offset": "0", "length": "4"}.items():
+        most.external_data.add(key=key, value=value)
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(SegkitError, match="the ONNX file is damaged: "):
+        open_onnx(path)
+
+
 def test_a_file_of_somebody_else_is_told_apart(tmp_path: Path) -> None:
     path = written(tmp_path / "a.onnx", None)
     with pytest.raises(SegkitError) as caught:
@@ -175,19 +192,3 @@ def test_threads_are_those_of_the_process(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     assert open_onnx(path).session.get_session_options().intra_op_num_threads == 3
     assert open_onnx(path, threads=1).session.get_session_options().intra_op_num_threads == 1
-
-
-@pytest.mark.parametrize("facts", [LESION, PARTS], ids=["binary", "multiclass"])
-def test_logits_become_probabilities_and_pixels_normalised_ones(facts: Any) -> None:
-    told = Exported(facts, input="normalized", output="logits")
-    pixels = noise(32, 32)[None]
-    expected = (pixels / 255 - 0.5) / 0.25
-    assert told.asked(pixels) == pytest.approx(np.moveaxis(expected, -1, 1), abs=1e-5)
-    logits = np.array([-1000, -1, 0, 1, 1000], np.float32).reshape(1, 1, 1, 5).repeat(facts.task.channels, 1)
-    logits[:, :1] += 1
-    answer = told.answered(logits)
-    if facts is LESION:
-        assert answer.flatten() == pytest.approx([0, 0.5, 0.73106, 0.8808, 1], abs=1e-4)
-    else:
-        assert answer.sum(1) == pytest.approx(1)
-        assert answer[0, :, 0, 2] == pytest.approx([0.57612, 0.21194, 0.21194], abs=1e-4)

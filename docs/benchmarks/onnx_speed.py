@@ -1,21 +1,25 @@
 """How fast an exported ONNX file predicts beside torch: one process, the same threads, in turns.
 
-python docs/benchmarks/onnx_speed.py RUN FILE.onnx --batches 1 8 32 --rounds 15
+python docs/benchmarks/onnx_speed.py RUN FILE.onnx --pt2 FILE.pt2 --batches 1 8 32 --rounds 15
 
-torch: the run's model as most people would call it: layer by layer, in evaluation mode, under inference_mode.
-segkit: the same run as `segkit predict RUN` asks it (BatchNorm folded into convolutions, channels last).
-Each is given uint8 pixels and gives probabilities. A row is the median of all rounds; every round asks each
-of them once, in another order. The ratios are medians of the ratios within rounds.
+torch: the run's model as most people would call it: layer by layer, in torch's default memory order, in
+evaluation mode, under inference_mode.
+segkit: the same run as `segkit predict RUN` asks it: channels last, and BatchNorm folded in frozen encoders.
+Each is given uint8 pixels and gives probabilities, so a file with --input normalized or --output logits is
+timed with what segkit computes around it. A cell is the median of all rounds, for an image; every round asks
+each of them once, in another order. The ratios are medians of the ratios within rounds.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
+import os
 import random
 import statistics
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +28,8 @@ import torch
 from torch.nn import functional as F
 
 import segkit
+from segkit.environment import processor
+from segkit.export.pt2 import open_pt2
 from segkit.onnx_network import open_onnx
 from segkit.run_network import RunNetwork, probabilities_of
 
@@ -31,28 +37,39 @@ Predict = Callable[[Any], Any]
 
 
 def main() -> None:
-    """Print seconds per image of all three, and how many times faster the file is."""
+    """Print milliseconds per image of all, and how many times faster the ONNX file is."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("run")
     parser.add_argument("file", type=Path)
+    parser.add_argument("--pt2", type=Path, metavar="FILE.pt2")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 32])
     parser.add_argument("--rounds", type=int, default=15)
     chosen = parser.parse_args()
     network: Any = segkit.load(chosen.run, accelerator="cpu").networks[0]
-    ways = {
-        "torch": plain(network),
-        "segkit": network,
-        "onnx": open_onnx(chosen.file, threads=torch.get_num_threads()),
-    }
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {chosen.rounds} rounds\n")
-    print("| images at once | torch | segkit predict RUN | .onnx | .onnx faster than torch | than segkit |")
-    print("|---:|---:|---:|---:|---:|---:|")
+    ways: dict[str, Predict] = {"torch": plain(network), "segkit": network}
+    if chosen.pt2:
+        ways[".pt2"] = open_pt2(chosen.pt2)
+    ways[".onnx"] = open_onnx(chosen.file, threads=torch.get_num_threads())
+    print(machine(), f"{torch.get_num_threads()} threads, {chosen.rounds} rounds\n", sep=", ")
+    heads = ["images at once", *ways, *(f".onnx faster than {name}" for name in others(ways))]
+    print(f"| {' | '.join(heads)} |\n|{'---:|' * len(heads)}")
     for images in chosen.batches:
         print(row(ways, network.facts.size, network.facts.channels, images, chosen.rounds), flush=True)
 
 
+def machine() -> str:
+    """Whose figures they are."""
+    made = f"torch {torch.__version__}, ONNX Runtime {version('onnxruntime')}"
+    return f"{processor()}, {os.cpu_count()} cores, {made}"
+
+
+def others(ways: dict[str, Predict]) -> list[str]:
+    """What the ONNX file is compared with."""
+    return [name for name in ways if name != ".onnx"]
+
+
 def row(ways: dict[str, Predict], size: tuple[int, int], channels: int, images: int, rounds: int) -> str:
-    """One row of the table."""
+    """One row of the table; first of all, all say the same."""
     pixels = np.random.default_rng(0).integers(0, 256, (images, *size, channels), np.uint8)
     answers = {name: predict(pixels) for name, predict in ways.items()}  # warm from here on
     for name, answer in answers.items():
@@ -65,8 +82,8 @@ def row(ways: dict[str, Predict], size: tuple[int, int], channels: int, images: 
             seconds[name].append((time.perf_counter() - started) / images)
     times = [f"{1000 * statistics.median(seconds[name]):.1f} ms" for name in ways]
     ratios = [
-        f"{statistics.median(a / b for a, b in zip(seconds[other], seconds['onnx'], strict=True)):.2f}x"
-        for other in ("torch", "segkit")
+        f"{statistics.median(a / b for a, b in zip(seconds[other], seconds['.onnx'], strict=True)):.2f}x"
+        for other in others(ways)
     ]
     return f"| {images} | {' | '.join([*times, *ratios])} |"
 

@@ -98,14 +98,12 @@ def export_run(
         require_onnx()
     trained, model = open_to_export(run, overrides, plugins, progress)
     exported = Exported(model.facts, input, output, public_recipe(model.recipe))
-    with replaced(out, durable=True) as temporary:
+    with replaced(page_beside(out)) as about, replaced(out, durable=True) as temporary:
         network, exported, shapes, notes = _written(trained, model, exported, format, temporary)
         verified = verify(network, model, trained, shapes, progress)
         del network  # whatever has the file open
         warnings = (*trained.warnings, *notes, *filter(None, [reported_otherwise(verified)]))
-        page = card(run, exported, verified, warnings, file=out.name)
-    with replaced(page_beside(out)) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+        about.write_text(card(run, exported, verified, warnings, file=out.name), encoding="utf-8")
     return Outcome((out, page_beside(out)), exported, verified, warnings)
 
 

@@ -1,27 +1,24 @@
 """An exported program in torch's own file, .pt2: written, and read with care.
 
-`torch.export.load` trusts what it reads: tensors may be pickles, sizes are evaluated as Python, guards are
-executed, and a node may call any function of torch by name. What `open_pt2` hands to it is therefore an
-archive made anew, of entries that were looked at: plain weights, sizes and guards of a few known words, and
-operators of ATen. That keeps out all that is known to run code; it is no sandbox.
+What `open_pt2` hands to `torch.export.load` is an archive made anew, of entries that were looked at: see
+`segkit.export.pt2_entries`.
 """
 
 from __future__ import annotations
 
 import io
-import json
 import re
 import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from segkit.errors import SegkitError, first_line
 from segkit.export.graph import silenced
+from segkit.export.pt2_entries import check_entries
 from segkit.exported import Exported, exported_from
 
 if TYPE_CHECKING:
@@ -31,8 +28,6 @@ if TYPE_CHECKING:
     from segkit.prediction.facts import Facts
     from segkit.prediction.network import Probabilities
 
-_MODEL = "models/model.json"
-_INPUTS = "data/sample_inputs/model.pt"
 _EXTRA = "extra/"
 _ENTRIES = re.compile(
     r"byteorder|archive_format|archive_version|\.data/(version|serialization_id)|models/model\.json"
@@ -40,19 +35,6 @@ _ENTRIES = re.compile(
     r"|data/constants/(model_constants_config\.json|tensor_\d+)|data/sample_inputs/model\.pt|extra/segkit\.\w+"
 )
 _MOST_BYTES = 4 << 30
-_OPERATORS = re.compile(
-    r"torch\.ops\.aten\.(?!from_file)\w+\.\w+|_operator\.(add|sub|mul|floordiv|mod|pow|neg|truediv|eq|ne|lt|le|gt|ge|getitem)"
-    r"|torch\.sym_(max|min|int|float|not)|math\.(floor|ceil|trunc)"
-)
-_SIZES = re.compile(
-    r"(Symbol\('[su]\d+', (positive|nonnegative)=True, integer=True\)|Symbol\('[su]\d+', integer=True\)"
-    r"|(Add|Mul|Pow|Mod|PythonMod|FloorDiv|CeilDiv|Max|Min|Integer|Rational"
-    r"|Equality|Unequality|StrictLessThan|LessThan|StrictGreaterThan|GreaterThan|And|Or|Not)\("
-    r"|-?\d+|, |\)|true|false)+"
-)
-_GUARDS = re.compile(
-    r"(L\['image'\]\.size\(\)\[\d\]|(max|min|Mod|PythonMod|Eq|Ne)\(|, |\d+|//|[-+*%()<>=! ]|and|or)+"
-)
 
 
 @dataclass(frozen=True)
@@ -127,7 +109,7 @@ def open_pt2(path: Path, accelerator: str = "cpu") -> Pt2Network:
     words = {name[len(_EXTRA) :]: content for name, content in entries.items() if name.startswith(_EXTRA)}
     try:
         exported = exported_from({name: content.decode() for name, content in words.items()})
-        _check(entries)
+        check_entries(entries)
     except KeyError:
         raise SegkitError(
             "this .pt2 file says nothing of classes and pixels: segkit did not write it",
@@ -172,47 +154,6 @@ def _entries(path: Path) -> dict[str, bytes]:
             hint="torch would run code that such a file may hold",
         )
     return entries
-
-
-def _check(entries: dict[str, bytes]) -> None:
-    """Nothing in it runs code when torch reads it.
-
-    Raises:
-        KeyError: if an entry is missing.
-        ValueError: naming what would, or might.
-    """
-    try:
-        with silenced():
-            torch.load(io.BytesIO(entries[_INPUTS]), weights_only=True)  # torch tries that, then without
-    except Exception as error:
-        raise ValueError(f"its example is no plain tensor: {first_line(error)}") from None
-    for kind in ("weights", "constants"):
-        config = json.loads(entries[f"data/{kind}/model_{kind}_config.json"])
-        for name, payload in config["config"].items():
-            if payload["use_pickle"] is not False or f"data/{kind}/{payload['path_name']}" not in entries:
-                raise ValueError(f"{name[:80]!r} is not a plain tensor")
-    model = json.loads(entries[_MODEL])
-    guards = model.get("guards_code") or ()
-    for key, value in _pairs(model):
-        if key == "expr_str" and not _SIZES.fullmatch(value):
-            raise ValueError(f"a size is {value[:80]!r}")
-        if key == "target" and not _OPERATORS.fullmatch(value):
-            raise ValueError(f"it calls {value[:80]!r}, which is no operator of ATen")
-    for guard in guards:
-        if not _GUARDS.fullmatch(guard):
-            raise ValueError(f"a guard is {guard[:80]!r}")
-    if model["graph_module"].get("treespec_namedtuple_fields"):
-        raise ValueError("it takes or gives more than a tensor")
-
-
-def _pairs(value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield key, item
-            yield from _pairs(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _pairs(item)
 
 
 def _archive(entries: dict[str, bytes]) -> io.BytesIO:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -41,7 +42,7 @@ def pages_of_code(exported: Exported, file: str) -> list[Code]:
         Code(
             "From Python:",
             "python",
-            f"import segkit\n\nmask = segkit.load({file!r}).predict('photo.jpg').mask",
+            f'import segkit\n\nmask = segkit.load({_quoted(file)}).predict("photo.jpg").mask',
         ),
     ]
     if file.endswith(".onnx"):
@@ -57,9 +58,9 @@ def _plain_onnx(exported: Exported, file: str) -> list[str]:
         "import onnxruntime",
         "from PIL import Image",
         "",
-        f"session = onnxruntime.InferenceSession({file!r})",
+        f"session = onnxruntime.InferenceSession({_quoted(file)})",
         *_image_lines(exported),
-        f"({exported.output},) = session.run(None, {{'image': image}})  # 1 K H W, float32",
+        f'({exported.output},) = session.run(None, {{"image": image}})  # 1 K H W, float32',
         _mask_line(exported),
     ]
 
@@ -70,7 +71,7 @@ def _plain_torch(exported: Exported, file: str) -> list[str]:
         "import torch",
         "from PIL import Image",
         "",
-        f"model = torch.export.load({file!r}).module()",
+        f"model = torch.export.load({_quoted(file)}).module()",
         *_image_lines(exported),
         f"{exported.output} = model(torch.from_numpy(image)).numpy()  # 1 K H W, float32",
         _mask_line(exported),
@@ -81,7 +82,7 @@ def _image_lines(exported: Exported) -> list[str]:
     facts = exported.facts
     height, width = facts.size
     lines = [
-        f"photo = Image.open('photo.jpg').convert({_MODES[facts.channels]!r})",
+        f'photo = Image.open("photo.jpg").convert({_quoted(_MODES[facts.channels])})',
         f"small = np.asarray(photo.resize(({width}, {height}), Image.Resampling.BILINEAR))",
         f"image = small.reshape({height}, {width}, {facts.channels}).transpose(2, 0, 1)[None].copy()"
         "  # 1 C H W, uint8",
@@ -100,3 +101,8 @@ def _mask_line(exported: Exported) -> str:
     if kind == "multilabel":
         return f"masks = {name}[0] > {above}  # K H W, one for each of {list(exported.facts.task.classes)}"
     return f"mask = {name}[0, 0] > {above}  # H W, true where there is {exported.facts.task.classes[0]!r}"
+
+
+def _quoted(text: str) -> str:
+    """As Python has it, in the quotes that its formatters take."""
+    return json.dumps(text, ensure_ascii=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,12 +78,19 @@ def test_what_cannot_be_done_is_told_before_anything_is(
     assert Path("there.pt2").read_text() == Path("beside.md").read_text() == "mine"
 
 
-def test_a_refused_export_ends_with_2(segkit: Any, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from segkit.export import graph
+def test_a_refused_export_ends_with_1_and_replaces_nothing(
+    segkit: Any, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from segkit.export import export, graph
 
+    monkeypatch.setattr(export, "_of_most_sizes_first", lambda facts, _: [replace(facts, multiple=0)])
     right = graph.probabilities_of
     monkeypatch.setattr(graph, "probabilities_of", lambda logits, task: 1 - right(logits, task))
-    said = segkit("export", str(run), "--format", "pt2")
-    assert said.code != 0
+    there = [Path("small-001.md"), Path("small-001.pt2")]
+    for file in there:
+        file.write_text("mine")
+    said = segkit("export", str(run), "--format", "pt2", "--overwrite")
+    assert said.code == 1
     assert "the exported file differs from the run's model" in said.err
-    assert [*Path().iterdir()] == []
+    assert sorted(Path().iterdir()) == there
+    assert [file.read_text() for file in there] == ["mine", "mine"]

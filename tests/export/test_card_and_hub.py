@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
+import pickle
 import re
 import shutil
 from collections.abc import Callable
@@ -12,13 +14,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from PIL import Image
 
 import segkit
+from segkit.comparison.statistics import intervals
 from segkit.errors import SegkitError
 from segkit.export.export import Outcome
 from segkit.export.hub import export_to_hub, open_hub
+from segkit.report.material import read_material
 from segkit.run_dir import RunDir
 from tests.prediction.networks import noise
 
@@ -71,6 +76,12 @@ def test_its_page_says_what_it_is_what_it_scores_and_what_nobody_knows(
         "0 of 30,720 pixels have another class", "## The 5 worst images",
     ):  # fmt: skip
         assert told in page, told
+    for name, metric in (("IoU", "iou"), ("Dice", "dice")):
+        scores = read_material(run_of("multiclass")).scores[metric]
+        (sure,) = intervals([np.array([scores])])
+        assert sure.low < summary["scores"]["metrics"][metric] < sure.high
+        row = f"| {name} | {summary['scores']['metrics'][metric]:.4f} | {sure.low:.4f} to {sure.high:.4f} |"
+        assert row in page
 
 
 def test_a_hub_folder_is_loaded_and_says_the_same(run_of: Run, tmp_path: Path) -> None:
@@ -95,14 +106,15 @@ def test_a_hub_folder_is_loaded_and_says_the_same(run_of: Run, tmp_path: Path) -
     reported = run.read_summary()["scores"]["metrics"]
     assert scores == {name: value for name, value in reported.items() if math.isfinite(value)}
     assert page.startswith("\n# small\n")
-    assert "segkit.load('lesions')" in page
+    assert 'segkit.load("lesions")' in page
     assert json.loads((folder / "config.json").read_text())["library_name"] == "segkit"
 
 
 @pytest.fixture
-def hub(run_of: Run, tmp_path: Path) -> Path:
-    export_to_hub(run_of("binary"), tmp_path / "hub")
-    return tmp_path / "hub"
+def hub(run_of: Run, shelf: Path, tmp_path: Path) -> Path:
+    if not (shelf / "hub").exists():
+        export_to_hub(run_of("binary"), shelf / "hub")
+    return shutil.copytree(shelf / "hub", tmp_path / "hub")
 
 
 def test_a_second_one_replaces_its_files_and_leaves_others(run_of: Run, hub: Path) -> None:
@@ -116,8 +128,6 @@ def test_a_second_one_replaces_its_files_and_leaves_others(run_of: Run, hub: Pat
 def test_a_broken_one_is_refused_and_leaves_nothing(
     run_of: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import torch
-
     from segkit.export import hub as module
 
     load = module.load_weights
@@ -149,6 +159,39 @@ def test_damaged_ones_are_named(name: str, content: bytes, told: str, hub: Path)
         open_hub(hub)
     assert told in str(caught.value)
     assert str(hub / name) in str(caught.value)
+
+
+class Payload:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> Any:
+        return (open, (str(self.file), "w"))
+
+
+def test_weights_and_words_that_are_code_are_refused_and_not_run(hub: Path, tmp_path: Path) -> None:
+    ran, zipped = tmp_path / "ran", io.BytesIO()
+    torch.save({"payload": Payload(ran)}, zipped)
+    hostile = {
+        "model.safetensors": [pickle.dumps(Payload(ran)), zipped.getvalue()],
+        "recipe.yaml": [f"!!python/object/apply:builtins.open [{ran}, w]\n".encode()],
+        "config.json": [pickle.dumps(Payload(ran))],
+    }
+    for name, contents in hostile.items():
+        before = (hub / name).read_bytes()
+        for content in contents:
+            (hub / name).write_bytes(content)
+            with pytest.raises(SegkitError) as caught:
+                segkit.load(hub)
+            assert str(hub / name) in str(caught.value)
+            assert not ran.exists()
+        (hub / name).write_bytes(before)
+    for extra in ("pytorch_model.bin", "model.pt"):
+        (hub / extra).write_bytes(zipped.getvalue())
+    segkit.load(hub)
+    assert not ran.exists()
 
 
 def test_no_code_in_it_is_run(hub: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import pickle
@@ -10,12 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from segkit.errors import SegkitError
 from segkit.export.export import Outcome
 from segkit.export.pt2 import open_pt2
+from segkit.export.pt2_entries import _NEVER_EVALUATED, _words
 
 Export = Callable[[str, str], Outcome]
 
@@ -66,6 +69,20 @@ def test_rewritten_without_a_change_it_is_read(whole: Path, tmp_path: Path) -> N
 
 MODEL = "models/model.json"
 WEIGHTS = "data/weights/model_weights_config.json"
+CODE = "__import__('os').system('true')"
+
+
+def signature(model: Any) -> Any:
+    return model["graph_module"]["module_call_graph"][0]["signature"]
+
+
+def an_input_that_imports(model: Any) -> None:
+    """As torch reads what goes in, a word of another kind has it import a module that the file names."""
+    version, spec = json.loads(signature(model)["in_spec"])
+    spec["children_spec"][0]["context"] = json.dumps({"__enum__": True, "fqn": "a_module:x", "name": "y"})
+    signature(model)["in_spec"] = json.dumps([version, spec])
+
+
 HOSTILE: dict[str, tuple[Callable[[dict[str, bytes]], None], str]] = {
     "another function": (
         in_json(MODEL, lambda model: first_node(model).update(target="os.system")),
@@ -75,6 +92,31 @@ HOSTILE: dict[str, tuple[Callable[[dict[str, bytes]], None], str]] = {
         in_json(MODEL, lambda model: first_node(model).update(target="torch.ops.aten.from_file.default")),
         "it calls 'torch.ops.aten.from_file.default', which is no operator of ATen",
     ),
+    "a file that is written": (
+        in_json(MODEL, lambda model: first_node(model).update(target="torch.ops.aten.save.default")),
+        "it calls 'torch.ops.aten.save.default', which is no operator of ATen",
+    ),
+    "what only looks like an operator": (
+        in_json(MODEL, lambda model: first_node(model).update(target="torch.ops.aten.__dict__.clear")),
+        "it calls 'torch.ops.aten.__dict__.clear', which is no operator of ATen",
+    ),
+    "an argument that is a function": (
+        in_json(MODEL, lambda model: first_node(model)["inputs"][0].update(arg={"as_operator": "os.system"})),
+        "it calls 'os.system', which is no operator of ATen",
+    ),
+    "a name that is code": (
+        in_json(MODEL, lambda model: first_node(model)["inputs"][0]["arg"].update(as_name=CODE)),
+        f"a name is {CODE!r}",
+    ),
+    "a name of what goes in": (
+        in_json(MODEL, lambda model: signature(model).update(forward_arg_names=[f"image={CODE}"])),
+        f"a name is {f'image={CODE}'!r}",
+    ),
+    "a weight's name": (
+        in_json(WEIGHTS, lambda config: config["config"].update({CODE: {}})),
+        f"a name is {CODE!r}",
+    ),
+    "an input that imports": (in_json(MODEL, an_input_that_imports), "its input is '[1, {"),
     "a size that is code": (
         in_json(MODEL, lambda model: model.update(more={"expr_str": "__import__('os').system('true')"})),
         "a size is \"__import__('os').system('true')\"",
@@ -88,10 +130,14 @@ HOSTILE: dict[str, tuple[Callable[[dict[str, bytes]], None], str]] = {
         "is not a plain tensor",
     ),
     "a weight that is elsewhere": (
+        in_json(WEIGHTS, lambda config: next(iter(config["config"].values())).update(path_name="weight_999")),
+        "is not a plain tensor",
+    ),
+    "a weight in another folder": (
         in_json(
             WEIGHTS, lambda config: next(iter(config["config"].values())).update(path_name="../../weight")
         ),
-        "is not a plain tensor",
+        "a name is '../../weight'",
     ),
     "facts that are none": (
         lambda entries: entries.update({"extra/segkit.facts": b"{}"}),
@@ -170,6 +216,34 @@ def test_a_damaged_file_is_named(content: bytes | None, told: str, whole: Path, 
     assert caught.value.problems[0].hint == "export it again, or copy it again"
 
 
+def test_no_word_in_it_is_run(whole: Path, tmp_path: Path) -> None:
+    """Code in the place of every text of a kind is refused, or stays text."""
+    code = f"open({str(tmp_path / 'ran')!r}, 'w')"
+    with zipfile.ZipFile(whole) as archive:
+        name = next(name for name in archive.namelist() if name.endswith(MODEL))
+        plain = json.loads(archive.read(name))
+    kinds = {key for key, _ in _words(plain)} - {""}
+    assert kinds >= {"name", "target", "expr_str", "guards_code", "in_spec", "parameter_name"}
+    for kind in sorted(kinds):
+
+        def swap(value: Any, kind: str = kind, key: str = "") -> Any:
+            if isinstance(value, dict):
+                return {inner: swap(item, kind, inner) for inner, item in value.items()}
+            if isinstance(value, list):
+                return [swap(item, kind, key) for item in value]
+            return code if isinstance(value, str) and key == kind else value
+
+        content = json.dumps(swap(plain)).encode()
+        path = changed(whole, tmp_path, lambda entries, content=content: entries.update({MODEL: content}))
+        if kind in _NEVER_EVALUATED:
+            with contextlib.suppress(SegkitError):
+                open_pt2(path)(np.zeros((1, 64, 64, 3), np.uint8))
+        else:
+            with pytest.raises(SegkitError, match=r"the \.pt2 file is damaged: (it calls|a|its) "):
+                open_pt2(path)
+        assert not (tmp_path / "ran").exists(), kind
+
+
 def test_a_file_that_is_not_there_and_an_accelerator_that_is_not(whole: Path, tmp_path: Path) -> None:
     with pytest.raises(SegkitError, match="there is no such file"):
         open_pt2(tmp_path / "gone.pt2")
@@ -188,8 +262,6 @@ def test_a_program_of_somebody_else_is_told_apart(tmp_path: Path) -> None:
 
 
 def test_facts_that_are_not_the_program_s_are_told_when_it_is_asked(whole: Path, tmp_path: Path) -> None:
-    import numpy as np
-
     def more_classes(entries: dict[str, bytes]) -> None:
         facts = json.loads(entries["extra/segkit.facts"])
         facts.update(task="multilabel", classes=["a", "b"])
