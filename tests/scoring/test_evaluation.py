@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,9 @@ from segkit.run_dir import RunDir
 from segkit.scoring.chosen import Chosen
 from segkit.scoring.evaluation import Asking, Evaluation, evaluate_runs, name_of
 from segkit.scoring.images import _pooled, choose_images
-from tests.small_runs import finished
+from tests.prediction.networks import LESION, Brightness
 
-from .conftest import HALF, drawn, like
+from .conftest import drawn, like
 
 NATIVE = Asking(native=True)
 
@@ -144,12 +145,11 @@ def test_runs_of_other_classes_are_no_one_model(run: RunDir, trained: Callable[[
     )
 
 
-def test_runs_on_images_of_other_channels_are_no_one_model(run: RunDir, tmp_path: Path) -> None:
-    grey, _ = finished(tmp_path, *HALF, "data.channels=1")
+def test_models_of_images_of_other_channels_are_no_one_model() -> None:
     with pytest.raises(SegkitError) as caught:
-        scored(run, grey)
+        Predictor([Brightness(), Brightness(replace(LESION, channels=1))])
     assert str(caught.value) == (
-        "small and small look at images of other channels, so no mean can be taken of them\n"
+        "drawn and drawn look at images of other channels, so no mean can be taken of them\n"
         "  try: runs of one task on one kind of image"
     )
 

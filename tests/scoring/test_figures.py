@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from segkit.comparison.statistics import RESAMPLES, intervals
 from segkit.contracts import Task
 from segkit.dry_scores import build_metric
 from segkit.recipe import Recipe
@@ -44,6 +45,7 @@ def test_the_mean_over_images_has_the_interval_of_comparisons(small: Recipe) -> 
     metric = build_metric(small.metrics[0], BINARY)
     rows = torch.rand(100, 1, generator=torch.Generator().manual_seed(1)).double()
     found = interval_of(metric, rows)
+    assert found == intervals([rows.numpy().T], resamples=RESAMPLES)[0]
     error = float(rows.std() / 10)
     assert found.mean == pytest.approx(float(rows.mean()))
     assert found.low == pytest.approx(found.mean - 1.96 * error, abs=0.3 * error)
@@ -55,9 +57,14 @@ def test_a_score_of_all_images_together_is_computed_again_for_images_drawn_anew(
     torch.manual_seed(0)
     logits, target = torch.randn(30, 1, 8, 8), torch.randint(0, 2, (30, 8, 8))
     rows = torch.cat([metric.rows(one[None], mask[None]) for one, mask in zip(logits, target, strict=True)])
-    found = interval_of(metric, rows.double())
-    assert found.mean == metric.of(rows.double())
-    assert found.mean - 0.1 < found.low < found.mean < found.high < found.mean + 0.1
+    rows = rows.double()
+    found = interval_of(metric, rows)
+    assert found.mean == metric.of(rows)
+    draws = np.random.default_rng(7).integers(0, 30, (2000, 30))
+    low, high = np.quantile([metric.of(rows[torch.from_numpy(drawn)]) for drawn in draws], [0.025, 0.975])
+    assert (found.low, found.high) == pytest.approx((low, high), abs=0.15 * (high - low))
+    unknown = torch.full((40, rows.shape[1]), math.nan, dtype=torch.float64)
+    assert interval_of(metric, torch.cat([unknown, rows])) == found  # images without a score are not drawn
 
 
 def test_of_one_image_nobody_is_sure(small: Recipe) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,17 @@ def test_generated_images_are_known_by_their_pixels(tmp_path: Path) -> None:
     assert told(own, (own, choose_images(own, (), Chosen.test))) == []
     (sentence,) = told(own, (own, choose_images(own, (), Chosen.all)))
     assert sentence.startswith("10 of the 15 scored images were among the training images of small/001 (")
+    renamed = [
+        replace(sample, name=f"x{i}") for i, sample in enumerate(choose_images(own, (), Chosen.train).samples)
+    ]
+    (sentence,) = told(own, (own, Images("train", renamed)))
+    assert sentence.startswith("10 of the 10 scored images were among")
+
+
+def test_another_tile_of_a_file_is_another_image(own: Recipe) -> None:
+    first, *_ = choose_images(own, (), Chosen.train).samples
+    assert told(own, (own, Images("test", [replace(first, variant="another tile")]))) == []
+    assert len(told(own, (own, Images("test", [first])))) == 1
 
 
 def test_training_images_that_are_gone_are_told_of(own: Recipe, tmp_path: Path) -> None:
@@ -83,3 +95,9 @@ def test_training_images_that_are_gone_are_told_of(own: Recipe, tmp_path: Path) 
         "Whether small/001 was trained on some of these images is not known: "
         f"{tmp_path / 'own/images'}: there is no such folder."
     ]
+
+
+def test_an_image_that_is_gone_by_now_is_none_of_them(own: Recipe, tmp_path: Path) -> None:
+    found = elsewhere(tmp_path, drawn(tmp_path / "other", {"x": (40, 30), "y": (40, 30)}, seed=1))
+    (tmp_path / "other" / "images" / "x.png").unlink()
+    assert told(own, found) == []
