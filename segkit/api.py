@@ -89,6 +89,11 @@ def _network(model: Model, plugins: Sequence[Path], accelerator: str) -> Network
     if path.suffix.lower() == ".onnx":
         from segkit.onnx_network import open_onnx
 
+        if accelerator not in ("auto", "cpu"):
+            hint = "--accelerator auto, or the run that it was exported from"
+            raise SegkitError(
+                f"an .onnx file runs on the CPU, not on {accelerator}", where=str(path), hint=hint
+            )
         return open_onnx(path)
     if path.suffix.lower() == ".pt2":
         from segkit.export.pt2 import open_pt2

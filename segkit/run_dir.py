@@ -128,6 +128,9 @@ class RunDir:
             SegkitError: if it is none, or links lead out of it.
         """
         run = cls(path)
+        if path.suffix.lower() in (".onnx", ".pt2") or (path / "config.json").is_file():
+            hint = "the run that it was exported from; segkit predict and segkit.load take an export too"
+            raise SegkitError("this is an export, and no run directory", where=str(path), hint=hint)
         if not run.recipe.is_file():
             inside = sorted(file.parent for file in path.glob("*/recipe.yaml"))
             hint = f"{inside[-1]} is one" if inside else "runs/<recipe>/<number>"

@@ -192,3 +192,11 @@ def test_threads_are_those_of_the_process(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     assert open_onnx(path).session.get_session_options().intra_op_num_threads == 3
     assert open_onnx(path, threads=1).session.get_session_options().intra_op_num_threads == 1
+
+
+def test_it_runs_on_the_cpu(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.onnx", Exported(LESION))
+    assert segkit.load(path, accelerator="cpu").facts == LESION
+    with pytest.raises(SegkitError) as caught:
+        segkit.load(path, accelerator="cuda")
+    assert caught.value.problems[0].problem == "an .onnx file runs on the CPU, not on cuda"

@@ -147,3 +147,18 @@ def test_files_are_plain_json(tmp_path):
         "é": [None],
     }
     assert run.read_environment()["é"] == [None]
+
+
+@pytest.mark.parametrize("name", ["lesions.onnx", "lesions.pt2", "hub"])
+def test_an_export_is_told_apart(tmp_path, name):
+    path = tmp_path / name
+    if name == "hub":
+        path.mkdir()
+        (path / "config.json").touch()
+        (path / "recipe.yaml").touch()
+    with pytest.raises(SegkitError) as caught:
+        RunDir.open(path)
+    assert str(caught.value) == (
+        f"{path}: this is an export, and no run directory\n"
+        "  try: the run that it was exported from; segkit predict and segkit.load take an export too"
+    )

@@ -110,16 +110,19 @@ def _checked(format: Format | None, out: Path | None, hub: Path | None, input: I
             "--format, --out, --input and --output belong to a file, and --hub writes a folder",
             hint="either --hub DIR, or --format onnx",
         )
+    if hub.exists() and not hub.is_dir():
+        raise SegkitError("this is no folder", where=str(hub), hint="another name for --hub")
     return ""
 
 
 def _refuse_overwriting(places: list[Path], overwrite: bool) -> None:
     for place in places:
+        if not place.parent.is_dir():
+            is_file = place.parent.exists()
+            problem = "this is no folder" if is_file else "there is no such folder"
+            hint = "another place" if is_file else f"mkdir {place.parent}"
+            raise SegkitError(problem, where=str(place.parent), hint=hint)
         there = any(place.iterdir()) if place.is_dir() else place.exists()
         if there and not overwrite:
             hint = "--overwrite replaces what is there; or another name"
             raise SegkitError("this is there already", where=str(place), hint=hint)
-        if not place.parent.is_dir():
-            raise SegkitError(
-                "there is no such folder", where=str(place.parent), hint=f"mkdir {place.parent}"
-            )

@@ -35,7 +35,8 @@ class Accelerator(StrEnum):
 @app.command(epilog=example("predict runs/quickstart/001 photos --out masks --overlay"))
 def predict(
     model: Annotated[
-        str, typer.Argument(metavar="RUN", help="A run directory, or a file that segkit export wrote.")
+        str,
+        typer.Argument(metavar="RUN", help="A run directory, or what segkit export wrote."),
     ],
     inputs: Annotated[
         list[str],
@@ -49,9 +50,9 @@ def predict(
         bool, typer.Option("--probabilities", help="Write the probabilities too: DIR/probabilities/.")
     ] = False,
     probability_format: Annotated[
-        ProbabilityFormat,
-        typer.Option("--probability-format", help="16-bit PNG, or float32 arrays (K, H, W)."),
-    ] = ProbabilityFormat.png,
+        ProbabilityFormat | None,
+        typer.Option("--probability-format", help="16-bit PNG (default), or float32 arrays (K, H, W)."),
+    ] = None,
     tta: Annotated[
         bool,
         typer.Option("--tta", help="Ask about mirror images too, and take the mean; four times the work."),
@@ -81,19 +82,23 @@ def predict(
     from segkit.api import load
     from segkit.cli.options import open_doors
     from segkit.prediction.files import predict_files
-    from segkit.prediction.inputs import find_inputs, refuse_overwriting
+    from segkit.prediction.inputs import find_inputs, refuse_out, refuse_overwriting
     from segkit.prediction.outputs import Outputs
     from segkit.prediction.ways import Ways
     from segkit.system_errors import cannot_write
 
+    if overlap is not None and not tile:
+        raise SegkitError("--overlap is of tiles, and there are none", hint="--tile 512, say")
     ways = Ways(tta, numbers(scales), tile, overlap, batch_size)
+    refuse_out(out, inputs)
     found = find_inputs(inputs)
     open_doors(no_plugins)
     with console.RunView(quiet=quiet or json) as view:
         view.note("Loading the model")
         predictor = load(model, plugins=plugins or (), accelerator=accelerator)
         view.caution(predictor.warnings)
-        outputs = Outputs(out, predictor.facts.task, overlay, probability_format if probabilities else None)
+        kind = probability_format or (ProbabilityFormat.png if probabilities else None)
+        outputs = Outputs(out, predictor.facts.task, overlay, kind)
         refuse_overwriting(found, outputs, overwrite=overwrite)
         started = time.perf_counter()
         try:

@@ -46,6 +46,27 @@ def find_inputs(named: Sequence[str]) -> list[Input]:
     return [*inputs.values()]
 
 
+def refuse_out(out: Path, named: Sequence[str]) -> None:
+    """See to it that masks do not come to lie among the images, where the next one would take them for some.
+
+    Args:
+        out: where masks go.
+        named: files, folders and patterns with the images.
+
+    Raises:
+        SegkitError: if they would, or if the place is a file.
+    """
+    if out.exists() and not out.is_dir():
+        raise SegkitError("this is no folder", where=str(out), hint="another name for --out")
+    for one in named:
+        if Path(one).is_dir() and out.resolve().is_relative_to(Path(one).resolve()):
+            raise SegkitError(
+                f"masks would lie among the images of {one}, and be taken for images the next time",
+                where=str(out),
+                hint="--out with a folder that is not inside it",
+            )
+
+
 def refuse_overwriting(inputs: Sequence[Input], outputs: Outputs, *, overwrite: bool) -> None:
     """See to it that no file is lost: neither an image, nor what is there already, nor one mask to another.
 

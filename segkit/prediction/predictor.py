@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -97,6 +98,9 @@ class Predictor:
         Raises:
             SegkitError: as `predict` does.
         """
+        if isinstance(images, str | PathLike):
+            hint = "a list of them, such as sorted(Path(folder).iterdir())"
+            raise SegkitError("predict_many takes several images, and this is one path", hint=hint)
         ways = Ways(flips, tuple(scales), tile, overlap, batch_size)
         pictures = (picture_of(image, self.facts.channels) for image in images)
         for picture, bands in self.answers(pictures, ways):

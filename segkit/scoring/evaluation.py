@@ -159,6 +159,8 @@ def evaluate_runs(
     started = time.perf_counter()
     recipe, changed = reopen(runs[0], overrides, plugins)
     recipe, moved = on_this_machine(recipe, overrides)
+    if overrides:
+        _refuse_other_classes(runs[0], recipe, plugins)
     images = choose_images(recipe, overrides, asking.images)
     metrics: dict[str, Metric]
     if len(runs) > 1 or asking.native or asking.ways != AS_TRAINED:
@@ -188,6 +190,21 @@ def evaluate_runs(
         seconds=time.perf_counter() - started,
         subject=subject,
     )
+
+
+def _refuse_other_classes(run: RunDir, recipe: Recipe, plugins: Sequence[Path]) -> None:
+    """A model knows the classes that it has learnt, whatever they are called now.
+
+    Raises:
+        SegkitError: if the changed recipe has others.
+    """
+    learnt, asked = reopen(run, (), plugins)[0].data.goal, recipe.data.goal
+    if (learnt.kind, learnt.classes) != (asked.kind, asked.classes):
+        raise SegkitError(
+            f"{name_of(run)} has learnt {learnt.kind} {', '.join(learnt.classes)}, "
+            f"and --set asks for {asked.kind} {', '.join(asked.classes)}",
+            hint="leave data.classes and data.task as they are",
+        )
 
 
 def name_of(run: RunDir) -> str:

@@ -60,6 +60,11 @@ def test_a_folder_for_the_hub_as_json(segkit: Any, run: Path) -> None:
         (["--format", "pt2", "--out", "beside.pt2"], "beside.md: this is there already\n"),
         (["--format", "pt2", "--out", "no/a.pt2"], "no: there is no such folder\n  try: mkdir no\n"),
         (
+            ["--format", "pt2", "--out", "there.pt2/a.pt2"],
+            "there.pt2: this is no folder\n  try: another place\n",
+        ),
+        (["--hub", "there.pt2"], "there.pt2: this is no folder\n  try: another name for --hub\n"),
+        (
             ["--hub", "lesions", "--format", "onnx"],
             "--format, --out, --input and --output belong to a file, and --hub writes a folder\n"
             "  try: either --hub DIR, or --format onnx\n",

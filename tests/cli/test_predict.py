@@ -62,8 +62,7 @@ def test_json_is_one_document(segkit: Any, run: Path, photos: Path) -> None:
 
 def test_a_photograph_in_tiles_and_mirrored(segkit: Any, run: Path, photos: Path) -> None:
     words = ["predict", str(run), "photos/0.jpg", "--out", "masks", "--quiet"]
-    said = segkit(*words, "--tile", "64", "--tta", "--scales", "1,0.5", "--probabilities",
-                  "--probability-format", "npy")  # fmt: skip
+    said = segkit(*words, "--tile", "64", "--tta", "--scales", "1,0.5", "--probability-format", "npy")
     assert (said.code, said.out, said.err) == (0, "", "")
     assert np.load("masks/probabilities/0.npy").shape == (1, 80, 100)
 
@@ -72,6 +71,13 @@ def test_a_photograph_in_tiles_and_mirrored(segkit: Any, run: Path, photos: Path
     ("words", "told"),
     [
         (["--tile", "60"], "tiles of 60 pixels do not fit this model\n  try: 64 does: multiples of 32\n"),
+        (["--overlap", "8"], "--overlap is of tiles, and there are none\n  try: --tile 512, say\n"),
+        (
+            ["--out", "photos/masks"],
+            "masks would lie among the images of photos, and be taken for images the next time\n"
+            "  try: --out with a folder that is not inside it\n",
+        ),
+        (["--out", "photos/0.jpg"], "photos/0.jpg: this is no folder\n  try: another name for --out\n"),
         (["--scales", "a"], "--scales wants numbers, and found 'a'\n  try: --scales 0.75,1,1.25\n"),
     ],
 )
@@ -96,8 +102,9 @@ def test_masks_that_are_there_stay(segkit: Any, run: Path, photos: Path) -> None
 
 
 def test_a_folder_that_cannot_be_written_to_is_told(segkit: Any, run: Path, photos: Path) -> None:
-    Path("masks").write_text("a file")
-    said = segkit("predict", str(run), "photos", "--out", "masks", "--quiet")
+    Path("masks").mkdir()
+    Path("masks/overlays").write_text("a file")
+    said = segkit("predict", str(run), "photos", "--out", "masks", "--overlay", "--quiet")
     assert said.code == 1
     assert "this cannot be written" in said.err
     assert "masks" in said.err

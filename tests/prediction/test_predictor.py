@@ -224,3 +224,8 @@ def test_an_overlay_tints_the_mask_and_nothing_else():
 def test_an_overlay_of_a_very_large_image_is_smaller(monkeypatch):
     monkeypatch.setattr("segkit.prediction.overlays.LARGEST", 100)
     assert Predictor([Brightness()]).predict(noise(150, 300)).overlay().size == (100, 50)
+
+
+def test_one_path_is_not_several_images():
+    with pytest.raises(SegkitError, match="predict_many takes several images, and this is one path"):
+        [*Predictor([Brightness()]).predict_many("photos")]

@@ -397,3 +397,12 @@ def test_as_plain_data(run: RunDir, second: RunDir) -> None:
     low, high = plain["intervals"]["iou"]
     assert low <= plain["metrics"]["iou"] <= high
     assert [one["image"] for one in plain["worst"]] == [found.names[i] for i in found.worst(8)]
+
+
+def test_classes_are_those_that_it_has_learnt(run: RunDir) -> None:
+    with pytest.raises(SegkitError) as caught:
+        scored(run, overrides=("data.classes=[hair]",))
+    assert str(caught.value) == (
+        "small/001 has learnt binary foreground, and --set asks for binary hair\n"
+        "  try: leave data.classes and data.task as they are"
+    )
