@@ -26,7 +26,7 @@ class Said(NamedTuple):
 
 
 @contextlib.contextmanager
-def plugins_as_before() -> Iterator[None]:
+def as_before() -> Iterator[None]:
     """What is registered or loaded within is gone after it."""
     load_builtins()
     registries = {kind: dict(registry._entries) for kind, registry in REGISTRIES.items()}
@@ -48,7 +48,7 @@ def segkit(words: list[str], folder: Path, home: str) -> Said:
         home: where the user's data and weights are.
     """
     out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, plugins_as_before(), warnings.catch_warnings():
+    with pytest.MonkeyPatch.context() as patch, as_before(), warnings.catch_warnings():
         warnings.simplefilter("default")  # as a user has it: pytest makes errors of them
         patch.chdir(folder)
         patch.setenv("SEGKIT_HOME", home)

@@ -18,7 +18,7 @@ if "SEGKIT_CACHE" not in os.environ or "PYTEST_XDIST_WORKER" not in os.environ:
     os.environ["SEGKIT_CACHE"] = tempfile.mkdtemp(prefix="segkit-cache-")
     atexit.register(shutil.rmtree, os.environ["SEGKIT_CACHE"], ignore_errors=True)
 
-from tests.commands import plugins_as_before
+from tests.commands import as_before
 
 FIRST = ("test_tutorials.py", "test_guide.py", "test_study.py", "test_readme.py")
 
@@ -29,6 +29,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def as_before() -> Iterator[None]:
-    with plugins_as_before():
+def plugins_as_before() -> Iterator[None]:
+    with as_before():
         yield
