@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import torch
 
-from segkit.data.pairing import check_extent
 from segkit.data.prepare import decode, layout_of, refuse
 from segkit.errors import DataError, Problem
 from segkit.evaluate import Scores, scores_of
@@ -161,11 +160,8 @@ class Asked:
 
 
 def _whole_mask(sample: Sample) -> Pixels:
-    """A mask as it is in its file."""
-    image, mask = sample.read()
-    files = [str(file) for file in sample.files] or [sample.name]
-    check_extent(image.shape, mask.shape, files[0], files[-1])
-    return mask.astype(np.uint8, copy=False)
+    """A mask as it is in its file; that it has its image's size, `decode` has seen."""
+    return sample.read()[1].astype(np.uint8, copy=False)
 
 
 def _problems(seen: Future[Look]) -> Sequence[Problem]:

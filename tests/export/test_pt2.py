@@ -88,6 +88,18 @@ HOSTILE: dict[str, tuple[Callable[[dict[str, bytes]], None], str]] = {
         in_json(MODEL, lambda model: first_node(model).update(target="os.system")),
         "it calls 'os.system', which is no operator of ATen",
     ),
+    "more than a tensor": (
+        in_json(MODEL, lambda model: model["graph_module"].update(treespec_namedtuple_fields={"a": "b"})),
+        "it takes or gives more than a tensor",
+    ),
+    "an example that is none": (
+        lambda entries: entries.update({"data/sample_inputs/model.pt": b"words"}),
+        "its example is no plain tensor: ",
+    ),
+    "a weight that is cut short": (
+        lambda entries: entries.update({"data/weights/weight_0": b"short"}),
+        f"torch {torch.__version__} cannot read this .pt2 file: ",
+    ),
     "a file that is read": (
         in_json(MODEL, lambda model: first_node(model).update(target="torch.ops.aten.from_file.default")),
         "it calls 'torch.ops.aten.from_file.default', which is no operator of ATen",
