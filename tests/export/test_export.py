@@ -281,8 +281,8 @@ def test_other_images_are_told_of(run_of: Run, tmp_path: Path) -> None:
 def test_a_score_that_this_machine_does_not_repeat_is_told() -> None:
     found = verify.Verified("test", 4, 1, 0, 0, "iou", {"iou": 0.7}, {"iou": 0.7}, {"iou": 0.71}, True, ())
     assert verify.reported_otherwise(found) == (
-        "The run reports iou 0.7100, and its model scores 0.7000 on this machine in float32: it was trained in "
-        "another precision, on another device, or with other versions."
+        "The run reports iou 0.7100, and its model scores 0.7000 on this machine in float32: "
+        "it was trained in another precision, on another device, or with other versions."
     )
     assert verify.reported_otherwise(replace(found, reported={"iou": 0.70001})) == ""
     assert verify.reported_otherwise(replace(found, same_images=False)) == ""
