@@ -7,13 +7,13 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segkit.errors import SegkitError
-from segkit.prediction.predictor import Predictor
-from segkit.run_dir import RunDir
+from segkit.core.errors import SegkitError
+from segkit.inference.predictor import Predictor
+from segkit.runs.run_dir import RunDir
 
 if TYPE_CHECKING:
-    from segkit.events import Event
-    from segkit.prediction.network import Network
+    from segkit.core.events import Event
+    from segkit.inference.network import Network
     from segkit.recipe import Recipe
 
 Model = PathLike[str] | str
@@ -64,10 +64,10 @@ def run(
     Raises:
         SegkitError: if recipe, data or training are at fault.
     """
-    from segkit.events import RunEnded
-    from segkit.plugins import load_builtins
+    from segkit.core.events import RunEnded
+    from segkit.core.plugins import load_builtins
+    from segkit.experiments.run import run as events_of
     from segkit.recipe import load_recipe
-    from segkit.running import run as events_of
 
     load_builtins()
     if isinstance(recipe, Path | str):
@@ -87,7 +87,7 @@ def _network(model: Model, plugins: Sequence[Path], accelerator: str) -> Network
     """One model, by what it is; torch is imported only where it is needed."""
     path = Path(model)
     if path.suffix.lower() == ".onnx":
-        from segkit.onnx_network import open_onnx
+        from segkit.inference.onnx import open_onnx
 
         if accelerator not in ("auto", "cpu"):
             hint = "--accelerator auto, or the run that it was exported from"
@@ -96,16 +96,16 @@ def _network(model: Model, plugins: Sequence[Path], accelerator: str) -> Network
             )
         return open_onnx(path)
     if path.suffix.lower() == ".pt2":
-        from segkit.export.pt2 import open_pt2
+        from segkit.inference.export.pt2 import open_pt2
 
         return open_pt2(path, accelerator)
-    from segkit.plugins import load_builtins
+    from segkit.core.plugins import load_builtins
 
     load_builtins()
     if (path / "config.json").is_file():
-        from segkit.export.hub import open_hub
+        from segkit.inference.export.hub import open_hub
 
         return open_hub(path, plugins, accelerator=accelerator)
-    from segkit.run_network import open_network
+    from segkit.inference.torch_network import open_network
 
     return open_network(RunDir.open(path), plugins, accelerator=accelerator)

@@ -13,8 +13,10 @@ from typing import NamedTuple
 import pytest
 
 from segkit import cli
-from segkit.plugins import installed, load, load_builtins
-from segkit.registry import REGISTRIES
+from segkit.core.plugins import entry_points as installed
+from segkit.core.plugins import load_builtins
+from segkit.core.plugins import loading as load
+from segkit.core.registry import REGISTRIES
 
 
 class Said(NamedTuple):

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from PIL import Image
 
-from segkit.run_dir import RunDir
+from segkit.runs.run_dir import RunDir
 
 ESCAPES = "\x1b]0;owned\x07\x1b[2J\u202egpj.exe"
 SCRIPT = '"\'></title></script><script>hacked=1</script><img src=x onerror="hacked=1"><svg onload=hacked=1>'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from segkit.errors import PartError
+from segkit.core.errors import PartError
 
 LOSS = '''\
 from segkit import LOSSES

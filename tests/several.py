@@ -13,8 +13,9 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segkit.child import in_children
-from segkit.parallel import Share, gather_batch, whole_batch
+from segkit.training.distributed.global_batch import whole_batch
+from segkit.training.distributed.sharding import Share, gather_batch
+from segkit.utils.subprocesses import in_children
 
 IMAGES = 5
 

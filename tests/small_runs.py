@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from segkit.events import Event
+from segkit.core.events import Event
+from segkit.experiments.run import run
 from segkit.recipe import Recipe, load_recipe
-from segkit.run_dir import RunDir
-from segkit.running import run
+from segkit.runs.run_dir import RunDir
 
 RECIPE = """
 name: small

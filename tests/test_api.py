@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import segkit
-from segkit.events import EpochEnded, RunEnded
+from segkit.core.events import EpochEnded, RunEnded
 from tests.small_runs import RECIPE, finished, recipe
 
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segkit import Pyramid
-from segkit.errors import ShapeError
+from segkit.core.errors import ShapeError
 
 
 class BiFpn(nn.Module):

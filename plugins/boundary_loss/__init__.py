@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from segkit import LOSSES, Task
 
 if TYPE_CHECKING:
-    from segkit.contracts import Loss
+    from segkit.core.types import Loss
 
 
 @LOSSES.register("boundary_loss")

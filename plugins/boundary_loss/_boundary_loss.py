@@ -12,10 +12,10 @@ from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from segkit import Task
-from segkit.losses._given import Given, as_loss, weighted_mean
+from segkit.parts.losses._inputs import Given, as_loss, weighted_mean
 
 if TYPE_CHECKING:
-    from segkit.contracts import Loss
+    from segkit.core.types import Loss
 
 Mask = npt.NDArray[np.bool_]
 Distances = npt.NDArray[np.float64]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segkit import Pyramid
-from segkit.errors import PartError
+from segkit.core.errors import PartError
 
 
 class SeparableUnet(nn.Module):

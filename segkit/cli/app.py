@@ -10,9 +10,9 @@ from typing import Annotated, TextIO
 
 import typer
 
-from segkit.errors import Interrupted, SegkitError, line_at_fault
-from segkit.processes import is_told_elsewhere
-from segkit.system_errors import in_words
+from segkit.core.errors import Interrupted, SegkitError, line_at_fault
+from segkit.training.distributed.rank import is_told_elsewhere
+from segkit.utils.os_errors import in_words
 
 app = typer.Typer(
     name="segkit",
@@ -27,8 +27,8 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from segkit import __version__
-        from segkit.console import say
+        from segkit.cli.console import say
+        from segkit.version import __version__
 
         say(f"segkit {__version__}")
         raise typer.Exit
@@ -77,14 +77,14 @@ def _nowhere() -> TextIO:
 
 
 def _tell(error: Exception) -> None:
-    from segkit.console import error_panel
+    from segkit.cli.console import error_panel
 
     error_panel(error if isinstance(error, SegkitError) else _unforeseen(error))
 
 
 def _unforeseen(error: Exception) -> SegkitError:
     """What nobody has found words for yet; where it came through a plugin, that plugin's line is named."""
-    from segkit.plugins import loaded_plugins
+    from segkit.core.plugins import loaded_plugins
 
     if told := in_words(error):
         return told

@@ -21,10 +21,10 @@ from segkit.cli.options import (
     SetOption,
     open_doors,
 )
-from segkit.errors import SegkitError
+from segkit.core.errors import SegkitError
 
 if TYPE_CHECKING:
-    from segkit.comparison.result import Comparison
+    from segkit.analysis.comparison.result import Comparison
 
 LONGEST_NAME = 80  # of a folder
 VARY_EXAMPLE = "compare recipes/isic_finetune.yaml --vary model.decoder=transposed_conv,unet,fpn"
@@ -70,13 +70,13 @@ def compare(
 
     Finished runs are taken as they are; of recipes, whatever is missing is trained first.
     """
-    from segkit import console
-    from segkit.comparison.write import folder_for, make_folder, write_comparison
-    from segkit.events import Compared
-    from segkit.plan import make_plan
-    from segkit.plugins import load_plugin, loaded_plugins
-    from segkit.stopping import heard
-    from segkit.study import study
+    from segkit.analysis.comparison.write import folder_for, make_folder, write_comparison
+    from segkit.cli import console
+    from segkit.core.plugins import load_plugin, loaded_plugins
+    from segkit.experiments.plan import make_plan
+    from segkit.experiments.study import study
+    from segkit.experiments.study_events import Compared
+    from segkit.utils.signals import heard
 
     quiet = quiet or json
     open_doors(no_plugins)

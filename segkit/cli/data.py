@@ -18,10 +18,10 @@ from segkit.cli.options import (
     load,
     problems_as_json,
 )
-from segkit.errors import SegkitError
+from segkit.core.errors import SegkitError
 
 if TYPE_CHECKING:
-    from segkit.doctor import Examination
+    from segkit.analysis.dataset import Examination
 
 data_app = typer.Typer(
     help="Data sets: draw or fetch one; look for faults; the cache of their images.",
@@ -38,9 +38,9 @@ def fetch(
     quiet: QuietOption = False,
 ) -> None:
     """Download, verify and unpack a data set; goes on where it was interrupted."""
-    from segkit import console
-    from segkit.data.fetch import fetch_isic2016
-    from segkit.home import home
+    from segkit.cli import console
+    from segkit.core.paths import home
+    from segkit.data.download.isic2016 import fetch_isic2016
 
     if name != "isic2016":
         raise SegkitError(f"no data set is called {name!r}", hint="segkit data fetch isic2016")
@@ -57,8 +57,8 @@ def write_example(
     quiet: QuietOption = False,
 ) -> None:
     """Draw photographs with outlines, and write a recipe for them: something to follow the guide with."""
-    from segkit import console
-    from segkit import example as examples
+    from segkit.cli import console
+    from segkit.data import example as examples
 
     with console.RunView(quiet=quiet) as view:
         written = examples.write_example(folder, view.progress)
@@ -87,7 +87,7 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Tell the faults of a data set: of files, pairs, masks, labels, and what is there twice."""
-    from segkit import console
+    from segkit.cli import console
 
     try:
         found = _examined(target, overrides, plugins, no_plugins, sheet, quiet or as_json)
@@ -115,7 +115,8 @@ def _examined(
     sheet: Path | None,
     quiet: bool,
 ) -> Examination:
-    from segkit import console, doctor
+    from segkit.analysis import dataset as doctor
+    from segkit.cli import console
 
     if not target.exists():
         hint = "segkit data check takes a recipe, a folder of images and masks, or a CSV file"
@@ -148,9 +149,9 @@ def cache(
     as_json: JsonOption = False,
 ) -> None:
     """Show the decoded images that are kept for later runs, or remove them."""
-    from segkit import console
-    from segkit.data.cache_upkeep import cached_images, clear_cache
-    from segkit.home import cache_folder
+    from segkit.cli import console
+    from segkit.core.paths import cache_folder
+    from segkit.data.cache.maintenance import cached_images, clear_cache
 
     if unused_days is not None and not clear:
         raise SegkitError(

@@ -18,7 +18,7 @@ from segkit.cli.options import (
     numbers,
     open_doors,
 )
-from segkit.scoring.chosen import Chosen
+from segkit.inference.evaluation.split_choice import Chosen
 
 
 @app.command(epilog=example("evaluate runs/quickstart/001 --native --out scores"))
@@ -48,10 +48,10 @@ def evaluate(
     json: JsonOption = False,
 ) -> None:
     """Score the best weights of runs again: on their own images, or with --set data.source=... on others."""
-    from segkit import console
-    from segkit.prediction.ways import Ways
-    from segkit.run_dir import RunDir
-    from segkit.scoring.folder import refuse_folder
+    from segkit.cli import console
+    from segkit.inference.evaluation.output_folder import refuse_folder
+    from segkit.inference.options import Ways
+    from segkit.runs.run_dir import RunDir
 
     directories = [RunDir.open(run) for run in runs]
     ways = Ways(tta, numbers(scales))
@@ -61,8 +61,8 @@ def evaluate(
     page = None
     with console.RunView(quiet=quiet or json) as view:
         view.note("Loading torch and friends")
-        from segkit.scoring.evaluation import Asking, evaluate_runs
-        from segkit.scoring.write import write_evaluation
+        from segkit.inference.evaluation.evaluation import Asking, evaluate_runs
+        from segkit.inference.evaluation.write import write_evaluation
 
         asking = Asking(native, ways, split)
         evaluation = evaluate_runs(directories, asking, overrides or (), plugins or (), view.progress)

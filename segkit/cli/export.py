@@ -11,7 +11,7 @@ import typer
 
 from segkit.cli.app import app, example
 from segkit.cli.options import JsonOption, NoPluginsOption, PluginsOption, QuietOption, SetOption
-from segkit.errors import SegkitError
+from segkit.core.errors import SegkitError
 
 
 class Format(StrEnum):
@@ -61,10 +61,10 @@ def export(
     json: JsonOption = False,
 ) -> None:
     """Write a run's model for other programs, and compare it with the run's own on every scored image."""
-    from segkit import console
+    from segkit.cli import console
     from segkit.cli.options import open_doors
-    from segkit.run_dir import RunDir
-    from segkit.system_errors import cannot_write
+    from segkit.runs.run_dir import RunDir
+    from segkit.utils.os_errors import cannot_write
 
     kind: Any = _checked(format, out, hub, input, output)
     directory = RunDir.open(run)
@@ -75,8 +75,8 @@ def export(
     open_doors(no_plugins)
     with console.RunView(quiet=quiet or json) as view:
         view.note("Loading torch and friends")
-        from segkit.export.export import export_run
-        from segkit.export.hub import export_to_hub
+        from segkit.inference.export.export import export_run
+        from segkit.inference.export.hub import export_to_hub
 
         write = (
             export_to_hub if hub else partial(export_run, format=kind, input=input.value, output=output.value)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from segkit.errors import Problem, SegkitError
+from segkit.core.errors import Problem, SegkitError
 
 if TYPE_CHECKING:
     from segkit.recipe import Recipe
@@ -51,8 +51,8 @@ def load(
     quiet: bool = False,
 ) -> Recipe:
     """Read a recipe with the plugins of all doors, and say which those are."""
-    from segkit.console import say_plugins
-    from segkit.plugins import loaded_plugins
+    from segkit.cli.console import say_plugins
+    from segkit.core.plugins import loaded_plugins
     from segkit.recipe import load_recipe
 
     open_doors(no_plugins)
@@ -64,8 +64,8 @@ def load(
 
 def load_parts(plugins: list[Path] | None, no_plugins: bool, *, quiet: bool = False) -> None:
     """Load every part there is, through all doors, and say where from and what could not be loaded."""
-    from segkit.console import say_plugins, warn
-    from segkit.plugins import broken_plugins, load_installed, load_plugin, loaded_plugins
+    from segkit.cli.console import say_plugins, warn
+    from segkit.core.plugins import broken_plugins, load_installed, load_plugin, loaded_plugins
 
     open_doors(no_plugins)
     for plugin in plugins or ():
@@ -79,7 +79,7 @@ def load_parts(plugins: list[Path] | None, no_plugins: bool, *, quiet: bool = Fa
 
 def open_doors(no_plugins: bool) -> None:
     """Load built-in parts and, unless told otherwise, the plugins of the working directory."""
-    from segkit.plugins import leave_installed_out, load_builtins, load_plugins_here
+    from segkit.core.plugins import leave_installed_out, load_builtins, load_plugins_here
 
     load_builtins()
     if no_plugins:

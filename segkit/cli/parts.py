@@ -18,10 +18,10 @@ from segkit.cli.options import (
     load_parts,
     open_doors,
 )
-from segkit.errors import SegkitError
+from segkit.core.errors import SegkitError
 
 if TYPE_CHECKING:
-    from segkit.registry import Entry
+    from segkit.core.registry import Entry
     from segkit.testing import Outcome
 
 KindArgument = Annotated[str, typer.Argument(help="encoder, decoder, loss, metric, source, ...")]
@@ -37,8 +37,8 @@ def list_parts(
     json: JsonOption = False,
 ) -> None:
     """List the parts that recipes can name."""
-    from segkit import console
-    from segkit.registry import REGISTRIES, registry_of
+    from segkit.cli import console
+    from segkit.core.registry import REGISTRIES, registry_of
 
     chosen = [registry_of(kind)] if kind else list(REGISTRIES.values())
     load_parts(plugins, no_plugins, quiet=json)
@@ -58,8 +58,8 @@ def show(
     json: JsonOption = False,
 ) -> None:
     """Explain a part: its options with type, default and meaning, and where it is defined."""
-    from segkit import console
-    from segkit.registry import registry_of
+    from segkit.cli import console
+    from segkit.core.registry import registry_of
 
     registry = registry_of(kind)
     load_parts(plugins, no_plugins, quiet=json)
@@ -79,7 +79,7 @@ def show(
 @app.command(epilog=example("schema > recipe.schema.json"))
 def schema(plugins: PluginsOption = None, no_plugins: NoPluginsOption = False) -> None:
     """Print the JSON Schema of a recipe, for editors."""
-    from segkit import console
+    from segkit.cli import console
     from segkit.recipe.json_schema import recipe_schema
 
     load_parts(plugins, no_plugins)
@@ -94,8 +94,8 @@ def new(
     quiet: QuietOption = False,
 ) -> None:
     """Write a plugin that runs as it is, to edit: the part, a recipe, a test, a README."""
-    from segkit import console
-    from segkit.scaffold import new_plugin
+    from segkit.cli import console
+    from segkit.cli.scaffold import new_plugin
 
     open_doors(no_plugins=False)
     written = new_plugin(kind, name, into)
@@ -112,7 +112,7 @@ def check_plugin(
     json: JsonOption = False,
 ) -> None:
     """Check each part of a plugin against the contract that built-in parts keep too."""
-    from segkit import console
+    from segkit.cli import console
 
     load_parts(plugins, no_plugins, quiet=quiet or json)
     with console.RunView(quiet=quiet or json) as view:
@@ -135,7 +135,7 @@ def check_plugin(
 
 
 def _entry_as_json(entry: Entry) -> dict[str, Any]:
-    from segkit.recipe.words import in_words
+    from segkit.recipe.type_names import in_words
 
     return {
         "kind": entry.kind,

@@ -19,8 +19,8 @@ from segkit.cli.options import (
     numbers,
     problems_as_json,
 )
-from segkit.errors import SegkitError
-from segkit.prediction.ways import ProbabilityFormat
+from segkit.core.errors import SegkitError
+from segkit.inference.options import ProbabilityFormat
 
 
 class Accelerator(StrEnum):
@@ -78,14 +78,14 @@ def predict(
     json: JsonOption = False,
 ) -> None:
     """Write the masks of images, each at its image's own size, without loss."""
-    from segkit import console
     from segkit.api import load
+    from segkit.cli import console
     from segkit.cli.options import open_doors
-    from segkit.prediction.files import predict_files
-    from segkit.prediction.inputs import find_inputs, refuse_out, refuse_overwriting
-    from segkit.prediction.outputs import Outputs
-    from segkit.prediction.ways import Ways
-    from segkit.system_errors import cannot_write
+    from segkit.inference.inputs import find_inputs, refuse_out, refuse_overwriting
+    from segkit.inference.options import Ways
+    from segkit.inference.outputs import Outputs
+    from segkit.inference.predict_files import predict_files
+    from segkit.utils.os_errors import cannot_write
 
     if overlap is not None and not tile:
         raise SegkitError("--overlap is of tiles, and there are none", hint="--tile 512, say")

@@ -23,7 +23,7 @@ from segkit.cli.options import (
     open_doors,
     problems_as_json,
 )
-from segkit.errors import SegkitError
+from segkit.core.errors import SegkitError
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")]
 
@@ -40,10 +40,10 @@ def run(
     quiet: QuietOption = False,
 ) -> None:
     """Train what a recipe describes, score it, and write a report."""
-    from segkit.console import RunView
-    from segkit.processes import is_silent
-    from segkit.stopping import heard
-    from segkit.trackers import tracking
+    from segkit.cli.console import RunView
+    from segkit.runs.trackers import tracking
+    from segkit.training.distributed.rank import is_silent
+    from segkit.utils.signals import heard
 
     quiet = quiet or is_silent()
     loaded = load(recipe, overrides, plugins, no_plugins, demo=demo, quiet=quiet)
@@ -51,7 +51,7 @@ def run(
     names = () if is_silent() else track or ()
     with view, heard(view.stopping) as stop, tracking(names, view.say, view.warn) as hear:
         view.note("Loading torch and friends")
-        from segkit.running import run as run_recipe
+        from segkit.experiments.run import run as run_recipe
 
         for event in run_recipe(loaded, runs, view.progress, stop):
             view.show(event)
@@ -67,12 +67,12 @@ def resume(
     quiet: QuietOption = False,
 ) -> None:
     """Go on with a run that was interrupted or killed, as if nothing had happened."""
-    from segkit.console import RunView, say
-    from segkit.events import RunEnded
-    from segkit.processes import is_silent
-    from segkit.run_dir import RunDir
-    from segkit.stopping import heard
-    from segkit.trackers import tracking
+    from segkit.cli.console import RunView, say
+    from segkit.core.events import RunEnded
+    from segkit.runs.run_dir import RunDir
+    from segkit.runs.trackers import tracking
+    from segkit.training.distributed.rank import is_silent
+    from segkit.utils.signals import heard
 
     quiet = quiet or is_silent()
     names = () if is_silent() else track or ()
@@ -91,7 +91,7 @@ def resume(
     open_doors(no_plugins)
     with view, heard(view.stopping) as stop, tracking(names, view.say, view.warn) as hear:
         view.note("Loading torch and friends")
-        from segkit.resume import resume as go_on
+        from segkit.experiments.resume import resume as go_on
 
         for event in go_on(run, plugins or (), view.progress, stop):
             view.show(event)
@@ -109,14 +109,14 @@ def check(
     json: JsonOption = False,
 ) -> None:
     """Tell everything that can be known without training: schema, parts, files, weights, shapes, sizes."""
-    from segkit import console
+    from segkit.cli import console
 
     quiet = quiet or json
     try:
         loaded = load(recipe, overrides, plugins, no_plugins, demo=demo, quiet=quiet)
         with console.RunView(quiet=quiet) as view:
             view.note("Loading torch and friends")
-            from segkit.check import check as check_recipe
+            from segkit.experiments.check import check as check_recipe
 
             report = check_recipe(loaded, view.progress)
     except SegkitError as error:
@@ -133,9 +133,9 @@ def check(
 @app.command(epilog=example("report runs/quickstart/001"))
 def report(run: RunArgument, quiet: QuietOption = False) -> None:
     """Write the report of a run again."""
-    from segkit import console
-    from segkit.report import write_report
-    from segkit.run_dir import RunDir
+    from segkit.analysis.report import write_report
+    from segkit.cli import console
+    from segkit.runs.run_dir import RunDir
 
     directory = RunDir.open(run)
     with directory.written():
@@ -163,14 +163,14 @@ def bench(
     json: JsonOption = False,
 ) -> None:
     """Measure how fast a recipe trains here: its data alone, its model alone, and both together."""
-    from segkit import console
+    from segkit.cli import console
 
     quiet = quiet or json
     loaded = load(recipe, overrides, plugins, no_plugins, demo=demo, quiet=quiet)
     with console.RunView(quiet=quiet) as view:
         view.note("Loading torch and friends")
         started = time.perf_counter()
-        from segkit.bench.bench import bench as bench_recipe
+        from segkit.experiments.benchmark.throughput import bench as bench_recipe
 
         imported = time.perf_counter() - started
         measured = bench_recipe(loaded, steps=steps, progress=view.progress)

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from segkit.contracts import Pixels, Transform
-from segkit.data import feed
-from segkit.data.rows import Stack
-from segkit.errors import SegkitError
+from segkit.core.errors import SegkitError
+from segkit.core.types import Pixels, Transform
+from segkit.data import prefetch_workers as feed
+from segkit.data.cache.array_view import Stack
 
 _ORDER, _AUGMENTATION = 0, 1  # first word of a random state, so that no two purposes share one
 # Where training and augmentation take turns on the CPU, each finds its code and tables gone from the caches.

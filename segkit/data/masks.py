@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from segkit.contracts import Pixels, Task
-from segkit.data.files import LOSSY, Extent, opened, upright
+from segkit.core.errors import DataError
+from segkit.core.types import Pixels, Task
+from segkit.data.images import LOSSY, Extent, opened, upright
 from segkit.data.resize import resize_mask
-from segkit.errors import DataError
 
 Colours = Mapping[tuple[int, int, int], int]
 _Values = npt.NDArray[np.integer]

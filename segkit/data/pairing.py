@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from segkit.contracts import Pixels, Sample, Task
-from segkit.data.files import ENDINGS, Extent, read_image, read_image_at
+from segkit.core.errors import DataError, Problem
+from segkit.core.registry import near
+from segkit.core.types import Pixels, Sample, Task
+from segkit.data.images import ENDINGS, Extent, read_image, read_image_at
 from segkit.data.masks import Colours, read_mask, read_mask_at
-from segkit.errors import DataError, Problem
-from segkit.registry import near
 
 Read = TypeVar("Read")
 

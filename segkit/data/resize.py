@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from segkit.contracts import Pixels
+from segkit.core.types import Pixels
 
 Box = tuple[float, float, float, float]
 

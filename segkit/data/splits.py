@@ -9,11 +9,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from segkit.contracts import Sample
-from segkit.data.tables import read_table
-from segkit.errors import DataError, Problem
-from segkit.home import resolved
-from segkit.registry import Settings, near
+from segkit.core.errors import DataError, Problem
+from segkit.core.paths import resolved
+from segkit.core.registry import Settings, near
+from segkit.core.types import Sample
+from segkit.data.csv_table import read_table
 
 NAMES = ("train", "val", "test")
 Share = Annotated[float, Field(ge=0, lt=1)]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from segkit.errors import PartError, Problem, RecipeError, WeightsError
-from segkit.recipe.merge import put
+from segkit.core.errors import PartError, Problem, RecipeError, WeightsError
+from segkit.core.registry import ENCODERS, SOURCES
+from segkit.recipe.overrides import put
 from segkit.recipe.yaml_tree import Node, Place
-from segkit.registry import ENCODERS, SOURCES
 
 if TYPE_CHECKING:
     from segkit.recipe.schema import Recipe
@@ -56,7 +56,7 @@ def fit_to_demo(tree: Node, recipe: Recipe) -> Node:
 def _is_here(encoder: str, weights: str) -> bool:
     if encoder in {entry.name for entry in ENCODERS.own()}:
         return True  # a plugin's weights are its own affair
-    from segkit.encoders.weights import find_weights
+    from segkit.parts.encoders.pretrained import find_weights
 
     try:
         return find_weights(encoder, weights) is not None

@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
+from segkit.core.registry import REGISTRIES, Entry, Option, Registry
 from segkit.recipe.schema import PARTS, Part, Recipe
-from segkit.recipe.words import schema_of
-from segkit.registry import REGISTRIES, Entry, Option, Registry
+from segkit.recipe.type_names import schema_of
 
 Schema = dict[str, Any]
 

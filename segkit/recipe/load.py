@@ -10,9 +10,9 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
 
-from segkit.errors import PartError, Problem, RecipeError
-from segkit.home import resolve
-from segkit.plugins import (
+from segkit.core.errors import PartError, Problem, RecipeError
+from segkit.core.paths import resolve
+from segkit.core.plugins import (
     Plugin,
     broken_plugins,
     find,
@@ -21,13 +21,13 @@ from segkit.plugins import (
     loaded_plugins,
     silent_plugins,
 )
+from segkit.core.registry import REGISTRIES, Entry, Settings
 from segkit.recipe.demo import as_demo, fit_to_demo
-from segkit.recipe.merge import override_tree, read_tree
-from segkit.recipe.problems import Validated, dotted
+from segkit.recipe.overrides import override_tree, read_tree
 from segkit.recipe.schema import Part, Recipe, part_at
-from segkit.recipe.words import either, in_words, schema_of
+from segkit.recipe.type_names import either, in_words, schema_of
+from segkit.recipe.validation_errors import Validated, dotted
 from segkit.recipe.yaml_tree import Node, write_yaml
-from segkit.registry import REGISTRIES, Entry, Settings
 
 Loc = tuple[str | int, ...]
 

@@ -1,6 +1,6 @@
 """The schema of a recipe: which keys there are, what they may hold, what they mean.
 
-Options of parts are not here: they live in the parts' own signatures (see `segkit.registry`).
+Options of parts are not here: they live in the parts' own signatures (see `segkit.core.registry`).
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
-from segkit.contracts import Task, TaskKind
+from segkit.core.paths import RecipePath
+from segkit.core.registry import Settings
+from segkit.core.types import Task, TaskKind
 from segkit.data.splits import Split
-from segkit.home import RecipePath
-from segkit.registry import Settings
 
 
 def _listed(value: Any) -> Any:

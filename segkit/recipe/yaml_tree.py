@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from segkit.errors import Problem, RecipeError
-from segkit.registry import near
+from segkit.core.errors import Problem, RecipeError
+from segkit.core.registry import near
 
 MAX_NODES = 20_000  # aliases can blow a few lines up to billions of values
 MAX_DEPTH = 40

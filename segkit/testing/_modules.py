@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segkit.errors import ShapeError
+from segkit.core.errors import ShapeError
 from segkit.testing.check import ContractError, Point, Subject, require
 from segkit.testing.states import global_seed
 

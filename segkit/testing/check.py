@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-from segkit.errors import Problem, SegkitError, line_at_fault
-from segkit.registry import Entry
+from segkit.core.errors import Problem, SegkitError, line_at_fault
+from segkit.core.registry import Entry
 
 
 class ContractError(SegkitError):

@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from segkit.errors import PartError, SegkitError
-from segkit.plugins import Plugin, load_plugin, loaded_plugins
+from segkit.core.errors import PartError, SegkitError
+from segkit.core.plugins import Plugin, load_plugin, loaded_plugins
+from segkit.core.registry import REGISTRIES, Entry, near
 from segkit.recipe import Recipe, load_recipe
-from segkit.registry import REGISTRIES, Entry, near
 from segkit.testing import (
     decoders,
     encoders,

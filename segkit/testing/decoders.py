@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from segkit.contracts import Pyramid
-from segkit.errors import PartError, ShapeError
-from segkit.model import select_stages
-from segkit.registry import ENCODERS
+from segkit.core.errors import PartError, ShapeError
+from segkit.core.registry import ENCODERS
+from segkit.core.types import Pyramid
+from segkit.models.segmenter import select_stages
 from segkit.testing._module_points import MODULE_POINTS
 from segkit.testing._modules import (
     LARGE,

@@ -7,8 +7,8 @@ from math import isfinite
 import torch
 from torch import Tensor, nn
 
-from segkit.contracts import Pyramid
-from segkit.errors import PartError, ShapeError
+from segkit.core.errors import PartError, ShapeError
+from segkit.core.types import Pyramid
 from segkit.testing._module_points import MODULE_POINTS
 from segkit.testing._modules import LARGE, SIZES, Case, Size, latest, module_of, over, with_sizes
 from segkit.testing._places import places_stay_where_they_are

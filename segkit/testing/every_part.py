@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
 
 from segkit.recipe import Recipe, dump_recipe, load_recipe
-from segkit.recipe.words import in_words, schema_of
+from segkit.recipe.type_names import in_words, schema_of
 from segkit.testing.check import Point, Subject, require
 
 _RECIPE = """

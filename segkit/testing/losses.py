@@ -32,7 +32,7 @@ from segkit.testing.tasks import (
 )
 
 if TYPE_CHECKING:
-    from segkit.contracts import Loss
+    from segkit.core.types import Loss
 
 _MASK = f"multiply what each pixel adds by known, where {KNOWN}"
 _DIVIDE = "there is a division by zero: divide by total.clamp_min(1), or add a small number to the total"

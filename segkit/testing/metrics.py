@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from segkit.contracts import Metric
+from segkit.core.types import Metric
 from segkit.testing.check import ContractError, Point, require
 from segkit.testing.tasks import (
     ASK,

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from segkit.contracts import ParameterGroups
+from segkit.core.types import ParameterGroups
 from segkit.testing.check import Point, Subject, require
 from segkit.testing.states import global_seed, saved_and_loaded
 

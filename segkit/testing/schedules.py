@@ -12,8 +12,8 @@ from torch import nn
 from torch.optim import SGD
 from torch.optim.lr_scheduler import LRScheduler
 
-from segkit.errors import PartError
-from segkit.optim.schedules import build_schedule
+from segkit.core.errors import PartError
+from segkit.parts.schedules import build_schedule
 from segkit.testing.check import Point, Subject, require
 from segkit.testing.states import global_seed, saved_and_loaded
 

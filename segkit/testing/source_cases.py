@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from segkit.contracts import Pixels, Sample, Task, TaskKind
-from segkit.errors import DataError, PartError, SegkitError
+from segkit.core.errors import DataError, PartError, SegkitError
+from segkit.core.types import Pixels, Sample, Task, TaskKind
 from segkit.testing.check import Subject, require
 
 _TASKS: tuple[tuple[TaskKind, tuple[str, ...]], ...] = (

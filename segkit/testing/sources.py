@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segkit.contracts import Pixels, Sample
+from segkit.core.types import Pixels, Sample
 from segkit.data.resize import resize_image, resize_mask
 from segkit.data.splits import NAMES
 from segkit.testing.check import Point, Subject, require

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from segkit.tensor_file import Unsavable, read_state, write_state
 from segkit.testing.check import require
+from segkit.training.tensor_file import Unsavable, read_state, write_state
 
 
 @contextmanager

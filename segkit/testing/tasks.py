@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from segkit.contracts import Metric, Task, TaskKind
-from segkit.errors import PartError, SegkitError, ShapeError, line_at_fault
+from segkit.core.errors import PartError, SegkitError, ShapeError, line_at_fault
+from segkit.core.types import Metric, Task, TaskKind
 from segkit.testing.check import ContractError, Point, Subject, require, tried_with
 
 IGNORED = 255

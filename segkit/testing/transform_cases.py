@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from segkit.contracts import Pixels, Transform
-from segkit.errors import PartError, ShapeError
+from segkit.core.errors import PartError, ShapeError
+from segkit.core.types import Pixels, Transform
 from segkit.testing.check import Subject, require
 
 SEEDS = range(2)

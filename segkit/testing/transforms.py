@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from segkit.contracts import Pixels
+from segkit.core.errors import PartError, ShapeError
+from segkit.core.types import Pixels
 from segkit.data.batches import Batch, TrainBatches
-from segkit.errors import PartError, ShapeError
 from segkit.testing.check import Point, Subject, require
 from segkit.testing.states import global_seed
 from segkit.testing.transform_cases import (

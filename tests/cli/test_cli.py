@@ -11,9 +11,9 @@ from typer.main import get_command
 
 from segkit import cli
 from segkit.cli import train
-from segkit.errors import SegkitError, TrainingError
+from segkit.core.errors import SegkitError, TrainingError
 from tests.recipe.cases import written
-from tests.recipe.test_problems import FIVE
+from tests.recipe.test_validation_errors import FIVE
 
 PLUGINS = ["--plugins", "--no-plugins"]
 QUIET = ["--quiet", "-q"]

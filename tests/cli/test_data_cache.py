@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segkit.console.cache import size_in_words
-from segkit.dataset import find_samples, prepare_splits
+from segkit.cli.console.cache import size_in_words
 from segkit.recipe import load_recipe
+from segkit.recipe.dataset import find_samples, prepare_splits
 from tests.small_runs import RECIPE
 
 

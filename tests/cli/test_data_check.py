@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 
-from segkit import console
-from segkit.console import doctor
-from segkit.doctor import Examination, Fault, Subject
-from tests.doctor.cases import BINARY, blob, opened, pairs, save
+from segkit.analysis.dataset import Examination, Fault, Subject
+from segkit.cli import console
+from segkit.cli.console import data_check as doctor
+from tests.analysis.dataset.cases import BINARY, blob, opened, pairs, save
+from tests.cli.test_cli import in_process
 from tests.small_runs import RECIPE
-
-from .test_cli import in_process
 
 
 @pytest.fixture

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from segkit.example import folder
-from segkit.example.photographs import outlined, unseen
-
-from .test_cli import in_process
+from segkit.data.example import folder
+from segkit.data.example.photographs import outlined, unseen
+from tests.cli.test_cli import in_process
 
 
 @pytest.fixture(autouse=True)

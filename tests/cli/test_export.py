@@ -86,7 +86,8 @@ def test_what_cannot_be_done_is_told_before_anything_is(
 def test_a_refused_export_ends_with_1_and_replaces_nothing(
     segkit: Any, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from segkit.export import export, graph
+    from segkit.inference.export import export
+    from segkit.inference.export import export_graph as graph
 
     monkeypatch.setattr(export, "_of_most_sizes_first", lambda facts, _: [replace(facts, multiple=0)])
     right = graph.probabilities_of

@@ -11,8 +11,8 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
-from segkit.run_dir import RunDir
-from tests.comparison.browser import FOUND, Browser
+from segkit.runs.run_dir import RunDir
+from tests.analysis.comparison.browser import FOUND, Browser
 from tests.hostile import TEXT, pickled, spoil
 from tests.small_runs import finished
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from segkit.plugins import installed
+from segkit.core.plugins import entry_points as installed
 
 DECODER = '''\
 from torch import nn
@@ -95,8 +95,8 @@ def test_a_fault_that_came_through_a_plugin_names_its_line(
     path = write(project / "plugins", "mine", DECODER + "\n\ndef fail():\n    raise KeyError('w')\n")
 
     def load(*_: Any, **__: Any) -> None:
-        from segkit.plugins import load_plugins_here
-        from segkit.registry import DECODERS
+        from segkit.core.plugins import load_plugins_here
+        from segkit.core.registry import DECODERS
 
         load_plugins_here()
         entry = DECODERS.get("mine")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.prediction.networks import noise
+from tests.inference.networks import noise
 from tests.small_runs import finished
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segkit.contracts import Sample, Task
-from segkit.errors import DataError
+from segkit.core.errors import DataError
+from segkit.core.types import Sample, Task
 
 BINARY = Task("binary", ("lesion",))
 MULTICLASS = Task("multiclass", ("skin", "lesion", "hair"))

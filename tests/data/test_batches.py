@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import torch
 
+from segkit.core.errors import PartError
 from segkit.data import batches as batching
-from segkit.data import feed
+from segkit.data import prefetch_workers as feed
 from segkit.data.batches import Batch, EvalBatches, TrainBatches
-from segkit.errors import PartError
 
 COUNT = 11
 IMAGES = np.arange(COUNT, dtype=np.uint8)[:, None, None, None] * np.ones((1, 4, 6, 3), np.uint8)

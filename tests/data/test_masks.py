@@ -7,8 +7,7 @@ import pytest
 
 from segkit.data.masks import read_mask, read_mask_at
 from segkit.data.resize import resize_mask
-
-from .cases import (
+from tests.data.cases import (
     BINARY,
     BLACK,
     HALF,

@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from segkit.core.errors import DataError
 from segkit.data.splits import Split, split_samples
-from segkit.errors import DataError
-
-from .cases import generated, names
+from tests.data.cases import generated, names
 
 TRAIN = [f"lesion_{index:02d}" for index in range(20)]
 

@@ -7,10 +7,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from segkit.contracts import Pyramid
-from segkit.errors import ShapeError
-from segkit.plugins import load_plugin
-from segkit.registry import DECODERS
+from segkit.core.errors import ShapeError
+from segkit.core.plugins import load_plugin
+from segkit.core.registry import DECODERS
+from segkit.core.types import Pyramid
 
 PLUGIN = Path(__file__).parents[2] / "plugins" / "bifpn"
 THREE = Pyramid((4, 6, 12), (4, 8, 32))

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from segkit.contracts import Task
-from segkit.errors import ShapeError
-from segkit.plugins import load_plugin
-from segkit.registry import LOSSES
+from segkit.core.errors import ShapeError
+from segkit.core.plugins import load_plugin
+from segkit.core.registry import LOSSES
+from segkit.core.types import Task
 
 PLUGIN = Path(__file__).parents[2] / "plugins" / "boundary_loss"
 VOID = 255

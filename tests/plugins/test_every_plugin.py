@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from segkit.dry_run import dry_run
-from segkit.plugins import load_plugin, loaded_plugins
+from segkit.core.plugins import load_plugin, loaded_plugins
+from segkit.models.dry_run import dry_run
 from segkit.recipe import load_recipe
 from segkit.recipe.schema import DataSettings, ModelSettings
 from segkit.testing import plugin_checks
@@ -50,7 +50,7 @@ def test_recipes_of_a_plugin_use_it(plugin):
 @every_plugin
 def test_listing_a_plugin_imports_nothing_slow(plugin):
     code = (
-        "import sys; from pathlib import Path; from segkit.plugins import load_plugin; "
+        "import sys; from pathlib import Path; from segkit.core.plugins import load_plugin; "
         f"load_plugin(Path({str(plugin)!r})); sys.exit(bool({{'torch', 'scipy'}} & {{*sys.modules}}))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from segkit.contracts import Pyramid
-from segkit.errors import PartError
-from segkit.plugins import load_plugin
-from segkit.registry import DECODERS
+from segkit.core.errors import PartError
+from segkit.core.plugins import load_plugin
+from segkit.core.registry import DECODERS
+from segkit.core.types import Pyramid
 
 FIVE = Pyramid((16, 24, 32, 96, 1280), (2, 4, 8, 16, 32))
 

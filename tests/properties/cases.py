@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from torch import Tensor
 
-from segkit.contracts import Task
+from segkit.core.types import Task
 from segkit.testing.tasks import IGNORED, TASKS
 
 ORDINARY = (-4.0, -1.0, -0.25, 0.0, 0.5, 1.0, 3.0)

@@ -1,11 +1,11 @@
-"""The scripts of docs/fuzzing, imported: their ways to break things are those of the tests here."""
+"""The scripts of tests/fuzzing, imported: their ways to break things are those of the tests here."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "docs" / "fuzzing"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "fuzzing"))
 import damage_images
 import image_damage
 import mutate_recipes

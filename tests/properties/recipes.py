@@ -9,9 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from segkit.recipe.schema import DecoderPart, EncoderPart, LossPart, SchedulePart, TrainingSettings
-from segkit.recipe.words import schema_of
-from segkit.registry import (
+from segkit.core.registry import (  # fmt: skip
     DECODERS,
     ENCODERS,
     LOSSES,
@@ -23,7 +21,9 @@ from segkit.registry import (
     TRANSFORMS,
     Registry,
     Settings,
-)  # fmt: skip
+)
+from segkit.recipe.schema import DecoderPart, EncoderPart, LossPart, SchedulePart, TrainingSettings
+from segkit.recipe.type_names import schema_of
 
 Plain = Any
 ENCODER_NAMES = ["mobilenetv2_100", "resnet18", "convnext_atto", "vit_tiny_patch16_224"]

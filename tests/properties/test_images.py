@@ -13,10 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segkit.data.files import ENDINGS, read_image, read_image_at
-from segkit.errors import DataError
-
-from .fuzzing import damage_images, image_damage
+from segkit.core.errors import DataError
+from segkit.data.images import ENDINGS, read_image, read_image_at
+from tests.properties.fuzzing import damage_images, image_damage
 
 
 @pytest.mark.parametrize("filters", ["ignore", "error"])

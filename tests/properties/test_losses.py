@@ -10,11 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-import segkit.losses  # noqa: F401  (registers)
-from segkit.contracts import Loss
-from segkit.registry import LOSSES
-
-from .cases import LARGE, ORDINARY, Batch, batches, known
+import segkit.parts.losses  # noqa: F401  (registers)
+from segkit.core.registry import LOSSES
+from segkit.core.types import Loss
+from tests.properties.cases import LARGE, ORDINARY, Batch, batches, known
 
 KINDS = {"bce": ("binary", "multilabel"), "cross_entropy": ("multiclass",)}
 ALL = ("binary", "multiclass", "multilabel")

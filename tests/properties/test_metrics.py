@@ -11,12 +11,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import Tensor
 
-import segkit.metrics  # noqa: F401  (registers)
-from segkit.contracts import Metric
-from segkit.registry import METRICS
+import segkit.parts.metrics  # noqa: F401  (registers)
+from segkit.core.registry import METRICS
+from segkit.core.types import Metric
 from segkit.testing.tasks import logits_of
-
-from .cases import Batch, batches, known, predicted
+from tests.properties.cases import Batch, batches, known, predicted
 
 NAMES = [entry.name for entry in METRICS.own()]
 SYMMETRIC = ["iou", "dice", "iou_dataset", "boundary_iou", "hd95", "pixel_accuracy"]

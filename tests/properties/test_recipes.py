@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from segkit.recipe import Recipe, dump_recipe, load_dumped, load_recipe
 from segkit.recipe.yaml_tree import parse_yaml, write_yaml
-
-from .fuzzing import mutate_recipes, recipe_mutations
-from .recipes import recipes
+from tests.properties.fuzzing import mutate_recipes, recipe_mutations
+from tests.properties.recipes import recipes
 
 SETTABLE = ("seed", "description", "loss", "optimizer", "schedule", "metrics", "training")  # without paths
 

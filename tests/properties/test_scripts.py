@@ -1,4 +1,4 @@
-"""The scripts of docs/fuzzing count what they promise to, hangs and crashes too."""
+"""The scripts of tests/fuzzing count what they promise to, hangs and crashes too."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SCRIPTS = ROOT / "docs" / "fuzzing"
+SCRIPTS = ROOT / "tests" / "fuzzing"
 FOUR_WAYS = """
 import os, time
 from pathlib import Path

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from segkit.errors import Problem, RecipeError
+from segkit.core.errors import Problem, RecipeError
 from segkit.recipe import Recipe, load_recipe
 
 LINES = {

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from segkit.encoders import weights
-from segkit.errors import WeightsError
+from segkit.core.errors import WeightsError
+from segkit.parts.encoders import pretrained as weights
 from segkit.recipe import load_recipe
-
-from .cases import RECIPES, only_problem, written
+from tests.recipe.cases import RECIPES, only_problem, written
 
 FOLDER = (
     "{{source: {{name: folder, images: i, masks: m}}, size: [64, 64], split: {{by: fraction, val: 0.2}}, {}}}"

@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from segkit.plugins import load_builtins
+from segkit.core.plugins import load_builtins
 from segkit.recipe.json_schema import recipe_schema
-from segkit.recipe.merge import read_tree
-
-from .cases import RECIPES
+from segkit.recipe.overrides import read_tree
+from tests.recipe.cases import RECIPES
 
 NOTES = {"$schema", "$defs", "title", "description", "default"}
 TYPES: dict[str, tuple[type, ...]] = {

@@ -4,12 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from segkit.core.registry import REGISTRIES, SOURCES, Entry
 from segkit.recipe import Recipe, dump_recipe, load_recipe
 from segkit.recipe.schema import PARTS, Part
 from segkit.recipe.yaml_tree import parse_yaml
-from segkit.registry import REGISTRIES, SOURCES, Entry
-
-from .cases import RECIPES, loaded, only_problem, written
+from tests.recipe.cases import RECIPES, loaded, only_problem, written
 
 
 def reloaded(recipe: Recipe, folder: Path) -> Recipe:
@@ -26,7 +25,7 @@ def test_a_shipped_recipe_is_dumped_and_loaded_again_unchanged(path: Path, tmp_p
 
 
 def every_part() -> list[tuple[str, str]]:
-    from segkit.plugins import load_builtins
+    from segkit.core.plugins import load_builtins
 
     load_builtins()
     encoders = [("encoder", name) for name in ("mobilenetv2_100", "convnext_atto", "vit_tiny_patch16_224")]
@@ -87,7 +86,7 @@ def test_a_dumped_recipe_is_complete(tmp_path: Path) -> None:
 def test_null_survives_where_it_is_not_the_default(tmp_path: Path) -> None:
     plugin = tmp_path / "limits.py"
     plugin.write_text(
-        "from segkit.registry import SOURCES\n\n"
+        "from segkit.core.registry import SOURCES\n\n"
         '@SOURCES.register("limited")\n'
         "def limited(task, channels, *, most: int | None = 5):\n"
         '    """A source.\n\n    Args:\n        most: of them.\n    """\n'
@@ -137,7 +136,7 @@ def test_weights_that_are_a_file_count_from_the_recipe(
 def test_paths_in_lists_and_mappings_count_from_the_recipe(tmp_path: Path) -> None:
     plugin = tmp_path / "paths.py"
     plugin.write_text(
-        "from pathlib import Path\nfrom segkit.registry import SOURCES\n\n"
+        "from pathlib import Path\nfrom segkit.core.registry import SOURCES\n\n"
         '@SOURCES.register("many_paths")\n'
         "def many_paths(task, channels, *, files: list[Path] = [], named: dict[str, Path] = {}):\n"
         '    """A source.\n\n    Args:\n        files: some.\n        named: some.\n    """\n'

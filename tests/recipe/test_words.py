@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import Field
 
-from segkit.recipe.words import either, in_words
+from segkit.recipe.type_names import either, in_words
 
 
 class Thing:

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from segkit.errors import RecipeError
+from segkit.core.errors import RecipeError
 from segkit.recipe.yaml_tree import parse_yaml, read_yaml, write_yaml
-
-from .cases import loaded
+from tests.recipe.cases import loaded
 
 
 @pytest.mark.parametrize(

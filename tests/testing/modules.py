@@ -3,7 +3,7 @@
 from torch import nn
 from torch.nn import functional as F
 
-from segkit.registry import DECODERS, entry_of
+from segkit.core.registry import DECODERS, entry_of
 from segkit.testing import Check, Subject
 
 

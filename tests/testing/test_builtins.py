@@ -17,15 +17,15 @@ from typing import Any
 
 import pytest
 
-from segkit.plugins import load_builtins
+from segkit.core.plugins import load_builtins
+from segkit.core.registry import ENCODERS, REGISTRIES, Entry, Registry
 from segkit.recipe import load_recipe
-from segkit.registry import ENCODERS, REGISTRIES, Entry, Registry
 from segkit.testing import part_checks
 from segkit.testing.check import Check, Point
 from segkit.testing.collect import CONTRACTS
 from segkit.testing.every_part import CHECKS
 from tests.data.cases import NEEDED, save_pair
-from tests.decoders.cases import SMALL
+from tests.parts.decoders.cases import SMALL
 
 load_builtins()
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))

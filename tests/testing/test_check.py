@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from segkit.errors import PartError
-from segkit.registry import LOSSES, entry_of
+from segkit.core.errors import PartError
+from segkit.core.registry import LOSSES, entry_of
 from segkit.testing import Check, ContractError, Subject, require
 from segkit.testing.check import tried_with
 

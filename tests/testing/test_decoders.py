@@ -5,11 +5,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from segkit.errors import PartError, ShapeError
+from segkit.core.errors import PartError, ShapeError
 from segkit.testing import Check, ContractError
 from segkit.testing import decoders as points
-
-from .modules import Good, before, decoder_subject, decoder_tried, good, then
+from tests.testing.modules import Good, before, decoder_subject, decoder_tried, good, then
 
 
 def last_alone(pyramid):

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from segkit.contracts import Pyramid
-from segkit.errors import PartError, ShapeError
-from segkit.registry import ENCODERS, entry_of
+from segkit.core.errors import PartError, ShapeError
+from segkit.core.registry import ENCODERS, entry_of
+from segkit.core.types import Pyramid
 from segkit.testing import Check, ContractError, Subject
 from segkit.testing import _module_points as shared
 from segkit.testing import encoders as points

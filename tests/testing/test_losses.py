@@ -10,9 +10,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from segkit.contracts import Task
-from segkit.errors import PartError
-from segkit.registry import LOSSES, entry_of
+from segkit.core.errors import PartError
+from segkit.core.registry import LOSSES, entry_of
+from segkit.core.types import Task
 from segkit.testing import Check, ContractError, Subject
 from segkit.testing import losses as points
 

@@ -8,9 +8,9 @@ import re
 import pytest
 import torch
 
-from segkit.contracts import Metric, Task
-from segkit.errors import PartError
-from segkit.registry import METRICS, entry_of
+from segkit.core.errors import PartError
+from segkit.core.registry import METRICS, entry_of
+from segkit.core.types import Metric, Task
 from segkit.testing import Check, ContractError, Subject
 from segkit.testing import metrics as points
 

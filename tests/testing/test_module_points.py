@@ -11,8 +11,7 @@ from torch.nn import functional as F
 from segkit.testing import ContractError, decoders
 from segkit.testing import _module_points as shared
 from segkit.testing._places import places_stay_where_they_are
-
-from .modules import Good, before, decoder_tried, then
+from tests.testing.modules import Good, before, decoder_tried, then
 
 POINTS = {point.__name__: point for point in decoders.CHECKS}
 MAPS = "maps of reductions 2, 4, 8, 16, 32"

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.optim import SGD, AdamW, Optimizer
 
-from segkit.registry import OPTIMIZERS, entry_of
+from segkit.core.registry import OPTIMIZERS, entry_of
 from segkit.testing import Check, ContractError, Subject
 from segkit.testing import optimizers as points
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, OneCycleLR
 
-from segkit.errors import PartError
-from segkit.registry import SCHEDULES, entry_of
+from segkit.core.errors import PartError
+from segkit.core.registry import SCHEDULES, entry_of
 from segkit.testing import Check, ContractError, Subject
 from segkit.testing import schedules as points
 

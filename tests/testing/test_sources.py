@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import torch
 
-from segkit.contracts import Sample, Task
+from segkit.core.errors import DataError, PartError
+from segkit.core.registry import SOURCES, entry_of
+from segkit.core.types import Sample, Task
 from segkit.data.resize import resize_image, resize_mask
-from segkit.errors import DataError, PartError
-from segkit.registry import SOURCES, entry_of
 from segkit.testing import Check, ContractError, Subject
 from segkit.testing import sources as points
 

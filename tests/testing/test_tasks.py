@@ -6,9 +6,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from segkit.contracts import Metric, Task
-from segkit.errors import PartError
-from segkit.registry import LOSSES, METRICS, entry_of
+from segkit.core.errors import PartError
+from segkit.core.registry import LOSSES, METRICS, entry_of
+from segkit.core.types import Metric, Task
 from segkit.testing import Check, Subject, losses, metrics, tasks
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from segkit.errors import PartError
-from segkit.registry import TRANSFORMS, entry_of
+from segkit.core.errors import PartError
+from segkit.core.registry import TRANSFORMS, entry_of
 from segkit.testing import Check, ContractError, Subject
 from segkit.testing import transforms as points
 

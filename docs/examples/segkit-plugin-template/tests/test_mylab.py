@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from segkit import DECODERS, LOSSES, Pyramid, Task
-from segkit.errors import ShapeError
+from segkit.core.errors import ShapeError
 from segkit.testing import Check, plugin_checks
 
 # The package is not imported here: segkit does that, and a part can be registered only once.

@@ -11,7 +11,7 @@ from segkit import DECODERS, LOSSES, Pyramid, Task
 if TYPE_CHECKING:
     from torch import nn
 
-    from segkit.contracts import Loss
+    from segkit.core.types import Loss
 
 
 @DECODERS.register("lraspp", features=[-3, -1])

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from segkit import Task
 
 if TYPE_CHECKING:
-    from segkit.contracts import Loss
+    from segkit.core.types import Loss
 
 
 def generalized_cross_entropy_loss(task: Task, *, q: float) -> Loss:

@@ -1,0 +1,1 @@
+"""What is read off runs and data sets; it never trains."""

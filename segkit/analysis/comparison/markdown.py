@@ -1,0 +1,84 @@
+"""A comparison -> `comparison.md` and `comparison.csv`."""
+
+from __future__ import annotations
+
+import csv
+import math
+from pathlib import Path
+from typing import Any
+
+from segkit.analysis.comparison.epochs import epoch_table
+from segkit.analysis.comparison.findings import analyse
+from segkit.analysis.comparison.format import coverage, headline
+from segkit.analysis.comparison.result import Comparison
+from segkit.analysis.comparison.tables import cost_table, pair_table, ranking_table, recipe_table, shown_pairs
+from segkit.analysis.report.format import metric_name, whole
+from segkit.analysis.report.templates import markdown_templates
+
+MOST_IN_EPOCHS = 4  # entrants side by side
+
+
+def write_markdown(comparison: Comparison, path: Path) -> Path:
+    """Write a comparison as Markdown, to be read on its own or beside code.
+
+    Args:
+        comparison: what was found.
+        path: the file to write.
+
+    Returns:
+        That file.
+    """
+    template = markdown_templates("analysis/comparison", "analysis/report").get_template("comparison.md.j2")
+    path.write_text(template.render(_contents(comparison)), encoding="utf-8")
+    return path
+
+
+def write_csv(comparison: Comparison, path: Path) -> Path:
+    """Write a row per entrant; a cell is empty where a number is undefined or unknown.
+
+    Args:
+        comparison: what was found.
+        path: the file to write.
+
+    Returns:
+        That file.
+    """
+    records = comparison.records()
+    header = list(dict.fromkeys(key for record in records for key in record))
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows([_cell(record.get(key)) for key in header] for record in records)
+    return path
+
+
+def _contents(comparison: Comparison) -> dict[str, Any]:
+    """What stands in the text, by the names that the template uses."""
+    verdict, *analysis = analyse(comparison)
+    shown, pairs = len(shown_pairs(comparison)), len(comparison.pairs)
+    return {
+        "title": headline(comparison),
+        "verdict": verdict,
+        "analysis": analysis,
+        "metric": metric_name(comparison.metric),
+        "higher_is_better": comparison.higher_is_better,
+        "alpha": f"{comparison.alpha:g}",
+        "covered": coverage(comparison),
+        "warnings": comparison.warnings,
+        "ranking": ranking_table(comparison),
+        "recipes": recipe_table(comparison),
+        "costs": cost_table(comparison),
+        "costs_measured": comparison.costs_measured,
+        "pairs": pair_table(comparison),
+        "first": comparison.entrants[0].name,
+        "all_pairs": whole(pairs) if shown < pairs else "",
+        "epochs": epoch_table(comparison) if len(comparison.ranking) <= MOST_IN_EPOCHS else None,
+        "several_seeds": any(len(entrant.seeds) > 1 for entrant in comparison.entrants),
+        "command": comparison.command,
+    }
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return repr(value) if math.isfinite(value) else ""
+    return "" if value is None else str(value)

@@ -1,0 +1,71 @@
+"""Numbers and values as people read them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+
+from segkit.cli.console.stream import Screen
+from segkit.core.events import Stage
+
+
+def figure(value: float) -> str:
+    """A loss or a score, in seven characters as a rule."""
+    return f"{value:.4f}" if abs(value) < 100 else f"{value:.6g}"
+
+
+def figures(values: Mapping[str, float]) -> str:
+    """Scores with their names: "iou 0.6400, dice 0.7512"."""
+    return ", ".join(f"{name} {figure(value)}" for name, value in values.items())
+
+
+def duration(seconds: float) -> str:
+    """A time as "8.4 s", "13 min 32 s" or "2 h 05 min"."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    return f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def images_in_words(images: Mapping[str, int]) -> str:
+    """Numbers of images: "900 train, 379 test"."""
+    return ", ".join(f"{count:,} {split}" for split, count in images.items())
+
+
+def as_in_recipe(value: Any) -> str:
+    """A value as a recipe has it."""
+    if isinstance(value, str) and value:
+        return value
+    if isinstance(value, (str, int, float, list, tuple, dict)) or value is None:
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)
+
+
+def print_model(screen: Screen, stages: list[Stage]) -> None:
+    """The model table: what goes through, and what it costs."""
+    counted = {stage.part for stage in stages if stage.parameters}
+    gap = 2 if screen.width >= 72 else 1
+    table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
+    for title in ("part", "stage"):
+        table.add_column(title, overflow="fold")
+    for title in ("output", "parameters", "trainable"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for stage in stages:
+        # Parameters are counted in one row of each part; a 0 in the others would mislead.
+        empty = not stage.parameters and stage.part in counted
+        costs = ("", "") if empty else (f"{stage.parameters:,}", f"{stage.trainable:,}")
+        table.add_row(stage.part, stage.name, " x ".join(map(str, stage.shape)), *costs)
+    totals = sum(stage.parameters for stage in stages), sum(stage.trainable for stage in stages)
+    table.add_row("total", "", "", *(f"{total:,}" for total in totals), style="bold")
+    screen.table(table)
+
+
+def print_warnings(screen: Screen, warnings: Sequence[str]) -> None:
+    """Sentences that the user should not miss."""
+    for warning in warnings:
+        screen.prose(f"warning: {warning}", "yellow", hang=2)

@@ -1,0 +1,53 @@
+"""Errors as a person wants them: the problem, where it is, what to try."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from segkit.cli.console.stream import Screen
+from segkit.core.errors import Interrupted
+
+if TYPE_CHECKING:
+    from segkit.core.errors import Problem, SegkitError
+
+
+def error_panel(error: SegkitError) -> None:
+    """Print all problems of an error to standard error."""
+    screen = Screen(sys.stderr)
+    count = len(error.problems)
+    if not screen.terminal or isinstance(error, Interrupted):  # which is nothing that went wrong
+        if count > 1:
+            screen.line(f"{count} problems:")
+        for problem in error.problems:
+            print_problem(screen, problem)
+        return
+    screen.rule(f"{count} problems" if count > 1 else "1 problem", "red")
+    for number, problem in enumerate(error.problems):
+        if number:
+            screen.line()
+        print_problem(screen, problem)
+    screen.rule(style="red")
+
+
+def print_problem(screen: Screen, problem: Problem) -> None:
+    """One problem, as suits the screen."""
+    (_styled if screen.terminal else _plain)(screen, problem)
+
+
+def _plain(screen: Screen, problem: Problem) -> None:
+    """Lines that grep finds and editors jump to: file:line: path: problem."""
+    places = "".join(f"{place}: " for place in (problem.where, problem.path) if place)
+    screen.prose(f"{places}{problem.problem}", hang=4)
+    if problem.hint:
+        screen.prose(f"try: {problem.hint}", indent=2, hang=2)
+
+
+def _styled(screen: Screen, problem: Problem) -> None:
+    screen.prose(problem.problem, "bold")
+    if problem.where:
+        screen.line(f"  {problem.where}", "cyan")
+    if problem.path:
+        screen.line(f"  {problem.path}", "magenta")
+    if problem.hint:
+        screen.prose(f"try: {problem.hint}", "green", indent=2, hang=5)

@@ -1,0 +1,118 @@
+"""What verbs answer, on standard output."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from typing import TYPE_CHECKING, Any
+
+from rich.columns import Columns
+from rich.table import Table
+from rich.text import Text
+
+from segkit.cli.console.format import as_in_recipe, images_in_words, print_model, print_warnings
+from segkit.cli.console.stream import Screen, clean, write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from segkit.core.registry import Entry, Registry
+    from segkit.experiments.check import CheckReport
+
+
+def say(text: str) -> None:
+    """Print a sentence; never wrapped."""
+    Screen(sys.stdout).line(text)
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document. Numbers that JSON lacks (NaN, infinity) become null, paths become text."""
+    write(sys.stdout, json.dumps(_finite(value), indent=2, allow_nan=False, default=str) + "\n")
+
+
+def print_check(report: CheckReport) -> None:
+    """Print what is known of a recipe that can run."""
+    screen = Screen(sys.stdout)
+    screen.line(report.recipe, "bold")
+    screen.facts({"images": images_in_words(report.images)})
+    screen.line()
+    print_model(screen, report.stages)
+    screen.line()
+    print_warnings(screen, report.warnings)
+    screen.line("ok", "bold green")
+
+
+def print_predicted(folder: Path, masks: int, images: int, seconds: float) -> None:
+    """Print how many masks were written, where, and how fast."""
+    screen = Screen(sys.stdout)
+    each = f"{images / seconds:.1f} images/s" if images >= 2 else f"{seconds:.1f} s"
+    short = "" if masks == images else f" of {images:,} images"
+    screen.line(f"{masks:,} {'mask' if masks == 1 else 'masks'}{short} in {folder} ({each})", "bold")
+
+
+def print_parts(registry: Registry, *, all_names: bool) -> None:
+    """Print the parts of a kind, each with a line of what it is.
+
+    Args:
+        registry: of the kind.
+        all_names: every name of its families too, not only how many there are.
+    """
+    screen = Screen(sys.stdout)
+    kinds = registry.plural
+    screen.line(kinds, "bold")
+    if own := registry.own():
+        table = Table.grid(padding=(0, 2, 0, 0))
+        table.add_column(no_wrap=True, overflow="ignore", style="cyan")
+        table.add_column(overflow="fold")
+        for entry in own:
+            table.add_row(f"  {clean(entry.name)}", clean(entry.summary))
+        screen.table(table)
+    for family in registry.families:
+        names = sorted(set(family.names()))
+        if not all_names:
+            screen.line(f"  and {len(names):,} {family.title}: segkit list {kinds} lists them")
+            continue
+        screen.line(f"{len(names):,} {family.title}", "bold")
+        _print_names(screen, names)
+    screen.line()
+
+
+def print_part(entry: Entry) -> None:
+    """Print what a part is, where it is written, and what a recipe may choose about it."""
+    screen = Screen(sys.stdout)
+    screen.line(f"{entry.kind} {entry.name}", "bold")
+    if entry.summary:
+        screen.prose(entry.summary, indent=2)
+    screen.facts({"defined in": entry.where})
+    screen.line()
+    if not entry.options:
+        screen.line("  It has no options.")
+        return
+    from segkit.recipe.type_names import in_words
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("option", no_wrap=True, overflow="ignore", style="cyan")
+    for title in ("type", "default", "meaning"):
+        table.add_column(title, overflow="fold")
+    for option in entry.options.values():
+        default = "required" if option.required else as_in_recipe(option.default)
+        cells = (option.name, in_words(option.annotation) or "anything", default, option.meaning)
+        table.add_row(*map(clean, cells))
+    screen.table(table)
+
+
+def _print_names(screen: Screen, names: list[str]) -> None:
+    if screen.terminal:
+        screen.table(Columns([Text(clean(name)) for name in names], padding=(0, 2), column_first=True))
+    else:
+        for name in names:
+            screen.line(f"  {name}")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,176 @@
+"""A run, told to a person on standard error while it happens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+from segkit.cli.console.epoch_table import EpochTable, epoch_line
+from segkit.cli.console.format import duration, figure, figures, images_in_words, print_model, print_warnings
+from segkit.cli.console.progress_view import View
+from segkit.cli.console.stream import Screen
+from segkit.core.events import EpochEnded, Event, RunEnded, RunStarted, StepEnded
+
+
+class RunView(View):
+    """Shows notes, progress and events: bars and a table on a terminal, plain lines elsewhere.
+
+    Args:
+        quiet: show nothing at all.
+        clock: seconds that go by.
+        directory: of a run that goes on.
+    """
+
+    def __init__(
+        self,
+        *,
+        quiet: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+        directory: Path | None = None,
+    ) -> None:
+        super().__init__(quiet=quiet)
+        self._pace = _Pace(clock)
+        self._table: EpochTable | None = None
+        self._phases: set[str] = set()
+        self._directory = directory
+
+    def progress(self, label: str, done: int, total: int) -> None:
+        """Say how much of something is done, while data are prepared, images scored, files downloaded.
+
+        Args:
+            label: what it is.
+            done: how much is done.
+            total: how much there is; 0 if nobody knows.
+        """
+        if self._quiet:
+            return
+        if not self._screen.terminal:
+            # Scoring comes back every epoch; a log needs to hear of it once.
+            if label not in self._phases:
+                self._phases.add(label)
+                self._screen.line(f"{label}: {total:,}" if total else label)
+        elif 0 < total <= done:
+            self._line.clear()
+        else:
+            self._line.bar(label, done, total)
+
+    def show(self, event: Event) -> None:
+        """Show an event of a run."""
+        if self._quiet:
+            return
+        if isinstance(event, StepEnded):
+            self._show_step(event)
+        else:
+            self._line.clear()
+            if isinstance(event, RunStarted):
+                self._pace.start(event.epochs)
+                self._directory = event.directory
+                _print_start(self._screen, event)
+            elif isinstance(event, EpochEnded):
+                self._show_epoch(event)
+            else:
+                _print_end(self._screen, event)
+
+    def stopping(self) -> None:
+        """Say that a run was asked to stop, and will."""
+        if not self._quiet:
+            self._line.clear()
+            self._screen.line("stopping after this step, and saving; once more stops at once")
+
+    def _kept(self) -> str:
+        return (
+            f"; segkit resume {self._directory} goes on from where it was last saved"
+            if self._directory
+            else ""
+        )
+
+    def _show_step(self, event: StepEnded) -> None:
+        left = self._pace.seconds_left(event)
+        if self._screen.terminal:
+            label = (
+                f"epoch {event.epoch}/{self._pace.epochs}" if self._pace.epochs else f"epoch {event.epoch}"
+            )
+            details = f"loss {figure(event.loss)}  {duration(left)} left"
+            self._line.bar(label, event.step, event.steps, details)
+
+    def _show_epoch(self, event: EpochEnded) -> None:
+        self._pace.epoch_ended(event)
+        if not self._screen.terminal:
+            self._screen.line(epoch_line(event, self._pace.epochs))
+            return
+        if self._table is None:
+            self._table = EpochTable(list(event.metrics), self._screen.width)
+            if left_out := self._table.left_out:
+                self._screen.prose(f"no room for {', '.join(left_out)}: see metrics.jsonl", "dim")
+            self._screen.line(self._table.header, "bold")
+        self._screen.line(self._table.row(event), "green" if event.best else "")
+
+
+class _Pace:
+    """How long a run will still take, going by its last epoch."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.epochs = 0
+        self._clock = clock
+        self._epoch_started = clock()
+        self._epoch_seconds: float | None = None
+
+    def start(self, epochs: int) -> None:
+        self.epochs = epochs
+        self._epoch_started = self._clock()
+
+    def seconds_left(self, event: StepEnded) -> float:
+        elapsed = self._clock() - self._epoch_started
+        # Before there is a whole epoch to go by, its training so far stands in for it.
+        whole = self._epoch_seconds or elapsed * event.steps / event.step
+        return whole * max(self.epochs - event.epoch, 0) + max(whole - elapsed, 0)
+
+    def epoch_ended(self, event: EpochEnded) -> None:
+        self._epoch_seconds = event.seconds
+        self._epoch_started = self._clock()
+
+
+def _print_start(screen: Screen, event: RunStarted) -> None:
+    screen.rule(event.recipe)
+    facts = {} if screen.terminal else {"recipe": event.recipe}
+    facts |= {
+        "run directory": str(event.directory),
+        "images": images_in_words(event.images),
+        "device": f"{event.device}; precision {event.precision}",
+        "epochs": f"at most {event.epochs}, each scored on {event.scored_on}",
+    }
+    if event.epochs_done or event.steps_done:
+        step = f" and step {event.steps_done} of epoch {event.epochs_done + 1}" if event.steps_done else ""
+        facts["goes on"] = f"after epoch {event.epochs_done}{step}"
+    screen.facts(facts)
+    screen.line()
+    print_model(screen, event.stages)
+    screen.line()
+    print_warnings(screen, event.warnings)
+    if event.warnings:
+        screen.line()
+
+
+def _print_end(screen: Screen, event: RunEnded) -> None:
+    summary = cast("dict[str, Any]", event.summary)
+    changed = (summary.get("frozen_encoder") or {}).get("unchanged") is False
+    screen.line()
+    screen.rule(f"{summary['recipe']}: {summary['status']}", "red" if changed else "green")
+    screen.facts({**_end_facts(summary), "report": str(event.report)})
+    screen.rule(style="red" if changed else "green")
+
+
+def _end_facts(summary: dict[str, Any]) -> dict[str, str]:
+    best, scores = summary["best"], summary["scores"]
+    facts = {
+        "best epoch": f"{best['epoch']}, with {figures(best['metrics'])} on {summary['scored_on']}",
+        f"scores on {scores['split']}": figures(scores["metrics"]),
+    }
+    if reference := summary.get("reference"):
+        facts["reference"] = f"{figures(reference['metrics'])} ({reference['source']})"
+    facts["time"] = f"{duration(summary['seconds'])}, {summary['images_per_second']:.1f} images/s in training"
+    if frozen := summary.get("frozen_encoder"):
+        facts["frozen encoder"] = "unchanged" if frozen["unchanged"] else "CHANGED, although it was to stay"
+    return facts

@@ -1,0 +1,1 @@
+"""Words every room speaks: errors, types, events, registries, plugins, paths."""

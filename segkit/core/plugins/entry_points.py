@@ -1,0 +1,81 @@
+"""Plugins of installed packages: entry points of the group `segkit.plugins`, each of which names a module.
+
+They are imported when a name is looked for that nothing else has, or when all parts are to be listed, so that
+a recipe which needs none of them does not wait for them, nor fail because one of them is broken.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+from segkit.core.errors import PartError, SegkitError
+from segkit.core.plugins.loading import is_loaded, register_from
+from segkit.core.plugins.plugin import Plugin, plugin_path, source_digest
+from segkit.core.registry import REGISTRIES, Entry
+
+GROUP = "segkit.plugins"
+_broken: list[PartError] | None = None  # None until they are loaded
+
+
+def find(kind: str, name: str) -> Entry | None:
+    """The part of that name, or None; installed plugins are imported if nothing else has it."""
+    registry = REGISTRIES[kind]
+    if (entry := registry.get(name)) is None:
+        load_installed()
+        entry = registry.get(name)
+    return entry
+
+
+def load_installed() -> None:
+    """Import the plugins of all installed packages, once; those that fail are kept in `broken_plugins`."""
+    global _broken
+    if _broken is None:
+        _broken = []
+        for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value)):
+            try:
+                _load(point)
+            except PartError as error:
+                _broken.append(error)
+
+
+def leave_installed_out() -> None:
+    """From now on, look at no installed plugin that is not loaded yet."""
+    global _broken
+    _broken = _broken or []
+
+
+def broken_plugins() -> list[PartError]:
+    """Why installed plugins could not be loaded, as far as they were looked at."""
+    return list(_broken or ())
+
+
+def _load(point: EntryPoint) -> None:
+    """Import one entry point's module.
+
+    Raises:
+        PartError: if it fails; names the package and the line.
+    """
+    package = f"{point.dist.name} {point.dist.version}" if point.dist else point.name
+    label = f"the installed plugin {point.name!r} ({package}) is not loaded"
+    try:
+        spec = importlib.util.find_spec(point.module)
+    except Exception as error:  # a package above it fails
+        raise PartError(f"{label}: {type(error).__name__}: {error}", hint=_mend(point)) from error
+    if spec is None or spec.origin is None:
+        raise PartError(f"{label}: there is no module {point.module}", hint=_mend(point))
+    path = plugin_path(Path(spec.origin).resolve())
+    if is_loaded(path):
+        return
+    plugin = Plugin(point.name, "installed", path, source_digest(path), package=package)
+    try:
+        register_from(plugin, lambda: importlib.import_module(point.module))
+    except SegkitError as error:
+        first = error.problems[0]
+        raise PartError(f"{label}: {first.problem}", where=first.where, hint=first.hint) from error
+
+
+def _mend(point: EntryPoint) -> str:
+    return f"python -m pip install --force-reinstall {point.dist.name}" if point.dist else "install it again"

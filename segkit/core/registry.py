@@ -1,0 +1,248 @@
+"""Registries: names for parts, and the signature of a part as the one place where its options are declared.
+
+    @DECODERS.register("transposed_conv", features="last")
+    def transposed_conv(pyramid: Pyramid, *, dropout: float = 0.2) -> nn.Module: ...
+
+Positional parameters are *given* by segkit to every part of a kind; keyword-only parameters are *chosen*
+by the recipe. Validation, defaults, `segkit show` and the JSON Schema all come from that signature.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol, TypeVar
+
+from segkit.core.errors import PartError, SegkitError
+from segkit.core.signature import (
+    REQUIRED,
+    Entry,
+    Option,
+    Settings,
+    first_paragraph,
+    meanings_of,
+    options_of,
+    where_of,
+)
+
+__all__ = [
+    "DECODERS", "ENCODERS", "LOSSES", "METRICS", "OPTIMIZERS", "REGISTRIES", "REQUIRED", "SCHEDULES",
+    "SOURCES", "TRANSFORMS", "Entry", "Family", "Option", "Registry", "Settings", "entry_of",
+    "first_paragraph", "meanings_of", "near", "registry_of",
+]  # fmt: skip
+
+Factory = TypeVar("Factory", bound=Callable[..., Any])
+
+
+class Family(Protocol):
+    """Parts of another library, found by that library's names (all encoders of timm, say)."""
+
+    title: str
+
+    def names(self) -> Iterable[str]:
+        """Every name, without importing anything slow."""
+        ...
+
+    def entry(self, name: str) -> Entry | None:
+        """The part of that name, or None; without importing anything slow."""
+        ...
+
+
+class Registry:
+    """The parts of one kind, by name.
+
+    Args:
+        kind: singular, as in "decoder".
+        given: the names of the positional parameters that segkit passes to each part.
+        reserved: what recipes say about every part of the kind; no option may be called so.
+        traits: facts a part may state when it registers, with their defaults.
+    """
+
+    def __init__(
+        self, kind: str, given: tuple[str, ...] = (), *, reserved: tuple[str, ...] = (), **traits: Any
+    ) -> None:
+        self.kind = kind
+        self.given = given
+        self.reserved = ("name", *reserved)
+        self.traits = traits
+        self.families: list[Family] = []
+        self._entries: dict[str, Entry] = {}
+
+    @property
+    def plural(self) -> str:
+        """The kind as the command line and headings have it: "losses", "decoders"."""
+        return f"{self.kind}es" if self.kind.endswith("s") else f"{self.kind}s"
+
+    def __call__(self, *_: Any) -> Any:
+        """No decorator: told as such, for those who type it."""
+        raise self._misused(_caller())
+
+    def register(self, name: str = "", /, **traits: Any) -> Callable[[Factory], Factory]:
+        """Make a function or class a part under `name`; returns it unchanged.
+
+        Raises:
+            PartError: if the name is none or is taken, a trait is unknown, or the signature breaks the
+                contract.
+        """
+        if not isinstance(name, str):  # @DECODERS.register without parentheses hands over the factory
+            raise self._misused(where_of(name), getattr(name, "__name__", ""))
+        if not name:
+            raise self._misused(_caller())
+
+        def decorate(factory: Factory) -> Factory:
+            where = where_of(factory)
+            self._check_name(name, factory, where)
+            if unknown := set(traits) - set(self.traits):
+                raise PartError(
+                    f"{self.kind} {name!r} states {', '.join(sorted(unknown))}, which means nothing here",
+                    where=where,
+                    hint=f"allowed: {', '.join(self.traits) or 'nothing'}",
+                )
+            self._entries[name] = entry_of(self, name, factory, where=where, traits=traits)
+            return factory
+
+        return decorate
+
+    def remove(self, name: str) -> None:
+        """Take a registered part out again, as when the rest of its plugin fails."""
+        del self._entries[name]
+
+    def _misused(self, where: str, name: str = "") -> PartError:
+        return PartError(
+            f"a {self.kind} is registered without a name",
+            where=where,
+            hint=f'write @{self.plural.upper()}.register("{name or "its_name"}")',
+        )
+
+    def _check_name(self, name: str, factory: Callable[..., Any], where: str) -> None:
+        if not re.fullmatch(r"[^\W\d_]\w*", name):
+            raise PartError(
+                f"{name!r} is no name for a {self.kind}",
+                where=where,
+                hint="letters, digits and _, a letter first",
+            )
+        taken = self.get(name)
+        # The same line may run twice: a plugin is imported by hand, or by pytest, and then loaded.
+        if taken and taken.where != where and not _is_typed_again(taken.factory, factory):
+            raise PartError(
+                f"{self.kind} {name!r} is already registered at {taken.where}",
+                where=where,
+                hint="give yours another name",
+            )
+
+    def get(self, name: str) -> Entry | None:
+        """The part of that name, or None."""
+        if entry := self._entries.get(name):
+            return entry
+        return next((entry for family in self.families if (entry := family.entry(name))), None)
+
+    def own(self) -> list[Entry]:
+        """The parts registered one by one (not those of families), by name."""
+        return [self._entries[name] for name in sorted(self._entries)]
+
+    def names(self) -> list[str]:
+        """Every name, those of families included."""
+        return sorted({*self._entries, *(name for family in self.families for name in family.names())})
+
+    def near(self, name: str) -> list[str]:
+        """Up to three names that the user may have meant, best first."""
+        return near(name, self.names())
+
+
+def _caller() -> str:
+    """file:line that called a method of the registry."""
+    frame = sys._getframe(2)
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def _is_typed_again(former: Callable[..., Any], factory: Callable[..., Any]) -> bool:
+    """Whether it is the same definition, run once more in a notebook."""
+    names = [getattr(one, "__qualname__", "") for one in (former, factory)]
+    modules = {getattr(one, "__module__", "") for one in (former, factory)}
+    return modules == {"__main__"} and names[0] == names[1]
+
+
+def near(word: str, words: Iterable[str]) -> list[str]:
+    """Up to three of `words` that look like `word`, best first; case and separators do not count."""
+    plain = {re.sub(r"[^a-z0-9]", "", known.lower()): known for known in words}
+    matches = difflib.get_close_matches(re.sub(r"[^a-z0-9]", "", word.lower()), plain, n=3, cutoff=0.6)
+    return [plain[match] for match in matches]
+
+
+def entry_of(
+    registry: Registry,
+    name: str,
+    factory: Callable[..., Any],
+    *,
+    given: tuple[str, ...] | None = None,
+    where: str = "",
+    traits: Mapping[str, Any] | None = None,
+) -> Entry:
+    """Read an `Entry` off a factory's signature.
+
+    Args:
+        registry: the registry it is for.
+        name: the name recipes will use.
+        factory: the function or class.
+        given: its positional parameters, if not those of the registry.
+        where: file:line to show; found from the factory by default.
+        traits: facts that differ from the registry's defaults.
+
+    Raises:
+        PartError: if the signature breaks the contract.
+    """
+    where = where or where_of(factory)
+    label = f"{registry.kind} {name!r}"
+    given = registry.given if given is None else given
+    options = options_of(factory, given, label=label, kind=registry.kind, where=where)
+    if taken := [option for option in options if option in registry.reserved]:
+        raise PartError(
+            f"{label} has an option {taken[0]!r}, which segkit itself asks about every {registry.kind}",
+            where=where,
+            hint=f"call it something else than {', '.join(registry.reserved)}",
+        )
+    return Entry(
+        kind=registry.kind,
+        name=name,
+        factory=factory,
+        options=options,
+        summary=first_paragraph(inspect.getdoc(factory) or ""),
+        where=where,
+        traits={**registry.traits, **(traits or {})},
+    )
+
+
+ENCODERS = Registry("encoder", ("in_channels",), reserved=("frozen", "features", "lr_factor"))
+DECODERS = Registry("decoder", ("pyramid",), features="all")
+LOSSES = Registry("loss", ("task",), reserved=("weight",))
+METRICS = Registry("metric", ("task",), higher_is_better=True)
+SOURCES = Registry("source", ("task", "channels"))
+TRANSFORMS = Registry("transform")
+OPTIMIZERS = Registry("optimizer", ("groups",))
+SCHEDULES = Registry("schedule", ("optimizer", "epochs", "steps_per_epoch"), reserved=("warmup_epochs",))
+
+REGISTRIES: dict[str, Registry] = {
+    registry.kind: registry
+    for registry in (ENCODERS, DECODERS, LOSSES, METRICS, SOURCES, TRANSFORMS, OPTIMIZERS, SCHEDULES)
+}
+
+
+def registry_of(kind: str) -> Registry:
+    """The registry of a kind of part.
+
+    Args:
+        kind: singular or plural, as a user types it.
+
+    Raises:
+        SegkitError: if there is no such kind.
+    """
+    known = {name: registry for registry in REGISTRIES.values() for name in (registry.kind, registry.plural)}
+    if kind not in known:
+        guesses = near(kind, known)
+        hint = f"did you mean {guesses[0]!r}? " if guesses else ""
+        kinds = ", ".join(registry.plural for registry in REGISTRIES.values())
+        raise SegkitError(f"no kind of parts is called {kind!r}", hint=f"{hint}there are {kinds}")
+    return known[kind]

@@ -1,0 +1,1 @@
+"""A recipe, run: assembled, trained, recorded, resumed, compared."""

@@ -1,0 +1,50 @@
+"""Where costs were measured: numbers of two machines, or of two torches, do not compare. No torch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from segkit.runs.environment import packages, processor
+
+VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
+_NVIDIA = Path("/proc/driver/nvidia/gpus")
+
+
+def measured_here(costs: Mapping[str, Any]) -> bool:
+    """Whether costs were measured on a machine like this one, with the torch and the segkit of today.
+
+    Args:
+        costs: as `RunDir.read_costs` gives them.
+    """
+    there = costs.get("machine") or {}
+    return all(there.get(key) == value for key, value in this_machine().items())
+
+
+def this_machine() -> dict[str, Any]:
+    """What speed and memory depend on, as far as it is known without torch.
+
+    GPUs are those of Linux; elsewhere, and in containers that hide them, the list is empty.
+    """
+    versions = packages()
+    return {
+        "processor": processor(),
+        "cores": _cores(),
+        "gpus": _gpus(),
+        "variables": {name: os.environ[name] for name in VARIABLES if name in os.environ},
+        "torch": versions["torch"],
+        "segkit": versions["segkit"],
+    }
+
+
+def _cores() -> int | None:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def _gpus() -> list[str]:
+    files = sorted(_NVIDIA.glob("*/information"))
+    lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]
+    return [line.partition(":")[2].strip() for line in lines if line.startswith("Model:")]

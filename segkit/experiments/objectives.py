@@ -1,0 +1,96 @@
+"""Losses and metrics are tried on a few numbers, so that none fails only when an epoch has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from segkit.core.errors import PartError, SegkitError, line_at_fault
+from segkit.core.types import Loss, Metric, Task
+from segkit.recipe import entry_for
+from segkit.recipe.build import TRY_ALONE, build
+
+if TYPE_CHECKING:
+    from segkit.recipe.schema import LossPart, MetricPart, Part
+
+_IMAGES, _SIDE = 2, 32
+
+
+def build_loss(part: LossPart, task: Task) -> Loss:
+    """Build a loss that gives one number with a gradient.
+
+    Raises:
+        PartError: if it does not, or fails; names its line.
+        SegkitError: of the part.
+    """
+    loss: Loss = build(part, task)
+    logits, target = _example(task)
+    value = _called(part, loss, logits.requires_grad_(), target)
+    if not isinstance(value, Tensor) or value.ndim or not value.requires_grad:
+        hint = "(logits, target) -> one number, computed from the logits by torch: take the .mean()"
+        raise PartError(f"{_label(part)} gives {_in_words(value)}", where=entry_for(part).where, hint=hint)
+    return loss
+
+
+def build_metric(part: MetricPart, task: Task) -> Metric:
+    """Build a metric that gives a row of numbers for each image.
+
+    Raises:
+        PartError: if it does not, or fails; names its line.
+        SegkitError: of the part.
+    """
+    metric = build(part, task)
+    where = entry_for(part).where
+    if not isinstance(metric, Metric):
+        problem = f"{_label(part)} is built as {_in_words(metric)}, not as a Metric"
+        raise PartError(
+            problem, where=where, hint="return Metric(rows), where rows(logits, target) -> (B, S)"
+        )
+    rows = _called(part, metric.rows, *_example(task))
+    if not isinstance(rows, Tensor) or rows.ndim != 2 or len(rows) != _IMAGES:
+        problem = f"the rows of {_label(part)} for {_IMAGES} images are {_in_words(rows)}"
+        hint = "(B, S), one row of numbers for each image: a single number per image is (B, 1)"
+        raise PartError(problem, where=where, hint=hint)
+    score = _called(part, metric.of, rows)
+    if not isinstance(score, float):
+        problem = f"the score of {_label(part)} is {_in_words(score)}"
+        raise PartError(problem, where=where, hint="score(rows) -> a float")
+    return metric
+
+
+def _called(part: Part, function: Callable[..., Any], *given: Any) -> Any:
+    try:
+        with torch.random.fork_rng(devices=[]):  # what is drawn here must not change the run
+            return function(*given)
+    except (SegkitError, MemoryError):
+        raise
+    except Exception as error:
+        reason = next(iter(str(error).splitlines()), "")
+        raise PartError(
+            f"{_label(part)} fails: {type(error).__name__}: {reason}".rstrip(": "),
+            where=line_at_fault(error, entry_for(part).where),
+            hint=TRY_ALONE,
+        ) from error
+
+
+def _example(task: Task) -> tuple[Tensor, Tensor]:
+    """Logits and a target of the task, with every class in every image."""
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(_IMAGES, task.channels, _SIDE, _SIDE, generator=generator)
+    values = torch.arange(_SIDE * _SIDE) % (task.channels if task.kind == "multiclass" else 2)
+    target = values.view(_SIDE, _SIDE).expand_as(logits if task.kind == "multilabel" else logits[:, 0])
+    return logits, target.to(torch.uint8).contiguous()
+
+
+def _label(part: Part) -> str:
+    return f"{part.kind} {part.name!r}"
+
+
+def _in_words(value: object) -> str:
+    if not isinstance(value, Tensor):
+        return f"a {type(value).__name__}"
+    shape = f"a tensor of shape {tuple(value.shape)}" if value.ndim else "a number"
+    return shape if value.requires_grad or value.ndim else f"{shape} without a gradient"

@@ -1,0 +1,55 @@
+"""What is known of a run before it trains."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from segkit.core.events import RunStarted
+from segkit.models.segmenter import digest
+from segkit.recipe import used_plugins
+from segkit.runs.environment import data_digests, environment
+from segkit.runs.fingerprint import identify
+from segkit.training.devices import choose_device, device_name
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+    from segkit.experiments.assembly import Assembly
+    from segkit.runs.run_dir import RunDir
+
+
+def surroundings(assembly: Assembly, fabric: Fabric) -> dict[str, Any]:
+    """Where and on what it takes place, as `environment.json` keeps it: versions, hardware, digests."""
+    return {
+        **environment(),
+        "identity": identify(assembly.recipe).as_json(),
+        "device": _devices(fabric),
+        "encoder_digest": digest(assembly.model.encoder),
+        "data_digests": data_digests(assembly.splits),
+        "plugins": [plugin.as_json() for plugin in used_plugins(assembly.recipe)],
+    }
+
+
+def started_on(assembly: Assembly, fabric: Fabric, directory: RunDir) -> RunStarted:
+    """What is known of it before the first step."""
+    if fabric.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(fabric.device)  # of this run, not of an earlier one
+    return RunStarted(
+        recipe=assembly.recipe.name,
+        directory=directory.path,
+        images={split: len(prepared) for split, prepared in assembly.splits.items()},
+        scored_on=assembly.scored_on,
+        stages=assembly.stages,
+        device=_devices(fabric),
+        precision=choose_device(assembly.recipe.training)[1],
+        epochs=assembly.recipe.training.epochs,
+        metrics=list(assembly.metrics),
+        warnings=assembly.warnings,
+    )
+
+
+def _devices(fabric: Fabric) -> str:
+    name, processes = device_name(fabric.device), fabric.world_size
+    return name if processes == 1 else f"{processes} processes, the first on {name}"

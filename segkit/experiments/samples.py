@@ -1,0 +1,91 @@
+"""Images to look at: the best, the ones in the middle and the worst at length, and all of them small."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+
+from segkit.data.palette import flat, mask_palette
+from segkit.runs.run_dir import ScoredSample
+from segkit.runs.thumbnails import Thumbnail, make_thumbnail
+from segkit.training.evaluate import predict_mask
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from segkit.core.types import Pixels, Task
+    from segkit.data.preprocess import Prepared
+    from segkit.training.evaluate import Scores
+
+EACH = 2
+
+
+def predicted_masks(logits: Tensor, task: Task) -> list[Pixels]:
+    """What a model predicts for each image of a batch, laid out as `Prepared` has true masks.
+
+    Shape:
+        logits: (B, K, H, W).
+        output: B masks of uint8, (H, W), or (H, W, K) for multilabel.
+    """
+    masks = predict_mask(logits, task).to(torch.uint8)
+    if task.kind == "multilabel":
+        masks = masks.permute(0, 2, 3, 1)  # B H W K
+    return list(masks.cpu().numpy())
+
+
+def pick_samples(
+    prepared: Prepared, predicted: Sequence[Pixels], scores: Scores, task: Task, *, higher_is_better: bool
+) -> list[ScoredSample]:
+    """Two images each from the top, the middle and the bottom of the ranking by the first metric.
+
+    Args:
+        prepared: the scored images.
+        predicted: the masks of all of them, as `predicted_masks` gives them.
+        scores: of these images, by the model that predicted them.
+        task: what is predicted.
+        higher_is_better: of the first metric.
+    """
+    metric, values = next(iter(scores.per_image.items()))
+    samples = []
+    for index, rank in _picked(values, higher_is_better).items():
+        samples.append(
+            ScoredSample(
+                rank=rank,
+                image=prepared.names[index],
+                metric=metric,
+                score=values[index],
+                pixels=prepared.images[index],
+                truth=flat(prepared.masks[index], task),
+                prediction=flat(predicted[index], task),
+            )
+        )
+    return samples
+
+
+def thumbnails(prepared: Prepared, predicted: Sequence[Pixels], task: Task) -> Iterator[Thumbnail]:
+    """Every scored image with its masks, small, in order.
+
+    Args:
+        prepared: the scored images.
+        predicted: the masks of all of them.
+        task: what is predicted.
+    """
+    colours = mask_palette(task)
+    for image, truth, prediction in zip(prepared.images, prepared.masks, predicted, strict=True):
+        yield make_thumbnail(image, flat(truth, task), flat(prediction, task), colours)
+
+
+def _picked(values: Sequence[float], higher_is_better: bool) -> dict[int, str]:
+    """Why each picked image was picked, by its number; one that fits twice is named once."""
+    defined = [i for i, value in enumerate(values) if not math.isnan(value)]
+    ranking = sorted(defined, key=lambda i: values[i], reverse=higher_is_better)
+    middle = max(0, (len(ranking) - EACH) // 2)
+    places = {"best": ranking[:EACH], "median": ranking[middle : middle + EACH], "worst": ranking[-EACH:]}
+    picked: dict[int, str] = {}
+    for rank, indices in places.items():
+        for index in indices:
+            picked.setdefault(index, rank)
+    return picked

@@ -1,0 +1,119 @@
+"""What came out of a run, in one mapping: `summary.json`."""
+
+from __future__ import annotations
+
+import math
+import resource
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from segkit.runs.reference import kept_reference
+
+if TYPE_CHECKING:
+    from segkit.core.events import EpochEnded, RunStarted
+    from segkit.experiments.assembly import Assembly
+    from segkit.training.evaluate import Scores
+
+
+def summarise(
+    assembly: Assembly,
+    started: RunStarted,
+    epochs: Sequence[EpochEnded],
+    scores: Scores,
+    *,
+    higher_is_better: bool,
+    seconds: float,
+    digests: tuple[str, str],
+) -> dict[str, Any]:
+    """Everything a reader of one run, or a comparison of many, asks first.
+
+    Args:
+        assembly: what ran.
+        started: what was said before it ran.
+        epochs: all of them.
+        scores: of the best checkpoint on the images it is reported on.
+        higher_is_better: of the first metric.
+        seconds: of the whole run.
+        digests: of the encoder, before and after training.
+    """
+    recipe = assembly.recipe
+    best = next((epoch for epoch in reversed(epochs) if epoch.best), epochs[-1])
+    train_seconds = sum(epoch.train_seconds for epoch in epochs)
+    return {
+        "status": "complete",
+        "recipe": recipe.name,
+        "description": recipe.description,
+        "metrics": list(assembly.metrics),
+        "first_metric": next(iter(assembly.metrics)),
+        "higher_is_better": higher_is_better,
+        "scored_on": assembly.scored_on,
+        "reported_on": assembly.reported_on,
+        "images": started.images,
+        "best": _epoch(best),
+        "last": _epoch(epochs[-1]),
+        "scores": {"split": assembly.reported_on, "metrics": scores.metrics, "loss": scores.loss},
+        "epochs": len(epochs),
+        "epochs_asked": recipe.training.epochs,
+        "seconds": seconds,
+        "train_seconds": train_seconds,
+        "images_per_second": started.images["train"] * len(epochs) / train_seconds,
+        "peak_memory_bytes": peak_memory(),
+        "parameters": _parameters(assembly),
+        "frozen_encoder": _verdict(*digests) if recipe.model.encoder.frozen else None,
+        "device": started.device,
+        "precision": started.precision,
+        "warnings": [*started.warnings, *diverged(epochs)],
+        "stages": [asdict(stage) for stage in started.stages],
+        "reference": recipe.reference and kept_reference(recipe.reference),
+    }
+
+
+def peak_memory() -> int:
+    """Bytes: the most that was allocated on the GPU, where one was used; else the most this process held.
+
+    The latter is of the whole process: Python and torch, some hundred megabytes, are in it.
+    """
+    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
+        return int(torch.cuda.max_memory_allocated())
+    status = Path("/proc/self/status")
+    for line in status.read_text(encoding="utf-8").splitlines() if status.is_file() else []:
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    # Not on Linux, where a new process begins with the ru_maxrss of the one that started it.
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def diverged(epochs: Sequence[EpochEnded]) -> list[str]:
+    """A sentence about epochs whose validation loss is no number, if there are any."""
+    wrong = [str(epoch.epoch) for epoch in epochs if not math.isfinite(epoch.val_loss)]
+    if not wrong:
+        return []
+    return [
+        f"The validation loss is not a number in {len(wrong)} of {len(epochs)} epochs, first in epoch "
+        f"{wrong[0]}: training has diverged. A smaller optimizer.lr or clip_grad_norm: 1 may keep it "
+        "together."
+    ]
+
+
+def _epoch(event: EpochEnded) -> dict[str, Any]:
+    return {"epoch": event.epoch, "metrics": event.metrics, "val_loss": event.val_loss}
+
+
+def _verdict(before: str, after: str) -> Mapping[str, Any]:
+    return {"digest_before": before, "digest_after": after, "unchanged": before == after}
+
+
+def _parameters(assembly: Assembly) -> dict[str, int]:
+    model = assembly.model
+    parts = {"encoder": model.encoder, "decoder": model.decoder, "head": model.head}
+    return {
+        "total": sum(parameter.numel() for parameter in model.parameters()),
+        "trainable": sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad),
+        **{name: sum(parameter.numel() for parameter in part.parameters()) for name, part in parts.items()},
+    }

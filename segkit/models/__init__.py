@@ -1,0 +1,1 @@
+"""A model built from a recipe: encoder, decoder and head."""

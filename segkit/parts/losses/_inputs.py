@@ -1,0 +1,114 @@
+"""What every loss starts from: float32 logits, the truth of each class, and where it is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from segkit.core.errors import PartError
+from segkit.core.types import Task
+
+if TYPE_CHECKING:
+    from segkit.core.types import Loss
+
+SMALLEST = 1e-12  # keeps an empty mean at 0 / SMALLEST = 0 instead of 0 / 0
+
+
+@dataclass(frozen=True)
+class Given:
+    """One batch, prepared for a loss. All tensors have the logits' floating type.
+
+    Shape:
+        logits: (B, K, H, W), 0 where ignored, so that no gradient reaches ignored pixels.
+        truth: (B, K, H, W), 1 where the class is; 0 where it is not, or where ignored.
+        known: (B, K, H, W), 0 where ignored, else 1.
+    """
+
+    task: Task
+    logits: Tensor
+    truth: Tensor
+    known: Tensor
+
+    @property
+    def probabilities(self) -> Tensor:
+        """(B, K, H, W); meaningless where ignored."""
+        return self.logits.softmax(1) if self.task.kind == "multiclass" else self.logits.sigmoid()
+
+    def weights(self, class_weights: tuple[float, ...] | None) -> Tensor:
+        """One weight per class, (K,); ones where the recipe gives none."""
+        if class_weights is None:
+            return self.logits.new_ones(self.task.channels)
+        return self.logits.new_tensor(class_weights)
+
+
+def as_loss(task: Task, compute: Callable[[Given], Tensor]) -> Loss:
+    """Make `(logits, target) -> scalar` of a computation on what is `Given`.
+
+    Autocast is off inside: sums over thousands of pixels and logarithms of small probabilities need float32.
+    The loss raises a `ShapeError` if logits or target are not what `Task` says.
+    """
+
+    def loss(logits: Tensor, target: Tensor) -> Tensor:
+        with torch.autocast(logits.device.type, enabled=False):
+            return compute(_prepare(task, logits, target))
+
+    return loss
+
+
+def check_weights(task: Task, class_weights: tuple[float, ...] | None) -> None:
+    """Refuse class weights that do not fit the task.
+
+    Raises:
+        PartError: for a binary task, for another number of weights than classes, or if all are zero.
+    """
+    if class_weights is None:
+        return
+    if task.kind == "binary":
+        raise PartError(
+            "class_weights: a binary task has one class, there is nothing to weigh it against",
+            hint="balance foreground and background by bce's pos_weight, focal's alpha, or tversky",
+        )
+    if len(class_weights) != task.channels:
+        raise PartError(
+            f"class_weights: {len(class_weights)} weights for {task.channels} classes",
+            hint=f"give one for each of {', '.join(task.classes)}, in this order",
+        )
+    if not any(class_weights):
+        raise PartError("class_weights: all are zero", hint="leave at least one class in the loss")
+
+
+def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
+    """The mean of `values` under `weights` of the same shape; 0, and no gradient, if all weights are 0."""
+    return (values * weights).sum() / weights.sum().clamp_min(SMALLEST)
+
+
+def mean_of_images(values: Tensor, weights: Tensor) -> Tensor:
+    """The mean over images of the weighted mean over classes, both (B, K), or (K,) for a whole batch.
+
+    Images whose weights are all 0 are left out.
+    """
+    total = weights.sum(-1)
+    images = (values * weights).sum(-1) / total.clamp_min(SMALLEST)
+    return weighted_mean(images, (total > 0).to(values.dtype))
+
+
+def _prepare(task: Task, logits: Tensor, target: Tensor) -> Given:
+    task.check_shapes(logits, target)
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    target = target if task.kind == "multilabel" else target.unsqueeze(1)  # B 1|K H W
+    known = torch.ones_like(target, dtype=torch.bool)
+    if task.ignore_index is not None:
+        known = target != task.ignore_index
+        logits = logits.masked_fill(~known, 0)
+    # A comparison rather than one_hot: it takes every integer type, and ignored labels beyond the classes.
+    label = (
+        torch.arange(task.channels, device=target.device).view(1, -1, 1, 1)
+        if task.kind == "multiclass"
+        else 1
+    )
+    truth = (target == label) & known
+    return Given(task, logits, truth.to(logits.dtype), known.to(logits.dtype).expand_as(logits))

@@ -1,0 +1,110 @@
+"""Losses that are a mean over pixels: bce, cross_entropy, focal.
+
+The mean runs over the known pixels of the whole batch, as torch's own losses do. Not
+segmentation-models-pytorch's, which divides by the ignored pixels too, and whose multiclass focal loss is
+a sum of one-against-all sigmoids instead of the softmax that the prediction is made with.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from segkit.core.errors import PartError
+from segkit.core.registry import LOSSES
+
+if TYPE_CHECKING:
+    from segkit.core.types import Loss, Task
+
+Share = Annotated[float, Field(ge=0, le=1)]
+NotNegative = Annotated[float, Field(ge=0)]
+ClassWeights = tuple[NotNegative, ...] | None
+
+
+@LOSSES.register("bce")
+def bce(
+    task: Task,
+    *,
+    pos_weight: Annotated[float, Field(gt=0)] = 1.0,
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+    class_weights: ClassWeights = None,
+) -> Loss:
+    """Binary cross-entropy of every pixel (and class, for multilabel), for binary and multilabel tasks.
+
+    Args:
+        task: what is predicted.
+        pos_weight: weight of foreground pixels against background ones.
+        label_smoothing: s turns the targets 0 and 1 into s / 2 and 1 - s / 2.
+        class_weights: multilabel: one per class; 0 leaves a class out. All equal by default.
+
+    Raises:
+        PartError: for a multiclass task.
+    """
+    from segkit.parts.losses._pixelwise import bce_loss
+
+    if task.kind == "multiclass":
+        raise PartError(
+            "bce does not fit a multiclass task, where the classes of a pixel exclude each other",
+            hint="cross_entropy, or focal, dice, jaccard, tversky, lovasz, mcc",
+        )
+    return bce_loss(task, pos_weight=pos_weight, label_smoothing=label_smoothing, class_weights=class_weights)
+
+
+@LOSSES.register("cross_entropy")
+def cross_entropy(
+    task: Task,
+    *,
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+    class_weights: ClassWeights = None,
+) -> Loss:
+    """Softmax cross-entropy of every pixel, for multiclass tasks.
+
+    Args:
+        task: what is predicted.
+        label_smoothing: this share of the target is spread evenly over all classes.
+        class_weights: one per class; 0 leaves a class out. All equal by default.
+
+    Raises:
+        PartError: for a binary or multilabel task.
+    """
+    from segkit.parts.losses._pixelwise import cross_entropy_loss
+
+    if task.kind != "multiclass":
+        raise PartError(
+            f"cross_entropy does not fit a {task.kind} task, whose logits are not compared with each other",
+            hint="bce, or focal, dice, jaccard, tversky, lovasz, mcc",
+        )
+    return cross_entropy_loss(task, label_smoothing=label_smoothing, class_weights=class_weights)
+
+
+@LOSSES.register("focal")
+def focal(
+    task: Task,
+    *,
+    gamma: NotNegative = 2.0,
+    alpha: Share | None = None,
+    class_weights: ClassWeights = None,
+) -> Loss:
+    """Cross-entropy that neglects easy pixels: the mean of -(1 - p) ** gamma log p, with p of the true class.
+
+    Sigmoid for binary and multilabel tasks, softmax for multiclass.
+    Source: Lin et al. 2017, Focal Loss for Dense Object Detection, equation 5 (there gamma 2, alpha 0.25).
+
+    Args:
+        task: what is predicted.
+        gamma: how far easy pixels are turned down; 0 is cross-entropy.
+        alpha: binary and multilabel: weight of the foreground, the background has 1 - alpha; both 1 if null.
+        class_weights: multiclass and multilabel: one per class; 0 leaves a class out. All equal by default.
+
+    Raises:
+        PartError: if `alpha` is given for a multiclass task.
+    """
+    from segkit.parts.losses._pixelwise import focal_loss
+
+    if task.kind == "multiclass" and alpha is not None:
+        raise PartError(
+            "focal: alpha weighs foreground against background, and a multiclass task has more than these",
+            hint="class_weights",
+        )
+    return focal_loss(task, gamma=gamma, alpha=alpha, class_weights=class_weights)

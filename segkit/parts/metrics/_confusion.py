@@ -1,0 +1,129 @@
+"""From logits and target to masks and counts: the one place where a prediction is decided."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from segkit.core.errors import PartError
+from segkit.core.registry import near
+from segkit.core.types import Task
+
+Decide = Callable[[Tensor, Tensor], "Masks"]
+
+
+@dataclass(frozen=True)
+class Masks:
+    """What was predicted, what is true, and where that is known: each (B, K, H, W), bool.
+
+    Prediction and truth are False where ignored.
+    """
+
+    prediction: Tensor
+    truth: Tensor
+    known: Tensor
+
+    def count(self) -> Counts:
+        """The confusion counts of each image and class.
+
+        They move to the CPU: small from here on, and not every accelerator has float64.
+        """
+        both, prediction, truth, known = (
+            mask.flatten(2).sum(2)
+            for mask in (self.prediction & self.truth, self.prediction, self.truth, self.known)
+        )
+        counts = torch.stack([both, prediction - both, truth - both, known - prediction - truth + both])
+        return Counts(*counts.cpu())
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Pixels of each image and class, (B, K), int64, on the CPU; ignored pixels are in none of them."""
+
+    tp: Tensor
+    fp: Tensor
+    fn: Tensor
+    tn: Tensor
+
+    @property
+    def pixels(self) -> Tensor:
+        """All known pixels."""
+        return self.tp + self.fp + self.fn + self.tn
+
+    @property
+    def union(self) -> Tensor:
+        """Pixels in the prediction, the truth, or both."""
+        return self.tp + self.fp + self.fn
+
+
+def decision(task: Task, threshold: float = 0.5, classes: tuple[str, ...] | None = None) -> Decide:
+    """How logits and target become masks: (logits (B, K, H, W), target) -> `Masks` of the chosen classes.
+
+    A pixel belongs to a class if its probability exceeds `threshold`; multiclass: to the most probable class.
+
+    Raises:
+        PartError: if `threshold` or `classes` mean nothing for the task.
+    """
+    if task.kind == "multiclass" and threshold != 0.5:
+        raise PartError(
+            "threshold means nothing for a multiclass task: a pixel belongs to its most probable class",
+            hint="leave threshold out",
+        )
+    limit = math.log(threshold / (1 - threshold))
+    chosen = chosen_classes(task, classes)
+
+    def decide(logits: Tensor, target: Tensor) -> Masks:
+        truth, known = truth_of(task, logits, target)
+        if task.kind == "multiclass":
+            prediction = logits.argmax(1, keepdim=True) == _labels(task, logits)
+        else:
+            prediction = logits.float() > limit
+        return Masks(*(mask[:, chosen] for mask in (prediction & known, truth, known)))
+
+    return decide
+
+
+def truth_of(task: Task, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Where each class is true, and where that is known: both (B, K, H, W), bool.
+
+    Raises:
+        ShapeError: if logits or target are not what `Task` says.
+    """
+    task.check_shapes(logits, target)
+    target = target if task.kind == "multilabel" else target.unsqueeze(1)  # B 1|K H W
+    known = torch.ones_like(target, dtype=torch.bool)
+    if task.ignore_index is not None:
+        known = target != task.ignore_index
+    return (target == _labels(task, target)) & known, known.expand_as(logits)
+
+
+def chosen_classes(task: Task, classes: tuple[str, ...] | None) -> list[int]:
+    """The indices of the classes a score is about; all by default.
+
+    Raises:
+        PartError: for a binary task, for no class, or for names the task does not have.
+    """
+    if classes is None:
+        return list(range(task.channels))
+    if task.kind == "binary":
+        raise PartError("classes: a binary task has one class only", hint="leave classes out")
+    unknown = [name for name in classes if name not in task.classes]
+    if unknown or not classes:
+        meant = [known for name in unknown for known in near(name, task.classes)]
+        raise PartError(
+            f"classes: the task has no {', '.join(map(repr, unknown))}"
+            if unknown
+            else "classes: none is named",
+            hint=f"did you mean {', '.join(meant)}?" if meant else f"choose among {', '.join(task.classes)}",
+        )
+    return [task.classes.index(name) for name in classes]
+
+
+def _labels(task: Task, like: Tensor) -> Tensor:
+    """The target's value for each class, (1, K, 1, 1), or (1, 1, 1, 1) where it is 1 for all."""
+    labels = range(task.channels) if task.kind == "multiclass" else [1]
+    return torch.tensor(labels, device=like.device).view(1, -1, 1, 1)

@@ -1,0 +1,103 @@
+"""Metrics of overlap: iou, dice, thresholded_iou, iou_dataset, iou_soft, dice_soft."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from segkit.core.registry import METRICS
+from segkit.core.types import Metric
+from segkit.parts.metrics._options import Classes, Threshold
+
+if TYPE_CHECKING:
+    from segkit.core.types import Task
+
+
+@METRICS.register("iou")
+def iou(task: Task, *, threshold: Threshold = 0.5, classes: Classes = None) -> Metric:
+    """Intersection over union (Jaccard index) of the masks, the mean over images; the ISIC challenges' score.
+
+    Args:
+        task: what is predicted.
+        threshold: probability above which a pixel is foreground; not for multiclass.
+        classes: names of the classes to take the mean over; all by default, background included.
+    """
+    from segkit.parts.metrics._overlap import iou_rows
+
+    return Metric(iou_rows(task, threshold, classes))
+
+
+@METRICS.register("dice")
+def dice(task: Task, *, threshold: Threshold = 0.5, classes: Classes = None) -> Metric:
+    """Dice coefficient (F1 score) of the masks, the mean over images.
+
+    Args:
+        task: what is predicted.
+        threshold: probability above which a pixel is foreground; not for multiclass.
+        classes: names of the classes to take the mean over; all by default, background included.
+    """
+    from segkit.parts.metrics._overlap import dice_rows
+
+    return Metric(dice_rows(task, threshold, classes))
+
+
+@METRICS.register("thresholded_iou")
+def thresholded_iou(
+    task: Task,
+    *,
+    cutoff: Annotated[float, Field(ge=0, le=1)] = 0.65,
+    threshold: Threshold = 0.5,
+    classes: Classes = None,
+) -> Metric:
+    """IoU that is 0 for an image below the cutoff; the score of the ISIC 2018 challenge.
+
+    Args:
+        task: what is predicted.
+        cutoff: an image whose IoU is lower has failed and scores 0.
+        threshold: probability above which a pixel is foreground; not for multiclass.
+        classes: names of the classes to take the mean over; all by default, background included.
+    """
+    from segkit.parts.metrics._overlap import cut_off, iou_rows
+
+    return Metric(cut_off(iou_rows(task, threshold, classes), cutoff))
+
+
+@METRICS.register("iou_dataset")
+def iou_dataset(task: Task, *, threshold: Threshold = 0.5, classes: Classes = None) -> Metric:
+    """IoU of all images taken as one: large objects weigh more. For multiclass the usual mIoU.
+
+    Args:
+        task: what is predicted.
+        threshold: probability above which a pixel is foreground; not for multiclass.
+        classes: names of the classes to take the mean over; all by default, background included.
+    """
+    from segkit.parts.metrics._overlap import dataset_iou, dataset_rows
+
+    return Metric(dataset_rows(task, threshold, classes), dataset_iou(task))
+
+
+@METRICS.register("iou_soft")
+def iou_soft(task: Task, *, classes: Classes = None) -> Metric:
+    """IoU of probabilities, without a threshold, the mean over images: 1 - the jaccard loss.
+
+    Args:
+        task: what is predicted.
+        classes: names of the classes to take the mean over; all by default, background included.
+    """
+    from segkit.parts.metrics._overlap import soft_rows
+
+    return Metric(soft_rows(task, "iou", classes))
+
+
+@METRICS.register("dice_soft")
+def dice_soft(task: Task, *, classes: Classes = None) -> Metric:
+    """Dice coefficient of probabilities, without a threshold, the mean over images: 1 - the dice loss.
+
+    Args:
+        task: what is predicted.
+        classes: names of the classes to take the mean over; all by default, background included.
+    """
+    from segkit.parts.metrics._overlap import soft_rows
+
+    return Metric(soft_rows(task, "dice", classes))

@@ -1,0 +1,73 @@
+"""The ISIC 2016 challenge, part 1: 900 training and 379 test images of skin lesions with their masks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segkit.core.errors import PartError, Problem
+from segkit.core.registry import SOURCES
+from segkit.data.pairing import pairs_in
+from segkit.data.source_scan import Survey
+
+if TYPE_CHECKING:
+    from segkit.core.types import Sample, Source, Task
+
+FOLDERS = {
+    "train": ("ISBI2016_ISIC_Part1_Training_Data", "ISBI2016_ISIC_Part1_Training_GroundTruth"),
+    "test": ("ISBI2016_ISIC_Part1_Test_Data", "ISBI2016_ISIC_Part1_Test_GroundTruth"),
+}
+PATTERN = "{name}_Segmentation"
+
+
+@SOURCES.register("isic2016")
+def isic2016(task: Task, channels: int, *, root: Path = Path("data/isic2016")) -> Source:
+    """ISIC 2016 skin lesions, in the challenge's own folders; `segkit data fetch isic2016` gets them.
+
+    Args:
+        task: binary.
+        channels: of the images.
+        root: the folder that holds the challenge's four folders.
+
+    Raises:
+        PartError: for another task.
+    """
+    if task.kind != "binary":
+        raise PartError(f"isic2016 has binary masks, not {task.kind} ones", hint="data.task: binary")
+    return Isic2016(root, task, channels)
+
+
+@dataclass(frozen=True)
+class Isic2016:
+    """See `isic2016`."""
+
+    root: Path
+    task: Task
+    channels: int
+
+    def splits(self) -> Mapping[str, Sequence[Sample]]:
+        """Train and test, as the challenge divided them."""
+        return self.survey().whole()
+
+    def survey(self) -> Survey:
+        """The splits, and what is left over in any of them."""
+        missing = [name for pair in FOLDERS.values() for name in pair if not (self.root / name).is_dir()]
+        if missing:
+            problem = Problem(
+                f"the ISIC 2016 images are not there: no folder {', '.join(missing)}",
+                str(self.root),
+                hint="'segkit data fetch isic2016' downloads them, data.source.root says where they are, "
+                "and --demo runs the recipe on synthetic lesions instead",
+                kind="missing",
+            )
+            return Survey({}, [problem])
+        splits: dict[str, Sequence[Sample]] = {}
+        problems: list[Problem] = []
+        for split, (images, masks) in FOLDERS.items():
+            splits[split], left_over = pairs_in(
+                self.root / images, self.root / masks, PATTERN, self.task, self.channels
+            )
+            problems += left_over
+        return Survey(splits, problems)

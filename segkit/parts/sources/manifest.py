@@ -1,0 +1,155 @@
+"""A CSV file that lists images and masks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from segkit.core.errors import DataError, PartError, Problem
+from segkit.core.registry import SOURCES
+from segkit.core.types import Pixels, Sample, Source, Task
+from segkit.data.csv_table import read_table
+from segkit.data.images import read_image, read_image_at
+from segkit.data.mask_colors import ColourText, colours_for
+from segkit.data.masks import read_mask, read_mask_at
+from segkit.data.pairing import check_extent, sample
+from segkit.data.source_scan import Survey
+from segkit.data.splits import NAMES
+
+if TYPE_CHECKING:
+    from segkit.data.images import Extent
+    from segkit.data.masks import Colours
+
+_PLACE = "paths count from the folder of the CSV file"
+
+
+@SOURCES.register("manifest")
+def manifest(
+    task: Task, channels: int, *, file: Path, colours: dict[str, ColourText] | None = None
+) -> Source:
+    """A CSV file with the columns image, mask and, if you like, split (train, val or test).
+
+    Paths count from the CSV file's folder. A sample is called as its image's path, without ending. For a
+    multilabel task there is one column per class instead of mask, named mask_<class>; an empty cell
+    means that the class is nowhere in the image.
+
+    Args:
+        task: for the masks' values.
+        channels: of the images.
+        file: the CSV file.
+        colours: the colour of each class in RGB-coded masks, such as {lesion: "#ff0000"}.
+
+    Raises:
+        PartError: for colours that do not fit the classes.
+    """
+    if task.kind == "multilabel" and colours:
+        raise PartError(
+            "a multilabel task has one binary mask per class", hint="leave out data.source.colours"
+        )
+    return Manifest(file, task, channels, colours_for(task, colours))
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """See `manifest`."""
+
+    file: Path
+    task: Task
+    channels: int
+    colours: Colours | None
+
+    @property
+    def mask_columns(self) -> list[str]:
+        """The columns that name mask files."""
+        return [f"mask_{name}" for name in self.task.classes] if self.task.kind == "multilabel" else ["mask"]
+
+    def splits(self) -> Mapping[str, Sequence[Sample]]:
+        """By the column split; all as train where there is none."""
+        return self.survey().whole()
+
+    def survey(self) -> Survey:
+        """The splits, and the rows that are wrong.
+
+        Raises:
+            DataError: if the CSV file cannot be read as one.
+        """
+        splits: dict[str, list[Sample]] = {}
+        problems: list[Problem] = []
+        lines: dict[str, int] = {}
+        for line, row in read_table(self.file, ["image", *self.mask_columns]):
+            name = _name(row["image"])
+            split = row.get("split", "train")
+            wrong = [*self._wrong(row, split)]
+            if name in lines:
+                wrong.append((f"{name!r} is listed twice (first on line {lines[name]})", "keep one of them"))
+            problems += [
+                Problem(problem, str(self.file), line, hint=hint, kind="manifest") for problem, hint in wrong
+            ]
+            if name:
+                lines.setdefault(name, line)
+            if not wrong:
+                splits.setdefault(split, []).append(self._sample(name, row))
+        return Survey(splits, problems)
+
+    def _wrong(self, row: Mapping[str, str], split: str) -> Iterator[tuple[str, str]]:
+        """Problem and hint."""
+        if split not in NAMES:
+            yield f"found split {split!r}", "one of train, val, test"
+        for column in ("image", *self.mask_columns):
+            path = self.file.parent / row[column]
+            if row[column] and not path.is_file():
+                yield f"there is no {column.replace('_', ' of ', 1)} {path}", _PLACE
+            elif not row[column] and column in ("image", "mask"):
+                yield f"the column {column} is empty", "fill it in, or take the row away"
+
+    def _sample(self, name: str, row: Mapping[str, str]) -> Sample:
+        folder = self.file.parent
+        image = folder / row["image"]
+        if self.task.kind != "multilabel":
+            return sample(name, image, folder / row["mask"], self.task, self.channels, self.colours)
+        masks = [folder / row[column] if row[column] else None for column in self.mask_columns]
+        read = partial(_read_multilabel, image, masks, self.task, self.channels)
+        files = (image, *(mask for mask in masks if mask))
+        filled = ",".join(str(label) for label, mask in enumerate(masks) if mask)
+        return Sample(name, read, files, read_at=read, variant=f"masks of classes {filled}")
+
+
+def _name(image: str) -> str:
+    """Of the sample; nothing where the cell names no file."""
+    path = Path(image)
+    return str(path.with_suffix("")) if path.name else ""
+
+
+def _read_multilabel(
+    image: Path, masks: Sequence[Path | None], task: Task, channels: int, size: Extent | None = None
+) -> tuple[Pixels, Pixels]:
+    """Image and masks, at a size where one is given."""
+    if size is None:
+        pixels = read_image(image, channels)
+        extent: tuple[int, ...] = pixels.shape[:2]
+    else:
+        pixels, extent = read_image_at(image, channels, size)
+    labels = np.zeros((*pixels.shape[:2], len(masks)), np.uint8)
+    problems: list[Problem] = []
+    for label, (name, mask) in enumerate(zip(task.classes, masks, strict=True)):
+        if mask is None:
+            continue
+        binary = Task("binary", (name,), task.ignore_index)
+        try:
+            if size is None:
+                values = read_mask(mask, binary)
+                mask_extent: tuple[int, ...] = values.shape
+            else:
+                values, mask_extent = read_mask_at(mask, binary, size)
+            check_extent(extent, mask_extent, str(image), str(mask))
+            labels[..., label] = values
+        except DataError as error:
+            problems += error.problems
+    if problems:
+        raise DataError.of(problems)
+    return pixels, labels

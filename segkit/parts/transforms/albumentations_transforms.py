@@ -1,0 +1,185 @@
+"""Augmentation: the transforms of albumentations, by their names there.
+
+Names and options are read off albumentations' sources, as importing it takes seconds. OpenCV's constants are
+written as words: ``border_mode: BORDER_REFLECT``. What a transform moves in from outside an image is 0 in the
+mask, background for most tasks; a `border_mode` that reflects moves in labelled pixels instead.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import math
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from pydantic import BeforeValidator
+
+from segkit.core.registry import REQUIRED, TRANSFORMS, Entry, Option, first_paragraph, meanings_of
+
+# They need what a recipe cannot give (boxes, other images, volumes, code), decide what segkit decides (size,
+# range of values), grow labels instead of moving them (Morphological), or are no transforms themselves.
+_LEFT_OUT = re.compile(
+    r"^_|^Base|Base[A-Z]|BBox|3D$|Cubic|Mosaic|Overlay|FDA|HistogramMatching|PixelDistribution|TextImage"
+    r"|MaskDropout|MaskIfExists|Masking$|^Time|Lambda|Normalize|FromFloat|ToFloat|^ToRGB$|HEStain|Morphological"
+    r"|^(Dual|ImageOnly|MaxSize|NoOp|Pad|Transform)|^(Center|Random)?Crop$|^RandomScale$|MaxSize$|^Resize$"
+    r"|^RandomCropFrom"
+)
+_CLASS = re.compile(r"^class (\w+)\((\w+)[^)]*\):\n(?:(?!^\S).*\n)*", re.MULTILINE)
+_ROOTS = ("DualTransform", "ImageOnlyTransform")
+_NEVER = (
+    "self",
+    # they would blend masks, or fill them with a class
+    *("mask_interpolation", "fill_mask", "mask_drop_value", "area_for_downscale"),
+    # they speak of boxes and points, which are never there
+    *("rotate_method", "keypoint_remapping_method", "bbox_labels"),
+    # Equalize wants an array or a function
+    *("mask", "mask_params"),
+    "plasma_size",  # it is kept and never read
+)
+_REQUIRED = {("ConstrainedCoarseDropout", "mask_indices")}  # without it, nothing ever happens
+_COMMON = {
+    "p": "probability of applying it",
+    "border_mode": "what lies outside the image",
+    "fill": "value of what lies outside the image",
+}
+
+
+@dataclass(frozen=True)
+class _Class:
+    """A class of albumentations, as text."""
+
+    name: str
+    base: str
+    text: str
+    where: str
+
+
+class AlbumentationsFamily:
+    """The transforms of the installed albumentations; see `segkit.core.registry.Family`."""
+
+    title = "albumentations transforms"
+
+    def names(self) -> Iterable[str]:
+        """Every transform that works on one image and its mask."""
+        return [name for name in _classes() if not _LEFT_OUT.search(name) and _is_transform(name)]
+
+    def entry(self, name: str) -> Entry | None:
+        """The transform of that name."""
+        if name not in self.names():
+            return None
+        found = _classes()[name]
+        documentation = ast.get_docstring(_parsed(found)) or ""
+        return Entry(
+            kind=TRANSFORMS.kind,
+            name=name,
+            factory=partial(_build, name),
+            options={option.name: option for option in _options(name, meanings_of(documentation))},
+            summary=_first_sentence(first_paragraph(documentation)),
+            where=found.where,
+        )
+
+
+TRANSFORMS.families.append(AlbumentationsFamily())
+
+
+def _build(name: str, **options: Any) -> Any:
+    from segkit.parts.transforms._albumentations import AlbumentationsTransform
+
+    return AlbumentationsTransform(name, options)
+
+
+@cache
+def _classes() -> dict[str, _Class]:
+    """Every class by name; albumentations is not imported for it."""
+    spec = importlib.util.find_spec("albumentations")
+    if spec is None or spec.origin is None:
+        return {}
+    classes = {}
+    for file in sorted(Path(spec.origin).parent.glob("augmentations/**/*.py")):
+        text = file.read_text(encoding="utf-8")
+        for found in _CLASS.finditer(text):
+            line = text.count("\n", 0, found.start()) + 1
+            classes[found[1]] = _Class(found[1], found[2], found[0], f"{file}:{line}")
+    return classes
+
+
+def _is_transform(name: str) -> bool:
+    while (found := _classes().get(name)) is not None:
+        name = found.base
+    return name in _ROOTS
+
+
+def _parsed(found: _Class) -> ast.ClassDef:
+    tree = ast.parse(found.text).body[0]
+    assert isinstance(tree, ast.ClassDef)
+    return tree
+
+
+def _options(name: str, meanings: dict[str, str]) -> Iterator[Option]:
+    """From the signature of the class, or of the nearest base that has one."""
+    found = _classes().get(name)
+    if found is None:
+        yield Option("p", float, 0.5, _COMMON["p"])
+        return
+    init = next((node for node in _parsed(found).body if getattr(node, "name", "") == "__init__"), None)
+    if not isinstance(init, ast.FunctionDef):
+        yield from _options(found.base, meanings)
+        return
+    arguments = [*init.args.args, *init.args.kwonlyargs]
+    defaults: Sequence[ast.expr | None] = [*init.args.defaults, *init.args.kw_defaults]
+    padded = [None] * (len(arguments) - len(defaults)) + list(defaults)
+    for argument, default in zip(arguments, padded, strict=True):
+        if argument.arg not in _NEVER:
+            needed = default is None or (name, argument.arg) in _REQUIRED
+            value = REQUIRED if needed else _evaluate(default, None)
+            meaning = meanings.get(argument.arg) or _COMMON.get(argument.arg, "")
+            yield Option(
+                argument.arg, _annotation(argument.annotation, value), value, _first_sentence(meaning)
+            )
+
+
+def _annotation(expression: ast.expr | None, default: Any) -> Any:
+    annotation = _evaluate(expression, Any)
+    if annotation is Any:
+        return Any
+    if isinstance(default, str) and annotation is int:  # the name of a constant that OpenCV has as a number
+        annotation = int | str
+    if default is None:
+        annotation = annotation | None
+    if sum(get_origin(choice) is tuple for choice in get_args(annotation)) > 1:
+        # (10, 20) are pixels, (0.1, 0.2) are shares: pydantic tells tuples apart by their items, lists not.
+        return Annotated[annotation, BeforeValidator(_as_tuple)]
+    return annotation
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _first_sentence(text: str) -> str:
+    """Of a description that may go on for a page."""
+    first = re.split(r"(?<!e\.g\.)(?<!i\.e\.)(?<=\.)\s|\s[-*]\s|\s\(?Default:", text, maxsplit=1)[0]
+    return first.rstrip(".: ").replace("``", "").replace("**", "").replace("cv2.", "")
+
+
+class _Words:
+    """Stands for OpenCV: each constant is its own name."""
+
+    def __getattr__(self, name: str) -> str:
+        return name
+
+
+def _evaluate(expression: ast.expr | None, otherwise: Any) -> Any:
+    """What an annotation or default means, without importing what it names."""
+    names = {"Literal": Literal, "Sequence": Sequence, "Any": Any, "cv2": _Words(), "np": math}
+    if expression is None:
+        return otherwise
+    try:
+        return eval(ast.unparse(expression), names)
+    except Exception:  # a type of numpy or of albumentations itself: it checks such values when it is built
+        return otherwise

@@ -1,0 +1,112 @@
+"""What makes two runs the same: recipe, images and code; by digest, without torch and without decoding."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from segkit.core.paths import cache_folder, is_weights_file
+from segkit.core.plugins import source_digest
+from segkit.recipe import plain_recipe, used_plugins
+from segkit.recipe.build import build
+from segkit.runs.environment import packages
+from segkit.utils.hashing import FileDigests, file_digest
+
+if TYPE_CHECKING:
+    from segkit.core.types import Source
+    from segkit.recipe import Recipe
+
+# What is said about a run, and what changes its speed alone.
+CHANGES_NOTHING = ("name", "description", "reference", "plugins")
+CHANGES_SPEED = ("workers", "eval_batch_size", "cache")
+SAVES_MORE_OFTEN = ("checkpoint_seconds",)
+# Rooms of segkit that decide what comes out; the others tell of it.
+DECIDING = (
+    "core", "data", "parts", "recipe", "models", "training",
+    "experiments/assembly.py", "experiments/objectives.py", "experiments/run.py",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Digests; two runs with the same ones are the same experiment.
+
+    Args:
+        recipe: of everything in it that can change a score, the seed apart.
+        seed: of the recipe.
+        data: of the names and files of all samples, whatever the split.
+        code: of segkit's own, of the plugins that the recipe uses, and of the versions of packages.
+        metrics: of the code that scores: the same definition of a metric.
+    """
+
+    recipe: str
+    seed: int
+    data: str
+    code: str
+    metrics: str
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain data, for a run's record."""
+        return asdict(self)
+
+
+def identify(recipe: Recipe) -> Identity:
+    """Find out what a run of a recipe would be.
+
+    Args:
+        recipe: as `load_recipe` gives it.
+
+    Raises:
+        SegkitError: if its data are at fault.
+    """
+    plugins = used_plugins(recipe)
+    scoring = [plugin.digest for plugin in plugins if any(kind == "metric" for kind, _ in plugin.parts)]
+    return Identity(
+        recipe=_digest(_deciding(recipe)),
+        seed=recipe.seed,
+        data=_data_digest(recipe),
+        code=_digest([_code_digest(DECIDING), sorted(plugin.digest for plugin in plugins), packages()]),
+        metrics=_digest([_code_digest(["parts/metrics"]), sorted(scoring)]),
+    )
+
+
+def _deciding(recipe: Recipe) -> dict[str, Any]:
+    """What of a recipe can change a score; with the bytes of files that it names, whose names say little."""
+    plain = plain_recipe(recipe)
+    kept = {key: value for key, value in plain.items() if key not in (*CHANGES_NOTHING, "seed")}
+    kept["data"] = {key: value for key, value in plain["data"].items() if key not in CHANGES_SPEED}
+    kept["training"] = {key: value for key, value in plain["training"].items() if key not in SAVES_MORE_OFTEN}
+    weights = recipe.model.encoder.options.get("weights")
+    if isinstance(weights, str) and is_weights_file(weights) and Path(weights).is_file():
+        kept["weights"] = file_digest(Path(weights)).hex()
+    if file := recipe.data.split.file:
+        kept["split"] = file_digest(file).hex()
+    return kept
+
+
+def _data_digest(recipe: Recipe) -> str:
+    """Over every sample's name and the bytes of its files, as the source has them, not yet split."""
+    source: Source = build(recipe.data.source, recipe.data.goal, recipe.data.channels)
+    samples = source.splits()
+    files = [file for found in samples.values() for sample in found for file in sample.files]
+    digests = FileDigests(cache_folder() if recipe.data.cache else None).of(files)
+    told = {file: digest.hex() for file, digest in digests.items()}
+    return _digest(
+        [
+            [split, [[sample.name, *(told.get(file) for file in sample.files)] for sample in found]]
+            for split, found in samples.items()
+        ]
+    )
+
+
+def _code_digest(rooms: Iterable[str]) -> str:
+    root = Path(__file__).parents[1]
+    return _digest([[room, source_digest(root / room)] for room in rooms])
+
+
+def _digest(value: Sequence[Any] | dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()

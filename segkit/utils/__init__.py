@@ -1,0 +1,1 @@
+"""Files, locks, hashes, signals and processes; nothing about segmentation."""

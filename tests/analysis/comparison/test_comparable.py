@@ -1,0 +1,87 @@
+"""What cannot be compared fairly is refused, and by force compared with a warning."""
+
+import pytest
+
+from segkit.analysis.comparison.compare import compare_runs
+from segkit.analysis.comparison.entries import read_finished
+from segkit.core.errors import SegkitError
+from tests.analysis.comparison.runs import DIRECTIONS, scored_run
+
+SCORES = {"iou": [0.5, 0.6, 0.7], "dice": [0.6, 0.7, 0.8]}
+FORCE = "--force compares all the same, and says so in the report"
+
+
+def refused(first, other, **options):
+    finished = [read_finished(first), read_finished(other)]
+    with pytest.raises(SegkitError) as raised:
+        compare_runs(finished, DIRECTIONS, **options)
+    return raised.value.problems
+
+
+CASES = {
+    "size": ({"data": {"size": [64, 64]}},
+             "data.size", "scored with data.size 64 x 64, and {first} with 128 x 128"),
+    "task": ({"data": {"task": "multilabel"}},
+             "data.task", "scored with data.task multilabel, and {first} with binary"),
+    "classes": ({"data": {"classes": ["mole"]}},
+                "data.classes", "scored with data.classes mole, and {first} with lesion"),
+    "ignored": ({"data": {"ignore_index": 255}},
+                "data.ignore_index", "scored with data.ignore_index 255, and {first} with none"),
+    "images": ({"images": ["image_000", "image_001", "other"]},
+               "data", "scored on other images than {first}: 1 missing (image_002), 1 more (other)"),
+    "pixels": ({"environment": {"data_digests": {"test": "others"}}},
+               "data", "its images or masks have the names of those of {first}, and other pixels"),
+    "definition": ({"metrics": [{"name": "iou", "threshold": 0.4}, {"name": "dice"}]},
+                   "metrics", "iou is iou with threshold 0.4, and in {first} iou"),
+    "code": ({"environment": {"identity": {"recipe": "b", "seed": 0, "data": "", "code": "",
+                                           "metrics": "other"}}},
+             "metrics", "iou was computed by other code than in {first}"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_who_differs_where_is_said(tmp_path, case):
+    changes, path, words = CASES[case]
+    first = scored_run(tmp_path, "a", SCORES)
+    other = scored_run(tmp_path, "b", SCORES, **changes)
+    (problem,) = refused(first, other)
+    assert (problem.file, problem.path) == (str(other.path), path)
+    assert problem.problem == words.format(first=first.path)
+    assert problem.hint == (f"run its recipe again; {FORCE}" if case == "code" else FORCE)
+    comparison = compare_runs([read_finished(first), read_finished(other)], DIRECTIONS, force=True)
+    assert comparison.warnings == [f"Compared by force: {other.path}: {problem.problem}."]
+    assert comparison.images == ["image_000", "image_001"] + ["image_002"] * (case != "images")
+
+
+def test_all_differences_are_said_at_once(tmp_path):
+    first = scored_run(tmp_path, "a", SCORES)
+    other = scored_run(tmp_path, "b", SCORES, data={"size": [64, 64], "task": "multilabel"})
+    assert [problem.path for problem in refused(first, other)] == ["data.task", "data.size"]
+
+
+def test_other_metrics_may_be_defined_as_they_like(tmp_path):
+    first = scored_run(tmp_path, "a", SCORES)
+    other = scored_run(tmp_path, "b", SCORES, metrics=[{"name": "iou"}, {"name": "dice", "threshold": 0.4}])
+    assert compare_runs([read_finished(first), read_finished(other)], DIRECTIONS).warnings == []
+
+
+def test_runs_that_took_no_digests_are_compared(tmp_path):
+    first = scored_run(tmp_path, "a", SCORES)
+    other = scored_run(tmp_path, "b", SCORES, environment={"identity": None, "data_digests": None})
+    assert compare_runs([read_finished(first), read_finished(other)], DIRECTIONS).warnings == []
+
+
+def test_force_needs_the_metric_and_an_image(tmp_path):
+    first = scored_run(tmp_path, "a", SCORES)
+    (problem,) = refused(first, scored_run(tmp_path, "b", {"dice": [0.5]}), force=True)
+    assert problem.problem == "it is not scored by iou"
+    (problem,) = refused(first, scored_run(tmp_path, "c", {"iou": [0.5]}, images=["x"]), force=True)
+    assert "scored on other images" in problem.problem
+
+
+def test_by_force_scores_of_all_images_together_are_left_out(tmp_path):
+    """They are of other images than those that are compared."""
+    first = scored_run(tmp_path, "a", SCORES, reported={"dice": 0.1})
+    other = scored_run(tmp_path, "b", SCORES, reported={"dice": 0.1}, images=["image_000", "image_001", "x"])
+    comparison = compare_runs([read_finished(first), read_finished(other)], DIRECTIONS, force=True)
+    assert list(comparison.ranking[0].metrics) == ["iou"]

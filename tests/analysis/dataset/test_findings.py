@@ -1,0 +1,336 @@
+"""Every kind of fault in a small data set: found, named, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import segkit.analysis.dataset.duplicates as duplicates
+from segkit.analysis.dataset import Subject, examine
+from segkit.analysis.dataset.duplicates import duplicate_faults
+from segkit.analysis.dataset.finding import KINDS
+from segkit.analysis.dataset.sample_stats import look_at_all
+from segkit.core.types import Sample, Task
+from tests.analysis.dataset.cases import BINARY, SIDE, blob, faults, opened, pairs, picture, save, told
+
+PAGE = Path(__file__).parents[3] / "docs/check_data.md"
+CLASSES = Task("multiclass", ("ground", "grass", "tree"))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Ten pairs that nothing is wrong with."""
+    pairs(tmp_path, range(10))
+    return tmp_path
+
+
+def test_nothing_is_said_of_a_clean_set(root: Path) -> None:
+    assert faults(root, size=(48, 48)) == []
+
+
+def test_every_kind_is_described() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert [kind for kind in KINDS if f"| `{kind}` |" not in page] == []
+
+
+def spoiled(place: str, spoil: Callable[[Path], object]) -> Callable[[Path], object]:
+    return lambda root: spoil(root / place)
+
+
+def written(pixels: np.ndarray, **options: object) -> Callable[[Path], object]:
+    return lambda place: save(place, pixels, **options)
+
+
+def smooth(place: Path) -> None:
+    small = Image.fromarray(blob(3)).resize((24, 24), Image.Resampling.BILINEAR)
+    small.resize((SIDE, SIDE), Image.Resampling.BILINEAR).save(place)
+
+
+def emptied(place: Path) -> None:
+    place.write_bytes(b"")
+
+
+def as_jpeg(place: Path) -> None:
+    opened(place).save(place.with_suffix(".jpg"), quality=90)
+    place.unlink()
+
+
+def grey_jpeg(place: Path) -> None:
+    Image.new("L", (SIDE, SIDE), 128).save(place.with_suffix(".jpg"))
+    place.unlink()
+
+
+def turned(orientation: int, size: tuple[int, int] = (SIDE, SIDE)) -> Callable[[Path], None]:
+    def turn(place: Path) -> None:
+        image = opened(place).resize(size)
+        exif = image.getexif()
+        exif[0x0112] = orientation
+        image.save(place, exif=exif)
+
+    return turn
+
+
+SPECK = np.zeros((SIDE, SIDE), np.uint8)
+SPECK[10, 10] = 255
+ALONE = [
+    ("images/3.png", Path.unlink, "unpaired", "error", ["3.png"], "this mask has no image"),
+    ("masks/3.png", Path.unlink, "unpaired", "error", ["3.png"], "this image has no mask"),
+    ("images/3.png", emptied, "unreadable", "error", ["3.png"], "the file is empty"),
+    (
+        "images/3.png",
+        lambda place: place.write_bytes(place.read_bytes()[:900]),
+        "unreadable",
+        "error",
+        ["3.png"],
+        "the image is damaged: image file is truncated",
+    ),
+    (
+        "masks/3.png",
+        written(blob(3)[:50]),
+        "size",
+        "error",
+        ["3.png", "3.png"],
+        "the mask is 96x50 pixels, its image 96x96",
+    ),
+    ("masks/3.png", written(blob(3) // 2 + blob(4) // 8), "labels", "error", ["3.png"], "one other value"),
+    (
+        "masks/3.png",
+        smooth,
+        "interpolated",
+        "error",
+        ["3.png"],
+        "values between 0 and 255 along the edges, as after smooth resizing or JPEG",
+    ),
+    ("masks/3.png", as_jpeg, "jpeg_mask", "warning", ["3.jpg"], "the mask is a JPEG"),
+    ("masks/3.png", grey_jpeg, "jpeg_mask", "error", ["3.jpg"], "holds more than black and white"),
+    ("masks/3.png", written(255 - blob(3)), "inverted", "warning", ["3.png"], "the mask looks inverted"),
+    ("masks/3.png", written(blob(3, 0)), "empty", "warning", ["3.png"], "no pixel is spot"),
+    ("masks/3.png", written(blob(3, 0) + 255), "full", "warning", ["3.png"], "every pixel is foreground"),
+    ("masks/3.png", written(SPECK), "vanishes", "warning", ["3.png"], "no pixel of spot is left"),
+    ("masks/3.png", written(blob(4)), "same_mask", "warning", ["3.png", "4.png"], "2 different images have"),
+    ("images/3.png", turned(3), "rotated", "warning", ["3.png", "3.png"], "as its EXIF tag says"),
+    ("images/3.png", turned(6), "rotated", "warning", ["3.png", "3.png"], "as its EXIF tag says"),
+    ("images/3.png", written(picture(3)[..., 0]), "mode", "warning", ["3.png"], "stored as grey, where most"),
+    ("images/3.png", written(picture(3) * 0 + 7), "blank", "warning", ["3.png"], "its pixels are alike"),
+    ("images/3.png", written(picture(4)), "duplicate", "warning", ["3.png", "4.png"], "2 times in train"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("place", "spoil", "kind", "severity", "files", "message"), ALONE)
+def test_a_fault_is_found_and_no_other(
+    root: Path, place: str, spoil: Callable[[Path], object], kind: str, severity: str, files: list[str],
+    message: str,
+) -> None:  # fmt: skip
+    spoil(root / place)
+    found = faults(root, size=(48, 48))
+    if kind == "mode":
+        pairs(root, range(10, 15))  # rare, then
+        found = faults(root, size=(48, 48))
+    assert told(found) == [(kind, severity, files)]
+    assert message in found[0].message
+    assert found[0].hint
+
+
+def test_all_faults_are_told_together(root: Path) -> None:
+    (root / "images/0.png").unlink()
+    (root / "images/1.png").write_bytes(b"")
+    (root / "masks/1.png").write_text("<html>", encoding="utf-8")
+    save(root / "masks/2.png", blob(2, 0))
+    found = faults(root)
+    assert [(fault.kind, fault.severity) for fault in found] == [
+        ("unpaired", "error"),
+        ("unreadable", "error"),
+        ("unreadable", "error"),
+        ("empty", "warning"),
+    ]
+
+
+def test_a_mask_that_fits_before_the_turn_says_so(root: Path) -> None:
+    turned(6, (SIDE, 64))(root / "images/3.png")
+    save(root / "masks/3.png", blob(3)[:64])
+    (fault,) = faults(root)
+    assert fault.kind == "size"
+    assert fault.message == (
+        "the mask is 96x64 pixels, its image 64x96, which its EXIF tag turns by a quarter: "
+        "unturned, the mask would fit"
+    )
+
+
+def test_a_mask_that_fits_the_turned_image_is_no_fault(root: Path) -> None:
+    turned(6, (64, SIDE))(root / "images/3.png")
+    save(root / "masks/3.png", blob(3)[:64])
+    assert faults(root) == []
+
+
+def test_image_and_mask_of_one_tag_are_no_fault(root: Path) -> None:
+    for place in ("images/3.png", "masks/3.png"):
+        turned(3)(root / place)
+    assert faults(root) == []
+
+
+def test_a_shape_that_fills_the_picture_is_not_inverted(root: Path) -> None:
+    """With background in the corners, as a large lesion has it."""
+    mask = np.full((SIDE, SIDE), 255, np.uint8)
+    mask[:8, :8] = mask[-8:, -20:] = 0
+    save(root / "masks/3.png", mask)
+    assert faults(root) == []
+
+
+def test_a_set_of_inverted_masks_is_said_once(root: Path) -> None:
+    for number in range(10):
+        save(root / f"masks/{number}.png", 255 - blob(number))
+    (fault,) = faults(root)
+    assert (fault.kind, len(fault.files)) == ("inverted", 10)
+    assert fault.message == "foreground is around a hole in 10 of 10 masks: is it the background?"
+
+
+@pytest.mark.parametrize("quality", [30, 90])
+@pytest.mark.parametrize("side", [SIDE, SIDE // 2])
+def test_versions_of_an_image_are_near_duplicates(tmp_path: Path, quality: int, side: int) -> None:
+    pairs(tmp_path, range(6), "train")
+    pairs(tmp_path, range(6, 9), "test")
+    version = np.asarray(Image.fromarray(picture(2)).resize((side, side)))
+    save(tmp_path / "images/test/x.jpg", version, quality=quality)
+    save(tmp_path / "masks/test/x.png", blob(2, side=side))
+    found = [fault for fault in faults(tmp_path) if fault.kind != "same_mask"]
+    assert told(found) == [("near_duplicate", "warning", ["2.png", "x.jpg"])]
+    assert found[0].message.startswith("nearly the same picture in train and test")
+
+
+def test_the_same_pixels_in_train_and_test_are_an_error(tmp_path: Path) -> None:
+    pairs(tmp_path, range(6), "train")
+    pairs(tmp_path, range(5, 8), "test")
+    save(tmp_path / "images/val/y.bmp", picture(5))
+    save(tmp_path / "masks/val/y.png", blob(5))
+    (fault,) = faults(tmp_path)
+    assert told([fault]) == [("duplicate", "error", ["5.png", "y.bmp", "5.png"])]
+    assert fault.message == "the same pixels in train and val and test"
+
+
+def test_pairs_are_found_whatever_fits_the_memory(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compared a few at a time, the groups are the same."""
+    for number in (1, 4, 8):
+        save(root / f"images/{number}_b.jpg", picture(number), quality=60)
+        save(root / f"masks/{number}_b.png", blob(number + 100))
+    save(root / "images/1_c.jpg", picture(1), quality=30)
+    save(root / "masks/1_c.png", blob(200))
+    whole = faults(root)
+    assert sorted(len(fault.files) for fault in whole) == [2, 2, 3]
+    monkeypatch.setattr(duplicates, "_AT_ONCE", 1)
+    assert faults(root) == whole
+
+
+def test_blended_classes_are_found_between_others(tmp_path: Path) -> None:
+    """Class 1, grass, rims every tree after smooth resizing: no value is unknown, and yet it is wrong."""
+    for number in range(8):
+        save(tmp_path / f"images/{number}.png", picture(number))
+        mask = blob(number, 2)
+        mask[:, :8] = 1
+        save(tmp_path / f"masks/{number}.png", mask)
+    assert faults(tmp_path, CLASSES) == []
+    soft = Image.fromarray(blob(3, 2).astype(np.float32)).resize((64, 64)).resize((SIDE, SIDE))
+    save(tmp_path / "masks/3.png", np.asarray(soft).round().astype(np.uint8))
+    found = faults(tmp_path, CLASSES)
+    assert told(found) == [("interpolated", "warning", ["3.png"])]
+    assert found[0].message == "grass rims the edges of other classes, as after smooth resizing"
+
+
+def test_a_set_of_blended_masks_is_said_once(tmp_path: Path) -> None:
+    for number in range(6):
+        save(tmp_path / f"images/{number}.png", picture(number))
+        mask = blob(number, 2)
+        mask[:, :20] = 1
+        soft = Image.fromarray(mask.astype(np.float32)).resize((64, 64)).resize((SIDE, SIDE))
+        save(tmp_path / f"masks/{number}.png", np.asarray(soft).round().astype(np.uint8))
+    (fault,) = faults(tmp_path, CLASSES)
+    assert (fault.kind, len(fault.files)) == ("interpolated", 6)
+    assert fault.message == "a class lies in thin rims between others in 6 of 6 masks: is that meant?"
+
+
+def test_a_class_of_lines_is_not_blended(tmp_path: Path) -> None:
+    """An outline of its own class is nowhere an area."""
+    for number in range(4):
+        save(tmp_path / f"images/{number}.png", picture(number))
+        mask = blob(number, 2)
+        inner = np.pad(mask, 1)
+        around = inner[:-2, 1:-1] & inner[2:, 1:-1] & inner[1:-1, :-2] & inner[1:-1, 2:]
+        save(tmp_path / f"masks/{number}.png", np.where((mask > 0) & (around == 0), 1, mask).astype(np.uint8))
+    assert faults(tmp_path, CLASSES) == []
+
+
+def test_classes_that_are_missing_or_rare_are_told(tmp_path: Path) -> None:
+    for split, numbers in (("train", range(6)), ("test", range(6, 8))):
+        for number in numbers:
+            mask = blob(number, 1)
+            if number == 0:
+                mask[:4, :4] = 2
+            save(tmp_path / f"images/{split}/{number}.png", picture(number))
+            save(tmp_path / f"masks/{split}/{number}.png", mask)
+    four = Task("multiclass", (*CLASSES.classes, "road"))
+    found = [(fault.kind, fault.message, len(fault.files)) for fault in faults(tmp_path, four)]
+    assert found == [
+        ("absent", "no mask has any road", 0),
+        ("absent", "no mask of test has any tree", 0),
+        ("imbalance", "tree is 0.02% of all pixels, in 1 of 8 images", 1),
+    ]
+
+
+def test_a_mask_of_ignored_pixels_teaches_nothing(root: Path) -> None:
+    save(root / "masks/3.png", blob(3, 0) + 7)
+    (fault,) = faults(root, Task("binary", ("spot",), 7))
+    assert (fault.kind, fault.message) == ("empty", "every pixel of the mask is ignored")
+
+
+def sample(number: int, mask: np.ndarray | None = None) -> Sample:
+    drawn = blob(number, 1) if mask is None else mask
+    return Sample(f"drawn {number}", lambda: (picture(number), drawn))
+
+
+def test_images_without_files_are_named(root: Path) -> None:
+    samples = [*map(sample, range(5)), sample(9, blob(9, 0)), sample(2, blob(2, 1))]
+    found = examine(Subject("drawn", BINARY, {"train": samples}))
+    assert told([*found.faults]) == [
+        ("duplicate", "warning", ["drawn 2", "drawn 2"]),
+        ("empty", "warning", ["drawn 9"]),
+    ]
+
+
+def test_a_source_that_fails_ends_no_examination() -> None:
+    def read() -> tuple[np.ndarray, np.ndarray]:
+        raise KeyError("pixels")
+
+    found = examine(Subject("drawn", BINARY, {"train": [sample(1), Sample("odd", read)]}))
+    (fault,) = found.faults
+    assert (fault.kind, fault.severity, fault.files) == ("unreadable", "error", ("odd",))
+    assert fault.message == "the source fails to read it: KeyError: 'pixels'"
+    assert not found.ok
+
+
+def test_many_labels_per_pixel_are_counted_by_class() -> None:
+    task = Task("multilabel", ("spot", "hair"))
+    masks = [np.stack([blob(number, 1), blob(number, 0)], axis=-1) for number in range(3)]
+    samples = [sample(number, mask) for number, mask in enumerate(masks)]
+    found = examine(Subject("drawn", task, {"train": samples}))
+    assert [(fault.kind, fault.message) for fault in found.faults] == [("absent", "no mask has any hair")]
+
+
+def test_large_images_are_judged_at_a_smaller_size(tmp_path: Path) -> None:
+    for number in range(3):
+        save(tmp_path / f"images/{number}.jpg", picture(number, 1200), quality=80)
+        save(tmp_path / f"masks/{number}.png", blob(number, side=1200))
+    save(tmp_path / "images/x.png", np.asarray(opened(tmp_path / "images/1.jpg")))
+    save(tmp_path / "masks/x.png", 255 - blob(1, side=1200))
+    assert told(faults(tmp_path)) == [
+        ("near_duplicate", "warning", ["1.jpg", "x.png"]),  # a JPEG is decoded at a half
+        ("inverted", "warning", ["x.png"]),
+    ]
+
+
+def test_images_that_show_nothing_are_no_duplicates() -> None:
+    flat = [Sample(name, lambda: (picture(1) * 0, blob(3, 1))) for name in "abc"]
+    looks = look_at_all(Subject("drawn", BINARY, {"train": flat}), lambda label, done, total: None)
+    assert [*duplicate_faults(looks)] == []

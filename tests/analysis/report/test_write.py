@@ -1,0 +1,260 @@
+"""The whole report: what is in it, what is not, and what it says when numbers are missing."""
+
+import json
+import re
+
+import pytest
+
+from segkit.analysis.report import write_report
+from segkit.analysis.report.format import NOTHING
+from segkit.analysis.report.style import Picture
+from segkit.core.errors import SegkitError
+from segkit.runs.run_dir import RunDir
+from tests.analysis.report.cases import WARNING, write_run
+
+NASTY = '<img src=x onerror="alert(1)"> & [a](b) | `c` {{ 7 * 7 }}'
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    run = write_run(tmp_path_factory.mktemp("runs"))
+    assert write_report(run) == run.report
+    return run
+
+
+@pytest.fixture(scope="module")
+def html(run):
+    return run.report.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def markdown(run):
+    return (run.path / "report.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """For what is said, not drawn: the figures are most of a report's second."""
+    for name in ("panel_picture", "score_picture"):
+        monkeypatch.setattr(f"segkit.analysis.report.write.{name}", lambda _: Picture("not drawn", b"", b""))
+    for name in ("curves_png", "scores_png"):
+        monkeypatch.setattr(f"segkit.analysis.report.write.{name}", lambda _: b"")
+
+
+def texts(run):
+    write_report(run)
+    return [path.read_text(encoding="utf-8") for path in (run.report, run.path / "report.md")]
+
+
+def edit_epochs(run, **changes):
+    lines = [json.loads(line) | changes for line in run.metrics.read_text(encoding="utf-8").splitlines()]
+    run.metrics.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+
+
+def test_html_loads_nothing(html):
+    assert not re.search(r"<(script|link|iframe|object|embed|base)\b", html)
+    assert "@import" not in html
+    assert "url(" not in html
+    loaded = re.findall(r"""\b(?:src|srcset|href|poster|data)\s*=\s*["']?([^"'\s>]*)""", html)
+    assert (
+        len(loaded) == 3 * 2 + 2 + 3 * 4
+    )  # curves and histogram in two colour schemes, four panes of three samples
+    assert all(uri.startswith(("data:image/png;base64,", "data:image/svg+xml;base64,")) for uri in loaded)
+
+
+def test_html_describes_every_picture(html):
+    pictures = re.findall(r"<img [^>]*>", html)
+    assert pictures
+    assert all(re.search(r'alt="[^"]{10,}"', picture) for picture in pictures)
+
+
+def test_sections_stand_in_their_order(html, markdown):
+    titles = [
+        "isic_frozen", "Please note", "The frozen encoder stayed frozen", "Curves", "Samples",
+        "IoU of the single images", "Epochs", "Costs", "Environment", "Recipe", "Repeat this run",
+    ]  # fmt: skip
+    assert (
+        re.findall(r"<h[12][^>]*>(.*)</h[12]>", html.replace('<h2 id="scores" class="unseen">', "")) == titles
+    )
+    headings = re.findall(r"^##? (.*)$", markdown, flags=re.MULTILINE)
+    assert headings == titles
+
+
+def test_report_says_what_the_run_found(run, html, markdown):
+    for text in (html, markdown):
+        assert WARNING in text
+        assert "0.6545" in text
+        assert "0.0114 above" in text
+        assert "Best epoch 18 of 20, chosen by IoU; scored on 329 test images; trained on 788." in text
+        assert "13 min 32 s" in text
+        assert "1.20 GB" in text
+        assert "13,263,905 (86 %)" in text
+        assert f"segkit run {run.recipe}" in text
+        assert "name: transposed_conv" in text
+    assert markdown.index("ISIC_0000067 | 0.1905") < markdown.index(
+        "ISIC_0000174 | 0.2277"
+    )  # the worst first
+
+
+def test_best_epoch_stands_out(html, markdown):
+    assert html.count('<tr class="best">') == 1
+    assert '<tr class="best"><th scope="row" class="number">18</th>' in html
+    assert "| **18** | **0.6545** | **0.7912** |" in markdown
+
+
+def test_markdown_refers_to_files_that_are_there(run, markdown):
+    files = re.findall(r"\]\(([^)]*)\)", markdown)
+    assert len(files) == 2 + 3 * 4
+    assert all((run.path / file).read_bytes().startswith(b"\x89PNG") for file in files)
+
+
+def test_same_run_gives_the_same_bytes(tmp_path):
+    run = write_run(tmp_path, metrics=["iou"])
+
+    def written():
+        write_report(run)
+        return {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
+
+    assert written() == written()
+
+
+def test_what_users_wrote_is_escaped(tmp_path, undrawn):
+    run = write_run(tmp_path, recipe=NASTY, description=NASTY, warnings=[NASTY], device=NASTY)
+    run.write_scores([NASTY, "b"], {"iou": [0.1, 0.2], "dice": [0.3, 0.4]})
+    run.write_environment({NASTY: [NASTY]})
+    run.write_recipe(run.recipe.read_text(encoding="utf-8") + "# <script>```\n")
+    html, markdown = texts(run)
+    for text in (html, markdown.split("## Recipe")[0]):
+        assert "<img src=x" not in text
+        assert "<script" not in text
+        assert "{{ 7 * 7 }}" in text.replace("\\*", "*")
+    assert "\\[a\\](b) \\| \\`c\\`" in markdown
+    assert "````yaml\n" in markdown
+
+
+def test_run_without_reference_shows_no_published_numbers(tmp_path, undrawn):
+    for text in texts(write_run(tmp_path, reference=False)):
+        assert "published" not in text.replace("Published experiment 1. Only", "")
+        assert "Dashed" not in text
+
+
+def test_published_scores_come_from_the_epochs_where_the_recipe_gives_none(tmp_path, undrawn):
+    run = write_run(tmp_path)
+    summary = run.read_summary()
+    summary["reference"]["metrics"] = {}
+    run.write_summary(summary)
+    html, _ = texts(run)
+    assert "published 0.6441" in html
+
+
+def test_published_epochs_that_could_not_be_read_cost_a_note_only(tmp_path, undrawn):
+    run = write_run(tmp_path)
+    summary = run.read_summary()
+    note = "The published epochs in published.csv are not shown: it does not exist."
+    summary["reference"] |= {"epochs": [], "note": note}
+    run.write_summary(summary)
+    for text in texts(run):
+        assert "published.csv are not shown: it does not exist." in text
+        assert "0.6431" in text
+
+
+def test_file_that_the_recipe_of_a_run_names_is_not_opened(tmp_path, undrawn):
+    run = write_run(tmp_path)
+    summary = run.read_summary()
+    del summary["reference"]["epochs"]
+    run.write_summary(summary)
+    for text in texts(run):
+        assert "published.csv are not shown: the run kept no copy of them." in text
+        assert "Dashed" not in text
+
+
+def test_undefined_scores_are_dashes(tmp_path):
+    run = write_run(
+        tmp_path,
+        best={"epoch": 18, "metrics": {"iou": None, "dice": 0.5}, "val_loss": None},
+        scores={"metrics": {"iou": None, "dice": 0.5}},
+        peak_memory_bytes=None,
+        images_per_second=None,
+    )
+    edit_epochs(run, iou=None, val_loss=None)
+    run.write_scores(["a", "b"], {"iou": [float("nan")] * 2, "dice": [0.5, float("nan")]})
+    html, markdown = texts(run)
+    assert f'<p class="value">{NOTHING}</p>' in html
+    assert "Without a defined score" in html
+    assert "worst images" not in html
+    assert "Peak memory" not in html
+    assert f"| **18** | **{NOTHING}** |" in markdown
+    assert not re.search(r"\bnan\b|\bNone\b", markdown)
+
+
+def test_some_undefined_scores_of_images_are_left_out(tmp_path, undrawn):
+    run = write_run(tmp_path)
+    run.write_scores(["a", "b", "c"], {"iou": [0.5, float("nan"), 0.3], "dice": [1.0, 1.0, 1.0]})
+    _, markdown = texts(run)
+    assert (
+        "### The 2 worst images\n\n| Image | IoU |\n| --- | ---: |\n| c | 0.3000 |\n| a | 0.5000 |\n"
+        in markdown
+    )
+    assert "| Mean | 0.4000 |" in markdown
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_worst_images_of_a_distance_are_the_highest(tmp_path, undrawn, told):
+    best = {"epoch": 18, "metrics": {"iou": 3.0, "dice": 0.5}, "val_loss": 0.1}
+    run = write_run(tmp_path, best=best, **({"higher_is_better": False} if told else {}))
+    edit_epochs(run, iou=12.5)
+    run.write_scores(["near", "far"], {"iou": [1.5, 40.0], "dice": [1.0, 1.0]})
+    _, markdown = texts(run)
+    assert markdown.index("| far | 40.00 |") < markdown.index("| near | 1.5000 |")
+
+
+def test_multiclass_with_ignored_pixels_and_grey_images(tmp_path, undrawn):
+    html, markdown = texts(write_run(tmp_path, task="multiclass", scored_on="val", frozen_encoder=None))
+    for name in ("skin", "lesion", "hair", "ignored"):
+        assert f"</span>{name}</li>" in html
+    assert "0.6545 on the validation images" in html
+    assert "On the validation images" in markdown
+    assert "frozen encoder" not in html
+
+
+def test_multilabel_names_the_classes_and_says_what_an_overlap_shows(tmp_path, undrawn):
+    for text in texts(write_run(tmp_path, task="multilabel")):
+        assert "Where classes overlap, the last of them is shown." in text
+    html, _ = texts(RunDir(tmp_path / "isic_frozen" / "001"))
+    for name in ("background", "skin", "lesion", "hair"):
+        assert f"</span>{name}</li>" in html
+
+
+def test_report_adds_overlays_to_the_samples_of_the_run(tmp_path, undrawn):
+    run = write_run(tmp_path)
+    before = {path.name for path in run.samples.iterdir()}
+    write_report(run)
+    assert {path.name for path in run.samples.iterdir()} - before == {f"{n}_overlay.png" for n in (1, 2, 3)}
+
+
+def test_changed_frozen_encoder_is_told(tmp_path, undrawn):
+    verdict = {"digest_before": "ab12", "digest_after": "cd34", "unchanged": False}
+    for text in texts(write_run(tmp_path, frozen_encoder=verdict)):
+        assert "The frozen encoder changed" in text
+        assert "ab12" in text
+        assert "cd34" in text
+
+
+def test_early_end_is_told(tmp_path, undrawn):
+    html, _ = texts(write_run(tmp_path, epochs=12, status="interrupted"))
+    assert "Training ended after 12 of 20 epochs." in html
+    assert "its status is: interrupted." in html
+
+
+def test_run_without_samples_has_no_section_for_them(tmp_path, undrawn):
+    run = write_run(tmp_path)
+    (run.samples / "samples.json").unlink()
+    for text in texts(run):
+        assert "Samples" not in text
+
+
+def test_missing_file_is_named(tmp_path):
+    run = write_run(tmp_path)
+    run.scores.unlink()
+    with pytest.raises(SegkitError, match=r"scores\.csv: the report needs a file that the run did not write"):
+        write_report(RunDir(run.path))

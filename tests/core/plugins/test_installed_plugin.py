@@ -1,0 +1,217 @@
+"""Plugins of installed packages: the template, in an environment of its own, and a broken one."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import segkit
+from segkit import cli
+from segkit.core import plugins
+from tests.recipe.cases import written
+
+TEMPLATE = Path(__file__).parents[3] / "docs" / "examples" / "segkit-plugin-template"
+README = (TEMPLATE / "README.md").read_text(encoding="utf-8")
+PACKAGE = "segkit-mylab 0.1.0"
+DATA = "{source: {name: synthetic_lesions, train: 4, test: 2, size: 64}, size: [64, 64]}"
+MODEL = "{encoder: {name: test_resnet, weights: none}, decoder: transposed_conv}"
+Done = subprocess.CompletedProcess[str]
+
+
+def call(python: Path | str, *words: str, folder: Path, more: Mapping[str, str] = {}) -> Done:
+    """`python -m ...` in a folder, as from a shell in which no Python is set up."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    environment = {**inherited, "SEGKIT_HOME": str(folder), **more}
+    command = [str(python), "-m", *words]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+# The template, installed
+
+
+@dataclass
+class Installed:
+    """A copy of the template's folder, and the Python that it is installed in."""
+
+    python: Path
+    folder: Path
+
+    def module(self, *words: str) -> str:
+        """What `python -m` prints, if all goes well."""
+        done = call(self.python, *words, folder=self.folder)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def typed(self, command: str, *more: str) -> Done:
+        """A command of the template's README, in the template's folder."""
+        assert f"\nsegkit {command}\n" in README
+        return call(self.python, "segkit", *command.split(), *more, folder=self.folder)
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """A fresh environment that takes all but the template from the one that runs the tests."""
+    root = tmp_path_factory.mktemp("installed")
+    folder = shutil.copytree(TEMPLATE, root / "template")  # pip leaves build folders behind
+    python = root / "environment" / ("Scripts" if os.name == "nt" else "bin") / "python"
+    created = call(sys.executable, "venv", str(root / "environment"), folder=root)
+    assert created.returncode == 0, created.stdout + created.stderr
+    fresh = Installed(python, folder)
+    # Python 3.11 brings an old setuptools, which would be found before the one that runs the tests.
+    fresh.module("pip", "uninstall", "--yes", "setuptools")
+    where = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    site = subprocess.run([python, "-c", where], capture_output=True, text=True, check=True).stdout.strip()
+    (Path(site) / "running.pth").write_text("\n".join(running()), encoding="utf-8")
+    fresh.module("pip", "install", "--no-deps", "--no-build-isolation", "--no-index", ".")
+    return fresh
+
+
+def running() -> list[str]:
+    """Where the packages of this environment are, and segkit, which may be a checkout."""
+    site = [sysconfig.get_path(name) for name in ("purelib", "platlib")]
+    return [*dict.fromkeys([*site, str(Path(segkit.__file__).parents[1])])]
+
+
+def test_an_installed_plugin_is_listed(installed: Installed) -> None:
+    done = installed.typed("list decoders")
+    assert f"mylab from {PACKAGE} (installed)" in done.stderr
+    assert re.search(r"^  lraspp +LR-ASPP of MobileNetV3: ", done.stdout, re.MULTILINE)
+
+
+def test_an_installed_plugin_is_explained(installed: Installed) -> None:
+    done = installed.typed("show decoder lraspp")
+    assert "channels that the coarse map is brought to" in done.stdout
+
+
+def test_a_recipe_trains_an_installed_plugin_and_the_run_names_its_package(installed: Installed) -> None:
+    fewer = ("--set", "training.epochs=1", "--set", "data.source.train=8", "--set", "data.source.test=2")
+    done = installed.typed("run recipe.yaml", *fewer)
+    assert done.returncode == 0, done.stdout + done.stderr
+    record = json.loads((installed.folder / "runs" / "mylab" / "001" / "environment.json").read_text())
+    (plugin,) = record["plugins"]
+    assert (plugin["name"], plugin["door"], plugin["package"]) == ("mylab", "installed", PACKAGE)
+    assert plugin["parts"] == ["decoder lraspp", "loss generalized_cross_entropy"]
+    assert Path(plugin["path"]).is_relative_to(installed.python.parents[1].resolve())
+
+
+def test_an_installed_plugin_keeps_its_contract(installed: Installed) -> None:
+    done = installed.typed("test-plugin mylab", "--json")
+    told = json.loads(done.stdout)
+    failed = [check for check in told["checks"] if not check["ok"]]
+    assert (done.returncode, told["ok"], failed) == (0, True, [])
+    assert {check["part"] for check in told["checks"]} == {
+        "decoder lraspp",
+        "loss generalized_cross_entropy",
+    }
+
+
+def test_the_template_s_own_tests_pass(installed: Installed) -> None:
+    assert "\npython -m pytest\n" in README
+    told = installed.module("pytest", "-q", "-k", "not contract")  # test-plugin tries that above
+    assert re.search(r"^5 passed, \d+ deselected", told, re.MULTILINE)
+
+
+def test_without_its_package_the_recipe_names_what_is_missing(installed: Installed) -> None:
+    """The last one of this environment."""
+    installed.module("pip", "uninstall", "--yes", "segkit-mylab")
+    done = call(installed.python, "segkit", "check", "recipe.yaml", folder=installed.folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    problems = [line for line in done.stderr.splitlines() if not line.startswith("  try: ")]
+    lines = (TEMPLATE / "recipe.yaml").read_text().splitlines()
+    decoder = next(number for number, line in enumerate(lines, 1) if "lraspp" in line)
+    loss = next(number for number, line in enumerate(lines, 1) if "generalized_cross_entropy" in line)
+    assert [problem.partition(", allowed:")[0] for problem in problems] == [
+        "2 problems:",
+        f"recipe.yaml:{decoder}: model.decoder.name: no decoder is called 'lraspp'",
+        f"recipe.yaml:{loss}: loss.1.name: no loss is called 'generalized_cross_entropy'",
+    ]
+
+
+# A broken one
+
+
+@dataclass
+class Broken:
+    """An installed plugin that fails when it is imported, and leaves a trace of that."""
+
+    folder: Path
+
+    @property
+    def module(self) -> Path:
+        return self.folder / "site" / "broken_plugin.py"
+
+    @property
+    def was_imported(self) -> bool:
+        return (self.folder / "imported").exists()
+
+    @property
+    def told(self) -> str:
+        return (
+            f"{self.module}:2: the installed plugin 'broken' (broken 1.0) is not loaded: "
+            "the plugin fails while it is imported: ZeroDivisionError: division by zero\n"
+            f"  try: python {self.module} shows it too\n"
+        )
+
+    def segkit(self, *words: str) -> Done:
+        return call(sys.executable, "segkit", *words, folder=self.folder, more={"PYTHONPATH": self.path})
+
+    @property
+    def path(self) -> str:
+        """The broken package first, then segkit."""
+        return os.pathsep.join([str(self.module.parent), *running()[-1:]])
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Broken:
+    """As pip would leave it behind."""
+    about = tmp_path / "site" / "broken-1.0.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[segkit.plugins]\nbroken = broken_plugin\n")
+    plugin = Broken(tmp_path)
+    plugin.module.write_text(f"open({str(tmp_path / 'imported')!r}, 'w').close()\n1 / 0\n")
+    return plugin
+
+
+def test_listing_tells_of_a_broken_installed_plugin_and_lists_the_rest(broken: Broken) -> None:
+    done = broken.segkit("list", "losses")
+    assert done.returncode == 0
+    assert done.stderr.endswith(broken.told)
+    assert "  dice " in done.stdout
+    assert "broken" not in done.stdout
+
+
+def test_a_recipe_of_built_in_parts_knows_nothing_of_a_broken_installed_plugin(
+    broken: Broken, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = written(broken.folder, data=DATA, model=MODEL)
+    monkeypatch.chdir(broken.folder)
+    monkeypatch.syspath_prepend(broken.module.parent)
+    monkeypatch.setattr(plugins.installed, "_broken", None)
+    monkeypatch.setattr(sys, "argv", ["segkit", "check", recipe.name])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    said = capsys.readouterr()
+    assert ended.value.code == 0, said.err
+    assert "broken" not in said.out + said.err
+    assert not broken.was_imported
+
+
+def test_an_unknown_part_is_told_with_the_broken_installed_plugin_that_may_have_it(broken: Broken) -> None:
+    model = MODEL.replace("transposed_conv", "brokn")
+    done = broken.segkit("check", written(broken.folder, model=model).name)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert broken.was_imported
+    assert done.stderr.startswith("2 problems:\n")
+    assert "\nrecipe.yaml:3: model.decoder.name: no decoder is called 'brokn', allowed: " in done.stderr
+    assert f"\n{broken.told}" in done.stderr

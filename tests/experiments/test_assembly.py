@@ -1,0 +1,110 @@
+"""From names to objects."""
+
+import pytest
+import torch
+
+from segkit.core.errors import DataError
+from segkit.experiments.assembly import assemble, share_that_comes_again, warnings_for
+from segkit.models.segmenter import digest
+from segkit.recipe.dataset import find_samples
+from tests.small_runs import recipe
+
+
+def test_same_seed_same_model_whatever_was_drawn_before(tmp_path):
+    torch.manual_seed(1)
+    first = digest(assemble(recipe(tmp_path)).model)
+    torch.manual_seed(2)
+    assert digest(assemble(recipe(tmp_path)).model) == first
+    assert digest(assemble(recipe(tmp_path, "seed=4")).model) != first
+
+
+def test_parts_are_those_of_the_recipe(tmp_path):
+    assembly = assemble(recipe(tmp_path, "metrics=[dice, hd95]", "data.eval_batch_size=2"))
+    assert list(assembly.metrics) == ["dice", "hd95"]
+    assert (assembly.scored_on, assembly.reported_on) == ("test", "test")
+    assert [len(batch.indices) for batch in assembly.eval_batches("test")] == [2, 2, 1]
+    assert assembly.train_batches().steps == 3
+    optimizer, _ = assembly.optimization(3)
+    assert isinstance(optimizer, torch.optim.AdamW)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "scored_on", "reported_on"),
+    [
+        (["data.split={by: fraction, val: 0.2}"], "val", "test"),
+        (["data.source.test=0", "data.split={by: fraction, val: 0.2}"], "val", "val"),
+        (["data.source.test=0", "data.split={by: fraction, val: 0.2, test: 0.2}"], "val", "test"),
+    ],
+)
+def test_validation_images_are_scored_where_there_are_any(tmp_path, overrides, scored_on, reported_on):
+    assembly = assemble(recipe(tmp_path, *overrides))
+    assert (assembly.scored_on, assembly.reported_on) == (scored_on, reported_on)
+
+
+def test_own_normalisation_replaces_that_of_the_weights(tmp_path):
+    own = "data.normalize={mean: [0.1, 0.2, 0.3], std: [1, 2, 4]}"
+    model = assemble(recipe(tmp_path, own)).model
+    assert model.mean.flatten().tolist() == pytest.approx([25.5, 51, 76.5])
+    assert model.std.flatten().tolist() == [255, 510, 1020]
+
+
+def test_nothing_to_score(tmp_path):
+    with pytest.raises(
+        DataError,
+        match=r"synthetic_lesions: there are no images to score: the data has no val and no test split\n"
+        r"  try: data\.split: \{by: fraction, val: 0\.2\}",
+    ):
+        find_samples(recipe(tmp_path, "data.source.test=0"))
+
+
+def test_nothing_to_train_on(tmp_path):
+    file = tmp_path / "splits.csv"
+    file.write_text("name,split\nlesion_test_0000,test\n")
+    with pytest.raises(DataError, match="there are no training images"):
+        find_samples(recipe(tmp_path, f"data.split={{by: file, file: {file}}}"))
+
+
+@pytest.mark.parametrize(
+    ("splits", "sentence"),
+    [
+        ({"train", "test"}, "The best epoch is chosen on the test images themselves"),
+        ({"train", "val"}, "There are no test images: the final scores are of the validation images"),
+    ],
+)
+def test_optimistic_scores_are_warned_of(tmp_path, splits, sentence):
+    (warning,) = warnings_for(recipe(tmp_path), splits)
+    assert warning.startswith(sentence)
+    assert warning.rstrip(".").split()[-1]
+
+
+def test_honest_run_has_no_warnings(tmp_path):
+    assert warnings_for(recipe(tmp_path), {"train", "val", "test"}) == []
+
+
+def test_frozen_random_encoder_is_warned_of(tmp_path):
+    frozen = recipe(tmp_path, "model.encoder.frozen=true")
+    assert warnings_for(frozen, {"train", "val", "test"}) == [
+        "The frozen encoder has random weights (weights: none); it will never learn."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("augment", "share"),
+    [
+        ("[]", 1.0),
+        ("[{name: HorizontalFlip}, {name: D4}]", 1.0),
+        ("[{name: Rotate, limit: 15, p: 0.1}, {name: HorizontalFlip, p: 0.5}]", 0.9),
+        ("[{name: Affine, p: 0.8}, {name: RandomBrightnessContrast}]", 0.1),
+        ("[{name: Affine, p: 1}]", 0.0),
+    ],
+)
+def test_images_come_again_where_augmentation_makes_one_of_a_few(tmp_path, augment, share):
+    chosen = recipe(tmp_path, f"data.augment={augment}", "model.encoder.frozen=true")
+    assert share_that_comes_again(chosen.data.augment) == pytest.approx(share)
+    model = assemble(chosen).model
+    assert model.remembers_training is (share > 0.5)
+    assert model.memory is not None
+
+
+def test_an_encoder_that_learns_remembers_nothing(tmp_path):
+    assert assemble(recipe(tmp_path, "model.encoder.frozen=false")).model.memory is None

@@ -1,0 +1,291 @@
+"""Whole runs in several processes: what is the same as in one, who writes and speaks, and how they fail."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from segkit.analysis.report import write_report
+from segkit.core.errors import SegkitError, TrainingError
+from segkit.core.events import EpochEnded, RunEnded, RunStarted, StepEnded
+from segkit.experiments.assembly import refuse_empty_shares
+from segkit.experiments.check import check
+from segkit.experiments.finished_run import load_best, open_trained
+from segkit.experiments.run import run
+from segkit.experiments.samples import predicted_masks, thumbnails
+from segkit.recipe.schema import TrainingSettings
+from segkit.runs.thumbnails import read_thumbnails
+from segkit.training.devices import count_processes, make_fabric
+from segkit.training.distributed.rank import Place, is_silent, is_told_elsewhere, place_here
+from segkit.training.evaluate import predict_logits
+from tests import several
+from tests.small_runs import RECIPE, finished, recipe
+
+# Ten images in batches of 4, 3 and 3; five in batches of 2, 2 and 1. The last stage learns nothing.
+HARD = [
+    "training.epochs=1", "training.precision=64-true", "training.ema_decay=0.9",
+    "training.clip_grad_norm=0.5", "data.eval_batch_size=2", "loss=[{name: dice, over: batch}, bce]",
+    "optimizer={name: adamw, lr: 0.0001, weight_decay: 0.1}",
+    "model.encoder={name: mobilenetv2_050, weights: none, drop_path: 0.3, features: [3]}",
+    "model.decoder={name: transposed_conv, channels: [16, 8], dropout: 0.2, feature_dropout: 0.5}",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory):
+    return finished(tmp_path_factory.mktemp("one"), *HARD)
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    return finished(tmp_path_factory.mktemp("two"), *HARD, "training.devices=2")
+
+
+def test_weights_and_statistics_are_those_of_one_process(one, two):
+    for file in ("best.safetensors", "last.safetensors"):
+        expected, found = (load_file(directory.checkpoints / file) for directory, _ in (one, two))
+        assert list(found) == list(expected)
+        for name, tensor in expected.items():
+            torch.testing.assert_close(found[name], tensor, rtol=1e-7, atol=1e-9, msg=name)
+
+
+def test_losses_and_scores_are_those_of_one_process(one, two):
+    (expected,), (found,) = (directory.read_epochs() for directory, _ in (one, two))
+    for name in ("epoch", "train_loss", "val_loss", "iou", "dice", "learning_rate", "best"):
+        assert found[name] == pytest.approx(expected[name], rel=1e-7), name
+
+
+def test_events_are_those_of_one_process(one, two):
+    def told(events):
+        return [(type(event), getattr(event, "step", None)) for event in events]
+
+    assert told(two[1]) == told(one[1])
+    assert [type(event) for event in two[1]] == [RunStarted, *[StepEnded] * 3, EpochEnded, RunEnded]
+    assert two[1][0].device.startswith("2 processes, the first on cpu, ")
+
+
+def opened(directory):
+    """A run, its weights read again in 64 bits: `open_trained` reads them before the model has these."""
+    trained = open_trained(directory)
+    load_best(trained.assembly.model, directory, [])
+    return trained
+
+
+def test_the_same_weights_have_the_same_scores_to_the_byte(two):
+    directory, _ = two
+    trained = opened(directory)
+    assert (trained.fabric.world_size, trained.assembly.recipe.training.devices) == (1, 2)
+    scores = trained.scores()
+    names, recorded = directory.read_scores()
+    assert names == trained.assembly.splits["test"].names
+    assert recorded == scores.per_image
+    summary = directory.read_summary()
+    assert summary["scores"] == {"split": "test", "metrics": scores.metrics, "loss": scores.loss}
+
+
+def test_masks_of_all_processes_are_kept_in_order(two):
+    directory, _ = two
+    trained = opened(directory)
+    assembly, predicted = trained.assembly, []
+    for batch in assembly.eval_batches("test"):
+        predicted += predicted_masks(
+            predict_logits(assembly.model, batch.image, trained.fabric), assembly.task
+        )
+    expected = list(thumbnails(assembly.splits["test"], predicted, assembly.task))
+    assert read_thumbnails(directory.thumbnails) == expected
+
+
+def test_there_is_one_directory_and_it_is_complete(one, two):
+    assert [path.name for path in two[0].path.parent.iterdir()] == ["001"]
+    files = [{str(path.relative_to(directory.path)) for path in directory.path.rglob("*")}
+             for directory, _ in (one, two)]  # fmt: skip
+    assert files[0] == files[1]
+    assert write_report(two[0]).is_file()
+
+
+def launched(tmp_path, *words, environment=None):
+    """What a command says in a fresh process."""
+    file = tmp_path / "small.yaml"
+    file.write_text(RECIPE, encoding="utf-8")
+    (tmp_path / "faulty.py").write_text(several.PLUGIN, encoding="utf-8")
+    environment = {**(environment or os.environ), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    return subprocess.Popen(
+        [sys.executable, *words], cwd=tmp_path, env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+SEGKIT = ["-m", "segkit", "run", "small.yaml", "--set", "training.devices=2", "--set", "training.epochs=1"]
+TORCHRUN = ["-m", "torch.distributed.run", "--nproc-per-node", "2"]
+FAULTY = ["--plugins", "faulty.py", "--set"]
+
+
+def lines(said):
+    """Lines of a run's telling, but for the numbers in them."""
+    return [re.sub(r"[\d.]+(e-\d+)?", "#", line) for line in said.splitlines()]
+
+
+@pytest.mark.parametrize("words", [SEGKIT, [*TORCHRUN, *SEGKIT]], ids=["segkit", "torchrun"])
+def test_a_command_speaks_once(tmp_path, words):
+    process = launched(tmp_path, *words)
+    said, warned = process.communicate(timeout=300)
+    assert process.returncode == 0, warned
+    assert said == ""
+    told = lines(warned)
+    for line in ("train images: #", "run directory: runs/small/#", "scoring test images: #"):
+        assert told.count(line) == 1, warned
+    assert sum(line.startswith("epoch #/#") for line in told) == 1
+    assert not [line for line in told if "rank" in line or "WARNING" in line or "Warning" in line]
+    assert [path.name for path in (tmp_path / "runs" / "small").iterdir()] == ["001"]
+
+
+def test_processes_that_srun_has_started_are_taken(tmp_path):
+    port = several.free_port()
+    both = [
+        launched(
+            tmp_path, *SEGKIT, environment={**several.under_srun(rank, 2), "MASTER_PORT": str(port)}
+        )
+        for rank in range(2)
+    ]  # fmt: skip
+    first, second = (process.communicate(timeout=300) for process in both)
+    assert [process.returncode for process in both] == [0, 0]
+    assert second == ("", "")
+    assert lines(first[1]).count("run directory: runs/small/#") == 1
+    assert [path.name for path in (tmp_path / "runs" / "small").iterdir()] == ["001"]
+
+
+@pytest.mark.parametrize(
+    ("how", "error", "said"),
+    [
+        ("raise", SegkitError, "loss 'faulty' fails: RuntimeError: broken on purpose"),
+        ("kill", TrainingError, "process 2 of 2 was ended by signal 9"),
+    ],
+)
+def test_one_process_that_fails_ends_all(tmp_path, how, error, said):
+    (tmp_path / "faulty.py").write_text(several.PLUGIN, encoding="utf-8")
+    broken = recipe(
+        tmp_path, f"plugins={tmp_path / 'faulty.py'}", f"loss={{name: faulty, how: {how}}}",
+        "training.devices=2",
+    )  # fmt: skip
+    with pytest.raises(error) as caught:
+        list(run(broken, tmp_path / "runs"))
+    assert [problem.problem for problem in caught.value.problems] == [said]
+
+
+@pytest.mark.parametrize("how", ["raise", "kill"])
+def test_one_process_that_fails_is_told_of_once_under_torchrun(tmp_path, how):
+    process = launched(
+        tmp_path, *TORCHRUN, *SEGKIT, *FAULTY, f"loss={{name: faulty, how: {how}}}", "--set", "metrics=iou"
+    )
+    _, warned = process.communicate(timeout=300)
+    assert process.returncode == 1
+    fails = warned.count("loss 'faulty' fails: RuntimeError: broken on purpose")
+    lost = warned.count("another process of this run has ended")
+    # One that was killed tells nothing; torchrun may end the other before it has noticed.
+    assert (fails, lost) in ({(1, 0)} if how == "raise" else {(0, 0), (0, 1)}), warned
+
+
+def test_a_mistake_is_told_once_under_torchrun(tmp_path):
+    process = launched(tmp_path, *TORCHRUN, *SEGKIT, "--set", "training.epochs=none")
+    _, warned = process.communicate(timeout=300)
+    assert process.returncode == 1
+    assert warned.count("training.epochs: found") == 1, warned
+
+
+def test_batches_smaller_than_the_processes_are_refused(tmp_path):
+    with pytest.raises(SegkitError) as caught:
+        refuse_empty_shares(recipe(tmp_path), images=10, processes=4)
+    (problem,) = caught.value.problems
+    assert problem.problem == (
+        "data.batch_size: 4 processes share every batch, and the smallest batch of 10 training images, "
+        "at most 4 at a time, has 3"
+    )
+    assert problem.hint == "at most 3 processes (training.devices, training.num_nodes), or larger batches"
+    refuse_empty_shares(recipe(tmp_path), images=10, processes=3)
+    with pytest.raises(SegkitError, match="has 3"):
+        check(recipe(tmp_path, "training.devices=4"))
+    with pytest.raises(SegkitError, match="has 3") as caught:
+        list(run(recipe(tmp_path, "training.devices=4"), tmp_path / "runs"))
+    assert caught.value.exit_code == 2
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.fixture
+def gpus(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+
+
+def test_processes_that_a_recipe_asks_for(gpus):
+    def counted(place=None, **settings):
+        return count_processes(TrainingSettings(**settings), place)
+
+    assert counted() == 0  # alone
+    assert counted(devices="auto") == 4
+    assert counted(devices="auto", accelerator="cpu") == 0
+    assert counted(devices=7, accelerator="cpu") == 7
+    assert counted(strategy="ddp") == 1
+    there = Place("torchrun", processes=6, rank=1, here=3, local_rank=1)
+    assert counted(there, devices=3, num_nodes=2) == 6
+    assert counted(there, devices="auto", num_nodes=2) == 6
+
+
+@pytest.mark.parametrize(
+    ("settings", "place", "problem", "hint"),
+    [
+        (
+            {"devices": 5}, None,
+            "training.devices: the recipe wants 5 cuda devices, and this machine has 4",
+            "training.devices=4, or auto",
+        ),
+        (
+            {"num_nodes": 2}, None,
+            "training.num_nodes: nothing has started segkit on 2 machines",
+            "torchrun or srun starts it on each of them; see docs/several_devices.md",
+        ),
+        (
+            {}, Place("torchrun", processes=4, rank=0, here=2, local_rank=0),
+            "training.devices: torchrun has started 2 on each of 2 machines, "
+            "and the recipe wants 1 on each of 1",
+            "--set training.devices=2 --set training.num_nodes=2",
+        ),
+        (
+            {"devices": 2, "compile": True}, None,
+            "training.compile: a model that 2 processes train together is not compiled",
+            "training.compile=false, or training.devices=1",
+        ),
+    ],
+)  # fmt: skip
+def test_processes_that_cannot_be_had(gpus, settings, place, problem, hint):
+    with pytest.raises(SegkitError) as caught:
+        count_processes(TrainingSettings(**settings), place)
+    (found,) = caught.value.problems
+    assert (found.problem, found.hint, caught.value.exit_code) == (problem, hint, 2)
+
+
+def test_place_is_what_the_launcher_says(monkeypatch):
+    assert place_here() is None
+    assert not is_silent()
+    assert not is_told_elsewhere()
+    for name, value in several.under_srun(3, 4).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("SLURM_NNODES", "2")
+    monkeypatch.setenv("SLURM_LOCALID", "1")
+    assert place_here() == Place("srun", processes=4, rank=3, here=2, local_rank=1)
+    assert is_silent()
+    assert is_told_elsewhere()
+    monkeypatch.delenv("SLURM_STEP_ID")  # the batch script itself, before srun
+    assert place_here() is None
+
+
+def test_a_fabric_of_one_ignores_who_else_is_there(monkeypatch):
+    for name, value in several.under_srun(1, 2).items():
+        monkeypatch.setenv(name, value)
+    assert make_fabric(TrainingSettings(accelerator="cpu", devices=2)).world_size == 1

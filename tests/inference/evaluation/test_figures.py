@@ -1,0 +1,75 @@
+"""From probabilities to logits, and how sure a score is."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from segkit.analysis.comparison.statistics import RESAMPLES, intervals
+from segkit.core.types import Task
+from segkit.experiments.objectives import build_metric
+from segkit.inference.evaluation.confidence import interval_of
+from segkit.inference.evaluation.logits import logits_of
+from segkit.recipe import Recipe
+from tests.small_runs import recipe
+
+BINARY = Task("binary", ("lesion",))
+
+
+def test_a_probability_is_above_a_threshold_if_and_only_if_its_logit_is() -> None:
+    half = np.float32(0.5)
+    near = [half, np.nextafter(half, np.float32(1)), np.nextafter(half, np.float32(0)), 0, 1e-45, 1]
+    probabilities = np.array(near, np.float32).reshape(1, 1, 1, -1)
+    logits = logits_of(probabilities, BINARY)
+    assert (logits > 0).flatten().tolist() == [False, True, False, False, False, True]
+    assert bool(logits.isfinite().all())
+    assert torch.sigmoid(logits[0, 0, 0, 1:3]).float().tolist() == [float(one) for one in near[1:3]]
+
+
+def test_logits_of_classes_give_their_probabilities_again() -> None:
+    shares = np.random.default_rng(0).dirichlet([1, 1, 1], 20).T.astype(np.float32).reshape(1, 3, 4, 5)
+    shares[0, :, 0, 0] = 0, 0, 1
+    logits = logits_of(shares, Task("multiclass", ("a", "b", "c")))
+    assert logits.softmax(1).float().numpy() == pytest.approx(shares, abs=1e-6)
+
+
+@pytest.fixture
+def small(tmp_path) -> Recipe:  # type: ignore[no-untyped-def]
+    return recipe(tmp_path, "metrics=[iou, iou_dataset]")
+
+
+def test_the_mean_over_images_has_the_interval_of_comparisons(small: Recipe) -> None:
+    metric = build_metric(small.metrics[0], BINARY)
+    rows = torch.rand(100, 1, generator=torch.Generator().manual_seed(1)).double()
+    found = interval_of(metric, rows)
+    assert found == intervals([rows.numpy().T], resamples=RESAMPLES)[0]
+    error = float(rows.std() / 10)
+    assert found.mean == pytest.approx(float(rows.mean()))
+    assert found.low == pytest.approx(found.mean - 1.96 * error, abs=0.3 * error)
+    assert found.high == pytest.approx(found.mean + 1.96 * error, abs=0.3 * error)
+
+
+def test_a_score_of_all_images_together_is_computed_again_for_images_drawn_anew(small: Recipe) -> None:
+    metric = build_metric(small.metrics[1], BINARY)
+    torch.manual_seed(0)
+    logits, target = torch.randn(30, 1, 8, 8), torch.randint(0, 2, (30, 8, 8))
+    rows = torch.cat([metric.rows(one[None], mask[None]) for one, mask in zip(logits, target, strict=True)])
+    rows = rows.double()
+    found = interval_of(metric, rows)
+    assert found.mean == metric.of(rows)
+    draws = np.random.default_rng(7).integers(0, 30, (2000, 30))
+    low, high = np.quantile([metric.of(rows[torch.from_numpy(drawn)]) for drawn in draws], [0.025, 0.975])
+    assert (found.low, found.high) == pytest.approx((low, high), abs=0.15 * (high - low))
+    unknown = torch.full((40, rows.shape[1]), math.nan, dtype=torch.float64)
+    assert interval_of(metric, torch.cat([unknown, rows])) == found  # images without a score are not drawn
+
+
+def test_of_one_image_nobody_is_sure(small: Recipe) -> None:
+    for part in small.metrics:
+        metric = build_metric(part, BINARY)
+        rows = metric.rows(torch.ones(1, 1, 4, 4), torch.ones(1, 4, 4, dtype=torch.long)).double()
+        found = interval_of(metric, rows)
+        assert (found.mean, math.isnan(found.low), math.isnan(found.high)) == (1.0, True, True)

@@ -1,0 +1,141 @@
+"""What an evaluation leaves in its folder."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from segkit.core.errors import SegkitError
+from segkit.inference.evaluation.evaluation import Asking, Evaluation, evaluate_runs
+from segkit.inference.evaluation.output_folder import refuse_folder
+from segkit.inference.evaluation.select_images import Images
+from segkit.inference.evaluation.split_choice import Chosen
+from segkit.inference.evaluation.write import write_evaluation
+from segkit.runs.run_dir import RunDir
+
+
+@pytest.fixture
+def found(run: RunDir) -> Evaluation:
+    return evaluate_runs([run], Asking(native=True))
+
+
+def test_scores_page_and_pictures_are_written(found: Evaluation, tmp_path: Path) -> None:
+    folder = tmp_path / "scores"
+    page = write_evaluation(found, folder).read_text(encoding="utf-8")
+    with (folder / "scores.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["image"] for row in rows] == found.names
+    assert [float(row["iou"]) for row in rows] == found.scores.per_image["iou"]
+    plain = json.loads((folder / "scores.json").read_text())
+    assert (plain["metrics"], plain["loss"]) == (found.scores.metrics, None)
+    pictures = sorted((folder / "worst").iterdir())
+    worst = [found.names[index] for index in found.worst(8)]
+    assert [picture.name for picture in pictures] == [f"{n:02}_{name}.jpg" for n, name in enumerate(worst, 1)]
+    for picture in pictures:
+        with Image.open(picture) as image:
+            assert (image.format, image.size) == ("JPEG", (384, 384))  # small ones are enlarged
+    assert re.findall(r'class="name">([^<]+)<', page) == worst
+    assert page.count("data:image/jpeg;base64,") == len(worst)
+    assert "http" not in page.replace("http-equiv", "")
+
+
+def test_of_several_runs_the_page_has_each(run: RunDir, second: RunDir, tmp_path: Path) -> None:
+    both = evaluate_runs([run, second], Asking(native=True))
+    page = write_evaluation(both, tmp_path / "scores").read_text(encoding="utf-8")
+    for told in (str(run.path), str(second.path), "small/001", "small/002", "and others, as one model"):
+        assert told in page
+
+
+def test_a_second_evaluation_leaves_nothing_of_the_first(found: Evaluation, tmp_path: Path) -> None:
+    write_evaluation(found, tmp_path)
+    old = tmp_path / "worst" / "07_of_another.jpg"
+    old.write_bytes(b"old")
+    write_evaluation(found, tmp_path)
+    assert not old.exists()
+    assert len([*(tmp_path / "worst").iterdir()]) == 5
+
+
+def test_names_of_others_are_no_script_and_no_path(found: Evaluation, tmp_path: Path) -> None:
+    first, *rest = found.images.samples
+    hostile = replace(first, name="../../<script>alert(1)</script>")
+    evil = replace(found, images=Images("test", [hostile, *rest]))
+    folder = tmp_path / "a" / "b"
+    page = write_evaluation(evil, folder).read_text(encoding="utf-8")
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    assert {path.name for path in tmp_path.iterdir()} == {"a"}
+    assert any("______script_alert_1___script_" in path.name for path in (folder / "worst").iterdir())
+
+
+@pytest.mark.parametrize("place", ["checkpoints", ".", "scores"])
+def test_nothing_is_written_into_a_run(run: RunDir, place: str) -> None:
+    with pytest.raises(SegkitError) as caught:
+        refuse_folder(run.path / place, [run])
+    assert str(caught.value) == (
+        f"{run.path / place}: this is inside the directory of a run\n  try: --out with a new folder"
+    )
+
+
+def test_a_folder_of_other_things_is_refused(run: RunDir, tmp_path: Path) -> None:
+    for name in "dcba":
+        (tmp_path / f"{name}.txt").touch()
+    with pytest.raises(SegkitError) as caught:
+        refuse_folder(tmp_path, [run])
+    assert str(caught.value) == (
+        f"{tmp_path}: the folder holds a.txt, b.txt, c.txt and 1 more\n  try: --out with a new folder"
+    )
+    with pytest.raises(SegkitError) as caught:
+        refuse_folder(tmp_path / "a.txt", [run])
+    assert str(caught.value) == f"{tmp_path / 'a.txt'}: this is no folder\n  try: --out with a new folder"
+
+
+def test_pictures_of_somebody_else_are_not_ours(run: RunDir, tmp_path: Path) -> None:
+    (tmp_path / "worst").mkdir()
+    (tmp_path / "worst" / "day.jpg").touch()
+    with pytest.raises(SegkitError, match="the folder holds worst"):
+        refuse_folder(tmp_path, [run])
+
+
+def test_an_evaluation_before_is_ours_and_a_link_out_of_it_harms_nothing(
+    found: Evaluation, run: RunDir, tmp_path: Path
+) -> None:
+    folder, precious = tmp_path / "scores", tmp_path / "precious.txt"
+    write_evaluation(found, folder)
+    refuse_folder(folder, [run])
+    precious.write_text("mine")
+    (folder / "index.html").unlink()
+    (folder / "index.html").symlink_to(precious)
+    write_evaluation(found, folder)
+    assert precious.read_text() == "mine"
+
+
+def test_where_no_image_has_a_score_there_are_no_worst(found: Evaluation, tmp_path: Path) -> None:
+    found.scores.per_image["iou"][:] = [math.nan] * 5
+    page = write_evaluation(found, tmp_path / "scores").read_text(encoding="utf-8")
+    assert "worst images" not in page
+    assert [*(tmp_path / "scores" / "worst").iterdir()] == []
+    assert json.loads((tmp_path / "scores" / "scores.json").read_text())["worst"] == []
+
+
+def test_what_is_to_be_noted_stands_on_the_page(run: RunDir, tmp_path: Path) -> None:
+    own = evaluate_runs([run], Asking(native=True, images=Chosen.train))
+    page = write_evaluation(own, tmp_path / "scores").read_text(encoding="utf-8")
+    assert "10 train images, at the images&#39; own size." in page
+    assert "10 of the 10 scored images were among the training images of small/001" in page
+
+
+def test_what_cannot_be_written_is_told(found: Evaluation, tmp_path: Path) -> None:
+    (tmp_path / "worst").write_text("a file")
+    with pytest.raises(SegkitError) as caught:
+        write_evaluation(found, tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path / 'worst'}: this cannot be written: File exists\n"
+        "  try: see to it that it can be written to; then the same command again, or --out with another place"
+    )

@@ -1,0 +1,213 @@
+"""The page about an export, whose code runs; and the folder for the hub."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import pickle
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+import segkit
+from segkit.analysis.comparison.statistics import intervals
+from segkit.analysis.report.run_data import read_material
+from segkit.core.errors import SegkitError
+from segkit.inference.export.export import Outcome
+from segkit.inference.export.hub import export_to_hub, open_hub
+from segkit.runs.run_dir import RunDir
+from tests.inference.networks import noise
+
+Export = Callable[[str, str], Outcome]
+Run = Callable[[str], RunDir]
+
+
+def pieces(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    ("case", "format"),
+    [
+        ("binary", "onnx"),
+        ("multiclass", "onnx"),
+        ("multilabel", "onnx"),
+        ("multiclass", "pt2"),
+        ("binary", "pt2"),
+    ],
+)
+def test_the_code_of_its_page_gives_the_model_s_mask(
+    case: str, format: str, export_of: Export, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcome = export_of(case, format)
+    file, page = outcome.files
+    shutil.copy(file, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    height, width = outcome.exported.facts.size
+    Image.fromarray(noise(height, width)).save("photo.jpg", quality=95)
+    ours, plain = pieces(page.read_text(), "python")
+    found: dict[str, Any] = {}
+    exec(plain, found)
+    mask = np.moveaxis(found["masks"], 0, -1) if case == "multilabel" else found["mask"]
+    exec(ours, found)
+    assert (mask == found["mask"]).mean() > 0.999
+    assert pieces(page.read_text(), "sh") == [f"segkit predict {file.name} photos --out masks --overlay\n"]
+
+
+def test_its_page_says_what_it_is_what_it_scores_and_what_nobody_knows(
+    export_of: Export, run_of: Run
+) -> None:
+    page = export_of("multiclass", "onnx").files[1].read_text()
+    summary = run_of("multiclass").read_summary()
+    for told in (
+        "# small\n", "| Task | multiclass segmentation |", "| Classes | skin, lesion, hair |",
+        "| Encoder | test_resnet, frozen |", "| Decoder | transposed_conv |",
+        "On 5 test images:", f"| IoU | {summary['scores']['metrics']['iou']:.4f} | ",
+        "| Training images | 10 |", "nobody has measured", "with the seed 3",
+        "0 of 30,720 pixels have another class", "## The 5 worst images",
+    ):  # fmt: skip
+        assert told in page, told
+    for name, metric in (("IoU", "iou"), ("Dice", "dice")):
+        scores = read_material(run_of("multiclass")).scores[metric]
+        (sure,) = intervals([np.array([scores])])
+        assert sure.low < summary["scores"]["metrics"][metric] < sure.high
+        row = f"| {name} | {summary['scores']['metrics'][metric]:.4f} | {sure.low:.4f} to {sure.high:.4f} |"
+        assert row in page
+
+
+def test_a_hub_folder_is_loaded_and_says_the_same(run_of: Run, tmp_path: Path) -> None:
+    run = run_of("multilabel")
+    outcome = export_to_hub(run, tmp_path / "lesions")
+    folder = tmp_path / "lesions"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "README.md", "config.json", "model.safetensors", "recipe.yaml",
+    ]  # fmt: skip
+    assert [path.name for path in tmp_path.iterdir()] == ["lesions"]
+    assert [*outcome.files] == [
+        folder / name for name in ("model.safetensors", "config.json", "recipe.yaml", "README.md")
+    ]
+    with pytest.raises(SegkitError, match="this is an export, and no run directory"):
+        RunDir.open(folder)
+    loaded, photo = segkit.load(folder), noise(50, 70)
+    assert (loaded.predict(photo).mask == segkit.load(run).predict(photo).mask).all()
+    assert loaded.facts == outcome.exported.facts
+    _, front, page = (folder / "README.md").read_text().split("---\n", 2)
+    told = yaml.safe_load(front)
+    assert (told["library_name"], told["pipeline_tag"]) == ("segkit", "image-segmentation")
+    (result,) = told["model-index"][0]["results"]
+    scores = {metric["type"]: metric["value"] for metric in result["metrics"]}
+    reported = run.read_summary()["scores"]["metrics"]
+    assert scores == {name: value for name, value in reported.items() if math.isfinite(value)}
+    assert page.startswith("\n# small\n")
+    assert 'segkit.load("lesions")' in page
+    assert json.loads((folder / "config.json").read_text())["library_name"] == "segkit"
+
+
+@pytest.fixture
+def hub(run_of: Run, shelf: Path, tmp_path: Path) -> Path:
+    if not (shelf / "hub").exists():
+        export_to_hub(run_of("binary"), shelf / "hub")
+    return shutil.copytree(shelf / "hub", tmp_path / "hub")
+
+
+def test_a_second_one_replaces_its_files_and_leaves_others(run_of: Run, hub: Path) -> None:
+    (hub / "LICENSE").write_text("mine")
+    (hub / "README.md").write_text("old")
+    export_to_hub(run_of("binary"), hub)
+    assert (hub / "LICENSE").read_text() == "mine"
+    assert "# small" in (hub / "README.md").read_text()
+
+
+def test_a_broken_one_is_refused_and_leaves_nothing(
+    run_of: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from segkit.inference.export import hub as module
+
+    load = module.load_weights
+
+    def other(model: Any, path: Path) -> None:
+        load(model, path)
+        with torch.no_grad():
+            model.head.bias.add_(1)
+
+    monkeypatch.setattr(module, "load_weights", other)
+    with pytest.raises(SegkitError, match="the exported file differs from the run's model"):
+        export_to_hub(run_of("binary"), tmp_path / "hub")
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("config.json", b"{", "config.json"),
+        ("config.json", b'{"library_name": "segkit", "facts": {}}', "format: Field required"),
+        ("config.json", b'{"library_name": "segkit"}', "facts"),
+        ("recipe.yaml", b"name: [", "recipe.yaml"),
+        ("model.safetensors", b"weights", "model.safetensors"),
+    ],
+)
+def test_damaged_ones_are_named(name: str, content: bytes, told: str, hub: Path) -> None:
+    (hub / name).write_bytes(content)
+    with pytest.raises(SegkitError) as caught:
+        open_hub(hub)
+    assert told in str(caught.value)
+    assert str(hub / name) in str(caught.value)
+
+
+class Payload:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> Any:
+        return (open, (str(self.file), "w"))
+
+
+def test_weights_and_words_that_are_code_are_refused_and_not_run(hub: Path, tmp_path: Path) -> None:
+    ran, zipped = tmp_path / "ran", io.BytesIO()
+    torch.save({"payload": Payload(ran)}, zipped)
+    hostile = {
+        "model.safetensors": [pickle.dumps(Payload(ran)), zipped.getvalue()],
+        "recipe.yaml": [f"!!python/object/apply:builtins.open [{ran}, w]\n".encode()],
+        "config.json": [pickle.dumps(Payload(ran))],
+    }
+    for name, contents in hostile.items():
+        before = (hub / name).read_bytes()
+        for content in contents:
+            (hub / name).write_bytes(content)
+            with pytest.raises(SegkitError) as caught:
+                segkit.load(hub)
+            assert str(hub / name) in str(caught.value)
+            assert not ran.exists()
+        (hub / name).write_bytes(before)
+    for extra in ("pytorch_model.bin", "model.pt"):
+        (hub / extra).write_bytes(zipped.getvalue())
+    segkit.load(hub)
+    assert not ran.exists()
+
+
+def test_no_code_in_it_is_run(hub: Path, tmp_path: Path) -> None:
+    (hub / "thin.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    recipe = hub / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace("plugins: []", "plugins: [thin.py]"))
+    assert "plugins: [thin.py]" in recipe.read_text()
+    config = json.loads((hub / "config.json").read_text())
+    open_hub(hub)
+    config["plugins"] = [
+        {"name": "thin", "door": "recipe", "path": "thin.py", "digest": "0" * 64, "parts": ["decoder thin"],
+         "package": ""},
+    ]  # fmt: skip
+    (hub / "config.json").write_text(json.dumps(config))
+    with pytest.raises(SegkitError, match="thin, which is not loaded"):
+        open_hub(hub)
+    assert not (tmp_path / "ran").exists()

@@ -1,0 +1,202 @@
+"""ONNX files of others, and files without torch."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+import segkit
+from segkit.core.errors import SegkitError
+from segkit.inference.export_metadata import Exported
+from segkit.inference.onnx import open_onnx
+from tests.inference.networks import LABELS, LESION, PARTS, noise
+
+
+def written(
+    path: Path,
+    exported: Exported | None,
+    *,
+    channels: int = 1,
+    input: int = TensorProto.UINT8,
+    named: tuple[str, str] = ("image", "probabilities"),
+    **words: str,
+) -> Path:
+    """A model that takes the first channels of an image for its probabilities."""
+    nodes = [
+        helper.make_node("Cast", [named[0]], ["numbers"], to=TensorProto.FLOAT),
+        helper.make_node("Slice", ["numbers", "from", "to", "axis"], ["some"]),
+        helper.make_node("Div", ["some", "most"], [named[1]]),
+    ]
+    numbers = {"from": [0], "to": [channels], "axis": [1]}
+    constants = [helper.make_tensor(key, TensorProto.INT64, [1], value) for key, value in numbers.items()]
+    constants.append(helper.make_tensor("most", TensorProto.FLOAT, [], [255.0]))
+    given = helper.make_tensor_value_info(named[0], input, ["b", 3, "h", "w"])
+    answer = helper.make_tensor_value_info(named[1], TensorProto.FLOAT, ["b", channels, "h", "w"])
+    graph = helper.make_graph(nodes, "small", [given], [answer], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    helper.set_model_props(model, {**(exported.words() if exported else {}), **words})
+    onnx.save(model, path)
+    return path
+
+
+def test_it_answers_for_every_size_and_number(tmp_path: Path) -> None:
+    network = open_onnx(written(tmp_path / "a.onnx", Exported(LESION)))
+    assert network.facts == LESION
+    for shape in ((1, 64, 64), (3, 32, 96)):
+        pixels = np.stack([noise(*shape[1:], seed=seed) for seed in range(shape[0])])
+        expected = pixels[..., :1].transpose(0, 3, 1, 2) / np.float32(255)
+        assert network(pixels) == pytest.approx(expected, abs=1e-6)
+
+
+def test_without_torch(tmp_path: Path) -> None:
+    """Neither segkit.load nor segkit predict imports it for an .onnx file."""
+    from PIL import Image
+
+    written(tmp_path / "a.onnx", Exported(LESION))
+    Image.fromarray(noise(50, 70)).save(tmp_path / "photo.png")
+    code = """
+import sys
+import segkit
+print(segkit.load("a.onnx").predict("photo.png").mask.shape)
+sys.argv = ["segkit", "predict", "a.onnx", "photo.png", "--out", "masks", "--overlay", "--quiet"]
+try:
+    segkit.cli.main()
+except SystemExit as ended:
+    print(ended.code)
+print(sorted({"torch", "timm", "cv2", "matplotlib", "onnx", "scipy", "albumentations"} & sys.modules.keys()))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code.replace("import segkit\n", "import segkit, segkit.cli\n", 1)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "(50, 70)\n0\n[]\n", done.stderr
+    assert (tmp_path / "masks" / "photo.png").is_file()
+
+
+def _facts(**changes: Any) -> str:
+    return json.dumps({**LESION.as_json(), **changes})
+
+
+DAMAGED: dict[str, tuple[dict[str, Any], str]] = {
+    "facts": ({"segkit.facts": "{}"}, "format: Field required"),
+    "no json": ({"segkit.facts": "{"}, "Expecting property name"),
+    "too deep": ({"segkit.facts": "[" * 200_000}, "its facts are nested too deeply"),
+    "too long": ({"segkit.recipe": "a" * 1_000_001}, "its recipe has more than 1,000,000 letters"),
+    "input": ({"segkit.input": "words"}, "its input is 'words', and not pixels or normalized"),
+    "output": ({"segkit.output": "words"}, "its output is 'words', and not probabilities or logits"),
+    "std": ({"segkit.facts": _facts(std=[0, 1, 1])}, "its mean and std are not those of its channels"),
+    "mean": ({"segkit.facts": _facts(mean=[0.5])}, "its mean and std are not those of its channels"),
+    "other input": (
+        {"segkit.input": "normalized"},
+        "its input is [('image', 'tensor(uint8)', 4)], and its metadata says normalized",
+    ),
+    "other name": (
+        {"named": ("picture", "probabilities")},
+        "its input is [('picture', 'tensor(uint8)', 4)], and its metadata says pixels",
+    ),
+    "other output": ({"segkit.output": "logits"}, "its output is not what its metadata says, logits"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGED)
+def test_what_it_says_of_itself_is_checked(case: str, tmp_path: Path) -> None:
+    words, told = DAMAGED[case]
+    path = written(tmp_path / "a.onnx", Exported(LESION), **words)
+    with pytest.raises(SegkitError) as caught:
+        open_onnx(path)
+    first = caught.value.problems[0]
+    assert first.problem.startswith(f"the ONNX file is damaged: {told}")
+    assert (first.file, first.hint) == (str(path), "export it again, or copy it again")
+
+
+@pytest.mark.parametrize("content", [b"", b"words" * 100, None])
+def test_a_damaged_file_is_named(content: bytes | None, tmp_path: Path) -> None:
+    path = written(tmp_path / "a.onnx", Exported(LESION))
+    path.write_bytes(path.read_bytes()[:-300] if content is None else content)
+    with pytest.raises(SegkitError) as caught:
+        segkit.load(path)
+    assert caught.value.problems[0].problem.startswith(("the ONNX file is damaged: ", "this ONNX file says"))
+
+
+@pytest.mark.parametrize("place", ["../weights.bin", "{outside}"])
+def test_numbers_outside_its_folder_are_not_read(place: str, tmp_path: Path) -> None:
+    folder, outside = tmp_path / "folder", tmp_path / "weights.bin"
+    folder.mkdir()
+    outside.write_bytes(np.float32(255).tobytes())
+    path = written(folder / "a.onnx", Exported(LESION))
+    model = onnx.load(path)
+    (most,) = (one for one in model.graph.initializer if one.name == "most")
+    most.ClearField("float_data")
+    most.data_location = TensorProto.EXTERNAL
+    for key, value in {"location": place.format(outside=outside), "offset": "0", "length": "4"}.items():
+        most.external_data.add(key=key, value=value)
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(SegkitError, match="the ONNX file is damaged: "):
+        open_onnx(path)
+
+
+def test_a_file_of_somebody_else_is_told_apart(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.onnx", None)
+    with pytest.raises(SegkitError) as caught:
+        open_onnx(path)
+    assert str(caught.value) == (
+        f"{path}: this ONNX file says nothing of classes and pixels: segkit did not write it\n"
+        "  try: segkit export RUN --format onnx writes one that segkit can load"
+    )
+    with pytest.raises(SegkitError, match="there is no such file"):
+        open_onnx(tmp_path / "gone.onnx")
+
+
+@pytest.mark.parametrize("facts", [PARTS, LABELS], ids=["multiclass", "multilabel"])
+def test_an_answer_of_another_shape_is_told(facts: Any, tmp_path: Path) -> None:
+    network = open_onnx(written(tmp_path / "a.onnx", Exported(facts), channels=1))
+    wanted = (1, facts.task.channels, 64, 64)
+    with pytest.raises(SegkitError) as caught:
+        network(np.zeros((1, 64, 64, 3), np.uint8))
+    assert f"it answers in the shape (1, 1, 64, 64), and not {wanted}" in str(caught.value)
+
+
+def test_what_fails_inside_is_told_in_words(tmp_path: Path) -> None:
+    network = open_onnx(written(tmp_path / "a.onnx", Exported(LESION)))
+    with pytest.raises(SegkitError) as caught:
+        network(np.zeros((2, 64, 32, 4), np.uint8))
+    first = caught.value.problems[0]
+    assert first.problem.startswith("the model fails on 2 images of 64x32: ")
+    assert first.hint == "fewer at once (--batch-size), or another size of tiles"
+
+
+def test_onnxruntime_may_not_be_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path / "a.onnx", Exported(LESION))
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(SegkitError) as caught:
+        open_onnx(path)
+    assert str(caught.value) == (
+        f"{path}: onnxruntime is not installed, which runs ONNX files\n"
+        "  try: python -m pip install onnxruntime"
+    )
+
+
+def test_threads_are_those_of_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path / "a.onnx", Exported(LESION))
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert open_onnx(path).session.get_session_options().intra_op_num_threads == 3
+    assert open_onnx(path, threads=1).session.get_session_options().intra_op_num_threads == 1
+
+
+def test_it_runs_on_the_cpu(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.onnx", Exported(LESION))
+    assert segkit.load(path, accelerator="cpu").facts == LESION
+    with pytest.raises(SegkitError) as caught:
+        segkit.load(path, accelerator="cuda")
+    assert caught.value.problems[0].problem == "an .onnx file runs on the CPU, not on cuda"

@@ -1,0 +1,210 @@
+"""Files, folders and patterns in; masks under the images' names out; nothing is lost on the way."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segkit.core.errors import SegkitError
+from segkit.inference.inputs import find_inputs, refuse_overwriting
+from segkit.inference.options import ProbabilityFormat, Ways
+from segkit.inference.outputs import Outputs
+from segkit.inference.predict_files import predict_files
+from segkit.inference.predictor import Predictor
+from segkit.inference.probability_files import MOST
+from tests.inference.networks import LABELS, LESION, PARTS, Blocks, Brightness, noise
+
+
+@pytest.fixture
+def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, with photographs."""
+    monkeypatch.chdir(tmp_path)
+    for number, name in enumerate(
+        ["photos/a.png", "photos/b.jpg", "photos/inside/a.tif", "photos/.hidden/c.png"]
+    ):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(noise(60 + 10 * number, 90, seed=number)).save(path)
+    (tmp_path / "photos/notes.txt").write_text("not an image")
+    return tmp_path
+
+
+def predicted(inputs, outputs, network=None, **ways):
+    found = find_inputs(inputs)
+    refuse_overwriting(found, outputs, overwrite=False)
+    return predict_files(Predictor([network or Blocks(LESION)]), found, outputs, Ways(**ways))
+
+
+def written(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize(
+    ("named", "names"),
+    [
+        (["photos"], ["a", "b", "inside/a"]),
+        (["photos/"], ["a", "b", "inside/a"]),
+        (["photos/a.png"], ["a"]),
+        (["photos/*.jpg"], ["b"]),
+        (["photos/*"], ["a", "b", "a"]),
+        (["**/*.tif"], ["a"]),
+        (["photos/b.jpg", "photos"], ["b", "a", "inside/a"]),
+        (["photos/notes.txt"], ["notes"]),
+    ],
+)
+def test_images_are_found_once_and_in_order(photos, named, names):
+    assert [found.name for found in find_inputs(named)] == names
+
+
+def test_a_file_s_own_signs_are_no_pattern(photos):
+    Image.fromarray(noise(60, 60)).save(photos / "a[1].png")
+    assert [found.path.name for found in find_inputs(["a[1].png"])] == ["a[1].png"]
+
+
+def test_what_has_no_images_is_told_all_at_once(photos):
+    (photos / "empty").mkdir()
+    with pytest.raises(SegkitError) as caught:
+        find_inputs(["empty", "photos", "none/*.png"])
+    kinds = "images end in .png, .jpg, .jpeg, .bmp, .tif, .tiff, .gif, .webp"
+    assert str(caught.value) == (
+        f"empty: there are no images in this folder\n  try: {kinds}\n"
+        f"none/*.png: no image is called so\n  try: {kinds}"
+    )
+
+
+@pytest.mark.parametrize("tile", [0, 64])
+def test_masks_have_the_names_and_sizes_of_their_images(photos, tile):
+    outputs = Outputs(photos / "masks", LESION.task, overlays=True, probabilities=ProbabilityFormat.png)
+    assert predicted(["photos"], outputs, tile=tile) == []
+    assert written(photos / "masks") == [
+        "a.png", "b.png", "inside/a.png",
+        "overlays/a.jpg", "overlays/b.jpg", "overlays/inside/a.jpg",
+        "probabilities/a.png", "probabilities/b.png", "probabilities/inside/a.png",
+    ]  # fmt: skip
+    for name in ("masks/a.png", "masks/overlays/a.jpg", "masks/probabilities/a.png"):
+        with Image.open(photos / name) as picture:
+            assert picture.size == (90, 60)
+
+
+@pytest.mark.parametrize(
+    ("facts", "masks", "probabilities"),
+    [
+        (LESION, ["a.png"], ["probabilities/a.png"]),
+        (PARTS, ["a.png"], [f"probabilities/a_{name}.png" for name in ("hair", "lesion", "skin")]),
+        (
+            LABELS,
+            ["a_dark_hair.png", "a_lesion.png"],
+            ["probabilities/a_dark_hair.png", "probabilities/a_lesion.png"],
+        ),
+    ],
+    ids=["binary", "multiclass", "multilabel"],
+)
+def test_files_of_several_classes(photos, facts, masks, probabilities):
+    outputs = Outputs(photos / "out", facts.task, probabilities=ProbabilityFormat.png)
+    predicted(["photos/a.png"], outputs, Blocks(facts))
+    assert written(photos / "out") == sorted([*masks, *probabilities])
+    answer = Predictor([Blocks(facts)]).predict(photos / "photos/a.png")
+    for number, name in enumerate(facts.task.classes):
+        file = f"a_{name.replace(' ', '_')}" if facts is not LESION else "a"
+        with Image.open(photos / f"out/probabilities/{file}.png") as picture:
+            assert picture.mode == "I;16"
+            assert (np.asarray(picture) == (answer.probabilities[number] * MOST).round()).all()
+
+
+@pytest.mark.parametrize("facts", [LESION, PARTS, LABELS], ids=["binary", "multiclass", "multilabel"])
+def test_arrays_of_probabilities_are_exact(photos, facts):
+    outputs = Outputs(photos / "out", facts.task, probabilities=ProbabilityFormat.npy)
+    predicted(["photos/a.png"], outputs, Brightness(facts))
+    answer = Predictor([Brightness(facts)]).predict(photos / "photos/a.png")
+    np.testing.assert_array_equal(np.load(photos / "out/probabilities/a.npy"), answer.probabilities)
+
+
+@pytest.mark.parametrize("tile", [0, 64])
+def test_a_bad_file_is_told_and_the_rest_is_done(photos, tile):
+    (photos / "photos/bad.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
+    (photos / "photos/empty.jpg").touch()
+    outputs = Outputs(photos / "masks", LESION.task)
+    problems = predicted(["photos", "photos/none.png", "photos/notes.txt"], outputs, tile=tile)
+    assert [(Path(problem.file).name, problem.problem) for problem in problems] == [
+        ("bad.png", "this is no image that can be read"),
+        ("empty.jpg", "the file is empty"),
+        ("none.png", "there is no such file"),
+        ("notes.txt", "this is no image that can be read"),
+    ]
+    assert written(photos / "masks") == ["a.png", "b.png", "inside/a.png"]
+
+
+def test_an_image_cut_off_in_the_middle_leaves_no_mask(photos):
+    image = photos / "photos/a.png"
+    image.write_bytes(image.read_bytes()[:-100])
+    (problem,) = predicted(["photos/a.png"], Outputs(photos / "masks", LESION.task), tile=64)
+    assert problem.problem.startswith("the image is damaged: ")
+    assert not (photos / "masks").exists()
+
+
+def test_images_are_never_replaced(photos):
+    outputs = Outputs(photos / "photos", LESION.task)
+    for overwrite in (False, True):
+        with pytest.raises(SegkitError) as caught:
+            refuse_overwriting(find_inputs(["photos/a.png"]), outputs, overwrite=overwrite)
+        assert str(caught.value) == (
+            f"{photos}/photos/a.png: the mask would take the place of this image\n"
+            "  try: another folder for --out"
+        )
+
+
+def test_what_is_there_is_replaced_only_if_wanted(photos):
+    outputs = Outputs(photos / "masks", LESION.task)
+    predicted(["photos"], outputs)
+    with pytest.raises(SegkitError) as caught:
+        predicted(["photos/b.jpg"], outputs)
+    assert str(caught.value) == (
+        f"{photos}/masks/b.png: this file is there already\n"
+        "  try: --overwrite replaces what is there; or another folder for --out"
+    )
+    refuse_overwriting(find_inputs(["photos"]), outputs, overwrite=True)
+
+
+def test_two_images_of_one_name_are_refused(photos):
+    with pytest.raises(SegkitError) as caught:
+        predicted(["photos/a.png", "photos/inside/a.tif"], Outputs(photos / "masks", LESION.task))
+    assert str(caught.value) == (
+        "photos/a.png and photos/inside/a.tif would have one mask, a.png\n"
+        "  try: rename one, or predict them into two folders; images in folders keep those"
+    )
+    assert not (photos / "masks").exists()
+
+
+def test_of_many_files_ten_are_told(photos):
+    for number in range(14):
+        Image.fromarray(noise(40, 40)).save(photos / f"photos/{number}.png")
+    outputs = Outputs(photos / "masks", LESION.task)
+    predicted(["photos"], outputs)
+    with pytest.raises(SegkitError) as caught:
+        predicted(["photos"], outputs)
+    assert len(caught.value.problems) == 11
+    assert caught.value.problems[-1].problem == "and 7 more like these"
+
+
+@pytest.mark.parametrize("tile", [0, 64])
+def test_a_full_disk_is_told_and_leaves_no_half_mask(photos, tile, monkeypatch):
+    def full(self, *given, **named):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        predicted(["photos"], Outputs(photos / "masks", LESION.task), tile=tile)
+    assert Path(caught.value.filename).suffix == ".png"
+    assert written(photos / "masks") == []
+
+
+def test_progress_tells_of_images(photos):
+    told = []
+    found = find_inputs(["photos"])
+    outputs = Outputs(photos / "masks", LESION.task)
+    predict_files(Predictor([Blocks()]), found, outputs, Ways(), lambda *words: told.append(words))
+    assert told == [("images", 1, 3), ("images", 2, 3), ("images", 3, 3)]

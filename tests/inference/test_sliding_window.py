@@ -1,0 +1,122 @@
+"""Images in tiles: no seam, whatever the size, and no more in memory than a row of tiles."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from segkit.core.errors import SegkitError
+from segkit.inference.image_source import ArrayPicture
+from segkit.inference.options import Ways
+from segkit.inference.predictor import Predictor
+from segkit.inference.sliding_window import tiled_bands
+from tests.inference.networks import LABELS, LESION, PARTS, Blocks, Brightness, noise
+
+
+@pytest.mark.parametrize("facts", [LESION, PARTS, LABELS], ids=["binary", "multiclass", "multilabel"])
+@pytest.mark.parametrize("size", [(64, 64), (65, 200), (400, 97), (641, 517), (20, 30)])
+@pytest.mark.parametrize("overlap", [0, 32, 64])
+def test_what_depends_on_a_pixel_alone_is_the_same_in_tiles(size, facts, overlap):
+    image = noise(*size)
+    found = Predictor([Brightness(facts)]).predict(image, tile=128, overlap=overlap)
+    np.testing.assert_allclose(found.probabilities, Brightness(facts)(image[None])[0], atol=1e-6)
+
+
+def test_tiles_say_what_the_whole_image_says_where_their_borders_are_far():
+    image = noise(1024, 1536)
+    tiled = Predictor([Blocks()]).predict(image, tile=512, overlap=256).probabilities
+    whole = Blocks()(image[None])[0]
+    # The outermost quarter of the overlap, 64 pixels, counts nothing, and the network sees no farther.
+    np.testing.assert_allclose(tiled, whole, atol=1e-6)
+
+
+def test_nearer_to_borders_than_the_network_sees_tiles_differ():
+    image = noise(1024, 1536)
+    tiled = Predictor([Blocks()]).predict(image, tile=512, overlap=32).probabilities
+    differ = ~np.isclose(tiled, Blocks()(image[None])[0], atol=1e-6)
+    assert 0 < differ.mean() < 0.5
+
+
+def test_there_is_no_seam_even_where_tiles_disagree():
+    """A network that says of each tile something else: from one to the other it goes smoothly."""
+
+    class Counting(Brightness):
+        told = 0
+
+        def __call__(self, pixels):
+            self.told += 1
+            return np.full((len(pixels), 1, *pixels.shape[1:3]), self.told % 2, np.float32)
+
+    found = Predictor([Counting()]).predict_many([noise(96, 1000)], tile=128, overlap=64, batch_size=1)
+    (prediction,) = found
+    steps = np.abs(np.diff(prediction.probabilities[0], axis=1))
+    assert 0.9 < prediction.probabilities.max() <= 1
+    assert steps.max() < 0.05  # 32 pixels from 0 to 1
+
+
+def test_bands_come_as_soon_as_no_further_tile_reaches_them():
+    picture, network = ArrayPicture(noise(1000, 300), 3), Blocks()
+    heights, asked = [], []
+    for band in tiled_bands([network], picture, Ways(tile=128, overlap=32, batch_size=2)):
+        heights.append(band.shape[1])
+        asked.append(len(network.asked))
+    assert sum(heights) == 1000
+    assert set(heights[:-1]) == {96}
+    assert asked[0] == 2  # three tiles in a row, two at once
+    assert asked == [2 * (i + 1) for i in range(len(asked))]
+
+
+def test_progress_tells_of_tiles():
+    told = []
+    picture = ArrayPicture(noise(200, 300), 3)
+    [
+        *tiled_bands(
+            [Blocks()], picture, Ways(tile=128, overlap=32), lambda done, total: told.append((done, total))
+        )
+    ]
+    assert told == [(3, 6), (6, 6)]
+
+
+def test_mirror_images_and_scales_of_tiles():
+    image = noise(300, 300)
+    plain = Predictor([Brightness()]).predict(image, tile=128).probabilities
+    asked = Predictor([Brightness()]).predict(image, tile=128, flips=True).probabilities
+    np.testing.assert_allclose(asked, plain, atol=1e-6)
+    scaled = Predictor([Blocks()])
+    scaled.predict(image, tile=128, scales=(0.5, 1, 1.5))
+    assert {shape[1:3] for shape in scaled.networks[0].asked} == {(64, 64), (128, 128), (192, 192)}
+
+
+@pytest.mark.parametrize(
+    ("ways", "problem", "hint"),
+    [
+        ({"tile": 100}, "tiles of 100 pixels do not fit this model", "96 does: multiples of 32"),
+        ({"tile": 64, "overlap": 64}, "tiles of 64 pixels cannot share 64", "a smaller overlap"),
+        ({"scales": (0,)}, "scales (0,) are not between 0.1 and 10", "such as 0.75, 1, 1.25"),
+        ({"scales": ()}, "scales () are not between 0.1 and 10", "such as 0.75, 1, 1.25"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(ways, problem, hint):
+    with pytest.raises(SegkitError) as caught:
+        Predictor([Blocks()]).predict(noise(64, 64), **ways)
+    (found,) = caught.value.problems
+    assert (found.problem, found.hint) == (problem, hint)
+
+
+@pytest.mark.parametrize(
+    ("ways", "problem", "hint"),
+    [
+        ({"tile": 128}, "and the tiles are 128x128", "a tile of 64"),
+        ({"scales": (0.5, 1)}, "and so at one scale", "leave the scales out"),
+    ],
+)
+def test_a_model_of_one_size_says_so(ways, problem, hint):
+    network = Brightness(replace(LESION, multiple=0))
+    with pytest.raises(SegkitError) as caught:
+        Predictor([network]).predict(noise(64, 64), **ways)
+    (found,) = caught.value.problems
+    assert found.problem == f"this model takes images of 64x64 only, {problem}"
+    assert found.hint == hint
+    assert Predictor([network]).predict(noise(100, 100), tile=64, overlap=0).mask.shape == (100, 100)

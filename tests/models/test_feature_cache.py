@@ -1,0 +1,146 @@
+"""What is kept of an image is what the encoder would say again, whatever else was in the batch."""
+
+import copy
+
+import torch
+
+from segkit.models.feature_cache import IMAGES_AT_ONCE, FeatureMemory
+from segkit.models.segmenter import digest
+from tests.models.test_segmenter import images, model_of
+from tests.parts.decoders.cases import encoder_for
+
+
+class Counting:
+    """Encodes by one convolution, and counts."""
+
+    def __init__(self):
+        torch.manual_seed(0)
+        self.conv = torch.nn.Conv2d(3, 4, 3).requires_grad_(False).to(memory_format=torch.channels_last)
+        self.sizes = []
+
+    def __call__(self, image):
+        self.sizes.append(len(image))
+        return [self.conv(image.float()), image.float().mean((2, 3), keepdim=True)]
+
+
+def test_an_image_is_encoded_once():
+    memory, encode, image = FeatureMemory(), Counting(), images(5)
+    first = memory.maps(image, encode)
+    again = memory.maps(image.flip(0), encode)
+    assert encode.sizes == [IMAGES_AT_ONCE]
+    assert len(memory) == 5
+    for map_, other in zip(first, again, strict=True):
+        assert torch.equal(map_, other.flip(0))
+    for map_, plain in zip(first, encode(image), strict=True):
+        torch.testing.assert_close(map_, plain)
+
+
+def test_equal_pixels_are_one_image():
+    memory, encode = FeatureMemory(), Counting()
+    maps = memory.maps(images(1).expand(3, -1, -1, -1), encode)
+    assert len(memory) == 1
+    assert torch.equal(maps[0][0], maps[0][2])
+    changed = images(1)
+    changed[0, 0, 0, 0] += 1
+    memory.maps(changed, encode)
+    assert len(memory) == 2
+
+
+def test_the_same_bytes_whatever_the_company():
+    """A batch is never encoded as it is: its size would show in the last digits."""
+    encoder = encoder_for("mobilenetv2_100").eval().to(memory_format=torch.channels_last)
+    image = images(13, 64, 64).contiguous(memory_format=torch.channels_last)
+
+    def encode(part):
+        return encoder(part.float() / 255)
+
+    with torch.no_grad():
+        together = FeatureMemory().maps(image, encode)
+        memory = FeatureMemory()
+        alone = [memory.maps(image[i : i + 1], encode) for i in range(len(image))]
+    for stage, map_ in enumerate(together):
+        assert torch.equal(map_, torch.cat([maps[stage] for maps in alone]))
+        assert map_.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_full_memory_encodes_again():
+    encode, image = Counting(), images(3)
+    memory = FeatureMemory(limit_bytes=0)
+    first, again = memory.maps(image, encode), memory.maps(image, encode)
+    assert len(memory) == 0
+    assert encode.sizes == [IMAGES_AT_ONCE] * 2
+    assert torch.equal(first[0], again[0])
+    one_map = sum(map_[0].nbytes for map_ in first)
+    memory = FeatureMemory(limit_bytes=2 * one_map)
+    memory.maps(image, encode)
+    assert (len(memory), memory.kept_bytes) == (2, 2 * one_map)
+
+
+def test_a_model_remembers_what_it_was_told_to():
+    model = model_of(frozen=True).train()
+    model.features(images())
+    assert model.memory is None
+    model.remember_features()
+    model.features(images())
+    assert len(model.memory) == 0
+    model.eval().features(images())
+    assert len(model.memory) == 2
+    model.remember_features(training=True)
+    model.train().features(images(3, 16, 16))
+    assert len(model.memory) == 5
+
+
+def test_a_model_that_remembers_says_the_same_and_learns_the_same():
+    plain, remembering = model_of(frozen=True), model_of(frozen=True)
+    remembering.remember_features(training=True)
+    for model in (plain, remembering):
+        optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
+        with torch.inference_mode():  # what is kept then must still do for training
+            model.eval()(images())
+        for _ in range(3):
+            optimizer.zero_grad()
+            model.train()(images()).square().mean().backward()
+            optimizer.step()
+    for name, tensor in plain.state_dict().items():
+        torch.testing.assert_close(tensor, remembering.state_dict()[name], msg=name)
+
+
+def test_an_encoder_that_learns_is_not_remembered():
+    model = model_of()
+    model.remember_features(training=True)
+    assert model.memory is None
+
+
+def test_a_copy_begins_with_nothing():
+    model = model_of(frozen=True).eval()
+    model.remember_features()
+    model.features(images())
+    assert len(copy.deepcopy(model).memory) == 0
+    assert len(model.memory) == 2
+
+
+def test_new_weights_are_folded_anew():
+    model, other = model_of(frozen=True).eval(), model_of(frozen=True).eval()
+    torch.nn.init.normal_(other.encoder.first[0].weight)
+    assert digest(other) != digest(model)
+    before = model(images())
+    model.load_state_dict(other.state_dict())
+    assert not torch.equal(model(images()), before)
+    assert torch.equal(model(images()), other(images()))
+    doubled = model.double()(images())
+    torch.testing.assert_close(doubled, other(images()).double(), rtol=1e-4, atol=1e-5)
+
+
+def test_what_was_remembered_of_other_weights_is_forgotten():
+    model, other = model_of(frozen=True).eval(), model_of(frozen=True).eval()
+    torch.nn.init.normal_(other.encoder.first[0].weight)
+    for one in (model, other):
+        one.remember_features()
+        one(images())
+    model.load_state_dict(other.state_dict())
+    assert torch.equal(model(images()), other(images()))
+    with torch.no_grad():
+        model.encoder.second[0].weight.mul_(2)
+        other.encoder.second[0].weight.mul_(2)
+    assert torch.equal(model(images()), other(images()))
+    assert len(model.memory) == 2

@@ -1,0 +1,232 @@
+"""Folders of images and masks: what belongs together, and what is left over."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+import segkit.parts.sources.folder  # noqa: F401  (registers)
+from segkit.core.errors import DataError, PartError
+from segkit.core.registry import SOURCES
+from tests.data.cases import BINARY, HALF, MULTICLASS, MULTILABEL, names, palette, picture, save, save_pair
+
+FOLDER = SOURCES.get("folder")
+
+
+def splits(root: Path, images: str = "images", masks: str = "masks", task=BINARY, **options):
+    return FOLDER.factory(task, 3, images=root / images, masks=root / masks, **options).splits()
+
+
+def problems(root: Path, *arguments, **options) -> list[str]:
+    with pytest.raises(DataError) as error:
+        splits(root, *arguments, **options)
+    return str(error.value).replace(f"{root}/", "").splitlines()
+
+
+def test_folder_pairs_by_name_whatever_the_endings(tmp_path):
+    for name, image, mask in (("b", "jpg", "png"), ("a.1", "PNG", "tif"), ("p/c", "bmp", "gif")):
+        save_pair(tmp_path / f"images/{name}.{image}", tmp_path / f"masks/{name}.{mask}")
+    for junk in ("images/.hidden.png", "images/.git/x.png", "images/notes.txt", "masks/Thumbs.db"):
+        (tmp_path / junk).parent.mkdir(exist_ok=True)
+        (tmp_path / junk).touch()
+    samples = splits(tmp_path)
+    assert list(samples) == ["train"]
+    assert names(samples["train"]) == ["a.1", "b", "p/c"]
+    assert samples["train"][1].files == (tmp_path / "images/b.jpg", tmp_path / "masks/b.png")
+    image, mask = samples["train"][0].read()
+    np.testing.assert_array_equal(image, picture())
+    np.testing.assert_array_equal(mask, HALF)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "mask"),
+    [
+        ("{name}_mask", "{}_mask"),
+        ("mask_{name}", "mask_{}"),
+        ("GT-{name}(1)", "GT-{}(1)"),
+        ("{name}/mask", "{}/mask"),
+        ("labels/{name}", "labels/{}"),
+    ],
+)
+def test_pattern_finds_masks(tmp_path, pattern, mask):
+    for name in ("a", "b_mask_2"):
+        save_pair(tmp_path / f"images/{name}.png", tmp_path / f"masks/{mask.format(name)}.png")
+        save(tmp_path / f"masks/{name}.png", picture())
+    samples = splits(tmp_path, pattern=pattern)["train"]
+    assert names(samples) == ["a", "b_mask_2"]
+    assert samples[0].files[1] == tmp_path / f"masks/{mask.format('a')}.png"
+
+
+def test_images_and_masks_may_share_a_folder(tmp_path):
+    for name in ("a", "p/b"):
+        save_pair(tmp_path / f"all/{name}.png", tmp_path / f"all/{name}_mask.png")
+    samples = splits(tmp_path, "all", "all", pattern="{name}_mask")["train"]
+    assert names(samples) == ["a", "p/b"]
+    assert samples[1].files[1].name == "b_mask.png"
+
+
+def test_images_and_masks_in_one_folder_need_a_pattern(tmp_path):
+    with pytest.raises(
+        PartError, match=r"one folder, and nothing tells them apart\n  try: data\.source\.pattern"
+    ):
+        splits(tmp_path, "all", "all")
+
+
+def test_masks_may_lie_inside_the_folder_of_images(tmp_path):
+    save_pair(tmp_path / "all/a.png", tmp_path / "all/masks/a.png")
+    assert names(splits(tmp_path, "all", "all/masks")["train"]) == ["a"]
+
+
+def test_folders_called_as_splits_are_the_splits(tmp_path):
+    for split, name in (("train", "a"), ("train", "deep/b"), ("val", "c"), ("test", "a")):
+        save_pair(tmp_path / f"images/{split}/{name}.png", tmp_path / f"masks/{split}/{name}.png")
+    found = splits(tmp_path)
+    assert {split: names(samples) for split, samples in found.items()} == {
+        "train": ["a", "deep/b"],
+        "val": ["c"],
+        "test": ["a"],
+    }
+
+
+def test_split_without_masks_is_named_with_all_that_is_wrong_elsewhere(tmp_path):
+    save_pair(tmp_path / "images/train/a.png", tmp_path / "masks/train/b.png")
+    save(tmp_path / "images/val/c.png", picture())
+    assert problems(tmp_path) == [
+        "images/train/a.png: this image has no mask",
+        "  try: add its partner, or take it away",
+        "masks/train/b.png: this mask has no image",
+        "  try: add its partner, or take it away",
+        "masks/val: there is no such folder",
+    ]
+
+
+def test_images_beside_the_splits_are_not_left_out_silently(tmp_path):
+    for name in ("train/a", "valid/b", "c"):
+        save_pair(tmp_path / f"images/{name}.png", tmp_path / f"masks/{name}.png")
+    assert problems(tmp_path) == [
+        "images: c.png, valid: in none of the splits",
+        "  try: the splits here are train; move it there",
+    ]
+
+
+def test_every_missing_partner_is_reported_with_a_near_miss(tmp_path):
+    for name in ("images/ISIC_01.png", "images/ISIC_02.png", "images/cat.png", "images/fine.png"):
+        save(tmp_path / name, picture())
+    for name in ("masks/isic-1.png", "masks/ISIC_03.png", "masks/fine.png"):
+        save(tmp_path / name, HALF)
+    assert problems(tmp_path) == [
+        "images/ISIC_01.png: this image has no mask",
+        "  try: does isic-1.png belong to it?",
+        "images/ISIC_02.png: this image has no mask",
+        "  try: add its partner, or take it away",
+        "images/cat.png: this image has no mask",
+        "  try: add its partner, or take it away",
+        "masks/ISIC_03.png: this mask has no image",
+        "  try: add its partner, or take it away",
+        "masks/isic-1.png: this mask has no image",
+        "  try: does ISIC_01.png belong to it?",
+    ]
+
+
+def test_mask_that_the_pattern_misses_is_a_near_miss(tmp_path):
+    save_pair(tmp_path / "images/lesion.png", tmp_path / "masks/lesion_msk.png")
+    assert problems(tmp_path, pattern="{name}_mask") == [
+        "images/lesion.png: this image has no mask",
+        "  try: does lesion_msk.png belong to it?",
+    ]
+
+
+def test_two_files_of_one_name_are_refused(tmp_path):
+    save_pair(tmp_path / "images/a.png", tmp_path / "masks/a.png")
+    save(tmp_path / "images/a.jpg", picture())
+    first, second = problems(tmp_path)
+    assert first == "images/a.png: two files are called 'a'"
+    assert second == "  try: the other is images/a.jpg; take one of them away"
+
+
+def test_missing_folder_is_named(tmp_path):
+    assert problems(tmp_path) == ["masks: there is no such folder"]
+    (tmp_path / "masks").mkdir()
+    assert problems(tmp_path) == ["images: there is no such folder"]
+
+
+def test_unreadable_image_and_mask_are_reported_together(tmp_path):
+    for file in (tmp_path / "images/a.png", tmp_path / "masks/a.png"):
+        file.parent.mkdir()
+        file.touch()
+    with pytest.raises(
+        DataError, match=r"images/a\.png: the file is empty(.|\n)*masks/a\.png: the file is empty"
+    ):
+        splits(tmp_path)["train"][0].read()
+
+
+def test_multilabel_task_is_refused(tmp_path):
+    with pytest.raises(PartError, match="a multilabel task has one per class\n  try: the source manifest"):
+        splits(tmp_path, task=MULTILABEL)
+
+
+@pytest.mark.parametrize("pattern", ["mask", "{name}{name}"])
+def test_pattern_holds_the_name_once(pattern):
+    with pytest.raises(ValidationError, match=r"a pattern holds {name} once, as in '{name}_mask'"):
+        FOLDER.schema(images="a", masks="b", pattern=pattern)
+
+
+def test_coloured_masks_are_read_by_class(tmp_path):
+    save(tmp_path / "images/a.png", picture())
+    (tmp_path / "masks").mkdir()
+    palette(HALF, [(0, 0, 0), (255, 0, 0)]).convert("RGB").save(tmp_path / "masks/a.png")
+    for task, colours in (
+        (BINARY, {"lesion": "#FF0000"}),
+        (MULTICLASS, {"skin": "#000000", "lesion": "#ff0000", "hair": "#00ff00"}),
+    ):
+        _, mask = splits(tmp_path, task=task, colours=colours)["train"][0].read()
+        np.testing.assert_array_equal(mask, HALF)
+    ignoring = replace(BINARY, ignore_index=9)
+    colours = {"lesion": "#000000", "background": "#ffffff", "ignore": "#ff0000"}
+    _, mask = splits(tmp_path, task=ignoring, colours=colours)["train"][0].read()
+    np.testing.assert_array_equal(mask, np.where(HALF, 9, 1))
+
+
+@pytest.mark.parametrize(
+    ("task", "colours", "message"),
+    [
+        (BINARY, {}, "no colour for lesion\n  try: name lesion, background"),
+        (BINARY, {"leison": "#ff0000"}, "no colour for lesion; no class is called leison"),
+        (BINARY, {"lesion": "#000000"}, "two classes have one colour"),
+        (MULTICLASS, {"skin": "#000000", "lesion": "#ff0000"}, "no colour for hair"),
+        (BINARY, {"lesion": "#ff0000", "ignore": "#00ff00"}, "no class is called ignore"),
+    ],
+)
+def test_colours_fit_the_classes(tmp_path, task, colours, message):
+    with pytest.raises(PartError, match=f"data.source.colours: {message}"):
+        splits(tmp_path, task=task, colours=colours)
+
+
+def test_pattern_that_fits_no_mask_is_said_once_with_one_that_fits(tmp_path):
+    for name in "abc":
+        save_pair(tmp_path / f"images/IMG_{name}.png", tmp_path / f"masks/IMG_{name}_seg.png")
+    assert problems(tmp_path, pattern="{name}_mask") == [
+        "masks: no mask belongs to any image by the pattern '{name}_mask'",
+        "  try: data.source.pattern: '{name}_seg'",
+    ]
+
+
+def test_folder_without_images_is_said_once(tmp_path):
+    for name in "abc":
+        save_pair(tmp_path / f"images/{name}.png", tmp_path / f"masks/{name}.png")
+        (tmp_path / f"images/{name}.png").unlink()
+    assert problems(tmp_path) == [
+        "images: there are no images in this folder",
+        "  try: .png, .jpg, .jpeg, .bmp, .tif, .tiff, .gif, .webp",
+    ]
+
+
+def test_names_that_have_nothing_in_common_are_shown(tmp_path):
+    for name in "abc":
+        save_pair(tmp_path / f"images/photo_{name}.png", tmp_path / f"masks/outline_{name}.png")
+    assert problems(tmp_path) == [
+        "masks: no mask belongs to any image by the pattern '{name}'",
+        "  try: the masks are called outline_a and the like, the images photo_a",
+    ]

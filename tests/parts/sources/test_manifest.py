@@ -1,0 +1,165 @@
+"""A CSV file of images and masks: what it may say, and the line of what it may not."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import segkit.parts.sources.manifest  # noqa: F401  (registers)
+from segkit.core.errors import DataError, PartError
+from segkit.core.registry import SOURCES
+from tests.data.cases import BINARY, HALF, MULTILABEL, names, picture, save, save_pair
+
+EMPTY = "  try: fill it in, or take the row away"
+
+
+@pytest.fixture
+def root(tmp_path):
+    for name in ("a", "b"):
+        save_pair(tmp_path / f"images/{name}.png", tmp_path / f"masks/{name}.png")
+    return tmp_path
+
+
+def splits(root: Path, text: str | bytes, task=BINARY, **options):
+    (root / "data.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
+    return SOURCES.get("manifest").factory(task, 3, file=root / "data.csv", **options).splits()
+
+
+def problems(root: Path, text: str | bytes, task=BINARY) -> list[str]:
+    with pytest.raises(DataError) as error:
+        splits(root, text, task)
+    return str(error.value).replace(f"{root}/", "").splitlines()
+
+
+def test_manifest_without_splits_is_all_for_training(root):
+    found = splits(
+        root, f"image,mask,note\nimages/b.png,masks/b.png,x\n\n{root}/images/a.png, masks/a.png,\n"
+    )
+    assert names(found["train"]) == ["images/b", f"{root}/images/a"]
+    image, mask = found["train"][1].read()
+    np.testing.assert_array_equal(image, picture())
+    np.testing.assert_array_equal(mask, HALF)
+
+
+@pytest.mark.parametrize("start", ["", "\ufeff"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_manifest_divides_by_the_column_split(root, start, end):
+    rows = ["split,image,mask", "test,images/b.png,masks/b.png", "train,images/a.png,masks/a.png", ""]
+    found = splits(root, start + end.join(rows))
+    assert {split: names(samples) for split, samples in found.items()} == {
+        "test": ["images/b"],
+        "train": ["images/a"],
+    }
+
+
+def test_multilabel_manifest_has_a_column_for_each_class(root):
+    found = splits(root, "image,mask_hair,mask_lesion\nimages/a.png,,masks/a.png\n", MULTILABEL)
+    (sample,) = found["train"]
+    image, mask = sample.read()
+    np.testing.assert_array_equal(mask, np.stack([HALF, 0 * HALF], axis=-1))
+    assert image.shape == (*HALF.shape, 3)
+    assert sample.files == (root / "images/a.png", root / "masks/a.png")
+
+
+def test_multilabel_masks_that_are_wrong_are_reported_together(root):
+    save(root / "masks/small.png", HALF[:5])
+    save(root / "masks/many.png", picture()[..., 0])
+    found = splits(
+        root, "image,mask_lesion,mask_hair\nimages/a.png,masks/small.png,masks/many.png\n", MULTILABEL
+    )
+    message = r"small\.png: the mask is 10x5 pixels, its image 10x12\n.*a\.png\n.*many\.png: a binary"
+    with pytest.raises(DataError, match=message):
+        found["train"][0].read()
+
+
+def test_multilabel_manifest_takes_no_colours(root):
+    with pytest.raises(PartError, match=r"one binary mask per class\n  try: leave out data.source.colours"):
+        splits(root, "", MULTILABEL, colours={"lesion": "#ff0000"})
+
+
+def test_every_problem_is_reported_with_its_line(root):
+    text = (
+        "image,mask,split\n"
+        "images/a.png,masks/a.png,train\n"
+        "images/none.png,masks/none.png,valid\n"
+        "\n"
+        "images/b.png,,\n"
+        "images/a.png,masks/b.png,test\n"
+        ",masks/b.png,test\n"
+    )
+    assert problems(root, text) == [
+        "data.csv:3: found split 'valid'",
+        "  try: one of train, val, test",
+        "data.csv:3: there is no image images/none.png",
+        "  try: paths count from the folder of the CSV file",
+        "data.csv:3: there is no mask masks/none.png",
+        "  try: paths count from the folder of the CSV file",
+        "data.csv:5: found split ''",
+        "  try: one of train, val, test",
+        "data.csv:5: the column mask is empty",
+        EMPTY,
+        "data.csv:6: 'images/a' is listed twice (first on line 2)",
+        "  try: keep one of them",
+        "data.csv:7: the column image is empty",
+        EMPTY,
+    ]
+
+
+def test_missing_mask_of_a_class_is_named_by_class(root):
+    text = "image,mask_lesion,mask_hair\nimages/a.png,masks/x.png,\n"
+    assert problems(root, text, MULTILABEL)[0] == "data.csv:2: there is no mask of lesion masks/x.png"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("image;mask\nimages/a.png;masks/a.png\n", "separate the columns by commas, not semicolons"),
+        ("picture,mask_a\n", "the first line names the columns; found picture, mask_a"),
+        ("", "the first line names the columns; found nothing"),
+    ],
+)
+def test_missing_columns_are_named(root, text, told):
+    assert problems(root, text) == ["data.csv:1: there is no column image, mask", f"  try: {told}"]
+
+
+def test_missing_column_of_a_class_is_named(root):
+    told = [
+        "data.csv:1: there is no column mask_hair",
+        "  try: the first line names the columns; found image, mask_lesion",
+    ]
+    assert problems(root, "image,mask_lesion\n", MULTILABEL) == told
+
+
+def test_row_of_too_many_cells_is_refused(root):
+    text = "image,mask\nimages/a.png,masks/a.png\nimages/b, large.png,masks/b.png\n"
+    assert problems(root, text) == [
+        "data.csv:3: this row has more cells than the 2 columns",
+        "  try: quote commas",
+    ]
+
+
+def test_file_that_is_no_text_is_refused(root):
+    text = "image,mask\nimages/ä.png,masks/ä.png\n"
+    for encoding in ("latin-1", "utf-16"):
+        told = ["data.csv: this is no text in UTF-8", "  try: save it as CSV UTF-8"]
+        assert problems(root, text.encode(encoding)) == told
+    with pytest.raises(DataError, match=r"none\.csv: there is no such file"):
+        SOURCES.get("manifest").factory(BINARY, 3, file=root / "none.csv").splits()
+
+
+def test_quoting_that_never_ends_is_refused(root):
+    assert problems(root, 'image,mask\n"images/a.png,masks/a.png\n') == [
+        "data.csv: the file cannot be read: unexpected end of data"
+    ]
+
+
+@pytest.mark.parametrize("cell", [".", "/", "..", "a\0b", "~", "images"])
+def test_cell_that_names_no_file_is_told(root, cell):
+    told = problems(root, f"image,mask\n{cell},masks/a.png\n")
+    assert told[0].startswith("data.csv:2: there is no image ")
+
+
+def test_file_that_never_ends_is_refused(root):
+    (root / "zero").symlink_to("/dev/zero")
+    with pytest.raises(DataError, match=r"zero: this is no plain file of at most 400,000,000 bytes"):
+        SOURCES.get("manifest").factory(BINARY, 3, file=root / "zero").splits()

@@ -1,0 +1,98 @@
+"""What makes two runs the same experiment."""
+
+import re
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import segkit
+from segkit.recipe import load_recipe, plain_recipe
+from segkit.runs import fingerprint as identity
+from segkit.runs.fingerprint import CHANGES_NOTHING, CHANGES_SPEED, DECIDING, SAVES_MORE_OFTEN, identify
+from tests.small_runs import RECIPE, recipe
+
+# What deciding code may import beside itself: files, locks, processes.
+TELLING = "utils"
+
+
+def test_what_decides_imports_nothing_that_only_tells():
+    root = Path(segkit.__file__).parent
+    rooms = [
+        root / name for name in DECIDING if name != "experiments/run.py"
+    ]  # which records and reports too
+    files = [file for room in rooms for file in (room.rglob("*.py") if room.is_dir() else [room])]
+    imported = {
+        name for file in files for name in re.findall(r"from segkit\.([\w.]+) import", file.read_text())
+    }
+    paths = {name.replace(".", "/") for name in imported}
+    known = (*(name.removesuffix(".py") for name in DECIDING), TELLING)
+    assert [path for path in sorted(paths) if not path.startswith(known)] == []
+
+
+def test_all_that_counts_for_nothing_is_in_a_recipe(tmp_path):
+    plain = plain_recipe(recipe(tmp_path))
+    assert set(CHANGES_NOTHING) < set(plain)
+    assert set(CHANGES_SPEED) < set(plain["data"])
+    assert set(SAVES_MORE_OFTEN) < set(plain["training"])
+
+
+def test_the_same_recipe_is_the_same_experiment(tmp_path):
+    assert identify(recipe(tmp_path)) == identify(
+        recipe(tmp_path, "name=else", "data.workers=1", "data.cache=false")
+    )
+
+
+@pytest.mark.parametrize(
+    ("override", "field"),
+    [
+        ("seed=4", "seed"), ("optimizer.lr=0.1", "recipe"), ("metrics=[iou]", "recipe"),
+        ("training.epochs=9", "recipe"),
+    ],
+)  # fmt: skip
+def test_what_differs_is_seen(tmp_path, override, field):
+    ours, theirs = identify(recipe(tmp_path)).as_json(), identify(recipe(tmp_path, override)).as_json()
+    assert [key for key in ours if ours[key] != theirs[key]] == [field]
+
+
+def test_other_code_is_seen(tmp_path, monkeypatch):
+    before = identify(recipe(tmp_path))
+    monkeypatch.setattr(identity, "packages", lambda: {"torch": "0.1"})
+    after = identify(recipe(tmp_path))
+    assert before.code != after.code
+    assert (before.recipe, before.data, before.metrics) == (after.recipe, after.data, after.metrics)
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    """A recipe on files, drawn at random into train and val."""
+    for folder, colour in (("images", 90), ("masks", 1)):
+        (tmp_path / folder).mkdir()
+        for number in range(6):
+            Image.new("L", (64, 64), colour + number % 2 * (folder == "images")).save(
+                tmp_path / folder / f"{number}.png"
+            )
+    file = tmp_path / "folder.yaml"
+    text = RECIPE.replace(
+        "{name: synthetic_lesions, train: 10, test: 5, size: 64}",
+        "{name: folder, images: images, masks: masks}",
+    )
+    file.write_text(
+        text.replace("  size: [64", "  split: {by: fraction, val: 0.5}\n  size: [64"), encoding="utf-8"
+    )
+    return lambda *overrides: identify(load_recipe(file, overrides))
+
+
+def test_another_seed_is_the_same_data_however_it_splits_them(photographs):
+    ours, theirs = photographs("seed=1"), photographs("seed=2")
+    assert (ours.data, ours.recipe) == (theirs.data, theirs.recipe)
+
+
+def test_other_pixels_and_more_images_are_other_data(photographs, tmp_path):
+    before = photographs()
+    Image.new("L", (64, 64), 5).save(tmp_path / "images" / "3.png")
+    changed = photographs()
+    for folder in ("images", "masks"):
+        Image.new("L", (64, 64), 1).save(tmp_path / folder / "6.png")
+    assert len({before.data, changed.data, photographs().data}) == 3
+    assert before.recipe == changed.recipe

@@ -1,0 +1,164 @@
+"""What is written to a run directory is read back as it was."""
+
+import json
+import math
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segkit.core.errors import SegkitError
+from segkit.core.events import EpochEnded
+from segkit.data.palette import IGNORED, palette
+from segkit.runs.run_dir import RunDir, ScoredSample
+from segkit.utils.locks import Taken
+
+SUMMARY = {
+    "recipe": "small",
+    "metrics": ["iou"],
+    "best": {"epoch": 1, "metrics": {"iou": 0.5}},
+    "scores": {"metrics": {"iou": 0.5}},
+    "scored_on": "val",
+    "reported_on": "val",
+    "epochs": 2,
+}
+
+
+def test_every_run_gets_the_next_number(tmp_path):
+    assert RunDir.create(tmp_path, "small").path == tmp_path / "small" / "001"
+    (tmp_path / "small" / "041").mkdir()
+    (tmp_path / "small" / "notes").mkdir()
+    assert RunDir.create(tmp_path, "small").path.name == "042"
+
+
+def test_number_that_another_run_took_meanwhile_is_passed_over(tmp_path, monkeypatch):
+    (tmp_path / "small" / "001").mkdir(parents=True)
+    monkeypatch.setattr("pathlib.Path.iterdir", lambda path: iter(()))
+    assert RunDir.create(tmp_path, "small").path.name == "002"
+
+
+@pytest.mark.parametrize("name", ["../elsewhere", "a/b", "mit Leerzeichen", "é"])
+def test_name_of_the_recipe_never_leads_out_of_the_folder(tmp_path, name):
+    assert RunDir.create(tmp_path, name).path.parent.parent == tmp_path
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_name_of_dots_is_no_folder_above(tmp_path, name):
+    assert (
+        RunDir.create(tmp_path / "runs", name).path.parent.parent.resolve() == (tmp_path / "runs").resolve()
+    )
+
+
+def test_folder_that_is_no_run(tmp_path):
+    with pytest.raises(SegkitError, match=r"this is no run directory\n  try: runs/<recipe>/<number>"):
+        RunDir.open(tmp_path)
+
+
+def test_run_that_has_not_ended(tmp_path):
+    run = RunDir.create(tmp_path, "small")
+    run.write_recipe("name: small\n")
+    with pytest.raises(SegkitError, match=rf"this is no run directory\n  try: {run.path} is one$"):
+        RunDir.begun(run.path.parent)
+    with pytest.raises(SegkitError, match=r"this run has not ended\n  try: segkit resume .* goes on with it"):
+        RunDir.open(run.path)
+    run.write_summary(SUMMARY)
+    assert RunDir.open(run.path).read_summary() == SUMMARY
+    assert run.read_recipe() == {"name": "small"}
+
+
+def test_a_run_that_is_at_work_says_who_works_on_it(tmp_path, monkeypatch):
+    @contextmanager
+    def taken(file):
+        raise Taken("process 1 on here")
+        yield
+
+    run = RunDir.create(tmp_path, "small")
+    run.write_recipe("name: small\n")
+    monkeypatch.setattr("segkit.runs.run_dir.owned", taken)
+    with pytest.raises(SegkitError, match="another segkit is at work on this run: process 1 on here"):
+        RunDir.open(run.path)
+
+
+def test_epochs_are_lines_and_undefined_scores_null(tmp_path):
+    run = RunDir.create(tmp_path, "small")
+    for epoch in (1, 2):
+        metrics = {"iou": 0.1 + 0.2, "hd95": math.nan}
+        run.record(EpochEnded(epoch, 0.5, math.inf, metrics, 0.001, 2.0, 1.0, 8.0, best=epoch == 1))
+    first, second = run.read_epochs()
+    assert (first["epoch"], second["epoch"], first["best"], second["best"]) == (1, 2, True, False)
+    assert first["iou"] == 0.1 + 0.2
+    assert first["hd95"] is None
+    assert first["val_loss"] is None
+    assert {"train_loss", "seconds", "learning_rate", "images_per_second"} <= first.keys()
+
+
+def test_scores_keep_every_digit_and_every_name(tmp_path):
+    run = RunDir.create(tmp_path, "small")
+    names = ["a, b", 'quoted "c"', "d"]
+    run.write_scores(names, {"iou": [1 / 3, 0.0, 1e-17], "hd95": [math.nan, 2.5, math.inf]})
+    read_names, scores = run.read_scores()
+    assert read_names == names
+    assert scores["iou"] == [1 / 3, 0.0, 1e-17]
+    assert math.isnan(scores["hd95"][0])
+    assert scores["hd95"][1:] == [2.5, math.inf]
+    assert run.scores.read_text().splitlines()[0] == "image,iou,hd95"
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_samples_come_back(tmp_path, channels):
+    run = RunDir.create(tmp_path, "small")
+    assert run.read_samples() == []
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (8, 6, channels), np.uint8)
+    truth = rng.choice(np.array([0, 1, 2, IGNORED], np.uint8), (8, 6))
+    run.write_samples([ScoredSample("worst", "a/b", "iou", 0.25, pixels, truth, truth.copy())], palette(3))
+    (sample,) = run.read_samples()
+    assert (sample.rank, sample.image, sample.metric, sample.score) == ("worst", "a/b", "iou", 0.25)
+    for found, written in ((sample.pixels, pixels), (sample.truth, truth), (sample.prediction, truth)):
+        assert (found == written).all()
+        assert found.shape == written.shape
+
+
+def test_masks_have_the_colours_of_their_classes(tmp_path):
+    run = RunDir.create(tmp_path, "small")
+    mask = np.array([[0, 1], [2, IGNORED]], np.uint8)
+    run.write_samples([ScoredSample("best", "a", "iou", 1.0, mask[..., None], mask, mask)], palette(3))
+    names = {path.name for path in run.samples.iterdir()}
+    assert names == {"samples.json", "1_image.png", "1_truth.png", "1_prediction.png"}
+    with Image.open(run.samples / "1_truth.png") as image:
+        assert (np.asarray(image.convert("RGB")) == palette(3)[mask]).all()
+
+
+def test_colours_differ():
+    for classes in (2, 5, 200):
+        colors = palette(classes)
+        assert colors.shape == (256, 3)
+        used = [*colors[:classes].tolist(), colors[IGNORED].tolist()]
+        assert len({tuple(color) for color in used}) == classes + 1
+
+
+def test_files_are_plain_json(tmp_path):
+    run = RunDir.create(tmp_path, "small")
+    run.write_environment({"python": "3", "none": None, "é": [math.nan]})
+    assert json.loads(run.environment.read_text(encoding="utf-8")) == {
+        "python": "3",
+        "none": None,
+        "é": [None],
+    }
+    assert run.read_environment()["é"] == [None]
+
+
+@pytest.mark.parametrize("name", ["lesions.onnx", "lesions.pt2", "hub"])
+def test_an_export_is_told_apart(tmp_path, name):
+    path = tmp_path / name
+    if name == "hub":
+        path.mkdir()
+        (path / "config.json").touch()
+        (path / "recipe.yaml").touch()
+    with pytest.raises(SegkitError) as caught:
+        RunDir.open(path)
+    assert str(caught.value) == (
+        f"{path}: this is an export, and no run directory\n"
+        "  try: the run that it was exported from; segkit predict and segkit.load take an export too"
+    )

@@ -1,0 +1,37 @@
+import math
+
+from segkit.runs.trackers.flat_metrics import epoch_figures, final_figures, flat_recipe
+
+
+def test_a_recipe_is_flat_and_complete():
+    recipe = {
+        "name": "small",
+        "data": {"size": [64, 64], "augment": [{"name": "Rotate", "limit": [-5, 5]}, {"name": "Flip"}]},
+        "loss": [],
+        "model": {"encoder": {"frozen": True, "weights": None}},
+        "optimizer": {"lr": 0.01, "groups": {}},
+    }
+    assert flat_recipe(recipe) == {
+        "name": "small",
+        "data.size": "[64, 64]",
+        "data.augment.0.name": "Rotate",
+        "data.augment.0.limit": "[-5, 5]",
+        "data.augment.1.name": "Flip",
+        "loss": "[]",
+        "model.encoder.frozen": True,
+        "model.encoder.weights": "null",
+        "optimizer.lr": 0.01,
+    }
+
+
+def test_undefined_scores_are_left_out():
+    line = {"epoch": 3, "best": True, "train_loss": 0.5, "iou": None, "dice": math.nan, "seconds": 2}
+    assert epoch_figures(line) == {"train_loss": 0.5, "seconds": 2.0}
+
+
+def test_a_run_is_judged_by_its_best_epoch_and_the_reported_scores():
+    summary = {
+        "best": {"epoch": 2, "metrics": {"iou": 0.5, "dice": None}, "val_loss": 1.0},
+        "scores": {"split": "test", "metrics": {"iou": 0.25}, "loss": 1.0},
+    }
+    assert final_figures(summary) == {"best/epoch": 2.0, "best/iou": 0.5, "scores/iou": 0.25}

@@ -1,0 +1,103 @@
+"""Devices and precisions: what is taken, and what is refused before anything is trained."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from segkit.core.errors import SegkitError
+from segkit.recipe.schema import TrainingSettings
+from segkit.training.devices import choose_device, device_name, make_fabric, memory_order, place
+
+
+@pytest.fixture(autouse=True)
+def cpu_alone(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.fixture(autouse=True)
+def plain_machine(monkeypatch):
+    """Whatever runs the tests has neither a GPU nor an Apple chip here."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+
+
+def test_auto_is_what_is_there():
+    assert choose_device(TrainingSettings()) == ("cpu", "32-true")
+
+
+def test_auto_on_a_gpu_is_half_precision_where_the_gpu_has_it(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for has_it, precision in ((True, "bf16-mixed"), (False, "32-true")):
+        monkeypatch.setattr(
+            torch.cuda, "is_bf16_supported", lambda including_emulation, has_it=has_it: has_it
+        )
+        assert choose_device(TrainingSettings()) == ("cuda", precision)
+        assert choose_device(TrainingSettings(accelerator="gpu")) == ("cuda", precision)
+
+
+@pytest.mark.parametrize("accelerator", ["cuda", "gpu", "mps"])
+def test_accelerator_that_is_not_there(accelerator):
+    with pytest.raises(
+        SegkitError, match=f"training.accelerator: this machine has no {accelerator} that"
+    ) as caught:
+        make_fabric(TrainingSettings(accelerator=accelerator))
+    assert caught.value.exit_code == 2
+    assert caught.value.problems[0].hint == "training.accelerator=auto takes what is there: cpu"
+
+
+def test_precision_that_the_accelerator_does_not_have():
+    with pytest.raises(SegkitError, match=r"training\.precision: cpu does not compute in 16-mixed"):
+        make_fabric(TrainingSettings(precision="16-mixed"))
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype"),
+    [
+        ("32-true", torch.float32),
+        ("bf16-mixed", torch.float32),
+        ("bf16-true", torch.bfloat16),
+        ("64-true", torch.float64),
+    ],
+)
+def test_model_is_placed_in_its_precision(precision, dtype):
+    settings = TrainingSettings(precision=precision)
+    fabric = make_fabric(settings)
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+    place(model, fabric, settings)
+    assert fabric.device.type == "cpu"
+    assert {tensor.dtype for tensor in model.state_dict().values()} == {dtype, torch.int64}
+    assert model[0].weight.is_contiguous(memory_format=torch.channels_last)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    fabric.setup_module(model)  # finds nothing left to convert, so that a digest holds
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+
+
+def test_memory_order():
+    assert memory_order(TrainingSettings()) == torch.channels_last
+    assert memory_order(TrainingSettings(channels_last=False)) == torch.contiguous_format
+
+
+def test_determinism_is_of_one_run_alone(monkeypatch):
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    make_fabric(TrainingSettings(deterministic=True))
+    assert torch.are_deterministic_algorithms_enabled()
+    make_fabric(TrainingSettings())
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_device_has_a_name():
+    assert device_name(torch.device("cpu")) == f"cpu, {torch.get_num_threads()} threads"
+
+
+def test_torchmetrics_is_not_imported_for_its_version():
+    code = (
+        "import sys, segkit.training.devices; assert 'torchmetrics' not in sys.modules; import torchmetrics"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,101 @@
+"""One process at a time, and none for ever."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from segkit.utils import locks
+from segkit.utils.locks import Taken, owned
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from segkit.utils.locks import owned
+with owned(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+FORKED = HOLD.replace(
+    '    print("held"', '    import os\n    if os.fork() == 0: time.sleep(60)\n    print("held"'
+)
+
+
+@pytest.fixture
+def lock(tmp_path):
+    return tmp_path / ".lock"
+
+
+def holder(lock, code=HOLD):
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def end(process):
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def test_the_second_is_told_who_holds_it(lock):
+    process = holder(lock)
+    try:
+        with pytest.raises(Taken) as caught, owned(lock):
+            pass
+        assert re.fullmatch(rf"process {process.pid} on \S+, since 20\d\d-\S+ \S+", caught.value.holder)
+        process.communicate("")  # it lets go
+        assert not lock.exists()
+        with owned(lock):
+            assert lock.exists()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_dead_process_holds_nothing_even_where_its_children_live(lock):
+    process = holder(lock, FORKED)
+    process.kill()
+    process.wait()
+    assert lock.exists()
+    with owned(lock):
+        pass
+    assert not lock.exists()
+    end(process)
+
+
+def test_without_locks_the_process_that_the_file_names_counts(lock, monkeypatch):
+    monkeypatch.setattr(locks, "fcntl", None)
+    process = holder(lock)
+    with pytest.raises(Taken, match=f"process {process.pid}"), owned(lock):
+        pass
+    end(process)
+    with owned(lock):
+        pass
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"host": 3}', '{"pid": "x"}'])
+def test_a_damaged_lock_file_keeps_nobody_out(lock, content):
+    lock.write_text(content)
+    with owned(lock):
+        pass
+
+
+def test_another_machine_s_lock_counts_where_there_are_no_locks(lock, monkeypatch):
+    monkeypatch.setattr(locks, "fcntl", None)
+    lock.write_text('{"pid": 1, "host": "elsewhere", "since": "2026-01-01"}')
+    with pytest.raises(Taken, match="process 1 on elsewhere, since 2026-01-01"), owned(lock):
+        pass
+
+
+def test_a_lock_that_links_elsewhere_writes_nothing_there(lock, tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    lock.symlink_to(tmp_path / "mine")
+    with pytest.raises(OSError, match="symbolic link"), owned(lock):
+        pass
+    assert (tmp_path / "mine").read_text() == "mine"
