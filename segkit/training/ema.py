@@ -1,4 +1,4 @@
-"""An exponential moving average of a model's weights and statistics."""
+"""An exponential moving average (EMA) of a model's weights and statistics."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ import torch
 from torch import Tensor, nn
 
 
-class MovingAverage:
-    """A copy of a model that follows it slowly: after every step, a share of the way.
+class EMA:
+    """A copy of a model whose weights and buffers are averaged over training steps.
 
-    The first step is taken whole, as there is nothing to average before it. A part that cannot change, such
-    as a frozen encoder, is shared instead of copied.
+    The decay warms up, min(decay, (1 + n) / (10 + n)) after n updates, as in TensorFlow's
+    ``ExponentialEMA``: otherwise the first weights, which know nothing, would stay in the average for
+    some 1 / (1 - decay) steps. A part that cannot change, such as a frozen encoder, is shared, not copied.
 
     Args:
-        model: on its device; it stays the one that is followed.
-        decay: share of the average that remains in a step.
+        model: model to follow, on its device.
+        decay: share of the average that remains in each update, after the warm-up.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
@@ -26,35 +27,35 @@ class MovingAverage:
         self.decay = decay
         self.updates = 0
         pairs = [
-            (mine, theirs)
-            for mine, theirs in zip(_tensors(self.model), _tensors(model), strict=True)
-            if mine is not theirs
+            (average, current)
+            for average, current in zip(_tensors(self.model), _tensors(model), strict=True)
+            if average is not current
         ]
-        self._blended = [pair for pair in pairs if pair[0].is_floating_point()]
+        self._averaged = [pair for pair in pairs if pair[0].is_floating_point()]
         self._copied = [pair for pair in pairs if not pair[0].is_floating_point()]  # such as counters
 
     @torch.no_grad()
     def update(self) -> None:
-        """Follow the model by one step."""
-        for mine, theirs in self._copied if self.updates else [*self._copied, *self._blended]:
-            mine.copy_(theirs)
-        if self.updates and self._blended:
-            mine_all, theirs_all = (list(column) for column in zip(*self._blended, strict=True))
-            torch._foreach_lerp_(mine_all, theirs_all, 1 - self.decay)
+        """Follow the model by one training step."""
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        for average, current in self._copied:
+            average.copy_(current)
+        if self._averaged:
+            averages, currents = (list(tensors) for tensors in zip(*self._averaged, strict=True))
+            torch._foreach_lerp_(averages, currents, 1 - decay)
         self.updates += 1
 
     def state_dict(self) -> dict[str, Any]:
-        """What is needed to go on from here."""
+        """The averaged model's state, and the number of updates."""
         return {"model": self.model.state_dict(), "updates": self.updates}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Continue from a state of `state_dict`."""
         self.model.load_state_dict(state["model"])
         self.updates = state["updates"]
 
 
 def _is_fixed(part: nn.Module) -> bool:
-    """Whether nothing in it learns or counts."""
     return not part.training and not any(parameter.requires_grad for parameter in part.parameters())
 
 

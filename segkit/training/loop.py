@@ -17,7 +17,7 @@ from segkit.core.events import EpochEnded, StepEnded
 from segkit.training.devices import memory_order
 from segkit.training.distributed.global_batch import whole_batch
 from segkit.training.distributed.sharding import Share, gather_batch
-from segkit.training.ema import MovingAverage
+from segkit.training.ema import EMA
 from segkit.training.rng import random_state, seed_everything, set_random_state
 from segkit.training.torch_errors import training_explained
 
@@ -66,7 +66,7 @@ class Learner:
     model: nn.Module
     optimizer: torch.optim.Optimizer
     schedule: Schedule
-    average: MovingAverage | None = None
+    average: EMA | None = None
     epoch: int = 0
     best_epoch: int = 0
     best_score: float = math.nan
@@ -120,7 +120,7 @@ def make_learner(
         schedule: over the optimiser.
         settings: the recipe's `training`.
     """
-    average = MovingAverage(model, settings.ema_decay) if settings.ema_decay else None
+    average = EMA(model, settings.ema_decay) if settings.ema_decay else None
     if settings.compile:  # in place, so that names of weights stay; no copy inherits it
         for each in (model, *([average.model] if average else [])):
             each.compile()

@@ -51,6 +51,16 @@ def test_average_is_what_is_kept_and_scored(tmp_path):
     assert summary["scores"]["metrics"] == summary["best"]["metrics"]
 
 
+def test_the_average_of_a_short_run_has_learnt(tmp_path):
+    scores = {}
+    for decay in ("null", "0.99"):
+        folder = tmp_path / decay
+        folder.mkdir()
+        _, events = finished(folder, f"training.ema_decay={decay}", "training.epochs=3")
+        scores[decay] = events[-1].summary["best"]["metrics"]["iou"]
+    assert scores["0.99"] > 0.8 * scores["null"] > 0
+
+
 def test_early_stopping_ends_the_run(tmp_path):
     directory, events = finished(
         tmp_path, "training.epochs=9", "training.early_stopping_epochs=1", "optimizer.lr=1e-12"

@@ -9,7 +9,7 @@ from torch import nn
 from segkit.core.errors import ShapeError
 from segkit.core.types import Pyramid
 from segkit.models.segmenter import Segmenter, digest, head_for, select_stages
-from segkit.training.ema import MovingAverage
+from segkit.training.ema import EMA
 from tests.parts.decoders.cases import segmenter
 
 
@@ -183,7 +183,7 @@ def test_chosen_stages_reach_the_decoder():
 def test_copy_is_frozen_alike_and_goes_its_own_way(frozen):
     """Moving averages of the weights are made from a copy."""
     model = model_of(frozen=frozen)
-    average = MovingAverage(model, 0.5)
+    average = EMA(model, 0.5)
     before = digest(average.model)
     assert digest(model) == before
     train(model)

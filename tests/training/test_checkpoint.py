@@ -10,7 +10,7 @@ from torch import nn
 from segkit.core.errors import SegkitError, TrainingError
 from segkit.parts.schedules import build_schedule, cosine
 from segkit.training.checkpoint import States, load_weights, save_weights
-from segkit.training.ema import MovingAverage
+from segkit.training.ema import EMA
 from segkit.training.loop import Learner
 
 
@@ -22,7 +22,7 @@ def model(width=4):
 def learner_for(net):
     optimizer = torch.optim.AdamW(net.parameters(), lr=0.1)
     schedule = build_schedule(cosine, optimizer, 4, 5, warmup_epochs=1.0, options={})
-    return Learner(net, optimizer, schedule, MovingAverage(net, 0.9))
+    return Learner(net, optimizer, schedule, EMA(net, 0.9))
 
 
 def step(learner):

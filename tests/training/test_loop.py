@@ -13,7 +13,7 @@ from segkit.core.events import EpochEnded, StepEnded
 from segkit.data.batches import TrainBatches
 from segkit.models.segmenter import Segmenter
 from segkit.recipe.schema import TrainingSettings
-from segkit.training.ema import MovingAverage
+from segkit.training.ema import EMA
 from segkit.training.evaluate import Scores
 from segkit.training.loop import Learner, fit
 
@@ -60,7 +60,7 @@ def learner_for(model, lr=0.1, decay=None):
     model.to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=lr)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 0.5**step)
-    return Learner(model, optimizer, schedule, MovingAverage(model, decay) if decay else None)
+    return Learner(model, optimizer, schedule, EMA(model, decay) if decay else None)
 
 
 def scoring(values, seen=None):
@@ -261,7 +261,7 @@ def test_average_is_scored_and_follows_weights_and_statistics():
 
 def test_average_of_three_steps_is_the_exponential_one():
     model = nn.Linear(1, 1, bias=False)
-    average = MovingAverage(model, 0.75)
+    average = EMA(model, 0.75)
     for value in (1.0, 2.0, 3.0):
         nn.init.constant_(model.weight, value)
         average.update()
