@@ -19,7 +19,7 @@ from segkit.models.build import build_model
 from segkit.models.dry_run import dry_run
 from segkit.models.segmenter import Segmenter
 from segkit.parts.losses.weighted_sum import weighted_sum
-from segkit.parts.schedules import build_schedule
+from segkit.parts.schedules.warmup import build_schedule
 from segkit.recipe import Recipe, entry_for
 from segkit.recipe.build import build
 from segkit.recipe.dataset import find_samples, prepare_splits, reading_warnings

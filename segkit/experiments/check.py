@@ -17,7 +17,7 @@ from segkit.core.types import ParameterGroups, Progress
 from segkit.experiments.assembly import refuse_empty_shares, warnings_for
 from segkit.experiments.objectives import build_loss, build_metric
 from segkit.models.dry_run import dry_run
-from segkit.parts.encoders.pretrained import find_weights
+from segkit.parts.encoders._pretrained import find_weights
 from segkit.recipe import Recipe
 from segkit.recipe.build import build
 from segkit.recipe.dataset import find_samples, prepare_splits, reading_warnings

@@ -1,1 +1,1 @@
-"""Optimisers and learning-rate schedules, of torch and timm."""
+"""Built-in parts, a folder for each kind."""

@@ -56,7 +56,7 @@ def fit_to_demo(tree: Node, recipe: Recipe) -> Node:
 def _is_here(encoder: str, weights: str) -> bool:
     if encoder in {entry.name for entry in ENCODERS.own()}:
         return True  # a plugin's weights are its own affair
-    from segkit.parts.encoders.pretrained import find_weights
+    from segkit.parts.encoders._pretrained import find_weights
 
     try:
         return find_weights(encoder, weights) is not None

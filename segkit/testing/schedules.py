@@ -13,7 +13,7 @@ from torch.optim import SGD
 from torch.optim.lr_scheduler import LRScheduler
 
 from segkit.core.errors import PartError
-from segkit.parts.schedules import build_schedule
+from segkit.parts.schedules.warmup import build_schedule
 from segkit.testing.check import Point, Subject, require
 from segkit.testing.states import global_seed, saved_and_loaded
 

@@ -40,7 +40,7 @@ from segkit.experiments.assembly import build_losses, build_optimizer
 from segkit.models.build import build_model
 from segkit.models.dry_run import dry_run
 from segkit.models.segmenter import Segmenter
-from segkit.parts.schedules import build_schedule
+from segkit.parts.schedules.warmup import build_schedule
 from segkit.recipe import entry_for
 from segkit.recipe.dataset import find_samples
 

@@ -214,7 +214,7 @@ def test_dry_run_loads_no_weights_and_allocates_nothing(monkeypatch):
     def no_weights(*given):
         raise AssertionError("weights were asked for")
 
-    monkeypatch.setattr("segkit.parts.encoders._timm_encoder.fetch_weights", no_weights)
+    monkeypatch.setattr("segkit.parts.encoders._timm_encoders.fetch_weights", no_weights)
     encoder = {"name": "convnext_xlarge", "weights": "imagenet"}
     rows = dry_run(*settings(encoder, "unet", (4096, 4096), batch_size=64)).stages
     assert sum(row.parameters for row in rows) > 300_000_000

@@ -1,7 +1,6 @@
 import pytest
 from torch import nn
 
-import segkit.parts.optimizers  # noqa: F401  (registers)
 from segkit.core.errors import PartError
 from segkit.core.registry import OPTIMIZERS
 

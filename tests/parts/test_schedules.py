@@ -3,9 +3,8 @@ import itertools
 import pytest
 import torch
 
-import segkit.parts.schedules  # noqa: F401  (registers)
 from segkit.core.registry import SCHEDULES
-from segkit.parts.schedules import build_schedule
+from segkit.parts.schedules.warmup import build_schedule
 
 EPOCHS, STEPS = 4, 10
 every_schedule = pytest.mark.parametrize("entry", SCHEDULES.own(), ids=lambda entry: entry.name)

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-import segkit.parts.losses  # noqa: F401  (registers)
 from segkit.core.registry import LOSSES
 from segkit.core.types import Loss
 from tests.properties.cases import LARGE, ORDINARY, Batch, batches, known

@@ -11,7 +11,6 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import Tensor
 
-import segkit.parts.metrics  # noqa: F401  (registers)
 from segkit.core.registry import METRICS
 from segkit.core.types import Metric
 from segkit.testing.tasks import logits_of

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from segkit.core.errors import WeightsError
-from segkit.parts.encoders import pretrained as weights
+from segkit.parts.encoders import _pretrained as weights
 from segkit.recipe import load_recipe
 from tests.recipe.cases import RECIPES, only_problem, written
 

@@ -17,7 +17,6 @@ from typing import Any
 
 import pytest
 
-from segkit.core.plugins import load_builtins
 from segkit.core.registry import ENCODERS, REGISTRIES, Entry, Registry
 from segkit.recipe import load_recipe
 from segkit.testing import part_checks
@@ -27,7 +26,6 @@ from segkit.testing.every_part import CHECKS
 from tests.data.cases import NEEDED, save_pair
 from tests.parts.decoders.cases import SMALL
 
-load_builtins()
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
 
 

@@ -8,12 +8,9 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import Field
 
-from segkit.core.plugins import load_builtins
 from segkit.core.registry import LOSSES, REGISTRIES, Entry, entry_of
 from segkit.testing import Check, ContractError, part_checks
 from segkit.testing.every_part import CHECKS
-
-load_builtins()
 
 
 def good(

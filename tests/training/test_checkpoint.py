@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from segkit.core.errors import SegkitError, TrainingError
-from segkit.parts.schedules import build_schedule, cosine
+from segkit.parts.schedules.cosine import cosine
+from segkit.parts.schedules.warmup import build_schedule
 from segkit.training.checkpoint import States, load_weights, save_weights
 from segkit.training.ema import EMA
 from segkit.training.loop import Learner

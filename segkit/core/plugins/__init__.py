@@ -6,7 +6,6 @@ of the working directory; and the entry points of installed packages. Plugin cod
 
 from segkit.core.plugins.entry_points import broken_plugins, find, leave_installed_out, load_installed
 from segkit.core.plugins.loading import (
-    BUILTINS,
     load_builtins,
     load_plugin,
     load_plugins_here,
@@ -16,6 +15,6 @@ from segkit.core.plugins.loading import (
 from segkit.core.plugins.plugin import Door, Plugin, source_digest
 
 __all__ = [
-    "BUILTINS", "Door", "Plugin", "broken_plugins", "find", "leave_installed_out", "load_builtins",
+    "Door", "Plugin", "broken_plugins", "find", "leave_installed_out", "load_builtins",
     "load_installed", "load_plugin", "load_plugins_here", "loaded_plugins", "silent_plugins", "source_digest",
 ]  # fmt: skip

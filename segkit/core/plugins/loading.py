@@ -10,32 +10,21 @@ from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
+from pkgutil import iter_modules
 
 from segkit.core.errors import PartError, SegkitError, line_at_fault
 from segkit.core.plugins.plugin import Door, Plugin, is_test, plugin_path, source_digest
 from segkit.core.registry import REGISTRIES, Entry
 
-BUILTINS = (
-    "segkit.parts.encoders.timm_encoders",
-    "segkit.parts.decoders.transposed_conv",
-    "segkit.parts.decoders.smp_decoders",
-    "segkit.parts.losses",
-    "segkit.parts.metrics",
-    "segkit.parts.sources.isic2016",
-    "segkit.parts.sources.folder",
-    "segkit.parts.sources.manifest",
-    "segkit.parts.sources.synthetic_lesions",
-    "segkit.parts.transforms.albumentations_transforms",
-    "segkit.parts.optimizers",
-    "segkit.parts.schedules",
-)
+BUILTINS = "segkit.parts"  # by name: core imports nothing of it
 _loaded: dict[Path, Plugin] = {}
 
 
 def load_builtins() -> None:
-    """Register the parts that come with segkit. Imports no torch."""
-    for module in BUILTINS:
-        importlib.import_module(module)
+    """Register the parts that come with segkit: those in the folders of `segkit.parts`. Imports no torch."""
+    for kind in _public_modules(BUILTINS):
+        for module in _public_modules(kind):
+            importlib.import_module(module)
 
 
 def load_plugin(path: Path, door: Door = "recipe") -> None:
@@ -139,6 +128,12 @@ def register_from(plugin: Plugin, run: Callable[[], object]) -> None:
 def is_loaded(path: Path) -> bool:
     """Whether a plugin's file or folder was loaded, through whichever door."""
     return path in _loaded
+
+
+def _public_modules(package: str) -> list[str]:
+    """The full names of a package's modules and packages; what begins with `_` is none."""
+    places = importlib.import_module(package).__path__
+    return [f"{package}.{name}" for _, name, _ in iter_modules(places) if not name.startswith("_")]
 
 
 def _plugins_in(folder: Path) -> list[Path]:

@@ -11,6 +11,7 @@ from segmentation_models_pytorch.decoders.dpt.decoder import DPTDecoder
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from segkit.core.errors import ShapeError
 from segkit.core.types import Pyramid
 
 
@@ -142,3 +143,25 @@ def rungs_of(pyramid: Pyramid) -> list[tuple[int, int | None]]:
     stages = {reduction: stage for stage, reduction in enumerate(pyramid.reductions)}
     found = [stages.get(2**rung) for rung in range(1 + int(log2(pyramid.reductions[-1])))]
     return [(0 if stage is None else pyramid.channels[stage], stage) for stage in found]
+
+
+def widths_by_halving(decoder: str, pyramid: Pyramid, needs: Sequence[int] = ()) -> list[int]:
+    """Channels by halving, as smp's decoders want them.
+
+    Raises:
+        ShapeError: if the maps are not of different halvings, or one that the decoder needs is not there.
+    """
+    reductions = pyramid.reductions
+    found = ", ".join(map(str, reductions))
+    halving = all(log2(one) % 1 == 0 for one in reductions) and len(set(reductions)) == len(reductions)
+    if not halving or reductions[-1] == 1:
+        raise ShapeError(
+            f"{decoder} needs maps that halve from one to the next; the encoder's reductions are {found}",
+            hint="another encoder, or the decoder dpt",
+        )
+    if missing := [str(one) for one in needs if one not in reductions]:
+        raise ShapeError(
+            f"{decoder} needs maps of reduction {', '.join(missing)}; those that come in have {found}",
+            hint="model.encoder.features: all, or another encoder",
+        )
+    return [width for width, _ in rungs_of(pyramid)]

@@ -39,7 +39,7 @@ def timm_encoder(
         WeightsError: if the weights are not to be had or do not fit.
         PartError: if the model gives no feature maps, or has no drop-path.
     """
-    from segkit.parts.encoders._timm_encoder import build_encoder
+    from segkit.parts.encoders._timm_encoders import build_encoder
 
     return build_encoder(model, in_channels, weights=weights, drop_path=drop_path)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -14,15 +13,13 @@ from torch import Tensor
 
 from segkit.core.types import Task
 from segkit.parts.metrics._confusion import Masks, decision
-from segkit.parts.metrics._reduction import mean_of_classes, ratio
+from segkit.parts.metrics._reduction import Rows, mean_of_classes, ratio
 
 Array = npt.NDArray[np.bool_]
 Points = npt.NDArray[np.intp]
 
 
-def boundary_iou_rows(
-    task: Task, dilation: float, threshold: float, classes: tuple[str, ...] | None
-) -> Callable[[Tensor, Tensor], Tensor]:
+def boundary_iou_rows(task: Task, dilation: float, threshold: float, classes: tuple[str, ...] | None) -> Rows:
     """IoU of the bands inside the contours of each image, (B, 1)."""
     decide = decision(task, threshold, classes)
 
@@ -37,9 +34,7 @@ def boundary_iou_rows(
     return rows
 
 
-def hd95_rows(
-    task: Task, threshold: float, classes: tuple[str, ...] | None
-) -> Callable[[Tensor, Tensor], Tensor]:
+def hd95_rows(task: Task, threshold: float, classes: tuple[str, ...] | None) -> Rows:
     """95th percentile of the Hausdorff distance of each image in pixels, (B, 1)."""
     decide = decision(task, threshold, classes)
 

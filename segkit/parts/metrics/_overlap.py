@@ -10,9 +10,7 @@ from torch import Tensor
 
 from segkit.core.types import Task
 from segkit.parts.metrics._confusion import chosen_classes, decision, truth_of
-from segkit.parts.metrics._reduction import mean_of_classes, ratio
-
-Rows = Callable[[Tensor, Tensor], Tensor]
+from segkit.parts.metrics._reduction import Rows, mean_of_classes, ratio
 
 
 def iou_rows(task: Task, threshold: float, classes: tuple[str, ...] | None) -> Rows:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from segkit.core.types import Task
+
+Rows = Callable[[Tensor, Tensor], Tensor]  # logits and target of B images -> numbers for each, (B, N)
 
 
 def ratio(part: Tensor, whole: Tensor, *, empty: float = torch.nan) -> Tensor:

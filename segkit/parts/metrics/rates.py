@@ -9,8 +9,6 @@ from segkit.core.types import Metric
 from segkit.parts.metrics._options import Classes, Threshold
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from segkit.core.types import Task
 
 
@@ -22,18 +20,9 @@ def pixel_accuracy(task: Task, *, threshold: Threshold = 0.5) -> Metric:
         task: what is predicted.
         threshold: probability above which a pixel is foreground; not for multiclass.
     """
-    from segkit.parts.metrics._confusion import decision
-    from segkit.parts.metrics._reduction import ratio
+    from segkit.parts.metrics._rates import accuracy_rows
 
-    decide = decision(task, threshold)
-
-    def rows(logits: Tensor, target: Tensor) -> Tensor:
-        counts = decide(logits, target).count()
-        if task.kind == "multiclass":  # a pixel is right for its one class, not for each class that it is not
-            return ratio(counts.tp.sum(1, keepdim=True), counts.pixels[:, :1])
-        return ratio((counts.tp + counts.tn).sum(1, keepdim=True), counts.pixels.sum(1, keepdim=True))
-
-    return Metric(rows)
+    return Metric(accuracy_rows(task, threshold))
 
 
 @METRICS.register("sensitivity")
@@ -45,16 +34,9 @@ def sensitivity(task: Task, *, threshold: Threshold = 0.5, classes: Classes = No
         threshold: probability above which a pixel is foreground; not for multiclass.
         classes: names of the classes to take the mean over; all by default, background included.
     """
-    from segkit.parts.metrics._confusion import decision
-    from segkit.parts.metrics._reduction import mean_of_defined, ratio
+    from segkit.parts.metrics._rates import sensitivity_rows
 
-    decide = decision(task, threshold, classes)
-
-    def rows(logits: Tensor, target: Tensor) -> Tensor:
-        counts = decide(logits, target).count()
-        return mean_of_defined(ratio(counts.tp, counts.tp + counts.fn))
-
-    return Metric(rows)
+    return Metric(sensitivity_rows(task, threshold, classes))
 
 
 @METRICS.register("specificity")
@@ -66,13 +48,6 @@ def specificity(task: Task, *, threshold: Threshold = 0.5, classes: Classes = No
         threshold: probability above which a pixel is foreground; not for multiclass.
         classes: names of the classes to take the mean over; all by default, background included.
     """
-    from segkit.parts.metrics._confusion import decision
-    from segkit.parts.metrics._reduction import mean_of_defined, ratio
+    from segkit.parts.metrics._rates import specificity_rows
 
-    decide = decision(task, threshold, classes)
-
-    def rows(logits: Tensor, target: Tensor) -> Tensor:
-        counts = decide(logits, target).count()
-        return mean_of_defined(ratio(counts.tn, counts.tn + counts.fp))
-
-    return Metric(rows)
+    return Metric(specificity_rows(task, threshold, classes))

@@ -1,1 +1,1 @@
-"""Where images and masks come from."""
+"""Sources: where images and masks come from."""

@@ -1,1 +1,1 @@
-"""Augmentation."""
+"""Transforms: augmentation of images and masks."""

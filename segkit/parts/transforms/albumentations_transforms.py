@@ -88,7 +88,7 @@ TRANSFORMS.families.append(AlbumentationsFamily())
 
 
 def _build(name: str, **options: Any) -> Any:
-    from segkit.parts.transforms._albumentations import AlbumentationsTransform
+    from segkit.parts.transforms._albumentations_transforms import AlbumentationsTransform
 
     return AlbumentationsTransform(name, options)
 

@@ -4,13 +4,11 @@ from functools import cache
 
 import torch
 
-from segkit.core.plugins import load_builtins
 from segkit.core.registry import DECODERS, ENCODERS
 from segkit.core.types import Pyramid
 from segkit.models.segmenter import Segmenter, head_for
 from segkit.recipe.schema import DataSettings, ModelSettings
 
-load_builtins()
 LADDER = (32, 16, 16, 8, 8)
 SMALL = {  # widths that are quick to train
     "unet": {"channels": LADDER},

@@ -7,7 +7,6 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-import segkit.parts.encoders.timm_encoders  # noqa: F401  (registers)
 from segkit.core.registry import ENCODERS
 
 MOBILENET = "mobilenetv2_100.imagenet1k_v1.safetensors"

@@ -12,8 +12,8 @@ import torch
 
 from segkit.core.errors import WeightsError
 from segkit.parts.encoders import _mobilenet_v2
-from segkit.parts.encoders import pretrained as weights
-from segkit.parts.encoders.pretrained import content_digest, fetch_weights, read_weights
+from segkit.parts.encoders import _pretrained as weights
+from segkit.parts.encoders._pretrained import content_digest, fetch_weights, read_weights
 from tests.parts.encoders.cases import MOBILENET
 
 MODEL, TAG = _mobilenet_v2.MODEL_AND_TAG

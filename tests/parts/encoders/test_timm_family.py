@@ -89,14 +89,14 @@ def test_drop_path_of_a_model_without_it_is_refused():
 
 
 def test_model_without_feature_maps_is_refused(monkeypatch):
-    from segkit.parts.encoders import _timm_encoder
+    from segkit.parts.encoders import _timm_encoders
 
-    _timm_encoder.plan_for.cache_clear()
+    _timm_encoders.plan_for.cache_clear()
 
     def flat(model, image, whole):
         raise AttributeError("no maps")
 
-    monkeypatch.setattr(_timm_encoder, "_maps", flat)
+    monkeypatch.setattr(_timm_encoders, "_maps", flat)
     with pytest.raises(
         PartError,
         match=r"timm's resnet10t gives no feature maps \(AttributeError: no maps\)\n  try: choose another",

@@ -8,9 +8,9 @@ import timm
 import torch
 
 from segkit.core.errors import WeightsError
-from segkit.parts.encoders import pretrained as module
-from segkit.parts.encoders._timm_encoder import read_weights
-from segkit.parts.encoders.pretrained import content_digest, fetch_weights, find_weights, tag_of
+from segkit.parts.encoders import _pretrained as module
+from segkit.parts.encoders._pretrained import content_digest, fetch_weights, find_weights, tag_of
+from segkit.parts.encoders._timm_encoders import read_weights
 from tests.parts.encoders.cases import MOBILENET, build, image, save, test_data
 
 SMALL = "resnet10t"  # few parameters, quick to build and to save

@@ -3,9 +3,9 @@ import torch
 
 from segkit.core.errors import PartError
 from segkit.core.types import Task
-from segkit.parts.losses import weighted_sum
 from segkit.parts.losses.overlap import dice
 from segkit.parts.losses.pixelwise import bce
+from segkit.parts.losses.weighted_sum import weighted_sum
 from tests.parts.losses.cases import batch
 
 BINARY = Task("binary", ("lesion",))

@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor
 
-import segkit.parts.metrics  # noqa: F401  (registers)
 from segkit.core.registry import METRICS
 from segkit.core.types import Metric
 from segkit.testing import tasks

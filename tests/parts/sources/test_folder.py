@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-import segkit.parts.sources.folder  # noqa: F401  (registers)
 from segkit.core.errors import DataError, PartError
 from segkit.core.registry import SOURCES
 from tests.data.cases import BINARY, HALF, MULTICLASS, MULTILABEL, names, palette, picture, save, save_pair

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import segkit.parts.sources.isic2016  # noqa: F401  (registers)
 from segkit.core.errors import DataError, PartError
 from segkit.core.registry import SOURCES
 from segkit.data.preprocess import prepare

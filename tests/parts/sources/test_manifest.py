@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import segkit.parts.sources.manifest  # noqa: F401  (registers)
 from segkit.core.errors import DataError, PartError
 from segkit.core.registry import SOURCES
 from tests.data.cases import BINARY, HALF, MULTILABEL, names, picture, save, save_pair

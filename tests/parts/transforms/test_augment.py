@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-import segkit.parts.transforms.albumentations_transforms  # noqa: F401  (registers)
 from segkit.core.errors import PartError
 from segkit.core.registry import TRANSFORMS
 from tests.data.cases import NEEDED

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from segkit.core.errors import PartError, ShapeError, WeightsError
 from segkit.core.types import Pyramid
 from segkit.parts.encoders._check_weights import check_fit
-from segkit.parts.encoders.pretrained import fetch_weights, read_weights, tag_of
+from segkit.parts.encoders._pretrained import fetch_weights, read_weights, tag_of
 
 # How timm's models are asked to take images of any size; they refuse the words that they do not know.
 _ANY_SIZE: tuple[dict[str, bool], ...] = ({"dynamic_img_size": True}, {"strict_img_size": False}, {})

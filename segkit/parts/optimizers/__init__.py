@@ -1,0 +1,1 @@
+"""Optimisers: parameter groups in, torch optimiser out."""

@@ -1,0 +1,1 @@
+"""Learning-rate schedules: moved on after every step, lengths in epochs."""
