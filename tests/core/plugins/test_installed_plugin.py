@@ -197,7 +197,7 @@ def test_a_recipe_of_built_in_parts_knows_nothing_of_a_broken_installed_plugin(
     recipe = written(broken.folder, data=DATA, model=MODEL)
     monkeypatch.chdir(broken.folder)
     monkeypatch.syspath_prepend(broken.module.parent)
-    monkeypatch.setattr(plugins.installed, "_broken", None)
+    monkeypatch.setattr(plugins.entry_points, "_broken", None)
     monkeypatch.setattr(sys, "argv", ["segkit", "check", recipe.name])
     with pytest.raises(SystemExit) as ended:
         cli.main()

@@ -257,16 +257,10 @@ def test_a_recipe_s_own_plugins_count_as_used(tmp_path: Path) -> None:
 
 
 def test_builtins_import_nothing_slow() -> None:
-    slow = [
-        "torch",
-        "torchvision",
-        "timm",
-        "segmentation_models_pytorch",
-        "albumentations",
-        "cv2",
-        "scipy",
-        "rich",
-    ]
+    slow = (
+        "torch torchvision timm segmentation_models_pytorch albumentations cv2 scipy matplotlib rich".split()
+    )
+    slow.append("urllib.request")
     code = (
         "import sys; from segkit.core.plugins import load_builtins; load_builtins(); "
         f"print([name for name in {slow} if name in sys.modules])"
