@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup
@@ -37,19 +38,21 @@ def pages_of_code(exported: Exported, file: str) -> list[Code]:
         exported: what the file says of itself.
         file: its name, or that of a folder for the hub.
     """
-    codes = [
-        Code("From a terminal:", "sh", f"segkit predict {shlex.quote(file)} photos --out masks --overlay"),
-        Code(
-            "From Python:",
-            "python",
-            f'import segkit\n\nmask = segkit.load({_quoted(file)}).predict("photo.jpg").mask',
-        ),
-    ]
-    if file.endswith(".onnx"):
+    ending = Path(file).suffix.lower()
+    codes = [] if ending == ".pt2" else _with_segkit(file)
+    if ending == ".onnx":
         codes.append(Code("With ONNX Runtime alone:", "python", "\n".join(_plain_onnx(exported, file))))
-    if file.endswith(".pt2"):
-        codes.append(Code("With torch alone:", "python", "\n".join(_plain_torch(exported, file))))
+    if ending == ".pt2":
+        codes.append(Code("With torch:", "python", "\n".join(_plain_torch(exported, file))))
     return [Code(code.title, code.language, Markup(code.code)) for code in codes]
+
+
+def _with_segkit(file: str) -> list[Code]:
+    predict = f'mask = segkit.load({_quoted(file)}).predict("photo.jpg").mask'
+    return [
+        Code("From a terminal:", "sh", f"segkit predict {shlex.quote(file)} photos --out masks --overlay"),
+        Code("From Python:", "python", f"import segkit\n\n{predict}"),
+    ]
 
 
 def _plain_onnx(exported: Exported, file: str) -> list[str]:
