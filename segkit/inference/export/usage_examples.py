@@ -38,12 +38,13 @@ def pages_of_code(exported: Exported, file: str) -> list[Code]:
         exported: what the file says of itself.
         file: its name, or that of a folder for the hub.
     """
-    ending = Path(file).suffix.lower()
-    codes = [] if ending == ".pt2" else _with_segkit(file)
-    if ending == ".onnx":
-        codes.append(Code("With ONNX Runtime alone:", "python", "\n".join(_plain_onnx(exported, file))))
-    if ending == ".pt2":
-        codes.append(Code("With torch:", "python", "\n".join(_plain_torch(exported, file))))
+    match Path(file).suffix.lower():
+        case ".pt2":
+            codes = [_with_torch(exported, file)]
+        case ".onnx":
+            codes = [*_with_segkit(file), _with_onnx_runtime(exported, file)]
+        case _:
+            codes = _with_segkit(file)
     return [Code(code.title, code.language, Markup(code.code)) for code in codes]
 
 
@@ -55,8 +56,8 @@ def _with_segkit(file: str) -> list[Code]:
     ]
 
 
-def _plain_onnx(exported: Exported, file: str) -> list[str]:
-    return [
+def _with_onnx_runtime(exported: Exported, file: str) -> Code:
+    lines = [
         "import numpy as np",
         "import onnxruntime",
         "from PIL import Image",
@@ -66,10 +67,11 @@ def _plain_onnx(exported: Exported, file: str) -> list[str]:
         f'({exported.output},) = session.run(None, {{"image": image}})  # 1 K H W, float32',
         _mask_line(exported),
     ]
+    return Code("With ONNX Runtime alone:", "python", "\n".join(lines))
 
 
-def _plain_torch(exported: Exported, file: str) -> list[str]:
-    return [
+def _with_torch(exported: Exported, file: str) -> Code:
+    lines = [
         "import numpy as np",
         "import torch",
         "from PIL import Image",
@@ -79,6 +81,7 @@ def _plain_torch(exported: Exported, file: str) -> list[str]:
         f"{exported.output} = model(torch.from_numpy(image)).numpy()  # 1 K H W, float32",
         _mask_line(exported),
     ]
+    return Code("With torch:", "python", "\n".join(lines))
 
 
 def _image_lines(exported: Exported) -> list[str]:
