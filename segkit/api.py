@@ -25,7 +25,7 @@ def load(
     """A trained model, ready to predict: ``segkit.load("runs/lesions/001").predict("photo.jpg").mask``.
 
     Args:
-        model: a run directory, a file that `segkit export` wrote (.onnx or .pt2), or a folder that
+        model: a run directory, an .onnx file that `segkit export` wrote, or a folder that
             `segkit export --hub` wrote; or several of these, of whose probabilities the mean is taken.
         plugins: files or folders with parts that a run used. Nothing that a run names is loaded by itself.
         accelerator: auto takes a GPU where there is one; cpu, cuda or mps. An .onnx file runs on the CPU.
@@ -35,7 +35,7 @@ def load(
     """
     models = [model] if isinstance(model, str | PathLike) else [*model]
     if not models:
-        raise SegkitError("there is no model to load", hint="a run directory, or an exported file")
+        raise SegkitError("there is no model to load", hint="a run directory, or an .onnx file")
     networks = [_network(one, [Path(plugin) for plugin in plugins], accelerator) for one in models]
     warnings = [sentence for network in networks for sentence in getattr(network, "warnings", ())]
     return Predictor(networks, warnings)
@@ -95,10 +95,6 @@ def _network(model: Model, plugins: Sequence[Path], accelerator: str) -> Network
                 f"an .onnx file runs on the CPU, not on {accelerator}", where=str(path), hint=hint
             )
         return open_onnx(path)
-    if path.suffix.lower() == ".pt2":
-        from segkit.inference.export.pt2 import open_pt2
-
-        return open_pt2(path, accelerator)
     from segkit.core.plugins import load_builtins
 
     load_builtins()
@@ -106,6 +102,7 @@ def _network(model: Model, plugins: Sequence[Path], accelerator: str) -> Network
         from segkit.inference.export.hub import open_hub
 
         return open_hub(path, plugins, accelerator=accelerator)
+    directory = RunDir.open(path)
     from segkit.inference.torch_network import open_network
 
-    return open_network(RunDir.open(path), plugins, accelerator=accelerator)
+    return open_network(directory, plugins, accelerator=accelerator)

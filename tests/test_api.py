@@ -53,6 +53,20 @@ def test_models_are_loaded_by_path_and_by_directory(run):
         np.testing.assert_allclose(answer, answers[0], atol=1e-6)
 
 
+def test_a_pt2_file_is_not_loaded_and_torch_is_not_asked():
+    program = (
+        "import sys, segkit\n"
+        "try: segkit.load('model.pt2')\n"
+        "except segkit.SegkitError as error: print(error, 'torch' in sys.modules, sep='\\n')"
+    )
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == (
+        "model.pt2: segkit writes .pt2 files and does not read them\n"
+        "  try: the run directory that it was exported from, or an .onnx file of that run to predict with; "
+        "torch.export.load opens a .pt2 file\n"
+        "False\n"
+    )
+
+
 def test_what_is_no_model_is_told(tmp_path):
     with pytest.raises(segkit.SegkitError, match="this is no run directory"):
         segkit.load(tmp_path)

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from segkit.core.registry import Entry
     from segkit.testing import Outcome
 
-KindArgument = Annotated[str, typer.Argument(help="encoder, decoder, loss, metric, source, ...")]
-
 
 @app.command(name="list", epilog=example("list decoders"))
 def list_parts(
@@ -51,7 +49,7 @@ def list_parts(
 
 @app.command(epilog=example("show decoder transposed_conv"))
 def show(
-    kind: KindArgument,
+    kind: Annotated[str, typer.Argument(help="encoder, decoder, loss, metric, source, ...")],
     name: Annotated[str, typer.Argument(help="The part's name.")],
     plugins: PluginsOption = None,
     no_plugins: NoPluginsOption = False,
@@ -88,7 +86,7 @@ def schema(plugins: PluginsOption = None, no_plugins: NoPluginsOption = False) -
 
 @app.command(epilog=example("new decoder mydec"))
 def new(
-    kind: KindArgument,
+    kind: Annotated[str, typer.Argument(help="encoder, decoder, loss or metric.")],
     name: Annotated[str, typer.Argument(help="The new part's name, in snake_case.")],
     into: Annotated[Path, typer.Option(metavar="DIR", help="The folder of plugins.")] = Path("plugins"),
     quiet: QuietOption = False,

@@ -36,7 +36,7 @@ class Accelerator(StrEnum):
 def predict(
     model: Annotated[
         str,
-        typer.Argument(metavar="RUN", help="A run directory, or what segkit export wrote."),
+        typer.Argument(metavar="RUN", help="A run directory, an .onnx file, or a hub folder."),
     ],
     inputs: Annotated[
         list[str],

@@ -1,4 +1,4 @@
-"""What predicts: a run's model in torch, an ONNX file, a loaded program; all of them look the same."""
+"""What predicts: a run's model in torch, or an ONNX file; both look the same."""
 
 from __future__ import annotations
 

@@ -128,7 +128,13 @@ class RunDir:
             SegkitError: if it is none, or links lead out of it.
         """
         run = cls(path)
-        if path.suffix.lower() in (".onnx", ".pt2") or (path / "config.json").is_file():
+        if path.suffix.lower() == ".pt2":
+            hint = (
+                "the run directory that it was exported from, or an .onnx file of that run to predict with; "
+                "torch.export.load opens a .pt2 file"
+            )
+            raise SegkitError("segkit writes .pt2 files and does not read them", where=str(path), hint=hint)
+        if path.suffix.lower() == ".onnx" or (path / "config.json").is_file():
             hint = "the run that it was exported from; segkit predict and segkit.load take an export too"
             raise SegkitError("this is an export, and no run directory", where=str(path), hint=hint)
         if not run.recipe.is_file():

@@ -1,6 +1,6 @@
 """How fast an exported ONNX file predicts beside torch: one process, the same threads, in turns.
 
-python tests/benchmarks/onnx_speed.py RUN FILE.onnx --pt2 FILE.pt2 --batches 1 8 32 --rounds 15
+python tests/benchmarks/onnx_speed.py RUN FILE.onnx --batches 1 8 32 --rounds 15
 
 torch: the run's model as most people would call it: layer by layer, in torch's default memory order, in
 evaluation mode, under inference_mode.
@@ -28,7 +28,6 @@ import torch
 from torch.nn import functional as F
 
 import segkit
-from segkit.inference.export.pt2 import open_pt2
 from segkit.inference.onnx import open_onnx
 from segkit.inference.torch_network import RunNetwork, probabilities_of
 from segkit.runs.environment import processor
@@ -41,14 +40,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("run")
     parser.add_argument("file", type=Path)
-    parser.add_argument("--pt2", type=Path, metavar="FILE.pt2")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 32])
     parser.add_argument("--rounds", type=int, default=15)
     chosen = parser.parse_args()
     network: Any = segkit.load(chosen.run, accelerator="cpu").networks[0]
     ways: dict[str, Predict] = {"torch": plain(network), "segkit": network}
-    if chosen.pt2:
-        ways[".pt2"] = open_pt2(chosen.pt2)
     ways[".onnx"] = open_onnx(chosen.file, threads=torch.get_num_threads())
     print(machine(), f"{torch.get_num_threads()} threads, {chosen.rounds} rounds\n", sep=", ")
     heads = ["images at once", *ways, *(f".onnx faster than {name}" for name in others(ways))]

@@ -39,6 +39,20 @@ def test_masks_of_a_folder(segkit: Any, run: Path, photos: Path) -> None:
     assert len([*Path("masks/overlays").iterdir()]) == len([*Path("masks/probabilities").iterdir()]) == 3
 
 
+@pytest.mark.usefixtures("photos")
+@pytest.mark.parametrize("words", [["predict", "a.pt2", "photos", "--out", "masks"], ["evaluate", "a.pt2"]])
+def test_a_pt2_file_is_left_to_torch(segkit: Any, words: list[str]) -> None:
+    Path("a.pt2").touch()
+    said = segkit(*words)
+    assert said.code == 2
+    assert said.err.endswith(
+        "a.pt2: segkit writes .pt2 files and does not read them\n"
+        "  try: the run directory that it was exported from, or an .onnx file of that run to predict with; "
+        "torch.export.load opens a .pt2 file\n"
+    )
+    assert not Path("masks").exists()
+
+
 def test_a_bad_photograph_is_told_and_the_exit_code_says_so(segkit: Any, run: Path, photos: Path) -> None:
     (photos / "1.jpg").write_bytes(b"no image")
     said = segkit("predict", str(run), "photos", "--out", "masks")

@@ -149,7 +149,7 @@ def test_files_are_plain_json(tmp_path):
     assert run.read_environment()["é"] == [None]
 
 
-@pytest.mark.parametrize("name", ["lesions.onnx", "lesions.pt2", "hub"])
+@pytest.mark.parametrize("name", ["lesions.onnx", "hub"])
 def test_an_export_is_told_apart(tmp_path, name):
     path = tmp_path / name
     if name == "hub":
@@ -161,4 +161,15 @@ def test_an_export_is_told_apart(tmp_path, name):
     assert str(caught.value) == (
         f"{path}: this is an export, and no run directory\n"
         "  try: the run that it was exported from; segkit predict and segkit.load take an export too"
+    )
+
+
+def test_a_pt2_file_is_not_read(tmp_path):
+    path = tmp_path / "lesions.PT2"
+    with pytest.raises(SegkitError) as caught:
+        RunDir.open(path)
+    assert str(caught.value) == (
+        f"{path}: segkit writes .pt2 files and does not read them\n"
+        "  try: the run directory that it was exported from, or an .onnx file of that run to predict with; "
+        "torch.export.load opens a .pt2 file"
     )

@@ -12,6 +12,8 @@ from segkit.core.errors import SegkitError
 from segkit.core.plugins import find, load_builtins
 from segkit.core.registry import Registry, registry_of
 
+KINDS = ("encoder", "decoder", "loss", "metric")  # those that have templates
+
 
 def new_plugin(kind: str, name: str, into: Path) -> list[Path]:
     """Write a plugin that runs, passes its tests, and is there to be edited.
@@ -25,10 +27,15 @@ def new_plugin(kind: str, name: str, into: Path) -> list[Path]:
         The plugin's folder, then each of its files.
 
     Raises:
-        SegkitError: if there is no such kind, the name is taken or is no good for a part, the folder is there
-            already, or cannot be written.
+        SegkitError: if there is no such kind or no template for it, the name is taken or is no good for a
+            part, the folder is there already, or cannot be written.
     """
     registry = registry_of(kind)
+    if registry.kind not in KINDS:
+        raise SegkitError(
+            f"segkit new has no template for {registry.plural}, only for {', '.join(KINDS)}",
+            hint=f"docs/contracts.md, which says what is expected of {registry.plural}",
+        )
     check_name(registry.kind, name)
     folder = into / name
     if os.path.lexists(folder):

@@ -13,7 +13,7 @@ from segkit.experiments.finished_run import Trained, open_trained
 from segkit.inference.export.export_graph import ExportGraph, program_of
 from segkit.inference.export.model_card import card, page_beside
 from segkit.inference.export.onnx_file import require_onnx, write_onnx
-from segkit.inference.export.pt2 import open_pt2, write_pt2
+from segkit.inference.export.pt2 import reopen_pt2, write_pt2
 from segkit.inference.export.recipe import public_recipe
 from segkit.inference.export.verify import Verified, check_shapes, reported_otherwise, verify
 from segkit.inference.export_metadata import Exported, Input, Output
@@ -35,7 +35,7 @@ _WRITERS: dict[str, Callable[[ExportedProgram, Exported, Path], None]] = {
     "onnx": write_onnx,
     "pt2": write_pt2,
 }
-_OPENERS: dict[str, Callable[[Path], Network]] = {"onnx": open_onnx, "pt2": open_pt2}
+_OPENERS: dict[str, Callable[[Path], Network]] = {"onnx": open_onnx, "pt2": reopen_pt2}
 # Whatever it was trained on: a file for others computes in float32, and is compared on the CPU.
 _PLAIN = ("training.accelerator=cpu", "training.precision=32-true", "training.devices=1",
           "training.num_nodes=1", "training.strategy=auto", "training.compile=false")  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup
@@ -37,23 +38,26 @@ def pages_of_code(exported: Exported, file: str) -> list[Code]:
         exported: what the file says of itself.
         file: its name, or that of a folder for the hub.
     """
-    codes = [
-        Code("From a terminal:", "sh", f"segkit predict {shlex.quote(file)} photos --out masks --overlay"),
-        Code(
-            "From Python:",
-            "python",
-            f'import segkit\n\nmask = segkit.load({_quoted(file)}).predict("photo.jpg").mask',
-        ),
-    ]
-    if file.endswith(".onnx"):
-        codes.append(Code("With ONNX Runtime alone:", "python", "\n".join(_plain_onnx(exported, file))))
-    if file.endswith(".pt2"):
-        codes.append(Code("With torch alone:", "python", "\n".join(_plain_torch(exported, file))))
+    match Path(file).suffix.lower():
+        case ".pt2":
+            codes = [_with_torch(exported, file)]
+        case ".onnx":
+            codes = [*_with_segkit(file), _with_onnx_runtime(exported, file)]
+        case _:
+            codes = _with_segkit(file)
     return [Code(code.title, code.language, Markup(code.code)) for code in codes]
 
 
-def _plain_onnx(exported: Exported, file: str) -> list[str]:
+def _with_segkit(file: str) -> list[Code]:
+    predict = f'mask = segkit.load({_quoted(file)}).predict("photo.jpg").mask'
     return [
+        Code("From a terminal:", "sh", f"segkit predict {shlex.quote(file)} photos --out masks --overlay"),
+        Code("From Python:", "python", f"import segkit\n\n{predict}"),
+    ]
+
+
+def _with_onnx_runtime(exported: Exported, file: str) -> Code:
+    lines = [
         "import numpy as np",
         "import onnxruntime",
         "from PIL import Image",
@@ -63,10 +67,11 @@ def _plain_onnx(exported: Exported, file: str) -> list[str]:
         f'({exported.output},) = session.run(None, {{"image": image}})  # 1 K H W, float32',
         _mask_line(exported),
     ]
+    return Code("With ONNX Runtime alone:", "python", "\n".join(lines))
 
 
-def _plain_torch(exported: Exported, file: str) -> list[str]:
-    return [
+def _with_torch(exported: Exported, file: str) -> Code:
+    lines = [
         "import numpy as np",
         "import torch",
         "from PIL import Image",
@@ -76,6 +81,7 @@ def _plain_torch(exported: Exported, file: str) -> list[str]:
         f"{exported.output} = model(torch.from_numpy(image)).numpy()  # 1 K H W, float32",
         _mask_line(exported),
     ]
+    return Code("With torch:", "python", "\n".join(lines))
 
 
 def _image_lines(exported: Exported) -> list[str]:
