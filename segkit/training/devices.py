@@ -157,8 +157,7 @@ def async_item(value: Tensor) -> Callable[[], float]:
     if not value.is_cuda:
         return value.item
     copy = value.detach().to("cpu", non_blocking=True)  # into pinned memory: queued, not done
-    copied = torch.cuda.Event()
-    copied.record(torch.cuda.current_stream(value.device))
+    copied = torch.cuda.current_stream(value.device).record_event()
 
     def item() -> float:
         copied.synchronize()
