@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import warnings
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from segkit.core.errors import DataError, Problem
+from segkit.core.errors import DataError
 from segkit.core.types import Pixels, Sample, Task
 from segkit.data.cache.array_view import Stack
 from segkit.data.cache.cache import Cache
-from segkit.data.cache.pack_file import CannotWrite, Layout, pixel_digest
+from segkit.data.cache.pack_file import Layout, pixel_digest
+from segkit.data.decoding import Count, decode_in_memory
 from segkit.data.pairing import check_extent
 from segkit.data.resize import resize_image, resize_mask
-
-MOST_PROBLEMS = 50
-MOST_THREADS = 16  # each holds an image at full size
-_AT_ONCE = 512  # samples that wait for a thread: each of them takes memory
-
-Count = Callable[[int, int], None]
-_Problems = dict[int, Sequence[Problem]]  # by the number of the sample
 
 
 @dataclass(frozen=True)
@@ -77,43 +69,25 @@ def prepare(
 ) -> Prepared:
     """Read samples and bring them to one size: bilinear filtering for images, the nearest pixel for masks.
 
-    With a cache, what it has is not read, and what it has not is added to it; where it cannot be written to,
-    images are held in memory, as without one.
-
     Args:
         samples: in order.
         size: (height, width).
         task: decides the masks' shape.
         channels: of the images.
         progress: told how many are done, and of how many.
-        cache: of images at this size.
+        cache: of images at this size; without one they are held in memory.
 
     Raises:
         DataError: with every file that is at fault, up to the first fifty problems.
     """
     layout = layout_of(size, task, channels)
-    places = np.full(len(samples), -1, np.int64)
-    problems: _Problems = {}
-    told: tuple[str, ...] = ()
+    read = partial(decode, layout=layout)
     if cache:
-        keys = cache.keys(samples)
-        try:
-            problems = _add_missing(cache, samples, keys, progress)
-        except CannotWrite as error:
-            told = (_not_cached(cache, error),)
-            cache.refresh()
-        places = cache.places(keys)
-    left = [index for index in np.flatnonzero(places < 0).tolist() if index not in problems]
-    images, masks, others = _in_memory(samples, left, layout, progress)
-    found = problems | others
-    refuse([problem for index in sorted(found) for problem in found[index]])
-    names = [sample.name for sample in samples]
-    if cache is None or len(left) == len(samples):
-        prepared = Prepared(names, images, masks, warnings=told)
+        decoded = cache.get_or_decode(samples, read, progress)
     else:
-        prepared = Prepared(names, *cache.rows(places, images, masks), told)
-    _check_foreground(prepared.masks, task)
-    return prepared
+        decoded = decode_in_memory(samples, read, layout, progress)
+    _check_foreground(decoded.masks, task)
+    return Prepared([sample.name for sample in samples], *decoded)
 
 
 def decode(sample: Sample, layout: Layout) -> tuple[Pixels, Pixels]:
@@ -138,98 +112,6 @@ def decode(sample: Sample, layout: Layout) -> tuple[Pixels, Pixels]:
             hint="segkit test-plugin tries a source alone",
         )
     return image, mask.astype(np.uint8, copy=False)
-
-
-def refuse(problems: Sequence[Problem]) -> None:
-    """Tell what is wrong with the files of a data set, if anything is.
-
-    Raises:
-        DataError: with the first fifty problems.
-    """
-    if not problems:
-        return
-    rest = len(problems) - MOST_PROBLEMS
-    more = [Problem(f"and {rest} more problems like these")] if rest > 0 else []
-    raise DataError.of([*problems[:MOST_PROBLEMS], *more])
-
-
-def _add_missing(
-    cache: Cache, samples: Sequence[Sample], keys: Sequence[bytes | None], progress: Count
-) -> _Problems:
-    """Decode what the cache has not, each content once.
-
-    Raises:
-        CannotWrite: if the cache cannot be written to.
-    """
-
-    def missing() -> dict[bytes, int]:
-        places = cache.places(keys)
-        return {key: index for index, key in enumerate(keys) if key is not None and places[index] < 0}
-
-    if not missing():
-        return {}
-    with cache.adding() as adding:
-        wanted = missing()  # another process may have added some of them meanwhile
-
-        def read(index: int) -> None:
-            image, mask = decode(samples[index], cache.layout)
-            if not cache.is_key(keys[index], samples[index]):
-                raise DataError(
-                    "the image or its mask was written to while it was read",
-                    where=str(samples[index].files[0]),
-                    hint="start again when nothing changes them",
-                )
-            key = keys[index]
-            assert key is not None
-            adding.add(key, image, mask)
-
-        return _run(read, [*wanted.values()], len(samples), progress)
-
-
-def _in_memory(
-    samples: Sequence[Sample], chosen: Sequence[int], layout: Layout, progress: Count
-) -> tuple[Pixels, Pixels, _Problems]:
-    """The images and masks of the chosen samples, one after the other."""
-    images = np.empty((len(chosen), *layout.image), np.uint8)
-    masks = np.empty((len(chosen), *layout.mask), np.uint8)
-    rows = {index: row for row, index in enumerate(chosen)}
-
-    def read(index: int) -> None:
-        images[rows[index]], masks[rows[index]] = decode(samples[index], layout)
-
-    return images, masks, _run(read, chosen, len(samples), progress)
-
-
-def _run(read: Callable[[int], None], chosen: Sequence[int], total: int, progress: Count) -> _Problems:
-    """Problems by sample, whichever thread is done first; those that are not chosen are done already."""
-
-    def attempt(index: int) -> Sequence[Problem]:
-        try:
-            read(index)
-        except DataError as error:
-            return error.problems
-        return ()
-
-    problems: _Problems = {}
-    done = total - len(chosen)
-    # Set once out here, as filters are one state for all threads: Pillow warns of oddities that harm nothing.
-    with warnings.catch_warnings(), ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as pool:
-        warnings.simplefilter("ignore")
-        for start in range(0, len(chosen), _AT_ONCE):
-            some = chosen[start : start + _AT_ONCE]
-            for index, found in zip(some, pool.map(attempt, some), strict=True):
-                if found:
-                    problems[index] = found
-                done += 1
-                progress(done, total)
-    return problems
-
-
-def _not_cached(cache: Cache, error: CannotWrite) -> str:
-    return (
-        f"Decoded images are held in memory, and the next run decodes them again: {cache.folder.parent} "
-        f"cannot be written to ({error}). SEGKIT_CACHE names another folder; data.cache: false wants none."
-    )
 
 
 def _check_foreground(masks: Stack, task: Task) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from segkit.core.errors import SegkitError
 from segkit.training.malloc import keep_freed_memory
@@ -146,6 +147,23 @@ def place(model: nn.Module, fabric: Fabric, settings: TrainingSettings) -> None:
     """Bring a model to its device, to its precision, and into its memory order."""
     dtype = _WHOLE.get(choose_device(settings)[1])
     model.to(device=fabric.device, dtype=dtype, memory_format=memory_order(settings))  # type: ignore[call-overload]
+
+
+def async_item(value: Tensor) -> Callable[[], float]:
+    """`value.item()` in two halves: this starts the copy from the device, the returned call waits for it.
+
+    On CUDA it does not wait for what is queued in between, such as a backward pass.
+    """
+    if not value.is_cuda:
+        return value.item
+    copy = value.detach().to("cpu", non_blocking=True)  # into pinned memory: queued, not done
+    copied = torch.cuda.current_stream(value.device).record_event()
+
+    def item() -> float:
+        copied.synchronize()
+        return copy.item()
+
+    return item
 
 
 def memory_order(settings: TrainingSettings) -> torch.memory_format:

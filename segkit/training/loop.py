@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from segkit.core.errors import TrainingError
 from segkit.core.events import EpochEnded, StepEnded
-from segkit.training.devices import memory_order
+from segkit.training.devices import async_item, memory_order
 from segkit.training.distributed.global_batch import whole_batch
 from segkit.training.distributed.sharding import Share, gather_batch
 from segkit.training.ema import EMA
@@ -201,7 +201,11 @@ def _train(
     batch: Batch,
     share: Share,
 ) -> float:
-    """One step on one batch, or none where the loss is not finite; the loss before it."""
+    """One step on one batch, or none where the loss is not finite; the loss before it.
+
+    The loss is read once the backward pass is queued, so that a GPU computes gradients while this waits, and
+    before anything is updated.
+    """
     image, target = fabric.to_device((batch.image, batch.target))
     image = image.contiguous(memory_format=memory_order(settings))
 
@@ -213,7 +217,8 @@ def _train(
     # Several processes would wait for each other; and what the CPU's libraries keep is no free memory.
     may_try = share.processes == 1 and image.device.type != "cpu"
     with training_explained(len(image), attempt if may_try else None):
-        current = _add_gradients(model, loss, fabric, image, target, share)
+        read_loss = _add_gradients(model, loss, fabric, image, target, share)
+        current = read_loss()
         if not math.isfinite(current):
             return current
         if settings.clip_grad_norm:
@@ -231,8 +236,8 @@ def _train(
 
 def _add_gradients(
     model: nn.Module, loss: Loss, fabric: Fabric, image: Tensor, target: Tensor, share: Share
-) -> float:
-    """Add the gradients of some images, unless the loss is not finite; the loss.
+) -> Callable[[], float]:
+    """Add the gradients of some images; returns a call that waits for the loss, not for the gradients.
 
     Several processes compute the loss of the whole batch, each with the gradient of its own images.
     `backward` takes the mean of these, and their sum is wanted.
@@ -240,10 +245,9 @@ def _add_gradients(
     with whole_batch(share):
         logits = model(image)
     value = loss(gather_batch(logits, share), gather_batch(target, share))
-    current = value.item()
-    if math.isfinite(current):
-        fabric.backward(value * share.processes)
-    return current
+    read_loss = async_item(value)
+    fabric.backward(value * share.processes)
+    return read_loss
 
 
 def _out_of_patience(learner: Learner, settings: TrainingSettings) -> bool:

@@ -23,8 +23,9 @@ from PIL import Image
 
 from segkit.core.types import Task
 from segkit.data.cache.cache import Cache
+from segkit.data.decoding import MOST_THREADS
 from segkit.data.pairing import pairs_in
-from segkit.data.preprocess import MOST_THREADS, layout_of, prepare
+from segkit.data.preprocess import layout_of, prepare
 
 TURNS = 10
 TASK = Task("binary", ("foreground",))

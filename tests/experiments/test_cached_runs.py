@@ -11,7 +11,7 @@ from PIL import Image
 
 from segkit.core.events import RunStarted
 from segkit.data import images as files
-from segkit.data.cache.array_view import Rows
+from segkit.data.cache.array_view import IndexedArrays
 from segkit.experiments.check import check
 from segkit.experiments.finished_run import open_trained
 from segkit.experiments.run import run
@@ -114,7 +114,7 @@ def test_other_sizes_and_tasks_are_other_images(photographs: Path, decoded: list
     for change in ("seed=9", "name=other", "data.batch_size=2", "data.split={by: fraction, val: 0.4}"):
         recipe = small(photographs, change)
         splits = prepare_splits(recipe, find_samples(recipe), lambda label, done, total: None)
-        assert isinstance(splits["train"].images, Rows)
+        assert isinstance(splits["train"].images, IndexedArrays)
     assert len(decoded) == 2 * COUNT * 4
 
 

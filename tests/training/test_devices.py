@@ -9,7 +9,7 @@ from torch import nn
 
 from segkit.core.errors import SegkitError
 from segkit.recipe.schema import TrainingSettings
-from segkit.training.devices import choose_device, device_name, make_fabric, memory_order, place
+from segkit.training.devices import async_item, choose_device, device_name, make_fabric, memory_order, place
 
 
 @pytest.fixture(autouse=True)
@@ -101,3 +101,15 @@ def test_torchmetrics_is_not_imported_for_its_version():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_async_item_is_the_value():
+    assert async_item(torch.tensor(0.1, dtype=torch.float64, requires_grad=True))() == 0.1
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no GPU")
+def test_async_item_waits_for_nothing_that_is_queued_after_it():
+    read = async_item(torch.tensor(0.5, device="cuda"))
+    torch.cuda._sleep(2_000_000_000)  # cycles: about a second
+    assert read() == 0.5
+    assert not torch.cuda.current_stream().query()

@@ -7,6 +7,7 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from segkit.core.errors import TrainingError
 from segkit.core.events import EpochEnded, StepEnded
@@ -187,6 +188,31 @@ def test_loss_that_is_not_finite_names_epoch_step_and_images(value):
     assert caught.value.exit_code == 1
     assert "try: a smaller optimizer.lr, training.clip_grad_norm=1" in str(caught.value)
     assert all(parameter.isfinite().all() for parameter in learner.model.parameters())
+
+
+def test_loss_is_read_once_the_backward_pass_is_queued():
+    """Reading it waits for the device, which then has gradients to compute."""
+    happened = []
+
+    class Noted(torch.autograd.Function):
+        @staticmethod
+        def forward(context, value):
+            return value.view_as(value)
+
+        @staticmethod
+        def backward(context, gradient):
+            happened.append("backward")
+            return gradient
+
+    class Reads(TorchDispatchMode):
+        def __torch_dispatch__(self, operation, types, given=(), named=None):
+            if operation is torch.ops.aten._local_scalar_dense.default:
+                happened.append("read")
+            return operation(*given, **(named or {}))
+
+    with Reads():
+        trained(learner_for(segmenter()), [0.1], loss=lambda *given: Noted.apply(loss(*given)))
+    assert happened == ["backward", "read"] * 3
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,9 @@ import numpy as np
 from segkit.analysis.dataset.subject import Subject
 from segkit.core.errors import DataError, Problem, SegkitError
 from segkit.core.types import Pixels, Sample, Task
+from segkit.data.decoding import MOST_THREADS
 from segkit.data.images import Extent, Header, read_header
 from segkit.data.pairing import check_extent
-from segkit.data.preprocess import MOST_THREADS
 from segkit.data.resize import resize_image, resize_mask
 
 Progress = Callable[[str, int, int], None]

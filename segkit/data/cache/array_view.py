@@ -19,7 +19,7 @@ class Block(Protocol):
         ...
 
 
-class Rows:
+class IndexedArrays:
     """A view of rows of several arrays, in an order of its own; nothing is copied until it is asked for.
 
     What an index gives is a row itself, which may lie in a file that is mapped into memory and then cannot be
@@ -60,10 +60,10 @@ class Rows:
     @overload
     def __getitem__(self, index: int) -> Pixels: ...
     @overload
-    def __getitem__(self, index: slice) -> Rows: ...
-    def __getitem__(self, index: int | slice) -> Pixels | Rows:
+    def __getitem__(self, index: slice) -> IndexedArrays: ...
+    def __getitem__(self, index: int | slice) -> Pixels | IndexedArrays:
         if isinstance(index, slice):
-            return Rows(self._blocks, self._row_shape, self._block[index], self._row[index])
+            return IndexedArrays(self._blocks, self._row_shape, self._block[index], self._row[index])
         row: Pixels = self._blocks[self._block[index]][int(self._row[index])]
         return row
 
@@ -83,5 +83,5 @@ class Rows:
         return self.copy().astype(dtype or self.dtype, copy=False)
 
 
-Stack = Pixels | Rows
+Stack = Pixels | IndexedArrays
 """Images or masks in a row: (N, ...) uint8."""

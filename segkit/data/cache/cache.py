@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import json
 import os
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,26 +19,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segkit.core.types import Pixels, Sample
-from segkit.data.cache.array_view import Rows
-from segkit.data.cache.pack_file import (
-    ENDING,
-    UNFINISHED,
-    CannotWrite,
-    Damaged,
-    Layout,
-    Pack,
-    PackWriter,
-    pixel_digest,
-    read_index,
-    told,
-)
+from segkit.core.errors import DataError
+from segkit.core.types import Sample
+from segkit.data.cache.array_view import IndexedArrays
+from segkit.data.cache.cache_writer import CacheWriter
+from segkit.data.cache.errors import CannotWrite, Damaged, as_write_error
+from segkit.data.cache.pack_file import ENDING, UNFINISHED, Layout, Pack, pixel_digest, read_index
+from segkit.data.decoding import Count, Decode, Decoded, Problems, decode_in_memory, run_in_threads
 from segkit.utils.atomic import replaced
 from segkit.utils.hashing import FileDigests, file_digest
 from segkit.utils.locks import locked
 
 ABOUT, LOCK = "about.json", "lock"
-PACK_BYTES = 1 << 30  # what a build that is killed can lose at most
 DAY_SECONDS = 86_400
 
 
@@ -60,11 +51,98 @@ class Cache:
         self._packs: list[Pack] = []
         self._entries: list[npt.NDArray[Any]] = []
         self._rows: dict[bytes, int] = {}  # counted through all packs
-        self.refresh()
+        self._refresh()
         with contextlib.suppress(OSError):
             os.utime(self.folder / ABOUT)  # when it was last used
 
-    def refresh(self) -> None:
+    def get_or_decode(self, samples: Sequence[Sample], decode: Decode, progress: Count) -> Decoded:
+        """The images and masks of samples; those that are not here are decoded, and added.
+
+        Where the cache cannot be written to, they are held in memory, and a warning says so.
+
+        Args:
+            samples: in order.
+            decode: a sample -> its image and mask.
+            progress: told how many are done, and of how many.
+
+        Raises:
+            DataError: with every file that is at fault, up to the first fifty problems.
+        """
+        keys = self._keys(samples)
+        problems: Problems = {}
+        warnings: tuple[str, ...] = ()
+        try:
+            problems = self._add_missing(samples, keys, decode, progress)
+        except CannotWrite as error:
+            warnings = (self._not_cached(error),)
+            self._refresh()
+        places = np.array([-1 if key is None else self._rows.get(key, -1) for key in keys], np.int64)
+        left = [index for index in np.flatnonzero(places < 0).tolist() if index not in problems]
+        decoded = decode_in_memory(samples, decode, self.layout, progress, chosen=left, problems=problems)
+        if len(left) < len(samples):
+            decoded = self._rows_at(places, decoded)
+        return decoded._replace(warnings=warnings)
+
+    @contextlib.contextmanager
+    def writer(self) -> Iterator[CacheWriter]:
+        """Add rows to the cache: one process at a time, as two would decode the same.
+
+        A second builder waits, and then finds what the first one has added. The lock is the system's, which
+        takes it from a process that dies. Where there are no locks both build, and both packs are right.
+
+        Raises:
+            CannotWrite: if the folder cannot be written to; what was added before stays.
+        """
+        with contextlib.ExitStack() as stack:
+            with as_write_error():
+                alone = stack.enter_context(locked(self.folder / LOCK))
+                self._say_what_it_is()
+            clear_unfinished(self.folder, alone=alone is True)
+            self._refresh()
+            writer = CacheWriter(self.folder, self.layout)
+            try:
+                yield writer
+            except CannotWrite:
+                writer.discard()
+                raise
+            except BaseException:  # an interrupt, mostly: what is decoded is kept
+                with contextlib.suppress(CannotWrite):
+                    writer.finish()
+                raise
+            writer.finish()
+            self._refresh()
+
+    def _add_missing(
+        self, samples: Sequence[Sample], keys: Sequence[bytes | None], decode: Decode, progress: Count
+    ) -> Problems:
+        """Decode what is not here, each content once.
+
+        Raises:
+            CannotWrite: if the cache cannot be written to.
+        """
+        if not self._missing(keys):
+            return {}
+        with self.writer() as writer:
+            missing = self._missing(keys)  # another process may have added some of them meanwhile
+
+            def add(index: int) -> None:
+                image, mask = decode(samples[index])
+                if not _is_key(missing[index], samples[index]):
+                    raise DataError(
+                        "the image or its mask was written to while it was read",
+                        where=str(samples[index].files[0]),
+                        hint="start again when nothing changes them",
+                    )
+                writer.add(missing[index], image, mask)
+
+            return run_in_threads(add, [*missing], len(samples), progress)
+
+    def _missing(self, keys: Sequence[bytes | None]) -> dict[int, bytes]:
+        """The keys that are not here, each once, by the number of a sample that has it."""
+        missing = {key: index for index, key in enumerate(keys) if key is not None and key not in self._rows}
+        return {index: key for key, index in missing.items()}
+
+    def _refresh(self) -> None:
         """Look for packs that have come since; those that are damaged are dropped."""
         known = {pack.path for pack in self._packs}
         for path in sorted(self.folder.glob(f"*{ENDING}")):
@@ -84,7 +162,7 @@ class Cache:
             keys = entries["key"].tobytes()
             self._rows |= {keys[32 * row : 32 * row + 32]: first + row for row in range(len(entries))}
 
-    def keys(self, samples: Sequence[Sample]) -> list[bytes | None]:
+    def _keys(self, samples: Sequence[Sample]) -> list[bytes | None]:
         """What the rows of samples are found by: SHA-256 over the digests of their files.
 
         None for those that are not kept: nothing is known to decide their pixels, or a file cannot be read.
@@ -93,27 +171,8 @@ class Cache:
         digests = self._files.of(file for sample in kept for file in sample.files)
         return [_key(sample, digests) for sample in samples]
 
-    def is_key(self, key: bytes | None, sample: Sample) -> bool:
-        """Whether a key is still that of a sample, by the bytes of its files: they are read once more."""
-        try:
-            return key == _key(sample, {file: file_digest(file) for file in sample.files})
-        except OSError:
-            return False
-
-    def places(self, keys: Sequence[bytes | None]) -> npt.NDArray[np.int64]:
-        """(N,): where the rows of these keys are, for `rows`; -1 for those that are not there."""
-        return np.array([-1 if key is None else self._rows.get(key, -1) for key in keys], np.int64)
-
-    def rows(
-        self, places: npt.NDArray[np.int64], images: Pixels, masks: Pixels
-    ) -> tuple[Rows, Rows, npt.NDArray[Any]]:
-        """Images, masks, and the digest (N,) of 32 bytes of each row.
-
-        Args:
-            places: (N,), as `places` gives them.
-            images: those of place -1, in their order.
-            masks: likewise.
-        """
+    def _rows_at(self, places: npt.NDArray[np.int64], held: Decoded) -> Decoded:
+        """The rows at these places, with their digests; those at -1 are held in memory, in their order."""
         starts = np.cumsum([0, *map(len, self._entries)])
         block = np.searchsorted(starts, places, side="right") - 1
         row = places - starts[block]
@@ -125,41 +184,13 @@ class Cache:
             if inside.any():
                 self._packs[number].open()  # now, so that clearing the cache does not reach this process
                 digests[inside] = entries["digest"][row[inside]]
-        digests[here] = [np.void(pixel_digest(*pair)) for pair in zip(images, masks, strict=True)]
-        return (
-            Rows([*(pack.images for pack in self._packs), images], self.layout.image, block, row),
-            Rows([*(pack.masks for pack in self._packs), masks], self.layout.mask, block, row),
+        digests[here] = [np.void(pixel_digest(*pair)) for pair in zip(held.images, held.masks, strict=True)]
+        blocks: list[Pack | Decoded] = [*self._packs, held]
+        return Decoded(
+            IndexedArrays([some.images for some in blocks], self.layout.image, block, row),
+            IndexedArrays([some.masks for some in blocks], self.layout.mask, block, row),
             digests,
         )
-
-    @contextlib.contextmanager
-    def adding(self) -> Iterator[Adding]:
-        """Decode what is missing: one process at a time, as two would decode the same.
-
-        A second builder waits, and then finds what the first one has added. The lock is the system's, which
-        takes it from a process that dies. Where there are no locks both build, and both packs are right.
-
-        Raises:
-            CannotWrite: if the folder cannot be written to; what was added before stays.
-        """
-        with contextlib.ExitStack() as stack:
-            with told():
-                alone = stack.enter_context(locked(self.folder / LOCK))
-                self._say_what_it_is()
-            clear_unfinished(self.folder, alone=alone is True)
-            self.refresh()
-            adding = Adding(self.folder, self.layout)
-            try:
-                yield adding
-            except CannotWrite:
-                adding.discard()
-                raise
-            except BaseException:  # an interrupt, mostly: what is decoded is kept
-                with contextlib.suppress(CannotWrite):
-                    adding.finish()
-                raise
-            adding.finish()
-            self.refresh()
 
     def _say_what_it_is(self) -> None:
         about = self.folder / ABOUT
@@ -167,12 +198,27 @@ class Cache:
             with replaced(about) as temporary:
                 temporary.write_text(self._about, encoding="utf-8")
 
+    def _not_cached(self, error: CannotWrite) -> str:
+        return (
+            "Decoded images are held in memory, and the next run decodes them again: "
+            f"{self.folder.parent} cannot be written to ({error}). "
+            "SEGKIT_CACHE names another folder; data.cache: false wants none."
+        )
+
 
 def _key(sample: Sample, digests: Mapping[Path, bytes]) -> bytes | None:
     found = [digests[file] for file in sample.files if file in digests]
     if sample.variant is None or not found or len(found) < len(sample.files):
         return None
     return hashlib.sha256(b"".join([*found, sample.variant.encode()])).digest()
+
+
+def _is_key(key: bytes, sample: Sample) -> bool:
+    """Whether a key is still that of a sample, by the bytes of its files: they are read once more."""
+    try:
+        return key == _key(sample, {file: file_digest(file) for file in sample.files})
+    except OSError:
+        return False
 
 
 def clear_unfinished(folder: Path, *, alone: bool) -> None:
@@ -186,44 +232,3 @@ def clear_unfinished(folder: Path, *, alone: bool) -> None:
         with contextlib.suppress(OSError):
             if alone or time.time() - file.stat().st_mtime > DAY_SECONDS:
                 file.unlink()
-
-
-class Adding:
-    """Rows that are being added to a cache, by any number of threads.
-
-    Args:
-        folder: of the packs.
-        layout: of a row.
-    """
-
-    def __init__(self, folder: Path, layout: Layout) -> None:
-        self._folder = folder
-        self._layout = layout
-        self._lock = threading.Lock()
-        self._writer: PackWriter | None = None
-
-    def add(self, key: bytes, image: Pixels, mask: Pixels) -> None:
-        """Add a row; it is safe once its pack is full, or all is done.
-
-        Raises:
-            CannotWrite: on a full disk, say.
-        """
-        pixels = image.tobytes() + mask.tobytes()
-        digest = hashlib.sha256(pixels).digest()
-        with self._lock:
-            if self._writer is None:
-                self._writer = PackWriter(self._folder, self._layout)
-            self._writer.add(key, pixels, digest)
-            if self._writer.size >= PACK_BYTES:
-                self._writer.finish()
-                self._writer = None
-
-    def finish(self) -> None:
-        """Put the last pack in its place."""
-        if self._writer:
-            self._writer.finish()
-
-    def discard(self) -> None:
-        """Take back the pack that is not finished."""
-        if self._writer:
-            self._writer.discard()

@@ -13,7 +13,6 @@ import os
 import struct
 import time
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -25,6 +24,7 @@ import numpy.typing as npt
 
 from segkit.core.errors import DataError
 from segkit.core.types import Pixels
+from segkit.data.cache.errors import Damaged, as_write_error
 
 ENDING, UNFINISHED = ".pack", ".unfinished"
 _ENTRY = np.dtype([("key", "V32"), ("digest", "V32")])
@@ -32,14 +32,6 @@ _FOOTER = struct.Struct(
     "<8sQQQ32s"
 )  # magic, number of rows, bytes of a row, time of writing, SHA-256 of the index
 _MAGIC = b"segkit 1"
-
-
-class CannotWrite(Exception):
-    """The cache cannot be written to; says why."""
-
-
-class Damaged(Exception):
-    """A file is not the pack that was written."""
 
 
 @dataclass(frozen=True)
@@ -68,15 +60,6 @@ class Layout:
 def pixel_digest(image: Pixels, mask: Pixels) -> bytes:
     """SHA-256 over the bytes of an image and its mask, as a pack has it for a row."""
     return hashlib.sha256(image.tobytes() + mask.tobytes()).digest()
-
-
-@contextlib.contextmanager
-def told() -> Iterator[None]:
-    """Turn what the system says into `CannotWrite`."""
-    try:
-        yield
-    except OSError as error:
-        raise CannotWrite(error.strerror or str(error)) from error
 
 
 class Pack:
@@ -200,7 +183,7 @@ class PackWriter:
         self._layout = layout
         self._entries: list[bytes] = []
         self._path = folder / f"{uuid.uuid4().hex}{UNFINISHED}"
-        with told():
+        with as_write_error():
             self._file = self._path.open("xb")
 
     @property
@@ -210,7 +193,7 @@ class PackWriter:
 
     def add(self, key: bytes, pixels: bytes, digest: bytes) -> None:
         """Append a row, and what it is found by and known by: 32 bytes each."""
-        with told():
+        with as_write_error():
             self._file.write(pixels)
         self._entries.append(key + digest)
 
@@ -226,7 +209,7 @@ class PackWriter:
             _MAGIC, len(self._entries), self._layout.row_bytes, written, hashlib.sha256(index).digest()
         )
         final = self._path.with_suffix(ENDING)
-        with told():
+        with as_write_error():
             self._file.seek(self.size)  # a row that was not written to its end is no row
             self._file.write(index + _FOOTER.pack(*footer))
             self._file.truncate()

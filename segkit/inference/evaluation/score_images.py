@@ -12,8 +12,9 @@ import numpy as np
 import torch
 
 from segkit.core.errors import DataError, Problem
+from segkit.data.decoding import refuse
 from segkit.data.palette import flat
-from segkit.data.preprocess import decode, layout_of, refuse
+from segkit.data.preprocess import decode, layout_of
 from segkit.inference.evaluation.logits import logits_of
 from segkit.inference.postprocess import mask_of
 from segkit.inference.tta import mean, resized

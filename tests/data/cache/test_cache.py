@@ -19,10 +19,11 @@ from PIL import Image
 
 from segkit.core.errors import DataError
 from segkit.core.types import Sample
-from segkit.data.cache import cache as module
+from segkit.data.cache import cache_writer as module
 from segkit.data.cache import pack_file as packs
-from segkit.data.cache.array_view import Rows
+from segkit.data.cache.array_view import IndexedArrays
 from segkit.data.cache.cache import Cache
+from segkit.data.cache.errors import CannotWrite, as_write_error
 from segkit.data.pairing import pairs_in
 from segkit.data.preprocess import Prepared, layout_of, prepare
 from segkit.data.splits import Split, split_samples
@@ -87,7 +88,7 @@ def test_cold_is_warm_is_without(photographs, reads):
     warm = cached(photographs)
     assert len(reads) == 2 * COUNT  # the second one decodes nothing
     without = prepare(found(photographs), SIZE, BINARY, 3)
-    assert isinstance(cold.images, Rows)
+    assert isinstance(cold.images, IndexedArrays)
     assert isinstance(without.images, np.ndarray)
     assert_same(cold, without)
     assert_same(warm, without)
@@ -284,7 +285,7 @@ def test_full_disk_is_told_and_leaves_nothing_half(photographs, monkeypatch):
     class Full(packs.PackWriter):
         def add(self, key, pixels, digest):
             if self.size >= 2 * row:
-                with packs.told():
+                with as_write_error():
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             super().add(key, pixels, digest)
 
@@ -305,14 +306,14 @@ def test_packs_that_were_full_before_the_disk_was_are_used(photographs, reads, m
         def __init__(self, folder, layout):
             written.append(self)
             if len(written) == 3:
-                raise packs.CannotWrite("No space left on device")
+                raise CannotWrite("No space left on device")
             super().__init__(folder, layout)
 
     monkeypatch.setattr(module, "PackWriter", Full)
     prepared = cached(photographs)
     assert prepared.warnings == (warning(photographs, "No space left on device"),)
     assert len(pack_files(photographs)) == 2
-    assert isinstance(prepared.images, Rows)
+    assert isinstance(prepared.images, IndexedArrays)
     assert_same(prepared, prepare(found(photographs), SIZE, BINARY, 3))
 
 
@@ -374,14 +375,14 @@ def test_builders_without_locks_are_both_right(photographs, monkeypatch):
     samples = found(photographs)
     good = prepare(samples, SIZE, BINARY, 3)
     unfinished = first.folder / "another.unfinished"
-    with first.adding():
+    with first.writer():
         unfinished.write_text("")
         assert_same(prepare(samples, SIZE, BINARY, 3, cache=second), good)
     assert_same(prepare(samples, SIZE, BINARY, 3, cache=first), good)
     assert unfinished.exists()  # who knows whether its maker lives
     os.utime(unfinished, (1, 1))
     cached(photographs, [*samples], other=True)
-    with first.adding():
+    with first.writer():
         assert not unfinished.exists()
 
 
@@ -402,7 +403,7 @@ def test_killed_builder_leaves_nothing_that_stays(photographs):
 
 def test_interrupted_builder_keeps_what_it_has(photographs, reads, monkeypatch):
     samples = found(photographs)
-    monkeypatch.setattr("segkit.data.preprocess.MOST_THREADS", 1)
+    monkeypatch.setattr("segkit.data.decoding.MOST_THREADS", 1)
 
     def interrupted(done, total):
         if done == 2:

@@ -64,7 +64,7 @@ def test_what_is_being_built_stays(photographs):
     cache = Cache(photographs / "cache", layout_of(SIZE, BINARY, 3), ABOUT)
     samples = found(photographs)
     prepare(samples[:2], SIZE, BINARY, 3, cache=cache)
-    with cache.adding():
+    with cache.writer():
         unfinished = cache.folder / "1.unfinished"
         unfinished.write_text("")
         assert clear_cache(photographs / "cache") == []
