@@ -38,7 +38,7 @@ def light_reports(same: ModuleType) -> Iterator[None]:
         return directory.report
 
     with pytest.MonkeyPatch.context() as patch:
-        for place in ("segkit.experiments.run.write_report", "segkit.experiments.resume.write_report"):
+        for place in ("segkit.experiments.recorder.write_report", "segkit.experiments.resume.write_report"):
             patch.setattr(place, write)
         patch.setattr(same, "write_report", write)
         yield

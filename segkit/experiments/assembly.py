@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,21 +16,20 @@ from segkit.data.batches import EvalBatches, TrainBatches
 from segkit.data.preprocess import Prepared
 from segkit.experiments.objectives import build_loss, build_metric
 from segkit.models.build import build_model
-from segkit.models.dry_run import dry_run
+from segkit.models.dry_run import ModelSpec, dry_run
 from segkit.models.segmenter import Segmenter
 from segkit.parts.losses.weighted_sum import weighted_sum
 from segkit.parts.schedules.warmup import build_schedule
 from segkit.recipe import Recipe, entry_for
 from segkit.recipe.build import build
-from segkit.recipe.dataset import find_samples, prepare_splits, reading_warnings
-from segkit.training.devices import choose_device
+from segkit.recipe.dataset import find_samples, prepare_splits, reading_warnings, survey_source
+from segkit.training.devices import make_fabric
 from segkit.training.evaluate import Scores, evaluate
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
     from torch import Tensor, nn
 
-    from segkit.core.events import Stage
     from segkit.core.types import Sample
     from segkit.recipe.schema import TransformPart
 
@@ -45,9 +44,11 @@ class Assembly:
 
     Args:
         recipe: what it was built from.
+        fabric: device, precision and processes.
         task: what is predicted.
+        samples: those that were found, by the source's own splits.
+        spec: the shape of the model.
         model: with its pretrained weights, on the CPU.
-        stages: the model table.
         loss: the weighted sum of the recipe's losses.
         metrics: by name, in the recipe's order.
         splits: the prepared images.
@@ -56,9 +57,11 @@ class Assembly:
     """
 
     recipe: Recipe
+    fabric: Fabric
     task: Task
+    samples: Mapping[str, Sequence[Sample]]
+    spec: ModelSpec
     model: Segmenter
-    stages: list[Stage]
     loss: Loss
     metrics: dict[str, Metric]
     splits: dict[str, Prepared]
@@ -70,21 +73,21 @@ class Assembly:
         """What the user should know of scores and images, in whole sentences."""
         return [*warnings_for(self.recipe, set(self.splits)), *reading_warnings(self.splits)]
 
-    def train_batches(self, rank: int = 0, processes: int = 1) -> TrainBatches:
-        """The training images, augmented; for one of several processes, its share of every batch.
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether a larger score of the first metric is the better one."""
+        return bool(entry_for(self.recipe.metrics[0]).traits["higher_is_better"])
 
-        Raises:
-            SegkitError: if a batch has fewer images than there are processes.
-        """
+    def train_batches(self) -> TrainBatches:
+        """The training images, augmented; for one of several processes, its share of every batch."""
         data = self.recipe.data
         train = self.splits["train"]
-        refuse_empty_shares(self.recipe, len(train), processes)
         transforms = [build(part) for part in data.augment]
         workers = None if data.workers == "auto" else data.workers
         return TrainBatches(
             train.images, train.masks, transforms, data.batch_size, self.recipe.seed,
-            workers=workers, on_cpu=choose_device(self.recipe.training)[0] == "cpu",
-            rank=rank, processes=processes,
+            workers=workers, on_cpu=self.fabric.device.type == "cpu",
+            rank=self.fabric.global_rank, processes=self.fabric.world_size,
         )  # fmt: skip
 
     def eval_batches(self, split: str) -> EvalBatches:
@@ -93,11 +96,7 @@ class Assembly:
         return EvalBatches(prepared.images, prepared.masks, self.recipe.data.scored_at_once)
 
     def scorer(
-        self,
-        split: str,
-        fabric: Fabric,
-        progress: Progress,
-        keep: Callable[[Tensor], None] = lambda logits: None,
+        self, split: str, progress: Progress, keep: Callable[[Tensor], None] = lambda logits: None
     ) -> Callable[[nn.Module], Scores]:
         """Scores a model on a split, in the fabric's precision; `keep` is given the logits of every batch."""
         batches = self.eval_batches(split)
@@ -107,7 +106,7 @@ class Assembly:
             batches=batches,
             metrics=self.metrics,
             loss=self.loss,
-            fabric=fabric,
+            fabric=self.fabric,
             progress=lambda done: progress(label, done, total),
             keep=keep,
         )
@@ -131,6 +130,7 @@ def assemble(
     recipe: Recipe,
     progress: Progress = lambda label, done, total: None,
     *,
+    fabric: Fabric | None = None,
     to_train: bool = True,
     scored: dict[str, list[Sample]] | None = None,
 ) -> Assembly:
@@ -139,6 +139,7 @@ def assemble(
     Args:
         recipe: as `load_recipe` gives it.
         progress: told a label, how much is done, and how much there is.
+        fabric: processes that train together; by default this one alone, on the recipe's device.
         to_train: false for a model whose weights come from a checkpoint: no pretrained weights are read, and
             of the images only those that scores are reported on.
         scored: those, under the name of their split, where they are not the recipe's own.
@@ -146,24 +147,35 @@ def assemble(
     Raises:
         SegkitError: whatever is wrong with data, weights or shapes, before any training.
     """
-    samples = scored or find_samples(recipe)
-    blueprint = dry_run(recipe.model, recipe.data)
-    task = recipe.data.goal
-    model = build_model(recipe, blueprint, pretrained=to_train)
-    model.remember_features(training=share_that_comes_again(recipe.data.augment) >= _OFTEN)
-    reported_on = next(iter(scored)) if scored else "test" if samples.get("test") else "val"
-    read = samples if to_train else {reported_on: samples[reported_on]}
-    return Assembly(
-        recipe=recipe,
-        task=task,
-        model=model,
-        stages=blueprint.stages,
-        loss=build_losses(recipe),
-        metrics={part.name: build_metric(part, task) for part in recipe.metrics},
-        splits=prepare_splits(recipe, read, progress),
-        scored_on="val" if samples.get("val") else "test",
-        reported_on=reported_on,
-    )
+    fabric = fabric or make_fabric(recipe.training)
+    with fabric.rank_zero_first(local=True):  # what it downloads or keeps, the others find
+        found, samples = (scored, scored) if scored else _find(recipe)
+        if to_train:
+            refuse_empty_shares(recipe, len(samples["train"]), fabric.world_size)
+        spec = dry_run(recipe.model, recipe.data)
+        model = build_model(recipe, spec, pretrained=to_train)
+        model.remember_features(training=share_that_comes_again(recipe.data.augment) >= _OFTEN)
+        reported_on = next(iter(scored)) if scored else "test" if samples.get("test") else "val"
+        read = samples if to_train else {reported_on: samples[reported_on]}
+        return Assembly(
+            recipe=recipe,
+            fabric=fabric,
+            task=recipe.data.goal,
+            samples=found,
+            spec=spec,
+            model=model,
+            loss=build_losses(recipe),
+            metrics={part.name: build_metric(part, recipe.data.goal) for part in recipe.metrics},
+            splits=prepare_splits(recipe, read, progress),
+            scored_on="val" if samples.get("val") else "test",
+            reported_on=reported_on,
+        )
+
+
+def _find(recipe: Recipe) -> tuple[Mapping[str, Sequence[Sample]], dict[str, list[Sample]]]:
+    """Samples by the source's own splits, and by the recipe's."""
+    found = survey_source(recipe)
+    return found.splits, find_samples(recipe, found)
 
 
 def refuse_empty_shares(recipe: Recipe, images: int, processes: int) -> None:

@@ -74,7 +74,7 @@ def check(
     samples = attempt(partial(find_samples, recipe))
     if samples and processes:
         attempt(partial(refuse_empty_shares, recipe, len(samples["train"]), processes))
-    blueprint = attempt(partial(dry_run, recipe.model, recipe.data))
+    spec = attempt(partial(dry_run, recipe.model, recipe.data))
     for loss in recipe.loss:
         attempt(partial(build_loss, loss, recipe.data.goal))
     for metric in recipe.metrics:
@@ -85,12 +85,12 @@ def check(
     missing = attempt(partial(_missing_weights, recipe)) or []
     read = samples if samples and read_files else {}
     splits = attempt(partial(prepare_splits, recipe, read, progress)) or {}
-    if problems or samples is None or blueprint is None:
+    if problems or samples is None or spec is None:
         raise SegkitError.of(problems)
     return CheckReport(
         recipe=recipe.name,
         images={split: len(found) for split, found in samples.items()},
-        stages=blueprint.stages,
+        stages=spec.stages,
         warnings=[*warnings_for(recipe, set(samples)), *missing, *reading_warnings(splits)],
     )
 

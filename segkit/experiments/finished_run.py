@@ -17,10 +17,9 @@ from segkit.recipe.dataset import reading_warnings
 from segkit.runs.environment import data_digests
 from segkit.runs.run_dir import RunDir
 from segkit.training.checkpoint import load_weights
-from segkit.training.devices import choose_device, make_fabric, place
+from segkit.training.devices import choose_device, place
 
 if TYPE_CHECKING:
-    from lightning_fabric import Fabric
     from torch import nn
 
     from segkit.core.types import Sample
@@ -33,14 +32,12 @@ class Trained:
 
     Args:
         run: where it comes from.
-        assembly: with the weights of the best epoch, on the fabric's device.
-        fabric: device and precision, as in training.
+        assembly: with the weights of the best epoch, on its fabric's device, in the precision of training.
         warnings: what is not as it was when the model was trained, in whole sentences.
     """
 
     run: RunDir
     assembly: Assembly
-    fabric: Fabric
     warnings: list[str]
 
     def as_json(self) -> dict[str, Any]:
@@ -55,7 +52,7 @@ class Trained:
 
     def scores(self, progress: Progress = lambda label, done, total: None) -> Scores:
         """Score it on the split that its run reports."""
-        return self.assembly.scorer(self.assembly.reported_on, self.fabric, progress)(self.assembly.model)
+        return self.assembly.scorer(self.assembly.reported_on, progress)(self.assembly.model)
 
 
 def open_trained(
@@ -99,7 +96,6 @@ def rebuild(
         SegkitError: if data or checkpoint are at fault.
     """
     warnings = [*changed]
-    fabric = make_fabric(recipe.training)
     assembly = assemble(recipe, progress, to_train=False, scored=scored)
     warnings += reading_warnings(assembly.splits)
     reported = assembly.reported_on
@@ -108,8 +104,8 @@ def rebuild(
         images = "images" if reported == "all" else f"{reported} images"
         warnings.append(f"The {images} are not those that the run reports its scores on.")
     load_best(assembly.model, run, changed)
-    place(assembly.model, fabric, recipe.training)
-    return Trained(run, assembly, fabric, warnings)
+    place(assembly.model, assembly.fabric, recipe.training)
+    return Trained(run, assembly, warnings)
 
 
 def on_this_machine(recipe: Recipe, overrides: Sequence[str] = ()) -> tuple[Recipe, list[str]]:

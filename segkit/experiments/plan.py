@@ -11,7 +11,7 @@ from segkit.analysis.comparison.compatibility import Scored, comparable
 from segkit.analysis.comparison.entries import read_finished
 from segkit.core.errors import SegkitError
 from segkit.recipe import plain_recipe
-from segkit.recipe.dataset import find_samples
+from segkit.recipe.dataset import find_samples, survey_source
 from segkit.recipe.sweep import variants
 from segkit.runs.environment import packages
 from segkit.runs.fingerprint import Identity, identify
@@ -146,7 +146,9 @@ def _runs_in(folder: Path, notes: list[str]) -> list[RunDir]:
 
 def _add(wanted: list[Wanted], recipe: Recipe, known: _Known, notes: list[str]) -> None:
     """Add what a recipe needs, unless it is there under another name."""
-    identity = identify(recipe)
+    found = survey_source(recipe)
+    samples = find_samples(recipe, found)
+    identity = identify(recipe, found.splits)
     for other in wanted:
         if other.identity == identity:
             notes.append(f"{recipe.name} is the same experiment as {other.name}, and is not trained twice.")
@@ -155,16 +157,10 @@ def _add(wanted: list[Wanted], recipe: Recipe, known: _Known, notes: list[str]) 
     if run is None and (look_alike := known.look_alike(identity)):
         notes.append(f"{recipe.name}, seed {recipe.seed}: {look_alike}")
     plain = plain_recipe(recipe)
-    scored = Scored(
-        recipe.name, plain["data"], plain["metrics"], _scored_names(recipe), code=identity.metrics
-    )
+    names = [sample.name for sample in samples.get("test") or samples["val"]]
+    scored = Scored(recipe.name, plain["data"], plain["metrics"], names, code=identity.metrics)
     begun = None if run else known.begun(identity, recipe.name)
     wanted.append(Wanted(recipe.name, scored, run, recipe, identity, begun))
-
-
-def _scored_names(recipe: Recipe) -> list[str]:
-    samples = find_samples(recipe)
-    return [sample.name for sample in samples.get("test") or samples["val"]]
 
 
 def _first_metric(wanted: Sequence[Wanted]) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,21 +10,17 @@ from segkit.analysis.report import write_report
 from segkit.core.errors import SegkitError
 from segkit.core.events import Event, RunEnded
 from segkit.core.types import Progress
-from segkit.experiments.assembly import Assembly, assemble
+from segkit.experiments.assembly import assemble
 from segkit.experiments.finished_run import reopen
-from segkit.experiments.recorder import Journal
-from segkit.experiments.run import carry_out, in_processes
-from segkit.experiments.run_start import started_on, surroundings
-from segkit.models.segmenter import digest
+from segkit.experiments.recorder import make_recorder
+from segkit.experiments.run import run_distributed, train_and_report
+from segkit.experiments.run_start import environment_record, run_started
 from segkit.recipe import Recipe
-from segkit.runs.environment import data_digests
 from segkit.runs.run_dir import RunDir
 from segkit.utils.signals import Stop
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
-
-_TOLD_AGAIN = ("command", "device", "git", "packages", "platform", "processor")
 
 
 def resume(
@@ -76,45 +70,32 @@ def resume_recipe(
     stop: Stop | None = None,
 ) -> Iterator[Event]:
     """Go on with a run whose recipe is open already, and whose plugins are loaded; see `resume`."""
-    return in_processes(
+    return run_distributed(
         "segkit.experiments.resume:resume_recipe", _resume, recipe, run, progress, stop or Stop()
     )
 
 
 def _resume(recipe: Recipe, run: Path, fabric: Fabric, progress: Progress, stop: Stop) -> Iterator[Event]:
-    """In one process; of several, the first alone writes."""
-    clock = time.perf_counter()
-    directory = RunDir(run)
-    with ExitStack() as stack:
-        if fabric.is_global_zero:
-            with directory.written():
-                stack.enter_context(directory.held())
-        with fabric.rank_zero_first(local=True):
-            assembly = assemble(recipe, progress)
-        then = directory.read_environment()
-        _refuse_changes(assembly, directory, then)
-        now = surroundings(assembly, fabric)
-        started = started_on(assembly, fabric, directory)
+    recorder = make_recorder(recipe, fabric)
+    with recorder.reopened(run):
+        assembly = assemble(recipe, progress, fabric=fabric)
+        then, now = recorder.directory.read_environment(), environment_record(assembly)
+        _refuse_changes(then, now, recorder.directory)
+        recorder.resumed(then, now)
+        started = run_started(assembly, recorder.directory)
         started.warnings.extend(_differences(then, now))
-        if fabric.is_global_zero:
-            again = {
-                key: now[key] for key in ("command", "device", "git", "packages", "platform", "processor")
-            }
-            with directory.written():
-                directory.write_environment({**then, "resumed": [*then.get("resumed", []), again]})
-        journal = Journal(directory, fabric, recipe.training.checkpoint_seconds, began=clock)
-        yield from carry_out(assembly, directory, journal, started, fabric, progress, stop)
+        yield from train_and_report(assembly, recorder, started, progress, stop)
 
 
-def _refuse_changes(assembly: Assembly, directory: RunDir, then: dict[str, Any]) -> None:
+def _refuse_changes(then: dict[str, Any], now: dict[str, Any], directory: RunDir) -> None:
     """A run that goes on with other images or weights would be neither the one nor the other.
 
     Raises:
         SegkitError: naming what has changed.
     """
-    now = data_digests(assembly.splits)
-    changed = [f"{split} images" for split in now if now[split] != then["data_digests"].get(split)]
-    if digest(assembly.model.encoder) != then["encoder_digest"]:
+    before, after = then["data_digests"], now["data_digests"]
+    changed = [f"{split} images" for split in after if after[split] != before.get(split)]
+    if now["encoder_digest"] != then["encoder_digest"]:
         changed.append("encoder's pretrained weights")
     if changed:
         raise SegkitError(

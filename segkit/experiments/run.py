@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from segkit.analysis.report import write_report
 from segkit.core.errors import Interrupted
 from segkit.core.events import EpochEnded, Event, RunEnded, RunStarted, StepEnded
 from segkit.core.types import Progress
-from segkit.data.palette import mask_palette
-from segkit.experiments.assembly import Assembly, assemble, refuse_empty_shares
+from segkit.experiments.assembly import Assembly, assemble
 from segkit.experiments.launch import launch
-from segkit.experiments.recorder import Journal
-from segkit.experiments.run_start import started_on, surroundings
-from segkit.experiments.samples import pick_samples, predicted_masks, thumbnails
+from segkit.experiments.recorder import NullRecorder, make_recorder
+from segkit.experiments.run_start import run_started
+from segkit.experiments.samples import predicted_masks
 from segkit.experiments.summary import summarise
 from segkit.models.segmenter import digest
-from segkit.recipe import Recipe, dump_recipe, entry_for
-from segkit.runs.run_dir import RunDir
-from segkit.runs.thumbnails import write_thumbnails
+from segkit.recipe import Recipe, dump_recipe
 from segkit.training.checkpoint import load_weights
 from segkit.training.devices import count_processes, make_fabric
 from segkit.training.devices import place as place_model
@@ -33,14 +27,15 @@ from segkit.training.distributed.rank import place_here
 from segkit.training.distributed.sharding import any_process, gather_dealt
 from segkit.training.evaluate import Scores
 from segkit.training.loop import Learner, fit, make_learner
-from segkit.utils.os_errors import cannot_write
 from segkit.utils.signals import Stop
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+    from torch import Tensor
 
     from segkit.core.types import Pixels
     from segkit.data.batches import TrainBatches
+    from segkit.runs.run_dir import RunDir
 
 
 def run(
@@ -68,10 +63,10 @@ def run(
         SegkitError: if data, weights or shapes are at fault, the training fails, or the disk is full.
         Interrupted: if `stop` has been asked.
     """
-    return in_processes("segkit.experiments.run:run", _run, recipe, runs, progress, stop or Stop())
+    return run_distributed("segkit.experiments.run:run", _run, recipe, runs, progress, stop or Stop())
 
 
-def in_processes(
+def run_distributed(
     target: str,
     body: Callable[[Recipe, Path, Fabric, Progress, Stop], Iterator[Event]],
     recipe: Recipe,
@@ -100,76 +95,42 @@ def in_processes(
 
 
 def _run(recipe: Recipe, runs: Path, fabric: Fabric, progress: Progress, stop: Stop) -> Iterator[Event]:
-    """In one process; of several, the first alone writes."""
-    clock = time.perf_counter()
-    with fabric.rank_zero_first(local=True):  # what it downloads or keeps, the others find
-        assembly = assemble(recipe, progress)
-    refuse_empty_shares(recipe, len(assembly.splits["train"]), fabric.world_size)
-    with ExitStack() as stack:
-        directory: Any = None
-        if fabric.is_global_zero:
-            directory = _new_directory(assembly, runs, fabric, stack)
-        directory = fabric.broadcast(directory)
-        started = started_on(assembly, fabric, directory)
-        journal = Journal(directory, fabric, recipe.training.checkpoint_seconds, began=clock)
-        yield from carry_out(assembly, directory, journal, started, fabric, progress, stop)
+    recorder = make_recorder(recipe, fabric)
+    assembly = assemble(recipe, progress, fabric=fabric)
+    with recorder.new_run(assembly, runs):
+        started = run_started(assembly, recorder.directory)
+        yield from train_and_report(assembly, recorder, started, progress, stop)
 
 
-def _new_directory(assembly: Assembly, runs: Path, fabric: Fabric, stack: ExitStack) -> RunDir:
-    """A directory that this process holds from now on. The recipe comes last: once it is there, a run is."""
-    try:
-        directory = RunDir.create(runs, assembly.recipe.name)
-        stack.enter_context(directory.held())
-        directory.write_environment(surroundings(assembly, fabric))
-        directory.write_recipe(dump_recipe(assembly.recipe))
-    except OSError as error:
-        raise cannot_write(error, runs, "the same command again, or --runs with another folder") from error
-    return directory
-
-
-def carry_out(
-    assembly: Assembly,
-    directory: RunDir,
-    journal: Journal,
-    started: RunStarted,
-    fabric: Fabric,
-    progress: Progress,
-    stop: Stop,
+def train_and_report(
+    assembly: Assembly, recorder: NullRecorder, started: RunStarted, progress: Progress, stop: Stop
 ) -> Iterator[Event]:
-    """Train from where the journal is, score the best epoch, and report.
+    """Train from the last saved state, if there is one, score the best epoch, and report.
 
     Args:
         assembly: built from the recipe, as for a run that begins.
-        directory: that this run holds.
-        journal: of the directory.
+        recorder: recorder of the run, with its directory.
         started: what is known before.
-        fabric: device, precision and processes.
         progress: told a label, how much is done, and how much there is.
         stop: looked at after every step.
     """
-    recipe = assembly.recipe
-    batches = assembly.train_batches(fabric.global_rank, fabric.world_size)
+    recipe, fabric, directory = assembly.recipe, assembly.fabric, recorder.directory
+    batches = assembly.train_batches()
     place_model(assembly.model, fabric, recipe.training)
     before = digest(assembly.model.encoder)
     learner = make_learner(assembly.model, *assembly.optimization(batches.steps), recipe.training)
-    started.warnings.extend(journal.go_on(learner))
+    started.warnings.extend(recorder.restore(learner))
     yield replace(started, epochs_done=learner.epoch, steps_done=learner.so_far.steps)
 
-    yield from _train(assembly, learner, batches, journal, fabric, progress, stop)
+    yield from _train(assembly, learner, batches, recorder, progress, stop)
     digests = (before, digest(assembly.model.encoder))
 
-    fabric.barrier()  # until they are written
+    fabric.barrier()  # until the weights are written
     load_weights(assembly.model, directory.checkpoints / "best.safetensors")
-    scores = _score_best(assembly, fabric, directory, progress)
-    summary = summarise(
-        assembly, started, journal.epochs, scores,
-        higher_is_better=_higher_is_better(recipe), seconds=journal.seconds, digests=digests,
-    )  # fmt: skip
-    if fabric.is_global_zero:
-        journal.close()  # before there is a summary: a run that has one needs its report alone
-        with directory.written():
-            directory.write_summary(summary)
-            write_report(directory)
+    scores, predicted = _score_best(assembly, progress)
+    recorder.write_scores(assembly, scores, predicted)
+    summary = summarise(assembly, started, recorder.epochs, scores, seconds=recorder.seconds, digests=digests)
+    recorder.report(summary)
     yield RunEnded(directory.path, summary, directory.report)
 
 
@@ -177,13 +138,12 @@ def _train(
     assembly: Assembly,
     learner: Learner,
     batches: TrainBatches,
-    journal: Journal,
-    fabric: Fabric,
+    recorder: NullRecorder,
     progress: Progress,
     stop: Stop,
 ) -> Iterator[StepEnded | EpochEnded]:
     """Train, and keep every epoch; end in good time if somebody asks for it."""
-    recipe = assembly.recipe
+    recipe, fabric = assembly.recipe, assembly.fabric
 
     def watched(label: str, done: int, total: int) -> None:
         progress(label, done, total)
@@ -193,20 +153,20 @@ def _train(
     try:
         with stop.in_good_time():
             for event in fit(
-                learner, batches, assembly.loss, assembly.scorer(assembly.scored_on, fabric, watched),
+                learner, batches, assembly.loss, assembly.scorer(assembly.scored_on, watched),
                 fabric, recipe.training, seed=recipe.seed, names=assembly.splits["train"].names,
-                higher_is_better=_higher_is_better(recipe),
+                higher_is_better=assembly.higher_is_better,
             ):  # fmt: skip
                 if isinstance(event, EpochEnded):
-                    journal.epoch_ended(learner, event)
+                    recorder.epoch_ended(learner, event)
                 else:
-                    journal.step_ended(learner)
+                    recorder.step_ended(learner)
                 yield event
                 if any_process(stop.asked, fabric):
                     raise _Asked
     except _Asked:
-        journal.save(learner)
-        raise _interrupted(learner, batches.steps, journal.directory) from None
+        recorder.save(learner)
+        raise _interrupted(learner, batches.steps, recorder.directory) from None
 
 
 class _Asked(Exception):
@@ -220,26 +180,13 @@ def _interrupted(learner: Learner, steps: int, directory: RunDir) -> Interrupted
     return Interrupted(f"stopped {done}; all that was done is saved", hint=f"segkit resume {directory.path}")
 
 
-def _score_best(assembly: Assembly, fabric: Fabric, directory: RunDir, progress: Progress) -> Scores:
-    """Score the model as it is by now, image by image, and keep scores and samples."""
-    reported, task = assembly.splits[assembly.reported_on], assembly.task
+def _score_best(assembly: Assembly, progress: Progress) -> tuple[Scores, list[Pixels]]:
+    """Scores of the model as it is by now, and the masks that it predicts, which the first process gets."""
     kept: list[list[Pixels]] = []
-    scorer = assembly.scorer(
-        assembly.reported_on, fabric, progress, lambda logits: kept.append(predicted_masks(logits, task))
-    )
-    scores = scorer(assembly.model)
-    predicted = [*chain.from_iterable(gather_dealt(kept, fabric, everywhere=False))]
-    if not fabric.is_global_zero:
-        return scores
-    samples = pick_samples(
-        reported, predicted, scores, task, higher_is_better=_higher_is_better(assembly.recipe)
-    )
-    with directory.written():
-        directory.write_scores(reported.names, scores.per_image)
-        directory.write_samples(samples, mask_palette(task))
-        write_thumbnails(directory.thumbnails, thumbnails(reported, predicted, task))
-    return scores
 
+    def keep(logits: Tensor) -> None:
+        kept.append(predicted_masks(logits, assembly.task))
 
-def _higher_is_better(recipe: Recipe) -> bool:
-    return bool(entry_for(recipe.metrics[0]).traits["higher_is_better"])
+    scores = assembly.scorer(assembly.reported_on, progress, keep)(assembly.model)
+    predicted = gather_dealt(kept, assembly.fabric, everywhere=False)
+    return scores, [*chain.from_iterable(predicted)]

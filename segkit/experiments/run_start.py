@@ -11,7 +11,7 @@ from segkit.models.segmenter import digest
 from segkit.recipe import used_plugins
 from segkit.runs.environment import data_digests, environment
 from segkit.runs.fingerprint import identify
-from segkit.training.devices import choose_device, device_name
+from segkit.training.devices import device_name, precision_of
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -20,20 +20,21 @@ if TYPE_CHECKING:
     from segkit.runs.run_dir import RunDir
 
 
-def surroundings(assembly: Assembly, fabric: Fabric) -> dict[str, Any]:
+def environment_record(assembly: Assembly) -> dict[str, Any]:
     """Where and on what it takes place, as `environment.json` keeps it: versions, hardware, digests."""
     return {
         **environment(),
-        "identity": identify(assembly.recipe).as_json(),
-        "device": _devices(fabric),
+        "identity": identify(assembly.recipe, assembly.samples).as_json(),
+        "device": _devices(assembly.fabric),
         "encoder_digest": digest(assembly.model.encoder),
         "data_digests": data_digests(assembly.splits),
         "plugins": [plugin.as_json() for plugin in used_plugins(assembly.recipe)],
     }
 
 
-def started_on(assembly: Assembly, fabric: Fabric, directory: RunDir) -> RunStarted:
+def run_started(assembly: Assembly, directory: RunDir) -> RunStarted:
     """What is known of it before the first step."""
+    fabric = assembly.fabric
     if fabric.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(fabric.device)  # of this run, not of an earlier one
     return RunStarted(
@@ -41,9 +42,9 @@ def started_on(assembly: Assembly, fabric: Fabric, directory: RunDir) -> RunStar
         directory=directory.path,
         images={split: len(prepared) for split, prepared in assembly.splits.items()},
         scored_on=assembly.scored_on,
-        stages=assembly.stages,
+        stages=assembly.spec.stages,
         device=_devices(fabric),
-        precision=choose_device(assembly.recipe.training)[1],
+        precision=precision_of(fabric),
         epochs=assembly.recipe.training.epochs,
         metrics=list(assembly.metrics),
         warnings=assembly.warnings,

@@ -26,7 +26,6 @@ def summarise(
     epochs: Sequence[EpochEnded],
     scores: Scores,
     *,
-    higher_is_better: bool,
     seconds: float,
     digests: tuple[str, str],
 ) -> dict[str, Any]:
@@ -37,7 +36,6 @@ def summarise(
         started: what was said before it ran.
         epochs: all of them.
         scores: of the best checkpoint on the images it is reported on.
-        higher_is_better: of the first metric.
         seconds: of the whole run.
         digests: of the encoder, before and after training.
     """
@@ -50,7 +48,7 @@ def summarise(
         "description": recipe.description,
         "metrics": list(assembly.metrics),
         "first_metric": next(iter(assembly.metrics)),
-        "higher_is_better": higher_is_better,
+        "higher_is_better": assembly.higher_is_better,
         "scored_on": assembly.scored_on,
         "reported_on": assembly.reported_on,
         "images": started.images,

@@ -13,7 +13,7 @@ from torch import Tensor
 from segkit.experiments.finished_run import load_best, reopen
 from segkit.inference.model_info import Facts
 from segkit.models.build import build_model
-from segkit.models.dry_run import Blueprint, dry_run, smallest_multiple
+from segkit.models.dry_run import ModelSpec, dry_run
 from segkit.recipe import Recipe
 from segkit.runs.run_dir import RunDir
 from segkit.training.devices import make_fabric, place
@@ -73,11 +73,11 @@ def open_network(
             such accelerator.
     """
     recipe, changed = reopen(run, [*overrides, *HERE, f"training.accelerator={accelerator}"], plugins)
-    blueprint = dry_run(recipe.model, recipe.data)
-    model = build_model(recipe, blueprint, pretrained=False)
+    spec = dry_run(recipe.model, recipe.data)
+    model = build_model(recipe, spec, pretrained=False)
     load_best(model, run, changed)
     scored = run.read_summary()
-    facts = facts_of(recipe, blueprint, model)
+    facts = facts_of(recipe, spec, model)
     facts = replace(
         facts,
         scored_on=scored["reported_on"],
@@ -87,12 +87,12 @@ def open_network(
     return network_of(recipe, facts, model, changed)
 
 
-def facts_of(recipe: Recipe, blueprint: Blueprint, model: Segmenter) -> Facts:
+def facts_of(recipe: Recipe, spec: ModelSpec, model: Segmenter) -> Facts:
     """What a recipe's model is; of its scores nothing is known.
 
     Args:
         recipe: as loaded.
-        blueprint: of its dry run.
+        spec: result of its dry run.
         model: built from it.
     """
     data = recipe.data
@@ -104,7 +104,7 @@ def facts_of(recipe: Recipe, blueprint: Blueprint, model: Segmenter) -> Facts:
         size=data.size,
         mean=tuple(normalize.mean),
         std=tuple(normalize.std),
-        multiple=smallest_multiple(recipe.model, data),
+        multiple=spec.size_multiple,
     )
 
 

@@ -10,11 +10,11 @@ from segkit.models.segmenter import Segmenter, head_for
 from segkit.recipe.build import build
 
 if TYPE_CHECKING:
-    from segkit.models.dry_run import Blueprint
+    from segkit.models.dry_run import ModelSpec
     from segkit.recipe import Recipe
 
 
-def build_model(recipe: Recipe, blueprint: Blueprint, *, pretrained: bool = True) -> Segmenter:
+def build_model(recipe: Recipe, spec: ModelSpec, *, pretrained: bool = True) -> Segmenter:
     """The model with its pretrained weights; everything else is drawn from the recipe's seed."""
     torch.manual_seed(recipe.seed)
     settings, data = recipe.model, recipe.data
@@ -22,9 +22,9 @@ def build_model(recipe: Recipe, blueprint: Blueprint, *, pretrained: bool = True
     normalize = data.normalize or encoder
     return Segmenter(
         encoder,
-        build(settings.decoder, blueprint.pyramid),
-        head_for(blueprint.channels, data.goal.channels),
-        stages=blueprint.chosen,
+        build(settings.decoder, spec.pyramid),
+        head_for(spec.channels, data.goal.channels),
+        stages=spec.stage_indices,
         mean=normalize.mean,
         std=normalize.std,
         frozen=settings.encoder.frozen,

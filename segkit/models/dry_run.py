@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -26,23 +27,74 @@ _MULTIPLES = (8, 16, 32, 64, 128)  # sizes that networks may want
 
 
 @dataclass(frozen=True)
-class Blueprint:
+class MetaModel:
+    """Encoder and decoder on the meta device, in evaluation mode: shapes without weights.
+
+    Args:
+        encoder: the recipe's encoder.
+        decoder: the recipe's decoder.
+        stage_indices: numbers of the encoder's stages that reach the decoder.
+        channels: channels of an image.
+    """
+
+    encoder: nn.Module
+    decoder: nn.Module
+    stage_indices: list[int]
+    channels: int
+
+    def __call__(self, height: int, width: int) -> tuple[list[tuple[int, ...]], tuple[int, ...]]:
+        """Shapes of the decoder's input maps and of its output map, for one image."""
+        maps = self.encoder(torch.empty(1, self.channels, height, width, device="meta"))
+        features = [maps[stage] for stage in self.stage_indices]
+        decoded = self.decoder(features)
+        if not isinstance(decoded, torch.Tensor) or decoded.ndim != 4:
+            shape = f" of shape {tuple(decoded.shape)}" if isinstance(decoded, torch.Tensor) else ""
+            raise PartError(
+                f"{type(self.decoder).__name__}.forward gives a {type(decoded).__name__}{shape}",
+                where=_line_of(type(self.decoder)),
+                hint="return one map (B, C, h, w)",
+            )
+        return [tuple(m.shape) for m in features], tuple(decoded.shape)
+
+
+@dataclass(frozen=True)
+class ModelSpec:
     """The shape of a model.
 
     Args:
-        chosen: the encoder's stages that reach the decoder, by number.
-        pyramid: those stages.
-        channels: of the decoder's map.
+        pyramid: the encoder's stages that reach the decoder.
+        channels: channels of the decoder's map.
         stages: the model table.
+        meta: the model without weights.
     """
 
-    chosen: list[int]
     pyramid: Pyramid
     channels: int
     stages: list[Stage]
+    meta: MetaModel
+
+    @property
+    def stage_indices(self) -> list[int]:
+        """Numbers of the encoder's stages that reach the decoder."""
+        return self.meta.stage_indices
+
+    @cached_property
+    def size_multiple(self) -> int:
+        """What the sides of an image must be multiples of; 0 if only the recipe's size is known to work."""
+        for multiple in (1, 2, 4, *_MULTIPLES):
+            # Odd multiples, so that a larger one is not taken for it; of some size, as small maps may vanish.
+            odd = 2 * (128 // (2 * multiple)) + 1
+            try:
+                with torch.device("meta"), torch.inference_mode():
+                    for height, width in ((odd, odd + 2), (odd + 4, odd)):
+                        self.meta(height * multiple, width * multiple)
+            except Exception:
+                continue
+            return multiple
+        return 0
 
 
-def dry_run(model: ModelSettings, data: DataSettings) -> Blueprint:
+def dry_run(model: ModelSettings, data: DataSettings) -> ModelSpec:
     """Build the model on the meta device and push one image of the recipe's size through it.
 
     Raises:
@@ -51,53 +103,29 @@ def dry_run(model: ModelSettings, data: DataSettings) -> Blueprint:
     """
     with torch.device("meta"), torch.inference_mode():
         encoder = build(model.encoder, data.channels, weights="none").eval()
-        chosen = select_stages(_features(model), len(encoder.pyramid))
+        indices = select_stages(_features(model), len(encoder.pyramid))
         pyramid = Pyramid(
-            tuple(encoder.pyramid.channels[stage] for stage in chosen),
-            tuple(encoder.pyramid.reductions[stage] for stage in chosen),
+            tuple(encoder.pyramid.channels[stage] for stage in indices),
+            tuple(encoder.pyramid.reductions[stage] for stage in indices),
         )
         decoder = build(model.decoder, pyramid).eval()
         _check_memory({"encoder": (model.encoder.name, encoder), "decoder": (model.decoder.name, decoder)})
+        meta = MetaModel(encoder, decoder, indices, data.channels)
         try:
-            maps, decoded = _forward(encoder, decoder, chosen, data.channels, data.size)
+            maps, decoded = meta(*data.size)
         except PartError:
             raise
         except Exception as error:
-            raise _size_error(model, data, encoder, decoder, chosen, error) from error
-        _check_learning(model, data, encoder, decoder, chosen)
+            raise _size_error(model, data, meta, error) from error
+        _check_learning(model, data, meta)
         head = head_for(decoded[1], data.goal.channels)
     frozen = model.encoder.frozen
     rows = [Stage("encoder", _stage_name(stage, len(encoder.pyramid)), shape[1:], 0, 0)
-            for stage, shape in zip(chosen, maps, strict=True)]  # fmt: skip
+            for stage, shape in zip(indices, maps, strict=True)]  # fmt: skip
     rows[-1] = Stage("encoder", rows[-1].name, rows[-1].shape, *_count(encoder, frozen=frozen))
     rows.append(Stage("decoder", model.decoder.name, decoded[1:], *_count(decoder)))
     rows.append(Stage("head", "conv 3x3", (data.goal.channels, *data.size), *_count(head)))
-    return Blueprint(chosen, pyramid, decoded[1], rows)
-
-
-def smallest_multiple(model: ModelSettings, data: DataSettings) -> int:
-    """What the sides of an image must be multiples of; 0 if no size but the recipe's own is known to work.
-
-    Args:
-        model: the recipe's encoder and decoder, which work at the recipe's size.
-        data: the recipe's images.
-    """
-    with torch.device("meta"), torch.inference_mode():
-        encoder = build(model.encoder, data.channels, weights="none").eval()
-        chosen = select_stages(_features(model), len(encoder.pyramid))
-        stages = [(encoder.pyramid.channels[stage], encoder.pyramid.reductions[stage]) for stage in chosen]
-        channels, reductions = zip(*stages, strict=True)
-        decoder = build(model.decoder, Pyramid(channels, reductions)).eval()
-        for multiple in (1, 2, 4, *_MULTIPLES):
-            # Odd multiples, so that a larger one is not taken for it; of some size, as small maps may vanish.
-            odd = 2 * (128 // (2 * multiple)) + 1
-            try:
-                for height, width in ((odd, odd + 2), (odd + 4, odd)):
-                    _forward(encoder, decoder, chosen, data.channels, (height * multiple, width * multiple))
-            except Exception:
-                continue
-            return multiple
-    return 0
+    return ModelSpec(pyramid, decoded[1], rows, meta)
 
 
 def _check_memory(parts: Mapping[str, tuple[str, nn.Module]]) -> None:
@@ -127,40 +155,11 @@ def machine_memory() -> int:
 
 
 def _features(model: ModelSettings) -> Any:
-    chosen = model.encoder.features
-    return entry_for(model.decoder).traits["features"] if chosen == "auto" else chosen
+    features = model.encoder.features
+    return entry_for(model.decoder).traits["features"] if features == "auto" else features
 
 
-def _forward(
-    encoder: nn.Module,
-    decoder: nn.Module,
-    chosen: list[int],
-    channels: int,
-    size: tuple[int, int],
-    images: int = 1,
-) -> tuple[list[tuple[int, ...]], tuple[int, ...]]:
-    """Shapes of the chosen maps and of the decoder's map."""
-    maps = encoder(torch.empty(images, channels, *size, device="meta"))
-    features = [maps[stage] for stage in chosen]
-    decoded = decoder(features)
-    if not isinstance(decoded, torch.Tensor) or decoded.ndim != 4:
-        shape = f" of shape {tuple(decoded.shape)}" if isinstance(decoded, torch.Tensor) else ""
-        raise PartError(
-            f"{type(decoder).__name__}.forward gives a {type(decoded).__name__}{shape}",
-            where=_line_of(type(decoder)),
-            hint="return one map (B, C, h, w)",
-        )
-    return [tuple(m.shape) for m in features], tuple(decoded.shape)
-
-
-def _size_error(
-    model: ModelSettings,
-    data: DataSettings,
-    encoder: nn.Module,
-    decoder: nn.Module,
-    chosen: list[int],
-    error: Exception,
-) -> SegkitError:
+def _size_error(model: ModelSettings, data: DataSettings, meta: MetaModel, error: Exception) -> SegkitError:
     """Which size would work: multiples of 8, 16 and so on near it that pass the same dry run."""
     height, width = data.size
     problem = f"{model.decoder.name} on {model.encoder.name} does not work on images of {height}x{width}"
@@ -169,12 +168,12 @@ def _size_error(
         problem += f": {_told(error)}"
     for multiple in _MULTIPLES:
         for rounded in (round, math.ceil):
-            size = tuple(max(1, rounded(side / multiple)) * multiple for side in data.size)
+            height, width = (max(1, rounded(side / multiple)) * multiple for side in data.size)
             try:
-                _forward(encoder, decoder, chosen, data.channels, (size[0], size[1]))
+                meta(height, width)
             except Exception:
                 continue
-            return ShapeError(problem, where=where, hint=f"data.size: [{size[0]}, {size[1]}] works")
+            return ShapeError(problem, where=where, hint=f"data.size: [{height}, {width}] works")
     hint = error.problems[0].hint if isinstance(error, SegkitError) else ""
     if where:
         return PartError(problem, where=where, hint=hint or TRY_ALONE)
@@ -195,9 +194,7 @@ def _line_of(kind: type) -> str:
     return f"{code.co_filename}:{code.co_firstlineno}" if code else ""
 
 
-def _check_learning(
-    model: ModelSettings, data: DataSettings, encoder: nn.Module, decoder: nn.Module, chosen: list[int]
-) -> None:
+def _check_learning(model: ModelSettings, data: DataSettings, meta: MetaModel) -> None:
     """The smallest batch of an epoch can be learnt from: BatchNorm needs two values of each channel.
 
     Raises:
@@ -205,11 +202,10 @@ def _check_learning(
     """
     if data.batch_size > 2:  # no batch of such an epoch has less than two images
         return
-    encoder.train(not model.encoder.frozen)
-    decoder.train()
+    meta.encoder.train(not model.encoder.frozen)
+    meta.decoder.train()
     try:
-        # An odd number of images leaves one over from pairs.
-        _forward(encoder, decoder, chosen, data.channels, data.size, images=1)
+        meta(*data.size)  # one image: an odd number leaves one over from pairs
     except ValueError as error:
         height, width = data.size
         raise ShapeError(
@@ -217,6 +213,9 @@ def _check_learning(
             f"1 of {height}x{width}: {_told(error).partition(', got')[0]}",
             hint="a larger data.size, or data.batch_size: 3 or more",
         ) from error
+    finally:
+        meta.encoder.eval()
+        meta.decoder.eval()
 
 
 def _told(error: Exception) -> str:

@@ -29,31 +29,48 @@ if TYPE_CHECKING:
 _SEGKIT = Path(__file__).parents[1]
 
 
-def find_samples(recipe: Recipe) -> dict[str, list[Sample]]:
-    """The samples of every split, not yet read; there is something to train on and something to score.
-
-    Raises:
-        DataError: naming what is missing.
-    """
-    return {split: [*samples] for split, samples in survey_samples(recipe).whole().items()}
-
-
-def survey_samples(recipe: Recipe) -> Survey:
-    """The samples of every split that can be used, and why others cannot.
-
-    Where the source has problems, those of dividing what is left are not told: they may be gone with them.
+def survey_source(recipe: Recipe) -> Survey:
+    """The samples as the source has them, before the recipe splits them.
 
     Raises:
         SegkitError: if the source refuses what the recipe wants of it.
     """
-    found = survey_splits(recipe)
-    return Survey(found.splits, found.problems or _lacking(found.splits, recipe))
-
-
-def survey_splits(recipe: Recipe) -> Survey:
-    """As `survey_samples`, for whoever can do with any split."""
     source: Source = build(recipe.data.source, recipe.data.goal, recipe.data.channels)
-    found = survey(source)
+    return survey(source)
+
+
+def find_samples(recipe: Recipe, found: Survey | None = None) -> dict[str, list[Sample]]:
+    """The samples of every split, not yet read; there is something to train on and something to score.
+
+    Args:
+        recipe: as loaded.
+        found: result of `survey_source`; by default the source is scanned here.
+
+    Raises:
+        DataError: naming what is missing.
+    """
+    return {split: [*samples] for split, samples in survey_samples(recipe, found).whole().items()}
+
+
+def survey_samples(recipe: Recipe, found: Survey | None = None) -> Survey:
+    """The samples of every split that can be used, and why others cannot.
+
+    Where the source has problems, those of dividing what is left are not told: they may be gone with them.
+
+    Args:
+        recipe: as loaded.
+        found: result of `survey_source`; by default the source is scanned here.
+
+    Raises:
+        SegkitError: if the source refuses what the recipe wants of it.
+    """
+    splits = survey_splits(recipe, found)
+    return Survey(splits.splits, splits.problems or _lacking(splits.splits, recipe))
+
+
+def survey_splits(recipe: Recipe, found: Survey | None = None) -> Survey:
+    """As `survey_samples`, for whoever can do with any split."""
+    found = found or survey_source(recipe)
     try:
         samples = split_samples(found.splits, recipe.data.split, recipe.seed)
     except DataError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 from segkit.core.paths import cache_folder, is_weights_file
 from segkit.core.plugins import source_digest
 from segkit.recipe import plain_recipe, used_plugins
-from segkit.recipe.build import build
 from segkit.runs.environment import packages
 from segkit.utils.hashing import FileDigests, file_digest
 
 if TYPE_CHECKING:
-    from segkit.core.types import Source
+    from segkit.core.types import Sample
     from segkit.recipe import Recipe
 
 # What is said about a run, and what changes its speed alone.
@@ -54,21 +53,19 @@ class Identity:
         return asdict(self)
 
 
-def identify(recipe: Recipe) -> Identity:
+def identify(recipe: Recipe, samples: Mapping[str, Sequence[Sample]]) -> Identity:
     """Find out what a run of a recipe would be.
 
     Args:
         recipe: as `load_recipe` gives it.
-
-    Raises:
-        SegkitError: if its data are at fault.
+        samples: by split, as the source has them: `survey_source(recipe).splits`.
     """
     plugins = used_plugins(recipe)
     scoring = [plugin.digest for plugin in plugins if any(kind == "metric" for kind, _ in plugin.parts)]
     return Identity(
         recipe=_digest(_deciding(recipe)),
         seed=recipe.seed,
-        data=_data_digest(recipe),
+        data=_data_digest(samples, cache_folder() if recipe.data.cache else None),
         code=_digest([_code_digest(DECIDING), sorted(plugin.digest for plugin in plugins), packages()]),
         metrics=_digest([_code_digest(["parts/metrics"]), sorted(scoring)]),
     )
@@ -88,12 +85,10 @@ def _deciding(recipe: Recipe) -> dict[str, Any]:
     return kept
 
 
-def _data_digest(recipe: Recipe) -> str:
-    """Over every sample's name and the bytes of its files, as the source has them, not yet split."""
-    source: Source = build(recipe.data.source, recipe.data.goal, recipe.data.channels)
-    samples = source.splits()
+def _data_digest(samples: Mapping[str, Sequence[Sample]], cache: Path | None) -> str:
+    """Over every sample's name and the bytes of its files."""
     files = [file for found in samples.values() for sample in found for file in sample.files]
-    digests = FileDigests(cache_folder() if recipe.data.cache else None).of(files)
+    digests = FileDigests(cache).of(files)
     told = {file: digest.hex() for file, digest in digests.items()}
     return _digest(
         [

@@ -143,9 +143,14 @@ def choose_device(settings: TrainingSettings) -> tuple[str, str]:
     return accelerator, precision
 
 
+def precision_of(fabric: Fabric) -> str:
+    """The precision that a fabric computes in, as recipes name it."""
+    return str(fabric.strategy.precision.precision)
+
+
 def place(model: nn.Module, fabric: Fabric, settings: TrainingSettings) -> None:
     """Bring a model to its device, to its precision, and into its memory order."""
-    dtype = _WHOLE.get(choose_device(settings)[1])
+    dtype = _WHOLE.get(precision_of(fabric))
     model.to(device=fabric.device, dtype=dtype, memory_format=memory_order(settings))  # type: ignore[call-overload]
 
 

@@ -9,7 +9,7 @@ SCORES = ("epoch", "train_loss", "val_loss", "iou", "dice", "learning_rate", "be
 
 @pytest.fixture(autouse=True)
 def unreported(monkeypatch):
-    monkeypatch.setattr("segkit.experiments.run.write_report", lambda directory: directory.report)
+    monkeypatch.setattr("segkit.experiments.recorder.write_report", lambda directory: directory.report)
 
 
 def scores(folder, *overrides):
@@ -21,7 +21,7 @@ def scores(folder, *overrides):
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("segkit.experiments.run.write_report", lambda directory: directory.report)
+        patch.setattr("segkit.experiments.recorder.write_report", lambda directory: directory.report)
         return scores(tmp_path_factory.mktemp("first") / "run")
 
 

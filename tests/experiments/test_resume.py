@@ -41,7 +41,7 @@ with RunDir(Path(sys.argv[1])).held():
 @pytest.fixture
 def unreported(monkeypatch):
     """For what is not about the report, which takes most of a small run's time."""
-    monkeypatch.setattr("segkit.experiments.run.write_report", lambda directory: directory.report)
+    monkeypatch.setattr("segkit.experiments.recorder.write_report", lambda directory: directory.report)
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from segkit.core.events import EpochEnded, RunEnded, RunStarted, StepEnded
 from segkit.experiments.assembly import assemble
 from segkit.experiments.run import run
 from segkit.recipe import load_recipe
+from segkit.recipe.build import build
 from segkit.runs.run_dir import RunDir
 from segkit.training.checkpoint import load_weights
 from segkit.training.devices import make_fabric
@@ -33,7 +34,7 @@ def small(tmp_path_factory):
 @pytest.fixture
 def unreported(monkeypatch):
     """For what is not about the report, which takes most of a small run's time."""
-    monkeypatch.setattr("segkit.experiments.run.write_report", lambda directory: directory.report)
+    monkeypatch.setattr("segkit.experiments.recorder.write_report", lambda directory: directory.report)
 
 
 def files_of(directory):
@@ -248,6 +249,15 @@ def test_nothing_is_written_for_a_run_that_cannot_begin(tmp_path, monkeypatch):
     with pytest.raises(SegkitError, match="this machine has no cuda"):
         list(run(recipe(tmp_path, "training.accelerator=cuda"), tmp_path / "runs"))
     assert not (tmp_path / "runs").exists()
+
+
+def test_the_source_is_scanned_once(tmp_path, unreported, monkeypatch):
+    scans = []
+    source = type(build(recipe(tmp_path).data.source, recipe(tmp_path).data.goal, 3))
+    splits = source.splits
+    monkeypatch.setattr(source, "splits", lambda self: scans.append(self) or splits(self))
+    finished(tmp_path, "training.epochs=1")
+    assert len(scans) == 1
 
 
 def test_progress_counts_images(tmp_path, unreported):

@@ -80,7 +80,7 @@ def opened(directory):
 def test_the_same_weights_have_the_same_scores_to_the_byte(two):
     directory, _ = two
     trained = opened(directory)
-    assert (trained.fabric.world_size, trained.assembly.recipe.training.devices) == (1, 2)
+    assert (trained.assembly.fabric.world_size, trained.assembly.recipe.training.devices) == (1, 2)
     scores = trained.scores()
     names, recorded = directory.read_scores()
     assert names == trained.assembly.splits["test"].names
@@ -95,7 +95,7 @@ def test_masks_of_all_processes_are_kept_in_order(two):
     assembly, predicted = trained.assembly, []
     for batch in assembly.eval_batches("test"):
         predicted += predicted_masks(
-            predict_logits(assembly.model, batch.image, trained.fabric), assembly.task
+            predict_logits(assembly.model, batch.image, trained.assembly.fabric), assembly.task
         )
     expected = list(thumbnails(assembly.splits["test"], predicted, assembly.task))
     assert read_thumbnails(directory.thumbnails) == expected

@@ -14,7 +14,7 @@ from tests.small_runs import finished, recipe
 
 @pytest.fixture(autouse=True)
 def unreported(monkeypatch):
-    monkeypatch.setattr("segkit.experiments.run.write_report", lambda directory: directory.report)
+    monkeypatch.setattr("segkit.experiments.recorder.write_report", lambda directory: directory.report)
     yield
     torch.use_deterministic_algorithms(False)
 

@@ -11,7 +11,7 @@ from segkit.experiments.finished_run import open_trained
 from segkit.inference.model_info import facts_from
 from segkit.inference.postprocess import mask_of
 from segkit.inference.torch_network import open_network, probabilities_of
-from segkit.models.dry_run import smallest_multiple
+from segkit.models.dry_run import dry_run
 from tests.small_runs import finished, recipe
 
 TASKS = {
@@ -105,7 +105,7 @@ def test_probabilities_of_classes():
 )
 def test_sizes_that_a_model_takes(tmp_path, overrides, multiple):
     small = recipe(tmp_path, *overrides)
-    assert smallest_multiple(small.model, small.data) == multiple
+    assert dry_run(small.model, small.data).size_multiple == multiple
 
 
 @pytest.mark.parametrize(

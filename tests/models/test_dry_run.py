@@ -14,11 +14,11 @@ TABLE = {"name": "transposed_conv", "residual": False}
 
 
 def test_dry_run_tells_the_published_table():
-    blueprint = dry_run(*settings({"name": "mobilenetv2_100", "frozen": True}, TABLE))
-    assert blueprint.chosen == [4]
-    assert blueprint.pyramid == Pyramid((1280,), (32,))
-    assert blueprint.channels == 32
-    rows = [(row.part, row.name, row.shape, row.parameters, row.trainable) for row in blueprint.stages]
+    spec = dry_run(*settings({"name": "mobilenetv2_100", "frozen": True}, TABLE))
+    assert spec.stage_indices == [4]
+    assert spec.pyramid == Pyramid((1280,), (32,))
+    assert spec.channels == 32
+    rows = [(row.part, row.name, row.shape, row.parameters, row.trainable) for row in spec.stages]
     assert rows == [
         ("encoder", "stage 4 of 4", (1280, 4, 4), 2_223_872, 0),
         ("decoder", "transposed_conv", (32, 128, 128), 3_319_744, 3_319_744),
@@ -46,11 +46,11 @@ def test_dry_run_counts_what_the_built_model_has():
 
 
 @pytest.mark.parametrize(
-    ("features", "decoder", "chosen"),
+    ("features", "decoder", "indices"),
     [("auto", "transposed_conv", [4]), ("auto", "fpn", [0, 1, 2, 3, 4]), ([-1, 2], "pspnet", [2, 4])],
 )
-def test_dry_run_takes_the_stages_that_are_asked_for(features, decoder, chosen):
-    assert dry_run(*settings({"name": "test_resnet", "features": features}, decoder)).chosen == chosen
+def test_dry_run_takes_the_stages_that_are_asked_for(features, decoder, indices):
+    assert dry_run(*settings({"name": "test_resnet", "features": features}, decoder)).stage_indices == indices
 
 
 def test_dry_run_names_a_size_that_works():
@@ -77,7 +77,10 @@ def test_dry_run_refuses_batches_that_cannot_be_learnt_from():
             "  try: a larger data.size, or data.batch_size: 3 or more"
         )
     dry_run(*settings("test_resnet", "unet", (32, 32), batch_size=3))
-    dry_run(*settings({"name": "test_convnext", "frozen": True}, "segformer", (32, 32), batch_size=1))
+    spec = dry_run(*settings({"name": "test_convnext", "frozen": True}, "segformer", (32, 32), batch_size=1))
+    assert not any(
+        module.training for part in (spec.meta.encoder, spec.meta.decoder) for module in part.modules()
+    )
 
 
 def test_dry_run_passes_on_what_parts_say():

@@ -8,6 +8,7 @@ from PIL import Image
 
 import segkit
 from segkit.recipe import load_recipe, plain_recipe
+from segkit.recipe.dataset import survey_source
 from segkit.runs import fingerprint as identity
 from segkit.runs.fingerprint import CHANGES_NOTHING, CHANGES_SPEED, DECIDING, SAVES_MORE_OFTEN, identify
 from tests.small_runs import RECIPE, recipe
@@ -37,8 +38,12 @@ def test_all_that_counts_for_nothing_is_in_a_recipe(tmp_path):
     assert set(SAVES_MORE_OFTEN) < set(plain["training"])
 
 
+def identified(recipe):
+    return identify(recipe, survey_source(recipe).splits)
+
+
 def test_the_same_recipe_is_the_same_experiment(tmp_path):
-    assert identify(recipe(tmp_path)) == identify(
+    assert identified(recipe(tmp_path)) == identified(
         recipe(tmp_path, "name=else", "data.workers=1", "data.cache=false")
     )
 
@@ -51,14 +56,14 @@ def test_the_same_recipe_is_the_same_experiment(tmp_path):
     ],
 )  # fmt: skip
 def test_what_differs_is_seen(tmp_path, override, field):
-    ours, theirs = identify(recipe(tmp_path)).as_json(), identify(recipe(tmp_path, override)).as_json()
+    ours, theirs = identified(recipe(tmp_path)).as_json(), identified(recipe(tmp_path, override)).as_json()
     assert [key for key in ours if ours[key] != theirs[key]] == [field]
 
 
 def test_other_code_is_seen(tmp_path, monkeypatch):
-    before = identify(recipe(tmp_path))
+    before = identified(recipe(tmp_path))
     monkeypatch.setattr(identity, "packages", lambda: {"torch": "0.1"})
-    after = identify(recipe(tmp_path))
+    after = identified(recipe(tmp_path))
     assert before.code != after.code
     assert (before.recipe, before.data, before.metrics) == (after.recipe, after.data, after.metrics)
 
@@ -80,7 +85,7 @@ def photographs(tmp_path):
     file.write_text(
         text.replace("  size: [64", "  split: {by: fraction, val: 0.5}\n  size: [64"), encoding="utf-8"
     )
-    return lambda *overrides: identify(load_recipe(file, overrides))
+    return lambda *overrides: identified(load_recipe(file, overrides))
 
 
 def test_another_seed_is_the_same_data_however_it_splits_them(photographs):

@@ -9,7 +9,15 @@ from torch import nn
 
 from segkit.core.errors import SegkitError
 from segkit.recipe.schema import TrainingSettings
-from segkit.training.devices import async_item, choose_device, device_name, make_fabric, memory_order, place
+from segkit.training.devices import (
+    async_item,
+    choose_device,
+    device_name,
+    make_fabric,
+    memory_order,
+    place,
+    precision_of,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -70,7 +78,7 @@ def test_model_is_placed_in_its_precision(precision, dtype):
     fabric = make_fabric(settings)
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
     place(model, fabric, settings)
-    assert fabric.device.type == "cpu"
+    assert (fabric.device.type, precision_of(fabric)) == ("cpu", precision)
     assert {tensor.dtype for tensor in model.state_dict().values()} == {dtype, torch.int64}
     assert model[0].weight.is_contiguous(memory_format=torch.channels_last)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}

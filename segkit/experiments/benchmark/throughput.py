@@ -18,7 +18,7 @@ from segkit.experiments.benchmark.costs.timing import wait
 from segkit.experiments.benchmark.step_breakdown import seconds_by_part
 from segkit.experiments.benchmark.timed_loop import Loop
 from segkit.experiments.summary import peak_memory
-from segkit.training.devices import choose_device, device_name, make_fabric, place
+from segkit.training.devices import device_name, place, precision_of
 
 if TYPE_CHECKING:
     from segkit.core.types import Progress
@@ -70,11 +70,11 @@ def bench(
     """
     reading = _Reading(progress)
     started = time.perf_counter()
-    fabric = make_fabric(recipe.training)
     assembly = assemble(recipe, reading)
+    fabric = assembly.fabric
     place(assembly.model, fabric, recipe.training)
     assembled = time.perf_counter()
-    loop = Loop(assembly, fabric)
+    loop = Loop(assembly)
     loop.step(1)
     wait(fabric.device)
     first_step = time.perf_counter() - assembled
@@ -110,7 +110,7 @@ def bench(
         "workers": loop.feed.batches.workers,
         "batches_together": loop.feed.batches.together,
         "threads": torch.get_num_threads(),
-        "precision": choose_device(recipe.training)[1],
+        "precision": precision_of(fabric),
         "machine": this_machine(),
         "warnings": warnings,
     }

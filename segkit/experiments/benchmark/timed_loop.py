@@ -18,7 +18,6 @@ from segkit.training.evaluate import Scores
 from segkit.training.loop import fit
 
 if TYPE_CHECKING:
-    from lightning_fabric import Fabric
     from torch import Tensor
 
     from segkit.data.batches import Batch, TrainBatches
@@ -34,14 +33,12 @@ class Feed:
     few images stand for it, of which the first warms up: an epoch that is interrupted would not tell.
 
     Args:
-        assembly: of the recipe.
-        fabric: for the device, on which the one batch lies.
+        assembly: of the recipe; the one batch lies on its fabric's device.
     """
 
-    def __init__(self, assembly: Assembly, fabric: Fabric) -> None:
+    def __init__(self, assembly: Assembly) -> None:
         self.alone = False
         self._assembly = assembly
-        self._fabric = fabric
         self._one: Batch | None = None
         self._first = []
         if assembly.recipe.data.workers == "auto":
@@ -101,7 +98,7 @@ class Feed:
         return self._assembly.train_batches()
 
     def _on_device(self, batch: Batch) -> Batch:
-        image, target = self._fabric.to_device((batch.image, batch.target))
+        image, target = self._assembly.fabric.to_device((batch.image, batch.target))
         return dataclasses.replace(batch, image=image, target=target)
 
 
@@ -123,21 +120,20 @@ class Loop:
 
     Args:
         assembly: of the recipe; its model is on the device.
-        fabric: device and precision.
     """
 
-    def __init__(self, assembly: Assembly, fabric: Fabric) -> None:
+    def __init__(self, assembly: Assembly) -> None:
         recipe = assembly.recipe
         self.recipe = recipe
-        self.fabric = fabric
+        self.fabric = assembly.fabric
         self.learner = learner_at_rest(recipe, assembly.model)
-        self.feed = Feed(assembly, fabric)
+        self.feed = Feed(assembly)
         self.loss = assembly.loss
         names = assembly.splits["train"].names
         self.images_per_step = len(names) / self.feed.steps
         endless = {"epochs": sys.maxsize, "early_stopping_epochs": None}
         self._events = fit(
-            self.learner, cast("TrainBatches", self.feed), self._loss, _no_scores, fabric,
+            self.learner, cast("TrainBatches", self.feed), self._loss, _no_scores, self.fabric,
             recipe.training.model_copy(update=endless),
             seed=recipe.seed, names=names, higher_is_better=True,
         )  # fmt: skip

@@ -32,5 +32,5 @@ class AtSize:
         prepared = assembly.splits[assembly.reported_on]
         image, task = prepared.images[index], assembly.task
         pixels = torch.from_numpy(image[None].copy()).permute(0, 3, 1, 2)  # B C H W
-        (predicted,) = predicted_masks(predict_logits(assembly.model, pixels, self.trained.fabric), task)
+        (predicted,) = predicted_masks(predict_logits(assembly.model, pixels, assembly.fabric), task)
         return image, flat(prepared.masks[index], task), flat(predicted, task)

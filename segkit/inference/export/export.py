@@ -18,8 +18,7 @@ from segkit.inference.export.recipe import public_recipe
 from segkit.inference.export.verify import Verified, check_shapes, reported_otherwise, verify
 from segkit.inference.export_metadata import Exported, Input, Output
 from segkit.inference.onnx import open_onnx
-from segkit.inference.torch_network import RunNetwork, facts_of, network_of
-from segkit.models.dry_run import dry_run
+from segkit.inference.torch_network import RunNetwork, facts_of
 from segkit.utils.atomic import replaced
 
 if TYPE_CHECKING:
@@ -121,12 +120,12 @@ def open_to_export(
         raise _without_images(run, error) from error
     assembly, summary = trained.assembly, run.read_summary()
     facts = replace(
-        facts_of(assembly.recipe, dry_run(assembly.recipe.model, assembly.recipe.data), assembly.model),
+        facts_of(assembly.recipe, assembly.spec, assembly.model),
         scored_on=summary["reported_on"],
         images=(summary.get("images") or {}).get(summary["reported_on"], 0),
         scores=summary["scores"]["metrics"],
     )
-    return trained, network_of(assembly.recipe, facts, assembly.model)
+    return trained, RunNetwork(facts, assembly.recipe, assembly.model.eval(), assembly.fabric)
 
 
 def _written(

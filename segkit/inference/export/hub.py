@@ -109,10 +109,10 @@ def open_hub(path: Path, plugins: Sequence[Path] = (), *, accelerator: str = "au
     changed = compare_plugins(RunDir(path), config["plugins"])
     overrides = ["plugins=[]", *HERE, f"training.accelerator={accelerator}", "training.precision=32-true"]
     recipe = load_recipe(path / RECIPE, overrides)
-    blueprint = dry_run(recipe.model, recipe.data)
-    model = build_model(recipe, blueprint, pretrained=False)
+    spec = dry_run(recipe.model, recipe.data)
+    model = build_model(recipe, spec, pretrained=False)
     load_weights(model, path / WEIGHTS)
-    facts = facts_of(recipe, blueprint, model)
+    facts = facts_of(recipe, spec, model)
     facts = replace(facts, scored_on=told.scored_on, images=told.images, scores=told.scores)
     return network_of(recipe, facts, model, changed)
 

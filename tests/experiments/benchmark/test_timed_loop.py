@@ -16,7 +16,7 @@ from segkit.experiments.benchmark import step_breakdown as parts
 from segkit.experiments.benchmark import timed_loop as looping
 from segkit.experiments.benchmark.step_breakdown import Stopwatch, seconds_by_part
 from segkit.experiments.benchmark.timed_loop import Loop
-from segkit.training.devices import make_fabric, place
+from segkit.training.devices import place
 from tests.small_runs import recipe
 
 CPU = torch.device("cpu")
@@ -29,10 +29,9 @@ def loop(tmp_path: Path) -> Loop:
 
 def made(folder: Path, *overrides: str) -> Loop:
     small = recipe(folder, *overrides)
-    fabric = make_fabric(small.training)
     assembly = assemble(small)
-    place(assembly.model, fabric, small.training)
-    return Loop(assembly, fabric)
+    place(assembly.model, assembly.fabric, small.training)
+    return Loop(assembly)
 
 
 @pytest.fixture

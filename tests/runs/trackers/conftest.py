@@ -17,7 +17,7 @@ def light_report(directory: RunDir) -> Path:
 @pytest.fixture(autouse=True)
 def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The report takes most of a small run's time, and is not what is tested here."""
-    for place in ("segkit.experiments.run", "segkit.experiments.resume", "segkit.analysis.report"):
+    for place in ("segkit.experiments.recorder", "segkit.experiments.resume", "segkit.analysis.report"):
         monkeypatch.setattr(f"{place}.write_report", light_report)
     for name in ("MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME", "WANDB_PROJECT", "WANDB_API_KEY"):
         monkeypatch.delenv(name, raising=False)

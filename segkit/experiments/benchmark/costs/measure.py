@@ -25,7 +25,7 @@ from segkit.experiments.finished_run import load_best, reopen
 from segkit.experiments.summary import peak_memory
 from segkit.models.build import build_model
 from segkit.models.dry_run import dry_run
-from segkit.training.devices import choose_device, device_name, make_fabric, place
+from segkit.training.devices import device_name, make_fabric, place, precision_of
 from segkit.training.loop import fit
 
 if TYPE_CHECKING:
@@ -79,11 +79,11 @@ def measure(run: RunDir, plugins: Sequence[Path] = (), *, effort: float = 1.0) -
     """
     recipe, changed = reopen(run, plugins=plugins)
     fabric = make_fabric(recipe.training)
-    blueprint = dry_run(recipe.model, recipe.data)
+    spec = dry_run(recipe.model, recipe.data)
     with torch.device("meta"):
-        weightless = build_model(recipe, blueprint, pretrained=False)
+        weightless = build_model(recipe, spec, pretrained=False)
     macs = multiply_adds(weightless, (1, recipe.data.channels, *recipe.data.size))
-    model = build_model(recipe, blueprint, pretrained=False)
+    model = build_model(recipe, spec, pretrained=False)
     load_best(model, run, changed)
     place(model, fabric, recipe.training)
     batch_size = recipe.data.batch_size
@@ -105,7 +105,7 @@ def measure(run: RunDir, plugins: Sequence[Path] = (), *, effort: float = 1.0) -
             "device": device_name(fabric.device),
             "threads": torch.get_num_threads(),
         },
-        "precision": choose_device(recipe.training)[1],
+        "precision": precision_of(fabric),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "warnings": [*changed, *load.warnings(threads)],
     }
