@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
-    pass
+    from segkit.runs.schema import Summary
+
+Count = Annotated[int, Field(strict=True, ge=0, le=2**63)]
 
 
-@dataclass(frozen=True)
-class Stage:
+class Stage(BaseModel):
     """One row of the model table: what goes through, and what it costs.
 
     Args:
@@ -25,11 +28,13 @@ class Stage:
         trainable: how many of them learn.
     """
 
+    model_config = ConfigDict(frozen=True)
+
     part: str
     name: str
-    shape: tuple[int, ...]
-    parameters: int
-    trainable: int
+    shape: tuple[Count, ...]
+    parameters: Count
+    trainable: Count
 
 
 @dataclass(frozen=True)
@@ -113,7 +118,7 @@ class RunEnded:
     """
 
     directory: Path
-    summary: dict[str, object]
+    summary: Summary
     report: Path
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
 import torch
+from pydantic_core import to_jsonable_python
 from torch import nn
 
 from segkit.core.errors import Problem, SegkitError
@@ -45,7 +46,7 @@ class CheckReport:
 
     def as_json(self) -> dict[str, Any]:
         """As plain data."""
-        return asdict(self)
+        return dict(to_jsonable_python(self))
 
 
 def check(

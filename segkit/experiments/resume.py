@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from segkit.analysis.report import write_report
 from segkit.core.errors import SegkitError
@@ -21,6 +21,7 @@ from segkit.models.segmenter import digest
 from segkit.recipe import Recipe
 from segkit.runs.environment import data_digests
 from segkit.runs.run_dir import RunDir
+from segkit.runs.schema import Environment
 from segkit.utils.signals import Stop
 
 if TYPE_CHECKING:
@@ -97,24 +98,23 @@ def _resume(recipe: Recipe, run: Path, fabric: Fabric, progress: Progress, stop:
         started = started_on(assembly, fabric, directory)
         started.warnings.extend(_differences(then, now))
         if fabric.is_global_zero:
-            again = {
-                key: now[key] for key in ("command", "device", "git", "packages", "platform", "processor")
-            }
+            kept = {"command", "device", "git", "packages", "platform", "processor"}
+            again = now.model_dump(mode="json", include=kept)
             with directory.written():
-                directory.write_environment({**then, "resumed": [*then.get("resumed", []), again]})
+                directory.write_environment(then.model_copy(update={"resumed": [*then.resumed, again]}))
         journal = Journal(directory, fabric, recipe.training.checkpoint_seconds, began=clock)
         yield from carry_out(assembly, directory, journal, started, fabric, progress, stop)
 
 
-def _refuse_changes(assembly: Assembly, directory: RunDir, then: dict[str, Any]) -> None:
+def _refuse_changes(assembly: Assembly, directory: RunDir, then: Environment) -> None:
     """A run that goes on with other images or weights would be neither the one nor the other.
 
     Raises:
         SegkitError: naming what has changed.
     """
     now = data_digests(assembly.splits)
-    changed = [f"{split} images" for split in now if now[split] != then["data_digests"].get(split)]
-    if digest(assembly.model.encoder) != then["encoder_digest"]:
+    changed = [f"{split} images" for split in now if now[split] != then.data_digests.get(split)]
+    if digest(assembly.model.encoder) != then.encoder_digest:
         changed.append("encoder's pretrained weights")
     if changed:
         raise SegkitError(
@@ -124,19 +124,19 @@ def _refuse_changes(assembly: Assembly, directory: RunDir, then: dict[str, Any])
         )
 
 
-def _differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
+def _differences(then: Environment, now: Environment) -> list[str]:
     """What may change the rounding of what follows, and so its scores, in whole sentences."""
     found = []
     if changed := [
-        f"{name} {then['packages'].get(name)} is now {version}"
-        for name, version in now["packages"].items()
-        if then["packages"].get(name) != version
+        f"{name} {then.packages.get(name)} is now {version}"
+        for name, version in now.packages.items()
+        if then.packages.get(name) != version
     ]:
         found.append(", ".join(changed))
-    elif then["identity"]["code"] != now["identity"]["code"]:
+    elif then.identity and now.identity and then.identity.code != now.identity.code:
         found.append("segkit's own code has changed")
-    if then["device"] != now["device"]:
-        found.append(f"{then['device']} is now {now['device']}")
+    if then.device != now.device:
+        found.append(f"{then.device} is now {now.device}")
     if not found:
         return []
     return [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -11,6 +11,7 @@ from segkit.models.segmenter import digest
 from segkit.recipe import used_plugins
 from segkit.runs.environment import data_digests, environment
 from segkit.runs.fingerprint import identify
+from segkit.runs.schema import Environment
 from segkit.training.devices import choose_device, device_name
 
 if TYPE_CHECKING:
@@ -20,16 +21,16 @@ if TYPE_CHECKING:
     from segkit.runs.run_dir import RunDir
 
 
-def surroundings(assembly: Assembly, fabric: Fabric) -> dict[str, Any]:
+def surroundings(assembly: Assembly, fabric: Fabric) -> Environment:
     """Where and on what it takes place, as `environment.json` keeps it: versions, hardware, digests."""
-    return {
+    return Environment(
         **environment(),
-        "identity": identify(assembly.recipe).as_json(),
-        "device": _devices(fabric),
-        "encoder_digest": digest(assembly.model.encoder),
-        "data_digests": data_digests(assembly.splits),
-        "plugins": [plugin.as_json() for plugin in used_plugins(assembly.recipe)],
-    }
+        identity=identify(assembly.recipe),
+        device=_devices(fabric),
+        encoder_digest=digest(assembly.model.encoder),
+        data_digests=data_digests(assembly.splits),
+        plugins=used_plugins(assembly.recipe),
+    )
 
 
 def started_on(assembly: Assembly, fabric: Fabric, directory: RunDir) -> RunStarted:

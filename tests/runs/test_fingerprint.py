@@ -51,7 +51,7 @@ def test_the_same_recipe_is_the_same_experiment(tmp_path):
     ],
 )  # fmt: skip
 def test_what_differs_is_seen(tmp_path, override, field):
-    ours, theirs = identify(recipe(tmp_path)).as_json(), identify(recipe(tmp_path, override)).as_json()
+    ours, theirs = identify(recipe(tmp_path)).model_dump(), identify(recipe(tmp_path, override)).model_dump()
     assert [key for key in ours if ours[key] != theirs[key]] == [field]
 
 
