@@ -7,34 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from segkit.runs.schema import Summary
-
-Count = Annotated[int, Field(strict=True, ge=0, le=2**63)]
-
-
-class Stage(BaseModel):
-    """One row of the model table: what goes through, and what it costs.
-
-    Args:
-        part: "encoder", "decoder" or "head".
-        name: the module's name, such as "stage 4" or "transposed_conv".
-        shape: of its output for one image: (C, h, w).
-        parameters: how many; counted once, in the row of the part they belong to.
-        trainable: how many of them learn.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    part: str
-    name: str
-    shape: tuple[Count, ...]
-    parameters: Count
-    trainable: Count
+    from segkit.core.model_table import Stage
 
 
 @dataclass(frozen=True)
@@ -113,12 +89,12 @@ class RunEnded:
 
     Args:
         directory: the run directory.
-        summary: what `summary.json` holds.
+        summary: what `summary.json` holds, a `runs.schema.Summary`.
         report: the page to open.
     """
 
     directory: Path
-    summary: Summary
+    summary: Any
     report: Path
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
     from torch import Tensor, nn
 
-    from segkit.core.events import Stage
+    from segkit.core.model_table import Stage
     from segkit.core.types import Sample
     from segkit.recipe.schema import TransformPart
 

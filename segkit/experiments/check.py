@@ -12,7 +12,7 @@ from pydantic_core import to_jsonable_python
 from torch import nn
 
 from segkit.core.errors import Problem, SegkitError
-from segkit.core.events import Stage
+from segkit.core.model_table import Stage
 from segkit.core.registry import ENCODERS
 from segkit.core.types import ParameterGroups, Progress
 from segkit.experiments.assembly import refuse_empty_shares, warnings_for

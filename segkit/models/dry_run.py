@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from segkit.core.errors import PartError, Problem, SegkitError, ShapeError, first_line, line_at_fault
-from segkit.core.events import Stage
+from segkit.core.model_table import Stage
 from segkit.core.types import Pyramid
 from segkit.models.segmenter import head_for, select_stages
 from segkit.recipe import entry_for

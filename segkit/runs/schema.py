@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidatorFunctionWrapHandler, WrapValidator
 
-from segkit.core.events import Count, Stage
+from segkit.core.model_table import Count, Stage
 from segkit.core.plugins import Plugin
 from segkit.utils.safe_read import LARGEST
 

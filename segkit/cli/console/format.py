@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
 from segkit.cli.console.stream import Screen
-from segkit.core.events import Stage
+
+if TYPE_CHECKING:
+    from segkit.core.model_table import Stage
 
 
 def figure(value: float) -> str:

@@ -157,7 +157,7 @@ def _print_start(screen: Screen, event: RunStarted) -> None:
 
 
 def _print_end(screen: Screen, event: RunEnded) -> None:
-    summary = event.summary
+    summary: Summary = event.summary
     changed = summary.frozen_encoder is not None and not summary.frozen_encoder.unchanged
     screen.line()
     screen.rule(f"{summary.recipe}: {summary.status}", "red" if changed else "green")

@@ -14,7 +14,8 @@ from segkit.cli.console.epoch_table import EpochTable
 from segkit.cli.console.format import as_in_recipe, duration, figure
 from segkit.cli.console.stream import write
 from segkit.core.errors import Interrupted, Problem, SegkitError
-from segkit.core.events import EpochEnded, RunEnded, RunStarted, Stage, StepEnded
+from segkit.core.events import EpochEnded, RunEnded, RunStarted, StepEnded
+from segkit.core.model_table import Stage
 from segkit.core.registry import Entry, Registry
 from segkit.runs.schema import EpochScores, Frozen, Published, SplitScores, Summary
 
