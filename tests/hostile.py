@@ -13,7 +13,8 @@ from typing import Any
 import yaml
 from PIL import Image
 
-from segkit.runs.run_dir import RunDir
+from segkit.runs.run_dir import RunDir, write_json
+from segkit.runs.schema import MeasuredCosts
 
 ESCAPES = "\x1b]0;owned\x07\x1b[2J\u202egpj.exe"
 SCRIPT = '"\'></title></script><script>hacked=1</script><img src=x onerror="hacked=1"><svg onload=hacked=1>'
@@ -56,7 +57,7 @@ def spoil(run: RunDir, marker: Path) -> None:
         (run.path / name).parent.mkdir(exist_ok=True)
         (run.path / name).write_text(code(marker))
     _spoil_recipe(run, marker)
-    summary = run.read_summary()
+    summary = json.loads(run.summary.read_text())
     for entry in (summary["best"], summary["last"], summary["scores"]):
         entry["metrics"][WORD] = 0.5
     summary |= {"recipe": TEXT, "description": TEXT, "device": TEXT, "precision": TEXT, "status": TEXT}
@@ -64,10 +65,11 @@ def spoil(run: RunDir, marker: Path) -> None:
     summary["reference"] = {"source": TEXT, "metrics": {"iou": 0.5}, "epochs": [{"epoch": 1, "iou": 0.4}]}
     for stage in summary["stages"]:
         stage["name"] = TEXT
-    run.write_summary(summary)
-    environment = run.read_environment()
+    write_json(run.summary, summary)
+    environment = json.loads(run.environment.read_text())
     packages = {**environment["packages"], TEXT: TEXT}
-    run.write_environment({**environment, TEXT: [TEXT, {TEXT: TEXT}], "git": TEXT, "packages": packages})
+    changes = {TEXT: [TEXT, {TEXT: TEXT}], "git": TEXT, "packages": packages}
+    write_json(run.environment, {**environment, **changes})
     names, scores = run.read_scores()
     run.write_scores([f"{TEXT}{i}" for i in range(len(names))], {**scores, WORD: scores["iou"]})
     lines = run.metrics.read_text().splitlines()
@@ -75,7 +77,8 @@ def spoil(run: RunDir, marker: Path) -> None:
     listed = json.loads((run.samples / "samples.json").read_text())
     listed = [{**sample, "image": TEXT, "metric": WORD} for sample in listed]
     (run.samples / "samples.json").write_text(json.dumps(listed))
-    run.write_costs({"machine": {"processor": TEXT, "device": TEXT}, "precision": TEXT, "warnings": [TEXT]})
+    machine = {"processor": TEXT, "device": TEXT}
+    run.write_costs(MeasuredCosts(machine=machine, precision=TEXT, warnings=[TEXT]))
 
 
 def _spoil_recipe(run: RunDir, marker: Path) -> None:

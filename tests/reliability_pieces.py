@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,7 +33,7 @@ def light_reports(same: ModuleType) -> Iterator[None]:
 
     def write(directory: RunDir) -> Path:
         with replaced(directory.report) as temporary:
-            temporary.write_text(json.dumps(directory.read_summary()["scores"]), encoding="utf-8")
+            temporary.write_text(directory.read_summary().scores.model_dump_json(), encoding="utf-8")
         return directory.report
 
     with pytest.MonkeyPatch.context() as patch:

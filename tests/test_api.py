@@ -29,13 +29,13 @@ def test_a_recipe_is_run_and_its_model_loaded(tmp_path):
         RunEnded,
     ]
     predictor = segkit.load(run)
-    assert predictor.facts.scores == run.read_summary()["scores"]["metrics"]
+    assert predictor.facts.scores == run.read_summary().scores.metrics
     assert predictor.predict(np.zeros((90, 120, 3), np.uint8)).mask.shape == (90, 120)
 
 
 def test_a_loaded_recipe_is_run_as_it_is(tmp_path):
     loaded = recipe(tmp_path, "training.epochs=1")
-    assert segkit.run(loaded, runs=tmp_path / "runs").read_summary()["epochs"] == 1
+    assert segkit.run(loaded, runs=tmp_path / "runs").read_summary().epochs == 1
     with pytest.raises(segkit.SegkitError) as caught:
         segkit.run(loaded, overrides=["training.epochs=2"])
     assert str(caught.value) == (

@@ -7,29 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    pass
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One row of the model table: what goes through, and what it costs.
-
-    Args:
-        part: "encoder", "decoder" or "head".
-        name: the module's name, such as "stage 4" or "transposed_conv".
-        shape: of its output for one image: (C, h, w).
-        parameters: how many; counted once, in the row of the part they belong to.
-        trainable: how many of them learn.
-    """
-
-    part: str
-    name: str
-    shape: tuple[int, ...]
-    parameters: int
-    trainable: int
+    from segkit.core.model_table import Stage
 
 
 @dataclass(frozen=True)
@@ -108,12 +89,12 @@ class RunEnded:
 
     Args:
         directory: the run directory.
-        summary: what `summary.json` holds.
+        summary: what `summary.json` holds, a `runs.schema.Summary`.
         report: the page to open.
     """
 
     directory: Path
-    summary: dict[str, object]
+    summary: Any
     report: Path
 
 

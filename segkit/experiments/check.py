@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
 import torch
+from pydantic_core import to_jsonable_python
 from torch import nn
 
 from segkit.core.errors import Problem, SegkitError
-from segkit.core.events import Stage
+from segkit.core.model_table import Stage
 from segkit.core.registry import ENCODERS
 from segkit.core.types import ParameterGroups, Progress
 from segkit.experiments.assembly import refuse_empty_shares, warnings_for
@@ -45,7 +46,7 @@ class CheckReport:
 
     def as_json(self) -> dict[str, Any]:
         """As plain data."""
-        return asdict(self)
+        return dict(to_jsonable_python(self))
 
 
 def check(

@@ -99,7 +99,7 @@ def rebuild(
     assembly = assemble(recipe, progress, to_train=False, scored=scored)
     warnings += reading_warnings(assembly.splits)
     reported = assembly.reported_on
-    recorded = (run.read_environment().get("data_digests") or {}).get(reported)
+    recorded = run.read_environment().data_digests.get(reported)
     if data_digests({reported: assembly.splits[reported]})[reported] != recorded:
         images = "images" if reported == "all" else f"{reported} images"
         warnings.append(f"The {images} are not those that the run reports its scores on.")
@@ -155,7 +155,7 @@ def reopen(
     """
     for plugin in plugins:
         load_plugin(plugin, "--plugins")
-    changed = compare_plugins(run, run.read_environment().get("plugins", []))
+    changed = compare_plugins(run, run.read_environment().plugins)
     return load_recipe(run.recipe, ["plugins=[]", *overrides]), changed
 
 
@@ -178,7 +178,7 @@ def load_best(model: nn.Module, run: RunDir, changed: Sequence[str]) -> None:
         raise SegkitError(first.problem, where=first.file, hint=hint) from error
 
 
-def compare_plugins(run: RunDir, recorded: Sequence[dict[str, Any]]) -> list[str]:
+def compare_plugins(run: RunDir, recorded: Sequence[Plugin]) -> list[str]:
     """What has changed in the plugins that a run used, in whole sentences.
 
     Raises:
@@ -190,30 +190,29 @@ def compare_plugins(run: RunDir, recorded: Sequence[dict[str, Any]]) -> list[str
         now = _now(then)
         if now is None:
             missing.append(_missing(run, then))
-        elif now.digest != then["digest"]:
-            versions = f": it was {then['package']} and is {now.origin}" if then["package"] else ""
-            warnings.append(f"The plugin {then['name']} has changed since the run{versions}.")
+        elif now.digest != then.digest:
+            versions = f": it was {then.package} and is {now.origin}" if then.package else ""
+            warnings.append(f"The plugin {then.name} has changed since the run{versions}.")
     if missing:
         raise SegkitError.of(missing)
     return warnings
 
 
-def _now(then: dict[str, Any]) -> Plugin | None:
+def _now(then: Plugin) -> Plugin | None:
     """The loaded plugin that has the parts of a recorded one."""
-    parts = [tuple(part.split(" ", 1)) for part in then["parts"]]
-    for kind, name in parts:
-        find(kind, name)  # asks the installed ones
-    return next((plugin for plugin in loaded_plugins() if set(parts) <= set(plugin.parts)), None)
+    for part in then.parts:
+        find(*part.split(" ", 1))  # asks the installed ones
+    return next((plugin for plugin in loaded_plugins() if set(then.parts) <= set(plugin.parts)), None)
 
 
-def _missing(run: RunDir, then: dict[str, Any]) -> Problem:
-    used = f"the run used {', '.join(then['parts'])} of the plugin {then['name']}"
-    if any(plugin.name == then["name"] for plugin in loaded_plugins()):
-        hint = f"the plugin as it was then, with the digest {then['digest'][:12]}"
+def _missing(run: RunDir, then: Plugin) -> Problem:
+    used = f"the run used {', '.join(then.parts)} of the plugin {then.name}"
+    if any(plugin.name == then.name for plugin in loaded_plugins()):
+        hint = f"the plugin as it was then, with the digest {then.digest[:12]}"
         return Problem(f"{used}, which is loaded and has it no more", str(run.path), hint=hint)
-    hint = f"--plugins {shlex.quote(then['path'])}, if you trust what is there"
-    if then["package"]:
-        hint = f"python -m pip install {shlex.quote(then['package'].replace(' ', '=='))}, if you trust it"
-    elif not Path(then["path"]).exists():
-        hint = f"{then['path']} is gone: --plugins with the place where it is now"
+    hint = f"--plugins {shlex.quote(str(then.path))}, if you trust what is there"
+    if then.package:
+        hint = f"python -m pip install {shlex.quote(then.package.replace(' ', '=='))}, if you trust it"
+    elif not then.path.exists():
+        hint = f"{then.path} is gone: --plugins with the place where it is now"
     return Problem(f"{used}, which is not loaded", str(run.path), hint=hint)

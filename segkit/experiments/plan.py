@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from segkit.analysis.comparison.compatibility import Scored, comparable
 from segkit.analysis.comparison.entries import read_finished
@@ -14,9 +14,9 @@ from segkit.recipe import plain_recipe
 from segkit.recipe.dataset import find_samples, survey_source
 from segkit.recipe.sweep import variants
 from segkit.runs.environment import packages
-from segkit.runs.fingerprint import Identity, identify
+from segkit.runs.fingerprint import identify
 from segkit.runs.run_dir import RunDir
-from segkit.runs.schema import Environment
+from segkit.runs.schema import Environment, Identity
 from segkit.utils.safe_read import read_json
 
 if TYPE_CHECKING:
@@ -176,35 +176,35 @@ class _Known:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._runs: list[tuple[dict[str, Any], RunDir]] = []
-        self._begun: list[tuple[dict[str, Any], RunDir]] = []
+        self._runs: list[tuple[Identity, RunDir]] = []
+        self._begun: list[tuple[Identity, RunDir]] = []
         for file in sorted(folder.glob("*/*/environment.json")):
             run = RunDir(file.parent)
-            if identity := _read(file).get("identity"):
+            if identity := _read(file).identity:
                 (self._runs if run.summary.is_file() else self._begun).append((identity, run))
 
     def run_of(self, identity: Identity) -> RunDir | None:
         """The run of the same experiment and seed."""
-        return next((run for known, run in self._runs if known == identity.as_json()), None)
+        return next((run for known, run in self._runs if known == identity), None)
 
     def begun(self, identity: Identity, recipe: str) -> RunDir | None:
         """A run of that name that was interrupted, that no other process works on, and that can go on."""
-        same = [run for known, run in self._begun if known == identity.as_json()]
+        same = [run for known, run in self._begun if known == identity]
         named = [run for run in same if run.path.parent.name == recipe and run.recipe.is_file()]
         return next((run for run in reversed(named) if run.is_free()), None)
 
     def look_alike(self, identity: Identity) -> str:
         """A sentence about a run of the same recipe and seed that is another experiment; or nothing."""
         for known, run in self._runs:
-            if (known["recipe"], known["seed"]) == (identity.recipe, identity.seed):
-                reason = self._other_code(run) if known["data"] == identity.data else "on other images"
+            if (known.recipe, known.seed) == (identity.recipe, identity.seed):
+                reason = self._other_code(run) if known.data == identity.data else "on other images"
                 return (
                     f"{run.path} has the same recipe and was made {reason}; name it to compare it as it is."
                 )
         return ""
 
     def _other_code(self, run: RunDir) -> str:
-        then = _read(run.environment).get("packages") or {}
+        then = _read(run.environment).packages
         changed = [
             f"{name} {then.get(name)}, now {version}"
             for name, version in packages().items()
@@ -213,8 +213,8 @@ class _Known:
         return f"by other code ({', '.join(changed) or 'segkit or a plugin has changed since'})"
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _read(file: Path) -> Environment:
     try:
-        return read_json(file, Environment)  # type: ignore[no-any-return]
+        return read_json(file, Environment)
     except SegkitError:
-        return {}  # a run that was cut off, or none
+        return Environment()  # a run that was cut off, or none

@@ -27,10 +27,11 @@ if TYPE_CHECKING:
     from segkit.core.types import Pixels
     from segkit.experiments.assembly import Assembly
     from segkit.recipe import Recipe
+    from segkit.runs.schema import Environment, Summary
     from segkit.training.evaluate import Scores
     from segkit.training.loop import Learner
 
-_OF_A_START = ("command", "device", "git", "packages", "platform", "processor")
+_OF_A_START = {"command", "device", "git", "packages", "platform", "processor"}
 
 
 def make_recorder(recipe: Recipe, fabric: Fabric) -> NullRecorder:
@@ -72,7 +73,7 @@ class NullRecorder:
         self.directory = RunDir(run)
         yield
 
-    def resumed(self, then: dict[str, Any], now: dict[str, Any]) -> None:
+    def resumed(self, then: Environment, now: Environment) -> None:
         """Note that the run goes on.
 
         Args:
@@ -123,7 +124,7 @@ class NullRecorder:
             predicted: their masks, as `predicted_masks` gives them.
         """
 
-    def report(self, summary: dict[str, Any]) -> None:
+    def report(self, summary: Summary) -> None:
         """Complete the run: write its summary and its report."""
 
     def _load_state(self) -> tuple[dict[str, Any] | None, list[str]]:
@@ -170,11 +171,11 @@ class RunRecorder(NullRecorder):
                 stack.enter_context(self.directory.held())
             yield
 
-    def resumed(self, then: dict[str, Any], now: dict[str, Any]) -> None:
+    def resumed(self, then: Environment, now: Environment) -> None:
         """Add this start to the environment record."""
-        starts = [*then.get("resumed", []), {key: now[key] for key in _OF_A_START}]
+        start = now.model_dump(mode="json", include=_OF_A_START)
         with self.directory.written():
-            self.directory.write_environment({**then, "resumed": starts})
+            self.directory.write_environment(then.model_copy(update={"resumed": [*then.resumed, start]}))
 
     def restore(self, learner: Learner) -> list[str]:
         """See `NullRecorder.restore`; files that do not fit the state are written again."""
@@ -221,7 +222,7 @@ class RunRecorder(NullRecorder):
             self.directory.write_samples(samples, mask_palette(task))
             write_thumbnails(self.directory.thumbnails, thumbnails(prepared, predicted, task))
 
-    def report(self, summary: dict[str, Any]) -> None:
+    def report(self, summary: Summary) -> None:
         """Write summary and report; the last state is kept, and no other."""
         with self.directory.written():
             # Before there is a summary: a run that has one lacks its report alone.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from segkit.analysis.report import write_report
 from segkit.core.errors import SegkitError
@@ -17,6 +17,7 @@ from segkit.experiments.run import run_distributed, train_and_report
 from segkit.experiments.run_start import environment_record, run_started
 from segkit.recipe import Recipe
 from segkit.runs.run_dir import RunDir
+from segkit.runs.schema import Environment
 from segkit.utils.signals import Stop
 
 if TYPE_CHECKING:
@@ -87,15 +88,15 @@ def _resume(recipe: Recipe, run: Path, fabric: Fabric, progress: Progress, stop:
         yield from train_and_report(assembly, recorder, started, progress, stop)
 
 
-def _refuse_changes(then: dict[str, Any], now: dict[str, Any], directory: RunDir) -> None:
+def _refuse_changes(then: Environment, now: Environment, directory: RunDir) -> None:
     """A run that goes on with other images or weights would be neither the one nor the other.
 
     Raises:
         SegkitError: naming what has changed.
     """
-    before, after = then["data_digests"], now["data_digests"]
+    before, after = then.data_digests, now.data_digests
     changed = [f"{split} images" for split in after if after[split] != before.get(split)]
-    if now["encoder_digest"] != then["encoder_digest"]:
+    if now.encoder_digest != then.encoder_digest:
         changed.append("encoder's pretrained weights")
     if changed:
         raise SegkitError(
@@ -105,19 +106,19 @@ def _refuse_changes(then: dict[str, Any], now: dict[str, Any], directory: RunDir
         )
 
 
-def _differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
+def _differences(then: Environment, now: Environment) -> list[str]:
     """What may change the rounding of what follows, and so its scores, in whole sentences."""
     found = []
     if changed := [
-        f"{name} {then['packages'].get(name)} is now {version}"
-        for name, version in now["packages"].items()
-        if then["packages"].get(name) != version
+        f"{name} {then.packages.get(name)} is now {version}"
+        for name, version in now.packages.items()
+        if then.packages.get(name) != version
     ]:
         found.append(", ".join(changed))
-    elif then["identity"]["code"] != now["identity"]["code"]:
+    elif then.identity and now.identity and then.identity.code != now.identity.code:
         found.append("segkit's own code has changed")
-    if then["device"] != now["device"]:
-        found.append(f"{then['device']} is now {now['device']}")
+    if then.device != now.device:
+        found.append(f"{then.device} is now {now.device}")
     if not found:
         return []
     return [

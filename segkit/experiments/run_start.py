@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -11,6 +11,7 @@ from segkit.models.segmenter import digest
 from segkit.recipe import used_plugins
 from segkit.runs.environment import data_digests, environment
 from segkit.runs.fingerprint import identify
+from segkit.runs.schema import Environment
 from segkit.training.devices import device_name, precision_of
 
 if TYPE_CHECKING:
@@ -20,16 +21,16 @@ if TYPE_CHECKING:
     from segkit.runs.run_dir import RunDir
 
 
-def environment_record(assembly: Assembly) -> dict[str, Any]:
+def environment_record(assembly: Assembly) -> Environment:
     """Where and on what it takes place, as `environment.json` keeps it: versions, hardware, digests."""
-    return {
+    return Environment(
         **environment(),
-        "identity": identify(assembly.recipe, assembly.samples).as_json(),
-        "device": _devices(assembly.fabric),
-        "encoder_digest": digest(assembly.model.encoder),
-        "data_digests": data_digests(assembly.splits),
-        "plugins": [plugin.as_json() for plugin in used_plugins(assembly.recipe)],
-    }
+        identity=identify(assembly.recipe, assembly.samples),
+        device=_devices(assembly.fabric),
+        encoder_digest=digest(assembly.model.encoder),
+        data_digests=data_digests(assembly.splits),
+        plugins=used_plugins(assembly.recipe),
+    )
 
 
 def run_started(assembly: Assembly, directory: RunDir) -> RunStarted:

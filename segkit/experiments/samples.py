@@ -10,6 +10,7 @@ import torch
 
 from segkit.data.palette import flat, mask_palette
 from segkit.runs.run_dir import ScoredSample
+from segkit.runs.schema import Files, Rank, Sample
 from segkit.runs.thumbnails import Thumbnail, make_thumbnail
 from segkit.training.evaluate import predict_mask
 
@@ -49,20 +50,22 @@ def pick_samples(
         higher_is_better: of the first metric.
     """
     metric, values = next(iter(scores.per_image.items()))
-    samples = []
-    for index, rank in _picked(values, higher_is_better).items():
-        samples.append(
-            ScoredSample(
+    picked = enumerate(_picked(values, higher_is_better).items(), start=1)
+    return [
+        ScoredSample(
+            Sample(
                 rank=rank,
                 image=prepared.names[index],
                 metric=metric,
                 score=values[index],
-                pixels=prepared.images[index],
-                truth=flat(prepared.masks[index], task),
-                prediction=flat(predicted[index], task),
-            )
+                files=Files.numbered(number),
+            ),
+            pixels=prepared.images[index],
+            truth=flat(prepared.masks[index], task),
+            prediction=flat(predicted[index], task),
         )
-    return samples
+        for number, (index, rank) in picked
+    ]
 
 
 def thumbnails(prepared: Prepared, predicted: Sequence[Pixels], task: Task) -> Iterator[Thumbnail]:
@@ -78,13 +81,17 @@ def thumbnails(prepared: Prepared, predicted: Sequence[Pixels], task: Task) -> I
         yield make_thumbnail(image, flat(truth, task), flat(prediction, task), colours)
 
 
-def _picked(values: Sequence[float], higher_is_better: bool) -> dict[int, str]:
+def _picked(values: Sequence[float], higher_is_better: bool) -> dict[int, Rank]:
     """Why each picked image was picked, by its number; one that fits twice is named once."""
     defined = [i for i, value in enumerate(values) if not math.isnan(value)]
     ranking = sorted(defined, key=lambda i: values[i], reverse=higher_is_better)
     middle = max(0, (len(ranking) - EACH) // 2)
-    places = {"best": ranking[:EACH], "median": ranking[middle : middle + EACH], "worst": ranking[-EACH:]}
-    picked: dict[int, str] = {}
+    places: dict[Rank, list[int]] = {
+        "best": ranking[:EACH],
+        "median": ranking[middle : middle + EACH],
+        "worst": ranking[-EACH:],
+    }
+    picked: dict[int, Rank] = {}
     for rank, indices in places.items():
         for index in indices:
             picked.setdefault(index, rank)

@@ -1,18 +1,18 @@
-"""What came out of a run, in one mapping: `summary.json`."""
+"""What came out of a run: `summary.json`."""
 
 from __future__ import annotations
 
 import math
 import resource
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from segkit.runs.reference import kept_reference
+from segkit.runs.schema import EpochScores, Frozen, SplitScores, Summary
 
 if TYPE_CHECKING:
     from segkit.core.events import EpochEnded, RunStarted
@@ -28,7 +28,7 @@ def summarise(
     *,
     seconds: float,
     digests: tuple[str, str],
-) -> dict[str, Any]:
+) -> Summary:
     """Everything a reader of one run, or a comparison of many, asks first.
 
     Args:
@@ -42,33 +42,33 @@ def summarise(
     recipe = assembly.recipe
     best = next((epoch for epoch in reversed(epochs) if epoch.best), epochs[-1])
     train_seconds = sum(epoch.train_seconds for epoch in epochs)
-    return {
-        "status": "complete",
-        "recipe": recipe.name,
-        "description": recipe.description,
-        "metrics": list(assembly.metrics),
-        "first_metric": next(iter(assembly.metrics)),
-        "higher_is_better": assembly.higher_is_better,
-        "scored_on": assembly.scored_on,
-        "reported_on": assembly.reported_on,
-        "images": started.images,
-        "best": _epoch(best),
-        "last": _epoch(epochs[-1]),
-        "scores": {"split": assembly.reported_on, "metrics": scores.metrics, "loss": scores.loss},
-        "epochs": len(epochs),
-        "epochs_asked": recipe.training.epochs,
-        "seconds": seconds,
-        "train_seconds": train_seconds,
-        "images_per_second": started.images["train"] * len(epochs) / train_seconds,
-        "peak_memory_bytes": peak_memory(),
-        "parameters": _parameters(assembly),
-        "frozen_encoder": _verdict(*digests) if recipe.model.encoder.frozen else None,
-        "device": started.device,
-        "precision": started.precision,
-        "warnings": [*started.warnings, *diverged(epochs)],
-        "stages": [asdict(stage) for stage in started.stages],
-        "reference": recipe.reference and kept_reference(recipe.reference),
-    }
+    return Summary(
+        status="complete",
+        recipe=recipe.name,
+        description=recipe.description,
+        metrics=list(assembly.metrics),
+        first_metric=next(iter(assembly.metrics)),
+        higher_is_better=assembly.higher_is_better,
+        scored_on=assembly.scored_on,
+        reported_on=assembly.reported_on,
+        images=started.images,
+        best=_epoch(best),
+        last=_epoch(epochs[-1]),
+        scores=SplitScores(split=assembly.reported_on, metrics=scores.metrics, loss=scores.loss),
+        epochs=len(epochs),
+        epochs_asked=recipe.training.epochs,
+        seconds=seconds,
+        train_seconds=train_seconds,
+        images_per_second=started.images["train"] * len(epochs) / train_seconds,
+        peak_memory_bytes=peak_memory(),
+        parameters=_parameters(assembly),
+        frozen_encoder=_verdict(*digests) if recipe.model.encoder.frozen else None,
+        device=started.device,
+        precision=started.precision,
+        warnings=[*started.warnings, *diverged(epochs)],
+        stages=started.stages,
+        reference=recipe.reference and kept_reference(recipe.reference),
+    )
 
 
 def peak_memory() -> int:
@@ -99,12 +99,12 @@ def diverged(epochs: Sequence[EpochEnded]) -> list[str]:
     ]
 
 
-def _epoch(event: EpochEnded) -> dict[str, Any]:
-    return {"epoch": event.epoch, "metrics": event.metrics, "val_loss": event.val_loss}
+def _epoch(event: EpochEnded) -> EpochScores:
+    return EpochScores(epoch=event.epoch, metrics=event.metrics, val_loss=event.val_loss)
 
 
-def _verdict(before: str, after: str) -> Mapping[str, Any]:
-    return {"digest_before": before, "digest_after": after, "unchanged": before == after}
+def _verdict(before: str, after: str) -> Frozen:
+    return Frozen(digest_before=before, digest_after=after, unchanged=before == after)
 
 
 def _parameters(assembly: Assembly) -> dict[str, int]:

@@ -80,9 +80,9 @@ def open_network(
     facts = facts_of(recipe, spec, model)
     facts = replace(
         facts,
-        scored_on=scored["reported_on"],
-        images=scored["images"][scored["reported_on"]],
-        scores=scored["scores"]["metrics"],
+        scored_on=scored.reported_on,
+        images=scored.images[scored.reported_on],
+        scores=scored.scores.metrics,
     )
     return network_of(recipe, facts, model, changed)
 

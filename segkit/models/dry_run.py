@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from segkit.core.errors import PartError, Problem, SegkitError, ShapeError, first_line, line_at_fault
-from segkit.core.events import Stage
+from segkit.core.model_table import Stage
 from segkit.core.types import Pyramid
 from segkit.models.segmenter import head_for, select_stages
 from segkit.recipe import entry_for
@@ -120,11 +120,13 @@ def dry_run(model: ModelSettings, data: DataSettings) -> ModelSpec:
         _check_learning(model, data, meta)
         head = head_for(decoded[1], data.goal.channels)
     frozen = model.encoder.frozen
-    rows = [Stage("encoder", _stage_name(stage, len(encoder.pyramid)), shape[1:], 0, 0)
-            for stage, shape in zip(indices, maps, strict=True)]  # fmt: skip
-    rows[-1] = Stage("encoder", rows[-1].name, rows[-1].shape, *_count(encoder, frozen=frozen))
-    rows.append(Stage("decoder", model.decoder.name, decoded[1:], *_count(decoder)))
-    rows.append(Stage("head", "conv 3x3", (data.goal.channels, *data.size), *_count(head)))
+    rows = [
+        _stage("encoder", _stage_name(stage, len(encoder.pyramid)), shape[1:], (0, 0))
+        for stage, shape in zip(indices, maps, strict=True)
+    ]
+    rows[-1] = _stage("encoder", rows[-1].name, rows[-1].shape, _count(encoder, frozen=frozen))
+    rows.append(_stage("decoder", model.decoder.name, decoded[1:], _count(decoder)))
+    rows.append(_stage("head", "conv 3x3", (data.goal.channels, *data.size), _count(head)))
     return ModelSpec(pyramid, decoded[1], rows, meta)
 
 
@@ -220,6 +222,11 @@ def _check_learning(model: ModelSettings, data: DataSettings, meta: MetaModel) -
 
 def _told(error: Exception) -> str:
     return error.problems[0].problem if isinstance(error, SegkitError) else first_line(error)
+
+
+def _stage(part: str, name: str, shape: tuple[int, ...], counts: tuple[int, int]) -> Stage:
+    parameters, trainable = counts
+    return Stage(part=part, name=name, shape=shape, parameters=parameters, trainable=trainable)
 
 
 def _stage_name(stage: int, count: int) -> str:

@@ -127,7 +127,7 @@ def reading_warnings(splits: dict[str, Prepared]) -> list[str]:
 def open_cache(recipe: Recipe) -> Cache:
     """The cache of images as a recipe wants them; other recipes share it, unless they want them otherwise."""
     data, plain = recipe.data, plain_recipe(recipe)["data"]
-    source = ("source", data.source.name)
+    source = f"source {data.source.name}"
     about = {
         **{key: plain[key] for key in ("source", "task", "classes", "ignore_index", "channels", "size")},
         "plugins": sorted(plugin.digest for plugin in used_plugins(recipe) if source in plugin.parts),

@@ -63,7 +63,7 @@ def load_recipe(
 
 def used_plugins(recipe: Recipe) -> list[Plugin]:
     """The loaded plugins that give a checked recipe one of its parts, or that it lists."""
-    parts = {(part.kind, part.name) for part in recipe.parts()}
+    parts = {f"{part.kind} {part.name}" for part in recipe.parts()}
     return [
         plugin
         for plugin in loaded_plugins()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from segkit.core.paths import cache_folder, is_weights_file
 from segkit.core.plugins import source_digest
 from segkit.recipe import plain_recipe, used_plugins
 from segkit.runs.environment import packages
+from segkit.runs.schema import Identity
 from segkit.utils.hashing import FileDigests, file_digest
 
 if TYPE_CHECKING:
@@ -30,29 +30,6 @@ DECIDING = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Identity:
-    """Digests; two runs with the same ones are the same experiment.
-
-    Args:
-        recipe: of everything in it that can change a score, the seed apart.
-        seed: of the recipe.
-        data: of the names and files of all samples, whatever the split.
-        code: of segkit's own, of the plugins that the recipe uses, and of the versions of packages.
-        metrics: of the code that scores: the same definition of a metric.
-    """
-
-    recipe: str
-    seed: int
-    data: str
-    code: str
-    metrics: str
-
-    def as_json(self) -> dict[str, Any]:
-        """As plain data, for a run's record."""
-        return asdict(self)
-
-
 def identify(recipe: Recipe, samples: Mapping[str, Sequence[Sample]]) -> Identity:
     """Find out what a run of a recipe would be.
 
@@ -61,7 +38,9 @@ def identify(recipe: Recipe, samples: Mapping[str, Sequence[Sample]]) -> Identit
         samples: by split, as the source has them: `survey_source(recipe).splits`.
     """
     plugins = used_plugins(recipe)
-    scoring = [plugin.digest for plugin in plugins if any(kind == "metric" for kind, _ in plugin.parts)]
+    scoring = [
+        plugin.digest for plugin in plugins if any(part.startswith("metric ") for part in plugin.parts)
+    ]
     return Identity(
         recipe=_digest(_deciding(recipe)),
         seed=recipe.seed,

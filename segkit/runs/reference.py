@@ -3,52 +3,31 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from segkit.core.errors import SegkitError
+from segkit.runs.schema import Published
 from segkit.utils.safe_read import damaged, read_number, read_rows
 
 if TYPE_CHECKING:
     from segkit.recipe.schema import Reference
 
 
-@dataclass(frozen=True)
-class Published:
-    """Numbers that somebody published for this experiment.
-
-    Args:
-        source: who.
-        metrics: best scores by metric.
-        epochs: one mapping per epoch, None where nothing is given; empty without a file.
-        note: what the reader should know about them, or nothing.
-    """
-
-    source: str
-    metrics: dict[str, float]
-    epochs: list[dict[str, float | None]]
-    note: str = ""
-
-
-def kept_reference(reference: Reference) -> dict[str, Any]:
+def kept_reference(reference: Reference) -> Published:
     """What a run's summary keeps of its recipe's reference: nobody need read the file again.
 
     A file that is gone or unreadable costs a note, not the report of hours of training.
-
-    Returns:
-        `source` and `metrics`; `epochs`, a mapping for each published epoch, None where nothing is given; and
-        `note`, a sentence where they could not be read.
     """
-    kept: dict[str, Any] = {"source": reference.source, "metrics": reference.metrics, "epochs": []}
-    if reference.epochs is not None:
-        try:
-            kept["epochs"] = read_published(reference.epochs)
-        except SegkitError as error:
-            there = reference.epochs.exists()
-            reason = error.problems[0].problem if there else "it does not exist"
-            kept["note"] = f"The published epochs in {reference.epochs} are not shown: {reason}."
-    return kept
+    kept = Published(source=reference.source, metrics=reference.metrics, epochs=[])
+    if reference.epochs is None:
+        return kept
+    try:
+        return kept.model_copy(update={"epochs": read_published(reference.epochs)})
+    except SegkitError as error:
+        reason = error.problems[0].problem if reference.epochs.exists() else "it does not exist"
+        note = f"The published epochs in {reference.epochs} are not shown: {reason}."
+        return kept.model_copy(update={"note": note})
 
 
 def read_published(path: Path) -> list[dict[str, float | None]]:

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
+from pydantic import BaseModel
 
 from segkit.core.errors import SegkitError
 from segkit.core.events import EpochEnded
 from segkit.core.types import Pixels
-from segkit.runs.schema import Costs, Environment, Epoch, RunRecipe, Samples, Summary
+from segkit.runs.schema import Environment, Epoch, MeasuredCosts, RunRecipe, Sample, Samples, Summary
 from segkit.utils.atomic import replaced, sweep
 from segkit.utils.locks import Taken, owned
 from segkit.utils.os_errors import cannot_write
@@ -40,19 +41,13 @@ class ScoredSample:
     Masks are (H, W), one number per pixel: 0 is background, 255 ignored.
 
     Args:
-        rank: why it was picked: "best", "median" or "worst".
-        image: its name.
-        metric: the name of the score it was picked by.
-        score: that score.
+        record: what is known of it.
         pixels: (H, W, C) as the model saw it.
         truth: the true mask.
         prediction: the predicted mask.
     """
 
-    rank: str
-    image: str
-    metric: str
-    score: float
+    record: Sample
     pixels: Pixels
     truth: Pixels
     prediction: Pixels
@@ -188,15 +183,15 @@ class RunDir:
         with replaced(self.recipe) as temporary:
             temporary.write_text(text, encoding="utf-8")
 
-    def write_environment(self, environment: Mapping[str, Any]) -> None:
+    def write_environment(self, environment: Environment) -> None:
         """Write versions, hardware and digests."""
         write_json(self.environment, environment)
 
-    def write_summary(self, summary: Mapping[str, Any]) -> None:
+    def write_summary(self, summary: Summary) -> None:
         """Write the run's outcome."""
         write_json(self.summary, summary)
 
-    def write_costs(self, costs: Mapping[str, Any]) -> None:
+    def write_costs(self, costs: MeasuredCosts) -> None:
         """Write what the model was measured to cost."""
         write_json(self.costs, costs)
 
@@ -226,17 +221,14 @@ class RunDir:
             palette: (256, 3), the colour of every value of a mask.
         """
         self.samples.mkdir(exist_ok=True)
-        listed = []
-        for number, sample in enumerate(samples, start=1):
-            files = {kind: f"{number}_{kind}.png" for kind in ("image", "truth", "prediction")}
-            _save(_image(sample.pixels), self.samples / files["image"])
-            for kind in ("truth", "prediction"):
-                mask = Image.fromarray(getattr(sample, kind))
+        for sample in samples:
+            files = sample.record.files
+            _save(_image(sample.pixels), self.samples / files.image)
+            for name, pixels in ((files.truth, sample.truth), (files.prediction, sample.prediction)):
+                mask = Image.fromarray(pixels)
                 mask.putpalette(palette.tobytes())
-                _save(mask, self.samples / files[kind])
-            words = {key: getattr(sample, key) for key in ("rank", "image", "metric", "score")}
-            listed.append({**words, "files": files})
-        write_json(self.samples / "samples.json", listed)
+                _save(mask, self.samples / name)
+        write_json(self.samples / "samples.json", Samples([sample.record for sample in samples]))
 
     def read_recipe(self) -> dict[str, Any]:
         """The complete recipe as plain data.
@@ -244,25 +236,25 @@ class RunDir:
         Raises:
             SegkitError: here and in every reader below: if the file is missing or damaged.
         """
-        return read_yaml(self.recipe, RunRecipe)  # type: ignore[no-any-return]
+        return read_yaml(self.recipe, RunRecipe)
 
     def recipe_text(self) -> str:
         """The complete recipe as it is written."""
         return read_text(self.recipe)
 
-    def read_environment(self) -> dict[str, Any]:
+    def read_environment(self) -> Environment:
         """Versions, hardware and digests."""
-        return read_json(self.environment, Environment)  # type: ignore[no-any-return]
+        return read_json(self.environment, Environment)
 
-    def read_summary(self) -> dict[str, Any]:
+    def read_summary(self) -> Summary:
         """The run's outcome."""
-        return read_json(self.summary, Summary)  # type: ignore[no-any-return]
+        return read_json(self.summary, Summary)
 
-    def read_costs(self) -> dict[str, Any]:
-        """What the model was measured to cost; empty if nobody has measured."""
+    def read_costs(self) -> MeasuredCosts | None:
+        """What the model was measured to cost; None if nobody has measured."""
         if not self.costs.is_file():
-            return {}
-        return read_json(self.costs, Costs, hint="delete the file, and measure again")  # type: ignore[no-any-return]
+            return None
+        return read_json(self.costs, MeasuredCosts, hint="delete the file, and measure again")
 
     def read_epochs(self) -> list[dict[str, Any]]:
         """One mapping per epoch, as `record` wrote it; undefined scores are None."""
@@ -286,15 +278,16 @@ class RunDir:
         if not listed.is_file():
             return []
         samples = []
-        for entry in read_json(listed, Samples):
-            files = {kind: self.samples / file for kind, file in entry.pop("files").items()}
-            image = read_png(files["image"], ("L", "RGB", "RGBA"))
-            truth, prediction = (read_png(files[kind], ("P", "L")) for kind in ("truth", "prediction"))
+        for record in read_json(listed, Samples).root:
+            files = record.files
+            image = read_png(self.samples / files.image, ("L", "RGB", "RGBA"))
+            truth, prediction = (
+                read_png(self.samples / name, ("P", "L")) for name in (files.truth, files.prediction)
+            )
             if not image.shape[:2] == truth.shape == prediction.shape:
-                raise damaged(files["image"], "it is of another size than its masks")
-            entry["score"] = math.nan if entry["score"] is None else entry["score"]
+                raise damaged(self.samples / files.image, "it is of another size than its masks")
             image = image if image.ndim == 3 else image[..., None]
-            samples.append(ScoredSample(**entry, pixels=image, truth=truth, prediction=prediction))
+            samples.append(ScoredSample(record, image, truth, prediction))
         return samples
 
     def _refuse_links_outside(self) -> None:
@@ -339,7 +332,12 @@ def _finite(value: Any) -> Any:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write plain data; what JSON has no number for becomes null. The file appears whole or not at all."""
+    """Write a record or plain data; what JSON has no number for becomes null.
+
+    The file appears whole or not at all.
+    """
+    if isinstance(content, BaseModel):
+        content = content.model_dump(mode="json", exclude_unset=True)
     with replaced(path) as temporary:
         temporary.write_text(
             json.dumps(_finite(content), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"

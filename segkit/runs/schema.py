@@ -1,46 +1,72 @@
-"""What the files of a run hold, as far as their readers rely on it; a file of another shape is damaged."""
+"""What the JSON files of a run hold: each record is written and read by one model here.
+
+`Stage` and `Plugin` are defined in `core`. A file of another shape is damaged.
+"""
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidatorFunctionWrapHandler, WrapValidator
 
+from segkit.core.model_table import Count, Stage
+from segkit.core.plugins import Plugin
 from segkit.utils.safe_read import LARGEST
 
 MOST_METRICS, MOST_CLASSES, MOST_SAMPLES = 100, 255, 50
 
+
+def _number(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    """What JSON has no number for is None, as it is written; an int stays one."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    check(value)
+    return value
+
+
 Text = Annotated[str, Field(strict=True)]
 Truth = Annotated[bool, Field(strict=True)]
-Whole = Annotated[int, Field(strict=True, ge=0, le=2**63)]
-Number = Annotated[float, Field(strict=True, ge=-LARGEST, le=LARGEST)]
-Scores = dict[Text, Number | None]
+Number = Annotated[
+    Annotated[float, Field(strict=True, ge=-LARGEST, le=LARGEST)] | None, WrapValidator(_number)
+]
+Scores = dict[Text, Number]
+Rank = Literal["best", "median", "worst"]
+
+
+class Record(BaseModel):
+    """Base of what is written to a run directory."""
+
+    model_config = ConfigDict(frozen=True)
 
 
 class Epoch(BaseModel):
     """A line of metrics.jsonl: the epoch, and any number of losses, scores and times."""
 
     model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, Number | None]
+    __pydantic_extra__: dict[str, Number]
 
-    epoch: Whole
+    epoch: Count
     best: Truth = False
 
 
-class Best(BaseModel):
-    """An epoch in the summary."""
+class EpochScores(Record):
+    """Scores on the split that chooses the best epoch."""
 
-    epoch: Whole
+    epoch: Count
     metrics: Scores
+    val_loss: Number = None
 
 
-class Scored(BaseModel):
-    """The scores that are reported."""
+class SplitScores(Record):
+    """Scores of the best epoch's weights on the split that is reported."""
 
+    split: Text = ""
     metrics: Scores
+    loss: Number = None
 
 
-class Frozen(BaseModel):
+class Frozen(Record):
     """Whether a frozen encoder stayed as it was."""
 
     digest_before: Text
@@ -48,83 +74,87 @@ class Frozen(BaseModel):
     unchanged: Truth
 
 
-class Stage(BaseModel):
-    """A row of the model table."""
+class Published(Record):
+    """Numbers that somebody published for this experiment.
 
-    part: Text
-    name: Text
-    shape: list[Whole]
-    parameters: Whole
-    trainable: Whole
-
-
-class Reference(BaseModel):
-    """Published numbers."""
+    Args:
+        source: who.
+        metrics: best scores by metric.
+        epochs: one mapping per epoch, None where nothing is given; empty without a file.
+        note: what the reader should know about them, or nothing.
+    """
 
     source: Text
-    metrics: Scores | None = None
-    epochs: list[Scores] | None = None
+    metrics: Scores = {}
+    epochs: list[Scores] = []
     note: Text = ""
 
 
-class Summary(BaseModel):
+class Summary(Record):
     """summary.json."""
 
+    status: Text = "complete"
     recipe: Text
+    description: Text = ""
     metrics: Annotated[list[Text], Field(min_length=1, max_length=MOST_METRICS)]
-    best: Best
-    scores: Scored
+    first_metric: Text = ""
+    higher_is_better: Truth | None = None
     scored_on: Text
     reported_on: Text
-    epochs: Whole
-    status: Text = ""
-    description: Text | None = None
-    first_metric: Text | None = None
-    higher_is_better: Truth | None = None
-    images: dict[Text, Whole] | None = None
-    epochs_asked: Whole | None = None
-    seconds: Number | None = None
-    train_seconds: Number | None = None
-    images_per_second: Number | None = None
-    peak_memory_bytes: Number | None = None
-    parameters: dict[Text, Whole] | None = None
+    images: dict[Text, Count] = {}
+    best: EpochScores
+    last: EpochScores | None = None
+    scores: SplitScores
+    epochs: Count
+    epochs_asked: Count | None = None
+    seconds: Number = None
+    train_seconds: Number = None
+    images_per_second: Number = None
+    peak_memory_bytes: Number = None
+    parameters: dict[Text, Count] = {}
     frozen_encoder: Frozen | None = None
-    device: Text | None = None
-    precision: Text | None = None
-    warnings: list[Text] | None = None
-    stages: list[Stage] | None = None
-    reference: Reference | None = None
+    device: Text = ""
+    precision: Text = ""
+    warnings: list[Text] = []
+    stages: list[Stage] = []
+    reference: Published | None = None
 
 
-class Plugin(BaseModel):
-    """A plugin that the run used."""
+class Identity(Record):
+    """Digests; two runs with the same ones are the same experiment.
 
-    name: Text
-    path: Text
-    digest: Text
-    package: Text | None
-    parts: list[Annotated[str, Field(strict=True, pattern=r"^\S+ \S+$")]]
-
-
-class Identity(BaseModel):
-    """Digests that say whether two runs are one experiment."""
+    Args:
+        recipe: of everything in it that can change a score, the seed apart.
+        seed: of the recipe.
+        data: of the names and files of all samples, whatever the split.
+        code: of segkit's own, of the plugins that the recipe uses, and of the versions of packages.
+        metrics: of the code that scores: the same definition of a metric.
+    """
 
     recipe: Text
-    seed: Whole
+    seed: Count
     data: Text
     code: Text
     metrics: Text
 
 
-class Environment(BaseModel):
+class Environment(Record):
     """environment.json; what else it holds is shown as it is."""
 
-    packages: dict[Text, Text | None] | None = None
-    data_digests: dict[Text, Text] | None = None
-    encoder_digest: Text | None = None
-    plugins: list[Plugin] = []
+    model_config = ConfigDict(extra="allow")
+
+    python: Text = ""
+    platform: Text = ""
+    processor: Text = ""
+    cores: Count | None = None
+    packages: dict[Text, Text | None] = {}
+    git: Any = None
+    command: list[Text] = []
     identity: Identity | None = None
     device: Text = ""
+    encoder_digest: Text = ""
+    data_digests: dict[Text, Text] = {}
+    plugins: list[Plugin] = []
     resumed: list[dict[Text, Any]] = []
 
 
@@ -141,7 +171,7 @@ class Data(BaseModel):
     classes: Annotated[list[Text], Field(max_length=MOST_CLASSES)] = []
 
 
-class Published(BaseModel):
+class Reference(BaseModel):
     """A recipe's reference."""
 
     source: Text = ""
@@ -153,26 +183,44 @@ class RunRecipe(BaseModel):
     """recipe.yaml, as a report and a comparison read it; what trains by it reads it as any recipe."""
 
     name: Text = ""
-    seed: Whole = 0
+    seed: Count = 0
     data: Data | None = None
     metrics: list[Text | Named] = []
-    reference: Published | None = None
+    reference: Reference | None = None
 
 
-class Costs(BaseModel):
-    """costs.json."""
+class Costs(Record):
+    """What a recipe costs; None where nobody has measured it.
 
-    parameters: Number | None = None
-    trainable_parameters: Number | None = None
-    macs: Number | None = None
-    train_seconds: Number | None = None
-    train_images_per_second: Number | None = None
-    latency_ms: Number | None = None
-    predict_images_per_second: Number | None = None
-    peak_memory_bytes: Number | None = None
-    weights_bytes: Number | None = None
-    machine: dict[Text, Any] | None = None
-    precision: Text | None = None
+    Args:
+        parameters: of the model.
+        trainable_parameters: those of them that learn.
+        macs: multiply-adds of one prediction at the recipe's size.
+        train_seconds: of training alone, the mean over the seeds.
+        train_images_per_second: of training steps.
+        latency_ms: of predicting one image, the median.
+        predict_images_per_second: in batches of the recipe's batch size.
+        peak_memory_bytes: of a process that trains a step and predicts; of the GPU where there is one.
+        weights_bytes: of the file of the best weights.
+    """
+
+    parameters: Number = None
+    trainable_parameters: Number = None
+    macs: Number = None
+    train_seconds: Number = None
+    train_images_per_second: Number = None
+    latency_ms: Number = None
+    predict_images_per_second: Number = None
+    peak_memory_bytes: Number = None
+    weights_bytes: Number = None
+
+
+class MeasuredCosts(Costs):
+    """costs.json: the costs that were measured, and how."""
+
+    machine: dict[Text, Any] = {}
+    precision: Text = ""
+    date: Text = ""
     warnings: list[Text] = []
 
 
@@ -181,24 +229,40 @@ def _picture(kind: str) -> Any:
     return Field(strict=True, pattern=rf"^[0-9]{{1,6}}_{kind}\.png$")
 
 
-class Files(BaseModel):
+class Files(Record):
     """The pictures of a sample."""
 
     image: Annotated[str, _picture("image")]
     truth: Annotated[str, _picture("truth")]
     prediction: Annotated[str, _picture("prediction")]
 
+    @classmethod
+    def numbered(cls, number: int) -> Files:
+        """Those of the sample with this number."""
+        return cls(
+            image=f"{number}_image.png", truth=f"{number}_truth.png", prediction=f"{number}_prediction.png"
+        )
 
-class Sample(BaseModel):
-    """An entry of samples.json."""
+
+class Sample(Record):
+    """An entry of samples.json: a scored image to look at.
+
+    Args:
+        rank: why it was picked.
+        image: its name.
+        metric: the name of the score it was picked by.
+        score: that score.
+        files: names of its pictures.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
-    rank: Literal["best", "median", "worst"]
+    rank: Rank
     image: Text
     metric: Text
-    score: Number | None
+    score: Number
     files: Files
 
 
-Samples = Annotated[list[Sample], Field(max_length=MOST_SAMPLES)]
+class Samples(RootModel[Annotated[list[Sample], Field(max_length=MOST_SAMPLES)]]):
+    """samples.json."""

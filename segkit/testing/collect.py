@@ -101,7 +101,7 @@ def _checks_of(plugin: Plugin) -> list[Check]:
     """All parts of a loaded plugin, with the options of its recipe where it has one."""
     recipe = _recipe_of(plugin)
     checks: list[Check] = []
-    for kind, name in plugin.parts:
+    for kind, name in (part.split(" ") for part in plugin.parts):
         entry = REGISTRIES[kind].get(name)
         assert entry is not None, f"{kind} {name} was registered by {plugin.name}"
         parts = recipe.parts() if recipe else []

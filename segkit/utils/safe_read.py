@@ -11,15 +11,14 @@ import json
 import math
 import stat
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import yaml
 from PIL import Image
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from segkit.core.errors import SegkitError, first_line
 
@@ -30,6 +29,8 @@ MOST_DEPTH = 40
 MOST_SIDE = 8192  # pixels: what a recipe's data.size may be
 LARGEST = 1e100  # beyond it lies no score, loss or time, and sums of such numbers overflow
 HINT = "copy it again from where it comes from"
+
+Record = TypeVar("Record", bound=BaseModel)
 
 
 def damaged(path: Path, reason: str, hint: str = HINT) -> SegkitError:
@@ -67,12 +68,12 @@ def read_text(path: Path, most: int = MOST_BYTES) -> str:
         raise damaged(path, "it is no text in UTF-8") from None
 
 
-def read_json(path: Path, shape: Any = Any, *, hint: str = HINT) -> Any:
-    """The plain data of a JSON file.
+def read_json(path: Path, shape: type[Record], *, hint: str = HINT) -> Record:
+    """The record that a JSON file holds.
 
     Args:
         path: the file.
-        shape: the type that it must be of, as pydantic understands types; other keys may be there too.
+        shape: the model that it must be of.
         hint: what to try if it is not.
 
     Raises:
@@ -84,8 +85,8 @@ def read_json(path: Path, shape: Any = Any, *, hint: str = HINT) -> Any:
         raise SegkitError(error.problems[0].problem, where=str(path), hint=hint) from None
 
 
-def read_json_lines(path: Path, shape: Any = Any) -> list[Any]:
-    """The same of a file with one JSON document in each line."""
+def read_json_lines(path: Path, shape: type[BaseModel]) -> list[dict[str, Any]]:
+    """The plain data of a file with one JSON document of that shape in each line."""
     lines = read_text(path, MOST_LIST_BYTES).splitlines()
     content = [_from_json(path, line, f"line {number}: ") for number, line in enumerate(lines, start=1)]
     for number, line in enumerate(content, start=1):
@@ -93,8 +94,10 @@ def read_json_lines(path: Path, shape: Any = Any) -> list[Any]:
     return content
 
 
-def read_yaml(path: Path, shape: Any = Any) -> Any:
-    """The plain data of a YAML file that segkit wrote, which has no anchors: aliases can unfold to billions.
+def read_yaml(path: Path, shape: type[BaseModel]) -> dict[str, Any]:
+    """The plain data of a YAML file that segkit wrote, if it is of a shape.
+
+    It has no anchors: aliases can unfold to billions.
 
     Raises:
         SegkitError: as `read_json`.
@@ -104,7 +107,8 @@ def read_yaml(path: Path, shape: Any = Any) -> Any:
         content = yaml.load(text, _Loader)
     except Exception as error:  # whatever a damaged or hostile file makes the reader raise
         raise damaged(path, f"it is no plain YAML ({first_line(error)})") from None
-    return _checked(path, content, shape)
+    _checked(path, content, shape)
+    return content  # type: ignore[no-any-return]
 
 
 def read_rows(path: Path) -> tuple[list[str], list[list[str]]]:
@@ -184,19 +188,21 @@ def _refuse(word: str) -> None:
     raise ValueError(f"{word} is no number of JSON")
 
 
-def _checked(path: Path, content: Any, shape: Any, place: str = "") -> Any:
-    """The content, unchanged, if it is plain and of a shape."""
+def _checked(path: Path, content: Any, shape: type[Record], place: str = "") -> Record:
+    """The content as a record, if it is plain and of that shape."""
     for value, depth in _inside(content):
         if depth > MOST_DEPTH:
             raise damaged(path, f"{place}it is nested deeper than {MOST_DEPTH} levels")
         if not isinstance(value, str | int | float | None | list | dict):
             raise damaged(path, f"{place}it holds a {type(value).__name__}, which is no plain value")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise damaged(path, f"{place}it holds a number that is beyond all that a run writes")
         if isinstance(value, str) and any("\ud800" <= sign <= "\udfff" for sign in value):
             raise damaged(path, f"{place}it holds half a character")
         if isinstance(value, dict) and not all(isinstance(key, str) for key in value):
             raise damaged(path, f"{place}it has a key that is no text")
     try:
-        _adapter(shape).validate_python(content)
+        return shape.model_validate(content)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         at = ".".join(map(str, first["loc"]))
@@ -206,12 +212,6 @@ def _checked(path: Path, content: Any, shape: Any, place: str = "") -> Any:
         if first["type"] in ("less_than_equal", "greater_than_equal"):
             reason = "this number is beyond all that a run writes"
         raise damaged(path, f"{place}{at + ': ' if at else ''}{reason}") from None
-    return content
-
-
-@lru_cache
-def _adapter(shape: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(shape)
 
 
 def _inside(content: Any) -> Iterator[tuple[Any, int]]:

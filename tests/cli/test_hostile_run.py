@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
-from segkit.runs.run_dir import RunDir
+from segkit.runs.run_dir import RunDir, write_json
 from tests.analysis.comparison.browser import FOUND, Browser
 from tests.hostile import TEXT, pickled, spoil
 from tests.small_runs import finished
@@ -101,13 +102,17 @@ def test_unfinished_run_goes_on_from_no_pickle(segkit: Any, hostile: RunDir) -> 
 def test_plugin_that_it_names_is_asked_for_in_words_that_a_shell_takes_as_one(
     segkit: Any, hostile: RunDir
 ) -> None:
-    environment = hostile.read_environment()
+    environment = json.loads(hostile.environment.read_text())
     plugin = {"name": "evil", "digest": "", "parts": ["decoder evil"]}
     path, package = "/nowhere; touch marker", ""
-    hostile.write_environment({**environment, "plugins": [{**plugin, "path": path, "package": package}]})
+    write_json(
+        hostile.environment, {**environment, "plugins": [{**plugin, "path": path, "package": package}]}
+    )
     assert "--plugins with the place where it is now" in segkit("evaluate", str(hostile.path)).err
     package = "evil 1; touch marker"
-    hostile.write_environment({**environment, "plugins": [{**plugin, "path": path, "package": package}]})
+    write_json(
+        hostile.environment, {**environment, "plugins": [{**plugin, "path": path, "package": package}]}
+    )
     said = segkit("evaluate", str(hostile.path))
     assert "python -m pip install 'evil==1;==touch==marker', if you trust it" in said.err
 

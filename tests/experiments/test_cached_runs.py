@@ -69,7 +69,7 @@ def weights(folder: Path, *overrides: str) -> tuple[bytes, dict[str, str], RunSt
     assert isinstance(started, RunStarted)
     directory = RunDir(started.directory)
     content = (directory.checkpoints / "last.safetensors").read_bytes()
-    return content, directory.read_environment()["data_digests"], started
+    return content, directory.read_environment().data_digests, started
 
 
 def test_cold_warm_and_off_are_the_same_run(photographs: Path, decoded: list[str]) -> None:

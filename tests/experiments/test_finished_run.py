@@ -58,7 +58,7 @@ def plugin(run: RunDir) -> Path:
 
 
 def test_a_run_records_the_plugins_it_used(run: RunDir) -> None:
-    (recorded,) = run.read_environment()["plugins"]
+    (recorded,) = json.loads(run.environment.read_text())["plugins"]
     assert recorded == {
         "name": "thin",
         "door": "recipe",
@@ -74,7 +74,7 @@ def test_a_run_records_the_plugins_it_used(run: RunDir) -> None:
 def test_a_run_opened_again_scores_the_same(run: RunDir) -> None:
     trained = open_trained(run, plugins=[plugin(run)])
     assert trained.warnings == []
-    assert trained.scores().metrics == run.read_summary()["scores"]["metrics"]
+    assert trained.scores().metrics == run.read_summary().scores.metrics
 
 
 def test_a_plugin_that_is_gone_is_named_and_none_is_loaded_on_the_run_s_word(run: RunDir) -> None:
@@ -109,7 +109,7 @@ def test_an_installed_plugin_that_is_gone_is_named_with_its_version(run: RunDir,
 def test_a_plugin_that_has_the_part_no_more_is_told(run: RunDir, tmp_path: Path) -> None:
     renamed = tmp_path / "thin.py"
     renamed.write_text(DECODER.replace('"thin"', '"thinner"'))
-    digest = run.read_environment()["plugins"][0]["digest"]
+    digest = run.read_environment().plugins[0].digest
     with pytest.raises(SegkitError) as caught:
         open_trained(run, plugins=[renamed])
     assert str(caught.value) == (
@@ -153,7 +153,7 @@ def test_a_plugin_that_has_changed_is_told(run: RunDir, tmp_path: Path) -> None:
 def test_other_images_are_told(run: RunDir) -> None:
     trained = open_trained(run, ["data.source.seed=5"], [plugin(run)])
     assert trained.warnings == ["The test images are not those that the run reports its scores on."]
-    assert trained.scores().metrics != run.read_summary()["scores"]["metrics"]
+    assert trained.scores().metrics != run.read_summary().scores.metrics
 
 
 def test_a_recipe_in_a_run_directory_runs_no_code_from_it(run: RunDir, tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_evaluate_prints_scores_beside_those_of_the_run(run: RunDir, monkeypatch
     monkeypatch.chdir(plugin(run).parent)
     lines = call("--quiet", "--json")
     answer = json.loads(lines)
-    assert answer["metrics"] == run.read_summary()["scores"]["metrics"]
+    assert answer["metrics"] == run.read_summary().scores.metrics
     assert (answer["split"], answer["images"], answer["warnings"]) == ("test", 5, [])
     (row,) = [line.split() for line in call().splitlines() if line.startswith("iou_soft")]
     assert row[1] == row[-1] == f"{answer['metrics']['iou_soft']:.4f}"

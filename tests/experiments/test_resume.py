@@ -69,7 +69,7 @@ def outcome(directory):
     epochs = [
         {key: value for key, value in line.items() if key not in TIMES} for line in directory.read_epochs()
     ]
-    summary = {key: value for key, value in directory.read_summary().items() if key not in TIMES}
+    summary = {key: value for key, value in directory.read_summary().model_dump().items() if key not in TIMES}
     names = {path.name for path in directory.path.rglob("*")} - REPORT
     return files, epochs, summary, names
 
@@ -126,7 +126,7 @@ def test_stopped_again_and_again(unreported, tmp_path, reference):
             stop_when(stop, lambda event: isinstance(event, StepEnded), resume(directory.path, stop=stop))
     list(resume(directory.path))
     assert outcome(directory) == outcome(reference)
-    assert len(directory.read_environment()["resumed"]) == 6
+    assert len(directory.read_environment().resumed) == 6
 
 
 def test_what_a_resumed_run_says(unreported, tmp_path):

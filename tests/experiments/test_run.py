@@ -16,6 +16,7 @@ from segkit.experiments.run import run
 from segkit.recipe import load_recipe
 from segkit.recipe.build import build
 from segkit.runs.run_dir import RunDir
+from segkit.runs.schema import EpochScores
 from segkit.training.checkpoint import load_weights
 from segkit.training.devices import make_fabric
 from segkit.training.evaluate import evaluate
@@ -50,7 +51,7 @@ def test_events_tell_the_run_in_order(small):
     assert (started.scored_on, started.precision, started.epochs) == ("test", "32-true", 2)
     assert started.metrics == ["iou", "dice"]
     assert "random weights" in started.warnings[1]
-    assert ended.summary["status"] == "complete"
+    assert ended.summary.status == "complete"
     assert ended.report == directory.report
 
 
@@ -71,30 +72,30 @@ def test_summary_answers_what_is_asked_first(small):
     best = max(
         (event for event in events if isinstance(event, EpochEnded)), key=lambda event: event.metrics["iou"]
     )
-    assert summary["best"] == {"epoch": best.epoch, "metrics": best.metrics, "val_loss": best.val_loss}
-    assert summary["last"]["epoch"] == summary["epochs"] == summary["epochs_asked"] == 2
-    assert summary["first_metric"] == "iou"
-    assert summary["higher_is_better"] is True
-    assert (summary["scored_on"], summary["reported_on"]) == ("test", "test")
-    assert summary["seconds"] > summary["train_seconds"] > 0
-    assert summary["images_per_second"] == pytest.approx(20 / summary["train_seconds"])
-    assert summary["peak_memory_bytes"] > 10_000_000
-    parameters = summary["parameters"]
+    assert summary.best == EpochScores(epoch=best.epoch, metrics=best.metrics, val_loss=best.val_loss)
+    assert summary.last.epoch == summary.epochs == summary.epochs_asked == 2
+    assert summary.first_metric == "iou"
+    assert summary.higher_is_better is True
+    assert (summary.scored_on, summary.reported_on) == ("test", "test")
+    assert summary.seconds > summary.train_seconds > 0
+    assert summary.images_per_second == pytest.approx(20 / summary.train_seconds)
+    assert summary.peak_memory_bytes > 10_000_000
+    parameters = summary.parameters
     assert parameters["total"] == parameters["encoder"] + parameters["decoder"] + parameters["head"]
     assert parameters["trainable"] == parameters["decoder"] + parameters["head"]
-    assert summary["stages"][-1]["shape"] == [1, 64, 64]
+    assert summary.stages[-1].shape == (1, 64, 64)
 
 
 def test_best_checkpoint_scores_what_its_epoch_scored(small):
     directory, _ = small
     summary = directory.read_summary()
-    assert summary["scores"]["split"] == "test"
-    assert summary["scores"]["metrics"] == summary["best"]["metrics"]
-    assert summary["scores"]["loss"] == summary["best"]["val_loss"]
+    assert summary.scores.split == "test"
+    assert summary.scores.metrics == summary.best.metrics
+    assert summary.scores.loss == summary.best.val_loss
     with directory.scores.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["image"] for row in rows] == [f"lesion_test_{number:04}" for number in range(5)]
-    assert np.mean([float(row["iou"]) for row in rows]) == pytest.approx(summary["best"]["metrics"]["iou"])
+    assert np.mean([float(row["iou"]) for row in rows]) == pytest.approx(summary.best.metrics["iou"])
 
 
 def test_epochs_are_recorded_as_they_happened(small):
@@ -109,17 +110,17 @@ def test_epochs_are_recorded_as_they_happened(small):
 
 def test_frozen_encoder_is_proven_unchanged(small):
     directory, _ = small
-    verdict = directory.read_summary()["frozen_encoder"]
-    assert verdict["unchanged"] is True
-    assert verdict["digest_before"] == verdict["digest_after"]
-    assert verdict["digest_before"] == directory.read_environment()["encoder_digest"]
+    verdict = directory.read_summary().frozen_encoder
+    assert verdict.unchanged is True
+    assert verdict.digest_before == verdict.digest_after
+    assert verdict.digest_before == directory.read_environment().encoder_digest
     assert "The frozen encoder stayed frozen" in directory.report.read_text(encoding="utf-8")
 
 
 def test_environment_has_digests_of_data_and_weights(small):
     environment = small[0].read_environment()
-    assert environment["data_digests"].keys() == {"train", "test"}
-    assert environment["device"].startswith("cpu")
+    assert environment.data_digests.keys() == {"train", "test"}
+    assert environment.device.startswith("cpu")
 
 
 def test_saved_recipe_repeats_the_run(small, tmp_path, unreported):
@@ -136,7 +137,7 @@ def test_best_checkpoint_builds_the_scored_model_anew(small):
     load_weights(assembly.model, directory.checkpoints / "best.safetensors")
     fabric = make_fabric(saved.training)
     scores = evaluate(assembly.model, assembly.eval_batches("test"), assembly.metrics, assembly.loss, fabric)
-    assert scores.metrics == pytest.approx(directory.read_summary()["best"]["metrics"], rel=1e-6)
+    assert scores.metrics == pytest.approx(directory.read_summary().best.metrics, rel=1e-6)
 
 
 def test_state_loads_without_running_code(small):
@@ -163,8 +164,8 @@ def test_state_loads_without_running_code(small):
 def test_every_kind_of_run_ends_with_a_report(tmp_path, overrides, values):
     directory, events = finished(tmp_path, "training.epochs=1", *overrides)
     summary = directory.read_summary()
-    assert events[-1].summary["scores"]["metrics"] == summary["scores"]["metrics"]
-    assert all(0 <= value <= 1 for value in summary["best"]["metrics"].values())
+    assert events[-1].summary.scores.metrics == summary.scores.metrics
+    assert all(0 <= value <= 1 for value in summary.best.metrics.values())
     assert len(directory.read_scores()[0]) == 5
     shown = [np.unique(np.asarray(Image.open(path))) for path in directory.samples.glob("*_truth.png")]
     assert len(shown) == 5
@@ -178,9 +179,9 @@ def test_distance_as_first_metric_is_the_better_the_lower(tmp_path):
     directory, events = finished(tmp_path, "metrics=[hd95, iou]", "training.epochs=3")
     epochs = [event for event in events if isinstance(event, EpochEnded)]
     summary = directory.read_summary()
-    assert summary["higher_is_better"] is False
+    assert summary.higher_is_better is False
     lowest = min(epochs, key=lambda event: event.metrics["hd95"] if event.metrics["hd95"] >= 0 else math.inf)
-    assert summary["best"]["epoch"] == lowest.epoch
+    assert summary.best.epoch == lowest.epoch
     samples = directory.read_samples()
     assert samples[0].score <= samples[-1].score
 
@@ -188,10 +189,10 @@ def test_distance_as_first_metric_is_the_better_the_lower(tmp_path):
 def test_validation_images_choose_and_test_images_tell(tmp_path, unreported):
     directory, events = finished(tmp_path, "data.split={by: fraction, val: 0.4}")
     summary = directory.read_summary()
-    assert (summary["scored_on"], summary["reported_on"]) == ("val", "test")
+    assert (summary.scored_on, summary.reported_on) == ("val", "test")
     assert events[0].images == {"train": 6, "val": 4, "test": 5}
     assert events[0].warnings == []
-    assert summary["scores"]["metrics"] != summary["best"]["metrics"]
+    assert summary.scores.metrics != summary.best.metrics
     assert directory.read_scores()[0][0] == "lesion_test_0000"
 
 
@@ -207,8 +208,8 @@ def test_metric_that_is_never_defined_ends_in_a_run_all_the_same(tmp_path, monke
 
     directory, _ = finished(tmp_path, "metrics=[never, iou]")
     summary = directory.read_summary()
-    assert summary["best"]["epoch"] == 2
-    assert summary["best"]["metrics"]["never"] is None
+    assert summary.best.epoch == 2
+    assert summary.best.metrics["never"] is None
     assert directory.read_samples() == []
     assert "no image has a defined score" not in directory.report.read_text(
         encoding="utf-8"

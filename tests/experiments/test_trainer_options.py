@@ -33,9 +33,9 @@ def test_precisions_of_a_cpu(tmp_path, precision, dtype):
         tmp_path, f"training.precision={precision}", "model.encoder.frozen=true", "training.ema_decay=0.5"
     )
     summary = directory.read_summary()
-    assert events[0].precision == summary["precision"] == precision
-    assert summary["frozen_encoder"]["unchanged"] is True
-    assert summary["scores"]["metrics"] == summary["best"]["metrics"]
+    assert events[0].precision == summary.precision == precision
+    assert summary.frozen_encoder.unchanged is True
+    assert summary.scores.metrics == summary.best.metrics
     weights = load_file(directory.checkpoints / "best.safetensors")
     assert weights["head.weight"].dtype == dtype
 
@@ -48,7 +48,7 @@ def test_average_is_what_is_kept_and_scored(tmp_path):
     assert not torch.equal(last["head.weight"], state["model"]["head.weight"])
     assert state["average"]["updates"] == 6
     summary = directory.read_summary()
-    assert summary["scores"]["metrics"] == summary["best"]["metrics"]
+    assert summary.scores.metrics == summary.best.metrics
 
 
 def test_the_average_of_a_short_run_has_learnt(tmp_path):
@@ -57,7 +57,7 @@ def test_the_average_of_a_short_run_has_learnt(tmp_path):
         folder = tmp_path / decay
         folder.mkdir()
         _, events = finished(folder, f"training.ema_decay={decay}", "training.epochs=3")
-        scores[decay] = events[-1].summary["best"]["metrics"]["iou"]
+        scores[decay] = events[-1].summary.best.metrics["iou"]
     assert scores["0.99"] > 0.8 * scores["null"] > 0
 
 
@@ -67,7 +67,7 @@ def test_early_stopping_ends_the_run(tmp_path):
     )
     summary = directory.read_summary()
     epochs = [event for event in events if isinstance(event, EpochEnded)]
-    assert summary["epochs"] == len(epochs) == summary["best"]["epoch"] + 1 < summary["epochs_asked"] == 9
+    assert summary.epochs == len(epochs) == summary.best.epoch + 1 < summary.epochs_asked == 9
 
 
 @pytest.mark.parametrize("ema_decay", [None, 0.9])
@@ -85,7 +85,7 @@ def test_compile_is_of_the_trained_and_of_the_scored_model(tmp_path, monkeypatch
     assert len(compiled) == len({id(model) for model in compiled}) == 1 + len(average)
     assert "head.weight" in load_file(directory.checkpoints / "best.safetensors")
     summary = directory.read_summary()
-    assert summary["scores"]["metrics"] == summary["best"]["metrics"]
+    assert summary.scores.metrics == summary.best.metrics
 
 
 def test_model_that_cannot_be_compiled(tmp_path, monkeypatch):
@@ -103,4 +103,4 @@ def test_model_that_cannot_be_compiled(tmp_path, monkeypatch):
 @pytest.mark.parametrize("override", ["training.channels_last=false", "training.clip_grad_norm=0.1"])
 def test_option_keeps_the_run_whole(tmp_path, override):
     directory, _ = finished(tmp_path, override)
-    assert directory.read_summary()["status"] == "complete"
+    assert directory.read_summary().status == "complete"

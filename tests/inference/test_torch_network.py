@@ -45,7 +45,7 @@ def test_facts_are_those_of_recipe_and_run(run):
     facts = open_network(run).facts
     assert (facts.name, facts.size, facts.channels) == ("small", (64, 64), 3)
     assert (facts.scored_on, facts.images) == ("test", 5)
-    assert facts.scores == run.read_summary()["scores"]["metrics"]
+    assert facts.scores == run.read_summary().scores.metrics
     assert facts_from(facts.as_json()) == facts
 
 

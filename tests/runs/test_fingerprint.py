@@ -56,7 +56,7 @@ def test_the_same_recipe_is_the_same_experiment(tmp_path):
     ],
 )  # fmt: skip
 def test_what_differs_is_seen(tmp_path, override, field):
-    ours, theirs = identified(recipe(tmp_path)).as_json(), identified(recipe(tmp_path, override)).as_json()
+    ours, theirs = (identified(it).model_dump() for it in (recipe(tmp_path), recipe(tmp_path, override)))
     assert [key for key in ours if ours[key] != theirs[key]] == [field]
 
 

@@ -12,6 +12,7 @@ from segkit.core.errors import SegkitError
 from segkit.core.events import EpochEnded
 from segkit.data.palette import IGNORED, palette
 from segkit.runs.run_dir import RunDir, ScoredSample
+from segkit.runs.schema import Environment, Files, Sample, Summary
 from segkit.utils.locks import Taken
 
 SUMMARY = {
@@ -62,8 +63,9 @@ def test_run_that_has_not_ended(tmp_path):
         RunDir.begun(run.path.parent)
     with pytest.raises(SegkitError, match=r"this run has not ended\n  try: segkit resume .* goes on with it"):
         RunDir.open(run.path)
-    run.write_summary(SUMMARY)
-    assert RunDir.open(run.path).read_summary() == SUMMARY
+    run.write_summary(Summary.model_validate(SUMMARY))
+    assert json.loads(run.summary.read_text(encoding="utf-8")) == SUMMARY
+    assert RunDir.open(run.path).read_summary() == Summary.model_validate(SUMMARY)
     assert run.read_recipe() == {"name": "small"}
 
 
@@ -112,9 +114,10 @@ def test_samples_come_back(tmp_path, channels):
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (8, 6, channels), np.uint8)
     truth = rng.choice(np.array([0, 1, 2, IGNORED], np.uint8), (8, 6))
-    run.write_samples([ScoredSample("worst", "a/b", "iou", 0.25, pixels, truth, truth.copy())], palette(3))
+    record = Sample(rank="worst", image="a/b", metric="iou", score=0.25, files=Files.numbered(1))
+    run.write_samples([ScoredSample(record, pixels, truth, truth.copy())], palette(3))
     (sample,) = run.read_samples()
-    assert (sample.rank, sample.image, sample.metric, sample.score) == ("worst", "a/b", "iou", 0.25)
+    assert sample.record == record
     for found, written in ((sample.pixels, pixels), (sample.truth, truth), (sample.prediction, truth)):
         assert (found == written).all()
         assert found.shape == written.shape
@@ -123,7 +126,8 @@ def test_samples_come_back(tmp_path, channels):
 def test_masks_have_the_colours_of_their_classes(tmp_path):
     run = RunDir.create(tmp_path, "small")
     mask = np.array([[0, 1], [2, IGNORED]], np.uint8)
-    run.write_samples([ScoredSample("best", "a", "iou", 1.0, mask[..., None], mask, mask)], palette(3))
+    record = Sample(rank="best", image="a", metric="iou", score=1.0, files=Files.numbered(1))
+    run.write_samples([ScoredSample(record, mask[..., None], mask, mask)], palette(3))
     names = {path.name for path in run.samples.iterdir()}
     assert names == {"samples.json", "1_image.png", "1_truth.png", "1_prediction.png"}
     with Image.open(run.samples / "1_truth.png") as image:
@@ -140,13 +144,13 @@ def test_colours_differ():
 
 def test_files_are_plain_json(tmp_path):
     run = RunDir.create(tmp_path, "small")
-    run.write_environment({"python": "3", "none": None, "é": [math.nan]})
+    run.write_environment(Environment.model_validate({"python": "3", "none": None, "é": [math.nan]}))
     assert json.loads(run.environment.read_text(encoding="utf-8")) == {
         "python": "3",
         "none": None,
         "é": [None],
     }
-    assert run.read_environment()["é"] == [None]
+    assert run.read_environment().model_extra == {"none": None, "é": [None]}
 
 
 @pytest.mark.parametrize("name", ["lesions.onnx", "hub"])

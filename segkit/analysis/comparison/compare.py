@@ -66,7 +66,7 @@ def _warnings(entrants: Sequence[Entrant]) -> list[str]:
     """What the runs warn of: what all of them do once, what some do with their names."""
     warned: dict[str, list[str]] = {}
     for entrant in entrants:
-        for warning in dict.fromkeys(text for one in entrant.summaries for text in one.get("warnings") or ()):
+        for warning in dict.fromkeys(text for one in entrant.summaries for text in one.warnings):
             warned.setdefault(warning, []).append(entrant.name)
     return [
         text if len(names) == len(entrants) else f"{', '.join(names)}: {text}"
@@ -133,6 +133,6 @@ def _means(
 
 
 def _reported(entrant: Entrant, metric: str) -> Interval:
-    scores = [summary["scores"]["metrics"].get(metric) for summary in entrant.summaries]
+    scores = [summary.scores.metrics.get(metric) for summary in entrant.summaries]
     mean = statistics.fmean(math.nan if score is None else score for score in scores)
     return Interval(mean, math.nan, math.nan)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import fields
 from typing import Any
 
-from segkit.analysis.comparison.result import Costs
 from segkit.runs.run_dir import RunDir
-
-NAMES = [field.name for field in fields(Costs)]
+from segkit.runs.schema import Costs, MeasuredCosts
 
 
 def read_costs(run: RunDir) -> Costs:
@@ -22,8 +19,8 @@ def read_costs(run: RunDir) -> Costs:
     Raises:
         SegkitError: if the file of what was measured is damaged.
     """
-    told, measured = _told(run), run.read_costs()
-    return Costs(**{name: measured.get(name, told.get(name)) for name in NAMES})
+    measured = run.read_costs()
+    return Costs(**_told(run) | (measured.model_dump(exclude_unset=True) if measured else {}))
 
 
 def mean_costs(costs: Sequence[Costs]) -> Costs:
@@ -42,7 +39,7 @@ def mean_costs(costs: Sequence[Costs]) -> Costs:
         known = [value for one in counted if (value := getattr(one, name)) is not None]
         return statistics.fmean(known) if known else None
 
-    return Costs(**{name: mean(name) for name in NAMES})
+    return Costs(**{name: mean(name) for name in Costs.model_fields})
 
 
 def how_measured(runs: Sequence[RunDir]) -> str:
@@ -57,35 +54,34 @@ def how_measured(runs: Sequence[RunDir]) -> str:
     Raises:
         SegkitError: if the file of what was measured is damaged.
     """
-    measured = [costs for run in runs if (costs := run.read_costs())]
+    measured = {run.path: costs for run in runs if (costs := run.read_costs())}
     if not measured:
         return ""
-    places = dict.fromkeys(_place(costs) for costs in measured)
+    places = dict.fromkeys(map(_place, measured.values()))
     told = [f"Measured one after the other, each in a process of its own, on {'; and on '.join(places)}."]
     if len(places) > 1:
         told.append("Times and memory of different machines do not compare.")
     if left := len(runs) - len(measured):
         told.append(f"Speed and memory of {left} of {len(runs)} runs are those of their own training.")
-    told += [f"{run.path}: {warning}" for run in runs for warning in run.read_costs().get("warnings", [])]
+    told += [f"{path}: {warning}" for path, costs in measured.items() for warning in costs.warnings]
     return " ".join(told)
 
 
 def _told(run: RunDir) -> dict[str, Any]:
     summary, weights = run.read_summary(), run.checkpoints / "best.safetensors"
-    parameters = summary.get("parameters") or {}
     return {
-        "parameters": parameters.get("total"),
-        "trainable_parameters": parameters.get("trainable"),
-        "train_seconds": summary.get("train_seconds"),
-        "train_images_per_second": summary.get("images_per_second"),
-        "peak_memory_bytes": summary.get("peak_memory_bytes"),
+        "parameters": summary.parameters.get("total"),
+        "trainable_parameters": summary.parameters.get("trainable"),
+        "train_seconds": summary.train_seconds,
+        "train_images_per_second": summary.images_per_second,
+        "peak_memory_bytes": summary.peak_memory_bytes,
         "weights_bytes": weights.stat().st_size if weights.is_file() else None,
     }
 
 
-def _place(costs: dict[str, Any]) -> str:
+def _place(costs: MeasuredCosts) -> str:
     """Processor, device, precision and torch."""
-    machine = costs.get("machine") or {}
-    known = [machine.get("processor"), machine.get("device"), costs.get("precision")]
+    machine = costs.machine
+    known = [machine.get("processor"), machine.get("device"), costs.precision]
     words = ", ".join(str(word) for word in known if word)
     return f"{words} (torch {machine.get('torch')})"

@@ -7,7 +7,6 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -36,22 +35,17 @@ class Finished:
         return self.material.run
 
     @property
-    def identity(self) -> dict[str, Any]:
-        """Its digests; empty for a run of a segkit that took none."""
-        return dict(self.material.environment.get("identity") or {})
-
-    @property
     def scored(self) -> Scored:
         """How it was scored."""
         material = self.material
-        digests = material.environment.get("data_digests") or {}
+        environment = material.environment
         return Scored(
             where=str(self.run.path),
             data=material.recipe.get("data") or {},
             metrics=material.recipe.get("metrics") or [],
             names=material.names,
-            pixels=digests.get(material.summary.get("reported_on")),
-            code=self.identity.get("metrics"),
+            pixels=environment.data_digests.get(material.summary.reported_on),
+            code=environment.identity.metrics if environment.identity else None,
         )
 
     @property
@@ -61,7 +55,7 @@ class Finished:
 
     def reported(self, metric: str) -> float:
         """The run's own score; NaN where undefined."""
-        score = self.material.summary["scores"]["metrics"].get(metric)
+        score = self.material.summary.scores.metrics.get(metric)
         return math.nan if score is None else float(score)
 
     def averages(self, metric: str) -> bool:
@@ -75,7 +69,8 @@ class Finished:
     @property
     def experiment(self) -> str:
         """The same text for runs that differ in their seed alone."""
-        known = self.identity or self.material.recipe
+        identity = self.material.environment.identity
+        known = identity.model_dump() if identity else self.material.recipe
         return json.dumps({**known, "seed": None, "name": self.name}, sort_keys=True, default=str)
 
 
@@ -90,7 +85,7 @@ def read_finished(run: RunDir, name: str = "") -> Finished:
         SegkitError: if it is none, has not ended, or misses a file.
     """
     material = read_material(RunDir.open(run.path))
-    return Finished(name or str(material.summary["recipe"]), material)
+    return Finished(name or material.summary.recipe, material)
 
 
 def entrants_of(finished: Sequence[Finished], images: Sequence[str]) -> tuple[list[Entrant], list[str]]:

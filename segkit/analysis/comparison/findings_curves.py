@@ -26,8 +26,8 @@ def curve_sentences(comparison: Comparison) -> list[str]:
 
 def _leading(comparison: Comparison, curves: Mapping[str, Curve]) -> list[str]:
     """Which curve leads at first and in the end; of what lies between, only how often that changes."""
-    scored_on = {summary.get("scored_on") for one in comparison.entrants for summary in one.summaries}
-    reported_on = {summary.get("reported_on") for one in comparison.entrants for summary in one.summaries}
+    scored_on = {summary.scored_on for one in comparison.entrants for summary in one.summaries}
+    reported_on = {summary.reported_on for one in comparison.entrants for summary in one.summaries}
     shared = sorted(set.intersection(*map(set, curves.values())))
     leaders = _leaders(curves, shared, higher_is_better=comparison.higher_is_better)
     if len(curves) == 1 or len(leaders) < 2 or len(scored_on) > 1:

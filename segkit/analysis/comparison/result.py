@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from segkit.runs.schema import Costs, Published, Summary
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from segkit.runs.reference import Published
     from segkit.runs.run_dir import RunDir
 
     Scores = npt.NDArray[np.float64]
@@ -34,33 +35,6 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Costs:
-    """What a recipe costs; None where nobody has measured it.
-
-    Args:
-        parameters: of the model.
-        trainable_parameters: those of them that learn.
-        macs: multiply-adds of one prediction at the recipe's size.
-        train_seconds: of training alone, the mean over the seeds.
-        train_images_per_second: of training steps.
-        latency_ms: of predicting one image, the median.
-        predict_images_per_second: in batches of the recipe's batch size.
-        peak_memory_bytes: of a process that trains a step and predicts; of the GPU where there is one.
-        weights_bytes: of the file of the best weights.
-    """
-
-    parameters: float | None = None
-    trainable_parameters: float | None = None
-    macs: float | None = None
-    train_seconds: float | None = None
-    train_images_per_second: float | None = None
-    latency_ms: float | None = None
-    predict_images_per_second: float | None = None
-    peak_memory_bytes: float | None = None
-    weights_bytes: float | None = None
-
-
-@dataclass(frozen=True)
 class Entrant:
     """A recipe in the comparison, with a finished run for each of its seeds.
 
@@ -80,7 +54,7 @@ class Entrant:
     runs: tuple[RunDir, ...]
     seeds: tuple[int, ...]
     recipe: Mapping[str, Any]
-    summaries: tuple[Mapping[str, Any], ...]
+    summaries: tuple[Summary, ...]
     epochs: tuple[list[dict[str, Any]], ...]
     scores: Mapping[str, Scores]
     costs: Costs = field(default_factory=Costs)
@@ -198,7 +172,7 @@ class Comparison:
                     "runs": [str(run.path) for run in place.entrant.runs],
                     "seeds": list(place.entrant.seeds),
                     "metrics": {name: asdict(interval) for name, interval in place.metrics.items()},
-                    "costs": asdict(place.entrant.costs),
+                    "costs": place.entrant.costs.model_dump(),
                 }
                 for place in self.ranking
             ],
@@ -216,7 +190,7 @@ class Comparison:
                 "name": place.entrant.name,
                 "seeds": len(place.entrant.seeds),
                 **_flat(place.metrics),
-                **asdict(place.entrant.costs),
+                **place.entrant.costs.model_dump(),
             }
             for place in self.ranking
         ]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+
+from pydantic import BaseModel
 
 from segkit.analysis.comparison.markdown import write_csv, write_markdown
 from segkit.analysis.comparison.page import write_page
@@ -40,23 +40,35 @@ def folder_for(comparison: Comparison, wanted: Path) -> Path:
         The same folder for the same runs and metric, so that the same command writes to the same place.
     """
     folder, number = wanted, 1
-    while (file := folder / "comparison.json").is_file() and _written(file) != _what(comparison.as_json()):
+    compared = _Compared.model_validate(comparison.as_json()).runs
+    while (file := folder / "comparison.json").is_file() and _written(file) != compared:
         number += 1
         folder = wanted.with_name(f"{wanted.name}-{number}")
     return folder
 
 
-def _written(file: Path) -> tuple[object, list[str]] | None:
+class _Runs(BaseModel):
+    runs: list[str]
+
+
+class _Compared(BaseModel):
+    """What a comparison.json compares."""
+
+    metric: str
+    ranking: list[_Runs]
+
+    @property
+    def runs(self) -> tuple[str, list[str]]:
+        """Metric and runs, whatever the ranking."""
+        return self.metric, sorted(run for place in self.ranking for run in place.runs)
+
+
+def _written(file: Path) -> tuple[str, list[str]] | None:
     """What a file compares; None if that is not to be known: it is then another's, and is left alone."""
     try:
-        return _what(read_json(file))
-    except (SegkitError, TypeError, KeyError):
+        return read_json(file, _Compared).runs
+    except SegkitError:
         return None
-
-
-def _what(document: Mapping[str, Any]) -> tuple[object, list[str]]:
-    """What a document compares."""
-    return document["metric"], sorted(run for place in document["ranking"] for run in place["runs"])
 
 
 def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:

@@ -24,6 +24,7 @@ from segkit.analysis.report.format import (
 )
 from segkit.analysis.report.run_data import Material
 from segkit.analysis.report.tables import environment_table, epoch_table, model_table, worst_table
+from segkit.runs.schema import Frozen, Summary
 
 _SPLITS = {"train": "training", "val": "validation", "test": "test"}
 
@@ -68,21 +69,21 @@ def contents(material: Material) -> dict[str, Any]:
     recipe = material.run.recipe_text()
     longest = max(map(len, re.findall("`+", recipe)), default=0)
     return {
-        "name": summary["recipe"],
-        "description": summary.get("description") or "",
+        "name": summary.recipe,
+        "description": summary.description,
         "headline": _headline(material),
         "cards": _cards(material),
         "source": material.published.source if material.published and material.published.metrics else "",
         "drawn": material.published.source if material.published and material.published.epochs else "",
-        "chosen_on": _SPLITS.get(summary["scored_on"], summary["scored_on"]),
+        "chosen_on": _SPLITS.get(summary.scored_on, summary.scored_on),
         "warnings": _warnings(material),
-        "verdict": _verdict(summary),
+        "verdict": _verdict(summary.frozen_encoder),
         "scored": metric_name(material.first_metric),
         "scores": _score_facts(material),
         "overlap": "Where classes overlap, the last of them is shown." if _overlapping(material) else "",
         "worst": worst_table(material),
         "epochs": epoch_table(material),
-        "best_epoch": summary["best"]["epoch"],
+        "best_epoch": summary.best.epoch,
         "costs": _costs(summary),
         "model": model_table(material),
         "environment": environment_table(material),
@@ -99,11 +100,11 @@ def _overlapping(material: Material) -> bool:
 
 def _headline(material: Material) -> list[str]:
     summary = material.summary
-    images, split = summary.get("images") or {}, summary["reported_on"]
+    images, split = summary.images, summary.reported_on
     metric = metric_name(material.first_metric)
     count = f"{whole(images[split])} " if split in images else ""
     facts = [
-        f"Best epoch {summary['best']['epoch']} of {summary['epochs']}, chosen by {metric}",
+        f"Best epoch {summary.best.epoch} of {summary.epochs}, chosen by {metric}",
         f"scored on {count}{_SPLITS.get(split, split)} images",
     ]
     if "train" in images:
@@ -113,8 +114,8 @@ def _headline(material: Material) -> list[str]:
 
 def _cards(material: Material) -> list[Card]:
     summary, published = material.summary, material.published
-    reported = summary["scores"]["metrics"]
-    elsewhere = summary["scored_on"] != summary["reported_on"]
+    reported = summary.scores.metrics
+    elsewhere = summary.scored_on != summary.reported_on
     cards = []
     for name in material.metrics:
         value = reported.get(name)
@@ -125,7 +126,7 @@ def _cards(material: Material) -> list[Card]:
                 number(value),
                 number(theirs) if theirs is not None else "",
                 difference(value, theirs),
-                number(summary["best"]["metrics"].get(name)) if elsewhere else "",
+                number(summary.best.metrics.get(name)) if elsewhere else "",
             )
         )
     return cards
@@ -133,27 +134,22 @@ def _cards(material: Material) -> list[Card]:
 
 def _warnings(material: Material) -> list[str]:
     summary = material.summary
-    warnings = [str(warning) for warning in summary.get("warnings") or ()]
-    status, done, asked = (
-        summary.get("status", "complete"),
-        summary.get("epochs"),
-        summary.get("epochs_asked"),
-    )
-    if status != "complete":
-        warnings.append(f"The run did not end by itself; its status is: {status}.")
-    if done is not None and asked is not None and done < asked:
+    warnings = [*summary.warnings]
+    if summary.status != "complete":
+        warnings.append(f"The run did not end by itself; its status is: {summary.status}.")
+    done, asked = summary.epochs, summary.epochs_asked
+    if asked is not None and done < asked:
         warnings.append(f"Training ended after {whole(done)} of {whole(asked)} epochs.")
     if material.published and material.published.note:
         warnings.append(material.published.note)
     return warnings
 
 
-def _verdict(summary: dict[str, Any]) -> Verdict | None:
-    frozen = summary.get("frozen_encoder")
+def _verdict(frozen: Frozen | None) -> Verdict | None:
     if not frozen:
         return None
-    before, after = frozen["digest_before"], frozen["digest_after"]
-    if frozen["unchanged"]:
+    before, after = frozen.digest_before, frozen.digest_after
+    if frozen.unchanged:
         text = (
             "Every parameter and every running statistic of the encoder is the same after training as before."
         )
@@ -178,17 +174,16 @@ def _score_facts(material: Material) -> list[tuple[str, str]]:
     return facts
 
 
-def _costs(summary: dict[str, Any]) -> list[tuple[str, str]]:
-    parameters = summary.get("parameters") or {}
-    total, trainable = parameters.get("total"), parameters.get("trainable")
+def _costs(summary: Summary) -> list[tuple[str, str]]:
+    total, trainable = summary.parameters.get("total"), summary.parameters.get("trainable")
     costs = [
-        ("Whole run", duration(summary.get("seconds"))),
-        ("Training alone", duration(summary.get("train_seconds"))),
-        ("Images per second in training", decimal(summary.get("images_per_second"))),
-        ("Peak memory", memory(summary.get("peak_memory_bytes"))),
+        ("Whole run", duration(summary.seconds)),
+        ("Training alone", duration(summary.train_seconds)),
+        ("Images per second in training", decimal(summary.images_per_second)),
+        ("Peak memory", memory(summary.peak_memory_bytes)),
         ("Parameters", whole(total)),
         ("Trainable parameters", f"{whole(trainable)} ({share(trainable, total)})"),
-        ("Device", str(summary.get("device") or NOTHING)),
-        ("Precision", str(summary.get("precision") or NOTHING)),
+        ("Device", summary.device or NOTHING),
+        ("Precision", summary.precision or NOTHING),
     ]
     return [(label, value) for label, value in costs if value not in (NOTHING, f"{NOTHING} ({NOTHING})")]

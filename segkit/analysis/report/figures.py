@@ -52,7 +52,7 @@ class Panel:
 
 def curve_panels(material: Material) -> list[Panel]:
     """Loss, then every metric."""
-    best = material.summary["best"]["epoch"]
+    best = material.summary.best.epoch
     theirs = material.published.epochs if material.published else []
     panels = [
         Panel("Loss", best, _lines("train_loss", "training", material.epochs, theirs, second=True)),

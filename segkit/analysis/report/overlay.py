@@ -149,7 +149,8 @@ def reduced(
 
 
 def _show(position: int, sample: ScoredSample, colors: Pixels) -> Shown:
-    name, stem = sample.image, str(position)
+    record, stem = sample.record, str(position)
+    name = record.image
     pixels, truth, prediction = reduced(sample.pixels, sample.truth, sample.prediction)
     panes = [
         Pane("Image", f"The image {name}.", f"{stem}_image.png", _png(np.asarray(_rgb(pixels)))),
@@ -169,7 +170,7 @@ def _show(position: int, sample: ScoredSample, colors: Pixels) -> Shown:
             drawn=True,
         ),
     ]
-    return Shown(sample.rank, name, metric_name(sample.metric), number(sample.score), panes)
+    return Shown(record.rank, name, metric_name(record.metric), number(record.score), panes)
 
 
 def _rgb(pixels: Pixels) -> Image.Image:

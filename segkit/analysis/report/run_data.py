@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from segkit.core.errors import SegkitError
-from segkit.runs.reference import Published
 from segkit.runs.run_dir import RunDir, ScoredSample
+from segkit.runs.schema import Environment, Published, Scores, Summary
 from segkit.utils.safe_read import damaged
 
 
@@ -26,8 +26,8 @@ class Material:
 
     run: RunDir
     recipe: dict[str, Any]
-    environment: dict[str, Any]
-    summary: dict[str, Any]
+    environment: Environment
+    summary: Summary
     epochs: list[dict[str, Any]]
     names: list[str]
     scores: dict[str, list[float]]
@@ -37,13 +37,12 @@ class Material:
     @property
     def metrics(self) -> list[str]:
         """Names of the metrics, the one that chose the best epoch first."""
-        names: list[str] = list(self.summary["metrics"])
-        return names
+        return self.summary.metrics
 
     @property
     def first_metric(self) -> str:
         """The metric that chose the best epoch."""
-        return str(self.summary.get("first_metric") or self.metrics[0])
+        return self.summary.first_metric or self.metrics[0]
 
     @property
     def higher_is_better(self) -> bool:
@@ -51,10 +50,9 @@ class Material:
 
         Where the summary does not tell, the best epoch does: its score lies on the good side of the others.
         """
-        told = self.summary.get("higher_is_better")
-        if isinstance(told, bool):
-            return told
-        best = self.summary["best"]["metrics"].get(self.first_metric)
+        if self.summary.higher_is_better is not None:
+            return self.summary.higher_is_better
+        best = self.summary.best.metrics.get(self.first_metric)
         scores = [score for line in self.epochs if (score := line.get(self.first_metric)) is not None]
         return best is None or not scores or bool(best >= statistics.median(scores))
 
@@ -70,7 +68,7 @@ def read_material(run: RunDir) -> Material:
             raise SegkitError("the report needs a file that the run did not write", where=str(path))
     recipe, summary = run.read_recipe(), run.read_summary()
     names, scores = run.read_scores()
-    _check_scores(run, [*summary["metrics"], *filter(None, [summary.get("first_metric")])], scores)
+    _check_scores(run, [*summary.metrics, *filter(None, [summary.first_metric])], scores)
     return Material(
         run=run,
         recipe=recipe,
@@ -80,22 +78,18 @@ def read_material(run: RunDir) -> Material:
         names=names,
         scores=scores,
         samples=run.read_samples(),
-        published=_published(summary, recipe),
+        published=_published(summary.reference, recipe),
     )
 
 
-def _published(summary: dict[str, Any], recipe: dict[str, Any]) -> Published | None:
+def _published(kept: Published | None, recipe: dict[str, Any]) -> Published | None:
     """What the run kept. The file that its recipe names is not opened: it may be anyone's recipe."""
-    kept = summary.get("reference")
-    named = (recipe.get("reference") or {}).get("epochs")
     if kept is None:
         return None
-    epochs = kept.get("epochs") or []
-    note = kept.get("note") or ""
-    if named and "epochs" not in kept:
+    named, note = (recipe.get("reference") or {}).get("epochs"), kept.note
+    if named and "epochs" not in kept.model_fields_set:
         note = f"The published epochs in {named} are not shown: the run kept no copy of them."
-    metrics = dict(kept.get("metrics") or {})
-    return Published(kept["source"], metrics or _best_of(epochs), epochs, note)
+    return kept.model_copy(update={"metrics": kept.metrics or _best_of(kept.epochs), "note": note})
 
 
 def _check_scores(run: RunDir, metrics: Iterable[str], scores: dict[str, list[float]]) -> None:
@@ -108,7 +102,7 @@ def _check_scores(run: RunDir, metrics: Iterable[str], scores: dict[str, list[fl
         raise damaged(run.scores, f"it has no column {lacking[0]}")
 
 
-def _best_of(epochs: list[dict[str, float | None]]) -> dict[str, float]:
+def _best_of(epochs: list[Scores]) -> Scores:
     """Scores of the published epoch with the highest IoU, else Dice: both are better when higher."""
     for metric in ("iou", "dice"):
         if rows := [row for row in epochs if row.get(metric) is not None]:

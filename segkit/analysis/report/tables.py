@@ -36,7 +36,7 @@ class Table:
 def epoch_table(material: Material) -> Table:
     """One row per epoch, with the columns of published tables."""
     scores = material.metrics
-    best = material.summary["best"]["epoch"]
+    best = material.summary.best.epoch
     rows = [
         [
             whole(line["epoch"]),
@@ -67,13 +67,13 @@ def model_table(material: Material) -> Table:
     """What goes through the model, and what it costs."""
     rows = [
         [
-            stage["part"],
-            stage["name"],
-            TIMES.join(map(str, stage["shape"])),
-            whole(stage["parameters"]),
-            whole(stage["trainable"]),
+            stage.part,
+            stage.name,
+            TIMES.join(map(str, stage.shape)),
+            whole(stage.parameters),
+            whole(stage.trainable),
         ]
-        for stage in material.summary.get("stages") or ()
+        for stage in material.summary.stages
     ]
     columns = ["Part", "Stage", f"Output ({TIMES.join('Chw')})", "Parameters", "Trainable"]
     return Table("The model for one image", columns, rows, [False, False, True, True, True])
@@ -81,7 +81,8 @@ def model_table(material: Material) -> Table:
 
 def environment_table(material: Material) -> Table:
     """Versions, hardware and digests, nested names joined by a dot."""
-    rows = [[name, value] for name, value in flat(material.environment)]
+    told = material.environment.model_dump(mode="json", exclude_unset=True)
+    rows = [[name, value] for name, value in flat(told)]
     return Table("Where the run took place", ["", ""], rows, [False, False])
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
 from segkit.cli.console.stream import Screen
-from segkit.core.events import Stage
+
+if TYPE_CHECKING:
+    from segkit.core.model_table import Stage
 
 
 def figure(value: float) -> str:
@@ -17,9 +20,11 @@ def figure(value: float) -> str:
     return f"{value:.4f}" if abs(value) < 100 else f"{value:.6g}"
 
 
-def figures(values: Mapping[str, float]) -> str:
+def figures(values: Mapping[str, float | None]) -> str:
     """Scores with their names: "iou 0.6400, dice 0.7512"."""
-    return ", ".join(f"{name} {figure(value)}" for name, value in values.items())
+    return ", ".join(
+        f"{name} {figure(math.nan if value is None else value)}" for name, value in values.items()
+    )
 
 
 def duration(seconds: float) -> str:

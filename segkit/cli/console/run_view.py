@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING
 
 from segkit.cli.console.epoch_table import EpochTable, epoch_line
 from segkit.cli.console.format import duration, figure, figures, images_in_words, print_model, print_warnings
 from segkit.cli.console.progress_view import View
 from segkit.cli.console.stream import Screen
 from segkit.core.events import EpochEnded, Event, RunEnded, RunStarted, StepEnded
+
+if TYPE_CHECKING:
+    from segkit.runs.schema import Summary
 
 
 class RunView(View):
@@ -154,23 +157,25 @@ def _print_start(screen: Screen, event: RunStarted) -> None:
 
 
 def _print_end(screen: Screen, event: RunEnded) -> None:
-    summary = cast("dict[str, Any]", event.summary)
-    changed = (summary.get("frozen_encoder") or {}).get("unchanged") is False
+    summary: Summary = event.summary
+    changed = summary.frozen_encoder is not None and not summary.frozen_encoder.unchanged
     screen.line()
-    screen.rule(f"{summary['recipe']}: {summary['status']}", "red" if changed else "green")
+    screen.rule(f"{summary.recipe}: {summary.status}", "red" if changed else "green")
     screen.facts({**_end_facts(summary), "report": str(event.report)})
     screen.rule(style="red" if changed else "green")
 
 
-def _end_facts(summary: dict[str, Any]) -> dict[str, str]:
-    best, scores = summary["best"], summary["scores"]
+def _end_facts(summary: Summary) -> dict[str, str]:
+    best, scores = summary.best, summary.scores
     facts = {
-        "best epoch": f"{best['epoch']}, with {figures(best['metrics'])} on {summary['scored_on']}",
-        f"scores on {scores['split']}": figures(scores["metrics"]),
+        "best epoch": f"{best.epoch}, with {figures(best.metrics)} on {summary.scored_on}",
+        f"scores on {scores.split}": figures(scores.metrics),
     }
-    if reference := summary.get("reference"):
-        facts["reference"] = f"{figures(reference['metrics'])} ({reference['source']})"
-    facts["time"] = f"{duration(summary['seconds'])}, {summary['images_per_second']:.1f} images/s in training"
-    if frozen := summary.get("frozen_encoder"):
-        facts["frozen encoder"] = "unchanged" if frozen["unchanged"] else "CHANGED, although it was to stay"
+    if reference := summary.reference:
+        facts["reference"] = f"{figures(reference.metrics)} ({reference.source})"
+    facts["time"] = (
+        f"{duration(summary.seconds or 0)}, {summary.images_per_second or 0:.1f} images/s in training"
+    )
+    if frozen := summary.frozen_encoder:
+        facts["frozen encoder"] = "unchanged" if frozen.unchanged else "CHANGED, although it was to stay"
     return facts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,12 +53,12 @@ def _table(evaluation: Evaluation) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("metric", no_wrap=True, style="cyan")
     table.add_column("all together" if evaluation.members else "score (95% interval)", no_wrap=True)
-    beside = {
+    beside: dict[str, Mapping[str, float | None]] = {
         clean(name_of(run)): one.metrics
         for run, one in zip(evaluation.runs, evaluation.members, strict=False)
     }
     if not beside:
-        beside = {"the run reports": evaluation.runs[0].read_summary()["scores"]["metrics"]}
+        beside = {"the run reports": evaluation.runs[0].read_summary().scores.metrics}
     for title in beside:
         table.add_column(title, justify="right", overflow="fold")
     for name, interval in evaluation.intervals.items():

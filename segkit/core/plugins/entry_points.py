@@ -69,7 +69,7 @@ def _load(point: EntryPoint) -> None:
     path = plugin_path(Path(spec.origin).resolve())
     if is_loaded(path):
         return
-    plugin = Plugin(point.name, "installed", path, source_digest(path), package=package)
+    plugin = Plugin(name=point.name, door="installed", path=path, digest=source_digest(path), package=package)
     try:
         register_from(plugin, lambda: importlib.import_module(point.module))
     except SegkitError as error:

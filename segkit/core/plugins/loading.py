@@ -8,7 +8,6 @@ import importlib.util
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
-from dataclasses import replace
 from pathlib import Path
 from pkgutil import iter_modules
 
@@ -108,21 +107,22 @@ def register_from(plugin: Plugin, run: Callable[[], object]) -> None:
             )
     before = _registered()
 
-    def new() -> set[tuple[str, str]]:
+    def new() -> set[str]:
         return {part for part, entry in _registered().items() if before.get(part) is not entry}
 
     try:
         with redirect_stdout(sys.stderr):  # what a plugin prints must not get into --json
             run()
     except (Exception, SystemExit) as error:
-        for kind, name in new():
+        for part in new():
+            kind, name = part.split(" ", 1)
             REGISTRIES[kind].remove(name)
         if isinstance(error, SegkitError):
             raise
         raise _import_error(plugin, error) from error
     # A module that was imported by hand before has registered its parts already.
     older = {part for part, entry in before.items() if _file(entry).is_relative_to(plugin.path)}
-    _loaded[plugin.path] = replace(plugin, parts=tuple(sorted(new() | older)))
+    _loaded[plugin.path] = plugin.model_copy(update={"parts": tuple(sorted(new() | older))})
 
 
 def is_loaded(path: Path) -> bool:
@@ -149,7 +149,7 @@ def _load_file(file: Path, door: Door) -> None:
         return
     _refuse_stored_code(file)
     try:
-        plugin = Plugin(path.stem, door, path, source_digest(path))
+        plugin = Plugin(name=path.stem, door=door, path=path, digest=source_digest(path))
     except OSError as error:
         raise PartError(f"the plugin cannot be read: {error.strerror}", where=str(file)) from None
     name = f"segkit_plugin_{path.stem}_{hashlib.sha256(bytes(path)).hexdigest()[:8]}"
@@ -206,8 +206,10 @@ def _in_words(door: Door) -> str:
     }[door]
 
 
-def _registered() -> dict[tuple[str, str], Entry]:
-    return {(kind, entry.name): entry for kind, registry in REGISTRIES.items() for entry in registry.own()}
+def _registered() -> dict[str, Entry]:
+    return {
+        f"{kind} {entry.name}": entry for kind, registry in REGISTRIES.items() for entry in registry.own()
+    }
 
 
 def _file(entry: Entry) -> Path:

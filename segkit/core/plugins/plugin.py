@@ -3,41 +3,39 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
 
 Door = Literal["recipe", "--plugins", "working directory", "installed"]
 
 
-@dataclass(frozen=True)
-class Plugin:
-    """A plugin that was loaded.
+class Plugin(BaseModel):
+    """A plugin that was loaded, as environment.json keeps it too.
 
     Args:
         name: of its file or folder, or of its entry point.
         door: how it came in.
         path: its file, or its folder.
         digest: SHA-256 over its Python files.
-        parts: kind and name of what it registers.
+        parts: kind and name of what it registers, such as "loss dice".
         package: name and version of the installed package it belongs to, such as "segkit-wavelets 0.3".
     """
 
+    model_config = ConfigDict(frozen=True)
+
     name: str
-    door: Door
+    door: Door = "recipe"
     path: Path
     digest: str
-    parts: tuple[tuple[str, str], ...] = ()
+    parts: tuple[Annotated[str, Field(pattern=r"^\S+ \S+$")], ...] = ()
     package: str = ""
 
     @property
     def origin(self) -> str:
         """The installed package, or else the path."""
         return self.package or str(self.path)
-
-    def as_json(self) -> dict[str, Any]:
-        """As plain data, for a run's record."""
-        return {**asdict(self), "path": str(self.path), "parts": [" ".join(part) for part in self.parts]}
 
 
 def plugin_path(file: Path) -> Path:

@@ -121,9 +121,9 @@ def open_to_export(
     assembly, summary = trained.assembly, run.read_summary()
     facts = replace(
         facts_of(assembly.recipe, assembly.spec, assembly.model),
-        scored_on=summary["reported_on"],
-        images=(summary.get("images") or {}).get(summary["reported_on"], 0),
-        scores=summary["scores"]["metrics"],
+        scored_on=summary.reported_on,
+        images=summary.images.get(summary.reported_on, 0),
+        scores=summary.scores.metrics,
     )
     return trained, RunNetwork(facts, assembly.recipe, assembly.model.eval(), assembly.fabric)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from pydantic import BaseModel, ConfigDict
 
-from segkit.core.plugins import load_plugin
+from segkit.core.plugins import Plugin, load_plugin
 from segkit.experiments.finished_run import compare_plugins
 from segkit.inference.export.export import Outcome, open_to_export
 from segkit.inference.export.model_card import card
@@ -27,7 +27,6 @@ from segkit.models.build import build_model
 from segkit.models.dry_run import dry_run
 from segkit.recipe import load_recipe
 from segkit.runs.run_dir import RunDir, write_json
-from segkit.runs.schema import Plugin
 from segkit.training.checkpoint import load_weights, save_weights
 from segkit.utils.safe_read import damaged, read_json
 
@@ -71,13 +70,15 @@ def export_to_hub(
     """
     trained, model = open_to_export(run, overrides, plugins, progress)
     exported = Exported(model.facts, recipe=public_recipe(model.recipe))
-    recorded = run.read_environment().get("plugins") or []
+    recorded = run.read_environment().plugins
     with _written_whole(folder) as new:
         save_weights(model.model, new / WEIGHTS)
         (new / RECIPE).write_text(exported.recipe, encoding="utf-8")
         write_json(new / CONFIG, {
             "library_name": "segkit", "segkit_version": exported.version, "facts": exported.facts.as_json(),
-            "plugins": [{**plugin, "path": last_name(plugin["path"])} for plugin in recorded],
+            "plugins": [
+                {**plugin.model_dump(mode="json"), "path": last_name(str(plugin.path))} for plugin in recorded
+            ],
         })  # fmt: skip
         network = open_hub(new, plugins, accelerator="cpu")
         verified = verify(network, model, trained, check_shapes(network, model, trained), progress)
@@ -101,12 +102,12 @@ def open_hub(path: Path, plugins: Sequence[Path] = (), *, accelerator: str = "au
     """
     config = read_json(path / CONFIG, Config)
     try:
-        told = facts_from(config["facts"])
+        told = facts_from(config.facts)
     except ValueError as error:
         raise damaged(path / CONFIG, str(error)) from None
     for plugin in plugins:
         load_plugin(plugin, "--plugins")
-    changed = compare_plugins(RunDir(path), config["plugins"])
+    changed = compare_plugins(RunDir(path), config.plugins)
     overrides = ["plugins=[]", *HERE, f"training.accelerator={accelerator}", "training.precision=32-true"]
     recipe = load_recipe(path / RECIPE, overrides)
     spec = dry_run(recipe.model, recipe.data)
@@ -136,7 +137,7 @@ def _front(run: RunDir, exported: Exported) -> str:
         "library_name": "segkit",
         "pipeline_tag": "image-segmentation",
         "tags": ["segkit", "image-segmentation", "semantic-segmentation", "pytorch"],
-        "model-index": [{"name": summary["recipe"], "results": [result]}],
+        "model-index": [{"name": summary.recipe, "results": [result]}],
     }
     return f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---\n\n"
 

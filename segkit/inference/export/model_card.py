@@ -54,8 +54,8 @@ def card(
     page = markdown_templates("inference/export", "analysis/report").get_template("card.md.j2")
     return page.render(
         front=Markup(front),
-        name=material.summary["recipe"],
-        description=material.summary.get("description") or "",
+        name=material.summary.recipe,
+        description=material.summary.description,
         facts=_facts(material, exported, file),
         scores=scores_table(material),
         scored=_scored(material),
@@ -72,7 +72,7 @@ def card(
 
 def scores_table(material: Material) -> Table:
     """Every metric with its interval over the images, where it is a mean over them."""
-    reported, rows = material.summary["scores"]["metrics"], []
+    reported, rows = material.summary.scores.metrics, []
     for name in material.metrics:
         low, high = _interval(material.scores[name], reported.get(name))
         between = NOTHING if math.isnan(low) else f"{number(low)} to {number(high)}"
@@ -105,9 +105,9 @@ def _facts(material: Material, exported: Exported, file: str) -> list[tuple[str,
         ("File", file),
         ("Task", f"{facts.task.kind} segmentation"),
         ("Classes", ", ".join(facts.task.classes)),
-        ("Encoder", f"{named[0]}{', frozen' if material.summary.get('frozen_encoder') else ''}"),
+        ("Encoder", f"{named[0]}{', frozen' if material.summary.frozen_encoder else ''}"),
         ("Decoder", named[1]),
-        ("Parameters", whole((material.summary.get("parameters") or {}).get("total"))),
+        ("Parameters", whole(material.summary.parameters.get("total"))),
         ("Image (height x width)", sizes),
         ("Written by", f"segkit {exported.version}"),
     ]
@@ -115,8 +115,8 @@ def _facts(material: Material, exported: Exported, file: str) -> list[tuple[str,
 
 def _scored(material: Material) -> str:
     summary = material.summary
-    split = summary["reported_on"]
-    count = (summary.get("images") or {}).get(split)
+    split = summary.reported_on
+    count = summary.images.get(split)
     return f"{whole(count)} {_SPLITS.get(split, split)} images".replace(f"{NOTHING} ", "")
 
 
@@ -129,7 +129,7 @@ def _data(material: Material) -> list[tuple[str, str]]:
         for key, value in plain.items()
         if key != "name" and value is not None
     ]
-    images = material.summary.get("images") or {}
+    images = material.summary.images
     split = data.get("split")
     by = split.get("by") if isinstance(split, dict) else split
     told = [
@@ -137,7 +137,7 @@ def _data(material: Material) -> list[tuple[str, str]]:
         *((f"{_SPLITS.get(name, name)} images".capitalize(), whole(count)) for name, count in images.items()),
         ("Split", f"by {by}" if by and by != "official" else "that of the source"),
     ]
-    digests = material.environment.get("data_digests") or {}
+    digests = material.environment.data_digests
     return [*told, *((f"SHA-256, {_SPLITS.get(name, name)}", digest) for name, digest in digests.items())]
 
 
@@ -157,13 +157,13 @@ def _verified(found: Verified) -> list[str]:
 
 def _limits(material: Material) -> list[str]:
     summary, recipe = material.summary, material.recipe
-    images = (summary.get("images") or {}).get("train")
+    images = summary.images.get("train")
     size = (recipe.get("data") or {}).get("size") or []
     seed = recipe.get("seed")
     at = f" at {' x '.join(map(str, size))} pixels, to which images and masks are resized," if size else ""
     learnt = f"It has learnt from {whole(images)} images of one source." if images else ""
     return [
-        *(str(warning) for warning in summary.get("warnings") or ()),
+        *summary.warnings,
         f"{learnt} How it does on others, of other cameras, places or people, nobody has measured.".strip(),
         f"The scores are taken{at} and are means: single images may be far worse, see below.",
         f"It is one training, with the seed {seed}: the intervals tell how sure a score is over images like "

@@ -134,7 +134,7 @@ def verify(
         {name: metric.of(torch.cat(rows[name][which])) for name, metric in assembly.metrics.items()}
         for which in (0, 1)
     )
-    recorded = (trained.run.read_environment().get("data_digests") or {}).get(split)
+    recorded = trained.run.read_environment().data_digests.get(split)
     verified = Verified(
         split=split,
         images=len(batches),
@@ -144,7 +144,7 @@ def verify(
         metric=next(iter(assembly.metrics)),
         scores=exported,
         model_scores=own,
-        reported=trained.run.read_summary()["scores"]["metrics"],
+        reported=trained.run.read_summary().scores.metrics,
         same_images=data_digests({split: assembly.splits[split]})[split] == recorded,
         shapes=tuple(shapes),
     )

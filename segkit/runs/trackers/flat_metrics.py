@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from segkit.runs.trackers.tracker import Figures
+
+if TYPE_CHECKING:
+    from segkit.runs.schema import Summary
 
 
 def flat_recipe(recipe: Mapping[str, Any]) -> dict[str, object]:
@@ -20,14 +23,13 @@ def epoch_figures(line: Mapping[str, Any]) -> Figures:
     return _numbers({name: value for name, value in line.items() if name not in ("epoch", "best")})
 
 
-def final_figures(summary: Mapping[str, Any]) -> Figures:
+def final_figures(summary: Summary) -> Figures:
     """What a run is judged by, from summary.json: its best epoch, and the scores that are reported."""
-    best, scores = summary["best"], summary["scores"]
     return _numbers(
         {
-            "best/epoch": best["epoch"],
-            **{f"best/{name}": value for name, value in best["metrics"].items()},
-            **{f"scores/{name}": value for name, value in scores["metrics"].items()},
+            "best/epoch": summary.best.epoch,
+            **{f"best/{name}": value for name, value in summary.best.metrics.items()},
+            **{f"scores/{name}": value for name, value in summary.scores.metrics.items()},
         }
     )
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, RootModel
 
 from segkit.runs.run_dir import RunDir, write_json
 from segkit.utils.safe_read import read_json
 
-_Kept = dict[str, Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9_-]{1,64}$")]]
+Name = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+
+
+class _Kept(RootModel[dict[str, Name]]):
+    """The name at each tracker."""
 
 
 def kept_name(directory: RunDir, tracker: str) -> str | None:
@@ -26,9 +30,9 @@ def keep_name(directory: RunDir, tracker: str, name: str) -> None:
     write_json(directory.path / "tracking.json", {**_read(directory), tracker: name})
 
 
-def _read(directory: RunDir) -> dict[str, Any]:
+def _read(directory: RunDir) -> dict[str, str]:
     file = directory.path / "tracking.json"
     if not file.is_file():
         return {}
     hint = "delete the file: trackers then begin anew with this run"
-    return read_json(file, _Kept, hint=hint)  # type: ignore[no-any-return]
+    return read_json(file, _Kept, hint=hint).root

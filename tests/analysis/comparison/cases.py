@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageFilter
 
-from segkit.analysis.comparison.result import Comparison, Costs, Entrant, Interval, Pair, Place
+from segkit.analysis.comparison.result import Comparison, Entrant, Interval, Pair, Place
 from segkit.data.palette import palette
-from segkit.runs.reference import Published
 from segkit.runs.run_dir import RunDir
+from segkit.runs.schema import Costs, Published, Summary
 from segkit.runs.thumbnails import Thumbnail, make_thumbnail, read_thumbnails, write_thumbnails
 
 NAMES = ("unet_wide", "isic_finetuned", "tiny", "isic_frozen")
@@ -99,7 +99,7 @@ def _place(made: Made, position: int, name: str, run: RunDir, ious: np.ndarray) 
         runs=(run,) * seeds,
         seeds=tuple(range(seeds)),
         recipe=_recipe(made),
-        summaries=({"metrics": ["iou", "dice"]},) * seeds,
+        summaries=(Summary.model_construct(metrics=["iou", "dice"]),) * seeds,
         epochs=tuple(_epochs(ious.mean(), seed) for seed in range(seeds)),
         scores=scores,
         costs=_costs(position) if made.costs else Costs(parameters=1e6 * (position + 1)),
@@ -177,7 +177,7 @@ def _epochs(best: float, seed: int) -> list[dict[str, Any]]:
 
 def _published() -> Published:
     epochs = [{"epoch": epoch, "iou": 0.6 - 0.2 / epoch, "val_loss": None} for epoch in range(1, EPOCHS + 1)]
-    return Published("published experiment 1", {"iou": 0.58}, epochs)
+    return Published(source="published experiment 1", metrics={"iou": 0.58}, epochs=epochs)
 
 
 def _mask(made: Made, number: int, away: float) -> np.ndarray:

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from segkit.analysis.comparison.result import Comparison, Costs, Entrant, Interval, Pair, Place, Verdict
-from segkit.runs.reference import Published
+from segkit.analysis.comparison.result import Comparison, Entrant, Interval, Pair, Place, Verdict
 from segkit.runs.run_dir import RunDir
+from segkit.runs.schema import Costs, Published, Summary
 
 IMAGES = [f"ISIC_{number:07}" for number in range(1, 330)]
 EPOCHS = 20
@@ -50,12 +50,13 @@ def entrant(
         ]
         for seed in range(seeds)
     )
+    summary = Summary.model_construct(metrics=[metric], scored_on=scored_on, reported_on="test")
     return Entrant(
         name=name,
         runs=tuple(RunDir(Path("runs", name, f"{seed + 1:03}")) for seed in range(seeds)),
         seeds=tuple(range(seeds)),
         recipe={"name": name},
-        summaries=tuple({"scored_on": scored_on, "reported_on": "test"} for _ in range(seeds)),
+        summaries=(summary,) * seeds,
         epochs=runs,
         scores={metric: np.zeros((seeds, len(IMAGES)))},
         costs=costs or Costs(),
@@ -112,7 +113,9 @@ def comparison(ranking: Sequence[Place], pairs: Sequence[Pair], **changes: Any) 
 def clear() -> Comparison:
     """Two recipes with a clear difference; the curves cross in epoch 5."""
     published = Published(
-        "published experiment 1", {"iou": 0.6431, "dice": 0.7786}, [{"epoch": 1, "iou": 0.5185}]
+        source="published experiment 1",
+        metrics={"iou": 0.6431, "dice": 0.7786},
+        epochs=[{"epoch": 1, "iou": 0.5185}],
     )
     skips = entrant("skips", rising(0.8643, pace=4.0, start=0.4), costs=FIRST_COSTS)
     frozen = entrant("frozen", rising(0.6788, pace=1.0), costs=LARGE_COSTS, published=published)

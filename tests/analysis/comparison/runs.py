@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from segkit.runs.run_dir import RunDir
+from segkit.runs.run_dir import RunDir, write_json
 from tests.analysis.report.cases import write_run
 
 DIRECTIONS = {"iou": True, "dice": True, "iou_dataset": True, "hd95": False}
@@ -57,15 +57,15 @@ def scored_run(
     run.write_recipe(yaml.safe_dump(recipe, sort_keys=False))
     count = len(next(iter(scores.values())))
     run.write_scores(images or [f"image_{i:03}" for i in range(count)], scores)
-    known = run.read_environment()
+    known = json.loads(run.environment.read_text())
     known["data_digests"] = {"test": "of the test images"}
     known["identity"] = {"recipe": f"of {name}", "seed": seed, "data": "", "code": "", "metrics": "of iou"}
-    run.write_environment(known | (environment or {}))
-    summary = run.read_summary()
+    write_json(run.environment, known | (environment or {}))
+    summary = json.loads(run.summary.read_text())
     means = {
         metric: float(np.nanmean(values)) if np.isfinite(values).any() else None
         for metric, values in scores.items()
     }
     summary["scores"]["metrics"] = means | (reported or {})
-    run.write_summary(json.loads(json.dumps(summary)))
+    write_json(run.summary, summary)
     return run

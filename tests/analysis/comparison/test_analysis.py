@@ -7,8 +7,8 @@ import re
 import pytest
 
 from segkit.analysis.comparison.findings import analyse
-from segkit.analysis.comparison.result import Costs, Interval, Place
-from segkit.runs.reference import Published
+from segkit.analysis.comparison.result import Interval, Place
+from segkit.runs.schema import Costs, Published
 from tests.analysis.comparison.made import (
     FIRST_COSTS,
     NONE,
@@ -287,7 +287,7 @@ def test_curves_of_one_epoch_tell_nothing():
 
 def test_published_numbers_of_many_are_cut_short():
     def published(name, score):
-        theirs = Published("challenge" if name == "a" else "", {"iou": score}, [])
+        theirs = Published(source="challenge" if name == "a" else "", metrics={"iou": score})
         return place(entrant(name, lambda epoch: None, published=theirs), 1, 0.86)
 
     scores = {"a": 0.86, "b": 0.85, "c": 0.87, "d": 0.5, "e": 0.5}

@@ -13,6 +13,7 @@ from segkit.analysis.comparison.entries import read_finished
 from segkit.analysis.comparison.tables import recipe_table
 from segkit.analysis.comparison.write import folder_for, make_folder, write_comparison
 from segkit.core.errors import SegkitError
+from segkit.runs.schema import MeasuredCosts
 from tests.analysis.comparison.runs import DIRECTIONS, scored_run
 
 
@@ -170,7 +171,7 @@ def test_how_costs_were_measured_is_said(tmp_path):
     run = scored_run(tmp_path, "a", {"iou": scores(0.7)})
     assert compared(run).costs_measured == ""
     machine = {"processor": "P", "device": "cpu, 2 threads", "torch": "2.11"}
-    run.write_costs({"latency_ms": 2.5, "machine": machine})
+    run.write_costs(MeasuredCosts(latency_ms=2.5, machine=machine))
     comparison = compared(run)
     assert comparison.entrants[0].costs.latency_ms == 2.5
     assert comparison.costs_measured == (

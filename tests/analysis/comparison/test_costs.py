@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from segkit.analysis.comparison.costs import how_measured, mean_costs, read_costs
-from segkit.analysis.comparison.result import Costs
 from segkit.core.errors import SegkitError
-from segkit.runs.run_dir import RunDir
+from segkit.runs.run_dir import RunDir, write_json
+from segkit.runs.schema import Costs, MeasuredCosts
 from tests.analysis.report.cases import write_run
 
 MEASURED: dict[str, Any] = {
@@ -27,8 +28,8 @@ MEASURED: dict[str, Any] = {
 }
 
 
-def on(device: str) -> dict[str, Any]:
-    return {**MEASURED, "machine": {**MEASURED["machine"], "device": device}}
+def on(device: str) -> MeasuredCosts:
+    return MeasuredCosts(**MEASURED | {"machine": {**MEASURED["machine"], "device": device}})
 
 
 @pytest.fixture
@@ -50,12 +51,12 @@ def test_weights_are_as_large_as_their_file(run: RunDir) -> None:
     run.checkpoints.mkdir(exist_ok=True)
     (run.checkpoints / "best.safetensors").write_bytes(bytes(1234))
     assert read_costs(run).weights_bytes == 1234
-    run.write_costs(MEASURED)
+    run.write_costs(MeasuredCosts(**MEASURED))
     assert read_costs(run).weights_bytes == 61_000_000
 
 
 def test_what_was_measured_takes_the_place_of_what_the_training_tells(run: RunDir) -> None:
-    run.write_costs(MEASURED)
+    run.write_costs(MeasuredCosts(**MEASURED))
     assert read_costs(run) == Costs(
         parameters=15_487_777,
         trainable_parameters=13_263_905,
@@ -72,7 +73,8 @@ def test_what_was_measured_takes_the_place_of_what_the_training_tells(run: RunDi
 def test_summary_of_another_time_costs_nothing(tmp_path: Path) -> None:
     run = write_run(tmp_path)
     needed = ("recipe", "metrics", "best", "scores", "scored_on", "reported_on", "epochs")
-    run.write_summary({key: value for key, value in run.read_summary().items() if key in needed})
+    summary = json.loads(run.summary.read_text())
+    write_json(run.summary, {key: summary[key] for key in needed})
     assert read_costs(run) == Costs()
 
 
@@ -96,12 +98,12 @@ def test_damaged_file_is_named_and_may_be_deleted(run: RunDir, text: str, reason
 
 
 def test_costs_are_written_whole_or_not_at_all(run: RunDir) -> None:
-    run.write_costs(MEASURED)
+    run.write_costs(MeasuredCosts(**MEASURED))
     with pytest.raises(TypeError):
-        run.write_costs({"macs": object()})
-    assert run.read_costs() == MEASURED
-    run.write_costs({**MEASURED, "macs": 1})
-    assert run.read_costs()["macs"] == 1
+        write_json(run.costs, {"macs": object()})
+    assert json.loads(run.costs.read_text()) == MEASURED
+    run.write_costs(MeasuredCosts(macs=1))
+    assert run.read_costs() == MeasuredCosts(macs=1)
     assert not list(run.path.glob(".costs*"))
 
 
@@ -123,7 +125,7 @@ def test_mean_does_not_mix_what_was_measured_with_what_training_tells() -> None:
 def test_how_costs_were_measured(tmp_path: Path) -> None:
     one, other = write_run(tmp_path), write_run(tmp_path)
     assert how_measured([one, other]) == ""
-    one.write_costs(MEASURED)
+    one.write_costs(MeasuredCosts(**MEASURED))
     told = (
         "Measured one after the other, each in a process of its own, "
         "on Xeon, cpu, 2 threads, 32-true (torch 2.11.0)"
@@ -131,9 +133,9 @@ def test_how_costs_were_measured(tmp_path: Path) -> None:
     assert how_measured([one, other]) == (
         f"{told}. Speed and memory of 1 of 2 runs are those of their own training."
     )
-    other.write_costs(MEASURED)
+    other.write_costs(MeasuredCosts(**MEASURED))
     assert how_measured([one, other]) == f"{told}."
-    other.write_costs({**MEASURED, "warnings": ["Times are long."]})
+    other.write_costs(MeasuredCosts(**MEASURED | {"warnings": ["Times are long."]}))
     assert how_measured([one, other]) == f"{told}. {other.path}: Times are long."
     other.write_costs(on("cuda: NVIDIA H100"))
     assert how_measured([one, other]) == (

@@ -1,7 +1,7 @@
 """The table of epochs, all entrants side by side."""
 
 from segkit.analysis.comparison.epochs import epoch_table, mean_curve
-from segkit.runs.reference import Published
+from segkit.runs.schema import Published
 from tests.analysis.comparison.made import comparison, distances, entrant, groups, place, rising
 
 DASH = "\N{EN DASH}"
@@ -13,7 +13,7 @@ def ranked(*entrants, **changes):
 
 def test_epoch_table_shows_two_entrants_with_losses_and_what_was_published():
     published = Published(
-        "experiment 1", {}, [{"epoch": 1.0, "iou": 0.5185, "val_loss": None}, {"epoch": 2.0}]
+        source="experiment 1", epochs=[{"epoch": 1.0, "iou": 0.5185, "val_loss": None}, {"epoch": 2.0}]
     )
     first = entrant("skips", lambda epoch: 0.8 + epoch / 100, epochs=3, published=published)
     second = entrant("frozen", lambda epoch: None if epoch == 2 else 0.6, epochs=2, published=published)
@@ -68,7 +68,7 @@ def test_epoch_table_of_many_shows_the_ranking_metric_alone():
 
 def test_epoch_table_keeps_published_numbers_of_two_sources_apart():
     def source(name, score):
-        return Published(name, {}, [{"epoch": 1, "iou": score}])
+        return Published(source=name, epochs=[{"epoch": 1, "iou": score}])
 
     table = epoch_table(
         ranked(

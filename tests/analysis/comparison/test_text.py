@@ -7,9 +7,9 @@ import math
 import pytest
 
 from segkit.analysis.comparison.markdown import write_csv, write_markdown
-from segkit.analysis.comparison.result import Costs, Interval, Place
+from segkit.analysis.comparison.result import Interval, Place
 from segkit.analysis.comparison.tables import cost_table, pair_table, ranking_table
-from segkit.runs.reference import Published
+from segkit.runs.schema import Costs, Published
 from tests.analysis.comparison.made import (
     NONE,
     alone,
@@ -160,7 +160,7 @@ def test_markdown_where_lower_is_better_and_another_alpha(tmp_path):
 
 
 def test_markdown_shows_hostile_names_literally(tmp_path):
-    published = Published(HOSTILE, {"iou": 0.8}, [{"epoch": 1, "iou": 0.5}])
+    published = Published(source=HOSTILE, metrics={"iou": 0.8}, epochs=[{"epoch": 1, "iou": 0.5}])
     one = entrant(HOSTILE, rising(0.8), epochs=1, published=published)
     other = entrant("other", rising(0.8), epochs=1)
     found = comparison(

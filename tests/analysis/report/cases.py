@@ -13,7 +13,8 @@ from PIL import Image, ImageDraw, ImageFilter
 from segkit.core.events import EpochEnded
 from segkit.data.palette import palette
 from segkit.runs.reference import read_published
-from segkit.runs.run_dir import RunDir, ScoredSample
+from segkit.runs.run_dir import RunDir, ScoredSample, write_json
+from segkit.runs.schema import Files, Rank, Sample
 
 EPOCHS = 20
 WARNING = "The best epoch is chosen on the test images themselves: its score is optimistic."
@@ -32,13 +33,14 @@ def write_run(folder: Path, *, reference: bool = True, task: str = "binary", **c
         summary["reference"] = {**recipe["reference"], "epochs": read_published(folder / "published.csv")}
     summary |= changes
     run.write_recipe(yaml.safe_dump(recipe, sort_keys=False))
-    run.write_environment(
+    write_json(
+        run.environment,
         {
             "python": "3.11.9",
             "packages": {"torch": "2.11.0", "timm": "1.0.20"},
             "git": None,
             "command": ["segkit", "run"],
-        }
+        },
     )
     for event in _epochs():
         run.record(event)
@@ -50,11 +52,11 @@ def write_run(folder: Path, *, reference: bool = True, task: str = "binary", **c
         [sample(rank, seed, task=task) for seed, rank in enumerate(("best", "median", "worst"))],
         palette(2 if task == "binary" else 4),
     )
-    run.write_summary(summary)
+    write_json(run.summary, summary)
     return run
 
 
-def sample(rank: str, seed: int, *, task: str = "binary", side: int = 128) -> ScoredSample:
+def sample(rank: Rank, seed: int, *, task: str = "binary", side: int = 128) -> ScoredSample:
     """An ellipse on speckled skin, and a mask that misses it more the worse the rank; grey if multiclass."""
     rng = np.random.default_rng(seed)
     away = {"best": 2, "median": 9, "worst": 24}[rank] * side // 128
@@ -71,7 +73,9 @@ def sample(rank: str, seed: int, *, task: str = "binary", side: int = 128) -> Sc
         true[: side // 3, : side // 3] = 2
         predicted[: side // 4, : side // 3] = 2
         true[-side // 8 :] = 255
-    return ScoredSample(rank, f"ISIC_{seed + 1:07}", "iou", 0.95 - 0.4 * seed, image, true, predicted)
+    name, files = f"ISIC_{seed + 1:07}", Files.numbered(seed + 1)
+    record = Sample(rank=rank, image=name, metric="iou", score=0.95 - 0.4 * seed, files=files)
+    return ScoredSample(record, image, true, predicted)
 
 
 def _recipe(task: str) -> dict[str, Any]:

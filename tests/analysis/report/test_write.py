@@ -9,7 +9,7 @@ from segkit.analysis.report import write_report
 from segkit.analysis.report.format import NOTHING
 from segkit.analysis.report.style import Picture
 from segkit.core.errors import SegkitError
-from segkit.runs.run_dir import RunDir
+from segkit.runs.run_dir import RunDir, write_json
 from tests.analysis.report.cases import WARNING, write_run
 
 NASTY = '<img src=x onerror="alert(1)"> & [a](b) | `c` {{ 7 * 7 }}'
@@ -121,7 +121,7 @@ def test_same_run_gives_the_same_bytes(tmp_path):
 def test_what_users_wrote_is_escaped(tmp_path, undrawn):
     run = write_run(tmp_path, recipe=NASTY, description=NASTY, warnings=[NASTY], device=NASTY)
     run.write_scores([NASTY, "b"], {"iou": [0.1, 0.2], "dice": [0.3, 0.4]})
-    run.write_environment({NASTY: [NASTY]})
+    write_json(run.environment, {NASTY: [NASTY]})
     run.write_recipe(run.recipe.read_text(encoding="utf-8") + "# <script>```\n")
     html, markdown = texts(run)
     for text in (html, markdown.split("## Recipe")[0]):
@@ -140,19 +140,19 @@ def test_run_without_reference_shows_no_published_numbers(tmp_path, undrawn):
 
 def test_published_scores_come_from_the_epochs_where_the_recipe_gives_none(tmp_path, undrawn):
     run = write_run(tmp_path)
-    summary = run.read_summary()
+    summary = json.loads(run.summary.read_text())
     summary["reference"]["metrics"] = {}
-    run.write_summary(summary)
+    write_json(run.summary, summary)
     html, _ = texts(run)
     assert "published 0.6441" in html
 
 
 def test_published_epochs_that_could_not_be_read_cost_a_note_only(tmp_path, undrawn):
     run = write_run(tmp_path)
-    summary = run.read_summary()
+    summary = json.loads(run.summary.read_text())
     note = "The published epochs in published.csv are not shown: it does not exist."
     summary["reference"] |= {"epochs": [], "note": note}
-    run.write_summary(summary)
+    write_json(run.summary, summary)
     for text in texts(run):
         assert "published.csv are not shown: it does not exist." in text
         assert "0.6431" in text
@@ -160,9 +160,9 @@ def test_published_epochs_that_could_not_be_read_cost_a_note_only(tmp_path, undr
 
 def test_file_that_the_recipe_of_a_run_names_is_not_opened(tmp_path, undrawn):
     run = write_run(tmp_path)
-    summary = run.read_summary()
+    summary = json.loads(run.summary.read_text())
     del summary["reference"]["epochs"]
-    run.write_summary(summary)
+    write_json(run.summary, summary)
     for text in texts(run):
         assert "published.csv are not shown: the run kept no copy of them." in text
         assert "Dashed" not in text

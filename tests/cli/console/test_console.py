@@ -14,16 +14,24 @@ from segkit.cli.console.epoch_table import EpochTable
 from segkit.cli.console.format import as_in_recipe, duration, figure
 from segkit.cli.console.stream import write
 from segkit.core.errors import Interrupted, Problem, SegkitError
-from segkit.core.events import EpochEnded, RunEnded, RunStarted, Stage, StepEnded
+from segkit.core.events import EpochEnded, RunEnded, RunStarted, StepEnded
+from segkit.core.model_table import Stage
 from segkit.core.registry import Entry, Registry
+from segkit.runs.schema import EpochScores, Frozen, Published, SplitScores, Summary
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 LONG_PATH = "/data/a long way/from/home/" + "sub/" * 12 + "recipe.yaml"
 STAGES = [
-    Stage("encoder", "stage 4 of 5", (96, 8, 8), 0, 0),
-    Stage("encoder", "stage 5 of 5", (1280, 4, 4), 2_223_872, 0),
-    Stage("decoder", "transposed_conv", (32, 128, 128), 7_462_464, 7_462_464),
-    Stage("head", "conv 3x3", (1, 128, 128), 289, 289),
+    Stage(part="encoder", name="stage 4 of 5", shape=(96, 8, 8), parameters=0, trainable=0),
+    Stage(part="encoder", name="stage 5 of 5", shape=(1280, 4, 4), parameters=2_223_872, trainable=0),
+    Stage(
+        part="decoder",
+        name="transposed_conv",
+        shape=(32, 128, 128),
+        parameters=7_462_464,
+        trainable=7_462_464,
+    ),
+    Stage(part="head", name="conv 3x3", shape=(1, 128, 128), parameters=289, trainable=289),
 ]
 MODEL = """\
 part     stage                    output  parameters  trainable
@@ -46,19 +54,20 @@ STARTED = RunStarted(
     metrics=["iou", "dice"],
     warnings=[WARNING],
 )
-SUMMARY = {
-    "status": "complete",
-    "recipe": "isic_frozen",
-    "metrics": ["iou", "dice"],
-    "scored_on": "test",
-    "best": {"epoch": 18, "metrics": {"iou": 0.64, "dice": 0.75}},
-    "scores": {"split": "test", "metrics": {"iou": 0.64, "dice": 0.75}},
-    "seconds": 812.3,
-    "images_per_second": 21.4,
-    "parameters": {"total": 9, "trainable": 7},
-    "frozen_encoder": {"unchanged": True},
-    "reference": {"source": "published experiment 1", "metrics": {"iou": 0.6431}},
-}
+SUMMARY = Summary(
+    recipe="isic_frozen",
+    metrics=["iou", "dice"],
+    scored_on="test",
+    reported_on="test",
+    epochs=20,
+    best=EpochScores(epoch=18, metrics={"iou": 0.64, "dice": 0.75}),
+    scores=SplitScores(split="test", metrics={"iou": 0.64, "dice": 0.75}),
+    seconds=812.3,
+    images_per_second=21.4,
+    parameters={"total": 9, "trainable": 7},
+    frozen_encoder=Frozen(digest_before="a", digest_after="a", unchanged=True),
+    reference=Published(source="published experiment 1", metrics={"iou": 0.6431}),
+)
 ERROR = SegkitError.of(
     [
         Problem("size must be a list, [128, 128], not [red]128[/]", "r.yaml", 12, "data.size", "[128, 128]"),
@@ -225,10 +234,12 @@ def test_run_view_shows_long_labels_whole(terminal):
 
 
 def test_run_view_cries_out_when_a_frozen_encoder_changed(capsys):
-    summary = {**SUMMARY, "frozen_encoder": {"unchanged": False}, "reference": None}
+    changed = Frozen(digest_before="a", digest_after="b", unchanged=False)
+    summary = SUMMARY.model_copy(update={"frozen_encoder": changed, "reference": None})
     console.RunView().show(RunEnded(Path(), summary, Path("report.html")))
     assert "frozen encoder: CHANGED, although it was to stay\n" in capsys.readouterr().err
-    console.RunView().show(RunEnded(Path(), {**summary, "frozen_encoder": None}, Path("report.html")))
+    summary = SUMMARY.model_copy(update={"frozen_encoder": None})
+    console.RunView().show(RunEnded(Path(), summary, Path("report.html")))
     assert "frozen encoder" not in capsys.readouterr().err
 
 

@@ -7,6 +7,9 @@ import pytest
 from segkit.cli.console import StudyView
 from segkit.core.events import EpochEnded, RunEnded, RunStarted, StepEnded
 from segkit.experiments.study_events import Measured, StudyPlanned, StudyProgressed
+from segkit.runs.schema import Summary
+
+SUMMARY = Summary.model_construct()  # no view of a comparison reads it
 
 
 def started(epochs=20):
@@ -23,7 +26,7 @@ EVENTS = [
     StudyProgressed("a, seed 0", 1, 2, StepEnded(1, 1, 9, 0.5)),
     StudyProgressed("a, seed 0", 1, 2, ended(1, 0.5, True)),
     StudyProgressed("a, seed 0", 1, 2, ended(12, 0.25, False)),
-    StudyProgressed("a, seed 0", 1, 2, RunEnded(Path("runs/a/001"), {}, Path("report.html"))),
+    StudyProgressed("a, seed 0", 1, 2, RunEnded(Path("runs/a/001"), SUMMARY, Path("report.html"))),
     Measured("a, seed 0", 1, 2),
     Measured("a, seed 1", 2, 2),
 ]

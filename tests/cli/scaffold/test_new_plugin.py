@@ -98,7 +98,7 @@ def test_a_new_plugin_trains(kind: str, plugins: Path, tmp_path: Path) -> None:
     assert isinstance(end, RunEnded)
     environment = (end.directory / "environment.json").read_text(encoding="utf-8")
     assert f'"{kind} my_{kind}"' in environment
-    assert all(score == score for score in end.summary["scores"]["metrics"].values())
+    assert all(score == score for score in end.summary.scores.metrics.values())
 
 
 @EVERY_KIND

@@ -68,9 +68,9 @@ def load_recipe_of(metric: str) -> Any:
 
 def test_asked_as_in_training_a_run_has_the_figures_that_it_reports(of_a_task: RunDir) -> None:
     again = scored(of_a_task, asking=Asking())
-    summary = of_a_task.read_summary()["scores"]
-    assert again.scores.metrics == summary["metrics"]
-    assert again.scores.loss == summary["loss"]
+    summary = of_a_task.read_summary().scores
+    assert again.scores.metrics == summary.metrics
+    assert again.scores.loss == summary.loss
     assert (again.warnings, again.members, again.images.split) == ([], [], "test")
     assert again.how() == "at 32x32"
 
@@ -80,7 +80,7 @@ def test_at_own_size_the_scores_are_those_of_predicted_masks(of_a_task: RunDir) 
     found = scored(of_a_task)
     assert found.scores.per_image["iou"] == pytest.approx(by_hand(of_a_task, predictor), abs=1e-12)
     assert found.how() == "at the images' own size"
-    assert found.scores.metrics["iou"] != of_a_task.read_summary()["scores"]["metrics"]["iou"]
+    assert found.scores.metrics["iou"] != of_a_task.read_summary().scores.metrics["iou"]
 
 
 def test_mirrored_and_scaled_as_predict_does(run: RunDir) -> None:
@@ -101,7 +101,7 @@ def test_at_the_recipe_s_size_mirrored_as_predict_does(run: RunDir) -> None:
         expected.append(score_of(mask, truth, predictor.facts.task, "iou"))
     assert found.scores.per_image["iou"] == pytest.approx(expected, abs=1e-12)
     assert found.how() == "at 32x32, mirrored too, scales 1, 2"
-    assert found.scores.metrics["iou"] != run.read_summary()["scores"]["metrics"]["iou"]
+    assert found.scores.metrics["iou"] != run.read_summary().scores.metrics["iou"]
 
 
 def test_several_runs_are_one_model_and_each_is_scored_alone(run: RunDir, second: RunDir) -> None:
@@ -115,9 +115,7 @@ def test_at_the_recipe_s_size_several_have_their_own_figures_beside_the_common_o
 ) -> None:
     found = scored(run, second, asking=Asking(), overrides=("metrics=[iou_soft, iou]",))
     for one, member in zip((run, second), found.members, strict=True):
-        assert member.metrics["iou"] == pytest.approx(
-            one.read_summary()["scores"]["metrics"]["iou"], abs=1e-6
-        )
+        assert member.metrics["iou"] == pytest.approx(one.read_summary().scores.metrics["iou"], abs=1e-6)
     assert found.scores.metrics["iou_soft"] not in [member.metrics["iou_soft"] for member in found.members]
 
 

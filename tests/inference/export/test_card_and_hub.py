@@ -78,7 +78,7 @@ def test_its_page_says_what_it_is_what_it_scores_and_what_nobody_knows(
     for told in (
         "# small\n", "| Task | multiclass segmentation |", "| Classes | skin, lesion, hair |",
         "| Encoder | test_resnet, frozen |", "| Decoder | transposed_conv |",
-        "On 5 test images:", f"| IoU | {summary['scores']['metrics']['iou']:.4f} | ",
+        "On 5 test images:", f"| IoU | {summary.scores.metrics['iou']:.4f} | ",
         "| Training images | 10 |", "nobody has measured", "with the seed 3",
         "0 of 30,720 pixels have another class", "## The 5 worst images",
     ):  # fmt: skip
@@ -86,8 +86,8 @@ def test_its_page_says_what_it_is_what_it_scores_and_what_nobody_knows(
     for name, metric in (("IoU", "iou"), ("Dice", "dice")):
         scores = read_material(run_of("multiclass")).scores[metric]
         (sure,) = intervals([np.array([scores])])
-        assert sure.low < summary["scores"]["metrics"][metric] < sure.high
-        row = f"| {name} | {summary['scores']['metrics'][metric]:.4f} | {sure.low:.4f} to {sure.high:.4f} |"
+        assert sure.low < summary.scores.metrics[metric] < sure.high
+        row = f"| {name} | {summary.scores.metrics[metric]:.4f} | {sure.low:.4f} to {sure.high:.4f} |"
         assert row in page
 
 
@@ -112,7 +112,7 @@ def test_a_hub_folder_is_loaded_and_says_the_same(run_of: Run, tmp_path: Path) -
     assert (told["library_name"], told["pipeline_tag"]) == ("segkit", "image-segmentation")
     (result,) = told["model-index"][0]["results"]
     scores = {metric["type"]: metric["value"] for metric in result["metrics"]}
-    reported = run.read_summary()["scores"]["metrics"]
+    reported = run.read_summary().scores.metrics
     assert scores == {name: value for name, value in reported.items() if math.isfinite(value)}
     assert page.startswith("\n# small\n")
     assert 'segkit.load("lesions")' in page

@@ -68,7 +68,7 @@ def test_it_says_what_the_run_s_model_says(case: str, format: str, export_of: Ex
 @pytest.mark.parametrize("case", RUNS)
 def test_it_is_compared_on_every_scored_image(case: str, format: str, export_of: Export, run_of: Run) -> None:
     found = export_of(case, format).verified
-    reported = run_of(case).read_summary()["scores"]["metrics"]
+    reported = run_of(case).read_summary().scores.metrics
     height, width = export_of(case, format).exported.facts.size
     assert (found.split, found.images, found.pixels_that_differ) == ("test", 5, 0)
     assert found.pixels == 5 * height * width * (2 if case == "multilabel" else 1)

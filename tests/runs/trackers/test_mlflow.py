@@ -41,9 +41,9 @@ def test_parameters_metrics_and_report(tmp_path):
     for name in ("train_loss", "val_loss", "learning_rate", "seconds", "iou", "dice"):
         assert history(run, name) == expected(directory, name)
     summary = directory.read_summary()
-    best = summary["best"]["epoch"]
+    best = summary.best.epoch
     assert history(run, "best/epoch") == [(best, best)]
-    assert history(run, "scores/iou") == [(best, summary["scores"]["metrics"]["iou"])]
+    assert history(run, "scores/iou") == [(best, summary.scores.metrics["iou"])]
     artifacts = {file.path for file in MlflowClient().list_artifacts(run.info.run_id)}
     assert artifacts == {"report.html", "summary.json", "recipe.yaml"}
     assert json.loads((directory.path / "tracking.json").read_text()) == {"mlflow": run.info.run_id}

@@ -45,9 +45,9 @@ def test_curves_scores_and_recipe(tmp_path):
     for name in (*names, "dice"):
         assert curve(found, f"epoch/{name}") == expected(directory, name)
     summary = directory.read_summary()
-    best = summary["best"]["epoch"]
+    best = summary.best.epoch
     assert curve(found, "final/best/epoch") == [(best, best)]
-    assert curve(found, "final/scores/iou") == [(best, pytest.approx(summary["scores"]["metrics"]["iou"]))]
+    assert curve(found, "final/scores/iou") == [(best, pytest.approx(summary.scores.metrics["iou"]))]
     (text,) = found.Tensors("recipe")
     assert "    name: small" in text.tensor_proto.string_val[0].decode()
     started = hparams(found, "_hparams_/session_start_info")

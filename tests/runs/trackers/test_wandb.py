@@ -32,8 +32,8 @@ def test_configuration_history_and_summary(tmp_path):
     for name in ("train_loss", "val_loss", "learning_rate", "seconds", "iou", "dice"):
         assert curve(offline, name) == expected(directory, name)
     summary = directory.read_summary()
-    assert offline.summary["scores/iou"] == summary["scores"]["metrics"]["iou"]
-    assert offline.summary["best/epoch"] == summary["best"]["epoch"]
+    assert offline.summary["scores/iou"] == summary.scores.metrics["iou"]
+    assert offline.summary["best/epoch"] == summary.best.epoch
     assert {"report.html", "summary.json", "recipe.yaml"} <= offline.files
     kept = offline.folder / "files" / "report.html"
     assert not kept.is_symlink()

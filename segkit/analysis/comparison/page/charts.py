@@ -15,7 +15,7 @@ from segkit.analysis.report.format import metric_name, whole
 
 def curves(comparison: Comparison) -> list[dict[str, Any]]:
     """Everything that runs record per epoch, the metric that ranks them first."""
-    told = [name for e in comparison.entrants for name in e.summaries[0].get("metrics") or ()]
+    told = [name for e in comparison.entrants for name in e.summaries[0].metrics]
     names = dict.fromkeys([comparison.metric, *comparison.metrics, *told, *LOSSES])
     drawn = []
     for key in names:

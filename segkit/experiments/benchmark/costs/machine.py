@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from segkit.runs.environment import packages, processor
+
+if TYPE_CHECKING:
+    from segkit.runs.schema import MeasuredCosts
 
 VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
 _NVIDIA = Path("/proc/driver/nvidia/gpus")
 
 
-def measured_here(costs: Mapping[str, Any]) -> bool:
+def measured_here(costs: MeasuredCosts | None) -> bool:
     """Whether costs were measured on a machine like this one, with the torch and the segkit of today.
 
     Args:
         costs: as `RunDir.read_costs` gives them.
     """
-    there = costs.get("machine") or {}
+    there = costs.machine if costs else {}
     return all(there.get(key) == value for key, value in this_machine().items())
 
 

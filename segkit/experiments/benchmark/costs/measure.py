@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from segkit.experiments.finished_run import load_best, reopen
 from segkit.experiments.summary import peak_memory
 from segkit.models.build import build_model
 from segkit.models.dry_run import dry_run
+from segkit.runs.schema import MeasuredCosts
 from segkit.training.devices import device_name, make_fabric, place, precision_of
 from segkit.training.loop import fit
 
@@ -60,7 +61,7 @@ PREDICTION = Effort(warm_up=1, times=3, seconds=2.0)
 TRAINING = Effort(warm_up=1, times=3, seconds=3.0)
 
 
-def measure(run: RunDir, plugins: Sequence[Path] = (), *, effort: float = 1.0) -> dict[str, Any]:
+def measure(run: RunDir, plugins: Sequence[Path] = (), *, effort: float = 1.0) -> MeasuredCosts:
     """Measure the model of a run on noise of the recipe's size: no image is read.
 
     It is the model of the best weights, in the recipe's precision and memory order, on the device that the
@@ -93,22 +94,22 @@ def measure(run: RunDir, plugins: Sequence[Path] = (), *, effort: float = 1.0) -
     prediction = _median_seconds(_prediction(recipe, model, fabric, together), fabric, PREDICTION, effort)
     training = _median_seconds(_training(recipe, model, fabric), fabric, TRAINING, effort)
     threads = torch.get_num_threads() if fabric.device.type == "cpu" else 1
-    return {
-        "macs": macs,
-        "latency_ms": 1000 * alone,
-        "predict_images_per_second": together / prediction,
-        "train_images_per_second": batch_size / training,
-        "peak_memory_bytes": peak_memory(),
-        "weights_bytes": (run.checkpoints / "best.safetensors").stat().st_size,
-        "machine": {
+    return MeasuredCosts(
+        macs=macs,
+        latency_ms=1000 * alone,
+        predict_images_per_second=together / prediction,
+        train_images_per_second=batch_size / training,
+        peak_memory_bytes=peak_memory(),
+        weights_bytes=(run.checkpoints / "best.safetensors").stat().st_size,
+        machine={
             **this_machine(),
             "device": device_name(fabric.device),
             "threads": torch.get_num_threads(),
         },
-        "precision": precision_of(fabric),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "warnings": [*changed, *load.warnings(threads)],
-    }
+        precision=precision_of(fabric),
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        warnings=[*changed, *load.warnings(threads)],
+    )
 
 
 def multiply_adds(model: nn.Module, shape: Sequence[int]) -> int:

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 from segkit.experiments.benchmark.costs import machine
 from segkit.experiments.benchmark.costs.machine import measured_here
+from segkit.runs.schema import MeasuredCosts
 
 
 def test_costs_measured_here() -> None:
-    costs = {"machine": {**machine.this_machine(), "device": "cpu, 2 threads", "threads": 2}}
-    assert measured_here(json.loads(json.dumps(costs)))
+    there = {**machine.this_machine(), "device": "cpu, 2 threads", "threads": 2}
+    assert measured_here(MeasuredCosts.model_validate_json(MeasuredCosts(machine=there).model_dump_json()))
 
 
 @pytest.mark.parametrize("key", ["processor", "cores", "gpus", "variables", "torch", "segkit"])
 def test_costs_measured_elsewhere(key: str) -> None:
-    assert not measured_here({"machine": {**machine.this_machine(), key: "other"}})
-    assert not measured_here({"machine": {}})
-    assert not measured_here({})
+    assert not measured_here(MeasuredCosts(machine={**machine.this_machine(), key: "other"}))
+    assert not measured_here(MeasuredCosts())
+    assert not measured_here(None)
 
 
 def test_number_of_threads_that_was_asked_for_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    costs = {"machine": machine.this_machine()}
+    costs = MeasuredCosts(machine=machine.this_machine())
     assert measured_here(costs)
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     assert not measured_here(costs)

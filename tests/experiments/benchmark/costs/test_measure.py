@@ -25,8 +25,7 @@ EFFORTS = (measuring.LATENCY, measuring.PREDICTION, measuring.TRAINING)
 
 
 def test_costs_are_plain_numbers(run: RunDir, plugin: Path) -> None:
-    costs = measure(run, [plugin], effort=0)
-    assert json.loads(json.dumps(costs)) == costs
+    costs = json.loads(measure(run, [plugin], effort=0).model_dump_json(exclude_unset=True))
     assert costs.pop("date").endswith("+00:00")
     for name in ("latency_ms", "predict_images_per_second", "train_images_per_second", "peak_memory_bytes"):
         assert 0 < costs.pop(name) < math.inf
