@@ -222,8 +222,7 @@ def test_other_errors_have_no_such_words():
 def test_file_is_named_where_the_system_names_one(tmp_path):
     named = cannot_write(OSError(errno.EACCES, "Permission denied", "file"), tmp_path, "again")
     assert str(named) == (
-        "file: cannot write: Permission denied\n"
-        "  try: make the location writable; then again"
+        "file: cannot write: Permission denied\n  try: make the location writable; then again"
     )
     assert cannot_write(OSError("odd"), tmp_path, "again").problems[0].where == str(tmp_path)
 
