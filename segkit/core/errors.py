@@ -1,4 +1,4 @@
-"""What segkit says when something is wrong: the problem, where it is, what to try."""
+"""Errors that a user can fix: the problem, where it is, what to try."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Self
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong.
+    """A single problem.
 
     Args:
-        problem: what is wrong, as one sentence.
-        file: the file (recipe, image, weights) it is in; empty where no file is to blame.
-        line: its line in that file, counted from 1; 0 where lines mean nothing.
-        path: the dotted path inside a recipe, such as ``model.decoder.dropout``.
+        problem: description in one sentence.
+        file: recipe, image or weights file; empty if no file is at fault.
+        line: line in that file, from 1; 0 if it does not apply.
+        path: dotted path inside a recipe, such as ``model.decoder.dropout``.
         hint: what to try.
-        kind: a word for programs, such as "unpaired"; empty where none asks for it.
+        kind: machine-readable category, such as "unpaired"; may be empty.
     """
 
     problem: str
@@ -31,7 +31,7 @@ class Problem:
 
     @property
     def where(self) -> str:
-        """``file:line``, ``file``, or nothing."""
+        """``file:line``, ``file``, or an empty string."""
         return f"{self.file}:{self.line}" if self.line else self.file
 
     def __str__(self) -> str:
@@ -42,13 +42,13 @@ class Problem:
 
 
 class SegkitError(Exception):
-    """Something went wrong that the user can understand and mend.
+    """Base class of all errors that a user can understand and fix.
 
     Args:
-        problem: what is wrong, as one sentence.
-        where: the file or image it is about.
+        problem: description in one sentence.
+        where: file or image at fault.
         hint: what to try.
-        kind: a word for programs.
+        kind: machine-readable category.
     """
 
     exit_code = 2
@@ -59,7 +59,7 @@ class SegkitError(Exception):
 
     @classmethod
     def of(cls, problems: Sequence[Problem]) -> Self:
-        """One error that carries several problems, so that all are seen at once."""
+        """One error that reports several problems at once."""
         error = cls(problems[0].problem)
         error.problems = tuple(problems)
         return error
@@ -69,19 +69,19 @@ class SegkitError(Exception):
 
 
 class RecipeError(SegkitError):
-    """A recipe, or what was set on the command line, is at fault."""
+    """A recipe or a command-line override is invalid."""
 
 
 class PartError(SegkitError):
-    """A registered part breaks the contract of its kind."""
+    """A registered part violates the contract of its kind."""
 
 
 class DataError(SegkitError):
-    """A file of the data set is missing, unreadable or not what it should be."""
+    """A file of the data set is missing, unreadable or invalid."""
 
 
 class WeightsError(SegkitError):
-    """Pretrained weights are missing, damaged, or do not fit the encoder."""
+    """Pretrained weights are missing, damaged or do not fit the encoder."""
 
 
 class ShapeError(SegkitError):
@@ -89,32 +89,32 @@ class ShapeError(SegkitError):
 
 
 class TrainingError(SegkitError):
-    """The run itself failed: the recipe was fine, the training was not."""
+    """A valid recipe failed while running."""
 
     exit_code = 1
 
 
 class ExportError(SegkitError):
-    """An exported file does not say what its run's model says; it is not kept."""
+    """An exported model does not give the run's predictions."""
 
     exit_code = 1
 
 
 class Interrupted(SegkitError):
-    """Somebody asked the run to stop, and it has, with all that it had done saved."""
+    """The run was asked to stop; its state is saved."""
 
     exit_code = 130
 
 
 def line_at_fault(error: BaseException, defined: str) -> str:
-    """The deepest line of someone's own code that an exception came through.
+    """The deepest traceback line in the code of a part.
 
     Args:
-        error: as it was caught.
-        defined: file:line, or file, of that code; with an `__init__.py`, all files of its folder are its own.
+        error: exception as caught.
+        defined: file:line or file of the part; for an `__init__.py` all files of its folder count.
 
     Returns:
-        file:line; `defined` if the exception came through none of it.
+        file:line; `defined` if the traceback does not pass through that code.
     """
     file = Path(defined.rpartition(":")[0] or defined)
     if isinstance(error, SyntaxError) and error.filename and error.lineno:
@@ -129,5 +129,5 @@ def line_at_fault(error: BaseException, defined: str) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """What an exception of a library says, which may go on for pages; its class where it says nothing."""
+    """First line of an exception's message, or its class name if the message is empty."""
     return next(iter(str(error).splitlines()), "") or type(error).__name__

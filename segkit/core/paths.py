@@ -1,4 +1,4 @@
-"""The user's own segkit folder, for weights and data sets that many recipes share; and what a path means."""
+"""The user's data, weights and cache folders, and the resolution of relative paths."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-WEIGHTS_ENDINGS = (".safetensors", ".pth", ".pt", ".bin", ".tar")
+WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".tar")
 
 
 def home() -> Path:
-    """``$SEGKIT_HOME``, or the user's cache folder; it holds ``data/`` and ``weights/``."""
+    """Folder of ``data/`` and ``weights/``: ``$SEGKIT_HOME``, or ``segkit`` in the user's cache folder."""
     if chosen := os.environ.get("SEGKIT_HOME"):
         return _expanded(chosen).absolute()
     return _expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache").absolute() / "segkit"
 
 
 def cache_folder() -> Path:
-    """``$SEGKIT_CACHE``, or ``cache`` in the user's cache folder: what can be made again, and is written.
+    """Folder of decoded images: ``$SEGKIT_CACHE``, or ``segkit/cache`` in the user's cache folder.
 
-    It is not in `home()`, which may be shared by many and read-only.
+    It is separate from `home()`, which may be shared and read-only.
     """
     if chosen := os.environ.get("SEGKIT_CACHE"):
         return _expanded(chosen).absolute()
@@ -29,18 +29,18 @@ def cache_folder() -> Path:
 
 
 def resolve(path: str, written_in: str, *, inside: str = "") -> Path:
-    """The absolute path that a recipe means.
+    """The absolute path for a path in a recipe.
 
-    Relative paths count from the folder of the file they are written in, or else from `home()`.
-    `~` and environment variables are expanded.
+    Relative paths are looked up in the folder of the recipe, then in `home()`. `~` and environment variables
+    are expanded.
 
     Args:
-        path: as the user wrote it.
-        written_in: the recipe file; the current folder counts for a value from the command line.
-        inside: a folder of `home()` that is looked into as well.
+        path: path as written by the user.
+        written_in: recipe file; for command-line values the current folder is used.
+        inside: additional folder of `home()` to look in.
 
     Raises:
-        ValueError: if nothing can be looked for there.
+        ValueError: if the path cannot be accessed.
     """
     wanted = _expanded(path)
     if wanted.is_absolute():
@@ -54,13 +54,13 @@ def resolve(path: str, written_in: str, *, inside: str = "") -> Path:
 
 
 def resolved(value: Any) -> Any:
-    """For pydantic: `resolve` for text that may know the recipe file it was written in."""
+    """Validator for pydantic: `resolve` a string, which may know its recipe file."""
     return resolve(value, getattr(value, "file", "")) if isinstance(value, str) else value
 
 
 def is_weights_file(weights: str) -> bool:
-    """Whether `weights` is meant as a file: it has the ending of one, or a folder in front."""
-    return weights.endswith(WEIGHTS_ENDINGS) or "/" in weights or "\\" in weights
+    """Whether `weights` is a path and not a name: it has a file suffix or a folder."""
+    return weights.endswith(WEIGHTS_SUFFIXES) or "/" in weights or "\\" in weights
 
 
 def _resolved_weights(value: Any) -> Any:
@@ -72,17 +72,16 @@ def _resolved_weights(value: Any) -> Any:
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
-    except OSError as error:  # a name that is too long, a folder that is closed
-        raise ValueError(f"no file can be looked for at {path}: {error.strerror}") from None
+    except OSError as error:  # name too long, no permission
+        raise ValueError(f"cannot access {path}: {error.strerror}") from None
 
 
 def _expanded(path: str) -> Path:
-    """With `~` and environment variables filled in, where there are any of that name."""
     return Path(os.path.expanduser(os.path.expandvars(path)))
 
 
 RecipePath = Annotated[Path, BeforeValidator(resolved)]
-"""A path that counts from the recipe it is written in."""
+"""A path relative to the recipe it is written in."""
 
 Weights = Annotated[str, BeforeValidator(_resolved_weights)]
-"""The name of pretrained weights, or a file that counts from the recipe it is written in."""
+"""Name of pretrained weights, or a weights file relative to the recipe."""

@@ -1,10 +1,10 @@
-"""Registries: names for parts, and the signature of a part as the one place where its options are declared.
+"""Registries of parts by name; a part's signature declares its options.
 
     @DECODERS.register("transposed_conv", features="last")
     def transposed_conv(pyramid: Pyramid, *, dropout: float = 0.2) -> nn.Module: ...
 
-Positional parameters are *given* by segkit to every part of a kind; keyword-only parameters are *chosen*
-by the recipe. Validation, defaults, `segkit show` and the JSON Schema all come from that signature.
+Positional parameters are given by segkit to every part of a kind; keyword-only parameters are chosen by the
+recipe. Validation, defaults, `segkit show` and the JSON Schema are derived from the signature.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ Factory = TypeVar("Factory", bound=Callable[..., Any])
 
 
 class Family(Protocol):
-    """Parts of another library, found by that library's names (all encoders of timm, say)."""
+    """Parts of another library under its own names, such as all timm encoders."""
 
     title: str
 
     def names(self) -> Iterable[str]:
-        """Every name, without importing anything slow."""
+        """All names; must not import anything slow."""
         ...
 
     def entry(self, name: str) -> Entry | None:
-        """The part of that name, or None; without importing anything slow."""
+        """The part of that name, or None; must not import anything slow."""
         ...
 
 
@@ -55,10 +55,10 @@ class Registry:
     """The parts of one kind, by name.
 
     Args:
-        kind: singular, as in "decoder".
-        given: the names of the positional parameters that segkit passes to each part.
-        reserved: what recipes say about every part of the kind; no option may be called so.
-        traits: facts a part may state when it registers, with their defaults.
+        kind: singular name, as in "decoder".
+        given: names of the positional parameters that segkit passes to each part.
+        reserved: recipe keys of every part of the kind; not allowed as option names.
+        traits: properties a part may declare when it registers, with their defaults.
     """
 
     def __init__(
@@ -73,18 +73,18 @@ class Registry:
 
     @property
     def plural(self) -> str:
-        """The kind as the command line and headings have it: "losses", "decoders"."""
+        """Plural of the kind: "losses", "decoders"."""
         return f"{self.kind}es" if self.kind.endswith("s") else f"{self.kind}s"
 
     def __call__(self, *_: Any) -> Any:
-        """No decorator: told as such, for those who type it."""
+        """Not a decorator: raises an error that shows the right call."""
         raise self._misused(_caller())
 
     def register(self, name: str = "", /, **traits: Any) -> Callable[[Factory], Factory]:
-        """Make a function or class a part under `name`; returns it unchanged.
+        """Register a function or class as a part; returns it unchanged.
 
         Raises:
-            PartError: if the name is none or is taken, a trait is unknown, or the signature breaks the
+            PartError: if the name is invalid or taken, a trait is unknown, or the signature violates the
                 contract.
         """
         if not isinstance(name, str):  # @DECODERS.register without parentheses hands over the factory
@@ -97,7 +97,7 @@ class Registry:
             self._check_name(name, factory, where)
             if unknown := set(traits) - set(self.traits):
                 raise PartError(
-                    f"{self.kind} {name!r} states {', '.join(sorted(unknown))}, which means nothing here",
+                    f"{self.kind} {name!r} declares unknown traits: {', '.join(sorted(unknown))}",
                     where=where,
                     hint=f"allowed: {', '.join(self.traits) or 'nothing'}",
                 )
@@ -107,7 +107,7 @@ class Registry:
         return decorate
 
     def remove(self, name: str) -> None:
-        """Take a registered part out again, as when the rest of its plugin fails."""
+        """Remove a registered part, as when the rest of its plugin fails."""
         del self._entries[name]
 
     def _misused(self, where: str, name: str = "") -> PartError:
@@ -120,17 +120,17 @@ class Registry:
     def _check_name(self, name: str, factory: Callable[..., Any], where: str) -> None:
         if not re.fullmatch(r"[^\W\d_]\w*", name):
             raise PartError(
-                f"{name!r} is no name for a {self.kind}",
+                f"{name!r} is not a valid name for a {self.kind}",
                 where=where,
-                hint="letters, digits and _, a letter first",
+                hint="use letters, digits and _, starting with a letter",
             )
         taken = self.get(name)
-        # The same line may run twice: a plugin is imported by hand, or by pytest, and then loaded.
-        if taken and taken.where != where and not _is_typed_again(taken.factory, factory):
+        # The same line may run twice: a plugin is imported directly, or by pytest, and then loaded.
+        if taken and taken.where != where and not _is_redefined_in_notebook(taken.factory, factory):
             raise PartError(
                 f"{self.kind} {name!r} is already registered at {taken.where}",
                 where=where,
-                hint="give yours another name",
+                hint="choose another name",
             )
 
     def get(self, name: str) -> Entry | None:
@@ -140,33 +140,32 @@ class Registry:
         return next((entry for family in self.families if (entry := family.entry(name))), None)
 
     def own(self) -> list[Entry]:
-        """The parts registered one by one (not those of families), by name."""
+        """Parts registered individually (not those of families), sorted by name."""
         return [self._entries[name] for name in sorted(self._entries)]
 
     def names(self) -> list[str]:
-        """Every name, those of families included."""
+        """All names, including those of families."""
         return sorted({*self._entries, *(name for family in self.families for name in family.names())})
 
     def near(self, name: str) -> list[str]:
-        """Up to three names that the user may have meant, best first."""
+        """Up to three similar names, best first."""
         return near(name, self.names())
 
 
 def _caller() -> str:
-    """file:line that called a method of the registry."""
+    """file:line of the code that called a method of the registry."""
     frame = sys._getframe(2)
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
-def _is_typed_again(former: Callable[..., Any], factory: Callable[..., Any]) -> bool:
-    """Whether it is the same definition, run once more in a notebook."""
+def _is_redefined_in_notebook(former: Callable[..., Any], factory: Callable[..., Any]) -> bool:
     names = [getattr(one, "__qualname__", "") for one in (former, factory)]
     modules = {getattr(one, "__module__", "") for one in (former, factory)}
     return modules == {"__main__"} and names[0] == names[1]
 
 
 def near(word: str, words: Iterable[str]) -> list[str]:
-    """Up to three of `words` that look like `word`, best first; case and separators do not count."""
+    """Up to three of `words` similar to `word`, best first; case and separators are ignored."""
     plain = {re.sub(r"[^a-z0-9]", "", known.lower()): known for known in words}
     matches = difflib.get_close_matches(re.sub(r"[^a-z0-9]", "", word.lower()), plain, n=3, cutoff=0.6)
     return [plain[match] for match in matches]
@@ -181,18 +180,18 @@ def entry_of(
     where: str = "",
     traits: Mapping[str, Any] | None = None,
 ) -> Entry:
-    """Read an `Entry` off a factory's signature.
+    """Make an `Entry` from a factory's signature.
 
     Args:
-        registry: the registry it is for.
-        name: the name recipes will use.
-        factory: the function or class.
-        given: its positional parameters, if not those of the registry.
-        where: file:line to show; found from the factory by default.
-        traits: facts that differ from the registry's defaults.
+        registry: registry of its kind.
+        name: name in recipes.
+        factory: function or class.
+        given: positional parameters, if not those of the registry.
+        where: file:line to show; by default that of the factory.
+        traits: values that differ from the registry's defaults.
 
     Raises:
-        PartError: if the signature breaks the contract.
+        PartError: if the signature violates the contract.
     """
     where = where or where_of(factory)
     label = f"{registry.kind} {name!r}"
@@ -200,9 +199,9 @@ def entry_of(
     options = options_of(factory, given, label=label, kind=registry.kind, where=where)
     if taken := [option for option in options if option in registry.reserved]:
         raise PartError(
-            f"{label} has an option {taken[0]!r}, which segkit itself asks about every {registry.kind}",
+            f"{label} has an option {taken[0]!r}, a reserved key of every {registry.kind}",
             where=where,
-            hint=f"call it something else than {', '.join(registry.reserved)}",
+            hint=f"rename it; reserved: {', '.join(registry.reserved)}",
         )
     return Entry(
         kind=registry.kind,
@@ -231,10 +230,7 @@ REGISTRIES: dict[str, Registry] = {
 
 
 def registry_of(kind: str) -> Registry:
-    """The registry of a kind of part.
-
-    Args:
-        kind: singular or plural, as a user types it.
+    """The registry of a kind, given in singular or plural.
 
     Raises:
         SegkitError: if there is no such kind.
@@ -244,5 +240,5 @@ def registry_of(kind: str) -> Registry:
         guesses = near(kind, known)
         hint = f"did you mean {guesses[0]!r}? " if guesses else ""
         kinds = ", ".join(registry.plural for registry in REGISTRIES.values())
-        raise SegkitError(f"no kind of parts is called {kind!r}", hint=f"{hint}there are {kinds}")
+        raise SegkitError(f"unknown kind of part {kind!r}", hint=f"{hint}kinds: {kinds}")
     return known[kind]

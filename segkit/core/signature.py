@@ -1,4 +1,4 @@
-"""A part as its signature declares it: the one place where its options, types and defaults are written."""
+"""Options, types and defaults of a part, read from its signature."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REQUIRED: Any = inspect.Parameter.empty
 
 
 def _describe(schema: dict[str, Any], model: type[BaseModel]) -> None:
-    """For the JSON Schema: what the docstring says about the whole and about each key."""
+    """Add the docstring's descriptions to the JSON Schema."""
     documentation = inspect.getdoc(model) or ""
     schema["description"] = first_paragraph(documentation)
     for name, meaning in meanings_of(documentation).items():
@@ -26,7 +26,7 @@ def _describe(schema: dict[str, Any], model: type[BaseModel]) -> None:
 
 
 class Settings(BaseModel):
-    """Base of everything a recipe may hold: unknown keys are refused, values cannot change afterwards."""
+    """Base of all recipe sections: unknown keys are errors, instances are immutable."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -39,8 +39,8 @@ class Settings(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _true_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
-        """Python would take true for 1; no user means that."""
+    def _bool_is_not_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        # pydantic would accept true as 1.
         if _holds_bool(value):
             types = set(types_in(cls.model_fields[info.field_name or ""].annotation))
             if types & {int, float} and bool not in types:
@@ -54,7 +54,7 @@ def _holds_bool(value: Any) -> bool:
 
 
 def types_in(annotation: Any) -> Iterator[type]:
-    """Every type that an annotation mentions; of a literal the type of each value."""
+    """All types in an annotation; for a Literal the types of its values."""
     arguments = getattr(annotation, "__args__", ())
     if isinstance(annotation, type) and not arguments:
         yield annotation
@@ -67,7 +67,7 @@ def types_in(annotation: Any) -> Iterator[type]:
 
 @dataclass(frozen=True)
 class Option:
-    """One thing a recipe may choose about a part."""
+    """One option of a part."""
 
     name: str
     annotation: Any
@@ -76,22 +76,22 @@ class Option:
 
     @property
     def required(self) -> bool:
-        """Whether a recipe must give it."""
+        """Whether a recipe must set it."""
         return self.default is REQUIRED
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A registered part: how to build it, what may be chosen, and where it is written.
+    """A registered part.
 
     Args:
-        kind: the registry's kind, such as "decoder".
-        name: the name recipes use.
-        factory: called with what is given, then with the options by keyword.
-        options: by name, in the order of the signature.
-        summary: the first paragraph of the docstring.
+        kind: kind of the registry, such as "decoder".
+        name: name in recipes.
+        factory: callable; takes the given values by position and the options by keyword.
+        options: options by name, in the order of the signature.
+        summary: first paragraph of the docstring.
         where: file:line of the definition.
-        traits: facts segkit reads about the part, such as a decoder's wanted `features`.
+        traits: declared properties, such as the `features` that a decoder needs.
     """
 
     kind: str
@@ -104,7 +104,7 @@ class Entry:
 
     @cached_property
     def schema(self) -> type[Settings]:
-        """The options as a pydantic model: unknown keys refused, defaults filled in and checked too."""
+        """The options as a pydantic model; defaults are validated too."""
         fields: dict[str, Any] = {
             option.name: (option.annotation, ... if option.required else _as_written(option.default))
             for option in self.options.values()
@@ -114,24 +114,24 @@ class Entry:
 
 
 def _as_written(default: Any) -> Any:
-    """A default as YAML would give it, so that leaving an option out and writing its default are the same."""
+    # As YAML would give it, so that omitting an option equals writing its default.
     return [_as_written(item) for item in default] if isinstance(default, tuple) else default
 
 
 def options_of(
     factory: Callable[..., Any], given: tuple[str, ...], *, label: str, kind: str, where: str
 ) -> dict[str, Option]:
-    """What a factory's signature lets a recipe choose.
+    """The options in a factory's signature.
 
     Args:
-        factory: the function or class.
-        given: the names of its positional parameters.
-        label: what it is, for messages: "decoder 'unet'".
-        kind: its kind.
-        where: file:line of its definition.
+        factory: function or class.
+        given: names of the positional parameters.
+        label: part in messages, such as "decoder 'unet'".
+        kind: kind of the part.
+        where: file:line of the definition.
 
     Raises:
-        PartError: if the signature breaks the contract.
+        PartError: if the signature violates the contract.
     """
     meanings = meanings_of(inspect.getdoc(factory) or "")
     options: dict[str, Option] = {}
@@ -144,7 +144,7 @@ def options_of(
         elif parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
             stars = "**" if parameter.kind is parameter.VAR_KEYWORD else "*"
             raise PartError(
-                f"{label} takes {stars}{parameter.name}, which would swallow misspelt options",
+                f"{label} takes {stars}{parameter.name}, which would accept misspelt options",
                 where=where,
                 hint="name every option as a keyword-only parameter with a type",
             )
@@ -161,9 +161,9 @@ def options_of(
 
 
 def where_of(factory: Callable[..., Any]) -> str:
-    """file:line of a definition, as far as it can be known."""
+    """file:line of a definition, or its module if unknown."""
     code = getattr(inspect.unwrap(factory), "__code__", None)
-    if code is not None:  # reading the source for it would cost every start some time
+    if code is not None:  # faster than reading the source
         return f"{code.co_filename}:{code.co_firstlineno}"
     try:
         return f"{inspect.getsourcefile(factory)}:{inspect.getsourcelines(factory)[1]}"
@@ -172,13 +172,13 @@ def where_of(factory: Callable[..., Any]) -> str:
 
 
 def first_paragraph(documentation: str) -> str:
-    """What a docstring says first, as one line; nothing if it begins with its arguments."""
+    """First paragraph of a docstring as one line; empty if it begins with its arguments."""
     first = documentation.split("\n\n")[0].replace("\n", " ")
     return "" if first.startswith("Args:") else first
 
 
 def meanings_of(documentation: str) -> dict[str, str]:
-    """The `Args:` block of a Google-style docstring, by argument."""
+    """Descriptions in the `Args:` block of a Google-style docstring, by argument."""
     block = re.search(r"^Args:\n((?:[ \t]+.*\n?|\n)+)", documentation, re.MULTILINE)
     if not block:
         return {}
@@ -189,7 +189,7 @@ def meanings_of(documentation: str) -> dict[str, str]:
 
 
 def _resolve(parameter: inspect.Parameter, factory: Callable[..., Any], label: str, where: str) -> Any:
-    """The type behind an annotation, which is text under `from __future__ import annotations`."""
+    """The type of an annotation, which is a string under `from __future__ import annotations`."""
     annotation, name = parameter.annotation, parameter.name
     if annotation is inspect.Parameter.empty:
         has = not (parameter.default is REQUIRED or parameter.default is None)

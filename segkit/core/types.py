@@ -1,7 +1,6 @@
-"""What flows between the parts: task, feature pyramid, samples, metrics.
+"""Types and protocols of parts: task, feature pyramid, sample, source, metric. No torch.
 
-Every part is written against the types here and nothing else of segkit but `registry` and `errors`.
-This file imports no torch, so that recipes can be read and checked without it.
+A part needs these types, `registry` and `errors`, and nothing else of segkit.
 """
 
 from __future__ import annotations
@@ -25,14 +24,14 @@ if TYPE_CHECKING:
 else:  # names for annotations only: numpy and torch are slow to import
     Pixels = Loss = ParameterGroups = Any
 
-# Told a label, how much is done, and how much there is.
+# Callback of (label, done, total).
 Progress = Callable[[str, int, int], None]
 TaskKind = Literal["binary", "multiclass", "multilabel"]
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is predicted for a pixel; decided once, by the recipe.
+    """What is predicted for a pixel.
 
     Logits are (B, K, H, W) with K = `channels`. Targets are integers:
 
@@ -40,8 +39,7 @@ class Task:
     - multiclass: (B, H, W), an index into `classes`; K is the number of classes;
     - multilabel: (B, K, H, W), 0 or 1 for each class independently.
 
-    A pixel whose target is `ignore_index` counts in no loss and in no metric. Where the recipe ignores
-    nothing, `ignore_index` is None.
+    Pixels whose target is `ignore_index` are excluded from losses and metrics; None excludes nothing.
     """
 
     kind: TaskKind
@@ -50,14 +48,14 @@ class Task:
 
     @property
     def channels(self) -> int:
-        """How many logits the model gives for a pixel."""
+        """Number of logits per pixel."""
         return 1 if self.kind == "binary" else len(self.classes)
 
     def check_shapes(self, logits: Tensor, target: Tensor) -> None:
-        """Refuse shapes that would broadcast into nonsense.
+        """Check the shapes of logits and target.
 
         Raises:
-            ShapeError: if logits or target are not what is said above, of one size.
+            ShapeError: if they are not the shapes above, with the same height and width.
         """
         batch, _, *size = logits.shape
         wanted = (batch, self.channels, *size) if self.kind == "multilabel" else (batch, *size)
@@ -72,7 +70,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Pyramid:
-    """What an encoder delivers: one feature map per stage, finest first.
+    """Channels and reductions of an encoder's feature maps, finest first.
 
     Map i is (B, channels[i], H / reductions[i], W / reductions[i]), rounded up or down.
     """
@@ -85,10 +83,10 @@ class Pyramid:
 
 
 class Encoder(Protocol):
-    """An `nn.Module` that turns an image (B, C, H, W) into a list of feature maps, finest first.
+    """An `nn.Module`: image (B, C, H, W) -> list of feature maps, finest first.
 
-    It describes *all* of its stages; the recipe's `features` chooses which of them reach the decoder.
-    `mean` and `std` are what the encoder's weights expect, per channel, for pixels in 0..1.
+    `pyramid` describes all stages; the recipe's `features` selects those that the decoder gets. `mean` and
+    `std` are the normalisation that the weights expect, per channel, for pixels in 0..1.
     """
 
     pyramid: Pyramid
@@ -101,10 +99,10 @@ class Encoder(Protocol):
 
 
 class Decoder(Protocol):
-    """An `nn.Module` that turns feature maps into one map (B, C', h, w).
+    """An `nn.Module`: feature maps -> one map (B, C', h, w).
 
-    C' and h, w are found by a dry run; one convolution (the head) then makes the logits, which are
-    upsampled bilinearly to the image's size where h, w are smaller.
+    C', h and w are determined by a dry run. One convolution (the head) makes the logits, which are upsampled
+    bilinearly to the image size if h, w are smaller.
     """
 
     def __call__(self, features: list[Tensor]) -> Tensor:
@@ -112,20 +110,19 @@ class Decoder(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)  # there may be very many of them
+@dataclass(frozen=True, slots=True)  # there may be millions
 class Sample:
     """One image and its mask, not yet read.
 
     Args:
-        name: unique inside its split; the image's file name without folder and ending, where it has one.
-        read: gives the image (H, W, C) as uint8 and the mask as the task's integers, (H, W), or (H, W, K)
-            for multilabel; raises `DataError` that names the file at fault.
-        files: the files that `read` reads, image first; empty where pixels are generated.
-        read_at: a faster way to what `read` gives, where there is one: given (height, width), it gives image
-            and mask at that size, the mask by its nearest pixels; it has compared their true sizes itself.
-        variant: what decides the pixels beside the bytes of `files`, the source's options and its code, such
-            as the number of a tile; "" if nothing does. What is decoded is then kept for later runs. None if
-            that is not known.
+        name: name, unique in its split; usually the image file's stem.
+        read: function that returns the image (H, W, C) as uint8 and the mask as the task's integers, (H, W),
+            or (H, W, K) for multilabel; raises `DataError` with the file at fault.
+        files: files that `read` reads, image first; empty if pixels are generated.
+        read_at: optional faster function of (height, width) that returns image and mask at that size, the
+            mask by nearest neighbour; it compares the original sizes itself.
+        variant: whatever else determines the pixels, beside the bytes of `files`, the source's options and
+            its code, such as a tile number; "" if nothing does. None if unknown: then pixels are not cached.
     """
 
     name: str
@@ -136,63 +133,60 @@ class Sample:
 
 
 class Source(Protocol):
-    """A data set: where images and masks come from."""
+    """A data set."""
 
     def splits(self) -> Mapping[str, Sequence[Sample]]:
-        """The samples by the source's own official splits: any of "train", "val", "test".
-
-        A source without official splits gives everything as "train".
+        """Samples by official split: any of "train", "val", "test"; everything is "train" if there are none.
 
         Raises:
-            DataError: naming every file that is missing or has no partner.
+            DataError: listing every file that is missing or unpaired.
         """
         ...
 
 
 class Transform(Protocol):
-    """One step of augmentation, applied to image and mask together."""
+    """One augmentation, applied to image and mask together."""
 
     def __call__(self, image: Pixels, mask: Pixels, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
-        """(H, W, C) and (H, W) or (H, W, K) -> the same, changed; all randomness comes from `rng`.
+        """Transform image (H, W, C) and mask (H, W) or (H, W, K); all randomness comes from `rng`.
 
-        Masks keep their values: they are moved, never blended.
+        Masks are never interpolated into new values.
         """
         ...
 
 
 class Schedule(Protocol):
-    """A learning-rate schedule over one optimiser, moved on after every step."""
+    """A learning-rate schedule, stepped after every training step."""
 
     def step(self) -> None:
-        """Move on by one training step."""
+        """Advance by one training step."""
         ...
 
     def state_dict(self) -> dict[str, object]:
-        """What is needed to go on from here."""
+        """State to resume from."""
         ...
 
     def load_state_dict(self, state_dict: dict[str, object]) -> None:
-        """Go on from there."""
+        """Restore a state."""
         ...
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A score with one written definition, computed per image and independent of batch size.
+    """A score, computed per image and independent of batch size.
 
-    `rows` gives, for a batch, one row of numbers per image; `score` turns the rows of any number of images
-    into one number. A metric that is the mean over images has one number per row; a metric over the whole
-    data set (such as `iou_dataset`) has its counts in the row. The score of one image is `score` of its row.
+    `rows` returns S numbers per image of a batch; `of` reduces those of N images to one score. A mean over
+    images has S = 1; a metric of the whole data set (such as `iou_dataset`) returns counts.
 
     Args:
         rows: (logits (B, K, H, W), target) -> (B, S), any floating type; NaN where undefined.
-        score: (N, S) in float64 -> the score; by default the mean over images, undefined ones left out.
+        score: (N, S) in float64 -> score; by default the mean over images where it is defined.
     """
 
     rows: Callable[[Tensor, Tensor], Tensor]
     score: Callable[[Tensor], float] | None = None
 
     def of(self, rows: torch.Tensor) -> float:
-        """The score of the images whose rows (N, S) these are; NaN where it is defined for none of them."""
+        """The score of N images from their rows (N, S); NaN if it is undefined for all of them."""
         rows = rows.double()
         return float(rows.nanmean()) if self.score is None else self.score(rows)

@@ -23,7 +23,7 @@ def read_table(file: Path, columns: Sequence[str]) -> list[tuple[int, dict[str, 
     """
     try:
         if file.exists() and (not file.is_file() or file.stat().st_size > MOST_BYTES):
-            raise DataError(f"this is no plain file of at most {MOST_BYTES:,} bytes", where=str(file))
+            raise DataError(f"this is not a regular file of at most {MOST_BYTES:,} bytes", where=str(file))
         with file.open(encoding="utf-8-sig", newline="") as opened:
             reader = csv.DictReader(opened, restval="", restkey="", skipinitialspace=True, strict=True)
             rows = [(reader.line_num, row) for row in reader]
@@ -31,7 +31,7 @@ def read_table(file: Path, columns: Sequence[str]) -> list[tuple[int, dict[str, 
     except FileNotFoundError:
         raise DataError("there is no such file", where=str(file)) from None
     except UnicodeDecodeError:
-        raise DataError("this is no text in UTF-8", where=str(file), hint="save it as CSV UTF-8") from None
+        raise DataError("this is not UTF-8 text", where=str(file), hint="save it as CSV UTF-8") from None
     except (OSError, csv.Error) as error:
         raise DataError(f"the file cannot be read: {error}", where=str(file)) from None
     if missing := [name for name in columns if name not in header]:

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Atomic file writes."""
 
 from __future__ import annotations
 
@@ -8,48 +8,51 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-_LEFT_BEHIND = re.compile(r"\..+\.\d+")
+_LEFTOVER = re.compile(r"\..+\.\d+")
 
 
 @contextlib.contextmanager
 def replaced(file: Path, *, durable: bool = False) -> Iterator[Path]:
-    """A file to write beside another, whose place it takes in the end: readers see the one or the other.
+    """Write to a temporary file that replaces `file` at the end; readers see the old file or the new one.
 
     Args:
-        file: whose folder is there.
-        durable: bring it to the disk first, so that not even a power failure leaves it empty.
+        file: path to write; its folder exists.
+        durable: fsync before replacing, so that a power failure does not leave an empty file.
+
+    Yields:
+        The path of the temporary file.
 
     Raises:
-        OSError: if it cannot be written; the other is as it was.
+        OSError: if it cannot be written; `file` is unchanged.
     """
     temporary = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        temporary.unlink(missing_ok=True)  # should it be a link, what it leads to is not written to
+        temporary.unlink(missing_ok=True)  # a symlink there must not be followed
         yield temporary
         if durable:
-            _to_disk(temporary)
+            _fsync(temporary)
         temporary.replace(file)
         if durable:
-            _to_disk(file.parent)  # its name, too
+            _fsync(file.parent)  # the directory entry
     except OSError as error:
-        # A full disk names no file, and nobody knows the temporary one.
+        # The user knows `file`, not the temporary file; a full disk names none.
         if error.errno and error.filename in (None, str(temporary)):
             error.filename = str(file)
         raise
     finally:
-        with contextlib.suppress(OSError):  # a disk that can no longer be written to has said so above
+        with contextlib.suppress(OSError):  # a write error is already on its way
             temporary.unlink(missing_ok=True)
 
 
 def sweep(folder: Path) -> None:
-    """Remove what processes that were killed had begun to write, in a folder that no other writes to now."""
+    """Remove temporary files of killed processes from a folder that no other process writes to."""
     for file in folder.rglob(".*"):
-        if _LEFT_BEHIND.fullmatch(file.name) and file.is_file():
+        if _LEFTOVER.fullmatch(file.name) and file.is_file():
             file.unlink(missing_ok=True)
 
 
-def _to_disk(path: Path) -> None:
-    if path.is_dir() and os.name == "nt":  # Windows opens no folders
+def _fsync(path: Path) -> None:
+    if path.is_dir() and os.name == "nt":  # Windows cannot open folders
         return
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -1,4 +1,4 @@
-"""SHA-256 of files, remembered by size and times, so that no run reads again what has not changed."""
+"""SHA-256 of files, cached by size and times."""
 
 from __future__ import annotations
 
@@ -17,35 +17,34 @@ from segkit.utils.atomic import replaced
 
 FOLDER = "digests"
 _RACY_NS = 2_000_000_000  # the coarsest clock of a file system in use: FAT's
-_AT_ONCE = 4096  # bounds the memory that waiting calls take
+_AT_ONCE = 4096  # limits the memory of queued calls
 _ENTRY = re.compile(r"\d+ -?\d+ -?\d+ \d+ \d+ [0-9a-f]{64}")
 
 
 class FileDigests:
-    """Digests of files, kept in one small file for each folder that they lie in.
+    """SHA-256 of files, cached in one JSON file per folder.
 
-    A digest is taken from there if path, size, inode and times of the file are what they were, and were older
-    than two seconds when it was computed: a file that is written twice within one tick of its file system's
-    clock keeps its times (git calls such entries racily clean). What cannot be read or written is as good as
-    not there.
+    A cached digest is used if path, size, inode and times of the file are unchanged and were at least two
+    seconds old when it was computed: a file written twice within one tick of the file system clock keeps its
+    times (git calls such entries racily clean). An unreadable or unwritable cache is ignored.
 
     Args:
-        folder: where to keep them; None remembers nothing.
+        folder: cache folder; None caches nothing.
     """
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
 
     def of(self, files: Iterable[Path]) -> dict[Path, bytes]:
-        """SHA-256 by file; those that cannot be read are left out."""
+        """SHA-256 by file; unreadable files are left out."""
         ordered = sorted(set(files), key=lambda file: (os.fspath(file.parent), file.name))
         digests: dict[Path, bytes] = {}
-        with ThreadPoolExecutor() as pool:  # hashing leaves other threads free
+        with ThreadPoolExecutor() as pool:  # hashlib releases the GIL
             for parent, together in groupby(ordered, key=lambda file: file.parent):
-                memory = self._read(parent)
+                cached = self._read(parent)
                 new: dict[str, str] = {}
-                while some := list(islice(together, _AT_ONCE)):
-                    found = {file: self._remembered(file, memory.get(file.name, "")) for file in some}
+                while batch := list(islice(together, _AT_ONCE)):
+                    found = {file: self._cached(file, cached.get(file.name, "")) for file in batch}
                     unknown = [file for file, digest in found.items() if digest is None]
                     for file, entry in zip(unknown, pool.map(self._entry, unknown), strict=True):
                         if entry:
@@ -53,11 +52,11 @@ class FileDigests:
                             found[file] = _digest(entry)
                     digests |= {file: digest for file, digest in found.items() if digest}
                 if new:
-                    self._write(parent, memory | new)
+                    self._write(parent, cached | new)
         return digests
 
-    def _remembered(self, file: Path, entry: str) -> bytes | None:
-        """The digest that an entry has of a file, if it is to be trusted."""
+    def _cached(self, file: Path, entry: str) -> bytes | None:
+        """The digest in a cache entry, if the file has not changed since."""
         try:
             stamp = _stamp(file)
         except OSError:
@@ -68,7 +67,7 @@ class FileDigests:
         return _digest(entry) if max(int(modified), int(changed)) + _RACY_NS < int(hashed) else None
 
     def _entry(self, file: Path) -> str | None:
-        """What is kept of a file: its stamp, when it was hashed, and its digest."""
+        """The cache entry of a file: its stamp, when it was hashed, and its digest."""
         now = time.time_ns()
         try:
             stamp = _stamp(file)
@@ -78,32 +77,32 @@ class FileDigests:
         return f"{stamp} {now} {digest.hex()}"
 
     def _read(self, parent: Path) -> dict[str, str]:
-        """Entries by the name of a file."""
+        """Cache entries by file name."""
         try:
-            known = json.loads(self._place(parent).read_bytes()) if self._folder else {"files": {}}
+            known = json.loads(self._cache_file(parent).read_bytes()) if self._folder else {"files": {}}
             return {name: entry for name, entry in known["files"].items() if _ENTRY.fullmatch(entry)}
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return {}
 
-    def _write(self, parent: Path, memory: dict[str, str]) -> None:
+    def _write(self, parent: Path, cached: dict[str, str]) -> None:
         if self._folder is None:
             return
-        place = self._place(parent)
+        place = self._cache_file(parent)
         there = {entry.name for entry in os.scandir(parent)}
-        files = {name: entry for name, entry in memory.items() if name in there}
+        files = {name: entry for name, entry in cached.items() if name in there}
         with contextlib.suppress(OSError):
             place.parent.mkdir(parents=True, exist_ok=True)
             with replaced(place) as temporary:
                 temporary.write_text(json.dumps({"folder": str(parent), "files": files}), encoding="utf-8")
 
-    def _place(self, parent: Path) -> Path:
+    def _cache_file(self, parent: Path) -> Path:
         assert self._folder is not None
         name = hashlib.sha256(os.fsencode(parent.absolute())).hexdigest()[:32]
         return self._folder / FOLDER / f"{name}.json"
 
 
 def file_digest(file: Path) -> bytes:
-    """SHA-256 of a file, which is read for it.
+    """SHA-256 of a file.
 
     Raises:
         OSError: if it cannot be read.
@@ -113,7 +112,7 @@ def file_digest(file: Path) -> bytes:
 
 
 def _stamp(file: Path) -> str:
-    """What changes with a file's content: size, times and inode. The time of status cannot be set back."""
+    """Size, times and inode. Unlike the modification time, the change time cannot be set back."""
     status = file.stat()
     return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
 

@@ -1,4 +1,4 @@
-"""One process at a time, by locks that the system takes from a process that dies."""
+"""File locks that are released when their process dies."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 _PAUSE_SECONDS = 0.1
-_NO_LINK = getattr(os, "O_NOFOLLOW", 0)  # it is written to: not to another file that it links to
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)  # the lock file is written to: never through a symlink
 
 
 @contextmanager
@@ -28,30 +28,30 @@ def locked(file: Path, *, wait: bool = True) -> Iterator[bool | None]:
     """Hold a lock while the body runs.
 
     Args:
-        file: what to lock; made with its folder where it is missing.
-        wait: until whoever holds it lets go, or is dead.
+        file: lock file; created with its folder if missing.
+        wait: whether to wait until the lock is free.
 
     Yields:
-        Whether it is held: not if another holds it and `wait` is false. None where the system or the file
-        system has no locks.
+        True if the lock is held, False if another process holds it and `wait` is false, None if the system or
+        the file system has no locks.
 
     Raises:
-        OSError: if the file cannot be made.
+        OSError: if the file cannot be created.
     """
     held, descriptor = _lock(file, wait)
     try:
         yield held
     finally:
         if held and fcntl is not None:
-            fcntl.flock(descriptor, fcntl.LOCK_UN)  # closing lets go only if no forked process has it open
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # closing is not enough while a forked process has it open
         os.close(descriptor)
 
 
 class Taken(Exception):
-    """Another process works there.
+    """Another process holds the lock.
 
     Args:
-        holder: which one, in words; nothing if it has not said.
+        holder: description of that process; empty if unknown.
     """
 
     def __init__(self, holder: str) -> None:
@@ -61,27 +61,27 @@ class Taken(Exception):
 
 @contextmanager
 def owned(file: Path) -> Iterator[None]:
-    """Be the one process that works on something while the body runs; others are told who does.
+    """Hold an exclusive lock while the body runs; the lock file names its holder.
 
-    Unlike `locked`, the lock is the process's alone: one that is killed loses it at once, even where workers
-    that it has forked live on for a while. Where there are no locks, the process that the file names counts.
+    Unlike `locked`, the lock belongs to this process alone and is lost when it is killed, even while workers
+    that it forked are still alive. Without locks, the process that the file names is the holder.
 
     Args:
-        file: says who it is; it is there while the body runs, and after a kill.
+        file: lock file; it exists while the body runs, and after a kill.
 
     Raises:
-        Taken: if another process does.
-        OSError: if the file cannot be made.
+        Taken: if another process holds the lock.
+        OSError: if the file cannot be created.
     """
     while True:
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o666)
         try:
             held = _try(descriptor, fcntl.lockf if fcntl else None)
             holder = _holder(descriptor)
-            if held is False or (held is None and _lives(holder)):
-                raise Taken(_in_words(holder))
-            if _is_there(file, descriptor):  # whoever held it takes the file away in the end
-                with contextlib.suppress(OSError):  # a full disk: nobody is told, but all are kept out
+            if held is False or (held is None and _is_alive(holder)):
+                raise Taken(_describe(holder))
+            if _same_file(file, descriptor):  # the former holder may have deleted the file just now
+                with contextlib.suppress(OSError):  # on a full disk the holder stays unnamed, the lock works
                     os.ftruncate(descriptor, 0)
                     os.pwrite(descriptor, json.dumps(_this_process()).encode(), 0)
                 try:
@@ -102,13 +102,13 @@ def _this_process() -> dict[str, Any]:
 def _holder(descriptor: int) -> dict[str, Any]:
     try:
         holder = json.loads(os.pread(descriptor, 1 << 16, 0))
-    except ValueError:  # it was killed before it could say
+    except ValueError:  # killed before it wrote its name
         return {}
     return holder if isinstance(holder, dict) else {}
 
 
-def _lives(holder: dict[str, Any]) -> bool:
-    """Whether the process is, or may be, at work."""
+def _is_alive(holder: dict[str, Any]) -> bool:
+    """Whether the process is alive, or may be alive on another machine."""
     if holder.get("host") != socket.gethostname():
         return bool(holder)
     if holder.get("pid") == os.getpid():
@@ -120,22 +120,22 @@ def _lives(holder: dict[str, Any]) -> bool:
     return True
 
 
-def _in_words(holder: dict[str, Any]) -> str:
+def _describe(holder: dict[str, Any]) -> str:
     if not holder:
         return ""
     return f"process {holder.get('pid')} on {holder.get('host')}, since {holder.get('since')}"
 
 
 def _lock(file: Path, wait: bool) -> tuple[bool | None, int]:
-    """Whether it is held, and the open file."""
+    """True, False or None as `locked` yields it, and the file descriptor."""
     while True:
         file.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             held = _try(descriptor, fcntl.flock if fcntl else None)
-            if held is None or (held and _is_there(file, descriptor)) or not (held or wait):
+            if held is None or (held and _same_file(file, descriptor)) or not (held or wait):
                 return held, descriptor
-            if not held:  # waiting in the system's call would not hear Ctrl-C everywhere
+            if not held:  # a blocking flock cannot be interrupted by Ctrl-C everywhere
                 time.sleep(_PAUSE_SECONDS)
         except BaseException:
             os.close(descriptor)
@@ -144,7 +144,6 @@ def _lock(file: Path, wait: bool) -> tuple[bool | None, int]:
 
 
 def _try(descriptor: int, lock: Callable[[int, int], None] | None) -> bool | None:
-    """Whether the lock is held now; None where there are no locks."""
     if lock is None:
         return None
     try:
@@ -156,8 +155,8 @@ def _try(descriptor: int, lock: Callable[[int, int], None] | None) -> bool | Non
     return True
 
 
-def _is_there(file: Path, descriptor: int) -> bool:
-    """Whether it is still the file of that name: who clears the cache takes the file away with its folder."""
+def _same_file(file: Path, descriptor: int) -> bool:
+    # Clearing the cache deletes lock files with their folder.
     try:
         return os.path.samestat(file.stat(), os.fstat(descriptor))
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What the system says of disks and memory, in words: the problem, where, what to try. No torch."""
+"""Error messages for full disks, unwritable files and too little memory. No torch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from segkit.core.errors import TrainingError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _UNWRITABLE = (*_FULL, errno.EROFS, errno.EIO)
-# The system, and its loader of libraries; torch, oneDNN and C++; Python's threads; OpenCV.
+# Messages of the system and its loader; torch, C++ and oneDNN; Python; OpenCV.
 _NO_MEMORY = (
     "cannot allocate memory", "failed to map segment", "can't allocate memory", "std::bad_alloc",
     "could not create a primitive", "can't start new thread", "insufficient memory",
@@ -17,29 +17,29 @@ _NO_MEMORY = (
 
 
 def cannot_write(error: OSError, place: Path | None, again: str) -> TrainingError:
-    """What the system says of a file that it does not write, in words.
+    """The error for a file that cannot be written.
 
     Args:
-        error: as it was raised.
-        place: what was written to, where the error names no file; None if nobody knows.
-        again: what to do when the reason is mended.
+        error: error as raised.
+        place: path that was written to, used if the error names no file.
+        again: what to do once the cause is removed.
     """
-    cure = "make room there" if error.errno in _FULL else "see to it that it can be written to"
+    cure = "free some space" if error.errno in _FULL else "make the location writable"
     return TrainingError(
-        f"this cannot be written: {_reason(error)}",
+        f"cannot write: {_reason(error)}",
         where=str(error.filename or place or ""),
         hint=f"{cure}; then {again}",
     )
 
 
 def in_words(error: BaseException) -> TrainingError | None:
-    """An error that came from anywhere, if it tells of memory that has run out, or of a disk that is full."""
+    """A readable error if `error` means too little memory or a full disk, else None."""
     if is_out_of_memory(error):
-        said = str(error).splitlines()
+        lines = str(error).splitlines()
         return TrainingError(
-            f"this machine has too little memory{f' ({said[0]})' if said else ''}",
-            hint="end other programs, or raise the limit on memory; or a smaller data.size, data.batch_size "
-            "or data.eval_batch_size. A run that had begun goes on with segkit resume",
+            f"this machine has too little memory{f' ({lines[0]})' if lines else ''}",
+            hint="close other programs, raise the memory limit, or use a smaller data.size, data.batch_size "
+            "or data.eval_batch_size. Continue a run that had started with segkit resume",
         )
     if isinstance(error, OSError) and error.errno in _UNWRITABLE:
         return cannot_write(error, None, "the same command again")
@@ -47,9 +47,9 @@ def in_words(error: BaseException) -> TrainingError | None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether the machine's memory, or what a process may have of it, has run out."""
-    said = str(error).lower()
-    return isinstance(error, MemoryError) or any(sign in said for sign in _NO_MEMORY)
+    """Whether the machine's memory, or the limit of this process, is exhausted."""
+    message = str(error).lower()
+    return isinstance(error, MemoryError) or any(sign in message for sign in _NO_MEMORY)
 
 
 def _reason(error: OSError) -> str:

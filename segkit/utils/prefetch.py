@@ -1,4 +1,4 @@
-"""Work done in threads, some of it before it is asked for."""
+"""Thread-pool prefetch."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-Thing = TypeVar("Thing")
-Made = TypeVar("Made")
-MOST_THREADS = 8  # that read images while the network works
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+MOST_THREADS = 8  # that read images while the model runs
 
 
 def ahead(
-    make: Callable[[Thing], Made], things: Iterable[Thing], count: int
-) -> Iterator[tuple[Thing, Future[Made]]]:
-    """Make something of each thing, such as pixels of a file; each comes in order, when it is done.
+    make: Callable[[Item], Result], items: Iterable[Item], count: int
+) -> Iterator[tuple[Item, Future[Result]]]:
+    """Apply a function to items in threads, ahead of the consumer; results come in order.
 
     Args:
-        make: called in threads.
-        things: in order.
-        count: how many may be made before they are asked for.
+        make: function to apply.
+        items: items, in order.
+        count: number of results computed ahead.
     """
-    waiting: deque[tuple[Thing, Future[Made]]] = deque()
+    waiting: deque[tuple[Item, Future[Result]]] = deque()
     with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as pool:
         try:
-            for thing in things:
-                waiting.append((thing, pool.submit(make, thing)))
+            for item in items:
+                waiting.append((item, pool.submit(make, item)))
                 if len(waiting) > count:
                     waiting[0][1].exception()  # waits
                     yield waiting.popleft()
             while waiting:
                 waiting[0][1].exception()
                 yield waiting.popleft()
-        finally:  # somebody has had enough: what has not begun need not
-            for _, made in waiting:
-                made.cancel()
+        finally:  # the consumer stopped: cancel what has not begun
+            for _, future in waiting:
+                future.cancel()

@@ -1,4 +1,4 @@
-"""Being asked to stop: by Ctrl-C, by `kill`, by a terminal that closes, by a cluster's scheduler."""
+"""Signals that ask a run to stop: Ctrl-C, `kill`, a closed terminal, a cluster's scheduler."""
 
 from __future__ import annotations
 
@@ -11,66 +11,65 @@ from types import FrameType
 from typing import Any
 
 # SIGHUP comes when a terminal closes; SIGTERM and SIGUSR1 are what SLURM sends before it takes the machine.
-_ASKING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
+_STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
 
 
 class Stop:
-    """Whether somebody has asked for it.
+    """Whether a stop was requested by a signal.
 
-    Outside of `in_good_time` the first signal is a `KeyboardInterrupt` at once. Inside, it is noted, for
-    whoever looks at `asked` where everything is at rest; when the same signal comes again, it is one at once.
+    Outside of `in_good_time` a signal raises `KeyboardInterrupt`. Inside, the first one only sets `asked`,
+    which the body checks where its state is consistent; the same signal again raises `KeyboardInterrupt`.
 
     Args:
-        tell: called when a signal is noted.
+        on_request: called when `asked` is set.
     """
 
-    def __init__(self, tell: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, on_request: Callable[[], None] = lambda: None) -> None:
         self.asked = False
-        self._tell = tell
-        self._later = False
+        self._on_request = on_request
+        self._deferring = False
         self._seen: set[int] = set()
 
     @contextmanager
     def in_good_time(self) -> Iterator[None]:
-        """The body looks at `asked` often enough."""
-        self._later = True
+        """Defer signals: set `asked` instead of raising."""
+        self._deferring = True
         try:
             yield
         finally:
-            self._later = False
+            self._deferring = False
 
-    def hear(self, number: int, frame: FrameType | None = None) -> None:
-        """Be told of a signal.
-
-        Different signals ask for the same thing: a launcher sends SIGTERM when Ctrl-C has reached all.
+    def handle(self, number: int, frame: FrameType | None = None) -> None:
+        """Handle a signal.
 
         Raises:
-            KeyboardInterrupt: if it is not to be noted.
+            KeyboardInterrupt: outside of `in_good_time`, or if the same signal comes again.
         """
+        # Another signal is not a second request: a launcher sends SIGTERM after Ctrl-C.
         again = number in self._seen
         self._seen.add(number)
-        if not self._later or again:
+        if not self._deferring or again:
             raise KeyboardInterrupt
         if not self.asked:
             self.asked = True
-            self._tell()
+            self._on_request()
 
 
 @contextmanager
-def heard(tell: Callable[[], None] = lambda: None) -> Iterator[Stop]:
-    """Hear every signal that asks for it while the body runs; one that is ignored by now (`nohup`) stays so.
+def heard(on_request: Callable[[], None] = lambda: None) -> Iterator[Stop]:
+    """Handle stop signals while the body runs; a signal that is ignored already (`nohup`) stays ignored.
 
     Args:
-        tell: called when a signal is noted.
+        on_request: called when a stop is requested.
     """
-    stop = Stop(tell)
-    if threading.current_thread() is not threading.main_thread():  # nobody else may
+    stop = Stop(on_request)
+    if threading.current_thread() is not threading.main_thread():  # only it may set handlers
         yield stop
         return
     former: dict[int, Any] = {}
-    for number in _asking():
+    for number in _stop_signals():
         if signal.getsignal(number) is not signal.SIG_IGN:
-            former[number] = signal.signal(number, stop.hear)
+            former[number] = signal.signal(number, stop.handle)
     try:
         yield stop
     finally:
@@ -80,11 +79,11 @@ def heard(tell: Callable[[], None] = lambda: None) -> Iterator[Stop]:
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """Hold signals back while workers start: one that is hit before it ignores them would die half-made."""
+    """Block signals while workers start: one that is hit before it ignores them would die half-started."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    former = signal.pthread_sigmask(signal.SIG_BLOCK, _asking())
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, _stop_signals())
     try:
         yield
     finally:
@@ -92,26 +91,24 @@ def held_back() -> Iterator[None]:
 
 
 def leave_to_the_parent() -> None:
-    """Ignore what asks to stop, as the parent decides what it means; end when the parent says so.
+    """In a worker: ignore stop signals, except SIGTERM from the parent.
 
-    A cluster's scheduler sends SIGTERM to every process, and multiprocessing sends it to workers in the end:
-    it counts if it comes from the parent.
+    A cluster's scheduler sends SIGTERM to every process; multiprocessing sends it to end its workers.
     """
-    for number in _asking():
+    for number in _stop_signals():
         signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.SIG_IGN)
     if hasattr(signal, "sigwaitinfo"):
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-    elif hasattr(signal, "pthread_sigmask"):  # macOS does not tell who has sent it
+        threading.Thread(target=_exit_on_sigterm_of, args=(os.getppid(),), daemon=True).start()
+    elif hasattr(signal, "pthread_sigmask"):  # macOS does not tell the sender
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
-def _end_with(parent: int) -> None:
+def _exit_on_sigterm_of(parent: int) -> None:
     while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
         pass
     os._exit(0)
 
 
-def _asking() -> list[int]:
-    """Those that this system has."""
-    return [getattr(signal, name) for name in _ASKING if hasattr(signal, name)]
+def _stop_signals() -> list[int]:
+    return [getattr(signal, name) for name in _STOP_SIGNALS if hasattr(signal, name)]

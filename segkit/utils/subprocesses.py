@@ -1,4 +1,4 @@
-"""Calls in fresh processes: each has its own memory, its own torch, and nothing left from the one before."""
+"""Function calls in fresh Python processes."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from segkit.core.errors import SegkitError, TrainingError
 from segkit.utils.os_errors import in_words
 
 _START = "from segkit.utils.subprocesses import main; main()"
-_PATIENCE_SECONDS = 0.5  # between two looks at the keyboard: some systems do not interrupt a waiting queue
+_POLL_SECONDS = 0.5  # on some systems Ctrl-C does not interrupt a waiting queue
 
 
 def in_children(
     target: str, arguments: Sequence[tuple[Any, ...]], *, at_once: int = 1
 ) -> Iterator[tuple[int, Any]]:
-    """Call a generator function once for each tuple of arguments, each call in a process of its own.
+    """Call a generator function once per tuple of arguments, each call in its own process.
 
-    All children end when the iterator is closed, or with this process. Ctrl-C asks them to end in good time,
-    and once more ends them at once; what they say until then still comes.
+    Children end when the iterator is closed. Ctrl-C asks them to stop, a second Ctrl-C kills them;
+    values that they yield until then are still delivered.
 
     Args:
-        target: ``module:function``; the function takes and yields what can be pickled.
-        arguments: of the calls.
-        at_once: how many processes run at the same time; they share the processor's cores.
+        target: ``module:function``; arguments and yielded values must be picklable.
+        arguments: argument tuples, one per call.
+        at_once: number of processes that run at the same time; they share the cores.
 
     Yields:
-        The number of a call, from 0, and the next value that it yields. A call that fails yields its
-        `SegkitError` last; the others go on.
+        The index of a call and the next value that it yields. A call that fails yields its `SegkitError`
+        last; the others continue.
     """
-    said: queue.Queue[tuple[int, Any]] = queue.Queue()
+    messages: queue.Queue[tuple[int, Any]] = queue.Queue()
     running: dict[int, subprocess.Popen[bytes]] = {}
     waiting = list(range(len(arguments)))
     try:
@@ -47,10 +47,10 @@ def in_children(
                 running[number] = _start(at_once)
                 call = (target, arguments[number], sys.argv)
                 threading.Thread(
-                    target=_listen, args=(running[number], number, call, said), daemon=True
+                    target=_listen, args=(running[number], number, call, messages), daemon=True
                 ).start()
             try:
-                number, value = said.get(timeout=_PATIENCE_SECONDS)
+                number, value = messages.get(timeout=_POLL_SECONDS)
             except queue.Empty:
                 continue
             if value is _END:
@@ -60,7 +60,7 @@ def in_children(
     except KeyboardInterrupt:
         _end(running.values())
         while running:
-            number, value = said.get()
+            number, value = messages.get()
             if value is _END:
                 del running[number]
             elif isinstance(value, SegkitError) and not isinstance(value, _Ended):
@@ -71,10 +71,8 @@ def in_children(
 
 
 def _end(children: Iterable[subprocess.Popen[bytes]]) -> None:
-    """Ask them to end, and wait until they have; ended by Ctrl-C, end them at once.
-
-    Not with SIGTERM, of which a child may have heard already: a cluster's scheduler sends it to all.
-    """
+    """Ask children to stop and wait for them; on Ctrl-C kill them."""
+    # Not SIGTERM: a cluster's scheduler may have sent it to every process already.
     for child in children:
         child.send_signal(getattr(signal, "SIGUSR1", signal.SIGTERM))
     try:
@@ -90,7 +88,6 @@ _END = object()
 
 
 def _start(at_once: int) -> subprocess.Popen[bytes]:
-    """A Python like this one, with as many threads as are its share."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     if at_once > 1:
         environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // at_once)))
@@ -100,9 +97,9 @@ def _start(at_once: int) -> subprocess.Popen[bytes]:
 
 
 def _listen(
-    process: subprocess.Popen[bytes], number: int, call: Any, said: queue.Queue[tuple[int, Any]]
+    process: subprocess.Popen[bytes], number: int, call: Any, messages: queue.Queue[tuple[int, Any]]
 ) -> None:
-    """Hand over the call, and pass on what the child says until it has ended."""
+    """Send the call to the child, and queue its values until it ends."""
     assert process.stdin
     assert process.stdout
     with process, process.stdin, process.stdout:
@@ -112,16 +109,16 @@ def _listen(
             process.stdin.close()
             while True:
                 last = pickle.load(process.stdout)
-                said.put((number, last))
+                messages.put((number, last))
         except (EOFError, OSError, pickle.UnpicklingError):
-            pass  # it has ended, or was ended in the middle of a word
+            pass  # it ended, perhaps in the middle of a message
     if process.returncode and not isinstance(last, SegkitError):
-        said.put((number, _ended(process.returncode)))
-    said.put((number, _END))
+        messages.put((number, _ended(process.returncode)))
+    messages.put((number, _END))
 
 
 class _Ended(TrainingError):
-    """A process that could not say why."""
+    """A process that ended without an error message."""
 
 
 def _ended(code: int) -> _Ended:
@@ -131,43 +128,43 @@ def _ended(code: int) -> _Ended:
 
 
 def say(value: Any) -> None:
-    """In a child: send a value between two that are yielded.
+    """In a child: send a value to the parent, beside those that are yielded.
 
     Raises:
-        BrokenPipeError: if nobody listens any more.
+        BrokenPipeError: if the parent has gone.
     """
-    _say(_answers[-1], value)
+    _write(_answers[-1], value)
 
 
-_answers: list[BinaryIO] = []  # where a child's values go
+_answers: list[BinaryIO] = []  # the child's pipe to its parent
 
 
 def main() -> None:
-    """What a child does: the call that it is handed; what this yields goes back."""
+    """Entry point of a child: run the call and send back what it yields."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     _answers.append(answers)
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what parts print must not get in between
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # printing in parts must not disturb the pipe
     target, arguments, sys.argv = pickle.load(sys.stdin.buffer)
     module, _, function = target.partition(":")
     try:
         for value in getattr(importlib.import_module(module), function)(*arguments):
-            _say(answers, value)
+            _write(answers, value)
     except BrokenPipeError:
-        sys.exit(1)  # nobody listens any more
+        sys.exit(1)  # the parent has gone
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
-        _say(answers, error if isinstance(error, SegkitError) else _unforeseen(error))
+        _write(answers, error if isinstance(error, SegkitError) else _unexpected(error))
         sys.exit(1)
 
 
-def _say(answers: BinaryIO, value: Any) -> None:
+def _write(answers: BinaryIO, value: Any) -> None:
     pickle.dump(value, answers)
     answers.flush()
 
 
-def _unforeseen(error: Exception) -> TrainingError:
-    if told := in_words(error):
-        return told
+def _unexpected(error: Exception) -> TrainingError:
+    if explained := in_words(error):
+        return explained
     hint = "segkit run with its recipe and --traceback shows where"
     return TrainingError(f"{type(error).__name__}: {error}".rstrip(": "), hint=hint)

@@ -222,7 +222,7 @@ def test_list_and_show_in_words(segkit: Any) -> None:
     [
         (
             ["list", "decodrs"],
-            "no kind of parts is called 'decodrs'\n  try: did you mean 'decoders'? there are encoders,",
+            "unknown kind of part 'decodrs'\n  try: did you mean 'decoders'? kinds: encoders,",
         ),
         (["show", "decoder", "unett"], "no decoder is called 'unett'\n  try: did you mean 'unet'"),
         (

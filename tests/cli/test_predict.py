@@ -120,5 +120,5 @@ def test_a_folder_that_cannot_be_written_to_is_told(segkit: Any, run: Path, phot
     Path("masks/overlays").write_text("a file")
     said = segkit("predict", str(run), "photos", "--out", "masks", "--overlay", "--quiet")
     assert said.code == 1
-    assert "this cannot be written" in said.err
+    assert "cannot write" in said.err
     assert "masks" in said.err

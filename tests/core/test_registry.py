@@ -82,7 +82,7 @@ def test_a_name_is_taken_once_and_the_first_place_is_told(decoders: Registry) ->
     decoders.register("plain")(plain)
     with pytest.raises(
         PartError,
-        match=r"decoder 'plain' is already registered at .*test_registry\.py:\d+\n  try: give yours another",
+        match=r"decoder 'plain' is already registered at .*test_registry\.py:\d+\n  try: choose another",
     ):
         decoders.register("plain")(Big)
 
@@ -99,7 +99,7 @@ def test_a_registry_or_an_empty_call_is_no_decorator(decoders: Registry) -> None
 
 def test_an_unknown_trait_is_refused(decoders: Registry) -> None:
     with pytest.raises(
-        PartError, match="decoder 'plain' states feature, which means nothing here\n  try: allowed: features"
+        PartError, match="decoder 'plain' declares unknown traits: feature\n  try: allowed: features"
     ):
         decoders.register("plain", feature="last")(plain)
 
@@ -129,8 +129,8 @@ def reserved(pyramid: Any, *, weight: float = 1.0) -> None: ...
     ("factory", "message"),
     [
         (no_type, "option 'width' has no type\n  try: write width: int = ..."),
-        (swallows, "takes **options, which would swallow misspelt options\n  try: name every option"),
-        (swallows_more, "takes *sizes, which would swallow misspelt options"),
+        (swallows, "takes **options, which would accept misspelt options\n  try: name every option"),
+        (swallows_more, "takes *sizes, which would accept misspelt options"),
         (
             given_too_little,
             "has the positional parameters ()\n  try: segkit gives every decoder (pyramid); put * before",
@@ -142,7 +142,7 @@ def reserved(pyramid: Any, *, weight: float = 1.0) -> None: ...
         (unresolvable, "the type of option 'width', Wdith, cannot be resolved (name 'Wdith' is not defined)"),
         (
             reserved,
-            "has an option 'weight', which segkit itself asks about every decoder\n  try: call it",
+            "has an option 'weight', a reserved key of every decoder\n  try: rename it",
         ),
     ],
 )

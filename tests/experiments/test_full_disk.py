@@ -90,8 +90,8 @@ def test_wherever_the_disk_is_full_words_say_so_and_the_run_ends_the_same_later(
         runs.mkdir()
         with full(runs, number), pytest.raises(TrainingError, match="No space left on device") as caught:
             list(run(recipe, runs))
-        assert caught.value.problems[0].problem == "this cannot be written: No space left on device"
-        assert caught.value.problems[0].hint.startswith("make room there; then ")
+        assert caught.value.problems[0].problem == "cannot write: No space left on device"
+        assert caught.value.problems[0].hint.startswith("free some space; then ")
         assert same.differences(directory, gone_on_with(recipe, runs)) == []
         shutil.rmtree(runs)
 
@@ -109,7 +109,7 @@ def test_a_run_that_goes_on_finds_no_room_either(recipe, reference, tmp_path):
 
 @pytest.mark.parametrize("size", [10, 1_000, 100_000, 4_000_000])
 def test_what_fails_in_the_middle_of_a_file_leaves_the_files_before_it(recipe, reference, tmp_path, size):
-    with largest_file(size), pytest.raises(TrainingError, match="this cannot be written: File too large"):
+    with largest_file(size), pytest.raises(TrainingError, match="cannot write: File too large"):
         list(run(recipe, tmp_path))
     assert not [path for path in tmp_path.rglob(".*") if path.is_file()]  # nothing half-written, and no lock
     assert same.differences(reference[0], gone_on_with(recipe, tmp_path)) == []
@@ -118,9 +118,9 @@ def test_what_fails_in_the_middle_of_a_file_leaves_the_files_before_it(recipe, r
 @pytest.mark.parametrize(
     ("code", "hint"),
     [
-        (errno.EDQUOT, "make room there; then segkit resume"),
-        (errno.EROFS, "see to it that it can be written to; then segkit resume"),
-        (errno.EIO, "see to it that it can be written to; then segkit resume"),
+        (errno.EDQUOT, "free some space; then segkit resume"),
+        (errno.EROFS, "make the location writable; then segkit resume"),
+        (errno.EIO, "make the location writable; then segkit resume"),
     ],
 )
 def test_other_reasons_have_their_own_words(recipe, reference, tmp_path, code, hint):
@@ -134,7 +134,7 @@ def test_other_reasons_have_their_own_words(recipe, reference, tmp_path, code, h
 
 def test_folder_of_runs_that_is_a_file(recipe, tmp_path):
     (tmp_path / "runs").write_text("mine")
-    with pytest.raises(TrainingError, match=r"this cannot be written: .*\n  try: see to it .* --runs with"):
+    with pytest.raises(TrainingError, match=r"cannot write: .*\n  try: make the location .* --runs with"):
         list(run(recipe, tmp_path / "runs"))
     assert (tmp_path / "runs").read_text() == "mine"
 
@@ -143,7 +143,7 @@ def test_folder_of_runs_that_vanishes_meanwhile(recipe, tmp_path):
     running = run(recipe, tmp_path / "runs")
     next(running)
     shutil.rmtree(tmp_path / "runs")
-    with pytest.raises(TrainingError, match="this cannot be written: No such file or directory"):
+    with pytest.raises(TrainingError, match="cannot write: No such file or directory"):
         list(running)
 
 
@@ -153,12 +153,12 @@ def test_report_on_a_full_disk(reference, tmp_path, segkit):
     with full(tmp_path, 1):
         said = segkit("report", str(directory))
     assert said.code == 1
-    assert "this cannot be written: No space left on device\n  try: make room there; then" in said.err
+    assert "cannot write: No space left on device\n  try: free some space; then" in said.err
     assert (directory / "report.html").read_bytes() == before
     with full(tmp_path, 1):
         said = segkit("resume", str(directory))
     assert said.code == 1
-    assert "this cannot be written: No space left on device" in said.err
+    assert "cannot write: No space left on device" in said.err
 
 
 def test_comparison_on_a_full_disk_leaves_the_one_before(tmp_path, monkeypatch):
@@ -168,7 +168,7 @@ def test_comparison_on_a_full_disk_leaves_the_one_before(tmp_path, monkeypatch):
     with full(tmp_path, 1), pytest.raises(TrainingError) as caught:
         comparison.write_comparison(None, tmp_path)
     assert caught.value.problems[0].hint == (
-        "make room there; then the same command again, or --out with another place"
+        "free some space; then the same command again, or --out with another place"
     )
     assert [path.name for path in tmp_path.iterdir()] == ["comparison.html"]
     assert (tmp_path / "comparison.html").read_text() == "before"
@@ -198,7 +198,7 @@ def test_new_plugin_on_a_full_disk(tmp_path, segkit):
             OSError(errno.ENOMEM, "Cannot allocate memory"),
             "this machine has too little memory ([Errno 12] Cannot allocate memory)",
         ),
-        (OSError(errno.ENOSPC, "No space left on device"), "this cannot be written: No space left on device"),
+        (OSError(errno.ENOSPC, "No space left on device"), "cannot write: No space left on device"),
     ],
 )
 def test_what_comes_from_anywhere_has_words_too(error, problem, segkit, monkeypatch):
@@ -222,8 +222,7 @@ def test_other_errors_have_no_such_words():
 def test_file_is_named_where_the_system_names_one(tmp_path):
     named = cannot_write(OSError(errno.EACCES, "Permission denied", "file"), tmp_path, "again")
     assert str(named) == (
-        "file: this cannot be written: Permission denied\n"
-        "  try: see to it that it can be written to; then again"
+        "file: cannot write: Permission denied\n  try: make the location writable; then again"
     )
     assert cannot_write(OSError("odd"), tmp_path, "again").problems[0].where == str(tmp_path)
 

@@ -1,35 +1,49 @@
-"""Puts measured runs into results.md and the READMEs of plugins, so that no number in them is typed.
+"""Tables of measured runs in docs/results.md and the READMEs of plugins.
 
     python tests/pages/results.py runs/isic_frozen/001 runs/isic_finetune/001 ...
 
-reads run directories into results.json, where they take the place of former runs of the same name, and
-renders the tables from it; without arguments it renders them again. The table of decoders comes from the
-comparison in examples/decoders.
+reads run directories into docs/results.json, where they replace former runs of the same recipe, seed and
+revision, and renders the tables from it; without arguments it only renders. The table of decoders comes from
+the comparison in docs/examples/decoders.
 """
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import shlex
+import statistics
 import sys
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 DOCS = Path(__file__).parents[2] / "docs"
 PLUGINS = DOCS.parent / "plugins"
+RECIPES = DOCS.parent / "recipes"
 SHOWN = ("iou", "dice", "iou_dataset", "iou_soft", "thresholded_iou", "boundary_iou", "hd95")
+# Published tables, and the recipes that follow the published descriptions.
+PUBLISHED = {
+    "isic_frozen_published": "published_frozen.csv",
+    "isic_finetune_published": "published_finetuned.csv",
+}
 
 
 def collect(run: Path) -> dict[str, Any]:
-    """What results.md says of one run."""
+    """The record of one run in results.json."""
     summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
     environment = json.loads((run / "environment.json").read_text(encoding="utf-8"))
+    recipe = yaml.safe_load((run / "recipe.yaml").read_text(encoding="utf-8"))
+    epochs = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     written = datetime.fromtimestamp((run / "summary.json").stat().st_mtime, UTC)
     packages = environment["packages"]
     return {
         "recipe": summary["recipe"],
+        "seed": recipe["seed"],
         "command": command_of(environment["command"]),
         "date": f"{written:%Y-%m-%d}",
         "machine": f"{environment['processor']}, {summary['device']}, Python {environment['python']}, "
@@ -37,6 +51,8 @@ def collect(run: Path) -> dict[str, Any]:
         "revision": (environment["git"] or {}).get("revision", "")[:7],
         "images": summary["images"],
         "scores": summary["scores"]["metrics"],
+        "epochs_iou": [epoch["iou"] for epoch in epochs],
+        "epochs_dice": [epoch["dice"] for epoch in epochs],
         "last_iou": summary["last"]["metrics"]["iou"],
         "best_epoch": summary["best"]["epoch"],
         "epochs": summary["epochs"],
@@ -61,38 +77,70 @@ def command_of(arguments: list[str]) -> str:
 
 
 def tables(results: list[dict[str, Any]]) -> str:
-    """The scores and the costs, as Markdown."""
-    scores = [["recipe", "published IoU", *SHOWN], ["---"] * (2 + len(SHOWN))]
-    costs = [
-        [
-            "recipe",
-            "best epoch",
-            "iou of the last",
-            "minutes",
-            "images/s",
-            "parameters",
-            "of them learning",
-            "encoder unchanged",
-        ],
-        ["---"] * 8,
-    ]
-    for one in results:
-        published = f"{one['published']:.4f}" if one["published"] else ""
-        scores.append([f"`{one['recipe']}`", published, *(f"{one['scores'][name]:.4f}" for name in SHOWN)])
-        unchanged = {True: "yes, by digest", False: "NO", None: ""}[one["encoder_unchanged"]]
+    """Scores and costs of runs as Markdown, one row per recipe: the mean, and with several seeds the SD."""
+    scores = [["recipe", "seeds", "published IoU", *SHOWN], ["---"] * (3 + len(SHOWN))]
+    costs = [[
+        "recipe", "best epoch", "iou of the last epoch", "minutes", "images/s", "parameters", "trainable",
+        "encoder unchanged",
+    ], ["---"] * 8]  # fmt: skip
+    for name, group in groupby(results, key=lambda run: run["recipe"]):
+        runs = list(group)
+        first, seeds = runs[0], ", ".join(str(run["seed"]) for run in runs)
+        published = f"{first['published']:.4f}" if first["published"] else ""
+        means = [mean_of([run["scores"][metric] for run in runs]) for metric in SHOWN]
+        scores.append([f"`{name}`", seeds, published, *means])
+        best = ", ".join(str(run["best_epoch"]) for run in runs)
+        unchanged = {True: "yes, by digest", False: "NO", None: ""}[first["encoder_unchanged"]]
         costs.append([
-            f"`{one['recipe']}`", f"{one['best_epoch']} of {one['epochs']}", f"{one['last_iou']:.4f}",
-            f"{one['minutes']:.0f}", f"{one['images_per_second']:.1f}",
-            f"{one['parameters']['total']:,}", f"{one['parameters']['trainable']:,}", unchanged,
+            f"`{name}`", f"{best} of {first['epochs']}", mean_of([run["last_iou"] for run in runs]),
+            f"{statistics.mean(run['minutes'] for run in runs):.0f}",
+            f"{statistics.mean(run['images_per_second'] for run in runs):.1f}",
+            f"{first['parameters']['total']:,}", f"{first['parameters']['trainable']:,}", unchanged,
         ])  # fmt: skip
-    ran = sorted(
-        {
-            f"- {one['date']}, {one['machine']}, revision {one['revision']}: `{one['command']}`"
-            for one in results
-        }
+    ran = sorted({
+        f"- {run['date']}, {run['machine']}, revision {run['revision']}: `{run['command']}`"
+        for run in results
+    })  # fmt: skip
+    return "\n\n".join(
+        [markdown(scores), markdown(costs), "Commands, dates and machines:\n\n" + "\n".join(ran)]
     )
-    blocks = ["\n".join(f"| {' | '.join(row)} |" for row in table) for table in (scores, costs)]
-    return "\n\n".join([*blocks, "Commands, dates and machines:\n\n" + "\n".join(ran)])
+
+
+def mean_of(values: list[float]) -> str:
+    """The mean, with the standard deviation of several values."""
+    if len(values) == 1:
+        return f"{values[0]:.4f}"
+    return f"{statistics.mean(values):.4f} ± {statistics.stdev(values):.4f}"
+
+
+def markdown(rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def beside_published(results: list[dict[str, Any]]) -> str:
+    """IoU and Dice of every epoch, published and measured; best epochs in the last row."""
+    runs = {name: [run for run in results if run["recipe"] == name] for name in PUBLISHED}
+    runs = {name: found for name, found in runs.items() if found}
+    published = {name: list(csv.DictReader((RECIPES / PUBLISHED[name]).open())) for name in runs}
+    head = ["epoch", *(f"{name.split('_')[1]}, {metric}{who}" for name in runs for metric in ("iou", "dice")
+                       for who in (" published", ""))]  # fmt: skip
+    rows = [head, ["---"] * len(head)]
+    for epoch in range(max((len(table) for table in published.values()), default=0)):
+        row = [str(epoch + 1)]
+        for name, found in runs.items():
+            for metric in ("iou", "dice"):
+                row += [
+                    published[name][epoch][metric],
+                    mean_of([run[f"epochs_{metric}"][epoch] for run in found]),
+                ]
+        rows.append(row)
+    best = ["best"]
+    for name, found in runs.items():
+        for metric in ("iou", "dice"):
+            best += [f"{max(float(row[metric]) for row in published[name]):.4f}",
+                     mean_of([max(run[f"epochs_{metric}"]) for run in found])]  # fmt: skip
+    return markdown([*rows, best])
 
 
 def comparison(results: list[dict[str, Any]]) -> str:
@@ -107,7 +155,7 @@ def comparison(results: list[dict[str, Any]]) -> str:
         ]
         for one in results
     ]  # fmt: skip
-    return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
+    return markdown([head, ["---"] * len(head), *rows])
 
 
 def decoders(document: dict[str, Any]) -> str:
@@ -134,37 +182,56 @@ def decoders(document: dict[str, Any]) -> str:
             f"{costs['macs'] / 1e9:.3f} G", f"{costs['latency_ms']:.1f} ms",
             f"{costs['predict_images_per_second']:.0f}",
         ])  # fmt: skip
-    table = [f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows]]
-    command = f"`{document['command']}`"
-    return "\n".join([*table, "", f"{document['costs_measured']} {document['images']} images. {command}"])
+    table, command = markdown([head, ["---"] * len(head), *rows]), f"`{document['command']}`"
+    return f"{table}\n\n{document['costs_measured']} {document['images']} images. {command}"
 
 
 def rendered_plugin(page: str, results: list[dict[str, Any]]) -> str:
     """A plugin's README with its table made anew: of the recipes that its mark names."""
-    by_name = {one["recipe"]: one for one in results}
 
     def table(found: re.Match[str]) -> str:
-        rows = comparison([by_name[name] for name in found[1].split()])
+        names = found[1].split()
+        own = next(run for run in results if run["recipe"] == names[-1])
+
+        def run_of(name: str) -> dict[str, Any]:
+            """Of the same revision as the plugin's own run, where there is one."""
+            runs = [run for run in results if run["recipe"] == name and run["seed"] == own["seed"]]
+            return next((run for run in runs if run["revision"] == own["revision"]), runs[0])
+
+        rows = comparison([run_of(name) for name in names])
         return f"<!-- measured: {found[1]} -->\n{rows}\n<!-- end of measured -->"
 
     return re.sub(r"<!-- measured: (.*?) -->.*?<!-- end of measured -->", table, page, flags=re.DOTALL)
 
 
 def rendered(page: str, results: list[dict[str, Any]], comparison: dict[str, Any]) -> str:
-    """The page with its tables made anew."""
-    for name, text in (("measured", tables(results)), ("decoders", decoders(comparison))):
-        begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
-        block = f"{begin}\n{text}\n{end}"
-        page = re.sub(f"{begin}.*?{end}", lambda _, block=block: block, page, flags=re.DOTALL)
-    return page
+    """The page with its tables made anew. A mark names the revisions of its runs, or "earlier" ones."""
+    named = {revision for mark in re.findall(r"<!-- measured: (.*?) -->", page) for revision in mark.split()}
+
+    def block(found: re.Match[str]) -> str:
+        kind, revisions = found[1], (found[2] or "").split()
+        if kind == "decoders":
+            text = decoders(comparison)
+        else:
+            runs = [run for run in results if (run["revision"] in revisions) or
+                    (revisions == ["earlier"] and run["revision"] not in named)]  # fmt: skip
+            text = tables(runs) if kind == "measured" else beside_published(runs)
+        return f"<!-- {found[1]}{': ' + found[2] if found[2] else ''} -->\n{text}\n<!-- end of {kind} -->"
+
+    kinds = "measured|published|decoders"
+    return re.sub(rf"<!-- ({kinds})(?:: (.*?))? -->.*?<!-- end of \1 -->", block, page, flags=re.DOTALL)
 
 
 def main(runs: list[str]) -> None:
     """Read the runs that are named, and render."""
     file, page = DOCS / "results.json", DOCS / "results.md"
-    former = {one["recipe"]: one for one in json.loads(file.read_text(encoding="utf-8"))}
-    results = list((former | {one["recipe"]: one for one in map(collect, map(Path, runs))}).values())
-    file.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+
+    def key(run: dict[str, Any]) -> tuple[str, int, str]:
+        return run["recipe"], run["seed"], run["revision"]
+
+    former = {key(run): run for run in json.loads(file.read_text(encoding="utf-8"))}
+    results = sorted((former | {key(run): run for run in map(collect, map(Path, runs))}).values(), key=key)
+    file.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     for readme in PLUGINS.glob("*/README.md"):
         text = readme.read_text(encoding="utf-8")
         readme.write_text(rendered_plugin(text, results), encoding="utf-8")

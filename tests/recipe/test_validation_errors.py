@@ -354,7 +354,7 @@ def test_a_path_that_is_too_long_is_told_with_its_line(
     filled = {key: text.format(long="a" * 300) for key, text in changed.items()}
     found = only_problem(written(tmp_path, **filled))
     assert found.path == path
-    assert found.problem.startswith("no file can be looked for at /")
+    assert found.problem.startswith("cannot access /")
     assert found.problem.endswith("File name too long")
     assert found.file == str(tmp_path / "recipe.yaml")
     assert found.line > 0

@@ -19,7 +19,7 @@ from pathlib import Path
 from kills import HERE, begun, segkit
 from same import differences
 
-SAID = "this cannot be written: No space left on device"
+SAID = "cannot write: No space left on device"
 ENOUGH = "200M"
 
 
@@ -49,7 +49,7 @@ def tried(recipe: Path, place: Path, kilobytes: int, reference: Path) -> tuple[s
         wrong = []
         if code == 0:
             where = "there was room"
-        elif code != 1 or SAID not in said or "Traceback" in said or "\n  try: make room there" not in said:
+        elif code != 1 or SAID not in said or "Traceback" in said or "\n  try: free some space" not in said:
             wrong.append(f"exit code {code}: {said}")
         run = begun(place)
         if run and code:

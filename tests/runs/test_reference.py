@@ -28,12 +28,12 @@ def test_reference_without_a_file_has_no_epochs():
     [
         (None, "it does not exist"),
         ("round,iou\n1,0.5\n", "the file is damaged: it has no column epoch"),
-        ("epoch,iou\n1,a secret\n", "the file is damaged: a cell is no number"),
+        ("epoch,iou\n1,a secret\n", "the file is damaged: a cell is not a number"),
         ("epoch,iou\n1,1e200\n", "the file is damaged: a number is larger than any score"),
-        ("epoch,iou\n1\n", "the file is damaged: row 1 has 1 cells, and there are 2 columns"),
-        ("epoch,epoch\n", "the file is damaged: two columns have one name"),
-        ("", "the file is damaged: it is no table (it is empty)"),
-        ("\0\udcff", "the file is damaged: it is no text in UTF-8"),
+        ("epoch,iou\n1\n", "the file is damaged: row 1 has 1 cells, the header 2"),
+        ("epoch,epoch\n", "the file is damaged: two columns have the same name"),
+        ("", "the file is damaged: it is not a table (it is empty)"),
+        ("\0\udcff", "the file is damaged: it is not UTF-8 text"),
     ],
 )
 def test_unreadable_file_costs_a_note(tmp_path, content, reason):

@@ -29,12 +29,12 @@ def check_name(kind: str, name: str) -> None:
         suggestion = _snake_case(name)
         good = suggestion if _SNAKE_CASE.fullmatch(suggestion) else f"my_{kind}"
         raise SegkitError(
-            f"{name!r} is no name for a {kind}: small letters, digits and single _, a letter first",
+            f"{name!r} is not a valid name for a {kind}: small letters, digits and single _, a letter first",
             hint=_free(kind, good),
         )
     if len(name) > LONGEST:
         raise SegkitError(
-            f"{name!r} is no name for a {kind}: at most {LONGEST} characters", hint="a shorter one"
+            f"{name!r} is not a valid name for a {kind}: at most {LONGEST} characters", hint="a shorter one"
         )
     if reason := _reason_against(kind, name):
         problem = f"{name!r} cannot be the name of a {kind}: {reason}"

@@ -81,10 +81,10 @@ def test_summary_of_another_time_costs_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "it is no JSON (Expecting value: line 1 column 1 (char 0))"),
-        ('{"macs": 3', "it is no JSON (Expecting ',' delimiter: line 1 column 11 (char 10))"),
-        ("[]", "it should be a mapping"),
-        ("\xff\xfe", "it is no text in UTF-8"),
+        ("", "it is not JSON (Expecting value: line 1 column 1 (char 0))"),
+        ('{"macs": 3', "it is not JSON (Expecting ',' delimiter: line 1 column 11 (char 10))"),
+        ("[]", "it must be a mapping"),
+        ("\xff\xfe", "it is not UTF-8 text"),
         ('{"macs": "many"}', "macs: input should be a valid number"),
     ],
 )

@@ -30,7 +30,7 @@ def test_check_name_proposes_snake_case(name: str, better: str) -> None:
     with pytest.raises(SegkitError) as caught:
         check_name("decoder", name)
     rule = "small letters, digits and single _, a letter first"
-    assert str(caught.value) == f"{name!r} is no name for a decoder: {rule}\n  try: {better}"
+    assert str(caught.value) == f"{name!r} is not a valid name for a decoder: {rule}\n  try: {better}"
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_check_name_refuses_a_word_only_where_it_is_in_use() -> None:
 
 
 def test_check_name_refuses_what_is_too_long() -> None:
-    words = f"is no name for a loss: at most {LONGEST} characters\n  try: a shorter one"
+    words = f"is not a valid name for a loss: at most {LONGEST} characters\n  try: a shorter one"
     with pytest.raises(SegkitError, match=words):
         check_name("loss", "n" * (LONGEST + 1))
 

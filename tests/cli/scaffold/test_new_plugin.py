@@ -131,7 +131,7 @@ def test_an_unknown_kind_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SegkitError) as caught:
         new_plugin("decodr", "mydec", tmp_path)
     assert str(caught.value) == (
-        "no kind of parts is called 'decodr'\n  try: did you mean 'decoder'? there are "
+        "unknown kind of part 'decodr'\n  try: did you mean 'decoder'? kinds: "
         "encoders, decoders, losses, metrics, sources, transforms, optimizers, schedules"
     )
 

@@ -26,7 +26,7 @@ BROKEN = {
     ),
     "double_star": (
         LOSS.replace("*, width: int = 3", "**options"),
-        "mine.py:4: loss 'mine' takes **options, which would swallow misspelt options\n"
+        "mine.py:4: loss 'mine' takes **options, which would accept misspelt options\n"
         "  try: name every option as a keyword-only parameter with a type",
     ),
     "no_type": (
@@ -41,8 +41,8 @@ BROKEN = {
     ),
     "reserved_option": (
         LOSS.replace("width: int = 3", "weight: float = 1.0"),
-        "mine.py:4: loss 'mine' has an option 'weight', which segkit itself asks about every loss\n"
-        "  try: call it something else than name, weight",
+        "mine.py:4: loss 'mine' has an option 'weight', a reserved key of every loss\n"
+        "  try: rename it; reserved: name, weight",
     ),
     "no_name": (
         LOSS.replace('("{name}")', ""),
@@ -50,19 +50,20 @@ BROKEN = {
     ),
     "no_name_for_a_part": (
         LOSS.replace("{name}", "my-loss"),
-        "mine.py:4: 'my-loss' is no name for a loss\n  try: letters, digits and _, a letter first",
+        "mine.py:4: 'my-loss' is not a valid name for a loss\n"
+        "  try: use letters, digits and _, starting with a letter",
     ),
     "name_of_a_built_in": (
         LOSS.replace("{name}", "dice"),
-        "mine.py:4: loss 'dice' is already registered at DICE\n  try: give yours another name",
+        "mine.py:4: loss 'dice' is already registered at DICE\n  try: choose another name",
     ),
     "name_of_a_family": (
         LOSS.replace("LOSSES", "TRANSFORMS").replace("{name}", "Rotate").replace("task, ", ""),
-        "mine.py:4: transform 'Rotate' is already registered at ROTATE\n  try: give yours another name",
+        "mine.py:4: transform 'Rotate' is already registered at ROTATE\n  try: choose another name",
     ),
     "unknown_trait": (
         LOSS.replace('"{name}"', '"{name}", features="last"'),
-        "mine.py:4: loss 'mine' states features, which means nothing here\n  try: allowed: nothing",
+        "mine.py:4: loss 'mine' declares unknown traits: features\n  try: allowed: nothing",
     ),
     "fails": (
         LOSS + "\n\nWIDTH = int('three')\n",
@@ -150,7 +151,7 @@ def test_a_name_taken_by_another_plugin_names_both_places(tmp_path: Path) -> Non
     with pytest.raises(PartError) as caught:
         load_plugin(second)
     assert told(caught.value, tmp_path) == (
-        "b.py:5: loss 'mine' is already registered at a.py:4\n  try: give yours another name"
+        "b.py:5: loss 'mine' is already registered at a.py:4\n  try: choose another name"
     )
 
 

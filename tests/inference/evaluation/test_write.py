@@ -136,6 +136,6 @@ def test_what_cannot_be_written_is_told(found: Evaluation, tmp_path: Path) -> No
     with pytest.raises(SegkitError) as caught:
         write_evaluation(found, tmp_path)
     assert str(caught.value) == (
-        f"{tmp_path / 'worst'}: this cannot be written: File exists\n"
-        "  try: see to it that it can be written to; then the same command again, or --out with another place"
+        f"{tmp_path / 'worst'}: cannot write: File exists\n"
+        "  try: make the location writable; then the same command again, or --out with another place"
     )

@@ -140,7 +140,7 @@ def test_row_of_too_many_cells_is_refused(root):
 def test_file_that_is_no_text_is_refused(root):
     text = "image,mask\nimages/ä.png,masks/ä.png\n"
     for encoding in ("latin-1", "utf-16"):
-        told = ["data.csv: this is no text in UTF-8", "  try: save it as CSV UTF-8"]
+        told = ["data.csv: this is not UTF-8 text", "  try: save it as CSV UTF-8"]
         assert problems(root, text.encode(encoding)) == told
     with pytest.raises(DataError, match=r"none\.csv: there is no such file"):
         SOURCES.get("manifest").factory(BINARY, 3, file=root / "none.csv").splits()
@@ -160,5 +160,5 @@ def test_cell_that_names_no_file_is_told(root, cell):
 
 def test_file_that_never_ends_is_refused(root):
     (root / "zero").symlink_to("/dev/zero")
-    with pytest.raises(DataError, match=r"zero: this is no plain file of at most 400,000,000 bytes"):
+    with pytest.raises(DataError, match=r"zero: this is not a regular file of at most 400,000,000 bytes"):
         SOURCES.get("manifest").factory(BINARY, 3, file=root / "zero").splits()
