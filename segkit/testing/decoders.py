@@ -13,9 +13,9 @@ from segkit.core.registry import ENCODERS
 from segkit.core.types import Pyramid
 from segkit.models.segmenter import select_stages
 from segkit.testing.check import Point, Subject, accepted, on_every, require, tried_with
+from segkit.testing.module_points import MODULE_POINTS
 from segkit.testing.modules import (
     LARGE,
-    MODULE_POINTS,
     SIZES,
     Case,
     Shapes,

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from segkit.core.types import Pyramid
 from segkit.testing.check import Point, Subject, accepted, on_every, require, tried_with
-from segkit.testing.modules import LARGE, MODULE_POINTS, SIZES, Case, Size, module_of, tried_case
+from segkit.testing.module_points import MODULE_POINTS
+from segkit.testing.modules import LARGE, SIZES, Case, Size, module_of, tried_case
 
 _CHANNELS = (3, 1)
 # Those that models of one size are usually made for.

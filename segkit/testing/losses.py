@@ -204,7 +204,7 @@ def _same(expected: Tensor, value: Tensor, when: str, hint: str) -> None:
 
 
 def _text(value: Tensor) -> str:
-    return f"{float(value):.6g}"
+    return f"{float(value.detach()):.6g}"
 
 
 CHECKS: tuple[Point, ...] = (

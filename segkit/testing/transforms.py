@@ -103,9 +103,11 @@ def images_and_masks_keep_their_shape_and_stay_uint8(case: _Case) -> None:
     """The images of a batch are stacked, and a mask lies on its image, pixel on pixel."""
     hint = "return uint8 of the shape that came; OpenCV drops a last axis of 1 and takes up to 4 channels"
     for seed in _SEEDS[:2]:
-        for what, given, made in zip(("image", "mask"), case.images.pixels(), case.apply(seed), strict=True):
+        for what, given, made in zip(
+            ("an image", "a mask"), case.images.pixels(), case.apply(seed), strict=True
+        ):
             told = [f"{one.dtype} {one.shape}" for one in (given, made)]
-            require(told[0] == told[1], f"a {what} of {told[0]} becomes {told[1]}", hint)
+            require(told[0] == told[1], f"{what} of {told[0]} becomes {told[1]}", hint)
 
 
 @on_every(_cases)

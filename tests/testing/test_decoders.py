@@ -89,8 +89,8 @@ def refuses_all(pyramid):
 def test_decoder_that_refuses_everything_is_caught():
     with pytest.raises(
         ContractError,
-        match=r"it cannot be tried: it refuses every encoder: needs a map of reduction 3 among 5; needs a map of "
-        r"reduction 3 among 4\n",
+        match=r"it cannot be tried: it refuses every encoder: needs a map of reduction 3 among 5; "
+        r"needs a map of reduction 3 among 4\n",
     ):
         decoder_tried(points.it_fits_some_encoder, refuses_all)
     with pytest.raises(

@@ -13,7 +13,7 @@ from segkit.core.registry import ENCODERS, entry_of
 from segkit.core.types import Pyramid
 from segkit.testing import Check, ContractError, Subject
 from segkit.testing import encoders as points
-from segkit.testing import modules as shared
+from segkit.testing import module_points as shared
 
 
 class Good(nn.Module):

@@ -77,7 +77,7 @@ def test_point_is_kept_by_ten_lines(point, factory):
         (
             points.images_are_uint8_with_the_channels_asked_for,
             lambda image, mask: (image / 255, mask),
-            r"the image of 'train_0' is float64 \(8, 6, 3\) \n  try: pixels",
+            r"the image of 'train_0' is float64 \(8, 6, 3\)\n  try: pixels",
         ),
         (
             points.images_are_uint8_with_the_channels_asked_for,
