@@ -150,7 +150,7 @@ BROKEN = {
     "channels grow": (
         points.it_gives_as_many_channels_at_every_size,
         then(grows),
-        r"32: its channels are 256 at 64x64, 256 at 64x128, 400 at 100x75\n  try: channels that follow from the options and the pyramid alone",
+        r"32: its channels are 256 at 64x64, 256 at 64x128, 400 at 100x75\n  try: channels",
     ),
     "turned": (
         points.its_map_has_the_form_of_the_image,
