@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import wraps
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
-from segkit.core.errors import Problem, SegkitError, line_at_fault
+from segkit.core.errors import DataError, PartError, Problem, SegkitError, ShapeError, line_at_fault
 from segkit.core.registry import Entry
+from segkit.testing.states import global_seed
+
+Case = TypeVar("Case")
+Candidate = TypeVar("Candidate")
 
 
 class ContractError(SegkitError):
@@ -35,10 +40,10 @@ def require(kept: bool, problem: str, hint: str = "") -> None:
 
 @contextmanager
 def tried_with(what: str) -> Iterator[None]:
-    """Whatever a part raises in it is told with what the part was tried with.
+    """Note on any error that is raised in it what the part was tried with; the message begins with it.
 
     Args:
-        what: in words, such as "an image of 64x64"; what is wrapped around it is told before it.
+        what: in words, such as "an image of 64x64".
     """
     try:
         yield
@@ -47,7 +52,7 @@ def tried_with(what: str) -> Iterator[None]:
         raise
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # one is told from another by identity, as options have no hash
 class Subject:
     """A part with the options it is tried with.
 
@@ -77,6 +82,62 @@ Point = Callable[[Subject], None]
 """A point of a contract: raises where the part does not keep it. Its name is its title."""
 
 
+def accepted(
+    what: str,
+    candidates: Iterable[Candidate],
+    make: Callable[[Candidate], Case],
+    otherwise: Iterable[Candidate] = (),
+) -> list[Case]:
+    """What a part accepts: it may refuse some candidates by a PartError, ShapeError or DataError, not all.
+
+    Args:
+        what: is tried, for the message, such as "task".
+        candidates: all of them are tried.
+        make: builds the part for a candidate.
+        otherwise: candidates of which the first that is accepted is taken, where all others are a PartError.
+
+    Raises:
+        ContractError: if it refuses all.
+    """
+    made: list[Case] = []
+    refusals: list[SegkitError] = []
+    for candidate in candidates:
+        try:
+            made.append(make(candidate))
+        except (PartError, ShapeError, DataError) as error:
+            refusals.append(error)
+    if not made and all(isinstance(error, PartError) for error in refusals):
+        for candidate in otherwise:
+            try:
+                return [make(candidate)]
+            except (PartError, ShapeError, DataError):
+                continue
+    reasons = dict.fromkeys(error.problems[0].problem for error in refusals)
+    hint = refusals[0].problems[0].hint if refusals else ""
+    require(
+        bool(made), f"it refuses every {what}: {'; '.join(reasons)}", hint or "refuse only what cannot work"
+    )
+    return made
+
+
+def on_every(cases: Callable[[Subject], Iterable[Case]]) -> Callable[[Callable[[Case], None]], Point]:
+    """Turn a function of one case into a point that is tried on every case that a part accepts.
+
+    Problems name the case.
+    """
+
+    def decorate(said: Callable[[Case], None]) -> Point:
+        @wraps(said)
+        def point(subject: Subject) -> None:
+            for case in cases(subject):
+                with tried_with(str(case)):
+                    said(case)
+
+        return point
+
+    return decorate
+
+
 @dataclass(frozen=True)
 class Check:
     """A point to be tried on a part."""
@@ -99,7 +160,8 @@ class Check:
             ContractError: if the part does not keep the point, or fails while it is tried; names its line.
         """
         try:
-            self.point(self.subject)
+            with global_seed(0):  # the caller's random states stay as they are
+                self.point(self.subject)
         except Exception as error:
             raise self._told(error) from error
 
@@ -114,11 +176,14 @@ class Check:
 
     def _told(self, error: Exception) -> ContractError:
         where = line_at_fault(error, self.subject.entry.where)
+        tried = reversed(getattr(error, "__notes__", []))
         if isinstance(error, SegkitError):
             first = error.problems[0]
-            return ContractError(first.problem, where=first.file or where, hint=first.hint)
+            return ContractError(
+                ": ".join((*tried, first.problem)), where=first.file or where, hint=first.hint
+            )
         reason = next(iter(str(error).splitlines()), "")
-        told = (*reversed(getattr(error, "__notes__", [])), "it fails", type(error).__name__, reason)
+        told = (*tried, "it fails", type(error).__name__, reason)
         return ContractError(": ".join(told).rstrip(": "), where=where)
 
 

@@ -2,101 +2,76 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import isfinite
 
 import torch
 from torch import Tensor, nn
 
-from segkit.core.errors import PartError, ShapeError
 from segkit.core.types import Pyramid
-from segkit.testing._module_points import MODULE_POINTS
-from segkit.testing._modules import LARGE, SIZES, Case, Size, latest, module_of, over, with_sizes
-from segkit.testing._places import places_stay_where_they_are
-from segkit.testing.check import Point, Subject, require, tried_with
+from segkit.testing.check import Point, Subject, accepted, on_every, require, tried_with
+from segkit.testing.module_points import MODULE_POINTS
+from segkit.testing.modules import LARGE, SIZES, Case, Size, module_of, tried_case
 
-_CHANNELS = (3, 1, 4)
+_CHANNELS = (3, 1)
 # Those that models of one size are usually made for.
-_FIXED: tuple[Size, ...] = tuple(
-    (side, side) for side in (160, 192, 224, 240, 256, 288, 320, 336, 384, 448, 512)
-)
+_FIXED: tuple[Size, ...] = tuple((side, side) for side in (160, 192, 224, 240, 256, 288, 320, 384, 448, 512))
 
 
-@latest
-def _tried(subject: Subject) -> tuple[list[Case], list[str]]:
-    """The encoder by the number of the images' channels, and why it does not take the others."""
-    fitting: list[Case] = []
-    reasons: list[str] = []
-    for channels in _CHANNELS:
-        try:
-            with tried_with("it cannot be tried"):
-                fitting.append(_case(subject, channels))
-        except (PartError, ShapeError) as error:
-            reasons.append(error.problems[0].problem)
-    return fitting, reasons
-
-
+@lru_cache(maxsize=1)  # the points of a part are tried one after the other
 def _cases(subject: Subject) -> list[Case]:
-    return _tried(subject)[0]
+    with tried_with("it cannot be tried"):
+        return accepted("number of channels", _CHANNELS, lambda channels: _case(subject, channels))
 
 
 def it_takes_some_images(subject: Subject) -> None:
     """It may refuse numbers of channels that it cannot use, by a PartError when it is built, but not all."""
-    fitting, reasons = _tried(subject)
-    require(bool(fitting), "it takes no images of 1, 3 or 4 channels: " + "; ".join(dict.fromkeys(reasons)))
+    _cases(subject)
 
 
-@over(_cases)
+@on_every(_cases)
 def it_says_what_its_maps_are(case: Case) -> None:
     """A decoder is built for the `pyramid`, before there is an image."""
     pyramid = getattr(case.build(), "pyramid", None)
-    hint = "self.pyramid = Pyramid(channels=(...), reductions=(...)), a number for each map, finest first"
-    told = f"{case.label}: its pyramid is {pyramid!r}"
-    require(isinstance(pyramid, Pyramid), told, hint)
-    assert isinstance(pyramid, Pyramid)
-    numbers = (*pyramid.channels, *pyramid.reductions)
+    numbers = (*pyramid.channels, *pyramid.reductions) if isinstance(pyramid, Pyramid) else ()
     require(
-        0 < len(pyramid.channels) == len(pyramid.reductions)
+        isinstance(pyramid, Pyramid)
+        and 0 < len(pyramid.channels) == len(pyramid.reductions)
         and all(type(number) is int and number > 0 for number in numbers)
         and [*pyramid.reductions] == sorted(pyramid.reductions),
-        told,
-        hint,
+        f"its pyramid is {pyramid!r}",
+        "self.pyramid = Pyramid(channels=(...), reductions=(...)), a number for each map, finest first",
     )
 
 
-@over(_cases)
+@on_every(_cases)
 def it_says_how_its_input_is_normalised(case: Case) -> None:
     """Of pixels in 0..1, `mean` is subtracted and `std` divides the rest, channel by channel."""
-    module = case.build()
-    channels = case.images()[0].shape[1]
+    module, channels = case.build(), case.images()[0].shape[1]
     mean, std = (getattr(module, name, None) for name in ("mean", "std"))
     require(
         _has_numbers(mean, channels) and _has_numbers(std, channels) and min(std) > 0 and max(mean) <= 1,  # type: ignore[arg-type]
-        f"{case.label}: its mean is {mean} and its std is {std}",
+        f"its mean is {mean} and its std is {std}",
         "self.mean and self.std, a number for each channel of pixels in 0..1; 0 and 1 change nothing",
     )
 
 
-@over(_cases)
+@on_every(_cases)
 def its_maps_are_those_of_its_pyramid(case: Case) -> None:
     """A map that is another one than the decoder was built for fails in the run, or is misread."""
-    module = case.build()
-    pyramid: Pyramid = module.pyramid  # type: ignore[assignment]
-    for size, made in case.taken.items():
-        told = f"{case.label}, {size[0]}x{size[1]}: "
-        require(
-            len(made) == len(pyramid),
-            f"{told}it makes {len(made)} maps, and its pyramid has {len(pyramid)}",
-            "a number in the pyramid for each map",
+    pyramid: Pyramid = case.build().pyramid  # type: ignore[assignment]
+    for (height, width), made in case.taken.items():
+        told = [f"{shape[1]} x {shape[2]}x{shape[3]}" for shape in made]
+        fits = len(made) == len(pyramid) and all(
+            shape[1] == channels and all(map(_rounded, shape[2:], (height, width), (reduction,) * 2))
+            for shape, channels, reduction in zip(made, pyramid.channels, pyramid.reductions, strict=True)
         )
-        for stage, ((_, channels, *sides), wanted, reduction) in enumerate(
-            zip(made, pyramid.channels, pyramid.reductions, strict=True)
-        ):
-            require(
-                channels == wanted and all(map(_rounded, sides, size, (reduction, reduction))),
-                f"{told}map {stage} has {channels} channels and {sides[0]}x{sides[1]} cells; "
-                f"its pyramid says {wanted} channels and reduction {reduction}",
-                "the pyramid as the maps are, finest first",
-            )
+        require(
+            fits,
+            f"for an image of {height}x{width} its maps are {', '.join(told)}; its pyramid says "
+            f"channels {pyramid.channels} and reductions {pyramid.reductions}",
+            "the pyramid as the maps are, finest first",
+        )
 
 
 def _rounded(cells: int, side: int, reduction: int) -> bool:
@@ -113,12 +88,17 @@ def _has_numbers(values: object, count: int) -> bool:
 
 
 def _case(subject: Subject, channels: int) -> Case:
-    def feed(count: int, size: Size) -> list[Tensor]:
+    label = f"images of {channels} channel{'s' * (channels > 1)}"
+
+    def build() -> nn.Module:
+        with tried_with(f"when it is built for {label}"):
+            return module_of(subject, channels, weights="none")
+
+    def make(count: int, size: Size) -> list[Tensor]:
         return [torch.randn(count, channels, *size, generator=torch.Generator().manual_seed(0))]
 
     def call(module: nn.Module, images: list[Tensor]) -> list[Tensor]:
-        count, _, height, width = images[0].shape
-        with tried_with(f"on {count} image{'s' * (count > 1)} of {channels} x {height}x{width}"):
+        with tried_with(f"on images of shape {tuple(images[0].shape)}"):
             maps = module(images[0])
         listed = isinstance(maps, (list, tuple)) and all(isinstance(found, Tensor) for found in maps)
         told = [tuple(found.shape) for found in maps] if listed else f"a {type(maps).__name__}"
@@ -129,13 +109,7 @@ def _case(subject: Subject, channels: int) -> Case:
         )
         return list(maps)
 
-    def build() -> nn.Module:
-        with tried_with(f"when it is built for {label}"):
-            return module_of(subject, channels, weights="none")
-
-    label = f"images of {channels} channel{'s' * (channels > 1)}"
-    case = Case(label, build, feed, call, torch.float32)
-    return with_sizes(case, SIZES, otherwise=(LARGE, *_FIXED))
+    return tried_case(label, build, make, call, sizes=SIZES, otherwise=(LARGE, *_FIXED), mixed=torch.float32)
 
 
 CHECKS: tuple[Point, ...] = (
@@ -143,6 +117,5 @@ CHECKS: tuple[Point, ...] = (
     it_says_what_its_maps_are,
     it_says_how_its_input_is_normalised,
     its_maps_are_those_of_its_pyramid,
-    *map(over(_cases), MODULE_POINTS),
-    over(_cases)(places_stay_where_they_are),
+    *map(on_every(_cases), MODULE_POINTS),
 )

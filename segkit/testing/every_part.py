@@ -2,33 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import tempfile
-from pathlib import Path
-from typing import Any
-
 from pydantic import ValidationError
-from pydantic_core import to_jsonable_python
 
-from segkit.recipe import Recipe, dump_recipe, load_recipe
 from segkit.recipe.type_names import in_words, schema_of
 from segkit.testing.check import Point, Subject, require
-
-_RECIPE = """
-name: contract
-data: {source: {name: synthetic_lesions, train: 2, test: 1, size: 32}, size: [32, 32]}
-model: {encoder: {name: test_resnet, weights: none}, decoder: transposed_conv}
-loss: dice
-optimizer: {name: adamw, lr: 0.001}
-metrics: iou
-"""
-_PLACES = {
-    "encoder": "model.encoder",
-    "decoder": "model.decoder",
-    "source": "data.source",
-    "transform": "data.augment",
-    "metric": "metrics",
-}
 
 
 def it_says_what_it_is(subject: Subject) -> None:
@@ -71,40 +48,9 @@ def every_default_is_what_its_type_allows(subject: Subject) -> None:
         )
 
 
-def options_survive_recipe_and_saved_recipe(subject: Subject) -> None:
-    """A saved recipe repeats its run: what it says of the part is what the part was built with."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "recipe.yaml"
-        file.write_text(_RECIPE, encoding="utf-8")
-        chosen = load_recipe(file, [_override(subject)])
-        file.write_text(dump_recipe(chosen), encoding="utf-8")
-        saved = load_recipe(file)
-    for recipe in (chosen, saved):
-        found = _options_in(recipe, subject)
-        for name, wanted in subject.options.items():
-            require(
-                found[name] == wanted,
-                f"option {name!r} was {wanted!r} and came back from a recipe as {found[name]!r}",
-                "a type that YAML keeps: numbers, words, tuples of them",
-            )
-
-
-def _override(subject: Subject) -> str:
-    """As `--set` takes it; JSON is YAML."""
-    part = json.dumps({"name": subject.entry.name, **to_jsonable_python(dict(subject.options))})
-    kind = subject.entry.kind
-    return f"{_PLACES.get(kind, kind)}={f'[{part}]' if kind == 'transform' else part}"
-
-
-def _options_in(recipe: Recipe, subject: Subject) -> dict[str, Any]:
-    wanted = (subject.entry.kind, subject.entry.name)
-    return next(part.options for part in recipe.parts() if (part.kind, part.name) == wanted)
-
-
 CHECKS: tuple[Point, ...] = (
     it_says_what_it_is,
     every_option_has_a_meaning,
     every_option_has_a_type_that_yaml_can_hold,
     every_default_is_what_its_type_allows,
-    options_survive_recipe_and_saved_recipe,
 )

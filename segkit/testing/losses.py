@@ -7,24 +7,19 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from segkit.testing.check import ContractError, Point, require
+from segkit.testing.check import ContractError, Point, on_every, require
 from segkit.testing.tasks import (
-    ASK,
     IGNORED,
     IN_PLACE,
     INTEGERS,
     KNOWN,
-    NO_INDEX,
     PURE,
-    REPLACE,
-    SHAPES,
     Case,
     as_logits,
     batch,
-    half_right,
+    cases,
     it_fits_some_task,
     logits_of,
-    on_every_task,
     one_valued,
     opposite,
     with_ignored,
@@ -35,220 +30,137 @@ if TYPE_CHECKING:
     from segkit.core.types import Loss
 
 _MASK = f"multiply what each pixel adds by known, where {KNOWN}"
-_DIVIDE = "there is a division by zero: divide by total.clamp_min(1), or add a small number to the total"
-_ONE_VALUE = (
-    "an image may hold no pixel of a class, or no other pixel: take no maximum and no index of nothing"
-)
-_FLOAT32 = "begin with logits = logits.float(): sums and logarithms need float32"
-_LOGARITHM = (
-    "log(0) is infinite: use logsigmoid, log_softmax or binary_cross_entropy_with_logits on the logits"
+_FINITE = (
+    "look for a division by zero: total.clamp_min(1); for log(0): logsigmoid, log_softmax or "
+    "binary_cross_entropy_with_logits; for half precision: begin with logits = logits.float()"
 )
 _DETACHED = (
     "return what torch computes of the logits, without .detach(), .item(), float(), .numpy(), "
-    "torch.no_grad(), argmax or a threshold"
+    "torch.no_grad(), argmax or a threshold; where there is nothing to learn, logits.sum() * 0"
 )
 
 
-@on_every_task(SHAPES)
+@on_every(cases)
 def it_gives_one_finite_number(case: Case) -> None:
-    """Training makes one number small."""
-    _finite("random logits", _scalar(case.build()(*batch(case.task))))
-
-
-@on_every_task(SHAPES)
-def a_better_prediction_has_a_smaller_loss(case: Case) -> None:
-    """Training goes where the loss is small: that must be the truth."""
-    loss, (_, target) = case.build(), batch(case.task)
-    wrong = opposite(case.task, target)
-    perfect, half, worst = (
-        float(_scalar(loss(logits, target)))
-        for logits in (
-            logits_of(case.task, target, strength=10),
-            half_right(case.task, target, strength=10),
-            logits_of(case.task, wrong, strength=10),
-        )
-    )
-    require(
-        perfect < half < worst,
-        f"the loss is {perfect:.4g} for a perfect prediction, {half:.4g} for one that is right in one half "
-        f"of the image and undecided in the other, and {worst:.4g} for one that is wrong everywhere",
-        "these three must rise: look for a wrong sign, and for logits and target that have changed places",
-    )
-
-
-@on_every_task()
-def its_gradient_leads_downhill(case: Case) -> None:
-    """An optimiser sees nothing of a loss but its gradient."""
-    loss, (noise, target) = case.build(), batch(case.task)
-    logits = logits_of(case.task, opposite(case.task, target), strength=2) + noise / 2
-    value, gradient = _value_and_gradient(loss, logits, target)
-    _finite_both("a wrong prediction", value, gradient)
-    require(bool(gradient.any()), "the gradient of a wrong prediction is zero everywhere", _DETACHED)
-    before, direction = float(value), gradient / gradient.norm()
-    # One size of step does not suit every loss: some are steep, some have kinks.
-    after = min(float(_scalar(loss(logits - step * direction, target))) for step in (1, 0.1, 0.01))
-    require(
-        after < before,
-        f"steps against the gradient lead from a loss of {before:.6g} to {after:.6g}, not down",
-        "leave the gradient to autograd; a backward of your own must be the slope of the forward",
-    )
-
-
-@on_every_task("the last batch of an epoch can be one image; evaluation takes images one by one")
-def a_single_image_is_enough(case: Case) -> None:
-    """Evaluation computes the loss of each image alone, of its own size and without gradients."""
-    logits, target = batch(case.task, images=1, size=(17, 30), seed=1)
+    """Training makes one number small; evaluation computes it for each image alone, without gradients."""
     loss = case.build()
+    _finite("random logits", _scalar(loss(*batch(case.task))))
     with torch.inference_mode():
-        value = _scalar(loss(logits, target))
+        value = _scalar(loss(*batch(case.task, images=1, size=(17, 30), seed=1)))
     _finite("a single image", value)
 
 
-@on_every_task(_ONE_VALUE)
+@on_every(cases)
+def the_truth_has_a_smaller_loss_than_its_opposite(case: Case) -> None:
+    """Training goes where the loss is small: that must be the truth."""
+    loss, (_, target) = case.build(), batch(case.task)
+    best, worst = (
+        float(_scalar(loss(logits_of(case.task, truth, strength=10), target)))
+        for truth in (target, opposite(case.task, target))
+    )
+    require(
+        best < worst,
+        f"the loss is {best:.4g} for a perfect prediction, and {worst:.4g} for one that is wrong everywhere",
+        "look for a wrong sign, and for logits and target that have changed places",
+    )
+
+
+@on_every(cases)
+def a_wrong_prediction_has_a_gradient(case: Case) -> None:
+    """An optimizer sees nothing of a loss but its gradient."""
+    loss, (noise, target) = case.build(), batch(case.task)
+    logits = logits_of(case.task, opposite(case.task, target), strength=2) + noise / 2
+    gradient = _finite_gradient("a wrong prediction", loss, logits, target)
+    require(bool(gradient.any()), "the gradient of a wrong prediction is zero everywhere", _DETACHED)
+
+
+@on_every(cases)
 def empty_and_full_targets_stay_finite(case: Case) -> None:
     """Images without a lesion, or full of it, are in most data sets; one NaN ends the training."""
     loss, (logits, target) = case.build(), batch(case.task)
-    sure = logits_of(case.task, target)
     for word, same in one_valued(case.task, target).items():
-        one_of_three = target.clone()
-        one_of_three[0] = same[0]
-        for truth in (same, one_of_three):
-            for given in (logits, sure, logits_of(case.task, truth)):
-                _finite_both(f"targets that are {word}", *_value_and_gradient(loss, given, truth), _DIVIDE)
+        for given in (logits, logits_of(case.task, same)):
+            _finite_gradient(f"targets that are {word}", loss, given, same)
 
 
-@on_every_task()
+@on_every(cases)
 def very_sure_logits_stay_finite(case: Case) -> None:
     """Logits grow without bound while a model learns."""
-    loss, (noise, target) = case.build(), batch(case.task)
-    right = logits_of(case.task, target, strength=1e4)
-    wrong = logits_of(case.task, opposite(case.task, target), strength=1e4)
-    for word, logits in (("right", right), ("wrong", wrong), ("mixed", noise.sign() * 1e4)):
-        _finite_both(
-            f"logits of +-10000 that are {word}", *_value_and_gradient(loss, logits, target), _LOGARITHM
-        )
+    loss, (_, target) = case.build(), batch(case.task)
+    for word, truth in (("right", target), ("wrong", opposite(case.task, target))):
+        logits = logits_of(case.task, truth, strength=1e4)
+        _finite_gradient(f"logits of +-10000 that are {word}", loss, logits, target)
 
 
-@on_every_task(_FLOAT32)
+@on_every(cases)
 def half_precision_logits_stay_finite(case: Case) -> None:
     """Logits may come in half precision, where small numbers become 0 and large ones infinite."""
     loss, (noise, target) = case.build(), batch(case.task)
-    empty, full = list(one_valued(case.task, target).values())[:2]
     for dtype in (torch.bfloat16, torch.float16):
-        for truth in (target, empty, full):
-            for logits in (noise, logits_of(case.task, truth), -logits_of(case.task, truth)):
-                found = _value_and_gradient(loss, logits.to(dtype), truth)
-                _finite_both(f"{word_for(dtype)} logits", *found, _FLOAT32)
+        for logits in (noise, logits_of(case.task, target), -logits_of(case.task, target)):
+            _finite_gradient(f"{word_for(dtype)} logits", loss, logits.to(dtype), target)
 
 
-@on_every_task(INTEGERS)
+@on_every(cases)
 def any_integer_target_gives_the_same_loss(case: Case) -> None:
     """Masks are read as uint8, and other sources give int32 or int64."""
     loss, (logits, target) = case.build(), batch(case.task)
     expected = _scalar(loss(logits, target))
     for dtype in (torch.uint8, torch.int32):
         value = _scalar(loss(logits, target.to(dtype)))
-        require(
-            _same(value, expected),
-            f"the loss is {_text(expected)} for an int64 target and {_text(value)} for the same as "
-            f"{word_for(dtype)}",
-            INTEGERS,
-        )
+        _same(expected, value, f"when the target is {word_for(dtype)}, not int64", INTEGERS)
 
 
-@on_every_task(NO_INDEX)
+@on_every(cases)
+def ignored_pixels_count_for_nothing(case: Case) -> None:
+    """Nobody knows what is true there: they change no loss, and get no gradient."""
+    loss, (logits, target) = case.build(), batch(case.task)
+    target, ignored = with_ignored(target)
+    there = as_logits(case.task, ignored)
+    expected = _scalar(loss(logits, target))
+    _finite("a target with ignored pixels", expected)
+    value = _scalar(loss(logits.where(~there, 5 - 3 * logits), target))
+    _same(expected, value, "when the logits of ignored pixels change", _MASK)
+    value = _scalar(case.build(ignore_index=7)(logits, with_ignored(target, 7)[0]))
+    _same(expected, value, f"when task.ignore_index is 7, not {IGNORED}, as are the ignored pixels", _MASK)
+    gradient = _finite_gradient("a target with ignored pixels", loss, logits, target)
+    most = float(gradient.masked_fill(~there, 0).abs().max())
+    require(most == 0, f"a gradient of {most:.4g} reaches ignored pixels", _MASK)
+
+
+@on_every(cases)
+def a_wholly_ignored_batch_teaches_nothing(case: Case) -> None:
+    """A crop can fall where nothing is known."""
+    logits, target = batch(case.task)
+    gradient = _finite_gradient(
+        "a batch of ignored pixels alone", case.build(), logits, torch.full_like(target, IGNORED)
+    )
+    require(not gradient.any(), "a batch of ignored pixels alone has a gradient", _MASK)
+
+
+@on_every(cases)
 def it_works_where_nothing_is_ignored(case: Case) -> None:
     """Most recipes name no `ignore_index`."""
     logits, target = batch(case.task)
     expected = _scalar(case.build()(logits, target))
-    value, _ = _value_and_gradient(case.build(ignore_index=None), logits, target)
-    require(
-        _same(value, expected),
-        f"the loss of a target without ignored pixels is {_text(expected)} where ignore_index is {IGNORED}, "
-        f"and {_text(value)} where it is None",
-        NO_INDEX,
-    )
+    value = _scalar(case.build(ignore_index=None)(logits, target))
+    _same(expected, value, "when task.ignore_index is None and no pixel was ignored before", _MASK)
 
 
-@on_every_task(REPLACE)
-def ignored_pixels_do_not_matter(case: Case) -> None:
-    """Nobody knows what is true there."""
-    loss, (logits, target) = case.build(), batch(case.task)
-    target, ignored = with_ignored(target)
-    expected = _scalar(loss(logits, target))
-    _finite("a target with ignored pixels", expected, REPLACE)
-    changed = logits.where(~as_logits(case.task, ignored), 5 - 3 * logits)
-    value = _scalar(loss(changed, target))
-    require(
-        _same(value, expected),
-        f"the loss changes from {_text(expected)} to {_text(value)} when the logits of ignored pixels change",
-        _MASK,
-    )
-    value = _scalar(loss(logits, target.to(torch.uint8)))
-    require(
-        _same(value, expected),
-        f"the loss of a target with ignored pixels is {_text(expected)} for int64 "
-        f"and {_text(value)} for uint8",
-        INTEGERS,
-    )
-    other, _ = with_ignored(target, 7)
-    value = _scalar(case.build(ignore_index=7)(logits, other))
-    require(
-        _same(value, expected),
-        f"the loss changes from {_text(expected)} to {_text(value)} when ignored pixels are 7 "
-        f"and task.ignore_index is 7, not {IGNORED}",
-        ASK,
-    )
-
-
-@on_every_task(REPLACE)
-def ignored_pixels_get_no_gradient(case: Case) -> None:
-    """What is not known must teach nothing; all else must."""
-    loss, (logits, target) = case.build(), batch(case.task)
-    target, ignored = with_ignored(target)
-    value, gradient = _value_and_gradient(loss, logits, target)
-    _finite_both("a target with ignored pixels", value, gradient, REPLACE)
-    there = as_logits(case.task, ignored)
-    most = float(gradient.masked_fill(~there, 0).abs().max())
-    require(most == 0, f"a gradient of {most:.4g} reaches ignored pixels", _MASK)
-    require(
-        bool(gradient.masked_fill(there, 0).any()),
-        "no gradient reaches the pixels beside ignored ones",
-        "leave out the ignored pixels alone, not their image",
-    )
-
-
-@on_every_task(REPLACE)
-def wholly_ignored_images_teach_nothing(case: Case) -> None:
-    """A crop can fall where nothing is known."""
-    loss, (logits, target) = case.build(), batch(case.task)
-    one, all_of_them = target.clone(), torch.full_like(target, IGNORED)
-    one[0] = IGNORED
-    _finite_both("a batch with a wholly ignored image", *_value_and_gradient(loss, logits, one), _DIVIDE)
-    value, gradient = _value_and_gradient(loss, logits, all_of_them)
-    _finite_both("a batch of nothing but ignored pixels", value, gradient, _DIVIDE)
-    require(not gradient.any(), "a batch of nothing but ignored pixels has a gradient", _MASK)
-
-
-@on_every_task()
+@on_every(cases)
 def the_same_batch_gives_the_same_loss(case: Case) -> None:
-    """Runs are repeated and resumed exactly, so nothing may be drawn or remembered by a loss."""
+    """Runs are repeated and resumed exactly, so a loss draws nothing and remembers nothing."""
     loss, given = case.build(), batch(case.task)
-    value, gradient = _value_and_gradient(loss, *given)
-    _value_and_gradient(loss, *batch(case.task, seed=1))
+    value = _scalar(loss(*given))
+    loss(*batch(case.task, seed=1))
     for again in (loss, case.build()):
-        value_2, gradient_2 = _value_and_gradient(again, *given)
-        require(
-            torch.equal(value, value_2),
-            f"two calls on the same batch differ: the loss is {_text(value)}, and later {_text(value_2)}",
-            PURE,
-        )
-        same = torch.equal(gradient, gradient_2)
-        require(same, "two calls on the same batch differ: the loss is the same, its gradient is not", PURE)
+        later = _scalar(again(*given))
+        told = f"the loss of a batch is {_text(value)}, and later {_text(later)}"
+        require(torch.equal(value, later), told, PURE)
 
 
-@on_every_task(REPLACE)
-def its_arguments_stay_as_they_are(case: Case) -> None:
+@on_every(cases)
+def inputs_stay_unchanged(case: Case) -> None:
     """The next loss of a sum, and every metric, get the same tensors."""
     logits, target = batch(case.task)
     target, _ = with_ignored(target)
@@ -258,16 +170,18 @@ def its_arguments_stay_as_they_are(case: Case) -> None:
         require(torch.equal(before, after), f"it changes the {word} that it is given", IN_PLACE)
 
 
-def _value_and_gradient(loss: Loss, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+def _finite_gradient(of_what: str, loss: Loss, logits: Tensor, target: Tensor) -> Tensor:
     logits = logits.detach().clone().requires_grad_()
     value = _scalar(loss(logits * 1, target))  # a model's output: no leaf, so that in-place work is allowed
+    _finite(of_what, value)
+    require(value.requires_grad, f"the loss of {of_what} has no gradient", _DETACHED)
+    (found,) = torch.autograd.grad(value, logits, allow_unused=True)
+    gradient = torch.zeros_like(logits) if found is None else found
+    bad = int((~gradient.isfinite()).sum())
     require(
-        value.requires_grad,
-        "it returns a tensor without gradient: nothing leads from it back to the logits",
-        f"{_DETACHED}; where there is nothing to learn, logits.sum() * 0",
+        not bad, f"the gradient of {of_what} is not finite for {bad} of {gradient.numel()} logits", _FINITE
     )
-    (gradient,) = torch.autograd.grad(value, logits, allow_unused=True)
-    return value.detach(), torch.zeros_like(logits) if gradient is None else gradient
+    return gradient
 
 
 def _scalar(value: Any) -> Tensor:
@@ -280,39 +194,31 @@ def _scalar(value: Any) -> Tensor:
     return value
 
 
-def _finite(of_what: str, value: Tensor, hint: str = _DIVIDE) -> None:
-    require(bool(value.isfinite()), f"the loss of {of_what} is {_text(value)}", hint)
+def _finite(of_what: str, value: Tensor) -> None:
+    require(bool(value.isfinite()), f"the loss of {of_what} is {_text(value)}", _FINITE)
 
 
-def _finite_both(of_what: str, value: Tensor, gradient: Tensor, hint: str = _DIVIDE) -> None:
-    _finite(of_what, value, hint)
-    bad = int((~gradient.isfinite()).sum())
-    problem = f"the gradient of {of_what} is not finite for {bad} of {gradient.numel()} logits"
-    require(not bad, problem, f"{hint}; torch.where passes on the NaN of the branch that it does not take")
-
-
-def _same(value: Tensor, other: Tensor) -> bool:
-    return torch.allclose(value.double(), other.double(), rtol=1e-4, atol=1e-6, equal_nan=True)
+def _same(expected: Tensor, value: Tensor, when: str, hint: str) -> None:
+    same = torch.allclose(value.double(), expected.double(), rtol=1e-4, atol=1e-6)
+    require(same, f"the loss changes from {_text(expected)} to {_text(value)} {when}", hint)
 
 
 def _text(value: Tensor) -> str:
-    return f"{float(value):.6g}"
+    return f"{float(value.detach()):.6g}"
 
 
 CHECKS: tuple[Point, ...] = (
     it_fits_some_task,
     it_gives_one_finite_number,
-    a_better_prediction_has_a_smaller_loss,
-    its_gradient_leads_downhill,
-    a_single_image_is_enough,
+    the_truth_has_a_smaller_loss_than_its_opposite,
+    a_wrong_prediction_has_a_gradient,
     empty_and_full_targets_stay_finite,
     very_sure_logits_stay_finite,
     half_precision_logits_stay_finite,
     any_integer_target_gives_the_same_loss,
+    ignored_pixels_count_for_nothing,
+    a_wholly_ignored_batch_teaches_nothing,
     it_works_where_nothing_is_ignored,
-    ignored_pixels_do_not_matter,
-    ignored_pixels_get_no_gradient,
-    wholly_ignored_images_teach_nothing,
     the_same_batch_gives_the_same_loss,
-    its_arguments_stay_as_they_are,
+    inputs_stay_unchanged,
 )

@@ -2,72 +2,120 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 
-from segkit.core.errors import PartError, ShapeError
-from segkit.core.types import Pixels
-from segkit.data.batches import Batch, TrainBatches
-from segkit.testing.check import Point, Subject, require
+from segkit.core.types import Pixels, Transform
+from segkit.testing.check import Point, Subject, accepted, on_every, require
 from segkit.testing.states import global_seed
-from segkit.testing.transform_cases import (
-    CASES,
-    FEW,
-    SEEDS,
-    SQUARE,
-    TransformCase,
-    apply,
-    fit,
-    own_cases,
-    trials,
-    turned,
-)
 
-_MANY_SEEDS = range(12)  # enough for every way to flip and turn an image to come up
-_OTHER_THAN_RNG = (
-    "draw from the rng that every call is given, not from np.random.default_rng() or a torch.Generator() "
-    "of your own; keep nothing between two calls"
-)
+_SEEDS = range(8)  # enough for most ways to flip and turn an image to come up
+_COLOURS = {0: (60, 90, 120), 1: (220, 60, 40), 2: (20, 200, 90), 5: (140, 140, 230), 255: (250, 230, 60)}
 _AS_PAINTED, _CLEARLY_LESS = 0.9, 0.3
 
 
-def it_fits_some_images(subject: Subject) -> None:
-    """A transform may refuse sizes, channels and kinds of masks, but not all of them."""
-    refusals: list[str] = []
+@dataclass(frozen=True)
+class _Images:
+    """What kind of image and mask.
+
+    Args:
+        size: height and width.
+        channels: of the image.
+        labels: K of a mask (H, W, K); 0 for a mask (H, W).
+    """
+
+    size: tuple[int, int]
+    channels: int = 3
+    labels: int = 0
+
+    def pixels(self) -> tuple[Pixels, Pixels]:
+        """An image whose regions have a colour each, and the mask that names them; new arrays every time."""
+        rows, columns = np.mgrid[: self.size[0], : self.size[1]]
+        y, x = rows / self.size[0], columns / self.size[1]
+        mask = np.zeros(self.size, np.uint8)
+        mask[(y < 0.45) & (x < 0.6)] = 1  # in each of the eight ways that it can lie it looks different
+        mask[(y - 0.7) ** 2 + (x - 0.25) ** 2 < 0.05] = 2
+        mask[(x > 0.75) & (y < 0.8)] = 5
+        mask[(y > 0.88) & (x > 0.5)] = 255
+        colours = np.zeros((256, 4), np.uint8)
+        for value, colour in _COLOURS.items():
+            colours[value] = (*colour, 255)
+        image = np.ascontiguousarray(colours[mask][..., : self.channels])
+        # A value that may be ignored, far from the others, so that blending shows.
+        planes = [np.where(mask == 255, 255, mask == 1 + label % 2) for label in range(self.labels)]
+        return image, np.stack(planes, axis=-1).astype(np.uint8) if planes else mask
+
+
+_SQUARE = _Images((32, 32))
+_IMAGES = (_SQUARE, _Images((24, 40), channels=1), _Images((32, 32), labels=1), _Images((32, 32), labels=5))
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A transform, and images that it accepts."""
+
+    subject: Subject
+    transform: Transform
+    images: _Images
+
+    def __str__(self) -> str:
+        return f"for images and masks of shapes {', '.join(str(one.shape) for one in self.images.pixels())}"
+
+    def apply(self, seed: int, transform: Transform | None = None) -> tuple[Pixels, Pixels]:
+        """Image and mask after the transform."""
+        changed: Any = (transform or self.transform)(*self.images.pixels(), np.random.default_rng([7, seed]))
+        right = isinstance(changed, tuple) and [isinstance(one, np.ndarray) for one in changed] == [
+            True,
+            True,
+        ]
+        require(right, f"it gives {type(changed).__name__}, not two arrays", "return image, mask")
+        return changed[0], changed[1]
+
+
+def _cases(subject: Subject) -> list[_Case]:
     transform = subject.build(p=1.0)
-    for case in (*CASES, *own_cases(subject)):
-        try:
-            for seed in SEEDS:
-                apply(transform, *case.pixels(), seed)
-        except (PartError, ShapeError) as error:
-            refusals.append(error.problems[0].problem)
-        else:
-            return
-    require(False, f"it refuses all images: {'; '.join(dict.fromkeys(refusals))}", "accept RGB ones at least")
+
+    def case(images: _Images) -> _Case:
+        made = _Case(subject, transform, images)
+        made.apply(0)
+        return made
+
+    return accepted("kind of image", (*_IMAGES, *_of_its_size(subject)), case)
 
 
-def images_keep_their_shape_and_stay_uint8(subject: Subject) -> None:
-    """The images of a batch are stacked, at the size that data.size says."""
-    hint = "return uint8 of the shape that came; OpenCV drops a last axis of 1, image[..., None] restores it"
-    for trial in trials(subject):
-        image, _ = trial.case.pixels()
-        found, given = f"{trial.image.dtype} {trial.image.shape}", f"{image.dtype} {image.shape}"
-        require(found == given, f"an image of {given} becomes {found}", hint)
+def _of_its_size(subject: Subject) -> list[_Images]:
+    """Images of the size that the options name, as a crop to a size may fit no others."""
+    size = subject.options.get("size")
+    side = [size, size] if isinstance(size, int) else size
+    named = isinstance(side, (list, tuple)) and [type(one) for one in side] == [int, int]
+    return [_Images((side[0], side[1]))] if named and side else []
 
 
-def masks_keep_their_shape_and_stay_uint8(subject: Subject) -> None:
-    """A mask lies on its image, pixel on pixel, and may be (H, W), or (H, W, K) for any number of classes."""
+def it_fits_some_images(subject: Subject) -> None:
+    """A transform may refuse sizes, channels and kinds of masks, by a PartError, but not all of them."""
+    _cases(subject)
+
+
+@on_every(_cases)
+def images_and_masks_keep_their_shape_and_stay_uint8(case: _Case) -> None:
+    """The images of a batch are stacked, and a mask lies on its image, pixel on pixel."""
     hint = "return uint8 of the shape that came; OpenCV drops a last axis of 1 and takes up to 4 channels"
-    for trial in trials(subject):
-        _, mask = trial.case.pixels()
-        found, given = f"{trial.mask.dtype} {trial.mask.shape}", f"{mask.dtype} {mask.shape}"
-        require(found == given, f"a mask of {given} becomes {found}", hint)
+    for seed in _SEEDS[:2]:
+        for what, given, made in zip(
+            ("an image", "a mask"), case.images.pixels(), case.apply(seed), strict=True
+        ):
+            told = [f"{one.dtype} {one.shape}" for one in (given, made)]
+            require(told[0] == told[1], f"{what} of {told[0]} becomes {told[1]}", hint)
 
 
-def masks_are_moved_and_never_blended(subject: Subject) -> None:
-    """A value between two classes is another class, or none."""
-    for trial in trials(subject):
-        known = {0, *np.unique(trial.case.pixels()[1]).tolist()}
-        new = sorted({*np.unique(trial.mask).tolist()} - known)
+@on_every(_cases)
+def masks_keep_their_values(case: _Case) -> None:
+    """A mask is moved and never blended: a value between two classes is another class, or none."""
+    known = {0, *np.unique(case.images.pixels()[1]).tolist()}
+    for seed in _SEEDS[:2]:
+        new = sorted({*np.unique(case.apply(seed)[1]).tolist()} - known)
         require(
             not new,
             f"a mask of {', '.join(map(str, sorted(known)))} holds {', '.join(map(str, new[:5]))} afterwards",
@@ -75,109 +123,72 @@ def masks_are_moved_and_never_blended(subject: Subject) -> None:
         )
 
 
-def image_and_mask_move_together(subject: Subject) -> None:
+@on_every(_cases)
+def image_and_mask_move_together(case: _Case) -> None:
     """A mask that lies elsewhere than its image teaches nothing but noise, and no error says so."""
-    case = TransformCase(SQUARE)
-    ways = turned(case.pixels()[1])
-    for trial in trials(subject, (case,), _MANY_SEEDS):
-        if not any(_same(trial.mask, way) for way in ways) or trial.image.shape[:2] != SQUARE:
+    before = case.images.pixels()[1]
+    if before.ndim == 3 or case.images.channels != 3:
+        return
+    ways = [np.rot90(one, quarters) for one in (before, before[:, ::-1]) for quarters in range(4)]
+    for seed in _SEEDS:
+        image, mask = case.apply(seed)
+        fitting = [way for way in ways if way.shape == image.shape[:2]]
+        if not any(np.array_equal(mask, way) for way in ways) or not fitting:
             continue  # moved in another way, of which an image that has changed tells little
-        best = max(fit(trial.image, way) for way in ways)
+        best = max(_fit(image, way) for way in fitting)
         require(
-            best < _AS_PAINTED or fit(trial.image, trial.mask) > best - _CLEARLY_LESS,
+            best < _AS_PAINTED
+            or (mask.shape == image.shape[:2] and _fit(image, mask) > best - _CLEARLY_LESS),
             "the image is flipped or turned in another way than its mask",
             "draw once, and do the same to both",
         )
 
 
-def the_same_random_state_gives_the_same_result(subject: Subject) -> None:
-    """What an epoch shows of an image is a function of seed, epoch and image, or no run could be repeated."""
-    hint = "draw everything from rng, nothing when it is built; keep nothing between two calls"
-    other = subject.build(p=1.0)
-    for trial in reversed([*trials(subject, FEW)]):
-        same = trial.again() == trial.bytes
-        require(same, f"the same rng gives another result the second time, {trial}", hint)
-        same = trial.again(other) == trial.bytes
-        require(same, f"the same rng gives another result when the transform is built anew, {trial}", hint)
+@on_every(_cases)
+def all_randomness_comes_from_rng(case: _Case) -> None:
+    """What an epoch shows of an image is a function of seed, epoch and image, in every worker."""
+    for seed in _SEEDS[:2]:
+        with global_seed(1):
+            first = _bytes(case.apply(seed))
+        with global_seed(2):
+            again = _bytes(case.apply(seed))
+            anew = _bytes(case.apply(seed, case.subject.build(p=1.0)))
+        require(
+            first == again == anew,
+            "the same rng gives another result the second time",
+            "draw everything from the rng that every call is given, nothing when it is built; "
+            "keep nothing between two calls",
+        )
 
 
-def all_randomness_comes_from_rng(subject: Subject) -> None:
-    """A global random state differs between workers, and after a run was interrupted."""
-    hint = "rng.random(), rng.integers(...): numpy's generator, which every call is given"
-    with global_seed(1) as drawn_from:
-        once = [*trials(subject, FEW)]
-        drawn = " and ".join(drawn_from())
-    require(not drawn, f"it changes the global random state of {drawn}", hint)
-    for trial in once:
-        found = []
-        for _ in range(2):
-            with global_seed(2):
-                found.append(trial.again())
-        repeats = found[0] == found[1]
-        require(repeats, f"two calls with the same rng differ, {trial}", _OTHER_THAN_RNG)
-        require(found[0] == trial.bytes, "its result depends on a global random state", hint)
-
-
-def what_it_is_given_stays_as_it_is(subject: Subject) -> None:
+@on_every(_cases)
+def inputs_stay_unchanged(case: _Case) -> None:
     """The arrays hold the training images: what changes them changes every later epoch."""
-    transform = subject.build(p=1.0)
-    for trial in trials(subject, FEW):
-        given, before = trial.case.pixels(), trial.case.pixels()
-        apply(transform, *given, trial.seed)
-        for what, now, then in zip(("image", "mask"), given, before, strict=True):
-            require(_same(now, then), f"it changes the {what} that it was given", f"work on {what}.copy()")
+    given = case.images.pixels()
+    case.transform(*given, np.random.default_rng(0))
+    for what, now, then in zip(("image", "mask"), given, case.images.pixels(), strict=True):
+        same = np.array_equal(now, then)
+        require(same, f"it changes the {what} that it was given", f"work on {what}.copy()")
 
 
-def it_takes_views_of_images(subject: Subject) -> None:
-    """What another transform has flipped or cropped may lie backwards or with gaps in memory."""
-    for trial in trials(subject, FEW):
-        image, mask = (_backwards(pixels) for pixels in trial.case.pixels())
-        try:
-            found = [pixels.tobytes() for pixels in apply(trial.transform, image, mask, trial.seed)]
-            reason = "gives another result"
-        except Exception as error:
-            found, reason = [], f"fails with {type(error).__name__}: {error}".partition("\n")[0]
-        problem = f"it {reason} where an image is not contiguous in memory"
-        require(found == [*trial.bytes], problem, "np.ascontiguousarray(image) for what needs it")
+def _fit(image: Pixels, mask: Pixels) -> float:
+    """Share of an image's variance that is between the regions of a mask; 1 where each has one colour."""
+    values = image.astype(np.float64)
+    total = float(((values - values.mean(axis=(0, 1))) ** 2).sum())
+    regions = [values[mask == value] for value in np.unique(mask)]
+    inside = sum(float(((region - region.mean(axis=0)) ** 2).sum()) for region in regions)
+    return 1 - inside / total if total else 0.0
 
 
-def it_does_the_same_in_a_worker(subject: Subject) -> None:
-    """data.workers says how many processes augment, and may not change what they make."""
-    image, mask = TransformCase(SQUARE).pixels()
-    images, masks = np.stack([image] * 2), np.stack([mask] * 2)
-    try:
-        here, there = (_epochs(subject, images, masks, workers) for workers in (0, 1))
-    except (PartError, ShapeError):
-        return
-    for ours, theirs in zip(here, there, strict=True):
-        same = ours.image.equal(theirs.image) and ours.target.equal(theirs.target)
-        hint = "keep nothing between two calls, and nothing that only one process has"
-        require(same, "a worker process makes other images of the same rng", hint)
-
-
-def _epochs(subject: Subject, images: Pixels, masks: Pixels, workers: int) -> list[Batch]:
-    batches = TrainBatches(images, masks, [subject.build(p=1.0)], 2, 0, workers=workers)
-    return [batch for epoch in (1, 2) for batch in batches.epoch(epoch)]
-
-
-def _backwards(pixels: Pixels) -> Pixels:
-    """The same values with negative strides."""
-    return np.ascontiguousarray(pixels[::-1, ::-1])[::-1, ::-1]
-
-
-def _same(one: Pixels, other: Pixels) -> bool:
-    return one.shape == other.shape and bool((one == other).all())
+def _bytes(pixels: tuple[Pixels, Pixels]) -> tuple[bytes, bytes]:
+    return pixels[0].tobytes(), pixels[1].tobytes()
 
 
 CHECKS: tuple[Point, ...] = (
     it_fits_some_images,
-    images_keep_their_shape_and_stay_uint8,
-    masks_keep_their_shape_and_stay_uint8,
-    masks_are_moved_and_never_blended,
+    images_and_masks_keep_their_shape_and_stay_uint8,
+    masks_keep_their_values,
     image_and_mask_move_together,
-    the_same_random_state_gives_the_same_result,
     all_randomness_comes_from_rng,
-    what_it_is_given_stays_as_it_is,
-    it_takes_views_of_images,
-    it_does_the_same_in_a_worker,
+    inputs_stay_unchanged,
 )

@@ -78,17 +78,8 @@ def test_good_decoders_keep_every_point(factory):
 
 @pytest.mark.parametrize("features", ["last", "all", [1, -1]])
 def test_good_decoder_may_ask_for_any_stages(features):
-    for point in points.CHECKS[:7]:
+    for point in points.CHECKS[:4]:
         decoder_tried(point, good, features=features)
-
-
-@pytest.mark.parametrize("features", [(1, 2), "first", [], [True], ["1"], None])
-def test_stages_that_are_none_are_refused(features):
-    with pytest.raises(ContractError) as caught:
-        decoder_tried(points.it_names_the_stages_that_it_wants, good, features=features)
-    problem = caught.value.problems[0]
-    assert problem.problem == f"it is registered with features={features!r}"
-    assert problem.hint == 'features="last", features="all", or a list of stages such as [1, -1]'
 
 
 def refuses_all(pyramid):
@@ -98,22 +89,14 @@ def refuses_all(pyramid):
 def test_decoder_that_refuses_everything_is_caught():
     with pytest.raises(
         ContractError,
-        match=r"it fits no encoder: needs a map of reduction 3 among 5; needs a map of reduction 3 among 4$",
+        match=r"it cannot be tried: it refuses every encoder: needs a map of reduction 3 among 5; "
+        r"needs a map of reduction 3 among 4\n",
     ):
         decoder_tried(points.it_fits_some_encoder, refuses_all)
-    with pytest.raises(ContractError, match=r"it fits no encoder: model\.encoder\.features: \[7\] does not"):
-        decoder_tried(points.it_fits_some_encoder, good, features=[7])
-
-
-@pytest.mark.parametrize("point", [points.it_fits_some_encoder, points.it_trains_on_one_image])
-def test_decoder_that_fails_at_every_size_is_caught_with_its_line(point):
-    """Small sizes may be refused; multiples of 128 may not."""
     with pytest.raises(
-        ContractError,
-        match=r"modules\.py:\d+: it cannot be tried: on the maps of test_resnet for an image of 128x256, "
-        r"\(1, \d+, 64, 128\), .*\(1, \d+, 4, 8\): it fails: RuntimeError: Given groups=1, weight",
+        ContractError, match=r"it refuses every encoder: model\.encoder\.features: \[7\] does not"
     ):
-        decoder_tried(point, before(lambda features: features[::-1]))
+        decoder_tried(points.it_fits_some_encoder, good, features=[7])
 
 
 def test_decoder_that_fails_when_it_is_built_is_told_for_what():
@@ -122,41 +105,22 @@ def test_decoder_that_fails_when_it_is_built_is_told_for_what():
 
     with pytest.raises(
         ContractError,
-        match=r"it cannot be tried: when it is built for maps of reductions 2, 4, 8, 16, 32 and channels "
-        r"(\d+, ){4}\d+ \(test_resnet\): it fails: IndexError: tuple index out of range$",
+        match=r"it cannot be tried: when it is built for maps of test_resnet, of reductions 2, 4, 8, 16, 32: "
+        r"it fails: IndexError: tuple index out of range$",
     ):
         decoder_tried(points.it_fits_some_encoder, careless)
 
 
-def test_one_bug_is_the_same_problem_for_every_check():
+def test_decoder_that_fails_at_every_size_is_the_same_problem_for_every_check():
     subject = decoder_subject(before(lambda features: [features[0] + features[1]]))
-    told = [Check(subject, point).outcome().problem for point in points.CHECKS]
-    assert [point.__name__ for point, one in zip(points.CHECKS, told, strict=True) if one is None] == [
-        "it_names_the_stages_that_it_wants",
-        "every_stage_that_it_names_is_used",  # features="all" names none
-    ]
-    [problem] = {*told} - {None}
-    assert problem.problem.startswith(
-        "it cannot be tried: on the maps of test_resnet for an image of 128x256"
-    )
+    [problem] = {Check(subject, point).outcome().problem for point in points.CHECKS}
+    assert problem.problem.startswith("it cannot be tried: on the maps of test_resnet, (1, ")
     assert ": it fails: RuntimeError: The size of tensor a (" in problem.problem
+    assert "tests/testing/modules.py:" in problem.where
 
 
 def grows(x):
     return x.repeat(1, x.shape[-2], 1, 1)
-
-
-def pooled(pyramid):
-    class Pooled(Good):
-        def __init__(self, pyramid):
-            super().__init__(pyramid)
-            self.behind = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(8, 8, 1), nn.BatchNorm2d(8))
-
-        def forward(self, features):
-            x = super().forward(features)
-            return x + self.behind(x)
-
-    return Pooled(pyramid)
 
 
 def blind(pyramid):
@@ -186,13 +150,12 @@ BROKEN = {
     "channels grow": (
         points.it_gives_as_many_channels_at_every_size,
         then(grows),
-        r"maps of reductions 2, 4, 8, 16, 32: its channels are 256 at 64x64, 384 at 96x64, 400 at 100x75, "
-        r"256 at 64x128\n  try: channels that follow from the options and the pyramid alone",
+        r"32: its channels are 256 at 64x64, 256 at 64x128, 400 at 100x75\n  try: channels",
     ),
     "turned": (
         points.its_map_has_the_form_of_the_image,
         then(lambda x: x.mT),
-        r"32: for an image of 96x64 its map is 32x48\n  try: a map in which a cell is a square of the image",
+        r"32: for an image of 64x128 its map is 64x32\n  try: a map in which a cell is a square of the image",
     ),
     "of one size": (
         points.its_map_has_the_form_of_the_image,
@@ -212,18 +175,7 @@ BROKEN = {
     "all detached": (
         points.gradients_reach_every_map_that_it_uses,
         then(lambda x: x.detach()),
-        r"4, 8, 16, 32: map 0 and 1 and 2 and 3 and 4 \(counted from 0\) changes its output and gets no grad",
-    ),
-    "pooled": (
-        points.it_trains_on_one_image,
-        pooled,
-        r"32: it cannot learn from a batch of one image: Expected more than 1 value per channel .*"
-        r"\n  try: behind global pooling, GroupNorm or no norm",
-    ),
-    "infinite alone": (
-        points.it_trains_on_one_image,
-        before(lambda features: [feature / (len(feature) - 1) for feature in features]),
-        r"32: after a batch of one image convs\.0\.weight, convs\.0\.bias, convs\.1\.weight is not finite",
+        r"32: map 0 \(counted from 0\) changes its output and gets no grad",
     ),
 }
 
@@ -235,22 +187,9 @@ def test_point_catches_a_broken_decoder(name):
         decoder_tried(point, factory)
 
 
-def test_stage_that_is_asked_for_and_not_used_is_caught():
-    def decoder(pyramid):
-        return last_alone(pyramid)
-
-    decoder_tried(points.every_stage_that_it_names_is_used, decoder, features="all")
-    with pytest.raises(
-        ContractError,
-        match=r"it asks for the stages \[1, -1\]; on maps of reductions 4, 32, map 0 \(counted from 0\) "
-        r"changes nothing in its output\n  try: ask only for what forward uses",
-    ):
-        decoder_tried(points.every_stage_that_it_names_is_used, decoder, features=[1, -1])
-
-
 def test_checks_of_two_decoders_do_not_mix():
     one, other = decoder_subject(good), decoder_subject(then(lambda x: x.mT))
     for _ in range(2):
         Check(one, points.its_map_has_the_form_of_the_image)()
-        with pytest.raises(ContractError, match="its map is 32x48"):
+        with pytest.raises(ContractError, match="its map is 64x32"):
             Check(other, points.its_map_has_the_form_of_the_image)()

@@ -1,4 +1,4 @@
-"""Every point of the contract of optimisers catches one that breaks it, and says what to change."""
+"""Every point of the contract of optimizers catches one that breaks it, and says what to change."""
 
 from __future__ import annotations
 
@@ -99,11 +99,11 @@ def test_point_is_kept_by_ten_lines(point, factory):
         (lambda groups: groups, "it gives a list\n  try: return a torch.optim.Optimizer"),
         (
             lambda groups: AdamW(scaled(groups[:2], 1)),
-            "3 of the 6 parameters given are in none of its groups\n  try: give",
+            "its groups hold 6 parameters, which are not the 12 given, each once\n  try: give",
         ),
         (
             lambda groups: AdamW([*scaled(groups, 1), {"params": [torch.zeros(1, requires_grad=True)]}]),
-            "1 parameters in its groups were not given",
+            "its groups hold 13 parameters, which are not the 12 given",
         ),
     ],
 )
@@ -117,21 +117,22 @@ def test_parameter_that_is_stepped_twice_is_caught():
         optimizer.param_groups[0]["params"] *= 2
         return optimizer
 
-    message = "a parameter is in its groups more than once"
+    message = "its groups hold 15 parameters, which are not the 12 given, each once"
     refused(points.it_steps_the_parameters_given_and_no_others, factory, message)
 
 
 @pytest.mark.parametrize(
-    "factory",
+    ("factory", "message"),
     [
-        lambda groups: SGD(scaled(groups, 0.1), maximize=True),
-        lambda groups: SGD(scaled(groups, 5.0)),
-        lambda groups: SGD(scaled(groups, 0.0)),
+        (
+            lambda groups: SGD(scaled(groups, 0.0)),
+            "steps leave a parameter with a gradient as it is\n  try: p.add_",
+        ),
+        (lambda groups: SGD(scaled(groups, 1e30)), "a parameter is not finite after two steps"),
     ],
 )
-def test_loss_that_does_not_fall_is_caught(factory):
-    message = r"the sum of squares is 384\.836 at first and \S+ after 50 steps\n  try: look for a wrong sign"
-    refused(points.it_lowers_a_convex_loss, factory, message)
+def test_steps_that_change_nothing_or_too_much_are_caught(factory, message):
+    refused(points.steps_change_every_parameter, factory, message)
 
 
 @pytest.mark.parametrize("factor", [1.0, 0.0, 0.05])
@@ -140,7 +141,7 @@ def test_factor_that_is_not_kept_is_caught(factor):
         return SGD([{**group, "lr": 0.1 if group["lr_factor"] == 1 else 0.1 * factor} for group in groups])
 
     message = (
-        r"with an lr_factor of 0\.25 .* by \S+, and with one of 1\.0 by .*\n  try: .* lr \* group\[\"lr_fac"
+        r"with an lr_factor of 0\.25 .* by \S+, and with one of 1 by .*\n  try: .* lr \* group\[\"lr_fac"
     )
     refused(points.lr_factor_scales_the_steps_of_its_group, factory, message)
 
@@ -153,61 +154,13 @@ def test_decay_of_groups_that_have_none_is_caught():
     refused(points.groups_without_decay_are_not_decayed, factory, message)
 
 
-def test_decay_that_does_nothing_is_caught():
-    def factory(groups, *, weight_decay: float = 0.0):
-        return AdamW(scaled(groups, 0.1, 0.0))
-
-    message = (
-        "weight_decay of 0.1 and no gradient leave parameters of decay: True as they are\n  try: the group's"
-    )
-    refused(points.groups_with_decay_are_decayed, factory, message)
-
-
-def test_rate_that_schedules_cannot_steer_is_caught():
-    def own_rate(optimizer, group, parameter):
-        parameter -= 0.01 * parameter.grad
-
-    message = (
-        r"parameters move by 0\.\d+ although the learning rate of all groups is 0\n  try: a step multiplies"
-    )
-    refused(points.a_learning_rate_of_zero_moves_nothing, stepping(own_rate), message)
-
-    def factory(groups):
-        optimizer = SGD(scaled(groups, 0.01))
-        for group in optimizer.param_groups:
-            del group["lr"]
-        return optimizer
-
-    message = "a group has no key 'lr'\n  try: schedules multiply it"
-    refused(points.a_learning_rate_of_zero_moves_nothing, factory, message)
-
-
-def test_steps_without_a_gradient_are_caught():
-    def decays(optimizer, group, parameter):
-        parameter *= 1 - group["lr"]
-
-    message = (
-        r"parameters whose grad is None move by 0\.\d+\n  try: leave them out: if parameter.grad is None"
-    )
-    refused(points.parameters_without_a_gradient_stay, stepping(decays), message)
-
-    def expects_one(optimizer, group, parameter):
-        parameter -= group["lr"] * parameter.grad
-
-    refused(
-        points.parameters_without_a_gradient_stay,
-        stepping(expects_one),
-        "it fails: TypeError: unsupported op",
-    )
-
-
 def test_state_beside_the_state_is_caught():
     def step(optimizer, group, parameter):
         optimizer.count += 1
         parameter -= group["lr"] / optimizer.count * parameter.grad
 
-    message = r"four steps after its state was saved and loaded, parameters are off by 0\.\d+\n  try: keep"
-    refused(points.a_saved_state_goes_on_exactly, stepping(step, count=0), message)
+    message = "four steps after its state was saved and loaded, parameters are others\n  try: keep"
+    refused(points.a_loaded_state_dict_goes_on_exactly, stepping(step, count=0), message)
 
 
 @pytest.mark.parametrize(
@@ -215,9 +168,9 @@ def test_state_beside_the_state_is_caught():
     [
         (
             re.compile,
-            r"the state of the optimiser cannot be saved: state\['state'\]\[0\]\['word'\] is re\.Pat",
+            r"the state of the optimizer cannot be saved: state\['state'\]\[0\]\['word'\] is re\.Pat",
         ),
-        (lambda word: lambda: word, r"the state of the optimiser cannot be saved: .* is builtins\.function"),
+        (lambda word: lambda: word, r"the state of the optimizer cannot be saved: .* is builtins\.function"),
     ],
 )
 def test_state_of_objects_is_caught(kept, message):
@@ -225,7 +178,9 @@ def test_state_of_objects_is_caught(kept, message):
         optimizer.state[parameter]["word"] = kept("word")
 
     refused(
-        points.a_saved_state_goes_on_exactly, stepping(step), f"{message}.*\n  try: keep numbers, words, tens"
+        points.a_loaded_state_dict_goes_on_exactly,
+        stepping(step),
+        f"{message}.*\n  try: keep numbers, words, tens",
     )
 
 

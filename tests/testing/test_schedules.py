@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, OneCycleLR
+from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler
 
 from segkit.core.errors import PartError
 from segkit.core.registry import SCHEDULES, entry_of
@@ -71,9 +71,7 @@ def test_schedule_that_refuses_everything_is_caught():
     def factory(optimizer, epochs, steps_per_epoch):
         raise PartError(f"{epochs * steps_per_epoch:g} steps are not prime")
 
-    message = (
-        "it refuses every length of training: 1 steps are not prime; 21 steps .*\n  try: accept any number"
-    )
+    message = "it refuses every length of training: 1 steps are not prime; 21 steps .*\n  try: refuse"
     refused(points.it_fits_some_length, factory, message)
 
 
@@ -91,13 +89,13 @@ def test_schedule_of_another_kind_is_caught():
         return SimpleNamespace(step=lambda: None, state_dict=dict, load_state_dict=lambda state: None)
 
     message = r"it gives a SimpleNamespace\n  try: return a torch\.optim\.lr_scheduler\.LRScheduler"
-    refused(points.it_is_a_torch_schedule_over_the_optimizer, no_schedule, message)
+    refused(points.it_fits_some_length, no_schedule, message)
 
     def other_optimizer(optimizer, epochs, steps_per_epoch):
         return LambdaLR(torch.optim.SGD([torch.zeros(1)], lr=1.0), lambda done: 1.0)
 
-    message = "it moves another optimiser than the one given"
-    refused(points.it_is_a_torch_schedule_over_the_optimizer, other_optimizer, message)
+    message = "it moves another optimizer than the one given"
+    refused(points.it_fits_some_length, other_optimizer, message)
 
 
 @pytest.mark.parametrize(
@@ -105,58 +103,32 @@ def test_schedule_of_another_kind_is_caught():
     [
         (
             lambda done: 1 - done / 20,
-            r"is -0\.01 in step 22 of 20 epochs of 50 steps\n  try: a function of the",
+            r"for 20 epochs of 50 steps with a warm-up of 2 epochs: the learning rate is -",
         ),
-        (lambda done: float("nan") if done == 20 else 1.0, "is nan in step 21 of 3 epochs of 7 steps"),
-        (lambda done: float("inf") if done == 309 else 1.0, "is inf in step 310 of 20 epochs of 50 steps"),
-        (lambda done: 0.0, "all learning rates are 0 in 1 epochs of 1 steps"),
+        (
+            lambda done: float("nan") if done == 20 else 1.0,
+            "for 3 epochs of 7 steps: the learning rate is nan in step 21\n",
+        ),
+        (
+            lambda done: float("inf") if done == 309 else 1.0,
+            "with a warm-up of 2 epochs: the learning rate is inf in step",
+        ),
+        (lambda done: 0.0, "for 1 epochs of 1 steps: all learning rates are 0\n"),
     ],
 )
 def test_learning_rates_that_are_none_are_caught(factor, message):
     refused(points.learning_rates_are_finite_and_not_negative, multiplying(factor), message)
 
 
-def test_rates_that_become_one_are_caught():
-    def one_cycle(optimizer, epochs, steps_per_epoch):
-        return OneCycleLR(optimizer, 0.2, round(epochs * steps_per_epoch) + 1, cycle_momentum=False)
-
-    message = (
-        r"begin as 0\.2 and 0\.02 are 0\.\d+ and 0\.\d+ in step 1 of 1 epochs .*\n  try: multiply the rate of"
-    )
-    refused(points.groups_keep_the_ratio_of_their_rates, one_cycle, message)
-
-
 def test_rates_that_are_drawn_are_caught():
-    message = "it draws from the global random state of random\n  try: a function of the step alone"
+    message = (
+        "two schedules of the same options give other learning rates\n  try: a function of the step alone"
+    )
     point = points.learning_rates_are_the_same_every_time
     refused(point, multiplying(lambda done: 1 + random.random()), message)
 
     own = random.Random(0)
-    message = "two schedules of the same options give other learning rates"
     refused(point, multiplying(lambda done: 1 + own.random()), message)
-
-
-def test_parameters_that_change_are_caught():
-    def shrinking(optimizer, epochs, steps_per_epoch):
-        def factor(done):
-            with torch.no_grad():
-                optimizer.param_groups[0]["params"][0].mul_(0.9)
-            return 1.0
-
-        return LambdaLR(optimizer, factor)
-
-    message = "it changes the parameters of the model\n  try: change nothing but the learning rates"
-    refused(points.it_never_changes_parameters, shrinking, message)
-
-    def thawing(optimizer, epochs, steps_per_epoch):
-        def factor(done):
-            if done == 5:
-                optimizer.param_groups[1]["params"] = []
-            return 1.0
-
-        return LambdaLR(optimizer, factor)
-
-    refused(points.it_never_changes_parameters, thawing, "it gives the optimiser other parameters")
 
 
 def test_count_that_is_not_saved_is_caught():
@@ -164,8 +136,10 @@ def test_count_that_is_not_saved_is_caught():
         calls = []
         return LambdaLR(optimizer, lambda done: 0.9 ** len(calls.append(done) or calls))
 
-    message = r"resumed after step 10 of 3 epochs of 7 steps, the learning rate of step 1\d is 0\.\d+ instead"
-    refused(points.a_saved_state_goes_on_exactly, factory, message)
+    message = (
+        "for 3 epochs of 7 steps: after its state was saved and loaded in step 10, it goes on with other"
+    )
+    refused(points.a_loaded_state_dict_goes_on_exactly, factory, message)
 
 
 @pytest.mark.parametrize(
@@ -181,4 +155,6 @@ def test_state_of_objects_is_caught(kept, message):
         schedule.kept = kept
         return schedule
 
-    refused(points.a_saved_state_goes_on_exactly, factory, f"{message}.*\n  try: keep numbers, words, tens")
+    refused(
+        points.a_loaded_state_dict_goes_on_exactly, factory, f"{message}.*\n  try: keep numbers, words, tens"
+    )
