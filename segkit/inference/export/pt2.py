@@ -19,7 +19,7 @@ from torch import nn
 from segkit.core.errors import SegkitError, first_line
 from segkit.inference.export.export_graph import silenced
 from segkit.inference.export.pt2_entries import check_entries
-from segkit.inference.export_metadata import Exported, exported_from
+from segkit.inference.export_metadata import Exported, exported_from, model_fails
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -65,12 +65,7 @@ class Pt2Network:
         try:
             output = self.module(image).cpu().numpy()
         except (RuntimeError, AssertionError) as error:
-            size = f"{pixels.shape[1]}x{pixels.shape[2]}"
-            raise SegkitError(
-                f"the model fails on {len(pixels)} images of {size}: {first_line(error)}",
-                where=str(self.path),
-                hint="fewer at once (--batch-size), or another size of tiles",
-            ) from error
+            raise model_fails(self.path, pixels, error) from error
         wanted = (len(pixels), self.facts.task.channels, *pixels.shape[1:3])
         if output.shape != wanted:
             raise _damaged(self.path, f"it answers in the shape {output.shape}, and not {wanted}")
