@@ -74,7 +74,8 @@ class Scene:
             rows, columns = (math.ceil(side * scale) + 2 for side in (self.height, self.width))
             coarse = Image.fromarray(rng.standard_normal((rows, columns), dtype=np.float32))
             total += np.asarray(coarse.resize(size, Image.Resampling.BICUBIC)) / 2**octave
-        return (total - total.mean()) / total.std()
+        even: Plane = (total - total.mean()) / total.std()
+        return even
 
 
 def read(scene: Scene, split: str, index: int, task: Task, channels: int) -> tuple[Pixels, Pixels]:

@@ -396,7 +396,7 @@ def test_write_escapes_what_the_encoding_lacks():
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes are closed in another way here")
 def test_a_reader_that_leaves_early_is_no_failure():
-    script = "from segkit import console\nfor _ in range(20000): console.print_json('x' * 50)"
+    script = "from segkit.cli import console\nfor _ in range(20000): console.print_json('x' * 50)"
     process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     process.stdout.readline()
     process.stdout.close()
