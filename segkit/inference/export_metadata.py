@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
+from segkit.core.errors import SegkitError, first_line
 from segkit.inference.model_info import Facts, facts_from
 from segkit.version import __version__
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy.typing as npt
 
     from segkit.core.types import Pixels, Task
@@ -91,6 +94,16 @@ def exported_from(words: Mapping[str, str]) -> Exported:
         raise ValueError("its mean and std are not those of its channels")
     given: Any = {**kept, "facts": facts, "version": kept["version"][:40]}
     return Exported(**given)
+
+
+def model_fails(path: Path, pixels: Pixels, error: Exception) -> SegkitError:
+    """What to say where a file's model cannot compute (B, H, W, C)."""
+    size = f"{pixels.shape[1]}x{pixels.shape[2]}"
+    return SegkitError(
+        f"the model fails on {len(pixels)} images of {size}: {first_line(error)}",
+        where=str(path),
+        hint="fewer at once (--batch-size), or another size of tiles",
+    )
 
 
 def _probabilities(logits: npt.NDArray[Any], task: Task) -> Probabilities:

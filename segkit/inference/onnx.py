@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segkit.core.errors import SegkitError, first_line
-from segkit.inference.export_metadata import INPUT_NAME, Exported, exported_from
+from segkit.inference.export_metadata import INPUT_NAME, Exported, exported_from, model_fails
 
 if TYPE_CHECKING:
     from segkit.core.types import Pixels
@@ -43,12 +43,7 @@ class OnnxNetwork:
         try:
             (output,) = self.session.run(None, {INPUT_NAME: self.exported.asked(pixels)})
         except Exception as error:  # ONNX Runtime's own have no common class but this
-            size = f"{pixels.shape[1]}x{pixels.shape[2]}"
-            raise SegkitError(
-                f"the model fails on {len(pixels)} images of {size}: {first_line(error)}",
-                where=str(self.path),
-                hint="fewer at once (--batch-size), or another size of tiles",
-            ) from error
+            raise model_fails(self.path, pixels, error) from error
         wanted = (len(pixels), self.facts.task.channels, *pixels.shape[1:3])
         if output.shape != wanted:
             raise _damaged(self.path, f"it answers in the shape {output.shape}, and not {wanted}")

@@ -8,7 +8,6 @@ from itertools import chain, groupby, zip_longest
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from segkit.analysis.dataset.check_dataset import Examination
@@ -16,6 +15,7 @@ from segkit.analysis.dataset.finding import Fault
 from segkit.analysis.dataset.sample_stats import header_of, read_small
 from segkit.core.errors import SegkitError
 from segkit.core.types import Pixels, Sample, Task
+from segkit.data.contours import contour
 from segkit.data.images import read_image_at
 from segkit.data.palette import palette
 from segkit.utils.atomic import replaced
@@ -128,16 +128,8 @@ def _outlined(image: Pixels, mask: Pixels, task: Task) -> Image.Image:
 
 def _draw_line(picture: Pixels, inside: Pixels, size: tuple[int, int], colour: Pixels) -> None:
     """Around what is set, two pixels wide; along the picture's border too, so that a full mask is seen."""
-    fitted = np.asarray(Image.fromarray(inside).resize(size, Image.Resampling.NEAREST)).astype(bool)
-    picture[fitted & ~_core(_core(fitted))] = colour
-
-
-def _core(inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """The pixels that are set with all four neighbours; beyond the border nothing is."""
-    padded = np.pad(inside, 1)
-    around = (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:])
-    core: npt.NDArray[np.bool_] = np.logical_and.reduce([inside, *around])
-    return core
+    fitted = np.asarray(Image.fromarray(inside).resize(size, Image.Resampling.NEAREST))
+    picture[contour(np.pad(fitted, 1), 2)[1:-1, 1:-1]] = colour
 
 
 def _fitted(picture: Image.Image) -> Image.Image:

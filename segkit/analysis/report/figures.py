@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -65,46 +65,36 @@ def curve_panels(material: Material) -> list[Panel]:
 
 def panel_picture(panel: Panel) -> Picture:
     """One panel on its own."""
-
-    def draw(theme: Theme) -> bytes:
-        figure = Figure(figsize=PANEL, layout="constrained")
-        _draw_panel(figure.add_subplot(), panel, theme)
-        return svg(figure)
-
-    return Picture(_panel_alt(panel), *both(draw))
+    return Picture(_panel_alt(panel), *both(lambda theme: svg(_figure([panel], PANEL, theme))))
 
 
 def curves_png(panels: list[Panel]) -> bytes:
     """All panels in one picture, three in a row."""
-    columns = min(len(panels), 3)
-    rows = math.ceil(len(panels) / columns)
     with mpl.rc_context(style(LIGHT)):
-        figure = Figure(
-            figsize=(PANEL[0] * columns, PANEL[1] * rows), layout="constrained", facecolor=LIGHT.ground
-        )
-        for index, panel in enumerate(panels, start=1):
-            _draw_panel(figure.add_subplot(rows, columns, index), panel, LIGHT)
-        return png(figure)
+        return png(_figure(panels, PANEL, LIGHT))
 
 
 def score_picture(material: Material) -> Picture:
     """The histogram of the first metric over the images."""
-
-    def draw(theme: Theme) -> bytes:
-        figure = Figure(figsize=WIDE, layout="constrained")
-        _draw_scores(figure.add_subplot(), material, theme)
-        return svg(figure)
-
-    count = len(_defined(material))
-    return Picture(f"Histogram of the {metric_name(material.first_metric)} of {count} images.", *both(draw))
+    alt = f"Histogram of the {metric_name(material.first_metric)} of {len(_defined(material))} images."
+    return Picture(alt, *both(lambda theme: svg(_figure([material], WIDE, theme))))
 
 
 def scores_png(material: Material) -> bytes:
     """The same as PNG."""
     with mpl.rc_context(style(LIGHT)):
-        figure = Figure(figsize=WIDE, layout="constrained", facecolor=LIGHT.ground)
-        _draw_scores(figure.add_subplot(), material, LIGHT)
-        return png(figure)
+        return png(_figure([material], WIDE, LIGHT))
+
+
+def _figure(plots: Sequence[Panel | Material], size: tuple[float, float], theme: Theme) -> Figure:
+    """Plots of one size, three in a row."""
+    columns = min(len(plots), 3)
+    rows = math.ceil(len(plots) / columns)
+    figure = Figure(figsize=(size[0] * columns, size[1] * rows), layout="constrained")
+    for index, plot in enumerate(plots, start=1):
+        axes = figure.add_subplot(rows, columns, index)
+        _draw_panel(axes, plot, theme) if isinstance(plot, Panel) else _draw_scores(axes, plot, theme)
+    return figure
 
 
 def _lines(

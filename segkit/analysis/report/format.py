@@ -44,11 +44,11 @@ def decimal(value: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """``0.42 s``, ``13 min 32 s``, ``2 h 5 min``."""
+    """``0.4 s``, ``13 min 32 s``, ``2 h 5 min``."""
     if seconds is None or not math.isfinite(seconds):
         return NOTHING
-    if seconds < 59.5:
-        return f"{decimal(seconds)} s"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 

@@ -106,10 +106,10 @@ def svg(figure: Figure) -> bytes:
 
 
 def png(figure: Figure) -> bytes:
-    """A figure as PNG."""
+    """A figure as PNG, on a light ground."""
     file = io.BytesIO()
     with _any_letters():
-        figure.savefig(file, format="png", dpi=150, metadata={"Software": None})
+        figure.savefig(file, format="png", dpi=150, facecolor=LIGHT.ground, metadata={"Software": None})
     return file.getvalue()
 
 

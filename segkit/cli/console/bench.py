@@ -8,7 +8,8 @@ from typing import Any
 
 from rich.table import Table
 
-from segkit.cli.console.format import duration, print_warnings
+from segkit.analysis.report.format import duration
+from segkit.cli.console.format import print_warnings
 from segkit.cli.console.stream import Screen, clean
 
 RATES = {"data": "data alone", "model": "model alone", "loop": "both, as in a run"}

@@ -27,16 +27,6 @@ def figures(values: Mapping[str, float | None]) -> str:
     )
 
 
-def duration(seconds: float) -> str:
-    """A time as "8.4 s", "13 min 32 s" or "2 h 05 min"."""
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02} s"
-    return f"{minutes // 60} h {minutes % 60:02} min"
-
-
 def images_in_words(images: Mapping[str, int]) -> str:
     """Numbers of images: "900 train, 379 test"."""
     return ", ".join(f"{count:,} {split}" for split, count in images.items())

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from segkit.analysis.report.format import duration
 from segkit.cli.console.epoch_table import EpochTable, epoch_line
-from segkit.cli.console.format import duration, figure, figures, images_in_words, print_model, print_warnings
+from segkit.cli.console.format import figure, figures, images_in_words, print_model, print_warnings
 from segkit.cli.console.progress_view import View
 from segkit.cli.console.stream import Screen
 from segkit.core.events import EpochEnded, Event, RunEnded, RunStarted, StepEnded

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from segkit.cli.console.format import duration, figure, print_warnings
+from segkit.analysis.report.format import duration
+from segkit.cli.console.format import figure, print_warnings
 from segkit.cli.console.stream import Screen, clean
 
 if TYPE_CHECKING:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from segkit.cli.console.format import duration, figure
+from segkit.analysis.report.format import duration
+from segkit.cli.console.format import figure
 from segkit.cli.console.progress_view import View
 from segkit.core.events import EpochEnded, RunEnded, RunStarted, StepEnded
 from segkit.experiments.study_events import Compared, Measured, StudyEvent, StudyPlanned, StudyProgressed

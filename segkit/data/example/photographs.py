@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from segkit.data.synthetic.drawing import Scene, draw
+from segkit.data.synthetic import Scene, draw
 
 _SIZES = ((640, 480), (480, 640), (800, 600), (480, 360), (600, 600), (640, 480), (1024, 768), (576, 768))
 _LARGE = (2048, 1536)

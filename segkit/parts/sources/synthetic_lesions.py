@@ -13,7 +13,7 @@ from segkit.core.registry import SOURCES
 from segkit.core.types import Sample, Source, Task
 
 if TYPE_CHECKING:
-    from segkit.data.synthetic.drawing import Scene
+    from segkit.data.synthetic import Scene
 
 Count = Annotated[int, Field(ge=0, le=100_000)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -36,7 +36,7 @@ def synthetic_lesions(
     hair: Share = 0.6,
     rulers: Share = 0.2,
 ) -> Source:
-    """Drawn images that look like dermoscopy: a pigmented lesion on skin, with hair, rulers and bubbles.
+    """Drawn images that look like dermoscopy: a pigmented lesion on skin, with hair and rulers.
 
     Nothing is read or written: an image and its mask are drawn when they are asked for, as a function of
     `seed`, split and number alone, so that more images never change those there were. Classes are taken by
@@ -59,7 +59,7 @@ def synthetic_lesions(
         PartError: for a number of channels or classes that cannot be drawn.
     """
     _check(task, channels)
-    from segkit.data.synthetic.drawing import Scene
+    from segkit.data.synthetic import Scene
 
     height, width = (size, size) if isinstance(size, int) else size
     scene = Scene(seed=seed, height=height, width=width, hair=hair, rulers=rulers)
@@ -82,7 +82,7 @@ class _SyntheticLesions:
         }
 
     def _sample(self, split: str, index: int) -> Sample:
-        from segkit.data.synthetic.drawing import read
+        from segkit.data.synthetic import read
 
         # A partial of a plain function, because workers that are spawned have to unpickle it.
         return Sample(

@@ -34,7 +34,7 @@ SHOWN = """\
 isic_frozen
 device: cpu, 2 threads, 32-true
 timed: 1,050 training steps, batches of 8, made by 2 workers
-start-up: imports 3.8 s, images 1 min 01 s, model 1.4 s, first step 0.2 s
+start-up: imports 3.8 s, images 1 min 1 s, model 1.4 s, first step 0.2 s
 peak memory: 1,259 MB
 
                    images/s

@@ -11,7 +11,7 @@ import pytest
 
 from segkit.cli import console
 from segkit.cli.console.epoch_table import EpochTable
-from segkit.cli.console.format import as_in_recipe, duration, figure
+from segkit.cli.console.format import as_in_recipe, figure
 from segkit.cli.console.stream import write
 from segkit.core.errors import Interrupted, Problem, SegkitError
 from segkit.core.events import EpochEnded, RunEnded, RunStarted, StepEnded
@@ -407,7 +407,7 @@ def test_write_escapes_what_the_encoding_lacks():
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes are closed in another way here")
 def test_a_reader_that_leaves_early_is_no_failure():
-    script = "from segkit import console\nfor _ in range(20000): console.print_json('x' * 50)"
+    script = "from segkit.cli import console\nfor _ in range(20000): console.print_json('x' * 50)"
     process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     process.stdout.readline()
     process.stdout.close()
@@ -419,20 +419,6 @@ def test_a_reader_that_leaves_early_is_no_failure():
 def test_console_is_imported_without_torch():
     script = "import sys, segkit.cli.console; sys.exit('torch' in sys.modules or 'pydantic' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script]).returncode == 0
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (8.44, "8.4 s"),
-        (59.97, "1 min 00 s"),
-        (812.3, "13 min 32 s"),
-        (3599.9, "1 h 00 min"),
-        (7501, "2 h 05 min"),
-    ],
-)
-def test_duration_is_in_words(seconds, words):
-    assert duration(seconds) == words
 
 
 def test_values_are_in_words():

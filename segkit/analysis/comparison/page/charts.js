@@ -2,6 +2,7 @@
 // `stops` what the arrow keys walk over, `pick` what a click or the Enter key does with one of them.
 
 const plots = {};
+const unseenPoints = { pointRadius: 0, pointHoverRadius: 0, pointHitRadius: 0 };
 
 function addPlot(id, plot) {
   if (!element(id)) return;

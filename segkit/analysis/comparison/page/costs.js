@@ -27,10 +27,10 @@ function costPlot() {
           stepped: "before",
           borderColor: color("--muted"),
           borderWidth: 1.5,
-          pointRadius: 0,
-          pointHitRadius: 0,
+          ...unseenPoints,
           order: 1,
         },
+        ...points.map(whisker),
       ],
     },
     options: {
@@ -56,7 +56,7 @@ function costPlot() {
         },
       },
     },
-    plugins: [{ beforeDatasetsDraw: drawWhiskers, afterDatasetsDraw: drawNames }],
+    plugins: [{ afterDatasetsDraw: drawNames }],
   };
 }
 
@@ -81,20 +81,10 @@ function intervalText(entrant) {
   return low === null ? scoreText(mean) : `${scoreText(mean)} (${scoreText(low)} to ${scoreText(high)})`;
 }
 
-function drawWhiskers({ ctx, data: { datasets }, scales: { x, y } }) {
-  ctx.save();
-  ctx.lineWidth = 1.5;
-  ctx.globalAlpha = 0.6;
-  for (const point of datasets[0].data) {
-    const [low, , high] = data.intervals[point.entrant];
-    if (low === null || high === null) continue;
-    ctx.strokeStyle = color(`--e${point.entrant}`);
-    ctx.beginPath();
-    ctx.moveTo(x.getPixelForValue(point.x), y.getPixelForValue(low));
-    ctx.lineTo(x.getPixelForValue(point.x), y.getPixelForValue(high));
-    ctx.stroke();
-  }
-  ctx.restore();
+function whisker({ x, entrant }) {
+  const [low, , high] = data.intervals[entrant];
+  const ends = low === null || high === null ? [] : [{ x, y: low }, { x, y: high }];
+  return { type: "line", data: ends, borderColor: `${color(`--e${entrant}`)}99`, borderWidth: 1.5, ...unseenPoints, order: 2 };
 }
 
 /** Every point's name beside it, where there is room; the others are named by hovering. */

@@ -27,7 +27,9 @@ function differencePlot() {
           backgroundColor: pair.bars.map((bar) => color(`--e${better(bar.difference)}`)),
           barPercentage: 1,
           categoryPercentage: pair.bars.length > 150 ? 1 : 0.85,
+          order: 1,
         },
+        ...meanLines(pair),
       ],
     },
     options: {
@@ -35,19 +37,23 @@ function differencePlot() {
       onClick: (event, active) => pickBar(active),
       scales: {
         x: axis(`${pair.bars.length} images, sorted`, { ticks: { display: false }, grid: grid(false) }),
-        y: axis(`${data.metric}: ${said.join(` ${MINUS} `)}`, { grid: grid(true), ticks: { callback: signedTick } }),
+        y: axis(`${data.metric}: ${said.join(` ${MINUS} `)}`, { grid: { color: zeroInk }, ticks: { callback: signedTick } }),
       },
       plugins: {
         legend: { display: false },
         tooltip: {
           ...tooltipLook(),
           displayColors: false,
+          filter: (item) => item.datasetIndex === 0,
           callbacks: { title: ([item]) => shorten(item.label, 40), label: (item) => label(pair.bars[item.dataIndex]) },
         },
       },
     },
-    plugins: [{ afterDatasetsDraw: (chart) => drawMean(chart, pair) }],
   };
+}
+
+function zeroInk({ tick }) {
+  return color(tick.value === 0 ? "--muted" : "--line");
 }
 
 function signedTick(value) {
@@ -55,38 +61,11 @@ function signedTick(value) {
   return value > 0 ? `+${text}` : text.replace("-", MINUS);
 }
 
-/** The mean difference as a line, its interval as a band, zero as an axis. */
-function drawMean({ ctx, chartArea: { left, right, width }, scales: { y } }, { mean, low, high }) {
-  const line = (value, look) => {
-    Object.assign(ctx, look);
-    ctx.beginPath();
-    ctx.moveTo(left, y.getPixelForValue(value));
-    ctx.lineTo(right, y.getPixelForValue(value));
-    ctx.stroke();
-  };
-  ctx.save();
-  line(0, { strokeStyle: color("--muted"), lineWidth: 1 });
-  if (mean !== null) line(mean, { strokeStyle: color("--ink"), lineWidth: 1.5 });
-  if (low !== null && high !== null) {
-    ctx.globalAlpha = 0.12;
-    ctx.fillStyle = color("--ink");
-    ctx.fillRect(left, y.getPixelForValue(high), width, y.getPixelForValue(low) - y.getPixelForValue(high));
-    ctx.globalAlpha = 1;
-  }
-  if (mean !== null) nameMean(ctx, mean, low ?? mean, high ?? mean, { left, right, y });
-  ctx.restore();
-}
-
-/** Beside the line, at the end where bars of the other sign leave room. */
-function nameMean(ctx, mean, low, high, { left, right, y }) {
-  const above = mean >= 0;
-  ctx.font = `600 12px ${Chart.defaults.font.family}`;
-  ctx.fillStyle = color("--ink");
-  const place = above
-    ? { textAlign: "left", textBaseline: "bottom", at: [left + 6, y.getPixelForValue(high) - 4] }
-    : { textAlign: "right", textBaseline: "top", at: [right - 6, y.getPixelForValue(low) + 4] };
-  Object.assign(ctx, { textAlign: place.textAlign, textBaseline: place.textBaseline });
-  ctx.fillText(`mean ${signedText(mean)}`, ...place.at);
+/** The mean difference as a line, its interval as a band. */
+function meanLines({ bars, mean, low, high }) {
+  const line = (value, look) => ({ type: "line", data: bars.map(() => value), ...unseenPoints, ...look });
+  const band = { borderWidth: 0, backgroundColor: `${color("--ink")}1f` };
+  return [line(mean, { borderColor: color("--ink"), borderWidth: 1.5 }), line(low, band), line(high, { ...band, fill: "-1" })];
 }
 
 function pickBar(active) {
