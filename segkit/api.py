@@ -47,7 +47,7 @@ def run(
     overrides: Sequence[str] = (),
     runs: Path | str = "runs",
     plugins: Sequence[Path | str] = (),
-    watch: Callable[[Event], None] = lambda event: None,
+    on_event: Callable[[Event], None] = lambda event: None,
 ) -> RunDir:
     """Train what a recipe describes, score it, and write a report: `segkit run` from Python.
 
@@ -56,7 +56,7 @@ def run(
         overrides: changes of it, as in ``["training.epochs=2"]``; of a file only.
         runs: the folder of all runs.
         plugins: files or folders with parts.
-        watch: told what happens, while it happens.
+        on_event: told what happens, while it happens.
 
     Returns:
         The run's directory, for `load` and `compare`.
@@ -78,7 +78,7 @@ def run(
             hint="load_recipe(file, overrides, plugins)",
         )
     for event in events_of(recipe, Path(runs)):
-        watch(event)
+        on_event(event)
     assert isinstance(event, RunEnded)
     return RunDir.open(event.directory)
 

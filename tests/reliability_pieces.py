@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 
 from segkit.runs.run_dir import RunDir
-from segkit.utils.atomic import replaced
+from segkit.utils.atomic import atomic_write
 
 SCRIPTS = Path(__file__).with_name("reliability")
 
@@ -32,7 +32,7 @@ def light_reports(same: ModuleType) -> Iterator[None]:
     """A few words in the place of the report, which takes most of a small run's time."""
 
     def write(directory: RunDir) -> Path:
-        with replaced(directory.report) as temporary:
+        with atomic_write(directory.report) as temporary:
             temporary.write_text(directory.read_summary().scores.model_dump_json(), encoding="utf-8")
         return directory.report
 

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segkit.training.distributed.global_batch import whole_batch
-from segkit.training.distributed.sharding import Share, gather_batch
-from segkit.utils.subprocesses import in_children
+from segkit.training.distributed.sharding import BatchShard, gather_batch
+from segkit.utils.subprocesses import run_in_subprocesses
 
 IMAGES = 5
 
@@ -45,7 +45,7 @@ def in_processes(case: str, folder: Path, processes: int = 2) -> list[Any]:
     """What a case gives in each of so many connected processes."""
     calls = [(case, rank, processes, str(folder / "meeting")) for rank in range(processes)]
     found: dict[int, Any] = {}
-    for number, value in in_children("tests.several:computed", calls, at_once=processes):
+    for number, value in run_in_subprocesses("tests.several:computed", calls, at_once=processes):
         if isinstance(value, Exception):
             raise value
         found[number] = value
@@ -55,11 +55,11 @@ def in_processes(case: str, folder: Path, processes: int = 2) -> list[Any]:
 def computed(case: str, rank: int, processes: int, meeting: str) -> Iterator[Any]:
     """In a child: one case on this process's share of the images."""
     dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=processes)
-    yield CASES[case](Share(IMAGES, rank, processes))
+    yield CASES[case](BatchShard(IMAGES, rank, processes))
     dist.destroy_process_group()
 
 
-def normalised(share: Share) -> dict[str, Any]:
+def normalised(share: BatchShard) -> dict[str, Any]:
     """Batch normalisation: maps, gradients and running statistics."""
     torch.manual_seed(0)
     image = torch.randn(IMAGES, 3, 4, 4, dtype=torch.float64) * 2 + 100
@@ -69,7 +69,7 @@ def normalised(share: Share) -> dict[str, Any]:
         "counting": nn.BatchNorm2d(3, momentum=None),
     }.items():  # fmt: skip
         norm.double()
-        own = image[share.place].clone().to(memory_format=torch.channels_last).requires_grad_()
+        own = image[share.slice].clone().to(memory_format=torch.channels_last).requires_grad_()
         with whole_batch(share):
             out = norm(own)
         gather_batch(out, share).sin().sum().backward()
@@ -81,11 +81,11 @@ def normalised(share: Share) -> dict[str, Any]:
     return found
 
 
-def normalised_in_half_precision(share: Share) -> dict[str, Any]:
+def normalised_in_half_precision(share: BatchShard) -> dict[str, Any]:
     torch.manual_seed(0)
     image = torch.randn(IMAGES, 3, 4, 4)
     norm = nn.BatchNorm2d(3)
-    own = image[share.place].bfloat16().requires_grad_()
+    own = image[share.slice].bfloat16().requires_grad_()
     with whole_batch(share):
         out = norm(own)
     gather_batch(out, share).float().sin().sum().backward()
@@ -95,16 +95,16 @@ def normalised_in_half_precision(share: Share) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def drawn(share: Share) -> dict[str, Any]:
+def drawn(share: BatchShard) -> dict[str, Any]:
     """Everything that draws, one after the other out of one random state."""
     torch.manual_seed(0)
     image = torch.arange(1.0, IMAGES * 2 * 3 * 3 + 1).view(IMAGES, 2, 3, 3)
     last = image.to(memory_format=torch.channels_last)
     found: dict[str, Tensor] = {}
     with whole_batch(share):
-        own = image[share.place]
+        own = image[share.slice]
         found["dropout"] = F.dropout(own, 0.5)
-        found["channels last"] = F.dropout(last[share.place], 0.5)
+        found["channels last"] = F.dropout(last[share.slice], 0.5)
         found["in place"] = F.dropout(own.clone(), 0.5, inplace=True)
         found["maps"] = F.dropout2d(own, 0.5)
         found["rows"] = F.dropout1d(own[..., 0], 0.5)
@@ -115,9 +115,9 @@ def drawn(share: Share) -> dict[str, Any]:
     return {name: value.tolist() for name, value in found.items()}
 
 
-def gathered(share: Share) -> dict[str, Any]:
+def gathered(share: BatchShard) -> dict[str, Any]:
     """The rows of all, with gradients of one's own."""
-    own = torch.arange(float(IMAGES))[share.place].requires_grad_()
+    own = torch.arange(float(IMAGES))[share.slice].requires_grad_()
     whole = gather_batch(own, share)
     (whole.sum() ** 2).backward()
     return {"whole": whole.tolist(), "towards": own.grad.tolist()}

@@ -22,7 +22,7 @@ def test_a_recipe_is_run_and_its_model_loaded(tmp_path):
     file = tmp_path / "small.yaml"
     file.write_text(RECIPE)
     heard = []
-    run = segkit.run(file, overrides=["training.epochs=1"], runs=tmp_path / "runs", watch=heard.append)
+    run = segkit.run(file, overrides=["training.epochs=1"], runs=tmp_path / "runs", on_event=heard.append)
     assert run.path == tmp_path / "runs/small/001"
     assert [type(event) for event in heard if isinstance(event, EpochEnded | RunEnded)] == [
         EpochEnded,

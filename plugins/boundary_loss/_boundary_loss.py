@@ -12,7 +12,7 @@ from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from segkit import Task
-from segkit.parts.losses._inputs import Given, as_loss, weighted_mean
+from segkit.parts.losses._inputs import LossInputs, as_loss, weighted_mean
 
 if TYPE_CHECKING:
     from segkit.core.types import Loss
@@ -24,13 +24,13 @@ Distances = npt.NDArray[np.float64]
 def boundary_loss_of(task: Task) -> Loss:
     """(logits, target) -> the mean of probability * signed distance."""
 
-    def compute(given: Given) -> Tensor:
+    def compute(given: LossInputs) -> Tensor:
         return weighted_mean(given.probabilities * distance_maps(given), given.known)
 
     return as_loss(task, compute)
 
 
-def distance_maps(given: Given) -> Tensor:
+def distance_maps(given: LossInputs) -> Tensor:
     """For each image and class the signed distances in image diagonals, (B, K, H, W)."""
     inside = given.truth.bool().cpu().numpy()
     outside = given.known.bool().cpu().numpy() & ~inside

@@ -11,7 +11,7 @@ from typing import Annotated, TextIO
 import typer
 
 from segkit.core.errors import Interrupted, SegkitError, line_at_fault
-from segkit.training.distributed.rank import is_told_elsewhere
+from segkit.training.distributed.rank import reports_elsewhere
 from segkit.utils.os_errors import in_words
 
 app = typer.Typer(
@@ -66,7 +66,7 @@ def main() -> None:
             import traceback
 
             traceback.print_exception(error)
-        elif not is_told_elsewhere():
+        elif not reports_elsewhere():
             with contextlib.suppress(OSError):  # where not even that can be said, the exit code is left
                 _tell(error)
         raise SystemExit(error.exit_code if isinstance(error, SegkitError) else 1) from None

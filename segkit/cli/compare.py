@@ -19,7 +19,7 @@ from segkit.cli.options import (
     QuietOption,
     RunsOption,
     SetOption,
-    open_doors,
+    load_default_plugins,
 )
 from segkit.core.errors import SegkitError
 
@@ -76,16 +76,16 @@ def compare(
     from segkit.experiments.plan import make_plan
     from segkit.experiments.study import study
     from segkit.experiments.study_events import Compared
-    from segkit.utils.signals import heard
+    from segkit.utils.signals import handle_signals
 
     quiet = quiet or json
-    open_doors(no_plugins)
+    load_default_plugins(no_plugins)
     for plugin in plugins or ():
         load_plugin(plugin, "--plugins")
     if not quiet:
         console.say_plugins(loaded_plugins())
     command = shlex.join(["segkit", *sys.argv[1:]])
-    with console.StudyView(quiet=quiet) as view, heard():
+    with console.StudyView(quiet=quiet) as view, handle_signals():
         view.note("Looking for finished runs")
         plan = make_plan(
             targets, runs=runs, overrides=overrides or (), vary=vary or (), seeds=_numbers(seeds),

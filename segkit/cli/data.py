@@ -46,7 +46,7 @@ def fetch(
         raise SegkitError(f"no data set is called {name!r}", hint="segkit data fetch isic2016")
     folder = to or home() / "data" / "isic2016"
     with console.RunView(quiet=quiet) as view:
-        fetch_isic2016(folder, progress=view.progress)
+        fetch_isic2016(folder, on_progress=view.progress)
     if not quiet:
         console.say(f"ISIC 2016 is in {folder}")
 
@@ -135,7 +135,7 @@ def _examined(
         found = doctor.examine(subject, view.progress)
         if sheet:
             view.note("Drawing the suspects")
-            doctor.write_sheet(sheet, found)
+            doctor.write_contact_sheet(sheet, found)
     return found
 
 

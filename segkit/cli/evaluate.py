@@ -15,10 +15,10 @@ from segkit.cli.options import (
     QuietOption,
     ScalesOption,
     SetOption,
+    load_default_plugins,
     numbers,
-    open_doors,
 )
-from segkit.inference.evaluation.split_choice import Chosen
+from segkit.inference.evaluation.split_choice import SplitChoice
 
 
 @app.command(epilog=example("evaluate runs/quickstart/001 --native --out scores"))
@@ -35,7 +35,7 @@ def evaluate(
     ] = False,
     scales: ScalesOption = "1",
     split: Annotated[
-        Chosen | None, typer.Option(help="Which images (default: those that the run reports).")
+        SplitChoice | None, typer.Option(help="Which images (default: those that the run reports).")
     ] = None,
     out: Annotated[
         Path | None,
@@ -50,14 +50,14 @@ def evaluate(
     """Score the best weights of runs again: on their own images, or with --set data.source=... on others."""
     from segkit.cli import console
     from segkit.inference.evaluation.output_folder import refuse_folder
-    from segkit.inference.options import Ways
+    from segkit.inference.options import PredictOptions
     from segkit.runs.run_dir import RunDir
 
     directories = [RunDir.open(run) for run in runs]
-    ways = Ways(tta, numbers(scales))
+    ways = PredictOptions(tta, numbers(scales))
     if out:
         refuse_folder(out, directories)
-    open_doors(no_plugins)
+    load_default_plugins(no_plugins)
     page = None
     with console.RunView(quiet=quiet or json) as view:
         view.note("Loading torch and friends")

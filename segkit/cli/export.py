@@ -62,7 +62,7 @@ def export(
 ) -> None:
     """Write a run's model for other programs, and compare it with the run's own on every scored image."""
     from segkit.cli import console
-    from segkit.cli.options import open_doors
+    from segkit.cli.options import load_default_plugins
     from segkit.runs.run_dir import RunDir
     from segkit.utils.os_errors import cannot_write
 
@@ -72,7 +72,7 @@ def export(
         hub or out or Path(f"{directory.path.resolve().parent.name}-{directory.path.resolve().name}.{kind}")
     )
     _refuse_overwriting([place] if hub else [place, place.with_suffix(".md")], overwrite)
-    open_doors(no_plugins)
+    load_default_plugins(no_plugins)
     with console.RunView(quiet=quiet or json) as view:
         view.note("Loading torch and friends")
         from segkit.inference.export.export import export_run
@@ -83,7 +83,7 @@ def export(
         )
         try:
             outcome = write(
-                directory, place, overrides=overrides or (), plugins=plugins or (), progress=view.progress
+                directory, place, overrides=overrides or (), plugins=plugins or (), on_progress=view.progress
             )
         except OSError as error:
             raise cannot_write(error, place, "the same command") from error

@@ -55,7 +55,7 @@ def load(
     from segkit.core.plugins import loaded_plugins
     from segkit.recipe import load_recipe
 
-    open_doors(no_plugins)
+    load_default_plugins(no_plugins)
     loaded = load_recipe(recipe, overrides or (), plugins or (), demo=demo)
     if not quiet:
         say_plugins(loaded_plugins())
@@ -67,7 +67,7 @@ def load_parts(plugins: list[Path] | None, no_plugins: bool, *, quiet: bool = Fa
     from segkit.cli.console import say_plugins, warn
     from segkit.core.plugins import broken_plugins, load_installed, load_plugin, loaded_plugins
 
-    open_doors(no_plugins)
+    load_default_plugins(no_plugins)
     for plugin in plugins or ():
         load_plugin(plugin, "--plugins")
     load_installed()
@@ -77,7 +77,7 @@ def load_parts(plugins: list[Path] | None, no_plugins: bool, *, quiet: bool = Fa
         warn(error)
 
 
-def open_doors(no_plugins: bool) -> None:
+def load_default_plugins(no_plugins: bool) -> None:
     """Load built-in parts and, unless told otherwise, the plugins of the working directory."""
     from segkit.core.plugins import leave_installed_out, load_builtins, load_plugins_here
 

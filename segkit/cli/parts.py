@@ -15,8 +15,8 @@ from segkit.cli.options import (
     NoPluginsOption,
     PluginsOption,
     QuietOption,
+    load_default_plugins,
     load_parts,
-    open_doors,
 )
 from segkit.core.errors import SegkitError
 
@@ -95,7 +95,7 @@ def new(
     from segkit.cli import console
     from segkit.cli.scaffold import new_plugin
 
-    open_doors(no_plugins=False)
+    load_default_plugins(no_plugins=False)
     written = new_plugin(kind, name, into)
     if not quiet:
         console.say_new_plugin(written)

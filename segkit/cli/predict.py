@@ -80,19 +80,19 @@ def predict(
     """Write the masks of images, each at its image's own size, without loss."""
     from segkit.api import load
     from segkit.cli import console
-    from segkit.cli.options import open_doors
+    from segkit.cli.options import load_default_plugins
     from segkit.inference.inputs import find_inputs, refuse_out, refuse_overwriting
-    from segkit.inference.options import Ways
+    from segkit.inference.options import PredictOptions
     from segkit.inference.outputs import Outputs
     from segkit.inference.predict_files import predict_files
     from segkit.utils.os_errors import cannot_write
 
     if overlap is not None and not tile:
         raise SegkitError("--overlap is of tiles, and there are none", hint="--tile 512, say")
-    ways = Ways(tta, numbers(scales), tile, overlap, batch_size)
+    ways = PredictOptions(tta, numbers(scales), tile, overlap, batch_size)
     refuse_out(out, inputs)
     found = find_inputs(inputs)
-    open_doors(no_plugins)
+    load_default_plugins(no_plugins)
     with console.RunView(quiet=quiet or json) as view:
         view.note("Loading the model")
         predictor = load(model, plugins=plugins or (), accelerator=accelerator)

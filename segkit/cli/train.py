@@ -20,7 +20,7 @@ from segkit.cli.options import (
     SetOption,
     TrackOption,
     load,
-    open_doors,
+    load_default_plugins,
     problems_as_json,
 )
 from segkit.core.errors import SegkitError
@@ -42,14 +42,14 @@ def run(
     """Train what a recipe describes, score it, and write a report."""
     from segkit.cli.console import RunView
     from segkit.runs.trackers import tracking
-    from segkit.training.distributed.rank import is_silent
-    from segkit.utils.signals import heard
+    from segkit.training.distributed.rank import is_worker
+    from segkit.utils.signals import handle_signals
 
-    quiet = quiet or is_silent()
+    quiet = quiet or is_worker()
     loaded = load(recipe, overrides, plugins, no_plugins, demo=demo, quiet=quiet)
     view = RunView(quiet=quiet)
-    names = () if is_silent() else track or ()
-    with view, heard(view.stopping) as stop, tracking(names, view.say, view.warn) as hear:
+    names = () if is_worker() else track or ()
+    with view, handle_signals(view.stopping) as stop, tracking(names, view.say, view.warn) as hear:
         view.note("Loading torch and friends")
         from segkit.experiments.run import run as run_recipe
 
@@ -71,11 +71,11 @@ def resume(
     from segkit.core.events import RunEnded
     from segkit.runs.run_dir import RunDir
     from segkit.runs.trackers import tracking
-    from segkit.training.distributed.rank import is_silent
-    from segkit.utils.signals import heard
+    from segkit.training.distributed.rank import is_worker
+    from segkit.utils.signals import handle_signals
 
-    quiet = quiet or is_silent()
-    names = () if is_silent() else track or ()
+    quiet = quiet or is_worker()
+    names = () if is_worker() else track or ()
     directory = RunDir.begun(run)
     view = RunView(quiet=quiet, directory=run)
     if directory.summary.is_file():
@@ -88,8 +88,8 @@ def resume(
         return
     with directory.written(), directory.held():  # whoever else works on it is told of before torch is loaded
         pass
-    open_doors(no_plugins)
-    with view, heard(view.stopping) as stop, tracking(names, view.say, view.warn) as hear:
+    load_default_plugins(no_plugins)
+    with view, handle_signals(view.stopping) as stop, tracking(names, view.say, view.warn) as hear:
         view.note("Loading torch and friends")
         from segkit.experiments.resume import resume as go_on
 
@@ -173,7 +173,7 @@ def bench(
         from segkit.experiments.benchmark.throughput import bench as bench_recipe
 
         imported = time.perf_counter() - started
-        measured = bench_recipe(loaded, steps=steps, progress=view.progress)
+        measured = bench_recipe(loaded, steps=steps, on_progress=view.progress)
     measured["startup_seconds"] = {"imports": imported, **measured["startup_seconds"]}
     if json:
         console.print_json(measured)

@@ -21,7 +21,7 @@ class RunStarted:
         recipe: the recipe's name.
         directory: the run directory.
         images: number of images by split: train, val, test.
-        scored_on: the split that is scored after every epoch and chooses the best one.
+        val_split: the split that is scored after every epoch and chooses the best one.
         stages: the model table.
         device: such as "cpu, 2 threads" or "cuda: NVIDIA H100".
         precision: such as "32-true".
@@ -35,7 +35,7 @@ class RunStarted:
     recipe: str
     directory: Path
     images: dict[str, int]
-    scored_on: str
+    val_split: str
     stages: list[Stage]
     device: str
     precision: str

@@ -183,10 +183,10 @@ class Metric:
         score: (N, S) in float64 -> score; by default the mean over images where it is defined.
     """
 
-    rows: Callable[[Tensor, Tensor], Tensor]
+    per_image: Callable[[Tensor, Tensor], Tensor]
     score: Callable[[Tensor], float] | None = None
 
-    def of(self, rows: torch.Tensor) -> float:
+    def reduce(self, rows: torch.Tensor) -> float:
         """The score of N images from their rows (N, S); NaN if it is undefined for all of them."""
         rows = rows.double()
         return float(rows.nanmean()) if self.score is None else self.score(rows)

@@ -20,7 +20,7 @@ _ORDER, _AUGMENTATION = 0, 1  # first word of a random state, so that no two pur
 # Where training and augmentation take turns on the CPU, each finds its code and tables gone from the caches.
 _IMAGES_TOGETHER, _BYTES_TOGETHER = 96, 16 << 20
 _WAITING = 0.03  # share of an epoch's time that may be spent in waiting for batches
-_MOST_WORKERS = 16
+_MAX_WORKERS = 16
 _Key = tuple[int, int]
 _Stacked = tuple[Pixels, Pixels, list[int]]
 
@@ -81,7 +81,7 @@ class TrainBatches:
         self._may_hire = workers is None
         self._on_cpu = on_cpu
         self.rank, self.processes = rank, processes
-        self._deal = feed.Deal[list[_Key]]()
+        self._deal = feed.EpochSampler[list[_Key]]()
         self._loader = feed.with_workers(self.samples, self._deal, workers) if workers else None
 
     @property
@@ -116,7 +116,7 @@ class TrainBatches:
             [(epoch, int(index)) for index in np.array_split(part, self.processes)[self.rank]]
             for part in self._parts(epoch)[after:]
         ]
-        clock = feed.Clock(self._on_cpu)
+        clock = feed.WaitTimer(self._on_cpu)
         for stacked in clock.waiting_for(self._arriving()):
             if isinstance(stacked, SegkitError):
                 raise stacked
@@ -129,14 +129,16 @@ class TrainBatches:
             return feed.from_workers(self._loader)
         make = self.samples.__getitem__
         return (
-            feed.in_turns(make, self._deal, self.together) if self._on_cpu else feed.ahead(make, self._deal)
+            feed.synchronous(make, self._deal, self.together)
+            if self._on_cpu
+            else feed.prefetch(make, self._deal)
         )
 
-    def _hire(self, clock: feed.Clock) -> None:
+    def _hire(self, clock: feed.WaitTimer) -> None:
         """Start workers if the epoch had to wait, as many as make a batch in the time of a step."""
         self._may_hire = False
         spare = feed.cores() - (torch.get_num_threads() if self._on_cpu else 1)
-        wanted = min(math.ceil(clock.seconds / max(clock.busy, 1e-9)), spare, _MOST_WORKERS)
+        wanted = min(math.ceil(clock.seconds / max(clock.busy, 1e-9)), spare, _MAX_WORKERS)
         if clock.waited > _WAITING * clock.seconds and wanted > 0:
             self.workers = wanted
             self._loader = feed.with_workers(self.samples, self._deal, wanted)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from segkit.core.errors import DataError, Problem
 
-MOST_BYTES = 400_000_000
+MAX_BYTES = 400_000_000
 
 
 def read_table(file: Path, columns: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
@@ -22,8 +22,8 @@ def read_table(file: Path, columns: Sequence[str]) -> list[tuple[int, dict[str, 
         DataError: if the file cannot be read, a column is missing, or a row has more cells than the header.
     """
     try:
-        if file.exists() and (not file.is_file() or file.stat().st_size > MOST_BYTES):
-            raise DataError(f"this is not a regular file of at most {MOST_BYTES:,} bytes", where=str(file))
+        if file.exists() and (not file.is_file() or file.stat().st_size > MAX_BYTES):
+            raise DataError(f"this is not a regular file of at most {MAX_BYTES:,} bytes", where=str(file))
         with file.open(encoding="utf-8-sig", newline="") as opened:
             reader = csv.DictReader(opened, restval="", restkey="", skipinitialspace=True, strict=True)
             rows = [(reader.line_num, row) for row in reader]

@@ -16,8 +16,8 @@ from segkit.core.types import Pixels, Sample
 from segkit.data.cache.array_view import Stack
 from segkit.data.cache.pack_file import Layout
 
-MOST_PROBLEMS = 50
-MOST_THREADS = 16  # each holds an image at full size
+MAX_PROBLEMS = 50
+MAX_THREADS = 16  # each holds an image at full size
 _AT_ONCE = 512  # samples that wait for a thread: each of them takes memory
 
 Count = Callable[[int, int], None]
@@ -38,7 +38,7 @@ def decode_in_memory(
     samples: Sequence[Sample],
     decode: Decode,
     layout: Layout,
-    progress: Count,
+    on_progress: Count,
     *,
     chosen: Sequence[int] | None = None,
     problems: Problems | None = None,
@@ -49,7 +49,7 @@ def decode_in_memory(
         samples: in order.
         decode: a sample -> its image and mask.
         layout: of what it gives.
-        progress: told how many are done, and of how many.
+        on_progress: callback of (label, done, total).
         chosen: the numbers of those to decode, if not all.
         problems: of other samples, found before.
 
@@ -64,13 +64,13 @@ def decode_in_memory(
     def read(index: int) -> None:
         images[rows[index]], masks[rows[index]] = decode(samples[index])
 
-    found = {**(problems or {}), **run_in_threads(read, chosen, len(samples), progress)}
+    found = {**(problems or {}), **run_in_threads(read, chosen, len(samples), on_progress)}
     refuse([problem for index in sorted(found) for problem in found[index]])
     return Decoded(images, masks)
 
 
 def run_in_threads(
-    read: Callable[[int], None], chosen: Sequence[int], total: int, progress: Count
+    read: Callable[[int], None], chosen: Sequence[int], total: int, on_progress: Count
 ) -> Problems:
     """Problems by sample, whichever thread is done first; those that are not chosen are done already."""
 
@@ -84,7 +84,7 @@ def run_in_threads(
     problems: dict[int, Sequence[Problem]] = {}
     done = total - len(chosen)
     # Set once out here, as filters are one state for all threads: Pillow warns of oddities that harm nothing.
-    with warnings.catch_warnings(), ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as pool:
+    with warnings.catch_warnings(), ThreadPoolExecutor(min(MAX_THREADS, os.cpu_count() or 1)) as pool:
         warnings.simplefilter("ignore")
         for start in range(0, len(chosen), _AT_ONCE):
             some = chosen[start : start + _AT_ONCE]
@@ -92,7 +92,7 @@ def run_in_threads(
                 if found:
                     problems[index] = found
                 done += 1
-                progress(done, total)
+                on_progress(done, total)
     return problems
 
 
@@ -104,6 +104,6 @@ def refuse(problems: Sequence[Problem]) -> None:
     """
     if not problems:
         return
-    rest = len(problems) - MOST_PROBLEMS
+    rest = len(problems) - MAX_PROBLEMS
     more = [Problem(f"and {rest} more problems like these")] if rest > 0 else []
-    raise DataError.of([*problems[:MOST_PROBLEMS], *more])
+    raise DataError.of([*problems[:MAX_PROBLEMS], *more])

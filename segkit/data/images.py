@@ -19,8 +19,8 @@ FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "GIF", "WEBP")  # Pillow knows more, an
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp")
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 LOSSY = ("JPEG", "MPO")
-MOST_PIXELS = 2**27  # 134 million: a larger file is a mistake, or made to fill the memory
-MOST_IN_TILES = 2**29  # 537 million, 2 GiB when decoded: of a file that is wanted in tiles
+MAX_PIXELS = 2**27  # 134 million: a larger file is a mistake, or made to fill the memory
+MAX_IN_TILES = 2**29  # 537 million, 2 GiB when decoded: of a file that is wanted in tiles
 MARGIN = 1  # a JPEG is decoded at least so much larger than wanted; measured in tests/benchmarks/margins.py
 Extent = tuple[int, int]  # (height, width)
 _ORIENTATION = 0x0112  # of EXIF
@@ -80,7 +80,7 @@ def read_image_at(path: Path, channels: int, size: Extent) -> tuple[Pixels, Exte
         return _pixels(resize(whole, size)), (whole.height, whole.width)
 
 
-def read_header(path: Path, most: int = MOST_PIXELS) -> Header:
+def read_header(path: Path, most: int = MAX_PIXELS) -> Header:
     """What a file says of its image; nothing is decoded.
 
     Args:
@@ -97,7 +97,7 @@ def read_header(path: Path, most: int = MOST_PIXELS) -> Header:
 
 
 @contextmanager
-def opened(path: Path, most: int = MOST_PIXELS) -> Iterator[Image.Image]:
+def opened(path: Path, most: int = MAX_PIXELS) -> Iterator[Image.Image]:
     """The image of a file, not decoded yet; whatever its decoder raises inside becomes a `DataError`.
 
     Args:
@@ -186,7 +186,7 @@ def _pixels(image: Image.Image) -> Pixels:
 def _known_to_be_large(most: int) -> Iterator[None]:
     """Let Pillow open what it would take for an attack on the memory. Its limit is one for all threads."""
     before = Image.MAX_IMAGE_PIXELS
-    if before is None or most <= MOST_PIXELS:
+    if before is None or most <= MAX_PIXELS:
         yield
         return
     Image.MAX_IMAGE_PIXELS = max(before, most)

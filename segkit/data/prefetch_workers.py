@@ -23,7 +23,7 @@ Made = TypeVar("Made")
 _AHEAD = 2  # batches that a thread makes while the model learns from the one before
 
 
-def ahead(make: Callable[[Key], Made], keys: Iterable[Key]) -> Iterator[Made]:
+def prefetch(make: Callable[[Key], Made], keys: Iterable[Key]) -> Iterator[Made]:
     """Make batches in a thread, some ahead of those that are asked for."""
     with ThreadPoolExecutor(1, thread_name_prefix="batches") as thread:
         coming: deque[Future[Made]] = deque()
@@ -35,14 +35,14 @@ def ahead(make: Callable[[Key], Made], keys: Iterable[Key]) -> Iterator[Made]:
             yield coming.popleft().result()
 
 
-def in_turns(make: Callable[[Key], Made], keys: Iterable[Key], together: int) -> Iterator[Made]:
+def synchronous(make: Callable[[Key], Made], keys: Iterable[Key], together: int) -> Iterator[Made]:
     """Make so many batches together, whenever one is asked for and none is left."""
     coming = iter(keys)
     while some := [make(key) for key in islice(coming, together)]:
         yield from some
 
 
-def with_workers(batches: Dataset[Made], deal: Deal[Any], workers: int) -> DataLoader[Made]:
+def with_workers(batches: Dataset[Made], deal: EpochSampler[Any], workers: int) -> DataLoader[Made]:
     """A loader whose workers make the batches that are dealt, epoch after epoch; nothing starts yet.
 
     Args:
@@ -84,7 +84,7 @@ def _leave_stopping_to_the_parent(worker: int) -> None:
     leave_to_the_parent()
 
 
-class Deal(Generic[Key]):
+class EpochSampler(Generic[Key]):
     """The batches of the epoch at hand: a sampler whose loader, and so its workers, can be kept."""
 
     def __init__(self) -> None:
@@ -97,7 +97,7 @@ class Deal(Generic[Key]):
         return len(self.batches)
 
 
-class Clock:
+class WaitTimer:
     """How much of an epoch was spent in waiting for its batches.
 
     Args:

@@ -64,7 +64,7 @@ def prepare(
     size: tuple[int, int],
     task: Task,
     channels: int,
-    progress: Count = lambda done, total: None,
+    on_progress: Count = lambda done, total: None,
     cache: Cache | None = None,
 ) -> Prepared:
     """Read samples and bring them to one size: bilinear filtering for images, the nearest pixel for masks.
@@ -74,7 +74,7 @@ def prepare(
         size: (height, width).
         task: decides the masks' shape.
         channels: of the images.
-        progress: told how many are done, and of how many.
+        on_progress: callback of (label, done, total).
         cache: of images at this size; without one they are held in memory.
 
     Raises:
@@ -83,9 +83,9 @@ def prepare(
     layout = layout_of(size, task, channels)
     read = partial(decode, layout=layout)
     if cache:
-        decoded = cache.get_or_decode(samples, read, progress)
+        decoded = cache.get_or_decode(samples, read, on_progress)
     else:
-        decoded = decode_in_memory(samples, read, layout, progress)
+        decoded = decode_in_memory(samples, read, layout, on_progress)
     _check_foreground(decoded.masks, task)
     return Prepared([sample.name for sample in samples], *decoded)
 

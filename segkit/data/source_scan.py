@@ -10,7 +10,7 @@ from segkit.core.types import Sample, Source
 
 
 @dataclass(frozen=True)
-class Survey:
+class SourceScan:
     """The samples that can be used, and why others cannot.
 
     Args:
@@ -32,15 +32,15 @@ class Survey:
         return self.splits
 
 
-def survey(source: Source) -> Survey:
+def scan_source(source: Source) -> SourceScan:
     """Ask a source for what it has and for what it lacks.
 
-    A source may have a method `survey` that gives a `Survey`; one without it gives all or nothing.
+    A source may have a method `scan_source` that gives a `SourceScan`; one without it gives all or nothing.
     """
-    own: Callable[[], Survey] | None = getattr(source, "survey", None)
+    own: Callable[[], SourceScan] | None = getattr(source, "survey", None)
     if own:
         return own()
     try:
-        return Survey(source.splits())
+        return SourceScan(source.splits())
     except DataError as error:
-        return Survey({}, error.problems)
+        return SourceScan({}, error.problems)

@@ -52,8 +52,8 @@ class Assembly:
         loss: the weighted sum of the recipe's losses.
         metrics: by name, in the recipe's order.
         splits: the prepared images.
-        scored_on: the split that is scored after every epoch.
-        reported_on: the split that the best checkpoint is scored on at the end.
+        val_split: the split that is scored after every epoch.
+        test_split: the split that the best checkpoint is scored on at the end.
     """
 
     recipe: Recipe
@@ -65,8 +65,8 @@ class Assembly:
     loss: Loss
     metrics: dict[str, Metric]
     splits: dict[str, Prepared]
-    scored_on: str
-    reported_on: str
+    val_split: str
+    test_split: str
 
     @property
     def warnings(self) -> list[str]:
@@ -96,7 +96,7 @@ class Assembly:
         return EvalBatches(prepared.images, prepared.masks, self.recipe.data.scored_at_once)
 
     def scorer(
-        self, split: str, progress: Progress, keep: Callable[[Tensor], None] = lambda logits: None
+        self, split: str, on_progress: Progress, keep: Callable[[Tensor], None] = lambda logits: None
     ) -> Callable[[nn.Module], Scores]:
         """Scores a model on a split, in the fabric's precision; `keep` is given the logits of every batch."""
         batches = self.eval_batches(split)
@@ -107,7 +107,7 @@ class Assembly:
             metrics=self.metrics,
             loss=self.loss,
             fabric=self.fabric,
-            progress=lambda done: progress(label, done, total),
+            on_progress=lambda done: on_progress(label, done, total),
             keep=keep,
         )
 
@@ -128,7 +128,7 @@ class Assembly:
 
 def assemble(
     recipe: Recipe,
-    progress: Progress = lambda label, done, total: None,
+    on_progress: Progress = lambda label, done, total: None,
     *,
     fabric: Fabric | None = None,
     to_train: bool = True,
@@ -138,7 +138,7 @@ def assemble(
 
     Args:
         recipe: as `load_recipe` gives it.
-        progress: told a label, how much is done, and how much there is.
+        on_progress: callback of (label, done, total).
         fabric: processes that train together; by default this one alone, on the recipe's device.
         to_train: false for a model whose weights come from a checkpoint: no pretrained weights are read, and
             of the images only those that scores are reported on.
@@ -154,7 +154,7 @@ def assemble(
             refuse_empty_shares(recipe, len(samples["train"]), fabric.world_size)
         spec = dry_run(recipe.model, recipe.data)
         model = build_model(recipe, spec, pretrained=to_train)
-        model.remember_features(training=share_that_comes_again(recipe.data.augment) >= _OFTEN)
+        model.enable_feature_cache(training=share_that_comes_again(recipe.data.augment) >= _OFTEN)
         reported_on = next(iter(scored)) if scored else "test" if samples.get("test") else "val"
         read = samples if to_train else {reported_on: samples[reported_on]}
         return Assembly(
@@ -166,9 +166,9 @@ def assemble(
             model=model,
             loss=build_losses(recipe),
             metrics={part.name: build_metric(part, recipe.data.goal) for part in recipe.metrics},
-            splits=prepare_splits(recipe, read, progress),
-            scored_on="val" if samples.get("val") else "test",
-            reported_on=reported_on,
+            splits=prepare_splits(recipe, read, on_progress),
+            val_split="val" if samples.get("val") else "test",
+            test_split=reported_on,
         )
 
 

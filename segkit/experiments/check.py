@@ -23,7 +23,7 @@ from segkit.recipe import Recipe
 from segkit.recipe.build import build
 from segkit.recipe.dataset import find_samples, prepare_splits, reading_warnings
 from segkit.training.devices import count_processes
-from segkit.training.distributed.rank import place_here
+from segkit.training.distributed.rank import current_rank_info
 
 Result = TypeVar("Result")
 
@@ -50,13 +50,13 @@ class CheckReport:
 
 
 def check(
-    recipe: Recipe, progress: Progress = lambda label, done, total: None, *, read_files: bool = True
+    recipe: Recipe, on_progress: Progress = lambda label, done, total: None, *, read_files: bool = True
 ) -> CheckReport:
     """Find the device, read all files, build the parts, run the model without numbers.
 
     Args:
         recipe: as `load_recipe` gives it.
-        progress: told a label, how much is done, and how much there is, while files are read.
+        on_progress: callback of (label, done, total).
         read_files: false where another recipe with the same data was checked before.
 
     Raises:
@@ -71,7 +71,7 @@ def check(
             problems.extend(problem for problem in error.problems if problem not in problems)
             return None
 
-    processes = attempt(partial(count_processes, recipe.training, place_here()))
+    processes = attempt(partial(count_processes, recipe.training, current_rank_info()))
     samples = attempt(partial(find_samples, recipe))
     if samples and processes:
         attempt(partial(refuse_empty_shares, recipe, len(samples["train"]), processes))
@@ -85,7 +85,7 @@ def check(
     attempt(partial(build, recipe.optimizer, _any_parameters()))
     missing = attempt(partial(_missing_weights, recipe)) or []
     read = samples if samples and read_files else {}
-    splits = attempt(partial(prepare_splits, recipe, read, progress)) or {}
+    splits = attempt(partial(prepare_splits, recipe, read, on_progress)) or {}
     if problems or samples is None or spec is None:
         raise SegkitError.of(problems)
     return CheckReport(

@@ -17,7 +17,7 @@ from segkit.recipe.dataset import reading_warnings
 from segkit.runs.environment import data_digests
 from segkit.runs.run_dir import RunDir
 from segkit.training.checkpoint import load_weights
-from segkit.training.devices import choose_device, place
+from segkit.training.devices import choose_device, move_to_device
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Trained:
+class FinishedRun:
     """A trained model with the data it is scored on.
 
     Args:
@@ -42,7 +42,7 @@ class Trained:
 
     def as_json(self) -> dict[str, Any]:
         """What was opened, as plain data."""
-        split = self.assembly.reported_on
+        split = self.assembly.test_split
         return {
             "run": str(self.run.path),
             "split": split,
@@ -50,62 +50,62 @@ class Trained:
             "warnings": self.warnings,
         }
 
-    def scores(self, progress: Progress = lambda label, done, total: None) -> Scores:
+    def scores(self, on_progress: Progress = lambda label, done, total: None) -> Scores:
         """Score it on the split that its run reports."""
-        return self.assembly.scorer(self.assembly.reported_on, progress)(self.assembly.model)
+        return self.assembly.scorer(self.assembly.test_split, on_progress)(self.assembly.model)
 
 
 def open_trained(
     run: RunDir,
     overrides: Sequence[str] = (),
     plugins: Sequence[Path] = (),
-    progress: Progress = lambda label, done, total: None,
-) -> Trained:
+    on_progress: Progress = lambda label, done, total: None,
+) -> FinishedRun:
     """Open a finished run. No code that it names is run: plugins are those that the user names now.
 
     Args:
         run: a complete run directory.
         overrides: changes of its recipe, as `--set` takes them; other data, say.
         plugins: files or folders with the parts that it used.
-        progress: told a label, how much is done, and how much there is.
+        on_progress: callback of (label, done, total).
 
     Raises:
         SegkitError: if a plugin that it used is not loaded, or recipe, data or checkpoint are at fault.
     """
-    recipe, changed = reopen(run, overrides, plugins)
-    return rebuild(run, recipe, changed, progress)
+    recipe, changed = read_run(run, overrides, plugins)
+    return restore(run, recipe, changed, on_progress)
 
 
-def rebuild(
+def restore(
     run: RunDir,
     recipe: Recipe,
     changed: Sequence[str],
-    progress: Progress = lambda label, done, total: None,
+    on_progress: Progress = lambda label, done, total: None,
     scored: dict[str, list[Sample]] | None = None,
-) -> Trained:
+) -> FinishedRun:
     """Build what a run has trained.
 
     Args:
         run: a complete run directory.
-        recipe: as `reopen` gives it.
+        recipe: as `read_run` gives it.
         changed: likewise.
-        progress: told a label, how much is done, and how much there is.
+        on_progress: callback of (label, done, total).
         scored: samples to score, under the name of their split, instead of the recipe's own.
 
     Raises:
         SegkitError: if data or checkpoint are at fault.
     """
     warnings = [*changed]
-    assembly = assemble(recipe, progress, to_train=False, scored=scored)
+    assembly = assemble(recipe, on_progress, to_train=False, scored=scored)
     warnings += reading_warnings(assembly.splits)
-    reported = assembly.reported_on
+    reported = assembly.test_split
     recorded = run.read_environment().data_digests.get(reported)
     if data_digests({reported: assembly.splits[reported]})[reported] != recorded:
         images = "images" if reported == "all" else f"{reported} images"
         warnings.append(f"The {images} are not those that the run reports its scores on.")
     load_best(assembly.model, run, changed)
-    place(assembly.model, assembly.fabric, recipe.training)
-    return Trained(run, assembly, warnings)
+    move_to_device(assembly.model, assembly.fabric, recipe.training)
+    return FinishedRun(run, assembly, warnings)
 
 
 def on_this_machine(recipe: Recipe, overrides: Sequence[str] = ()) -> tuple[Recipe, list[str]]:
@@ -137,7 +137,7 @@ def on_this_machine(recipe: Recipe, overrides: Sequence[str] = ()) -> tuple[Reci
     return recipe.model_copy(update={"training": training}), [told]
 
 
-def reopen(
+def read_run(
     run: RunDir, overrides: Sequence[str] = (), plugins: Sequence[Path] = ()
 ) -> tuple[Recipe, list[str]]:
     """The recipe of a run. No code that it names is run: plugins are those that the user names now.

@@ -14,10 +14,10 @@ from segkit.core.errors import SegkitError
 from segkit.core.events import Event
 from segkit.core.types import Progress
 from segkit.training.distributed.rank import STARTED_BY_SEGKIT, LostProcess
-from segkit.utils.subprocesses import in_children, say
+from segkit.utils.subprocesses import run_in_subprocesses, send
 
 
-def launch(target: str, text: str, folder: Path, processes: int, progress: Progress) -> Iterator[Event]:
+def launch(target: str, text: str, folder: Path, processes: int, on_progress: Progress) -> Iterator[Event]:
     """Train with so many processes on this machine, and pass on what the first one says.
 
     Args:
@@ -25,7 +25,7 @@ def launch(target: str, text: str, folder: Path, processes: int, progress: Progr
         text: the complete recipe, as `dump_recipe` writes it.
         folder: handed to it.
         processes: how many.
-        progress: told what the first process tells its own.
+        on_progress: callback of (label, done, total).
 
     Raises:
         SegkitError: as soon as one of them fails; the others are ended.
@@ -33,9 +33,9 @@ def launch(target: str, text: str, folder: Path, processes: int, progress: Progr
     port = _free_port()
     calls = [(target, text, folder, processes, rank, port) for rank in range(processes)]
     lost: SegkitError | None = None
-    for number, said in in_children("segkit.experiments.launch:take_part", calls, at_once=processes):
+    for number, said in run_in_subprocesses("segkit.experiments.launch:take_part", calls, at_once=processes):
         if isinstance(said, _Told):
-            progress(said.label, said.done, said.total)
+            on_progress(said.label, said.done, said.total)
         elif not isinstance(said, SegkitError):
             yield said
         elif not isinstance(said, LostProcess):
@@ -60,7 +60,7 @@ def take_part(target: str, text: str, folder: Path, processes: int, rank: int, p
     import importlib
 
     from segkit.recipe import load_dumped
-    from segkit.utils.signals import heard
+    from segkit.utils.signals import handle_signals
 
     os.environ.update(
         {
@@ -75,9 +75,9 @@ def take_part(target: str, text: str, folder: Path, processes: int, rank: int, p
 
     def tell(label: str, done: int, total: int) -> None:
         if rank == 0:
-            say(_Told(label, done, total))
+            send(_Told(label, done, total))
 
-    with heard() as stop:
+    with handle_signals() as stop:
         call = getattr(importlib.import_module(module), function)
         for event in call(load_dumped(text), folder, tell, stop):
             if rank == 0:

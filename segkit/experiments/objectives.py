@@ -49,12 +49,12 @@ def build_metric(part: MetricPart, task: Task) -> Metric:
         raise PartError(
             problem, where=where, hint="return Metric(rows), where rows(logits, target) -> (B, S)"
         )
-    rows = _called(part, metric.rows, *_example(task))
-    if not isinstance(rows, Tensor) or rows.ndim != 2 or len(rows) != _IMAGES:
-        problem = f"the rows of {_label(part)} for {_IMAGES} images are {_in_words(rows)}"
+    per_image = _called(part, metric.per_image, *_example(task))
+    if not isinstance(per_image, Tensor) or per_image.ndim != 2 or len(per_image) != _IMAGES:
+        problem = f"the rows of {_label(part)} for {_IMAGES} images are {_in_words(per_image)}"
         hint = "(B, S), one row of numbers for each image: a single number per image is (B, 1)"
         raise PartError(problem, where=where, hint=hint)
-    score = _called(part, metric.of, rows)
+    score = _called(part, metric.reduce, per_image)
     if not isinstance(score, float):
         problem = f"the score of {_label(part)} is {_in_words(score)}"
         raise PartError(problem, where=where, hint="score(rows) -> a float")

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segkit.analysis.comparison.compatibility import Scored, comparable
+from segkit.analysis.comparison.compatibility import Scored, check_compatible
 from segkit.analysis.comparison.entries import read_finished
 from segkit.core.errors import SegkitError
 from segkit.recipe import plain_recipe
 from segkit.recipe.dataset import find_samples, survey_source
-from segkit.recipe.sweep import variants
+from segkit.recipe.sweep import expand_grid
 from segkit.runs.environment import packages
-from segkit.runs.fingerprint import identify
+from segkit.runs.fingerprint import fingerprint
 from segkit.runs.run_dir import RunDir
-from segkit.runs.schema import Environment, Identity
+from segkit.runs.schema import Environment, Fingerprint
 from segkit.utils.safe_read import read_json
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class PlannedRun:
     """A run that a comparison needs.
 
     Args:
@@ -33,15 +33,15 @@ class Wanted:
         run: its directory, where it is finished.
         recipe: what to train, where it comes from a recipe.
         identity: of that recipe.
-        begun: the directory of a run of it that was interrupted, and can go on.
+        resumable: the directory of a run of it that was interrupted, and can go on.
     """
 
     name: str
     scored: Scored
     run: RunDir | None = None
     recipe: Recipe | None = None
-    identity: Identity | None = None
-    begun: RunDir | None = None
+    identity: Fingerprint | None = None
+    resumable: RunDir | None = None
 
     @property
     def label(self) -> str:
@@ -59,12 +59,12 @@ class Plan:
         notes: whole sentences, such as why a run that looks right is not taken.
     """
 
-    wanted: list[Wanted]
+    wanted: list[PlannedRun]
     metric: str
     notes: list[str]
 
     @property
-    def missing(self) -> list[Wanted]:
+    def missing(self) -> list[PlannedRun]:
         """Those that have to be trained."""
         return [wanted for wanted in self.wanted if wanted.run is None]
 
@@ -97,7 +97,7 @@ def make_plan(
     Raises:
         SegkitError: with everything that is wrong with the targets, or keeps them from being compared.
     """
-    wanted: list[Wanted] = []
+    wanted: list[PlannedRun] = []
     recipes: list[Recipe] = []
     notes: list[str] = []
     for target in targets:
@@ -106,7 +106,7 @@ def make_plan(
             found = _runs_in(target, notes)
             wanted += [_wanted_run(run) for run in found if run.path.resolve() not in there]
         else:
-            recipes += variants(target, overrides, vary, seeds, plugins, demo=demo)
+            recipes += expand_grid(target, overrides, vary, seeds, plugins, demo=demo)
     if not recipes and (vary or seeds or overrides):
         raise SegkitError("only recipes can be varied, and no recipe is named", hint="name a recipe file")
     if not wanted and not recipes:
@@ -115,13 +115,13 @@ def make_plan(
     for recipe in recipes:
         _add(wanted, recipe, known, notes)
     metric = metric or _first_metric(wanted)
-    comparable([one.scored for one in wanted], metric, force=force)
+    check_compatible([one.scored for one in wanted], metric, force=force)
     return Plan(wanted, metric, notes)
 
 
-def _wanted_run(run: RunDir) -> Wanted:
+def _wanted_run(run: RunDir) -> PlannedRun:
     finished = read_finished(run)
-    return Wanted(finished.name, finished.scored, run)
+    return PlannedRun(finished.name, finished.scored, run)
 
 
 def _runs_in(folder: Path, notes: list[str]) -> list[RunDir]:
@@ -144,26 +144,26 @@ def _runs_in(folder: Path, notes: list[str]) -> list[RunDir]:
     return finished
 
 
-def _add(wanted: list[Wanted], recipe: Recipe, known: _Known, notes: list[str]) -> None:
+def _add(wanted: list[PlannedRun], recipe: Recipe, known: _Known, notes: list[str]) -> None:
     """Add what a recipe needs, unless it is there under another name."""
     found = survey_source(recipe)
     samples = find_samples(recipe, found)
-    identity = identify(recipe, found.splits)
+    identity = fingerprint(recipe, found.splits)
     for other in wanted:
         if other.identity == identity:
             notes.append(f"{recipe.name} is the same experiment as {other.name}, and is not trained twice.")
             return
     run = known.run_of(identity)
-    if run is None and (look_alike := known.look_alike(identity)):
-        notes.append(f"{recipe.name}, seed {recipe.seed}: {look_alike}")
+    if run is None and (similar_run := known.similar_run(identity)):
+        notes.append(f"{recipe.name}, seed {recipe.seed}: {similar_run}")
     plain = plain_recipe(recipe)
     names = [sample.name for sample in samples.get("test") or samples["val"]]
     scored = Scored(recipe.name, plain["data"], plain["metrics"], names, code=identity.metrics)
-    begun = None if run else known.begun(identity, recipe.name)
-    wanted.append(Wanted(recipe.name, scored, run, recipe, identity, begun))
+    begun = None if run else known.resumable(identity, recipe.name)
+    wanted.append(PlannedRun(recipe.name, scored, run, recipe, identity, begun))
 
 
-def _first_metric(wanted: Sequence[Wanted]) -> str:
+def _first_metric(wanted: Sequence[PlannedRun]) -> str:
     first = wanted[0].scored.metrics[0]
     return str(first["name"] if isinstance(first, dict) else first)
 
@@ -176,24 +176,24 @@ class _Known:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._runs: list[tuple[Identity, RunDir]] = []
-        self._begun: list[tuple[Identity, RunDir]] = []
+        self._runs: list[tuple[Fingerprint, RunDir]] = []
+        self._begun: list[tuple[Fingerprint, RunDir]] = []
         for file in sorted(folder.glob("*/*/environment.json")):
             run = RunDir(file.parent)
             if identity := _read(file).identity:
                 (self._runs if run.summary.is_file() else self._begun).append((identity, run))
 
-    def run_of(self, identity: Identity) -> RunDir | None:
+    def run_of(self, identity: Fingerprint) -> RunDir | None:
         """The run of the same experiment and seed."""
         return next((run for known, run in self._runs if known == identity), None)
 
-    def begun(self, identity: Identity, recipe: str) -> RunDir | None:
+    def resumable(self, identity: Fingerprint, recipe: str) -> RunDir | None:
         """A run of that name that was interrupted, that no other process works on, and that can go on."""
         same = [run for known, run in self._begun if known == identity]
         named = [run for run in same if run.path.parent.name == recipe and run.recipe.is_file()]
         return next((run for run in reversed(named) if run.is_free()), None)
 
-    def look_alike(self, identity: Identity) -> str:
+    def similar_run(self, identity: Fingerprint) -> str:
         """A sentence about a run of the same recipe and seed that is another experiment; or nothing."""
         for known, run in self._runs:
             if (known.recipe, known.seed) == (identity.recipe, identity.seed):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from segkit.recipe import Recipe
     from segkit.runs.schema import Environment, Summary
     from segkit.training.evaluate import Scores
-    from segkit.training.loop import Learner
+    from segkit.training.loop import TrainState
 
 _OF_A_START = {"command", "device", "git", "packages", "platform", "processor"}
 
@@ -81,7 +81,7 @@ class NullRecorder:
             now: that of this start.
         """
 
-    def restore(self, learner: Learner) -> list[str]:
+    def restore(self, learner: TrainState) -> list[str]:
         """Bring a fresh learner, and the directory, to where the run was last saved, if it ever was.
 
         Returns:
@@ -105,14 +105,14 @@ class NullRecorder:
                 ) from error
         return list(warnings)
 
-    def step_ended(self, learner: Learner) -> None:
+    def step_ended(self, learner: TrainState) -> None:
         """Save the state, if the last time was long ago."""
 
-    def epoch_ended(self, learner: Learner, event: EpochEnded) -> None:
+    def epoch_ended(self, learner: TrainState, event: EpochEnded) -> None:
         """Keep an epoch."""
         self.epochs.append(event)
 
-    def save(self, learner: Learner) -> None:
+    def save(self, learner: TrainState) -> None:
         """Save the state of a learner between two events."""
 
     def write_scores(self, assembly: Assembly, scores: Scores, predicted: Sequence[Pixels]) -> None:
@@ -177,22 +177,22 @@ class RunRecorder(NullRecorder):
         with self.directory.written():
             self.directory.write_environment(then.model_copy(update={"resumed": [*then.resumed, start]}))
 
-    def restore(self, learner: Learner) -> list[str]:
+    def restore(self, learner: TrainState) -> list[str]:
         """See `NullRecorder.restore`; files that do not fit the state are written again."""
         warnings = super().restore(learner)
         self._saved = time.perf_counter()
         with self.directory.written():
             self.directory.record_anew(self.epochs)
-            if learner.epoch and not learner.so_far.steps:
+            if learner.epoch and not learner.progress.steps:
                 self._save_weights(learner)
         return warnings
 
-    def step_ended(self, learner: Learner) -> None:
+    def step_ended(self, learner: TrainState) -> None:
         """Save the state, if the last time was long ago."""
         if self._between is not None and time.perf_counter() - self._saved >= self._between:
             self.save(learner)
 
-    def epoch_ended(self, learner: Learner, event: EpochEnded) -> None:
+    def epoch_ended(self, learner: TrainState, event: EpochEnded) -> None:
         """Write an epoch, the state and the weights after it."""
         super().epoch_ended(learner, event)
         with self.directory.written():
@@ -200,7 +200,7 @@ class RunRecorder(NullRecorder):
             self.save(learner)
             self._save_weights(learner)
 
-    def save(self, learner: Learner) -> None:
+    def save(self, learner: TrainState) -> None:
         """Save the state of a learner between two events."""
         state: dict[str, Any] = {
             "learner": learner.state_dict(),
@@ -214,7 +214,7 @@ class RunRecorder(NullRecorder):
 
     def write_scores(self, assembly: Assembly, scores: Scores, predicted: Sequence[Pixels]) -> None:
         """Write scores, samples and thumbnails."""
-        prepared, task = assembly.splits[assembly.reported_on], assembly.task
+        prepared, task = assembly.splits[assembly.test_split], assembly.task
         better = assembly.higher_is_better
         samples = pick_samples(prepared, predicted, scores, task, higher_is_better=better)
         with self.directory.written():
@@ -233,8 +233,8 @@ class RunRecorder(NullRecorder):
     def _load_state(self) -> tuple[dict[str, Any] | None, list[str]]:
         return States(self.directory.checkpoints).load()
 
-    def _save_weights(self, learner: Learner) -> None:
+    def _save_weights(self, learner: TrainState) -> None:
         """Of the epoch that has just ended."""
         if learner.best_epoch == learner.epoch:
-            save_weights(learner.scored, self.directory.checkpoints / "best.safetensors")
-        save_weights(learner.scored, self.directory.checkpoints / "last.safetensors")
+            save_weights(learner.eval_model, self.directory.checkpoints / "best.safetensors")
+        save_weights(learner.eval_model, self.directory.checkpoints / "last.safetensors")

@@ -11,14 +11,14 @@ from segkit.core.errors import SegkitError
 from segkit.core.events import Event, RunEnded
 from segkit.core.types import Progress
 from segkit.experiments.assembly import assemble
-from segkit.experiments.finished_run import reopen
+from segkit.experiments.finished_run import read_run
 from segkit.experiments.recorder import make_recorder
 from segkit.experiments.run import run_distributed, train_and_report
 from segkit.experiments.run_start import environment_record, run_started
 from segkit.recipe import Recipe
 from segkit.runs.run_dir import RunDir
 from segkit.runs.schema import Environment
-from segkit.utils.signals import Stop
+from segkit.utils.signals import StopSignal
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 def resume(
     run: Path,
     plugins: Sequence[Path] = (),
-    progress: Progress = lambda label, done, total: None,
-    stop: Stop | None = None,
+    on_progress: Progress = lambda label, done, total: None,
+    stop: StopSignal | None = None,
 ) -> Iterator[Event]:
     """Go on with a run from where it was last saved; it ends with the bytes that it would have had anyway.
 
@@ -38,7 +38,7 @@ def resume(
     Args:
         run: its directory.
         plugins: files or folders with the parts that it used; none is loaded on the run's own word.
-        progress: told a label, how much is done, and how much there is.
+        on_progress: callback of (label, done, total).
         stop: looked at after every step.
 
     Yields:
@@ -54,38 +54,40 @@ def resume(
         with directory.written(), directory.held():
             yield RunEnded(run, directory.read_summary(), write_report(directory))
         return
-    recipe, changed = reopen(directory, (), plugins)
+    recipe, changed = read_run(directory, (), plugins)
     if changed:
         raise SegkitError(
             f"the run cannot go on as it began. {' '.join(changed)}",
             where=str(run),
             hint=f"the plugins as they were then; or segkit run {directory.recipe} begins anew",
         )
-    yield from resume_recipe(recipe, run, progress, stop)
+    yield from resume_recipe(recipe, run, on_progress, stop)
 
 
 def resume_recipe(
     recipe: Recipe,
     run: Path,
-    progress: Progress = lambda label, done, total: None,
-    stop: Stop | None = None,
+    on_progress: Progress = lambda label, done, total: None,
+    stop: StopSignal | None = None,
 ) -> Iterator[Event]:
     """Go on with a run whose recipe is open already, and whose plugins are loaded; see `resume`."""
     return run_distributed(
-        "segkit.experiments.resume:resume_recipe", _resume, recipe, run, progress, stop or Stop()
+        "segkit.experiments.resume:resume_recipe", _resume, recipe, run, on_progress, stop or StopSignal()
     )
 
 
-def _resume(recipe: Recipe, run: Path, fabric: Fabric, progress: Progress, stop: Stop) -> Iterator[Event]:
+def _resume(
+    recipe: Recipe, run: Path, fabric: Fabric, on_progress: Progress, stop: StopSignal
+) -> Iterator[Event]:
     recorder = make_recorder(recipe, fabric)
     with recorder.reopened(run):
-        assembly = assemble(recipe, progress, fabric=fabric)
+        assembly = assemble(recipe, on_progress, fabric=fabric)
         then, now = recorder.directory.read_environment(), environment_record(assembly)
         _refuse_changes(then, now, recorder.directory)
         recorder.resumed(then, now)
         started = run_started(assembly, recorder.directory)
         started.warnings.extend(_differences(then, now))
-        yield from train_and_report(assembly, recorder, started, progress, stop)
+        yield from train_and_report(assembly, recorder, started, on_progress, stop)
 
 
 def _refuse_changes(then: Environment, now: Environment, directory: RunDir) -> None:

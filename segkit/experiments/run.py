@@ -21,13 +21,13 @@ from segkit.models.segmenter import digest
 from segkit.recipe import Recipe, dump_recipe
 from segkit.training.checkpoint import load_weights
 from segkit.training.devices import count_processes, make_fabric
-from segkit.training.devices import place as place_model
+from segkit.training.devices import move_to_device as place_model
 from segkit.training.distributed.errors import told_once
-from segkit.training.distributed.rank import place_here
+from segkit.training.distributed.rank import current_rank_info
 from segkit.training.distributed.sharding import any_process, gather_dealt
 from segkit.training.evaluate import Scores
-from segkit.training.loop import Learner, fit, make_learner
-from segkit.utils.signals import Stop
+from segkit.training.loop import TrainState, fit, make_train_state
+from segkit.utils.signals import StopSignal
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 def run(
     recipe: Recipe,
     runs: Path,
-    progress: Progress = lambda label, done, total: None,
-    stop: Stop | None = None,
+    on_progress: Progress = lambda label, done, total: None,
+    stop: StopSignal | None = None,
 ) -> Iterator[Event]:
     """Run a recipe from data to report.
 
@@ -53,7 +53,7 @@ def run(
     Args:
         recipe: as `load_recipe` gives it.
         runs: folder of all runs; this one gets a new directory in it.
-        progress: told a label, how much is done, and how much there is, while data are prepared and scored.
+        on_progress: callback of (label, done, total).
         stop: looked at after every step; once it is asked, the run saves what it has done, and ends.
 
     Yields:
@@ -63,16 +63,18 @@ def run(
         SegkitError: if data, weights or shapes are at fault, the training fails, or the disk is full.
         Interrupted: if `stop` has been asked.
     """
-    return run_distributed("segkit.experiments.run:run", _run, recipe, runs, progress, stop or Stop())
+    return run_distributed(
+        "segkit.experiments.run:run", _run, recipe, runs, on_progress, stop or StopSignal()
+    )
 
 
 def run_distributed(
     target: str,
-    body: Callable[[Recipe, Path, Fabric, Progress, Stop], Iterator[Event]],
+    body: Callable[[Recipe, Path, Fabric, Progress, StopSignal], Iterator[Event]],
     recipe: Recipe,
     folder: Path,
-    progress: Progress,
-    stop: Stop,
+    on_progress: Progress,
+    stop: StopSignal,
 ) -> Iterator[Event]:
     """Do something in as many processes as a recipe asks for.
 
@@ -81,29 +83,31 @@ def run_distributed(
         body: what to do, in each of them.
         recipe: its `training` says how many.
         folder: handed to the body.
-        progress: told what the first process does.
+        on_progress: callback of (label, done, total).
         stop: of this process; one that starts others hears of it through Ctrl-C itself.
     """
-    place = place_here()
+    place = current_rank_info()
     processes = count_processes(recipe.training, place)
     if processes and not place:
-        yield from launch(target, dump_recipe(recipe), folder, processes, progress)
+        yield from launch(target, dump_recipe(recipe), folder, processes, on_progress)
         return
     fabric = make_fabric(recipe.training, place)
     with told_once(fabric, place):
-        yield from body(recipe, folder, fabric, progress, stop)
+        yield from body(recipe, folder, fabric, on_progress, stop)
 
 
-def _run(recipe: Recipe, runs: Path, fabric: Fabric, progress: Progress, stop: Stop) -> Iterator[Event]:
+def _run(
+    recipe: Recipe, runs: Path, fabric: Fabric, on_progress: Progress, stop: StopSignal
+) -> Iterator[Event]:
     recorder = make_recorder(recipe, fabric)
-    assembly = assemble(recipe, progress, fabric=fabric)
+    assembly = assemble(recipe, on_progress, fabric=fabric)
     with recorder.new_run(assembly, runs):
         started = run_started(assembly, recorder.directory)
-        yield from train_and_report(assembly, recorder, started, progress, stop)
+        yield from train_and_report(assembly, recorder, started, on_progress, stop)
 
 
 def train_and_report(
-    assembly: Assembly, recorder: NullRecorder, started: RunStarted, progress: Progress, stop: Stop
+    assembly: Assembly, recorder: NullRecorder, started: RunStarted, on_progress: Progress, stop: StopSignal
 ) -> Iterator[Event]:
     """Train from the last saved state, if there is one, score the best epoch, and report.
 
@@ -111,23 +115,23 @@ def train_and_report(
         assembly: built from the recipe, as for a run that begins.
         recorder: recorder of the run, with its directory.
         started: what is known before.
-        progress: told a label, how much is done, and how much there is.
+        on_progress: callback of (label, done, total).
         stop: looked at after every step.
     """
     recipe, fabric, directory = assembly.recipe, assembly.fabric, recorder.directory
     batches = assembly.train_batches()
     place_model(assembly.model, fabric, recipe.training)
     before = digest(assembly.model.encoder)
-    learner = make_learner(assembly.model, *assembly.optimization(batches.steps), recipe.training)
+    learner = make_train_state(assembly.model, *assembly.optimization(batches.steps), recipe.training)
     started.warnings.extend(recorder.restore(learner))
-    yield replace(started, epochs_done=learner.epoch, steps_done=learner.so_far.steps)
+    yield replace(started, epochs_done=learner.epoch, steps_done=learner.progress.steps)
 
-    yield from _train(assembly, learner, batches, recorder, progress, stop)
+    yield from _train(assembly, learner, batches, recorder, on_progress, stop)
     digests = (before, digest(assembly.model.encoder))
 
     fabric.barrier()  # until the weights are written
     load_weights(assembly.model, directory.checkpoints / "best.safetensors")
-    scores, predicted = _score_best(assembly, progress)
+    scores, predicted = _score_best(assembly, on_progress)
     recorder.write_scores(assembly, scores, predicted)
     summary = summarise(assembly, started, recorder.epochs, scores, seconds=recorder.seconds, digests=digests)
     recorder.report(summary)
@@ -136,24 +140,24 @@ def train_and_report(
 
 def _train(
     assembly: Assembly,
-    learner: Learner,
+    learner: TrainState,
     batches: TrainBatches,
     recorder: NullRecorder,
-    progress: Progress,
-    stop: Stop,
+    on_progress: Progress,
+    stop: StopSignal,
 ) -> Iterator[StepEnded | EpochEnded]:
     """Train, and keep every epoch; end in good time if somebody asks for it."""
     recipe, fabric = assembly.recipe, assembly.fabric
 
     def watched(label: str, done: int, total: int) -> None:
-        progress(label, done, total)
-        if stop.asked and fabric.world_size == 1:  # several have to agree on where they end
+        on_progress(label, done, total)
+        if stop.requested and fabric.world_size == 1:  # several have to agree on where they end
             raise _Asked
 
     try:
-        with stop.in_good_time():
+        with stop.deferred():
             for event in fit(
-                learner, batches, assembly.loss, assembly.scorer(assembly.scored_on, watched),
+                learner, batches, assembly.loss, assembly.scorer(assembly.val_split, watched),
                 fabric, recipe.training, seed=recipe.seed, names=assembly.splits["train"].names,
                 higher_is_better=assembly.higher_is_better,
             ):  # fmt: skip
@@ -162,7 +166,7 @@ def _train(
                 else:
                     recorder.step_ended(learner)
                 yield event
-                if any_process(stop.asked, fabric):
+                if any_process(stop.requested, fabric):
                     raise _Asked
     except _Asked:
         recorder.save(learner)
@@ -173,20 +177,20 @@ class _Asked(Exception):
     """Somebody wants the run to stop, and everything is at rest."""
 
 
-def _interrupted(learner: Learner, steps: int, directory: RunDir) -> Interrupted:
+def _interrupted(learner: TrainState, steps: int, directory: RunDir) -> Interrupted:
     done = f"after epoch {learner.epoch}"
-    if learner.so_far.steps:
-        done = f"in epoch {learner.epoch + 1}, after step {learner.so_far.steps} of {steps}"
+    if learner.progress.steps:
+        done = f"in epoch {learner.epoch + 1}, after step {learner.progress.steps} of {steps}"
     return Interrupted(f"stopped {done}; all that was done is saved", hint=f"segkit resume {directory.path}")
 
 
-def _score_best(assembly: Assembly, progress: Progress) -> tuple[Scores, list[Pixels]]:
+def _score_best(assembly: Assembly, on_progress: Progress) -> tuple[Scores, list[Pixels]]:
     """Scores of the model as it is by now, and the masks that it predicts, which the first process gets."""
     kept: list[list[Pixels]] = []
 
     def keep(logits: Tensor) -> None:
         kept.append(predicted_masks(logits, assembly.task))
 
-    scores = assembly.scorer(assembly.reported_on, progress, keep)(assembly.model)
+    scores = assembly.scorer(assembly.test_split, on_progress, keep)(assembly.model)
     predicted = gather_dealt(kept, assembly.fabric, everywhere=False)
     return scores, [*chain.from_iterable(predicted)]

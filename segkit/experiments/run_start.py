@@ -10,7 +10,7 @@ from segkit.core.events import RunStarted
 from segkit.models.segmenter import digest
 from segkit.recipe import used_plugins
 from segkit.runs.environment import data_digests, environment
-from segkit.runs.fingerprint import identify
+from segkit.runs.fingerprint import fingerprint
 from segkit.runs.schema import Environment
 from segkit.training.devices import device_name, precision_of
 
@@ -25,7 +25,7 @@ def environment_record(assembly: Assembly) -> Environment:
     """Where and on what it takes place, as `environment.json` keeps it: versions, hardware, digests."""
     return Environment(
         **environment(),
-        identity=identify(assembly.recipe, assembly.samples),
+        identity=fingerprint(assembly.recipe, assembly.samples),
         device=_devices(assembly.fabric),
         encoder_digest=digest(assembly.model.encoder),
         data_digests=data_digests(assembly.splits),
@@ -42,7 +42,7 @@ def run_started(assembly: Assembly, directory: RunDir) -> RunStarted:
         recipe=assembly.recipe.name,
         directory=directory.path,
         images={split: len(prepared) for split, prepared in assembly.splits.items()},
-        scored_on=assembly.scored_on,
+        val_split=assembly.val_split,
         stages=assembly.spec.stages,
         device=_devices(fabric),
         precision=precision_of(fabric),

@@ -16,12 +16,12 @@ from segkit.core.events import Event, RunEnded
 from segkit.core.plugins import load_builtins, load_plugin, loaded_plugins
 from segkit.core.registry import METRICS
 from segkit.experiments.benchmark.costs.machine import measured_here
-from segkit.experiments.plan import Plan, Wanted, make_plan
+from segkit.experiments.plan import Plan, PlannedRun, make_plan
 from segkit.experiments.study_events import Compared, Measured, StudyEvent, StudyPlanned, StudyProgressed
 from segkit.recipe import dump_recipe, load_dumped
 from segkit.runs.run_dir import RunDir
-from segkit.utils.signals import heard
-from segkit.utils.subprocesses import in_children
+from segkit.utils.signals import handle_signals
+from segkit.utils.subprocesses import run_in_subprocesses
 
 if TYPE_CHECKING:
     from segkit.analysis.comparison.result import Comparison
@@ -133,24 +133,24 @@ def study(
     )
 
 
-def _check(missing: Sequence[Wanted]) -> None:
+def _check(missing: Sequence[PlannedRun]) -> None:
     """Find out what is wrong with any of the recipes before hours are spent on the first.
 
     Raises:
         SegkitError: with everything that is wrong.
     """
     calls = [(_texts(missing),)]
-    for _, problem in in_children("segkit.experiments.study:check_each", calls):
+    for _, problem in run_in_subprocesses("segkit.experiments.study:check_each", calls):
         raise problem
 
 
-def _train(missing: Sequence[Wanted], runs: Path, jobs: int) -> Generator[StudyEvent, None, list[RunDir]]:
+def _train(missing: Sequence[PlannedRun], runs: Path, jobs: int) -> Generator[StudyEvent, None, list[RunDir]]:
     """Train each in a process of its own, so that none knows of the others; their directories, in order."""
     directories: dict[int, RunDir] = {}
     problems: list[Problem] = []
-    begun = [wanted.begun.path if wanted.begun else None for wanted in missing]
+    begun = [wanted.resumable.path if wanted.resumable else None for wanted in missing]
     calls = [(text, runs, path) for text, path in zip(_texts(missing), begun, strict=True)]
-    for number, event in in_children("segkit.experiments.study:train_one", calls, at_once=jobs):
+    for number, event in run_in_subprocesses("segkit.experiments.study:train_one", calls, at_once=jobs):
         label = missing[number].label
         if isinstance(event, SegkitError):
             problems += _labelled(label, event)
@@ -166,11 +166,11 @@ def _train(missing: Sequence[Wanted], runs: Path, jobs: int) -> Generator[StudyE
     return [directories[number] for number in range(len(missing))]
 
 
-def _measure(wanted: Sequence[Wanted]) -> Iterator[StudyEvent]:
+def _measure(wanted: Sequence[PlannedRun]) -> Iterator[StudyEvent]:
     """Measure each in a process of its own, one after the other."""
     plugins = [plugin.path for plugin in loaded_plugins() if not plugin.package]
     calls = [(one.run.path, plugins) for one in wanted if one.run]
-    for number, value in in_children("segkit.experiments.study:measure_one", calls):
+    for number, value in run_in_subprocesses("segkit.experiments.study:measure_one", calls):
         if isinstance(value, SegkitError):
             raise SegkitError.of(_labelled(wanted[number].label, value))
         yield Measured(wanted[number].label, number + 1, len(wanted))
@@ -180,7 +180,7 @@ def _labelled(label: str, error: SegkitError) -> list[Problem]:
     return [replace(problem, problem=f"{label}: {problem.problem}") for problem in error.problems]
 
 
-def _texts(missing: Sequence[Wanted]) -> list[str]:
+def _texts(missing: Sequence[PlannedRun]) -> list[str]:
     return [dump_recipe(wanted.recipe) for wanted in missing if wanted.recipe]
 
 
@@ -206,7 +206,7 @@ def train_one(text: str, runs: Path, begun: Path | None) -> Iterator[Event]:
     from segkit.experiments.run import run
 
     recipe = load_dumped(text)
-    with heard() as stop:
+    with handle_signals() as stop:
         yield from resume_recipe(recipe, begun, stop=stop) if begun else run(recipe, runs, stop=stop)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from segkit.core.errors import SegkitError, first_line
-from segkit.inference.model_info import Facts, facts_from
+from segkit.inference.model_info import ModelInfo, facts_from
 from segkit.version import __version__
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ Input = Literal["pixels", "normalized"]
 Output = Literal["probabilities", "logits"]
 INPUT_NAME = "image"
 _PREFIX = "segkit."
-_MOST_WORDS = 1_000_000  # letters of one entry
+_MAX_WORDS = 1_000_000  # letters of one entry
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Exported:
         version: of the segkit that wrote it.
     """
 
-    facts: Facts
+    facts: ModelInfo
     input: Input = "pixels"
     output: Output = "probabilities"
     recipe: str = field(default="", repr=False)
@@ -81,8 +81,8 @@ def exported_from(words: Mapping[str, str]) -> Exported:
     """
     kept = {key: words[f"{_PREFIX}{key}"] for key in ("facts", "input", "output", "recipe", "version")}
     for key, text in kept.items():
-        if len(text) > _MOST_WORDS:
-            raise ValueError(f"its {key} has more than {_MOST_WORDS:,} letters")
+        if len(text) > _MAX_WORDS:
+            raise ValueError(f"its {key} has more than {_MAX_WORDS:,} letters")
     for key, known in (("input", get_args(Input)), ("output", get_args(Output))):
         if kept[key] not in known:
             raise ValueError(f"its {key} is {kept[key][:40]!r}, and not {' or '.join(known)}")

@@ -10,24 +10,24 @@ import numpy as np
 from PIL import Image
 
 from segkit.core.errors import DataError
-from segkit.data.images import MODES, MOST_IN_TILES, converted, opened, read_header, read_image_at, upright
+from segkit.data.images import MAX_IN_TILES, MODES, converted, opened, read_header, read_image_at, upright
 from segkit.data.resize import resize
 
 if TYPE_CHECKING:
     from segkit.core.types import Pixels
 
-Extent = tuple[int, int]  # (height, width)
+Size = tuple[int, int]  # (height, width)
 
 
-class Picture(Protocol):
+class ImageSource(Protocol):
     """An image to predict."""
 
     @property
-    def extent(self) -> Extent:
+    def extent(self) -> Size:
         """(height, width), upright."""
         ...
 
-    def at(self, size: Extent) -> Pixels:
+    def at(self, size: Size) -> Pixels:
         """(height, width, C): the whole image at a size, resized as for training."""
         ...
 
@@ -49,15 +49,15 @@ class FilePicture:
         self.channels = channels
 
     @cached_property
-    def extent(self) -> Extent:
+    def extent(self) -> Size:
         """(height, width), upright.
 
         Raises:
             DataError: here and below: if the file is missing, damaged or no image.
         """
-        return read_header(self.path, MOST_IN_TILES).extent
+        return read_header(self.path, MAX_IN_TILES).extent
 
-    def at(self, size: Extent) -> Pixels:
+    def at(self, size: Size) -> Pixels:
         """The whole image at a size, decoded no larger than need be."""
         pixels, self.extent = read_image_at(self.path, self.channels, size)
         return pixels
@@ -68,7 +68,7 @@ class FilePicture:
 
     @cached_property
     def _whole(self) -> Image.Image:
-        with opened(self.path, MOST_IN_TILES) as image:
+        with opened(self.path, MAX_IN_TILES) as image:
             return converted(upright(image), self.path, self.channels)
 
 
@@ -87,7 +87,7 @@ class ArrayPicture:
         self._image = converted(_pillow(image), None, channels)
         self.extent = self._image.height, self._image.width
 
-    def at(self, size: Extent) -> Pixels:
+    def at(self, size: Size) -> Pixels:
         """The whole image at a size."""
         return _array(resize(self._image, size))
 
@@ -96,7 +96,7 @@ class ArrayPicture:
         return _piece(self._image, top, left, height, width)
 
 
-def picture_of(image: Any, channels: int) -> Picture:
+def picture_of(image: Any, channels: int) -> ImageSource:
     """An image to predict, of whatever somebody has: a path, Pillow's image, or an array.
 
     Raises:

@@ -95,12 +95,12 @@ def refuse_overwriting(inputs: Sequence[Input], outputs: Outputs, *, overwrite: 
                 hint = "--overwrite replaces what is there; or another folder for --out"
                 problems.append(Problem("this file is there already", str(file), hint=hint))
     if problems:
-        rest = len(problems) - _MOST
+        rest = len(problems) - _MAX_PROBLEMS
         more = [Problem(f"and {rest} more like these")] if rest > 0 else []
-        raise SegkitError.of([*problems[:_MOST], *more])
+        raise SegkitError.of([*problems[:_MAX_PROBLEMS], *more])
 
 
-_MOST = 10  # problems told: they are all alike
+_MAX_PROBLEMS = 10  # problems told: they are all alike
 
 
 def _found(named: str) -> Iterator[Input]:

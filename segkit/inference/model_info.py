@@ -13,7 +13,7 @@ FORMAT = 1  # of the JSON below; another number is another form
 
 
 @dataclass(frozen=True)
-class Facts:
+class ModelInfo:
     """What a trained model is.
 
     Args:
@@ -50,7 +50,7 @@ class Facts:
         }  # fmt: skip
 
 
-def facts_from(plain: Any) -> Facts:
+def facts_from(plain: Any) -> ModelInfo:
     """The facts that `Facts.as_json` gave as plain data, from a file that somebody else may have made.
 
     Raises:
@@ -62,7 +62,7 @@ def facts_from(plain: Any) -> Facts:
         first = error.errors()[0]
         raise ValueError(f"{'.'.join(map(str, first['loc'])) or 'facts'}: {first['msg']}") from None
     told = form.model_dump(exclude={"format", "task", "classes", "ignore_index"})
-    return Facts(task=Task(form.task, form.classes, form.ignore_index), **told)
+    return ModelInfo(task=Task(form.task, form.classes, form.ignore_index), **told)
 
 
 _Side = Annotated[int, Field(ge=1, le=2**16)]

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from segkit.core.types import Pixels
-    from segkit.inference.model_info import Facts
+    from segkit.inference.model_info import ModelInfo
 
     Probabilities = npt.NDArray[np.float32]
 
@@ -18,7 +18,7 @@ class Network(Protocol):
     """A trained model that can be asked; knows nothing of files, sizes of photographs or tiles."""
 
     @property
-    def facts(self) -> Facts:
+    def facts(self) -> ModelInfo:
         """What it is."""
         ...
 

@@ -12,7 +12,7 @@ from segkit.inference.export_metadata import INPUT_NAME, Exported, exported_from
 
 if TYPE_CHECKING:
     from segkit.core.types import Pixels
-    from segkit.inference.model_info import Facts
+    from segkit.inference.model_info import ModelInfo
     from segkit.inference.network import Probabilities
 
 _FATAL = 4  # what ONNX Runtime logs by itself: all the rest comes as an exception
@@ -34,7 +34,7 @@ class OnnxNetwork:
     path: Path
 
     @property
-    def facts(self) -> Facts:
+    def facts(self) -> ModelInfo:
         """What it is."""
         return self.exported.facts
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from segkit.core.errors import SegkitError
 
 if TYPE_CHECKING:
-    from segkit.inference.model_info import Facts
+    from segkit.inference.model_info import ModelInfo
 
 # Networks halve their maps five times: tiles that start on this grid see pixels as the whole image would.
 GRID = 32
 _PIXELS_AT_ONCE = 2**19
-_MOST_AT_ONCE = 32
+_MAX_AT_ONCE = 32
 
 
 class ProbabilityFormat(StrEnum):
@@ -26,7 +26,7 @@ class ProbabilityFormat(StrEnum):
 
 
 @dataclass(frozen=True)
-class Ways:
+class PredictOptions:
     """How a model is asked about an image.
 
     Args:
@@ -54,9 +54,9 @@ class Ways:
     def at_once(self, size: tuple[int, int]) -> int:
         """How many images are asked about at once, where they are of a size."""
         height, width = (self.tile, self.tile) if self.tile else size
-        return self.batch_size or max(1, min(_MOST_AT_ONCE, _PIXELS_AT_ONCE // (height * width)))
+        return self.batch_size or max(1, min(_MAX_AT_ONCE, _PIXELS_AT_ONCE // (height * width)))
 
-    def check(self, facts: Facts) -> None:
+    def check(self, facts: ModelInfo) -> None:
         """See to it that a model can be asked so.
 
         Args:

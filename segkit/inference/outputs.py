@@ -16,12 +16,12 @@ from segkit.data.palette import mask_palette
 from segkit.inference.options import ProbabilityFormat
 from segkit.inference.overlays import overlay_of
 from segkit.inference.postprocess import mask_of
-from segkit.inference.probability_files import Kept, forgotten, kept_as_array, kept_as_pictures
-from segkit.utils.atomic import replaced
+from segkit.inference.probability_files import ProbabilityWriter, forgotten, kept_as_array, kept_as_pictures
+from segkit.utils.atomic import atomic_write
 
 if TYPE_CHECKING:
     from segkit.core.types import Pixels, Task
-    from segkit.inference.image_source import Picture
+    from segkit.inference.image_source import ImageSource
     from segkit.inference.network import Probabilities
 
 OVERLAYS, PROBABILITIES = "overlays", "probabilities"  # folders beside the masks
@@ -53,7 +53,7 @@ class Outputs:
         probabilities = self._probabilities(name) if self.probabilities else {}
         return [*mask_files(self.folder, name, self.task).values(), *overlay, *probabilities.values()]
 
-    def write(self, name: str, picture: Picture, bands: Iterator[Probabilities]) -> None:
+    def write(self, name: str, picture: ImageSource, bands: Iterator[Probabilities]) -> None:
         """Write what was predicted for an image.
 
         Args:
@@ -78,7 +78,7 @@ class Outputs:
                 top += band.shape[1]
         save_mask(mask, self.task, mask_files(self.folder, name, self.task))
         if self.overlays:
-            with replaced(self._overlay(name)) as temporary:
+            with atomic_write(self._overlay(name)) as temporary:
                 overlay_of(picture, mask, self.task).save(temporary, "JPEG", quality=90)
 
     def _overlay(self, name: str) -> Path:
@@ -90,7 +90,7 @@ class Outputs:
             return {"": folder / f"{name}.npy"}
         return _by_class(folder, name, self.task)
 
-    def _kept(self, name: str, shape: tuple[int, int, int]) -> AbstractContextManager[Kept]:
+    def _kept(self, name: str, shape: tuple[int, int, int]) -> AbstractContextManager[ProbabilityWriter]:
         if not self.probabilities:
             return forgotten()
         files = self._probabilities(name)
@@ -120,7 +120,7 @@ def save_mask(mask: Pixels, task: Task, files: Mapping[str, Path]) -> None:
             picture.putpalette(mask_palette(task).tobytes())
         else:
             picture = Image.fromarray(plane * np.uint8(255))
-        with replaced(file) as temporary:
+        with atomic_write(file) as temporary:
             picture.save(
                 temporary, "PNG", compress_level=1
             )  # half the time of the default, no larger for masks

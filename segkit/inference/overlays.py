@@ -13,14 +13,14 @@ from segkit.data.resize import resize_mask
 
 if TYPE_CHECKING:
     from segkit.core.types import Pixels, Task
-    from segkit.inference.image_source import Picture
+    from segkit.inference.image_source import ImageSource
 
-LARGEST = 4096  # pixels of an overlay's longer side: it is for looking at
+MAX_SIDE = 4096  # pixels of an overlay's longer side: it is for looking at
 ALONE = (255, 176, 0)  # the colour of the one class of a binary task: seen on skin, grass and tissue
 _TINT = 0.3
 
 
-def overlay_of(picture: Picture, mask: Pixels, task: Task) -> Image.Image:
+def overlay_of(picture: ImageSource, mask: Pixels, task: Task) -> Image.Image:
     """The image with its mask as a tint and a contour; at its own size, unless that is very large.
 
     Args:
@@ -31,9 +31,9 @@ def overlay_of(picture: Picture, mask: Pixels, task: Task) -> Image.Image:
     height, width = picture.extent
     shown = flat(mask, task)
     most = max(height, width)
-    if most <= LARGEST:
+    if most <= MAX_SIDE:
         return _drawn(picture.cut(0, 0, height, width), shown, _colours(task))
-    size = (max(1, height * LARGEST // most), max(1, width * LARGEST // most))
+    size = (max(1, height * MAX_SIDE // most), max(1, width * MAX_SIDE // most))
     return _drawn(picture.at(size), resize_mask(shown, size).astype(np.uint8), _colours(task))
 
 

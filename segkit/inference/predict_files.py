@@ -13,23 +13,23 @@ from segkit.core.errors import DataError, Problem
 from segkit.inference.image_source import FilePicture
 
 if TYPE_CHECKING:
-    from segkit.inference.image_source import Picture
+    from segkit.inference.image_source import ImageSource
     from segkit.inference.inputs import Input
     from segkit.inference.network import Probabilities
-    from segkit.inference.options import Ways
+    from segkit.inference.options import PredictOptions
     from segkit.inference.outputs import Outputs
     from segkit.inference.predictor import Predictor
 
 Progress = Callable[[str, int, int], None]
-_MOST_THREADS = 4  # that write: each holds an image's mask at full size
+_MAX_THREADS = 4  # that write: each holds an image's mask at full size
 
 
 def predict_files(
     predictor: Predictor,
     inputs: Sequence[Input],
     outputs: Outputs,
-    ways: Ways,
-    progress: Progress = lambda label, done, total: None,
+    ways: PredictOptions,
+    on_progress: Progress = lambda label, done, total: None,
 ) -> list[Problem]:
     """Predict image files, and write what `outputs` says of each. Files appear whole or not at all.
 
@@ -38,7 +38,7 @@ def predict_files(
         inputs: the images.
         outputs: where their masks go.
         ways: how the model is asked.
-        progress: told a label, how much is done, and how much there is.
+        on_progress: callback of (label, done, total).
 
     Returns:
         What was wrong with images: nothing is written for those.
@@ -50,21 +50,21 @@ def predict_files(
     problems: list[Problem] = []
     # One after the other: each may hold a whole decoded image, and is forgotten once its mask is written.
     pictures = (FilePicture(input_.path, predictor.facts.channels) for input_ in inputs)
-    answers = predictor.answers(pictures, ways, partial(progress, "tiles"))
+    answers = predictor.answers(pictures, ways, partial(on_progress, "tiles"))
     named = ((input_.name, *answer) for input_, answer in zip(inputs, answers, strict=True))
     # Of tiles, the network is asked while they are written.
     for done, found in enumerate(_written(named, outputs, in_threads=not ways.tile), start=1):
         problems += found
-        progress("images", done, len(inputs))
+        on_progress("images", done, len(inputs))
     return problems
 
 
 def _written(
-    answers: Iterator[tuple[str, Picture, Iterator[Probabilities]]], outputs: Outputs, *, in_threads: bool
+    answers: Iterator[tuple[str, ImageSource, Iterator[Probabilities]]], outputs: Outputs, *, in_threads: bool
 ) -> Iterator[Sequence[Problem]]:
     """Write every answer; gives what was wrong with each, in order."""
 
-    def write(name: str, picture: Picture, bands: Iterator[Probabilities]) -> Sequence[Problem]:
+    def write(name: str, picture: ImageSource, bands: Iterator[Probabilities]) -> Sequence[Problem]:
         try:
             outputs.write(name, picture, bands)
         except DataError as error:
@@ -74,7 +74,7 @@ def _written(
     if not in_threads:
         yield from (write(*answer) for answer in answers)
         return
-    threads = min(_MOST_THREADS, os.cpu_count() or 1)
+    threads = min(_MAX_THREADS, os.cpu_count() or 1)
     waiting: deque[Future[Sequence[Problem]]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for answer in answers:

@@ -18,7 +18,7 @@ from segkit.inference.postprocess import mask_of
 
 if TYPE_CHECKING:
     from segkit.core.types import Pixels, Task
-    from segkit.inference.image_source import Picture
+    from segkit.inference.image_source import ImageSource
     from segkit.inference.network import Probabilities
 
 _IN_NOTEBOOKS = 640  # pixels of the longer side
@@ -36,7 +36,7 @@ class Prediction:
 
     task: Task
     probabilities: Probabilities
-    picture: Picture = field(repr=False)
+    picture: ImageSource = field(repr=False)
 
     @cached_property
     def mask(self) -> Pixels:

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segkit.core.errors import SegkitError
-from segkit.inference.image_source import Picture, picture_of
-from segkit.inference.options import Ways
+from segkit.inference.image_source import ImageSource, picture_of
+from segkit.inference.options import PredictOptions
 from segkit.inference.prediction import Prediction
 from segkit.inference.sliding_window import tiled_bands
-from segkit.inference.whole_image import bands_at, look_at, predict_small
-from segkit.utils.prefetch import ahead
+from segkit.inference.whole_image import bands_at, predict_small, resize_inputs
+from segkit.utils.prefetch import prefetch
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from segkit.core.types import Pixels
-    from segkit.inference.image_source import Extent
-    from segkit.inference.model_info import Facts
+    from segkit.inference.image_source import Size
+    from segkit.inference.model_info import ModelInfo
     from segkit.inference.network import Network, Probabilities
 
 Bands = Iterator["Probabilities"]
@@ -45,7 +45,7 @@ class Predictor:
         _check_alike([network.facts for network in networks])
 
     @property
-    def facts(self) -> Facts:
+    def facts(self) -> ModelInfo:
         """What it is: classes, size, scores; of several, the first one."""
         return self.networks[0].facts
 
@@ -101,17 +101,17 @@ class Predictor:
         if isinstance(images, str | PathLike):
             hint = "a list of them, such as sorted(Path(folder).iterdir())"
             raise SegkitError("predict_many takes several images, and this is one path", hint=hint)
-        ways = Ways(flips, tuple(scales), tile, overlap, batch_size)
+        ways = PredictOptions(flips, tuple(scales), tile, overlap, batch_size)
         pictures = (picture_of(image, self.facts.channels) for image in images)
         for picture, bands in self.answers(pictures, ways):
             yield Prediction(self.facts.task, np.concatenate([*bands], axis=1), picture)
 
     def answers(
         self,
-        pictures: Iterable[Picture],
-        ways: Ways,
-        progress: Callable[[int, int], None] = lambda done, total: None,
-    ) -> Iterator[tuple[Picture, Bands]]:
+        pictures: Iterable[ImageSource],
+        ways: PredictOptions,
+        on_progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> Iterator[tuple[ImageSource, Bands]]:
         """Every picture with its probabilities, in bands (K, rows, W) from top to bottom.
 
         What is wrong with a picture is raised by its own bands, so that the others come all the same.
@@ -119,7 +119,7 @@ class Predictor:
         Args:
             pictures: in order.
             ways: how the model is asked.
-            progress: told of each image how many tiles are done, and of how many.
+            on_progress: callback of (label, done, total).
 
         Raises:
             SegkitError: if the model cannot be asked so.
@@ -127,12 +127,14 @@ class Predictor:
         for network in self.networks:
             ways.check(network.facts)
         if ways.tile:
-            return ((picture, tiled_bands(self.networks, picture, ways, progress)) for picture in pictures)
+            return ((picture, tiled_bands(self.networks, picture, ways, on_progress)) for picture in pictures)
         return self._of_whole_images(pictures, ways)
 
-    def _of_whole_images(self, pictures: Iterable[Picture], ways: Ways) -> Iterator[tuple[Picture, Bands]]:
+    def _of_whole_images(
+        self, pictures: Iterable[ImageSource], ways: PredictOptions
+    ) -> Iterator[tuple[ImageSource, Bands]]:
         at_once = ways.at_once(self.facts.size)
-        looks = ahead(lambda picture: look_at(picture, self.networks, ways), pictures, 2 * at_once)
+        looks = prefetch(lambda picture: resize_inputs(picture, self.networks, ways), pictures, 2 * at_once)
         while batch := [*islice(looks, at_once)]:
             read = [seen.result() for _, seen in batch if not seen.exception()]
             small = iter(predict_small(self.networks, read, ways) if read else ())
@@ -143,13 +145,13 @@ class Predictor:
                 )
 
 
-def _raised(seen: Future[dict[Extent, Pixels]]) -> Bands:
+def _raised(seen: Future[dict[Size, Pixels]]) -> Bands:
     """Bands that come to nothing: what went wrong is said by whoever asks for them."""
     seen.result()
     yield from ()
 
 
-def _check_alike(facts: Sequence[Facts]) -> None:
+def _check_alike(facts: Sequence[ModelInfo]) -> None:
     """Several networks can be asked as one.
 
     Raises:

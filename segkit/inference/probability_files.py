@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from PIL import Image
 
-from segkit.utils.atomic import replaced
+from segkit.utils.atomic import atomic_write
 
 if TYPE_CHECKING:
     from segkit.inference.network import Probabilities
 
-MOST = 2**16 - 1  # a 16-bit PNG's number for a probability of 1
+MAX_UINT16 = 2**16 - 1  # a 16-bit PNG's number for a probability of 1
 
 
-class Kept(Protocol):
+class ProbabilityWriter(Protocol):
     """Where rows of probabilities go, from top to bottom."""
 
     def put(self, top: int, band: Probabilities) -> None:
@@ -26,7 +26,7 @@ class Kept(Protocol):
         ...
 
 
-class _Forgotten:
+class _NullWriter:
     """Nothing is kept."""
 
     def put(self, top: int, band: Probabilities) -> None:
@@ -53,30 +53,30 @@ class _Pictures:
         self.pixels = np.empty(shape, np.uint16)
 
     def put(self, top: int, band: Probabilities) -> None:
-        self.pixels[:, top : top + band.shape[1]] = (band * MOST).round()
+        self.pixels[:, top : top + band.shape[1]] = (band * MAX_UINT16).round()
 
 
 @contextmanager
-def forgotten() -> Iterator[Kept]:
+def forgotten() -> Iterator[ProbabilityWriter]:
     """Keep nothing."""
-    yield _Forgotten()
+    yield _NullWriter()
 
 
 @contextmanager
-def kept_as_array(file: Path, shape: tuple[int, int, int]) -> Iterator[Kept]:
+def kept_as_array(file: Path, shape: tuple[int, int, int]) -> Iterator[ProbabilityWriter]:
     """Keep them in a .npy file, (K, H, W) float32; it appears when the body has ended."""
-    with replaced(file) as temporary:
+    with atomic_write(file) as temporary:
         array = _Array(temporary, shape)
         yield array
         array.close()
 
 
 @contextmanager
-def kept_as_pictures(files: Mapping[str, Path], shape: tuple[int, int, int]) -> Iterator[Kept]:
+def kept_as_pictures(files: Mapping[str, Path], shape: tuple[int, int, int]) -> Iterator[ProbabilityWriter]:
     """Keep them in 16-bit PNGs, one for each class in order; they appear when the body has ended."""
     pictures = _Pictures(shape)
     yield pictures
     with ExitStack() as stack:
         for file, pixels in zip(files.values(), pictures.pixels, strict=True):
-            temporary = stack.enter_context(replaced(file))
+            temporary = stack.enter_context(atomic_write(file))
             Image.fromarray(pixels).save(temporary, "PNG", compress_level=1)

@@ -16,22 +16,22 @@ import numpy as np
 import numpy.typing as npt
 
 from segkit.data.resize import resize_image
-from segkit.inference.tta import ask, mean, resized, scaled
+from segkit.inference.tta import ensemble, predict_tta, resized, scaled
 
 if TYPE_CHECKING:
     from segkit.core.types import Pixels
-    from segkit.inference.image_source import Extent, Picture
+    from segkit.inference.image_source import ImageSource, Size
     from segkit.inference.network import Network, Probabilities
-    from segkit.inference.options import Ways
+    from segkit.inference.options import PredictOptions
 
 Weights = npt.NDArray[np.float32]
 
 
 def tiled_bands(
     networks: Sequence[Network],
-    picture: Picture,
-    ways: Ways,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    picture: ImageSource,
+    ways: PredictOptions,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Iterator[Probabilities]:
     """What networks say of an image at its own resolution, in bands (K, rows, width) from top to bottom.
 
@@ -39,7 +39,7 @@ def tiled_bands(
         networks: the mean of their answers is taken.
         picture: of any size; beyond its borders it is continued by its mirror image.
         ways: with a tile that all networks take.
-        progress: told how many tiles are done, and of how many.
+        on_progress: callback of (label, done, total).
     """
     height, width = picture.extent
     tile, step = ways.tile, ways.tile - ways.shared()
@@ -56,7 +56,7 @@ def tiled_bands(
                 part = min(tile, width - left)
                 held[:, :, left : left + part] += (answer * weights)[:, :, :part]
             done += len(some)
-            progress(done, len(tops) * len(lefts))
+            on_progress(done, len(tops) * len(lefts))
         rows = min(height - top, tile if top == tops[-1] else step)
         yield held[:, :rows].copy()
         held[:, :-step] = held[:, step:]  # what the next tiles reach too
@@ -85,7 +85,7 @@ def _weights(start: int, starts: Sequence[int], tile: int, step: int) -> Weights
     return weights.astype(np.float32)
 
 
-def _cut(picture: Picture, top: int, left: int, tile: int) -> Pixels:
+def _cut(picture: ImageSource, top: int, left: int, tile: int) -> Pixels:
     """(tile, tile, C): pixels of the image, continued by its mirror image where it ends."""
     height, width = picture.extent
     rows, columns = min(tile, height - top), min(tile, width - left)
@@ -98,17 +98,17 @@ def _cut(picture: Picture, top: int, left: int, tile: int) -> Pixels:
     return np.pad(there, padding, mode="symmetric")[top - above :, left - beside :]
 
 
-def _answers(networks: Sequence[Network], tiles: Pixels, ways: Ways) -> Probabilities:
+def _answers(networks: Sequence[Network], tiles: Pixels, ways: PredictOptions) -> Probabilities:
     """(B, K, tile, tile): the mean over networks, scales and mirror images."""
     size = tiles.shape[1:3]
     answers = []
     for network in networks:
         for scale in ways.scales:
             seen = tiles if scale == 1 else _resized(tiles, scaled(size, scale, network.facts.multiple))
-            answer = ask(network, seen, flips=ways.flips)
+            answer = predict_tta(network, seen, flips=ways.flips)
             answers.append(np.stack([resized(one, size) for one in answer]))
-    return mean(answers)
+    return ensemble(answers)
 
 
-def _resized(tiles: Pixels, size: Extent) -> Pixels:
+def _resized(tiles: Pixels, size: Size) -> Pixels:
     return np.stack([resize_image(tile, size) for tile in tiles])

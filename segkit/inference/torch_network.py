@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from segkit.experiments.finished_run import load_best, reopen
-from segkit.inference.model_info import Facts
+from segkit.experiments.finished_run import load_best, read_run
+from segkit.inference.model_info import ModelInfo
 from segkit.models.build import build_model
 from segkit.models.dry_run import ModelSpec, dry_run
 from segkit.recipe import Recipe
 from segkit.runs.run_dir import RunDir
-from segkit.training.devices import make_fabric, place
+from segkit.training.devices import make_fabric, move_to_device
 from segkit.training.evaluate import logits_of
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class RunNetwork:
         warnings: what has changed since the run, in whole sentences.
     """
 
-    facts: Facts
+    facts: ModelInfo
     recipe: Recipe
     model: Segmenter
     fabric: Fabric
@@ -72,7 +72,7 @@ def open_network(
         SegkitError: if a plugin that it used is not loaded, its files are at fault, or this machine has no
             such accelerator.
     """
-    recipe, changed = reopen(run, [*overrides, *HERE, f"training.accelerator={accelerator}"], plugins)
+    recipe, changed = read_run(run, [*overrides, *HERE, f"training.accelerator={accelerator}"], plugins)
     spec = dry_run(recipe.model, recipe.data)
     model = build_model(recipe, spec, pretrained=False)
     load_best(model, run, changed)
@@ -87,7 +87,7 @@ def open_network(
     return network_of(recipe, facts, model, changed)
 
 
-def facts_of(recipe: Recipe, spec: ModelSpec, model: Segmenter) -> Facts:
+def facts_of(recipe: Recipe, spec: ModelSpec, model: Segmenter) -> ModelInfo:
     """What a recipe's model is; of its scores nothing is known.
 
     Args:
@@ -97,7 +97,7 @@ def facts_of(recipe: Recipe, spec: ModelSpec, model: Segmenter) -> Facts:
     """
     data = recipe.data
     normalize: Any = data.normalize or model.encoder
-    return Facts(
+    return ModelInfo(
         name=recipe.name,
         task=data.goal,
         channels=data.channels,
@@ -108,7 +108,7 @@ def facts_of(recipe: Recipe, spec: ModelSpec, model: Segmenter) -> Facts:
     )
 
 
-def network_of(recipe: Recipe, facts: Facts, model: Segmenter, changed: Sequence[str] = ()) -> RunNetwork:
+def network_of(recipe: Recipe, facts: ModelInfo, model: Segmenter, changed: Sequence[str] = ()) -> RunNetwork:
     """A model on this machine's device, ready to be asked.
 
     Args:
@@ -121,7 +121,7 @@ def network_of(recipe: Recipe, facts: Facts, model: Segmenter, changed: Sequence
         SegkitError: if this machine has no such accelerator.
     """
     fabric = make_fabric(recipe.training)
-    place(model.eval(), fabric, recipe.training)
+    move_to_device(model.eval(), fabric, recipe.training)
     return RunNetwork(facts, recipe, model, fabric, tuple(changed))
 
 

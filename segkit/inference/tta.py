@@ -16,7 +16,7 @@ Box = tuple[float, float, float, float]
 _FLIPS: tuple[tuple[int, ...], ...] = ((), (2,), (1,), (1, 2))  # axes of B H W C
 
 
-def ask(network: Network, pixels: Pixels, *, flips: bool) -> Probabilities:
+def predict_tta(network: Network, pixels: Pixels, *, flips: bool) -> Probabilities:
     """What a network says of some images; with flips, the mean of what it says of their mirror images.
 
     Shape:
@@ -27,10 +27,10 @@ def ask(network: Network, pixels: Pixels, *, flips: bool) -> Probabilities:
     for axes in _FLIPS if flips else _FLIPS[:1]:
         answer = network(np.ascontiguousarray(np.flip(pixels, axes)))
         answers.append(np.flip(answer, tuple(axis + 1 for axis in axes)))  # H and W of B K H W
-    return mean(answers)
+    return ensemble(answers)
 
 
-def mean(answers: Sequence[Probabilities]) -> Probabilities:
+def ensemble(answers: Sequence[Probabilities]) -> Probabilities:
     """Of several answers of one shape; a single one is given back as it is."""
     return answers[0] if len(answers) == 1 else np.mean(answers, axis=0, dtype=np.float32)
 

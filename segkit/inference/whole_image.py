@@ -7,30 +7,32 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from segkit.inference.tta import ask, mean, resized, scaled
+from segkit.inference.tta import ensemble, predict_tta, resized, scaled
 
 if TYPE_CHECKING:
     from segkit.core.types import Pixels
-    from segkit.inference.image_source import Extent, Picture
+    from segkit.inference.image_source import ImageSource, Size
     from segkit.inference.network import Network, Probabilities
-    from segkit.inference.options import Ways
+    from segkit.inference.options import PredictOptions
 
 _BAND = 2**22  # numbers in a band: 16 MiB
 
 
-def look_at(picture: Picture, networks: Sequence[Network], ways: Ways) -> dict[Extent, Pixels]:
+def resize_inputs(
+    picture: ImageSource, networks: Sequence[Network], ways: PredictOptions
+) -> dict[Size, Pixels]:
     """A whole image at every size at which one of the networks is asked about it."""
     return {size: picture.at(size) for network in networks for size in sizes_of(network, ways)}
 
 
 def predict_small(
-    networks: Sequence[Network], looks: Sequence[Mapping[Extent, Pixels]], ways: Ways
+    networks: Sequence[Network], looks: Sequence[Mapping[Size, Pixels]], ways: PredictOptions
 ) -> Probabilities:
     """What networks say of some whole images, as their mean, at the first one's size.
 
     Args:
         networks: of one task.
-        looks: each image as `look_at` gives it.
+        looks: each image as `resize_inputs` gives it.
         ways: how they are asked.
 
     Shape:
@@ -39,18 +41,18 @@ def predict_small(
     answers = []
     for network in networks:
         for size in sizes_of(network, ways):
-            answer = ask(network, np.stack([look[size] for look in looks]), flips=ways.flips)
+            answer = predict_tta(network, np.stack([look[size] for look in looks]), flips=ways.flips)
             answers.append(np.stack([resized(one, networks[0].facts.size) for one in answer]))
-    return mean(answers)
+    return ensemble(answers)
 
 
-def sizes_of(network: Network, ways: Ways) -> list[Extent]:
+def sizes_of(network: Network, ways: PredictOptions) -> list[Size]:
     """The sizes at which a network is asked about a whole image."""
     facts = network.facts
     return [scaled(facts.size, scale, facts.multiple) for scale in ways.scales]
 
 
-def bands_at(small: Probabilities, extent: Extent) -> Iterator[Probabilities]:
+def bands_at(small: Probabilities, extent: Size) -> Iterator[Probabilities]:
     """(K, h, w) -> the same at another size, in bands (K, rows, width) from top to bottom."""
     (height, width), (classes, rows, columns) = extent, small.shape
     step = max(1, _BAND // (width * classes))

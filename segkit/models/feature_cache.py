@@ -17,7 +17,7 @@ IMAGES_AT_ONCE = 8
 _SHARE_OF_MEMORY = 8  # one eighth of the machine's
 
 
-class FeatureMemory:
+class FeatureCache:
     """Feature maps by the content of an image: equal pixels are one image, whatever they were made from.
 
     Args:
@@ -32,9 +32,9 @@ class FeatureMemory:
     def __len__(self) -> int:
         return len(self._known)
 
-    def __deepcopy__(self, memo: object) -> FeatureMemory:
+    def __deepcopy__(self, memo: object) -> FeatureCache:
         """A copy of a model goes its own way, and begins with an empty one."""
-        return FeatureMemory(self.limit_bytes)
+        return FeatureCache(self.limit_bytes)
 
     def forget(self) -> None:
         """Begin anew, for another encoder."""

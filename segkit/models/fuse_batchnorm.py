@@ -13,7 +13,7 @@ _ROUNDING = {torch.float32: 1e-4, torch.float64: 1e-10}
 
 
 @torch.no_grad()
-def folded(encoder: nn.Module, image: Tensor) -> nn.Module | None:
+def fuse_batchnorm(encoder: nn.Module, image: Tensor) -> nn.Module | None:
     """A copy of a frozen encoder whose BatchNorms are part of the convolutions before them.
 
     Which convolution a BatchNorm follows is seen by running the encoder. Whether the copy says the same is

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segkit.core.errors import ShapeError
-from segkit.models.feature_cache import FeatureMemory
-from segkit.models.fuse_batchnorm import folded
+from segkit.models.feature_cache import FeatureCache
+from segkit.models.fuse_batchnorm import fuse_batchnorm
 
 
 class Segmenter(nn.Module):
@@ -62,7 +62,7 @@ class Segmenter(nn.Module):
         self._lean: list[nn.Module] = []  # in a list, so that it is no part of the model's state
         self._folded_from = 0
         self._tensors: list[Tensor] = []  # of the encoder; to look for them takes longer than some layers
-        self.memory: FeatureMemory | None = None
+        self.memory: FeatureCache | None = None
         self.remembers_training = False
         self.train(self.training)
 
@@ -94,7 +94,7 @@ class Segmenter(nn.Module):
                 return encode(image)
             return self.memory.maps(image, encode)
 
-    def remember_features(self, *, training: bool = False) -> None:
+    def enable_feature_cache(self, *, training: bool = False) -> None:
         """Keep what a frozen encoder says of an image that is scored, or trained on, for the next time.
 
         Only on a CPU, where looking an image up is so much cheaper than encoding it.
@@ -103,7 +103,7 @@ class Segmenter(nn.Module):
             training: whether training images come again too; augmentation rarely makes the same twice.
         """
         if self.frozen and self.memory is None:
-            self.memory = FeatureMemory()
+            self.memory = FeatureCache()
         self.remembers_training |= training
 
     def _remembers(self, image: Tensor) -> bool:
@@ -120,7 +120,9 @@ class Segmenter(nn.Module):
         now = sum(tensor._version for tensor in self._tensors)  # goes up with every change in place
         if not self._lean or self._folded_from != now:
             with torch.autocast(image.device.type, enabled=False):
-                self._lean = [folded(self.encoder, (image[:2] - self.mean) / self.std) or self.encoder]
+                self._lean = [
+                    fuse_batchnorm(self.encoder, (image[:2] - self.mean) / self.std) or self.encoder
+                ]
             self._folded_from = now
             if self.memory is not None:
                 self.memory.forget()

@@ -17,7 +17,7 @@ from segkit.core.paths import cache_folder
 from segkit.core.plugins import source_digest
 from segkit.data.cache.cache import Cache
 from segkit.data.preprocess import Prepared, layout_of, prepare
-from segkit.data.source_scan import Survey, survey
+from segkit.data.source_scan import SourceScan, scan_source
 from segkit.data.splits import split_samples
 from segkit.recipe import plain_recipe, used_plugins
 from segkit.recipe.build import build
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
 _SEGKIT = Path(__file__).parents[1]
 
 
-def survey_source(recipe: Recipe) -> Survey:
+def survey_source(recipe: Recipe) -> SourceScan:
     """The samples as the source has them, before the recipe splits them.
 
     Raises:
         SegkitError: if the source refuses what the recipe wants of it.
     """
     source: Source = build(recipe.data.source, recipe.data.goal, recipe.data.channels)
-    return survey(source)
+    return scan_source(source)
 
 
-def find_samples(recipe: Recipe, found: Survey | None = None) -> dict[str, list[Sample]]:
+def find_samples(recipe: Recipe, found: SourceScan | None = None) -> dict[str, list[Sample]]:
     """The samples of every split, not yet read; there is something to train on and something to score.
 
     Args:
@@ -49,10 +49,10 @@ def find_samples(recipe: Recipe, found: Survey | None = None) -> dict[str, list[
     Raises:
         DataError: naming what is missing.
     """
-    return {split: [*samples] for split, samples in survey_samples(recipe, found).whole().items()}
+    return {split: [*samples] for split, samples in scan_samples(recipe, found).whole().items()}
 
 
-def survey_samples(recipe: Recipe, found: Survey | None = None) -> Survey:
+def scan_samples(recipe: Recipe, found: SourceScan | None = None) -> SourceScan:
     """The samples of every split that can be used, and why others cannot.
 
     Where the source has problems, those of dividing what is left are not told: they may be gone with them.
@@ -64,19 +64,19 @@ def survey_samples(recipe: Recipe, found: Survey | None = None) -> Survey:
     Raises:
         SegkitError: if the source refuses what the recipe wants of it.
     """
-    splits = survey_splits(recipe, found)
-    return Survey(splits.splits, splits.problems or _lacking(splits.splits, recipe))
+    splits = scan_splits(recipe, found)
+    return SourceScan(splits.splits, splits.problems or _lacking(splits.splits, recipe))
 
 
-def survey_splits(recipe: Recipe, found: Survey | None = None) -> Survey:
-    """As `survey_samples`, for whoever can do with any split."""
+def scan_splits(recipe: Recipe, found: SourceScan | None = None) -> SourceScan:
+    """As `scan_samples`, for whoever can do with any split."""
     found = found or survey_source(recipe)
     try:
         samples = split_samples(found.splits, recipe.data.split, recipe.seed)
     except DataError as error:
         of_split = [replace(problem, kind="split") for problem in error.problems]
-        return Survey(found.splits, found.problems or of_split)
-    return Survey({split: some for split, some in samples.items() if some}, found.problems)
+        return SourceScan(found.splits, found.problems or of_split)
+    return SourceScan({split: some for split, some in samples.items() if some}, found.problems)
 
 
 def _lacking(splits: Mapping[str, Sequence[Sample]], recipe: Recipe) -> list[Problem]:
@@ -96,7 +96,7 @@ def _lacking(splits: Mapping[str, Sequence[Sample]], recipe: Recipe) -> list[Pro
 
 
 def prepare_splits(
-    recipe: Recipe, samples: dict[str, list[Sample]], progress: Progress
+    recipe: Recipe, samples: dict[str, list[Sample]], on_progress: Progress
 ) -> dict[str, Prepared]:
     """Read every file of every split, or what a run before has kept of it.
 
@@ -110,7 +110,7 @@ def prepare_splits(
     for split, found in samples.items():
         try:
             splits[split] = prepare(
-                found, data.size, data.goal, data.channels, partial(progress, f"{split} images"), cache
+                found, data.size, data.goal, data.channels, partial(on_progress, f"{split} images"), cache
             )
         except DataError as error:
             problems += error.problems

@@ -15,7 +15,7 @@ from segkit.recipe.schema import part_at
 LONGEST_NAME = 100
 
 
-def variants(
+def expand_grid(
     path: Path,
     overrides: Sequence[str] = (),
     vary: Sequence[str] = (),

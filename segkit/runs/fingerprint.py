@@ -12,7 +12,7 @@ from segkit.core.paths import cache_folder, is_weights_file
 from segkit.core.plugins import source_digest
 from segkit.recipe import plain_recipe, used_plugins
 from segkit.runs.environment import packages
-from segkit.runs.schema import Identity
+from segkit.runs.schema import Fingerprint
 from segkit.utils.hashing import FileDigests, file_digest
 
 if TYPE_CHECKING:
@@ -24,13 +24,13 @@ CHANGES_NOTHING = ("name", "description", "reference", "plugins")
 CHANGES_SPEED = ("workers", "eval_batch_size", "cache")
 SAVES_MORE_OFTEN = ("checkpoint_seconds",)
 # Rooms of segkit that decide what comes out; the others tell of it.
-DECIDING = (
+RESULT_CODE = (
     "core", "data", "parts", "recipe", "models", "training",
     "experiments/assembly.py", "experiments/objectives.py", "experiments/run.py",
 )  # fmt: skip
 
 
-def identify(recipe: Recipe, samples: Mapping[str, Sequence[Sample]]) -> Identity:
+def fingerprint(recipe: Recipe, samples: Mapping[str, Sequence[Sample]]) -> Fingerprint:
     """Find out what a run of a recipe would be.
 
     Args:
@@ -41,11 +41,11 @@ def identify(recipe: Recipe, samples: Mapping[str, Sequence[Sample]]) -> Identit
     scoring = [
         plugin.digest for plugin in plugins if any(part.startswith("metric ") for part in plugin.parts)
     ]
-    return Identity(
+    return Fingerprint(
         recipe=_digest(_deciding(recipe)),
         seed=recipe.seed,
         data=_data_digest(samples, cache_folder() if recipe.data.cache else None),
-        code=_digest([_code_digest(DECIDING), sorted(plugin.digest for plugin in plugins), packages()]),
+        code=_digest([_code_digest(RESULT_CODE), sorted(plugin.digest for plugin in plugins), packages()]),
         metrics=_digest([_code_digest(["parts/metrics"]), sorted(scoring)]),
     )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from segkit.core.errors import SegkitError
 from segkit.runs.schema import Published
-from segkit.utils.safe_read import damaged, read_number, read_rows
+from segkit.utils.safe_read import corrupt_file, read_number, read_rows
 
 if TYPE_CHECKING:
     from segkit.recipe.schema import Reference
@@ -38,11 +38,11 @@ def read_published(path: Path) -> list[dict[str, float | None]]:
     """
     header, rows = read_rows(path)
     if "epoch" not in header:
-        raise damaged(path, "it has no column epoch")
+        raise corrupt_file(path, "it has no column epoch")
     try:
         return [dict(zip(header, map(_finite, row), strict=True)) for row in rows]
     except ValueError as error:
-        raise damaged(path, str(error)) from None
+        raise corrupt_file(path, str(error)) from None
 
 
 def _finite(cell: str) -> float | None:

@@ -19,11 +19,11 @@ from segkit.core.errors import SegkitError
 from segkit.core.events import EpochEnded
 from segkit.core.types import Pixels
 from segkit.runs.schema import Environment, Epoch, MeasuredCosts, RunRecipe, Sample, Samples, Summary
-from segkit.utils.atomic import replaced, sweep
-from segkit.utils.locks import Taken, owned
+from segkit.utils.atomic import atomic_write, remove_leftovers
+from segkit.utils.locks import LockedError, exclusive
 from segkit.utils.os_errors import cannot_write
 from segkit.utils.safe_read import (
-    damaged,
+    corrupt_file,
     read_json,
     read_json_lines,
     read_number,
@@ -148,10 +148,10 @@ class RunDir:
             OSError: if nothing can be written to it.
         """
         try:
-            with owned(self.lock):
-                sweep(self.path)
+            with exclusive(self.lock):
+                remove_leftovers(self.path)
                 yield
-        except Taken as taken:
+        except LockedError as taken:
             raise SegkitError(
                 f"another segkit is at work on this run{taken.holder and f': {taken.holder}'}",
                 where=str(self.path),
@@ -180,7 +180,7 @@ class RunDir:
 
     def write_recipe(self, text: str) -> None:
         """Write the complete recipe."""
-        with replaced(self.recipe) as temporary:
+        with atomic_write(self.recipe) as temporary:
             temporary.write_text(text, encoding="utf-8")
 
     def write_environment(self, environment: Environment) -> None:
@@ -202,12 +202,15 @@ class RunDir:
 
     def record_anew(self, events: Sequence[EpochEnded]) -> None:
         """Write the lines of these epochs, and no others: some may have been written twice, or by halves."""
-        with replaced(self.metrics) as temporary:
+        with atomic_write(self.metrics) as temporary:
             temporary.write_text("".join(map(_line, events)), encoding="utf-8")
 
     def write_scores(self, names: Sequence[str], scores: Mapping[str, Sequence[float]]) -> None:
         """Write every metric of every scored image; an undefined score is an empty cell."""
-        with replaced(self.scores) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        with (
+            atomic_write(self.scores) as temporary,
+            temporary.open("w", encoding="utf-8", newline="") as file,
+        ):
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(["image", *scores])
             for name, *row in zip(names, *scores.values(), strict=True):
@@ -269,7 +272,7 @@ class RunDir:
                 for column, name in enumerate(header[1:], start=1)
             }
         except ValueError as error:
-            raise damaged(self.scores, str(error)) from None
+            raise corrupt_file(self.scores, str(error)) from None
         return [row[0] for row in rows], scores
 
     def read_samples(self) -> list[ScoredSample]:
@@ -285,7 +288,7 @@ class RunDir:
                 read_png(self.samples / name, ("P", "L")) for name in (files.truth, files.prediction)
             )
             if not image.shape[:2] == truth.shape == prediction.shape:
-                raise damaged(self.samples / files.image, "it is of another size than its masks")
+                raise corrupt_file(self.samples / files.image, "it is of another size than its masks")
             image = image if image.ndim == 3 else image[..., None]
             samples.append(ScoredSample(record, image, truth, prediction))
         return samples
@@ -314,7 +317,7 @@ def _line(event: EpochEnded) -> str:
 
 
 def _save(picture: Image.Image, path: Path) -> None:
-    with replaced(path) as temporary:
+    with atomic_write(path) as temporary:
         picture.save(temporary, "PNG")
 
 
@@ -338,7 +341,7 @@ def write_json(path: Path, content: Any) -> None:
     """
     if isinstance(content, BaseModel):
         content = content.model_dump(mode="json", exclude_unset=True)
-    with replaced(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(
             json.dumps(_finite(content), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
         )

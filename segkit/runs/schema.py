@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidatorFunctionW
 
 from segkit.core.model_table import Count, Stage
 from segkit.core.plugins import Plugin
-from segkit.utils.safe_read import LARGEST
+from segkit.utils.safe_read import MAX_NUMBER
 
-MOST_METRICS, MOST_CLASSES, MOST_SAMPLES = 100, 255, 50
+MAX_METRICS, MAX_CLASSES, MAX_SAMPLES = 100, 255, 50
 
 
 def _number(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
@@ -28,7 +28,7 @@ def _number(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
 Text = Annotated[str, Field(strict=True)]
 Truth = Annotated[bool, Field(strict=True)]
 Number = Annotated[
-    Annotated[float, Field(strict=True, ge=-LARGEST, le=LARGEST)] | None, WrapValidator(_number)
+    Annotated[float, Field(strict=True, ge=-MAX_NUMBER, le=MAX_NUMBER)] | None, WrapValidator(_number)
 ]
 Scores = dict[Text, Number]
 Rank = Literal["best", "median", "worst"]
@@ -96,7 +96,7 @@ class Summary(Record):
     status: Text = "complete"
     recipe: Text
     description: Text = ""
-    metrics: Annotated[list[Text], Field(min_length=1, max_length=MOST_METRICS)]
+    metrics: Annotated[list[Text], Field(min_length=1, max_length=MAX_METRICS)]
     first_metric: Text = ""
     higher_is_better: Truth | None = None
     scored_on: Text
@@ -120,7 +120,7 @@ class Summary(Record):
     reference: Published | None = None
 
 
-class Identity(Record):
+class Fingerprint(Record):
     """Digests; two runs with the same ones are the same experiment.
 
     Args:
@@ -150,7 +150,7 @@ class Environment(Record):
     packages: dict[Text, Text | None] = {}
     git: Any = None
     command: list[Text] = []
-    identity: Identity | None = None
+    identity: Fingerprint | None = None
     device: Text = ""
     encoder_digest: Text = ""
     data_digests: dict[Text, Text] = {}
@@ -168,7 +168,7 @@ class Data(BaseModel):
     """A recipe's data."""
 
     task: Text = ""
-    classes: Annotated[list[Text], Field(max_length=MOST_CLASSES)] = []
+    classes: Annotated[list[Text], Field(max_length=MAX_CLASSES)] = []
 
 
 class Reference(BaseModel):
@@ -264,5 +264,5 @@ class Sample(Record):
     files: Files
 
 
-class Samples(RootModel[Annotated[list[Sample], Field(max_length=MOST_SAMPLES)]]):
+class Samples(RootModel[Annotated[list[Sample], Field(max_length=MAX_SAMPLES)]]):
     """samples.json."""

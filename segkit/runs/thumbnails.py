@@ -13,11 +13,11 @@ from PIL import Image
 
 from segkit.core.errors import SegkitError
 from segkit.core.types import Pixels
-from segkit.utils.atomic import replaced
+from segkit.utils.atomic import atomic_write
 
-LARGEST = 256  # pixels of the longer side: enough to see where two masks differ
+MAX_SIDE = 256  # pixels of the longer side: enough to see where two masks differ
 QUALITY = 80
-MOST_BYTES = 1_000_000  # of one picture; none of this size is near it
+MAX_BYTES = 1_000_000  # of one picture; none of this size is near it
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ def make_thumbnail(pixels: Pixels, truth: Pixels, prediction: Pixels, palette: P
         palette: (256, 3), the colour of every value of a mask.
     """
     height, width = truth.shape
-    most = max(height, width, LARGEST)
-    size = (max(1, width * LARGEST // most), max(1, height * LARGEST // most))
+    most = max(height, width, MAX_SIDE)
+    size = (max(1, width * MAX_SIDE // most), max(1, height * MAX_SIDE // most))
     picture = Image.fromarray(
         pixels[..., 0] if pixels.shape[-1] == 1 else np.ascontiguousarray(pixels[..., :3])
     )
@@ -58,7 +58,7 @@ def make_thumbnail(pixels: Pixels, truth: Pixels, prediction: Pixels, palette: P
 
 def write_thumbnails(path: Path, thumbnails: Iterable[Thumbnail]) -> None:
     """Write them in the order of the run's scores."""
-    with replaced(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+    with atomic_write(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         for number, thumbnail in enumerate(thumbnails, start=1):
             for name, content in zip(_members(number), vars(thumbnail).values(), strict=True):
                 archive.writestr(
@@ -90,7 +90,7 @@ def _members(number: int) -> tuple[str, str, str]:
 
 
 def _read(archive: zipfile.ZipFile, name: str) -> bytes:
-    if archive.getinfo(name).file_size > MOST_BYTES:
+    if archive.getinfo(name).file_size > MAX_BYTES:
         raise ValueError(f"{name} is larger than any thumbnail")
     return archive.read(name)
 

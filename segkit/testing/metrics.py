@@ -48,8 +48,8 @@ def it_gives_a_row_for_each_image(case: Case) -> None:
 def its_score_is_a_finite_number(case: Case) -> None:
     """A best epoch is chosen by it, and tables are made of it."""
     metric = case.build()
-    rows = _rows(metric, *batch(case.task))
-    for word, some in (("three ordinary images", rows), ("one ordinary image", rows[:1])):
+    per_image = _rows(metric, *batch(case.task))
+    for word, some in (("three ordinary images", per_image), ("one ordinary image", per_image[:1])):
         value = _score(metric, some)
         require(math.isfinite(value), f"the score of {word} is {value}", _SCORE)
 
@@ -96,8 +96,8 @@ def empty_masks_are_scored_or_undefined(case: Case) -> None:
     }
     for word, (_, truth) in given.items():
         for word_2, (predicted, _) in given.items():
-            rows = _rows(metric, predicted, truth)
-            _not_infinite(metric, rows, f"the truth is {word}, the prediction {word_2}")
+            per_image = _rows(metric, predicted, truth)
+            _not_infinite(metric, per_image, f"the truth is {word}, the prediction {word_2}")
 
 
 @on_every(cases)
@@ -128,10 +128,13 @@ def ignored_pixels_count_for_nothing(case: Case) -> None:
 def a_wholly_ignored_image_leaves_the_score_as_it_is(case: Case) -> None:
     """Nothing is known of it, so it is not right and not wrong."""
     metric, (logits, target) = case.build(), batch(case.task)
-    rows = _rows(metric, logits, target)
+    per_image = _rows(metric, logits, target)
     nothing = _rows(metric, logits[:1], torch.full_like(target[:1], IGNORED))
     _not_infinite(metric, nothing, "every pixel is ignored")
-    before, after = _score(metric, rows), _score(metric, torch.cat([rows, nothing.to(rows.dtype)]))
+    before, after = (
+        _score(metric, per_image),
+        _score(metric, torch.cat([per_image, nothing.to(per_image.dtype)])),
+    )
     require(
         math.isclose(before, after, rel_tol=1e-9),
         f"the score changes from {before:.6g} to {after:.6g} with an image that is ignored altogether",
@@ -166,38 +169,40 @@ def inputs_stay_unchanged(case: Case) -> None:
     metric, (logits, target) = case.build(), batch(case.task)
     target, _ = with_ignored(target)
     logits_2, target_2 = logits.clone(), target.clone()
-    rows = _rows(metric, logits_2, target_2).double().clone()
+    per_image = _rows(metric, logits_2, target_2).double().clone()
     for word, before, after in (("logits", logits, logits_2), ("target", target, target_2)):
         require(torch.equal(before, after), f"it changes the {word} that it is given", IN_PLACE)
-    rows[0] = torch.nan
-    kept = rows.clone()
-    metric.of(rows)
-    require(_same_bits(rows, kept), "its score changes the rows that it is given", IN_PLACE)
+    per_image[0] = torch.nan
+    kept = per_image.clone()
+    metric.reduce(per_image)
+    require(_same_bits(per_image, kept), "its score changes the rows that it is given", IN_PLACE)
 
 
 @torch.inference_mode()
 def _rows(metric: Metric, logits: Tensor, target: Tensor) -> Tensor:
     """Rows as evaluation computes them, checked for their form."""
-    rows: Any = metric.rows(logits, target)
-    if not isinstance(rows, Tensor):
-        raise ContractError(f"rows gives a {type(rows).__name__}, not a tensor", hint=_ROWS)
-    shape, images = tuple(rows.shape), len(logits)
+    per_image: Any = metric.per_image(logits, target)
+    if not isinstance(per_image, Tensor):
+        raise ContractError(f"rows gives a {type(per_image).__name__}, not a tensor", hint=_ROWS)
+    shape, images = tuple(per_image.shape), len(logits)
     fits = len(shape) == 2 and shape[0] == images and shape[1] > 0
     require(fits, f"rows of {images} images have the shape {shape}, not ({images}, S)", _ROWS)
-    require(rows.is_floating_point(), f"rows are of type {word_for(rows.dtype)}, not floating", _ROWS)
-    return rows
+    require(
+        per_image.is_floating_point(), f"rows are of type {word_for(per_image.dtype)}, not floating", _ROWS
+    )
+    return per_image
 
 
-def _score(metric: Metric, rows: Tensor) -> float:
-    value: Any = metric.of(rows.double())
+def _score(metric: Metric, per_image: Tensor) -> float:
+    value: Any = metric.reduce(per_image.double())
     if not isinstance(value, (int, float)):
         raise ContractError(f"score gives a {type(value).__name__}, not a number", hint="float(...)")
     return float(value)
 
 
-def _not_infinite(metric: Metric, rows: Tensor, when: str) -> None:
-    require(not rows.isinf().any(), f"a row is infinite where {when}", _EMPTY)
-    value = _score(metric, rows)
+def _not_infinite(metric: Metric, per_image: Tensor, when: str) -> None:
+    require(not per_image.isinf().any(), f"a row is infinite where {when}", _EMPTY)
+    value = _score(metric, per_image)
     require(not math.isinf(value), f"the score is {value} where {when}", _EMPTY)
 
 

@@ -21,7 +21,7 @@ _TASKS: tuple[tuple[TaskKind, tuple[str, ...]], ...] = (
     ("multilabel", ("first", "second")),
 )
 _CHANNELS = (3, 1)
-_MOST_CLASSES = 256  # a mask is uint8
+_MAX_CLASSES = 256  # a mask is uint8
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def _cases(subject: Subject) -> list[_Case]:
 def _unusual() -> Iterator[tuple[Task, int]]:
     """For data sets of a fixed number of classes, some with masks that have pixels of no class."""
     for kind, ignored, channels in product(("binary", "multiclass", "multilabel"), (255, None), _CHANNELS):
-        for count in range(1, 2 if kind == "binary" else _MOST_CLASSES + 1):
+        for count in range(1, 2 if kind == "binary" else _MAX_CLASSES + 1):
             yield Task(kind, tuple(f"class_{number}" for number in range(count)), ignored), channels  # type: ignore[arg-type]
 
 

@@ -29,7 +29,7 @@ finally:
 
 if TYPE_CHECKING:
     from segkit.recipe.schema import TrainingSettings
-    from segkit.training.distributed.rank import Place
+    from segkit.training.distributed.rank import RankInfo
 
 _WHOLE = {"bf16-true": torch.bfloat16, "64-true": torch.float64}
 # Said outright, as Fabric takes a batch script of SLURM for a process that srun has started.
@@ -38,12 +38,12 @@ _ENVIRONMENTS = {
 }  # fmt: skip
 
 
-def make_fabric(settings: TrainingSettings, place: Place | None = None) -> Fabric:
+def make_fabric(settings: TrainingSettings, rank_info: RankInfo | None = None) -> Fabric:
     """The engine that a recipe's `training` asks for.
 
     Args:
         settings: the recipe's `training`.
-        place: of this process among others that train with it; one that is alone takes one device.
+        rank_info: of this process among others that train with it; one that is alone takes one device.
 
     Raises:
         SegkitError: if this machine has no such accelerator, or the accelerator no such precision.
@@ -56,30 +56,30 @@ def make_fabric(settings: TrainingSettings, place: Place | None = None) -> Fabri
     if accelerator == "cpu":
         keep_freed_memory()
     chosen: Any = precision
-    if place is None:
+    if rank_info is None:
         return Fabric(accelerator=accelerator, devices=1, precision=chosen, plugins=[LightningEnvironment()])
     # It would tell of every process that it connects.
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     fabric = Fabric(
         accelerator=accelerator,
-        devices=place.here,
-        num_nodes=place.processes // place.here,
+        devices=rank_info.here,
+        num_nodes=rank_info.processes // rank_info.here,
         # Parameters may get no gradient: those of encoder stages that no decoder looks at. The first step
         # tells which, where the graph is static; to look for them in every step costs time.
         strategy=DDPStrategy(static_graph=True, gradient_as_bucket_view=True),
         precision=chosen,
-        plugins=[_ENVIRONMENTS[place.launcher]()],
+        plugins=[_ENVIRONMENTS[rank_info.launcher]()],
     )
     fabric.launch()  # starts nothing, as all are there: it connects them
     return fabric
 
 
-def count_processes(settings: TrainingSettings, place: Place | None) -> int:
+def count_processes(settings: TrainingSettings, rank_info: RankInfo | None) -> int:
     """How many processes train together, 0 for one that is alone.
 
     Args:
         settings: the recipe's `training`.
-        place: that a launcher gave to this process.
+        rank_info: that a launcher gave to this process.
 
     Raises:
         SegkitError: if the recipe's `devices` and `num_nodes` cannot be had here, or are not those that a
@@ -88,23 +88,23 @@ def count_processes(settings: TrainingSettings, place: Place | None) -> int:
     accelerator, _ = choose_device(settings)
     each = settings.devices
     if each == "auto":
-        each = place.here if place else torch.cuda.device_count() if accelerator == "cuda" else 1
+        each = rank_info.here if rank_info else torch.cuda.device_count() if accelerator == "cuda" else 1
     if accelerator != "cpu" and each > (there := 1 if accelerator == "mps" else torch.cuda.device_count()):
         raise SegkitError(
             f"training.devices: the recipe wants {each} {accelerator} devices, and this machine has {there}",
             hint=f"training.devices={there}, or auto",
         )
-    if place is None and settings.num_nodes > 1:
+    if rank_info is None and settings.num_nodes > 1:
         raise SegkitError(
             f"training.num_nodes: nothing has started segkit on {settings.num_nodes} machines",
             hint="torchrun or srun starts it on each of them; see docs/several_devices.md",
         )
-    if place and (place.here, place.processes) != (each, each * settings.num_nodes):
-        started, machines = place.launcher, place.processes // place.here
+    if rank_info and (rank_info.here, rank_info.processes) != (each, each * settings.num_nodes):
+        started, machines = rank_info.launcher, rank_info.processes // rank_info.here
         raise SegkitError(
-            f"training.devices: {started} has started {place.here} on each of {machines} machines, "
+            f"training.devices: {started} has started {rank_info.here} on each of {machines} machines, "
             f"and the recipe wants {each} on each of {settings.num_nodes}",
-            hint=f"--set training.devices={place.here} --set training.num_nodes={machines}",
+            hint=f"--set training.devices={rank_info.here} --set training.num_nodes={machines}",
         )
     together = each * settings.num_nodes
     if settings.compile and together > 1:
@@ -148,10 +148,10 @@ def precision_of(fabric: Fabric) -> str:
     return str(fabric.strategy.precision.precision)
 
 
-def place(model: nn.Module, fabric: Fabric, settings: TrainingSettings) -> None:
+def move_to_device(model: nn.Module, fabric: Fabric, settings: TrainingSettings) -> None:
     """Bring a model to its device, to its precision, and into its memory order."""
     dtype = _WHOLE.get(precision_of(fabric))
-    model.to(device=fabric.device, dtype=dtype, memory_format=memory_order(settings))  # type: ignore[call-overload]
+    model.to(device=fabric.device, dtype=dtype, memory_format=memory_format(settings))  # type: ignore[call-overload]
 
 
 def async_item(value: Tensor) -> Callable[[], float]:
@@ -171,7 +171,7 @@ def async_item(value: Tensor) -> Callable[[], float]:
     return item
 
 
-def memory_order(settings: TrainingSettings) -> torch.memory_format:
+def memory_format(settings: TrainingSettings) -> torch.memory_format:
     """How tensors lie in memory: channels-last convolutions are the faster ones on CPUs and GPUs alike."""
     return torch.channels_last if settings.channels_last else torch.contiguous_format
 

@@ -45,7 +45,7 @@ def evaluate(
     metrics: Mapping[str, Metric],
     loss: Loss,
     fabric: Fabric,
-    progress: Callable[[int], None] = lambda done: None,
+    on_progress: Callable[[int], None] = lambda done: None,
     keep: Callable[[Tensor], None] = lambda logits: None,
 ) -> Scores:
     """Score a model. Leaves the model in evaluation mode.
@@ -59,7 +59,7 @@ def evaluate(
         metrics: by name.
         loss: as in training.
         fabric: device and precision; metrics and loss are computed from logits of at least float32.
-        progress: told the number of images scored so far.
+        on_progress: callback of (label, done, total).
         keep: given the logits of every batch of this process, for whoever wants more of them than scores.
 
     Raises:
@@ -70,10 +70,10 @@ def evaluate(
         with scoring_explained(len(batch.image)):
             logits, target = predict_logits(model, batch.image, fabric), fabric.to_device(batch.target)
             losses = torch.stack([loss(logits[i : i + 1], target[i : i + 1]) for i in range(len(logits))])
-            rows = {name: metric.rows(logits, target).double().cpu() for name, metric in metrics.items()}
+            rows = {name: metric.per_image(logits, target).double().cpu() for name, metric in metrics.items()}
             scored.append((losses.double().cpu(), rows))
             keep(logits)
-        progress(batch.indices[-1] + 1)
+        on_progress(batch.indices[-1] + 1)
     scored = gather_dealt(scored, fabric)
     tables = {name: torch.cat([rows[name] for _, rows in scored]) for name in metrics}
     return scores_of(metrics, tables, float(torch.cat([losses for losses, _ in scored]).mean()))
@@ -89,9 +89,9 @@ def scores_of(metrics: Mapping[str, Metric], tables: dict[str, Tensor], loss: fl
     """
     return Scores(
         loss=loss,
-        metrics={name: metric.of(tables[name]) for name, metric in metrics.items()},
+        metrics={name: metric.reduce(tables[name]) for name, metric in metrics.items()},
         per_image={
-            name: [metric.of(table[i : i + 1]) for i in range(len(table))]
+            name: [metric.reduce(table[i : i + 1]) for i in range(len(table))]
             for (name, table), metric in zip(tables.items(), metrics.values(), strict=True)
         },
         rows=tables,

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from segkit.core.errors import TrainingError
 from segkit.core.events import EpochEnded, StepEnded
-from segkit.training.devices import async_item, memory_order
+from segkit.training.devices import async_item, memory_format
 from segkit.training.distributed.global_batch import whole_batch
-from segkit.training.distributed.sharding import Share, gather_batch
+from segkit.training.distributed.sharding import BatchShard, gather_batch
 from segkit.training.ema import EMA
 from segkit.training.rng import random_state, seed_everything, set_random_state
 from segkit.training.torch_errors import training_explained
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class EpochSoFar:
+class EpochProgress:
     """What has been done of an epoch.
 
     Args:
@@ -48,7 +48,7 @@ class EpochSoFar:
 
 
 @dataclass
-class Learner:
+class TrainState:
     """Everything that changes while a model learns, and so everything a saved state holds.
 
     Args:
@@ -59,8 +59,8 @@ class Learner:
         epoch: the last finished one.
         best_epoch: the best one so far, 0 before there is one.
         best_score: its score by the metric that chooses.
-        so_far: what has been done of the epoch after the last finished one.
-        drawn: where the random states are, for an epoch that goes on in its middle.
+        progress: what has been done of the epoch after the last finished one.
+        rng_state: where the random states are, for an epoch that goes on in its middle.
     """
 
     model: nn.Module
@@ -70,11 +70,11 @@ class Learner:
     epoch: int = 0
     best_epoch: int = 0
     best_score: float = math.nan
-    so_far: EpochSoFar = field(default_factory=EpochSoFar)
-    drawn: dict[str, Any] | None = None
+    progress: EpochProgress = field(default_factory=EpochProgress)
+    rng_state: dict[str, Any] | None = None
 
     @property
-    def scored(self) -> nn.Module:
+    def eval_model(self) -> nn.Module:
         """The model whose scores count: the average, where there is one."""
         return self.average.model if self.average else self.model
 
@@ -93,8 +93,8 @@ class Learner:
             "epoch": self.epoch,
             "best_epoch": self.best_epoch,
             "best_score": self.best_score,
-            "so_far": asdict(self.so_far),
-            "drawn": random_state(),
+            "progress": asdict(self.progress),
+            "rng_state": random_state(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -105,13 +105,13 @@ class Learner:
         if self.average:
             self.average.load_state_dict(state["average"])
         self.epoch, self.best_epoch = state["epoch"], state["best_epoch"]
-        self.best_score, self.drawn = state["best_score"], state["drawn"]
-        self.so_far = EpochSoFar(**state["so_far"])
+        self.best_score, self.rng_state = state["best_score"], state["rng_state"]
+        self.progress = EpochProgress(**state["progress"])
 
 
-def make_learner(
+def make_train_state(
     model: nn.Module, optimizer: torch.optim.Optimizer, schedule: Schedule, settings: TrainingSettings
-) -> Learner:
+) -> TrainState:
     """A model, where it is by now, with what makes it learn.
 
     Args:
@@ -124,11 +124,11 @@ def make_learner(
     if settings.compile:  # in place, so that names of weights stay; no copy inherits it
         for each in (model, *([average.model] if average else [])):
             each.compile()
-    return Learner(model, optimizer, schedule, average)
+    return TrainState(model, optimizer, schedule, average)
 
 
 def fit(
-    learner: Learner,
+    learner: TrainState,
     batches: TrainBatches,
     loss: Loss,
     score: Callable[[nn.Module], Scores],
@@ -158,48 +158,48 @@ def fit(
     model, optimizer = fabric.setup(learner.model, learner.optimizer)
     train = partial(_train, learner, model, optimizer, loss, fabric, settings)
     while learner.epoch < settings.epochs and not _out_of_patience(learner, settings):
-        epoch, so_far = learner.epoch + 1, learner.so_far
-        started = time.perf_counter() - so_far.seconds
-        if learner.drawn and so_far.steps:
-            set_random_state(learner.drawn)
+        epoch, progress = learner.epoch + 1, learner.progress
+        started = time.perf_counter() - progress.seconds
+        if learner.rng_state and progress.steps:
+            set_random_state(learner.rng_state)
         else:
             seed_everything(seed, epoch)
         model.train()
-        for step, batch in enumerate(batches.epoch(epoch, after=so_far.steps), start=so_far.steps + 1):
-            share = Share(batches.size(step), fabric.global_rank, fabric.world_size)
+        for step, batch in enumerate(batches.epoch(epoch, after=progress.steps), start=progress.steps + 1):
+            share = BatchShard(batches.size(step), fabric.global_rank, fabric.world_size)
             value = train(batch, share)
             if not math.isfinite(value):
                 raise _not_finite(value, epoch, step, [names[i] for i in batches.indices(epoch, step)])
-            so_far.steps = step
-            so_far.images += share.images
-            so_far.loss += value * share.images
-            so_far.seconds = time.perf_counter() - started
+            progress.steps = step
+            progress.images += share.images
+            progress.loss += value * share.images
+            progress.seconds = time.perf_counter() - started
             yield StepEnded(epoch, step, batches.steps, value)
-        so_far.seconds = train_seconds = time.perf_counter() - started
-        scores = score(learner.scored)
-        learner.epoch, learner.so_far = epoch, EpochSoFar()
+        progress.seconds = train_seconds = time.perf_counter() - started
+        scores = score(learner.eval_model)
+        learner.epoch, learner.progress = epoch, EpochProgress()
         yield EpochEnded(
             epoch=epoch,
-            train_loss=so_far.loss / so_far.images,
+            train_loss=progress.loss / progress.images,
             val_loss=scores.loss,
             metrics=scores.metrics,
             learning_rate=learner.learning_rate,
             seconds=time.perf_counter() - started,
             train_seconds=train_seconds,
-            images_per_second=so_far.images / train_seconds,
+            images_per_second=progress.images / train_seconds,
             best=_note_best(learner, next(iter(scores.metrics.values())), higher_is_better),
         )
 
 
 def _train(
-    learner: Learner,
+    learner: TrainState,
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     loss: Loss,
     fabric: Fabric,
     settings: TrainingSettings,
     batch: Batch,
-    share: Share,
+    share: BatchShard,
 ) -> float:
     """One step on one batch, or none where the loss is not finite; the loss before it.
 
@@ -207,11 +207,11 @@ def _train(
     before anything is updated.
     """
     image, target = fabric.to_device((batch.image, batch.target))
-    image = image.contiguous(memory_format=memory_order(settings))
+    image = image.contiguous(memory_format=memory_format(settings))
 
     def attempt(images: int) -> None:
         model.zero_grad()
-        _add_gradients(model, loss, fabric, image[:images], target[:images], Share(images))
+        _add_gradients(model, loss, fabric, image[:images], target[:images], BatchShard(images))
         model.zero_grad()
 
     # Several processes would wait for each other; and what the CPU's libraries keep is no free memory.
@@ -235,7 +235,7 @@ def _train(
 
 
 def _add_gradients(
-    model: nn.Module, loss: Loss, fabric: Fabric, image: Tensor, target: Tensor, share: Share
+    model: nn.Module, loss: Loss, fabric: Fabric, image: Tensor, target: Tensor, share: BatchShard
 ) -> Callable[[], float]:
     """Add the gradients of some images; returns a call that waits for the loss, not for the gradients.
 
@@ -250,12 +250,12 @@ def _add_gradients(
     return read_loss
 
 
-def _out_of_patience(learner: Learner, settings: TrainingSettings) -> bool:
+def _out_of_patience(learner: TrainState, settings: TrainingSettings) -> bool:
     patience = settings.early_stopping_epochs
     return patience is not None and learner.epoch - learner.best_epoch >= patience
 
 
-def _note_best(learner: Learner, score: float, higher_is_better: bool) -> bool:
+def _note_best(learner: TrainState, score: float, higher_is_better: bool) -> bool:
     """Whether the epoch is the best so far; while no epoch has a defined score, the latest one is."""
     best = learner.best_score
     better = math.isnan(best) or (score > best if higher_is_better else score < best)

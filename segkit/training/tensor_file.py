@@ -16,7 +16,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from segkit.core.errors import first_line
-from segkit.utils.atomic import replaced
+from segkit.utils.atomic import atomic_write
 
 _SEAL = "segkit"  # one entry: of several, safetensors would write now one and now the other first
 
@@ -45,7 +45,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Any = None) 
     plain = {name: tensor.detach().cpu().clone(memory_format=order) for name, tensor in tensors.items()}
     words = json.dumps(about)
     content = save(plain, {_SEAL: f"{_seal(plain, words)} {words}"})
-    with replaced(path, durable=True) as temporary:
+    with atomic_write(path, durable=True) as temporary:
         temporary.write_bytes(content)
 
 

@@ -12,7 +12,7 @@ _LEFTOVER = re.compile(r"\..+\.\d+")
 
 
 @contextlib.contextmanager
-def replaced(file: Path, *, durable: bool = False) -> Iterator[Path]:
+def atomic_write(file: Path, *, durable: bool = False) -> Iterator[Path]:
     """Write to a temporary file that replaces `file` at the end; readers see the old file or the new one.
 
     Args:
@@ -44,7 +44,7 @@ def replaced(file: Path, *, durable: bool = False) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def sweep(folder: Path) -> None:
+def remove_leftovers(folder: Path) -> None:
     """Remove temporary files of killed processes from a folder that no other process writes to."""
     for file in folder.rglob(".*"):
         if _LEFTOVER.fullmatch(file.name) and file.is_file():

@@ -47,7 +47,7 @@ def locked(file: Path, *, wait: bool = True) -> Iterator[bool | None]:
         os.close(descriptor)
 
 
-class Taken(Exception):
+class LockedError(Exception):
     """Another process holds the lock.
 
     Args:
@@ -60,7 +60,7 @@ class Taken(Exception):
 
 
 @contextmanager
-def owned(file: Path) -> Iterator[None]:
+def exclusive(file: Path) -> Iterator[None]:
     """Hold an exclusive lock while the body runs; the lock file names its holder.
 
     Unlike `locked`, the lock belongs to this process alone and is lost when it is killed, even while workers
@@ -79,7 +79,7 @@ def owned(file: Path) -> Iterator[None]:
             held = _try(descriptor, fcntl.lockf if fcntl else None)
             holder = _holder(descriptor)
             if held is False or (held is None and _is_alive(holder)):
-                raise Taken(_describe(holder))
+                raise LockedError(_describe(holder))
             if _same_file(file, descriptor):  # the former holder may have deleted the file just now
                 with contextlib.suppress(OSError):  # on a full disk the holder stays unnamed, the lock works
                     os.ftruncate(descriptor, 0)

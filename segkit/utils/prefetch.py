@@ -10,10 +10,10 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-MOST_THREADS = 8  # that read images while the model runs
+MAX_THREADS = 8  # that read images while the model runs
 
 
-def ahead(
+def prefetch(
     make: Callable[[Item], Result], items: Iterable[Item], count: int
 ) -> Iterator[tuple[Item, Future[Result]]]:
     """Apply a function to items in threads, ahead of the consumer; results come in order.
@@ -24,7 +24,7 @@ def ahead(
         count: number of results computed ahead.
     """
     waiting: deque[tuple[Item, Future[Result]]] = deque()
-    with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(MAX_THREADS, os.cpu_count() or 1)) as pool:
         try:
             for item in items:
                 waiting.append((item, pool.submit(make, item)))

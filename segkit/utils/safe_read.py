@@ -22,23 +22,23 @@ from pydantic import BaseModel, ValidationError
 
 from segkit.core.errors import SegkitError, first_line
 
-MOST_BYTES = 4_000_000  # of a file that is read at once
-MOST_YAML_BYTES = 1_000_000  # of a recipe; YAML is slow to parse
-MOST_LIST_BYTES = 400_000_000  # of a file with a line per epoch or image
-MOST_DEPTH = 40
-MOST_SIDE = 8192  # pixels; the largest data.size of a recipe
-LARGEST = 1e100  # no score, loss or time is larger; sums of larger numbers overflow
+MAX_BYTES = 4_000_000  # of a file that is read at once
+MAX_YAML_BYTES = 1_000_000  # of a recipe; YAML is slow to parse
+MAX_LIST_BYTES = 400_000_000  # of a file with a line per epoch or image
+MAX_DEPTH = 40
+MAX_SIDE = 8192  # pixels; the largest data.size of a recipe
+MAX_NUMBER = 1e100  # no score, loss or time is larger; sums of larger numbers overflow
 HINT = "copy it again from where it comes from"
 
 Record = TypeVar("Record", bound=BaseModel)
 
 
-def damaged(path: Path, reason: str, hint: str = HINT) -> SegkitError:
+def corrupt_file(path: Path, reason: str, hint: str = HINT) -> SegkitError:
     """The error for a file whose content is not what it should be."""
     return SegkitError(f"the file is damaged: {reason}", where=str(path), hint=hint)
 
 
-def read_bytes(path: Path, max_bytes: int = MOST_BYTES) -> bytes:
+def read_bytes(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
     """The content of a file.
 
     Raises:
@@ -46,17 +46,17 @@ def read_bytes(path: Path, max_bytes: int = MOST_BYTES) -> bytes:
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise damaged(path, "it is not a regular file")
+            raise corrupt_file(path, "it is not a regular file")
         with path.open("rb") as file:
             content = file.read(max_bytes + 1)
     except OSError as error:
         raise SegkitError(f"the file cannot be read: {error.strerror}", where=str(path)) from None
     if len(content) > max_bytes:
-        raise damaged(path, f"it has more than {max_bytes:,} bytes")
+        raise corrupt_file(path, f"it has more than {max_bytes:,} bytes")
     return content
 
 
-def read_text(path: Path, max_bytes: int = MOST_BYTES) -> str:
+def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
     """The content of a text file, line ends unchanged.
 
     Raises:
@@ -65,7 +65,7 @@ def read_text(path: Path, max_bytes: int = MOST_BYTES) -> str:
     try:
         return read_bytes(path, max_bytes).decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise damaged(path, "it is not UTF-8 text") from None
+        raise corrupt_file(path, "it is not UTF-8 text") from None
 
 
 def read_json(path: Path, shape: type[Record], *, hint: str = HINT) -> Record:
@@ -87,7 +87,7 @@ def read_json(path: Path, shape: type[Record], *, hint: str = HINT) -> Record:
 
 def read_json_lines(path: Path, shape: type[BaseModel]) -> list[dict[str, Any]]:
     """The data of a file with one JSON document of that shape per line."""
-    lines = read_text(path, MOST_LIST_BYTES).splitlines()
+    lines = read_text(path, MAX_LIST_BYTES).splitlines()
     content = [_from_json(path, line, f"line {number}: ") for number, line in enumerate(lines, start=1)]
     for number, line in enumerate(content, start=1):
         _validated(path, line, shape, f"line {number}: ")
@@ -100,11 +100,11 @@ def read_yaml(path: Path, shape: type[BaseModel]) -> dict[str, Any]:
     Raises:
         SegkitError: as `read_json`.
     """
-    text = read_text(path, MOST_YAML_BYTES)
+    text = read_text(path, MAX_YAML_BYTES)
     try:
         content = yaml.load(text, _Loader)
     except Exception as error:  # whatever a damaged or hostile file makes the reader raise
-        raise damaged(path, f"it is not plain YAML ({first_line(error)})") from None
+        raise corrupt_file(path, f"it is not plain YAML ({first_line(error)})") from None
     _validated(path, content, shape)
     return content  # type: ignore[no-any-return]
 
@@ -115,18 +115,18 @@ def read_rows(path: Path) -> tuple[list[str], list[list[str]]]:
     Raises:
         SegkitError: if the file is missing, too large, or not such a table.
     """
-    text = read_text(path, MOST_LIST_BYTES)
+    text = read_text(path, MAX_LIST_BYTES)
     try:
         header, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
     except (csv.Error, ValueError) as error:
         reason = "it is empty" if isinstance(error, ValueError) else str(error)
-        raise damaged(path, f"it is not a table ({reason})") from None
+        raise corrupt_file(path, f"it is not a table ({reason})") from None
     if len(set(header)) < len(header):
-        raise damaged(path, "two columns have the same name")
+        raise corrupt_file(path, "two columns have the same name")
     rows = [row for row in rows if row]
     for number, row in enumerate(rows, start=1):
         if len(row) != len(header):
-            raise damaged(path, f"row {number} has {len(row)} cells, the header {len(header)}")
+            raise corrupt_file(path, f"row {number} has {len(row)} cells, the header {len(header)}")
     return header, rows
 
 
@@ -140,7 +140,7 @@ def read_number(text: str) -> float:
         value = float(text) if text.strip() else math.nan
     except ValueError:
         raise ValueError("a cell is not a number") from None
-    if math.isfinite(value) and abs(value) > LARGEST:
+    if math.isfinite(value) and abs(value) > MAX_NUMBER:
         raise ValueError("a number is larger than any score")
     return value
 
@@ -153,16 +153,16 @@ def read_png(path: Path, modes: tuple[str, ...]) -> npt.NDArray[np.uint8]:
         modes: Pillow modes that are allowed; of a palette image (P) the indices are read.
 
     Raises:
-        SegkitError: if it is missing, damaged, not a PNG, or larger than `MOST_SIDE` pixels.
+        SegkitError: if it is missing, damaged, not a PNG, or larger than `MAX_SIDE` pixels.
     """
-    content = read_bytes(path, MOST_LIST_BYTES)
+    content = read_bytes(path, MAX_LIST_BYTES)
     try:
         with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
-            if max(image.size) > MOST_SIDE or image.mode not in modes:
+            if max(image.size) > MAX_SIDE or image.mode not in modes:
                 raise ValueError(f"{image.mode} of {image.width} x {image.height} pixels")
             pixels: npt.NDArray[np.uint8] = np.asarray(image)
     except Exception as error:  # decoders raise many types
-        raise damaged(path, f"it is not a picture that segkit writes ({first_line(error)})") from None
+        raise corrupt_file(path, f"it is not a picture that segkit writes ({first_line(error)})") from None
     return pixels
 
 
@@ -179,7 +179,7 @@ def _from_json(path: Path, text: str, place: str = "") -> Any:
     try:
         return json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
-        raise damaged(path, f"{place}it is not JSON ({first_line(error)})") from None
+        raise corrupt_file(path, f"{place}it is not JSON ({first_line(error)})") from None
 
 
 def _refuse(word: str) -> None:
@@ -188,16 +188,16 @@ def _refuse(word: str) -> None:
 
 def _validated(path: Path, content: Any, shape: type[Record], place: str = "") -> Record:
     for value, depth in _nested(content):
-        if depth > MOST_DEPTH:
-            raise damaged(path, f"{place}it is nested deeper than {MOST_DEPTH} levels")
+        if depth > MAX_DEPTH:
+            raise corrupt_file(path, f"{place}it is nested deeper than {MAX_DEPTH} levels")
         if not isinstance(value, str | int | float | None | list | dict):
-            raise damaged(path, f"{place}it holds a {type(value).__name__}, which is not a plain value")
+            raise corrupt_file(path, f"{place}it holds a {type(value).__name__}, which is not a plain value")
         if isinstance(value, float) and not math.isfinite(value):
-            raise damaged(path, f"{place}it holds a number that is out of range")
+            raise corrupt_file(path, f"{place}it holds a number that is out of range")
         if isinstance(value, str) and any("\ud800" <= sign <= "\udfff" for sign in value):
-            raise damaged(path, f"{place}it holds an unpaired surrogate")
+            raise corrupt_file(path, f"{place}it holds an unpaired surrogate")
         if isinstance(value, dict) and not all(isinstance(key, str) for key in value):
-            raise damaged(path, f"{place}it has a key that is not text")
+            raise corrupt_file(path, f"{place}it has a key that is not text")
     try:
         return shape.model_validate(content)
     except ValidationError as error:
@@ -208,7 +208,7 @@ def _validated(path: Path, content: Any, shape: type[Record], place: str = "") -
             reason = "it must be a mapping"
         if first["type"] in ("less_than_equal", "greater_than_equal"):
             reason = "the number is out of range"
-        raise damaged(path, f"{place}{at + ': ' if at else ''}{reason}") from None
+        raise corrupt_file(path, f"{place}{at + ': ' if at else ''}{reason}") from None
 
 
 def _nested(content: Any) -> Iterator[tuple[Any, int]]:
@@ -218,5 +218,5 @@ def _nested(content: Any) -> Iterator[tuple[Any, int]]:
         value, depth = waiting.pop()
         yield value, depth
         inner = [*value, *value.values()] if isinstance(value, dict) else value
-        if isinstance(inner, list) and depth <= MOST_DEPTH:
+        if isinstance(inner, list) and depth <= MAX_DEPTH:
             waiting += [(item, depth + 1) for item in inner]

@@ -14,7 +14,7 @@ from typing import Any
 _STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
 
 
-class Stop:
+class StopSignal:
     """Whether a stop was requested by a signal.
 
     Outside of `in_good_time` a signal raises `KeyboardInterrupt`. Inside, the first one only sets `asked`,
@@ -25,13 +25,13 @@ class Stop:
     """
 
     def __init__(self, on_request: Callable[[], None] = lambda: None) -> None:
-        self.asked = False
+        self.requested = False
         self._on_request = on_request
         self._deferring = False
         self._seen: set[int] = set()
 
     @contextmanager
-    def in_good_time(self) -> Iterator[None]:
+    def deferred(self) -> Iterator[None]:
         """Defer signals: set `asked` instead of raising."""
         self._deferring = True
         try:
@@ -50,19 +50,19 @@ class Stop:
         self._seen.add(number)
         if not self._deferring or again:
             raise KeyboardInterrupt
-        if not self.asked:
-            self.asked = True
+        if not self.requested:
+            self.requested = True
             self._on_request()
 
 
 @contextmanager
-def heard(on_request: Callable[[], None] = lambda: None) -> Iterator[Stop]:
+def handle_signals(on_request: Callable[[], None] = lambda: None) -> Iterator[StopSignal]:
     """Handle stop signals while the body runs; a signal that is ignored already (`nohup`) stays ignored.
 
     Args:
         on_request: called when a stop is requested.
     """
-    stop = Stop(on_request)
+    stop = StopSignal(on_request)
     if threading.current_thread() is not threading.main_thread():  # only it may set handlers
         yield stop
         return

@@ -20,7 +20,7 @@ _START = "from segkit.utils.subprocesses import main; main()"
 _POLL_SECONDS = 0.5  # on some systems Ctrl-C does not interrupt a waiting queue
 
 
-def in_children(
+def run_in_subprocesses(
     target: str, arguments: Sequence[tuple[Any, ...]], *, at_once: int = 1
 ) -> Iterator[tuple[int, Any]]:
     """Call a generator function once per tuple of arguments, each call in its own process.
@@ -127,7 +127,7 @@ def _ended(code: int) -> _Ended:
     return _Ended(f"its process {killed}", hint=hint)
 
 
-def say(value: Any) -> None:
+def send(value: Any) -> None:
     """In a child: send a value to the parent, beside those that are yielded.
 
     Raises:

@@ -23,7 +23,7 @@ from PIL import Image
 
 from segkit.core.types import Task
 from segkit.data.cache.cache import Cache
-from segkit.data.decoding import MOST_THREADS
+from segkit.data.decoding import MAX_THREADS
 from segkit.data.pairing import pairs_in
 from segkit.data.preprocess import layout_of, prepare
 
@@ -59,7 +59,7 @@ def plain(files, size: tuple[int, int]):
         mask = Image.open(pair[1]).resize(size[::-1], Image.Resampling.NEAREST)
         return np.asarray(image), np.asarray(mask)
 
-    with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(MAX_THREADS, os.cpu_count() or 1)) as pool:
         pairs = list(pool.map(read, files))
     return np.stack([image for image, _ in pairs]), np.stack([mask for _, mask in pairs])
 

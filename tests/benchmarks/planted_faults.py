@@ -21,7 +21,7 @@ from PIL import Image, ImageEnhance
 
 from segkit.analysis.dataset import Examination, Subject, examine
 from segkit.core.types import Sample, Task
-from segkit.data.source_scan import survey
+from segkit.data.source_scan import scan_source
 from segkit.parts.sources.isic2016 import FOLDERS, isic2016
 
 SIZE = (128, 128)  # of the recipe
@@ -70,7 +70,7 @@ def judged(planted: dict[str, list[frozenset[str]]], found: set[Told]) -> tuple[
 def examined(root: Path) -> Examination:
     """The data set of a folder, as a recipe of binary masks would have it examined."""
     task = Task("binary", ("lesion",))
-    return examine(Subject.of(survey(isic2016(task, 3, root=root)), "ISIC 2016", task, SIZE))
+    return examine(Subject.of(scan_source(isic2016(task, 3, root=root)), "ISIC 2016", task, SIZE))
 
 
 def said(found: Examination) -> set[Told]:
@@ -90,8 +90,8 @@ def copy_of(root: Path, copy: Path, most: int | None = None) -> None:
 
 def plant(root: Path, each: int, seed: int) -> dict[str, list[frozenset[str]]]:
     """Spoil some pairs of every sort; the names of the files that are at fault, by sort."""
-    samples = [sample for some in survey(isic2016(Task("binary", ("lesion",)), 3, root=root)).splits.values()
-               for sample in some]  # fmt: skip
+    splits = scan_source(isic2016(Task("binary", ("lesion",)), 3, root=root)).splits
+    samples = [sample for split in splits.values() for sample in split]
     random.Random(seed).shuffle(samples)
     planted: dict[str, list[frozenset[str]]] = {}
     for sort, (kind, spoil) in SORTS.items():

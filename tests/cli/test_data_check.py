@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from segkit.analysis.dataset import Examination, Fault, Subject
+from segkit.analysis.dataset import Examination, Finding, Subject
 from segkit.cli import console
 from segkit.cli.console import data_check as doctor
 from tests.analysis.dataset.cases import BINARY, blob, opened, pairs, save
@@ -154,8 +154,8 @@ def test_the_sheet_is_drawn(segkit: Any, root: Path) -> None:
 
 
 def test_many_faults_are_not_a_list_of_files(capsys: pytest.CaptureFixture[str]) -> None:
-    faults = [Fault("empty", "warning", (f"/a/b/masks/{n}.png",), "it is empty") for n in range(1200)]
-    group = Fault("duplicate", "error", tuple(f"/a/b/images/{n}.png" for n in range(30)), "all the same")
+    faults = [Finding("empty", "warning", (f"/a/b/masks/{n}.png",), "it is empty") for n in range(1200)]
+    group = Finding("duplicate", "error", tuple(f"/a/b/images/{n}.png" for n in range(30)), "all the same")
     console.print_examination(Examination(Subject("many", BINARY, {}), [group, *faults]))
     said = capsys.readouterr().out
     assert len(said.splitlines()) < 30
@@ -165,7 +165,7 @@ def test_many_faults_are_not_a_list_of_files(capsys: pytest.CaptureFixture[str])
 
 
 def test_names_of_files_do_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    fault = Fault("empty", "warning", ("/a/b/c/\x1b[31m[red]\n.png",), "it is \x1b[2Jempty")
+    fault = Finding("empty", "warning", ("/a/b/c/\x1b[31m[red]\n.png",), "it is \x1b[2Jempty")
     console.print_examination(Examination(Subject("[bold]odd\x07", BINARY, {}), [fault]))
     said = capsys.readouterr().out
     assert "\x1b" not in said
@@ -175,9 +175,9 @@ def test_names_of_files_do_not_steer_the_terminal(capsys: pytest.CaptureFixture[
 
 
 def test_files_of_nothing_in_common_are_shown_whole() -> None:
-    faults = [Fault("empty", "warning", (name,), "it is") for name in ("/a/1.png", "/b/2.png")]
+    faults = [Finding("empty", "warning", (name,), "it is") for name in ("/a/1.png", "/b/2.png")]
     assert doctor._common_folder(faults) == ""
-    assert doctor._common_folder([Fault("empty", "warning", ("drawn 1",), "it is")]) == ""
+    assert doctor._common_folder([Finding("empty", "warning", ("drawn 1",), "it is")]) == ""
 
 
 def test_no_torch_is_imported(recipe: Path) -> None:

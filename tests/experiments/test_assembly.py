@@ -21,7 +21,7 @@ def test_same_seed_same_model_whatever_was_drawn_before(tmp_path):
 def test_parts_are_those_of_the_recipe(tmp_path):
     assembly = assemble(recipe(tmp_path, "metrics=[dice, hd95]", "data.eval_batch_size=2"))
     assert list(assembly.metrics) == ["dice", "hd95"]
-    assert (assembly.scored_on, assembly.reported_on) == ("test", "test")
+    assert (assembly.val_split, assembly.test_split) == ("test", "test")
     assert [len(batch.indices) for batch in assembly.eval_batches("test")] == [2, 2, 1]
     assert assembly.train_batches().steps == 3
     optimizer, _ = assembly.optimization(3)
@@ -38,7 +38,7 @@ def test_parts_are_those_of_the_recipe(tmp_path):
 )
 def test_validation_images_are_scored_where_there_are_any(tmp_path, overrides, scored_on, reported_on):
     assembly = assemble(recipe(tmp_path, *overrides))
-    assert (assembly.scored_on, assembly.reported_on) == (scored_on, reported_on)
+    assert (assembly.val_split, assembly.test_split) == (scored_on, reported_on)
 
 
 def test_own_normalisation_replaces_that_of_the_weights(tmp_path):

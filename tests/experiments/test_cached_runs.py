@@ -148,5 +148,5 @@ def test_files_are_hashed_once_in_a_start(photographs: Path, monkeypatch: pytest
     recipe = small(photographs)
     found = survey_source(recipe)
     prepare_splits(recipe, find_samples(recipe, found), lambda label, done, total: None)
-    identity.identify(recipe, found.splits)
+    identity.fingerprint(recipe, found.splits)
     assert len(hashed) == len(set(hashed)) == 2 * COUNT

@@ -7,7 +7,7 @@ import pytest
 
 from segkit.core.errors import SegkitError
 from segkit.experiments.plan import make_plan
-from segkit.utils.locks import Taken
+from segkit.utils.locks import LockedError
 from tests.small_runs import RECIPE, finished
 
 
@@ -103,8 +103,8 @@ def test_a_run_that_has_not_ended_is_to_go_on(plan, folder, tmp_path):
     run = changed(folder, tmp_path)
     (run / "summary.json").unlink()
     (wanted,) = plan("small.yaml", runs=tmp_path).missing
-    assert wanted.begun.path == run
-    assert not wanted.begun.lock.exists()
+    assert wanted.resumable.path == run
+    assert not wanted.resumable.lock.exists()
 
 
 def test_a_run_that_is_at_work_is_left_alone(plan, folder, tmp_path, monkeypatch):
@@ -113,19 +113,19 @@ def test_a_run_that_is_at_work_is_left_alone(plan, folder, tmp_path, monkeypatch
 
     @contextmanager
     def taken(file):
-        raise Taken("process 1")
+        raise LockedError("process 1")
         yield
 
-    monkeypatch.setattr("segkit.runs.run_dir.owned", taken)
+    monkeypatch.setattr("segkit.runs.run_dir.exclusive", taken)
     (wanted,) = plan("small.yaml", runs=tmp_path).missing
-    assert wanted.begun is None
+    assert wanted.resumable is None
 
 
 def test_a_run_by_other_code_does_not_go_on(plan, folder, tmp_path):
     run = changed(folder, tmp_path, identity={"code": "0"})
     (run / "summary.json").unlink()
     (wanted,) = plan("small.yaml", runs=tmp_path).missing
-    assert wanted.begun is None
+    assert wanted.resumable is None
 
 
 @pytest.mark.parametrize("record", ["{", "[" * 100_000, '{"identity": {"recipe": 3}}', '{"identity": "x"}'])

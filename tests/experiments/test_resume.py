@@ -16,7 +16,7 @@ from segkit.experiments.resume import resume
 from segkit.experiments.run import run
 from segkit.runs.run_dir import RunDir
 from segkit.training.tensor_file import read_state, write_state
-from segkit.utils.signals import Stop
+from segkit.utils.signals import StopSignal
 from tests.small_runs import RECIPE, finished, recipe
 
 OVERRIDES = (
@@ -51,7 +51,7 @@ def reference(tmp_path_factory):
 
 def stopped(folder, when, *overrides):
     """A run that is asked to stop when it says a certain thing."""
-    stop = Stop()
+    stop = StopSignal()
     running = run(recipe(folder, *OVERRIDES, *overrides), folder / "runs", stop=stop)
     with pytest.raises(Interrupted) as caught:
         stop_when(stop, when, running)
@@ -60,7 +60,7 @@ def stopped(folder, when, *overrides):
 
 def stop_when(stop, when, running):
     for event in running:
-        stop.asked |= when(event)
+        stop.requested |= when(event)
 
 
 def outcome(directory):
@@ -105,13 +105,13 @@ def test_a_run_goes_on_exactly_from_where_it_was_stopped(unreported, tmp_path, r
 
 
 def test_stopped_while_an_epoch_is_scored(unreported, tmp_path, reference):
-    stop = Stop()
+    stop = StopSignal()
 
-    def progress(label, done, total):
-        stop.asked |= label == "scoring test images"
+    def on_progress(label, done, total):
+        stop.requested |= label == "scoring test images"
 
     with pytest.raises(Interrupted, match="stopped in epoch 1, after step 3 of 3"):
-        list(run(recipe(tmp_path, *OVERRIDES), tmp_path / "runs", progress, stop))
+        list(run(recipe(tmp_path, *OVERRIDES), tmp_path / "runs", on_progress, stop))
     directory = RunDir(tmp_path / "runs" / "small" / "001")
     assert directory.read_epochs() == []
     list(resume(directory.path))
@@ -121,7 +121,7 @@ def test_stopped_while_an_epoch_is_scored(unreported, tmp_path, reference):
 def test_stopped_again_and_again(unreported, tmp_path, reference):
     directory, _ = stopped(tmp_path, lambda event: isinstance(event, StepEnded))
     for _ in range(5):
-        stop = Stop()
+        stop = StopSignal()
         with pytest.raises(Interrupted):
             stop_when(stop, lambda event: isinstance(event, StepEnded), resume(directory.path, stop=stop))
     list(resume(directory.path))
@@ -230,7 +230,7 @@ def test_other_code_is_told(tmp_path):
 def test_changed_plugins_are_refused(tmp_path, monkeypatch):
     directory, _ = stopped(tmp_path, at(1, 1))
     changed = ["The plugin thin has changed since the run."]
-    monkeypatch.setattr("segkit.experiments.resume.reopen", lambda run, overrides, plugins: (None, changed))
+    monkeypatch.setattr("segkit.experiments.resume.read_run", lambda run, overrides, plugins: (None, changed))
     message = "the run cannot go on as it began. The plugin thin has changed since the run."
     with pytest.raises(SegkitError, match=message) as caught:
         list(resume(directory.path))

@@ -48,7 +48,7 @@ def test_events_tell_the_run_in_order(small):
     assert [type(event) for event in events] == kinds
     started, ended = events[0], events[-1]
     assert started.images == {"train": 10, "test": 5}
-    assert (started.scored_on, started.precision, started.epochs) == ("test", "32-true", 2)
+    assert (started.val_split, started.precision, started.epochs) == ("test", "32-true", 2)
     assert started.metrics == ["iou", "dice"]
     assert "random weights" in started.warnings[1]
     assert ended.summary.status == "complete"

@@ -23,7 +23,7 @@ from segkit.recipe.schema import TrainingSettings
 from segkit.runs.schema import SplitScores
 from segkit.runs.thumbnails import read_thumbnails
 from segkit.training.devices import count_processes, make_fabric
-from segkit.training.distributed.rank import Place, is_silent, is_told_elsewhere, place_here
+from segkit.training.distributed.rank import RankInfo, current_rank_info, is_worker, reports_elsewhere
 from segkit.training.evaluate import predict_logits
 from tests import several
 from tests.small_runs import RECIPE, finished, recipe
@@ -233,7 +233,7 @@ def test_processes_that_a_recipe_asks_for(gpus):
     assert counted(devices="auto", accelerator="cpu") == 0
     assert counted(devices=7, accelerator="cpu") == 7
     assert counted(strategy="ddp") == 1
-    there = Place("torchrun", processes=6, rank=1, here=3, local_rank=1)
+    there = RankInfo("torchrun", processes=6, rank=1, here=3, local_rank=1)
     assert counted(there, devices=3, num_nodes=2) == 6
     assert counted(there, devices="auto", num_nodes=2) == 6
 
@@ -252,7 +252,7 @@ def test_processes_that_a_recipe_asks_for(gpus):
             "torchrun or srun starts it on each of them; see docs/several_devices.md",
         ),
         (
-            {}, Place("torchrun", processes=4, rank=0, here=2, local_rank=0),
+            {}, RankInfo("torchrun", processes=4, rank=0, here=2, local_rank=0),
             "training.devices: torchrun has started 2 on each of 2 machines, "
             "and the recipe wants 1 on each of 1",
             "--set training.devices=2 --set training.num_nodes=2",
@@ -272,18 +272,18 @@ def test_processes_that_cannot_be_had(gpus, settings, place, problem, hint):
 
 
 def test_place_is_what_the_launcher_says(monkeypatch):
-    assert place_here() is None
-    assert not is_silent()
-    assert not is_told_elsewhere()
+    assert current_rank_info() is None
+    assert not is_worker()
+    assert not reports_elsewhere()
     for name, value in several.under_srun(3, 4).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("SLURM_NNODES", "2")
     monkeypatch.setenv("SLURM_LOCALID", "1")
-    assert place_here() == Place("srun", processes=4, rank=3, here=2, local_rank=1)
-    assert is_silent()
-    assert is_told_elsewhere()
+    assert current_rank_info() == RankInfo("srun", processes=4, rank=3, here=2, local_rank=1)
+    assert is_worker()
+    assert reports_elsewhere()
     monkeypatch.delenv("SLURM_STEP_ID")  # the batch script itself, before srun
-    assert place_here() is None
+    assert current_rank_info() is None
 
 
 def test_a_fabric_of_one_ignores_who_else_is_there(monkeypatch):

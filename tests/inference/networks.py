@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from segkit.core.types import Pixels, Task
-from segkit.inference.model_info import Facts
+from segkit.inference.model_info import ModelInfo
 
 if TYPE_CHECKING:
     from segkit.inference.network import Probabilities
 
-LESION = Facts("drawn", Task("binary", ("lesion",)), 3, (64, 64), (0.5,) * 3, (0.25,) * 3, multiple=32)
+LESION = ModelInfo("drawn", Task("binary", ("lesion",)), 3, (64, 64), (0.5,) * 3, (0.25,) * 3, multiple=32)
 PARTS = replace(LESION, task=Task("multiclass", ("skin", "lesion", "hair")))
 LABELS = replace(LESION, task=Task("multilabel", ("lesion", "dark hair")))
 
@@ -25,7 +25,7 @@ class Blocks:
         facts: what it is taken for; one probability per class, each of another channel.
     """
 
-    def __init__(self, facts: Facts = LESION) -> None:
+    def __init__(self, facts: ModelInfo = LESION) -> None:
         self.facts = facts
         self.asked: list[tuple[int, ...]] = []
 
@@ -44,7 +44,7 @@ class Blocks:
 class Brightness:
     """Each pixel's own channels are its probabilities."""
 
-    def __init__(self, facts: Facts = LESION) -> None:
+    def __init__(self, facts: ModelInfo = LESION) -> None:
         self.facts = facts
 
     def __call__(self, pixels: Pixels) -> Probabilities:

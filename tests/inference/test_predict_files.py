@@ -11,11 +11,11 @@ from PIL import Image
 
 from segkit.core.errors import SegkitError
 from segkit.inference.inputs import find_inputs, refuse_overwriting
-from segkit.inference.options import ProbabilityFormat, Ways
+from segkit.inference.options import PredictOptions, ProbabilityFormat
 from segkit.inference.outputs import Outputs
 from segkit.inference.predict_files import predict_files
 from segkit.inference.predictor import Predictor
-from segkit.inference.probability_files import MOST
+from segkit.inference.probability_files import MAX_UINT16
 from tests.inference.networks import LABELS, LESION, PARTS, Blocks, Brightness, noise
 
 
@@ -36,7 +36,7 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def predicted(inputs, outputs, network=None, **ways):
     found = find_inputs(inputs)
     refuse_overwriting(found, outputs, overwrite=False)
-    return predict_files(Predictor([network or Blocks(LESION)]), found, outputs, Ways(**ways))
+    return predict_files(Predictor([network or Blocks(LESION)]), found, outputs, PredictOptions(**ways))
 
 
 def written(folder):
@@ -112,7 +112,7 @@ def test_files_of_several_classes(photos, facts, masks, probabilities):
         file = f"a_{name.replace(' ', '_')}" if facts is not LESION else "a"
         with Image.open(photos / f"out/probabilities/{file}.png") as picture:
             assert picture.mode == "I;16"
-            assert (np.asarray(picture) == (answer.probabilities[number] * MOST).round()).all()
+            assert (np.asarray(picture) == (answer.probabilities[number] * MAX_UINT16).round()).all()
 
 
 @pytest.mark.parametrize("facts", [LESION, PARTS, LABELS], ids=["binary", "multiclass", "multilabel"])
@@ -206,5 +206,5 @@ def test_progress_tells_of_images(photos):
     told = []
     found = find_inputs(["photos"])
     outputs = Outputs(photos / "masks", LESION.task)
-    predict_files(Predictor([Blocks()]), found, outputs, Ways(), lambda *words: told.append(words))
+    predict_files(Predictor([Blocks()]), found, outputs, PredictOptions(), lambda *words: told.append(words))
     assert told == [("images", 1, 3), ("images", 2, 3), ("images", 3, 3)]

@@ -221,7 +221,7 @@ def test_an_overlay_tints_the_mask_and_nothing_else():
 
 
 def test_an_overlay_of_a_very_large_image_is_smaller(monkeypatch):
-    monkeypatch.setattr("segkit.inference.overlays.LARGEST", 100)
+    monkeypatch.setattr("segkit.inference.overlays.MAX_NUMBER", 100)
     assert Predictor([Brightness()]).predict(noise(150, 300)).overlay().size == (100, 50)
 
 

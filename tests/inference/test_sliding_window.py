@@ -9,7 +9,7 @@ import pytest
 
 from segkit.core.errors import SegkitError
 from segkit.inference.image_source import ArrayPicture
-from segkit.inference.options import Ways
+from segkit.inference.options import PredictOptions
 from segkit.inference.predictor import Predictor
 from segkit.inference.sliding_window import tiled_bands
 from tests.inference.networks import LABELS, LESION, PARTS, Blocks, Brightness, noise
@@ -59,7 +59,7 @@ def test_there_is_no_seam_even_where_tiles_disagree():
 def test_bands_come_as_soon_as_no_further_tile_reaches_them():
     picture, network = ArrayPicture(noise(1000, 300), 3), Blocks()
     heights, asked = [], []
-    for band in tiled_bands([network], picture, Ways(tile=128, overlap=32, batch_size=2)):
+    for band in tiled_bands([network], picture, PredictOptions(tile=128, overlap=32, batch_size=2)):
         heights.append(band.shape[1])
         asked.append(len(network.asked))
     assert sum(heights) == 1000
@@ -73,7 +73,10 @@ def test_progress_tells_of_tiles():
     picture = ArrayPicture(noise(200, 300), 3)
     [
         *tiled_bands(
-            [Blocks()], picture, Ways(tile=128, overlap=32), lambda done, total: told.append((done, total))
+            [Blocks()],
+            picture,
+            PredictOptions(tile=128, overlap=32),
+            lambda done, total: told.append((done, total)),
         )
     ]
     assert told == [(3, 6), (6, 6)]

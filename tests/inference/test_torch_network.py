@@ -54,7 +54,7 @@ def test_its_images_are_not_needed(run, monkeypatch):
         raise AssertionError("the images were looked for")
 
     monkeypatch.setattr("segkit.experiments.assembly.find_samples", gone)
-    monkeypatch.setattr("segkit.recipe.dataset.survey_samples", gone)
+    monkeypatch.setattr("segkit.recipe.dataset.scan_samples", gone)
     assert open_network(run).facts.images == 5
 
 

@@ -4,7 +4,7 @@ import copy
 
 import torch
 
-from segkit.models.feature_cache import IMAGES_AT_ONCE, FeatureMemory
+from segkit.models.feature_cache import IMAGES_AT_ONCE, FeatureCache
 from segkit.models.segmenter import digest
 from tests.models.test_segmenter import images, model_of
 from tests.parts.decoders.cases import encoder_for
@@ -24,7 +24,7 @@ class Counting:
 
 
 def test_an_image_is_encoded_once():
-    memory, encode, image = FeatureMemory(), Counting(), images(5)
+    memory, encode, image = FeatureCache(), Counting(), images(5)
     first = memory.maps(image, encode)
     again = memory.maps(image.flip(0), encode)
     assert encode.sizes == [IMAGES_AT_ONCE]
@@ -36,7 +36,7 @@ def test_an_image_is_encoded_once():
 
 
 def test_equal_pixels_are_one_image():
-    memory, encode = FeatureMemory(), Counting()
+    memory, encode = FeatureCache(), Counting()
     maps = memory.maps(images(1).expand(3, -1, -1, -1), encode)
     assert len(memory) == 1
     assert torch.equal(maps[0][0], maps[0][2])
@@ -55,8 +55,8 @@ def test_the_same_bytes_whatever_the_company():
         return encoder(part.float() / 255)
 
     with torch.no_grad():
-        together = FeatureMemory().maps(image, encode)
-        memory = FeatureMemory()
+        together = FeatureCache().maps(image, encode)
+        memory = FeatureCache()
         alone = [memory.maps(image[i : i + 1], encode) for i in range(len(image))]
     for stage, map_ in enumerate(together):
         assert torch.equal(map_, torch.cat([maps[stage] for maps in alone]))
@@ -65,13 +65,13 @@ def test_the_same_bytes_whatever_the_company():
 
 def test_a_full_memory_encodes_again():
     encode, image = Counting(), images(3)
-    memory = FeatureMemory(limit_bytes=0)
+    memory = FeatureCache(limit_bytes=0)
     first, again = memory.maps(image, encode), memory.maps(image, encode)
     assert len(memory) == 0
     assert encode.sizes == [IMAGES_AT_ONCE] * 2
     assert torch.equal(first[0], again[0])
     one_map = sum(map_[0].nbytes for map_ in first)
-    memory = FeatureMemory(limit_bytes=2 * one_map)
+    memory = FeatureCache(limit_bytes=2 * one_map)
     memory.maps(image, encode)
     assert (len(memory), memory.kept_bytes) == (2, 2 * one_map)
 
@@ -80,19 +80,19 @@ def test_a_model_remembers_what_it_was_told_to():
     model = model_of(frozen=True).train()
     model.features(images())
     assert model.memory is None
-    model.remember_features()
+    model.enable_feature_cache()
     model.features(images())
     assert len(model.memory) == 0
     model.eval().features(images())
     assert len(model.memory) == 2
-    model.remember_features(training=True)
+    model.enable_feature_cache(training=True)
     model.train().features(images(3, 16, 16))
     assert len(model.memory) == 5
 
 
 def test_a_model_that_remembers_says_the_same_and_learns_the_same():
     plain, remembering = model_of(frozen=True), model_of(frozen=True)
-    remembering.remember_features(training=True)
+    remembering.enable_feature_cache(training=True)
     for model in (plain, remembering):
         optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
         with torch.inference_mode():  # what is kept then must still do for training
@@ -107,13 +107,13 @@ def test_a_model_that_remembers_says_the_same_and_learns_the_same():
 
 def test_an_encoder_that_learns_is_not_remembered():
     model = model_of()
-    model.remember_features(training=True)
+    model.enable_feature_cache(training=True)
     assert model.memory is None
 
 
 def test_a_copy_begins_with_nothing():
     model = model_of(frozen=True).eval()
-    model.remember_features()
+    model.enable_feature_cache()
     model.features(images())
     assert len(copy.deepcopy(model).memory) == 0
     assert len(model.memory) == 2
@@ -135,7 +135,7 @@ def test_what_was_remembered_of_other_weights_is_forgotten():
     model, other = model_of(frozen=True).eval(), model_of(frozen=True).eval()
     torch.nn.init.normal_(other.encoder.first[0].weight)
     for one in (model, other):
-        one.remember_features()
+        one.enable_feature_cache()
         one(images())
     model.load_state_dict(other.state_dict())
     assert torch.equal(model(images()), other(images()))

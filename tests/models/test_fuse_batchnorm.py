@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from segkit.models.fuse_batchnorm import folded
+from segkit.models.fuse_batchnorm import fuse_batchnorm
 from tests.parts.decoders.cases import encoder_for
 
 
@@ -58,7 +58,7 @@ def norms(encoder):
 )
 def test_encoders_of_timm_lose_their_norms_and_say_the_same(name):
     encoder, image = stirred(encoder_for(name)), torch.randn(2, 3, 64, 64)
-    lean = folded(encoder, image)
+    lean = fuse_batchnorm(encoder, image)
     assert norms(lean) == 0 < norms(encoder)
     other = torch.randn(3, 3, 96, 64)
     for map_, lean_map in zip(encoder(other), lean(other), strict=True):
@@ -70,7 +70,7 @@ def test_a_convolution_and_its_norm_become_one(bias):
     encoder = stirred(Encoder(nn.Conv2d(3, 4, 3, bias=bias)))
     before = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
     image = torch.randn(2, 3, 8, 8)
-    lean = folded(encoder, image)
+    lean = fuse_batchnorm(encoder, image)
     assert norms(lean) == 0
     torch.testing.assert_close(lean(image)[0], encoder(image)[0])
     assert all(torch.equal(before[name], tensor) for name, tensor in encoder.state_dict().items())
@@ -80,17 +80,17 @@ def test_a_convolution_and_its_norm_become_one(bias):
     "encoder", [UsesTheConvolutionToo(), NormalisesTwice(), Encoder(ScalesItsWeights(3, 4, 3))]
 )
 def test_what_would_say_something_else_is_left_alone(encoder):
-    assert folded(stirred(encoder), torch.randn(2, 3, 8, 8)) is None
+    assert fuse_batchnorm(stirred(encoder), torch.randn(2, 3, 8, 8)) is None
 
 
 def test_nothing_to_fold():
-    assert folded(encoder_for("convnext_atto").eval(), torch.randn(2, 3, 64, 64)) is None
+    assert fuse_batchnorm(encoder_for("convnext_atto").eval(), torch.randn(2, 3, 64, 64)) is None
 
 
 def test_half_precision_is_left_alone():
     """Rounding there is as large as what a wrong fold would do."""
     encoder = stirred(Encoder()).bfloat16()
-    assert folded(encoder, torch.randn(2, 3, 8, 8).bfloat16()) is None
+    assert fuse_batchnorm(encoder, torch.randn(2, 3, 8, 8).bfloat16()) is None
 
 
 class AsksItsNorm(Encoder):
@@ -105,9 +105,9 @@ class CannotBeCopied(Encoder):
 
 @pytest.mark.parametrize("encoder", [AsksItsNorm(), CannotBeCopied()])
 def test_what_cannot_be_folded_is_no_error(encoder):
-    assert folded(stirred(encoder), torch.randn(2, 3, 8, 8)) is None
+    assert fuse_batchnorm(stirred(encoder), torch.randn(2, 3, 8, 8)) is None
 
 
 def test_a_folded_encoder_is_in_evaluation_mode():
-    lean = folded(stirred(Encoder()), torch.randn(2, 3, 8, 8))
+    lean = fuse_batchnorm(stirred(Encoder()), torch.randn(2, 3, 8, 8))
     assert not any(module.training for module in lean.modules())

@@ -28,11 +28,11 @@ def built(name: str, batch: Batch) -> Metric:
 
 
 def rows_of(name: str, batch: Batch) -> Tensor:
-    return built(name, batch).rows(batch.logits, batch.target)
+    return built(name, batch).per_image(batch.logits, batch.target)
 
 
-def same(rows: Tensor, others: Tensor) -> bool:
-    return torch.equal(rows.nan_to_num(-1), others.nan_to_num(-1))
+def same(per_image: Tensor, others: Tensor) -> bool:
+    return torch.equal(per_image.nan_to_num(-1), others.nan_to_num(-1))
 
 
 @every_metric
@@ -40,18 +40,18 @@ def same(rows: Tensor, others: Tensor) -> bool:
 def test_the_rows_of_a_batch_are_those_of_its_parts(name: str, batch: Batch, first: int) -> None:
     assume(first < len(batch.target))
     metric = built(name, batch)
-    together = metric.rows(batch.logits, batch.target)
+    together = metric.per_image(batch.logits, batch.target)
     for part in (slice(first, first + 1), slice(first, None), slice(0, first or 1)):
-        assert same(metric.rows(batch.logits[part], batch.target[part]), together[part])
+        assert same(metric.per_image(batch.logits[part], batch.target[part]), together[part])
 
 
 @every_metric
 @given(batch=batches())
 def test_a_score_is_in_its_range_or_undefined(name: str, batch: Batch) -> None:
     metric = built(name, batch)
-    rows = metric.rows(batch.logits, batch.target)
+    per_image = metric.per_image(batch.logits, batch.target)
     top = math.hypot(*batch.logits.shape[-2:]) if name == "hd95" else 1.0
-    for score in (metric.of(rows), *(metric.of(row[None]) for row in rows)):
+    for score in (metric.reduce(per_image), *(metric.reduce(row[None]) for row in per_image)):
         assert math.isnan(score) or 0 <= score <= top
 
 
@@ -60,10 +60,10 @@ def test_a_score_is_in_its_range_or_undefined(name: str, batch: Batch) -> None:
 def test_the_order_of_images_changes_nothing(name: str, batch: Batch, chance: Any) -> None:
     order = chance.sample(range(len(batch.target)), len(batch.target))
     metric = built(name, batch)
-    rows = metric.rows(batch.logits, batch.target)
-    moved = metric.rows(batch.logits[order], batch.target[order])
-    assert same(moved, rows[order])
-    assert metric.of(moved) == pytest.approx(metric.of(rows), rel=1e-12, nan_ok=True)
+    per_image = metric.per_image(batch.logits, batch.target)
+    moved = metric.per_image(batch.logits[order], batch.target[order])
+    assert same(moved, per_image[order])
+    assert metric.reduce(moved) == pytest.approx(metric.reduce(per_image), rel=1e-12, nan_ok=True)
 
 
 @every_metric
@@ -82,8 +82,8 @@ def test_a_perfect_prediction_has_the_best_score(name: str, batch: Batch) -> Non
     truth = batch.target.where(known(batch), 0)
     best = 1.0 if METRICS.get(name).traits["higher_is_better"] else 0.0  # type: ignore[union-attr]
     certain = logits_of(batch.task, truth, strength=1e4)  # of which the probabilities are exactly 0 and 1
-    for row in metric.rows(certain, batch.target):
-        score = metric.of(row[None])
+    for row in metric.per_image(certain, batch.target):
+        score = metric.reduce(row[None])
         assert math.isnan(score) or score == pytest.approx(best, abs=1e-9)
 
 
@@ -103,12 +103,12 @@ def test_prediction_and_truth_may_change_places(name: str, batch: Batch) -> None
 def test_dice_is_at_most_two_iou_over_one_plus_iou(iou: str, dice: str, batch: Batch) -> None:
     """And the same for one image of one class."""
     overlap, twice = (built(name, batch) for name in (iou, dice))
-    of_iou, of_dice = (metric.rows(batch.logits, batch.target) for metric in (overlap, twice))
+    of_iou, of_dice = (metric.per_image(batch.logits, batch.target) for metric in (overlap, twice))
     bound = 2 * of_iou / (1 + of_iou)
     if batch.task.kind == "binary":
         torch.testing.assert_close(of_dice, bound, rtol=1e-12, atol=0, equal_nan=True)
     assert ((of_dice <= bound + 1e-12) | of_dice.isnan()).all()
     assert (of_dice.isnan() == of_iou.isnan()).all()
-    mean = overlap.of(of_iou)
-    assert math.isnan(mean) or twice.of(of_dice) <= 2 * mean / (1 + mean) + 1e-12
+    mean = overlap.reduce(of_iou)
+    assert math.isnan(mean) or twice.reduce(of_dice) <= 2 * mean / (1 + mean) + 1e-12
     assert ((of_dice >= of_iou - 1e-12) | of_dice.isnan()).all()

@@ -3,7 +3,7 @@
 import pytest
 
 from segkit.core.errors import RecipeError
-from segkit.recipe.sweep import variants
+from segkit.recipe.sweep import expand_grid
 from tests.small_runs import RECIPE
 
 
@@ -15,12 +15,12 @@ def file(tmp_path):
 
 
 def test_nothing_varied_is_the_recipe_itself(file):
-    (recipe,) = variants(file, ["training.epochs=7"])
+    (recipe,) = expand_grid(file, ["training.epochs=7"])
     assert (recipe.name, recipe.seed, recipe.training.epochs) == ("small", 3, 7)
 
 
 def test_a_part_is_varied_by_name_and_drops_the_options_of_the_former(file):
-    recipes = variants(file, vary=["model.decoder=transposed_conv,unet"])
+    recipes = expand_grid(file, vary=["model.decoder=transposed_conv,unet"])
     assert [recipe.name for recipe in recipes] == ["small-transposed_conv", "small-unet"]
     assert recipes[0].model.decoder.options["channels"] == (16, 8)
     assert recipes[1].model.decoder.name == "unet"
@@ -28,7 +28,7 @@ def test_a_part_is_varied_by_name_and_drops_the_options_of_the_former(file):
 
 def test_values_say_what_they_are_of(file):
     vary = ["optimizer.lr=0.01,1e-3", "data.augment=[],[HorizontalFlip, VerticalFlip]"]
-    recipes = variants(file, vary=vary)
+    recipes = expand_grid(file, vary=vary)
     assert [recipe.name for recipe in recipes] == [
         "small-lr_0.01-augment",
         "small-lr_0.01-augment_HorizontalFlip_VerticalFlip",
@@ -41,13 +41,13 @@ def test_values_say_what_they_are_of(file):
 
 
 def test_commas_in_brackets_are_part_of_a_value(file):
-    recipes = variants(file, vary=["model.decoder={name: transposed_conv, channels: [8, 4]},unet"])
+    recipes = expand_grid(file, vary=["model.decoder={name: transposed_conv, channels: [8, 4]},unet"])
     assert [recipe.model.decoder.name for recipe in recipes] == ["transposed_conv", "unet"]
     assert recipes[0].model.decoder.options["channels"] == (8, 4)
 
 
 def test_seeds_share_a_name(file):
-    recipes = variants(file, vary=["model.decoder=unet,fpn"], seeds=[0, 1])
+    recipes = expand_grid(file, vary=["model.decoder=unet,fpn"], seeds=[0, 1])
     assert [(recipe.name, recipe.seed) for recipe in recipes] == [
         ("small-unet", 0), ("small-unet", 1), ("small-fpn", 0), ("small-fpn", 1),
     ]  # fmt: skip
@@ -68,13 +68,13 @@ def test_seeds_share_a_name(file):
 )  # fmt: skip
 def test_what_varies_nothing_is_refused(file, vary, said):
     with pytest.raises(RecipeError) as raised:
-        variants(file, vary=[vary])
+        expand_grid(file, vary=[vary])
     assert str(raised.value) == said
 
 
 def test_what_is_varied_cannot_be_set_as_well(file):
     with pytest.raises(RecipeError) as raised:
-        variants(file, ["training.epochs=3"], ["training.epochs=1,2"])
+        expand_grid(file, ["training.epochs=3"], ["training.epochs=1,2"])
     assert str(raised.value) == (
         "--vary training.epochs=1,2: training.epochs is both set and varied\n  try: one of the two"
     )
@@ -82,4 +82,4 @@ def test_what_is_varied_cannot_be_set_as_well(file):
 
 def test_a_wrong_value_is_told_with_the_option_it_came_by(file):
     with pytest.raises(RecipeError, match=r"--vary model.decoder=unett: model.decoder.name: no decoder is"):
-        variants(file, vary=["model.decoder=unet,unett"])
+        expand_grid(file, vary=["model.decoder=unet,unett"])

@@ -10,7 +10,7 @@ import segkit
 from segkit.recipe import load_recipe, plain_recipe
 from segkit.recipe.dataset import survey_source
 from segkit.runs import fingerprint as identity
-from segkit.runs.fingerprint import CHANGES_NOTHING, CHANGES_SPEED, DECIDING, SAVES_MORE_OFTEN, identify
+from segkit.runs.fingerprint import CHANGES_NOTHING, CHANGES_SPEED, RESULT_CODE, SAVES_MORE_OFTEN, fingerprint
 from tests.small_runs import RECIPE, recipe
 
 # What deciding code may import beside itself: files, locks, processes.
@@ -20,14 +20,14 @@ TELLING = "utils"
 def test_what_decides_imports_nothing_that_only_tells():
     root = Path(segkit.__file__).parent
     rooms = [
-        root / name for name in DECIDING if name != "experiments/run.py"
+        root / name for name in RESULT_CODE if name != "experiments/run.py"
     ]  # which records and reports too
     files = [file for room in rooms for file in (room.rglob("*.py") if room.is_dir() else [room])]
     imported = {
         name for file in files for name in re.findall(r"from segkit\.([\w.]+) import", file.read_text())
     }
     paths = {name.replace(".", "/") for name in imported}
-    known = (*(name.removesuffix(".py") for name in DECIDING), TELLING)
+    known = (*(name.removesuffix(".py") for name in RESULT_CODE), TELLING)
     assert [path for path in sorted(paths) if not path.startswith(known)] == []
 
 
@@ -39,7 +39,7 @@ def test_all_that_counts_for_nothing_is_in_a_recipe(tmp_path):
 
 
 def identified(recipe):
-    return identify(recipe, survey_source(recipe).splits)
+    return fingerprint(recipe, survey_source(recipe).splits)
 
 
 def test_the_same_recipe_is_the_same_experiment(tmp_path):

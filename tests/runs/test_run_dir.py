@@ -13,7 +13,7 @@ from segkit.core.events import EpochEnded
 from segkit.data.palette import IGNORED, palette
 from segkit.runs.run_dir import RunDir, ScoredSample
 from segkit.runs.schema import Environment, Files, Sample, Summary
-from segkit.utils.locks import Taken
+from segkit.utils.locks import LockedError
 
 SUMMARY = {
     "recipe": "small",
@@ -72,12 +72,12 @@ def test_run_that_has_not_ended(tmp_path):
 def test_a_run_that_is_at_work_says_who_works_on_it(tmp_path, monkeypatch):
     @contextmanager
     def taken(file):
-        raise Taken("process 1 on here")
+        raise LockedError("process 1 on here")
         yield
 
     run = RunDir.create(tmp_path, "small")
     run.write_recipe("name: small\n")
-    monkeypatch.setattr("segkit.runs.run_dir.owned", taken)
+    monkeypatch.setattr("segkit.runs.run_dir.exclusive", taken)
     with pytest.raises(SegkitError, match="another segkit is at work on this run: process 1 on here"):
         RunDir.open(run.path)
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from segkit.core.errors import SegkitError
 from segkit.data.palette import palette
-from segkit.runs.thumbnails import LARGEST, MOST_BYTES, make_thumbnail, read_thumbnails, write_thumbnails
+from segkit.runs.thumbnails import MAX_BYTES, MAX_SIDE, make_thumbnail, read_thumbnails, write_thumbnails
 
 
 def made(height=20, width=30, channels=3, ignored=False):
@@ -38,7 +38,7 @@ def test_small_images_keep_their_pixels(channels):
 
 def test_large_images_get_small_and_masks_no_new_values():
     thumbnail, _ = made(height=300, width=1000, ignored=True)
-    assert opened(thumbnail.image).size == opened(thumbnail.truth).size == (LARGEST, 300 * LARGEST // 1000)
+    assert opened(thumbnail.image).size == opened(thumbnail.truth).size == (MAX_SIDE, 300 * MAX_SIDE // 1000)
     assert set(np.unique(np.asarray(opened(thumbnail.truth)))) == {0, 1, 255}
 
 
@@ -80,7 +80,7 @@ def test_what_no_run_wrote_is_refused(tmp_path, packing, reason):
     path = tmp_path / "thumbnails.zip"
     with zipfile.ZipFile(path, "w", packing) as archive:
         for name in ("image.webp", "truth.png", "prediction.png"):
-            archive.writestr(f"000001/{name}", bytes(MOST_BYTES + 1))
+            archive.writestr(f"000001/{name}", bytes(MAX_BYTES + 1))
     with pytest.raises(SegkitError, match=reason):
         read_thumbnails(path)
     with zipfile.ZipFile(path, "w") as archive:

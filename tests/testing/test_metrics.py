@@ -29,11 +29,11 @@ def good(task: Task) -> Metric:
     if task.kind != "binary":
         raise PartError("good is for binary tasks")
 
-    def rows(logits, target):
+    def per_image(logits, target):
         predicted, true, _ = masks(task, logits, target)
         return ((predicted & true).sum((1, 2)) / (predicted | true).sum((1, 2)))[:, None]
 
-    return Metric(rows)
+    return Metric(per_image)
 
 
 def area_error(task: Task) -> Metric:
@@ -41,12 +41,12 @@ def area_error(task: Task) -> Metric:
     if task.kind != "multilabel":
         raise PartError("area_error is for multilabel tasks")
 
-    def rows(logits, target):
+    def per_image(logits, target):
         pixels = known(task, target)
         predicted, true = ((mask & pixels).sum((2, 3)) for mask in (logits > 0, target == 1))
         return (predicted - true).abs().double().where(pixels.any(3).any(2), torch.nan)
 
-    return Metric(rows, lambda rows: float(rows.nanmean(0).max()))
+    return Metric(per_image, lambda per_image: float(per_image.nanmean(0).max()))
 
 
 def tried(point, factory, *, higher: bool = True) -> None:
@@ -71,7 +71,7 @@ def binary(compute, score=None):
 
 
 def of_good(task, logits, target):
-    return good(task).rows(logits, target)
+    return good(task).per_image(logits, target)
 
 
 def right(task, logits, target):
@@ -94,8 +94,8 @@ def defined_nowhere(task, logits, target):
 
 
 def undefined_where_all_is_found(task, logits, target):
-    rows = of_good(task, logits, target)
-    return rows.where(rows < 1, torch.nan)
+    per_image = of_good(task, logits, target)
+    return per_image.where(per_image < 1, torch.nan)
 
 
 def bounded(task, logits, target):
@@ -112,9 +112,9 @@ def relative_area(task, logits, target):
     return ((predicted ^ true).sum((1, 2)) / true.sum((1, 2)))[:, None]
 
 
-def odds(rows):
+def odds(per_image):
     """A score that is infinite where every row is 1."""
-    return float(rows.nanmean() / (1 - rows.nanmean()))
+    return float(per_image.nanmean() / (1 - per_image.nanmean()))
 
 
 def zero_if_undefined(task, logits, target):
@@ -169,11 +169,11 @@ def with_memory(task: Task) -> Metric:
     good(task)
     seen = []
 
-    def rows(logits, target):
+    def per_image(logits, target):
         seen.append(1)
         return of_good(task, logits, target) / len(seen)
 
-    return Metric(rows)
+    return Metric(per_image)
 
 
 def replaces_in_target(task, logits, target):
@@ -186,8 +186,8 @@ def rounds_logits(task, logits, target):
     return of_good(task, logits.round_(decimals=3), target)
 
 
-def replaces_in_rows(rows):
-    return float(rows.nan_to_num_(0).mean())
+def replaces_in_rows(per_image):
+    return float(per_image.nan_to_num_(0).mean())
 
 
 def infinite_if_empty(task, logits, target):
@@ -195,7 +195,7 @@ def infinite_if_empty(task, logits, target):
 
 
 def plain_function(task: Task):
-    return good(task).rows
+    return good(task).per_image
 
 
 BROKEN = {
@@ -211,12 +211,12 @@ BROKEN = {
     ],
     points.its_score_is_a_finite_number: [
         (
-            binary(of_good, lambda rows: rows.mean()),
+            binary(of_good, lambda per_image: per_image.mean()),
             "binary: score gives a Tensor, not a number\n  try: float(",
         ),
         (binary(defined_nowhere), "binary: the score of three ordinary images is nan"),
         (
-            binary(of_good, lambda rows: float(rows[0, 0] / (len(rows) - 1))),
+            binary(of_good, lambda per_image: float(per_image[0, 0] / (len(per_image) - 1))),
             "binary: the score of one ordinary image is inf",
         ),
     ],
@@ -266,7 +266,10 @@ BROKEN = {
             binary(zero_if_undefined),
             "binary: the score changes from 0...with an image that is ignored altogether",
         ),
-        (binary(counts, lambda rows: float(rows.sum(0)[0] / rows.sum(0)[1])), "to nan with an image that is"),
+        (
+            binary(counts, lambda per_image: float(per_image.sum(0)[0] / per_image.sum(0)[1])),
+            "to nan with an image that is",
+        ),
         (
             binary(one_hot),
             "Class values must be smaller than num_classes.",

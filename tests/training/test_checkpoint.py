@@ -12,7 +12,7 @@ from segkit.parts.schedules.cosine import cosine
 from segkit.parts.schedules.warmup import build_schedule
 from segkit.training.checkpoint import States, load_weights, save_weights
 from segkit.training.ema import EMA
-from segkit.training.loop import Learner
+from segkit.training.loop import TrainState
 
 
 def model(width=4):
@@ -23,7 +23,7 @@ def model(width=4):
 def learner_for(net):
     optimizer = torch.optim.AdamW(net.parameters(), lr=0.1)
     schedule = build_schedule(cosine, optimizer, 4, 5, warmup_epochs=1.0, options={})
-    return Learner(net, optimizer, schedule, EMA(net, 0.9))
+    return TrainState(net, optimizer, schedule, EMA(net, 0.9))
 
 
 def step(learner):

@@ -14,8 +14,8 @@ from segkit.training.devices import (
     choose_device,
     device_name,
     make_fabric,
-    memory_order,
-    place,
+    memory_format,
+    move_to_device,
     precision_of,
 )
 
@@ -77,7 +77,7 @@ def test_model_is_placed_in_its_precision(precision, dtype):
     settings = TrainingSettings(precision=precision)
     fabric = make_fabric(settings)
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
-    place(model, fabric, settings)
+    move_to_device(model, fabric, settings)
     assert (fabric.device.type, precision_of(fabric)) == ("cpu", precision)
     assert {tensor.dtype for tensor in model.state_dict().values()} == {dtype, torch.int64}
     assert model[0].weight.is_contiguous(memory_format=torch.channels_last)
@@ -87,8 +87,8 @@ def test_model_is_placed_in_its_precision(precision, dtype):
 
 
 def test_memory_order():
-    assert memory_order(TrainingSettings()) == torch.channels_last
-    assert memory_order(TrainingSettings(channels_last=False)) == torch.contiguous_format
+    assert memory_format(TrainingSettings()) == torch.channels_last
+    assert memory_format(TrainingSettings(channels_last=False)) == torch.contiguous_format
 
 
 def test_determinism_is_of_one_run_alone(monkeypatch):

@@ -72,14 +72,14 @@ def test_loss_is_the_mean_over_images_taken_alone():
 
 
 def test_undefined_scores_stay_out_of_the_mean():
-    def rows(logits, target):
+    def per_image(logits, target):
         found = logits.mean(dim=(1, 2, 3))
         return torch.where(found > 0, found, torch.nan)[:, None]
 
     done = []
     scores = evaluate(
-        Pixel(), batches(110, 90, 130), {"score": Metric(rows)}, lambda logits, target: logits.sum(), FABRIC,
-        done.append,
+        Pixel(), batches(110, 90, 130), {"score": Metric(per_image)}, lambda logits, target: logits.sum(),
+        FABRIC, done.append,
     )  # fmt: skip
     assert scores.metrics == {"score": 20}
     first, second, third = scores.per_image["score"]

@@ -16,7 +16,7 @@ from segkit.models.segmenter import Segmenter
 from segkit.recipe.schema import TrainingSettings
 from segkit.training.ema import EMA
 from segkit.training.evaluate import Scores
-from segkit.training.loop import Learner, fit
+from segkit.training.loop import TrainState, fit
 
 IMAGES = 6
 NAMES = [f"image_{number}" for number in range(IMAGES)]
@@ -61,7 +61,7 @@ def learner_for(model, lr=0.1, decay=None):
     model.to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=lr)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 0.5**step)
-    return Learner(model, optimizer, schedule, EMA(model, decay) if decay else None)
+    return TrainState(model, optimizer, schedule, EMA(model, decay) if decay else None)
 
 
 def scoring(values, seen=None):
@@ -276,7 +276,7 @@ def test_average_is_scored_and_follows_weights_and_statistics():
     learner = learner_for(segmenter(), decay=0.5)
     trained(learner, [0.1], seen=seen)
     (scored,) = seen
-    assert scored is learner.scored is learner.average.model
+    assert scored is learner.eval_model is learner.average.model
     assert scored is not learner.model
     average, current = scored.state_dict(), learner.model.state_dict()
     assert not torch.equal(average["decoder.layers.0.weight"], current["decoder.layers.0.weight"])
@@ -299,7 +299,7 @@ def test_average_leaves_a_frozen_encoder_as_it_is():
     model.encoder.layers[1].num_batches_tracked += 12345
     learner = learner_for(model, decay=0.999)
     trained(learner, [0.1, 0.2, 0.3])
-    before, after = model.encoder.state_dict(), learner.scored.encoder.state_dict()
+    before, after = model.encoder.state_dict(), learner.eval_model.encoder.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 

@@ -5,14 +5,14 @@ import os
 
 import pytest
 
-from segkit.utils.atomic import replaced, sweep
+from segkit.utils.atomic import atomic_write, remove_leftovers
 
 
 @pytest.mark.parametrize("durable", [False, True])
 def test_a_file_is_replaced_when_it_is_whole(tmp_path, durable):
     file = tmp_path / "file"
     file.write_text("old")
-    with replaced(file, durable=durable) as temporary:
+    with atomic_write(file, durable=durable) as temporary:
         temporary.write_text("new")
         assert file.read_text() == "old"
     assert file.read_text() == "new"
@@ -24,7 +24,7 @@ def test_a_failure_leaves_the_old_file_alone(tmp_path):
     file.write_text("old")
 
     def write():
-        with replaced(file) as temporary:
+        with atomic_write(file) as temporary:
             temporary.write_text("ne")
             raise ZeroDivisionError
 
@@ -35,7 +35,7 @@ def test_a_failure_leaves_the_old_file_alone(tmp_path):
 
 def test_a_full_disk_names_the_file(tmp_path):
     def write():
-        with replaced(tmp_path / "file"):
+        with atomic_write(tmp_path / "file"):
             raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.raises(OSError, match="No space left on device") as caught:
@@ -49,7 +49,7 @@ def test_what_killed_processes_leave_is_swept(tmp_path):
     kept = [tmp_path / ".lock", tmp_path / "report.html", tmp_path / ".hidden", tmp_path / "a.7"]
     for file in left + kept:
         file.write_text("")
-    sweep(tmp_path)
+    remove_leftovers(tmp_path)
     assert [file.exists() for file in left + kept] == [False] * 2 + [True] * 4
 
 
@@ -57,7 +57,7 @@ def test_what_a_link_in_its_way_leads_to_is_not_written_to(tmp_path):
     (tmp_path / "mine").write_text("mine")
     for name in ("file", f".file.{os.getpid()}"):
         (tmp_path / name).symlink_to(tmp_path / "mine")
-    with replaced(tmp_path / "file") as temporary:
+    with atomic_write(tmp_path / "file") as temporary:
         temporary.write_text("new")
     assert (tmp_path / "mine").read_text() == "mine"
     assert not (tmp_path / "file").is_symlink()

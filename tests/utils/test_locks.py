@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from segkit.utils import locks
-from segkit.utils.locks import Taken, owned
+from segkit.utils.locks import LockedError, exclusive
 
 HOLD = """
 import sys, time
@@ -46,12 +46,12 @@ def end(process):
 def test_the_second_is_told_who_holds_it(lock):
     process = holder(lock)
     try:
-        with pytest.raises(Taken) as caught, owned(lock):
+        with pytest.raises(LockedError) as caught, exclusive(lock):
             pass
         assert re.fullmatch(rf"process {process.pid} on \S+, since 20\d\d-\S+ \S+", caught.value.holder)
         process.communicate("")  # it lets go
         assert not lock.exists()
-        with owned(lock):
+        with exclusive(lock):
             assert lock.exists()
     finally:
         process.kill()
@@ -63,7 +63,7 @@ def test_a_dead_process_holds_nothing_even_where_its_children_live(lock):
     process.kill()
     process.wait()
     assert lock.exists()
-    with owned(lock):
+    with exclusive(lock):
         pass
     assert not lock.exists()
     end(process)
@@ -72,30 +72,30 @@ def test_a_dead_process_holds_nothing_even_where_its_children_live(lock):
 def test_without_locks_the_process_that_the_file_names_counts(lock, monkeypatch):
     monkeypatch.setattr(locks, "fcntl", None)
     process = holder(lock)
-    with pytest.raises(Taken, match=f"process {process.pid}"), owned(lock):
+    with pytest.raises(LockedError, match=f"process {process.pid}"), exclusive(lock):
         pass
     end(process)
-    with owned(lock):
+    with exclusive(lock):
         pass
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"host": 3}', '{"pid": "x"}'])
 def test_a_damaged_lock_file_keeps_nobody_out(lock, content):
     lock.write_text(content)
-    with owned(lock):
+    with exclusive(lock):
         pass
 
 
 def test_another_machine_s_lock_counts_where_there_are_no_locks(lock, monkeypatch):
     monkeypatch.setattr(locks, "fcntl", None)
     lock.write_text('{"pid": 1, "host": "elsewhere", "since": "2026-01-01"}')
-    with pytest.raises(Taken, match="process 1 on elsewhere, since 2026-01-01"), owned(lock):
+    with pytest.raises(LockedError, match="process 1 on elsewhere, since 2026-01-01"), exclusive(lock):
         pass
 
 
 def test_a_lock_that_links_elsewhere_writes_nothing_there(lock, tmp_path):
     (tmp_path / "mine").write_text("mine")
     lock.symlink_to(tmp_path / "mine")
-    with pytest.raises(OSError, match="symbolic link"), owned(lock):
+    with pytest.raises(OSError, match="symbolic link"), exclusive(lock):
         pass
     assert (tmp_path / "mine").read_text() == "mine"

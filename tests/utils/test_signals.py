@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from segkit.utils.signals import heard, held_back, leave_to_the_parent
+from segkit.utils.signals import handle_signals, held_back, leave_to_the_parent
 
 FORK = multiprocessing.get_context("fork")
 ASKING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1]
@@ -28,18 +28,18 @@ def as_it_was():
 
 @pytest.mark.parametrize("number", ASKING)
 def test_a_signal_interrupts_at_once_where_nobody_looks(number):
-    with heard() as stop:
+    with handle_signals() as stop:
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), number)
-        assert not stop.asked
+        assert not stop.requested
 
 
 @pytest.mark.parametrize("number", ASKING)
 def test_a_signal_is_noted_in_good_time_and_interrupts_when_it_comes_again(number):
     told = []
-    with heard(lambda: told.append(1)) as stop, stop.in_good_time():
+    with handle_signals(lambda: told.append(1)) as stop, stop.deferred():
         os.kill(os.getpid(), number)
-        assert stop.asked
+        assert stop.requested
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), number)
     assert told == [1]
@@ -48,16 +48,16 @@ def test_a_signal_is_noted_in_good_time_and_interrupts_when_it_comes_again(numbe
 def test_different_signals_ask_for_the_same_thing():
     """Ctrl-C reaches all processes of a terminal, and torchrun sends SIGTERM after it."""
     told = []
-    with heard(lambda: told.append(1)) as stop, stop.in_good_time():
+    with handle_signals(lambda: told.append(1)) as stop, stop.deferred():
         for number in ASKING:
             os.kill(os.getpid(), number)
-        assert stop.asked
+        assert stop.requested
     assert told == [1]
 
 
 def test_after_the_good_time_a_signal_interrupts_again():
-    with heard() as stop:
-        with stop.in_good_time():
+    with handle_signals() as stop:
+        with stop.deferred():
             pass
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGTERM)
@@ -66,19 +66,19 @@ def test_after_the_good_time_a_signal_interrupts_again():
 def test_what_is_ignored_stays_ignored_and_all_is_as_it_was_in_the_end():
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup has it
     former = signal.getsignal(signal.SIGTERM)
-    with heard() as stop:
+    with handle_signals() as stop:
         os.kill(os.getpid(), signal.SIGHUP)
-        assert not stop.asked
+        assert not stop.requested
         assert signal.getsignal(signal.SIGTERM) != former
     assert signal.getsignal(signal.SIGTERM) == former
 
 
 def test_held_back_signals_come_in_the_end():
-    with heard() as stop, stop.in_good_time():
+    with handle_signals() as stop, stop.deferred():
         with held_back():
             signal.pthread_kill(threading.get_ident(), signal.SIGTERM)  # another thread would take it at once
-            assert not stop.asked
-        assert stop.asked
+            assert not stop.requested
+        assert stop.requested
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells who has sent a signal")

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from segkit.core.errors import SegkitError, TrainingError
-from segkit.utils.subprocesses import in_children
+from segkit.utils.subprocesses import run_in_subprocesses
 
 HERE = "tests.utils.test_subprocesses"
 
@@ -35,11 +35,17 @@ def forever(file):
 
 
 def test_what_a_child_yields_arrives_in_order():
-    assert list(in_children(f"{HERE}:count", [(2,), (3,)])) == [(0, 0), (0, 1), (1, 0), (1, 1), (1, 2)]
+    assert list(run_in_subprocesses(f"{HERE}:count", [(2,), (3,)])) == [
+        (0, 0),
+        (0, 1),
+        (1, 0),
+        (1, 1),
+        (1, 2),
+    ]
 
 
 def test_every_call_has_a_process_of_its_own():
-    said = list(in_children(f"{HERE}:count", [(1, True), (1, True)], at_once=2))
+    said = list(run_in_subprocesses(f"{HERE}:count", [(1, True), (1, True)], at_once=2))
     pids = {pid for _, (_, pid) in said}
     assert len(pids) == 2
     assert os.getpid() not in pids
@@ -55,7 +61,7 @@ def test_every_call_has_a_process_of_its_own():
     ],
 )
 def test_a_failing_child_says_why_and_the_others_go_on(kind, problem):
-    said = list(in_children(f"{HERE}:fail", [(kind,), ("user",)]))
+    said = list(run_in_subprocesses(f"{HERE}:fail", [(kind,), ("user",)]))
     assert [number for number, _ in said] == [0, 0, 1, 1]
     error = said[1][1]
     assert isinstance(error, SegkitError)
@@ -67,7 +73,7 @@ def test_a_failing_child_says_why_and_the_others_go_on(kind, problem):
 
 def test_children_end_when_nobody_listens(tmp_path):
     file = tmp_path / "pid"
-    said = in_children(f"{HERE}:forever", [(file,)])
+    said = run_in_subprocesses(f"{HERE}:forever", [(file,)])
     next(said)
     said.close()
     with pytest.raises(ProcessLookupError):
@@ -77,7 +83,7 @@ def test_children_end_when_nobody_listens(tmp_path):
 def test_children_share_the_cores(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     at_once = os.cpu_count() or 1
-    said = dict(in_children(f"{HERE}:threads", [()] * 2, at_once=max(2, at_once)))
+    said = dict(run_in_subprocesses(f"{HERE}:threads", [()] * 2, at_once=max(2, at_once)))
     assert set(said.values()) == {"1"}
 
 

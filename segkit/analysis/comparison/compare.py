@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from segkit.analysis.comparison.compatibility import comparable
+from segkit.analysis.comparison.compatibility import check_compatible
 from segkit.analysis.comparison.costs import how_measured
-from segkit.analysis.comparison.entries import Finished, entrants_of
-from segkit.analysis.comparison.result import Comparison, Entrant, Interval, Pair, Place
+from segkit.analysis.comparison.entries import RunResult, entrants_of
+from segkit.analysis.comparison.result import Candidate, Comparison, Interval, PairwiseTest, Ranking
 from segkit.analysis.comparison.statistics import compare_pairs, intervals
 from segkit.core.errors import SegkitError
 
@@ -19,7 +19,7 @@ ALPHA = 0.05
 
 
 def compare_runs(
-    finished: Sequence[Finished],
+    finished: Sequence[RunResult],
     directions: Mapping[str, bool],
     *,
     metric: str = "",
@@ -40,7 +40,7 @@ def compare_runs(
             no mean over images.
     """
     metric = metric or finished[0].material.first_metric
-    images, warnings = comparable([one.scored for one in finished], metric, force=force)
+    images, warnings = check_compatible([one.scored for one in finished], metric, force=force)
     _check_metric(finished, metric, directions)
     entrants, left_out = entrants_of(finished, images)
     entrants = _best_first(entrants, metric, higher_is_better=directions[metric])
@@ -52,7 +52,7 @@ def compare_runs(
         alpha=ALPHA,
         images=images,
         ranking=[
-            Place(entrant, _rank(entrant, pairs), {name: column[i] for name, column in means.items()})
+            Ranking(entrant, _rank(entrant, pairs), {name: column[i] for name, column in means.items()})
             for i, entrant in enumerate(entrants)
         ],
         pairs=pairs,
@@ -62,7 +62,7 @@ def compare_runs(
     )
 
 
-def _warnings(entrants: Sequence[Entrant]) -> list[str]:
+def _warnings(entrants: Sequence[Candidate]) -> list[str]:
     """What the runs warn of: what all of them do once, what some do with their names."""
     warned: dict[str, list[str]] = {}
     for entrant in entrants:
@@ -74,7 +74,7 @@ def _warnings(entrants: Sequence[Entrant]) -> list[str]:
     ]
 
 
-def _check_metric(finished: Sequence[Finished], metric: str, directions: Mapping[str, bool]) -> None:
+def _check_metric(finished: Sequence[RunResult], metric: str, directions: Mapping[str, bool]) -> None:
     hint = "--metric with a score that every image has, such as iou or dice"
     if metric not in directions:
         raise SegkitError(
@@ -87,10 +87,10 @@ def _check_metric(finished: Sequence[Finished], metric: str, directions: Mapping
         )
 
 
-def _best_first(entrants: Sequence[Entrant], metric: str, *, higher_is_better: bool) -> list[Entrant]:
+def _best_first(entrants: Sequence[Candidate], metric: str, *, higher_is_better: bool) -> list[Candidate]:
     """By their means; those without any score last."""
 
-    def place(entrant: Entrant) -> tuple[bool, float]:
+    def place(entrant: Candidate) -> tuple[bool, float]:
         scores = entrant.scores[metric]
         mean = float(np.nanmean(scores)) if np.isfinite(scores).any() else math.nan
         return math.isnan(mean), -mean if higher_is_better else mean
@@ -98,21 +98,23 @@ def _best_first(entrants: Sequence[Entrant], metric: str, *, higher_is_better: b
     return sorted(entrants, key=place)
 
 
-def _pairs(entrants: Sequence[Entrant], metric: str, *, higher_is_better: bool) -> list[Pair]:
+def _pairs(entrants: Sequence[Candidate], metric: str, *, higher_is_better: bool) -> list[PairwiseTest]:
     scores = [entrant.scores[metric] for entrant in entrants]
     found = compare_pairs(scores, higher_is_better=higher_is_better, alpha=ALPHA)
     names = [(a.name, b.name) for i, a in enumerate(entrants) for b in entrants[i + 1 :]]
-    return [Pair(a=a, b=b, metric=metric, **vars(one)) for (a, b), one in zip(names, found, strict=True)]
+    return [
+        PairwiseTest(a=a, b=b, metric=metric, **vars(one)) for (a, b), one in zip(names, found, strict=True)
+    ]
 
 
-def _rank(entrant: Entrant, pairs: Sequence[Pair]) -> int:
+def _rank(entrant: Candidate, pairs: Sequence[PairwiseTest]) -> int:
     """1 + the number of entrants that are shown to be better."""
     losers = [{"a is better": pair.b, "b is better": pair.a}.get(pair.verdict) for pair in pairs]
     return 1 + losers.count(entrant.name)
 
 
 def _means(
-    finished: Sequence[Finished], entrants: Sequence[Entrant], metric: str, images: Sequence[str]
+    finished: Sequence[RunResult], entrants: Sequence[Candidate], metric: str, images: Sequence[str]
 ) -> dict[str, list[Interval]]:
     """Of every metric that all have, the one that ranks them first.
 
@@ -132,7 +134,7 @@ def _means(
     return means
 
 
-def _reported(entrant: Entrant, metric: str) -> Interval:
+def _reported(entrant: Candidate, metric: str) -> Interval:
     scores = [summary.scores.metrics.get(metric) for summary in entrant.summaries]
     mean = statistics.fmean(math.nan if score is None else score for score in scores)
     return Interval(mean, math.nan, math.nan)

@@ -34,7 +34,9 @@ class Scored:
     code: str | None = None
 
 
-def comparable(scored: Sequence[Scored], metric: str, *, force: bool = False) -> tuple[list[str], list[str]]:
+def check_compatible(
+    scored: Sequence[Scored], metric: str, *, force: bool = False
+) -> tuple[list[str], list[str]]:
     """The images to compare on, after making sure that it is fair to compare.
 
     Args:

@@ -12,13 +12,13 @@ import numpy as np
 
 from segkit.analysis.comparison.compatibility import Scored
 from segkit.analysis.comparison.costs import mean_costs, read_costs
-from segkit.analysis.comparison.result import Entrant
-from segkit.analysis.report.run_data import Material, read_material
+from segkit.analysis.comparison.result import Candidate
+from segkit.analysis.report.run_data import RunData, read_run_data
 from segkit.runs.run_dir import RunDir
 
 
 @dataclass(frozen=True)
-class Finished:
+class RunResult:
     """A finished run.
 
     Args:
@@ -27,7 +27,7 @@ class Finished:
     """
 
     name: str
-    material: Material
+    material: RunData
 
     @property
     def run(self) -> RunDir:
@@ -74,7 +74,7 @@ class Finished:
         return json.dumps({**known, "seed": None, "name": self.name}, sort_keys=True, default=str)
 
 
-def read_finished(run: RunDir, name: str = "") -> Finished:
+def read_finished(run: RunDir, name: str = "") -> RunResult:
     """Read a run.
 
     Args:
@@ -84,11 +84,11 @@ def read_finished(run: RunDir, name: str = "") -> Finished:
     Raises:
         SegkitError: if it is none, has not ended, or misses a file.
     """
-    material = read_material(RunDir.open(run.path))
-    return Finished(name or material.summary.recipe, material)
+    material = read_run_data(RunDir.open(run.path))
+    return RunResult(name or material.summary.recipe, material)
 
 
-def entrants_of(finished: Sequence[Finished], images: Sequence[str]) -> tuple[list[Entrant], list[str]]:
+def entrants_of(finished: Sequence[RunResult], images: Sequence[str]) -> tuple[list[Candidate], list[str]]:
     """Gather the seeds of each experiment.
 
     Args:
@@ -98,7 +98,7 @@ def entrants_of(finished: Sequence[Finished], images: Sequence[str]) -> tuple[li
     Returns:
         The entrants in the order of their first runs, and sentences about runs that were left out.
     """
-    experiments: dict[str, dict[int, Finished]] = {}
+    experiments: dict[str, dict[int, RunResult]] = {}
     warnings = []
     for one in finished:
         seeds = experiments.setdefault(one.experiment, {})
@@ -111,10 +111,10 @@ def entrants_of(finished: Sequence[Finished], images: Sequence[str]) -> tuple[li
     return [_entrant(name, group, images) for name, group in zip(names, groups, strict=True)], warnings
 
 
-def _entrant(name: str, group: Sequence[Finished], images: Sequence[str]) -> Entrant:
+def _entrant(name: str, group: Sequence[RunResult], images: Sequence[str]) -> Candidate:
     materials = [one.material for one in group]
     metrics = [name for name in materials[0].scores if all(name in material.scores for material in materials)]
-    return Entrant(
+    return Candidate(
         name=name,
         runs=tuple(one.run for one in group),
         seeds=tuple(one.seed for one in group),
@@ -130,12 +130,12 @@ def _entrant(name: str, group: Sequence[Finished], images: Sequence[str]) -> Ent
     )
 
 
-def _scores(material: Material, metric: str, images: Sequence[str]) -> list[float]:
+def _scores(material: RunData, metric: str, images: Sequence[str]) -> list[float]:
     by_image = dict(zip(material.names, material.scores[metric], strict=True))
     return [by_image[image] for image in images]
 
 
-def _names(firsts: Sequence[Finished]) -> list[str]:
+def _names(firsts: Sequence[RunResult]) -> list[str]:
     """Names that tell the entrants apart: with the run's number, or by its whole path, where they must."""
     names = [one.name for one in firsts]
     numbered = [f"{one.name} ({one.run.path.name})" for one in firsts]

@@ -6,11 +6,11 @@ import statistics
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from segkit.analysis.comparison.result import Comparison, Entrant
+from segkit.analysis.comparison.result import Candidate, Comparison
 from segkit.analysis.report.format import metric_name, number, whole
 from segkit.analysis.report.tables import Table
 
-MOST_WITH_DICE, MOST_WITH_LOSSES = 3, 2  # entrants; more columns than that nobody reads
+MAX_WITH_DICE, MAX_WITH_LOSSES = 3, 2  # entrants; more columns than that nobody reads
 LOSSES = {"train_loss": "Training loss", "val_loss": "Validation loss"}
 
 Curve = dict[int, float]
@@ -29,7 +29,7 @@ def epoch_table(comparison: Comparison) -> Table:
     return Table(caption, ["Epoch", *(title for title, _ in columns)], rows, [True] * (len(columns) + 1))
 
 
-def mean_curve(entrant: Entrant, key: str) -> Curve:
+def mean_curve(entrant: Candidate, key: str) -> Curve:
     """The mean over seeds by epoch, of those epochs in which every seed has a value.
 
     Args:
@@ -53,9 +53,9 @@ def points(lines: Iterable[Mapping[str, Any]], key: str) -> Curve:
 def _shown(comparison: Comparison) -> Iterator[str]:
     count = len(comparison.ranking)
     yield comparison.metric
-    if count <= MOST_WITH_DICE and comparison.metric != "dice":
+    if count <= MAX_WITH_DICE and comparison.metric != "dice":
         yield "dice"
-    if count <= MOST_WITH_LOSSES:
+    if count <= MAX_WITH_LOSSES:
         yield from LOSSES
 
 

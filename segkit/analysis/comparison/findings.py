@@ -16,11 +16,11 @@ from segkit.analysis.comparison.format import (
     probability_in,
     with_ends,
 )
-from segkit.analysis.comparison.result import Comparison, Pair, Place
+from segkit.analysis.comparison.result import Comparison, PairwiseTest, Ranking
 from segkit.analysis.report.format import difference as apart
 from segkit.analysis.report.format import metric_name, number, whole
 
-MOST_PUBLISHED = 3  # numbers in one sentence
+MAX_PUBLISHED = 3  # numbers in one sentence
 
 
 def analyse(comparison: Comparison) -> list[str]:
@@ -85,7 +85,7 @@ def _shown(comparison: Comparison, leader: str, behind: Sequence[str]) -> list[s
     return [f"{worse} all {len(comparison.pairs)} pairs, {shown} {verb} a difference."]
 
 
-def _image_by_image(comparison: Comparison, pair: Pair) -> str:
+def _image_by_image(comparison: Comparison, pair: PairwiseTest) -> str:
     if not math.isfinite(pair.difference):
         return f"The difference between {pair.a} and {pair.b} is not defined."
     same = f", and both are the same on {whole(pair.ties)}" if pair.ties else ""
@@ -96,7 +96,7 @@ def _image_by_image(comparison: Comparison, pair: Pair) -> str:
     )
 
 
-def _scores(comparison: Comparison, places: Sequence[Place], between: str = "") -> str:
+def _scores(comparison: Comparison, places: Sequence[Ranking], between: str = "") -> str:
     """``IoU 0.8643 [0.8571, 0.8712] against 0.8284 [0.8203, 0.8361] (95% intervals)``."""
     intervals = [place.metrics[comparison.metric] for place in places]
     notes = []
@@ -120,8 +120,8 @@ def _published(comparison: Comparison) -> list[str]:
             said.append(f"{place.entrant.name} is {words} {number(theirs)}{source}")
     if not said:
         return []
-    more = [f"{len(said) - MOST_PUBLISHED} more refer to such numbers"] if len(said) > MOST_PUBLISHED else []
-    told = "; ".join(said[:MOST_PUBLISHED] + more)
+    more = [f"{len(said) - MAX_PUBLISHED} more refer to such numbers"] if len(said) > MAX_PUBLISHED else []
+    told = "; ".join(said[:MAX_PUBLISHED] + more)
     return [f"Beside published {metric_name(comparison.metric)}, single numbers that allow no test: {told}."]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from segkit.analysis.comparison.format import better, leading_places, listed
-from segkit.analysis.comparison.result import Comparison, Entrant
+from segkit.analysis.comparison.result import Candidate, Comparison
 
 # How less of a cost is called; the first that is known of all says who is the cheapest.
 FEWER = {
@@ -31,7 +31,7 @@ def cost_sentences(comparison: Comparison) -> list[str]:
     return [f"{cheapest.name} is not shown to be worse than {leader.name}, with {_beside(cheapest, leader)}."]
 
 
-def _beside(one: Entrant, other: Entrant) -> str:
+def _beside(one: Candidate, other: Candidate) -> str:
     """``4.2 times fewer parameters, but 1.3 times the training time``."""
     fewer, more = [], []
     for kind, words in FEWER.items():
@@ -49,7 +49,7 @@ def _beside(one: Entrant, other: Entrant) -> str:
     return ", but ".join(listed(part) for part in (fewer, more) if part) or "about the same cost"
 
 
-def _cost(entrant: Entrant, kind: str) -> float:
+def _cost(entrant: Candidate, kind: str) -> float:
     """0 where nobody has measured it."""
     cost: float | None = getattr(entrant.costs, kind)
     return cost or 0.0

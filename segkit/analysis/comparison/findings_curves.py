@@ -11,16 +11,14 @@ from segkit.analysis.report.format import metric_name, number
 
 NEAR = 0.005  # of scores in 0..1; of others, this share of the best
 LASTING = 1 / 4  # of the epochs: what has crossed later than that may cross again
-MOST_SETTLING = 3  # curves in one sentence
+MAX_SETTLING = 3  # curves in one sentence
 
 
 def curve_sentences(comparison: Comparison) -> list[str]:
     """What the mean curves of the ranking metric show; nothing where there are none."""
     curves = {entrant.name: mean_curve(entrant, comparison.metric) for entrant in comparison.entrants}
     higher = comparison.higher_is_better
-    told = {
-        name: curves[name] for name in list(curves)[: MOST_SETTLING if len(curves) <= MOST_SETTLING else 1]
-    }
+    told = {name: curves[name] for name in list(curves)[: MAX_SETTLING if len(curves) <= MAX_SETTLING else 1]}
     return [*_leading(comparison, curves), *_settling(told, higher_is_better=higher)]
 
 

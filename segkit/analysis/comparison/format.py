@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from segkit.analysis.comparison.result import Comparison, Interval, Pair, Place
+from segkit.analysis.comparison.result import Comparison, Interval, PairwiseTest, Ranking
 from segkit.analysis.report.format import NOTHING, number, whole
 
 
@@ -21,7 +21,7 @@ def probability(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def probability_in(comparison: Comparison, pair: Pair) -> str:
+def probability_in(comparison: Comparison, pair: PairwiseTest) -> str:
     """``p = 0.003``, or ``adjusted p < 0.001`` where there are several pairs to correct for."""
     name = "adjusted p" if len(comparison.pairs) > 1 else "p"
     p = probability(pair.p_adjusted)
@@ -38,7 +38,7 @@ def with_ends(interval: Interval, text: Callable[[float], str] = number) -> str:
     return f"{mean} [{text(interval.low)}, {text(interval.high)}]"
 
 
-def difference(pair: Pair) -> str:
+def difference(pair: PairwiseTest) -> str:
     """``+0.0359 [+0.0301, +0.0418]``."""
     return with_ends(Interval(pair.difference, pair.low, pair.high), signed)
 
@@ -53,18 +53,18 @@ def headline(comparison: Comparison) -> str:
     return f"{_count(len(comparison.ranking), 'recipe')} on {_count(len(comparison.images), 'image')}"
 
 
-def better(pair: Pair) -> str | None:
+def better(pair: PairwiseTest) -> str | None:
     """The name of the one that is shown to be better, if one is."""
     return {"a is better": pair.a, "b is better": pair.b}.get(pair.verdict)
 
 
-def verdict(pair: Pair) -> str:
+def verdict(pair: PairwiseTest) -> str:
     """With the better one's name."""
     name = better(pair)
     return f"{name} is better" if name else pair.verdict
 
 
-def leading_places(comparison: Comparison) -> list[Place]:
+def leading_places(comparison: Comparison) -> list[Ranking]:
     """Those that nobody is shown to be better than: between any two of them no difference is shown."""
     return [place for place in comparison.ranking if place.rank == 1] or comparison.ranking[:1]
 

@@ -15,7 +15,7 @@ from segkit.analysis.comparison.tables import cost_table, pair_table, ranking_ta
 from segkit.analysis.report.format import metric_name, whole
 from segkit.analysis.report.templates import markdown_templates
 
-MOST_IN_EPOCHS = 4  # entrants side by side
+MAX_IN_EPOCHS = 4  # entrants side by side
 
 
 def write_markdown(comparison: Comparison, path: Path) -> Path:
@@ -72,7 +72,7 @@ def _contents(comparison: Comparison) -> dict[str, Any]:
         "pairs": pair_table(comparison),
         "first": comparison.entrants[0].name,
         "all_pairs": whole(pairs) if shown < pairs else "",
-        "epochs": epoch_table(comparison) if len(comparison.ranking) <= MOST_IN_EPOCHS else None,
+        "epochs": epoch_table(comparison) if len(comparison.ranking) <= MAX_IN_EPOCHS else None,
         "several_seeds": any(len(entrant.seeds) > 1 for entrant in comparison.entrants),
         "command": comparison.command,
     }

@@ -35,7 +35,7 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Entrant:
+class Candidate:
     """A recipe in the comparison, with a finished run for each of its seeds.
 
     Args:
@@ -62,7 +62,7 @@ class Entrant:
 
 
 @dataclass(frozen=True)
-class Place:
+class Ranking:
     """An entrant's place in the ranking.
 
     Args:
@@ -71,7 +71,7 @@ class Place:
         metrics: by name.
     """
 
-    entrant: Entrant
+    entrant: Candidate
     rank: int
     metrics: Mapping[str, Interval]
 
@@ -108,7 +108,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Pair(Difference):
+class PairwiseTest(Difference):
     """Two entrants by name, and their difference.
 
     Args:
@@ -142,14 +142,14 @@ class Comparison:
     higher_is_better: bool
     alpha: float
     images: list[str]
-    ranking: list[Place]
-    pairs: list[Pair]
+    ranking: list[Ranking]
+    pairs: list[PairwiseTest]
     warnings: list[str] = field(default_factory=list)
     costs_measured: str = ""
     command: str = ""
 
     @property
-    def entrants(self) -> list[Entrant]:
+    def entrants(self) -> list[Candidate]:
         """Best first."""
         return [place.entrant for place in self.ranking]
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from segkit.analysis.comparison.cost_types import COSTS
 from segkit.analysis.comparison.format import difference, probability, verdict, with_ends
-from segkit.analysis.comparison.result import Comparison, Entrant, Pair
+from segkit.analysis.comparison.result import Candidate, Comparison, PairwiseTest
 from segkit.analysis.report.format import NOTHING, metric_name, number, whole
 from segkit.analysis.report.tables import Table, flat
 
-MOST_METRICS = 4  # the one that ranks, and three more
+MAX_METRICS = 4  # the one that ranks, and three more
 SAID = ("name", "description", "reference", "seed", "plugins")  # of a recipe, and changes nothing
-MOST_PAIRS = 15  # of more, those with the first one only
+MAX_PAIRS = 15  # of more, those with the first one only
 
 
 def ranking_table(comparison: Comparison) -> Table:
     """Rank, name, scores with intervals, what was published, seeds; who leads alone stands out."""
-    metrics = comparison.metrics[:MOST_METRICS]
+    metrics = comparison.metrics[:MAX_METRICS]
     theirs = [_published(entrant, comparison.metric) for entrant in comparison.entrants]
     published = [f"Published {metric_name(comparison.metric)}"] if any(theirs) else []
     rows = [
@@ -75,13 +75,13 @@ def recipe_table(comparison: Comparison) -> Table:
     return Table("Where the recipes differ", columns, differing, [False] * len(columns))
 
 
-def shown_pairs(comparison: Comparison) -> list[Pair]:
+def shown_pairs(comparison: Comparison) -> list[PairwiseTest]:
     """All pairs, or of very many those with the first one."""
-    if len(comparison.pairs) <= MOST_PAIRS:
+    if len(comparison.pairs) <= MAX_PAIRS:
         return comparison.pairs
     first = comparison.entrants[0].name
     return [pair for pair in comparison.pairs if first in (pair.a, pair.b)]
 
 
-def _published(entrant: Entrant, metric: str) -> float | None:
+def _published(entrant: Candidate, metric: str) -> float | None:
     return entrant.published.metrics.get(metric) if entrant.published else None

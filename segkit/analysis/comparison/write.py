@@ -11,7 +11,7 @@ from segkit.analysis.comparison.page import write_page
 from segkit.analysis.comparison.result import Comparison
 from segkit.core.errors import SegkitError
 from segkit.runs.run_dir import write_json
-from segkit.utils.atomic import replaced
+from segkit.utils.atomic import atomic_write
 from segkit.utils.os_errors import cannot_write
 from segkit.utils.safe_read import read_json
 
@@ -85,7 +85,7 @@ def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
     )
     try:
         for file, write in ((page, write_page), (markdown, write_markdown), (table, write_csv)):
-            with replaced(file) as temporary:
+            with atomic_write(file) as temporary:
                 write(comparison, temporary)
         write_json(document, comparison.as_json())
     except OSError as error:

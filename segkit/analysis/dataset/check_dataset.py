@@ -8,7 +8,7 @@ from typing import Any
 
 from segkit.analysis.dataset.class_balance import class_faults
 from segkit.analysis.dataset.duplicates import duplicate_faults
-from segkit.analysis.dataset.finding import Fault, told_in_order
+from segkit.analysis.dataset.finding import Finding, told_in_order
 from segkit.analysis.dataset.images import image_faults
 from segkit.analysis.dataset.masks import mask_faults
 from segkit.analysis.dataset.sample_stats import Progress, look_at_all
@@ -26,7 +26,7 @@ class Examination:
     """
 
     subject: Subject
-    faults: Sequence[Fault]
+    faults: Sequence[Finding]
 
     @property
     def ok(self) -> bool:
@@ -49,14 +49,14 @@ class Examination:
         }
 
 
-def examine(subject: Subject, progress: Progress = lambda label, done, total: None) -> Examination:
+def examine(subject: Subject, on_progress: Progress = lambda label, done, total: None) -> Examination:
     """Read all files of a data set, and find what is wrong with them.
 
     Args:
         subject: as `of_recipe` or `of_folder` gives it.
-        progress: told a label, how much is done, and how much there is.
+        on_progress: callback of (label, done, total).
     """
-    looks = look_at_all(subject, progress)
+    looks = look_at_all(subject, on_progress)
     faults = [
         *source_faults(subject.problems),
         *reading_faults(looks),

@@ -11,14 +11,14 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from segkit.analysis.dataset.check_dataset import Examination
-from segkit.analysis.dataset.finding import Fault
+from segkit.analysis.dataset.finding import Finding
 from segkit.analysis.dataset.sample_stats import header_of, read_small
 from segkit.core.errors import SegkitError
 from segkit.core.types import Pixels, Sample, Task
 from segkit.data.contours import contour
 from segkit.data.images import read_image_at
 from segkit.data.palette import palette
-from segkit.utils.atomic import replaced
+from segkit.utils.atomic import atomic_write
 
 COLUMNS, MOST = 6, 36  # pictures in a row, and on the sheet
 PICTURE, TEXT, GAP = 200, 34, 12  # pixels
@@ -27,7 +27,7 @@ _PAPER, _INK, _LINE = (250, 250, 248), (30, 34, 38), (255, 64, 129)
 _INKS = {"error": (176, 0, 32), "warning": (140, 90, 0)}
 
 
-def write_sheet(file: Path, found: Examination) -> None:
+def write_contact_sheet(file: Path, found: Examination) -> None:
     """Draw some suspects of every kind; whole, or not at all.
 
     Args:
@@ -41,7 +41,7 @@ def write_sheet(file: Path, found: Examination) -> None:
         raise SegkitError("a contact sheet is a PNG file", where=str(file), hint=f"--sheet {file.stem}.png")
     drawn = draw_sheet(found)
     try:
-        with replaced(file) as temporary:
+        with atomic_write(file) as temporary:
             drawn.save(temporary, "PNG")
     except OSError as error:
         reason = error.strerror or str(error)
@@ -74,7 +74,7 @@ def draw_sheet(found: Examination) -> Image.Image:
     return sheet
 
 
-def _chosen(faults: Sequence[Fault], samples: dict[str, Sample]) -> Iterator[tuple[Fault, str]]:
+def _chosen(faults: Sequence[Finding], samples: dict[str, Sample]) -> Iterator[tuple[Finding, str]]:
     """Faults with one of their files each: of every kind one, then of every kind another."""
     by_kind = [[*some] for _, some in groupby(faults, key=lambda fault: fault.kind)]
     for fault in filter(None, chain.from_iterable(zip_longest(*by_kind))):
@@ -138,7 +138,7 @@ def _fitted(picture: Image.Image) -> Image.Image:
     return square
 
 
-def _caption(draw: ImageDraw.ImageDraw, corner: tuple[int, int], fault: Fault, name: str) -> None:
+def _caption(draw: ImageDraw.ImageDraw, corner: tuple[int, int], fault: Finding, name: str) -> None:
     left, top = corner[0], corner[1] + PICTURE + 2
     draw.text((left, top), fault.kind, _INKS[fault.severity], font=_font())
     draw.text((left, top + 15), _short(draw, Path(name).name or name), _INK, font=_font())

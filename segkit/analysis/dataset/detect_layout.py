@@ -16,7 +16,7 @@ from segkit.data.csv_table import read_table
 from segkit.data.images import read_header
 from segkit.data.masks import read_values
 from segkit.data.pairing import images_in
-from segkit.data.source_scan import survey
+from segkit.data.source_scan import scan_source
 from segkit.parts.sources.folder import folder
 from segkit.parts.sources.isic2016 import FOLDERS, isic2016
 from segkit.parts.sources.manifest import manifest
@@ -99,7 +99,7 @@ def _of_pairs(place: Path) -> Subject:
 
 
 def _subject(source: Source, about: str, task: Task) -> Subject:
-    return Subject.of(survey(source), f"taken for {about}; {task.kind} masks", task)
+    return Subject.of(scan_source(source), f"taken for {about}; {task.kind} masks", task)
 
 
 def _two_folders(place: Path) -> tuple[Path, Path]:

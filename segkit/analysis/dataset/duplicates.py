@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from segkit.analysis.dataset.finding import Fault, Severity
-from segkit.analysis.dataset.sample_stats import FLAT, THUMB, Look
+from segkit.analysis.dataset.finding import Finding, Severity
+from segkit.analysis.dataset.sample_stats import FLAT, THUMB, SampleStats
 from segkit.core.types import Pixels
 
 # What two versions of one picture differ by at most, and two pictures at least: docs/check_data.md.
-MOST_BITS = 10  # of 64 in the difference hash
+MAX_BITS = 10  # of 64 in the difference hash
 LEAST_CORRELATION = 0.97  # of the thumbnails
 _AT_ONCE = 1 << 22  # pairs that are compared at once: bounds the memory
 
@@ -22,9 +22,9 @@ _ACROSS = "keep it in one split: a model is scored on what it has learned by hea
 _WITHIN = "keep one of them: a random split may put one into training and the other into test"
 
 
-def duplicate_faults(looks: Sequence[Look]) -> Iterator[Fault]:
+def duplicate_faults(looks: Sequence[SampleStats]) -> Iterator[Finding]:
     """Groups of the same pixels, then groups of nearly the same; images that show nothing are left out."""
-    together: dict[bytes, list[Look]] = defaultdict(list)
+    together: dict[bytes, list[SampleStats]] = defaultdict(list)
     for look in looks:
         if look.image and look.image.spread >= FLAT:
             together[look.image.digest].append(look)
@@ -38,21 +38,21 @@ def duplicate_faults(looks: Sequence[Look]) -> Iterator[Fault]:
         yield _fault("near_duplicate", "warning", "nearly the same picture", group)
 
 
-def _digest(look: Look) -> bytes:
+def _digest(look: SampleStats) -> bytes:
     assert look.image
     return look.image.digest
 
 
-def _fault(kind: str, severity: Severity, what: str, group: Sequence[Look]) -> Fault:
+def _fault(kind: str, severity: Severity, what: str, group: Sequence[SampleStats]) -> Finding:
     splits = list(dict.fromkeys(look.split for look in group))
     where = f"in {' and '.join(splits)}" if len(splits) > 1 else f"{len(group)} times in {splits[0]}"
     masks = {look.mask.digest for look in group if look.mask}
     other = ", with other masks" if len(masks) > 1 else ""
     hint = _ACROSS if len(splits) > 1 else _WITHIN
-    return Fault(kind, severity, tuple(look.file for look in group), f"{what} {where}{other}", hint)
+    return Finding(kind, severity, tuple(look.file for look in group), f"{what} {where}{other}", hint)
 
 
-def _is_learned_and_scored(group: Sequence[Look]) -> bool:
+def _is_learned_and_scored(group: Sequence[SampleStats]) -> bool:
     splits = {look.split for look in group}
     return "train" in splits and len(splits) > 1
 
@@ -82,7 +82,7 @@ def _pairs(thumbs: Pixels) -> Iterator[tuple[int, int]]:
     rows = max(1, _AT_ONCE // max(len(shown), 1))
     for start in range(0, len(shown), rows):
         apart = np.bitwise_count(hashes[start : start + rows, None] ^ hashes[None, :])
-        first, second = np.nonzero(apart <= MOST_BITS)
+        first, second = np.nonzero(apart <= MAX_BITS)
         first += start
         later = second > first
         first, second = shown[first[later]], shown[second[later]]

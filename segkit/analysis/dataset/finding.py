@@ -36,7 +36,7 @@ KINDS = (
 
 
 @dataclass(frozen=True)
-class Fault:
+class Finding:
     """One thing that is wrong.
 
     Args:
@@ -58,7 +58,7 @@ class Fault:
         return {**vars(self), "files": [*self.files]}
 
 
-def told_in_order(faults: Sequence[Fault]) -> list[Fault]:
+def told_in_order(faults: Sequence[Finding]) -> list[Finding]:
     """Errors first, then by kind; what is said of several stays together."""
     place: Mapping[str, int] = {kind: number for number, kind in enumerate(KINDS)}
     return sorted(faults, key=lambda fault: (fault.severity != "error", place[fault.kind], fault.message))

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
-from segkit.analysis.dataset.finding import Fault
-from segkit.analysis.dataset.sample_stats import FLAT, Look
+from segkit.analysis.dataset.finding import Finding
+from segkit.analysis.dataset.sample_stats import FLAT, SampleStats
 
 _RARE = 0.1  # a mode that fewer images have is worth a look
 _USUAL = {"L", "RGB", "P", "RGBA", "1"}
 
 
-def image_faults(looks: Sequence[Look]) -> Iterator[Fault]:
+def image_faults(looks: Sequence[SampleStats]) -> Iterator[Finding]:
     """Images that show nothing, that a tag turns, or that are stored otherwise than the others."""
     for look in looks:
         if look.image and look.image.spread < FLAT:
             message = "the image shows nothing: all of its pixels are alike"
-            yield Fault("blank", "warning", (look.file,), message, "take it away with its mask")
+            yield Finding("blank", "warning", (look.file,), message, "take it away with its mask")
         if look.image and _may_be_turned(look):
-            yield Fault(
+            yield Finding(
                 "rotated",
                 "warning",
                 (look.file, *look.masks),
@@ -29,7 +29,7 @@ def image_faults(looks: Sequence[Look]) -> Iterator[Fault]:
     yield from _mode_faults(looks)
 
 
-def _may_be_turned(look: Look) -> bool:
+def _may_be_turned(look: SampleStats) -> bool:
     """Whether the mask may have been drawn on the image as it lies in the file, and nothing would tell."""
     image, *masks = look.headers or (None,)
     if image is None or image.orientation == 1:
@@ -40,7 +40,7 @@ def _may_be_turned(look: Look) -> bool:
     return image.orientation < 5 or height == width
 
 
-def _mode_faults(looks: Sequence[Look]) -> Iterator[Fault]:
+def _mode_faults(looks: Sequence[SampleStats]) -> Iterator[Finding]:
     """One for each mode: there may be many images of it."""
     by_mode: dict[str, list[str]] = defaultdict(list)
     for look in looks:
@@ -52,7 +52,7 @@ def _mode_faults(looks: Sequence[Look]) -> Iterator[Fault]:
         if mode != most and (mode not in _USUAL or len(files) < _RARE * total):
             message = f"stored as {_in_words(mode)}, where most images are {_in_words(most)}"
             hint = "they are converted; see whether they look right, and belong here"
-            yield Fault("mode", "warning", tuple(files), message, hint)
+            yield Finding("mode", "warning", tuple(files), message, hint)
 
 
 def _in_words(mode: str) -> str:

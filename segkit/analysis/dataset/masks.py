@@ -9,8 +9,8 @@ from itertools import chain
 import numpy as np
 
 from segkit.analysis.dataset.duplicates import correlations
-from segkit.analysis.dataset.finding import Fault
-from segkit.analysis.dataset.sample_stats import Look, MaskLook
+from segkit.analysis.dataset.finding import Finding
+from segkit.analysis.dataset.sample_stats import MaskLook, SampleStats
 from segkit.core.types import Task
 
 # An inverted mask has foreground all around and a hole in the middle. A lesion that fills its picture has
@@ -22,7 +22,7 @@ _VERSION = 0.95  # correlation of two versions of an image, or of two frames of 
 _LEAST = 20  # places where a value stands between two others; fewer are chance
 
 
-def mask_faults(looks: Sequence[Look], task: Task) -> Iterator[Fault]:
+def mask_faults(looks: Sequence[SampleStats], task: Task) -> Iterator[Finding]:
     """Masks that are empty, full, inverted, blended, lossy, another image's, or too fine for the recipe."""
     read = [look for look in looks if look.mask]
     for look in read:
@@ -30,14 +30,14 @@ def mask_faults(looks: Sequence[Look], task: Task) -> Iterator[Fault]:
         yield from _lost(look, task)
         if any(header and header.lossy for header in look.headers[1:]):
             message = "the mask is a JPEG, which keeps no exact values: it is cut at half brightness"
-            yield Fault("jpeg_mask", "warning", look.masks, message, "save masks as PNG")
+            yield Finding("jpeg_mask", "warning", look.masks, message, "save masks as PNG")
     if task.kind == "binary":
         yield from _inverted(read)
     yield from _blended(read, task)
     yield from _same_masks(read)
 
 
-def _empty_or_full(look: Look, task: Task) -> Iterator[Fault]:
+def _empty_or_full(look: SampleStats, task: Task) -> Iterator[Finding]:
     assert look.mask
     counts, pixels = look.mask.counts, look.mask.pixels
     foreground = counts if task.kind == "multilabel" else counts[1:]
@@ -47,26 +47,26 @@ def _empty_or_full(look: Look, task: Task) -> Iterator[Fault]:
             "every pixel of the mask is ignored",
             "take the image away: it teaches nothing",
         )
-        yield Fault("empty", "warning", look.masks, message, hint)
+        yield Finding("empty", "warning", look.masks, message, hint)
     elif not any(foreground):
         message, hint = f"the mask is empty: no pixel is {name}", "right if there is none in the image"
-        yield Fault("empty", "warning", look.masks, message, hint)
+        yield Finding("empty", "warning", look.masks, message, hint)
     elif full := [label for label, count in enumerate(counts) if count == pixels]:
         which = "foreground" if task.kind == "binary" else task.classes[full[0]]
         message = f"the mask is full: every pixel is {which}"
-        yield Fault("full", "warning", look.masks, message, "right if the image shows nothing else")
+        yield Finding("full", "warning", look.masks, message, "right if the image shows nothing else")
 
 
-def _lost(look: Look, task: Task) -> Iterator[Fault]:
+def _lost(look: SampleStats, task: Task) -> Iterator[Finding]:
     assert look.mask
     names = [task.classes[0]] * 2 if task.kind == "binary" else task.classes
     first = 0 if task.kind == "multilabel" else 1
     if lost := [names[label] for label in look.mask.lost if label >= first]:
         message = f"at the recipe's size, no pixel of {', '.join(lost)} is left"
-        yield Fault("vanishes", "warning", look.masks, message, "a larger data.size, or tiles of the image")
+        yield Finding("vanishes", "warning", look.masks, message, "a larger data.size, or tiles of the image")
 
 
-def _inverted(looks: Sequence[Look]) -> Iterator[Fault]:
+def _inverted(looks: Sequence[SampleStats]) -> Iterator[Finding]:
     masks = [look.mask for look in looks if look.mask]
     if not masks:
         return
@@ -75,18 +75,18 @@ def _inverted(looks: Sequence[Look]) -> Iterator[Fault]:
     if 2 * len(odd) > len(masks) and len(masks) > 1:
         message = f"foreground is around a hole in {len(odd)} of {len(masks)} masks: is it the background?"
         files = tuple(chain.from_iterable(look.masks for look in odd))
-        yield Fault("inverted", "warning", files, message, "exchange black and white in all masks")
+        yield Finding("inverted", "warning", files, message, "exchange black and white in all masks")
     elif usual < _USUAL_BORDER:
         for look in odd:
             message = "the mask looks inverted: foreground all around, where others have background"
-            yield Fault("inverted", "warning", look.masks, message, "exchange black and white in it")
+            yield Finding("inverted", "warning", look.masks, message, "exchange black and white in it")
 
 
 def _is_framed(mask: MaskLook) -> bool:
     return mask.border > _BORDER and mask.border - mask.centre > _MORE_THAN_CENTRE
 
 
-def _blended(looks: Sequence[Look], task: Task) -> Iterator[Fault]:
+def _blended(looks: Sequence[SampleStats], task: Task) -> Iterator[Finding]:
     """Class 1 between classes 0 and 2, wherever these meet, and elsewhere as an area of its own."""
     solid: frozenset[int] = frozenset().union(*(look.mask.solid for look in looks if look.mask))
     odd = [look for look in looks if look.mask and _is_rimmed(look.mask) and look.mask.rims <= solid]
@@ -96,22 +96,24 @@ def _blended(looks: Sequence[Look], task: Task) -> Iterator[Fault]:
             f"a class lies in thin rims between others in {len(odd)} of {len(looks)} masks: is that meant?"
         )
         files = tuple(chain.from_iterable(look.masks for look in odd))
-        yield Fault("interpolated", "warning", files, message, f"{hint}, if they were made smaller or larger")
+        yield Finding(
+            "interpolated", "warning", files, message, f"{hint}, if they were made smaller or larger"
+        )
         return
     for look in odd:
         assert look.mask
         names = ", ".join(task.classes[value] for value in sorted(look.mask.rims))
         message = f"{names} rims the edges of other classes, as after smooth resizing"
-        yield Fault("interpolated", "warning", look.masks, message, hint)
+        yield Finding("interpolated", "warning", look.masks, message, hint)
 
 
 def _is_rimmed(mask: MaskLook) -> bool:
     return mask.between >= _LEAST and mask.jumps < mask.between / 4
 
 
-def _same_masks(looks: Sequence[Look]) -> Iterator[Fault]:
+def _same_masks(looks: Sequence[SampleStats]) -> Iterator[Finding]:
     """One mask for several images that are not versions of each other; plain ones and specks say nothing."""
-    together: dict[bytes, list[Look]] = defaultdict(list)
+    together: dict[bytes, list[SampleStats]] = defaultdict(list)
     for look in looks:
         if look.mask and sorted(look.mask.counts)[-2:][0] >= _SPECK:
             together[look.mask.digest].append(look)
@@ -119,10 +121,10 @@ def _same_masks(looks: Sequence[Look]) -> Iterator[Fault]:
         if len(group) > 1 and not _show_the_same(group):
             files = tuple(chain.from_iterable(look.masks for look in group))
             message = f"{len(group)} different images have this same mask"
-            yield Fault("same_mask", "warning", files, message, "was one saved under the other's name?")
+            yield Finding("same_mask", "warning", files, message, "was one saved under the other's name?")
 
 
-def _show_the_same(looks: Sequence[Look]) -> bool:
+def _show_the_same(looks: Sequence[SampleStats]) -> bool:
     thumbs = np.array([look.image.thumb for look in looks if look.image]).reshape(len(looks), -1)
     alike = correlations(thumbs[:1].repeat(len(thumbs), axis=0), thumbs)
     return bool((alike >= _VERSION).all())

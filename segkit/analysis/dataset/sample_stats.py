@@ -16,14 +16,14 @@ import numpy as np
 from segkit.analysis.dataset.subject import Subject
 from segkit.core.errors import DataError, Problem, SegkitError
 from segkit.core.types import Pixels, Sample, Task
-from segkit.data.decoding import MOST_THREADS
+from segkit.data.decoding import MAX_THREADS
 from segkit.data.images import Extent, Header, read_header
 from segkit.data.pairing import check_extent
 from segkit.data.resize import resize_image, resize_mask
 
 Progress = Callable[[str, int, int], None]
 
-LARGEST = 512  # pixels of the longer side: larger images are judged at this size
+MAX_SIDE = 512  # pixels of the longer side: larger images are judged at this size
 THUMB = 32  # pixels of a side: what two images are compared by
 FLAT = 8  # of 255: an image whose pixels differ by less shows nothing
 _WIDE = 2  # pixels to each side in which the values of other classes make a rim of a pixel
@@ -75,7 +75,7 @@ class MaskLook:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class SampleStats:
     """A sample that was read, or could not be.
 
     Args:
@@ -101,19 +101,19 @@ class Look:
         return tuple(map(str, self.sample.files[1:])) or (self.file,)
 
 
-def look_at_all(subject: Subject, progress: Progress) -> list[Look]:
+def look_at_all(subject: Subject, on_progress: Progress) -> list[SampleStats]:
     """Read every sample once, several at a time."""
-    looks: list[Look] = []
+    looks: list[SampleStats] = []
     for split, samples in subject.splits.items():
         # Set once out here, as filters are one state for all threads: Pillow warns of harmless oddities.
-        with warnings.catch_warnings(), ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as pool:
+        with warnings.catch_warnings(), ThreadPoolExecutor(min(MAX_THREADS, os.cpu_count() or 1)) as pool:
             warnings.simplefilter("ignore")
             look_at = partial(_look_at, split, subject)
             for start in range(0, len(samples), _AT_ONCE):
                 found = pool.map(look_at, samples[start : start + _AT_ONCE])
                 for done, look in enumerate(found, start=start + 1):
                     looks.append(look)
-                    progress(f"{split} images", done, len(samples))
+                    on_progress(f"{split} images", done, len(samples))
     return looks
 
 
@@ -141,23 +141,23 @@ def header_of(file: Path) -> Header | None:
         return None
 
 
-def _look_at(split: str, subject: Subject, sample: Sample) -> Look:
+def _look_at(split: str, subject: Subject, sample: Sample) -> SampleStats:
     headers = tuple(map(header_of, sample.files))
     try:
         image, mask, extent = read_small(sample, headers[0] if headers else None)
     except SegkitError as error:
-        return Look(split, sample, headers, error.problems)
+        return SampleStats(split, sample, headers, error.problems)
     except Exception as error:  # of a source of one's own: one sample's fault ends no examination
         file = str(sample.files[0]) if sample.files else sample.name
         problem = f"the source fails to read it: {type(error).__name__}: {error}"
-        return Look(split, sample, headers, (Problem(problem, file, kind="unreadable"),))
-    return Look(split, sample, headers, (), _of_image(image, extent), _of_mask(mask, subject))
+        return SampleStats(split, sample, headers, (Problem(problem, file, kind="unreadable"),))
+    return SampleStats(split, sample, headers, (), _of_image(image, extent), _of_mask(mask, subject))
 
 
 def _bounded(extent: Extent) -> Extent:
     height, width = extent
-    most = max(height, width, LARGEST)
-    return max(1, round(height * LARGEST / most)), max(1, round(width * LARGEST / most))
+    most = max(height, width, MAX_SIDE)
+    return max(1, round(height * MAX_SIDE / most)), max(1, round(width * MAX_SIDE / most))
 
 
 def _of_image(image: Pixels, extent: Extent) -> ImageLook:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from segkit.core.errors import Problem
 from segkit.core.types import Sample, Task
-from segkit.data.source_scan import Survey
-from segkit.recipe.dataset import survey_samples
+from segkit.data.source_scan import SourceScan
+from segkit.recipe.dataset import scan_samples
 
 if TYPE_CHECKING:
     from segkit.recipe import Recipe
@@ -34,7 +34,7 @@ class Subject:
     size: tuple[int, int] | None = None
 
     @classmethod
-    def of(cls, found: Survey, about: str, task: Task, size: tuple[int, int] | None = None) -> Subject:
+    def of(cls, found: SourceScan, about: str, task: Task, size: tuple[int, int] | None = None) -> Subject:
         """Of what a source has found."""
         splits = {split: samples for split, samples in found.splits.items() if samples}
         return cls(about, task, splits, found.problems, size)
@@ -48,4 +48,4 @@ def of_recipe(recipe: Recipe) -> Subject:
     """
     data = recipe.data
     about = f"{recipe.name}: the source {data.source.name}"
-    return Subject.of(survey_samples(recipe), about, data.goal, data.size)
+    return Subject.of(scan_samples(recipe), about, data.goal, data.size)

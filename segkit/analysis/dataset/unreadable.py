@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from segkit.analysis.dataset.finding import KINDS, Fault
-from segkit.analysis.dataset.sample_stats import Look, header_of
+from segkit.analysis.dataset.finding import KINDS, Finding
+from segkit.analysis.dataset.sample_stats import SampleStats, header_of
 from segkit.core.errors import DataError, Problem
 from segkit.data.masks import read_values
 
@@ -17,15 +17,15 @@ _FAR = 16  # numbers of classes are near each other, black and white are not
 _FLAT = 0.2  # of the pixels of odd values may lie in areas of their own, where edges were blended
 
 
-def source_faults(problems: Sequence[Problem]) -> Iterator[Fault]:
+def source_faults(problems: Sequence[Problem]) -> Iterator[Finding]:
     """What the source could not find or pair."""
     for problem in problems:
         kind = problem.kind if problem.kind in KINDS else "source"
         message = f"line {problem.line}: {problem.problem}" if problem.line else problem.problem
-        yield Fault(kind, "error", (problem.file,) if problem.file else (), message, problem.hint)
+        yield Finding(kind, "error", (problem.file,) if problem.file else (), message, problem.hint)
 
 
-def reading_faults(looks: Sequence[Look]) -> Iterator[Fault]:
+def reading_faults(looks: Sequence[SampleStats]) -> Iterator[Finding]:
     """What keeps files from being read as the task wants them."""
     for look in looks:
         for problem in look.problems:
@@ -34,28 +34,30 @@ def reading_faults(looks: Sequence[Look]) -> Iterator[Fault]:
             elif problem.kind == "labels":
                 yield _labels_fault(problem)
             else:
-                yield Fault("unreadable", "error", (problem.file,), problem.problem, problem.hint)
+                yield Finding("unreadable", "error", (problem.file,), problem.problem, problem.hint)
 
 
-def _size_fault(look: Look, problem: Problem) -> Fault:
+def _size_fault(look: SampleStats, problem: Problem) -> Finding:
     files = (problem.file, look.file)
     image = look.headers[0] if look.headers else None
     mask = header_of(Path(problem.file))
     if image and mask and image.orientation > 4 and mask.extent == image.stored:
         message = f"{problem.problem}, which its EXIF tag turns by a quarter: unturned, the mask would fit"
-        return Fault("size", "error", files, message, "turn the mask likewise, or take the tag away")
-    return Fault("size", "error", files, problem.problem, "is it the mask of another image, or a small copy?")
+        return Finding("size", "error", files, message, "turn the mask likewise, or take the tag away")
+    return Finding(
+        "size", "error", files, problem.problem, "is it the mask of another image, or a small copy?"
+    )
 
 
-def _labels_fault(problem: Problem) -> Fault:
+def _labels_fault(problem: Problem) -> Finding:
     header = header_of(Path(problem.file))
     if header and header.lossy:
-        return Fault("jpeg_mask", "error", (problem.file,), problem.problem, problem.hint)
+        return Finding("jpeg_mask", "error", (problem.file,), problem.problem, problem.hint)
     if ends := _blended(Path(problem.file)):
         message = f"values between {ends[0]} and {ends[1]} along the edges, as after smooth resizing or JPEG"
         hint = "resize masks by the nearest pixel; cut this one halfway, and save it as PNG"
-        return Fault("interpolated", "error", (problem.file,), message, hint)
-    return Fault("labels", "error", (problem.file,), problem.problem, problem.hint)
+        return Finding("interpolated", "error", (problem.file,), message, hint)
+    return Finding("labels", "error", (problem.file,), problem.problem, problem.hint)
 
 
 def _blended(file: Path) -> tuple[int, int] | None:

@@ -22,7 +22,7 @@ from segkit.analysis.report.format import (
     share,
     whole,
 )
-from segkit.analysis.report.run_data import Material
+from segkit.analysis.report.run_data import RunData
 from segkit.analysis.report.tables import environment_table, epoch_table, model_table, worst_table
 from segkit.runs.schema import Frozen, Summary
 
@@ -63,7 +63,7 @@ class Verdict:
     digests: list[tuple[str, str]]
 
 
-def contents(material: Material) -> dict[str, Any]:
+def contents(material: RunData) -> dict[str, Any]:
     """Everything but the pictures, by the names that the templates use."""
     summary = material.summary
     recipe = material.run.recipe_text()
@@ -93,12 +93,12 @@ def contents(material: Material) -> dict[str, Any]:
     }
 
 
-def _overlapping(material: Material) -> bool:
+def _overlapping(material: RunData) -> bool:
     data = material.recipe.get("data") or {}
     return data.get("task") == "multilabel" and len(data.get("classes") or ()) > 1
 
 
-def _headline(material: Material) -> list[str]:
+def _headline(material: RunData) -> list[str]:
     summary = material.summary
     images, split = summary.images, summary.reported_on
     metric = metric_name(material.first_metric)
@@ -112,7 +112,7 @@ def _headline(material: Material) -> list[str]:
     return facts
 
 
-def _cards(material: Material) -> list[Card]:
+def _cards(material: RunData) -> list[Card]:
     summary, published = material.summary, material.published
     reported = summary.scores.metrics
     elsewhere = summary.scored_on != summary.reported_on
@@ -132,7 +132,7 @@ def _cards(material: Material) -> list[Card]:
     return cards
 
 
-def _warnings(material: Material) -> list[str]:
+def _warnings(material: RunData) -> list[str]:
     summary = material.summary
     warnings = [*summary.warnings]
     if summary.status != "complete":
@@ -158,7 +158,7 @@ def _verdict(frozen: Frozen | None) -> Verdict | None:
     return Verdict(False, text, [("digest before", before), ("digest after", after)])
 
 
-def _score_facts(material: Material) -> list[tuple[str, str]]:
+def _score_facts(material: RunData) -> list[tuple[str, str]]:
     scores = material.scores.get(material.first_metric, [])
     defined = [score for score in scores if math.isfinite(score)]
     facts = [("Images", whole(len(scores)))]

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from segkit.analysis.report.format import metric_name, number
-from segkit.analysis.report.run_data import Material
+from segkit.analysis.report.run_data import RunData
 from segkit.analysis.report.style import LIGHT, Picture, Theme, both, drawn, png, style, svg
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Panel:
     lines: list[Line] = field(default_factory=list)
 
 
-def curve_panels(material: Material) -> list[Panel]:
+def curve_panels(material: RunData) -> list[Panel]:
     """Loss, then every metric."""
     best = material.summary.best.epoch
     theirs = material.published.epochs if material.published else []
@@ -74,19 +74,19 @@ def curves_png(panels: list[Panel]) -> bytes:
         return png(_figure(panels, PANEL, LIGHT))
 
 
-def score_picture(material: Material) -> Picture:
+def score_picture(material: RunData) -> Picture:
     """The histogram of the first metric over the images."""
     alt = f"Histogram of the {metric_name(material.first_metric)} of {len(_defined(material))} images."
     return Picture(alt, *both(lambda theme: svg(_figure([material], WIDE, theme))))
 
 
-def scores_png(material: Material) -> bytes:
+def scores_png(material: RunData) -> bytes:
     """The same as PNG."""
     with mpl.rc_context(style(LIGHT)):
         return png(_figure([material], WIDE, LIGHT))
 
 
-def _figure(plots: Sequence[Panel | Material], size: tuple[float, float], theme: Theme) -> Figure:
+def _figure(plots: Sequence[Panel | RunData], size: tuple[float, float], theme: Theme) -> Figure:
     """Plots of one size, three in a row."""
     columns = min(len(plots), 3)
     rows = math.ceil(len(plots) / columns)
@@ -153,7 +153,7 @@ def _mark_best(axes: Axes, line: Line, best: int, color: str) -> None:
             axes.plot([epoch], [value], "o", color=color, markersize=6.5, zorder=5)
 
 
-def _draw_scores(axes: Axes, material: Material, theme: Theme) -> None:
+def _draw_scores(axes: Axes, material: RunData, theme: Theme) -> None:
     scores = _defined(material)
     bounds = (0.0, 1.0) if all(0 <= score <= 1 for score in scores) else None
     axes.set_xlabel(drawn(metric_name(material.first_metric)))
@@ -174,7 +174,7 @@ def _draw_scores(axes: Axes, material: Material, theme: Theme) -> None:
     axes.legend(loc="upper left", ncols=2, borderaxespad=0, borderpad=0)
 
 
-def _defined(material: Material) -> list[float]:
+def _defined(material: RunData) -> list[float]:
     return [score for score in material.scores.get(material.first_metric, []) if math.isfinite(score)]
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from segkit.analysis.report.format import metric_name, number
-from segkit.analysis.report.run_data import Material
+from segkit.analysis.report.run_data import RunData
 from segkit.data.contours import contour, neighbours
 from segkit.data.palette import IGNORED, VOID, palette
 from segkit.runs.run_dir import ScoredSample
@@ -64,13 +64,13 @@ class Shown:
     panes: list[Pane]
 
 
-def show_samples(material: Material) -> list[Shown]:
+def show_samples(material: RunData) -> list[Shown]:
     """Pictures of every sample, in the run's order."""
     colors = palette(len(_class_names(material.recipe)))
     return [_show(number_, sample, colors) for number_, sample in enumerate(material.samples, start=1)]
 
 
-def legend(material: Material) -> list[Swatch]:
+def legend(material: RunData) -> list[Swatch]:
     """Contours first, then classes, then what is ignored where anything is."""
     swatches = [*contour_swatches(), *class_swatches(material.recipe)]
     if any((sample.truth == IGNORED).any() for sample in material.samples):

@@ -10,11 +10,11 @@ from typing import Any
 from segkit.core.errors import SegkitError
 from segkit.runs.run_dir import RunDir, ScoredSample
 from segkit.runs.schema import Environment, Published, Scores, Summary
-from segkit.utils.safe_read import damaged
+from segkit.utils.safe_read import corrupt_file
 
 
 @dataclass(frozen=True)
-class Material:
+class RunData:
     """A run, read.
 
     Args:
@@ -57,7 +57,7 @@ class Material:
         return best is None or not scores or bool(best >= statistics.median(scores))
 
 
-def read_material(run: RunDir) -> Material:
+def read_run_data(run: RunDir) -> RunData:
     """Read a run directory.
 
     Raises:
@@ -69,7 +69,7 @@ def read_material(run: RunDir) -> Material:
     recipe, summary = run.read_recipe(), run.read_summary()
     names, scores = run.read_scores()
     _check_scores(run, [*summary.metrics, *filter(None, [summary.first_metric])], scores)
-    return Material(
+    return RunData(
         run=run,
         recipe=recipe,
         environment=run.read_environment(),
@@ -99,7 +99,7 @@ def _check_scores(run: RunDir, metrics: Iterable[str], scores: dict[str, list[fl
         SegkitError: if one has not.
     """
     if lacking := [name for name in metrics if name not in scores]:
-        raise damaged(run.scores, f"it has no column {lacking[0]}")
+        raise corrupt_file(run.scores, f"it has no column {lacking[0]}")
 
 
 def _best_of(epochs: list[Scores]) -> Scores:

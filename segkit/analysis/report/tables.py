@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from segkit.analysis.report.format import NOTHING, decimal, metric_name, number, whole
-from segkit.analysis.report.run_data import Material
+from segkit.analysis.report.run_data import RunData
 
 WORST = 10
 TIMES = " \N{MULTIPLICATION SIGN} "
@@ -33,7 +33,7 @@ class Table:
     marked: int | None = None
 
 
-def epoch_table(material: Material) -> Table:
+def epoch_table(material: RunData) -> Table:
     """One row per epoch, with the columns of published tables."""
     scores = material.metrics
     best = material.summary.best.epoch
@@ -52,7 +52,7 @@ def epoch_table(material: Material) -> Table:
     return Table("Scores and losses of every epoch", columns, rows, [True] * len(columns), marked)
 
 
-def worst_table(material: Material) -> Table:
+def worst_table(material: RunData) -> Table:
     """The images with the worst scores of the first metric."""
     metric = material.first_metric
     sign = 1 if material.higher_is_better else -1
@@ -63,7 +63,7 @@ def worst_table(material: Material) -> Table:
     return Table(f"The {len(rows)} worst images", ["Image", metric_name(metric)], rows, [False, True])
 
 
-def model_table(material: Material) -> Table:
+def model_table(material: RunData) -> Table:
     """What goes through the model, and what it costs."""
     rows = [
         [
@@ -79,7 +79,7 @@ def model_table(material: Material) -> Table:
     return Table("The model for one image", columns, rows, [False, False, True, True, True])
 
 
-def environment_table(material: Material) -> Table:
+def environment_table(material: RunData) -> Table:
     """Versions, hardware and digests, nested names joined by a dot."""
     told = material.environment.model_dump(mode="json", exclude_unset=True)
     rows = [[name, value] for name, value in flat(told)]

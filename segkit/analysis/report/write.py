@@ -8,10 +8,10 @@ from typing import Any
 from segkit.analysis.report.contents import contents
 from segkit.analysis.report.figures import curve_panels, curves_png, panel_picture, score_picture, scores_png
 from segkit.analysis.report.overlay import legend, show_samples
-from segkit.analysis.report.run_data import read_material
+from segkit.analysis.report.run_data import read_run_data
 from segkit.analysis.report.templates import markdown_templates, templates
 from segkit.runs.run_dir import RunDir
-from segkit.utils.atomic import replaced
+from segkit.utils.atomic import atomic_write
 
 
 def write_report(run: RunDir) -> Path:
@@ -28,7 +28,7 @@ def write_report(run: RunDir) -> Path:
     Raises:
         SegkitError: if the run directory misses a file.
     """
-    material = read_material(run)
+    material = read_run_data(run)
     panels = curve_panels(material)
     shown = show_samples(material)
     page: dict[str, Any] = contents(material) | {
@@ -46,6 +46,6 @@ def write_report(run: RunDir) -> Path:
         run.report: html.get_template("report.html.j2").render(page).encode(),
     }
     for path, content in files.items():
-        with replaced(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_bytes(content)
     return run.report

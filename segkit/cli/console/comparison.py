@@ -16,11 +16,11 @@ from segkit.cli.console.format import print_warnings
 from segkit.cli.console.stream import Screen, clean
 
 if TYPE_CHECKING:
-    from segkit.analysis.comparison.result import Comparison, Pair
+    from segkit.analysis.comparison.result import Comparison, PairwiseTest
 
 # What comes with the words of a report takes a second to import: only this verb waits for it.
 
-MOST_IN_PAIRS = 6  # entrants
+MAX_IN_PAIRS = 6  # entrants
 NARROW = 20  # columns that names may be folded to
 COSTS = ("parameters", "macs", "latency_ms", "train_seconds")
 LEFT_OUT_FIRST = ("training time", "latency", "macs", "dice", "parameters")
@@ -53,7 +53,7 @@ def print_comparison(comparison: Comparison, files: Sequence[Path]) -> None:
     *findings, limits = analyse(comparison)
     for number, sentence in enumerate([*findings[: min(len(comparison.ranking), 3)], limits]):
         screen.prose(_plain(sentence), "" if number else "bold", hang=2)
-    if 2 < len(comparison.ranking) <= MOST_IN_PAIRS:
+    if 2 < len(comparison.ranking) <= MAX_IN_PAIRS:
         screen.line()
         for pair in comparison.pairs:
             screen.prose(_plain(_in_words(comparison, pair)), hang=2)
@@ -112,7 +112,7 @@ def _width(columns: Sequence[_Column], gap: int) -> int:
     return sum(column.width + gap for column in columns) - gap
 
 
-def _in_words(comparison: Comparison, pair: Pair) -> str:
+def _in_words(comparison: Comparison, pair: PairwiseTest) -> str:
     from segkit.analysis.comparison.format import difference, probability_in, verdict
 
     return (

@@ -16,10 +16,10 @@ from segkit.cli.console.format import images_in_words
 from segkit.cli.console.stream import Screen
 
 if TYPE_CHECKING:
-    from segkit.analysis.dataset import Examination, Fault
+    from segkit.analysis.dataset import Examination, Finding
 
-_MOST_FAULTS = 5  # of a kind; a terminal is no list of files
-_MOST_FILES = 4  # of a fault
+_MAX_FAULTS = 5  # of a kind; a terminal is no list of files
+_MAX_FILES = 4  # of a fault
 _STYLES = {"error": "bold red", "warning": "yellow"}
 
 
@@ -42,7 +42,7 @@ def print_examination(found: Examination) -> None:
         screen.line("not ok: a run would be refused, or its scores would be wrong", "bold red")
 
 
-def _print_table(screen: Screen, kinds: Sequence[Sequence[Fault]]) -> None:
+def _print_table(screen: Screen, kinds: Sequence[Sequence[Finding]]) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for title in ("fault", "severity"):
         table.add_column(title, no_wrap=True)
@@ -56,19 +56,19 @@ def _print_table(screen: Screen, kinds: Sequence[Sequence[Fault]]) -> None:
     screen.line()
 
 
-def _print_kind(screen: Screen, faults: Sequence[Fault], root: str) -> None:
+def _print_kind(screen: Screen, faults: Sequence[Finding], root: str) -> None:
     first = faults[0]
     screen.line(f"{first.severity}: {first.kind}", _STYLES[first.severity])
-    shown = faults[:_MOST_FAULTS]
+    shown = faults[:_MAX_FAULTS]
     before = ""
     for fault, following in zip(shown, [*shown[1:], None], strict=True):
         if fault.message != before or len(fault.files) > 1:
             screen.prose(fault.message, indent=2, hang=2)
         before = fault.message
-        for file in fault.files[:_MOST_FILES]:
+        for file in fault.files[:_MAX_FILES]:
             name = _below(file, root).replace("\n", "\\n")  # which a name may hold, and a line may not
             screen.line(f"    {name}", "cyan")
-        if (rest := len(fault.files) - _MOST_FILES) > 0:
+        if (rest := len(fault.files) - _MAX_FILES) > 0:
             screen.line(f"    and {rest:,} more files")
         if fault.hint and (following is None or following.hint != fault.hint):
             screen.prose(f"try: {fault.hint}", "green", indent=2, hang=5)
@@ -77,7 +77,7 @@ def _print_kind(screen: Screen, faults: Sequence[Fault], root: str) -> None:
     screen.line()
 
 
-def _common_folder(faults: Sequence[Fault]) -> str:
+def _common_folder(faults: Sequence[Finding]) -> str:
     """The folder that all files are below; "" where they have none in common, or are no files."""
     files = {file for fault in faults for file in fault.files}
     if not files or not all(map(os.path.isabs, files)):

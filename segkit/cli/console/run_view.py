@@ -143,7 +143,7 @@ def _print_start(screen: Screen, event: RunStarted) -> None:
         "run directory": str(event.directory),
         "images": images_in_words(event.images),
         "device": f"{event.device}; precision {event.precision}",
-        "epochs": f"at most {event.epochs}, each scored on {event.scored_on}",
+        "epochs": f"at most {event.epochs}, each scored on {event.val_split}",
     }
     if event.epochs_done or event.steps_done:
         step = f" and step {event.steps_done} of epoch {event.epochs_done + 1}" if event.steps_done else ""

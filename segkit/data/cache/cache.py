@@ -26,7 +26,7 @@ from segkit.data.cache.cache_writer import CacheWriter
 from segkit.data.cache.errors import CannotWrite, Damaged, as_write_error
 from segkit.data.cache.pack_file import ENDING, UNFINISHED, Layout, Pack, pixel_digest, read_index
 from segkit.data.decoding import Count, Decode, Decoded, Problems, decode_in_memory, run_in_threads
-from segkit.utils.atomic import replaced
+from segkit.utils.atomic import atomic_write
 from segkit.utils.hashing import FileDigests, file_digest
 from segkit.utils.locks import locked
 
@@ -55,7 +55,7 @@ class Cache:
         with contextlib.suppress(OSError):
             os.utime(self.folder / ABOUT)  # when it was last used
 
-    def get_or_decode(self, samples: Sequence[Sample], decode: Decode, progress: Count) -> Decoded:
+    def get_or_decode(self, samples: Sequence[Sample], decode: Decode, on_progress: Count) -> Decoded:
         """The images and masks of samples; those that are not here are decoded, and added.
 
         Where the cache cannot be written to, they are held in memory, and a warning says so.
@@ -63,7 +63,7 @@ class Cache:
         Args:
             samples: in order.
             decode: a sample -> its image and mask.
-            progress: told how many are done, and of how many.
+            on_progress: callback of (label, done, total).
 
         Raises:
             DataError: with every file that is at fault, up to the first fifty problems.
@@ -72,13 +72,13 @@ class Cache:
         problems: Problems = {}
         warnings: tuple[str, ...] = ()
         try:
-            problems = self._add_missing(samples, keys, decode, progress)
+            problems = self._add_missing(samples, keys, decode, on_progress)
         except CannotWrite as error:
             warnings = (self._not_cached(error),)
             self._refresh()
         places = np.array([-1 if key is None else self._rows.get(key, -1) for key in keys], np.int64)
         left = [index for index in np.flatnonzero(places < 0).tolist() if index not in problems]
-        decoded = decode_in_memory(samples, decode, self.layout, progress, chosen=left, problems=problems)
+        decoded = decode_in_memory(samples, decode, self.layout, on_progress, chosen=left, problems=problems)
         if len(left) < len(samples):
             decoded = self._rows_at(places, decoded)
         return decoded._replace(warnings=warnings)
@@ -113,7 +113,7 @@ class Cache:
             self._refresh()
 
     def _add_missing(
-        self, samples: Sequence[Sample], keys: Sequence[bytes | None], decode: Decode, progress: Count
+        self, samples: Sequence[Sample], keys: Sequence[bytes | None], decode: Decode, on_progress: Count
     ) -> Problems:
         """Decode what is not here, each content once.
 
@@ -135,7 +135,7 @@ class Cache:
                     )
                 writer.add(missing[index], image, mask)
 
-            return run_in_threads(add, [*missing], len(samples), progress)
+            return run_in_threads(add, [*missing], len(samples), on_progress)
 
     def _missing(self, keys: Sequence[bytes | None]) -> dict[int, bytes]:
         """The keys that are not here, each once, by the number of a sample that has it."""
@@ -195,7 +195,7 @@ class Cache:
     def _say_what_it_is(self) -> None:
         about = self.folder / ABOUT
         if not about.exists():
-            with replaced(about) as temporary:
+            with atomic_write(about) as temporary:
                 temporary.write_text(self._about, encoding="utf-8")
 
     def _not_cached(self, error: CannotWrite) -> str:

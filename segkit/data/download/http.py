@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-LARGEST_BYTES = 4 << 30  # no file that segkit fetches comes near it
+MAX_BYTES = 4 << 30  # no file that segkit fetches comes near it
 
 _CHUNK_BYTES = 1 << 18
 _TIMEOUT_SECONDS = 30
@@ -25,7 +25,7 @@ class DownloadError(Exception):
     """The file is not to be had; says why."""
 
 
-def download(url: str, part: Path, progress: Callable[[int, int], None]) -> None:
+def download(url: str, part: Path, on_progress: Callable[[int, int], None]) -> None:
     """Download a file, going on where `part` ends if it is the beginning of the same remote file.
 
     `part` is the same remote file if ETag (or else date) and length are what they were; they are kept beside
@@ -35,7 +35,7 @@ def download(url: str, part: Path, progress: Callable[[int, int], None]) -> None
     Args:
         url: http or https.
         part: the file to write; complete when this returns.
-        progress: told the number of bytes here, and in all (0 where the server does not say).
+        on_progress: callback of (label, done, total).
 
     Raises:
         DownloadError: if the server refuses, does not answer, or sends too much.
@@ -45,7 +45,7 @@ def download(url: str, part: Path, progress: Callable[[int, int], None]) -> None
     waits = iter(_WAITS_SECONDS)
     while True:
         try:
-            return _download_once(url, part, progress)
+            return _download_once(url, part, on_progress)
         except _Cut as cut:
             if _size(part) > furthest:
                 furthest, waits = _size(part), iter(_WAITS_SECONDS)
@@ -94,15 +94,15 @@ class _Remote:
         return cls(tag, int(length) if re.fullmatch(r"\d{1,18}", length, re.ASCII) else None)
 
 
-def _download_once(url: str, part: Path, progress: Callable[[int, int], None]) -> None:
+def _download_once(url: str, part: Path, on_progress: Callable[[int, int], None]) -> None:
     before, size = _state(part), _size(part)
     if before and size == before.length:
         return
     response, done = _open_at(url, before, size)
     with response:
         remote = _Remote.of(response)
-        limit = LARGEST_BYTES if remote.length is None else remote.length
-        if limit > LARGEST_BYTES:
+        limit = MAX_BYTES if remote.length is None else remote.length
+        if limit > MAX_BYTES:
             raise DownloadError(f"the server announces {limit} bytes, more than such a file can have")
         if not done:
             part.unlink(missing_ok=True)  # first, so that the state never speaks of another file's bytes
@@ -113,7 +113,7 @@ def _download_once(url: str, part: Path, progress: Callable[[int, int], None]) -
                 if done > limit:
                     raise DownloadError(f"the server sends more than {limit} bytes")
                 file.write(chunk)
-                progress(done, remote.length or 0)
+                on_progress(done, remote.length or 0)
     if remote.length is not None and done < remote.length:
         raise _Cut(f"the connection was cut after {done} of {remote.length} bytes")
 

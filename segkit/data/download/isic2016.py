@@ -55,7 +55,7 @@ class _Archive:
 
 
 def fetch_isic2016(
-    to: Path, *, base_url: str = BASE_URL, progress: Progress = lambda label, done, total: None
+    to: Path, *, base_url: str = BASE_URL, on_progress: Progress = lambda label, done, total: None
 ) -> None:
     """Bring the training and test images of ISIC 2016 and their masks into a folder.
 
@@ -68,14 +68,14 @@ def fetch_isic2016(
         to: the folder; afterwards it holds `ISBI2016_ISIC_Part1_Training_Data`, `..._Training_GroundTruth`,
             `..._Test_Data` and `..._Test_GroundTruth`.
         base_url: where the four zips are.
-        progress: told a label, how much is done, and how much there is (0 where that is not known).
+        on_progress: callback of (label, done, total).
 
     Raises:
         DataError: if a zip cannot be downloaded, is not what it should be, or cannot be written.
     """
     try:
         to.mkdir(parents=True, exist_ok=True)
-        _fetch(_pairs(to), base_url.rstrip("/") + "/", progress)
+        _fetch(_pairs(to), base_url.rstrip("/") + "/", on_progress)
     except OSError as error:
         raise DataError(
             f"the data cannot be written: {error.strerror or error}",
@@ -84,16 +84,16 @@ def fetch_isic2016(
         ) from error
 
 
-def _fetch(pairs: list[tuple[_Archive, _Archive]], base_url: str, progress: Progress) -> None:
+def _fetch(pairs: list[tuple[_Archive, _Archive]], base_url: str, on_progress: Progress) -> None:
     archives = [archive for pair in pairs for archive in pair]
     missing = [archive for archive in archives if not _is_unpacked(archive)]
-    _download(missing, base_url, progress)
-    members = {archive: _verified(archive, progress) for archive in missing}
+    _download(missing, base_url, on_progress)
+    members = {archive: _verified(archive, on_progress) for archive in missing}
     for images, masks in pairs:
         _check_pairs(members.get(images) or _unpacked(images), members.get(masks) or _unpacked(masks), masks)
     for archive, found in members.items():
         _check_room(archive.home, sum(member.file_size for member in found.values()))
-        unpack(archive.zip, found, archive.folder, partial(progress, f"unpacking {archive.name}"))
+        unpack(archive.zip, found, archive.folder, partial(on_progress, f"unpacking {archive.name}"))
     for archive in archives:
         for leftover in (archive.zip, archive.part, state_of(archive.part)):
             leftover.unlink(missing_ok=True)
@@ -130,7 +130,7 @@ def _is_unpacked(archive: _Archive) -> bool:
     return True
 
 
-def _download(archives: list[_Archive], base_url: str, progress: Progress) -> None:
+def _download(archives: list[_Archive], base_url: str, on_progress: Progress) -> None:
     """Make `part` of every archive whose zip is not here."""
     wanted = [archive for archive in archives if not archive.zip.exists()]
     if wanted:
@@ -138,7 +138,7 @@ def _download(archives: list[_Archive], base_url: str, progress: Progress) -> No
     for position, archive in enumerate(wanted):
         url = f"{base_url}{archive.zip.name}"
         try:
-            download(url, archive.part, _in_megabytes(f"downloading {archive.zip.name}, MB", progress))
+            download(url, archive.part, _in_megabytes(f"downloading {archive.zip.name}, MB", on_progress))
         except DownloadError as error:
             names = ", ".join(left.zip.name for left in wanted[position:])
             raise DataError(
@@ -161,17 +161,17 @@ def _bytes_needed(archives: list[_Archive], base_url: str) -> int:
     return needed
 
 
-def _in_megabytes(label: str, progress: Progress) -> Callable[[int, int], None]:
+def _in_megabytes(label: str, on_progress: Progress) -> Callable[[int, int], None]:
     def told(done: int, total: int) -> None:
-        progress(label, -(-done // 10**6), -(-total // 10**6))
+        on_progress(label, -(-done // 10**6), -(-total // 10**6))
 
     return told
 
 
-def _verified(archive: _Archive, progress: Progress) -> dict[str, zipfile.ZipInfo]:
+def _verified(archive: _Archive, on_progress: Progress) -> dict[str, zipfile.ZipInfo]:
     """The files of an archive's zip, after every check of this zip alone; `part` becomes the zip."""
     label = f"verifying {archive.zip.name}"
-    progress(label, 0, 1)
+    on_progress(label, 0, 1)
     path = archive.zip if archive.zip.exists() else archive.part
     try:
         members = wanted_members(path, archive.ending)
@@ -189,7 +189,7 @@ def _verified(archive: _Archive, progress: Progress) -> dict[str, zipfile.ZipInf
     _check_record(archive, path)
     if path == archive.part:
         os.replace(path, archive.zip)
-    progress(label, 1, 1)
+    on_progress(label, 1, 1)
     return members
 
 

@@ -50,7 +50,7 @@ def wanted_members(path: Path, ending: str) -> dict[str, zipfile.ZipInfo]:
 
 
 def unpack(
-    path: Path, members: dict[str, zipfile.ZipInfo], folder: Path, progress: Callable[[int, int], None]
+    path: Path, members: dict[str, zipfile.ZipInfo], folder: Path, on_progress: Callable[[int, int], None]
 ) -> None:
     """Unpack members into a folder that appears when it is complete.
 
@@ -58,7 +58,7 @@ def unpack(
         path: the zip.
         members: as given by `wanted_members`.
         folder: may not exist, or be empty.
-        progress: told the number of files unpacked, and in all.
+        on_progress: callback of (label, done, total).
 
     Raises:
         OSError: if the files cannot be written.
@@ -71,7 +71,7 @@ def unpack(
             for done, (name, member) in enumerate(members.items(), start=1):
                 with archive.open(member) as packed, (growing / name).open("xb") as file:
                     shutil.copyfileobj(packed, file)
-                progress(done, len(members))
+                on_progress(done, len(members))
         if folder.exists():
             folder.rmdir()
         growing.rename(folder)

@@ -14,14 +14,14 @@ NAMES = ("photos", "masks", "new", "recipe.yaml")
 _RECIPE = Path(__file__).with_name("recipe.yaml")
 
 
-def write_example(folder: Path, progress: Callable[[str, int, int], None]) -> list[Path]:
+def write_example(folder: Path, on_progress: Callable[[str, int, int], None]) -> list[Path]:
     """Write drawn photographs, the outlines of most of them, and a recipe that learns from these.
 
     The same versions of packages write the same bytes.
 
     Args:
         folder: to put them in; made if it is not there, and may hold other things.
-        progress: told what is being drawn, how many photographs are done, and how many there are.
+        on_progress: callback of (label, done, total).
 
     Returns:
         The folder's photos, masks, new and recipe.yaml.
@@ -34,7 +34,7 @@ def write_example(folder: Path, progress: Callable[[str, int, int], None]) -> li
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".example_", dir=folder) as beside:
             draft = Path(beside)
-            _draw(draft, progress)
+            _draw(draft, on_progress)
             (draft / "recipe.yaml").write_bytes(_RECIPE.read_bytes())
             for name in NAMES:
                 (draft / name).rename(folder / name)
@@ -56,15 +56,15 @@ def _check_free(folder: Path) -> None:
         )
 
 
-def _draw(folder: Path, progress: Callable[[str, int, int], None]) -> None:
+def _draw(folder: Path, on_progress: Callable[[str, int, int], None]) -> None:
     for name in ("photos", "masks", "new"):
         (folder / name).mkdir()
     everything: list[Photograph] = [*outlined(), *unseen()]
     for done, photograph in enumerate(everything):
-        progress("photographs", done, len(everything))
+        on_progress("photographs", done, len(everything))
         photo, mask = photograph.drawn()
         if photograph.is_outlined:
             mask.save(folder / "masks" / f"{photograph.name}.png")
         kind = "photos" if photograph.is_outlined else "new"
         photo.save(folder / kind / f"{photograph.name}.jpg", quality=92)
-    progress("photographs", len(everything), len(everything))
+    on_progress("photographs", len(everything), len(everything))

@@ -18,7 +18,7 @@ from segkit.experiments.benchmark.costs.timing import wait
 from segkit.experiments.benchmark.step_breakdown import seconds_by_part
 from segkit.experiments.benchmark.timed_loop import Loop
 from segkit.experiments.summary import peak_memory
-from segkit.training.devices import device_name, place, precision_of
+from segkit.training.devices import device_name, move_to_device, precision_of
 
 if TYPE_CHECKING:
     from segkit.core.types import Progress
@@ -49,7 +49,7 @@ class Round:
 
 
 def bench(
-    recipe: Recipe, *, steps: int | None = None, progress: Progress = lambda label, done, total: None
+    recipe: Recipe, *, steps: int | None = None, on_progress: Progress = lambda label, done, total: None
 ) -> dict[str, Any]:
     """Measure how fast a recipe trains on this machine; nothing is kept.
 
@@ -60,7 +60,7 @@ def bench(
     Args:
         recipe: as `load_recipe` gives it.
         steps: training steps that are timed, of each kind; by default as many as take some seconds.
-        progress: told a label, how much is done, and how much there is.
+        on_progress: callback of (label, done, total).
 
     Returns:
         Plain data: rates in images per second, `parts` in seconds per step, start-up in seconds.
@@ -68,11 +68,11 @@ def bench(
     Raises:
         SegkitError: if data, weights or shapes are at fault, or a training step fails.
     """
-    reading = _Reading(progress)
+    reading = _Reading(on_progress)
     started = time.perf_counter()
     assembly = assemble(recipe, reading)
     fabric = assembly.fabric
-    place(assembly.model, fabric, recipe.training)
+    move_to_device(assembly.model, fabric, recipe.training)
     assembled = time.perf_counter()
     loop = Loop(assembly)
     loop.step(1)
@@ -83,9 +83,9 @@ def bench(
     load = Load()
     rounds = []
     for number in range(ROUNDS):
-        progress("rounds", number, ROUNDS)
+        on_progress("rounds", number, ROUNDS)
         rounds.append(_round(loop, block, model_first=number % 2 == 1))
-    progress("rounds", ROUNDS, ROUNDS)
+    on_progress("rounds", ROUNDS, ROUNDS)
     threads = torch.get_num_threads() if fabric.device.type == "cpu" else 1
     warnings = load.warnings(threads)
     if recipe.training.devices != 1 or recipe.training.num_nodes != 1:
@@ -119,8 +119,8 @@ def bench(
 class _Reading:
     """Hears of images that are read, and for how long."""
 
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
+    def __init__(self, on_progress: Progress) -> None:
+        self._progress = on_progress
         self._times: list[float] = []
 
     def __call__(self, label: str, done: int, total: int) -> None:

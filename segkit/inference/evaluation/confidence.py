@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from segkit.core.types import Metric
 
 _OF_ALL = 1_000  # resamples of a score that has to be computed anew for each
-_MOST_NUMBERS = 10**7  # 80 MB of shares: of very many images, fewer resamples do
+_MAX_NUMBERS = 10**7  # 80 MB of shares: of very many images, fewer resamples do
 _LEAST = 500
 
 
@@ -35,18 +35,19 @@ def interval_of(metric: Metric, rows: Tensor) -> Interval:
         The limits are NaN where there are fewer than two images with a defined score.
     """
     if metric.score is None and rows.shape[1] == 1:
-        resamples = max(_LEAST, min(RESAMPLES, _MOST_NUMBERS // len(rows)))
+        resamples = max(_LEAST, min(RESAMPLES, _MAX_NUMBERS // len(rows)))
         return intervals([rows.numpy().T], resamples=resamples)[0]
     return _of_all(metric, rows)
 
 
 def _of_all(metric: Metric, rows: Tensor) -> Interval:
-    score, known = metric.of(rows), rows[~rows.isnan().all(dim=1)]
+    score, known = metric.reduce(rows), rows[~rows.isnan().all(dim=1)]
     if len(known) < 2:
         return Interval(score, math.nan, math.nan)
     draws = np.random.default_rng(0)
     drawn = [
-        metric.of(known[torch.from_numpy(draws.integers(0, len(known), len(known)))]) for _ in range(_OF_ALL)
+        metric.reduce(known[torch.from_numpy(draws.integers(0, len(known), len(known)))])
+        for _ in range(_OF_ALL)
     ]
     low, high = np.nanquantile(drawn, [0.025, 0.975]) if not np.isnan(drawn).all() else (math.nan, math.nan)
     return Interval(score, float(low), float(high))

@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from segkit.core.errors import SegkitError
-from segkit.experiments.finished_run import on_this_machine, rebuild, reopen
+from segkit.experiments.finished_run import on_this_machine, read_run, restore
 from segkit.experiments.objectives import build_metric
 from segkit.inference.evaluation.confidence import interval_of
 from segkit.inference.evaluation.leaks import warn_of_leaks
-from segkit.inference.evaluation.score_images import Asked, Scored
-from segkit.inference.evaluation.score_resized import AtSize
+from segkit.inference.evaluation.score_images import PredictorScorer, Scorer
+from segkit.inference.evaluation.score_resized import ResizedScorer
 from segkit.inference.evaluation.select_images import Images, choose_images
-from segkit.inference.evaluation.split_choice import Chosen
-from segkit.inference.options import Ways
+from segkit.inference.evaluation.split_choice import SplitChoice
+from segkit.inference.options import PredictOptions
 from segkit.inference.predictor import Predictor
 from segkit.inference.torch_network import RunNetwork, open_network
 from segkit.recipe import entry_for
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from segkit.runs.run_dir import RunDir
     from segkit.training.evaluate import Scores
 
-AS_TRAINED = Ways()
+AS_TRAINED = PredictOptions()
 WORST = 8  # images that are shown
 
 
@@ -46,8 +46,8 @@ class Asking:
     """
 
     native: bool = False
-    ways: Ways = AS_TRAINED
-    images: Chosen | None = None
+    ways: PredictOptions = AS_TRAINED
+    images: SplitChoice | None = None
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Evaluation:
     intervals: dict[str, Interval]
     warnings: list[str]
     seconds: float
-    subject: Scored = field(repr=False)
+    subject: Scorer = field(repr=False)
 
     @property
     def first_metric(self) -> str:
@@ -138,7 +138,7 @@ def evaluate_runs(
     asking: Asking,
     overrides: Sequence[str] = (),
     plugins: Sequence[Path] = (),
-    progress: Progress = lambda label, done, total: None,
+    on_progress: Progress = lambda label, done, total: None,
 ) -> Evaluation:
     """Score a run's best weights, or several runs' as one model: the mean of their probabilities.
 
@@ -150,13 +150,13 @@ def evaluate_runs(
         asking: how.
         overrides: changes of their recipes, as `--set` takes them; images and metrics are the first one's.
         plugins: files or folders with the parts that they used.
-        progress: told a label, how much is done, and how much there is.
+        on_progress: callback of (label, done, total).
 
     Raises:
         SegkitError: if the runs cannot be asked so, or something is wrong with them or with the images.
     """
     started = time.perf_counter()
-    recipe, changed = reopen(runs[0], overrides, plugins)
+    recipe, changed = read_run(runs[0], overrides, plugins)
     recipe, moved = on_this_machine(recipe, overrides)
     if overrides:
         _refuse_other_classes(runs[0], recipe, plugins)
@@ -166,17 +166,19 @@ def evaluate_runs(
         networks = _open(runs, asking, overrides, plugins, recipe)
         metrics = {part.name: build_metric(part, recipe.data.goal) for part in recipe.metrics}
         label = f"scoring {images}"
-        subject: Scored = Asked(networks, images.samples, metrics, asking.ways, asking.native, label)
+        subject: Scorer = PredictorScorer(
+            networks, images.samples, metrics, asking.ways, asking.native, label
+        )
         warnings = [*moved, *dict.fromkeys(told for network in networks for told in network.warnings)]
     else:
-        trained = rebuild(runs[0], recipe, changed, progress, {images.split: images.samples})
-        subject, metrics = AtSize(trained), trained.assembly.metrics
+        trained = restore(runs[0], recipe, changed, on_progress, {images.split: images.samples})
+        subject, metrics = ResizedScorer(trained), trained.assembly.metrics
         warnings = [*moved, *trained.warnings]
     if overrides or asking.images or len(runs) > 1:
         for run in runs:
-            own, _ = reopen(run, (), plugins)
+            own, _ = read_run(run, (), plugins)
             warnings += warn_of_leaks(name_of(run), own, images.samples, recipe)
-    scores, *members = subject.scores(progress)
+    scores, *members = subject.scores(on_progress)
     return Evaluation(
         runs=[*runs],
         recipe=recipe,
@@ -197,7 +199,7 @@ def _refuse_other_classes(run: RunDir, recipe: Recipe, plugins: Sequence[Path]) 
     Raises:
         SegkitError: if the changed recipe has others.
     """
-    learnt, asked = reopen(run, (), plugins)[0].data.goal, recipe.data.goal
+    learnt, asked = read_run(run, (), plugins)[0].data.goal, recipe.data.goal
     if (learnt.kind, learnt.classes) != (asked.kind, asked.classes):
         raise SegkitError(
             f"{name_of(run)} has learnt {learnt.kind} {', '.join(learnt.classes)}, "

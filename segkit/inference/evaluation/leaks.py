@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from segkit.core.errors import SegkitError
 from segkit.core.paths import cache_folder
 from segkit.recipe import plain_recipe
-from segkit.recipe.dataset import survey_splits
+from segkit.recipe.dataset import scan_splits
 from segkit.utils.hashing import FileDigests
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def warn_of_leaks(name: str, own: Recipe, scored: Sequence[Sample], recipe: Reci
         recipe: where they come from.
     """
     try:
-        trained = survey_splits(own).whole().get("train", ())
+        trained = scan_splits(own).whole().get("train", ())
     except SegkitError as error:
         return [f"Whether {name} was trained on some of these images is not known: {error.problems[0]}."]
     same = _in_both(scored, trained)

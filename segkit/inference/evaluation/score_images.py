@@ -17,10 +17,10 @@ from segkit.data.palette import flat
 from segkit.data.preprocess import decode, layout_of
 from segkit.inference.evaluation.logits import logits_of
 from segkit.inference.postprocess import mask_of
-from segkit.inference.tta import mean, resized
+from segkit.inference.tta import ensemble, resized
 from segkit.inference.whole_image import bands_at, predict_small, sizes_of
 from segkit.training.evaluate import Scores, scores_of
-from segkit.utils.prefetch import ahead
+from segkit.utils.prefetch import prefetch
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
 
     from segkit.core.types import Metric, Pixels, Progress, Sample
     from segkit.data.cache.pack_file import Layout
-    from segkit.inference.image_source import Extent
+    from segkit.inference.image_source import Size
     from segkit.inference.network import Network, Probabilities
-    from segkit.inference.options import Ways
+    from segkit.inference.options import PredictOptions
 
 _OF_NATIVE = 4  # images at once, as the masks of all of them are held at full size
 
 
-class Scored(Protocol):
+class Scorer(Protocol):
     """A model, or several, with the images that they are scored on."""
 
-    def scores(self, progress: Progress) -> list[Scores]:
+    def scores(self, on_progress: Progress) -> list[Scores]:
         """Of all members together; of several, those of each after them."""
         ...
 
@@ -57,12 +57,12 @@ class Look:
         truth: its mask, at the size that is scored.
     """
 
-    at: Mapping[Extent, Pixels]
+    at: Mapping[Size, Pixels]
     truth: Pixels
 
 
 @dataclass(frozen=True)
-class Asked:
+class PredictorScorer:
     """One or several networks, whose mean is taken.
 
     Args:
@@ -77,12 +77,12 @@ class Asked:
     networks: Sequence[Network]
     samples: Sequence[Sample]
     metrics: Mapping[str, Metric]
-    ways: Ways
+    ways: PredictOptions
     native: bool
     label: str
 
-    def scores(self, progress: Progress) -> list[Scores]:
-        """See `Scored`; images are read in threads while the networks work.
+    def scores(self, on_progress: Progress) -> list[Scores]:
+        """See `Scorer`; images are read in threads while the networks work.
 
         Raises:
             DataError: with the files at fault in all of them.
@@ -95,14 +95,14 @@ class Asked:
                 for small, table in zip(answers, rows, strict=True):
                     self._score(small, look.truth, table)
                 done += 1
-                progress(self.label, done, len(self.samples))
+                on_progress(self.label, done, len(self.samples))
         return [
             scores_of(self.metrics, {name: torch.cat(found) for name, found in table.items()})
             for table in rows
         ]
 
     def seen(self, index: int) -> tuple[Pixels, Pixels, Pixels]:
-        """See `Scored`."""
+        """See `Scorer`."""
         sample, task = self.samples[index], self.networks[0].facts.task
         look = self._look(sample)
         answer = self._ask([look])[0][0]
@@ -116,7 +116,7 @@ class Asked:
         problems: list[Problem] = []
         with warnings.catch_warnings():  # Pillow's, of oddities that harm nothing; one state for all threads
             warnings.simplefilter("ignore")
-            looks = ahead(self._look, self.samples, at_once)
+            looks = prefetch(self._look, self.samples, at_once)
             while batch := [*islice(looks, at_once)]:
                 problems += (problem for _, seen in batch for problem in _problems(seen))
                 if not problems:
@@ -132,7 +132,7 @@ class Asked:
         truth = _whole_mask(sample) if self.native else read[own][1]
         return Look({size: read[size][0] for size in sizes}, truth)
 
-    def _layout(self, size: Extent | None = None) -> Layout:
+    def _layout(self, size: Size | None = None) -> Layout:
         facts = self.networks[0].facts
         return layout_of(size or facts.size, facts.task, facts.channels)
 
@@ -144,7 +144,7 @@ class Asked:
         if len(alone) == 1:
             return alone
         size = self.networks[0].facts.size
-        return [mean([np.stack([resized(one, size) for one in answer]) for answer in alone]), *alone]
+        return [ensemble([np.stack([resized(one, size) for one in answer]) for answer in alone]), *alone]
 
     def _at(self, small: Probabilities, truth: Pixels) -> Probabilities:
         """(K, h, w) -> (K, H, W), at the size of the mask."""
@@ -156,7 +156,7 @@ class Asked:
         mask = np.moveaxis(truth, -1, 0) if task.kind == "multilabel" else truth
         target = torch.from_numpy(np.ascontiguousarray(mask)[None])
         for name, metric in self.metrics.items():
-            table[name].append(metric.rows(logits, target).double())
+            table[name].append(metric.per_image(logits, target).double())
 
 
 def _whole_mask(sample: Sample) -> Pixels:

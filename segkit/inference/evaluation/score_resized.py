@@ -13,23 +13,23 @@ from segkit.training.evaluate import Scores, predict_logits
 
 if TYPE_CHECKING:
     from segkit.core.types import Pixels, Progress
-    from segkit.experiments.finished_run import Trained
+    from segkit.experiments.finished_run import FinishedRun
 
 
 @dataclass(frozen=True)
-class AtSize:
-    """A run's model, see `segkit.inference.evaluation.score_images.Scored`."""
+class ResizedScorer:
+    """A run's model, see `segkit.inference.evaluation.score_images.Scorer`."""
 
-    trained: Trained
+    trained: FinishedRun
 
-    def scores(self, progress: Progress) -> list[Scores]:
+    def scores(self, on_progress: Progress) -> list[Scores]:
         """Those of the one member."""
-        return [self.trained.scores(progress)]
+        return [self.trained.scores(on_progress)]
 
     def seen(self, index: int) -> tuple[Pixels, Pixels, Pixels]:
         """An image with its masks."""
         assembly = self.trained.assembly
-        prepared = assembly.splits[assembly.reported_on]
+        prepared = assembly.splits[assembly.test_split]
         image, task = prepared.images[index], assembly.task
         pixels = torch.from_numpy(image[None].copy()).permute(0, 3, 1, 2)  # B C H W
         (predicted,) = predicted_masks(predict_logits(assembly.model, pixels, assembly.fabric), task)

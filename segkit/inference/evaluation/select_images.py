@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from segkit.core.errors import DataError
 from segkit.data.splits import Split
-from segkit.inference.evaluation.split_choice import Chosen
-from segkit.recipe.dataset import find_samples, survey_splits
+from segkit.inference.evaluation.split_choice import SplitChoice
+from segkit.recipe.dataset import find_samples, scan_splits
 
 if TYPE_CHECKING:
     from segkit.core.types import Sample
@@ -37,7 +37,7 @@ class Images:
         return f"{len(self.samples):,} {self.split} {images}"
 
 
-def choose_images(recipe: Recipe, overrides: Sequence[str] = (), wanted: Chosen | None = None) -> Images:
+def choose_images(recipe: Recipe, overrides: Sequence[str] = (), wanted: SplitChoice | None = None) -> Images:
     """The images that a run reports its scores on, or those that somebody wants.
 
     Where `data.source` as a whole is set to another one, the division of the run's own images says nothing of
@@ -56,12 +56,12 @@ def choose_images(recipe: Recipe, overrides: Sequence[str] = (), wanted: Chosen 
         samples = find_samples(recipe)
         reported = "test" if samples.get("test") else "val"
         return Images(reported, samples[reported])
-    splits = survey_splits(_undivided(recipe) if elsewhere else recipe).whole()
-    if wanted is Chosen.all or (wanted is None and not splits.keys() & {"test", "val"}):
+    splits = scan_splits(_undivided(recipe) if elsewhere else recipe).whole()
+    if wanted is SplitChoice.all or (wanted is None and not splits.keys() & {"test", "val"}):
         return Images("all", _pooled(splits))
     split = wanted or ("test" if "test" in splits else "val")
     if split not in splits:
-        there = " or ".join(f"--split {name}" for name in (*splits, Chosen.all))
+        there = " or ".join(f"--split {name}" for name in (*splits, SplitChoice.all))
         raise DataError(f"there are no {split} images", where=recipe.data.source.name, hint=there)
     return Images(str(split), [*splits[split]])
 

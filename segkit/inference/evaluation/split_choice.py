@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 
-class Chosen(StrEnum):
+class SplitChoice(StrEnum):
     """Which images are to be scored."""
 
     train = "train"

@@ -18,10 +18,10 @@ from segkit.inference.evaluation.evaluation import WORST as MOST
 from segkit.inference.evaluation.evaluation import Evaluation, name_of
 from segkit.inference.evaluation.output_folder import DOCUMENT, PAGE, WORST, old_pictures
 from segkit.runs.run_dir import RunDir, write_json
-from segkit.utils.atomic import replaced
+from segkit.utils.atomic import atomic_write
 from segkit.utils.os_errors import cannot_write
 
-LARGEST = 1024  # pixels of a picture's longer side
+MAX_SIDE = 1024  # pixels of a picture's longer side
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> Path:
     try:
         (folder / WORST).mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
-            with replaced(folder / name) as temporary:
+            with atomic_write(folder / name) as temporary:
                 temporary.write_bytes(content)
         RunDir(folder).write_scores(evaluation.names, evaluation.scores.per_image)
         write_json(folder / DOCUMENT, evaluation.as_json())
@@ -79,7 +79,7 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> Path:
 def _case(evaluation: Evaluation, place: int, index: int) -> Case:
     name = evaluation.names[index]
     safe = "".join(sign if sign.isalnum() or sign in "-_" else "_" for sign in name)[:80]
-    pixels = overlay(*reduced(*evaluation.subject.seen(index), LARGEST))
+    pixels = overlay(*reduced(*evaluation.subject.seen(index), MAX_SIDE))
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", quality=88)
     score = evaluation.scores.per_image[evaluation.first_metric][index]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from segkit.core.errors import DataError, ExportError, SegkitError, first_line
-from segkit.experiments.finished_run import Trained, open_trained
+from segkit.experiments.finished_run import FinishedRun, open_trained
 from segkit.inference.export.export_graph import ExportGraph, program_of
 from segkit.inference.export.model_card import card, page_beside
 from segkit.inference.export.onnx_file import require_onnx, write_onnx
@@ -19,13 +19,13 @@ from segkit.inference.export.verify import Verified, check_shapes, reported_othe
 from segkit.inference.export_metadata import Exported, Input, Output
 from segkit.inference.onnx import open_onnx
 from segkit.inference.torch_network import RunNetwork, facts_of
-from segkit.utils.atomic import replaced
+from segkit.utils.atomic import atomic_write
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
     from segkit.core.types import Progress
-    from segkit.inference.model_info import Facts
+    from segkit.inference.model_info import ModelInfo
     from segkit.inference.network import Network
     from segkit.runs.run_dir import RunDir
 
@@ -74,7 +74,7 @@ def export_run(
     output: Output = "probabilities",
     overrides: Sequence[str] = (),
     plugins: Sequence[Path] = (),
-    progress: Progress = lambda label, done, total: None,
+    on_progress: Progress = lambda label, done, total: None,
 ) -> Outcome:
     """Write a run's model as a file that other programs run, and a page beside it that says what it is.
 
@@ -86,7 +86,7 @@ def export_run(
         output: what comes out.
         overrides: changes of its recipe, as `--set` takes them; other images to compare on, say.
         plugins: files or folders with the parts that it used.
-        progress: told a label, how much is done, and how much there is.
+        on_progress: callback of (label, done, total).
 
     Raises:
         ExportError: if what was written is not the run's model.
@@ -95,11 +95,11 @@ def export_run(
     """
     if format == "onnx":
         require_onnx()
-    trained, model = open_to_export(run, overrides, plugins, progress)
+    trained, model = open_to_export(run, overrides, plugins, on_progress)
     exported = Exported(model.facts, input, output, public_recipe(model.recipe))
-    with replaced(page_beside(out)) as about, replaced(out, durable=True) as temporary:
+    with atomic_write(page_beside(out)) as about, atomic_write(out, durable=True) as temporary:
         network, exported, shapes, notes = _written(trained, model, exported, format, temporary)
-        verified = verify(network, model, trained, shapes, progress)
+        verified = verify(network, model, trained, shapes, on_progress)
         del network  # whatever has the file open
         warnings = (*trained.warnings, *notes, *filter(None, [reported_otherwise(verified)]))
         about.write_text(card(run, exported, verified, warnings, file=out.name), encoding="utf-8")
@@ -107,15 +107,15 @@ def export_run(
 
 
 def open_to_export(
-    run: RunDir, overrides: Sequence[str], plugins: Sequence[Path], progress: Progress
-) -> tuple[Trained, RunNetwork]:
+    run: RunDir, overrides: Sequence[str], plugins: Sequence[Path], on_progress: Progress
+) -> tuple[FinishedRun, RunNetwork]:
     """A run with its images, and its model in float32 on the CPU.
 
     Raises:
         SegkitError: if a plugin is missing, or recipe, images or checkpoint are at fault.
     """
     try:
-        trained = open_trained(run, [*overrides, *_PLAIN], plugins, progress)
+        trained = open_trained(run, [*overrides, *_PLAIN], plugins, on_progress)
     except SegkitError as error:
         raise _without_images(run, error) from error
     assembly, summary = trained.assembly, run.read_summary()
@@ -129,7 +129,7 @@ def open_to_export(
 
 
 def _written(
-    trained: Trained, model: RunNetwork, exported: Exported, format: Format, file: Path
+    trained: FinishedRun, model: RunNetwork, exported: Exported, format: Format, file: Path
 ) -> tuple[Network, Exported, list[tuple[int, int, int]], list[str]]:
     """The file, opened again; for fewer sizes, or one, where it cannot be had for more."""
     notes: list[str] = []
@@ -153,7 +153,7 @@ def _written(
     raise AssertionError("the last one returns or raises")
 
 
-def _of_most_sizes_first(facts: Facts, reduction: int) -> list[Facts]:
+def _of_most_sizes_first(facts: ModelInfo, reduction: int) -> list[ModelInfo]:
     """All that the model takes; then those that need no rounding on the way down; then the one of training.
 
     A model may look at its maps while it runs, and mend those that do not fit each other. An exporter follows

@@ -16,7 +16,7 @@ from torch.export import Dim, ExportedProgram
 from torch.nn import functional as F
 
 from segkit.inference.torch_network import probabilities_of
-from segkit.models.fuse_batchnorm import folded
+from segkit.models.fuse_batchnorm import fuse_batchnorm
 
 if TYPE_CHECKING:
     from segkit.inference.export_metadata import Exported
@@ -97,7 +97,7 @@ def silenced() -> Iterator[None]:
 
 
 class _Net(nn.Module):
-    """Normalised image -> logits at the decoder's scale, in a list, as `folded` wants maps."""
+    """Normalised image -> logits at the decoder's scale, in a list, as `fuse_batchnorm` wants maps."""
 
     def __init__(
         self, encoder: nn.Module, decoder: nn.Module, head: nn.Module, stages: Sequence[int]
@@ -119,4 +119,4 @@ def _lean(net: nn.Module, exported: Exported) -> nn.Module:
     net.to(device="cpu", dtype=torch.float32, memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
     facts = exported.facts
     noise = torch.rand(_IMAGES, facts.channels, *facts.size, generator=torch.Generator().manual_seed(0))
-    return folded(net, 4 * noise - 2) or net
+    return fuse_batchnorm(net, 4 * noise - 2) or net

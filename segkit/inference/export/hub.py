@@ -28,7 +28,7 @@ from segkit.models.dry_run import dry_run
 from segkit.recipe import load_recipe
 from segkit.runs.run_dir import RunDir, write_json
 from segkit.training.checkpoint import load_weights, save_weights
-from segkit.utils.safe_read import damaged, read_json
+from segkit.utils.safe_read import corrupt_file, read_json
 
 if TYPE_CHECKING:
     from segkit.core.types import Progress
@@ -52,7 +52,7 @@ def export_to_hub(
     *,
     overrides: Sequence[str] = (),
     plugins: Sequence[Path] = (),
-    progress: Progress = lambda label, done, total: None,
+    on_progress: Progress = lambda label, done, total: None,
 ) -> Outcome:
     """Write a folder that `segkit.load` opens, and that can be uploaded as it is.
 
@@ -61,14 +61,14 @@ def export_to_hub(
         folder: to write to; files of the same names are replaced, others stay.
         overrides: changes of its recipe, as `--set` takes them; other images to compare on, say.
         plugins: files or folders with the parts that it used.
-        progress: told a label, how much is done, and how much there is.
+        on_progress: callback of (label, done, total).
 
     Raises:
         ExportError: if what was written is not the run's model.
         SegkitError: if the run, its images or plugins are at fault.
         OSError: if it cannot be written.
     """
-    trained, model = open_to_export(run, overrides, plugins, progress)
+    trained, model = open_to_export(run, overrides, plugins, on_progress)
     exported = Exported(model.facts, recipe=public_recipe(model.recipe))
     recorded = run.read_environment().plugins
     with _written_whole(folder) as new:
@@ -81,7 +81,7 @@ def export_to_hub(
             ],
         })  # fmt: skip
         network = open_hub(new, plugins, accelerator="cpu")
-        verified = verify(network, model, trained, check_shapes(network, model, trained), progress)
+        verified = verify(network, model, trained, check_shapes(network, model, trained), on_progress)
         warnings = (*trained.warnings, *filter(None, [reported_otherwise(verified)]))
         page = card(run, exported, verified, warnings, file=folder.name, front=_front(run, exported))
         (new / PAGE).write_text(page, encoding="utf-8")
@@ -104,7 +104,7 @@ def open_hub(path: Path, plugins: Sequence[Path] = (), *, accelerator: str = "au
     try:
         told = facts_from(config.facts)
     except ValueError as error:
-        raise damaged(path / CONFIG, str(error)) from None
+        raise corrupt_file(path / CONFIG, str(error)) from None
     for plugin in plugins:
         load_plugin(plugin, "--plugins")
     changed = compare_plugins(RunDir(path), config.plugins)

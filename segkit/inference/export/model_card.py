@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from segkit.analysis.comparison.statistics import intervals
 from segkit.analysis.report.format import NOTHING, metric_name, number, whole
-from segkit.analysis.report.run_data import Material, read_material
+from segkit.analysis.report.run_data import RunData, read_run_data
 from segkit.analysis.report.tables import Table, worst_table
 from segkit.analysis.report.templates import markdown_templates
 from segkit.inference.export.recipe import last_name
@@ -50,7 +50,7 @@ def card(
     Raises:
         SegkitError: if the run directory misses a file.
     """
-    material = read_material(run)
+    material = read_run_data(run)
     page = markdown_templates("inference/export", "analysis/report").get_template("card.md.j2")
     return page.render(
         front=Markup(front),
@@ -70,7 +70,7 @@ def card(
     )
 
 
-def scores_table(material: Material) -> Table:
+def scores_table(material: RunData) -> Table:
     """Every metric with its interval over the images, where it is a mean over them."""
     reported, rows = material.summary.scores.metrics, []
     for name in material.metrics:
@@ -91,7 +91,7 @@ def _interval(scores: list[float], reported: float | None) -> tuple[float, float
     return interval.low, interval.high
 
 
-def _facts(material: Material, exported: Exported, file: str) -> list[tuple[str, str]]:
+def _facts(material: RunData, exported: Exported, file: str) -> list[tuple[str, str]]:
     facts, model = exported.facts, material.recipe.get("model") or {}
     height, width = facts.size
     sizes = f"{height} x {width}, the size of training"
@@ -113,14 +113,14 @@ def _facts(material: Material, exported: Exported, file: str) -> list[tuple[str,
     ]
 
 
-def _scored(material: Material) -> str:
+def _scored(material: RunData) -> str:
     summary = material.summary
     split = summary.reported_on
     count = summary.images.get(split)
     return f"{whole(count)} {_SPLITS.get(split, split)} images".replace(f"{NOTHING} ", "")
 
 
-def _data(material: Material) -> list[tuple[str, str]]:
+def _data(material: RunData) -> list[tuple[str, str]]:
     data: dict[str, Any] = material.recipe.get("data") or {}
     source = data.get("source")
     plain = source if isinstance(source, dict) else {"name": source}
@@ -155,7 +155,7 @@ def _verified(found: Verified) -> list[str]:
     ]
 
 
-def _limits(material: Material) -> list[str]:
+def _limits(material: RunData) -> list[str]:
     summary, recipe = material.summary, material.recipe
     images = summary.images.get("train")
     size = (recipe.get("data") or {}).get("size") or []

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
     from segkit.core.types import Pixels
-    from segkit.inference.model_info import Facts
+    from segkit.inference.model_info import ModelInfo
     from segkit.inference.network import Probabilities
 
 
@@ -34,7 +34,7 @@ class Pt2Network:
     module: nn.Module
 
     @property
-    def facts(self) -> Facts:
+    def facts(self) -> ModelInfo:
         """What it is."""
         return self.exported.facts
 

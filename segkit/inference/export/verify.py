@@ -19,13 +19,13 @@ from segkit.training.evaluate import predict_logits, predict_mask
 
 if TYPE_CHECKING:
     from segkit.core.types import Progress, Task
-    from segkit.experiments.finished_run import Trained
+    from segkit.experiments.finished_run import FinishedRun
     from segkit.inference.network import Network, Probabilities
     from segkit.inference.torch_network import RunNetwork
 
-MOST_PIXELS = 1e-4  # share of pixels whose class may differ: those where the model cannot decide
-MOST_DIFFERENCE = 1e-3  # of a probability; float32 in another order of summation stays far below
-MOST_SCORE = 1e-4
+MAX_PIXELS = 1e-4  # share of pixels whose class may differ: those where the model cannot decide
+MAX_DIFFERENCE = 1e-3  # of a probability; float32 in another order of summation stays far below
+MAX_SCORE = 1e-4
 _SURE = 1e-12  # beside 0 and 1, where logits are infinite
 _A_FEW = 3  # images, to try other shapes with
 _OTHER_SIDES = 17  # pixels more: an odd number, as a model that takes any size takes that
@@ -66,7 +66,7 @@ class Verified:
         return asdict(self)
 
 
-def check_shapes(network: Network, model: RunNetwork, trained: Trained) -> list[tuple[int, int, int]]:
+def check_shapes(network: Network, model: RunNetwork, trained: FinishedRun) -> list[tuple[int, int, int]]:
     """Other numbers of images, and another size where it takes more than one, give what the model gives.
 
     Args:
@@ -80,7 +80,7 @@ def check_shapes(network: Network, model: RunNetwork, trained: Trained) -> list[
     Raises:
         ExportError: if something else comes out.
     """
-    pixels = trained.assembly.splits[trained.assembly.reported_on].images[:_A_FEW]
+    pixels = trained.assembly.splits[trained.assembly.test_split].images[:_A_FEW]
     (height, width), multiple = network.facts.size, network.facts.multiple
     step = multiple if multiple > 1 else _OTHER_SIDES
     sizes = [(height, width), *([(height + step, width + 2 * step)] if multiple else [])]
@@ -88,7 +88,7 @@ def check_shapes(network: Network, model: RunNetwork, trained: Trained) -> list[
     for number, *size in asked:
         some = np.stack([resize_image(image, (size[0], size[1])) for image in pixels[:number]])
         difference = float(np.abs(network(some) - model(some)).max())
-        if not difference <= MOST_DIFFERENCE:
+        if not difference <= MAX_DIFFERENCE:
             raise ExportError(
                 f"on {number} images of {size[0]}x{size[1]} the exported file differs from the run's model: "
                 f"a probability by {difference:.2g}"
@@ -99,9 +99,9 @@ def check_shapes(network: Network, model: RunNetwork, trained: Trained) -> list[
 def verify(
     network: Network,
     model: RunNetwork,
-    trained: Trained,
+    trained: FinishedRun,
     shapes: Sequence[tuple[int, int, int]],
-    progress: Progress = lambda label, done, total: None,
+    on_progress: Progress = lambda label, done, total: None,
 ) -> Verified:
     """Compare on every image that the run is scored on, at the recipe's size.
 
@@ -110,13 +110,13 @@ def verify(
         model: what it was made from.
         trained: the run, with its images.
         shapes: that `check_shapes` has asked.
-        progress: told a label, how much is done, and how much there is.
+        on_progress: callback of (label, done, total).
 
     Raises:
         ExportError: if masks or scores differ by more than rounding explains.
     """
-    split, assembly = trained.assembly.reported_on, trained.assembly
-    task, batches = assembly.task, assembly.eval_batches(trained.assembly.reported_on)
+    split, assembly = trained.assembly.test_split, trained.assembly
+    task, batches = assembly.task, assembly.eval_batches(trained.assembly.test_split)
     rows: dict[str, tuple[list[Tensor], list[Tensor]]] = {name: ([], []) for name in assembly.metrics}
     differ, pixels, largest = 0, 0, 0.0
     for batch in batches:
@@ -128,10 +128,10 @@ def verify(
         largest = max(largest, _difference(probabilities_of(ours, task).numpy(), answer))
         for name, metric in assembly.metrics.items():
             for kept, logits in zip(rows[name], (ours, theirs), strict=True):
-                kept.append(metric.rows(logits, batch.target).double())
-        progress("comparing images", batch.indices[-1] + 1, len(batches))
+                kept.append(metric.per_image(logits, batch.target).double())
+        on_progress("comparing images", batch.indices[-1] + 1, len(batches))
     own, exported = (
-        {name: metric.of(torch.cat(rows[name][which])) for name, metric in assembly.metrics.items()}
+        {name: metric.reduce(torch.cat(rows[name][which])) for name, metric in assembly.metrics.items()}
         for which in (0, 1)
     )
     recorded = trained.run.read_environment().data_digests.get(split)
@@ -155,7 +155,7 @@ def verify(
 def reported_otherwise(verified: Verified) -> str:
     """A sentence where the run reports another score than its model has here; empty where it does not."""
     reported, here = verified.reported.get(verified.metric), verified.model_scores[verified.metric]
-    if not verified.same_images or reported is None or abs(reported - here) <= MOST_SCORE:
+    if not verified.same_images or reported is None or abs(reported - here) <= MAX_SCORE:
         return ""
     return (
         f"The run reports {verified.metric} {reported:.4f}, and its model scores {here:.4f} on this machine "
@@ -170,14 +170,14 @@ def _judge(found: Verified) -> None:
         ExportError: saying all that differs.
     """
     wrong = []
-    if found.pixels_that_differ >= MOST_PIXELS * found.pixels:
+    if found.pixels_that_differ >= MAX_PIXELS * found.pixels:
         wrong.append(f"{found.pixels_that_differ:,} of {found.pixels:,} pixels have another class")
-    if not found.largest_difference <= MOST_DIFFERENCE:
+    if not found.largest_difference <= MAX_DIFFERENCE:
         wrong.append(f"a probability differs by {found.largest_difference:.2g}")
     for name in dict.fromkeys((found.metric, *({"iou"} & found.scores.keys()))):
         ours, theirs = found.model_scores[name], found.scores[name]
         undefined = math.isnan(ours) and math.isnan(theirs)
-        if not undefined and not abs(ours - theirs) <= MOST_SCORE:
+        if not undefined and not abs(ours - theirs) <= MAX_SCORE:
             wrong.append(f"{name} is {theirs:.4f} instead of {ours:.4f}")
     if wrong:
         raise ExportError(

@@ -18,8 +18,8 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 # Measured on two AVX-512 cores: up to which share of output to weights the product is the faster one.
-_LARGEST_SHARE = {2: 8.0}
-_LARGEST_SHARE_OF_OVERLAPPING = 0.5
+_MAX_SHARE = {2: 8.0}
+_MAX_SHARE_OF_OVERLAPPING = 0.5
 
 
 class UpConv2d(nn.ConvTranspose2d):
@@ -45,7 +45,7 @@ class UpConv2d(nn.ConvTranspose2d):
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         """(B, incoming, h, w) -> (B, outgoing, 2h, 2w)."""
         outputs = 4 * x.shape[0] * x.shape[-2] * x.shape[-1] * self.out_channels
-        share = _LARGEST_SHARE.get(self.kernel_size[0], _LARGEST_SHARE_OF_OVERLAPPING)
+        share = _MAX_SHARE.get(self.kernel_size[0], _MAX_SHARE_OF_OVERLAPPING)
         if output_size is None and _as_product(x, self.weight) and outputs <= share * self.weight.numel():
             return _UpConv.apply(x, self.weight)  # type: ignore[no-any-return]
         return super().forward(x, output_size)

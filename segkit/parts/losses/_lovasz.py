@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from segkit.core.types import Task
-from segkit.parts.losses._inputs import Given, as_loss, mean_of_images
+from segkit.parts.losses._inputs import LossInputs, as_loss, mean_of_images
 
 if TYPE_CHECKING:
     from segkit.core.types import Loss
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 def lovasz_loss(task: Task, *, over: Literal["image", "batch"]) -> Loss:
     """Lovász hinge (binary, multilabel) or Lovász-Softmax (multiclass), the mean over images and classes."""
 
-    def compute(given: Given) -> Tensor:
+    def compute(given: LossInputs) -> Tensor:
         if task.kind == "multiclass":
             errors = (given.truth - given.probabilities).abs()
         else:
             errors = 1 - given.logits * (2 * given.truth - 1)
         # Ranked last and cut to zero below, ignored pixels change nothing before them.
-        errors = errors.masked_fill(given.known == 0, -torch.inf)
-        errors, truth, known = (_rank_axis(map_, over) for map_ in (errors, given.truth, given.known))
+        errors = errors.masked_fill(given.valid == 0, -torch.inf)
+        errors, truth, known = (_rank_axis(map_, over) for map_ in (errors, given.truth, given.valid))
         counted = (truth if task.kind == "multiclass" else known).any(-1)
         return mean_of_images(_extension(errors, truth.long()), counted.to(errors.dtype))
 

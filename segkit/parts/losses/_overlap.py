@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from torch import Tensor
 
 from segkit.core.types import Task
-from segkit.parts.losses._inputs import SMALLEST, Given, as_loss, check_weights, mean_of_images
+from segkit.parts.losses._inputs import SMALLEST, LossInputs, as_loss, check_weights, mean_of_images
 
 if TYPE_CHECKING:
     from segkit.core.types import Loss
@@ -44,7 +44,7 @@ def overlap_loss(
     """The weighted mean over images and classes of `error` ** `gamma`; fully ignored images are left out."""
     check_weights(task, class_weights)
 
-    def compute(given: Given) -> Tensor:
+    def compute(given: LossInputs) -> Tensor:
         counts = _soft_counts(given, (2, 3) if over == "image" else (0, 2, 3))
         errors = error(counts)
         if gamma != 1:
@@ -82,8 +82,8 @@ def matthews_error(counts: SoftCounts) -> Tensor:
     return (1 - coefficient).where(mixed, counts.mean_error)
 
 
-def _soft_counts(given: Given, axes: tuple[int, ...]) -> SoftCounts:
+def _soft_counts(given: LossInputs, axes: tuple[int, ...]) -> SoftCounts:
     yes, no = given.probabilities, 1 - given.probabilities
-    true, false = given.truth, given.known - given.truth
+    true, false = given.truth, given.valid - given.truth
     tp, fp, fn, tn = ((p * t).sum(axes) for p, t in ((yes, true), (yes, false), (no, true), (no, false)))
-    return SoftCounts(tp, fp, fn, tn, true.sum(axes), given.known.sum(axes))
+    return SoftCounts(tp, fp, fn, tn, true.sum(axes), given.valid.sum(axes))

@@ -10,7 +10,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.nn.functional import cross_entropy as softmax_cross_entropy
 
 from segkit.core.types import Task
-from segkit.parts.losses._inputs import Given, as_loss, check_weights, weighted_mean
+from segkit.parts.losses._inputs import LossInputs, as_loss, check_weights, weighted_mean
 
 if TYPE_CHECKING:
     from segkit.core.types import Loss
@@ -22,7 +22,7 @@ def bce_loss(
     """Binary cross-entropy, the weighted mean over known pixels and classes."""
     check_weights(task, class_weights)
 
-    def compute(given: Given) -> Tensor:
+    def compute(given: LossInputs) -> Tensor:
         soft = given.truth * (1 - label_smoothing) + label_smoothing / 2
         weight = given.logits.new_tensor(pos_weight)
         terms = binary_cross_entropy_with_logits(given.logits, soft, pos_weight=weight, reduction="none")
@@ -41,12 +41,12 @@ def cross_entropy_loss(
     """
     check_weights(task, class_weights)
 
-    def compute(given: Given) -> Tensor:
+    def compute(given: LossInputs) -> Tensor:
         weights = given.weights(class_weights)
         terms = softmax_cross_entropy(
             given.logits, given.truth, weights, reduction="none", label_smoothing=label_smoothing
         )
-        terms = terms * given.known[:, 0]  # label smoothing reaches ignored pixels otherwise
+        terms = terms * given.valid[:, 0]  # label smoothing reaches ignored pixels otherwise
         return terms.sum() / _weight_of_truth(given, weights).sum().clamp_min(1e-12)
 
     return as_loss(task, compute)
@@ -58,7 +58,7 @@ def focal_loss(
     """Focal loss, the weighted mean over known pixels (and classes, where each is its own question)."""
     check_weights(task, class_weights)
 
-    def compute(given: Given) -> Tensor:
+    def compute(given: LossInputs) -> Tensor:
         if task.kind == "multiclass":
             entropy = softmax_cross_entropy(given.logits, given.truth, reduction="none")  # B H W
             weights = _weight_of_truth(given, given.weights(class_weights))
@@ -79,11 +79,11 @@ def _turn_down_easy(entropy: Tensor, gamma: float) -> Tensor:
     return doubt.clamp_min(1e-7) ** gamma * entropy  # the slope at 0 is infinite for 0 < gamma < 1
 
 
-def _class_by_pixel(given: Given, class_weights: tuple[float, ...] | None) -> Tensor:
+def _class_by_pixel(given: LossInputs, class_weights: tuple[float, ...] | None) -> Tensor:
     """The class's weight at known pixels, 0 at ignored ones: (B, K, H, W)."""
-    return given.known * given.weights(class_weights).view(1, -1, 1, 1)
+    return given.valid * given.weights(class_weights).view(1, -1, 1, 1)
 
 
-def _weight_of_truth(given: Given, weights: Tensor) -> Tensor:
+def _weight_of_truth(given: LossInputs, weights: Tensor) -> Tensor:
     """The weight of each pixel's true class, 0 at ignored pixels: (B, H, W)."""
     return (given.truth * weights.view(1, -1, 1, 1)).sum(1)

@@ -23,7 +23,7 @@ def boundary_iou_rows(task: Task, dilation: float, threshold: float, classes: tu
     """IoU of the bands inside the contours of each image, (B, 1)."""
     decide = decision(task, threshold, classes)
 
-    def rows(logits: Tensor, target: Tensor) -> Tensor:
+    def per_image(logits: Tensor, target: Tensor) -> Tensor:
         width = max(1, round(dilation * math.hypot(*logits.shape[-2:])))
         prediction, truth, known = _arrays(decide(logits, target))
         bands = [inner_band(mask, known, width) for mask in (prediction, truth)]
@@ -31,14 +31,14 @@ def boundary_iou_rows(task: Task, dilation: float, threshold: float, classes: tu
         values = ratio(counts.tp, counts.union, empty=1)
         return mean_of_classes(task, values, present=counts.union > 0, known=counts.pixels > 0)
 
-    return rows
+    return per_image
 
 
 def hd95_rows(task: Task, threshold: float, classes: tuple[str, ...] | None) -> Rows:
     """95th percentile of the Hausdorff distance of each image in pixels, (B, 1)."""
     decide = decision(task, threshold, classes)
 
-    def rows(logits: Tensor, target: Tensor) -> Tensor:
+    def per_image(logits: Tensor, target: Tensor) -> Tensor:
         prediction, truth, known = _arrays(decide(logits, target))
         contours = contour(prediction, known), contour(truth, known)
         diagonal = math.hypot(*logits.shape[-2:])
@@ -54,7 +54,7 @@ def hd95_rows(task: Task, threshold: float, classes: tuple[str, ...] | None) -> 
         )
         return mean_of_classes(task, values, present=present, known=seen)
 
-    return rows
+    return per_image
 
 
 def inner_band(mask: Array, known: Array, width: int) -> Array:

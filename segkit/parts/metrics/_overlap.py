@@ -17,31 +17,31 @@ def iou_rows(task: Task, threshold: float, classes: tuple[str, ...] | None) -> R
     """IoU of each image, (B, 1)."""
     decide = decision(task, threshold, classes)
 
-    def rows(logits: Tensor, target: Tensor) -> Tensor:
+    def per_image(logits: Tensor, target: Tensor) -> Tensor:
         counts = decide(logits, target).count()
         values = ratio(counts.tp, counts.union, empty=1)
         return mean_of_classes(task, values, present=counts.union > 0, known=counts.pixels > 0)
 
-    return rows
+    return per_image
 
 
 def dice_rows(task: Task, threshold: float, classes: tuple[str, ...] | None) -> Rows:
     """Dice of each image, (B, 1)."""
     decide = decision(task, threshold, classes)
 
-    def rows(logits: Tensor, target: Tensor) -> Tensor:
+    def per_image(logits: Tensor, target: Tensor) -> Tensor:
         counts = decide(logits, target).count()
         values = ratio(2 * counts.tp, counts.tp + counts.union, empty=1)
         return mean_of_classes(task, values, present=counts.union > 0, known=counts.pixels > 0)
 
-    return rows
+    return per_image
 
 
-def cut_off(rows: Rows, cutoff: float) -> Rows:
+def cut_off(per_image: Rows, cutoff: float) -> Rows:
     """The same rows, with 0 for what is below the cutoff."""
 
     def cut(logits: Tensor, target: Tensor) -> Tensor:
-        values = rows(logits, target)
+        values = per_image(logits, target)
         return torch.where(values < cutoff, 0.0, values)
 
     return cut
@@ -51,20 +51,20 @@ def dataset_rows(task: Task, threshold: float, classes: tuple[str, ...] | None) 
     """Intersections, then unions, of each image: (B, 2 K); NaN where no pixel is known."""
     decide = decision(task, threshold, classes)
 
-    def rows(logits: Tensor, target: Tensor) -> Tensor:
+    def per_image(logits: Tensor, target: Tensor) -> Tensor:
         counts = decide(logits, target).count()
         parts = [part.double().where(counts.pixels > 0, torch.nan) for part in (counts.tp, counts.union)]
         return torch.cat(parts, dim=1)
 
-    return rows
+    return per_image
 
 
 def dataset_iou(task: Task) -> Callable[[Tensor], float]:
     """Rows of `dataset_rows`, (N, 2 K) -> IoU over all images."""
 
-    def score(rows: Tensor) -> float:
-        intersection, union = rows.nansum(0, keepdim=True).chunk(2, dim=1)
-        known = ~rows.isnan().all(0, keepdim=True).chunk(2, dim=1)[0]
+    def score(per_image: Tensor) -> float:
+        intersection, union = per_image.nansum(0, keepdim=True).chunk(2, dim=1)
+        known = ~per_image.isnan().all(0, keepdim=True).chunk(2, dim=1)[0]
         values = ratio(intersection, union, empty=1)
         return float(mean_of_classes(task, values, present=union > 0, known=known))
 
@@ -86,9 +86,9 @@ def soft_rows(task: Task, kind: Literal["iou", "dice"], classes: tuple[str, ...]
         values = ratio(both, total - both, empty=1) if kind == "iou" else ratio(2 * both, total, empty=1)
         return mean_of_classes(task, values, present=true > 0, known=known.flatten(2).any(2))
 
-    def rows(logits: Tensor, target: Tensor) -> Tensor:
+    def per_image(logits: Tensor, target: Tensor) -> Tensor:
         # One image at a time: sums of fractions must not depend on the size of the batch.
         images = zip(logits.cpu(), target.cpu(), strict=True)
         return torch.cat([row(image[None].contiguous(), truth[None].contiguous()) for image, truth in images])
 
-    return rows
+    return per_image

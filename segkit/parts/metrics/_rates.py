@@ -13,32 +13,32 @@ def accuracy_rows(task: Task, threshold: float) -> Rows:
     """Share of right pixels of each image, (B, 1)."""
     decide = decision(task, threshold)
 
-    def rows(logits: Tensor, target: Tensor) -> Tensor:
+    def per_image(logits: Tensor, target: Tensor) -> Tensor:
         counts = decide(logits, target).count()
         if task.kind == "multiclass":  # a pixel is right for its one class, not for each class that it is not
             return ratio(counts.tp.sum(1, keepdim=True), counts.pixels[:, :1])
         return ratio((counts.tp + counts.tn).sum(1, keepdim=True), counts.pixels.sum(1, keepdim=True))
 
-    return rows
+    return per_image
 
 
 def sensitivity_rows(task: Task, threshold: float, classes: tuple[str, ...] | None) -> Rows:
     """Share of the true pixels that were found in each image, (B, 1)."""
     decide = decision(task, threshold, classes)
 
-    def rows(logits: Tensor, target: Tensor) -> Tensor:
+    def per_image(logits: Tensor, target: Tensor) -> Tensor:
         counts = decide(logits, target).count()
         return mean_of_defined(ratio(counts.tp, counts.tp + counts.fn))
 
-    return rows
+    return per_image
 
 
 def specificity_rows(task: Task, threshold: float, classes: tuple[str, ...] | None) -> Rows:
     """Share of the other pixels that were left alone in each image, (B, 1)."""
     decide = decision(task, threshold, classes)
 
-    def rows(logits: Tensor, target: Tensor) -> Tensor:
+    def per_image(logits: Tensor, target: Tensor) -> Tensor:
         counts = decide(logits, target).count()
         return mean_of_defined(ratio(counts.tn, counts.tn + counts.fp))
 
-    return rows
+    return per_image

@@ -14,7 +14,7 @@ from segkit.core.registry import SOURCES
 from segkit.data.images import ENDINGS
 from segkit.data.mask_colors import ColourText, colours_for
 from segkit.data.pairing import pairs_in
-from segkit.data.source_scan import Survey
+from segkit.data.source_scan import SourceScan
 from segkit.data.splits import NAMES
 
 if TYPE_CHECKING:
@@ -82,9 +82,9 @@ class FolderSource:
 
     def splits(self) -> Mapping[str, Sequence[Sample]]:
         """By folders called train, val and test where there are any; else all as train."""
-        return self.survey().whole()
+        return self.scan().whole()
 
-    def survey(self) -> Survey:
+    def scan(self) -> SourceScan:
         """The splits, and what is left over in any of them."""
         names = [name for name in NAMES if (self.images / name).is_dir()]
         splits: dict[str, Sequence[Sample]] = {}
@@ -94,7 +94,7 @@ class FolderSource:
             samples, left_over = pairs_in(images, masks, self.pattern, self.task, self.channels, self.colours)
             splits[name or "train"] = samples
             problems += left_over
-        return Survey(splits, problems)
+        return SourceScan(splits, problems)
 
     def _beside(self, names: list[str]) -> list[Problem]:
         """What lies next to the folders of the splits, and so would be left out without a word."""

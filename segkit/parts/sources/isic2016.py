@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from segkit.core.errors import PartError, Problem
 from segkit.core.registry import SOURCES
 from segkit.data.pairing import pairs_in
-from segkit.data.source_scan import Survey
+from segkit.data.source_scan import SourceScan
 
 if TYPE_CHECKING:
     from segkit.core.types import Sample, Source, Task
@@ -49,9 +49,9 @@ class Isic2016:
 
     def splits(self) -> Mapping[str, Sequence[Sample]]:
         """Train and test, as the challenge divided them."""
-        return self.survey().whole()
+        return self.scan().whole()
 
-    def survey(self) -> Survey:
+    def scan(self) -> SourceScan:
         """The splits, and what is left over in any of them."""
         missing = [name for pair in FOLDERS.values() for name in pair if not (self.root / name).is_dir()]
         if missing:
@@ -62,7 +62,7 @@ class Isic2016:
                 "and --demo runs the recipe on synthetic lesions instead",
                 kind="missing",
             )
-            return Survey({}, [problem])
+            return SourceScan({}, [problem])
         splits: dict[str, Sequence[Sample]] = {}
         problems: list[Problem] = []
         for split, (images, masks) in FOLDERS.items():
@@ -70,4 +70,4 @@ class Isic2016:
                 self.root / images, self.root / masks, PATTERN, self.task, self.channels
             )
             problems += left_over
-        return Survey(splits, problems)
+        return SourceScan(splits, problems)

@@ -18,7 +18,7 @@ from segkit.data.images import read_image, read_image_at
 from segkit.data.mask_colors import ColourText, colours_for
 from segkit.data.masks import read_mask, read_mask_at
 from segkit.data.pairing import check_extent, sample
-from segkit.data.source_scan import Survey
+from segkit.data.source_scan import SourceScan
 from segkit.data.splits import NAMES
 
 if TYPE_CHECKING:
@@ -70,9 +70,9 @@ class Manifest:
 
     def splits(self) -> Mapping[str, Sequence[Sample]]:
         """By the column split; all as train where there is none."""
-        return self.survey().whole()
+        return self.scan().whole()
 
-    def survey(self) -> Survey:
+    def scan(self) -> SourceScan:
         """The splits, and the rows that are wrong.
 
         Raises:
@@ -94,7 +94,7 @@ class Manifest:
                 lines.setdefault(name, line)
             if not wrong:
                 splits.setdefault(split, []).append(self._sample(name, row))
-        return Survey(splits, problems)
+        return SourceScan(splits, problems)
 
     def _wrong(self, row: Mapping[str, str], split: str) -> Iterator[tuple[str, str]]:
         """Problem and hint."""

@@ -14,11 +14,11 @@ from segkit.training.distributed.rank import LostProcess
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-    from segkit.training.distributed.rank import Place
+    from segkit.training.distributed.rank import RankInfo
 
 
 @contextmanager
-def told_once(fabric: Fabric, place: Place | None) -> Iterator[None]:
+def told_once(fabric: Fabric, place: RankInfo | None) -> Iterator[None]:
     """An error is raised in one process alone, the first that has it; the others end silently.
 
     Where all goes well, the processes are disconnected in the end: one that ends while threads of its

@@ -10,14 +10,14 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from segkit.training.distributed.sharding import Share
+from segkit.training.distributed.sharding import BatchShard
 from segkit.training.distributed.sync_batchnorm import shared_batch_norm
 
 # Whether a function drops whole channels, so that one number is drawn for each.
 _DROPOUTS = {F.dropout: False, F.dropout1d: True, F.dropout2d: True, F.dropout3d: True}
 
 
-def whole_batch(share: Share) -> AbstractContextManager[object]:
+def whole_batch(share: BatchShard) -> AbstractContextManager[object]:
     """Inside, batch normalisation and dropout compute as if this process had the whole batch."""
     return nullcontext() if share.processes == 1 else _WholeBatch(share)
 
@@ -28,7 +28,7 @@ class _WholeBatch(TorchFunctionMode):
     Functions rather than modules, as libraries have modules of their own that call them.
     """
 
-    def __init__(self, share: Share) -> None:
+    def __init__(self, share: BatchShard) -> None:
         super().__init__()
         self.share = share
 
@@ -70,5 +70,5 @@ class _WholeBatch(TorchFunctionMode):
     def _own(self, whole: Tensor, rows: int) -> Tensor:
         """This process's rows of the whole batch; an image may have several."""
         each = rows // self.share.sizes[self.share.rank]
-        start = each * self.share.place.start
+        start = each * self.share.slice.start
         return whole[start : start + rows]

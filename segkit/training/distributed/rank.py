@@ -17,7 +17,7 @@ class LostProcess(TrainingError):
 
 
 @dataclass(frozen=True)
-class Place:
+class RankInfo:
     """A process among those that train one model together.
 
     Args:
@@ -35,34 +35,34 @@ class Place:
     local_rank: int
 
 
-def place_here() -> Place | None:
+def current_rank_info() -> RankInfo | None:
     """The place that a launcher gave to this process; None for a process that nobody launched with others."""
     names = ("WORLD_SIZE", "RANK", "LOCAL_WORLD_SIZE", "LOCAL_RANK")
     if STARTED_BY_SEGKIT in os.environ:
-        return Place("segkit", *_numbers(*names))
+        return RankInfo("segkit", *_numbers(*names))
     if "TORCHELASTIC_RUN_ID" in os.environ:
-        return Place("torchrun", *_numbers(*names))
+        return RankInfo("torchrun", *_numbers(*names))
     if "SLURM_STEP_ID" in os.environ and int(os.environ.get("SLURM_NTASKS", "1")) > 1:
         processes, rank, machines, local = _numbers(
             "SLURM_NTASKS", "SLURM_PROCID", "SLURM_NNODES", "SLURM_LOCALID"
         )
-        return Place("srun", processes, rank, processes // machines, local)
+        return RankInfo("srun", processes, rank, processes // machines, local)
     return None
 
 
-def is_silent() -> bool:
+def is_worker() -> bool:
     """Whether another process tells the user what goes on."""
-    place = place_here()
+    place = current_rank_info()
     return place is not None and place.rank > 0
 
 
-def is_told_elsewhere() -> bool:
+def reports_elsewhere() -> bool:
     """Whether an error that ends this process is told by another one.
 
     Once they are connected, an error is raised in one process alone (see `told_once`). Before, all processes
     of a machine have the same one, and the first tells it.
     """
-    place = place_here()
+    place = current_rank_info()
     distributed = sys.modules.get("torch.distributed")
     connected = distributed is not None and distributed.is_initialized()
     return place is not None and place.local_rank > 0 and not connected

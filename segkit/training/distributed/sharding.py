@@ -18,7 +18,7 @@ Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
-class Share:
+class BatchShard:
     """A process's images of a batch; shares follow each other in the order of the processes.
 
     Args:
@@ -38,13 +38,13 @@ class Share:
         return [each + (rank < left) for rank in range(self.processes)]
 
     @property
-    def place(self) -> slice:
+    def slice(self) -> slice:
         """Where this process's images are in the batch."""
         before = sum(self.sizes[: self.rank])
         return slice(before, before + self.sizes[self.rank])
 
 
-def gather_batch(rows: Tensor, share: Share) -> Tensor:
+def gather_batch(rows: Tensor, share: BatchShard) -> Tensor:
     """The rows of the whole batch; gradients reach the process's own ones.
 
     A loss of the result gives every process the gradient of its own rows, whatever the loss is a mean of.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageFilter
 
-from segkit.analysis.comparison.result import Comparison, Entrant, Interval, Pair, Place
+from segkit.analysis.comparison.result import Candidate, Comparison, Interval, PairwiseTest, Ranking
 from segkit.data.palette import palette
 from segkit.runs.run_dir import RunDir
 from segkit.runs.schema import Costs, Published, Summary
@@ -87,14 +87,14 @@ def thumbnail_of(comparison: Comparison, position: int, image: str) -> Thumbnail
     return read_thumbnails(run.thumbnails)[run.read_scores()[0].index(image)]
 
 
-def _place(made: Made, position: int, name: str, run: RunDir, ious: np.ndarray) -> Place:
+def _place(made: Made, position: int, name: str, run: RunDir, ious: np.ndarray) -> Ranking:
     seeds = made.seeds if position == 1 else 1
     rng = np.random.default_rng(position)
     noise = np.vstack([np.zeros(len(ious)), rng.normal(0, 0.01, (seeds - 1, len(ious)))])
     scores = {"iou": (ious + noise).clip(0, 1)}
     scores["dice"] = 2 * scores["iou"] / (1 + scores["iou"])
     scores["boundary_iou"] = scores["iou"] ** 2
-    entrant = Entrant(
+    entrant = Candidate(
         name=name,
         runs=(run,) * seeds,
         seeds=tuple(range(seeds)),
@@ -106,18 +106,18 @@ def _place(made: Made, position: int, name: str, run: RunDir, ious: np.ndarray) 
         published=_published() if name == "isic_frozen" else None,
     )
     metrics = {key: _interval(values.mean(axis=0)) for key, values in scores.items()}
-    return Place(entrant, 1, metrics)
+    return Ranking(entrant, 1, metrics)
 
 
-def _mean(place: Place) -> float:
+def _mean(place: Ranking) -> float:
     return place.metrics["iou"].mean
 
 
-def _pair(first: Place, second: Place) -> Pair:
+def _pair(first: Ranking, second: Ranking) -> PairwiseTest:
     a, b = (place.entrant.scores["iou"].mean(axis=0) for place in (first, second))
     interval = _interval(a - b)
     verdict = "a is better" if interval.low > 0 and first.rank != second.rank else "no difference shown"
-    return Pair(
+    return PairwiseTest(
         a=first.entrant.name,
         b=second.entrant.name,
         metric="iou",

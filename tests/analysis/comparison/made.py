@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from segkit.analysis.comparison.result import Comparison, Entrant, Interval, Pair, Place, Verdict
+from segkit.analysis.comparison.result import Candidate, Comparison, Interval, PairwiseTest, Ranking, Verdict
 from segkit.runs.run_dir import RunDir
 from segkit.runs.schema import Costs, Published, Summary
 
@@ -41,7 +41,7 @@ def entrant(
     scored_on: str = "test",
     costs: Costs | None = None,
     published: Published | None = None,
-) -> Entrant:
+) -> Candidate:
     """An entrant whose score in an epoch is the curve's value; seeds lie evenly around it."""
     runs = tuple(
         [
@@ -51,7 +51,7 @@ def entrant(
         for seed in range(seeds)
     )
     summary = Summary.model_construct(metrics=[metric], scored_on=scored_on, reported_on="test")
-    return Entrant(
+    return Candidate(
         name=name,
         runs=tuple(RunDir(Path("runs", name, f"{seed + 1:03}")) for seed in range(seeds)),
         seeds=tuple(range(seeds)),
@@ -69,12 +69,12 @@ def rising(best: float, *, pace: float = 3.0, start: float = 0.3) -> Callable[[i
     return lambda epoch: best - start * math.exp(-epoch / pace)
 
 
-def place(entrant: Entrant, rank: int, mean: float, *, half: float = 0.007, metric: str = "iou") -> Place:
+def place(entrant: Candidate, rank: int, mean: float, *, half: float = 0.007, metric: str = "iou") -> Ranking:
     """A place with an interval of the given half width; IoU comes with its Dice."""
     metrics = {metric: Interval(mean, mean - half, mean + half)}
     if metric == "iou":
         metrics["dice"] = Interval(*(2 * end / (1 + end) for end in (mean, mean - half, mean + half)))
-    return Place(entrant, rank, metrics)
+    return Ranking(entrant, rank, metrics)
 
 
 def pair(
@@ -90,15 +90,15 @@ def pair(
     ties: int = 4,
     losses: int = 75,
     p_seeds: float | None = None,
-) -> Pair:
+) -> PairwiseTest:
     """A pair whose interval has the given half width."""
-    return Pair(
+    return PairwiseTest(
         difference, difference - half, difference + half, p, p, p_seeds, p, wins, ties, losses, verdict,
         a=a, b=b, metric=metric,
     )  # fmt: skip
 
 
-def comparison(ranking: Sequence[Place], pairs: Sequence[Pair], **changes: Any) -> Comparison:
+def comparison(ranking: Sequence[Ranking], pairs: Sequence[PairwiseTest], **changes: Any) -> Comparison:
     """A comparison by IoU on 329 images."""
     usual: Mapping[str, Any] = {
         "metric": "iou",

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from segkit.analysis.comparison.findings import analyse
-from segkit.analysis.comparison.result import Interval, Place
+from segkit.analysis.comparison.result import Interval, Ranking
 from segkit.runs.schema import Costs, Published
 from tests.analysis.comparison.made import (
     FIRST_COSTS,
@@ -178,7 +178,7 @@ def test_analysis_of_one_alone():
 
 def test_analysis_without_any_defined_number():
     nothing = Interval(math.nan, math.nan, math.nan)
-    ranking = [Place(entrant(name, lambda epoch: None), 1, {"iou": nothing}) for name in "ab"]
+    ranking = [Ranking(entrant(name, lambda epoch: None), 1, {"iou": nothing}) for name in "ab"]
     undefined = pair("a", "b", math.nan, NONE, p=math.nan, wins=0, ties=0, losses=0)
     assert analyse(comparison(ranking, [undefined])) == [
         "No difference is shown between a and b: IoU \N{EN DASH} and \N{EN DASH}.",

@@ -135,11 +135,11 @@ def enlarged(png):
     return file.getvalue()
 
 
-@pytest.mark.parametrize("limit", ["MOST_IMAGES", "MOST_BYTES"])
+@pytest.mark.parametrize("limit", ["MAX_IMAGES", "MAX_BYTES"])
 def test_of_too_many_images_those_with_most_disagreement_stay(comparison, monkeypatch, limit):
     all_samples = read_samples(comparison)
     most = sorted(all_samples, key=lambda sample: -sample.disagreement)[:5]
-    room = {"MOST_IMAGES": 5, "MOST_BYTES": sum(sample.size for sample in most) + 10}
+    room = {"MAX_IMAGES": 5, "MAX_BYTES": sum(sample.size for sample in most) + 10}
     monkeypatch.setattr(samples, limit, room[limit])
     shown = fitting(all_samples)
     assert shown == [sample for sample in all_samples if sample in most]

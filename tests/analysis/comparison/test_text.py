@@ -7,7 +7,7 @@ import math
 import pytest
 
 from segkit.analysis.comparison.markdown import write_csv, write_markdown
-from segkit.analysis.comparison.result import Interval, Place
+from segkit.analysis.comparison.result import Interval, Ranking
 from segkit.analysis.comparison.tables import cost_table, pair_table, ranking_table
 from segkit.runs.schema import Costs, Published
 from tests.analysis.comparison.made import (
@@ -184,7 +184,7 @@ def test_markdown_shows_hostile_names_literally(tmp_path):
 def test_ranking_table_shows_four_metrics_at_most_and_bare_means_without_intervals():
     names = ["iou", "dice", "iou_dataset", "hd95", "boundary_iou"]
     metrics = {name: Interval(0.5, math.nan, math.nan) for name in names}
-    table = ranking_table(comparison([Place(entrant("a", rising(0.8)), 1, metrics)], []))
+    table = ranking_table(comparison([Ranking(entrant("a", rising(0.8)), 1, metrics)], []))
     assert table.columns == ["Rank", "Recipe", "IoU", "Dice", "IoU dataset", "HD95", "Seeds"]
     assert table.rows == [["1", "a", "0.5000", "0.5000", "0.5000", "0.5000", "1"]]
     assert table.numeric == [True, False, True, True, True, True, True]
@@ -219,7 +219,7 @@ def test_csv_has_a_row_per_entrant_and_empty_cells_where_nothing_is_known(tmp_pa
     nothing = Interval(math.nan, math.nan, math.nan)
     ranking = [
         place(entrant('a, "b"', rising(0.8), costs=Costs(parameters=5)), 1, 0.875, half=0.125, metric="hd95"),
-        Place(entrant("c\nd", rising(0.8), seeds=2), 2, {"hd95": nothing}),
+        Ranking(entrant("c\nd", rising(0.8), seeds=2), 2, {"hd95": nothing}),
     ]
     path = write_csv(comparison(ranking, [], metric="hd95"), tmp_path / "comparison.csv")
     assert path.read_bytes().decode() == (

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from segkit.analysis.dataset import Fault, Subject, examine
+from segkit.analysis.dataset import Finding, Subject, examine
 from segkit.core.types import Task
-from segkit.data.source_scan import survey
+from segkit.data.source_scan import scan_source
 from segkit.parts.sources.folder import folder
 
 BINARY = Task("binary", ("spot",))
@@ -54,11 +54,11 @@ def pairs(root: Path, numbers: range, split: str = "") -> None:
 
 def faults(
     root: Path, task: Task = BINARY, size: tuple[int, int] | None = None, **options: object
-) -> list[Fault]:
+) -> list[Finding]:
     source = folder(task, 3, images=root / "images", masks=root / "masks", **options)  # type: ignore[arg-type]
-    return [*examine(Subject.of(survey(source), "spots", task, size)).faults]
+    return [*examine(Subject.of(scan_source(source), "spots", task, size)).faults]
 
 
-def told(found: list[Fault]) -> list[tuple[str, str, list[str]]]:
+def told(found: list[Finding]) -> list[tuple[str, str, list[str]]]:
     """Kind, severity and names of files."""
     return [(fault.kind, fault.severity, [Path(file).name for file in fault.files]) for fault in found]

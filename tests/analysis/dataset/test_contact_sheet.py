@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segkit.analysis.dataset import Examination, Fault, Subject, examine, of_folder, write_sheet
+from segkit.analysis.dataset import Examination, Finding, Subject, examine, of_folder, write_contact_sheet
 from segkit.analysis.dataset.contact_sheet import COLUMNS, GAP, MOST, PICTURE, TEXT, draw_sheet
 from segkit.core.errors import SegkitError
 from segkit.core.types import Sample, Task
@@ -32,7 +32,7 @@ def tile(sheet: Image.Image, number: int) -> np.ndarray:
 def test_suspects_are_drawn_with_the_outline_of_their_masks(root: Path, tmp_path: Path) -> None:
     save(root / "masks/3.png", 255 - blob(3))
     (root / "images/4.png").write_bytes(b"")
-    write_sheet(tmp_path / "sheet.png", examine(of_folder(root)))
+    write_contact_sheet(tmp_path / "sheet.png", examine(of_folder(root)))
     sheet = opened(tmp_path / "sheet.png")
     unreadable, inverted = tile(sheet, 0), tile(sheet, 1)
     assert not (unreadable == LINE).all(axis=-1).any()
@@ -43,8 +43,8 @@ def test_suspects_are_drawn_with_the_outline_of_their_masks(root: Path, tmp_path
 
 
 def test_every_kind_is_there_before_any_is_there_twice(root: Path) -> None:
-    faults = [Fault("empty", "warning", (str(root / f"masks/{n}.png"),), "it is") for n in range(6)] * 9
-    faults += [Fault("full", "warning", (str(root / "masks/5.png"),), "it is")]
+    faults = [Finding("empty", "warning", (str(root / f"masks/{n}.png"),), "it is") for n in range(6)] * 9
+    faults += [Finding("full", "warning", (str(root / "masks/5.png"),), "it is")]
     subject = of_folder(root)
     sheet = draw_sheet(Examination(subject, faults))
     assert sheet.width == COLUMNS * (PICTURE + GAP) + GAP
@@ -55,7 +55,7 @@ def test_every_kind_is_there_before_any_is_there_twice(root: Path) -> None:
 
 def test_image_and_mask_of_a_fault_are_one_picture(root: Path) -> None:
     files = tuple(str(root / kind / "3.png") for kind in ("masks", "images"))
-    sheet = draw_sheet(Examination(of_folder(root), [Fault("size", "error", files, "it is")]))
+    sheet = draw_sheet(Examination(of_folder(root), [Finding("size", "error", files, "it is")]))
     assert sheet.width == 2 * (PICTURE + GAP) + GAP
     assert (tile(sheet, 1) == tile(sheet, 1)[0, 0]).all()
 
@@ -64,8 +64,8 @@ def test_image_and_mask_of_a_fault_are_one_picture(root: Path) -> None:
 def test_names_do_no_harm(root: Path, name: str, tmp_path: Path) -> None:
     file = root / "images" / f"{name}.png"
     save(file, picture(9))
-    found = Examination(of_folder(root), [Fault("unpaired", "error", (str(file),), "it is")])
-    write_sheet(tmp_path / "sheet.png", found)
+    found = Examination(of_folder(root), [Finding("unpaired", "error", (str(file),), "it is")])
+    write_contact_sheet(tmp_path / "sheet.png", found)
     sheet = np.asarray(opened(tmp_path / "sheet.png"))
     below = sheet[GAP + PICTURE : GAP + PICTURE + TEXT]
     assert (below < 100).all(axis=-1).any()  # there is a name
@@ -77,14 +77,14 @@ def test_several_classes_have_colours_of_their_own() -> None:
     task = Task("multilabel", ("spot", "hair"))
     mask = np.stack([blob(1, 1), blob(2, 1)], axis=-1)
     samples = [Sample("drawn", lambda: (picture(1)[..., :1], mask))]
-    fault = Fault("empty", "warning", ("drawn",), "it is")
+    fault = Finding("empty", "warning", ("drawn",), "it is")
     drawn = tile(draw_sheet(Examination(Subject("drawn", task, {"train": samples}), [fault])), 0)
     colours = {tuple(pixel) for pixel in drawn.reshape(-1, 3).tolist() if len(set(pixel)) == 3}
     assert len(colours) == 2
 
 
 def test_nothing_to_show_is_a_sheet_too(root: Path, tmp_path: Path) -> None:
-    write_sheet(tmp_path / "sheet.png", examine(of_folder(root)))
+    write_contact_sheet(tmp_path / "sheet.png", examine(of_folder(root)))
     assert opened(tmp_path / "sheet.png").width > PICTURE
 
 
@@ -100,7 +100,7 @@ def test_a_sheet_that_cannot_be_written_leaves_the_old_one(
 
     monkeypatch.setattr(Image.Image, "save", full)
     with pytest.raises(SegkitError) as error:
-        write_sheet(file, Examination(Subject("none", BINARY, {}), []))
+        write_contact_sheet(file, Examination(Subject("none", BINARY, {}), []))
     assert str(error.value) == (
         f"{file}: the contact sheet cannot be written: No space left on device\n"
         "  try: another file, in a folder that is there"
@@ -111,9 +111,9 @@ def test_a_sheet_that_cannot_be_written_leaves_the_old_one(
 
 def test_a_sheet_is_a_png(tmp_path: Path) -> None:
     with pytest.raises(SegkitError, match=r"a contact sheet is a PNG file\n  try: --sheet sheet\.png"):
-        write_sheet(tmp_path / "sheet.html", Examination(Subject("none", BINARY, {}), []))
+        write_contact_sheet(tmp_path / "sheet.html", Examination(Subject("none", BINARY, {}), []))
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(SegkitError, match="cannot be written: No such file or directory"):
-        write_sheet(tmp_path / "none/sheet.png", Examination(Subject("none", BINARY, {}), []))
+        write_contact_sheet(tmp_path / "none/sheet.png", Examination(Subject("none", BINARY, {}), []))

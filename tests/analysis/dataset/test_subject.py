@@ -9,7 +9,7 @@ import pytest
 from segkit.analysis.dataset import Subject, of_recipe
 from segkit.core.errors import DataError, Problem
 from segkit.core.types import Sample, Source, Task
-from segkit.data.source_scan import Survey, survey
+from segkit.data.source_scan import SourceScan, scan_source
 from segkit.recipe import load_recipe
 from segkit.recipe.dataset import find_samples
 from tests.analysis.dataset.cases import pairs
@@ -74,13 +74,13 @@ class _AllOrNothing:
 @pytest.mark.parametrize("problems", [[], [Problem("it is gone", "a.npz")]])
 def test_a_source_of_one_s_own_gives_all_or_nothing(problems: list[Problem]) -> None:
     source: Source = _AllOrNothing(problems)
-    found = survey(source)
+    found = scan_source(source)
     assert [*found.problems] == problems
     assert found.splits == ({} if problems else {"train": []})
 
 
 def test_a_survey_with_problems_is_not_whole() -> None:
-    found = Survey({"train": []}, [Problem("it is gone", "a.npz"), Problem("so is this", "b.npz")])
+    found = SourceScan({"train": []}, [Problem("it is gone", "a.npz"), Problem("so is this", "b.npz")])
     with pytest.raises(DataError) as error:
         found.whole()
     assert str(error.value) == "a.npz: it is gone\nb.npz: so is this"

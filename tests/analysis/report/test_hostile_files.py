@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from segkit.analysis.report.run_data import read_material
+from segkit.analysis.report.run_data import read_run_data
 from segkit.core.errors import SegkitError
 from segkit.runs.run_dir import RunDir
 from tests.analysis.report.cases import write_run
@@ -93,7 +93,7 @@ def run(tmp_path: Path) -> RunDir:
 
 def refused(run: RunDir, marker: Path) -> str:
     with pytest.raises(SegkitError) as caught:
-        read_material(RunDir.open(run.path))
+        read_run_data(RunDir.open(run.path))
     assert not marker.exists()
     return str(caught.value)
 

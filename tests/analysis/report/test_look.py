@@ -3,7 +3,7 @@
 import pytest
 
 from segkit.analysis.report.figures import curve_panels, curves_png, panel_picture
-from segkit.analysis.report.run_data import read_material
+from segkit.analysis.report.run_data import read_run_data
 from segkit.analysis.report.style import drawn
 from tests.analysis.report.cases import write_run
 
@@ -21,6 +21,6 @@ def test_any_name_of_a_metric_is_drawn(tmp_path, name):
     run = write_run(tmp_path, metrics=["iou", name])
     names, scores = run.read_scores()
     run.write_scores(names, {**scores, name: scores["iou"]})
-    panel = curve_panels(read_material(run))[-1]
+    panel = curve_panels(read_run_data(run))[-1]
     assert curves_png([panel]).startswith(b"\x89PNG")
     assert b"<svg" in panel_picture(panel).light

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from segkit.analysis.report.overlay import LARGEST, PREDICTION, SMALLEST, TRUTH, overlay, show_samples
-from segkit.analysis.report.run_data import read_material
+from segkit.analysis.report.run_data import read_run_data
 from segkit.data.contours import contour
 from segkit.data.palette import palette
 from tests.analysis.report.cases import sample, write_run
@@ -46,7 +46,7 @@ def test_overlay_greys_ignored_pixels():
 def test_large_samples_are_reduced(tmp_path):
     run = write_run(tmp_path)
     run.write_samples([sample("best", 0, side=1000)], palette(2))
-    (shown,) = show_samples(read_material(run))
+    (shown,) = show_samples(read_run_data(run))
     assert [pane.file for pane in shown.panes] == [
         "1_image.png",
         "1_truth.png",

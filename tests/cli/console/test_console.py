@@ -46,7 +46,7 @@ STARTED = RunStarted(
     recipe="isic_frozen",
     directory=Path("runs/isic_frozen/001"),
     images={"train": 1900, "test": 379},
-    scored_on="test",
+    val_split="test",
     stages=STAGES,
     device="cpu, 2 threads",
     precision="32-true",
@@ -57,7 +57,7 @@ STARTED = RunStarted(
 SUMMARY = Summary(
     recipe="isic_frozen",
     metrics=["iou", "dice"],
-    scored_on="test",
+    val_split="test",
     reported_on="test",
     epochs=20,
     best=EpochScores(epoch=18, metrics={"iou": 0.64, "dice": 0.75}),

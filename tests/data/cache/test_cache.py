@@ -403,7 +403,7 @@ def test_killed_builder_leaves_nothing_that_stays(photographs):
 
 def test_interrupted_builder_keeps_what_it_has(photographs, reads, monkeypatch):
     samples = found(photographs)
-    monkeypatch.setattr("segkit.data.decoding.MOST_THREADS", 1)
+    monkeypatch.setattr("segkit.data.decoding.MAX_THREADS", 1)
 
     def interrupted(done, total):
         if done == 2:

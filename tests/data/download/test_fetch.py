@@ -65,7 +65,7 @@ def begin(
 def test_fetch_brings_folders_and_removes_zips(server, tmp_path):
     told = []
     fetch_isic2016(
-        tmp_path / "isic", base_url=server.url.rstrip("/"), progress=lambda *said: told.append(said)
+        tmp_path / "isic", base_url=server.url.rstrip("/"), on_progress=lambda *said: told.append(said)
     )
     assert_complete(tmp_path / "isic")
     assert (f"downloading {TRAINING}.zip, MB", 1, 1) in told
@@ -222,7 +222,7 @@ def test_fetch_from_what_is_no_address(server, tmp_path):
 
 
 def test_fetch_bounds_what_a_server_may_send(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(_download, "LARGEST_BYTES", 1000)
+    monkeypatch.setattr(_download, "MAX_BYTES", 1000)
     with pytest.raises(DataError, match=r"the server announces \d+ bytes, more than such a file can have"):
         fetch_isic2016(tmp_path, base_url=server.url)
     server.lengths = False
@@ -338,7 +338,7 @@ def test_fetch_interrupted_while_unpacking_leaves_no_half_folder(server, tmp_pat
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fetch_isic2016(tmp_path, base_url=server.url, progress=interrupt)
+        fetch_isic2016(tmp_path, base_url=server.url, on_progress=interrupt)
     assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {TRAINING, TRAINING_MASKS}
     (tmp_path / f".{TEST}.unpacking").mkdir()  # as a killed process would leave it
     server.requests.clear()

@@ -207,7 +207,7 @@ def test_images_scored_after_an_epoch_are_those_that_segkit_scores(
     for recipe in (load_recipe(file), with_val):
         scored = straightforward.Training(recipe).test_images.samples
         assembly = assemble(recipe)
-        assert [sample.name for sample in scored] == assembly.splits[assembly.scored_on].names
+        assert [sample.name for sample in scored] == assembly.splits[assembly.val_split].names
 
 
 def test_workers_are_those_of_the_fewest_seconds(

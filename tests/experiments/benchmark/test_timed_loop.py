@@ -16,7 +16,7 @@ from segkit.experiments.benchmark import step_breakdown as parts
 from segkit.experiments.benchmark import timed_loop as looping
 from segkit.experiments.benchmark.step_breakdown import Stopwatch, seconds_by_part
 from segkit.experiments.benchmark.timed_loop import Loop
-from segkit.training.devices import place
+from segkit.training.devices import move_to_device
 from tests.small_runs import recipe
 
 CPU = torch.device("cpu")
@@ -30,7 +30,7 @@ def loop(tmp_path: Path) -> Loop:
 def made(folder: Path, *overrides: str) -> Loop:
     small = recipe(folder, *overrides)
     assembly = assemble(small)
-    place(assembly.model, assembly.fabric, small.training)
+    move_to_device(assembly.model, assembly.fabric, small.training)
     return Loop(assembly)
 
 

@@ -20,8 +20,8 @@ from segkit.data.preprocess import decode, layout_of
 from segkit.experiments.objectives import build_metric
 from segkit.inference.evaluation.evaluation import Asking, Evaluation, evaluate_runs, name_of
 from segkit.inference.evaluation.select_images import _pooled, choose_images
-from segkit.inference.evaluation.split_choice import Chosen
-from segkit.inference.options import Ways
+from segkit.inference.evaluation.split_choice import SplitChoice
+from segkit.inference.options import PredictOptions
 from segkit.inference.predictor import Predictor
 from segkit.recipe import load_recipe
 from segkit.recipe.dataset import find_samples
@@ -59,7 +59,9 @@ def score_of(mask: Any, truth: Any, task: Task, metric: str) -> float:
         truth = truth if task.kind == "multilabel" else truth[0]
     logits = torch.from_numpy(20.0 * certain - 10)[None]
     part = next(part for part in load_recipe_of(metric).metrics if part.name == metric)
-    return float(build_metric(part, task).rows(logits, torch.from_numpy(np.array(truth))[None])[0].mean())
+    return float(
+        build_metric(part, task).per_image(logits, torch.from_numpy(np.array(truth))[None])[0].mean()
+    )
 
 
 def load_recipe_of(metric: str) -> Any:
@@ -84,7 +86,7 @@ def test_at_own_size_the_scores_are_those_of_predicted_masks(of_a_task: RunDir) 
 
 
 def test_mirrored_and_scaled_as_predict_does(run: RunDir) -> None:
-    ways = Ways(flips=True, scales=(1.0, 2.0))
+    ways = PredictOptions(flips=True, scales=(1.0, 2.0))
     found = scored(run, asking=Asking(native=True, ways=ways))
     expected = by_hand(run, segkit.load(run), flips=True, scales=(1.0, 2.0))
     assert found.scores.per_image["iou"] == pytest.approx(expected, abs=1e-12)
@@ -92,7 +94,7 @@ def test_mirrored_and_scaled_as_predict_does(run: RunDir) -> None:
 
 
 def test_at_the_recipe_s_size_mirrored_as_predict_does(run: RunDir) -> None:
-    ways = Ways(flips=True, scales=(1.0, 2.0))
+    ways = PredictOptions(flips=True, scales=(1.0, 2.0))
     found = scored(run, asking=Asking(ways=ways))
     predictor, expected = segkit.load(run), []
     for sample in samples_of(run):
@@ -154,19 +156,19 @@ def test_models_of_images_of_other_channels_are_no_one_model() -> None:
 @pytest.mark.parametrize("scale", [0.001, 11, math.nan])
 def test_a_scale_that_no_model_takes_is_refused(run: RunDir, scale: float) -> None:
     with pytest.raises(SegkitError) as caught:
-        scored(run, asking=Asking(ways=Ways(scales=(1.0, scale))))
+        scored(run, asking=Asking(ways=PredictOptions(scales=(1.0, scale))))
     assert str(caught.value) == (
         f"scales (1.0, {scale}) are not between 0.1 and 10\n  try: such as 0.75, 1, 1.25"
     )
 
 
 def test_which_images(run: RunDir) -> None:
-    train = scored(run, asking=Asking(images=Chosen.train))
+    train = scored(run, asking=Asking(images=SplitChoice.train))
     assert (str(train.images), len(train.names)) == ("10 train images", 10)
-    everything = scored(run, asking=Asking(images=Chosen.all))
+    everything = scored(run, asking=Asking(images=SplitChoice.all))
     assert str(everything.images) == "all 15 images"
     with pytest.raises(SegkitError) as caught:
-        scored(run, asking=Asking(images=Chosen.val))
+        scored(run, asking=Asking(images=SplitChoice.val))
     assert str(caught.value) == (
         "synthetic_lesions: there are no val images\n  try: --split train or --split test or --split all"
     )
@@ -198,7 +200,10 @@ def test_of_another_source_its_own_test_images_are_taken_or_its_val_images(
     elsewhere = "data.source={name: synthetic_lesions, train: 4, test: 2, size: 64, seed: 9}"
     assert str(scored(run, overrides=(elsewhere,)).images) == "2 test images"
     divided = (elsewhere, "data.split={by: fraction, val: 0.25}")
-    assert str(scored(run, overrides=divided, asking=Asking(True, images=Chosen.val)).images) == "1 val image"
+    assert (
+        str(scored(run, overrides=divided, asking=Asking(True, images=SplitChoice.val)).images)
+        == "1 val image"
+    )
     names = "abcdefgh"
     split = tmp_path / "split.csv"
     split.write_text(
@@ -251,7 +256,7 @@ def test_a_run_of_another_machine_is_scored_on_this_one_and_that_is_told(
 def test_names_that_two_splits_have_are_told_apart(run: RunDir) -> None:
     elsewhere = "data.source={name: synthetic_lesions, train: 2, test: 1, size: 64}"
     recipe = load_recipe(run.recipe, [elsewhere])
-    whole = choose_images(recipe, [elsewhere], Chosen.all).samples
+    whole = choose_images(recipe, [elsewhere], SplitChoice.all).samples
     names = {split: [sample.name for sample in found] for split, found in find_samples(recipe).items()}
     assert [sample.name for sample in whole] == [*names["train"], *names["test"]]
     twice = _pooled({"train": whole[:2], "test": whole[1:]})
@@ -260,7 +265,7 @@ def test_names_that_two_splits_have_are_told_apart(run: RunDir) -> None:
 
 
 def test_images_that_were_trained_on_are_told_of(run: RunDir) -> None:
-    other, warning = scored(run, asking=Asking(images=Chosen.all)).warnings
+    other, warning = scored(run, asking=Asking(images=SplitChoice.all)).warnings
     assert other == "The images are not those that the run reports its scores on."
     first = ", ".join(sample.name for sample in find_samples(load_recipe(run.recipe))["train"][:3])
     assert warning == (
@@ -302,7 +307,7 @@ def test_that_training_images_are_gone_is_told(run: RunDir, monkeypatch: pytest.
     def gone(recipe: Any) -> Any:
         raise SegkitError("there is no such folder", where="photos")
 
-    monkeypatch.setattr("segkit.inference.evaluation.leaks.survey_splits", gone)
+    monkeypatch.setattr("segkit.inference.evaluation.leaks.scan_splits", gone)
     (warning,) = scored(run, overrides=("data.source.seed=9",)).warnings
     assert warning == (
         "Whether small/001 was trained on some of these images is not known: photos: there is no such folder."
@@ -375,10 +380,10 @@ def test_of_one_image_there_is_no_interval(run: RunDir) -> None:
 
 def test_progress_counts_the_images(run: RunDir) -> None:
     told: list[tuple[str, int, int]] = []
-    evaluate_runs([run], NATIVE, progress=lambda *words: told.append(words))
+    evaluate_runs([run], NATIVE, on_progress=lambda *words: told.append(words))
     assert told == [("scoring 5 test images", done, 5) for done in range(1, 6)]
     told.clear()
-    evaluate_runs([run], Asking(), progress=lambda *words: told.append(words))
+    evaluate_runs([run], Asking(), on_progress=lambda *words: told.append(words))
     reading = [("test images", done, 5) for done in range(1, 6)]
     assert told == [*reading, ("scoring test images", 5, 5)]
 

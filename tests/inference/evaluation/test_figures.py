@@ -43,11 +43,11 @@ def small(tmp_path) -> Recipe:  # type: ignore[no-untyped-def]
 
 def test_the_mean_over_images_has_the_interval_of_comparisons(small: Recipe) -> None:
     metric = build_metric(small.metrics[0], BINARY)
-    rows = torch.rand(100, 1, generator=torch.Generator().manual_seed(1)).double()
-    found = interval_of(metric, rows)
-    assert found == intervals([rows.numpy().T], resamples=RESAMPLES)[0]
-    error = float(rows.std() / 10)
-    assert found.mean == pytest.approx(float(rows.mean()))
+    per_image = torch.rand(100, 1, generator=torch.Generator().manual_seed(1)).double()
+    found = interval_of(metric, per_image)
+    assert found == intervals([per_image.numpy().T], resamples=RESAMPLES)[0]
+    error = float(per_image.std() / 10)
+    assert found.mean == pytest.approx(float(per_image.mean()))
     assert found.low == pytest.approx(found.mean - 1.96 * error, abs=0.3 * error)
     assert found.high == pytest.approx(found.mean + 1.96 * error, abs=0.3 * error)
 
@@ -56,20 +56,26 @@ def test_a_score_of_all_images_together_is_computed_again_for_images_drawn_anew(
     metric = build_metric(small.metrics[1], BINARY)
     torch.manual_seed(0)
     logits, target = torch.randn(30, 1, 8, 8), torch.randint(0, 2, (30, 8, 8))
-    rows = torch.cat([metric.rows(one[None], mask[None]) for one, mask in zip(logits, target, strict=True)])
-    rows = rows.double()
-    found = interval_of(metric, rows)
-    assert found.mean == metric.of(rows)
+    per_image = torch.cat(
+        [metric.per_image(one[None], mask[None]) for one, mask in zip(logits, target, strict=True)]
+    )
+    per_image = per_image.double()
+    found = interval_of(metric, per_image)
+    assert found.mean == metric.reduce(per_image)
     draws = np.random.default_rng(7).integers(0, 30, (2000, 30))
-    low, high = np.quantile([metric.of(rows[torch.from_numpy(drawn)]) for drawn in draws], [0.025, 0.975])
+    low, high = np.quantile(
+        [metric.reduce(per_image[torch.from_numpy(drawn)]) for drawn in draws], [0.025, 0.975]
+    )
     assert (found.low, found.high) == pytest.approx((low, high), abs=0.15 * (high - low))
-    unknown = torch.full((40, rows.shape[1]), math.nan, dtype=torch.float64)
-    assert interval_of(metric, torch.cat([unknown, rows])) == found  # images without a score are not drawn
+    unknown = torch.full((40, per_image.shape[1]), math.nan, dtype=torch.float64)
+    assert (
+        interval_of(metric, torch.cat([unknown, per_image])) == found
+    )  # images without a score are not drawn
 
 
 def test_of_one_image_nobody_is_sure(small: Recipe) -> None:
     for part in small.metrics:
         metric = build_metric(part, BINARY)
-        rows = metric.rows(torch.ones(1, 1, 4, 4), torch.ones(1, 4, 4, dtype=torch.long)).double()
-        found = interval_of(metric, rows)
+        per_image = metric.per_image(torch.ones(1, 1, 4, 4), torch.ones(1, 4, 4, dtype=torch.long)).double()
+        found = interval_of(metric, per_image)
         assert (found.mean, math.isnan(found.low), math.isnan(found.high)) == (1.0, True, True)

@@ -10,7 +10,7 @@ import pytest
 
 from segkit.inference.evaluation.leaks import warn_of_leaks
 from segkit.inference.evaluation.select_images import Images, choose_images
-from segkit.inference.evaluation.split_choice import Chosen
+from segkit.inference.evaluation.split_choice import SplitChoice
 from segkit.recipe import Recipe, load_recipe
 from tests.inference.evaluation.conftest import drawn
 from tests.small_runs import recipe
@@ -71,18 +71,19 @@ def test_within_the_run_s_own_source_a_name_says_nothing(own: Recipe, tmp_path: 
 
 def test_generated_images_are_known_by_their_pixels(tmp_path: Path) -> None:
     own = recipe(tmp_path)
-    assert told(own, (own, choose_images(own, (), Chosen.test))) == []
-    (sentence,) = told(own, (own, choose_images(own, (), Chosen.all)))
+    assert told(own, (own, choose_images(own, (), SplitChoice.test))) == []
+    (sentence,) = told(own, (own, choose_images(own, (), SplitChoice.all)))
     assert sentence.startswith("10 of the 15 scored images were among the training images of small/001 (")
     renamed = [
-        replace(sample, name=f"x{i}") for i, sample in enumerate(choose_images(own, (), Chosen.train).samples)
+        replace(sample, name=f"x{i}")
+        for i, sample in enumerate(choose_images(own, (), SplitChoice.train).samples)
     ]
     (sentence,) = told(own, (own, Images("train", renamed)))
     assert sentence.startswith("10 of the 10 scored images were among")
 
 
 def test_another_tile_of_a_file_is_another_image(own: Recipe) -> None:
-    first, *_ = choose_images(own, (), Chosen.train).samples
+    first, *_ = choose_images(own, (), SplitChoice.train).samples
     assert told(own, (own, Images("test", [replace(first, variant="another tile")]))) == []
     assert len(told(own, (own, Images("test", [first])))) == 1
 

@@ -16,7 +16,7 @@ from segkit.core.errors import SegkitError
 from segkit.inference.evaluation.evaluation import Asking, Evaluation, evaluate_runs
 from segkit.inference.evaluation.output_folder import refuse_folder
 from segkit.inference.evaluation.select_images import Images
-from segkit.inference.evaluation.split_choice import Chosen
+from segkit.inference.evaluation.split_choice import SplitChoice
 from segkit.inference.evaluation.write import write_evaluation
 from segkit.runs.run_dir import RunDir
 
@@ -125,7 +125,7 @@ def test_where_no_image_has_a_score_there_are_no_worst(found: Evaluation, tmp_pa
 
 
 def test_what_is_to_be_noted_stands_on_the_page(run: RunDir, tmp_path: Path) -> None:
-    own = evaluate_runs([run], Asking(native=True, images=Chosen.train))
+    own = evaluate_runs([run], Asking(native=True, images=SplitChoice.train))
     page = write_evaluation(own, tmp_path / "scores").read_text(encoding="utf-8")
     assert "10 train images, at the images&#39; own size." in page
     assert "10 of the 10 scored images were among the training images of small/001" in page

@@ -20,7 +20,7 @@ from PIL import Image
 
 import segkit
 from segkit.analysis.comparison.statistics import intervals
-from segkit.analysis.report.run_data import read_material
+from segkit.analysis.report.run_data import read_run_data
 from segkit.core.errors import SegkitError
 from segkit.inference.export.export import Outcome
 from segkit.inference.export.hub import export_to_hub, open_hub
@@ -84,7 +84,7 @@ def test_its_page_says_what_it_is_what_it_scores_and_what_nobody_knows(
     ):  # fmt: skip
         assert told in page, told
     for name, metric in (("IoU", "iou"), ("Dice", "dice")):
-        scores = read_material(run_of("multiclass")).scores[metric]
+        scores = read_run_data(run_of("multiclass")).scores[metric]
         (sure,) = intervals([np.array([scores])])
         assert sure.low < summary.scores.metrics[metric] < sure.high
         row = f"| {name} | {summary.scores.metrics[metric]:.4f} | {sure.low:.4f} to {sure.high:.4f} |"

@@ -21,6 +21,6 @@ def test_its_code_is_that_of_the_page_beside_a_file() -> None:
 
 
 def test_its_limits_are_those_of_the_comparison() -> None:
-    assert f"one pixel in {1 / verify.MOST_PIXELS:,.0f} or more" in PAGE
-    assert f"a probability differs by more than {verify.MOST_DIFFERENCE}," in PAGE
-    assert f"differs by more than {verify.MOST_SCORE:.4f}." in PAGE
+    assert f"one pixel in {1 / verify.MAX_PIXELS:,.0f} or more" in PAGE
+    assert f"a probability differs by more than {verify.MAX_DIFFERENCE}," in PAGE
+    assert f"differs by more than {verify.MAX_SCORE:.4f}." in PAGE

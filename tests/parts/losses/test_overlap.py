@@ -57,10 +57,10 @@ def test_overlap_loss_weighs_classes():
 def test_overlap_loss_is_one_minus_the_soft_score_of_each_image(loss, score, kind):
     task = TASKS[kind]
     logits, target = batch(kind)
-    rows = score(task).rows(logits, target)
-    for image, truth, row in zip(logits, target, rows, strict=True):
+    per_image = score(task).per_image(logits, target)
+    for image, truth, row in zip(logits, target, per_image, strict=True):
         assert float(loss(task)(image[None], truth[None])) == pytest.approx(1 - float(row), abs=1e-6)
-    assert float(loss(task)(logits, target)) == pytest.approx(1 - score(task).of(rows), abs=1e-6)
+    assert float(loss(task)(logits, target)) == pytest.approx(1 - score(task).reduce(per_image), abs=1e-6)
 
 
 @pytest.mark.parametrize("smooth", [0.0, 1.0])

@@ -35,4 +35,4 @@ def score(name: str, prediction: list, truth: list, kind: str = "binary", **opti
     """The score of one image: masks (H, W) as lists."""
     metric = build(name, kind, **options)
     predicted, target = torch.tensor([prediction]), torch.tensor([truth])
-    return metric.of(metric.rows(certain(kind, predicted), target))
+    return metric.reduce(metric.per_image(certain(kind, predicted), target))

@@ -34,19 +34,19 @@ def test_boundary_iou_by_hand():
     ring = {(y, x) for y in range(10) for x in range(10) if {y, x} & {0, 9}}
     moved = {(y, x + 1) for y, x in ring}
     metric = build("boundary_iou", dilation=0.01)
-    assert metric.rows(certain("binary", a), b).item() == len(ring & moved) / len(ring | moved)
+    assert metric.per_image(certain("binary", a), b).item() == len(ring & moved) / len(ring | moved)
 
 
 def test_boundary_iou_is_stricter_than_iou_for_large_objects():
     a, b = square(2, 2, 26), square(2, 3, 26)
     logits = certain("binary", a)
-    assert build("boundary_iou").rows(logits, b) < 0.6 < 0.9 < build("iou").rows(logits, b)
+    assert build("boundary_iou").per_image(logits, b) < 0.6 < 0.9 < build("iou").per_image(logits, b)
 
 
 def test_boundary_iou_of_a_wide_band_is_iou():
     logits, target = batch("binary")
     assert torch.equal(
-        build("boundary_iou", dilation=1.0).rows(logits, target), build("iou").rows(logits, target)
+        build("boundary_iou", dilation=1.0).per_image(logits, target), build("iou").per_image(logits, target)
     )
 
 
@@ -75,7 +75,7 @@ def test_ignored_pixels_make_no_contour():
 
 
 def test_hd95_by_hand():
-    distance = build("hd95").rows(certain("binary", square(4, 4, 10)), square(4, 7, 10))
+    distance = build("hd95").per_image(certain("binary", square(4, 4, 10)), square(4, 7, 10))
     assert distance.item() == 3
     empty = [[0] * 4] * 3
     dot = [[0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0]]
@@ -99,8 +99,8 @@ def test_hd95_of_several_classes_is_their_mean():
     target = torch.cat([square(4, 4, 10), square(20, 20, 5), torch.zeros(1, 32, 32, dtype=torch.long)])[None]
     predicted = target.clone()
     predicted[0, 0] = square(4, 7, 10)
-    rows = build("hd95", "multilabel").rows(certain("multilabel", predicted), target)
-    assert rows.item() == (3 + 0 + 0) / 3
+    per_image = build("hd95", "multilabel").per_image(certain("multilabel", predicted), target)
+    assert per_image.item() == (3 + 0 + 0) / 3
 
 
 @pytest.mark.parametrize("name", ["boundary_iou", "hd95"])
@@ -108,4 +108,4 @@ def test_hd95_of_several_classes_is_their_mean():
 def test_contour_metric_survives_masks_hidden_by_ignored_pixels(name, kind):
     logits, target = batch(kind)
     target[..., ::2, :] = VOID
-    assert build(name, kind).rows(logits, target).isfinite().all()
+    assert build(name, kind).per_image(logits, target).isfinite().all()

@@ -32,7 +32,7 @@ def test_metric_is_written_down(name):
 def test_metric_of_the_truth_is_the_end_of_its_range(name, kind):
     metric = build(name, kind)
     _, target = batch(kind)
-    perfect = metric.of(metric.rows(certain(kind, target[1:]), target[1:]))
+    perfect = metric.reduce(metric.per_image(certain(kind, target[1:]), target[1:]))
     assert perfect == pytest.approx(best(name), abs=1e-9)
 
 
@@ -42,8 +42,8 @@ def test_metric_of_the_truth_is_the_end_of_its_range(name, kind):
 def test_metric_stays_in_its_range(name, kind, seed):
     metric = build(name, kind)
     logits, target = batch(kind, seed=seed)
-    rows = metric.rows(logits, target)
-    scores = torch.tensor([metric.of(row[None]) for row in rows])
+    per_image = metric.per_image(logits, target)
+    scores = torch.tensor([metric.reduce(row[None]) for row in per_image])
     top = 1.0 if best(name) else 16 * 2**0.5
     scores = scores[~scores.isnan()]
     assert len(scores) > 0
@@ -56,8 +56,8 @@ def test_metric_does_not_see_the_order_of_memory(name, kind):
     metric = build(name, kind)
     logits, target = batch(kind, size=33)
     target[3, ..., 2:7] = VOID
-    expected = metric.rows(logits, target)
-    strided = metric.rows(logits.contiguous(memory_format=torch.channels_last), target)
+    expected = metric.per_image(logits, target)
+    strided = metric.per_image(logits.contiguous(memory_format=torch.channels_last), target)
     assert expected.dtype == torch.float64
     assert torch.equal(strided.nan_to_num(-1), expected.nan_to_num(-1))
 
@@ -67,7 +67,7 @@ def test_metric_does_not_see_the_order_of_memory(name, kind):
 def test_metric_of_an_image_that_is_ignored_altogether_is_undefined(name, kind):
     metric = build(name, kind)
     logits, target = batch(kind)
-    assert torch.tensor(metric.of(metric.rows(logits, torch.full_like(target, VOID)))).isnan()
+    assert torch.tensor(metric.reduce(metric.per_image(logits, torch.full_like(target, VOID)))).isnan()
 
 
 @every_metric
@@ -76,8 +76,8 @@ def test_metric_of_bf16_logits_is_exactly_that_of_the_same_in_float32(name, kind
     metric = build(name, kind)
     logits, target = batch(kind)
     logits = logits.bfloat16()
-    expected = metric.rows(logits.float(), target)
-    assert torch.equal(metric.rows(logits, target).nan_to_num(-1), expected.nan_to_num(-1))
+    expected = metric.per_image(logits.float(), target)
+    assert torch.equal(metric.per_image(logits, target).nan_to_num(-1), expected.nan_to_num(-1))
 
 
 @every_metric
@@ -85,7 +85,7 @@ def test_metric_of_bf16_logits_is_exactly_that_of_the_same_in_float32(name, kind
 def test_metric_refuses_shapes_that_would_broadcast(name, kind):
     logits, target = batch(kind)
     with pytest.raises(ShapeError, match=f"do not fit a {kind} task"):
-        build(name, kind).rows(logits, target[..., None, :, :])
+        build(name, kind).per_image(logits, target[..., None, :, :])
 
 
 @pytest.mark.parametrize("name", WITH_CLASSES)
@@ -93,8 +93,8 @@ def test_metric_of_one_chosen_class_is_its_binary_score(name):
     _, target = batch("multiclass")
     predicted = target.roll(2, dims=-1)
     target[0] = predicted[0] = 0  # without a trace of the class
-    chosen = build(name, "multiclass", classes=("hair",)).rows(certain("multiclass", predicted), target)
-    binary = build(name).rows(certain("binary", (predicted == 2).long()), (target == 2).long())
+    chosen = build(name, "multiclass", classes=("hair",)).per_image(certain("multiclass", predicted), target)
+    binary = build(name).per_image(certain("binary", (predicted == 2).long()), (target == 2).long())
     assert torch.equal(chosen.nan_to_num(-1), binary.nan_to_num(-1))
 
 
@@ -118,9 +118,9 @@ def test_metric_refuses_a_threshold_for_multiclass(name):
 def test_metric_thresholds_the_probability(name):
     logits, target = batch("binary")
     shifted = logits + torch.logit(torch.tensor(0.3))
-    expected = build(name).rows(logits, target)
+    expected = build(name).per_image(logits, target)
     assert torch.equal(
-        build(name, threshold=0.3).rows(shifted, target).nan_to_num(-1), expected.nan_to_num(-1)
+        build(name, threshold=0.3).per_image(shifted, target).nan_to_num(-1), expected.nan_to_num(-1)
     )
 
 
@@ -136,11 +136,11 @@ def one_thread():
 @every_metric
 def test_metric_of_329_images_takes_little_time(name, one_thread):
     metric = build(name)
-    rows, columns = torch.meshgrid(torch.arange(128.0), torch.arange(128.0), indexing="ij")
-    distance = torch.hypot(rows - 60, columns - 70).expand(16, 1, 128, 128)
+    per_image, columns = torch.meshgrid(torch.arange(128.0), torch.arange(128.0), indexing="ij")
+    distance = torch.hypot(per_image - 60, columns - 70).expand(16, 1, 128, 128)
     logits, target = 40 + torch.randn(16, 1, 128, 128) - distance, (distance[:, 0] < 42).long()
-    metric.rows(logits, target)
+    metric.per_image(logits, target)
     start = time.process_time()
     for _ in range(21):
-        metric.rows(logits, target)
+        metric.per_image(logits, target)
     assert time.process_time() - start < (5 if name in ("hd95", "boundary_iou") else 1)

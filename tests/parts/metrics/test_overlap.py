@@ -30,8 +30,8 @@ def test_overlap_by_hand(name, expected):
 
 def test_soft_scores_by_hand():
     logits, target = torch.zeros(1, 1, 2, 4), torch.tensor([TRUTH])  # 1/2 everywhere: both 2, total 8
-    assert build("iou_soft").rows(logits, target).item() == pytest.approx(2 / 6)
-    assert build("dice_soft").rows(logits, target).item() == pytest.approx(4 / 8)
+    assert build("iou_soft").per_image(logits, target).item() == pytest.approx(2 / 6)
+    assert build("dice_soft").per_image(logits, target).item() == pytest.approx(4 / 8)
 
 
 def test_thresholded_iou_fails_images_below_the_cutoff():
@@ -61,21 +61,21 @@ def test_iou_dataset_weighs_by_pixels_where_iou_weighs_by_images():
     predicted = torch.tensor([[[1] * 8], [[0] * 8]])
     logits = certain("binary", predicted)
     dataset, image = build("iou_dataset"), build("iou")
-    assert dataset.of(dataset.rows(logits, target)) == 8 / 9
-    assert image.of(image.rows(logits, target)) == 0.5
+    assert dataset.reduce(dataset.per_image(logits, target)) == 8 / 9
+    assert image.reduce(image.per_image(logits, target)) == 0.5
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_binary_overlap_agrees_with_torchmetrics(seed):
     logits, target = batch("binary", seed=seed)
     logits, target = logits[1:], target[1:]
-    iou, dice = build("iou").rows(logits, target), build("dice").rows(logits, target)
+    iou, dice = build("iou").per_image(logits, target), build("dice").per_image(logits, target)
     for i, (image, truth) in enumerate(zip(logits[:, 0], target, strict=True)):
         assert iou[i].item() == pytest.approx(binary_jaccard_index(image, truth).item(), rel=1e-6)
         assert dice[i].item() == pytest.approx(binary_f1_score(image, truth).item(), rel=1e-6)
     dataset = build("iou_dataset")
     judge = binary_jaccard_index(logits[:, 0], target).item()
-    assert dataset.of(dataset.rows(logits, target)) == pytest.approx(judge, rel=1e-6)
+    assert dataset.reduce(dataset.per_image(logits, target)) == pytest.approx(judge, rel=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -83,20 +83,20 @@ def test_multiclass_overlap_agrees_with_torchmetrics(seed):
     logits, target = batch("multiclass", seed=seed)
     judged = {"num_classes": 3, "input_format": "index"}
     iou = mean_iou(logits.argmax(1), target, **judged)
-    torch.testing.assert_close(build("iou", "multiclass").rows(logits, target)[:, 0], iou.double())
+    torch.testing.assert_close(build("iou", "multiclass").per_image(logits, target)[:, 0], iou.double())
     dice = dice_score(logits.argmax(1), target, **judged, average="macro").flatten()
-    torch.testing.assert_close(build("dice", "multiclass").rows(logits, target)[:, 0], dice.double())
+    torch.testing.assert_close(build("dice", "multiclass").per_image(logits, target)[:, 0], dice.double())
     target[:, :4] = VOID
     dataset = build("iou_dataset", "multiclass")
     judge = multiclass_jaccard_index(logits, target, num_classes=3, ignore_index=VOID)
-    assert dataset.of(dataset.rows(logits, target)) == pytest.approx(judge.item(), rel=1e-6)
+    assert dataset.reduce(dataset.per_image(logits, target)) == pytest.approx(judge.item(), rel=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_dice_is_two_iou_over_one_plus_iou_for_each_image_and_not_more_for_their_mean(seed):
     logits, target = batch("binary", seed=seed)
     for iou, dice in (("iou", "dice"), ("iou_soft", "dice_soft")):
-        j, d = build(iou).rows(logits, target), build(dice).rows(logits, target)
+        j, d = build(iou).per_image(logits, target), build(dice).per_image(logits, target)
         torch.testing.assert_close(d, 2 * j / (1 + j), rtol=1e-14, atol=0)
         assert d.mean() <= 2 * j.mean() / (1 + j.mean())
 
@@ -107,7 +107,10 @@ def test_metric_is_symmetric(name, kind):
     logits, target = batch(kind)
     other = logits.argmax(1) if kind == "multiclass" else (logits > 0).long().reshape(target.shape)
     metric = build(name, kind)
-    there, back = metric.rows(certain(kind, other), target), metric.rows(certain(kind, target), other)
+    there, back = (
+        metric.per_image(certain(kind, other), target),
+        metric.per_image(certain(kind, target), other),
+    )
     assert torch.equal(there, back)
 
 

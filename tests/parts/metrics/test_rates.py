@@ -30,7 +30,7 @@ def test_rate_is_undefined_without_anything_to_find():
     assert math.isnan(score("specificity", PREDICTED, [[1] * 8]))
     logits = torch.ones(2, 1, 1, 8)
     metric = build("sensitivity")
-    assert metric.of(metric.rows(logits, torch.tensor([TRUTH, [[0] * 8]]))) == 1
+    assert metric.reduce(metric.per_image(logits, torch.tensor([TRUTH, [[0] * 8]]))) == 1
 
 
 def test_multiclass_rates_by_hand():
@@ -50,8 +50,8 @@ def test_multiclass_rates_by_hand():
 )
 def test_binary_rate_agrees_with_torchmetrics(name, judge):
     logits, target = batch("binary")
-    rows = build(name).rows(logits[1:], target[1:])
-    for row, image, truth in zip(rows, logits[1:, 0], target[1:], strict=True):
+    per_image = build(name).per_image(logits[1:], target[1:])
+    for row, image, truth in zip(per_image, logits[1:, 0], target[1:], strict=True):
         assert row.item() == pytest.approx(judge(image, truth).item(), rel=1e-6)
 
 
@@ -60,7 +60,7 @@ def test_binary_rate_agrees_with_torchmetrics(name, judge):
 )
 def test_multiclass_rate_agrees_with_torchmetrics(name, judge):
     logits, target = batch("multiclass")
-    rows = build(name, "multiclass").rows(logits, target)
-    for row, image, truth in zip(rows, logits, target, strict=True):
+    per_image = build(name, "multiclass").per_image(logits, target)
+    for row, image, truth in zip(per_image, logits, target, strict=True):
         each = judge(image[None], truth[None], num_classes=3, average="none")
         assert row.item() == pytest.approx(each.mean().item(), rel=1e-6)

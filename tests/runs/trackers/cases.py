@@ -11,7 +11,7 @@ from segkit.experiments.resume import resume
 from segkit.experiments.run import run
 from segkit.runs.run_dir import RunDir
 from segkit.runs.trackers import tracking
-from segkit.utils.signals import Stop
+from segkit.utils.signals import StopSignal
 from tests.small_runs import recipe
 
 
@@ -27,12 +27,12 @@ def followed(
 
 def stopped(folder: Path, names: Sequence[str], after: int = 1) -> RunDir:
     """A run that was stopped after so many of two epochs."""
-    stop = Stop()
+    stop = StopSignal()
     try:
         with tracking(names) as hear:
             for event in run(recipe(folder), folder / "runs", stop=stop):
                 hear(event)
-                stop.asked = isinstance(event, EpochEnded) and event.epoch == after
+                stop.requested = isinstance(event, EpochEnded) and event.epoch == after
     except Interrupted:
         return RunDir(folder / "runs" / "small" / "001")
     raise AssertionError("it was not stopped")

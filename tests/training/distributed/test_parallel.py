@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from segkit.data.batches import TrainBatches
-from segkit.training.distributed.sharding import Share
+from segkit.training.distributed.sharding import BatchShard
 from tests import several
 
 
@@ -20,7 +20,7 @@ def test_shares_are_those_that_numpy_deals():
     for images in range(2, 9):
         dealt = np.array_split(np.arange(images), 3)
         for rank in range(3):
-            assert np.arange(images)[Share(images, rank, 3).place].tolist() == dealt[rank].tolist()
+            assert np.arange(images)[BatchShard(images, rank, 3).slice].tolist() == dealt[rank].tolist()
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -43,7 +43,7 @@ def test_processes_have_every_image_of_every_batch_once_as_one_process_has_it(wo
 
 
 def test_batch_norm_is_over_the_images_of_all(tmp_path):
-    expected = several.normalised(Share(several.IMAGES))
+    expected = several.normalised(BatchShard(several.IMAGES))
     parts = several.in_processes("normalised", tmp_path)
     for name, values in expected.items():
         for key, value in values.items():
@@ -59,7 +59,7 @@ def test_batch_norm_is_over_the_images_of_all(tmp_path):
 
 
 def test_batch_norm_keeps_the_precision_of_each(tmp_path):
-    expected = several.normalised_in_half_precision(Share(several.IMAGES))
+    expected = several.normalised_in_half_precision(BatchShard(several.IMAGES))
     parts = several.in_processes("normalised_in_half_precision", tmp_path)
     assert [part["dtypes"] for part in parts] == [expected["dtypes"]] * 2
     np.testing.assert_allclose(rows(parts, "out"), expected["out"], atol=0.02)
@@ -67,7 +67,7 @@ def test_batch_norm_keeps_the_precision_of_each(tmp_path):
 
 
 def test_dropout_and_drop_path_are_drawn_for_the_whole_batch(tmp_path):
-    expected = several.drawn(Share(several.IMAGES))
+    expected = several.drawn(BatchShard(several.IMAGES))
     parts = several.in_processes("drawn", tmp_path)
     assert [part.pop("afterwards") for part in parts] == [expected.pop("afterwards")] * 2
     for name, values in expected.items():
@@ -78,4 +78,4 @@ def test_dropout_and_drop_path_are_drawn_for_the_whole_batch(tmp_path):
 def test_gathered_rows_carry_the_gradient_of_ones_own(tmp_path):
     parts = several.in_processes("gathered", tmp_path, 3)
     assert [part["whole"] for part in parts] == [[0, 1, 2, 3, 4]] * 3
-    assert rows(parts, "towards").tolist() == several.gathered(Share(several.IMAGES))["towards"]
+    assert rows(parts, "towards").tolist() == several.gathered(BatchShard(several.IMAGES))["towards"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from segkit.analysis.comparison.epochs import LOSSES, mean_curve
 from segkit.analysis.comparison.format import difference, verdict
-from segkit.analysis.comparison.result import Comparison, Entrant, Pair
+from segkit.analysis.comparison.result import Candidate, Comparison, PairwiseTest
 from segkit.analysis.report.format import metric_name, whole
 
 
@@ -54,7 +54,7 @@ def rounded(value: float | None) -> float | None:
     return float(f"{value:.6g}") if value is not None and math.isfinite(value) else None
 
 
-def _pair_text(pair: Pair) -> str:
+def _pair_text(pair: PairwiseTest) -> str:
     same = f", both are the same on {whole(pair.ties)}" if pair.ties else ""
     return (
         f"Mean difference {difference(pair)}: {verdict(pair)}. "
@@ -62,7 +62,7 @@ def _pair_text(pair: Pair) -> str:
     )
 
 
-def _lines(entrant: Entrant, key: str) -> dict[str, Any]:
+def _lines(entrant: Candidate, key: str) -> dict[str, Any]:
     """Points of the mean over seeds, and of every seed where there are several."""
     seeds = entrant.epochs if len(entrant.epochs) > 1 else ()
     return {

@@ -9,7 +9,7 @@ from typing import Any
 
 from segkit.analysis.comparison.cost_types import COSTS, Cost
 from segkit.analysis.comparison.format import probability, signed, verdict
-from segkit.analysis.comparison.result import Comparison, Interval, Place
+from segkit.analysis.comparison.result import Comparison, Interval, Ranking
 from segkit.analysis.report.format import metric_name, number, whole
 
 SHOWN_METRICS = ("dice",)  # beside the one that ranks; the others are behind the choice of columns
@@ -148,7 +148,7 @@ def _cost_column(cost: Cost, comparison: Comparison) -> Column:
     return Column(f"cost {cost.key}", cost.label, "Costs", cost.shown and known, first)
 
 
-def _cells(place: Place, metrics: list[str]) -> list[Cell]:
+def _cells(place: Ranking, metrics: list[str]) -> list[Cell]:
     entrant = place.entrant
     return [
         Cell(str(place.rank), place.rank),

@@ -13,15 +13,15 @@ import numpy as np
 from PIL import Image
 
 from segkit.analysis.comparison.page.charts import rounded
-from segkit.analysis.comparison.result import Comparison, Entrant
+from segkit.analysis.comparison.result import Candidate, Comparison
 from segkit.analysis.report.format import whole
 from segkit.core.errors import SegkitError
 from segkit.data.palette import IGNORED
 from segkit.runs.run_dir import RunDir
-from segkit.runs.thumbnails import LARGEST, Thumbnail, read_thumbnails
+from segkit.runs.thumbnails import MAX_SIDE, Thumbnail, read_thumbnails
 
-MOST_IMAGES = 2_000
-MOST_BYTES = 20_000_000  # of all pictures and masks; the page is a third larger
+MAX_IMAGES = 2_000
+MAX_BYTES = 20_000_000  # of all pictures and masks; the page is a third larger
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ def read_samples(comparison: Comparison) -> list[Sample]:
 
 def fitting(samples: Sequence[Sample]) -> list[Sample]:
     """As many as a page can carry, in their order: those on which the models disagree most."""
-    room, chosen = MOST_BYTES, set()
-    for sample in sorted(samples, key=lambda sample: -sample.disagreement)[:MOST_IMAGES]:
+    room, chosen = MAX_BYTES, set()
+    for sample in sorted(samples, key=lambda sample: -sample.disagreement)[:MAX_IMAGES]:
         room -= sample.size
         if room < 0:
             break
@@ -155,7 +155,7 @@ def _mask(source: Path, file: bytes) -> Image.Image:
     """The class numbers of a mask file."""
     try:
         mask = Image.open(io.BytesIO(file), formats=["PNG"])
-        if max(mask.size) > LARGEST or mask.mode not in ("P", "L"):
+        if max(mask.size) > MAX_SIDE or mask.mode not in ("P", "L"):
             raise ValueError(f"{mask.mode} of {mask.size}")
         mask.load()
     except Exception as error:  # decoders meet damage in many ways
@@ -166,7 +166,7 @@ def _mask(source: Path, file: bytes) -> Image.Image:
     return mask
 
 
-def _first_scores(entrant: Entrant, metric: str, shown: Sequence[Sample]) -> list[float | None]:
+def _first_scores(entrant: Candidate, metric: str, shown: Sequence[Sample]) -> list[float | None]:
     return [rounded(entrant.scores[metric][0, sample.position]) for sample in shown]
 
 

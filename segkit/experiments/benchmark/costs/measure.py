@@ -21,12 +21,12 @@ from segkit.experiments.assembly import build_losses
 from segkit.experiments.benchmark.costs.machine import this_machine
 from segkit.experiments.benchmark.costs.machine_load import Load
 from segkit.experiments.benchmark.costs.timing import learner_at_rest, wait
-from segkit.experiments.finished_run import load_best, reopen
+from segkit.experiments.finished_run import load_best, read_run
 from segkit.experiments.summary import peak_memory
 from segkit.models.build import build_model
 from segkit.models.dry_run import dry_run
 from segkit.runs.schema import MeasuredCosts
-from segkit.training.devices import device_name, make_fabric, place, precision_of
+from segkit.training.devices import device_name, make_fabric, move_to_device, precision_of
 from segkit.training.loop import fit
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def measure(run: RunDir, plugins: Sequence[Path] = (), *, effort: float = 1.0) -
         SegkitError: if a plugin that it used is not loaded, this machine lacks the recipe's device or memory,
             or recipe or checkpoint are at fault.
     """
-    recipe, changed = reopen(run, plugins=plugins)
+    recipe, changed = read_run(run, plugins=plugins)
     fabric = make_fabric(recipe.training)
     spec = dry_run(recipe.model, recipe.data)
     with torch.device("meta"):
@@ -86,7 +86,7 @@ def measure(run: RunDir, plugins: Sequence[Path] = (), *, effort: float = 1.0) -
     macs = multiply_adds(weightless, (1, recipe.data.channels, *recipe.data.size))
     model = build_model(recipe, spec, pretrained=False)
     load_best(model, run, changed)
-    place(model, fabric, recipe.training)
+    move_to_device(model, fabric, recipe.training)
     batch_size = recipe.data.batch_size
     together = recipe.data.scored_at_once
     load = Load()
