@@ -119,7 +119,7 @@ def _numbers(seeds: str) -> list[int]:
 
 def _folder(comparison: Comparison) -> str:
     """After the names of what is compared."""
-    names = "+".join(sorted(entrant.name for entrant in comparison.entrants))
+    names = "+".join(sorted(candidate.name for candidate in comparison.candidates))
     name = "".join(sign if sign.isalnum() or sign in "+-_. " else "_" for sign in names).strip(". ")
     if len(name) <= LONGEST_NAME:
         return name or "_"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segkit.analysis.comparison.compatibility import Scored, check_compatible
-from segkit.analysis.comparison.entries import read_finished
+from segkit.analysis.comparison.candidates import read_finished
 from segkit.core.errors import SegkitError
 from segkit.recipe import plain_recipe
 from segkit.recipe.dataset import find_samples, survey_source

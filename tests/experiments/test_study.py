@@ -70,8 +70,8 @@ def test_what_is_missing_is_trained_and_measured(folder, events):
     assert sorted(ended) == [1, 2]
     assert [one.number for one in events if isinstance(one, Measured)] == [1, 2]
     comparison = events[-1]
-    assert {entrant.name for entrant in comparison.entrants} == NAMES
-    assert all(entrant.costs.latency_ms and entrant.costs.macs for entrant in comparison.entrants)
+    assert {candidate.name for candidate in comparison.candidates} == NAMES
+    assert all(candidate.costs.latency_ms and candidate.costs.macs for candidate in comparison.candidates)
     assert {path.name for path in (folder / "out").iterdir()} == {
         "comparison.html", "comparison.md", "comparison.csv", "comparison.json",
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""The kinds of cost there are, and how they are written: in tables, on axes, on a terminal."""
+"""Kinds of cost, with labels and units for tables, axes and the terminal."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from segkit.analysis.report.format import NOTHING, decimal, duration, memory
 
 @dataclass(frozen=True)
 class Cost:
-    """One kind of cost.
+    """A kind of cost.
 
     Args:
-        key: its name in `Costs`.
-        label: a column's.
-        text: how a value is written.
-        unit: of an axis; nothing where little is not cheap, which no plot draws.
-        size: of that unit.
-        shown: whether the ranking shows it before anybody asks.
+        key: name in `Costs`.
+        label: column heading.
+        text: function that formats a value.
+        unit: unit of the plot axis; empty if higher is better, which is not plotted.
+        size: size of that unit.
+        shown: whether the ranking shows the column by default.
     """
 
     key: str
@@ -30,10 +30,7 @@ class Cost:
 
 
 def _in(unit: str, size: float = 1.0) -> Callable[[float | None], str]:
-    def text(value: float | None) -> str:
-        return NOTHING if value is None else f"{decimal(value / size)} {unit}"
-
-    return text
+    return lambda value: NOTHING if value is None else f"{decimal(value / size)} {unit}"
 
 
 COSTS = (

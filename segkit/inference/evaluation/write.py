@@ -9,7 +9,7 @@ from typing import Any
 
 from PIL import Image
 
-from segkit.analysis.comparison.format import with_ends
+from segkit.analysis.comparison.format import format_interval
 from segkit.analysis.report.format import metric_name, number
 from segkit.analysis.report.overlay import contour_swatches, overlay, reduced
 from segkit.analysis.report.tables import Table
@@ -106,7 +106,7 @@ def _score_table(evaluation: Evaluation) -> Table:
     members = zip(evaluation.runs, evaluation.members, strict=False)
     beside = {name_of(run): scores.metrics for run, scores in members}
     rows = [
-        [metric_name(name), with_ends(interval), *(number(scores[name]) for scores in beside.values())]
+        [metric_name(name), format_interval(interval), *(number(scores[name]) for scores in beside.values())]
         for name, interval in evaluation.intervals.items()
     ]
     first = "All together [95% interval]" if beside else "Score [95% interval]"

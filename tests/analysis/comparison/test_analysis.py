@@ -19,7 +19,7 @@ from tests.analysis.comparison.made import (
     clear,
     comparison,
     distances,
-    entrant,
+    candidate,
     groups,
     level,
     pair,
@@ -36,7 +36,7 @@ MINUS = "\N{MINUS SIGN}"
 
 
 def two(first, second, one_pair=None, **changes):
-    """Two entrants as they are ranked, by default without a difference."""
+    """Two candidates as they are ranked, by default without a difference."""
     one_pair = one_pair or pair(first.name, second.name, 0.001, NONE, p=0.4)
     return comparison([place(first, 1, 0.861), place(second, 1, 0.860)], [one_pair], **changes)
 
@@ -122,7 +122,7 @@ def test_analysis_of_six_with_one_that_is_better_than_all():
 
 
 def test_analysis_of_one_that_leads_alone_but_is_not_shown_to_be_better_than_all():
-    a, b, c = (entrant(name, rising(0.8)) for name in "abc")
+    a, b, c = (candidate(name, rising(0.8)) for name in "abc")
     pairs = [pair("a", "b", 0.01, NONE, p=0.2), pair("a", "c", 0.02, A), pair("b", "c", 0.01, NONE, p=0.2)]
     found = comparison([place(a, 1, 0.86), place(b, 2, 0.85), place(c, 2, 0.84)], pairs)
     first, _, third, *_ = analyse(found)
@@ -146,11 +146,11 @@ def test_analysis_of_several_seeds():
 
 
 def test_analysis_says_who_has_one_seed_and_how_many_the_others_have():
-    once, often = entrant("once", rising(0.8)), entrant("often", rising(0.8), seeds=5)
+    once, often = candidate("once", rising(0.8)), candidate("often", rising(0.8), seeds=5)
     assert analyse(two(once, often))[-1] == (
         "once was trained with one seed: what is said holds for this trained model, not for its recipe."
     )
-    many = two(entrant("some", rising(0.8), seeds=3), often)
+    many = two(candidate("some", rising(0.8), seeds=3), often)
     assert analyse(many)[-1] == "Trained with 3 to 5 seeds each: intervals and p-values take their spread in."
 
 
@@ -178,7 +178,7 @@ def test_analysis_of_one_alone():
 
 def test_analysis_without_any_defined_number():
     nothing = Interval(math.nan, math.nan, math.nan)
-    ranking = [Ranking(entrant(name, lambda epoch: None), 1, {"iou": nothing}) for name in "ab"]
+    ranking = [Ranking(candidate(name, lambda epoch: None), 1, {"iou": nothing}) for name in "ab"]
     undefined = pair("a", "b", math.nan, NONE, p=math.nan, wins=0, ties=0, losses=0)
     assert analyse(comparison(ranking, [undefined])) == [
         "No difference is shown between a and b: IoU \N{EN DASH} and \N{EN DASH}.",
@@ -188,7 +188,7 @@ def test_analysis_without_any_defined_number():
 
 
 def test_analysis_without_a_defined_p():
-    a, b = entrant("a", rising(0.8)), entrant("b", rising(0.8))
+    a, b = candidate("a", rising(0.8)), candidate("b", rising(0.8))
     same = pair("a", "b", 0.0, NONE, p=math.nan, half=0.0, wins=0, ties=329, losses=0)
     assert analyse(two(a, b, same))[1] == (
         "Image by image, a is better on 0 of 329, b on 0, and both are the same on 329: the mean difference "
@@ -197,7 +197,7 @@ def test_analysis_without_a_defined_p():
 
 
 def test_analysis_names_the_better_one_first_even_if_its_mean_is_the_lower_one():
-    a, b = entrant("a", rising(0.8)), entrant("b", rising(0.8))
+    a, b = candidate("a", rising(0.8)), candidate("b", rising(0.8))
     found = comparison([place(a, 2, 0.861), place(b, 1, 0.860)], [pair("a", "b", -0.02, B)])
     assert analyse(found)[0] == (
         "b is better than a: IoU 0.8600 [0.8530, 0.8670] against 0.8610 [0.8540, 0.8680] (95% intervals)."
@@ -252,19 +252,19 @@ def test_analysis_is_three_to_eight_sentences_and_repeats_no_warning(found):
     ids=["crosses once", "crosses often", "crosses late", "starts level"],
 )
 def test_curves_are_told_by_their_lasting_changes(first, second, expected):
-    assert analyse(two(entrant("a", first), entrant("b", second)))[2] == expected
+    assert analyse(two(candidate("a", first), candidate("b", second)))[2] == expected
 
 
 def test_curves_of_different_length_are_compared_where_both_are():
-    short = entrant("short", rising(0.7), epochs=10)
-    assert analyse(two(entrant("long", rising(0.8)), short))[2] == (
+    short = candidate("short", rising(0.7), epochs=10)
+    assert analyse(two(candidate("long", rising(0.8)), short))[2] == (
         "The IoU curve of long is the higher one in all 10 epochs that all have."
     )
 
 
 def test_curves_of_other_images_are_said_to_be_of_them():
     def on(split, name, best):
-        return entrant(name, rising(best), scored_on=split)
+        return candidate(name, rising(best), scored_on=split)
 
     told = analyse(two(on("val", "a", 0.8), on("val", "b", 0.7)))
     assert told[2] == "The val IoU curve of a is the higher one in all 20 epochs."
@@ -272,8 +272,8 @@ def test_curves_of_other_images_are_said_to_be_of_them():
 
 
 def test_curves_that_fall_after_their_best_or_rise_to_the_end_have_not_settled():
-    falls = entrant("falls", lambda epoch: 0.8 if epoch == 7 else 0.7877)
-    rises = entrant("rises", lambda epoch: 0.5 + epoch / 100)
+    falls = candidate("falls", lambda epoch: 0.8 if epoch == 7 else 0.7877)
+    rises = candidate("rises", lambda epoch: 0.5 + epoch / 100)
     assert sentence(two(falls, rises), "Settled") == (
         "Settled within 0.005 of its best: falls not, for it ends 0.0123 below its best, that of epoch 7; "
         "rises only from epoch 20 of 20 on."
@@ -281,14 +281,14 @@ def test_curves_that_fall_after_their_best_or_rise_to_the_end_have_not_settled()
 
 
 def test_curves_of_one_epoch_tell_nothing():
-    a, b = (entrant(name, rising(0.8), epochs=1) for name in "ab")
+    a, b = (candidate(name, rising(0.8), epochs=1) for name in "ab")
     assert "epoch" not in " ".join(analyse(two(a, b)))
 
 
 def test_published_numbers_of_many_are_cut_short():
     def published(name, score):
         theirs = Published(source="challenge" if name == "a" else "", metrics={"iou": score})
-        return place(entrant(name, lambda epoch: None, published=theirs), 1, 0.86)
+        return place(candidate(name, lambda epoch: None, published=theirs), 1, 0.86)
 
     scores = {"a": 0.86, "b": 0.85, "c": 0.87, "d": 0.5, "e": 0.5}
     pairs = [pair(x, y, 0.0, NONE, p=1.0) for x in scores for y in scores if x < y]
@@ -300,20 +300,20 @@ def test_published_numbers_of_many_are_cut_short():
 
 
 def test_costs_are_not_told_where_nobody_measured_them():
-    a, b = (entrant(name, rising(0.8)) for name in "ab")
+    a, b = (candidate(name, rising(0.8)) for name in "ab")
     assert "not shown to be worse" not in " ".join(analyse(two(a, b)))
 
 
 def test_costs_are_compared_by_what_is_known_of_all():
-    a = entrant("a", rising(0.8), costs=Costs(parameters=100, macs=5_000))
-    b = entrant("b", rising(0.8), costs=Costs(macs=50, train_seconds=3))
+    a = candidate("a", rising(0.8), costs=Costs(parameters=100, macs=5_000))
+    b = candidate("b", rising(0.8), costs=Costs(macs=50, train_seconds=3))
     assert sentence(two(a, b), "b is") == (
         "b is not shown to be worse than a, with 100 times fewer multiply-adds."
     )
 
 
 def test_costs_of_two_are_told_even_if_the_first_is_the_cheaper_one():
-    a, b = entrant("a", rising(0.8), costs=SMALL_COSTS), entrant("b", rising(0.8), costs=FIRST_COSTS)
+    a, b = candidate("a", rising(0.8), costs=SMALL_COSTS), candidate("b", rising(0.8), costs=FIRST_COSTS)
     assert sentence(two(a, b), "b is") == (
         "b is not shown to be worse than a, with 1.3 times less time per image, but 4.2 times the "
         "parameters, 2.1 times the multiply-adds and 2.0 times the training time."
@@ -322,8 +322,8 @@ def test_costs_of_two_are_told_even_if_the_first_is_the_cheaper_one():
 
 def test_costs_of_many_say_that_none_is_cheaper():
     costs = [Costs(parameters=count) for count in (1.0, 2.0, 3.0)]
-    entrants = [entrant(f"r{i}", rising(0.8), costs=cost) for i, cost in enumerate(costs)]
+    candidates = [candidate(f"r{i}", rising(0.8), costs=cost) for i, cost in enumerate(costs)]
     pairs = [pair(f"r{i}", f"r{j}", 0.0, NONE, p=1.0) for i, j in ((0, 1), (0, 2), (1, 2))]
-    assert analyse(comparison([place(one, 1, 0.8) for one in entrants], pairs))[-2] == (
+    assert analyse(comparison([place(one, 1, 0.8) for one in candidates], pairs))[-2] == (
         "None of those that are not shown to be worse than r0 has fewer parameters."
     )

@@ -3,7 +3,7 @@
 import pytest
 
 from segkit.analysis.comparison.compare import compare_runs
-from segkit.analysis.comparison.entries import read_finished
+from segkit.analysis.comparison.candidates import read_finished
 from segkit.core.errors import SegkitError
 from tests.analysis.comparison.runs import DIRECTIONS, scored_run
 

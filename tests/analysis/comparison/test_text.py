@@ -16,7 +16,7 @@ from tests.analysis.comparison.made import (
     clear,
     comparison,
     distances,
-    entrant,
+    candidate,
     groups,
     level,
     pair,
@@ -102,7 +102,7 @@ def markdown(found, folder):
 
 def shortened(found, epochs=2):
     """The same with fewer epochs in its table; the sentences on curves are those of all."""
-    for one in found.entrants:
+    for one in found.candidates:
         del one.epochs[0][epochs:]
     return found
 
@@ -161,8 +161,8 @@ def test_markdown_where_lower_is_better_and_another_alpha(tmp_path):
 
 def test_markdown_shows_hostile_names_literally(tmp_path):
     published = Published(source=HOSTILE, metrics={"iou": 0.8}, epochs=[{"epoch": 1, "iou": 0.5}])
-    one = entrant(HOSTILE, rising(0.8), epochs=1, published=published)
-    other = entrant("other", rising(0.8), epochs=1)
+    one = candidate(HOSTILE, rising(0.8), epochs=1, published=published)
+    other = candidate("other", rising(0.8), epochs=1)
     found = comparison(
         [place(one, 1, 0.86), place(other, 1, 0.85)],
         [pair(HOSTILE, "other", 0.01, NONE, p=0.5)],
@@ -184,7 +184,7 @@ def test_markdown_shows_hostile_names_literally(tmp_path):
 def test_ranking_table_shows_four_metrics_at_most_and_bare_means_without_intervals():
     names = ["iou", "dice", "iou_dataset", "hd95", "boundary_iou"]
     metrics = {name: Interval(0.5, math.nan, math.nan) for name in names}
-    table = ranking_table(comparison([Ranking(entrant("a", rising(0.8)), 1, metrics)], []))
+    table = ranking_table(comparison([Ranking(candidate("a", rising(0.8)), 1, metrics)], []))
     assert table.columns == ["Rank", "Recipe", "IoU", "Dice", "IoU dataset", "HD95", "Seeds"]
     assert table.rows == [["1", "a", "0.5000", "0.5000", "0.5000", "0.5000", "1"]]
     assert table.numeric == [True, False, True, True, True, True, True]
@@ -194,8 +194,8 @@ def test_cost_table_has_what_is_known_of_any():
     table = cost_table(
         comparison(
             [
-                place(entrant("a", rising(0.8), costs=Costs(parameters=2_223_872)), 1, 0.8),
-                place(entrant("b", rising(0.8), costs=Costs(latency_ms=12.34)), 1, 0.8),
+                place(candidate("a", rising(0.8), costs=Costs(parameters=2_223_872)), 1, 0.8),
+                place(candidate("b", rising(0.8), costs=Costs(latency_ms=12.34)), 1, 0.8),
             ],
             [],
         )
@@ -215,11 +215,13 @@ def test_pair_table_signs_differences():
     assert pair_table(level()).rows[0][2:4] == [f"+0.0006 [{MINUS}0.0014, +0.0026]", "0.421"]
 
 
-def test_csv_has_a_row_per_entrant_and_empty_cells_where_nothing_is_known(tmp_path):
+def test_csv_has_a_row_per_candidate_and_empty_cells_where_nothing_is_known(tmp_path):
     nothing = Interval(math.nan, math.nan, math.nan)
     ranking = [
-        place(entrant('a, "b"', rising(0.8), costs=Costs(parameters=5)), 1, 0.875, half=0.125, metric="hd95"),
-        Ranking(entrant("c\nd", rising(0.8), seeds=2), 2, {"hd95": nothing}),
+        place(
+            candidate('a, "b"', rising(0.8), costs=Costs(parameters=5)), 1, 0.875, half=0.125, metric="hd95"
+        ),
+        Ranking(candidate("c\nd", rising(0.8), seeds=2), 2, {"hd95": nothing}),
     ]
     path = write_csv(comparison(ranking, [], metric="hd95"), tmp_path / "comparison.csv")
     assert path.read_bytes().decode() == (

@@ -48,7 +48,7 @@ MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
         (listed(["a", "b"]), "a and b"),
         (listed(list("abcdef")), "a, b, c, d, e and f"),
         (listed(list("abcdefg")), "a, b, c, d, e and 2 more"),
-        ([place.entrant.name for place in leading_places(groups())], ["r0", "r1", "r2"]),
+        ([place.candidate.name for place in leading_places(groups())], ["r0", "r1", "r2"]),
     ],
 )
 def test_words(written, expected):

@@ -13,7 +13,7 @@ from tests.analysis.comparison.made import (
     clear,
     comparison,
     distances,
-    entrant,
+    candidate,
     groups,
     level,
     pair,
@@ -137,7 +137,7 @@ def test_comparison_on_a_terminal_says_what_it_leaves_out(on_terminal):
 
 def test_comparison_folds_long_names_and_cuts_none(on_terminal):
     name = "a_recipe_with_a_name_of_forty_six_characters_x"
-    ranking = [place(entrant(one, rising(0.8)), 1, 0.86) for one in (name, "b")]
+    ranking = [place(candidate(one, rising(0.8)), 1, 0.86) for one in (name, "b")]
     text = on_terminal(comparison(ranking, [pair(name, "b", 0.0, NONE, p=1.0)]), 60)
     rows = text.split("\n\n")[0].splitlines()
     assert max(map(len, rows)) <= 60
@@ -146,7 +146,7 @@ def test_comparison_folds_long_names_and_cuts_none(on_terminal):
 
 def test_comparison_reads_no_name_as_markup_or_control(capsys):
     name = "[red]x[/]\x1b[2J\ny"
-    ranking = [place(entrant(one, rising(0.8)), 1, 0.86) for one in (name, "b")]
+    ranking = [place(candidate(one, rising(0.8)), 1, 0.86) for one in (name, "b")]
     print_comparison(comparison(ranking, [pair(name, "b", 0.0, NONE, p=1.0)]), [])
     out = capsys.readouterr().out
     assert "\x1b" not in out
@@ -156,6 +156,6 @@ def test_comparison_reads_no_name_as_markup_or_control(capsys):
 def test_comparison_shows_no_column_of_what_nobody_knows(capsys):
     print_comparison(distances(), [])
     assert capsys.readouterr().out.startswith("rank  recipe                     hd95  parameters     macs")
-    ranking = [place(entrant("a", lambda epoch: None, metric="hd95"), 1, 7.0, metric="hd95")]
+    ranking = [place(candidate("a", lambda epoch: None, metric="hd95"), 1, 7.0, metric="hd95")]
     print_comparison(comparison(ranking, [], metric="hd95"), [])
     assert capsys.readouterr().out.startswith("rank  recipe                     hd95\n")
