@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segkit.analysis.comparison.compatibility import Scored, check_compatible
 from segkit.analysis.comparison.candidates import read_finished
+from segkit.analysis.comparison.compatibility import Scored, check_compatible
 from segkit.core.errors import SegkitError
 from segkit.recipe import plain_recipe
 from segkit.recipe.dataset import find_samples, survey_source

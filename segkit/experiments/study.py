@@ -8,8 +8,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segkit.analysis.comparison.compare import compare_runs
 from segkit.analysis.comparison.candidates import read_finished
+from segkit.analysis.comparison.compare import compare_runs
 from segkit.analysis.comparison.write import make_folder, write_comparison
 from segkit.core.errors import Problem, SegkitError, TrainingError
 from segkit.core.events import Event, RunEnded

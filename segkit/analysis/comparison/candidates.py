@@ -136,7 +136,5 @@ def _unique_names(results: Sequence[RunResult]) -> list[str]:
     numbered = [f"{result.name} ({result.run.path.name})" for result in results]
     for longer in (numbered, [str(result.run.path) for result in results]):
         count = Counter(names)
-        names = [
-            name if count[name] == 1 else long_name for name, long_name in zip(names, longer, strict=True)
-        ]
+        names = [long if count[name] > 1 else name for name, long in zip(names, longer, strict=True)]
     return names

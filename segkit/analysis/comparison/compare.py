@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 
@@ -100,10 +102,8 @@ def _best_first(candidates: Sequence[Candidate], metric: str, *, higher_is_bette
 def _pairs(candidates: Sequence[Candidate], metric: str, *, higher_is_better: bool) -> list[PairwiseTest]:
     scores = [candidate.scores[metric] for candidate in candidates]
     tests = compare_pairs(scores, higher_is_better=higher_is_better, alpha=ALPHA)
-    names = [(a.name, b.name) for i, a in enumerate(candidates) for b in candidates[i + 1 :]]
-    return [
-        PairwiseTest(a=a, b=b, metric=metric, **vars(test)) for (a, b), test in zip(names, tests, strict=True)
-    ]
+    pairs = zip(combinations(candidates, 2), tests, strict=True)
+    return [replace(test, a=a.name, b=b.name, metric=metric) for (a, b), test in pairs]
 
 
 def _rank(candidate: Candidate, pairs: Sequence[PairwiseTest]) -> int:

@@ -1,13 +1,44 @@
-"""Costs of runs, as recorded in training or measured afterwards."""
+"""Costs: kinds with labels and units, and values recorded in training or measured afterwards."""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from segkit.analysis.report.format import NOTHING, decimal, duration, memory
 from segkit.runs.run_dir import RunDir
 from segkit.runs.schema import Costs, MeasuredCosts
+
+
+@dataclass(frozen=True)
+class Cost:
+    """A kind of cost."""
+
+    key: str  # in `Costs`
+    label: str
+    text: Callable[[float | None], str]
+    unit: str = ""  # of the plot axis; empty if higher is better, which is not plotted
+    size: float = 1.0  # of the unit
+    shown: bool = False  # in the ranking by default
+
+
+def _in(unit: str, size: float = 1.0) -> Callable[[float | None], str]:
+    return lambda value: NOTHING if value is None else f"{decimal(value / size)} {unit}"
+
+
+COSTS = (
+    Cost("parameters", "Parameters", _in("M", 1e6), "millions", 1e6, shown=True),
+    Cost("trainable_parameters", "Trainable", _in("M", 1e6), "millions", 1e6),
+    Cost("macs", "MACs", _in("G", 1e9), "billions", 1e9, shown=True),
+    Cost("latency_ms", "Latency", _in("ms"), "ms", shown=True),
+    Cost("predict_images_per_second", "Predicted images/s", decimal),
+    Cost("train_seconds", "Training time", duration, "minutes", 60, shown=True),
+    Cost("train_images_per_second", "Trained images/s", decimal),
+    Cost("peak_memory_bytes", "Peak memory", memory, "MB", 1e6),
+    Cost("weights_bytes", "File size", memory, "MB", 1e6),
+)
 
 
 def read_costs(run: RunDir) -> Costs:

@@ -24,9 +24,8 @@ def epoch_table(comparison: Comparison) -> Table:
     """
     keys = list(_keys(comparison))
     columns = [column for key in keys for column in _columns(comparison, key)]
-    epochs = {
-        line["epoch"] for candidate in comparison.candidates for lines in candidate.epochs for line in lines
-    }
+    runs = [run for candidate in comparison.candidates for run in candidate.epochs]
+    epochs = {line["epoch"] for run in runs for line in run}
     rows = [[whole(epoch), *(number(curve.get(epoch)) for _, curve in columns)] for epoch in sorted(epochs)]
     caption = "Scores and losses of every epoch" if set(keys) & set(LOSSES) else "Scores of every epoch"
     return Table(caption, ["Epoch", *(title for title, _ in columns)], rows, [True] * (len(columns) + 1))

@@ -126,12 +126,10 @@ def _limits(comparison: Comparison) -> str:
         counts = sorted({len(candidate.seeds) for candidate in candidates})
         seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
         return f"Trained with {seeds} seeds each: intervals and p-values include the variation between seeds."
-    who = f"{join_names(once)} {'were' if len(once) > 1 else 'was'}"
-    if len(once) == len(candidates) > 1:
-        who = "Each was"
-    purpose = (
-        "before claiming that one method is better"
-        if len(candidates) > 1
-        else "to measure the variation between seeds"
-    )
-    return f"{who} trained once; repeat with `--seeds 0,1,2` {purpose}."
+    if len(candidates) == 1:
+        return (
+            f"{once[0]} was trained once; repeat with `--seeds 0,1,2` to measure the variation between seeds."
+        )
+    names = f"{join_names(once)} {'were' if len(once) > 1 else 'was'}"
+    who = "Each was" if len(once) == len(candidates) else names
+    return f"{who} trained once; repeat with `--seeds 0,1,2` before claiming that one method is better."

@@ -71,7 +71,7 @@ def _settling(curves: Mapping[str, Curve], *, higher_is_better: bool) -> list[st
             continue
         best = (max if higher_is_better else min)(curve, key=lambda epoch: curve[epoch])
         tolerance = TOLERANCE if absolute else TOLERANCE * abs(curve[best])
-        settled = list(takewhile(lambda e: abs(curve[e] - curve[best]) <= tolerance, sorted(curve)[::-1]))
+        settled = _settled(curve, curve[best], tolerance)
         if not settled:
             distance = number(abs(curve[max(curve)] - curve[best]))
             texts.append(f"{name} ends {distance} {side} its best (epoch {best})")
@@ -81,3 +81,8 @@ def _settling(curves: Mapping[str, Curve], *, higher_is_better: bool) -> list[st
             texts.append(f"{name} from epoch {settled[-1]} on")
     tolerance_text = f"{TOLERANCE}" if absolute else f"{100 * TOLERANCE:g}%"
     return [f"Within {tolerance_text} of the best score: {'; '.join(texts)}."] if texts else []
+
+
+def _settled(curve: Curve, best: float, tolerance: float) -> list[int]:
+    """Final epochs within the tolerance of the best value, last one first."""
+    return list(takewhile(lambda epoch: abs(curve[epoch] - best) <= tolerance, sorted(curve, reverse=True)))

@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from segkit.analysis.comparison.epochs import epoch_table
-from segkit.analysis.comparison.findings import analyse
-from segkit.analysis.comparison.format import coverage, headline
 from segkit.analysis.comparison.result import Comparison
-from segkit.analysis.comparison.tables import cost_table, pair_table, ranking_table, recipe_table, shown_pairs
-from segkit.analysis.report.format import metric_name, whole
+from segkit.analysis.comparison.tables import (
+    common_context,
+    cost_table,
+    pair_table,
+    ranking_table,
+    shown_pairs,
+)
+from segkit.analysis.report.format import whole
 from segkit.analysis.report.templates import markdown_templates
 
 MAX_IN_EPOCHS = 4  # candidates in the table of epochs
@@ -37,27 +41,16 @@ def write_csv(comparison: Comparison, path: Path) -> Path:
 
 
 def _context(comparison: Comparison) -> dict[str, Any]:
-    verdict, *analysis = analyse(comparison)
     shown, pairs = len(shown_pairs(comparison)), len(comparison.pairs)
     return {
-        "title": headline(comparison),
-        "verdict": verdict,
-        "analysis": analysis,
-        "metric": metric_name(comparison.metric),
-        "higher_is_better": comparison.higher_is_better,
-        "alpha": f"{comparison.alpha:g}",
-        "coverage": coverage(comparison),
-        "warnings": comparison.warnings,
+        **common_context(comparison),
         "ranking": ranking_table(comparison),
-        "recipes": recipe_table(comparison),
         "costs": cost_table(comparison),
-        "costs_measured": comparison.costs_measured,
         "pairs": pair_table(comparison),
         "first": comparison.candidates[0].name,
         "all_pairs": whole(pairs) if shown < pairs else "",
         "epochs": epoch_table(comparison) if len(comparison.ranking) <= MAX_IN_EPOCHS else None,
         "several_seeds": any(len(candidate.seeds) > 1 for candidate in comparison.candidates),
-        "command": comparison.command,
     }
 
 

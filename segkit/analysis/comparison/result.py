@@ -77,8 +77,8 @@ class Ranking:
 
 
 @dataclass(frozen=True)
-class Difference:
-    """Paired test of two candidates, a and b.
+class PairwiseTest:
+    """Paired test of two candidates, a and b; a is the higher-ranked one.
 
     Args:
         difference: mean of a - b over images.
@@ -92,6 +92,9 @@ class Difference:
         ties: images with equal scores.
         losses: images on which b is better.
         verdict: "no difference shown" unless `p_adjusted` and the interval are both significant.
+        a: name of a.
+        b: name of b.
+        metric: compared metric.
     """
 
     difference: float
@@ -105,21 +108,9 @@ class Difference:
     ties: int
     losses: int
     verdict: Verdict
-
-
-@dataclass(frozen=True)
-class PairwiseTest(Difference):
-    """Paired test with the names of the candidates.
-
-    Args:
-        a: name of the higher-ranked candidate.
-        b: name of the other candidate.
-        metric: compared metric.
-    """
-
-    a: str
-    b: str
-    metric: str
+    a: str = ""
+    b: str = ""
+    metric: str = ""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import optimize, stats
 
-from segkit.analysis.comparison.result import Difference, Interval, Verdict
+from segkit.analysis.comparison.result import Interval, PairwiseTest, Verdict
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -55,8 +55,8 @@ def compare_pairs(
     higher_is_better: bool,
     alpha: float = 0.05,
     resamples: int = RESAMPLES,
-) -> list[Difference]:
-    """Paired tests of all pairs of candidates, in the order of `itertools.combinations`.
+) -> list[PairwiseTest]:
+    """Paired tests of all pairs of candidates, without names, in the order of `itertools.combinations`.
 
     Images are paired, over those with finite scores in both for all seeds. Seeds are not paired, and the two
     may differ in number of seeds and variation between them. If only one has several seeds, the same
@@ -226,7 +226,7 @@ def _without_undefined(*tables: _ScoreTable) -> list[_ScoreTable]:
     return [_ScoreTable(table.scores[:, defined], table.resamples) for table in tables]
 
 
-def _compare(a: _ScoreTable, b: _ScoreTable, alpha: float) -> Difference:
+def _compare(a: _ScoreTable, b: _ScoreTable, alpha: float) -> PairwiseTest:
     """A pair without correction and verdict; the higher score wins."""
     mean = _Mean(_without_undefined(a, b))
     low, high = mean.interval(alpha)
@@ -235,12 +235,12 @@ def _compare(a: _ScoreTable, b: _ScoreTable, alpha: float) -> Difference:
     p = p_wilcoxon if p_seeds is None or math.isnan(p_seeds) else max(p_wilcoxon, p_seeds)
     wins, losses = int((mean.by_image > 0).sum()), int((mean.by_image < 0).sum())
     ties = mean.images - wins - losses
-    return Difference(
+    return PairwiseTest(
         mean.value, low, high, p, p_wilcoxon, p_seeds, p, wins, ties, losses, "no difference shown"
     )
 
 
-def _with_verdict(pair: Difference, p_adjusted: float, alpha: float, sign: int) -> Difference:
+def _with_verdict(pair: PairwiseTest, p_adjusted: float, alpha: float, sign: int) -> PairwiseTest:
     """With adjusted p, the verdict and wins of the better score."""
     verdict: Verdict = "no difference shown"
     if p_adjusted < alpha and (pair.low > 0 or pair.high < 0):

@@ -1,10 +1,20 @@
-"""Tables of a comparison, as rows of text."""
+"""Tables and texts of a comparison for its templates."""
 
 from __future__ import annotations
 
-from segkit.analysis.comparison.cost_types import COSTS
-from segkit.analysis.comparison.format import format_difference, format_interval, format_p, verdict
-from segkit.analysis.comparison.result import Candidate, Comparison, PairwiseTest
+from typing import Any
+
+from segkit.analysis.comparison.costs import COSTS
+from segkit.analysis.comparison.findings import analyse
+from segkit.analysis.comparison.format import (
+    coverage,
+    format_difference,
+    format_interval,
+    format_p,
+    headline,
+    verdict,
+)
+from segkit.analysis.comparison.result import Comparison, PairwiseTest
 from segkit.analysis.report.format import NOTHING, metric_name, number, whole
 from segkit.analysis.report.tables import Table, flat
 
@@ -13,11 +23,30 @@ IGNORED = ("name", "description", "reference", "seed", "plugins")  # recipe keys
 MAX_PAIRS = 15  # more than that: only pairs with the first candidate
 
 
+def common_context(comparison: Comparison) -> dict[str, Any]:
+    """Template variables of both the page and the Markdown file."""
+    first, *analysis = analyse(comparison)
+    return {
+        "title": headline(comparison),
+        "verdict": first,
+        "analysis": analysis,
+        "metric": metric_name(comparison.metric),
+        "higher_is_better": comparison.higher_is_better,
+        "alpha": f"{comparison.alpha:g}",
+        "coverage": coverage(comparison),
+        "warnings": comparison.warnings,
+        "recipes": recipe_table(comparison),
+        "costs_measured": comparison.costs_measured,
+        "command": comparison.command,
+    }
+
+
 def ranking_table(comparison: Comparison) -> Table:
     """Ranks, names, scores with intervals, published scores, seeds; a sole leader is marked."""
     metrics = comparison.metrics[:MAX_METRICS]
-    published_scores = [_published(candidate, comparison.metric) for candidate in comparison.candidates]
-    published_column = [f"Published {metric_name(comparison.metric)}"] if any(published_scores) else []
+    references = [candidate.published for candidate in comparison.candidates]
+    scores = [published.metrics.get(comparison.metric) if published else None for published in references]
+    published_column = [f"Published {metric_name(comparison.metric)}"] if any(scores) else []
     rows = [
         [
             whole(ranking.rank),
@@ -26,7 +55,7 @@ def ranking_table(comparison: Comparison) -> Table:
             *(number(score) for _ in published_column),
             whole(len(ranking.candidate.seeds)),
         ]
-        for ranking, score in zip(comparison.ranking, published_scores, strict=True)
+        for ranking, score in zip(comparison.ranking, scores, strict=True)
     ]
     columns = ["Rank", "Recipe", *map(metric_name, metrics), *published_column, "Seeds"]
     sole_leader = [ranking.rank for ranking in comparison.ranking].count(1) == 1 < len(rows)
@@ -36,11 +65,7 @@ def ranking_table(comparison: Comparison) -> Table:
 
 def cost_table(comparison: Comparison) -> Table:
     """Known costs; no rows if none are known."""
-    known = [
-        cost
-        for cost in COSTS
-        if any(getattr(candidate.costs, cost.key) for candidate in comparison.candidates)
-    ]
+    known = [cost for cost in COSTS if any(getattr(c.costs, cost.key) for c in comparison.candidates)]
     rows = [
         [candidate.name, *(cost.text(getattr(candidate.costs, cost.key)) for cost in known)]
         for candidate in comparison.candidates
@@ -85,7 +110,3 @@ def shown_pairs(comparison: Comparison) -> list[PairwiseTest]:
         return comparison.pairs
     first = comparison.candidates[0].name
     return [pair for pair in comparison.pairs if first in (pair.a, pair.b)]
-
-
-def _published(candidate: Candidate, metric: str) -> float | None:
-    return candidate.published.metrics.get(metric) if candidate.published else None

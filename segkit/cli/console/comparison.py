@@ -87,7 +87,7 @@ def _print_ranking(screen: Screen, comparison: Comparison) -> None:
 
 
 def _columns(comparison: Comparison) -> Iterator[_Column]:
-    from segkit.analysis.comparison.cost_types import COSTS as ALL_COSTS
+    from segkit.analysis.comparison.costs import COSTS as ALL_COSTS
     from segkit.analysis.comparison.format import format_interval
     from segkit.analysis.report.format import number
 

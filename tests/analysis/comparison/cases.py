@@ -29,7 +29,7 @@ class Made:
     """How to make a comparison.
 
     Args:
-        names: of the candidates, best first.
+        names: names of the candidates, best first.
         images: how many.
         side: of the thumbnails.
         seeds: of the second candidate; the others have one.

@@ -131,7 +131,7 @@ def clear() -> Comparison:
 
 
 def level() -> Comparison:
-    """Two recipes between which no difference is shown."""
+    """Two recipes without a significant difference."""
     unet = candidate("unet", lambda epoch: 0.86 + 0.001 * (-1) ** epoch, costs=FIRST_COSTS)
     small = candidate("separable_unet", lambda epoch: 0.86, costs=SMALL_COSTS)
     return comparison(
@@ -141,7 +141,7 @@ def level() -> Comparison:
 
 
 def groups(count: int = 6, leading: int = 3) -> Comparison:
-    """Many recipes: some lead, between which no difference is shown; the others are shown to be worse."""
+    """Many recipes: some lead without significant differences; the others are significantly worse."""
     candidates = [
         candidate(f"r{i}", rising(0.87 - 0.01 * i), costs=Costs(parameters=6_000_000 / (i + 1)))
         for i in range(count)

@@ -8,8 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from segkit.analysis.comparison.compare import compare_runs
 from segkit.analysis.comparison.candidates import read_finished
+from segkit.analysis.comparison.compare import compare_runs
 from segkit.analysis.comparison.tables import recipe_table
 from segkit.analysis.comparison.write import folder_for, make_folder, write_comparison
 from segkit.core.errors import SegkitError
@@ -108,8 +108,8 @@ def test_scores_of_all_images_together_have_no_interval(tmp_path):
     with pytest.raises(SegkitError) as raised:
         compared(*runs, metric="iou_dataset")
     assert str(raised.value) == (
-        "iou_dataset is a score of all images together, and cannot be compared image by image\n"
-        "  try: --metric with a score that every image has, such as iou or dice"
+        "iou_dataset is computed over all images together and cannot be compared image by image\n"
+        "  try: --metric with a score per image, such as iou or dice"
     )
 
 
@@ -132,8 +132,8 @@ def test_a_metric_whose_direction_nobody_knows_is_refused(tmp_path):
     with pytest.raises(SegkitError) as raised:
         compared(run)
     assert str(raised.value) == (
-        "whether a larger sharpness is a better one is not known: its plugin is not loaded\n"
-        "  try: --plugins with the place of the plugin, or --metric with a score that every image has, "
+        "unknown metric 'sharpness': the plugin that defines it is not loaded\n"
+        "  try: --plugins with the path of the plugin, or --metric with a score per image, "
         "such as iou or dice"
     )
 
@@ -154,7 +154,7 @@ def test_where_the_recipes_differ_is_shown(tmp_path):
     a = scored_run(tmp_path, "a", {"iou": scores(0.7)}, data={"batch_size": 8})
     b = scored_run(tmp_path, "b", {"iou": scores(0.6)}, seed=1, data={"augment": []})
     table = recipe_table(compared(a, b))
-    assert table.columns == ["In the recipe", "a", "b"]
+    assert table.columns == ["Option", "a", "b"]
     assert table.rows == [
         ["data.augment.Rotate.name", "Rotate", "\u2013"],
         ["data.augment.Rotate.limit", "15", "\u2013"],
@@ -175,7 +175,7 @@ def test_how_costs_were_measured_is_said(tmp_path):
     comparison = compared(run)
     assert comparison.candidates[0].costs.latency_ms == 2.5
     assert comparison.costs_measured == (
-        "Measured one after the other, each in a process of its own, on P, cpu, 2 threads (torch 2.11)."
+        "Costs were measured one model at a time, each in its own process, on P, cpu, 2 threads (torch 2.11)."
     )
 
 
@@ -224,8 +224,8 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     with pytest.raises(SegkitError) as raised:
         make_folder(tmp_path / "file" / "out")
     assert str(raised.value) == (
-        f"{tmp_path / 'file' / 'out'}: the folder for the comparison cannot be made: Not a directory\n"
-        "  try: --out with another place"
+        f"{tmp_path / 'file' / 'out'}: cannot create the folder for the comparison: Not a directory\n"
+        "  try: --out with another folder"
     )
 
 

@@ -2,7 +2,7 @@
 
 from segkit.analysis.comparison.epochs import epoch_table, mean_curve
 from segkit.runs.schema import Published
-from tests.analysis.comparison.made import comparison, distances, candidate, groups, place, rising
+from tests.analysis.comparison.made import candidate, comparison, distances, groups, place, rising
 
 DASH = "\N{EN DASH}"
 

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from segkit.analysis.comparison.page import samples, write_page
-from segkit.analysis.comparison.page.samples import fitting, notes, read_samples
+from segkit.analysis.comparison.page.samples import read_samples, sample_notes, select_samples
 from segkit.core.errors import SegkitError
 from segkit.runs.thumbnails import Thumbnail, read_thumbnails, write_thumbnails
 from tests.analysis.comparison.cases import HOSTILE, HOSTILE_IMAGE, Made, made_up, thumbnail_of
@@ -105,7 +105,7 @@ def test_pictures_belong_to_their_names(comparison, html):
             prediction = thumbnail_of(comparison, candidate, name).prediction
             assert shown["predictions"][candidate][position] == text(prediction)
     assert set(shown["predictions"][3]) == {""}
-    assert f"{comparison.candidates[3].name} has no masks here" in html
+    assert f"{comparison.candidates[3].name} has no masks: its run did not save them" in html
 
 
 def test_disagreement_is_the_share_of_pixels_that_are_not_all_equal(comparison):
@@ -141,18 +141,18 @@ def test_of_too_many_images_those_with_most_disagreement_stay(comparison, monkey
     most = sorted(all_samples, key=lambda sample: -sample.disagreement)[:5]
     room = {"MAX_IMAGES": 5, "MAX_BYTES": sum(sample.size for sample in most) + 10}
     monkeypatch.setattr(samples, limit, room[limit])
-    shown = fitting(all_samples)
+    shown = select_samples(all_samples)
     assert shown == [sample for sample in all_samples if sample in most]
-    assert notes(comparison, all_samples, shown)[0] == (
-        "5 of 30 images are here, those on which the models disagree most: "
-        "with all of them the page would be too large."
+    assert sample_notes(comparison, all_samples, shown)[0] == (
+        "Only 5 of 30 images are shown, to limit the size of the page: "
+        "those on which the models disagree most."
     )
 
 
 def test_runs_without_thumbnails_are_told(tmp_path):
     comparison = made_up(tmp_path, Made(images=4, kept=[], seeds=1))
     html = write_page(comparison, tmp_path / "page.html").read_text(encoding="utf-8")
-    assert "None of these runs kept its images and masks" in html
+    assert "None of these runs saved images and masks" in html
     assert 'id="browser"' not in html
 
 
@@ -164,7 +164,7 @@ def test_thumbnails_that_do_not_fit_the_scores_are_an_error(tmp_path):
         read_samples(comparison)
     (problem,) = caught.value.problems
     assert problem.where == str(path)
-    assert problem.hint == "delete it: a comparison can do without"
+    assert problem.hint == "delete the file: a comparison works without it"
 
 
 @pytest.mark.parametrize("mask", [b"no picture", b"large"])
@@ -178,8 +178,8 @@ def test_a_mask_that_is_none_is_an_error(tmp_path, mask):
         path = candidate.runs[0].thumbnails
         kept = read_thumbnails(path)
         write_thumbnails(path, [Thumbnail(one.image, one.truth, mask) for one in kept])
-    with pytest.raises(SegkitError, match="a thumbnail's mask cannot be read: ") as caught:
+    with pytest.raises(SegkitError, match="cannot read the mask of a thumbnail: ") as caught:
         read_samples(comparison)
     (problem,) = caught.value.problems
     assert problem.where == str(comparison.candidates[0].runs[0].thumbnails)
-    assert problem.hint == "delete it: a comparison can do without"
+    assert problem.hint == "delete the file: a comparison works without it"

@@ -100,7 +100,7 @@ def test_first_click_sorts_the_best_to_the_top(comparison):
 def test_pairs_are_told_with_names(comparison):
     rows = pair_rows(comparison)
     assert [row["positions"] for row in rows] == [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]
-    assert rows[0]["verdict"] == "no difference shown"
+    assert rows[0]["verdict"] == "no significant difference"
     assert rows[1]["verdict"] == f"{comparison.candidates[0].name} is better"
     assert rows[1]["p_adjusted"] == "0.001"
 

@@ -154,7 +154,7 @@ def test_costs_switch_and_tell_the_front(page, comparison):
     assert [point["candidate"] for point in front[1]] == plots[5]["front"]
     names = ", ".join(comparison.candidates[position].name for position in plots[5]["front"])
     told = page.run("document.getElementById('front').textContent")
-    assert told == f"On the line, the cheapest first: {names}."
+    assert told == f"Pareto front, cheapest first: {names}."
 
 
 def test_browser_of_images_shows_every_mask_of_the_image(page, comparison):
@@ -171,7 +171,7 @@ def test_browser_of_images_shows_every_mask_of_the_image(page, comparison):
             score = candidate.scores["iou"][0, comparison.images.index(name)]
             assert candidate.name in said
             assert f"IoU {score:.4f}" in said
-        assert "no mask kept" in told[5]
+        assert "no mask saved" in told[5]
         page.click("#next")
 
 
@@ -184,7 +184,7 @@ def test_browser_of_images_sorts_and_finds(page, comparison):
     page.choose("find", "isic_000001")
     assert sorted(strip_names(page)) == [f"ISIC_000001{digit}" for digit in range(10)]
     page.choose("find", "nothing of that kind")
-    assert page.run("document.getElementById('sample').textContent") == "No image has such a name"
+    assert page.run("document.getElementById('sample').textContent") == "No image with this name"
     page.choose("find", "")
     page.choose("order", "name")
     assert strip_names(page) == sorted(comparison.images)

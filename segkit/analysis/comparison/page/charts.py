@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
-from segkit.analysis.comparison.epochs import LOSSES, mean_curve
+from segkit.analysis.comparison.epochs import LOSSES, mean_curve, points
 from segkit.analysis.comparison.format import format_difference, verdict, wins_ties_losses
 from segkit.analysis.comparison.result import Candidate, Comparison
 from segkit.analysis.report.format import metric_name
@@ -54,10 +53,10 @@ def rounded(value: float | None) -> float | None:
 
 
 def _lines(candidate: Candidate, key: str) -> dict[str, Any]:
-    seeds = candidate.epochs if len(candidate.epochs) > 1 else ()
+    runs = candidate.epochs if len(candidate.epochs) > 1 else ()
     return {
-        "mean": _points(mean_curve(candidate, key)),
-        "seeds": [_points(mean_curve(replace(candidate, epochs=(lines,)), key)) for lines in seeds],
+        "mean": _coordinates(mean_curve(candidate, key)),
+        "seeds": [_coordinates(points(run, key)) for run in runs],
     }
 
 
@@ -67,12 +66,11 @@ def _published(comparison: Comparison, key: str) -> list[dict[str, Any]]:
     for position, candidate in enumerate(comparison.candidates):
         if not (published := candidate.published):
             continue
-        points = _points(mean_curve(replace(candidate, epochs=(published.epochs,)), key))
-        source = published.source or "published"
-        if points and not any((line["source"], line["points"]) == (source, points) for line in lines):
-            lines.append({"source": source, "points": points, "candidate": position})
+        source, drawn = published.source or "published", _coordinates(points(published.epochs, key))
+        if drawn and not any((line["source"], line["points"]) == (source, drawn) for line in lines):
+            lines.append({"source": source, "points": drawn, "candidate": position})
     return lines
 
 
-def _points(curve: Mapping[int, float]) -> list[list[float | None]]:
+def _coordinates(curve: Mapping[int, float]) -> list[list[float | None]]:
     return [[epoch, rounded(value)] for epoch, value in sorted(curve.items())]

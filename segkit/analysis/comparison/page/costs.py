@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from segkit.analysis.comparison.cost_types import COSTS
+from segkit.analysis.comparison.costs import COSTS
 from segkit.analysis.comparison.result import Comparison
 
 LOG_FROM = 10  # ratio of the largest to the smallest cost from which the axis is logarithmic

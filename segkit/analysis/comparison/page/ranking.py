@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from segkit.analysis.comparison.cost_types import COSTS, Cost
+from segkit.analysis.comparison.costs import COSTS, Cost
 from segkit.analysis.comparison.format import format_p, format_signed, verdict
 from segkit.analysis.comparison.result import Comparison, Interval, Ranking
 from segkit.analysis.report.format import metric_name, number, whole
@@ -18,34 +18,19 @@ MARGIN = 0.04  # of the interval plot, on both sides
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the ranking.
+    """A column of the ranking."""
 
-    Args:
-        key: unique key.
-        label: heading.
-        group: group in the menu of columns; empty if always shown.
-        shown: whether shown by default.
-        first: sort order of the first click.
-        numeric: whether it holds numbers.
-    """
-
-    key: str
+    key: str  # unique
     label: str
-    group: str = ""
-    shown: bool = True
-    first: str = "ascending"
+    group: str = ""  # in the menu of columns; empty if always shown
+    shown: bool = True  # by default
+    first: str = "ascending"  # sort order of the first click
     numeric: bool = True
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A table cell.
-
-    Args:
-        text: displayed text.
-        value: sort key; None if unknown.
-        note: small text below.
-    """
+    """A table cell: text, sort key (None if unknown), and a small note below."""
 
     text: str
     value: float | str | None
@@ -54,21 +39,13 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """A candidate in the ranking.
-
-    Args:
-        cells: one per column.
-        whisker: low, mean and high in percent of the interval plot's width; None if undefined.
-        rank: rank of the candidate.
-        shares: whether other candidates have the same rank.
-        follows: whether the row above has the same rank.
-    """
+    """A candidate in the ranking, with one cell per column."""
 
     cells: list[Cell]
-    whisker: tuple[float | None, float | None, float | None]
+    whisker: tuple[float | None, float | None, float | None]  # low, mean, high in percent of the plot's width
     rank: int
-    shares: bool
-    follows: bool
+    shares: bool  # its rank with any other row
+    follows: bool  # a row of the same rank
 
 
 def ranking_columns(comparison: Comparison) -> list[Column]:

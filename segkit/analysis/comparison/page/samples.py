@@ -27,23 +27,14 @@ HINT = "delete the file: a comparison works without it"
 
 @dataclass(frozen=True)
 class Sample:
-    """An image with its masks.
+    """An image with its masks: WebP, and PNG of class numbers with a palette."""
 
-    Args:
-        position: index in the comparison's images.
-        picture: image as WebP.
-        truth: true mask as PNG of class numbers with a palette.
-        predictions: predicted mask of every candidate, likewise; None if its run saved none.
-        disagreement: share of pixels on which the predictions differ.
-        source: file of picture and truth.
-    """
-
-    position: int
+    position: int  # in the comparison's images
     picture: bytes
     truth: bytes
-    predictions: tuple[bytes | None, ...]
-    disagreement: float
-    source: Path
+    predictions: tuple[bytes | None, ...]  # of every candidate; None if its run saved none
+    disagreement: float  # share of pixels on which the predictions differ
+    source: Path  # file of picture and truth
 
     @property
     def size(self) -> int:

@@ -12,8 +12,6 @@ from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from segkit.analysis.comparison.epochs import epoch_table
-from segkit.analysis.comparison.findings import analyse
-from segkit.analysis.comparison.format import coverage, headline
 from segkit.analysis.comparison.page.charts import curves, pairs, rounded, scores
 from segkit.analysis.comparison.page.colors import color_schemes, dashes
 from segkit.analysis.comparison.page.costs import cost_plots
@@ -26,7 +24,7 @@ from segkit.analysis.comparison.page.samples import (
     select_samples,
 )
 from segkit.analysis.comparison.result import Comparison
-from segkit.analysis.comparison.tables import recipe_table
+from segkit.analysis.comparison.tables import common_context
 from segkit.analysis.report.format import metric_name, number
 from segkit.analysis.report.overlay import PREDICTION, TRUTH, class_swatches, contour_swatches, hex_color
 from segkit.analysis.report.templates import templates
@@ -50,12 +48,13 @@ def write_page(comparison: Comparison, path: Path) -> Path:
     samples = read_samples(comparison)
     shown = select_samples(samples)
     plots = _plots(comparison)
+    data = plots | {"samples": gallery_data(comparison, shown)}
     page = _context(comparison) | {
         "plots": plots,
         "samples": shown,
         "ignored": has_ignored(shown),
         "sample_notes": sample_notes(comparison, samples, shown),
-        "data": _json(plots | {"samples": gallery_data(comparison, shown)}),
+        "data": htmlsafe_json_dumps(data, separators=(",", ":"), allow_nan=False),
         "scripts": [Markup(script) for script in scripts],
         "hashes": [_hash(script) for script in scripts],
     }
@@ -65,18 +64,10 @@ def write_page(comparison: Comparison, path: Path) -> Path:
 
 def _context(comparison: Comparison) -> dict[str, Any]:
     candidates = comparison.candidates
-    verdict, *analysis = analyse(comparison) or [""]
     low, high = interval_scale(comparison)
     return {
-        "title": headline(comparison),
-        "verdict": verdict,
-        "analysis": analysis,
-        "metric": metric_name(comparison.metric),
+        **common_context(comparison),
         "metric_key": comparison.metric,
-        "higher_is_better": comparison.higher_is_better,
-        "alpha": f"{comparison.alpha:g}",
-        "coverage": coverage(comparison),
-        "warnings": comparison.warnings,
         "candidates": candidates,
         "dashes": dashes(len(candidates)),
         "color_schemes": color_schemes(len(candidates)),
@@ -88,9 +79,6 @@ def _context(comparison: Comparison) -> dict[str, Any]:
         "classes": class_swatches(candidates[0].recipe),
         "void": hex_color(VOID),
         "epochs": epoch_table(comparison),
-        "recipes": recipe_table(comparison),
-        "costs_measured": comparison.costs_measured,
-        "command": comparison.command,
     }
 
 
@@ -123,8 +111,3 @@ def _source(environment: Environment, name: str) -> str:
 def _hash(script: str) -> str:
     """Hash for the Content-Security-Policy, which allows no other script."""
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-
-
-def _json(content: dict[str, Any]) -> Markup:
-    """JSON that cannot close its script element."""
-    return htmlsafe_json_dumps(content, separators=(",", ":"), allow_nan=False)
