@@ -99,7 +99,8 @@ def _place(made: Made, position: int, name: str, run: RunDir, ious: np.ndarray) 
         runs=(run,) * seeds,
         seeds=tuple(range(seeds)),
         recipe=_recipe(made),
-        summaries=(Summary.model_construct(metrics=["iou", "dice"]),) * seeds,
+        summaries=(Summary.model_construct(metrics=["iou", "dice"], scored_on="test", reported_on="test"),)
+        * seeds,
         epochs=tuple(_epochs(ious.mean(), seed) for seed in range(seeds)),
         scores=scores,
         costs=_costs(position) if made.costs else Costs(parameters=1e6 * (position + 1)),

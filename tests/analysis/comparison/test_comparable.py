@@ -67,7 +67,7 @@ def test_other_metrics_may_be_defined_as_they_like(tmp_path):
 
 def test_runs_that_took_no_digests_are_compared(tmp_path):
     first = scored_run(tmp_path, "a", SCORES)
-    other = scored_run(tmp_path, "b", SCORES, environment={"identity": None, "data_digests": None})
+    other = scored_run(tmp_path, "b", SCORES, environment={"identity": None, "data_digests": {}})
     assert compare_runs([read_finished(first), read_finished(other)], DIRECTIONS).warnings == []
 
 
