@@ -168,7 +168,7 @@ def test_comparison_on_a_full_disk_leaves_the_one_before(tmp_path, monkeypatch):
     with full(tmp_path, 1), pytest.raises(TrainingError) as caught:
         comparison.write_comparison(None, tmp_path)
     assert caught.value.problems[0].hint == (
-        "free some space; then the same command again, or --out with another place"
+        "free some space; then the same command again, or another folder for --out"
     )
     assert [path.name for path in tmp_path.iterdir()] == ["comparison.html"]
     assert (tmp_path / "comparison.html").read_text() == "before"
