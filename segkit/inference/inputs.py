@@ -46,10 +46,6 @@ def find_inputs(patterns: Sequence[str]) -> list[InputFile]:
 def check_out_folder(out: Path, patterns: Sequence[str]) -> None:
     """Check that masks are not written among the images, where the next prediction would read them.
 
-    Args:
-        out: output folder.
-        patterns: image files, folders and patterns.
-
     Raises:
         SegkitError: if `out` is inside a folder of images, or a file.
     """
@@ -65,12 +61,7 @@ def check_out_folder(out: Path, patterns: Sequence[str]) -> None:
 
 
 def check_overwriting(inputs: Sequence[InputFile], outputs: Outputs, *, overwrite: bool) -> None:
-    """Check that no image, existing file or other mask would be overwritten.
-
-    Args:
-        inputs: all images.
-        outputs: output files.
-        overwrite: whether existing files may be replaced; images never are.
+    """Check that no image or other mask would be overwritten, and no existing file unless `overwrite`.
 
     Raises:
         SegkitError: listing the files.

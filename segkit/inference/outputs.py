@@ -104,12 +104,7 @@ def mask_files(folder: Path, name: str, task: Task) -> dict[str, Path]:
 
 
 def save_mask(mask: Pixels, task: Task, files: Mapping[str, Path]) -> None:
-    """Write a mask as PNG: 0 and 255, or class indices with a palette for multiclass.
-
-    Args:
-        mask: (H, W), or (H, W, K) for multilabel.
-        task: what was predicted.
-        files: result of `mask_files`.
+    """Write the result of `mask_of` as PNG: 0 and 255, or class indices with a palette for multiclass.
 
     Raises:
         OSError: if a file cannot be written.

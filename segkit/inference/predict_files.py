@@ -33,13 +33,6 @@ def predict_files(
 ) -> list[Problem]:
     """Predict image files and write the results; files are written completely or not at all.
 
-    Args:
-        predictor: the model.
-        inputs: image files.
-        outputs: output files.
-        options: prediction options.
-        on_progress: callback of (label, done, total).
-
     Returns:
         Problems of unreadable images, for which nothing is written.
 

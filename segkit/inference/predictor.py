@@ -87,13 +87,7 @@ class Predictor:
     ) -> Iterator[Prediction]:
         """Predict many images, in order; images are read while the model computes.
 
-        Args:
-            images: images as for `predict`.
-            flips: as for `predict`.
-            scales: as for `predict`.
-            tile: as for `predict`.
-            overlap: as for `predict`.
-            batch_size: images or tiles per batch; 0 chooses by their size.
+        The arguments are those of `predict`, and `batch_size`: images or tiles per batch, 0 chooses by size.
 
         Raises:
             SegkitError: as `predict`.

@@ -32,13 +32,9 @@ def predict_tiled(
     options: PredictOptions,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Iterator[Probabilities]:
-    """Probabilities of an image at full resolution, in chunks (K, rows, width) from top to bottom.
+    """Mean probabilities of networks at full resolution, in chunks (K, rows, width) from top to bottom.
 
-    Args:
-        networks: networks to average.
-        image: image of any size; padded by reflection.
-        options: prediction options with a tile size that fits all networks.
-        on_progress: callback of (tiles done, tiles).
+    The image is padded by reflection; `on_progress` is a callback of (tiles done, tiles).
     """
     height, width = image.size
     tile, step = options.tile, options.tile - options.overlap_pixels()

@@ -115,13 +115,7 @@ def model_info(
 def make_network(
     recipe: Recipe, info: ModelInfo, model: Segmenter, warnings: Sequence[str] = ()
 ) -> TorchNetwork:
-    """Move a model to this machine's device for prediction.
-
-    Args:
-        recipe: recipe; `training` sets accelerator and precision.
-        info: model information.
-        model: model with its weights.
-        warnings: changes since the run, in whole sentences.
+    """Move a model to the accelerator of `recipe.training`, for prediction in its precision.
 
     Raises:
         SegkitError: if this machine does not have the accelerator.

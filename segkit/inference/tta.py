@@ -40,10 +40,7 @@ def resize_probabilities(
 ) -> Probabilities:
     """(K, h, w) -> (K, height, width), bilinear, with pixel centres aligned as when images are resized.
 
-    Args:
-        probabilities: probabilities of one image.
-        size: (height, width).
-        box: region (left, upper, right, lower) to resize; by default all.
+    `box` is the region (left, upper, right, lower) to resize, by default all.
     """
     height, width = size
     if box is None and probabilities.shape[1:] == size:
@@ -56,13 +53,7 @@ def resize_probabilities(
 
 
 def scaled_size(size: tuple[int, int], scale: float, multiple: int) -> tuple[int, int]:
-    """The size scaled and rounded to sides that the network takes.
-
-    Args:
-        size: (height, width).
-        scale: scale factor; 1 leaves the size unchanged.
-        multiple: number that both sides must be multiples of.
-    """
+    """(height, width) scaled and rounded to a multiple; a scale of 1 leaves it unchanged."""
     if scale == 1:
         return size
     height, width = (max(1, round(side * scale / multiple)) * multiple for side in size)

@@ -17,11 +17,7 @@ _IMAGE = re.compile(r"\d\d_.*\.jpg")
 
 
 def check_out_folder(folder: Path, runs: Sequence[RunDir]) -> None:
-    """Check that a folder is new, empty, or holds an earlier evaluation only.
-
-    Args:
-        folder: output folder.
-        runs: runs to score; the folder must not be inside one of them.
+    """Check that a folder is new, empty, or holds an earlier evaluation only, and is not inside a run.
 
     Raises:
         SegkitError: naming the files in the way.

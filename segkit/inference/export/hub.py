@@ -94,11 +94,6 @@ def export_to_hub(
 def open_hub(path: Path, plugins: Sequence[Path] = (), *, accelerator: str = "auto") -> TorchNetwork:
     """Open a hub folder for prediction; code named in it is not executed.
 
-    Args:
-        path: hub folder.
-        plugins: files or folders with the parts it needs.
-        accelerator: auto (a GPU if there is one), cpu, cuda or mps.
-
     Raises:
         SegkitError: if a plugin is not loaded, or a file is damaged.
     """

@@ -50,11 +50,6 @@ class Verification:
 def check_shapes(network: Network, model: TorchNetwork, finished: FinishedRun) -> list[tuple[int, int, int]]:
     """Compare the models on other batch sizes, and on another image size if the model takes several.
 
-    Args:
-        network: exported model, opened.
-        model: the run's model.
-        finished: the run with its images.
-
     Returns:
         Compared shapes (images, height, width).
 
@@ -84,14 +79,7 @@ def verify(
     shapes: Sequence[tuple[int, int, int]],
     on_progress: Progress = lambda label, done, total: None,
 ) -> Verification:
-    """Compare the models on all scored images, at the recipe's size.
-
-    Args:
-        network: exported model, opened.
-        model: the run's model.
-        finished: the run with its images.
-        shapes: result of `check_shapes`.
-        on_progress: callback of (label, done, total).
+    """Compare the exported network with the run's model on all scored images, at the recipe's size.
 
     Raises:
         ExportError: if masks or scores differ by more than rounding.
