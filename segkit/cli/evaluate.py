@@ -49,22 +49,22 @@ def evaluate(
 ) -> None:
     """Score the best weights of runs again: on their own images, or with --set data.source=... on others."""
     from segkit.cli import console
-    from segkit.inference.evaluation.output_folder import refuse_folder
+    from segkit.inference.evaluation.output_folder import check_out_folder
     from segkit.inference.options import PredictOptions
     from segkit.runs.run_dir import RunDir
 
     directories = [RunDir.open(run) for run in runs]
     ways = PredictOptions(tta, numbers(scales))
     if out:
-        refuse_folder(out, directories)
+        check_out_folder(out, directories)
     load_default_plugins(no_plugins)
     page = None
     with console.RunView(quiet=quiet or json) as view:
         view.note("Loading torch and friends")
-        from segkit.inference.evaluation.evaluation import Asking, evaluate_runs
+        from segkit.inference.evaluation.evaluation import EvaluateOptions, evaluate_runs
         from segkit.inference.evaluation.write import write_evaluation
 
-        asking = Asking(native, ways, split)
+        asking = EvaluateOptions(native, ways, split)
         evaluation = evaluate_runs(directories, asking, overrides or (), plugins or (), view.progress)
         if out:
             page = write_evaluation(evaluation, out)

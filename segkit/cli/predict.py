@@ -81,7 +81,7 @@ def predict(
     from segkit.api import load
     from segkit.cli import console
     from segkit.cli.options import load_default_plugins
-    from segkit.inference.inputs import find_inputs, refuse_out, refuse_overwriting
+    from segkit.inference.inputs import check_out_folder, check_overwriting, find_inputs
     from segkit.inference.options import PredictOptions
     from segkit.inference.outputs import Outputs
     from segkit.inference.predict_files import predict_files
@@ -90,7 +90,7 @@ def predict(
     if overlap is not None and not tile:
         raise SegkitError("--overlap is of tiles, and there are none", hint="--tile 512, say")
     ways = PredictOptions(tta, numbers(scales), tile, overlap, batch_size)
-    refuse_out(out, inputs)
+    check_out_folder(out, inputs)
     found = find_inputs(inputs)
     load_default_plugins(no_plugins)
     with console.RunView(quiet=quiet or json) as view:
@@ -98,8 +98,8 @@ def predict(
         predictor = load(model, plugins=plugins or (), accelerator=accelerator)
         view.caution(predictor.warnings)
         kind = probability_format or (ProbabilityFormat.png if probabilities else None)
-        outputs = Outputs(out, predictor.facts.task, overlay, kind)
-        refuse_overwriting(found, outputs, overwrite=overwrite)
+        outputs = Outputs(out, predictor.info.task, overlay, kind)
+        check_overwriting(found, outputs, overwrite=overwrite)
         started = time.perf_counter()
         try:
             problems = predict_files(predictor, found, outputs, ways, view.progress)

@@ -89,7 +89,7 @@ def test_a_refused_export_ends_with_1_and_replaces_nothing(
     from segkit.inference.export import export
     from segkit.inference.export import export_graph as graph
 
-    monkeypatch.setattr(export, "_of_most_sizes_first", lambda facts, _: [replace(facts, multiple=0)])
+    monkeypatch.setattr(export, "_size_candidates", lambda facts, _: [replace(facts, multiple=0)])
     right = graph.probabilities_of
     monkeypatch.setattr(graph, "probabilities_of", lambda logits, task: 1 - right(logits, task))
     there = [Path("small-001.md"), Path("small-001.pt2")]

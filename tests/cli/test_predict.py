@@ -84,14 +84,17 @@ def test_a_photograph_in_tiles_and_mirrored(segkit: Any, run: Path, photos: Path
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--tile", "60"], "tiles of 60 pixels do not fit this model\n  try: 64 does: multiples of 32\n"),
+        (
+            ["--tile", "60"],
+            "tiles of 60 pixels do not fit this model\n  try: use a multiple of 32, such as 64\n",
+        ),
         (["--overlap", "8"], "--overlap is of tiles, and there are none\n  try: --tile 512, say\n"),
         (
             ["--out", "photos/masks"],
-            "masks would lie among the images of photos, and be taken for images the next time\n"
-            "  try: --out with a folder that is not inside it\n",
+            "this folder is inside photos: the next prediction would read the masks as images\n"
+            "  try: choose an --out folder outside it\n",
         ),
-        (["--out", "photos/0.jpg"], "photos/0.jpg: this is no folder\n  try: another name for --out\n"),
+        (["--out", "photos/0.jpg"], "photos/0.jpg: not a folder\n  try: choose another --out\n"),
         (["--scales", "a"], "--scales wants numbers, and found 'a'\n  try: --scales 0.75,1,1.25\n"),
     ],
 )
@@ -110,7 +113,7 @@ def test_masks_that_are_there_stay(segkit: Any, run: Path, photos: Path) -> None
     before = Path("masks/0.png").read_bytes()
     said = segkit(*words)
     assert said.code == 2
-    assert "this file is there already" in said.err
+    assert "this file already exists" in said.err
     assert Path("masks/0.png").read_bytes() == before
     assert segkit(*words, "--overwrite").code == 0
 

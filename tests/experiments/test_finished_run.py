@@ -13,7 +13,7 @@ from segkit.core.plugins import load_plugin
 from segkit.core.plugins import loading as load
 from segkit.core.registry import DECODERS
 from segkit.experiments.finished_run import open_trained
-from segkit.inference.evaluation.evaluation import Asking, evaluate_runs
+from segkit.inference.evaluation.evaluation import EvaluateOptions, evaluate_runs
 from segkit.runs.run_dir import RunDir
 from tests.small_runs import finished
 
@@ -147,7 +147,7 @@ def test_a_plugin_that_has_changed_is_told(run: RunDir, tmp_path: Path) -> None:
     told = ["The plugin thin has changed since the run."]
     assert trained.warnings == told
     for runs, native in (([run], False), ([run, run], True)):  # as it was trained; as predict asks
-        assert evaluate_runs(runs, Asking(native), plugins=[changed]).warnings == told
+        assert evaluate_runs(runs, EvaluateOptions(native), plugins=[changed]).warnings == told
 
 
 def test_other_images_are_told(run: RunDir) -> None:

@@ -31,7 +31,9 @@ def print_evaluation(evaluation: Evaluation, page: Path | None) -> None:
     screen = Screen(sys.stdout)
     for run in evaluation.runs:
         screen.line(str(run.path), "bold")
-    screen.line(f"scores on {evaluation.images}, {evaluation.how()} ({duration(evaluation.seconds)})")
+    screen.line(
+        f"scores on {evaluation.images}, {evaluation.describe_options()} ({duration(evaluation.seconds)})"
+    )
     screen.line()
     screen.table(_table(evaluation))
     screen.line()
@@ -49,13 +51,13 @@ def with_interval(interval: Interval) -> str:
 
 
 def _table(evaluation: Evaluation) -> Table:
-    from segkit.inference.evaluation.evaluation import name_of
+    from segkit.inference.evaluation.evaluation import run_name
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("metric", no_wrap=True, style="cyan")
     table.add_column("all together" if evaluation.members else "score (95% interval)", no_wrap=True)
     beside: dict[str, Mapping[str, float | None]] = {
-        clean(name_of(run)): one.metrics
+        clean(run_name(run)): one.metrics
         for run, one in zip(evaluation.runs, evaluation.members, strict=False)
     }
     if not beside:
