@@ -47,7 +47,7 @@ def compare(
     quiet: options.QuietOption = False,
     json: options.JsonOption = False,
 ) -> None:
-    """Rank runs and recipes by score, with statistical tests and costs.
+    """Rank runs and recipes, with significance tests.
 
     Missing runs of recipes are trained first; finished runs are not trained again.
     """

@@ -13,10 +13,10 @@ from segkit.cli.app import app, example
 from segkit.core.errors import SegkitError
 
 if TYPE_CHECKING:
-    from segkit.analysis.dataset import Examination
+    from segkit.analysis.dataset import Subject
 
 data_app = Typer(
-    help="Data sets: download, draw an example, check for errors, manage the image cache.",
+    help="Download, draw, check and cache data sets.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -29,7 +29,7 @@ def fetch(
     to: Annotated[Path | None, Option(metavar="DIR", help="Folder to unpack into.")] = None,
     quiet: options.QuietOption = False,
 ) -> None:
-    """Download, verify and unpack a data set; resumes an interrupted download."""
+    """Download a data set, or resume the download."""
     from segkit.cli import console
     from segkit.core.paths import home
     from segkit.data.download.isic2016 import fetch_isic2016
@@ -48,7 +48,7 @@ def write_example(
     folder: Annotated[Path, Argument(metavar="DIR", help="Output folder.")],
     quiet: options.QuietOption = False,
 ) -> None:
-    """Draw example photographs with outlines and write a recipe for training on them."""
+    """Draw an example data set and write a recipe for it."""
     from segkit.cli import console
     from segkit.data import example as example_data
 
@@ -75,11 +75,17 @@ def check(
     quiet: options.QuietOption = False,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Check a data set for errors in files, pairs, masks and labels, and for duplicates."""
+    """Find errors and duplicates in a data set."""
+    from segkit.analysis import dataset
     from segkit.cli import console
 
     try:
-        result = _examine(target, overrides, plugins, no_plugins, sheet, quiet or as_json)
+        subject = _subject(target, overrides, plugins, no_plugins, quiet or as_json)
+        with console.RunView(quiet=quiet or as_json) as view:
+            result = dataset.examine(subject, view.progress)
+            if sheet:
+                view.note("Drawing the contact sheet")
+                dataset.write_contact_sheet(sheet, result)
     except SegkitError as error:
         if not as_json:
             raise
@@ -96,16 +102,10 @@ def check(
         raise Exit(2)
 
 
-def _examine(
-    target: Path,
-    overrides: list[str] | None,
-    plugins: list[Path] | None,
-    no_plugins: bool,
-    sheet: Path | None,
-    quiet: bool,
-) -> Examination:
+def _subject(
+    target: Path, overrides: list[str] | None, plugins: list[Path] | None, no_plugins: bool, quiet: bool
+) -> Subject:
     from segkit.analysis import dataset
-    from segkit.cli import console
 
     if not target.exists():
         hint = "give a recipe, a folder of images and masks, or a CSV file"
@@ -114,15 +114,8 @@ def _examine(
         if overrides or plugins or no_plugins:
             problem = "--set, --plugins and --no-plugins can only be used with a recipe"
             raise SegkitError(problem, where=str(target), hint="remove these options, or give a recipe")
-        subject = dataset.of_folder(target)
-    else:
-        subject = dataset.of_recipe(options.load(target, overrides, plugins, no_plugins, quiet=quiet))
-    with console.RunView(quiet=quiet) as view:
-        result = dataset.examine(subject, view.progress)
-        if sheet:
-            view.note("Drawing the contact sheet")
-            dataset.write_contact_sheet(sheet, result)
-    return result
+        return dataset.of_folder(target)
+    return dataset.of_recipe(options.load(target, overrides, plugins, no_plugins, quiet=quiet))
 
 
 @data_app.command(epilog=example("data cache --clear --unused-days 30"))

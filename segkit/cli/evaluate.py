@@ -30,7 +30,10 @@ def evaluate(
     quiet: options.QuietOption = False,
     json: options.JsonOption = False,
 ) -> None:
-    """Score finished runs again, on their own images or, with --set data.source=..., on others."""
+    """Score finished runs again, on the same or other images.
+
+    --set data.source=... selects other images.
+    """
     from segkit.cli import console
     from segkit.inference.evaluation.output_folder import refuse_folder
     from segkit.inference.options import PredictOptions

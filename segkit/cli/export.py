@@ -17,14 +17,10 @@ from segkit.core.errors import SegkitError
 def export(
     run: options.RunArgument,
     format: Annotated[
-        Literal["onnx", "pt2"] | None, Option(help="onnx for ONNX Runtime and other programs, pt2 for torch.")
+        Literal["onnx", "pt2"] | None, Option(help="onnx for ONNX Runtime and others, pt2 for torch.")
     ] = None,
-    out: Annotated[
-        Path | None, Option(metavar="FILE", help="Output file (default: RECIPE-NUMBER.*).")
-    ] = None,
-    hub: Annotated[
-        Path | None, Option(metavar="DIR", help="Write a Hugging Face hub folder instead.")
-    ] = None,
+    out: Annotated[Path | None, Option(metavar="FILE", help="Output file (default: RECIPE-NUMBER).")] = None,
+    hub: Annotated[Path | None, Option(metavar="DIR", help="Write a Hugging Face folder instead.")] = None,
     input: Annotated[
         Literal["pixels", "normalized"], Option(help="Model input: uint8 pixels or normalized float32.")
     ] = "pixels",
@@ -38,7 +34,7 @@ def export(
     quiet: options.QuietOption = False,
     json: options.JsonOption = False,
 ) -> None:
-    """Export the model of a run, and compare its predictions with the run's on every scored image."""
+    """Export the model of a run and verify its predictions."""
     from segkit.cli import console
     from segkit.runs.run_dir import RunDir
     from segkit.utils.os_errors import cannot_write

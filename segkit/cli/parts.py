@@ -46,7 +46,7 @@ def show(
     no_plugins: options.NoPluginsOption = False,
     json: options.JsonOption = False,
 ) -> None:
-    """Show a part: its options with type, default and meaning, and where it is defined."""
+    """Show the options, defaults and location of a part."""
     from segkit.cli import console
     from segkit.core.registry import registry_of
 
@@ -67,7 +67,7 @@ def show(
 
 @app.command(epilog=example("schema > recipe.schema.json"))
 def schema(plugins: options.PluginsOption = None, no_plugins: options.NoPluginsOption = False) -> None:
-    """Print the JSON Schema of recipes, for completion and validation in editors."""
+    """Print the JSON Schema of recipes, for editors."""
     from segkit.cli import console
     from segkit.recipe.json_schema import recipe_schema
 
@@ -82,7 +82,7 @@ def new(
     into: Annotated[Path, Option(metavar="DIR", help="Folder of plugins.")] = Path("plugins"),
     quiet: options.QuietOption = False,
 ) -> None:
-    """Create a plugin from a template: the part, a recipe, a test and a README."""
+    """Create a plugin from a template."""
     from segkit.cli import console
     from segkit.cli.scaffold import new_plugin
 
@@ -100,7 +100,7 @@ def check_plugin(
     quiet: options.QuietOption = False,
     json: options.JsonOption = False,
 ) -> None:
-    """Test each part of a plugin against the contract of its kind."""
+    """Test a plugin against the contract of its parts."""
     from segkit.cli import console
 
     options.load_parts(plugins, no_plugins, quiet=quiet or json)

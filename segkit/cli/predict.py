@@ -49,7 +49,7 @@ def predict(
     quiet: options.QuietOption = False,
     json: options.JsonOption = False,
 ) -> None:
-    """Predict masks and write each as a PNG file of the image's size."""
+    """Predict masks of images and write them as PNG files."""
     from segkit.api import load
     from segkit.cli import console
     from segkit.inference.inputs import find_inputs, refuse_out, refuse_overwriting

@@ -24,7 +24,7 @@ def run(
     track: options.TrackOption = None,
     quiet: options.QuietOption = False,
 ) -> None:
-    """Train the model of a recipe, evaluate it and write a report."""
+    """Train and evaluate the model of a recipe."""
     from segkit.cli.console import RunView
     from segkit.runs.trackers import tracking
     from segkit.training.distributed.rank import is_worker
@@ -34,13 +34,13 @@ def run(
     loaded = options.load(recipe, overrides, plugins, no_plugins, demo=demo, quiet=quiet)
     view = RunView(quiet=quiet)
     trackers = () if is_worker() else track or ()
-    with view, handle_signals(view.stopping) as stop, tracking(trackers, view.say, view.warn) as track_event:
+    with view, handle_signals(view.stopping) as stop, tracking(trackers, view.say, view.warn) as on_event:
         view.note("Loading torch")
         from segkit.experiments.run import run as run_recipe
 
         for event in run_recipe(loaded, runs, view.progress, stop):
             view.show(event)
-            track_event(event)
+            on_event(event)
 
 
 @app.command(epilog=example("resume runs/quickstart/001"))
@@ -51,7 +51,7 @@ def resume(
     track: options.TrackOption = None,
     quiet: options.QuietOption = False,
 ) -> None:
-    """Continue an interrupted run; the result is the same as without the interruption."""
+    """Continue an interrupted run."""
     from segkit.cli.console import RunView, print_line
     from segkit.core.events import RunEnded
     from segkit.runs.run_dir import RunDir
@@ -68,23 +68,19 @@ def resume(
             print_line(f"{run} is complete; rewriting its report")
         report(run, quiet)
         if trackers:
-            with (
-                directory.written(),
-                directory.held(),
-                tracking(trackers, view.say, view.warn) as track_event,
-            ):
-                track_event(RunEnded(run, directory.read_summary(), directory.report))
+            with directory.written(), directory.held(), tracking(trackers, view.say, view.warn) as on_event:
+                on_event(RunEnded(run, directory.read_summary(), directory.report))
         return
     with directory.written(), directory.held():  # fail before torch is loaded if another process has the run
         pass
     options.load_plugins(no_plugins)
-    with view, handle_signals(view.stopping) as stop, tracking(trackers, view.say, view.warn) as track_event:
+    with view, handle_signals(view.stopping) as stop, tracking(trackers, view.say, view.warn) as on_event:
         view.note("Loading torch")
         from segkit.experiments.resume import resume as resume_run
 
         for event in resume_run(run, plugins or (), view.progress, stop):
             view.show(event)
-            track_event(event)
+            on_event(event)
 
 
 @app.command(epilog=example("check recipes/isic_frozen.yaml"))
@@ -97,7 +93,7 @@ def check(
     quiet: options.QuietOption = False,
     json: options.JsonOption = False,
 ) -> None:
-    """Validate a recipe without training: schema, parts, files, weights, shapes and model size."""
+    """Validate a recipe without training."""
     from segkit.cli import console
 
     quiet = quiet or json
@@ -146,7 +142,7 @@ def bench(
     quiet: options.QuietOption = False,
     json: options.JsonOption = False,
 ) -> None:
-    """Measure training speed: the data pipeline alone, the model alone, and both together."""
+    """Measure the training speed of a recipe."""
     from segkit.cli import console
 
     quiet = quiet or json

@@ -85,14 +85,14 @@ def test_a_photograph_in_tiles_and_mirrored(segkit: Any, run: Path, photos: Path
     ("words", "told"),
     [
         (["--tile", "60"], "tiles of 60 pixels do not fit this model\n  try: 64 does: multiples of 32\n"),
-        (["--overlap", "8"], "--overlap is of tiles, and there are none\n  try: --tile 512, say\n"),
+        (["--overlap", "8"], "--overlap needs --tile\n  try: for example --tile 512\n"),
         (
             ["--out", "photos/masks"],
             "masks would lie among the images of photos, and be taken for images the next time\n"
             "  try: --out with a folder that is not inside it\n",
         ),
         (["--out", "photos/0.jpg"], "photos/0.jpg: this is no folder\n  try: another name for --out\n"),
-        (["--scales", "a"], "--scales wants numbers, and found 'a'\n  try: --scales 0.75,1,1.25\n"),
+        (["--scales", "a"], "--scales: 'a' is not a list of numbers\n  try: --scales 0.75,1,1.25\n"),
     ],
 )
 def test_what_cannot_be_done_is_told_before_anything_is(

@@ -11,13 +11,7 @@ from rich.columns import Columns
 from rich.table import Table
 from rich.text import Text
 
-from segkit.cli.console.format import (
-    format_value,
-    images_in_words,
-    plain_table,
-    print_model,
-    print_warnings,
-)
+from segkit.cli.console.format import format_value, images_in_words, plain_table, print_model, print_warnings
 from segkit.cli.console.stream import Screen, clean, write
 
 if TYPE_CHECKING:

@@ -37,8 +37,8 @@ class RunView(View):
         self,
         *,
         quiet: bool = False,
-        clock: Callable[[], float] = time.monotonic,
         directory: Path | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(quiet=quiet)
         self._eta = _TimeEstimate(clock)

@@ -30,16 +30,14 @@ def check_name(kind: str, name: str) -> None:
         valid = snake_case if _SNAKE_CASE.fullmatch(snake_case) else f"my_{kind}"
         raise SegkitError(
             f"{invalid}: use lower-case letters, digits and single _, starting with a letter",
-            hint=f"my_{valid}" if _conflict(kind, valid) else valid,
+            hint=_without_conflict(kind, valid),
         )
     if len(name) > MAX_LENGTH:
         raise SegkitError(
             f"{invalid}: it has more than {MAX_LENGTH} characters", hint="choose a shorter name"
         )
     if conflict := _conflict(kind, name):
-        raise SegkitError(
-            f"{invalid}: {conflict}", hint=f"my_my_{name}" if _conflict(kind, f"my_{name}") else f"my_{name}"
-        )
+        raise SegkitError(f"{invalid}: {conflict}", hint=_without_conflict(kind, f"my_{name}"))
 
 
 def _conflict(kind: str, name: str) -> str:
@@ -54,6 +52,10 @@ def _conflict(kind: str, name: str) -> str:
     if used := {name, camel_case(name)} & names_in_templates(kind):
         return f"the template already uses the name {min(used)!r}"
     return ""
+
+
+def _without_conflict(kind: str, name: str) -> str:
+    return f"my_{name}" if _conflict(kind, name) else name
 
 
 def _is_installed(name: str) -> bool:
