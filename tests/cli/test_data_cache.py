@@ -65,10 +65,7 @@ def test_cache_is_cleared(segkit: Any, folder: Path) -> None:
 def test_days_alone_are_refused(segkit: Any) -> None:
     said = segkit("data", "cache", "--unused-days", "3")
     assert said.code == 2
-    assert said.err == (
-        "--unused-days needs --clear\n"
-        "  try: segkit data cache --clear --unused-days 3\n"
-    )
+    assert said.err == ("--unused-days needs --clear\n  try: segkit data cache --clear --unused-days 3\n")
 
 
 def test_sizes_are_told_in_words() -> None:

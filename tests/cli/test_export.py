@@ -53,8 +53,7 @@ def test_a_folder_for_the_hub_as_json(segkit: Any, run: Path) -> None:
         ([], "the output format is missing\n  try: --format onnx, --format pt2, or --hub DIR\n"),
         (
             ["--format", "onnx", "--out", "a.pt2"],
-            "a.pt2: the file name must end in .onnx\n"
-            "  try: --out a.onnx\n",
+            "a.pt2: the file name must end in .onnx\n  try: --out a.onnx\n",
         ),
         (["--format", "pt2", "--out", "there.pt2"], "there.pt2: this already exists\n"),
         (["--format", "pt2", "--out", "beside.pt2"], "beside.md: this already exists\n"),

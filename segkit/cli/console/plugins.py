@@ -13,7 +13,6 @@ from rich.table import Table
 
 from segkit.cli.console.problems import print_problem
 from segkit.cli.console.stream import Screen, clean
-from segkit.core.plugins import loaded_plugins
 
 if TYPE_CHECKING:
     from segkit.core.plugins import Plugin
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
 
 def print_plugins() -> None:
     """Print the loaded plugins and their folders to standard error, in one line."""
+    from segkit.core.plugins import loaded_plugins  # imports pydantic
+
     groups = [
         f"{', '.join(plugin.name for plugin in group)} from {origin}"
         for origin, group in groupby(loaded_plugins(), key=_origin)

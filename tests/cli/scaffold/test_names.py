@@ -59,7 +59,9 @@ def test_check_name_refuses_a_word_only_where_it_is_in_use() -> None:
 
 
 def test_check_name_refuses_what_is_too_long() -> None:
-    words = f"not a valid name for a loss: it has more than {MAX_LENGTH} characters\n  try: choose a shorter name"
+    words = (
+        f"not a valid name for a loss: it has more than {MAX_LENGTH} characters\n  try: choose a shorter name"
+    )
     with pytest.raises(SegkitError, match=words):
         check_name("loss", "n" * (MAX_LENGTH + 1))
 
