@@ -125,8 +125,8 @@ def test_the_recipe_s_size_and_splits_count(segkit: Any, recipe: Path) -> None:
         (["nowhere"], "there is no such file or folder"),
         (["images"], "this is no data set that can be recognised"),
         (["none.csv"], "there is no such file"),
-        ([".", "--set", "seed=1"], "--set, --plugins and --no-plugins belong to a recipe, and this is none"),
-        ([".", "--no-plugins"], "--set, --plugins and --no-plugins belong to a recipe, and this is none"),
+        ([".", "--set", "seed=1"], "--set, --plugins and --no-plugins can only be used with a recipe"),
+        ([".", "--no-plugins"], "--set, --plugins and --no-plugins can only be used with a recipe"),
         ([".", "--sheet", "sheet.html"], "a contact sheet is a PNG file"),
         (["recipe.yaml", "--set", "data.source.name=none"], "no source is called 'none'"),
     ],
@@ -149,7 +149,7 @@ def test_what_cannot_be_examined_ends_with_2(
 def test_the_sheet_is_drawn(segkit: Any, root: Path) -> None:
     save(root / "masks/test/7.png", 255 - blob(7))
     said = segkit("data", "check", str(root), "--sheet", str(root / "suspects.png"))
-    assert said.out.endswith(f"Suspects: {root}/suspects.png\n")
+    assert said.out.endswith(f"Contact sheet: {root}/suspects.png\n")
     assert opened(root / "suspects.png").format == "PNG"
 
 

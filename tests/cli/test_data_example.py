@@ -25,7 +25,7 @@ def test_it_says_what_is_there_and_what_to_type_next(segkit: Any, project: Path)
         "lesions/photos       photographs\n"
         "lesions/masks        their outlines\n"
         "lesions/new          photographs without outlines\n"
-        "lesions/recipe.yaml  how to learn from them\n"
+        "lesions/recipe.yaml  recipe for training\n"
         "\n"
         "Type next: segkit data check lesions\n"
     )

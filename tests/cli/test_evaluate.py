@@ -39,7 +39,7 @@ def test_several_runs_have_a_column_each(segkit: Any, run: Path) -> None:
     lines = said.out.splitlines()
     assert lines[:2] == [str(run), str(run)]
     assert lines[2].startswith("scores on 5 test images, at the images' own size (")
-    assert lines[4].split() == ["metric", "all", "together", "small/001"]
+    assert lines[4].split() == ["metric", "ensemble", "small/001"]
     together, alone = lines[5].split()[1], lines[5].split()[-1]
     assert together == alone
 
@@ -99,7 +99,7 @@ def test_several_runs_as_json(segkit: Any, run: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--scales", "a"], "--scales wants numbers, and found 'a'\n  try: --scales 0.75,1,1.25\n"),
+        (["--scales", "a"], "--scales: 'a' is not a list of numbers\n  try: --scales 0.75,1,1.25\n"),
         (
             ["--split", "val"],
             "there are no val images\n  try: --split train or --split test or --split all\n",

@@ -103,13 +103,13 @@ def test_a_fault_that_came_through_a_plugin_names_its_line(
         assert entry is not None
         entry.factory.__globals__["fail"]()
 
-    monkeypatch.setattr("segkit.cli.train.load", load)
+    monkeypatch.setattr("segkit.cli.options.load", load)
     said = segkit("check", "recipe.yaml")
     assert said.code == 1
     assert said.err == (
-        f"{path}:22: the plugin mine fails: KeyError: 'w'\n"
-        f"  try: segkit test-plugin {path} tries its parts alone; "
-        "the same command with --traceback shows where\n"
+        f"{path}:22: the plugin mine failed: KeyError: 'w'\n"
+        f"  try: segkit test-plugin {path} tests its parts; "
+        "run the command again with --traceback to see where\n"
     )
 
 

@@ -88,14 +88,14 @@ def test_a_photograph_in_tiles_and_mirrored(segkit: Any, run: Path, photos: Path
             ["--tile", "60"],
             "tiles of 60 pixels do not fit this model\n  try: use a multiple of 32, such as 64\n",
         ),
-        (["--overlap", "8"], "--overlap is of tiles, and there are none\n  try: --tile 512, say\n"),
+        (["--overlap", "8"], "--overlap needs --tile\n  try: for example --tile 512\n"),
         (
             ["--out", "photos/masks"],
             "this folder is inside photos: the next prediction would read the masks as images\n"
             "  try: choose an --out folder outside it\n",
         ),
         (["--out", "photos/0.jpg"], "photos/0.jpg: not a folder\n  try: choose another --out\n"),
-        (["--scales", "a"], "--scales wants numbers, and found 'a'\n  try: --scales 0.75,1,1.25\n"),
+        (["--scales", "a"], "--scales: 'a' is not a list of numbers\n  try: --scales 0.75,1,1.25\n"),
     ],
 )
 def test_what_cannot_be_done_is_told_before_anything_is(
