@@ -79,11 +79,11 @@ def load_parts(plugins: list[Path] | None, no_plugins: bool, *, quiet: bool = Fa
 
 def load_default_plugins(no_plugins: bool) -> None:
     """Load built-in parts and, unless told otherwise, the plugins of the working directory."""
-    from segkit.core.plugins import leave_installed_out, load_builtins, load_plugins_here
+    from segkit.core.plugins import load_builtins, load_plugins_here, skip_installed
 
     load_builtins()
     if no_plugins:
-        leave_installed_out()
+        skip_installed()
     else:
         load_plugins_here()
 

@@ -6,7 +6,7 @@ import pytest
 
 from segkit.core.registry import REGISTRIES, SOURCES, Entry
 from segkit.recipe import Recipe, dump_recipe, load_recipe
-from segkit.recipe.schema import PARTS, Part
+from segkit.recipe.part_schema import PARTS, Part
 from segkit.recipe.yaml_tree import parse_yaml
 from tests.recipe.cases import RECIPES, loaded, only_problem, written
 
