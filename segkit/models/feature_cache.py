@@ -11,8 +11,7 @@ from torch import Tensor
 
 Encode = Callable[[Tensor], list[Tensor]]
 
-# The last digits of convolutions may depend on the batch size. With a fixed one, features do not depend on what
-# is cached.
+# Fixed, as the last digits of convolutions may depend on the batch size, and features must not.
 ENCODE_BATCH_SIZE = 8
 _UNKNOWN_MEMORY = 8 << 30
 

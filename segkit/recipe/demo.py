@@ -45,7 +45,7 @@ def fit_to_demo(tree: Node, recipe: Recipe) -> Node:
     if not isinstance(weights, str) or weights == "none" or _is_on_this_machine(encoder.name, weights):
         return tree
     tree = put(tree, ["model", "encoder", "weights"], Node("none", _POSITION))
-    sentence = f"The encoder has random weights, as {weights} of {encoder.name} is not on this machine."
+    sentence = f"The encoder has random weights, as {weights} of {encoder.name} are not on this machine."
     return _describe(tree, recipe.description, sentence)
 
 

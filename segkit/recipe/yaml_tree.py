@@ -1,6 +1,6 @@
 """Strict YAML reader with file and line of every value, and YAML writer.
 
-Follows the YAML 1.2 core schema: ``1e-3`` is a number, ``no`` and ``off`` are text, which boolean options still
+Follows the YAML 1.2 core schema: ``1e-3`` is a number, ``no`` and ``off`` are text, which boolean options
 accept as false. Duplicate keys and tags are errors.
 """
 

@@ -72,7 +72,7 @@ class StateFiles:
         except Unsavable as error:
             raise TrainingError(
                 f"the training state cannot be saved: {error}",
-                hint="states may hold numbers, strings, tensors, lists and dicts; check it with segkit test-plugin",
+                hint="states may hold numbers, strings, tensors, lists and dicts; run segkit test-plugin",
             ) from error
         if self.last.exists():
             self.last.replace(self.previous)

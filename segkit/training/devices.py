@@ -103,8 +103,8 @@ def count_processes(settings: TrainingSettings, rank_info: RankInfo | None) -> i
     if rank_info and (rank_info.local_world_size, rank_info.world_size) != (devices, devices * nodes):
         local, machines = rank_info.local_world_size, rank_info.nodes
         raise SegkitError(
-            f"training.devices: {rank_info.launcher} started {local} processes on each of {machines} machines; "
-            f"the recipe needs {devices} on each of {nodes}",
+            f"training.devices: {rank_info.launcher} started {local} processes on each of "
+            f"{machines} machines; the recipe needs {devices} on each of {nodes}",
             hint=f"--set training.devices={local} --set training.num_nodes={machines}",
         )
     processes = devices * nodes

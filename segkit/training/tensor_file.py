@@ -61,7 +61,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         missing = isinstance(error, FileNotFoundError)
-        raise Unreadable("file not found" if missing else first_line(error)) from error
+        raise Unreadable("there is no such file" if missing else first_line(error)) from error
     if _METADATA not in metadata:
         return tensors, None
     checksum, _, text = metadata[_METADATA].partition(" ")

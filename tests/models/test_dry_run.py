@@ -147,7 +147,7 @@ def test_dry_run_names_the_line_of_the_part_that_failed(part):
         "misspelt on test_resnet does not work on images of 128x128: name 'mapz' is not defined"
     )
     assert problem.file == f"{__file__}:{Misspelt.forward.__code__.co_firstlineno + 1}"
-    assert problem.hint.startswith("segkit test-plugin tries the part alone")
+    assert problem.hint.startswith("test the part alone with segkit test-plugin")
 
 
 def test_dry_run_names_the_line_where_only_other_sizes_work(part):

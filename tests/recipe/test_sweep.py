@@ -76,7 +76,7 @@ def test_what_is_varied_cannot_be_set_as_well(file):
     with pytest.raises(RecipeError) as raised:
         expand_grid(file, ["training.epochs=3"], ["training.epochs=1,2"])
     assert str(raised.value) == (
-        "--vary training.epochs=1,2: training.epochs is both set and varied\n  try: one of the two"
+        "--vary training.epochs=1,2: training.epochs is both set and varied\n  try: use one of the two"
     )
 
 

@@ -163,7 +163,7 @@ def test_a_few_aliases_are_fine() -> None:
         (b"- name: a\n", "a recipe must be a mapping of keys to values: found another value"),
         (
             b"just text",
-            "a recipe must be a mapping of keys to values: found another value\n  try: begin with 'name: my_recipe'",
+            "mapping of keys to values: found another value\n  try: begin with 'name: my_recipe'",
         ),
         (b" " * 1_000_001, "the recipe is larger than 1,000,000 bytes"),
     ],

@@ -135,7 +135,7 @@ def test_a_damaged_state_is_named_and_the_one_before_is_used(tmp_path):
         states.load()
     problem = caught.value.problems[0]
     assert problem.file == f"{states.last}, {states.previous}"
-    assert problem.hint == f"segkit run {tmp_path / 'recipe.yaml'} begins anew"
+    assert problem.hint == f"start again: segkit run {tmp_path / 'recipe.yaml'}"
 
 
 def test_killed_between_two_names_the_state_before_is_the_last(tmp_path):
@@ -156,7 +156,7 @@ def test_damaged_weights_are_not_loaded(tmp_path):
     save_weights(model(), path)
     _flip_a_bit(path)
     with pytest.raises(
-        SegkitError, match=r"best\.safetensors: the checkpoint cannot be read: its content is"
+        SegkitError, match=r"best\.safetensors: the checkpoint cannot be read: it is damaged"
     ):
         load_weights(model(), path)
 
