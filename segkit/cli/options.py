@@ -80,11 +80,11 @@ def load_parts(plugins: list[Path] | None, no_plugins: bool, *, quiet: bool = Fa
 
 def load_plugins(no_plugins: bool, plugins: list[Path] | None = None) -> None:
     """Load built-in parts, ./plugins unless `no_plugins`, and `plugins`."""
-    from segkit.core.plugins import leave_installed_out, load_builtins, load_plugin, load_plugins_here
+    from segkit.core.plugins import load_builtins, load_plugin, load_plugins_here, skip_installed
 
     load_builtins()
     if no_plugins:
-        leave_installed_out()
+        skip_installed()
     else:
         load_plugins_here()
     for plugin in plugins or ():

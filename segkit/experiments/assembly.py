@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from segkit.core.types import Sample
-    from segkit.recipe.schema import TransformPart
+    from segkit.recipe.part_schema import TransformPart
 
 # What they make of an image is one of a few images.
 _OF_FEW = {"HorizontalFlip", "VerticalFlip", "Transpose", "RandomRotate90", "D4", "SquareSymmetry"}
@@ -93,7 +93,7 @@ class Assembly:
     def eval_batches(self, split: str) -> EvalBatches:
         """The images of a split, in order, as they are."""
         prepared = self.splits[split]
-        return EvalBatches(prepared.images, prepared.masks, self.recipe.data.scored_at_once)
+        return EvalBatches(prepared.images, prepared.masks, self.recipe.data.scoring_batch_size)
 
     def scorer(
         self, split: str, on_progress: Progress, keep: Callable[[Tensor], None] = lambda logits: None
@@ -108,7 +108,7 @@ class Assembly:
             loss=self.loss,
             fabric=self.fabric,
             on_progress=lambda done: on_progress(label, done, total),
-            keep=keep,
+            on_logits=keep,
         )
 
     def optimization(self, steps_per_epoch: int) -> tuple[torch.optim.Optimizer, Schedule]:

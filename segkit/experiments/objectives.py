@@ -14,7 +14,7 @@ from segkit.recipe import entry_for
 from segkit.recipe.build import TRY_ALONE, build
 
 if TYPE_CHECKING:
-    from segkit.recipe.schema import LossPart, MetricPart, Part
+    from segkit.recipe.part_schema import LossPart, MetricPart, Part
 
 _IMAGES, _SIDE = 2, 32
 

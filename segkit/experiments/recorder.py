@@ -18,7 +18,7 @@ from segkit.experiments.samples import pick_samples, thumbnails
 from segkit.recipe import dump_recipe
 from segkit.runs.run_dir import RunDir
 from segkit.runs.thumbnails import write_thumbnails
-from segkit.training.checkpoint import States, save_weights
+from segkit.training.checkpoint import StateFiles, save_weights
 from segkit.utils.os_errors import cannot_write
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from segkit.recipe import Recipe
     from segkit.runs.schema import Environment, Summary
     from segkit.training.evaluate import Scores
-    from segkit.training.loop import TrainState
+    from segkit.training.train_state import TrainState
 
 _OF_A_START = {"command", "device", "git", "packages", "platform", "processor"}
 
@@ -100,7 +100,7 @@ class NullRecorder:
             except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
                 raise SegkitError(
                     "the saved state is of another model, or of none",
-                    where=str(States(self.directory.checkpoints).last),
+                    where=str(StateFiles(self.directory.checkpoints).last),
                     hint=f"segkit run {self.directory.recipe} begins anew",
                 ) from error
         return list(warnings)
@@ -209,7 +209,7 @@ class RunRecorder(NullRecorder):
             "seconds": self.seconds,
         }
         with self.directory.written():
-            States(self.directory.checkpoints).save(state)
+            StateFiles(self.directory.checkpoints).save(state)
         self._saved = time.perf_counter()
 
     def write_scores(self, assembly: Assembly, scores: Scores, predicted: Sequence[Pixels]) -> None:
@@ -226,12 +226,12 @@ class RunRecorder(NullRecorder):
         """Write summary and report; the last state is kept, and no other."""
         with self.directory.written():
             # Before there is a summary: a run that has one lacks its report alone.
-            States(self.directory.checkpoints).previous.unlink(missing_ok=True)
+            StateFiles(self.directory.checkpoints).previous.unlink(missing_ok=True)
             self.directory.write_summary(summary)
             write_report(self.directory)
 
     def _load_state(self) -> tuple[dict[str, Any] | None, list[str]]:
-        return States(self.directory.checkpoints).load()
+        return StateFiles(self.directory.checkpoints).load()
 
     def _save_weights(self, learner: TrainState) -> None:
         """Of the epoch that has just ended."""

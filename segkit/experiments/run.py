@@ -22,11 +22,12 @@ from segkit.recipe import Recipe, dump_recipe
 from segkit.training.checkpoint import load_weights
 from segkit.training.devices import count_processes, make_fabric
 from segkit.training.devices import move_to_device as place_model
-from segkit.training.distributed.errors import told_once
+from segkit.training.distributed.errors import raise_once
 from segkit.training.distributed.rank import current_rank_info
-from segkit.training.distributed.sharding import any_process, gather_dealt
+from segkit.training.distributed.sharding import any_process, gather_batches
 from segkit.training.evaluate import Scores
-from segkit.training.loop import TrainState, fit, make_train_state
+from segkit.training.loop import fit
+from segkit.training.train_state import TrainState, make_train_state
 from segkit.utils.signals import StopSignal
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def run_distributed(
         yield from launch(target, dump_recipe(recipe), folder, processes, on_progress)
         return
     fabric = make_fabric(recipe.training, place)
-    with told_once(fabric, place):
+    with raise_once(fabric, place):
         yield from body(recipe, folder, fabric, on_progress, stop)
 
 
@@ -192,5 +193,5 @@ def _score_best(assembly: Assembly, on_progress: Progress) -> tuple[Scores, list
         kept.append(predicted_masks(logits, assembly.task))
 
     scores = assembly.scorer(assembly.test_split, on_progress, keep)(assembly.model)
-    predicted = gather_dealt(kept, assembly.fabric, everywhere=False)
+    predicted = gather_batches(kept, assembly.fabric, everywhere=False)
     return scores, [*chain.from_iterable(predicted)]

@@ -231,7 +231,7 @@ def test_list_and_show_in_words(segkit: Any) -> None:
         ),
         (["show", "transform", "rotat"], "no transform is called 'rotat'\n  try: did you mean 'Rotate'"),
         (["check", "nowhere.yaml"], "nowhere.yaml: cannot read the recipe: No such file or directory"),
-        (["list", "--plugins", "nowhere"], "there is no such plugin\n  try: a .py file or a folder of them"),
+        (["list", "--plugins", "nowhere"], "plugin not found\n  try: give a .py file or a folder of them"),
         (["data", "fetch", "isic"], "unknown data set 'isic'\n  try: segkit data fetch isic2016"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -102,9 +102,9 @@ def test_images_come_again_where_augmentation_makes_one_of_a_few(tmp_path, augme
     chosen = recipe(tmp_path, f"data.augment={augment}", "model.encoder.frozen=true")
     assert share_that_comes_again(chosen.data.augment) == pytest.approx(share)
     model = assemble(chosen).model
-    assert model.remembers_training is (share > 0.5)
-    assert model.memory is not None
+    assert model.caches_training is (share > 0.5)
+    assert model.feature_cache is not None
 
 
 def test_an_encoder_that_learns_remembers_nothing(tmp_path):
-    assert assemble(recipe(tmp_path, "model.encoder.frozen=false")).model.memory is None
+    assert assemble(recipe(tmp_path, "model.encoder.frozen=false")).model.feature_cache is None

@@ -164,7 +164,7 @@ def test_a_recipe_in_a_run_directory_runs_no_code_from_it(run: RunDir, tmp_path:
     try:
         with pytest.raises(SegkitError, match="which is not loaded"):
             open_trained(run)
-        with pytest.raises(SegkitError, match="code in a run directory is never run"):
+        with pytest.raises(SegkitError, match="code in a run directory is never executed"):
             open_trained(run, plugins=[hostile])
     finally:
         hostile.unlink()

@@ -243,23 +243,23 @@ def test_processes_that_a_recipe_asks_for(gpus):
     [
         (
             {"devices": 5}, None,
-            "training.devices: the recipe wants 5 cuda devices, and this machine has 4",
+            "training.devices: the recipe needs 5 cuda devices; this machine has 4",
             "training.devices=4, or auto",
         ),
         (
             {"num_nodes": 2}, None,
-            "training.num_nodes: nothing has started segkit on 2 machines",
-            "torchrun or srun starts it on each of them; see docs/several_devices.md",
+            "training.num_nodes: segkit was not started on 2 machines",
+            "start it on each of them with torchrun or srun; see docs/several_devices.md",
         ),
         (
             {}, RankInfo("torchrun", processes=4, rank=0, here=2, local_rank=0),
-            "training.devices: torchrun has started 2 on each of 2 machines, "
-            "and the recipe wants 1 on each of 1",
+            "training.devices: torchrun started 2 processes on each of 2 machines; "
+            "the recipe needs 1 on each of 1",
             "--set training.devices=2 --set training.num_nodes=2",
         ),
         (
             {"devices": 2, "compile": True}, None,
-            "training.compile: a model that 2 processes train together is not compiled",
+            "training.compile: compilation is not supported with 2 processes",
             "training.compile=false, or training.devices=1",
         ),
     ],

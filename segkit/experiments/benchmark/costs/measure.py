@@ -88,7 +88,7 @@ def measure(run: RunDir, plugins: Sequence[Path] = (), *, effort: float = 1.0) -
     load_best(model, run, changed)
     move_to_device(model, fabric, recipe.training)
     batch_size = recipe.data.batch_size
-    together = recipe.data.scored_at_once
+    together = recipe.data.scoring_batch_size
     load = Load()
     alone = _median_seconds(_prediction(recipe, model, fabric, 1), fabric, LATENCY, effort)
     prediction = _median_seconds(_prediction(recipe, model, fabric, together), fabric, PREDICTION, effort)

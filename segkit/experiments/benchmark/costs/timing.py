@@ -8,12 +8,12 @@ import torch
 from torch.optim.lr_scheduler import LambdaLR
 
 from segkit.experiments.assembly import build_optimizer
-from segkit.training.loop import make_train_state
+from segkit.training.train_state import make_train_state
 
 if TYPE_CHECKING:
     from segkit.models.segmenter import Segmenter
     from segkit.recipe import Recipe
-    from segkit.training.loop import TrainState
+    from segkit.training.train_state import TrainState
 
 
 def learner_at_rest(recipe: Recipe, model: Segmenter) -> TrainState:
