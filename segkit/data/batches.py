@@ -135,7 +135,6 @@ class TrainBatches:
         )
 
     def _hire(self, clock: feed.WaitTimer) -> None:
-        """Start workers if the epoch had to wait, as many as make a batch in the time of a step."""
         self._may_hire = False
         spare = feed.cores() - (torch.get_num_threads() if self._on_cpu else 1)
         wanted = min(math.ceil(clock.seconds / max(clock.busy, 1e-9)), spare, _MAX_WORKERS)
@@ -144,7 +143,6 @@ class TrainBatches:
             self._loader = feed.with_workers(self.samples, self._deal, wanted)
 
     def _parts(self, epoch: int) -> list[np.ndarray]:
-        """The images of every step of an epoch."""
         order = np.random.default_rng([_ORDER, self.seed, epoch]).permutation(len(self.samples.images))
         return np.array_split(order, self.steps)
 

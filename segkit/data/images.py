@@ -166,7 +166,6 @@ def converted(image: Image.Image, path: Path | None, channels: int) -> Image.Ima
 
 
 def _decoded_small(image: Image.Image, path: Path, channels: int, size: Extent) -> tuple[Pixels, Extent]:
-    """`read_image_at` of a JPEG, which is turned upright last, when it is small."""
     turned = image.getexif().get(_ORIENTATION) in _TURNED
     height, width = size[::-1] if turned else size
     extent = (image.width, image.height) if turned else (image.height, image.width)
@@ -177,14 +176,12 @@ def _decoded_small(image: Image.Image, path: Path, channels: int, size: Extent) 
 
 
 def _pixels(image: Image.Image) -> Pixels:
-    """(H, W, C), of Pillow's L, RGB or RGBA."""
     pixels = np.asarray(image)
     return pixels if pixels.ndim == 3 else pixels[..., None]
 
 
 @contextmanager
 def _known_to_be_large(most: int) -> Iterator[None]:
-    """Let Pillow open what it would take for an attack on the memory. Its limit is one for all threads."""
     before = Image.MAX_IMAGE_PIXELS
     if before is None or most <= MAX_PIXELS:
         yield

@@ -64,7 +64,6 @@ def read_values(path: Path) -> npt.NDArray[np.integer] | None:
 
 
 def _read_mask(path: Path, task: Task, colours: Colours | None, thin: _Thin) -> tuple[Pixels, Extent]:
-    """With what thins its pixels out once they are checked."""
     with opened(path) as image:
         image = upright(image)
         extent = image.height, image.width
@@ -99,7 +98,6 @@ def _binary(image: Image.Image, path: Path, task: Task, thin: _Thin) -> Pixels:
 
 
 def _black_and_white(image: Image.Image, path: Path, task: Task) -> Pixels:
-    """From a JPEG, whose values are near those that were saved: only far apart ones can be told apart."""
     rgb = np.asarray(image.convert("RGB"))
     darkest, brightest = rgb.min(axis=-1), rgb.max(axis=-1)
     between = (brightest > 63) & (darkest < 192)
@@ -172,7 +170,6 @@ def _by_colour(image: Image.Image, path: Path, colours: Colours, thin: _Thin) ->
 
 
 def _opaque(image: Image.Image, path: Path) -> Image.Image:
-    """Without an alpha channel, which must not say anything: is the mask in the colours, or in the alpha?"""
     if not image.has_transparency_data:
         return image
     with_alpha = image.convert("RGBA")
@@ -197,7 +194,6 @@ def _grey(image: Image.Image) -> npt.NDArray[np.integer] | None:
 
 
 def _distinct(values: _Values) -> list[int]:
-    """The values that occur, ascending; numpy's own way sorts millions of pixels, which is slow."""
     if values.dtype != np.uint8:
         return list(np.unique(values).tolist())
     flat = values.ravel()
@@ -209,7 +205,6 @@ def _distinct(values: _Values) -> list[int]:
 
 
 def _codes(image: Image.Image) -> npt.NDArray[np.int_]:
-    """0xRRGGBB of every pixel."""
     codes: npt.NDArray[np.int_] = np.asarray(image.convert("RGB")) @ np.array([1 << 16, 1 << 8, 1])
     return codes
 

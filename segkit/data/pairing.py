@@ -107,7 +107,6 @@ def check_extent(image: tuple[int, ...], mask: tuple[int, ...], image_file: str,
 
 
 def _by_name(folder: Path, paths: Sequence[Path]) -> tuple[dict[str, Path], list[Problem]]:
-    """Files by their name below `folder`, without ending; and those whose name another one has."""
     named: dict[str, Path] = {}
     problems: list[Problem] = []
     for path in paths:
@@ -122,7 +121,6 @@ def _by_name(folder: Path, paths: Sequence[Path]) -> tuple[dict[str, Path], list
 def _nothing_fits(
     images: Path, masks: Path, pattern: str, image_names: list[str], mask_names: list[str]
 ) -> Problem:
-    """Not one pair: better said once than for every file."""
     for folder, names, what in ((images, image_names, "images"), (masks, mask_names, "masks")):
         if not names:
             hint = ", ".join(ENDINGS)
@@ -157,7 +155,6 @@ def _left_over(
 
 
 def _partner(name: str, files: Mapping[str, Path]) -> str:
-    """A hint: the file that may belong to it. Names with other numbers are other images, however near."""
     alike = [other for other in files if _numbers(other) == _numbers(name)]
     guess = near(name, alike)
     return f"does {files[guess[0]].name} belong to it?" if guess else "add its partner, or take it away"
@@ -169,8 +166,6 @@ def _numbers(name: str) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class _Pair:
-    """Reads two files; one object for both ways to do it, as there may be very many."""
-
     files: tuple[Path, Path]
     task: Task
     channels: int
@@ -191,7 +186,6 @@ class _Pair:
 
 
 def _both(read_image: Callable[[], Read], read_mask: Callable[[], Read]) -> tuple[Read, Read]:
-    """What two files hold, or what is wrong with either."""
     problems: list[Problem] = []
     found: list[Read] = []
     for read in (read_image, read_mask):

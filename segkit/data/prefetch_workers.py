@@ -80,7 +80,6 @@ def _as_it_is(stacked: Any) -> Any:
 
 
 def _leave_stopping_to_the_parent(worker: int) -> None:
-    """Ctrl-C, and what a cluster's scheduler sends, reach every process; the parent decides what it means."""
     leave_to_the_parent()
 
 

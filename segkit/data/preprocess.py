@@ -115,7 +115,6 @@ def decode(sample: Sample, layout: Layout) -> tuple[Pixels, Pixels]:
 
 
 def _check_foreground(masks: Stack, task: Task) -> None:
-    """Masks of 0 and 255 whose 255 is also the value to ignore would leave nothing to learn."""
     ignored = task.ignore_index
     if task.kind != "binary" or ignored is None or any((mask == 1).any() for mask in masks):
         return

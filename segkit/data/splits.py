@@ -92,7 +92,6 @@ def _name(sample: Sample) -> str:
 
 
 def _pooled(samples: Mapping[str, list[Sample]], splits: Sequence[str]) -> list[Sample]:
-    """The samples of several splits, by name; a name that is in two of them would be ambiguous."""
     found: dict[str, str] = {}
     problems: list[Problem] = []
     for split in splits:
@@ -118,7 +117,6 @@ def _by_fold(pool: list[Sample], split: Split) -> dict[str, list[Sample]]:
 
 
 def _by_fraction(pool: list[Sample], split: Split) -> dict[str, list[Sample]]:
-    """Test comes first, so that another share for val leaves the test images as they are."""
     test, val = round(split.test * len(pool)), round(split.val * len(pool))
     sizes = {"val": (split.val, val), "test": (split.test, test), "train": (1.0, len(pool) - test - val)}
     for name, (share, size) in sizes.items():

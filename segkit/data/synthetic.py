@@ -98,7 +98,6 @@ def draw(scene: Scene, split: str, index: int) -> tuple[Pixels, Mask]:
 
 
 def _skin(scene: Scene, rng: np.random.Generator) -> Picture:
-    """Fair to dark skin with blotches, under light from one side."""
     x, y = scene.grid()
     tone = _FAIR + (_DARK - _FAIR) * rng.beta(1, 1.4)
     angle = rng.uniform(0, math.tau)
@@ -107,7 +106,6 @@ def _skin(scene: Scene, rng: np.random.Generator) -> Picture:
 
 
 def _lesion(scene: Scene, rng: np.random.Generator, skin: Picture) -> tuple[Picture, Mask]:
-    """An ellipse whose border is pushed about by waves around it and by noise, of uneven colour."""
     radius, stretch, turn = rng.uniform(0.12, 0.45), rng.uniform(1, 1.35), rng.uniform(0, math.pi)
     across, down = rng.uniform(-1, 1, 2) * 0.55 * max(0.03, 0.42 - radius)
     x, y = scene.grid()
@@ -129,7 +127,6 @@ def _lesion(scene: Scene, rng: np.random.Generator, skin: Picture) -> tuple[Pict
 
 
 def _hair(scene: Scene, rng: np.random.Generator, picture: Picture) -> tuple[Picture, Mask]:
-    """From a few hairs to many, bent and of one colour."""
     sheet = Image.new("L", (scene.width * _FINER, scene.height * _FINER))
     pen, scale = ImageDraw.Draw(sheet), scene.short * _FINER
     main, along = rng.uniform(0, math.tau), np.linspace(-1, 1, 15)
@@ -146,7 +143,6 @@ def _hair(scene: Scene, rng: np.random.Generator, picture: Picture) -> tuple[Pic
 
 
 def _ruler(scene: Scene, rng: np.random.Generator, picture: Picture) -> tuple[Picture, Mask]:
-    """A strip of paper with ticks along one edge."""
     x, y = scene.grid()
     along, across = (x, y) if rng.random() < 0.5 else (y, x)
     inside = across * rng.choice((-1, 1)) - np.abs(across).max() + rng.uniform(0.09, 0.15)
@@ -158,12 +154,10 @@ def _ruler(scene: Scene, rng: np.random.Generator, picture: Picture) -> tuple[Pi
 
 
 def _absorbed(light: Picture, density: Plane, of_density: npt.NDArray[np.float64]) -> Picture:
-    """What comes back of light that passed through a pigment."""
     return light * np.exp(-density[..., None] * of_density)
 
 
 def _over(picture: Picture, colour: npt.NDArray[np.float64], cover: Plane) -> Picture:
-    """A colour laid over a picture, as strongly as `cover`, 0..1, says."""
     return picture + (colour - picture) * cover[..., None]
 
 
@@ -176,7 +170,6 @@ def _with_channels(rgb: Pixels, channels: int) -> Pixels:
 
 
 def _as_mask(objects: Mask, task: Task) -> Pixels:
-    """The task's integers; where several objects are and only one can count, it is the one on top."""
     if task.kind == "binary":
         return objects[..., 0].astype(np.uint8)
     if task.kind == "multilabel":

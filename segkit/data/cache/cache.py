@@ -115,11 +115,6 @@ class Cache:
     def _add_missing(
         self, samples: Sequence[Sample], keys: Sequence[bytes | None], decode: Decode, on_progress: Count
     ) -> Problems:
-        """Decode what is not here, each content once.
-
-        Raises:
-            CannotWrite: if the cache cannot be written to.
-        """
         if not self._missing(keys):
             return {}
         with self.writer() as writer:
@@ -143,7 +138,6 @@ class Cache:
         return {index: key for key, index in missing.items()}
 
     def _refresh(self) -> None:
-        """Look for packs that have come since; those that are damaged are dropped."""
         known = {pack.path for pack in self._packs}
         for path in sorted(self.folder.glob(f"*{ENDING}")):
             if path in known:

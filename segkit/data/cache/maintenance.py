@@ -84,7 +84,6 @@ def clear_cache(root: Path, unused_days: float = 0) -> list[Cached]:
 
 
 def _folders(root: Path) -> Iterator[Path]:
-    """The folders that segkit has made."""
     for path in root.iterdir() if root.is_dir() else ():
         if re.fullmatch("[0-9a-f]{32}", path.name) and path.is_dir():
             yield path
@@ -104,7 +103,6 @@ def _cached(folder: Path) -> Cached:
 
 
 def _remove(folder: Path) -> bool:
-    """Whether it is gone: not if a builder holds its lock, or something else lies in it."""
     with contextlib.suppress(OSError), locked(folder / LOCK, wait=False) as held:
         if held is False:
             return False

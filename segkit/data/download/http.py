@@ -78,8 +78,6 @@ class _Cut(Exception):
 
 @dataclass(frozen=True)
 class _Remote:
-    """What tells one version of a remote file from another."""
-
     tag: str
     length: int | None
 
@@ -137,7 +135,6 @@ def _open_at(url: str, before: _Remote | None, size: int) -> tuple[http.client.H
 
 
 def _open(url: str, offset: int) -> http.client.HTTPResponse | None:
-    """The response; None where the server has nothing at this offset."""
     try:
         request = urllib.request.Request(url, headers=_headers(offset))
         response: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS)
@@ -177,7 +174,6 @@ def _reason(error: Exception) -> str:
 
 
 def _state(part: Path) -> _Remote | None:
-    """What `part` is the beginning of; None if that is not known."""
     try:
         return _Remote(**json.loads(state_of(part).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):

@@ -34,8 +34,6 @@ _NOTE = (
 
 @dataclass(frozen=True)
 class _Archive:
-    """One zip, and the folder that comes of it."""
-
     name: str
     ending: str
     files: int
@@ -100,7 +98,6 @@ def _fetch(pairs: list[tuple[_Archive, _Archive]], base_url: str, on_progress: P
 
 
 def _pairs(home: Path) -> list[tuple[_Archive, _Archive]]:
-    """Images and masks, of each split."""
     return [
         (
             _Archive(f"ISBI2016_ISIC_Part1_{split}_Data", ".jpg", count, home),
@@ -111,7 +108,6 @@ def _pairs(home: Path) -> list[tuple[_Archive, _Archive]]:
 
 
 def _unpacked(archive: _Archive) -> list[str]:
-    """Names of the files in the archive's folder."""
     if not archive.folder.exists():
         return []
     names = (path.name for path in archive.folder.iterdir())
@@ -131,7 +127,6 @@ def _is_unpacked(archive: _Archive) -> bool:
 
 
 def _download(archives: list[_Archive], base_url: str, on_progress: Progress) -> None:
-    """Make `part` of every archive whose zip is not here."""
     wanted = [archive for archive in archives if not archive.zip.exists()]
     if wanted:
         _check_room(wanted[0].home, _bytes_needed(wanted, base_url))
@@ -150,7 +145,6 @@ def _download(archives: list[_Archive], base_url: str, on_progress: Progress) ->
 
 
 def _bytes_needed(archives: list[_Archive], base_url: str) -> int:
-    """What is left to download, and as much again as the zips have: JPEG and PNG hardly shrink in them."""
     needed = 0
     for archive in archives:
         size = remote_bytes(f"{base_url}{archive.zip.name}")
@@ -169,7 +163,6 @@ def _in_megabytes(label: str, on_progress: Progress) -> Callable[[int, int], Non
 
 
 def _verified(archive: _Archive, on_progress: Progress) -> dict[str, zipfile.ZipInfo]:
-    """The files of an archive's zip, after every check of this zip alone; `part` becomes the zip."""
     label = f"verifying {archive.zip.name}"
     on_progress(label, 0, 1)
     path = archive.zip if archive.zip.exists() else archive.part
@@ -194,7 +187,6 @@ def _verified(archive: _Archive, on_progress: Progress) -> dict[str, zipfile.Zip
 
 
 def _check_record(archive: _Archive, path: Path) -> None:
-    """Hold a zip against the digest of the first time; write it down if this is the first time."""
     record = archive.home / RECORD
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()

@@ -86,7 +86,6 @@ _AGAIN = (
 
 
 def _check_bounds(path: Path, members: list[zipfile.ZipInfo]) -> None:
-    """The sizes may lie, but no member is unpacked beyond the size it tells."""
     unpacked = sum(member.file_size for member in members)
     if unpacked > UNPACKED_BYTES or len(members) > MEMBERS:
         raise DataError(

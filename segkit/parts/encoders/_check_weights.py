@@ -43,7 +43,6 @@ def check_fit(name: str, state: dict[str, Tensor], path: Path) -> None:
 
 
 def _as_timm_renames(model: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """What timm's own filter for files of this architecture, if it has one, makes of the names."""
     module = sys.modules[type(model).__module__]
     names = ("checkpoint_filter_fn", "_filter_fn", "_filter_torchvision_pretrained", "pretrained_filter_fn")
     rename: Callable[..., Any] | None = next(

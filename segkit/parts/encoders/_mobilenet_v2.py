@@ -74,7 +74,6 @@ def fetch(target: Path) -> Path:
 
 
 def _from_torchvision() -> bytes | None:
-    """Torchvision's own download; None where it cannot be reached."""
     try:
         with urllib.request.urlopen(URL, timeout=5) as answer:
             content: bytes = answer.read(_MAX_BYTES)
@@ -124,5 +123,4 @@ def _timm_name(name: str) -> str:
 
 
 def _blocks() -> list[tuple[int, int]]:
-    """Stage and index within it of every block, in order."""
     return [(stage, index) for stage, repeats in enumerate(_REPEATS) for index in range(repeats)]

@@ -131,11 +131,6 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def _check_packing(path: Path) -> None:
-    """A .pth is a zip, which torch writes without compression: one that unpacks to more is made to harm.
-
-    Raises:
-        WeightsError: if it does.
-    """
     if path.suffix == ".safetensors" or not zipfile.is_zipfile(path):
         return
     try:
@@ -171,7 +166,6 @@ def _given_file(weights: str) -> Path:
 
 
 def _places(model: str, tag: str) -> list[Path]:
-    """Where a user can put the weights, best first."""
     names = [f"{'.'.join(filter(None, (model, tag)))}{ending}" for ending in (".safetensors", ".pth")]
     if (model, tag) == _mobilenet_v2.MODEL_AND_TAG:
         names = list(_mobilenet_v2.FILES)
@@ -195,12 +189,6 @@ def _in_hub_cache(model: str, tag: str) -> Path | None:
 
 
 def _from_hub(model: str, tag: str) -> Path:
-    """Timm's own file on the Hugging Face hub.
-
-    Raises:
-        OSError: if the hub has none or does not answer.
-        WeightsError: if the file is damaged.
-    """
     from huggingface_hub import constants, hf_hub_download
 
     if not (hub_id := _hub_id(model, tag)):
@@ -217,7 +205,6 @@ def _from_hub(model: str, tag: str) -> Path:
 
 
 def _answers(url: str) -> None:
-    """Raise OSError unless something answers there within seconds."""
     try:
         urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=5).close()
     except urllib.error.HTTPError:

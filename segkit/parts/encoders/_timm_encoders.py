@@ -145,7 +145,6 @@ def plan_for(name: str) -> Plan:
 
 
 def _feature_extractor(name: str, stages: Any) -> tuple[dict[str, Any], Any]:
-    """The model's `features_only` form, and the options that make it."""
     chosen = _quarters(stages)
     for any_size in _ANY_SIZE:
         options = {"features_only": True, **any_size, **chosen}
@@ -166,7 +165,6 @@ def _quarters(stages: Any) -> dict[str, Any]:
 
 
 def _may_have_head_convolution(whole: Any) -> bool:
-    """Whether a convolution may follow the last stage that still makes a map."""
     return isinstance(getattr(whole, "conv_head", None), nn.Conv2d) and hasattr(
         whole, "forward_intermediates"
     )
@@ -201,7 +199,6 @@ def _create(name: str, plan: Plan, **options: Any) -> nn.Module:
 
 
 def _pretrained(name: str, plan: Plan, path: Path, **options: Any) -> nn.Module:
-    """Timm loads the file, so that its rules for renaming and for the first convolution apply."""
     state = read_weights(path)
     check_fit(plan.name, state, path)
     with TemporaryDirectory() as folder:
@@ -221,6 +218,5 @@ def _with_names_of(state: dict[str, Tensor], path: Path, folder: Path) -> Path:
 
 
 def _per_channel(values: Sequence[float], channels: int) -> tuple[float, ...]:
-    """As they are for as many channels; else their mean for each."""
     same = len(values) == channels
     return tuple(values) if same else (sum(values) / len(values),) * channels

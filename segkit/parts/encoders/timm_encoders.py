@@ -63,7 +63,6 @@ class TimmFamily:
 
 @cache
 def _models() -> dict[str, str]:
-    """Every model name, and file:line of its definition."""
     spec = importlib.util.find_spec("timm")
     if spec is None or spec.origin is None:
         return {}

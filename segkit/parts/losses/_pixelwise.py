@@ -74,7 +74,6 @@ def focal_loss(
 
 
 def _turn_down_easy(entropy: Tensor, gamma: float) -> Tensor:
-    """(1 - p) ** gamma times the entropy -log p."""
     doubt = -torch.expm1(-entropy)  # 1 - p, exact where p is nearly 1
     return doubt.clamp_min(1e-7) ** gamma * entropy  # the slope at 0 is infinite for 0 < gamma < 1
 

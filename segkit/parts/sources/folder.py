@@ -97,7 +97,6 @@ class FolderSource:
         return SourceScan(splits, problems)
 
     def _beside(self, names: list[str]) -> list[Problem]:
-        """What lies next to the folders of the splits, and so would be left out without a word."""
         if not names:
             return []
         beside = [

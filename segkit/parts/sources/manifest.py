@@ -97,7 +97,6 @@ class Manifest:
         return SourceScan(splits, problems)
 
     def _wrong(self, row: Mapping[str, str], split: str) -> Iterator[tuple[str, str]]:
-        """Problem and hint."""
         if split not in NAMES:
             yield f"found split {split!r}", "one of train, val, test"
         for column in ("image", *self.mask_columns):
@@ -120,7 +119,6 @@ class Manifest:
 
 
 def _name(image: str) -> str:
-    """Of the sample; nothing where the cell names no file."""
     path = Path(image)
     return str(path.with_suffix("")) if path.name else ""
 

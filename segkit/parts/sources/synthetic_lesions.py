@@ -92,7 +92,6 @@ class _SyntheticLesions:
 
 
 def _check(task: Task, channels: int) -> None:
-    """Refuse what cannot be drawn."""
     if channels not in _CHANNELS:
         raise PartError(
             f"synthetic_lesions draws no images of {channels} channels",

@@ -26,7 +26,6 @@ _ADVICE = re.compile("special case of|very slow")  # to prefer another class, wh
 
 
 def _is_unity(matrix: npt.NDArray[np.floating]) -> bool:
-    """As albumentations' `is_identity_matrix`, which takes a sixth of the time of a small image's warp."""
     return bool((np.abs(matrix - _UNITY) <= 1e-8 + 1e-5 * _UNITY).all())
 
 
@@ -35,8 +34,6 @@ if hasattr(geometric, "is_identity_matrix"):
 
 
 class _Drawn(random.Random):
-    """Python's random numbers, out of a generator of numpy: to seed one anew for every call is slow."""
-
     def __init__(self) -> None:
         self.rng = np.random.default_rng(0)
 
@@ -105,7 +102,6 @@ class AlbumentationsTransform:
 
 
 def _constant(value: Any) -> Any:
-    """OpenCV's number for the name of one of its constants; any other value as it is."""
     if isinstance(value, dict):
         return {key: _constant(item) for key, item in value.items()}
     known = isinstance(value, str) and value.isupper() and hasattr(cv2, value)
@@ -113,7 +109,6 @@ def _constant(value: Any) -> Any:
 
 
 def _reason(error: ValueError | TypeError) -> str:
-    """Pydantic's several lines as one: "limit: Input should be ..."."""
     cause = error.__cause__
     if not isinstance(cause, ValidationError):
         return str(error).splitlines()[0]

@@ -51,8 +51,6 @@ _COMMON = {
 
 @dataclass(frozen=True)
 class _Class:
-    """A class of albumentations, as text."""
-
     name: str
     base: str
     text: str
@@ -95,7 +93,6 @@ def _build(name: str, **options: Any) -> Any:
 
 @cache
 def _classes() -> dict[str, _Class]:
-    """Every class by name; albumentations is not imported for it."""
     spec = importlib.util.find_spec("albumentations")
     if spec is None or spec.origin is None:
         return {}
@@ -121,7 +118,6 @@ def _parsed(found: _Class) -> ast.ClassDef:
 
 
 def _options(name: str, meanings: dict[str, str]) -> Iterator[Option]:
-    """From the signature of the class, or of the nearest base that has one."""
     found = _classes().get(name)
     if found is None:
         yield Option("p", float, 0.5, _COMMON["p"])
@@ -162,20 +158,16 @@ def _as_tuple(value: Any) -> Any:
 
 
 def _first_sentence(text: str) -> str:
-    """Of a description that may go on for a page."""
     first = re.split(r"(?<!e\.g\.)(?<!i\.e\.)(?<=\.)\s|\s[-*]\s|\s\(?Default:", text, maxsplit=1)[0]
     return first.rstrip(".: ").replace("``", "").replace("**", "").replace("cv2.", "")
 
 
 class _Words:
-    """Stands for OpenCV: each constant is its own name."""
-
     def __getattr__(self, name: str) -> str:
         return name
 
 
 def _evaluate(expression: ast.expr | None, otherwise: Any) -> Any:
-    """What an annotation or default means, without importing what it names."""
     names = {"Literal": Literal, "Sequence": Sequence, "Any": Any, "cv2": _Words(), "np": math}
     if expression is None:
         return otherwise
