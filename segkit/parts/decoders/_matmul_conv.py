@@ -109,7 +109,9 @@ class _SameConv(torch.autograd.Function):
         sums = cells.new_zeros(*cells.shape[:3], len(weight))
         for tap, (to, at) in _taps(x, weight):
             covered_cells = cells[at]
-            sums[to] += (covered_cells.reshape(-1, x.shape[1]) @ weight[tap].t()).view(*covered_cells.shape[:3], -1)
+            sums[to] += (covered_cells.reshape(-1, x.shape[1]) @ weight[tap].t()).view(
+                *covered_cells.shape[:3], -1
+            )
         return sums.permute(0, 3, 1, 2)
 
     @staticmethod

@@ -63,7 +63,9 @@ def focal_loss(
             entropy = softmax_cross_entropy(inputs.logits, inputs.truth, reduction="none")  # B H W
             weights = _true_class_weight_map(inputs, inputs.weights(class_weights))
         else:
-            entropy = binary_cross_entropy_with_logits(inputs.logits, inputs.truth, reduction="none")  # B K H W
+            entropy = binary_cross_entropy_with_logits(
+                inputs.logits, inputs.truth, reduction="none"
+            )  # B K H W
             weights = _class_weight_map(inputs, class_weights)
         terms = _focal_terms(entropy, gamma)
         if alpha is not None:

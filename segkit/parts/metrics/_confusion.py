@@ -115,7 +115,9 @@ def chosen_classes(task: Task, classes: tuple[str, ...] | None) -> list[int]:
             f"classes: the task has no {', '.join(map(repr, unknown))}"
             if unknown
             else "classes: the list is empty",
-            hint=f"did you mean {', '.join(guesses)}?" if guesses else f"choose among {', '.join(task.classes)}",
+            hint=f"did you mean {', '.join(guesses)}?"
+            if guesses
+            else f"choose among {', '.join(task.classes)}",
         )
     return [task.classes.index(name) for name in classes]
 

@@ -1,4 +1,4 @@
-"""Options that optimisers share. No torch: the registry reads them."""
+"""Option types of the optimisers. No torch: the registry reads them."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Adam and its relatives, of torch: adamw, adam, nadam, radam."""
+"""Adam variants of torch: adamw, adam, nadam, radam."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def adamw(
     """Adam with decoupled weight decay (Loshchilov and Hutter, 2019).
 
     Args:
-        groups: the parameters.
+        groups: parameter groups.
         lr: learning rate.
-        weight_decay: share of the weights, times the learning rate, taken away in each step.
-        betas: of the moving averages of the gradient and of its square.
-        eps: added to the root of the second moment.
-        amsgrad: keep the largest second moment.
+        weight_decay: decoupled decay: lr * weight_decay * weights are subtracted in each step.
+        betas: decay rates of the moving averages of the gradient and its square.
+        eps: value added to the root of the second moment.
+        amsgrad: use the maximum of all second moments.
     """
     from torch.optim import AdamW
 
@@ -50,15 +50,15 @@ def adam(
     eps: Rate = 1e-8,
     amsgrad: bool = False,
 ) -> Optimizer:
-    """Adam (Kingma and Ba, 2015); weight decay is added to the gradient.
+    """Adam with L2 weight decay (Kingma and Ba, 2015).
 
     Args:
-        groups: the parameters.
+        groups: parameter groups.
         lr: learning rate.
-        weight_decay: times the weights, added to the gradient.
-        betas: of the moving averages of the gradient and of its square.
-        eps: added to the root of the second moment.
-        amsgrad: keep the largest second moment.
+        weight_decay: L2 penalty: weight_decay * weights are added to the gradient.
+        betas: decay rates of the moving averages of the gradient and its square.
+        eps: value added to the root of the second moment.
+        amsgrad: use the maximum of all second moments.
     """
     from torch.optim import Adam
 
@@ -79,12 +79,12 @@ def nadam(
     """Adam with Nesterov momentum (Dozat, 2016).
 
     Args:
-        groups: the parameters.
+        groups: parameter groups.
         lr: learning rate.
-        weight_decay: as in adamw, or as in adam where it is not decoupled.
-        betas: of the moving averages of the gradient and of its square.
-        eps: added to the root of the second moment.
-        decoupled: whether weight decay leaves the gradient alone.
+        weight_decay: weight decay, applied as in adamw, or as in adam if not decoupled.
+        betas: decay rates of the moving averages of the gradient and its square.
+        eps: value added to the root of the second moment.
+        decoupled: apply weight decay to the weights instead of the gradient.
     """
     from torch.optim import NAdam
 
@@ -102,15 +102,15 @@ def radam(
     eps: Rate = 1e-8,
     decoupled: bool = True,
 ) -> Optimizer:
-    """Rectified Adam, which warms itself up (Liu et al., 2020).
+    """Rectified Adam, with a built-in warm-up (Liu et al., 2020).
 
     Args:
-        groups: the parameters.
+        groups: parameter groups.
         lr: learning rate.
-        weight_decay: as in adamw, or as in adam where it is not decoupled.
-        betas: of the moving averages of the gradient and of its square.
-        eps: added to the root of the second moment.
-        decoupled: whether weight decay leaves the gradient alone.
+        weight_decay: weight decay, applied as in adamw, or as in adam if not decoupled.
+        betas: decay rates of the moving averages of the gradient and its square.
+        eps: value added to the root of the second moment.
+        decoupled: apply weight decay to the weights instead of the gradient.
     """
     from torch.optim import RAdam
 

@@ -1,4 +1,4 @@
-"""RMSprop, of torch."""
+"""RMSprop of torch."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def rmsprop(
     """RMSprop (Tieleman and Hinton, 2012).
 
     Args:
-        groups: the parameters.
+        groups: parameter groups.
         lr: learning rate.
-        alpha: of the moving average of the squared gradient.
-        eps: added to its root.
-        momentum: share of the former step that is kept.
-        centered: divide by the estimated standard deviation.
-        weight_decay: times the weights, added to the gradient.
+        alpha: decay rate of the moving average of the squared gradient.
+        eps: value added to the root of that average.
+        momentum: momentum factor.
+        centered: normalise by the estimated standard deviation of the gradient.
+        weight_decay: L2 penalty: weight_decay * weights are added to the gradient.
     """
     from torch.optim import RMSprop
 

@@ -1,4 +1,4 @@
-"""Stochastic gradient descent, of torch."""
+"""Stochastic gradient descent of torch."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def sgd(
     """Stochastic gradient descent with momentum.
 
     Args:
-        groups: the parameters.
+        groups: parameter groups.
         lr: learning rate.
-        momentum: share of the former step that is kept.
-        weight_decay: times the weights, added to the gradient.
-        nesterov: look ahead along the momentum; needs one above 0.
+        momentum: momentum factor.
+        weight_decay: L2 penalty: weight_decay * weights are added to the gradient.
+        nesterov: use Nesterov momentum; needs a momentum above 0.
 
     Raises:
         PartError: for nesterov without momentum.

@@ -1,4 +1,4 @@
-"""Curves of progress, from 0 at the first step to 1 at the last."""
+"""Learning-rate factor as a function of progress, 0 at the first step and 1 at the last."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def curve(
     optimizer: Optimizer, epochs: float, steps_per_epoch: int, factor: Callable[[float], float]
 ) -> LRScheduler:
-    """The schedule that multiplies the learning rate of every group by a factor of progress."""
+    """Schedule that multiplies the learning rate of every group by `factor(progress)`."""
     from torch.optim.lr_scheduler import LambdaLR
 
     last = max(round(epochs * steps_per_epoch) - 1, 1)
@@ -22,5 +22,5 @@ def curve(
 
 
 def half_cosine(begin: float, end: float, progress: float) -> float:
-    """From `begin` to `end` by half a cosine."""
+    """Half a cosine from `begin` to `end`."""
     return end + (begin - end) * (1 + math.cos(math.pi * progress)) / 2

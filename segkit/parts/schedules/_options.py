@@ -1,4 +1,4 @@
-"""Options that schedules share. No torch: the registry reads them."""
+"""Option types of the schedules. No torch: the registry reads them."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""The schedule that changes nothing."""
+"""Constant learning rate."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ if TYPE_CHECKING:
 
 @SCHEDULES.register("constant")
 def constant(optimizer: Optimizer, epochs: float, steps_per_epoch: int) -> LRScheduler:
-    """The same learning rate throughout."""
+    """Constant learning rate."""
     return curve(optimizer, epochs, steps_per_epoch, lambda progress: 1.0)

@@ -1,4 +1,4 @@
-"""Falling cosines, one or several: cosine, cosine_restarts."""
+"""Cosine annealing, without and with restarts: cosine, cosine_restarts."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 def cosine(
     optimizer: Optimizer, epochs: float, steps_per_epoch: int, *, final_factor: Share = 0.0
 ) -> LRScheduler:
-    """Half a cosine from the learning rate to (almost) nothing (Loshchilov and Hutter, 2017).
+    """Cosine annealing, by default to 0 (Loshchilov and Hutter, 2017).
 
     Args:
-        optimizer: whose learning rates move.
-        epochs: to the end.
-        steps_per_epoch: training steps in an epoch.
-        final_factor: of the learning rate, what is left at the end.
+        optimizer: optimizer to schedule.
+        epochs: length of the schedule.
+        steps_per_epoch: training steps per epoch.
+        final_factor: share of the learning rate at the end.
     """
     return curve(
         optimizer, epochs, steps_per_epoch, lambda progress: half_cosine(1.0, final_factor, progress)
@@ -41,14 +41,14 @@ def cosine_restarts(
     cycles: Annotated[int, Field(ge=1)] = 4,
     final_factor: Share = 0.0,
 ) -> LRScheduler:
-    """Several falling cosines, one after the other (Loshchilov and Hutter, 2017).
+    """Cosine annealing with warm restarts, in cycles of equal length (Loshchilov and Hutter, 2017).
 
     Args:
-        optimizer: whose learning rates move.
-        epochs: to the end.
-        steps_per_epoch: training steps in an epoch.
-        cycles: how many, all of one length.
-        final_factor: of the learning rate, what is left at the end of each.
+        optimizer: optimizer to schedule.
+        epochs: length of the schedule.
+        steps_per_epoch: training steps per epoch.
+        cycles: number of cycles.
+        final_factor: share of the learning rate at the end of each cycle.
     """
 
     def factor(progress: float) -> float:

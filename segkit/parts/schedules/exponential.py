@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 def exponential(
     optimizer: Optimizer, epochs: float, steps_per_epoch: int, *, factor: Inside = 0.9
 ) -> LRScheduler:
-    """Down by a factor every epoch, a little after every step.
+    """Exponential decay by a factor per epoch, applied in every step.
 
     Args:
-        optimizer: whose learning rates move.
-        epochs: to the end.
-        steps_per_epoch: training steps in an epoch.
-        factor: of an epoch.
+        optimizer: optimizer to schedule.
+        epochs: length of the schedule.
+        steps_per_epoch: training steps per epoch.
+        factor: decay per epoch.
     """
     from torch.optim.lr_scheduler import LambdaLR
 

@@ -1,4 +1,4 @@
-"""The one-cycle schedule: up and down by half cosines."""
+"""The one-cycle schedule."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ def one_cycle(
     start_factor: Inside = 0.04,
     final_factor: Share = 1e-5,
 ) -> LRScheduler:
-    """Up to the learning rate and down to nothing, by half cosines (Smith and Topin, 2018).
+    """One cycle: warm-up to the learning rate, then annealing, by half cosines (Smith and Topin, 2018).
 
-    Only the learning rate moves; momentum stays.
+    The momentum stays constant.
 
     Args:
-        optimizer: whose learning rates move.
-        epochs: to the end.
-        steps_per_epoch: training steps in an epoch.
-        rise: share of the steps that go up.
-        start_factor: of the learning rate, where the rise begins.
-        final_factor: of the learning rate, what is left at the end.
+        optimizer: optimizer to schedule.
+        epochs: length of the schedule.
+        steps_per_epoch: training steps per epoch.
+        rise: share of the steps in the warm-up.
+        start_factor: share of the learning rate at the start.
+        final_factor: share of the learning rate at the end.
     """
 
     def factor(progress: float) -> float:

@@ -24,14 +24,14 @@ def polynomial(
     power: Annotated[float, Field(gt=0)] = 0.9,
     final_factor: Share = 0.0,
 ) -> LRScheduler:
-    """(1 - progress) ** power, as DeepLab has it; a power of 1 is a straight line.
+    """Polynomial decay, (1 - progress) ** power, as in DeepLab; a power of 1 is linear.
 
     Args:
-        optimizer: whose learning rates move.
-        epochs: to the end.
-        steps_per_epoch: training steps in an epoch.
-        power: how the fall bends.
-        final_factor: of the learning rate, what is left at the end.
+        optimizer: optimizer to schedule.
+        epochs: length of the schedule.
+        steps_per_epoch: training steps per epoch.
+        power: exponent of the decay.
+        final_factor: share of the learning rate at the end.
     """
 
     def factor(progress: float) -> float:

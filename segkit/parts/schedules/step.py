@@ -23,14 +23,14 @@ def step(
     every_epochs: Annotated[float, Field(gt=0)] = 10.0,
     factor: Inside = 0.1,
 ) -> LRScheduler:
-    """Down by a factor every so many epochs.
+    """Step decay: multiply the learning rate by a factor every few epochs.
 
     Args:
-        optimizer: whose learning rates move.
-        epochs: to the end.
-        steps_per_epoch: training steps in an epoch.
-        every_epochs: between two falls.
-        factor: of each fall.
+        optimizer: optimizer to schedule.
+        epochs: length of the schedule.
+        steps_per_epoch: training steps per epoch.
+        every_epochs: epochs between two steps.
+        factor: factor of each step.
     """
     from torch.optim.lr_scheduler import LambdaLR
 

@@ -68,7 +68,7 @@ def test_images_and_masks_may_share_a_folder(tmp_path):
 
 def test_images_and_masks_in_one_folder_need_a_pattern(tmp_path):
     with pytest.raises(
-        PartError, match=r"one folder, and nothing tells them apart\n  try: data\.source\.pattern"
+        PartError, match=r"one folder and cannot be told apart\n  try: set data\.source\.pattern"
     ):
         splits(tmp_path, "all", "all")
 
@@ -105,8 +105,8 @@ def test_images_beside_the_splits_are_not_left_out_silently(tmp_path):
     for name in ("train/a", "valid/b", "c"):
         save_pair(tmp_path / f"images/{name}.png", tmp_path / f"masks/{name}.png")
     assert problems(tmp_path) == [
-        "images: c.png, valid: in none of the splits",
-        "  try: the splits here are train; move it there",
+        "images: c.png, valid: not in any split",
+        "  try: the splits here are train; move it into one of them",
     ]
 
 
@@ -168,7 +168,7 @@ def test_multilabel_task_is_refused(tmp_path):
 
 @pytest.mark.parametrize("pattern", ["mask", "{name}{name}"])
 def test_pattern_holds_the_name_once(pattern):
-    with pytest.raises(ValidationError, match=r"a pattern holds {name} once, as in '{name}_mask'"):
+    with pytest.raises(ValidationError, match=r"a pattern contains {name} once, as in '{name}_mask'"):
         FOLDER.schema(images="a", masks="b", pattern=pattern)
 
 

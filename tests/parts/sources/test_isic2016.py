@@ -126,9 +126,9 @@ def test_missing_folders_say_how_to_get_them(tmp_path):
     with pytest.raises(DataError) as error:
         splits(tmp_path)
     assert str(error.value) == (
-        f"{tmp_path}: the ISIC 2016 images are not there: no folder ISBI2016_ISIC_Part1_Test_Data, "
-        "ISBI2016_ISIC_Part1_Test_GroundTruth\n  try: 'segkit data fetch isic2016' downloads them, "
-        "data.source.root says where they are, and --demo runs the recipe on synthetic lesions instead"
+        f"{tmp_path}: the ISIC 2016 images were not found: missing folder ISBI2016_ISIC_Part1_Test_Data, "
+        "ISBI2016_ISIC_Part1_Test_GroundTruth\n  try: download them with 'segkit data fetch isic2016', "
+        "set data.source.root to their folder, or run the recipe on synthetic lesions with --demo"
     )
 
 

@@ -9,7 +9,7 @@ from segkit.core.errors import DataError, PartError
 from segkit.core.registry import SOURCES
 from tests.data.cases import BINARY, HALF, MULTILABEL, names, picture, save, save_pair
 
-EMPTY = "  try: fill it in, or take the row away"
+EMPTY = "  try: fill it in, or remove the row"
 
 
 @pytest.fixture
@@ -90,9 +90,9 @@ def test_every_problem_is_reported_with_its_line(root):
         "data.csv:3: found split 'valid'",
         "  try: one of train, val, test",
         "data.csv:3: there is no image images/none.png",
-        "  try: paths count from the folder of the CSV file",
+        "  try: paths are relative to the folder of the CSV file",
         "data.csv:3: there is no mask masks/none.png",
-        "  try: paths count from the folder of the CSV file",
+        "  try: paths are relative to the folder of the CSV file",
         "data.csv:5: found split ''",
         "  try: one of train, val, test",
         "data.csv:5: the column mask is empty",
