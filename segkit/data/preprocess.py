@@ -120,6 +120,6 @@ def _check_foreground(masks: Stack, task: Task) -> None:
         return
     if any((mask == ignored).any() for mask in masks):
         raise DataError(
-            f"no mask has any foreground, as every pixel of value {ignored} is ignored",
+            f"no mask has foreground: every pixel of value {ignored} is ignored",
             hint="leave out data.ignore_index, or save foreground as 1",
         )

@@ -51,7 +51,7 @@ class Split(Settings):
             )
         if self.by == "fraction" and not 0 < self.val + self.test < 1:
             raise ValueError(
-                f"val {self.val} and test {self.test} must leave something to train on, and take something"
+                f"val {self.val} and test {self.test} must together be above 0 and below 1"
             )
         if self.by == "kfold" and (self.folds is None or self.fold is None or self.fold >= self.folds):
             raise ValueError("a split by kfold needs folds, and a fold from 0 to folds - 1")
@@ -122,7 +122,7 @@ def _by_fraction(pool: list[Sample], split: Split) -> dict[str, list[Sample]]:
     for name, (share, size) in sizes.items():
         if share and size < 1:
             raise DataError(
-                f"data.split: {len(pool)} images leave none for {name}", hint="other shares, or more images"
+                f"data.split: {len(pool)} images are too few for a share of {name}", hint="other shares, or more images"
             )
     drawn = {"val": pool[test : test + val], "train": pool[test + val :]}
     return {**drawn, "test": pool[:test]} if test else drawn
@@ -141,7 +141,7 @@ def _by_file(samples: list[Sample], file: Path) -> dict[str, list[Sample]]:
         elif name not in by_name:
             guess = near(name, by_name)
             problem = f"no image is called {name!r}"
-            hint = f"did you mean {guess[0]!r}?" if guess else "names have no folder and no ending"
+            hint = f"did you mean {guess[0]!r}?" if guess else "names have no folder and no extension"
         elif name in lines:
             problem, hint = f"{name!r} is listed twice (first on line {lines[name]})", "keep one of them"
         if problem:

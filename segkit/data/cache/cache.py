@@ -124,7 +124,7 @@ class Cache:
                 image, mask = decode(samples[index])
                 if not _is_key(missing[index], samples[index]):
                     raise DataError(
-                        "the image or its mask was written to while it was read",
+                        "the image or its mask changed while it was read",
                         where=str(samples[index].files[0]),
                         hint="start again when nothing changes them",
                     )
@@ -196,7 +196,7 @@ class Cache:
         return (
             "Decoded images are held in memory, and the next run decodes them again: "
             f"{self.folder.parent} cannot be written to ({error}). "
-            "SEGKIT_CACHE names another folder; data.cache: false wants none."
+            "Set SEGKIT_CACHE to another folder, or data.cache: false."
         )
 
 

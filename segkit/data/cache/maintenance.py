@@ -44,7 +44,7 @@ class Cached:
             source, (height, width) = self.about["source"], self.about["size"]
             name = source if isinstance(source, str) else source["name"]
             return f"{name} at {height}x{width}, {self.about['channels']} channels, {self.about['task']}"
-        return "of another version"
+        return "unknown preprocessing"
 
     def as_json(self) -> dict[str, Any]:
         """As plain data."""

@@ -93,7 +93,7 @@ class Pack:
         except (OSError, Damaged, ValueError) as error:  # it was whole when its index was read
             reason = error.strerror if isinstance(error, OSError) else error
             raise DataError(
-                f"the cached images cannot be read any more: {reason}",
+                f"the cached images can no longer be read: {reason}",
                 where=str(self.path),
                 hint="was the cache cleared? start the run again",
             ) from None

@@ -42,7 +42,7 @@ def wanted_members(path: Path, ending: str) -> dict[str, zipfile.ZipInfo]:
         raise
     except Exception as error:  # whatever a damaged or hostile file makes the readers raise
         raise DataError(
-            f"this is not a sound zip file ({error or type(error).__name__})", where=str(path), hint=_AGAIN
+            f"this is not a valid zip file ({error or type(error).__name__})", where=str(path), hint=_AGAIN
         ) from error
     if damaged is not None:
         raise DataError(f"{damaged!r} in it does not match its checksum", where=str(path), hint=_AGAIN)

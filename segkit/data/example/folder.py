@@ -42,7 +42,7 @@ def write_example(folder: Path, on_progress: Callable[[str, int, int], None]) ->
         raise SegkitError(
             f"the example cannot be written: {error.strerror or error}",
             where=str(folder),
-            hint="a folder that you may write to, on a disk with 20 MB to spare",
+            hint="choose a folder with write permission, on a disk with 20 MB to spare",
         ) from error
     return [folder / name for name in NAMES]
 
@@ -50,7 +50,7 @@ def write_example(folder: Path, on_progress: Callable[[str, int, int], None]) ->
 def _check_free(folder: Path) -> None:
     if taken := [name for name in NAMES if os.path.lexists(folder / name)]:
         raise SegkitError(
-            f"{', '.join(taken)}: already there, and nothing is ever overwritten",
+            f"{', '.join(taken)}: already exists, and segkit does not overwrite files",
             where=str(folder),
             hint="another folder: it is made if it is not there",
         )

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from segkit.core.errors import DataError, Problem
-from segkit.data.decoding import refuse
+from segkit.data.decoding import raise_problems
 from segkit.data.palette import flat
 from segkit.data.preprocess import decode, layout_of
 from segkit.inference.evaluation.logits import logits_of
@@ -121,7 +121,7 @@ class PredictorScorer:
                 problems += (problem for _, seen in batch for problem in _problems(seen))
                 if not problems:
                     yield [seen.result() for _, seen in batch]
-        refuse(problems)
+        raise_problems(problems)
 
     def _look(self, sample: Sample) -> Look:
         own = self.networks[0].facts.size

@@ -113,8 +113,8 @@ def test_missing_mask_of_a_class_is_named_by_class(root):
     ("text", "told"),
     [
         ("image;mask\nimages/a.png;masks/a.png\n", "separate the columns by commas, not semicolons"),
-        ("picture,mask_a\n", "the first line names the columns; found picture, mask_a"),
-        ("", "the first line names the columns; found nothing"),
+        ("picture,mask_a\n", "the first line must name the columns; found picture, mask_a"),
+        ("", "the first line must name the columns; found nothing"),
     ],
 )
 def test_missing_columns_are_named(root, text, told):
@@ -124,7 +124,7 @@ def test_missing_columns_are_named(root, text, told):
 def test_missing_column_of_a_class_is_named(root):
     told = [
         "data.csv:1: there is no column mask_hair",
-        "  try: the first line names the columns; found image, mask_lesion",
+        "  try: the first line must name the columns; found image, mask_lesion",
     ]
     assert problems(root, "image,mask_lesion\n", MULTILABEL) == told
 
