@@ -42,7 +42,9 @@ def colours_for(task: Task, colours: Mapping[str, str] | None) -> Colours | None
         raise PartError(f"data.source.colours: {'; '.join(problems)}", hint=f"name {', '.join(indices)}")
     by_colour = {_rgb(named[name]): index for name, index in indices.items() if name in named}
     if len(by_colour) < len(named):
-        raise PartError("data.source.colours: two classes have the same colour", hint="give each class its own colour")
+        raise PartError(
+            "data.source.colours: two classes have the same colour", hint="give each class its own colour"
+        )
     return by_colour
 
 

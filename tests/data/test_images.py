@@ -234,9 +234,7 @@ def test_what_a_decoder_logs_is_not_printed(tmp_path, capsys):
 
 def test_colours_that_cannot_be_converted_are_named(tmp_path):
     Image.new("LAB", (3, 2)).save(tmp_path / "a.tif")
-    with fails(
-        r"a\.tif: images in LAB cannot be converted to L\n  try: save it in RGB or grey"
-    ):
+    with fails(r"a\.tif: images in LAB cannot be converted to L\n  try: save it in RGB or grey"):
         read_image(tmp_path / "a.tif", 1)
 
 

@@ -69,7 +69,8 @@ def test_fraction_and_folds_keep_the_official_test_split():
 )
 def test_fraction_that_leaves_nothing_is_refused(shares, name):
     with pytest.raises(
-        DataError, match=f"20 images are too few for a share of {name}\n  try: use other shares, or more images"
+        DataError,
+        match=f"20 images are too few for a share of {name}\n  try: use other shares, or more images",
     ):
         divided(samples(), Split(by="fraction", **shares))
 

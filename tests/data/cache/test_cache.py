@@ -23,7 +23,7 @@ from segkit.data.cache import cache_writer as module
 from segkit.data.cache import pack_file as packs
 from segkit.data.cache.array_view import IndexedArrays
 from segkit.data.cache.cache import Cache
-from segkit.data.cache.errors import CannotWrite, as_write_error
+from segkit.data.cache.errors import CacheWriteError, as_write_error
 from segkit.data.pairing import pairs_in
 from segkit.data.preprocess import Prepared, layout_of, prepare
 from segkit.data.splits import Split, split_samples
@@ -216,7 +216,7 @@ def test_file_that_is_written_to_meanwhile_is_refused(photographs):
         cached(photographs, [replace(sample, read_at=read)])
     assert str(error.value) == (
         f"{sample.files[0]}: the image or its mask changed while it was read\n"
-        "  try: start again when nothing changes them"
+        "  try: start again when no program writes to them"
     )
 
 
@@ -306,7 +306,7 @@ def test_packs_that_were_full_before_the_disk_was_are_used(photographs, reads, m
         def __init__(self, folder, layout):
             written.append(self)
             if len(written) == 3:
-                raise CannotWrite("No space left on device")
+                raise CacheWriteError("No space left on device")
             super().__init__(folder, layout)
 
     monkeypatch.setattr(module, "PackWriter", Full)

@@ -119,7 +119,7 @@ def test_what_is_there_is_kept(tmp_path: Path, name: str, make: Callable[[Path],
     assert caught.value.exit_code == 2
     assert str(caught.value) == (
         f"{tmp_path}: {name}: already exists, and segkit does not overwrite files\n"
-        "  try: another folder: it is made if it is not there"
+        "  try: choose another folder; it is created if missing"
     )
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
