@@ -143,9 +143,7 @@ def converted(image: Image.Image, path: Path | None, channels: int) -> Image.Ima
         image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
     elif image.mode in ("I", "F"):
         raise DataError(
-            "the image holds 32-bit numbers of unknown range",
-            where=where,
-            hint="save it with 8 or 16 bits",
+            "the image holds 32-bit numbers of unknown range", where=where, hint="save it with 8 or 16 bits"
         )
     elif image.mode == "P" and image.has_transparency_data:
         image = image.convert("RGBA")

@@ -18,12 +18,7 @@ Read = TypeVar("Read")
 
 
 def pairs_in(
-    images: Path,
-    masks: Path,
-    pattern: str,
-    task: Task,
-    channels: int,
-    colours: Colours | None = None,
+    images: Path, masks: Path, pattern: str, task: Task, channels: int, colours: Colours | None = None
 ) -> tuple[list[Sample], list[Problem]]:
     """Match the images of a folder with the masks of another one, or of the same.
 

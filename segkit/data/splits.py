@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -16,6 +17,7 @@ from segkit.core.types import Sample
 from segkit.data.csv_table import read_table
 
 NAMES = ("train", "val", "test")
+_name = attrgetter("name")
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -87,10 +89,6 @@ def split_samples(
     return {**samples, **{name: sorted(part, key=_name) for name, part in drawn.items()}}
 
 
-def _name(sample: Sample) -> str:
-    return sample.name
-
-
 def _pooled(samples: Mapping[str, list[Sample]], splits: Sequence[str]) -> list[Sample]:
     split_of: dict[str, str] = {}
     problems: list[Problem] = []
@@ -110,10 +108,7 @@ def _by_fold(pool: list[Sample], split: Split) -> dict[str, list[Sample]]:
     folds, fold = split.folds or 0, split.fold or 0
     if len(pool) < folds:
         raise DataError(f"{len(pool)} images cannot make {folds} folds", hint="fewer data.split.folds")
-    return {
-        "val": pool[fold::folds],
-        "train": [sample for i, sample in enumerate(pool) if i % folds != fold],
-    }
+    return {"val": pool[fold::folds], "train": [sample for i, sample in enumerate(pool) if i % folds != fold]}
 
 
 def _by_fraction(pool: list[Sample], split: Split) -> dict[str, list[Sample]]:

@@ -172,7 +172,7 @@ class Cache:
         for number, entries in enumerate(self._entries):
             inside = block == number
             if inside.any():
-                self._packs[number].open()  # now, in case the cache is cleared
+                _ = self._packs[number].pixels  # map it now, in case the cache is cleared
                 digests[inside] = entries["digest"][row[inside]]
         pairs = zip(decoded.images, decoded.masks, strict=True)
         digests[in_memory] = [np.void(pixel_digest(*pair)) for pair in pairs]

@@ -72,13 +72,9 @@ class Pack:
         self.path = path
         self.layout = layout
 
-    def open(self) -> None:
-        """Map the file, which may be removed afterwards."""
-        _ = self.pixels
-
     @cached_property
     def pixels(self) -> Pixels:
-        """(N, bytes of a row), read-only.
+        """(N, bytes of a row), read-only; mapped at the first access, so that the file may be removed then.
 
         Raises:
             DataError: if the file is gone.

@@ -22,12 +22,7 @@ _MAX_SHARE_OF_OVERLAPPING = 0.5
 
 
 class UpConv2d(nn.ConvTranspose2d):
-    """A transposed convolution of stride 2 and kernel 2, 3 or 4 that doubles height and width.
-
-    Shape:
-        x: (B, incoming, h, w).
-        output: (B, outgoing, 2h, 2w).
-    """
+    """A transposed convolution of stride 2 and kernel 2, 3 or 4 that doubles height and width."""
 
     def __init__(self, incoming: int, outgoing: int, kernel_size: int) -> None:
         padding, output_padding = {2: (0, 0), 3: (1, 1), 4: (1, 0)}[kernel_size]
@@ -51,12 +46,7 @@ class UpConv2d(nn.ConvTranspose2d):
 
 
 class SameConv2d(nn.Conv2d):
-    """A convolution of stride 1 and an odd kernel that keeps height and width.
-
-    Shape:
-        x: (B, incoming, h, w).
-        output: (B, outgoing, h, w).
-    """
+    """A convolution of stride 1 and an odd kernel that keeps height and width."""
 
     def __init__(self, incoming: int, outgoing: int, kernel_size: int) -> None:
         super().__init__(incoming, outgoing, kernel_size, padding=kernel_size // 2, bias=False)
@@ -89,7 +79,8 @@ class _UpConv(torch.autograd.Function):
         if kernel_size == 2:  # tiles do not overlap
             whole = tiles.transpose(2, 3).reshape(batch, 2 * height, 2 * width, outgoing)
             return whole.permute(0, 3, 1, 2)
-        return _channels_last(_overlapped(tiles, step=2)[:, 1 : 1 + 2 * height, 1 : 1 + 2 * width])
+        whole = _overlapped(tiles, step=2)[:, 1 : 1 + 2 * height, 1 : 1 + 2 * width]
+        return whole.contiguous().permute(0, 3, 1, 2)  # channels-last in memory
 
     @staticmethod
     @once_differentiable
@@ -165,11 +156,6 @@ def _cells(rows: Tensor, like: Tensor) -> Tensor:
     """(B * h * w, C) -> (B, C, h, w), channels-last in memory."""
     batch, _, height, width = like.shape
     return rows.view(batch, height, width, -1).permute(0, 3, 1, 2)
-
-
-def _channels_last(whole: Tensor) -> Tensor:
-    """(B, H, W, C) -> (B, C, H, W), channels-last in memory."""
-    return whole.contiguous().permute(0, 3, 1, 2)
 
 
 def _tiles(x: Tensor, kernel_size: int, *, step: int, padding: int) -> Tensor:

@@ -7,7 +7,6 @@ from math import log2
 
 import torch
 from segmentation_models_pytorch.decoders.deeplabv3.decoder import DeepLabV3PlusDecoder
-from segmentation_models_pytorch.decoders.dpt.decoder import DPTDecoder
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -46,17 +45,24 @@ class FullPyramid(nn.Module):
         return decoded
 
 
-class SingleMap(nn.Module):
-    """An smp decoder that uses the map of one stage."""
+class SelectedStages(nn.Module):
+    """An smp decoder that uses the maps of some stages.
 
-    def __init__(self, decoder: nn.Module, stage: int) -> None:
+    Args:
+        decoder: smp decoder.
+        stages: stages to use.
+        arguments: further arguments of the decoder's `forward`.
+    """
+
+    def __init__(self, decoder: nn.Module, stages: Sequence[int], *arguments: object) -> None:
         super().__init__()
         self.decoder = decoder
-        self.stage = stage
+        self.stages = tuple(stages)
+        self.arguments = arguments
 
     def forward(self, features: list[Tensor]) -> Tensor:
         """Feature maps, finest first -> one map."""
-        decoded: Tensor = self.decoder([features[self.stage]])
+        decoded: Tensor = self.decoder([features[stage] for stage in self.stages], *self.arguments)
         return decoded
 
 
@@ -74,20 +80,6 @@ class DeepLabV3Plus(nn.Module):
         coarse = self.decoder.aspp(features[-1])
         coarse = F.interpolate(coarse, size=fine.shape[-2:], mode="bilinear", align_corners=True)
         decoded: Tensor = self.decoder.block2(torch.cat([coarse, fine], dim=1))
-        return decoded
-
-
-class Dpt(nn.Module):
-    """smp's DPT decoder on four stages."""
-
-    def __init__(self, decoder: DPTDecoder, stages: Sequence[int]) -> None:
-        super().__init__()
-        self.decoder = decoder
-        self.stages = tuple(stages)
-
-    def forward(self, features: list[Tensor]) -> Tensor:
-        """Feature maps, finest first -> one map."""
-        decoded: Tensor = self.decoder([features[stage] for stage in self.stages], [None] * len(self.stages))
         return decoded
 
 

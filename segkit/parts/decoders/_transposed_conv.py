@@ -70,10 +70,6 @@ class ContextBlock(nn.Module):
     """A 1x1 convolution, then a residual 7x7 convolution that adds context to small maps.
 
     On a 4x4 map a 7x7 kernel covers every cell.
-
-    Shape:
-        x: (B, incoming, h, w).
-        output: (B, width, h, w).
     """
 
     def __init__(self, incoming: int, width: int, *, dropout: float) -> None:
@@ -95,12 +91,7 @@ class ContextBlock(nn.Module):
 
 
 class UpBlock(nn.Module):
-    """Transposed convolution, BatchNorm, shortcut, ReLU and dropout; doubles height and width.
-
-    Shape:
-        x: (B, incoming, h, w).
-        output: (B, outgoing, 2h, 2w).
-    """
+    """Transposed convolution, BatchNorm, shortcut, ReLU and dropout; doubles height and width."""
 
     def __init__(
         self, incoming: int, outgoing: int, *, kernel_size: int, dropout: float, residual: bool

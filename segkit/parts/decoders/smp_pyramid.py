@@ -60,10 +60,10 @@ def pspnet(
     """
     from segmentation_models_pytorch.decoders.pspnet.decoder import PSPDecoder
 
-    from segkit.parts.decoders._smp_adapters import SingleMap
+    from segkit.parts.decoders._smp_adapters import SelectedStages
 
     stage = pyramid.reductions.index(8) if 8 in pyramid.reductions else len(pyramid) - 1
-    return SingleMap(PSPDecoder([pyramid.channels[stage]], norm, channels, dropout), stage)
+    return SelectedStages(PSPDecoder([pyramid.channels[stage]], norm, channels, dropout), [stage])
 
 
 @DECODERS.register("pan")
@@ -114,10 +114,10 @@ def deeplabv3(
     """
     from segmentation_models_pytorch.decoders.deeplabv3.decoder import DeepLabV3Decoder
 
-    from segkit.parts.decoders._smp_adapters import SingleMap, allow_single_images
+    from segkit.parts.decoders._smp_adapters import SelectedStages, allow_single_images
 
     decoder = DeepLabV3Decoder(pyramid.channels[-1], channels, atrous_rates, separable, dropout)
-    return SingleMap(allow_single_images(decoder), len(pyramid) - 1)
+    return SelectedStages(allow_single_images(decoder), [len(pyramid) - 1])
 
 
 @DECODERS.register("deeplabv3plus")

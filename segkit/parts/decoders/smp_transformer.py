@@ -47,7 +47,7 @@ def dpt(
     """
     from segmentation_models_pytorch.decoders.dpt.decoder import DPTDecoder
 
-    from segkit.parts.decoders._smp_adapters import Dpt
+    from segkit.parts.decoders._smp_adapters import SelectedStages
 
     count = len(pyramid)
     if count < 4:
@@ -62,4 +62,4 @@ def dpt(
         intermediate_channels=widths,
         fusion_channels=fusion_channels,
     )
-    return Dpt(decoder, stages)
+    return SelectedStages(decoder, stages, [None] * len(stages))  # without prefix tokens

@@ -116,11 +116,7 @@ def tversky(
 
 @LOSSES.register("mcc")
 def mcc(
-    task: Task,
-    *,
-    class_weights: ClassWeights = None,
-    over: Over = "image",
-    absent: Absent = "suppress",
+    task: Task, *, class_weights: ClassWeights = None, over: Over = "image", absent: Absent = "suppress"
 ) -> Loss:
     """1 - soft Matthews correlation coefficient, from 0 to 2; true negatives count.
 

@@ -80,11 +80,7 @@ def cross_entropy(
 
 @LOSSES.register("focal")
 def focal(
-    task: Task,
-    *,
-    gamma: NotNegative = 2.0,
-    alpha: Share | None = None,
-    class_weights: ClassWeights = None,
+    task: Task, *, gamma: NotNegative = 2.0, alpha: Share | None = None, class_weights: ClassWeights = None
 ) -> Loss:
     """Cross-entropy that down-weights easy pixels: mean of -(1 - p) ** gamma log p, p of the true class.
 

@@ -1,11 +1,18 @@
-"""Parameter groups for torch's optimisers."""
+"""Option types and parameter groups of the optimisers. No torch: the registry reads them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
 
 if TYPE_CHECKING:
     from segkit.core.types import ParameterGroups
+
+Rate = Annotated[float, Field(gt=0)]
+Decay = Annotated[float, Field(ge=0)]
+Beta = Annotated[float, Field(ge=0, lt=1)]
+Betas = tuple[Beta, Beta]
 
 
 def scaled_groups(groups: ParameterGroups, lr: float, weight_decay: float) -> list[dict[str, object]]:

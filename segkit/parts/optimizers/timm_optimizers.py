@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from segkit.core.registry import OPTIMIZERS
-from segkit.parts.optimizers._groups import scaled_groups
-from segkit.parts.optimizers._options import Betas, Decay, Rate
+from segkit.parts.optimizers._groups import Betas, Decay, Rate, scaled_groups
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer

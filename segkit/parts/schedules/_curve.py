@@ -1,14 +1,19 @@
-"""Learning-rate factor as a function of progress, 0 at the first step and 1 at the last."""
+"""Learning-rate factor as a function of progress, 0 at the first step and 1 at the last. No torch."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
     from torch.optim.lr_scheduler import LRScheduler
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Inside = Annotated[float, Field(gt=0, lt=1)]
 
 
 def curve(

@@ -1,12 +1,12 @@
-"""Adam variants of torch: adamw, adam, nadam, radam."""
+"""Optimisers of torch: adamw, adam, nadam, radam, rmsprop, sgd."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from segkit.core.errors import PartError
 from segkit.core.registry import OPTIMIZERS
-from segkit.parts.optimizers._groups import fused_on_cpu, scaled_groups
-from segkit.parts.optimizers._options import Betas, Decay, Rate
+from segkit.parts.optimizers._groups import Beta, Betas, Decay, Rate, fused_on_cpu, scaled_groups
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -116,3 +116,60 @@ def radam(
 
     scaled = scaled_groups(groups, lr, weight_decay)
     return RAdam(scaled, lr, betas, eps, decoupled_weight_decay=decoupled)
+
+
+@OPTIMIZERS.register("rmsprop")
+def rmsprop(
+    groups: ParameterGroups,
+    *,
+    lr: Rate = 0.01,
+    alpha: Beta = 0.99,
+    eps: Rate = 1e-8,
+    momentum: Beta = 0.0,
+    centered: bool = False,
+    weight_decay: Decay = 0.0,
+) -> Optimizer:
+    """RMSprop (Tieleman and Hinton, 2012).
+
+    Args:
+        groups: parameter groups.
+        lr: learning rate.
+        alpha: decay rate of the moving average of the squared gradient.
+        eps: value added to the root of that average.
+        momentum: momentum factor.
+        centered: normalise by the estimated standard deviation of the gradient.
+        weight_decay: L2 penalty: weight_decay * weights are added to the gradient.
+    """
+    from torch.optim import RMSprop
+
+    scaled = scaled_groups(groups, lr, weight_decay)
+    return RMSprop(scaled, lr, alpha, eps, momentum=momentum, centered=centered)
+
+
+@OPTIMIZERS.register("sgd")
+def sgd(
+    groups: ParameterGroups,
+    *,
+    lr: Rate = 0.01,
+    momentum: Beta = 0.9,
+    weight_decay: Decay = 0.0,
+    nesterov: bool = False,
+) -> Optimizer:
+    """Stochastic gradient descent with momentum.
+
+    Args:
+        groups: parameter groups.
+        lr: learning rate.
+        momentum: momentum factor.
+        weight_decay: L2 penalty: weight_decay * weights are added to the gradient.
+        nesterov: use Nesterov momentum; needs a momentum above 0.
+
+    Raises:
+        PartError: for nesterov without momentum.
+    """
+    from torch.optim import SGD
+
+    if nesterov and not momentum:
+        raise PartError("sgd: nesterov needs a momentum above 0", hint="optimizer.momentum=0.9")
+    scaled = scaled_groups(groups, lr, weight_decay)
+    return SGD(scaled, lr, momentum, nesterov=nesterov, fused=fused_on_cpu(groups))
