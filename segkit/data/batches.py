@@ -1,4 +1,4 @@
-"""Batches for training and evaluation. Order and augmentation depend on seed, epoch and sample index alone."""
+"""Batches for training and evaluation, reproducible from seed, epoch and sample index."""
 
 from __future__ import annotations
 

@@ -160,8 +160,9 @@ def _by_colour(image: Image.Image, path: Path, colours: Colours, resize: _Resize
         mask[matches] = index
         unknown &= ~matches
     if unknown.any():
+        colour = _listed(_hex(np.unique(codes[unknown]).tolist()))
         raise DataError(
-            f"the mask holds {_listed(_hex(np.unique(codes[unknown]).tolist()))}, which is not the colour of any class",
+            f"the mask holds {colour}, which is not the colour of any class",
             where=str(path),
             hint="name it in data.source.colours; save masks as PNG, not as JPEG",
             kind="labels",

@@ -17,7 +17,7 @@ _CLASSES = (
 
 
 def palette(classes: int) -> Pixels:
-    """Colour of every value of a mask, (256, 3); `classes` counts the background, but not ignored pixels."""
+    """Colour of every value of a mask, (256, 3); `classes` includes the background, not ignored pixels."""
     colors = [BACKGROUND, FOREGROUND] if classes <= 2 else [BACKGROUND, *_CLASSES]
     more = (colorsys.hsv_to_rgb(index * 0.618 % 1, 0.55, 0.9) for index in range(len(colors), 256))
     table = np.array(

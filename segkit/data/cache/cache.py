@@ -1,7 +1,7 @@
 """Cache of decoded images, shared by runs.
 
-Each preprocessing (everything that determines pixels apart from the files) has a folder of packs. The key of a
-row is the SHA-256 of its files: renamed or differently split files are found, changed ones are not.
+Each preprocessing (everything that determines pixels apart from the files) has a folder of packs. The key of
+a row is the SHA-256 of its files: renamed or differently split files are found, changed ones are not.
 """
 
 from __future__ import annotations

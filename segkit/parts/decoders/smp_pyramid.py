@@ -48,7 +48,7 @@ def fpn(
 def pspnet(
     pyramid: Pyramid, *, channels: Width = 512, norm: Norm = "batchnorm", dropout: Share = 0.2
 ) -> nn.Module:
-    """PSPNet (pyramid scene parsing network): the map of reduction 8, pooled at four scales (Zhao et al., 2017).
+    """PSPNet, the map of reduction 8 pooled at four scales (pyramid scene parsing, Zhao et al., 2017).
 
     Without a map of reduction 8 the coarsest is used; choose another with `model.encoder.features`.
 

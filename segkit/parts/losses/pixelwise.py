@@ -90,7 +90,7 @@ def focal(
     Args:
         task: kind of masks, classes and ignored value.
         gamma: strength of the down-weighting; 0 is cross-entropy.
-        alpha: weight of the foreground, for binary and multilabel; 1 - alpha for the background; null: both 1.
+        alpha: foreground weight, for binary and multilabel; 1 - alpha weighs the background; null: both 1.
         class_weights: one weight per class, for multiclass and multilabel; 0 leaves a class out. All equal by
             default.
 

@@ -479,4 +479,4 @@ def test_pack_that_is_cut_off_after_it_was_looked_at_is_told(tmp_path):
     for damaged in (b"", content[:-1], content[: -footer.size] + footer.pack(values[0], 10**6, *values[2:])):
         path.write_bytes(damaged)
         with pytest.raises(DataError, match="the cached images can no longer be read: "):
-            packs.Pack(path, layout).pixels
+            _ = packs.Pack(path, layout).pixels
