@@ -63,7 +63,7 @@ empty     warning       1      1
 error: unpaired
   this image has no mask
     images/train/3.png
-  try: add its partner, or take it away
+  try: add the missing mask, or move this image out of the folder
 
 warning: empty
   the mask is empty: no pixel is spot

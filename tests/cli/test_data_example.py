@@ -42,7 +42,7 @@ def test_what_is_in_the_way_is_named(segkit: Any, project: Path) -> None:
     (project / "masks").mkdir()
     said = segkit("data", "example", ".")
     assert said.code == 2
-    assert "masks: already there, and nothing is ever overwritten" in said.err
+    assert "masks: already exists, and segkit does not overwrite files" in said.err
 
 
 def test_it_needs_no_torch(project: Path) -> None:

@@ -95,8 +95,8 @@ def test_folder_that_cannot_be_written_to_is_told_by_every_verb(photographs: Pat
     (photographs / "cache").write_text("")
     told = (
         f"Decoded images are held in memory, and the next run decodes them again: {photographs / 'cache'} "
-        "cannot be written to (Not a directory). SEGKIT_CACHE names another folder; "
-        "data.cache: false wants none."
+        "cannot be written to (Not a directory). Set SEGKIT_CACHE to another folder, "
+        "or data.cache: false."
     )
     content, digests, started = weights(photographs)
     assert (content, digests) == good[:2]

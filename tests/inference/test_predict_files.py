@@ -130,10 +130,10 @@ def test_a_bad_file_is_told_and_the_rest_is_done(photos, tile):
     outputs = Outputs(photos / "masks", LESION.task)
     problems = predicted(["photos", "photos/none.png", "photos/notes.txt"], outputs, tile=tile)
     assert [(Path(problem.file).name, problem.problem) for problem in problems] == [
-        ("bad.png", "this is no image that can be read"),
+        ("bad.png", "this is not a readable image file"),
         ("empty.jpg", "the file is empty"),
         ("none.png", "there is no such file"),
-        ("notes.txt", "this is no image that can be read"),
+        ("notes.txt", "this is not a readable image file"),
     ]
     assert written(photos / "masks") == ["a.png", "b.png", "inside/a.png"]
 

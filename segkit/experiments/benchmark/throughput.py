@@ -108,7 +108,7 @@ def bench(
         "images": len(assembly.splits["train"].names),
         "device": device_name(fabric.device),
         "workers": loop.feed.batches.workers,
-        "batches_together": loop.feed.batches.together,
+        "batches_together": loop.feed.batches.batches_at_once,
         "threads": torch.get_num_threads(),
         "precision": precision_of(fabric),
         "machine": this_machine(),
@@ -139,7 +139,7 @@ def _steps_of_a_block(loop: Loop, steps: int | None) -> int:
         # The median, as one step that is held up must not make all blocks short.
         usual = statistics.median(loop.seconds(1, alone=True) for _ in range(WARM_UP))
         steps = max(ROUNDS * FEWEST, min(ROUNDS * MOST, round(SECONDS / 2 / usual)))
-    together = loop.feed.batches.together
+    together = loop.feed.batches.batches_at_once
     return together * math.ceil(steps / ROUNDS / together)
 
 

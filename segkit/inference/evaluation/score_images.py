@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from segkit.core.errors import DataError, Problem
-from segkit.data.decoding import refuse
+from segkit.data.decoding import raise_problems
 from segkit.data.palette import flat
 from segkit.data.preprocess import decode, layout_of
 from segkit.experiments.samples import predicted_masks
@@ -138,7 +138,7 @@ class PredictorScorer:
                 problems += (problem for future in batch for problem in _problems(future))
                 if not problems:
                     yield [future.result() for future in batch]
-        refuse(problems)
+        raise_problems(problems)
 
     def _load(self, sample: Sample) -> LoadedSample:
         scored_size = self.networks[0].info.size

@@ -245,14 +245,14 @@ def damaged() -> bytes:
 
 
 BAD_ZIPS = {
-    "a page": (b"<html>log in", r"not a sound zip file \(File is not a zip file\)"),
-    "cut": (zip_of(members(TRAINING, 3))[:-30], "not a sound zip file"),
+    "a page": (b"<html>log in", r"not a valid zip file \(File is not a zip file\)"),
+    "cut": (zip_of(members(TRAINING, 3))[:-30], "not a valid zip file"),
     "damaged": (damaged(), "ISIC_0000001.jpg' in it does not match its checksum"),
     "too few": (zip_of(members(TRAINING, 2)), r"holds 2 \.jpg files, the data set has 3"),
-    "parent": (zip_of({"../../ISIC_0000000.jpg": b""}), "leads outside the folder"),
-    "parent for Windows": (zip_of({r"..\ISIC_0000000.jpg": b""}), "leads outside the folder"),
-    "absolute": (zip_of({"/tmp/ISIC_0000000.jpg": b""}), "leads outside the folder"),
-    "drive": (zip_of({"C:ISIC_0000000.jpg": b""}), "leads outside the folder"),
+    "parent": (zip_of({"../../ISIC_0000000.jpg": b""}), "has a path outside the folder"),
+    "parent for Windows": (zip_of({r"..\ISIC_0000000.jpg": b""}), "has a path outside the folder"),
+    "absolute": (zip_of({"/tmp/ISIC_0000000.jpg": b""}), "has a path outside the folder"),
+    "drive": (zip_of({"C:ISIC_0000000.jpg": b""}), "has a path outside the folder"),
     "link": (zip_of({linked("ISIC_0000000.jpg"): b"/etc/passwd"}), "is a link or another special file"),
     "name twice": (zip_of({"a/ISIC_1.jpg": b"", "b/isic_1.jpg": b""}), "two files of the name 'isic_1.jpg'"),
     "odd name": (zip_of({"a/b\n.jpg": b""}), r"a file of the name 'b\\n.jpg'"),
@@ -272,7 +272,7 @@ def test_fetch_refuses_a_zip(server, tmp_path, kind):
 
 def test_fetch_leaves_a_bad_zip_placed_by_hand(server, tmp_path):
     (tmp_path / f"{TRAINING}.zip").write_bytes(b"not a zip")
-    with pytest.raises(DataError, match="not a sound zip file"):
+    with pytest.raises(DataError, match="not a valid zip file"):
         fetch_isic2016(tmp_path, base_url=server.url)
     assert (tmp_path / f"{TRAINING}.zip").exists()
 

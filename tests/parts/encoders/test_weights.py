@@ -110,7 +110,7 @@ def test_weights_that_cannot_be_downloaded_say_what_to_put_where(tmp_path, model
     )
     assert problem.where == str(tmp_path / "weights" / name.split(" or ")[0])
     assert problem.hint == (
-        f"put {name} into {tmp_path / 'weights'}, or write weights: none to start from random ones"
+        f"put {name} into {tmp_path / 'weights'}, or use weights: none for random initialisation"
     )
 
 
@@ -159,7 +159,7 @@ def test_file_of_another_model_is_refused(tmp_path):
     with pytest.raises(
         WeightsError,
         match=r"other\.pth: the weights do not fit mobilenetv2_050: \d+ of 260 tensors are missing: blocks\."
-        r"[^\n]+\n  try: give weights of mobilenetv2_050 itself",
+        r"[^\n]+\n  try: use weights of mobilenetv2_050",
     ):
         build("mobilenetv2_050", weights=file)
 
@@ -176,7 +176,7 @@ def test_file_with_tensors_too_many_is_refused(tmp_path):
     extra = {"layer9.0.weight": torch.zeros(2), "layer9.1.weight": torch.zeros(2)}
     file = save({**small_state(), **extra}, tmp_path / "deeper.pth")
     with pytest.raises(
-        WeightsError, match=r"2 tensors have no place in it: layer9\.0\.weight, layer9\.1\.weight\n"
+        WeightsError, match=r"2 tensors are not part of the model: layer9\.0\.weight, layer9\.1\.weight\n"
     ):
         build(SMALL, weights=file)
 
