@@ -21,15 +21,15 @@ PARTS = {
     "loss": "loss",
     "backward": "backward",
     "optimizer": "optimiser and schedule",
-    "average": "average of weights",
+    "average": "moving average (EMA)",
     "other": "other",
 }
 
 
-def _made(workers: int, together: int) -> str:
+def _loading(workers: int, together: int) -> str:
     if workers:
-        return f"made by {workers} workers"
-    return f"made {together} at a time between steps" if together > 1 else "made ahead by a thread"
+        return f"loaded by {workers} workers"
+    return f"loaded {together} at a time between steps" if together > 1 else "prefetched by a thread"
 
 
 def print_bench(measured: Mapping[str, Any]) -> None:
@@ -44,7 +44,7 @@ def print_bench(measured: Mapping[str, Any]) -> None:
         {
             "device": f"{measured['device']}, {measured['precision']}",
             "timed": f"{measured['steps']:,} training steps, batches of {measured['batch_size']:,}, "
-            + _made(workers, measured["batches_together"]),
+            + _loading(workers, measured["batches_together"]),
             "start-up": startup,
             "peak memory": f"{measured['peak_memory_bytes'] / 1e6:,.0f} MB",
         }

@@ -81,11 +81,11 @@ class RunView(View):
         """Say that a run was asked to stop, and will."""
         if not self._quiet:
             self._line.clear()
-            self._screen.line("stopping after this step, and saving; once more stops at once")
+            self._screen.line("Saving, then stopping. Press Ctrl-C again to stop immediately.")
 
     def _kept(self) -> str:
         return (
-            f"; segkit resume {self._directory} goes on from where it was last saved"
+            f"; segkit resume {self._directory} continues from the last saved state"
             if self._directory
             else ""
         )
@@ -147,7 +147,7 @@ def _print_start(screen: Screen, event: RunStarted) -> None:
     }
     if event.epochs_done or event.steps_done:
         step = f" and step {event.steps_done} of epoch {event.epochs_done + 1}" if event.steps_done else ""
-        facts["goes on"] = f"after epoch {event.epochs_done}{step}"
+        facts["resumed"] = f"after epoch {event.epochs_done}{step}"
     screen.facts(facts)
     screen.line()
     print_model(screen, event.stages)
@@ -178,5 +178,5 @@ def _end_facts(summary: Summary) -> dict[str, str]:
         f"{duration(summary.seconds or 0)}, {summary.images_per_second or 0:.1f} images/s in training"
     )
     if frozen := summary.frozen_encoder:
-        facts["frozen encoder"] = "unchanged" if frozen.unchanged else "CHANGED, although it was to stay"
+        facts["frozen encoder"] = "unchanged" if frozen.unchanged else "CHANGED, although it is frozen"
     return facts

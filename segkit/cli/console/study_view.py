@@ -36,8 +36,8 @@ class StudyView(View):
             self._line.clear()
 
     def _kept(self) -> str:
-        ended = f": {self._ended} of the missing runs have ended" if self._ended else ""
-        return f"{ended}; the same command goes on with the others"
+        ended = f"; runs finished: {self._ended}" if self._ended else ""
+        return f"{ended}; repeat the command to continue"
 
     def _show_plan(self, event: StudyPlanned) -> None:
         facts = {"finished": f"{len(event.finished)} runs, not trained again"} if event.finished else {}
@@ -56,7 +56,7 @@ class StudyView(View):
             if self._screen.terminal:
                 self._line.bar(
                     f"{label}, epoch {event.epoch}/{self._epochs.get(progress.number, '?')}",
-                    event.step, event.steps, f"{self._ended} of {progress.total} runs ended",
+                    event.step, event.steps, f"{self._ended} of {progress.total} runs finished",
                 )  # fmt: skip
             return
         self._line.clear()

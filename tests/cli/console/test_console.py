@@ -237,7 +237,7 @@ def test_run_view_cries_out_when_a_frozen_encoder_changed(capsys):
     changed = Frozen(digest_before="a", digest_after="b", unchanged=False)
     summary = SUMMARY.model_copy(update={"frozen_encoder": changed, "reference": None})
     console.RunView().show(RunEnded(Path(), summary, Path("report.html")))
-    assert "frozen encoder: CHANGED, although it was to stay\n" in capsys.readouterr().err
+    assert "frozen encoder: CHANGED, although it is frozen\n" in capsys.readouterr().err
     summary = SUMMARY.model_copy(update={"frozen_encoder": None})
     console.RunView().show(RunEnded(Path(), summary, Path("report.html")))
     assert "frozen encoder" not in capsys.readouterr().err
@@ -440,13 +440,13 @@ def test_interrupted_run_says_what_is_kept(capsys):
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last == f"interrupted; segkit resume {STARTED.directory} goes on from where it was last saved"
+    assert last == f"interrupted; segkit resume {STARTED.directory} continues from the last saved state"
 
 
 def test_a_signal_is_answered_at_once(capsys):
     with console.RunView() as view:
         view.stopping()
-    assert capsys.readouterr().err == "stopping after this step, and saving; once more stops at once\n"
+    assert capsys.readouterr().err == "Saving, then stopping. Press Ctrl-C again to stop immediately.\n"
 
 
 def test_a_run_that_was_stopped_is_no_error_in_a_frame(monkeypatch, capsys):

@@ -59,8 +59,8 @@ def test_quiet_says_nothing(capsys):
 @pytest.mark.parametrize(
     ("shown", "said"),
     [
-        (1, "interrupted; the same command goes on with the others\n"),
-        (6, "interrupted: 1 of the missing runs have ended; the same command goes on with the others\n"),
+        (1, "interrupted; repeat the command to continue\n"),
+        (6, "interrupted; runs finished: 1; repeat the command to continue\n"),
     ],
 )
 def test_interrupted_it_says_what_is_kept(capsys, shown, said):
