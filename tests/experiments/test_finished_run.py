@@ -114,7 +114,7 @@ def test_a_plugin_that_has_the_part_no_more_is_told(run: RunDir, tmp_path: Path)
         open_trained(run, plugins=[renamed])
     assert str(caught.value) == (
         f"{run.path}: the run used decoder thin of the plugin thin, which is loaded but no longer has it\n"
-        f"  try: the plugin as it was then, with the digest {digest[:12]}"
+        f"  try: use the original version of the plugin, with digest {digest[:12]}"
     )
 
 

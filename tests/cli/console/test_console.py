@@ -57,7 +57,7 @@ STARTED = RunStarted(
 SUMMARY = Summary(
     recipe="isic_frozen",
     metrics=["iou", "dice"],
-    val_split="test",
+    scored_on="test",
     reported_on="test",
     epochs=20,
     best=EpochScores(epoch=18, metrics={"iou": 0.64, "dice": 0.75}),
