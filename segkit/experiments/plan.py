@@ -1,4 +1,4 @@
-"""Which runs a comparison needs, and which of them are there already. No torch."""
+"""Plan of a comparison: finished runs, and runs to train. No torch."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A run that a comparison needs.
+    """A run of a comparison.
 
     Args:
-        name: what the comparison calls it.
-        scored: how it was or will be scored.
-        run: its directory, where it is finished.
-        recipe: what to train, where it comes from a recipe.
-        identity: of that recipe.
-        resumable: the directory of a run of it that was interrupted, and can go on.
+        name: name in the comparison.
+        scored: images and metrics by which it is scored.
+        run: directory of the finished run, if any.
+        recipe: recipe to train, if the target was one.
+        identity: fingerprint of that recipe.
+        resumable: directory of an interrupted run of it, if any.
     """
 
     name: str
@@ -45,28 +45,28 @@ class PlannedRun:
 
     @property
     def label(self) -> str:
-        """Its name and seed, in words."""
+        """Name and seed."""
         return f"{self.name}, seed {self.recipe.seed}" if self.recipe else self.name
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All runs of a comparison, in the order they were asked for.
+    """Plan of a comparison.
 
     Args:
-        wanted: the runs.
-        metric: what they are compared by.
-        notes: whole sentences, such as why a run that looks right is not taken.
+        runs: runs in the order of the targets.
+        metric: name of the metric to compare by.
+        notes: notes as sentences, such as why a similar run is not reused.
     """
 
-    wanted: list[PlannedRun]
+    runs: list[PlannedRun]
     metric: str
     notes: list[str]
 
     @property
     def missing(self) -> list[PlannedRun]:
-        """Those that have to be trained."""
-        return [wanted for wanted in self.wanted if wanted.run is None]
+        """Runs to train."""
+        return [planned for planned in self.runs if planned.run is None]
 
 
 def make_plan(
@@ -81,140 +81,122 @@ def make_plan(
     metric: str = "",
     force: bool = False,
 ) -> Plan:
-    """Find the runs that are there, and what has to be trained; refuse what could not be compared in the end.
+    """Find finished runs and runs to train, and check that they can be compared.
 
     Args:
         targets: run directories, folders of them, and recipe files, in any order.
-        runs: the folder of all runs, where those of recipes are looked for.
-        overrides: as `--set` takes them, for all recipes.
-        vary: as `--vary` takes them, for all recipes.
-        seeds: for all recipes.
+        runs: folder of all runs, searched for runs of the recipes.
+        overrides: changes of all recipes in the form of `--set`.
+        vary: variations of all recipes in the form of `--vary`.
+        seeds: seeds of all recipes.
         plugins: files or folders with parts.
-        demo: run recipes on synthetic lesions.
-        metric: what to compare by; by default what chooses the first one's best epoch.
-        force: do not refuse.
+        demo: whether to run recipes on synthetic lesions.
+        metric: metric to compare by; by default the first metric of the first run.
+        force: whether to compare runs that were scored differently.
 
     Raises:
-        SegkitError: with everything that is wrong with the targets, or keeps them from being compared.
+        SegkitError: listing the problems of the targets, or why they cannot be compared.
     """
-    wanted: list[PlannedRun] = []
+    planned_runs: list[PlannedRun] = []
     recipes: list[Recipe] = []
     notes: list[str] = []
     for target in targets:
         if target.is_dir():
-            there = {one.run.path.resolve() for one in wanted if one.run}
-            found = _runs_in(target, notes)
-            wanted += [_wanted_run(run) for run in found if run.path.resolve() not in there]
+            known = {planned.run.path.resolve() for planned in planned_runs if planned.run}
+            new = [run for run in _runs_in(target, notes) if run.path.resolve() not in known]
+            finished = (read_finished(run) for run in new)
+            planned_runs += [PlannedRun(entry.name, entry.scored, entry.run) for entry in finished]
         else:
             recipes += expand_grid(target, overrides, vary, seeds, plugins, demo=demo)
     if not recipes and (vary or seeds or overrides):
         raise SegkitError("only recipes can be varied, and no recipe is named", hint="name a recipe file")
-    if not wanted and not recipes:
+    if not planned_runs and not recipes:
         raise SegkitError("there is nothing to compare", hint="name run directories or recipe files")
-    known = _Known(runs)
+    existing = _ExistingRuns(runs)
     for recipe in recipes:
-        _add(wanted, recipe, known, notes)
-    metric = metric or _first_metric(wanted)
-    check_compatible([one.scored for one in wanted], metric, force=force)
-    return Plan(wanted, metric, notes)
-
-
-def _wanted_run(run: RunDir) -> PlannedRun:
-    finished = read_finished(run)
-    return PlannedRun(finished.name, finished.scored, run)
+        _add(planned_runs, recipe, existing, notes)
+    metric = metric or _first_metric(planned_runs[0])
+    check_compatible([planned.scored for planned in planned_runs], metric, force=force)
+    return Plan(planned_runs, metric, notes)
 
 
 def _runs_in(folder: Path, notes: list[str]) -> list[RunDir]:
-    """The folder itself, or the finished runs in a folder of runs, or of such folders; others are noted.
-
-    Raises:
-        SegkitError: if there is none.
-    """
+    """The run directory itself, or the finished runs in a folder of runs or of such folders."""
     files = sorted(folder.glob("*/recipe.yaml")) or sorted(folder.glob("*/*/recipe.yaml"))
     if (folder / "recipe.yaml").is_file() or not files:
         return [RunDir.open(folder)]
-    inside = [RunDir(file.parent) for file in files]
-    finished = [run for run in inside if run.summary.is_file()]
+    finished = [run for file in files if (run := RunDir(file.parent)).summary.is_file()]
     if not finished:
         raise SegkitError(
-            "no run in this folder has ended", where=str(folder), hint="name its recipe instead"
+            "this folder has no finished runs", where=str(folder), hint="name a recipe file instead"
         )
-    if left := len(inside) - len(finished):
-        notes.append(f"{folder}: left out, as they have not ended: {left} of {len(inside)} runs.")
+    if unfinished := len(files) - len(finished):
+        notes.append(f"{folder}: {unfinished} of {len(files)} runs are not finished and are left out.")
     return finished
 
 
-def _add(wanted: list[PlannedRun], recipe: Recipe, known: _Known, notes: list[str]) -> None:
-    """Add what a recipe needs, unless it is there under another name."""
-    found = survey_source(recipe)
-    samples = find_samples(recipe, found)
-    identity = fingerprint(recipe, found.splits)
-    for other in wanted:
-        if other.identity == identity:
-            notes.append(f"{recipe.name} is the same experiment as {other.name}, and is not trained twice.")
+def _add(planned_runs: list[PlannedRun], recipe: Recipe, existing: _ExistingRuns, notes: list[str]) -> None:
+    source_scan = survey_source(recipe)
+    samples = find_samples(recipe, source_scan)
+    identity = fingerprint(recipe, source_scan.splits)
+    for planned in planned_runs:
+        if planned.identity == identity:
+            notes.append(f"{recipe.name} is the same experiment as {planned.name} and is not trained twice.")
             return
-    run = known.run_of(identity)
-    if run is None and (similar_run := known.similar_run(identity)):
-        notes.append(f"{recipe.name}, seed {recipe.seed}: {similar_run}")
+    run = existing.finished(identity)
+    if run is None and (note := existing.note_on_similar(identity)):
+        notes.append(f"{recipe.name}, seed {recipe.seed}: {note}")
     plain = plain_recipe(recipe)
     names = [sample.name for sample in samples.get("test") or samples["val"]]
     scored = Scored(recipe.name, plain["data"], plain["metrics"], names, code=identity.metrics)
-    begun = None if run else known.resumable(identity, recipe.name)
-    wanted.append(PlannedRun(recipe.name, scored, run, recipe, identity, begun))
+    resumable = None if run else existing.resumable(identity, recipe.name)
+    planned_runs.append(PlannedRun(recipe.name, scored, run, recipe, identity, resumable))
 
 
-def _first_metric(wanted: Sequence[PlannedRun]) -> str:
-    first = wanted[0].scored.metrics[0]
+def _first_metric(planned: PlannedRun) -> str:
+    first = planned.scored.metrics[0]
     return str(first["name"] if isinstance(first, dict) else first)
 
 
-class _Known:
-    """The runs of a folder, by their identity.
-
-    Args:
-        folder: of all runs.
-    """
+class _ExistingRuns:
+    """The runs of a folder by fingerprint."""
 
     def __init__(self, folder: Path) -> None:
-        self._runs: list[tuple[Fingerprint, RunDir]] = []
-        self._begun: list[tuple[Fingerprint, RunDir]] = []
+        self._finished: list[tuple[Fingerprint, RunDir]] = []
+        self._unfinished: list[tuple[Fingerprint, RunDir]] = []
         for file in sorted(folder.glob("*/*/environment.json")):
             run = RunDir(file.parent)
-            if identity := _read(file).identity:
-                (self._runs if run.summary.is_file() else self._begun).append((identity, run))
+            if identity := _read_environment(file).identity:
+                (self._finished if run.summary.is_file() else self._unfinished).append((identity, run))
 
-    def run_of(self, identity: Fingerprint) -> RunDir | None:
-        """The run of the same experiment and seed."""
-        return next((run for known, run in self._runs if known == identity), None)
+    def finished(self, identity: Fingerprint) -> RunDir | None:
+        return next((run for existing, run in self._finished if existing == identity), None)
 
     def resumable(self, identity: Fingerprint, recipe: str) -> RunDir | None:
-        """A run of that name that was interrupted, that no other process works on, and that can go on."""
-        same = [run for known, run in self._begun if known == identity]
+        same = [run for existing, run in self._unfinished if existing == identity]
         named = [run for run in same if run.path.parent.name == recipe and run.recipe.is_file()]
         return next((run for run in reversed(named) if run.is_free()), None)
 
-    def similar_run(self, identity: Fingerprint) -> str:
-        """A sentence about a run of the same recipe and seed that is another experiment; or nothing."""
-        for known, run in self._runs:
-            if (known.recipe, known.seed) == (identity.recipe, identity.seed):
-                reason = self._other_code(run) if known.data == identity.data else "on other images"
-                return (
-                    f"{run.path} has the same recipe and was made {reason}; name it to compare it as it is."
-                )
+    def note_on_similar(self, identity: Fingerprint) -> str:
+        """Note on a run of the same recipe and seed with other images or code; "" if there is none."""
+        for existing, run in self._finished:
+            if (existing.recipe, existing.seed) == (identity.recipe, identity.seed):
+                reason = self._other_code(run) if existing.data == identity.data else "on other images"
+                return f"{run.path} has the same recipe but was trained {reason}; name it to include it."
         return ""
 
     def _other_code(self, run: RunDir) -> str:
-        then = _read(run.environment).packages
+        then = _read_environment(run.environment).packages
         changed = [
             f"{name} {then.get(name)}, now {version}"
             for name, version in packages().items()
             if then.get(name) != version
         ]
-        return f"by other code ({', '.join(changed) or 'segkit or a plugin has changed since'})"
+        return f"with other code ({', '.join(changed) or 'segkit or a plugin has changed since'})"
 
 
-def _read(file: Path) -> Environment:
+def _read_environment(file: Path) -> Environment:
     try:
         return read_json(file, Environment)
     except SegkitError:
-        return Environment()  # a run that was cut off, or none
+        return Environment()  # not a run directory, or a run killed at its start

@@ -113,8 +113,8 @@ def test_a_plugin_that_has_the_part_no_more_is_told(run: RunDir, tmp_path: Path)
     with pytest.raises(SegkitError) as caught:
         open_trained(run, plugins=[renamed])
     assert str(caught.value) == (
-        f"{run.path}: the run used decoder thin of the plugin thin, which is loaded and has it no more\n"
-        f"  try: the plugin as it was then, with the digest {digest[:12]}"
+        f"{run.path}: the run used decoder thin of the plugin thin, which is loaded but no longer has it\n"
+        f"  try: use the original version of the plugin, with digest {digest[:12]}"
     )
 
 
@@ -123,7 +123,8 @@ def test_a_plugin_whose_file_is_gone_is_told(run: RunDir) -> None:
     path.rename(path.with_suffix(".bak"))
     try:
         with pytest.raises(
-            SegkitError, match=f"  try: {path} is gone: --plugins with the place where it is now"
+            SegkitError,
+            match=f"  try: {path} does not exist any more: pass the plugin's new location with --plugins",
         ):
             open_trained(run)
     finally:
@@ -136,7 +137,8 @@ def test_weights_that_do_not_fit_a_changed_plugin_are_told_as_that(run: RunDir, 
     with pytest.raises(SegkitError, match="is of another model") as caught:
         open_trained(run, plugins=[changed])
     assert (
-        caught.value.problems[0].hint == "The plugin thin has changed since the run. Take it as it was then."
+        caught.value.problems[0].hint
+        == "The plugin thin has changed since the run. Use its original version."
     )
 
 

@@ -30,7 +30,7 @@ def plan(folder):
 
 def test_a_finished_run_is_not_wanted_again(plan, folder):
     made = plan("small.yaml")
-    assert [wanted.run.path for wanted in made.wanted] == [folder / "runs/small/001"]
+    assert [planned.run.path for planned in made.runs] == [folder / "runs/small/001"]
     assert (made.missing, made.notes, made.metric) == ([], [], "iou")
 
 
@@ -58,13 +58,13 @@ def test_seeds_are_looked_for_one_by_one(plan):
 
 def test_runs_and_folders_of_runs_are_taken_as_they_are(plan, folder):
     made = plan("runs/small/001", "runs/small", overrides=[])
-    assert [wanted.run.path.name for wanted in made.wanted] == ["001"]  # once, however often it is named
+    assert [planned.run.path.name for planned in made.runs] == ["001"]  # once, however often it is named
 
 
 def test_an_experiment_under_two_names_is_trained_once(plan, folder):
     made = plan("small.yaml", "small.yaml", overrides=["training.epochs=3"])
     assert [wanted.label for wanted in made.missing] == ["small, seed 3"]
-    assert made.notes == ["small is the same experiment as small, and is not trained twice."]
+    assert made.notes == ["small is the same experiment as small and is not trained twice."]
 
 
 def changed(folder, tmp_path, **changes):
@@ -85,17 +85,16 @@ def test_a_run_by_other_code_is_told_of(plan, folder, tmp_path):
     assert len(made.missing) == 1
     (note,) = made.notes
     assert note.startswith(
-        f"small, seed 3: {run} has the same recipe and was made by other code (torch 1.0, now "
+        f"small, seed 3: {run} has the same recipe but was trained with other code (torch 1.0, now "
     )
-    assert note.endswith("; name it to compare it as it is.")
+    assert note.endswith("; name it to include it.")
 
 
 def test_a_run_on_other_images_is_told_of(plan, folder, tmp_path):
     run = changed(folder, tmp_path, identity={"data": "0"})
     (note,) = plan("small.yaml", runs=tmp_path).notes
     assert note == (
-        f"small, seed 3: {run} has the same recipe and was made on other images; "
-        "name it to compare it as it is."
+        f"small, seed 3: {run} has the same recipe but was trained on other images; name it to include it."
     )
 
 
@@ -157,8 +156,8 @@ def test_a_folder_of_folders_gives_its_finished_runs_and_tells_of_others(plan, f
     (tmp_path / "small/002").mkdir()
     (tmp_path / "small/002/recipe.yaml").write_text(RECIPE, encoding="utf-8")
     made = make_plan([tmp_path], runs=folder)
-    assert [wanted.run.path for wanted in made.wanted] == [tmp_path / "small/001"]
-    assert made.notes == [f"{tmp_path}: left out, as they have not ended: 1 of 2 runs."]
+    assert [planned.run.path for planned in made.runs] == [tmp_path / "small/001"]
+    assert made.notes == [f"{tmp_path}: 1 of 2 runs are not finished and are left out."]
 
 
 @pytest.mark.parametrize(
@@ -183,5 +182,5 @@ def test_a_folder_that_is_no_run_is_refused(plan, folder, tmp_path):
         make_plan([tmp_path], runs=folder)
     (tmp_path / "001").mkdir()
     (tmp_path / "001/recipe.yaml").write_text(RECIPE, encoding="utf-8")
-    with pytest.raises(SegkitError, match="no run in this folder has ended"):
+    with pytest.raises(SegkitError, match="this folder has no finished runs"):
         make_plan([tmp_path], runs=folder)

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from segkit.analysis.report import write_report
 from segkit.core.errors import SegkitError, TrainingError
 from segkit.core.events import EpochEnded, RunEnded, RunStarted, StepEnded
-from segkit.experiments.assembly import refuse_empty_shares
+from segkit.experiments.assembly import check_batch_size
 from segkit.experiments.check import check
 from segkit.experiments.finished_run import load_best, open_trained
 from segkit.experiments.run import run
@@ -201,14 +201,13 @@ def test_a_mistake_is_told_once_under_torchrun(tmp_path):
 
 def test_batches_smaller_than_the_processes_are_refused(tmp_path):
     with pytest.raises(SegkitError) as caught:
-        refuse_empty_shares(recipe(tmp_path), images=10, processes=4)
+        check_batch_size(recipe(tmp_path), images=10, processes=4)
     (problem,) = caught.value.problems
     assert problem.problem == (
-        "data.batch_size: 4 processes share every batch, and the smallest batch of 10 training images, "
-        "at most 4 at a time, has 3"
+        "data.batch_size: 4 processes share every batch, and the smallest batch has 3 of 10 training images"
     )
-    assert problem.hint == "at most 3 processes (training.devices, training.num_nodes), or larger batches"
-    refuse_empty_shares(recipe(tmp_path), images=10, processes=3)
+    assert problem.hint == "use at most 3 processes (training.devices, training.num_nodes) or larger batches"
+    check_batch_size(recipe(tmp_path), images=10, processes=3)
     with pytest.raises(SegkitError, match="has 3"):
         check(recipe(tmp_path, "training.devices=4"))
     with pytest.raises(SegkitError, match="has 3") as caught:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from segkit.core.errors import SegkitError
-from segkit.experiments.finished_run import on_this_machine, read_run, restore
+from segkit.experiments.finished_run import read_run, restore, use_available_device
 from segkit.experiments.objectives import build_metric
 from segkit.inference.evaluation.confidence import confidence_interval
 from segkit.inference.evaluation.leaks import leak_warnings
@@ -156,7 +156,7 @@ def evaluate_runs(
     """
     started = time.perf_counter()
     recipe, changed = read_run(runs[0], overrides, plugins)
-    recipe, warnings = on_this_machine(recipe, overrides)
+    recipe, warnings = use_available_device(recipe, overrides)
     if overrides:
         _check_same_classes(runs[0], recipe, plugins)
     images = choose_images(recipe, overrides, options.split)

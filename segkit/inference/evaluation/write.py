@@ -96,7 +96,7 @@ def _score_table(evaluation: Evaluation) -> Table:
     members = zip(evaluation.runs, evaluation.members, strict=False)
     member_scores = {run_name(run): scores.metrics for run, scores in members}
     rows = [
-        [metric_name(name), format_interval(interval), *(number(scores[name]) for scores in member_scores.values())]
+        [metric_name(name), format_interval(interval), *(number(s[name]) for s in member_scores.values())]
         for name, interval in evaluation.intervals.items()
     ]
     score = "Ensemble [95% interval]" if member_scores else "Score [95% interval]"

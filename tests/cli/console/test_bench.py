@@ -28,7 +28,7 @@ MEASURED: dict[str, Any] = {
     "batches_together": 1,
     "device": "cpu, 2 threads",
     "precision": "32-true",
-    "warnings": ["Other programs kept 1.1 of 2 cores busy while it was measured: times are too long."],
+    "warnings": ["Other programs used 1.1 of 2 cores during the measurement: times are too long."],
 }  # fmt: skip
 SHOWN = """\
 isic_frozen

@@ -247,8 +247,8 @@ def test_a_run_of_another_machine_is_scored_on_this_one_and_that_is_told(
     moved = like(run, tmp_path / "small/001", "training", accelerator="cuda", precision="16-mixed")
     found = scored(moved, asking=asking)
     assert found.warnings == [
-        "The run was to use cuda in precision 16-mixed, which is not to be had here: it is scored on cpu in "
-        "32-true, and its scores may differ in their last digits."
+        "The recipe's device, cuda with precision 16-mixed, is not available: the run is scored on cpu with "
+        "32-true, and scores may differ in the last digits."
     ]
     assert found.scores.metrics == scored(run, asking=asking).scores.metrics
 

@@ -96,7 +96,7 @@ def test_ctrl_c_reaches_all_and_leaves_nothing_running(run):
     os.killpg(process.pid, signal.SIGINT)
     said = " ".join(process.communicate()[1].split())
     assert process.returncode == 130
-    assert said.endswith(f"all that was done is saved try: segkit resume {directory.path}")
+    assert said.endswith(f"the state is saved try: segkit resume {directory.path}")
     assert "Traceback" not in said
     assert "has failed" not in said
     assert [one for one in commands() if f"--pid\0{process.pid}\0" in one] == []
