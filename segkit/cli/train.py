@@ -76,17 +76,17 @@ def resume(
 
     quiet = quiet or is_worker()
     names = () if is_worker() else track or ()
-    directory = RunDir.begun(run)
+    directory = RunDir.open_any(run)
     view = RunView(quiet=quiet, directory=run)
     if directory.summary.is_file():
         if not quiet:
             say(f"{run} has ended; its report is written again")
         report(run, quiet)
         if names:
-            with directory.written(), directory.held(), tracking(names, view.say, view.warn) as hear:
+            with directory.as_write_error(), directory.locked(), tracking(names, view.say, view.warn) as hear:
                 hear(RunEnded(run, directory.read_summary(), directory.report))
         return
-    with directory.written(), directory.held():  # whoever else works on it is told of before torch is loaded
+    with directory.as_write_error(), directory.locked():  # before torch is imported
         pass
     load_default_plugins(no_plugins)
     with view, handle_signals(view.stopping) as stop, tracking(names, view.say, view.warn) as hear:
@@ -138,7 +138,7 @@ def report(run: RunArgument, quiet: QuietOption = False) -> None:
     from segkit.runs.run_dir import RunDir
 
     directory = RunDir.open(run)
-    with directory.written():
+    with directory.as_write_error():
         page = write_report(directory)
     if not quiet:
         console.say(f"Report: {page}")

@@ -153,7 +153,7 @@ class RunRecorder(NullRecorder):
         with ExitStack() as stack:
             try:
                 directory = RunDir.create(runs, assembly.recipe.name)
-                stack.enter_context(directory.held())
+                stack.enter_context(directory.locked())
                 directory.write_environment(environment_record(assembly))
                 directory.write_recipe(dump_recipe(assembly.recipe))
             except OSError as error:
@@ -167,22 +167,22 @@ class RunRecorder(NullRecorder):
         """Hold an interrupted run's directory."""
         self.directory = RunDir(run)
         with ExitStack() as stack:
-            with self.directory.written():
-                stack.enter_context(self.directory.held())
+            with self.directory.as_write_error():
+                stack.enter_context(self.directory.locked())
             yield
 
     def resumed(self, then: Environment, now: Environment) -> None:
         """Add this start to the environment record."""
         start = now.model_dump(mode="json", include=_OF_A_START)
-        with self.directory.written():
+        with self.directory.as_write_error():
             self.directory.write_environment(then.model_copy(update={"resumed": [*then.resumed, start]}))
 
     def restore(self, learner: TrainState) -> list[str]:
         """See `NullRecorder.restore`; files that do not fit the state are written again."""
         warnings = super().restore(learner)
         self._saved = time.perf_counter()
-        with self.directory.written():
-            self.directory.record_anew(self.epochs)
+        with self.directory.as_write_error():
+            self.directory.rewrite_epochs(self.epochs)
             if learner.epoch and not learner.progress.steps:
                 self._save_weights(learner)
         return warnings
@@ -195,8 +195,8 @@ class RunRecorder(NullRecorder):
     def epoch_ended(self, learner: TrainState, event: EpochEnded) -> None:
         """Write an epoch, the state and the weights after it."""
         super().epoch_ended(learner, event)
-        with self.directory.written():
-            self.directory.record(event)
+        with self.directory.as_write_error():
+            self.directory.append_epoch(event)
             self.save(learner)
             self._save_weights(learner)
 
@@ -208,7 +208,7 @@ class RunRecorder(NullRecorder):
             "epochs": [asdict(epoch) for epoch in self.epochs],
             "seconds": self.seconds,
         }
-        with self.directory.written():
+        with self.directory.as_write_error():
             States(self.directory.checkpoints).save(state)
         self._saved = time.perf_counter()
 
@@ -217,14 +217,14 @@ class RunRecorder(NullRecorder):
         prepared, task = assembly.splits[assembly.test_split], assembly.task
         better = assembly.higher_is_better
         samples = pick_samples(prepared, predicted, scores, task, higher_is_better=better)
-        with self.directory.written():
+        with self.directory.as_write_error():
             self.directory.write_scores(prepared.names, scores.per_image)
             self.directory.write_samples(samples, mask_palette(task))
             write_thumbnails(self.directory.thumbnails, thumbnails(prepared, predicted, task))
 
     def report(self, summary: Summary) -> None:
         """Write summary and report; the last state is kept, and no other."""
-        with self.directory.written():
+        with self.directory.as_write_error():
             # Before there is a summary: a run that has one lacks its report alone.
             States(self.directory.checkpoints).previous.unlink(missing_ok=True)
             self.directory.write_summary(summary)

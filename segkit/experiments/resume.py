@@ -45,13 +45,13 @@ def resume(
         What happens, while it happens.
 
     Raises:
-        SegkitError: if it is no run directory, another process works on it, its files are damaged, or
+        SegkitError: if it is not a run directory, another process works on it, its files are damaged, or
             images, weights or plugins are not those that it began with.
         Interrupted: if `stop` has been asked.
     """
-    directory = RunDir.begun(run)
+    directory = RunDir.open_any(run)
     if directory.summary.is_file():
-        with directory.written(), directory.held():
+        with directory.as_write_error(), directory.locked():
             yield RunEnded(run, directory.read_summary(), write_report(directory))
         return
     recipe, changed = read_run(directory, (), plugins)

@@ -1,6 +1,6 @@
 import math
 
-from segkit.runs.trackers.flat_metrics import epoch_figures, final_figures, flat_recipe
+from segkit.runs.trackers.flat_metrics import epoch_metrics, final_metrics, flat_recipe
 
 
 def test_a_recipe_is_flat_and_complete():
@@ -26,7 +26,7 @@ def test_a_recipe_is_flat_and_complete():
 
 def test_undefined_scores_are_left_out():
     line = {"epoch": 3, "best": True, "train_loss": 0.5, "iou": None, "dice": math.nan, "seconds": 2}
-    assert epoch_figures(line) == {"train_loss": 0.5, "seconds": 2.0}
+    assert epoch_metrics(line) == {"train_loss": 0.5, "seconds": 2.0}
 
 
 def test_a_run_is_judged_by_its_best_epoch_and_the_reported_scores():
@@ -34,4 +34,4 @@ def test_a_run_is_judged_by_its_best_epoch_and_the_reported_scores():
         "best": {"epoch": 2, "metrics": {"iou": 0.5, "dice": None}, "val_loss": 1.0},
         "scores": {"split": "test", "metrics": {"iou": 0.25}, "loss": 1.0},
     }
-    assert final_figures(summary) == {"best/epoch": 2.0, "best/iou": 0.5, "scores/iou": 0.25}
+    assert final_metrics(summary) == {"best/epoch": 2.0, "best/iou": 0.5, "scores/iou": 0.25}
