@@ -21,7 +21,7 @@ from segkit.cli.options import (
 from segkit.core.errors import SegkitError
 
 if TYPE_CHECKING:
-    from segkit.analysis.dataset import Examination
+    from segkit.analysis.dataset import CheckResult
 
 data_app = typer.Typer(
     help="Data sets: draw or fetch one; look for faults; the cache of their images.",
@@ -90,7 +90,7 @@ def check(
     from segkit.cli import console
 
     try:
-        found = _examined(target, overrides, plugins, no_plugins, sheet, quiet or as_json)
+        result = _check(target, overrides, plugins, no_plugins, sheet, quiet or as_json)
     except SegkitError as error:
         if not as_json:
             raise
@@ -98,24 +98,24 @@ def check(
         console.print_json({"ok": False, "images": {}, "faults": [], "errors": problems})
         raise typer.Exit(error.exit_code) from None
     if as_json:
-        console.print_json({**found.as_json(), "errors": []})
-    elif not quiet or not found.ok:
-        console.print_examination(found)
+        console.print_json({**result.as_json(), "errors": []})
+    elif not quiet or not result.ok:
+        console.print_data_check(result)
         if sheet:
             console.say(f"Suspects: {sheet}")
-    if not found.ok:
+    if not result.ok:
         raise typer.Exit(2)
 
 
-def _examined(
+def _check(
     target: Path,
     overrides: list[str] | None,
     plugins: list[Path] | None,
     no_plugins: bool,
     sheet: Path | None,
     quiet: bool,
-) -> Examination:
-    from segkit.analysis import dataset as doctor
+) -> CheckResult:
+    from segkit.analysis import dataset as data_check
     from segkit.cli import console
 
     if not target.exists():
@@ -128,15 +128,15 @@ def _examined(
                 where=str(target),
                 hint="leave them out, or name a recipe",
             )
-        subject = doctor.of_folder(target)
+        dataset = data_check.dataset_of_folder(target)
     else:
-        subject = doctor.of_recipe(load(target, overrides, plugins, no_plugins, quiet=quiet))
+        dataset = data_check.dataset_of_recipe(load(target, overrides, plugins, no_plugins, quiet=quiet))
     with console.RunView(quiet=quiet) as view:
-        found = doctor.examine(subject, view.progress)
+        result = data_check.check_dataset(dataset, view.progress)
         if sheet:
             view.note("Drawing the suspects")
-            doctor.write_contact_sheet(sheet, found)
-    return found
+            data_check.write_contact_sheet(sheet, result)
+    return result
 
 
 @data_app.command(epilog=example("data cache --clear --unused-days 30"))

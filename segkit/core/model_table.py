@@ -14,7 +14,7 @@ class Stage(BaseModel):
 
     Args:
         part: "encoder", "decoder" or "head".
-        name: the module's name, such as "stage 4" or "transposed_conv".
+        name: the module's name, such as "stage 5 of 5" or "transposed_conv".
         shape: of its output for one image: (C, h, w).
         parameters: how many; counted once, in the row of the part they belong to.
         trainable: how many of them learn.

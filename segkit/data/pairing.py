@@ -144,23 +144,30 @@ def _left_over(
         Problem(
             "this image has no mask",
             str(path),
-            hint=_partner(name, {**others, **lonely_masks}),
+            hint=_partner(name, {**others, **lonely_masks}, "mask", "image"),
             kind="unpaired",
         )
         for name, path in lonely_images.items()
     ]
     problems += [
-        Problem("this mask has no image", str(path), hint=_partner(name, lonely_images), kind="unpaired")
+        Problem(
+            "this mask has no image",
+            str(path),
+            hint=_partner(name, lonely_images, "image", "mask"),
+            kind="unpaired",
+        )
         for name, path in lonely_masks.items()
     ]
     return problems
 
 
-def _partner(name: str, files: Mapping[str, Path]) -> str:
+def _partner(name: str, files: Mapping[str, Path], missing: str, present: str) -> str:
     """A hint: the file that may belong to it. Names with other numbers are other images, however near."""
     alike = [other for other in files if _numbers(other) == _numbers(name)]
     guess = near(name, alike)
-    return f"does {files[guess[0]].name} belong to it?" if guess else "add its partner, or take it away"
+    if guess:
+        return f"does {files[guess[0]].name} belong to it?"
+    return f"add the missing {missing}, or move this {present} out of the folder"
 
 
 def _numbers(name: str) -> list[int]:

@@ -230,7 +230,7 @@ def _stage(part: str, name: str, shape: tuple[int, ...], counts: tuple[int, int]
 
 
 def _stage_name(stage: int, count: int) -> str:
-    return f"stage {stage} of {count - 1}"
+    return f"stage {stage + 1} of {count}"
 
 
 def _count(module: nn.Module, *, frozen: bool = False) -> tuple[int, int]:

@@ -20,7 +20,7 @@ def test_dry_run_tells_the_published_table():
     assert spec.channels == 32
     rows = [(row.part, row.name, row.shape, row.parameters, row.trainable) for row in spec.stages]
     assert rows == [
-        ("encoder", "stage 4 of 4", (1280, 4, 4), 2_223_872, 0),
+        ("encoder", "stage 5 of 5", (1280, 4, 4), 2_223_872, 0),
         ("decoder", "transposed_conv", (32, 128, 128), 3_319_744, 3_319_744),
         ("head", "conv 3x3", (1, 128, 128), 289, 289),
     ]

@@ -10,7 +10,7 @@ import segkit
 from segkit.recipe import load_recipe, plain_recipe
 from segkit.recipe.dataset import survey_source
 from segkit.runs import fingerprint as identity
-from segkit.runs.fingerprint import LABEL_KEYS, SPEED_KEYS, RESULT_CODE, SAVING_KEYS, fingerprint
+from segkit.runs.fingerprint import LABEL_KEYS, RESULT_CODE, SAVING_KEYS, SPEED_KEYS, fingerprint
 from tests.small_runs import RECIPE, recipe
 
 # What deciding code may import beside itself: files, locks, processes.

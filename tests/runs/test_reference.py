@@ -4,7 +4,7 @@ import pytest
 
 from segkit.core.errors import SegkitError
 from segkit.recipe.schema import Reference
-from segkit.runs.reference import read_reference, read_published
+from segkit.runs.reference import read_published, read_reference
 from segkit.runs.schema import Published
 
 

@@ -13,7 +13,7 @@ from mlflow.tracking import MlflowClient
 from segkit.runs.trackers.run_ids import read_run_id, write_run_id
 from segkit.runs.trackers.tracker import Metrics, Outcome, TrackedRun
 
-# Defaults that the user's environment overrides: MLflow's own timeouts delay a run by minutes if a server is gone.
+# Defaults; MLflow's own timeouts delay a run by minutes if a server is gone.
 _ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",

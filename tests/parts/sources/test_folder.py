@@ -94,9 +94,9 @@ def test_split_without_masks_is_named_with_all_that_is_wrong_elsewhere(tmp_path)
     save(tmp_path / "images/val/c.png", picture())
     assert problems(tmp_path) == [
         "images/train/a.png: this image has no mask",
-        "  try: add its partner, or take it away",
+        "  try: add the missing mask, or move this image out of the folder",
         "masks/train/b.png: this mask has no image",
-        "  try: add its partner, or take it away",
+        "  try: add the missing image, or move this mask out of the folder",
         "masks/val: there is no such folder",
     ]
 
@@ -119,11 +119,11 @@ def test_every_missing_partner_is_reported_with_a_near_miss(tmp_path):
         "images/ISIC_01.png: this image has no mask",
         "  try: does isic-1.png belong to it?",
         "images/ISIC_02.png: this image has no mask",
-        "  try: add its partner, or take it away",
+        "  try: add the missing mask, or move this image out of the folder",
         "images/cat.png: this image has no mask",
-        "  try: add its partner, or take it away",
+        "  try: add the missing mask, or move this image out of the folder",
         "masks/ISIC_03.png: this mask has no image",
-        "  try: add its partner, or take it away",
+        "  try: add the missing image, or move this mask out of the folder",
         "masks/isic-1.png: this mask has no image",
         "  try: does ISIC_01.png belong to it?",
     ]

@@ -106,8 +106,16 @@ def test_every_missing_partner_of_all_splits_is_reported(tmp_path):
     with pytest.raises(DataError) as error:
         splits(tmp_path)
     assert [(problem.problem, Path(problem.file).name, problem.hint) for problem in error.value.problems] == [
-        ("this image has no mask", "ISIC_0000002.jpg", "add its partner, or take it away"),
-        ("this mask has no image", "ISIC_0000001_Segmentation.png", "add its partner, or take it away"),
+        (
+            "this image has no mask",
+            "ISIC_0000002.jpg",
+            "add the missing mask, or move this image out of the folder",
+        ),
+        (
+            "this mask has no image",
+            "ISIC_0000001_Segmentation.png",
+            "add the missing image, or move this mask out of the folder",
+        ),
         ("this image has no mask", "ISIC_0000003.jpg", "does ISIC_0000003.png belong to it?"),
     ]
 

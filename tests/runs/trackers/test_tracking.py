@@ -9,7 +9,7 @@ import pytest
 
 from segkit.core.errors import Interrupted, SegkitError
 from segkit.runs.trackers import TRACKERS, tracking
-from segkit.runs.trackers.run_ids import write_run_id, read_run_id
+from segkit.runs.trackers.run_ids import read_run_id, write_run_id
 from tests.runs.trackers.cases import followed, gone_on, stopped
 from tests.small_runs import finished
 
