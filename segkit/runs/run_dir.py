@@ -18,11 +18,7 @@ __all__ = ["RunDir", "ScoredSample", "write_json"]
 
 
 class RunDir(RunFiles):
-    """A run directory; docs/runs.md lists its files.
-
-    Args:
-        path: path of the directory.
-    """
+    """A run directory; docs/runs.md lists its files."""
 
     @classmethod
     def create(cls, runs: Path, recipe: str) -> Self:

@@ -31,19 +31,12 @@ from segkit.utils.safe_read import (
 
 @dataclass(frozen=True)
 class ScoredSample:
-    """One scored image and its masks.
-
-    Args:
-        record: entry of samples.json.
-        pixels: image (H, W, C) as the model gets it.
-        truth: ground-truth mask (H, W); 0 is background, 255 ignored.
-        prediction: predicted mask (H, W), likewise.
-    """
+    """One scored image and its masks."""
 
     record: Sample
-    pixels: Pixels
-    truth: Pixels
-    prediction: Pixels
+    pixels: Pixels  # (H, W, C), as the model gets it
+    truth: Pixels  # (H, W); 0 is background, 255 ignored
+    prediction: Pixels  # (H, W), likewise
 
 
 class RunFiles:

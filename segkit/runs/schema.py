@@ -80,18 +80,11 @@ class Frozen(Record):
 
 
 class Published(Record):
-    """Published scores of the same experiment.
+    """Published scores of the same experiment."""
 
-    Args:
-        source: name of the publication.
-        metrics: best scores by metric.
-        epochs: one mapping per epoch, with None for missing values; empty without a file.
-        note: remark for the reader, may be empty.
-    """
-
-    source: Text
-    metrics: Scores = {}
-    epochs: list[Scores] = []
+    source: Text  # name of the publication
+    metrics: Scores = {}  # best scores
+    epochs: list[Scores] = []  # None for missing values
     note: Text = ""
 
 
@@ -126,21 +119,13 @@ class Summary(Record):
 
 
 class Fingerprint(Record):
-    """Digests that identify an experiment.
+    """Digests that identify an experiment."""
 
-    Args:
-        recipe: digest of all settings that affect scores, except the seed.
-        seed: seed of the recipe.
-        data: digest of names and files of all samples, whatever the split.
-        code: digest of segkit, the plugins used and the package versions.
-        metrics: digest of the code of the metrics.
-    """
-
-    recipe: Text
+    recipe: Text  # settings that affect scores, except the seed
     seed: Count
-    data: Text
-    code: Text
-    metrics: Text
+    data: Text  # names and files of all samples, whatever the split
+    code: Text  # segkit, plugins used, package versions
+    metrics: Text  # code of the metrics
 
 
 class Environment(Record):
@@ -195,29 +180,17 @@ class RunRecipe(BaseModel):
 
 
 class Costs(Record):
-    """Costs of a recipe; None if not measured.
-
-    Args:
-        parameters: number of parameters.
-        trainable_parameters: number of trainable parameters.
-        macs: multiply-adds of predicting one image at the recipe's size.
-        train_seconds: training time without evaluation, mean over seeds.
-        train_images_per_second: training throughput.
-        latency_ms: median time of predicting one image.
-        predict_images_per_second: prediction throughput at the recipe's batch size.
-        peak_memory_bytes: peak memory of one training step and prediction; of the GPU if there is one.
-        weights_bytes: file size of the best weights.
-    """
+    """Costs of a recipe; None if not measured."""
 
     parameters: Number = None
     trainable_parameters: Number = None
-    macs: Number = None
-    train_seconds: Number = None
+    macs: Number = None  # multiply-adds of predicting one image
+    train_seconds: Number = None  # without evaluation, mean over seeds
     train_images_per_second: Number = None
-    latency_ms: Number = None
-    predict_images_per_second: Number = None
-    peak_memory_bytes: Number = None
-    weights_bytes: Number = None
+    latency_ms: Number = None  # median time of predicting one image
+    predict_images_per_second: Number = None  # at the recipe's batch size
+    peak_memory_bytes: Number = None  # of a training step and a prediction; of the GPU if there is one
+    weights_bytes: Number = None  # of the best checkpoint
 
 
 class MeasuredCosts(Costs):
@@ -243,21 +216,13 @@ class Files(Record):
 
 
 class Sample(Record):
-    """An entry of samples.json: a scored image.
-
-    Args:
-        rank: rank by which it was selected.
-        image: image name.
-        metric: metric of the ranking.
-        score: its score.
-        files: file names of its images.
-    """
+    """An entry of samples.json: a scored image."""
 
     model_config = ConfigDict(extra="forbid")
 
-    rank: Rank
-    image: Text
-    metric: Text
+    rank: Rank  # why it was selected
+    image: Text  # its name
+    metric: Text  # by which it was ranked
     score: Number
     files: Files
 

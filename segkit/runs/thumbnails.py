@@ -22,17 +22,11 @@ MAX_BYTES = 1_000_000  # of one image; real ones are far smaller
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """One scored image, as encoded files.
+    """One scored image, as encoded files."""
 
-    Args:
-        image: WebP.
-        truth: ground-truth mask, PNG with a palette; 0 is background, 255 ignored.
-        prediction: predicted mask, likewise.
-    """
-
-    image: bytes
-    truth: bytes
-    prediction: bytes
+    image: bytes  # WebP
+    truth: bytes  # PNG with a palette: 0 is background, 255 ignored
+    prediction: bytes  # likewise
 
 
 def make_thumbnail(pixels: Pixels, truth: Pixels, prediction: Pixels, palette: Pixels) -> Thumbnail:

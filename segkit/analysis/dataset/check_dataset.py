@@ -19,15 +19,10 @@ from segkit.core.types import Progress
 
 @dataclass(frozen=True)
 class CheckResult:
-    """Result of a check.
-
-    Args:
-        dataset: the checked data set.
-        findings: problems, errors first, then by kind.
-    """
+    """Result of a check."""
 
     dataset: Dataset
-    findings: Sequence[Finding]
+    findings: Sequence[Finding]  # errors first, then by kind
 
     @property
     def ok(self) -> bool:

@@ -17,21 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set to check.
+    """A data set to check."""
 
-    Args:
-        about: description in one line.
-        task: task of the masks.
-        splits: samples by split.
-        problems: files that the source could not find or pair.
-        size: (height, width) of the recipe, if there is one.
-    """
-
-    about: str
+    about: str  # description in one line
     task: Task
     splits: Mapping[str, Sequence[Sample]]
-    problems: Sequence[Problem] = ()
-    size: tuple[int, int] | None = None
+    problems: Sequence[Problem] = ()  # files that the source could not find or pair
+    size: tuple[int, int] | None = None  # (height, width) of the recipe
 
     @classmethod
     def of(cls, scan: SourceScan, about: str, task: Task, size: tuple[int, int] | None = None) -> Dataset:

@@ -17,19 +17,11 @@ KINDS = (
 
 @dataclass(frozen=True)
 class Finding:
-    """One problem.
+    """One problem."""
 
-    Args:
-        kind: one of `KINDS`.
-        severity: "error" if training is refused or scores would be wrong, "warning" if the user must decide.
-        files: paths of the files; names of samples if the source reads no files.
-        message: problem, without the files.
-        hint: what to try.
-    """
-
-    kind: str
-    severity: Severity
-    files: tuple[str, ...]
+    kind: str  # one of `KINDS`
+    severity: Severity  # error: training is refused or scores would be wrong
+    files: tuple[str, ...]  # paths; names of samples if the source reads no files
     message: str
     hint: str = ""
 

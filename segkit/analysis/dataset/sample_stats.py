@@ -29,65 +29,37 @@ _MAX_QUEUED = 512  # samples waiting for a thread
 
 @dataclass(frozen=True, slots=True)
 class ImageStats:
-    """Statistics of an image.
+    """Statistics of an image."""
 
-    Args:
-        digest: digest of its downscaled pixels and original size.
-        thumb: grey thumbnail (THUMB, THUMB).
-        spread: maximum minus minimum value.
-    """
-
-    digest: bytes
-    thumb: Pixels
-    spread: int
+    digest: bytes  # of the downscaled pixels and the original size
+    thumb: Pixels  # (THUMB, THUMB), grey
+    spread: int  # maximum minus minimum value
 
 
 @dataclass(frozen=True, slots=True)
 class MaskStats:
-    """Statistics of the mask or masks of an image.
+    """Statistics of the mask or masks of an image."""
 
-    Args:
-        digest: digest of its downscaled pixels.
-        counts: pixels of every class; (background, foreground) for binary.
-        pixels: number of pixels that are not ignored.
-        border: fraction of the outermost pixels that are foreground.
-        centre: fraction of the central quarter that is foreground.
-        solid: values that fill an area somewhere, not only lines.
-        between: number of pixels whose value lies between those on both sides.
-        jumps: number of adjacent pixels whose values differ by more than 1.
-        rims: values of the pixels counted in `between`.
-        lost: classes without pixels at the recipe's size.
-    """
-
-    digest: bytes
-    counts: tuple[int, ...]
-    pixels: int
-    border: float
-    centre: float
-    solid: frozenset[int]
-    between: int
-    jumps: int
-    rims: frozenset[int]
-    lost: tuple[int, ...]
+    digest: bytes  # of the downscaled pixels
+    counts: tuple[int, ...]  # pixels of every class; (background, foreground) for binary
+    pixels: int  # number of pixels that are not ignored
+    border: float  # fraction of the outermost pixels that are foreground
+    centre: float  # fraction of the central quarter that is foreground
+    solid: frozenset[int]  # values that fill an area somewhere, not only lines
+    between: int  # number of pixels whose value lies between those on both sides
+    jumps: int  # number of adjacent pixels whose values differ by more than 1
+    rims: frozenset[int]  # values of the pixels counted in `between`
+    lost: tuple[int, ...]  # classes without pixels at the recipe's size
 
 
 @dataclass(frozen=True, slots=True)
 class SampleStats:
-    """Statistics of a sample, or the reasons why it cannot be read.
-
-    Args:
-        split: name of the split.
-        sample: the sample.
-        headers: headers of its files, image first; None for files that are not images.
-        problems: reasons why it cannot be read.
-        image: statistics of the image, if it can be read.
-        mask: statistics of the mask, if it can be read.
-    """
+    """Statistics of a sample, or the reasons why it cannot be read."""
 
     split: str
     sample: Sample
-    headers: tuple[Header | None, ...]
-    problems: tuple[Problem, ...] = ()
+    headers: tuple[Header | None, ...]  # of its files, image first; None if not an image
+    problems: tuple[Problem, ...] = ()  # reasons why it cannot be read
     image: ImageStats | None = None
     mask: MaskStats | None = None
 

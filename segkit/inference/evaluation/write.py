@@ -11,7 +11,7 @@ from PIL import Image
 
 from segkit.analysis.comparison.format import with_ends
 from segkit.analysis.report.format import metric_name, number
-from segkit.analysis.report.overlay import contour_swatches, overlay, reduced
+from segkit.analysis.report.overlay import contour_swatches, downscale, overlay
 from segkit.analysis.report.tables import Table
 from segkit.analysis.report.templates import templates
 from segkit.inference.evaluation.evaluation import WORST as MOST
@@ -79,7 +79,7 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> Path:
 def _case(evaluation: Evaluation, place: int, index: int) -> Case:
     name = evaluation.names[index]
     safe = "".join(sign if sign.isalnum() or sign in "-_" else "_" for sign in name)[:80]
-    pixels = overlay(*reduced(*evaluation.subject.seen(index), MAX_SIDE))
+    pixels = overlay(*downscale(*evaluation.subject.seen(index), MAX_SIDE))
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", quality=88)
     score = evaluation.scores.per_image[evaluation.first_metric][index]

@@ -14,17 +14,11 @@ Outcome = Literal["complete", "failed", "interrupted"]
 
 @dataclass(frozen=True)
 class TrackedRun:
-    """A new, resumed or complete run.
-
-    Args:
-        directory: run directory.
-        recipe: values of the complete recipe by dotted path, such as "model.decoder.name".
-        epochs: metrics of the epochs so far, by epoch number.
-    """
+    """A new, resumed or complete run."""
 
     directory: RunDir
-    recipe: Mapping[str, object]
-    epochs: Mapping[int, Metrics]
+    recipe: Mapping[str, object]  # values by dotted path, such as "model.decoder.name"
+    epochs: Mapping[int, Metrics]  # metrics of the epochs so far
 
     @property
     def name(self) -> str:
