@@ -68,7 +68,7 @@ def test_a_pt2_file_is_not_loaded_and_torch_is_not_asked():
 
 
 def test_what_is_no_model_is_told(tmp_path):
-    with pytest.raises(segkit.SegkitError, match="this is no run directory"):
+    with pytest.raises(segkit.SegkitError, match="this is not a run directory"):
         segkit.load(tmp_path)
     with pytest.raises(segkit.SegkitError, match="no model given"):
         segkit.load([])

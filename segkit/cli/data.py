@@ -13,7 +13,7 @@ from segkit.cli.app import app, example
 from segkit.core.errors import SegkitError
 
 if TYPE_CHECKING:
-    from segkit.analysis.dataset import Subject
+    from segkit.analysis.dataset import Dataset
 
 data_app = Typer(
     help="Download, draw, check and cache data sets.",
@@ -82,7 +82,7 @@ def check(
     try:
         subject = _subject(target, overrides, plugins, no_plugins, quiet or as_json)
         with console.RunView(quiet=quiet or as_json) as view:
-            result = dataset.examine(subject, view.progress)
+            result = dataset.check_dataset(subject, view.progress)
             if sheet:
                 view.note("Drawing the contact sheet")
                 dataset.write_contact_sheet(sheet, result)
@@ -95,7 +95,7 @@ def check(
     if as_json:
         console.print_json({**result.as_json(), "errors": []})
     elif not quiet or not result.ok:
-        console.print_examination(result)
+        console.print_data_check(result)
         if sheet:
             console.print_line(f"Contact sheet: {sheet}")
     if not result.ok:
@@ -104,7 +104,7 @@ def check(
 
 def _subject(
     target: Path, overrides: list[str] | None, plugins: list[Path] | None, no_plugins: bool, quiet: bool
-) -> Subject:
+) -> Dataset:
     from segkit.analysis import dataset
 
     if not target.exists():
@@ -114,8 +114,8 @@ def _subject(
         if overrides or plugins or no_plugins:
             problem = "--set, --plugins and --no-plugins can only be used with a recipe"
             raise SegkitError(problem, where=str(target), hint="remove these options, or give a recipe")
-        return dataset.of_folder(target)
-    return dataset.of_recipe(options.load(target, overrides, plugins, no_plugins, quiet=quiet))
+        return dataset.dataset_of_folder(target)
+    return dataset.dataset_of_recipe(options.load(target, overrides, plugins, no_plugins, quiet=quiet))
 
 
 @data_app.command(epilog=example("data cache --clear --unused-days 30"))

@@ -61,17 +61,24 @@ def resume(
 
     quiet = quiet or is_worker()
     trackers = () if is_worker() else track or ()
-    directory = RunDir.begun(run)
+    directory = RunDir.open_any(run)
     view = RunView(quiet=quiet, directory=run)
     if directory.summary.is_file():
         if not quiet:
             print_line(f"{run} is complete; rewriting its report")
         report(run, quiet)
         if trackers:
-            with directory.written(), directory.held(), tracking(trackers, view.say, view.warn) as on_event:
+            with (
+                directory.as_write_error(),
+                directory.locked(),
+                tracking(trackers, view.say, view.warn) as on_event,
+            ):
                 on_event(RunEnded(run, directory.read_summary(), directory.report))
         return
-    with directory.written(), directory.held():  # fail before torch is loaded if another process has the run
+    with (
+        directory.as_write_error(),
+        directory.locked(),
+    ):  # fail before torch is loaded if another process has the run
         pass
     options.load_plugins(no_plugins)
     with view, handle_signals(view.stopping) as stop, tracking(trackers, view.say, view.warn) as on_event:
@@ -123,7 +130,7 @@ def report(run: options.RunArgument, quiet: options.QuietOption = False) -> None
     from segkit.runs.run_dir import RunDir
 
     directory = RunDir.open(run)
-    with directory.written():
+    with directory.as_write_error():
         page = write_report(directory)
     if not quiet:
         console.print_line(f"Report: {page}")

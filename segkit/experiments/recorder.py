@@ -67,7 +67,7 @@ class RunRecorder:
             if self._writes:
                 try:
                     directory = RunDir.create(runs, assembly.recipe.name)
-                    stack.enter_context(directory.held())
+                    stack.enter_context(directory.locked())
                     directory.write_environment(environment_record(assembly))
                     directory.write_recipe(dump_recipe(assembly.recipe))  # last: it marks a run directory
                 except OSError as error:
@@ -82,8 +82,8 @@ class RunRecorder:
         self.directory = RunDir(run)
         with ExitStack() as stack:
             if self._writes:
-                with self.directory.written():
-                    stack.enter_context(self.directory.held())
+                with self.directory.as_write_error():
+                    stack.enter_context(self.directory.locked())
             yield
 
     def resumed(self, then: Environment, now: Environment) -> None:
@@ -91,7 +91,7 @@ class RunRecorder:
         if not self._writes:
             return
         start = now.model_dump(mode="json", include=_START_FIELDS)
-        with self.directory.written():
+        with self.directory.as_write_error():
             self.directory.write_environment(then.model_copy(update={"resumed": [*then.resumed, start]}))
 
     def restore(self, state: TrainState) -> list[str]:
@@ -117,8 +117,8 @@ class RunRecorder:
                 raise SegkitError(problem, where=str(states.last), hint=hint) from error
         self._last_save = time.perf_counter()
         if self._writes:
-            with self.directory.written():
-                self.directory.record_anew(self.epochs)
+            with self.directory.as_write_error():
+                self.directory.rewrite_epochs(self.epochs)
                 if state.epoch and not state.progress.steps:
                     self._save_weights(state)
         return list(warnings)
@@ -132,8 +132,8 @@ class RunRecorder:
         """Write the scores, state and weights of an epoch."""
         self.epochs.append(event)
         if self._writes:
-            with self.directory.written():
-                self.directory.record(event)
+            with self.directory.as_write_error():
+                self.directory.append_epoch(event)
                 self.save(state)
                 self._save_weights(state)
 
@@ -147,7 +147,7 @@ class RunRecorder:
             "epochs": [asdict(epoch) for epoch in self.epochs],
             "seconds": self.seconds,
         }
-        with self.directory.written():
+        with self.directory.as_write_error():
             StateFiles(self.directory.checkpoints).save(content)
         self._last_save = time.perf_counter()
 
@@ -158,7 +158,7 @@ class RunRecorder:
         prepared, task = assembly.splits[assembly.test_split], assembly.task
         better = assembly.higher_is_better
         samples = pick_samples(prepared, predicted, scores, task, higher_is_better=better)
-        with self.directory.written():
+        with self.directory.as_write_error():
             self.directory.write_scores(prepared.names, scores.per_image)
             self.directory.write_samples(samples, mask_palette(task))
             write_thumbnails(self.directory.thumbnails, thumbnails(prepared, predicted, task))
@@ -167,7 +167,7 @@ class RunRecorder:
         """Write summary and report, and remove all states but the last."""
         if not self._writes:
             return
-        with self.directory.written():
+        with self.directory.as_write_error():
             # Before the summary: resuming a run that has one only writes the report.
             StateFiles(self.directory.checkpoints).previous.unlink(missing_ok=True)
             self.directory.write_summary(summary)

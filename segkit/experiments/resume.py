@@ -49,9 +49,9 @@ def resume(
             images, weights or plugins have changed.
         Interrupted: if `stop` was requested.
     """
-    directory = RunDir.begun(run)
+    directory = RunDir.open_any(run)
     if directory.summary.is_file():
-        with directory.written(), directory.held():
+        with directory.as_write_error(), directory.locked():
             yield RunEnded(run, directory.read_summary(), write_report(directory))
         return
     recipe, changed = read_run(directory, (), plugins)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from segkit.runs.reference import kept_reference
+from segkit.runs.reference import read_reference
 from segkit.runs.schema import EpochScores, Frozen, SplitScores, Summary
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def summarise(
         precision=started.precision,
         warnings=[*started.warnings, *diverged(epochs)],
         stages=started.stages,
-        reference=recipe.reference and kept_reference(recipe.reference),
+        reference=recipe.reference and read_reference(recipe.reference),
     )
 
 

@@ -126,4 +126,4 @@ def test_nothing_is_written_into_the_run(segkit: Any, run: Path) -> None:
 def test_a_folder_that_is_no_run_is_told(segkit: Any, project: Path) -> None:
     said = segkit("evaluate", str(project))
     assert said.code == 2
-    assert said.err.endswith(f"{project}: this is no run directory\n  try: runs/<recipe>/<number>\n")
+    assert said.err.endswith(f"{project}: this is not a run directory\n  try: runs/<recipe>/<number>\n")

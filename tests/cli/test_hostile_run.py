@@ -132,7 +132,7 @@ def test_links_that_lead_out_of_it_are_not_followed(
     before = files_around(hostile)
     said = segkit(verb, str(hostile.path))
     assert said.code == 2
-    assert f"{link}: this links to a place outside of its run directory, and is not followed" in said.err
+    assert f"{link}: this links to a location outside of its run directory and is not followed" in said.err
     assert files_around(hostile) == before
 
 

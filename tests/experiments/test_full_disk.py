@@ -243,7 +243,7 @@ def test_a_run_directory_is_no_run_without_its_recipe(recipe, tmp_path):
     with full(tmp_path, 5), pytest.raises(TrainingError):
         list(run(recipe, tmp_path))
     (left,) = tmp_path.glob("*/*")
-    with pytest.raises(SegkitError, match="this is no run directory"):
-        RunDir.begun(left)
+    with pytest.raises(SegkitError, match="this is not a run directory"):
+        RunDir.open_any(left)
     (*_, ended) = run(recipe, tmp_path)
     assert ended.directory.name == "002"

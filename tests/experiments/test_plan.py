@@ -178,7 +178,7 @@ def test_wrong_arguments_are_refused(plan, targets, options, said):
 
 
 def test_a_folder_that_is_no_run_is_refused(plan, folder, tmp_path):
-    with pytest.raises(SegkitError, match="this is no run directory"):
+    with pytest.raises(SegkitError, match="this is not a run directory"):
         make_plan([tmp_path], runs=folder)
     (tmp_path / "001").mkdir()
     (tmp_path / "001/recipe.yaml").write_text(RECIPE, encoding="utf-8")

@@ -32,7 +32,7 @@ HOLD = """
 import sys
 from pathlib import Path
 from segkit.runs.run_dir import RunDir
-with RunDir(Path(sys.argv[1])).held():
+with RunDir(Path(sys.argv[1])).locked():
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -99,7 +99,7 @@ def test_a_run_goes_on_exactly_from_where_it_was_stopped(unreported, tmp_path, r
     assert (problem.problem, problem.hint) == (said, f"segkit resume {directory.path}")
     with pytest.raises(SegkitError, match="this run has not ended") as caught:
         RunDir.open(directory.path)
-    assert caught.value.problems[0].hint == f"segkit resume {directory.path} goes on with it"
+    assert caught.value.problems[0].hint == f"segkit resume {directory.path} continues it"
     list(resume(directory.path))
     assert outcome(directory) == outcome(reference)
 
@@ -180,7 +180,7 @@ def test_a_run_that_has_ended_gets_its_report_again(tmp_path):
 
 
 def test_what_is_no_run(tmp_path):
-    with pytest.raises(SegkitError, match="this is no run directory"):
+    with pytest.raises(SegkitError, match="this is not a run directory"):
         list(resume(tmp_path))
 
 
@@ -252,8 +252,8 @@ def test_one_process_at_a_time(tmp_path):
         other.communicate()
     words = " ".join(done.stderr.split())
     assert done.returncode == 2
-    assert f"{directory.path}: another segkit is at work on this run: process {other.pid} on " in words
-    assert "try: wait until it has ended, or stop it with Ctrl-C or kill: it saves what it has done" in words
+    assert f"{directory.path}: another process is working on this run: process {other.pid} on " in words
+    assert "try: wait until it has ended, or stop it with Ctrl-C or kill: it saves its progress" in words
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

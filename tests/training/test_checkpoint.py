@@ -155,9 +155,7 @@ def test_damaged_weights_are_not_loaded(tmp_path):
     path = tmp_path / "best.safetensors"
     save_weights(model(), path)
     _flip_a_bit(path)
-    with pytest.raises(
-        SegkitError, match=r"best\.safetensors: the checkpoint cannot be read: it is damaged"
-    ):
+    with pytest.raises(SegkitError, match=r"best\.safetensors: the checkpoint cannot be read: it is damaged"):
         load_weights(model(), path)
 
 

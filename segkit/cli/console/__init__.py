@@ -9,7 +9,7 @@ from __future__ import annotations
 from segkit.cli.console.bench import print_bench
 from segkit.cli.console.cache import print_cache
 from segkit.cli.console.comparison import print_comparison
-from segkit.cli.console.data_check import print_examination
+from segkit.cli.console.data_check import print_data_check
 from segkit.cli.console.export import print_exported
 from segkit.cli.console.plugins import print_new_plugin, print_outcomes, print_plugins
 from segkit.cli.console.problems import print_error, print_problems
@@ -26,8 +26,23 @@ from segkit.cli.console.scores import print_evaluation
 from segkit.cli.console.study_view import StudyView
 
 __all__ = [
-    "RunView", "StudyView", "print_bench", "print_cache", "print_check", "print_comparison", "print_error",
-    "print_evaluation", "print_examination", "print_exported", "print_json", "print_line",
-    "print_new_plugin", "print_outcomes", "print_part", "print_parts", "print_plugins", "print_predicted",
+    "RunView",
+    "StudyView",
+    "print_bench",
+    "print_cache",
+    "print_check",
+    "print_comparison",
+    "print_data_check",
+    "print_error",
+    "print_evaluation",
+    "print_exported",
+    "print_json",
+    "print_line",
+    "print_new_plugin",
+    "print_outcomes",
+    "print_part",
+    "print_parts",
+    "print_plugins",
+    "print_predicted",
     "print_problems",
 ]  # fmt: skip

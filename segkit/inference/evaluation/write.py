@@ -10,7 +10,7 @@ from PIL import Image
 
 from segkit.analysis.comparison.format import format_interval
 from segkit.analysis.report.format import metric_name, number
-from segkit.analysis.report.overlay import contour_swatches, overlay, reduced
+from segkit.analysis.report.overlay import contour_swatches, downscale, overlay
 from segkit.analysis.report.tables import Table
 from segkit.analysis.report.templates import templates
 from segkit.inference.evaluation.evaluation import WORST as MAX_WORST
@@ -69,7 +69,7 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> Path:
 def _draw(evaluation: Evaluation, rank: int, index: int) -> WorstImage:
     name = evaluation.names[index]
     safe_name = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)[:80]
-    pixels = overlay(*reduced(*evaluation.scorer.image_and_masks(index), MAX_SIDE))
+    pixels = overlay(*downscale(*evaluation.scorer.image_and_masks(index), MAX_SIDE))
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", quality=88)
     score = evaluation.scores.per_image[evaluation.first_metric][index]

@@ -93,7 +93,7 @@ def test_damaged_file_is_named_and_may_be_deleted(run: RunDir, text: str, reason
     with pytest.raises(SegkitError) as caught:
         read_costs(run)
     assert str(caught.value) == (
-        f"{run.costs}: the file is damaged: {reason}\n  try: delete the file, and measure again"
+        f"{run.costs}: the file is damaged: {reason}\n  try: delete the file and measure again"
     )
 
 

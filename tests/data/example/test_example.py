@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segkit.analysis.dataset import examine, of_folder, of_recipe
+from segkit.analysis.dataset import check_dataset, dataset_of_folder, dataset_of_recipe
 from segkit.core.errors import SegkitError
 from segkit.data.example import folder as example_folder
 from segkit.data.example import write_example
@@ -71,8 +71,8 @@ def test_a_mask_is_white_where_its_lesion_is(folder: Path) -> None:
 
 
 def test_nothing_is_wrong_with_it(folder: Path) -> None:
-    for subject in (of_folder(folder), of_recipe(load_recipe(folder / "recipe.yaml"))):
-        assert list(examine(subject, silent).faults) == []
+    for subject in (dataset_of_folder(folder), dataset_of_recipe(load_recipe(folder / "recipe.yaml"))):
+        assert list(check_dataset(subject, silent).findings) == []
 
 
 def test_a_photograph_is_drawn_again_with_the_same_bytes(folder: Path) -> None:

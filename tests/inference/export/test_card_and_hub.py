@@ -102,7 +102,7 @@ def test_a_hub_folder_is_loaded_and_says_the_same(run_of: Run, tmp_path: Path) -
     assert [*outcome.files] == [
         folder / name for name in ("model.safetensors", "config.json", "recipe.yaml", "README.md")
     ]
-    with pytest.raises(SegkitError, match="this is an export, and no run directory"):
+    with pytest.raises(SegkitError, match="this is an export, not a run directory"):
         RunDir.open(folder)
     loaded, photo = segkit.load(folder), noise(50, 70)
     assert (loaded.predict(photo).mask == segkit.load(run).predict(photo).mask).all()
