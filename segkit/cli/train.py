@@ -68,17 +68,12 @@ def resume(
             print_line(f"{run} is complete; rewriting its report")
         report(run, quiet)
         if trackers:
-            with (
-                directory.as_write_error(),
-                directory.locked(),
-                tracking(trackers, view.say, view.warn) as on_event,
-            ):
+            tracked = tracking(trackers, view.say, view.warn)
+            with directory.as_write_error(), directory.locked(), tracked as on_event:
                 on_event(RunEnded(run, directory.read_summary(), directory.report))
         return
-    with (
-        directory.as_write_error(),
-        directory.locked(),
-    ):  # fail before torch is loaded if another process has the run
+    # Before torch is loaded: fail if another process has the run.
+    with directory.as_write_error(), directory.locked():
         pass
     options.load_plugins(no_plugins)
     with view, handle_signals(view.stopping) as stop, tracking(trackers, view.say, view.warn) as on_event:
