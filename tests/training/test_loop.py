@@ -286,15 +286,6 @@ def test_average_is_scored_and_follows_weights_and_statistics():
     assert learner.average.updates == 3
 
 
-def test_average_of_three_steps_is_the_exponential_one():
-    model = nn.Linear(1, 1, bias=False)
-    average = EMA(model, 0.75)
-    for value in (1.0, 2.0, 3.0):
-        nn.init.constant_(model.weight, value)
-        average.update()
-    assert average.model.weight.item() == pytest.approx(0.75 * (0.75 * 1 + 0.25 * 2) + 0.25 * 3)
-
-
 def test_average_leaves_a_frozen_encoder_as_it_is():
     model = segmenter(frozen=True)
     model.encoder.layers[1].num_batches_tracked += 12345
