@@ -53,9 +53,9 @@ def compare(
     """
     from segkit.analysis.comparison.write import folder_for, make_folder, write_comparison
     from segkit.cli import console
-    from segkit.experiments.plan import make_plan
     from segkit.experiments.study import study
     from segkit.experiments.study_events import Compared
+    from segkit.experiments.study_plan import make_plan
     from segkit.utils.signals import handle_signals
 
     quiet = quiet or json

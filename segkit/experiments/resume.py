@@ -11,9 +11,9 @@ from segkit.core.errors import SegkitError
 from segkit.core.events import Event, RunEnded
 from segkit.core.types import Progress
 from segkit.experiments.assembly import assemble
-from segkit.experiments.finished_run import read_run
 from segkit.experiments.launch import run_distributed
 from segkit.experiments.recorder import RunRecorder
+from segkit.experiments.restore_run import read_run
 from segkit.experiments.run import train_and_report
 from segkit.experiments.run_start import environment_record, run_started
 from segkit.recipe import Recipe

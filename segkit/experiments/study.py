@@ -16,8 +16,8 @@ from segkit.core.events import Event, RunEnded
 from segkit.core.plugins import load_builtins, load_plugin, loaded_plugins
 from segkit.core.registry import METRICS
 from segkit.experiments.benchmark.costs.machine import measured_here
-from segkit.experiments.plan import Plan, PlannedRun, make_plan
 from segkit.experiments.study_events import Compared, Measured, StudyEvent, StudyPlanned, StudyProgressed
+from segkit.experiments.study_plan import Plan, PlannedRun, make_plan
 from segkit.recipe import dump_recipe, load_dumped
 from segkit.runs.run_dir import RunDir
 from segkit.utils.signals import handle_signals

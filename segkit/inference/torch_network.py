@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from segkit.experiments.finished_run import load_best, read_run
+from segkit.experiments.restore_run import load_best, read_run
 from segkit.inference.model_info import ModelInfo
 from segkit.models.build import build_model
 from segkit.models.dry_run import ModelSpec, dry_run

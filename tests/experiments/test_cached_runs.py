@@ -13,7 +13,7 @@ from segkit.core.events import RunStarted
 from segkit.data import images as files
 from segkit.data.cache.array_view import IndexedArrays
 from segkit.experiments.check import check
-from segkit.experiments.finished_run import open_trained
+from segkit.experiments.restore_run import open_trained
 from segkit.experiments.run import run
 from segkit.recipe import Recipe, load_recipe
 from segkit.recipe.dataset import find_samples, prepare_splits, survey_source

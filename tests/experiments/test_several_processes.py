@@ -16,7 +16,7 @@ from segkit.core.errors import SegkitError, TrainingError
 from segkit.core.events import EpochEnded, RunEnded, RunStarted, StepEnded
 from segkit.experiments.assembly import check_batch_size
 from segkit.experiments.check import check
-from segkit.experiments.finished_run import load_best, open_trained
+from segkit.experiments.restore_run import load_best, open_trained
 from segkit.experiments.run import run
 from segkit.experiments.samples import predicted_masks, thumbnails
 from segkit.recipe.schema import TrainingSettings

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from segkit.core.errors import SegkitError
-from segkit.experiments.finished_run import open_trained
+from segkit.experiments.restore_run import open_trained
 from segkit.inference.model_info import parse_model_info
 from segkit.inference.postprocess import mask_of
 from segkit.inference.torch_network import open_network, probabilities_of

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from segkit.core.errors import SegkitError
-from segkit.experiments.finished_run import read_run, restore, use_available_device
 from segkit.experiments.objectives import build_metric
+from segkit.experiments.restore_run import read_run, restore, use_available_device
 from segkit.inference.evaluation.confidence import confidence_interval
 from segkit.inference.evaluation.leaks import leak_warnings
 from segkit.inference.evaluation.score_images import PredictorScorer, ResizedScorer, Scorer

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from segkit.core.types import Metric, Pixels, Progress, Sample
     from segkit.data.cache.pack_file import Layout
-    from segkit.experiments.finished_run import FinishedRun
+    from segkit.experiments.restore_run import FinishedRun
     from segkit.inference.image_source import Size
     from segkit.inference.network import Network, Probabilities
     from segkit.inference.options import PredictOptions

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from segkit.core.errors import DataError, ExportError, first_line
-from segkit.experiments.finished_run import FinishedRun, open_trained
+from segkit.experiments.restore_run import FinishedRun, open_trained
 from segkit.inference.export.export_graph import ExportGraph, export_program
 from segkit.inference.export.model_card import model_card
 from segkit.inference.export.onnx_file import require_onnx, write_onnx

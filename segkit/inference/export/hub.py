@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 
 from segkit.core.plugins import Plugin, load_plugin
-from segkit.experiments.finished_run import compare_plugins
+from segkit.experiments.restore_run import compare_plugins
 from segkit.inference.export.export import ExportResult, open_for_export
 from segkit.inference.export.model_card import model_card
 from segkit.inference.export.recipe import last_name, public_recipe

@@ -19,7 +19,7 @@ from segkit.training.evaluate import predict_logits, predict_mask
 
 if TYPE_CHECKING:
     from segkit.core.types import Progress
-    from segkit.experiments.finished_run import FinishedRun
+    from segkit.experiments.restore_run import FinishedRun
     from segkit.inference.network import Network, Probabilities
     from segkit.inference.torch_network import TorchNetwork
 

@@ -21,7 +21,7 @@ from segkit.experiments.assembly import build_losses
 from segkit.experiments.benchmark.costs.machine import this_machine
 from segkit.experiments.benchmark.costs.machine_load import Load
 from segkit.experiments.benchmark.costs.timing import synchronize, zero_lr_state
-from segkit.experiments.finished_run import load_best, read_run
+from segkit.experiments.restore_run import load_best, read_run
 from segkit.experiments.summary import peak_memory
 from segkit.models.build import build_model
 from segkit.models.dry_run import dry_run

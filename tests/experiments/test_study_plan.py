@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pytest
 
 from segkit.core.errors import SegkitError
-from segkit.experiments.plan import make_plan
+from segkit.experiments.study_plan import make_plan
 from segkit.utils.locks import LockedError
 from tests.small_runs import RECIPE, finished
 

@@ -12,7 +12,7 @@ from segkit.core.errors import SegkitError
 from segkit.core.plugins import load_plugin
 from segkit.core.plugins import loading as load
 from segkit.core.registry import DECODERS
-from segkit.experiments.finished_run import open_trained
+from segkit.experiments.restore_run import open_trained
 from segkit.inference.evaluation.evaluation import EvaluateOptions, evaluate_runs
 from segkit.runs.run_dir import RunDir
 from tests.small_runs import finished
