@@ -1,4 +1,4 @@
-"""Plan of a comparison: finished runs, and runs to train. No torch."""
+"""Which finished runs a comparison reuses, and which it still has to train. No torch."""
 
 from __future__ import annotations
 
