@@ -102,7 +102,7 @@ def test_several_runs_as_json(segkit: Any, run: Path) -> None:
         (["--scales", "a"], "--scales: 'a' is not a list of numbers\n  try: --scales 0.75,1,1.25\n"),
         (
             ["--split", "val"],
-            "there are no val images\n  try: --split train or --split test or --split all\n",
+            "there are no val images\n  try: use --split train or --split test or --split all\n",
         ),
         (["--out", "taken"], "taken: not a folder\n  try: choose a new folder for --out\n"),
     ],

@@ -36,7 +36,7 @@ def test_a_run_predicts_the_masks_that_it_was_scored_by(run):
     samples = run.read_samples()
     names = trained.assembly.splits["test"].names
     for sample in samples:
-        mask = mask_of(probabilities[names.index(sample.image)], task)
+        mask = mask_of(probabilities[names.index(sample.record.image)], task)
         assert (mask == sample.prediction).mean() > 0.999
     assert network.warnings == ()
 

@@ -16,7 +16,7 @@ from tests.inference.evaluation.conftest import drawn
 from tests.small_runs import recipe
 
 SIZES = dict.fromkeys(("a", "b", "c", "d", "e"), (40, 30))
-NO_SCORE = "this is no score on images that the model has not seen."
+NO_SCORE = "this is not a score on unseen images."
 
 
 @pytest.fixture

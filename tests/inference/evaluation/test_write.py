@@ -49,7 +49,7 @@ def test_scores_page_and_pictures_are_written(found: Evaluation, tmp_path: Path)
 def test_of_several_runs_the_page_has_each(run: RunDir, second: RunDir, tmp_path: Path) -> None:
     both = evaluate_runs([run, second], EvaluateOptions(native=True))
     page = write_evaluation(both, tmp_path / "scores").read_text(encoding="utf-8")
-    for told in (str(run.path), str(second.path), "small/001", "small/002", "and others, as one model"):
+    for told in (str(run.path), str(second.path), "small/001", "small/002", "and others, as an ensemble"):
         assert told in page
 
 
