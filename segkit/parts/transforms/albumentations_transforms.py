@@ -148,7 +148,7 @@ def _annotation(expression: ast.expr | None, default: Any) -> Any:
     if default is None:
         annotation = annotation | None
     if sum(get_origin(choice) is tuple for choice in get_args(annotation)) > 1:
-        # (10, 20) are pixels, (0.1, 0.2) fractions: pydantic tells tuples apart by their items, but not lists.
+        # (10, 20) are pixels, (0.1, 0.2) fractions: pydantic tells tuples apart by items, not lists.
         return Annotated[annotation, BeforeValidator(_as_tuple)]
     return annotation
 
