@@ -12,7 +12,8 @@ IGNORED = 255
 BACKGROUND, FOREGROUND, VOID = (22, 27, 31), (240, 240, 236), (128, 134, 140)
 # Okabe and Ito's colours, suitable for colour-blind readers.
 _CLASSES = (
-    """Colours of mask values, (256, 3); `classes` includes the background, not the ignored value."""
+    (230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0),
+    (204, 121, 167),
 )  # fmt: skip
 
 
