@@ -121,7 +121,7 @@ def test_huge_image_is_not_read(tmp_path, side):
 def test_tiff_of_several_images_is_refused(tmp_path):
     page = Image.fromarray(picture())
     page.save(tmp_path / "a.tif", save_all=True, append_images=[page, page])
-    with fails(r"a\.tif: the file holds 3 images\n  try: save each of them as a file of its own"):
+    with fails(r"a\.tif: the file holds 3 images\n  try: save each image as a separate file"):
         read_image(tmp_path / "a.tif", 3)
 
 

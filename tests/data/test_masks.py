@@ -167,9 +167,7 @@ def test_multiclass_mask_keeps_what_is_ignored(tmp_path):
 
 def test_multiclass_mask_in_colours_needs_their_names(tmp_path):
     file = save(tmp_path / "m.png", stack(INDICES) * np.array(RED, np.uint8))
-    with fails(
-        r"m\.png: the mask is a colour image, not an image of class indices\n  try: data.source.colours"
-    ):
+    with fails(r"m\.png: the mask is a colour image, not an image of class indices\n  try: set the RGB"):
         read_mask(file, MULTICLASS)
 
 

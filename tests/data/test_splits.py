@@ -58,7 +58,7 @@ def test_fraction_and_folds_keep_the_official_test_split():
     for split in (Split(by="fraction", val=0.2), Split(by="kfold", folds=5, fold=0)):
         assert divided(samples(test=["x"]), split)["test"] == ["x"]
     with pytest.raises(
-        DataError, match=r"has a test split of its own\n  try: leave out data.split.test to keep it"
+        DataError, match=r"already has a test split\n  try: leave out data.split.test to keep it"
     ):
         divided(samples(test=["x"]), Split(by="fraction", test=0.2))
 
@@ -131,7 +131,7 @@ def test_file_that_cannot_be_read_is_refused(tmp_path):
     ("keys", "message"),
     [
         ({"val": 0.2}, "a split by official does not use val: write by: fraction, kfold or file"),
-        ({"by": "fraction", "val": 0.2, "fold": 0}, "a split by fraction has no fold"),
+        ({"by": "fraction", "val": 0.2, "fold": 0}, "a split by fraction does not use fold"),
         ({"by": "fraction"}, "must together be above 0 and below 1"),
         ({"by": "fraction", "val": 0.5, "test": 0.5}, "must together be above 0 and below 1"),
         ({"by": "kfold", "folds": 5}, "a split by kfold needs folds, and a fold from 0 to folds - 1"),

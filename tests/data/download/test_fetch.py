@@ -76,7 +76,7 @@ def test_fetch_brings_folders_and_removes_zips(server, tmp_path):
 def test_fetch_records_digests(server, tmp_path):
     fetch_isic2016(tmp_path, base_url=server.url)
     record = json.loads((tmp_path / "fetched.json").read_text())
-    assert "publishes no digests" in record["note"]
+    assert "publishes none" in record["note"]
     content = server.files[f"{TEST}.zip"]
     assert record["zips"][f"{TEST}.zip"] == {
         "sha256": hashlib.sha256(content).hexdigest(),
@@ -223,7 +223,7 @@ def test_fetch_from_what_is_no_address(server, tmp_path):
 
 def test_fetch_bounds_what_a_server_may_send(server, tmp_path, monkeypatch):
     monkeypatch.setattr(_download, "MAX_BYTES", 1000)
-    with pytest.raises(DataError, match=r"the server announces \d+ bytes, more than such a file can have"):
+    with pytest.raises(DataError, match=r"the server announces \d+ bytes, more than the limit of 1000"):
         fetch_isic2016(tmp_path, base_url=server.url)
     server.lengths = False
     with pytest.raises(DataError, match="the server sends more than 1000 bytes"):

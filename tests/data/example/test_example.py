@@ -128,7 +128,7 @@ def test_what_is_there_is_kept(tmp_path: Path, name: str, make: Callable[[Path],
 def test_all_that_is_in_the_way_is_named(tmp_path: Path) -> None:
     write_example(tmp_path, silent)
     before = names_in(tmp_path)
-    with pytest.raises(SegkitError, match=r": photos, masks, new, recipe\.yaml: already there"):
+    with pytest.raises(SegkitError, match=r": photos, masks, new, recipe\.yaml: already exists"):
         write_example(tmp_path, silent)
     assert names_in(tmp_path) == before
 

@@ -210,7 +210,7 @@ def test_pinned_file_is_known_by_its_tensors(tmp_path):
     with pytest.raises(
         WeightsError,
         match=r"imagenet1k_v1\.safetensors: these are not torchvision's ImageNet weights of MobileNetV2[^\n]+"
-        r"\n  try: remove the file and it is fetched again",
+        r"\n  try: remove the file to download it again",
     ):
         build("mobilenetv2_100", weights="imagenet1k_v1")
 
@@ -270,7 +270,7 @@ def test_tensor_larger_than_its_file_is_refused(tmp_path):
     """One number, said to be a million millions: whoever copies it fills the memory."""
     file = tmp_path / "vast.pth"
     save({"weight": torch.zeros(1).expand(10**6, 10**6)}, file)
-    with pytest.raises(WeightsError, match=r"vast\.pth: the tensor 'weight' is larger than the file that"):
+    with pytest.raises(WeightsError, match=r"vast\.pth: the tensor 'weight' is larger than its file"):
         read_weights(file)
 
 

@@ -142,7 +142,7 @@ def test_two_files_of_one_name_are_refused(tmp_path):
     save(tmp_path / "images/a.jpg", picture())
     first, second = problems(tmp_path)
     assert first == "images/a.png: two files are called 'a'"
-    assert second == "  try: the other is images/a.jpg; take one of them away"
+    assert second == "  try: the other is images/a.jpg; move one of them out of the folder"
 
 
 def test_missing_folder_is_named(tmp_path):
