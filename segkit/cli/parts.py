@@ -124,11 +124,11 @@ def check_plugin(
             with redirect_stdout(sys.stderr):  # what a part prints must not get into --json
                 outcomes.append(check.outcome())
     if json:
-        kept = all(outcome.kept for outcome in outcomes)
+        kept = all(outcome.passed for outcome in outcomes)
         console.print_json({"ok": kept, "checks": [outcome.as_json() for outcome in outcomes]})
     elif not quiet:
         console.print_outcomes(outcomes)
-    if not all(outcome.kept for outcome in outcomes):
+    if not all(outcome.passed for outcome in outcomes):
         raise typer.Exit(1)
 
 

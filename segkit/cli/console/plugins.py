@@ -56,7 +56,7 @@ def print_outcomes(outcomes: Sequence[Outcome]) -> None:
         screen.line(part, "bold")
         table = Table.grid(padding=(0, 2, 0, 0))
         for outcome in together:
-            verdict = ("ok", "green") if outcome.kept else ("FAILED", "bold red")
+            verdict = ("ok", "green") if outcome.passed else ("FAILED", "bold red")
             table.add_row(f"  {verdict[0]}", clean(outcome.check.title), style=verdict[1])
         screen.table(table)
         screen.line()
@@ -67,8 +67,8 @@ def print_outcomes(outcomes: Sequence[Outcome]) -> None:
         assert first.problem is not None
         print_problem(screen, first.problem)
         screen.line()
-    kept = sum(outcome.kept for outcome in outcomes)
-    screen.line(f"{kept} of {len(outcomes)} checks passed", "bold red" if alike else "bold green")
+    passed = sum(outcome.passed for outcome in outcomes)
+    screen.line(f"{passed} of {len(outcomes)} checks passed", "bold red" if alike else "bold green")
 
 
 def _alike(outcomes: Sequence[Outcome]) -> list[list[Outcome]]:
