@@ -1,4 +1,4 @@
-"""segkit: segmentation models from recipes. Public names are loaded when they are first used."""
+"""Image segmentation from recipes: the public API, imported lazily."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from segkit.version import __version__ as __version__
 
-if TYPE_CHECKING:  # for type checkers, which do not run `__getattr__`
+if TYPE_CHECKING:  # type checkers do not run `__getattr__`
     from segkit.api import load as load
     from segkit.api import run as run
     from segkit.core.errors import SegkitError as SegkitError
@@ -29,37 +29,26 @@ if TYPE_CHECKING:  # for type checkers, which do not run `__getattr__`
     from segkit.recipe import Recipe as Recipe
     from segkit.recipe import load_recipe as load_recipe
 
-_HOMES = {
-    "DECODERS": "segkit.core.registry",
-    "ENCODERS": "segkit.core.registry",
-    "LOSSES": "segkit.core.registry",
-    "METRICS": "segkit.core.registry",
-    "OPTIMIZERS": "segkit.core.registry",
-    "SCHEDULES": "segkit.core.registry",
-    "SOURCES": "segkit.core.registry",
-    "TRANSFORMS": "segkit.core.registry",
-    "Metric": "segkit.core.types",
-    "Pyramid": "segkit.core.types",
-    "Sample": "segkit.core.types",
-    "Task": "segkit.core.types",
-    "Recipe": "segkit.recipe",
-    "load_recipe": "segkit.recipe",
-    "SegkitError": "segkit.core.errors",
-    "Prediction": "segkit.inference.prediction",
-    "Predictor": "segkit.inference.predictor",
-    "compare": "segkit.experiments.study",
-    "load": "segkit.api",
-    "run": "segkit.api",
+_NAMES = {
+    "segkit.api": "load run",
+    "segkit.core.errors": "SegkitError",
+    "segkit.core.registry": "DECODERS ENCODERS LOSSES METRICS OPTIMIZERS SCHEDULES SOURCES TRANSFORMS",
+    "segkit.core.types": "Metric Pyramid Sample Task",
+    "segkit.experiments.study": "compare",
+    "segkit.inference.prediction": "Prediction",
+    "segkit.inference.predictor": "Predictor",
+    "segkit.recipe": "Recipe load_recipe",
 }
-__all__ = [*sorted(_HOMES), "__version__"]
+_MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}
+__all__ = [*sorted(_MODULES), "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name's home when it is first asked for, so that importing segkit costs nothing."""
-    if home := _HOMES.get(name):
-        return getattr(importlib.import_module(home), name)
+    """Import a public name on first use, so that importing segkit is fast."""
+    if module := _MODULES.get(name):
+        return getattr(importlib.import_module(module), name)
     raise AttributeError(f"module 'segkit' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+    return sorted([*globals(), *_MODULES])

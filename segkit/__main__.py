@@ -1,4 +1,4 @@
-"""`python -m segkit`."""
+"""Entry point of `python -m segkit`."""
 
 from segkit.cli import main
 

@@ -1,4 +1,4 @@
-"""segkit from Python: run a recipe, load what came out of it."""
+"""Public Python functions: run a recipe, load a trained model."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ Model = PathLike[str] | str
 def load(
     model: Model | Sequence[Model], *, plugins: Sequence[Path | str] = (), accelerator: str = "auto"
 ) -> Predictor:
-    """A trained model, ready to predict: ``segkit.load("runs/lesions/001").predict("photo.jpg").mask``.
+    """Load a trained model: ``segkit.load("runs/lesions/001").predict("photo.jpg").mask``.
 
     Args:
-        model: a run directory, an .onnx file that `segkit export` wrote, or a folder that
-            `segkit export --hub` wrote; or several of these, of whose probabilities the mean is taken.
-        plugins: files or folders with parts that a run used. Nothing that a run names is loaded by itself.
-        accelerator: auto takes a GPU where there is one; cpu, cuda or mps. An .onnx file runs on the CPU.
+        model: run directory, .onnx file written by `segkit export`, or folder written by
+            `segkit export --hub`; a list of these is an ensemble that averages probabilities.
+        plugins: files or folders with the parts a run used; code named in a run is not executed.
+        accelerator: auto (a GPU if there is one), cpu, cuda or mps. An .onnx file runs on the CPU.
 
     Raises:
         SegkitError: if it is none of these, is damaged, or needs a plugin that is not loaded.
     """
     models = [model] if isinstance(model, str | PathLike) else [*model]
     if not models:
-        raise SegkitError("there is no model to load", hint="a run directory, or an .onnx file")
-    networks = [_network(one, [Path(plugin) for plugin in plugins], accelerator) for one in models]
-    warnings = [sentence for network in networks for sentence in getattr(network, "warnings", ())]
+        raise SegkitError("no model given", hint="pass a run directory or an .onnx file")
+    networks = [_open(path, [Path(plugin) for plugin in plugins], accelerator) for path in models]
+    warnings = [warning for network in networks for warning in getattr(network, "warnings", ())]
     return Predictor(networks, warnings)
 
 
@@ -49,24 +49,24 @@ def run(
     plugins: Sequence[Path | str] = (),
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> RunDir:
-    """Train what a recipe describes, score it, and write a report: `segkit run` from Python.
+    """Train a recipe, score it and write a report, as `segkit run` does.
 
     Args:
-        recipe: a file, or what `load_recipe` made of one.
-        overrides: changes of it, as in ``["training.epochs=2"]``; of a file only.
-        runs: the folder of all runs.
-        plugins: files or folders with parts.
-        on_event: told what happens, while it happens.
+        recipe: recipe file, or result of `load_recipe`.
+        overrides: recipe changes, such as ``["training.epochs=2"]``; for files only.
+        runs: folder of all runs.
+        plugins: files or folders with parts; for files only.
+        on_event: callback of every event.
 
     Returns:
-        The run's directory, for `load` and `compare`.
+        The run directory, for `load` and `compare`.
 
     Raises:
-        SegkitError: if recipe, data or training are at fault.
+        SegkitError: if the recipe or the data are invalid, or training fails.
     """
     from segkit.core.events import RunEnded
     from segkit.core.plugins import load_builtins
-    from segkit.experiments.run import run as events_of
+    from segkit.experiments.run import run as run_events
     from segkit.recipe import load_recipe
 
     load_builtins()
@@ -74,25 +74,26 @@ def run(
         recipe = load_recipe(Path(recipe), overrides, [Path(plugin) for plugin in plugins])
     elif overrides or plugins:
         raise SegkitError(
-            "overrides and plugins belong to a recipe's file, and this recipe has been loaded",
-            hint="load_recipe(file, overrides, plugins)",
+            "overrides and plugins need a recipe file, but this recipe is already loaded",
+            hint="pass them to load_recipe(file, overrides, plugins)",
         )
-    for event in events_of(recipe, Path(runs)):
+    for event in run_events(recipe, Path(runs)):
         on_event(event)
     assert isinstance(event, RunEnded)
     return RunDir.open(event.directory)
 
 
-def _network(model: Model, plugins: Sequence[Path], accelerator: str) -> Network:
-    """One model, by what it is; torch is imported only where it is needed."""
+def _open(model: Model, plugins: Sequence[Path], accelerator: str) -> Network:
+    # Imports torch only for models that need it.
     path = Path(model)
     if path.suffix.lower() == ".onnx":
         from segkit.inference.onnx import open_onnx
 
         if accelerator not in ("auto", "cpu"):
-            hint = "--accelerator auto, or the run that it was exported from"
             raise SegkitError(
-                f"an .onnx file runs on the CPU, not on {accelerator}", where=str(path), hint=hint
+                f"an .onnx file runs on the CPU, not on {accelerator}",
+                where=str(path),
+                hint="use --accelerator auto, or load the run that it was exported from",
             )
         return open_onnx(path)
     from segkit.core.plugins import load_builtins

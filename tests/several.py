@@ -13,7 +13,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segkit.training.distributed.global_batch import whole_batch
+from segkit.training.distributed.global_batch import global_batch
 from segkit.training.distributed.sharding import BatchShard, gather_batch
 from segkit.utils.subprocesses import run_in_subprocesses
 
@@ -70,7 +70,7 @@ def normalised(share: BatchShard) -> dict[str, Any]:
     }.items():  # fmt: skip
         norm.double()
         own = image[share.slice].clone().to(memory_format=torch.channels_last).requires_grad_()
-        with whole_batch(share):
+        with global_batch(share):
             out = norm(own)
         gather_batch(out, share).sin().sum().backward()
         found[name] = {
@@ -86,7 +86,7 @@ def normalised_in_half_precision(share: BatchShard) -> dict[str, Any]:
     image = torch.randn(IMAGES, 3, 4, 4)
     norm = nn.BatchNorm2d(3)
     own = image[share.slice].bfloat16().requires_grad_()
-    with whole_batch(share):
+    with global_batch(share):
         out = norm(own)
     gather_batch(out, share).float().sin().sum().backward()
     return {
@@ -101,7 +101,7 @@ def drawn(share: BatchShard) -> dict[str, Any]:
     image = torch.arange(1.0, IMAGES * 2 * 3 * 3 + 1).view(IMAGES, 2, 3, 3)
     last = image.to(memory_format=torch.channels_last)
     found: dict[str, Tensor] = {}
-    with whole_batch(share):
+    with global_batch(share):
         own = image[share.slice]
         found["dropout"] = F.dropout(own, 0.5)
         found["channels last"] = F.dropout(last[share.slice], 0.5)

@@ -29,7 +29,7 @@ def test_a_recipe_is_run_and_its_model_loaded(tmp_path):
         RunEnded,
     ]
     predictor = segkit.load(run)
-    assert predictor.facts.scores == run.read_summary().scores.metrics
+    assert predictor.info.scores == run.read_summary().scores.metrics
     assert predictor.predict(np.zeros((90, 120, 3), np.uint8)).mask.shape == (90, 120)
 
 
@@ -39,8 +39,8 @@ def test_a_loaded_recipe_is_run_as_it_is(tmp_path):
     with pytest.raises(segkit.SegkitError) as caught:
         segkit.run(loaded, overrides=["training.epochs=2"])
     assert str(caught.value) == (
-        "overrides and plugins belong to a recipe's file, and this recipe has been loaded\n"
-        "  try: load_recipe(file, overrides, plugins)"
+        "overrides and plugins need a recipe file, but this recipe is already loaded\n"
+        "  try: pass them to load_recipe(file, overrides, plugins)"
     )
 
 
@@ -68,9 +68,9 @@ def test_a_pt2_file_is_not_loaded_and_torch_is_not_asked():
 
 
 def test_what_is_no_model_is_told(tmp_path):
-    with pytest.raises(segkit.SegkitError, match="this is no run directory"):
+    with pytest.raises(segkit.SegkitError, match="this is not a run directory"):
         segkit.load(tmp_path)
-    with pytest.raises(segkit.SegkitError, match="there is no model to load"):
+    with pytest.raises(segkit.SegkitError, match="no model given"):
         segkit.load([])
 
 

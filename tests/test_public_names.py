@@ -53,7 +53,7 @@ def test_type_checkers_know_the_public_names() -> None:
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    assert named == set(segkit._HOMES.items())
+    assert named == set(segkit._MODULES.items())
 
 
 def test_a_wrong_name_is_told_as_python_does() -> None:

@@ -24,21 +24,21 @@ Distances = npt.NDArray[np.float64]
 def boundary_loss_of(task: Task) -> Loss:
     """(logits, target) -> the mean of probability * signed distance."""
 
-    def compute(given: LossInputs) -> Tensor:
-        return weighted_mean(given.probabilities * distance_maps(given), given.known)
+    def compute(inputs: LossInputs) -> Tensor:
+        return weighted_mean(inputs.probabilities * distance_maps(inputs), inputs.valid)
 
     return as_loss(task, compute)
 
 
-def distance_maps(given: LossInputs) -> Tensor:
+def distance_maps(inputs: LossInputs) -> Tensor:
     """For each image and class the signed distances in image diagonals, (B, K, H, W)."""
-    inside = given.truth.bool().cpu().numpy()
-    outside = given.known.bool().cpu().numpy() & ~inside
+    inside = inputs.truth.bool().cpu().numpy()
+    outside = inputs.valid.bool().cpu().numpy() & ~inside
     height, width = inside.shape[-2:]
     maps = np.zeros(inside.shape)
     for index in np.ndindex(inside.shape[:2]):
         maps[index] = signed_distance(inside[index], outside[index]) / hypot(height, width)
-    return torch.from_numpy(maps).to(given.logits)
+    return torch.from_numpy(maps).to(inputs.logits)
 
 
 def signed_distance(inside: Mask, outside: Mask) -> Distances:

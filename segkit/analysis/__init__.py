@@ -1,1 +1,1 @@
-"""What is read off runs and data sets; it never trains."""
+"""Analysis of data sets and finished runs; never trains."""

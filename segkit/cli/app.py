@@ -1,4 +1,4 @@
-"""The command line as a whole: its verbs hang on `app`, and `main` runs one of them."""
+"""Typer application and entry point."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from segkit.utils.os_errors import in_words
 
 app = typer.Typer(
     name="segkit",
-    help="Train, score and explain image segmentation models from recipes.",
-    epilog="With --traceback, any verb shows where in the code an error was raised.",
+    help="Train, evaluate, compare and export image segmentation models from YAML recipes.",
+    epilog="Add --traceback to any command to print the Python traceback of an error.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -25,12 +25,12 @@ app = typer.Typer(
 )
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        from segkit.cli.console import say
+def _print_version(version: bool) -> None:
+    if version:
+        from segkit.cli.console import print_line
         from segkit.version import __version__
 
-        say(f"segkit {__version__}")
+        print_line(f"segkit {__version__}")
         raise typer.Exit
 
 
@@ -41,24 +41,26 @@ def _segkit(
         typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version."),
     ] = False,
 ) -> None:
-    """What can be said before a verb."""
+    """Options before the command."""
 
 
-def example(verb: str) -> str:
-    """The last line of a verb's help."""
-    return f"Example: segkit {verb}"
+def example(command: str) -> str:
+    """Last line of a command's help."""
+    return f"Example: segkit {command}"
 
 
 def main() -> None:
-    """Run the command line; exit codes as documented: 0 done, 1 failed, 2 the user's, 130 interrupted."""
-    # Importing torch and friends makes a million objects that stay: looking for garbage among them every 700
-    # objects takes a second of the start.
+    """Run the command line.
+
+    Exit codes: 0 success, 1 failure, 2 error that the user can fix, 130 interrupted.
+    """
+    # Importing torch creates a million permanent objects: collecting garbage every 700 allocations (the
+    # default) adds a second to the start-up time.
     gc.set_threshold(100_000, 50, 50)
-    sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()  # they were closed: `>&-`
+    sys.stdout, sys.stderr = sys.stdout or _devnull(), sys.stderr or _devnull()  # None if closed: `>&-`
     with_traceback = "--traceback" in sys.argv
-    arguments = [word for word in sys.argv[1:] if word != "--traceback"]
     try:
-        app(arguments)
+        app([argument for argument in sys.argv[1:] if argument != "--traceback"])
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except Exception as error:
@@ -67,34 +69,29 @@ def main() -> None:
 
             traceback.print_exception(error)
         elif not reports_elsewhere():
-            with contextlib.suppress(OSError):  # where not even that can be said, the exit code is left
-                _tell(error)
+            with contextlib.suppress(OSError):  # stderr may be unwritable
+                from segkit.cli.console import print_error
+
+                print_error(error if isinstance(error, SegkitError) else _unexpected(error))
         raise SystemExit(error.exit_code if isinstance(error, SegkitError) else 1) from None
 
 
-def _nowhere() -> TextIO:
+def _devnull() -> TextIO:
     return open(os.devnull, "w")
 
 
-def _tell(error: Exception) -> None:
-    from segkit.cli.console import error_panel
-
-    error_panel(error if isinstance(error, SegkitError) else _unforeseen(error))
-
-
-def _unforeseen(error: Exception) -> SegkitError:
-    """What nobody has found words for yet; where it came through a plugin, that plugin's line is named."""
+def _unexpected(error: Exception) -> SegkitError:
     from segkit.core.plugins import loaded_plugins
 
-    if told := in_words(error):
-        return told
-    what = f"{type(error).__name__}: {error}".rstrip(": ")
-    hint = "the same command with --traceback shows where"
+    if os_error := in_words(error):
+        return os_error
+    message = f"{type(error).__name__}: {error}".rstrip(": ")
+    hint = "run the command again with --traceback to see where"
     for plugin in loaded_plugins():
         file = str(plugin.path / "__init__.py" if plugin.path.is_dir() else plugin.path)
         if (line := line_at_fault(error, file)) != file:
-            hint = f"segkit test-plugin {plugin.path} tries its parts alone; {hint}"
-            return SegkitError(f"the plugin {plugin.name} fails: {what}", where=line, hint=hint)
+            hint = f"segkit test-plugin {plugin.path} tests its parts; {hint}"
+            return SegkitError(f"the plugin {plugin.name} failed: {message}", where=line, hint=hint)
     if loaded_plugins():
-        hint += "; segkit test-plugin tries the parts of a plugin alone"
-    return SegkitError(f"segkit failed: {what}", hint=hint)
+        hint += "; segkit test-plugin tests the parts of a plugin"
+    return SegkitError(f"segkit failed: {message}", hint=hint)

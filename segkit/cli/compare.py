@@ -1,4 +1,4 @@
-"""What is done with many runs: compare them."""
+"""Command `compare`."""
 
 from __future__ import annotations
 
@@ -8,87 +8,65 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Argument, Option
 
+from segkit.cli import options
 from segkit.cli.app import app, example
-from segkit.cli.options import (
-    DemoOption,
-    JsonOption,
-    NoPluginsOption,
-    PluginsOption,
-    QuietOption,
-    RunsOption,
-    SetOption,
-    load_default_plugins,
-)
 from segkit.core.errors import SegkitError
 
 if TYPE_CHECKING:
     from segkit.analysis.comparison.result import Comparison
 
-LONGEST_NAME = 80  # of a folder
-VARY_EXAMPLE = "compare recipes/isic_finetune.yaml --vary model.decoder=transposed_conv,unet,fpn"
+MAX_FOLDER_NAME = 80  # characters
 
 
-@app.command(epilog=example(VARY_EXAMPLE))
+@app.command(epilog=example("compare recipes/isic_finetune.yaml --vary model.decoder=transposed_conv,unet"))
 def compare(
     targets: Annotated[
-        list[Path], typer.Argument(metavar="RUN|RECIPE", help="Run directories, folders of them, recipes.")
+        list[Path], Argument(metavar="RUN|RECIPE", help="Run directories, folders of these, recipes.")
     ],
-    seeds: Annotated[
-        str, typer.Option(metavar="0,1,2", help="Train every recipe with each of these seeds.")
-    ] = "",
+    seeds: Annotated[str, Option(metavar="0,1,2", help="Train each recipe once per seed.")] = "",
     vary: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="PATH=A,B,C", help="Make recipes out of one, with each value; repeatable: a grid."
-        ),
+        Option(metavar="PATH=A,B,C", help="Train the recipe with each of these values; repeat for a grid."),
     ] = None,
     metric: Annotated[
-        str, typer.Option(metavar="NAME", help="Rank by this score (default: what chose the best epoch).")
+        str, Option(metavar="NAME", help="Metric to rank by (default: that which selects the best epoch).")
     ] = "",
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where the pages go (default: comparisons/NAMES).")
-    ] = None,
-    overrides: SetOption = None,
-    runs: RunsOption = Path("runs"),
-    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Train so many at once.")] = 1,
+    out: Annotated[Path | None, Option(metavar="DIR", help="Folder (default: comparisons/NAMES).")] = None,
+    overrides: options.SetOption = None,
+    runs: options.RunsOption = Path("runs"),
+    jobs: Annotated[int, Option(min=1, metavar="N", help="Number of runs to train in parallel.")] = 1,
     measure: Annotated[
-        bool | None,
-        typer.Option(
-            help="Measure costs again, or none (default: those of recipes, where they are not known)."
-        ),
+        bool | None, Option(help="Measure costs again, or not at all (default: if unknown, for recipes).")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Compare what was not scored alike.")] = False,
-    plugins: PluginsOption = None,
-    no_plugins: NoPluginsOption = False,
-    demo: DemoOption = False,
-    quiet: QuietOption = False,
-    json: JsonOption = False,
+    force: Annotated[bool, Option("--force", help="Compare runs even if scored differently.")] = False,
+    plugins: options.PluginsOption = None,
+    no_plugins: options.NoPluginsOption = False,
+    demo: options.DemoOption = False,
+    quiet: options.QuietOption = False,
+    json: options.JsonOption = False,
 ) -> None:
-    """Tell which recipe is really better, by how much, how surely, and at what cost.
+    """Rank runs and recipes, with significance tests.
 
-    Finished runs are taken as they are; of recipes, whatever is missing is trained first.
+    Missing runs of recipes are trained first; finished runs are not trained again.
     """
     from segkit.analysis.comparison.write import folder_for, make_folder, write_comparison
     from segkit.cli import console
-    from segkit.core.plugins import load_plugin, loaded_plugins
-    from segkit.experiments.plan import make_plan
     from segkit.experiments.study import study
     from segkit.experiments.study_events import Compared
+    from segkit.experiments.study_plan import make_plan
     from segkit.utils.signals import handle_signals
 
     quiet = quiet or json
-    load_default_plugins(no_plugins)
-    for plugin in plugins or ():
-        load_plugin(plugin, "--plugins")
+    options.load_plugins(no_plugins, plugins)
     if not quiet:
-        console.say_plugins(loaded_plugins())
+        console.print_plugins()
     command = shlex.join(["segkit", *sys.argv[1:]])
     with console.StudyView(quiet=quiet) as view, handle_signals():
         view.note("Looking for finished runs")
         plan = make_plan(
-            targets, runs=runs, overrides=overrides or (), vary=vary or (), seeds=_numbers(seeds),
+            targets, runs=runs, overrides=overrides or (), vary=vary or (), seeds=_parse_seeds(seeds),
             plugins=plugins or (), demo=demo, metric=metric, force=force,
         )  # fmt: skip
         if out:
@@ -97,30 +75,25 @@ def compare(
             view.show(event)
     assert isinstance(event, Compared)
     comparison = event.comparison
-    place = out or folder_for(comparison, Path("comparisons") / _folder(comparison))
-    files = write_comparison(comparison, place)
+    folder = out or folder_for(comparison, Path("comparisons") / _folder_name(comparison))
+    files = write_comparison(comparison, folder)
     if json:
         console.print_json(comparison.as_json())
     elif not quiet:
         console.print_comparison(comparison, files)
 
 
-def _numbers(seeds: str) -> list[int]:
-    """The seeds of ``0,1,2``."""
+def _parse_seeds(seeds: str) -> list[int]:
     words = [word.strip() for word in seeds.split(",")] if seeds else []
     if not all(word.isdecimal() for word in words) or len(set(words)) < len(words):
-        raise SegkitError(
-            f"{seeds!r} are no seeds: each a whole number, and each once",
-            where="--seeds",
-            hint="--seeds 0,1,2",
-        )
+        problem = f"{seeds!r} is not a list of different whole numbers"
+        raise SegkitError(problem, where="--seeds", hint="--seeds 0,1,2")
     return [int(word) for word in words]
 
 
-def _folder(comparison: Comparison) -> str:
-    """After the names of what is compared."""
-    names = "+".join(sorted(entrant.name for entrant in comparison.entrants))
-    name = "".join(sign if sign.isalnum() or sign in "+-_. " else "_" for sign in names).strip(". ")
-    if len(name) <= LONGEST_NAME:
+def _folder_name(comparison: Comparison) -> str:
+    names = "+".join(sorted(candidate.name for candidate in comparison.candidates))
+    name = "".join(char if char.isalnum() or char in "+-_. " else "_" for char in names).strip(". ")
+    if len(name) <= MAX_FOLDER_NAME:
         return name or "_"
-    return f"{name[: LONGEST_NAME - 9]}-{hashlib.sha256(names.encode()).hexdigest()[:8]}"
+    return f"{name[: MAX_FOLDER_NAME - 9]}-{hashlib.sha256(names.encode()).hexdigest()[:8]}"

@@ -1,4 +1,4 @@
-"""What is done with data sets: draw or fetch one, look for faults, and keep their decoded images."""
+"""Commands `data fetch`, `data example`, `data check` and `data cache`."""
 
 from __future__ import annotations
 
@@ -6,25 +6,17 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Argument, Exit, Option, Typer
 
+from segkit.cli import options
 from segkit.cli.app import app, example
-from segkit.cli.options import (
-    JsonOption,
-    NoPluginsOption,
-    PluginsOption,
-    QuietOption,
-    SetOption,
-    load,
-    problems_as_json,
-)
 from segkit.core.errors import SegkitError
 
 if TYPE_CHECKING:
-    from segkit.analysis.dataset import Examination
+    from segkit.analysis.dataset import Dataset
 
-data_app = typer.Typer(
-    help="Data sets: draw or fetch one; look for faults; the cache of their images.",
+data_app = Typer(
+    help="Download, draw, check and cache data sets.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -33,138 +25,123 @@ app.add_typer(data_app, name="data")
 
 @data_app.command(epilog=example("data fetch isic2016"))
 def fetch(
-    name: Annotated[str, typer.Argument(help="The data set: isic2016.")],
-    to: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder to unpack into.")] = None,
-    quiet: QuietOption = False,
+    name: Annotated[str, Argument(help="Name of the data set: isic2016.")],
+    to: Annotated[Path | None, Option(metavar="DIR", help="Folder to unpack into.")] = None,
+    quiet: options.QuietOption = False,
 ) -> None:
-    """Download, verify and unpack a data set; goes on where it was interrupted."""
+    """Download a data set, or resume the download."""
     from segkit.cli import console
     from segkit.core.paths import home
     from segkit.data.download.isic2016 import fetch_isic2016
 
     if name != "isic2016":
-        raise SegkitError(f"no data set is called {name!r}", hint="segkit data fetch isic2016")
+        raise SegkitError(f"unknown data set {name!r}", hint="segkit data fetch isic2016")
     folder = to or home() / "data" / "isic2016"
     with console.RunView(quiet=quiet) as view:
         fetch_isic2016(folder, on_progress=view.progress)
     if not quiet:
-        console.say(f"ISIC 2016 is in {folder}")
+        console.print_line(f"ISIC 2016 is in {folder}")
 
 
 @data_app.command(name="example", epilog=example("data example lesions"))
 def write_example(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write into.")],
-    quiet: QuietOption = False,
+    folder: Annotated[Path, Argument(metavar="DIR", help="Output folder.")],
+    quiet: options.QuietOption = False,
 ) -> None:
-    """Draw photographs with outlines, and write a recipe for them: something to follow the guide with."""
+    """Draw an example data set and write a recipe for it."""
     from segkit.cli import console
-    from segkit.data import example as examples
+    from segkit.data import example as example_data
 
     with console.RunView(quiet=quiet) as view:
-        written = examples.write_example(folder, view.progress)
+        written = example_data.write_example(folder, view.progress)
     if quiet:
         return
-    what = ("photographs", "their outlines", "photographs without outlines", "how to learn from them")
+    meanings = ("photographs", "their outlines", "photographs without outlines", "recipe for training")
     width = max(len(str(path)) for path in written)
-    for path, meaning in zip(written, what, strict=True):
-        console.say(f"{path!s:{width}}  {meaning}")
-    console.say(f"\nType next: segkit data check {shlex.quote(str(folder))}")
+    for path, meaning in zip(written, meanings, strict=True):
+        console.print_line(f"{path!s:{width}}  {meaning}")
+    console.print_line(f"\nType next: segkit data check {shlex.quote(str(folder))}")
 
 
 @data_app.command(epilog=example("data check recipes/isic_frozen.yaml --sheet suspects.png"))
 def check(
-    target: Annotated[
-        Path,
-        typer.Argument(metavar="RECIPE|DIR", help="A recipe, a folder of images, or a CSV file of them."),
-    ],
-    overrides: SetOption = None,
-    plugins: PluginsOption = None,
-    no_plugins: NoPluginsOption = False,
+    target: Annotated[Path, Argument(metavar="RECIPE|DIR", help="Recipe, folder of images, or CSV file.")],
+    overrides: options.SetOption = None,
+    plugins: options.PluginsOption = None,
+    no_plugins: options.NoPluginsOption = False,
     sheet: Annotated[
-        Path | None, typer.Option(metavar="FILE.png", help="Draw the suspects, each with its mask's outline.")
+        Path | None, Option(metavar="FILE.png", help="Write a contact sheet of the images with problems.")
     ] = None,
-    quiet: QuietOption = False,
-    as_json: JsonOption = False,
+    quiet: options.QuietOption = False,
+    as_json: options.JsonOption = False,
 ) -> None:
-    """Tell the faults of a data set: of files, pairs, masks, labels, and what is there twice."""
+    """Find errors and duplicates in a data set."""
+    from segkit.analysis import dataset
     from segkit.cli import console
 
     try:
-        found = _examined(target, overrides, plugins, no_plugins, sheet, quiet or as_json)
+        subject = _subject(target, overrides, plugins, no_plugins, quiet or as_json)
+        with console.RunView(quiet=quiet or as_json) as view:
+            result = dataset.check_dataset(subject, view.progress)
+            if sheet:
+                view.note("Drawing the contact sheet")
+                dataset.write_contact_sheet(sheet, result)
     except SegkitError as error:
         if not as_json:
             raise
-        problems = problems_as_json(error.problems)
+        problems = options.problems_as_json(error.problems)
         console.print_json({"ok": False, "images": {}, "faults": [], "errors": problems})
-        raise typer.Exit(error.exit_code) from None
+        raise Exit(error.exit_code) from None
     if as_json:
-        console.print_json({**found.as_json(), "errors": []})
-    elif not quiet or not found.ok:
-        console.print_examination(found)
+        console.print_json({**result.as_json(), "errors": []})
+    elif not quiet or not result.ok:
+        console.print_data_check(result)
         if sheet:
-            console.say(f"Suspects: {sheet}")
-    if not found.ok:
-        raise typer.Exit(2)
+            console.print_line(f"Contact sheet: {sheet}")
+    if not result.ok:
+        raise Exit(2)
 
 
-def _examined(
-    target: Path,
-    overrides: list[str] | None,
-    plugins: list[Path] | None,
-    no_plugins: bool,
-    sheet: Path | None,
-    quiet: bool,
-) -> Examination:
-    from segkit.analysis import dataset as doctor
-    from segkit.cli import console
+def _subject(
+    target: Path, overrides: list[str] | None, plugins: list[Path] | None, no_plugins: bool, quiet: bool
+) -> Dataset:
+    from segkit.analysis import dataset
 
     if not target.exists():
-        hint = "segkit data check takes a recipe, a folder of images and masks, or a CSV file"
+        hint = "give a recipe, a folder of images and masks, or a CSV file"
         raise SegkitError("there is no such file or folder", where=str(target), hint=hint)
     if target.is_dir() or target.suffix.lower() == ".csv":
         if overrides or plugins or no_plugins:
-            raise SegkitError(
-                "--set, --plugins and --no-plugins belong to a recipe, and this is none",
-                where=str(target),
-                hint="leave them out, or name a recipe",
-            )
-        subject = doctor.of_folder(target)
-    else:
-        subject = doctor.of_recipe(load(target, overrides, plugins, no_plugins, quiet=quiet))
-    with console.RunView(quiet=quiet) as view:
-        found = doctor.examine(subject, view.progress)
-        if sheet:
-            view.note("Drawing the suspects")
-            doctor.write_contact_sheet(sheet, found)
-    return found
+            problem = "--set, --plugins and --no-plugins can only be used with a recipe"
+            raise SegkitError(problem, where=str(target), hint="remove these options, or give a recipe")
+        return dataset.dataset_of_folder(target)
+    return dataset.dataset_of_recipe(options.load(target, overrides, plugins, no_plugins, quiet=quiet))
 
 
 @data_app.command(epilog=example("data cache --clear --unused-days 30"))
 def cache(
-    clear: Annotated[bool, typer.Option("--clear", help="Remove the decoded images.")] = False,
+    clear: Annotated[bool, Option("--clear", help="Delete the decoded images.")] = False,
     unused_days: Annotated[
-        float | None,
-        typer.Option(metavar="N", min=0, help="With --clear: only what no run has used for N days."),
+        float | None, Option(metavar="N", min=0, help="With --clear: only images not used for N days.")
     ] = None,
-    as_json: JsonOption = False,
+    as_json: options.JsonOption = False,
 ) -> None:
-    """Show the decoded images that are kept for later runs, or remove them."""
+    """Show or clear the cache of decoded images."""
     from segkit.cli import console
     from segkit.core.paths import cache_folder
     from segkit.data.cache.maintenance import cached_images, clear_cache
 
     if unused_days is not None and not clear:
-        raise SegkitError(
-            "--unused-days says what to remove, and nothing is to be removed",
-            hint=f"segkit data cache --clear --unused-days {unused_days:g}",
-        )
+        hint = f"segkit data cache --clear --unused-days {unused_days:g}"
+        raise SegkitError("--unused-days needs --clear", hint=hint)
     root = cache_folder()
     if root.exists() and not root.is_dir():
-        raise SegkitError("the cache folder is a file", where=str(root), hint="$SEGKIT_CACHE names a folder")
+        raise SegkitError("the cache folder is a file", where=str(root), hint="set $SEGKIT_CACHE to a folder")
     removed = clear_cache(root, unused_days or 0) if clear else []
     left = cached_images(root)
     if as_json:
         lists = {"caches": left, "removed": removed}
-        console.print_json({"folder": root, **{key: [one.as_json() for one in lists[key]] for key in lists}})
+        document = {key: [cached.as_json() for cached in caches] for key, caches in lists.items()}
+        console.print_json({"folder": root, **document})
     else:
         console.print_cache(root, left, removed if clear else None)

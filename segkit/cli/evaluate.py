@@ -1,70 +1,56 @@
-"""Finished runs, scored again: evaluate."""
+"""Command `evaluate`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
+from segkit.cli import options
 from segkit.cli.app import app, example
-from segkit.cli.options import (
-    JsonOption,
-    NoPluginsOption,
-    PluginsOption,
-    QuietOption,
-    ScalesOption,
-    SetOption,
-    load_default_plugins,
-    numbers,
-)
 from segkit.inference.evaluation.split_choice import SplitChoice
 
 
 @app.command(epilog=example("evaluate runs/quickstart/001 --native --out scores"))
 def evaluate(
-    runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN...", help="A run directory; several are scored as one model.")
-    ],
+    runs: Annotated[list[Path], Argument(metavar="RUN...", help="Run directory; several form an ensemble.")],
     native: Annotated[
-        bool, typer.Option("--native", help="Score at each image's own size, not at the recipe's.")
+        bool, Option("--native", help="Score at each image's own size instead of the recipe's size.")
     ] = False,
-    tta: Annotated[
-        bool,
-        typer.Option("--tta", help="Ask about mirror images too, and take the mean; four times the work."),
-    ] = False,
-    scales: ScalesOption = "1",
-    split: Annotated[
-        SplitChoice | None, typer.Option(help="Which images (default: those that the run reports).")
-    ] = None,
+    tta: options.TtaOption = False,
+    scales: options.ScalesOption = "1",
+    split: Annotated[SplitChoice | None, Option(help="Split to score (default: that of the run).")] = None,
     out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Write scores and the worst images there, with a page to look at."),
+        Path | None, Option(metavar="DIR", help="Folder for scores, the worst images and an HTML page.")
     ] = None,
-    overrides: SetOption = None,
-    plugins: PluginsOption = None,
-    no_plugins: NoPluginsOption = False,
-    quiet: QuietOption = False,
-    json: JsonOption = False,
+    overrides: options.SetOption = None,
+    plugins: options.PluginsOption = None,
+    no_plugins: options.NoPluginsOption = False,
+    quiet: options.QuietOption = False,
+    json: options.JsonOption = False,
 ) -> None:
-    """Score the best weights of runs again: on their own images, or with --set data.source=... on others."""
+    """Score finished runs again, on the same or other images.
+
+    --set data.source=... selects other images.
+    """
     from segkit.cli import console
-    from segkit.inference.evaluation.output_folder import refuse_folder
+    from segkit.inference.evaluation.output_folder import check_out_folder
     from segkit.inference.options import PredictOptions
     from segkit.runs.run_dir import RunDir
 
     directories = [RunDir.open(run) for run in runs]
-    ways = PredictOptions(tta, numbers(scales))
+    predict_options = PredictOptions(tta, options.parse_scales(scales))
     if out:
-        refuse_folder(out, directories)
-    load_default_plugins(no_plugins)
+        check_out_folder(out, directories)
+    options.load_plugins(no_plugins)
     page = None
     with console.RunView(quiet=quiet or json) as view:
-        view.note("Loading torch and friends")
-        from segkit.inference.evaluation.evaluation import Asking, evaluate_runs
+        view.note("Loading torch")
+        from segkit.inference.evaluation.evaluation import EvaluateOptions, evaluate_runs
         from segkit.inference.evaluation.write import write_evaluation
 
-        asking = Asking(native, ways, split)
+        asking = EvaluateOptions(native, predict_options, split)
         evaluation = evaluate_runs(directories, asking, overrides or (), plugins or (), view.progress)
         if out:
             page = write_evaluation(evaluation, out)

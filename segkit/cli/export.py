@@ -1,128 +1,88 @@
-"""What is done with a trained model that others are to run: export."""
+"""Command `export`."""
 
 from __future__ import annotations
 
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
-import typer
+from typer import Option
 
+from segkit.cli import options
 from segkit.cli.app import app, example
-from segkit.cli.options import JsonOption, NoPluginsOption, PluginsOption, QuietOption, SetOption
 from segkit.core.errors import SegkitError
-
-
-class Format(StrEnum):
-    """What an exported file is."""
-
-    onnx = "onnx"
-    pt2 = "pt2"
-
-
-class Input(StrEnum):
-    """What goes into an exported file."""
-
-    pixels = "pixels"
-    normalized = "normalized"
-
-
-class Output(StrEnum):
-    """What comes out of an exported file."""
-
-    probabilities = "probabilities"
-    logits = "logits"
 
 
 @app.command(epilog=example("export runs/quickstart/001 --format onnx --out lesions.onnx"))
 def export(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
+    run: options.RunArgument,
     format: Annotated[
-        Format | None, typer.Option(help="A file for ONNX Runtime and others, or torch's own.")
+        Literal["onnx", "pt2"] | None, Option(help="onnx for ONNX Runtime and others, pt2 for torch.")
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The file (default: named after the run, here).")
-    ] = None,
-    hub: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write a folder for the Hugging Face hub instead.")
-    ] = None,
+    out: Annotated[Path | None, Option(metavar="FILE", help="Output file (default: RECIPE-NUMBER).")] = None,
+    hub: Annotated[Path | None, Option(metavar="DIR", help="Write a Hugging Face folder instead.")] = None,
     input: Annotated[
-        Input, typer.Option(help="What goes in: uint8 pixels, or normalized float32.")
-    ] = Input.pixels,
+        Literal["pixels", "normalized"], Option(help="Model input: uint8 pixels or normalized float32.")
+    ] = "pixels",
     output: Annotated[
-        Output, typer.Option(help="What comes out: probabilities, or logits.")
-    ] = Output.probabilities,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
-    overrides: SetOption = None,
-    plugins: PluginsOption = None,
-    no_plugins: NoPluginsOption = False,
-    quiet: QuietOption = False,
-    json: JsonOption = False,
+        Literal["probabilities", "logits"], Option(help="Model output: probabilities or logits.")
+    ] = "probabilities",
+    overwrite: options.OverwriteOption = False,
+    overrides: options.SetOption = None,
+    plugins: options.PluginsOption = None,
+    no_plugins: options.NoPluginsOption = False,
+    quiet: options.QuietOption = False,
+    json: options.JsonOption = False,
 ) -> None:
-    """Write a run's model for other programs, and compare it with the run's own on every scored image."""
+    """Export the model of a run and verify its predictions."""
     from segkit.cli import console
-    from segkit.cli.options import load_default_plugins
     from segkit.runs.run_dir import RunDir
     from segkit.utils.os_errors import cannot_write
 
-    kind: Any = _checked(format, out, hub, input, output)
+    if hub and (format or out or input != "pixels" or output != "probabilities"):
+        raise SegkitError(
+            "--format, --out, --input and --output cannot be combined with --hub",
+            hint="use either --hub DIR or --format onnx",
+        )
+    if hub and hub.exists() and not hub.is_dir():
+        raise SegkitError("this is not a folder", where=str(hub), hint="choose another name for --hub")
+    if not hub and not format:
+        hint = "--format onnx, --format pt2, or --hub DIR"
+        raise SegkitError("the output format is missing", hint=hint)
+    if out and out.suffix.lower() != f".{format}":
+        hint = f"--out {out.with_suffix(f'.{format}')}"
+        raise SegkitError(f"the file name must end in .{format}", where=str(out), hint=hint)
     directory = RunDir.open(run)
-    place = (
-        hub or out or Path(f"{directory.path.resolve().parent.name}-{directory.path.resolve().name}.{kind}")
-    )
-    _refuse_overwriting([place] if hub else [place, place.with_suffix(".md")], overwrite)
-    load_default_plugins(no_plugins)
+    path = directory.path.resolve()
+    target = hub or out or Path(f"{path.parent.name}-{path.name}.{format}")
+    _refuse_overwriting([target] if hub else [target, target.with_suffix(".md")], overwrite)
+    options.load_plugins(no_plugins)
     with console.RunView(quiet=quiet or json) as view:
-        view.note("Loading torch and friends")
+        view.note("Loading torch")
         from segkit.inference.export.export import export_run
         from segkit.inference.export.hub import export_to_hub
 
-        write = (
-            export_to_hub if hub else partial(export_run, format=kind, input=input.value, output=output.value)
-        )
+        write = partial(export_run, format=format, input=input, output=output) if format else export_to_hub
         try:
             outcome = write(
-                directory, place, overrides=overrides or (), plugins=plugins or (), on_progress=view.progress
+                directory, target, overrides=overrides or (), plugins=plugins or (), on_progress=view.progress
             )
         except OSError as error:
-            raise cannot_write(error, place, "the same command") from error
+            raise cannot_write(error, target, "the same command") from error
     if json:
         console.print_json(outcome.as_json())
     elif not quiet:
         console.print_exported(outcome)
 
 
-def _checked(format: Format | None, out: Path | None, hub: Path | None, input: Input, output: Output) -> str:
-    """The format, of options that fit together."""
-    if hub is None:
-        if format is None:
-            raise SegkitError("what is to be written?", hint="--format onnx, --format pt2, or --hub DIR")
-        if out is not None and out.suffix.lower() != f".{format.value}":
-            raise SegkitError(
-                f"segkit tells what a file is by its ending, and this one is to be {format.value}",
-                where=str(out),
-                hint=f"--out {out.with_suffix(f'.{format.value}')}",
-            )
-        return format.value
-    if format or out or input != Input.pixels or output != Output.probabilities:
-        raise SegkitError(
-            "--format, --out, --input and --output belong to a file, and --hub writes a folder",
-            hint="either --hub DIR, or --format onnx",
-        )
-    if hub.exists() and not hub.is_dir():
-        raise SegkitError("this is no folder", where=str(hub), hint="another name for --hub")
-    return ""
-
-
-def _refuse_overwriting(places: list[Path], overwrite: bool) -> None:
-    for place in places:
-        if not place.parent.is_dir():
-            is_file = place.parent.exists()
-            problem = "this is no folder" if is_file else "there is no such folder"
-            hint = "another place" if is_file else f"mkdir {place.parent}"
-            raise SegkitError(problem, where=str(place.parent), hint=hint)
-        there = any(place.iterdir()) if place.is_dir() else place.exists()
-        if there and not overwrite:
-            hint = "--overwrite replaces what is there; or another name"
-            raise SegkitError("this is there already", where=str(place), hint=hint)
+def _refuse_overwriting(targets: list[Path], overwrite: bool) -> None:
+    for target in targets:
+        folder = target.parent
+        if folder.exists() and not folder.is_dir():
+            raise SegkitError("this is not a folder", where=str(folder), hint="choose another folder")
+        if not folder.exists():
+            raise SegkitError("there is no such folder", where=str(folder), hint=f"mkdir {folder}")
+        exists = any(target.iterdir()) if target.is_dir() else target.exists()
+        if exists and not overwrite:
+            hint = "add --overwrite to replace it, or choose another name"
+            raise SegkitError("this already exists", where=str(target), hint=hint)

@@ -1,4 +1,4 @@
-"""Arguments that several verbs share, and what they mean."""
+"""Arguments and options shared by several commands."""
 
 from __future__ import annotations
 
@@ -6,39 +6,43 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from typer import Argument, Option
 
 from segkit.core.errors import Problem, SegkitError
 
 if TYPE_CHECKING:
     from segkit.recipe import Recipe
 
-RecipeArgument = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe YAML file.")]
+RecipeArgument = Annotated[Path, Argument(metavar="RECIPE", help="Recipe YAML file.")]
+RunArgument = Annotated[Path, Argument(metavar="RUN", help="Run directory.")]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Change a value of the recipe; repeatable."),
+    Option("--set", metavar="PATH=VALUE", help="Override a value of the recipe; repeatable."),
 ]
-RunsOption = Annotated[Path, typer.Option(metavar="DIR", help="Where run directories go.")]
+RunsOption = Annotated[Path, Option(metavar="DIR", help="Folder of run directories.")]
 PluginsOption = Annotated[
     list[Path] | None,
-    typer.Option("--plugins", metavar="DIR", help="Load parts from a folder or file; repeatable."),
+    Option("--plugins", metavar="DIR", help="Load parts from this folder or file; repeatable."),
 ]
 NoPluginsOption = Annotated[
     bool,
-    typer.Option("--no-plugins", help="Load named plugins only: not ./plugins, and no installed ones."),
+    Option("--no-plugins", help="Load named plugins only, not ./plugins or installed plugins."),
 ]
 TrackOption = Annotated[
     list[str] | None,
-    typer.Option("--track", metavar="NAME", help="Have tensorboard, mlflow or wandb follow; repeatable."),
+    Option("--track", metavar="NAME", help="Log to tensorboard, mlflow or wandb; repeatable."),
 ]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+QuietOption = Annotated[bool, Option("--quiet", "-q", help="Print errors only.")]
+JsonOption = Annotated[bool, Option("--json", help="Print one JSON document and nothing else.")]
+OverwriteOption = Annotated[bool, Option("--overwrite", help="Replace existing files.")]
+TtaOption = Annotated[
+    bool,
+    Option("--tta", help="Test-time augmentation: average over mirrored images (4 times slower)."),
+]
 ScalesOption = Annotated[
-    str, typer.Option(metavar="1,1.25", help="Ask at these multiples of the size, and take the mean.")
+    str, Option(metavar="1,1.25", help="Average predictions over these multiples of the image size.")
 ]
-DemoOption = Annotated[
-    bool, typer.Option("--demo", help="Run on synthetic lesions instead of the recipe's data.")
-]
+DemoOption = Annotated[bool, Option("--demo", help="Use synthetic lesions instead of the recipe's data.")]
 
 
 def load(
@@ -50,63 +54,58 @@ def load(
     demo: bool = False,
     quiet: bool = False,
 ) -> Recipe:
-    """Read a recipe with the plugins of all doors, and say which those are."""
-    from segkit.cli.console import say_plugins
-    from segkit.core.plugins import loaded_plugins
+    """Load a recipe and its plugins; print which plugins were loaded."""
+    from segkit.cli.console import print_plugins
     from segkit.recipe import load_recipe
 
-    load_default_plugins(no_plugins)
+    load_plugins(no_plugins)
     loaded = load_recipe(recipe, overrides or (), plugins or (), demo=demo)
     if not quiet:
-        say_plugins(loaded_plugins())
+        print_plugins()
     return loaded
 
 
 def load_parts(plugins: list[Path] | None, no_plugins: bool, *, quiet: bool = False) -> None:
-    """Load every part there is, through all doors, and say where from and what could not be loaded."""
-    from segkit.cli.console import say_plugins, warn
-    from segkit.core.plugins import broken_plugins, load_installed, load_plugin, loaded_plugins
+    """Load all parts, including installed ones; print which plugins were loaded and which failed."""
+    from segkit.cli.console import print_plugins, print_problems
+    from segkit.core.plugins import broken_plugins, load_installed
 
-    load_default_plugins(no_plugins)
-    for plugin in plugins or ():
-        load_plugin(plugin, "--plugins")
+    load_plugins(no_plugins, plugins)
     load_installed()
     if not quiet:
-        say_plugins(loaded_plugins())
+        print_plugins()
     for error in broken_plugins():
-        warn(error)
+        print_problems(error)
 
 
-def load_default_plugins(no_plugins: bool) -> None:
-    """Load built-in parts and, unless told otherwise, the plugins of the working directory."""
-    from segkit.core.plugins import leave_installed_out, load_builtins, load_plugins_here
+def load_plugins(no_plugins: bool, plugins: list[Path] | None = None) -> None:
+    """Load built-in parts, ./plugins unless `no_plugins`, and `plugins`."""
+    from segkit.core.plugins import load_builtins, load_plugin, load_plugins_here, skip_installed
 
     load_builtins()
     if no_plugins:
-        leave_installed_out()
+        skip_installed()
     else:
         load_plugins_here()
+    for plugin in plugins or ():
+        load_plugin(plugin, "--plugins")
 
 
-def numbers(scales: str) -> tuple[float, ...]:
-    """What `--scales` names.
+def parse_scales(text: str) -> tuple[float, ...]:
+    """Parse the value of `--scales`.
 
     Raises:
-        SegkitError: if those are no numbers.
+        SegkitError: if it is not a list of numbers.
     """
     try:
-        return tuple(float(scale) for scale in scales.split(","))
+        return tuple(float(scale) for scale in text.split(","))
     except ValueError:
-        hint = "--scales 0.75,1,1.25"
-        raise SegkitError(f"--scales wants numbers, and found {scales!r}", hint=hint) from None
+        raise SegkitError(
+            f"{text!r} is not a list of numbers", where="--scales", hint="--scales 0.75,1,1.25"
+        ) from None
 
 
 def problems_as_json(problems: Sequence[Problem]) -> list[dict[str, Any]]:
-    """Problems as plain data."""
-    return [
-        {
-            "file": problem.file, "line": problem.line, "path": problem.path,
-            "problem": problem.problem, "hint": problem.hint,
-        }
-        for problem in problems
-    ]  # fmt: skip
+    """Problems as JSON data."""
+    keys = ("file", "line", "path", "problem", "hint")
+    return [{key: getattr(problem, key) for key in keys} for problem in problems]

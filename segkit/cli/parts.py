@@ -1,4 +1,4 @@
-"""What is done with parts: list, show, schema, new, test-plugin."""
+"""Commands `list`, `show`, `schema`, `new` and `test-plugin`."""
 
 from __future__ import annotations
 
@@ -7,17 +7,10 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from typer import Argument, Exit, Option
 
+from segkit.cli import options
 from segkit.cli.app import app, example
-from segkit.cli.options import (
-    JsonOption,
-    NoPluginsOption,
-    PluginsOption,
-    QuietOption,
-    load_default_plugins,
-    load_parts,
-)
 from segkit.core.errors import SegkitError
 
 if TYPE_CHECKING:
@@ -27,19 +20,17 @@ if TYPE_CHECKING:
 
 @app.command(name="list", epilog=example("list decoders"))
 def list_parts(
-    kind: Annotated[
-        str, typer.Argument(help="encoders, decoders, losses, metrics, sources, ... (default: all)")
-    ] = "",
-    plugins: PluginsOption = None,
-    no_plugins: NoPluginsOption = False,
-    json: JsonOption = False,
+    kind: Annotated[str, Argument(help="encoders, decoders, losses, metrics, ... (default: all)")] = "",
+    plugins: options.PluginsOption = None,
+    no_plugins: options.NoPluginsOption = False,
+    json: options.JsonOption = False,
 ) -> None:
-    """List the parts that recipes can name."""
+    """List the parts that a recipe can use."""
     from segkit.cli import console
     from segkit.core.registry import REGISTRIES, registry_of
 
     chosen = [registry_of(kind)] if kind else list(REGISTRIES.values())
-    load_parts(plugins, no_plugins, quiet=json)
+    options.load_parts(plugins, no_plugins, quiet=json)
     if json:
         console.print_json({registry.plural: registry.names() for registry in chosen})
         return
@@ -49,24 +40,24 @@ def list_parts(
 
 @app.command(epilog=example("show decoder transposed_conv"))
 def show(
-    kind: Annotated[str, typer.Argument(help="encoder, decoder, loss, metric, source, ...")],
-    name: Annotated[str, typer.Argument(help="The part's name.")],
-    plugins: PluginsOption = None,
-    no_plugins: NoPluginsOption = False,
-    json: JsonOption = False,
+    kind: Annotated[str, Argument(help="encoder, decoder, loss, metric, source, ...")],
+    name: Annotated[str, Argument(help="Name of the part.")],
+    plugins: options.PluginsOption = None,
+    no_plugins: options.NoPluginsOption = False,
+    json: options.JsonOption = False,
 ) -> None:
-    """Explain a part: its options with type, default and meaning, and where it is defined."""
+    """Show the options, defaults and location of a part."""
     from segkit.cli import console
     from segkit.core.registry import registry_of
 
     registry = registry_of(kind)
-    load_parts(plugins, no_plugins, quiet=json)
+    options.load_parts(plugins, no_plugins, quiet=json)
     entry = registry.get(name)
     if entry is None:
         guesses = [repr(guess) for guess in registry.near(name)]
         hint = f"did you mean {' or '.join(guesses)}? " if guesses else ""
         raise SegkitError(
-            f"no {registry.kind} is called {name!r}", hint=f"{hint}'segkit list {registry.plural}' shows all"
+            f"no {registry.kind} is called {name!r}", hint=f"{hint}'segkit list {registry.plural}' lists all"
         )
     if json:
         console.print_json(_entry_as_json(entry))
@@ -75,79 +66,75 @@ def show(
 
 
 @app.command(epilog=example("schema > recipe.schema.json"))
-def schema(plugins: PluginsOption = None, no_plugins: NoPluginsOption = False) -> None:
-    """Print the JSON Schema of a recipe, for editors."""
+def schema(plugins: options.PluginsOption = None, no_plugins: options.NoPluginsOption = False) -> None:
+    """Print the JSON Schema of recipes, for editors."""
     from segkit.cli import console
     from segkit.recipe.json_schema import recipe_schema
 
-    load_parts(plugins, no_plugins)
+    options.load_parts(plugins, no_plugins)
     console.print_json(recipe_schema())
 
 
 @app.command(epilog=example("new decoder mydec"))
 def new(
-    kind: Annotated[str, typer.Argument(help="encoder, decoder, loss or metric.")],
-    name: Annotated[str, typer.Argument(help="The new part's name, in snake_case.")],
-    into: Annotated[Path, typer.Option(metavar="DIR", help="The folder of plugins.")] = Path("plugins"),
-    quiet: QuietOption = False,
+    kind: Annotated[str, Argument(help="encoder, decoder, loss or metric.")],
+    name: Annotated[str, Argument(help="Name of the new part, in snake_case.")],
+    into: Annotated[Path, Option(metavar="DIR", help="Folder of plugins.")] = Path("plugins"),
+    quiet: options.QuietOption = False,
 ) -> None:
-    """Write a plugin that runs as it is, to edit: the part, a recipe, a test, a README."""
+    """Create a plugin from a template."""
     from segkit.cli import console
     from segkit.cli.scaffold import new_plugin
 
-    load_default_plugins(no_plugins=False)
+    options.load_plugins(no_plugins=False)
     written = new_plugin(kind, name, into)
     if not quiet:
-        console.say_new_plugin(written)
+        console.print_new_plugin(written)
 
 
 @app.command(name="test-plugin", epilog=example("test-plugin plugins/mydec"))
 def check_plugin(
-    target: Annotated[str, typer.Argument(metavar="DIR|NAME", help="A plugin, or the name of a part.")],
-    plugins: PluginsOption = None,
-    no_plugins: NoPluginsOption = False,
-    quiet: QuietOption = False,
-    json: JsonOption = False,
+    target: Annotated[str, Argument(metavar="DIR|NAME", help="Plugin folder or file, or name of a part.")],
+    plugins: options.PluginsOption = None,
+    no_plugins: options.NoPluginsOption = False,
+    quiet: options.QuietOption = False,
+    json: options.JsonOption = False,
 ) -> None:
-    """Check each part of a plugin against the contract that built-in parts keep too."""
+    """Test a plugin against the contract of its parts."""
     from segkit.cli import console
 
-    load_parts(plugins, no_plugins, quiet=quiet or json)
+    options.load_parts(plugins, no_plugins, quiet=quiet or json)
     with console.RunView(quiet=quiet or json) as view:
-        view.note("Loading torch and friends")
+        view.note("Loading torch")
         from segkit.testing import checks_for
 
         checks = checks_for(target)
         outcomes: list[Outcome] = []
         for check in checks:
             view.progress("checks", len(outcomes), len(checks))
-            with redirect_stdout(sys.stderr):  # what a part prints must not get into --json
+            with redirect_stdout(sys.stderr):  # keep prints of parts out of --json
                 outcomes.append(check.outcome())
+    ok = all(outcome.passed for outcome in outcomes)
     if json:
-        kept = all(outcome.passed for outcome in outcomes)
-        console.print_json({"ok": kept, "checks": [outcome.as_json() for outcome in outcomes]})
+        console.print_json({"ok": ok, "checks": [outcome.as_json() for outcome in outcomes]})
     elif not quiet:
         console.print_outcomes(outcomes)
-    if not all(outcome.passed for outcome in outcomes):
-        raise typer.Exit(1)
+    if not ok:
+        raise Exit(1)
 
 
 def _entry_as_json(entry: Entry) -> dict[str, Any]:
     from segkit.recipe.type_names import in_words
 
-    return {
-        "kind": entry.kind,
-        "name": entry.name,
-        "summary": entry.summary,
-        "where": entry.where,
-        "options": [
-            {
-                "name": option.name,
-                "type": in_words(option.annotation),
-                "required": option.required,
-                "default": None if option.required else option.default,
-                "meaning": option.meaning,
-            }
-            for option in entry.options.values()
-        ],
-    }
+    described = [
+        {
+            "name": option.name,
+            "type": in_words(option.annotation),
+            "required": option.required,
+            "default": None if option.required else option.default,
+            "meaning": option.meaning,
+        }
+        for option in entry.options.values()
+    ]
+    keys = ("kind", "name", "summary", "where")
+    return {**{key: getattr(entry, key) for key in keys}, "options": described}

@@ -1,120 +1,91 @@
-"""What is done with a trained model and somebody's photographs: predict."""
+"""Command `predict`."""
 
 from __future__ import annotations
 
 import time
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-import typer
+from typer import Argument, Exit, Option
 
+from segkit.cli import options
 from segkit.cli.app import app, example
-from segkit.cli.options import (
-    JsonOption,
-    NoPluginsOption,
-    PluginsOption,
-    QuietOption,
-    ScalesOption,
-    numbers,
-    problems_as_json,
-)
 from segkit.core.errors import SegkitError
 from segkit.inference.options import ProbabilityFormat
 
 
-class Accelerator(StrEnum):
-    """What computes."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-    mps = "mps"
-
-
 @app.command(epilog=example("predict runs/quickstart/001 photos --out masks --overlay"))
 def predict(
-    model: Annotated[
-        str,
-        typer.Argument(metavar="RUN", help="A run directory, an .onnx file, or a hub folder."),
-    ],
+    model: Annotated[str, Argument(metavar="RUN", help="Run directory, .onnx file or hub folder.")],
     inputs: Annotated[
-        list[str],
-        typer.Argument(metavar="INPUT...", help="Image files, folders of them, patterns such as 'a/*.jpg'."),
+        list[str], Argument(metavar="INPUT...", help="Image files, folders, or patterns such as 'a/*.jpg'.")
     ],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where masks go, under the images' names.")],
+    out: Annotated[Path, Option(metavar="DIR", help="Output folder; masks get the names of the images.")],
     overlay: Annotated[
-        bool, typer.Option("--overlay", help="Draw each mask over its image: DIR/overlays/*.jpg.")
+        bool, Option("--overlay", help="Also draw each mask over its image: DIR/overlays/*.jpg.")
     ] = False,
     probabilities: Annotated[
-        bool, typer.Option("--probabilities", help="Write the probabilities too: DIR/probabilities/.")
+        bool, Option("--probabilities", help="Also write probabilities: DIR/probabilities/.")
     ] = False,
     probability_format: Annotated[
         ProbabilityFormat | None,
-        typer.Option("--probability-format", help="16-bit PNG (default), or float32 arrays (K, H, W)."),
+        Option("--probability-format", help="16-bit PNG (default) or float32 arrays (K, H, W)."),
     ] = None,
-    tta: Annotated[
-        bool,
-        typer.Option("--tta", help="Ask about mirror images too, and take the mean; four times the work."),
-    ] = False,
-    scales: ScalesOption = "1",
+    tta: options.TtaOption = False,
+    scales: options.ScalesOption = "1",
     tile: Annotated[
-        int,
-        typer.Option(
-            min=0, metavar="N", help="Go over the image's own pixels in tiles of NxN, instead of resizing it."
-        ),
+        int, Option(min=0, metavar="N", help="Predict in NxN tiles at full size instead of resizing.")
     ] = 0,
     overlap: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="Pixels that tiles share (default: a quarter).")
+        int | None, Option(min=0, metavar="N", help="Overlap of tiles in pixels (default: a quarter).")
     ] = None,
     batch_size: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Images or tiles asked at once (default: by their size).")
+        int, Option(min=0, metavar="N", help="Images or tiles per batch (default: by their size).")
     ] = 0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace masks that are there.")] = False,
-    accelerator: Annotated[Accelerator, typer.Option(help="What computes.")] = Accelerator.auto,
-    plugins: PluginsOption = None,
-    no_plugins: NoPluginsOption = False,
-    quiet: QuietOption = False,
-    json: JsonOption = False,
+    overwrite: options.OverwriteOption = False,
+    accelerator: Annotated[Literal["auto", "cpu", "cuda", "mps"], Option(help="Device to run on.")] = "auto",
+    plugins: options.PluginsOption = None,
+    no_plugins: options.NoPluginsOption = False,
+    quiet: options.QuietOption = False,
+    json: options.JsonOption = False,
 ) -> None:
-    """Write the masks of images, each at its image's own size, without loss."""
+    """Predict masks of images and write them as PNG files."""
     from segkit.api import load
     from segkit.cli import console
-    from segkit.cli.options import load_default_plugins
-    from segkit.inference.inputs import find_inputs, refuse_out, refuse_overwriting
+    from segkit.inference.inputs import check_out_folder, check_overwriting, find_inputs
     from segkit.inference.options import PredictOptions
     from segkit.inference.outputs import Outputs
     from segkit.inference.predict_files import predict_files
     from segkit.utils.os_errors import cannot_write
 
     if overlap is not None and not tile:
-        raise SegkitError("--overlap is of tiles, and there are none", hint="--tile 512, say")
-    ways = PredictOptions(tta, numbers(scales), tile, overlap, batch_size)
-    refuse_out(out, inputs)
-    found = find_inputs(inputs)
-    load_default_plugins(no_plugins)
+        raise SegkitError("--overlap needs --tile", hint="for example --tile 512")
+    predict_options = PredictOptions(tta, options.parse_scales(scales), tile, overlap, batch_size)
+    check_out_folder(out, inputs)
+    images = find_inputs(inputs)
+    options.load_plugins(no_plugins)
     with console.RunView(quiet=quiet or json) as view:
         view.note("Loading the model")
         predictor = load(model, plugins=plugins or (), accelerator=accelerator)
-        view.caution(predictor.warnings)
-        kind = probability_format or (ProbabilityFormat.png if probabilities else None)
-        outputs = Outputs(out, predictor.facts.task, overlay, kind)
-        refuse_overwriting(found, outputs, overwrite=overwrite)
+        view.print_warnings(predictor.warnings)
+        probability_kind = probability_format or (ProbabilityFormat.png if probabilities else None)
+        outputs = Outputs(out, predictor.info.task, overlay, probability_kind)
+        check_overwriting(images, outputs, overwrite=overwrite)
         started = time.perf_counter()
         try:
-            problems = predict_files(predictor, found, outputs, ways, view.progress)
+            problems = predict_files(predictor, images, outputs, predict_options, view.progress)
         except OSError as error:
             raise cannot_write(error, out, "the same command with --overwrite") from error
         seconds = time.perf_counter() - started
-    masks = len(found) - len({problem.file for problem in problems})
+    masks = len(images) - len({problem.file for problem in problems})
     if json:
         console.print_json({
-            "model": model, "out": out, "images": len(found), "masks": masks, "seconds": seconds,
-            "errors": problems_as_json(problems), "warnings": predictor.warnings,
+            "model": model, "out": out, "images": len(images), "masks": masks, "seconds": seconds,
+            "errors": options.problems_as_json(problems), "warnings": predictor.warnings,
         })  # fmt: skip
     elif not quiet:
-        console.print_predicted(out, masks, len(found), seconds)
+        console.print_predicted(out, masks, len(images), seconds)
     if problems:
         if not json:
-            console.error_panel(SegkitError.of(problems))
-        raise typer.Exit(2)
+            console.print_error(SegkitError.of(problems))
+        raise Exit(2)

@@ -1,4 +1,4 @@
-"""What is done with a recipe and its runs: run, resume, check, report, bench."""
+"""Commands `run`, `resume`, `check`, `report` and `bench`."""
 
 from __future__ import annotations
 
@@ -6,68 +6,53 @@ import time
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Exit, Option
 
+from segkit.cli import options
 from segkit.cli.app import app, example
-from segkit.cli.options import (
-    DemoOption,
-    JsonOption,
-    NoPluginsOption,
-    PluginsOption,
-    QuietOption,
-    RecipeArgument,
-    RunsOption,
-    SetOption,
-    TrackOption,
-    load,
-    load_default_plugins,
-    problems_as_json,
-)
 from segkit.core.errors import SegkitError
-
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")]
 
 
 @app.command(epilog=example("run recipes/quickstart.yaml --set training.epochs=2"))
 def run(
-    recipe: RecipeArgument,
-    overrides: SetOption = None,
-    runs: RunsOption = Path("runs"),
-    plugins: PluginsOption = None,
-    no_plugins: NoPluginsOption = False,
-    demo: DemoOption = False,
-    track: TrackOption = None,
-    quiet: QuietOption = False,
+    recipe: options.RecipeArgument,
+    overrides: options.SetOption = None,
+    runs: options.RunsOption = Path("runs"),
+    plugins: options.PluginsOption = None,
+    no_plugins: options.NoPluginsOption = False,
+    demo: options.DemoOption = False,
+    track: options.TrackOption = None,
+    quiet: options.QuietOption = False,
 ) -> None:
-    """Train what a recipe describes, score it, and write a report."""
+    """Train and evaluate the model of a recipe."""
     from segkit.cli.console import RunView
     from segkit.runs.trackers import tracking
     from segkit.training.distributed.rank import is_worker
     from segkit.utils.signals import handle_signals
 
     quiet = quiet or is_worker()
-    loaded = load(recipe, overrides, plugins, no_plugins, demo=demo, quiet=quiet)
+    loaded = options.load(recipe, overrides, plugins, no_plugins, demo=demo, quiet=quiet)
     view = RunView(quiet=quiet)
-    names = () if is_worker() else track or ()
-    with view, handle_signals(view.stopping) as stop, tracking(names, view.say, view.warn) as hear:
-        view.note("Loading torch and friends")
+    trackers = () if is_worker() else track or ()
+    with view, handle_signals(view.stopping) as stop, tracking(trackers, view.say, view.warn) as on_event:
+        view.note("Loading torch")
         from segkit.experiments.run import run as run_recipe
 
         for event in run_recipe(loaded, runs, view.progress, stop):
             view.show(event)
-            hear(event)
+            on_event(event)
 
 
 @app.command(epilog=example("resume runs/quickstart/001"))
 def resume(
-    run: RunArgument,
-    plugins: PluginsOption = None,
-    no_plugins: NoPluginsOption = False,
-    track: TrackOption = None,
-    quiet: QuietOption = False,
+    run: options.RunArgument,
+    plugins: options.PluginsOption = None,
+    no_plugins: options.NoPluginsOption = False,
+    track: options.TrackOption = None,
+    quiet: options.QuietOption = False,
 ) -> None:
-    """Go on with a run that was interrupted or killed, as if nothing had happened."""
-    from segkit.cli.console import RunView, say
+    """Continue an interrupted run."""
+    from segkit.cli.console import RunView, print_line
     from segkit.core.events import RunEnded
     from segkit.runs.run_dir import RunDir
     from segkit.runs.trackers import tracking
@@ -75,55 +60,57 @@ def resume(
     from segkit.utils.signals import handle_signals
 
     quiet = quiet or is_worker()
-    names = () if is_worker() else track or ()
-    directory = RunDir.begun(run)
+    trackers = () if is_worker() else track or ()
+    directory = RunDir.open_any(run)
     view = RunView(quiet=quiet, directory=run)
     if directory.summary.is_file():
         if not quiet:
-            say(f"{run} has ended; its report is written again")
+            print_line(f"{run} is complete; rewriting its report")
         report(run, quiet)
-        if names:
-            with directory.written(), directory.held(), tracking(names, view.say, view.warn) as hear:
-                hear(RunEnded(run, directory.read_summary(), directory.report))
+        if trackers:
+            tracked = tracking(trackers, view.say, view.warn)
+            with directory.as_write_error(), directory.locked(), tracked as on_event:
+                on_event(RunEnded(run, directory.read_summary(), directory.report))
         return
-    with directory.written(), directory.held():  # whoever else works on it is told of before torch is loaded
+    # Before torch is loaded: fail if another process has the run.
+    with directory.as_write_error(), directory.locked():
         pass
-    load_default_plugins(no_plugins)
-    with view, handle_signals(view.stopping) as stop, tracking(names, view.say, view.warn) as hear:
-        view.note("Loading torch and friends")
-        from segkit.experiments.resume import resume as go_on
+    options.load_plugins(no_plugins)
+    with view, handle_signals(view.stopping) as stop, tracking(trackers, view.say, view.warn) as on_event:
+        view.note("Loading torch")
+        from segkit.experiments.resume import resume as resume_run
 
-        for event in go_on(run, plugins or (), view.progress, stop):
+        for event in resume_run(run, plugins or (), view.progress, stop):
             view.show(event)
-            hear(event)
+            on_event(event)
 
 
 @app.command(epilog=example("check recipes/isic_frozen.yaml"))
 def check(
-    recipe: RecipeArgument,
-    overrides: SetOption = None,
-    plugins: PluginsOption = None,
-    no_plugins: NoPluginsOption = False,
-    demo: DemoOption = False,
-    quiet: QuietOption = False,
-    json: JsonOption = False,
+    recipe: options.RecipeArgument,
+    overrides: options.SetOption = None,
+    plugins: options.PluginsOption = None,
+    no_plugins: options.NoPluginsOption = False,
+    demo: options.DemoOption = False,
+    quiet: options.QuietOption = False,
+    json: options.JsonOption = False,
 ) -> None:
-    """Tell everything that can be known without training: schema, parts, files, weights, shapes, sizes."""
+    """Validate a recipe without training."""
     from segkit.cli import console
 
     quiet = quiet or json
     try:
-        loaded = load(recipe, overrides, plugins, no_plugins, demo=demo, quiet=quiet)
+        loaded = options.load(recipe, overrides, plugins, no_plugins, demo=demo, quiet=quiet)
         with console.RunView(quiet=quiet) as view:
-            view.note("Loading torch and friends")
+            view.note("Loading torch")
             from segkit.experiments.check import check as check_recipe
 
             report = check_recipe(loaded, view.progress)
     except SegkitError as error:
         if not json:
             raise
-        console.print_json({"ok": False, "errors": problems_as_json(error.problems)})
-        raise typer.Exit(error.exit_code) from None
+        console.print_json({"ok": False, "errors": options.problems_as_json(error.problems)})
+        raise Exit(error.exit_code) from None
     if json:
         console.print_json({"ok": True, "errors": [], **report.as_json()})
     elif not quiet:
@@ -131,51 +118,46 @@ def check(
 
 
 @app.command(epilog=example("report runs/quickstart/001"))
-def report(run: RunArgument, quiet: QuietOption = False) -> None:
-    """Write the report of a run again."""
+def report(run: options.RunArgument, quiet: options.QuietOption = False) -> None:
+    """Rewrite the report of a finished run."""
     from segkit.analysis.report import write_report
     from segkit.cli import console
     from segkit.runs.run_dir import RunDir
 
     directory = RunDir.open(run)
-    with directory.written():
+    with directory.as_write_error():
         page = write_report(directory)
     if not quiet:
-        console.say(f"Report: {page}")
+        console.print_line(f"Report: {page}")
 
 
 @app.command(epilog=example("bench recipes/quickstart.yaml"))
 def bench(
-    recipe: RecipeArgument,
-    overrides: SetOption = None,
+    recipe: options.RecipeArgument,
+    overrides: options.SetOption = None,
     steps: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Time at least so many training steps (default: some 10 seconds of them).",
-        ),
+        int | None, Option(min=1, metavar="N", help="Minimum number of steps to time (default: about 10 s).")
     ] = None,
-    plugins: PluginsOption = None,
-    no_plugins: NoPluginsOption = False,
-    demo: DemoOption = False,
-    quiet: QuietOption = False,
-    json: JsonOption = False,
+    plugins: options.PluginsOption = None,
+    no_plugins: options.NoPluginsOption = False,
+    demo: options.DemoOption = False,
+    quiet: options.QuietOption = False,
+    json: options.JsonOption = False,
 ) -> None:
-    """Measure how fast a recipe trains here: its data alone, its model alone, and both together."""
+    """Measure the training speed of a recipe."""
     from segkit.cli import console
 
     quiet = quiet or json
-    loaded = load(recipe, overrides, plugins, no_plugins, demo=demo, quiet=quiet)
+    loaded = options.load(recipe, overrides, plugins, no_plugins, demo=demo, quiet=quiet)
     with console.RunView(quiet=quiet) as view:
-        view.note("Loading torch and friends")
+        view.note("Loading torch")
         started = time.perf_counter()
         from segkit.experiments.benchmark.throughput import bench as bench_recipe
 
         imported = time.perf_counter() - started
-        measured = bench_recipe(loaded, steps=steps, on_progress=view.progress)
-    measured["startup_seconds"] = {"imports": imported, **measured["startup_seconds"]}
+        result = bench_recipe(loaded, steps=steps, on_progress=view.progress)
+    result["startup_seconds"] = {"imports": imported, **result["startup_seconds"]}
     if json:
-        console.print_json(measured)
+        console.print_json(result)
     elif not quiet:
-        console.print_bench(measured)
+        console.print_bench(result)

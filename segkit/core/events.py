@@ -1,7 +1,4 @@
-"""What a run says while it happens. Console, run directory and trackers are all just readers of these.
-
-No torch here: numbers are plain floats, so that anything can read an event.
-"""
+"""Events yielded by `fit` and `run`; their numbers are plain floats. No torch."""
 
 from __future__ import annotations
 
@@ -15,21 +12,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunStarted:
-    """Everything is built; training is about to begin.
+    """Setup is complete and training begins.
 
     Args:
-        recipe: the recipe's name.
-        directory: the run directory.
+        recipe: name of the recipe.
+        directory: run directory.
         images: number of images by split: train, val, test.
-        val_split: the split that is scored after every epoch and chooses the best one.
-        stages: the model table.
-        device: such as "cpu, 2 threads" or "cuda: NVIDIA H100".
-        precision: such as "32-true".
-        epochs: how many at most.
-        metrics: names of the metrics, in the recipe's order; the first chooses the best epoch.
-        warnings: whole sentences for the user, also in the report.
-        epochs_done: before this start, of a run that goes on.
-        steps_done: of the epoch after them.
+        val_split: split that is scored after every epoch and selects the best one.
+        stages: rows of the model table.
+        device: description such as "cpu, 2 threads" or "cuda: NVIDIA H100".
+        precision: numeric precision such as "32-true".
+        epochs: maximum number of epochs.
+        metrics: names of the metrics, in the recipe's order; the first selects the best epoch.
+        warnings: sentences for the user, also shown in the report.
+        epochs_done: epochs completed before a resume.
+        steps_done: steps completed of the next epoch.
     """
 
     recipe: str
@@ -48,7 +45,7 @@ class RunStarted:
 
 @dataclass(frozen=True)
 class StepEnded:
-    """One training step is done. `step` counts from 1 to `steps` within the epoch."""
+    """A training step is done. `step` counts from 1 to `steps` within the epoch."""
 
     epoch: int
     step: int
@@ -58,17 +55,17 @@ class StepEnded:
 
 @dataclass(frozen=True)
 class EpochEnded:
-    """One epoch of training, and the scoring after it.
+    """An epoch is trained and evaluated.
 
     Args:
-        epoch: counted from 1.
-        train_loss: mean over the epoch's images, with augmentation and dropout, while learning.
-        val_loss: mean over the scored images, each taken alone.
-        metrics: by name.
-        learning_rate: of the decoder, at the epoch's end.
-        seconds: training and scoring.
-        train_seconds: training alone.
-        images_per_second: in training.
+        epoch: number of the epoch, from 1.
+        train_loss: mean over the epoch's images, with augmentation and dropout.
+        val_loss: mean of the per-image losses on the validation images.
+        metrics: scores by metric.
+        learning_rate: learning rate of the decoder at the end of the epoch.
+        seconds: duration of training and evaluation.
+        train_seconds: duration of training.
+        images_per_second: training throughput.
         best: whether this is the best epoch so far.
     """
 
@@ -85,12 +82,12 @@ class EpochEnded:
 
 @dataclass(frozen=True)
 class RunEnded:
-    """The run is complete and its directory written.
+    """The run is complete and all files of its directory are written.
 
     Args:
-        directory: the run directory.
-        summary: what `summary.json` holds, a `runs.schema.Summary`.
-        report: the page to open.
+        directory: run directory.
+        summary: content of `summary.json`, a `runs.schema.Summary`.
+        report: HTML report.
     """
 
     directory: Path

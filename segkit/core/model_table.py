@@ -1,4 +1,4 @@
-"""The model table: what goes through a model, and what it costs."""
+"""Rows of the model table: output shapes and parameter counts."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class Stage(BaseModel):
 
     Args:
         part: "encoder", "decoder" or "head".
-        name: the module's name, such as "stage 4" or "transposed_conv".
-        shape: of its output for one image: (C, h, w).
-        parameters: how many; counted once, in the row of the part they belong to.
-        trainable: how many of them learn.
+        name: name of the module, such as "stage 4 of 5" or "transposed_conv".
+        shape: output shape for one image: (C, h, w).
+        parameters: number of parameters; counted once, in the row of the part they belong to.
+        trainable: number of trainable parameters.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -1,1 +1,1 @@
-"""Data: sources of images and masks, and augmentation. Importing this package registers nothing."""
+"""Reading, resizing, splitting, caching and batching of images and masks."""

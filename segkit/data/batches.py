@@ -1,4 +1,4 @@
-"""Batches of prepared images. What is drawn is a function of seed, epoch and sample index alone."""
+"""Batches for training and evaluation, reproducible from seed, epoch and sample index."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from segkit.core.types import Pixels, Transform
 from segkit.data import prefetch_workers as feed
 from segkit.data.cache.array_view import Stack
 
-_ORDER, _AUGMENTATION = 0, 1  # first word of a random state, so that no two purposes share one
-# Where training and augmentation take turns on the CPU, each finds its code and tables gone from the caches.
+_ORDER, _AUGMENTATION = 0, 1  # first word of a random state, so that the two never share one
+# On the CPU, alternating between training and augmentation empties the processor's caches; so make several.
 _IMAGES_TOGETHER, _BYTES_TOGETHER = 96, 16 << 20
-_WAITING = 0.03  # share of an epoch's time that may be spent in waiting for batches
+_MAX_WAITING = 0.03  # share of an epoch's time that may be spent waiting for batches
 _MAX_WORKERS = 16
-_Key = tuple[int, int]
-_Stacked = tuple[Pixels, Pixels, list[int]]
+_Key = tuple[int, int]  # epoch, index
+_Arrays = tuple[Pixels, Pixels, list[int]]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Images and what is true of them.
+    """Images and masks as tensors.
 
     Args:
         image: (B, C, H, W) uint8.
         target: (B, H, W), or (B, K, H, W) for multilabel, uint8.
-        indices: of the samples, for messages.
+        indices: sample indices, for messages.
     """
 
     image: Tensor
@@ -41,24 +41,24 @@ class Batch:
 
 
 class TrainBatches:
-    """Shuffled, augmented batches, the same for the same seed and epoch whatever the number of workers.
+    """Shuffled, augmented batches, equal for the same seed and epoch with any number of workers.
 
-    An epoch's images are dealt into batches of nearly equal size, so that no last batch of one image upsets
-    BatchNorm and none is dropped. A thread makes batches ahead of the training, unless both compute on the
-    same cores; where the first epoch waits all the same, the next ones get workers. They live as long as
+    The images of an epoch are divided into batches of nearly equal size, so that there is no last batch of
+    one image, which would disturb BatchNorm. A thread prepares batches ahead, unless training uses the same
+    cores. If the first epoch has to wait for batches, later ones use worker processes, which live as long as
     this object.
 
     Args:
         images: (N, H, W, C) uint8.
         masks: (N, H, W) or (N, H, W, K) uint8.
-        transforms: applied one after the other.
-        batch_size: at most.
-        seed: of order and augmentation.
-        workers: processes that augment; 0 is this one, None as many as it takes.
-        on_cpu: whether the training computes on the CPU too: then batches are made in turn with it, several
-            at a time, as a thread would only get in its way; and workers need cores that it leaves.
-        rank: of this process among those that share every batch.
-        processes: how many these are; each has its images of every batch, in their order.
+        transforms: transforms, applied in order.
+        batch_size: maximum batch size.
+        seed: seed of order and augmentation.
+        workers: number of worker processes; 0 for none, None to choose after the first epoch.
+        on_cpu: whether training runs on the CPU: then several batches are made at a time, without a thread,
+            and workers are only started for cores that training does not use.
+        rank: rank of this process.
+        processes: number of processes; each gets its shard of every batch.
     """
 
     def __init__(
@@ -78,15 +78,15 @@ class TrainBatches:
         self.steps = math.ceil(len(images) / batch_size)
         self.seed = seed
         self.workers = workers or 0
-        self._may_hire = workers is None
+        self._choose_workers = workers is None
         self._on_cpu = on_cpu
         self.rank, self.processes = rank, processes
-        self._deal = feed.EpochSampler[list[_Key]]()
-        self._loader = feed.with_workers(self.samples, self._deal, workers) if workers else None
+        self._sampler = feed.EpochSampler[list[_Key]]()
+        self._loader = feed.worker_loader(self.samples, self._sampler, workers) if workers else None
 
     @property
-    def together(self) -> int:
-        """How many batches are made when one is asked for."""
+    def batches_at_once(self) -> int:
+        """Number of batches that are prepared at a time."""
         if self._loader or not self._on_cpu:
             return 1
         images, masks = self.samples.images, self.samples.masks
@@ -95,67 +95,64 @@ class TrainBatches:
 
     def size(self, step: int) -> int:
         """Images of a step, counted from 1, in all processes together."""
-        each, left = divmod(len(self.samples.images), self.steps)
-        return each + (step <= left)
+        size, remainder = divmod(len(self.samples.images), self.steps)
+        return size + (step <= remainder)
 
     def indices(self, epoch: int, step: int) -> list[int]:
-        """Which images a step has, in all processes together."""
-        return [int(index) for index in self._parts(epoch)[(step - 1) % self.steps]]
+        """Sample indices of a step, in all processes together."""
+        return [int(index) for index in self._shuffled(epoch)[(step - 1) % self.steps]]
 
     def epoch(self, epoch: int, *, after: int = 0) -> Iterator[Batch]:
-        """All images once, in the epoch's own order; of every batch, this process's share.
+        """All images once, in the order of the epoch; this process's shard of every batch.
 
         Args:
-            epoch: counted from 1.
-            after: leave out so many batches, which have been learned from before.
+            epoch: epoch, from 1.
+            after: number of batches to skip, to resume within an epoch.
 
         Raises:
             PartError: if a transform fails.
         """
-        self._deal.batches = [
-            [(epoch, int(index)) for index in np.array_split(part, self.processes)[self.rank]]
-            for part in self._parts(epoch)[after:]
+        self._sampler.batches = [
+            [(epoch, int(index)) for index in np.array_split(batch, self.processes)[self.rank]]
+            for batch in self._shuffled(epoch)[after:]
         ]
-        clock = feed.WaitTimer(self._on_cpu)
-        for stacked in clock.waiting_for(self._arriving()):
-            if isinstance(stacked, SegkitError):
-                raise stacked
-            yield _batch(stacked)
-        if self._may_hire and not after:
-            self._hire(clock)
+        timer = feed.WaitTimer(self._on_cpu)
+        for arrays in timer.timed(self._batches()):
+            if isinstance(arrays, SegkitError):
+                raise arrays
+            yield _batch(arrays)
+        if self._choose_workers and not after:
+            self._start_workers_if_slow(timer)
 
-    def _arriving(self) -> Iterator[_Stacked | SegkitError]:
+    def _batches(self) -> Iterator[_Arrays | SegkitError]:
         if self._loader:
-            return feed.from_workers(self._loader)
+            return feed.start(self._loader)
         make = self.samples.__getitem__
-        return (
-            feed.synchronous(make, self._deal, self.together)
-            if self._on_cpu
-            else feed.prefetch(make, self._deal)
-        )
+        if self._on_cpu:
+            return feed.synchronous(make, self._sampler, self.batches_at_once)
+        return feed.prefetch(make, self._sampler)
 
-    def _hire(self, clock: feed.WaitTimer) -> None:
-        """Start workers if the epoch had to wait, as many as make a batch in the time of a step."""
-        self._may_hire = False
-        spare = feed.cores() - (torch.get_num_threads() if self._on_cpu else 1)
-        wanted = min(math.ceil(clock.seconds / max(clock.busy, 1e-9)), spare, _MAX_WORKERS)
-        if clock.waited > _WAITING * clock.seconds and wanted > 0:
-            self.workers = wanted
-            self._loader = feed.with_workers(self.samples, self._deal, wanted)
+    def _start_workers_if_slow(self, timer: feed.WaitTimer) -> None:
+        self._choose_workers = False
+        free = feed.cores() - (torch.get_num_threads() if self._on_cpu else 1)
+        # As many as make a batch in the time of a step.
+        workers = min(math.ceil(timer.seconds / max(timer.busy, 1e-9)), free, _MAX_WORKERS)
+        if timer.waited > _MAX_WAITING * timer.seconds and workers > 0:
+            self.workers = workers
+            self._loader = feed.worker_loader(self.samples, self._sampler, workers)
 
-    def _parts(self, epoch: int) -> list[np.ndarray]:
-        """The images of every step of an epoch."""
+    def _shuffled(self, epoch: int) -> list[np.ndarray]:
         order = np.random.default_rng([_ORDER, self.seed, epoch]).permutation(len(self.samples.images))
         return np.array_split(order, self.steps)
 
 
 class EvalBatches:
-    """The images as they are, in order.
+    """Images in order, without augmentation.
 
     Args:
         images: (N, H, W, C) uint8.
         masks: (N, H, W) or (N, H, W, K) uint8.
-        batch_size: at most.
+        batch_size: maximum batch size.
     """
 
     def __init__(self, images: Stack, masks: Stack, batch_size: int) -> None:
@@ -168,16 +165,13 @@ class EvalBatches:
 
     def __iter__(self) -> Iterator[Batch]:
         for start in range(0, len(self.images), self.batch_size):
-            chosen = slice(start, start + self.batch_size)
-            indices = range(len(self.images))[chosen]
-            yield _batch((self.images[chosen].copy(), self.masks[chosen].copy(), [*indices]))
+            rows = slice(start, start + self.batch_size)
+            indices = range(len(self.images))[rows]
+            yield _batch((self.images[rows].copy(), self.masks[rows].copy(), [*indices]))
 
 
-class _Augmented(Dataset[_Stacked | SegkitError]):
-    """What a batch holds, by the (epoch, index) of its samples.
-
-    As arrays: tensors would travel as open files, which a worker that is told to stop cannot hand over.
-    """
+class _Augmented(Dataset[_Arrays | SegkitError]):
+    # Arrays, not tensors: these travel as open files, which a worker that is stopping cannot hand over.
 
     def __init__(self, images: Stack, masks: Stack, transforms: Sequence[Transform], seed: int) -> None:
         self.images = images
@@ -185,15 +179,11 @@ class _Augmented(Dataset[_Stacked | SegkitError]):
         self.transforms = transforms
         self.seed = seed
 
-    def __getitem__(self, keys: list[_Key]) -> _Stacked | SegkitError:
-        """For workers: an error travels as a value, or it would arrive buried in the worker's traceback."""
+    def __getitem__(self, keys: list[_Key]) -> _Arrays | SegkitError:
         try:
-            return self.stacked(keys)
-        except SegkitError as error:
+            images, masks = zip(*(self._sample(*key) for key in keys), strict=True)
+        except SegkitError as error:  # returned, as a worker would bury it in its traceback
             return error
-
-    def stacked(self, keys: list[_Key]) -> _Stacked:
-        images, masks = zip(*(self._sample(*key) for key in keys), strict=True)
         return np.stack(images), np.stack(masks), [index for _, index in keys]
 
     def _sample(self, epoch: int, index: int) -> tuple[Pixels, Pixels]:
@@ -204,8 +194,8 @@ class _Augmented(Dataset[_Stacked | SegkitError]):
         return image, mask
 
 
-def _batch(stacked: _Stacked) -> Batch:
-    images, masks, indices = stacked
+def _batch(arrays: _Arrays) -> Batch:
+    images, masks, indices = arrays
     image = torch.from_numpy(images).permute(0, 3, 1, 2)  # B C H W, channels-last in memory
     target = torch.from_numpy(masks)
     if target.ndim == 4:

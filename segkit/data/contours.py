@@ -1,4 +1,4 @@
-"""Contours of masks, to draw over images."""
+"""Contours of masks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def contour(mask: Pixels, thickness: int = 1) -> npt.NDArray[np.bool_]:
-    """The pixels of classes (not of background, not ignored) within `thickness` of another value."""
+    """Pixels of classes, without background and ignored ones, within `thickness` of another value."""
     edge = np.zeros(mask.shape, bool)
     for value in np.unique(mask):
         if value not in (0, IGNORED):
@@ -24,7 +24,7 @@ def contour(mask: Pixels, thickness: int = 1) -> npt.NDArray[np.bool_]:
 
 
 def neighbours(mask: npt.NDArray[np.bool_], radius: int, join: np.ufunc) -> npt.NDArray[np.bool_]:
-    """Whether all (logical_and) or any (logical_or) pixels in a diamond around each one are set."""
+    """Whether all (`np.logical_and`) or any (`np.logical_or`) pixels in a diamond around a pixel are set."""
     for _ in range(radius):
         padded = np.pad(mask, 1, mode="edge")
         shifts = (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:])

@@ -1,4 +1,4 @@
-"""CSV files, row by row with the line of each."""
+"""CSV files with line numbers."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ MAX_BYTES = 400_000_000
 
 
 def read_table(file: Path, columns: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
-    """The rows of a CSV file with a header, each after its line; empty lines are left out.
+    """Read line number and cells of each row of a CSV file; empty lines are left out.
 
     Args:
-        file: in UTF-8, with or without a byte-order mark, separated by commas.
-        columns: what it must have; it may have others.
+        file: path of a comma-separated UTF-8 file with a header.
+        columns: required columns; others are allowed.
 
     Raises:
         DataError: if the file cannot be read, a column is missing, or a row has more cells than the header.
@@ -35,13 +35,13 @@ def read_table(file: Path, columns: Sequence[str]) -> list[tuple[int, dict[str, 
     except (OSError, csv.Error) as error:
         raise DataError(f"the file cannot be read: {error}", where=str(file)) from None
     if missing := [name for name in columns if name not in header]:
-        found = ", ".join(header)
+        listed = ", ".join(header)
         raise DataError(
             f"there is no column {', '.join(missing)}",
             where=f"{file}:1",
             hint="separate the columns by commas, not semicolons"
-            if ";" in found
-            else f"the first line names the columns; found {found or 'nothing'}",
+            if ";" in listed
+            else f"the first line must name the columns; found {listed or 'nothing'}",
         )
     problems = [
         Problem(

@@ -1,4 +1,4 @@
-"""Decoding of many samples in threads; their problems are raised together."""
+"""Multi-threaded decoding of samples."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from segkit.data.cache.array_view import Stack
 from segkit.data.cache.pack_file import Layout
 
 MAX_PROBLEMS = 50
-MAX_THREADS = 16  # each holds an image at full size
-_AT_ONCE = 512  # samples that wait for a thread: each of them takes memory
+MAX_THREADS = 16  # each holds a full-size image
+_AT_ONCE = 512  # queued samples; limits the memory of queued calls
 
 Count = Callable[[int, int], None]
 Decode = Callable[[Sample], tuple[Pixels, Pixels]]
-Problems = Mapping[int, Sequence[Problem]]  # by the number of the sample
+Problems = Mapping[int, Sequence[Problem]]  # by sample index
 
 
 class Decoded(NamedTuple):
-    """The images and masks of samples, in their order; the fields of `Prepared` after its names."""
+    """Images and masks of samples, in order; same fields as `Prepared`, without names."""
 
     images: Stack
     masks: Stack
@@ -40,39 +40,42 @@ def decode_in_memory(
     layout: Layout,
     on_progress: Count,
     *,
-    chosen: Sequence[int] | None = None,
+    indices: Sequence[int] | None = None,
     problems: Problems | None = None,
 ) -> Decoded:
     """Decode samples into two arrays.
 
     Args:
-        samples: in order.
-        decode: a sample -> its image and mask.
-        layout: of what it gives.
-        on_progress: callback of (label, done, total).
-        chosen: the numbers of those to decode, if not all.
-        problems: of other samples, found before.
+        samples: samples, in order.
+        decode: function sample -> image and mask.
+        layout: shapes of image and mask.
+        on_progress: callback of (done, total).
+        indices: indices of the samples to decode; by default all.
+        problems: problems of other samples.
 
     Raises:
-        DataError: with every file that is at fault, up to the first fifty problems.
+        DataError: listing every file at fault, up to 50 problems.
     """
-    chosen = range(len(samples)) if chosen is None else chosen
-    images = np.empty((len(chosen), *layout.image), np.uint8)
-    masks = np.empty((len(chosen), *layout.mask), np.uint8)
-    rows = {index: row for row, index in enumerate(chosen)}
+    indices = range(len(samples)) if indices is None else indices
+    images = np.empty((len(indices), *layout.image), np.uint8)
+    masks = np.empty((len(indices), *layout.mask), np.uint8)
+    rows = {index: row for row, index in enumerate(indices)}
 
     def read(index: int) -> None:
         images[rows[index]], masks[rows[index]] = decode(samples[index])
 
-    found = {**(problems or {}), **run_in_threads(read, chosen, len(samples), on_progress)}
-    refuse([problem for index in sorted(found) for problem in found[index]])
+    problems = {**(problems or {}), **run_in_threads(read, indices, len(samples), on_progress)}
+    raise_problems([problem for index in sorted(problems) for problem in problems[index]])
     return Decoded(images, masks)
 
 
 def run_in_threads(
-    read: Callable[[int], None], chosen: Sequence[int], total: int, on_progress: Count
+    read: Callable[[int], None], indices: Sequence[int], total: int, on_progress: Count
 ) -> Problems:
-    """Problems by sample, whichever thread is done first; those that are not chosen are done already."""
+    """Call a function for each sample index in threads; returns its `DataError` problems by index.
+
+    `total` is the number of all samples; those not in `indices` count as done.
+    """
 
     def attempt(index: int) -> Sequence[Problem]:
         try:
@@ -82,26 +85,22 @@ def run_in_threads(
         return ()
 
     problems: dict[int, Sequence[Problem]] = {}
-    done = total - len(chosen)
-    # Set once out here, as filters are one state for all threads: Pillow warns of oddities that harm nothing.
+    done = total - len(indices)
+    # Warning filters are global, so set them outside the threads; Pillow's warnings are harmless.
     with warnings.catch_warnings(), ThreadPoolExecutor(min(MAX_THREADS, os.cpu_count() or 1)) as pool:
         warnings.simplefilter("ignore")
-        for start in range(0, len(chosen), _AT_ONCE):
-            some = chosen[start : start + _AT_ONCE]
-            for index, found in zip(some, pool.map(attempt, some), strict=True):
-                if found:
-                    problems[index] = found
+        for start in range(0, len(indices), _AT_ONCE):
+            batch = indices[start : start + _AT_ONCE]
+            for index, errors in zip(batch, pool.map(attempt, batch), strict=True):
+                if errors:
+                    problems[index] = errors
                 done += 1
                 on_progress(done, total)
     return problems
 
 
-def refuse(problems: Sequence[Problem]) -> None:
-    """Tell what is wrong with the files of a data set, if anything is.
-
-    Raises:
-        DataError: with the first fifty problems.
-    """
+def raise_problems(problems: Sequence[Problem]) -> None:
+    """Raise a `DataError` with the first 50 problems, if there are any."""
     if not problems:
         return
     rest = len(problems) - MAX_PROBLEMS

@@ -1,4 +1,4 @@
-"""Colours of classes in RGB-coded masks."""
+"""Class colours of RGB-coded masks."""
 
 from __future__ import annotations
 
@@ -18,31 +18,33 @@ def colours_for(task: Task, colours: Mapping[str, str] | None) -> Colours | None
     """Class index by (red, green, blue).
 
     Args:
-        task: its classes are the names to use; for binary "background" too, which is black unless said
-            otherwise. Where the task ignores a value, "ignore" may have a colour.
+        task: task whose classes are the names; for binary also "background", black by default, and "ignore"
+            if the task ignores a value.
         colours: "#rrggbb" by class name.
 
     Raises:
-        PartError: if a class has no colour, two have the same, or a name is no class.
+        PartError: if a class has no colour, two have the same, or a name is not a class.
     """
     if colours is None:
         return None
     indices = {name: index for index, name in enumerate(task.classes, start=task.kind == "binary")}
-    given = dict(colours)
+    named = dict(colours)
     if task.kind == "binary":
         indices["background"] = 0
-        given.setdefault("background", "#000000")
-    missing = [name for name in indices if name not in given]
+        named.setdefault("background", "#000000")
+    missing = [name for name in indices if name not in named]
     if task.ignore_index is not None:
         indices["ignore"] = task.ignore_index
-    unknown = [name for name in given if name not in indices]
+    unknown = [name for name in named if name not in indices]
     if missing or unknown:
         problems = [f"no colour for {', '.join(missing)}"] if missing else []
         problems += [f"no class is called {', '.join(unknown)}"] if unknown else []
         raise PartError(f"data.source.colours: {'; '.join(problems)}", hint=f"name {', '.join(indices)}")
-    by_colour = {_rgb(given[name]): index for name, index in indices.items() if name in given}
-    if len(by_colour) < len(given):
-        raise PartError("data.source.colours: two classes have one colour", hint="give each its own")
+    by_colour = {_rgb(named[name]): index for name, index in indices.items() if name in named}
+    if len(by_colour) < len(named):
+        raise PartError(
+            "data.source.colours: two classes have the same colour", hint="give each class its own colour"
+        )
     return by_colour
 
 

@@ -1,4 +1,4 @@
-"""Reading mask files, whatever they are encoded as, with errors that name the file."""
+"""Reading of mask files."""
 
 from __future__ import annotations
 
@@ -16,25 +16,24 @@ from segkit.data.resize import resize_mask
 
 Colours = Mapping[tuple[int, int, int], int]
 _Values = npt.NDArray[np.integer]
-_Thin = Callable[[_Values], _Values]
-_PART = 1 << 17  # pixels that a processor's cache holds while they are compared
+_Resize = Callable[[_Values], _Values]
+_PART = 1 << 17  # pixels that fit the processor's cache
 
 
 def read_mask(path: Path, task: Task, colours: Colours | None = None) -> Pixels:
-    """A mask as the task's integers, (H, W) uint8.
+    """Read a mask as the task's integers, (H, W) uint8.
 
-    The values count, not the encoding. A binary mask holds black, which is background, and one other value
-    (255, 1, or any colour), whatever the file's palette says; in a JPEG, which keeps no exact values, it is
-    black and white. A multiclass mask holds class indices, in a grey or palette image. With `colours`, a mask
-    holds the colours that it names.
+    A binary mask holds black, the background, and one other value (255, 1, or any colour), in any encoding; a
+    JPEG, which is lossy, must be black and white. A multiclass mask holds class indices in a grey or palette
+    image. With `colours`, a mask holds these colours.
 
     Args:
-        path: the file.
-        task: decides what values may occur.
+        path: mask file.
+        task: task, which determines the valid values.
         colours: class index by RGB colour.
 
     Raises:
-        DataError: if the file is missing or damaged, or holds values that mean nothing.
+        DataError: if the file is missing or damaged, or holds other values.
     """
     return _read_mask(path, task, colours, lambda values: values)[0]
 
@@ -42,18 +41,18 @@ def read_mask(path: Path, task: Task, colours: Colours | None = None) -> Pixels:
 def read_mask_at(
     path: Path, task: Task, size: Extent, colours: Colours | None = None
 ) -> tuple[Pixels, Extent]:
-    """A mask as `read_mask` gives it, brought to a size, and the extent that it has in its file.
+    """Read a mask at a size (height, width), nearest neighbour; returns it and its size in the file.
 
-    All of its pixels are checked, also those that are left out.
+    All pixels are checked before resizing.
 
     Raises:
-        DataError: as `read_mask` does.
+        DataError: as `read_mask`.
     """
     return _read_mask(path, task, colours, lambda values: resize_mask(values, size))
 
 
 def read_values(path: Path) -> npt.NDArray[np.integer] | None:
-    """The values of a grey or palette image, (H, W), whatever they mean; None if it is in colour.
+    """Raw values of a grey or palette image, (H, W); None for a colour image.
 
     Raises:
         DataError: if the file is missing or damaged.
@@ -63,35 +62,34 @@ def read_values(path: Path) -> npt.NDArray[np.integer] | None:
         return np.asarray(image) if image.mode == "P" else _grey(image)
 
 
-def _read_mask(path: Path, task: Task, colours: Colours | None, thin: _Thin) -> tuple[Pixels, Extent]:
-    """With what thins its pixels out once they are checked."""
+def _read_mask(path: Path, task: Task, colours: Colours | None, resize: _Resize) -> tuple[Pixels, Extent]:
     with opened(path) as image:
         image = upright(image)
         extent = image.height, image.width
         if colours is not None:
-            return _by_colour(image, path, colours, thin), extent
-        of_task = _binary if task.kind == "binary" else _indices
-        return of_task(image, path, task, thin), extent
+            return _by_colour(image, path, colours, resize), extent
+        read = _binary if task.kind == "binary" else _indices
+        return read(image, path, task, resize), extent
 
 
-def _binary(image: Image.Image, path: Path, task: Task, thin: _Thin) -> Pixels:
+def _binary(image: Image.Image, path: Path, task: Task, resize: _Resize) -> Pixels:
     if image.format in LOSSY:
-        return thin(_black_and_white(image, path, task)).astype(np.uint8)
+        return resize(_black_and_white(image, path, task)).astype(np.uint8)
     image = _opaque(image, path)
     grey = _grey(image)
     if grey is None:
-        return thin(_two_colours(image, path)).astype(np.uint8)
+        return resize(_two_colours(image, path)).astype(np.uint8)
     values = [value for value in _distinct(grey) if value != task.ignore_index]
     others = [value for value in values if value]
-    # One value alone has to be one of the usual ones; beside black any will do.
+    # A single value must be a usual one; together with 0 any is valid.
     if len(others) > 1 or (others and len(values) == 1 and others[0] not in (1, 255, 65535)):
         raise DataError(
-            f"a binary mask holds 0 and one other value, and this one {_listed(values)}",
+            f"a binary mask must hold 0 and one other value; this one holds {_listed(values)}",
             where=str(path),
-            hint="0 is background, 255 or 1 foreground; data.ignore_index names a value to leave out",
+            hint="0 is background, 255 or 1 foreground; set data.ignore_index to a value to leave out",
             kind="labels",
         )
-    grey = thin(grey)
+    grey = resize(grey)
     mask: Pixels = (grey != 0).astype(np.uint8)
     if task.ignore_index is not None:
         mask[grey == task.ignore_index] = task.ignore_index
@@ -99,9 +97,9 @@ def _binary(image: Image.Image, path: Path, task: Task, thin: _Thin) -> Pixels:
 
 
 def _black_and_white(image: Image.Image, path: Path, task: Task) -> Pixels:
-    """From a JPEG, whose values are near those that were saved: only far apart ones can be told apart."""
     rgb = np.asarray(image.convert("RGB"))
     darkest, brightest = rgb.min(axis=-1), rgb.max(axis=-1)
+    # JPEG changes values: only clearly black and clearly white pixels are valid.
     between = (brightest > 63) & (darkest < 192)
     coloured = brightest - darkest > 63
     dim = brightest.any() and not (darkest > 191).any()
@@ -118,61 +116,61 @@ def _black_and_white(image: Image.Image, path: Path, task: Task) -> Pixels:
 
 def _two_colours(image: Image.Image, path: Path) -> Pixels:
     codes = _codes(image)
-    found = np.unique(codes).tolist()
-    if len(found) != 2 or found[0] != 0:
+    colours = np.unique(codes).tolist()
+    if len(colours) != 2 or colours[0] != 0:
         raise DataError(
-            f"a binary mask holds black and one other colour, and this one {_listed(_hex(found))}",
+            f"a binary mask must hold black and one other colour; this one holds {_listed(_hex(colours))}",
             where=str(path),
-            hint="data.source.colours says which colour is what, where the source has it",
+            hint="set data.source.colours, if the source has it",
             kind="labels",
         )
     mask: Pixels = (codes != 0).astype(np.uint8)
     return mask
 
 
-def _indices(image: Image.Image, path: Path, task: Task, thin: _Thin) -> Pixels:
+def _indices(image: Image.Image, path: Path, task: Task, resize: _Resize) -> Pixels:
     if image.format in LOSSY:
         problem = "the mask is a JPEG, which keeps no exact values"
         raise DataError(problem, where=str(path), hint="save masks as PNG", kind="labels")
     values = np.asarray(image) if image.mode == "P" else _grey(_opaque(image, path))
     if values is None:
         raise DataError(
-            "the mask is a colour image, where class indices are wanted",
+            "the mask is a colour image, not an image of class indices",
             where=str(path),
-            hint="data.source.colours gives the RGB colour of each class, where the source has it",
+            hint="set the RGB colour of each class in data.source.colours, if the source has it",
             kind="labels",
         )
-    known = {*range(len(task.classes)), task.ignore_index}
-    if foreign := [value for value in _distinct(values) if value not in known]:
+    valid = {*range(len(task.classes)), task.ignore_index}
+    if invalid := [value for value in _distinct(values) if value not in valid]:
         raise DataError(
-            f"the mask holds {_listed(foreign)}, which is no class",
+            f"the mask holds {_listed(invalid)}, which is not a class",
             where=str(path),
-            hint=f"classes are 0 to {len(task.classes) - 1}; data.ignore_index names a value to leave out",
+            hint=f"classes are 0 to {len(task.classes) - 1}; set data.ignore_index to a value to leave out",
             kind="labels",
         )
-    return thin(values).astype(np.uint8)
+    return resize(values).astype(np.uint8)
 
 
-def _by_colour(image: Image.Image, path: Path, colours: Colours, thin: _Thin) -> Pixels:
+def _by_colour(image: Image.Image, path: Path, colours: Colours, resize: _Resize) -> Pixels:
     codes = _codes(_opaque(image, path))
     mask = np.zeros(codes.shape, np.uint8)
     unknown = np.ones(codes.shape, bool)
     for (red, green, blue), index in colours.items():
-        here = codes == (red << 16 | green << 8 | blue)
-        mask[here] = index
-        unknown &= ~here
+        matches = codes == (red << 16 | green << 8 | blue)
+        mask[matches] = index
+        unknown &= ~matches
     if unknown.any():
+        colour = _listed(_hex(np.unique(codes[unknown]).tolist()))
         raise DataError(
-            f"the mask holds {_listed(_hex(np.unique(codes[unknown]).tolist()))}, which is no class's colour",
+            f"the mask holds {colour}, which is not the colour of any class",
             where=str(path),
             hint="name it in data.source.colours; save masks as PNG, not as JPEG",
             kind="labels",
         )
-    return thin(mask).astype(np.uint8)
+    return resize(mask).astype(np.uint8)
 
 
 def _opaque(image: Image.Image, path: Path) -> Image.Image:
-    """Without an alpha channel, which must not say anything: is the mask in the colours, or in the alpha?"""
     if not image.has_transparency_data:
         return image
     with_alpha = image.convert("RGBA")
@@ -186,8 +184,7 @@ def _opaque(image: Image.Image, path: Path) -> Image.Image:
     return with_alpha.convert("RGB")
 
 
-def _grey(image: Image.Image) -> npt.NDArray[np.integer] | None:
-    """The values of a grey image, however it is encoded; None if there is a colour in it."""
+def _grey(image: Image.Image) -> npt.NDArray[np.integer] | None:  # None for a colour image
     if image.mode in ("L", "I") or image.mode.startswith("I;16"):
         return np.asarray(image)
     if image.mode == "1":
@@ -196,20 +193,18 @@ def _grey(image: Image.Image) -> npt.NDArray[np.integer] | None:
     return rgb[..., 0] if (rgb == rgb[..., :1]).all() else None
 
 
-def _distinct(values: _Values) -> list[int]:
-    """The values that occur, ascending; numpy's own way sorts millions of pixels, which is slow."""
+def _distinct(values: _Values) -> list[int]:  # np.unique sorts, which is slow for millions of pixels
     if values.dtype != np.uint8:
         return list(np.unique(values).tolist())
     flat = values.ravel()
     ends = sorted({int(flat.min()), int(flat.max())})
     parts = [flat[start : start + _PART] for start in range(0, flat.size, _PART)]
     if sum(np.count_nonzero(part == end) for part in parts for end in ends) == flat.size:
-        return ends  # of nearly every binary mask
+        return ends  # the usual case of binary masks
     return list(np.flatnonzero(np.bincount(flat, minlength=256)).tolist())
 
 
-def _codes(image: Image.Image) -> npt.NDArray[np.int_]:
-    """0xRRGGBB of every pixel."""
+def _codes(image: Image.Image) -> npt.NDArray[np.int_]:  # 0xRRGGBB
     codes: npt.NDArray[np.int_] = np.asarray(image.convert("RGB")) @ np.array([1 << 16, 1 << 8, 1])
     return codes
 

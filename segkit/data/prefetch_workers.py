@@ -1,4 +1,4 @@
-"""How batches come: ahead of their use in a thread, in turns with it, or from workers; and who waits."""
+"""Batch loading: prefetch in a thread, synchronous, or in worker processes."""
 
 from __future__ import annotations
 
@@ -20,72 +20,65 @@ from segkit.utils.signals import held_back, leave_to_the_parent
 Key = TypeVar("Key")
 Made = TypeVar("Made")
 
-_AHEAD = 2  # batches that a thread makes while the model learns from the one before
+_AHEAD = 2  # batches prepared ahead
 
 
 def prefetch(make: Callable[[Key], Made], keys: Iterable[Key]) -> Iterator[Made]:
-    """Make batches in a thread, some ahead of those that are asked for."""
+    """Make batches in a thread, ahead of the consumer."""
     with ThreadPoolExecutor(1, thread_name_prefix="batches") as thread:
-        coming: deque[Future[Made]] = deque()
+        pending: deque[Future[Made]] = deque()
         for key in keys:
-            coming.append(thread.submit(make, key))
-            if len(coming) > _AHEAD:
-                yield coming.popleft().result()
-        while coming:
-            yield coming.popleft().result()
+            pending.append(thread.submit(make, key))
+            if len(pending) > _AHEAD:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
 
 
-def synchronous(make: Callable[[Key], Made], keys: Iterable[Key], together: int) -> Iterator[Made]:
-    """Make so many batches together, whenever one is asked for and none is left."""
-    coming = iter(keys)
-    while some := [make(key) for key in islice(coming, together)]:
-        yield from some
+def synchronous(make: Callable[[Key], Made], keys: Iterable[Key], count: int) -> Iterator[Made]:
+    """Make batches on demand, `count` at a time."""
+    remaining = iter(keys)
+    while batches := [make(key) for key in islice(remaining, count)]:
+        yield from batches
 
 
-def with_workers(batches: Dataset[Made], deal: EpochSampler[Any], workers: int) -> DataLoader[Made]:
-    """A loader whose workers make the batches that are dealt, epoch after epoch; nothing starts yet.
-
-    Args:
-        batches: made by their keys.
-        deal: the keys.
-        workers: how many.
-    """
+def worker_loader(batches: Dataset[Made], sampler: EpochSampler[Any], workers: int) -> DataLoader[Made]:
+    """A loader whose worker processes make the batches of the sampler; `start` starts them."""
     return DataLoader(
         batches,
-        sampler=deal,  # its items are whole batches already
+        sampler=sampler,  # its items are whole batches
         batch_size=None,
-        collate_fn=_as_it_is,
+        collate_fn=_identity,
         num_workers=workers,
         persistent_workers=True,
-        worker_init_fn=_leave_stopping_to_the_parent,
-        # Its own, as a loader draws seeds for its workers: not from the random state of the training.
+        worker_init_fn=_ignore_signals,
+        # A loader draws seeds for its workers; it must not change the random state of training.
         generator=torch.Generator(),
-        # Forked workers share the images' memory, and know transforms that no import would find again.
+        # Forked workers share the images' memory, and transforms that cannot be imported.
         multiprocessing_context="fork" if sys.platform == "linux" else None,
     )
 
 
-def from_workers(loader: DataLoader[Made]) -> Iterator[Made]:
-    """The batches that are dealt by now, from workers that are started where they do not live yet."""
+def start(loader: DataLoader[Made]) -> Iterator[Made]:
+    """Iterate over the batches of the epoch; starts the workers if they do not run yet."""
     with held_back(), warnings.catch_warnings():
-        # Workers only index, augment and copy; no lock that another thread may hold is asked for there.
+        # Safe: workers only index, augment and copy, and take no lock that another thread may hold.
         warnings.filterwarnings(
             "ignore", message=".*multi-threaded, use of fork", category=DeprecationWarning
         )
         return iter(loader)
 
 
-def _as_it_is(stacked: Any) -> Any:
-    return stacked
+def _identity(batch: Any) -> Any:
+    return batch
 
 
-def _leave_stopping_to_the_parent(worker: int) -> None:
-    """Ctrl-C, and what a cluster's scheduler sends, reach every process; the parent decides what it means."""
+def _ignore_signals(worker: int) -> None:  # signals reach every process; the parent handles them
     leave_to_the_parent()
 
 
 class EpochSampler(Generic[Key]):
-    """The batches of the epoch at hand: a sampler whose loader, and so its workers, can be kept."""
+    """A sampler whose batches are replaced every epoch, so that the loader and its workers are kept."""
 
     def __init__(self) -> None:
         self.batches: list[Key] = []
@@ -98,10 +91,10 @@ class EpochSampler(Generic[Key]):
 
 
 class WaitTimer:
-    """How much of an epoch was spent in waiting for its batches.
+    """Time that an epoch spends waiting for batches and using them.
 
     Args:
-        first_counts: whether there was nothing to do but to wait for the first one too.
+        first_counts: whether the first batch is included.
     """
 
     def __init__(self, first_counts: bool) -> None:
@@ -111,25 +104,25 @@ class WaitTimer:
 
     @property
     def seconds(self) -> float:
-        """Of both."""
+        """Waiting and busy time together."""
         return self.waited + self.busy
 
-    def waiting_for(self, arriving: Iterator[Made]) -> Iterator[Made]:
-        """The same, timed."""
+    def timed(self, batches: Iterator[Made]) -> Iterator[Made]:
+        """Yield the batches and measure the times."""
         for number in count():
-            asked = time.perf_counter()
-            made = next(arriving, None)
-            if made is None:
+            requested = time.perf_counter()
+            batch = next(batches, None)
+            if batch is None:
                 return
-            given = time.perf_counter()
-            yield made
+            received = time.perf_counter()
+            yield batch
             if number or self._first_counts:
-                self.waited += given - asked
-                self.busy += time.perf_counter() - given
+                self.waited += received - requested
+                self.busy += time.perf_counter() - received
 
 
 def cores() -> int:
-    """How many this process may use."""
+    """Number of cores that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on Linux

@@ -1,4 +1,4 @@
-"""Every image at the recipe's size before training starts: what is wrong is known before the first step."""
+"""Decoding and resizing of all samples before training."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from segkit.data.resize import resize_image, resize_mask
 
 @dataclass(frozen=True)
 class Prepared:
-    """The images of one split, at the recipe's size.
+    """Images and masks of one split, at the recipe's size.
 
     Args:
-        names: in order.
+        names: sample names, in order.
         images: (N, H, W, C) uint8.
         masks: (N, H, W) uint8, or (N, H, W, K) for multilabel.
-        digests: (N,), the SHA-256 of each image with its mask, where they are known.
-        warnings: what the user should know of how they were read, in whole sentences.
+        digests: (N,), SHA-256 of each image with its mask; None if not computed.
+        warnings: sentences for the user.
     """
 
     names: list[str]
@@ -43,7 +43,7 @@ class Prepared:
         return len(self.names)
 
     def digest(self) -> str:
-        """SHA-256 over the names, and over the SHA-256 of each image with its mask."""
+        """SHA-256 over the names and the SHA-256 of each image with its mask."""
         total = hashlib.sha256("\n".join(self.names).encode())
         if self.digests is not None:
             total.update(self.digests.tobytes())
@@ -54,7 +54,7 @@ class Prepared:
 
 
 def layout_of(size: tuple[int, int], task: Task, channels: int) -> Layout:
-    """The shapes of one image and one mask."""
+    """Shapes of one image and one mask."""
     labels = (len(task.classes),) if task.kind == "multilabel" else ()
     return Layout((*size, channels), (*size, *labels))
 
@@ -67,18 +67,18 @@ def prepare(
     on_progress: Count = lambda done, total: None,
     cache: Cache | None = None,
 ) -> Prepared:
-    """Read samples and bring them to one size: bilinear filtering for images, the nearest pixel for masks.
+    """Decode and resize samples: bilinear filtering for images, nearest neighbour for masks.
 
     Args:
-        samples: in order.
+        samples: samples, in order.
         size: (height, width).
-        task: decides the masks' shape.
-        channels: of the images.
-        on_progress: callback of (label, done, total).
-        cache: of images at this size; without one they are held in memory.
+        task: kind of masks, classes and ignored value.
+        channels: channels of the images.
+        on_progress: callback of (done, total).
+        cache: cache for this size; by default images are held in memory.
 
     Raises:
-        DataError: with every file that is at fault, up to the first fifty problems.
+        DataError: listing every file at fault, up to 50 problems.
     """
     layout = layout_of(size, task, channels)
     read = partial(decode, layout=layout)
@@ -91,10 +91,10 @@ def prepare(
 
 
 def decode(sample: Sample, layout: Layout) -> tuple[Pixels, Pixels]:
-    """A sample's image and mask at the size of a layout.
+    """Decode a sample at the size of a layout.
 
     Raises:
-        DataError: naming the files that are at fault.
+        DataError: naming the files at fault.
     """
     size = layout.mask[0], layout.mask[1]
     if sample.read_at:
@@ -107,20 +107,19 @@ def decode(sample: Sample, layout: Layout) -> tuple[Pixels, Pixels]:
     if (image.shape, mask.shape) != (layout.image, layout.mask):
         raise DataError(
             f"the source gives an image {image.shape} and a mask {mask.shape}, "
-            f"where {layout.image} and {layout.mask} are wanted",
+            f"expected {layout.image} and {layout.mask}",
             where=sample.name,
-            hint="segkit test-plugin tries a source alone",
+            hint="check the source with segkit test-plugin",
         )
     return image, mask.astype(np.uint8, copy=False)
 
 
 def _check_foreground(masks: Stack, task: Task) -> None:
-    """Masks of 0 and 255 whose 255 is also the value to ignore would leave nothing to learn."""
-    ignored = task.ignore_index
+    ignored = task.ignore_index  # 255 in masks of 0 and 255 would leave nothing to learn
     if task.kind != "binary" or ignored is None or any((mask == 1).any() for mask in masks):
         return
     if any((mask == ignored).any() for mask in masks):
         raise DataError(
-            f"no mask has any foreground, as every pixel of value {ignored} is ignored",
+            f"no mask has foreground: every pixel of value {ignored} is ignored",
             hint="leave out data.ignore_index, or save foreground as 1",
         )

@@ -1,4 +1,4 @@
-"""What a source finds, with all that is wrong beside all that is right."""
+"""Samples of a source, with all its problems."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from segkit.core.types import Sample, Source
 
 @dataclass(frozen=True)
 class SourceScan:
-    """The samples that can be used, and why others cannot.
+    """Valid samples, and the problems of the other files.
 
     Args:
-        splits: samples by split.
-        problems: with the files of a data set; none if it is whole.
+        splits: valid samples by split.
+        problems: problems of files; empty if there are none.
     """
 
     splits: Mapping[str, Sequence[Sample]]
     problems: Sequence[Problem] = ()
 
     def whole(self) -> Mapping[str, Sequence[Sample]]:
-        """The splits of a data set that nothing is wrong with.
+        """The splits, if there are no problems.
 
         Raises:
-            DataError: with every problem.
+            DataError: listing all problems.
         """
         if self.problems:
             raise DataError.of(self.problems)
@@ -33,13 +33,13 @@ class SourceScan:
 
 
 def scan_source(source: Source) -> SourceScan:
-    """Ask a source for what it has and for what it lacks.
+    """Samples and problems of a source.
 
-    A source may have a method `scan_source` that gives a `SourceScan`; one without it gives all or nothing.
+    A source with a method `scan()` returns both; without it, any problem leaves no samples.
     """
-    own: Callable[[], SourceScan] | None = getattr(source, "survey", None)
-    if own:
-        return own()
+    scan: Callable[[], SourceScan] | None = getattr(source, "scan", None)
+    if scan:
+        return scan()
     try:
         return SourceScan(source.splits())
     except DataError as error:

@@ -1,9 +1,10 @@
-"""Dividing samples into train, val and test: the source's own way, by fraction, by folds, or by a file."""
+"""Division of samples into train, val and test: official, by fraction, by folds, or by a file."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -16,21 +17,22 @@ from segkit.core.types import Sample
 from segkit.data.csv_table import read_table
 
 NAMES = ("train", "val", "test")
+_name = attrgetter("name")
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Split(Settings):
-    """How samples are divided into train, val and test.
+    """Division of samples into train, val and test.
 
     Args:
-        by: the source's own way; fraction of the training samples, drawn with the recipe's seed; kfold, one
-            of several equal parts of them for val; or a file. An official val split counts as training
-            samples then; an official test split stays as it is.
-        val: fraction: share of the training samples.
-        test: fraction: share of the training samples, where the source has no test split.
-        folds: kfold: how many parts.
-        fold: kfold: which one is for val, from 0.
-        file: a CSV file with the columns name and split; samples that it does not name are left out.
+        by: method: official, the source's splits; fraction, shares drawn with the recipe's seed; kfold, one
+            of several equal parts for val; file, a CSV file. With fraction and kfold an official val split
+            joins the training samples and an official test split stays.
+        val: share of the training samples for val, with fraction.
+        test: share of the training samples for test, with fraction, if the source has no test split.
+        folds: number of parts, with kfold.
+        fold: index of the part for val, from 0, with kfold.
+        file: CSV file with the columns name and split, with file; other samples are left out.
     """
 
     by: Literal["official", "fraction", "kfold", "file"] = "official"
@@ -42,17 +44,17 @@ class Split(Settings):
 
     @model_validator(mode="after")
     def _keys_fit_together(self) -> Self:
-        wanted = {"fraction": ("val", "test"), "kfold": ("folds", "fold"), "file": ("file",)}.get(self.by, ())
+        allowed = {"fraction": ("val", "test"), "kfold": ("folds", "fold"), "file": ("file",)}.get(
+            self.by, ()
+        )
         fields = type(self).model_fields.items()
-        given = [key for key, field in fields if key != "by" and getattr(self, key) != field.default]
-        if foreign := [key for key in given if key not in wanted]:
+        changed = [key for key, field in fields if key != "by" and getattr(self, key) != field.default]
+        if unused := [key for key in changed if key not in allowed]:
             raise ValueError(
-                f"a split by {self.by} has no {', '.join(foreign)}: write by: fraction, kfold or file"
+                f"a split by {self.by} does not use {', '.join(unused)}: write by: fraction, kfold or file"
             )
         if self.by == "fraction" and not 0 < self.val + self.test < 1:
-            raise ValueError(
-                f"val {self.val} and test {self.test} must leave something to train on, and take something"
-            )
+            raise ValueError(f"val {self.val} and test {self.test} must together be above 0 and below 1")
         if self.by == "kfold" and (self.folds is None or self.fold is None or self.fold >= self.folds):
             raise ValueError("a split by kfold needs folds, and a fold from 0 to folds - 1")
         if self.by == "file" and self.file is None:
@@ -63,15 +65,15 @@ class Split(Settings):
 def split_samples(
     official: Mapping[str, Sequence[Sample]], split: Split, seed: int
 ) -> dict[str, list[Sample]]:
-    """Divide samples; within a split they are in the order of their names.
+    """Divide samples; each split is sorted by name.
 
     Args:
-        official: the source's own splits.
-        split: what the recipe asks for.
-        seed: of the draw. A sample's place in it depends on the names alone, not on the order of files.
+        official: samples by official split.
+        split: division in the recipe.
+        seed: seed of the draw, which depends on the names, not on the order of files.
 
     Raises:
-        DataError: if too few samples are there, or a split file does not fit them.
+        DataError: if there are too few samples, or a split file does not fit them.
     """
     samples = {name: sorted(official.get(name, ()), key=_name) for name in NAMES}
     if split.by == "official":
@@ -83,25 +85,20 @@ def split_samples(
     drawn = _by_fold(pool, split) if split.by == "kfold" else _by_fraction(pool, split)
     if drawn.get("test") and samples["test"]:
         hint = "leave out data.split.test to keep it"
-        raise DataError("data.split.test: the source has a test split of its own", hint=hint)
+        raise DataError("data.split.test: the source already has a test split", hint=hint)
     return {**samples, **{name: sorted(part, key=_name) for name, part in drawn.items()}}
 
 
-def _name(sample: Sample) -> str:
-    return sample.name
-
-
 def _pooled(samples: Mapping[str, list[Sample]], splits: Sequence[str]) -> list[Sample]:
-    """The samples of several splits, by name; a name that is in two of them would be ambiguous."""
-    found: dict[str, str] = {}
+    split_of: dict[str, str] = {}
     problems: list[Problem] = []
     for split in splits:
         for sample in samples[split]:
-            if sample.name in found:
+            if sample.name in split_of:
                 file = str(sample.files[0]) if sample.files else ""
-                problem = f"the splits {found[sample.name]} and {split} both have an image {sample.name!r}"
+                problem = f"the splits {split_of[sample.name]} and {split} both have an image {sample.name!r}"
                 problems.append(Problem(problem, file, hint="give one of them another name"))
-            found[sample.name] = split
+            split_of[sample.name] = split
     if problems:
         raise DataError.of(problems)
     return sorted((sample for split in splits for sample in samples[split]), key=_name)
@@ -111,20 +108,18 @@ def _by_fold(pool: list[Sample], split: Split) -> dict[str, list[Sample]]:
     folds, fold = split.folds or 0, split.fold or 0
     if len(pool) < folds:
         raise DataError(f"{len(pool)} images cannot make {folds} folds", hint="fewer data.split.folds")
-    return {
-        "val": pool[fold::folds],
-        "train": [sample for i, sample in enumerate(pool) if i % folds != fold],
-    }
+    return {"val": pool[fold::folds], "train": [sample for i, sample in enumerate(pool) if i % folds != fold]}
 
 
 def _by_fraction(pool: list[Sample], split: Split) -> dict[str, list[Sample]]:
-    """Test comes first, so that another share for val leaves the test images as they are."""
+    # Test first: another share for val does not change the test images.
     test, val = round(split.test * len(pool)), round(split.val * len(pool))
     sizes = {"val": (split.val, val), "test": (split.test, test), "train": (1.0, len(pool) - test - val)}
     for name, (share, size) in sizes.items():
         if share and size < 1:
             raise DataError(
-                f"data.split: {len(pool)} images leave none for {name}", hint="other shares, or more images"
+                f"data.split: {len(pool)} images are too few for a share of {name}",
+                hint="use other shares, or more images",
             )
     drawn = {"val": pool[test : test + val], "train": pool[test + val :]}
     return {**drawn, "test": pool[:test]} if test else drawn
@@ -143,7 +138,7 @@ def _by_file(samples: list[Sample], file: Path) -> dict[str, list[Sample]]:
         elif name not in by_name:
             guess = near(name, by_name)
             problem = f"no image is called {name!r}"
-            hint = f"did you mean {guess[0]!r}?" if guess else "names have no folder and no ending"
+            hint = f"did you mean {guess[0]!r}?" if guess else "names have no folder and no extension"
         elif name in lines:
             problem, hint = f"{name!r} is listed twice (first on line {lines[name]})", "keep one of them"
         if problem:

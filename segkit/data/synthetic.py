@@ -1,4 +1,4 @@
-"""Drawn skin lesions."""
+"""Synthetic images of skin lesions."""
 
 from __future__ import annotations
 
@@ -21,21 +21,19 @@ _SPLITS = ("train", "val", "test")
 _LAYERS = ("skin", "lesion", "hair", "ruler", "camera")
 _FAIR, _DARK = np.array([236.0, 200, 182]), np.array([100.0, 70, 55])
 _MELANIN, _BLOOD = np.array([0.50, 0.88, 1.05]), np.array([0.12, 0.75, 0.62])  # absorb red, green, blue
-_FINER = 3  # hair is drawn this much larger and then averaged, which makes its edges smooth
+_SUPERSAMPLING = 3  # antialiasing of hair
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What all images of a data set have in common.
-
-    Lengths are shares of the image's shorter side, so that a scene looks alike at every size.
+    """Settings of a synthetic data set. Lengths are shares of the image's shorter side.
 
     Args:
-        seed: another seed, other images.
-        height: in pixels.
-        width: in pixels.
-        hair: the share of images with hair.
-        rulers: the share of images with a ruler.
+        seed: seed of all images.
+        height: height in pixels.
+        width: width in pixels.
+        hair: share of images with hair.
+        rulers: share of images with a ruler.
     """
 
     seed: int
@@ -45,17 +43,17 @@ class Scene:
     rulers: float
 
     def stream(self, split: str, index: int, layer: str) -> np.random.Generator:
-        """The randomness of one layer of one image, so that one layer less leaves the others as they are."""
+        """Random generator of one layer of one image, independent of the other layers."""
         words = (self.seed, _SPLITS.index(split), index, _LAYERS.index(layer))
         return np.random.default_rng(np.random.SeedSequence(words))
 
     @property
     def short(self) -> int:
-        """The shorter side, in pixels."""
+        """Shorter side in pixels."""
         return min(self.height, self.width)
 
     def grid(self) -> tuple[Plane, Plane]:
-        """Coordinates x (1, W) and y (H, 1), zero in the middle."""
+        """Coordinates x (1, W) and y (H, 1), 0 in the centre."""
         x = (np.arange(self.width)[None, :] - (self.width - 1) / 2) / self.short
         y = (np.arange(self.height)[:, None] - (self.height - 1) / 2) / self.short
         return x, y
@@ -64,9 +62,9 @@ class Scene:
         """Smooth noise of mean 0 and standard deviation 1.
 
         Args:
-            rng: source of the noise.
-            cells: hills and valleys along the shorter side.
-            octaves: layers, each twice as fine and half as strong as the one before.
+            rng: random generator.
+            cells: number of noise cells along the shorter side.
+            octaves: number of layers, each with twice the frequency and half the amplitude.
         """
         size, total = (self.width, self.height), np.zeros((self.height, self.width))
         for octave in range(octaves):
@@ -74,18 +72,18 @@ class Scene:
             rows, columns = (math.ceil(side * scale) + 2 for side in (self.height, self.width))
             coarse = Image.fromarray(rng.standard_normal((rows, columns), dtype=np.float32))
             total += np.asarray(coarse.resize(size, Image.Resampling.BICUBIC)) / 2**octave
-        even: Plane = (total - total.mean()) / total.std()
-        return even
+        standardised: Plane = (total - total.mean()) / total.std()
+        return standardised
 
 
 def read(scene: Scene, split: str, index: int, task: Task, channels: int) -> tuple[Pixels, Pixels]:
-    """One image (H, W, channels) and its mask, (H, W), or (H, W, K) for multilabel."""
+    """Draw an image (H, W, channels) and its mask, (H, W), or (H, W, K) for multilabel."""
     rgb, objects = draw(scene, split, index)
     return _with_channels(rgb, channels), _as_mask(objects, task)
 
 
 def draw(scene: Scene, split: str, index: int) -> tuple[Pixels, Mask]:
-    """One image (H, W, 3), and where lesion, hair and ruler are, (H, W, 3)."""
+    """Draw an image (H, W, 3) and the masks of lesion, hair and ruler, (H, W, 3)."""
     rngs = {layer: scene.stream(split, index, layer) for layer in _LAYERS}
     picture, lesion = _lesion(scene, rngs["lesion"], _skin(scene, rngs["skin"]))
     hair = ruler = np.zeros_like(lesion)
@@ -98,7 +96,6 @@ def draw(scene: Scene, split: str, index: int) -> tuple[Pixels, Mask]:
 
 
 def _skin(scene: Scene, rng: np.random.Generator) -> Picture:
-    """Fair to dark skin with blotches, under light from one side."""
     x, y = scene.grid()
     tone = _FAIR + (_DARK - _FAIR) * rng.beta(1, 1.4)
     angle = rng.uniform(0, math.tau)
@@ -107,7 +104,6 @@ def _skin(scene: Scene, rng: np.random.Generator) -> Picture:
 
 
 def _lesion(scene: Scene, rng: np.random.Generator, skin: Picture) -> tuple[Picture, Mask]:
-    """An ellipse whose border is pushed about by waves around it and by noise, of uneven colour."""
     radius, stretch, turn = rng.uniform(0.12, 0.45), rng.uniform(1, 1.35), rng.uniform(0, math.pi)
     across, down = rng.uniform(-1, 1, 2) * 0.55 * max(0.03, 0.42 - radius)
     x, y = scene.grid()
@@ -123,15 +119,14 @@ def _lesion(scene: Scene, rng: np.random.Generator, skin: Picture) -> tuple[Pict
     inside += 0.05 * ragged * scene.noise(rng, 2.2 / radius)
     cover = 0.5 + 0.5 * np.tanh(inside * radius / rng.uniform(0.008, 0.04))  # a soft edge
     pigment = 0.35 * 6 ** rng.random() * np.clip(1 + 0.35 * scene.noise(rng, 1.2 / radius), 0.3, 2)
-    pigment *= 1 + rng.uniform(-0.5, 0.7) * (np.clip(inside, 0, 1) - 0.4)  # another middle than rim
+    pigment *= 1 + rng.uniform(-0.5, 0.7) * (np.clip(inside, 0, 1) - 0.4)  # centre and rim differ
     colour = _absorbed(skin, pigment, _MELANIN + (_BLOOD - _MELANIN) * rng.beta(0.4, 1.2))
     return _over(skin, colour, cover), inside > 0
 
 
 def _hair(scene: Scene, rng: np.random.Generator, picture: Picture) -> tuple[Picture, Mask]:
-    """From a few hairs to many, bent and of one colour."""
-    sheet = Image.new("L", (scene.width * _FINER, scene.height * _FINER))
-    pen, scale = ImageDraw.Draw(sheet), scene.short * _FINER
+    sheet = Image.new("L", (scene.width * _SUPERSAMPLING, scene.height * _SUPERSAMPLING))
+    pen, scale = ImageDraw.Draw(sheet), scene.short * _SUPERSAMPLING
     main, along = rng.uniform(0, math.tau), np.linspace(-1, 1, 15)
     for _ in range(int(2 + 28 * rng.random() ** 2)):
         angle, half, bow = main + 0.4 * rng.standard_normal(), rng.uniform(0.12, 0.6), rng.uniform(-0.2, 0.2)
@@ -140,13 +135,12 @@ def _hair(scene: Scene, rng: np.random.Generator, picture: Picture) -> tuple[Pic
         y = rng.random() * sheet.height + scale * (ahead * math.sin(angle) + aside * math.cos(angle))
         width = max(2, round(scale * rng.uniform(0.005, 0.014)))
         pen.line(list(zip(x.tolist(), y.tolist(), strict=True)), 255, width, "curve")
-    cover = np.asarray(sheet.reduce(_FINER)) / 255
+    cover = np.asarray(sheet.reduce(_SUPERSAMPLING)) / 255
     colour = np.array([30.0, 22, 18]) + rng.random() ** 3 * np.array([130.0, 120, 105])
     return _over(picture, colour, cover * rng.uniform(0.75, 0.97)), cover > 0.35
 
 
 def _ruler(scene: Scene, rng: np.random.Generator, picture: Picture) -> tuple[Picture, Mask]:
-    """A strip of paper with ticks along one edge."""
     x, y = scene.grid()
     along, across = (x, y) if rng.random() < 0.5 else (y, x)
     inside = across * rng.choice((-1, 1)) - np.abs(across).max() + rng.uniform(0.09, 0.15)
@@ -157,13 +151,11 @@ def _ruler(scene: Scene, rng: np.random.Generator, picture: Picture) -> tuple[Pi
     return _over(picture, np.array([35.0, 35, 40]), 0.8 * (strip & ticks)), strip
 
 
-def _absorbed(light: Picture, density: Plane, of_density: npt.NDArray[np.float64]) -> Picture:
-    """What comes back of light that passed through a pigment."""
-    return light * np.exp(-density[..., None] * of_density)
+def _absorbed(light: Picture, density: Plane, absorption: npt.NDArray[np.float64]) -> Picture:
+    return light * np.exp(-density[..., None] * absorption)
 
 
 def _over(picture: Picture, colour: npt.NDArray[np.float64], cover: Plane) -> Picture:
-    """A colour laid over a picture, as strongly as `cover`, 0..1, says."""
     return picture + (colour - picture) * cover[..., None]
 
 
@@ -176,7 +168,6 @@ def _with_channels(rgb: Pixels, channels: int) -> Pixels:
 
 
 def _as_mask(objects: Mask, task: Task) -> Pixels:
-    """The task's integers; where several objects are and only one can count, it is the one on top."""
     if task.kind == "binary":
         return objects[..., 0].astype(np.uint8)
     if task.kind == "multilabel":

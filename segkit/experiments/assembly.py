@@ -1,4 +1,4 @@
-"""From names to objects: a checked recipe becomes an `Assembly` that `fit` can train."""
+"""Assembly of a run: data, model, losses and metrics built from a recipe."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from segkit.core.types import Sample
-    from segkit.recipe.schema import TransformPart
+    from segkit.recipe.part_schema import TransformPart
 
-# What they make of an image is one of a few images.
-_OF_FEW = {"HorizontalFlip", "VerticalFlip", "Transpose", "RandomRotate90", "D4", "SquareSymmetry"}
-_OFTEN = 0.5  # share of training images that must come again for keeping all of them to be worth it
+# Transforms with at most eight distinct outputs per image: the same pixels recur in later epochs.
+_FEW_OUTPUTS = {"HorizontalFlip", "VerticalFlip", "Transpose", "RandomRotate90", "D4", "SquareSymmetry"}
+_CACHE_FRACTION = 0.5  # of recurring training images from which caching encoder features pays off
 
 
 @dataclass(frozen=True)
@@ -43,17 +43,17 @@ class Assembly:
     """Everything a run needs, built.
 
     Args:
-        recipe: what it was built from.
+        recipe: checked recipe.
         fabric: device, precision and processes.
         task: what is predicted.
-        samples: those that were found, by the source's own splits.
-        spec: the shape of the model.
-        model: with its pretrained weights, on the CPU.
-        loss: the weighted sum of the recipe's losses.
-        metrics: by name, in the recipe's order.
-        splits: the prepared images.
-        val_split: the split that is scored after every epoch.
-        test_split: the split that the best checkpoint is scored on at the end.
+        samples: samples by official split of the source.
+        spec: shapes and stages of the model.
+        model: model with pretrained weights, on the CPU.
+        loss: weighted sum of the recipe's losses.
+        metrics: metrics by name, in the recipe's order.
+        splits: preprocessed images by split.
+        val_split: split scored after every epoch.
+        test_split: split on which the best checkpoint is scored.
     """
 
     recipe: Recipe
@@ -70,16 +70,16 @@ class Assembly:
 
     @property
     def warnings(self) -> list[str]:
-        """What the user should know of scores and images, in whole sentences."""
+        """Warnings about scores and images, as sentences."""
         return [*warnings_for(self.recipe, set(self.splits)), *reading_warnings(self.splits)]
 
     @property
     def higher_is_better(self) -> bool:
-        """Whether a larger score of the first metric is the better one."""
+        """Whether higher scores of the first metric are better."""
         return bool(entry_for(self.recipe.metrics[0]).traits["higher_is_better"])
 
     def train_batches(self) -> TrainBatches:
-        """The training images, augmented; for one of several processes, its share of every batch."""
+        """Augmented training batches; with several processes, this process's share of each batch."""
         data = self.recipe.data
         train = self.splits["train"]
         transforms = [build(part) for part in data.augment]
@@ -91,38 +91,29 @@ class Assembly:
         )  # fmt: skip
 
     def eval_batches(self, split: str) -> EvalBatches:
-        """The images of a split, in order, as they are."""
+        """Images of a split in order, without augmentation."""
         prepared = self.splits[split]
-        return EvalBatches(prepared.images, prepared.masks, self.recipe.data.scored_at_once)
+        return EvalBatches(prepared.images, prepared.masks, self.recipe.data.scoring_batch_size)
 
     def scorer(
         self, split: str, on_progress: Progress, keep: Callable[[Tensor], None] = lambda logits: None
     ) -> Callable[[nn.Module], Scores]:
-        """Scores a model on a split, in the fabric's precision; `keep` is given the logits of every batch."""
+        """Function that scores a model on a split and passes the logits of every batch to `keep`."""
         batches = self.eval_batches(split)
         label, total = f"scoring {split} images", len(batches)
         return partial(
-            evaluate,
-            batches=batches,
-            metrics=self.metrics,
-            loss=self.loss,
-            fabric=self.fabric,
-            on_progress=lambda done: on_progress(label, done, total),
-            keep=keep,
-        )
+            evaluate, batches=batches, metrics=self.metrics, loss=self.loss, fabric=self.fabric,
+            on_progress=lambda done: on_progress(label, done, total), on_logits=keep,
+        )  # fmt: skip
 
     def optimization(self, steps_per_epoch: int) -> tuple[torch.optim.Optimizer, Schedule]:
-        """Optimiser and schedule over the model's parameters, wherever the model is by now."""
+        """Optimiser and schedule of the model's parameters on their current device."""
         recipe = self.recipe
         optimizer = build_optimizer(recipe, self.model)
         schedule = build_schedule(
-            entry_for(recipe.schedule).factory,
-            optimizer,
-            recipe.training.epochs,
-            steps_per_epoch,
-            warmup_epochs=recipe.schedule.warmup_epochs,
-            options=recipe.schedule.options,
-        )
+            entry_for(recipe.schedule).factory, optimizer, recipe.training.epochs, steps_per_epoch,
+            warmup_epochs=recipe.schedule.warmup_epochs, options=recipe.schedule.options,
+        )  # fmt: skip
         return optimizer, schedule
 
 
@@ -134,102 +125,87 @@ def assemble(
     to_train: bool = True,
     scored: dict[str, list[Sample]] | None = None,
 ) -> Assembly:
-    """Build everything a recipe names, from the same random state every time.
+    """Build everything that a recipe names; random weights are the same every time.
 
     Args:
-        recipe: as `load_recipe` gives it.
+        recipe: result of `load_recipe`.
         on_progress: callback of (label, done, total).
-        fabric: processes that train together; by default this one alone, on the recipe's device.
-        to_train: false for a model whose weights come from a checkpoint: no pretrained weights are read, and
-            of the images only those that scores are reported on.
-        scored: those, under the name of their split, where they are not the recipe's own.
+        fabric: processes that train together; by default this process on the recipe's device.
+        to_train: False for a model whose weights come from a checkpoint: pretrained weights are not read, and
+            only images of the test split are.
+        scored: samples to score by split name, instead of the recipe's.
 
     Raises:
-        SegkitError: whatever is wrong with data, weights or shapes, before any training.
+        SegkitError: if data, weights or shapes are invalid.
     """
     fabric = fabric or make_fabric(recipe.training)
-    with fabric.rank_zero_first(local=True):  # what it downloads or keeps, the others find
-        found, samples = (scored, scored) if scored else _find(recipe)
+    with fabric.rank_zero_first(local=True):  # the other processes find its downloads and cache
+        source_splits: Mapping[str, Sequence[Sample]]
+        if scored:
+            source_splits = samples = scored
+        else:
+            source_scan = survey_source(recipe)
+            source_splits, samples = source_scan.splits, find_samples(recipe, source_scan)
         if to_train:
-            refuse_empty_shares(recipe, len(samples["train"]), fabric.world_size)
+            check_batch_size(recipe, len(samples["train"]), fabric.world_size)
         spec = dry_run(recipe.model, recipe.data)
         model = build_model(recipe, spec, pretrained=to_train)
-        model.enable_feature_cache(training=share_that_comes_again(recipe.data.augment) >= _OFTEN)
-        reported_on = next(iter(scored)) if scored else "test" if samples.get("test") else "val"
-        read = samples if to_train else {reported_on: samples[reported_on]}
+        model.enable_feature_cache(training=recurring_fraction(recipe.data.augment) >= _CACHE_FRACTION)
+        test_split = next(iter(scored)) if scored else "test" if samples.get("test") else "val"
         return Assembly(
             recipe=recipe,
             fabric=fabric,
             task=recipe.data.goal,
-            samples=found,
+            samples=source_splits,
             spec=spec,
             model=model,
             loss=build_losses(recipe),
             metrics={part.name: build_metric(part, recipe.data.goal) for part in recipe.metrics},
-            splits=prepare_splits(recipe, read, on_progress),
+            splits=prepare_splits(
+                recipe, samples if to_train else {test_split: samples[test_split]}, on_progress
+            ),
             val_split="val" if samples.get("val") else "test",
-            test_split=reported_on,
+            test_split=test_split,
         )
 
 
-def _find(recipe: Recipe) -> tuple[Mapping[str, Sequence[Sample]], dict[str, list[Sample]]]:
-    """Samples by the source's own splits, and by the recipe's."""
-    found = survey_source(recipe)
-    return found.splits, find_samples(recipe, found)
-
-
-def refuse_empty_shares(recipe: Recipe, images: int, processes: int) -> None:
-    """See to it that every process gets an image of every batch.
-
-    Args:
-        recipe: as loaded.
-        images: for training.
-        processes: that train together.
+def check_batch_size(recipe: Recipe, images: int, processes: int) -> None:
+    """Check that every process gets a training image of every batch.
 
     Raises:
-        SegkitError: if the smallest batch of an epoch has too few.
+        SegkitError: if the smallest batch of an epoch has fewer images than there are processes.
     """
-    wanted = recipe.data.batch_size
-    smallest = images // math.ceil(images / wanted)
+    smallest = images // math.ceil(images / recipe.data.batch_size)
     if smallest < processes:
         raise SegkitError(
-            f"data.batch_size: {processes} processes share every batch, and the smallest batch of "
-            f"{images} training images, at most {wanted} at a time, has {smallest}",
-            hint=f"at most {smallest} processes (training.devices, training.num_nodes), or larger batches",
+            f"data.batch_size: {processes} processes share every batch, and the smallest batch has "
+            f"{smallest} of {images} training images",
+            hint=f"use at most {smallest} processes (training.devices, training.num_nodes) or larger batches",
         )
 
 
 def warnings_for(recipe: Recipe, splits: set[str]) -> list[str]:
-    """What a reader of the scores should know, in whole sentences.
-
-    Args:
-        recipe: as loaded.
-        splits: the names of the splits that have images.
-    """
+    """Warnings about optimistic scores and untrained encoders, given the names of non-empty splits."""
     warnings = []
     if "val" not in splits:
         warnings.append(
-            "The best epoch is chosen on the test images themselves, as there is no validation split: "
-            "its score is optimistic. data.split: {by: fraction, val: 0.2} keeps images aside for the choice."
+            "There is no validation split: the best epoch is chosen on the test images, so its score is "
+            "optimistic. data.split: {by: fraction, val: 0.2} sets validation images aside."
         )
     elif "test" not in splits:
         warnings.append(
-            "There are no test images: the final scores are of the validation images on which the best epoch "
-            "was chosen, and so they are optimistic."
+            "There are no test images: the final scores are those of the validation images on which the best "
+            "epoch was chosen, so they are optimistic."
         )
     encoder = recipe.model.encoder
     if encoder.frozen and encoder.options.get("weights") == "none":
-        warnings.append("The frozen encoder has random weights (weights: none); it will never learn.")
+        warnings.append("The encoder has random weights (weights: none) and is frozen: it is never trained.")
     return warnings
 
 
-def share_that_comes_again(augment: Sequence[TransformPart]) -> float:
-    """The share of augmented images that are one of a few, so that they are seen again in another epoch.
-
-    Args:
-        augment: the recipe's transforms.
-    """
-    others = [float(part.options.get("p", 1.0)) for part in augment if part.name not in _OF_FEW]
+def recurring_fraction(augment: Sequence[TransformPart]) -> float:
+    """Expected fraction of augmented images whose exact pixels recur in other epochs."""
+    others = [float(part.options.get("p", 1.0)) for part in augment if part.name not in _FEW_OUTPUTS]
     return math.prod(1 - probability for probability in others)
 
 
@@ -239,7 +215,7 @@ def build_losses(recipe: Recipe) -> Loss:
 
 
 def build_optimizer(recipe: Recipe, model: Segmenter) -> torch.optim.Optimizer:
-    """The optimiser over the model's parameters, wherever the model is by now."""
+    """The optimiser of the model's parameters on their current device."""
     groups = model.parameter_groups(recipe.model.encoder.lr_factor)
     optimizer: torch.optim.Optimizer = build(recipe.optimizer, groups)
     return optimizer

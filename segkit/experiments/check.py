@@ -1,4 +1,4 @@
-"""`segkit check`: what files and a dry run tell about a recipe that its schema allows. Nothing is trained."""
+"""Check of a recipe without training: device, files, parts and a dry run of the model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from segkit.core.errors import Problem, SegkitError
 from segkit.core.model_table import Stage
 from segkit.core.registry import ENCODERS
 from segkit.core.types import ParameterGroups, Progress
-from segkit.experiments.assembly import refuse_empty_shares, warnings_for
+from segkit.experiments.assembly import check_batch_size, warnings_for
 from segkit.experiments.objectives import build_loss, build_metric
 from segkit.models.dry_run import dry_run
 from segkit.parts.encoders._pretrained import find_weights
@@ -30,13 +30,13 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class CheckReport:
-    """A recipe that can run.
+    """Result of a successful check.
 
     Args:
-        recipe: its name.
+        recipe: name of the recipe.
         images: number of images by split.
-        stages: the model table.
-        warnings: what the user should know all the same.
+        stages: rows of the model table.
+        warnings: warnings, as sentences.
     """
 
     recipe: str
@@ -45,22 +45,22 @@ class CheckReport:
     warnings: list[str]
 
     def as_json(self) -> dict[str, Any]:
-        """As plain data."""
+        """Plain data for JSON."""
         return dict(to_jsonable_python(self))
 
 
 def check(
     recipe: Recipe, on_progress: Progress = lambda label, done, total: None, *, read_files: bool = True
 ) -> CheckReport:
-    """Find the device, read all files, build the parts, run the model without numbers.
+    """Choose the device, read all files, build the parts, and run the model on the meta device.
 
     Args:
-        recipe: as `load_recipe` gives it.
+        recipe: result of `load_recipe`.
         on_progress: callback of (label, done, total).
-        read_files: false where another recipe with the same data was checked before.
+        read_files: whether to read the images; False if they were checked with another recipe.
 
     Raises:
-        SegkitError: with everything that is wrong, not only the first of it.
+        SegkitError: listing all problems.
     """
     problems: list[Problem] = []
 
@@ -74,7 +74,7 @@ def check(
     processes = attempt(partial(count_processes, recipe.training, current_rank_info()))
     samples = attempt(partial(find_samples, recipe))
     if samples and processes:
-        attempt(partial(refuse_empty_shares, recipe, len(samples["train"]), processes))
+        attempt(partial(check_batch_size, recipe, len(samples["train"]), processes))
     spec = attempt(partial(dry_run, recipe.model, recipe.data))
     for loss in recipe.loss:
         attempt(partial(build_loss, loss, recipe.data.goal))
@@ -82,36 +82,31 @@ def check(
         attempt(partial(build_metric, metric, recipe.data.goal))
     for transform in recipe.data.augment:
         attempt(partial(build, transform))
-    attempt(partial(build, recipe.optimizer, _any_parameters()))
-    missing = attempt(partial(_missing_weights, recipe)) or []
-    read = samples if samples and read_files else {}
-    splits = attempt(partial(prepare_splits, recipe, read, on_progress)) or {}
+    attempt(partial(build, recipe.optimizer, _dummy_parameters()))
+    downloads = attempt(partial(_weights_to_download, recipe)) or []
+    to_read = samples if samples and read_files else {}
+    splits = attempt(partial(prepare_splits, recipe, to_read, on_progress)) or {}
     if problems or samples is None or spec is None:
         raise SegkitError.of(problems)
     return CheckReport(
         recipe=recipe.name,
-        images={split: len(found) for split, found in samples.items()},
+        images={split: len(members) for split, members in samples.items()},
         stages=spec.stages,
-        warnings=[*warnings_for(recipe, set(samples)), *missing, *reading_warnings(splits)],
+        warnings=[*warnings_for(recipe, set(samples)), *downloads, *reading_warnings(splits)],
     )
 
 
-def _missing_weights(recipe: Recipe) -> list[str]:
-    """A sentence about weights that a run would first download; the network is not touched.
-
-    Raises:
-        WeightsError: if there are no such weights, they do not fit, or the file that is named does not exist.
-    """
+def _weights_to_download(recipe: Recipe) -> list[str]:
+    """A warning about weights that a run would download; nothing is downloaded here."""
     encoder = recipe.model.encoder
     weights = encoder.options.get("weights", "none")
     if weights == "none" or encoder.name in {entry.name for entry in ENCODERS.own()}:
-        return []  # a plugin's weights are its own affair
+        return []  # plugins load their weights themselves
     if find_weights(encoder.name, weights):
-        build(encoder, recipe.data.channels)  # they are read, and fit
+        build(encoder, recipe.data.channels)  # fails if the file is damaged or does not fit
         return []
     return [f"The weights {weights} of {encoder.name} are not on this machine: a run will download them."]
 
 
-def _any_parameters() -> ParameterGroups:
-    """Something for an optimiser to be built over."""
+def _dummy_parameters() -> ParameterGroups:
     return [{"params": [nn.Parameter(torch.zeros(1))], "lr_factor": 1.0, "decay": True}]

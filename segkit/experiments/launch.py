@@ -1,67 +1,91 @@
-"""The processes of one run: started where nobody has. No torch."""
+"""Run in one process or in several: start them where no launcher has."""
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from segkit.core.errors import SegkitError
 from segkit.core.events import Event
 from segkit.core.types import Progress
-from segkit.training.distributed.rank import STARTED_BY_SEGKIT, LostProcess
+from segkit.recipe import Recipe, dump_recipe, load_dumped
+from segkit.training.distributed.rank import STARTED_BY_SEGKIT, LostProcess, current_rank_info
+from segkit.utils.signals import StopSignal, handle_signals
 from segkit.utils.subprocesses import run_in_subprocesses, send
 
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
-def launch(target: str, text: str, folder: Path, processes: int, on_progress: Progress) -> Iterator[Event]:
-    """Train with so many processes on this machine, and pass on what the first one says.
+
+def run_distributed(
+    target: str,
+    body: Callable[[Recipe, Path, Fabric, Progress, StopSignal], Iterator[Event]],
+    recipe: Recipe,
+    folder: Path,
+    on_progress: Progress,
+    stop: StopSignal,
+) -> Iterator[Event]:
+    """Call `body` in as many processes as the recipe asks for.
 
     Args:
-        target: ``module:function`` that `take_part` calls in each of them.
-        text: the complete recipe, as `dump_recipe` writes it.
-        folder: handed to it.
-        processes: how many.
+        target: ``module:function`` that the started processes call with (recipe, folder, on_progress, stop)
+            and that calls this function again.
+        body: function to run in each process.
+        recipe: checked recipe; `training.devices` and `training.num_nodes` set the number of processes.
+        folder: argument of the body.
         on_progress: callback of (label, done, total).
+        stop: stop signal of this process; started processes receive their own.
 
     Raises:
-        SegkitError: as soon as one of them fails; the others are ended.
+        SegkitError: as soon as one process fails; the others are ended.
     """
+    # These import torch, slowly: a child first redirects its output and handles signals.
+    from segkit.training.devices import count_processes, make_fabric
+    from segkit.training.distributed.errors import raise_once
+
+    rank_info = current_rank_info()
+    processes = count_processes(recipe.training, rank_info)
+    if processes and not rank_info:
+        yield from _launch(target, dump_recipe(recipe), folder, processes, on_progress)
+        return
+    fabric = make_fabric(recipe.training, rank_info)
+    with raise_once(fabric, rank_info):
+        yield from body(recipe, folder, fabric, on_progress, stop)
+
+
+def _launch(target: str, text: str, folder: Path, processes: int, on_progress: Progress) -> Iterator[Event]:
     port = _free_port()
     calls = [(target, text, folder, processes, rank, port) for rank in range(processes)]
     lost: SegkitError | None = None
-    for number, said in run_in_subprocesses("segkit.experiments.launch:take_part", calls, at_once=processes):
-        if isinstance(said, _Told):
-            on_progress(said.label, said.done, said.total)
-        elif not isinstance(said, SegkitError):
-            yield said
-        elif not isinstance(said, LostProcess):
-            raise _named(said, number, processes)
-        else:  # the one that was lost says why, or its end does
-            lost = said
+    for rank, value in run_in_subprocesses("segkit.experiments.launch:run_rank", calls, at_once=processes):
+        if isinstance(value, _ProgressMessage):
+            on_progress(value.label, value.done, value.total)
+        elif not isinstance(value, SegkitError):
+            yield value
+        elif not isinstance(value, LostProcess):
+            raise _with_rank(value, rank, processes)
+        else:  # the process that was lost reports the cause itself
+            lost = value
     if lost:
         raise lost
 
 
 @dataclass(frozen=True)
-class _Told:
-    """How much of something is done, on its way to the process that shows it."""
-
+class _ProgressMessage:
     label: str
     done: int
     total: int
 
 
-def take_part(target: str, text: str, folder: Path, processes: int, rank: int, port: int) -> Iterator[Event]:
-    """In a child: be one of the processes of a run. The first one says what happens, the others nothing."""
-    import importlib
-
-    from segkit.recipe import load_dumped
-    from segkit.utils.signals import handle_signals
-
+def run_rank(target: str, text: str, folder: Path, processes: int, rank: int, port: int) -> Iterator[Event]:
+    """In a child: call the target as one process of a run; only rank 0 yields events."""
     os.environ.update(
         {
             STARTED_BY_SEGKIT: "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "NODE_RANK": "0",
@@ -73,25 +97,29 @@ def take_part(target: str, text: str, folder: Path, processes: int, rank: int, p
         sys.stderr = sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     module, _, function = target.partition(":")
 
-    def tell(label: str, done: int, total: int) -> None:
+    def on_progress(label: str, done: int, total: int) -> None:
         if rank == 0:
-            send(_Told(label, done, total))
+            send(_ProgressMessage(label, done, total))
 
     with handle_signals() as stop:
         call = getattr(importlib.import_module(module), function)
-        for event in call(load_dumped(text), folder, tell, stop):
+        for event in call(load_dumped(text), folder, on_progress, stop):
             if rank == 0:
                 yield event
 
 
-def _named(error: SegkitError, number: int, processes: int) -> SegkitError:
-    """The error, and of which process it is where it tells of its end."""
-    name = f"process {number + 1} of {processes}"
-    problems = [replace(one, problem=re.sub("^its process", name, one.problem)) for one in error.problems]
-    return type(error).of(problems)
+def _with_rank(error: SegkitError, rank: int, processes: int) -> SegkitError:
+    """Name the process in the message of one that ended without an error of its own."""
+    name = f"process {rank + 1} of {processes}"
+    return type(error).of(
+        [
+            replace(problem, problem=re.sub("^its process", name, problem.problem))
+            for problem in error.problems
+        ]
+    )
 
 
 def _free_port() -> int:
-    with socket.socket() as asked:
-        asked.bind(("127.0.0.1", 0))
-        return int(asked.getsockname()[1])
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        return int(server.getsockname()[1])

@@ -1,4 +1,4 @@
-"""Losses and metrics are tried on a few numbers, so that none fails only when an epoch has ended."""
+"""Losses and metrics, built and tried on a small example before training."""
 
 from __future__ import annotations
 
@@ -14,21 +14,20 @@ from segkit.recipe import entry_for
 from segkit.recipe.build import TRY_ALONE, build
 
 if TYPE_CHECKING:
-    from segkit.recipe.schema import LossPart, MetricPart, Part
+    from segkit.recipe.part_schema import LossPart, MetricPart, Part
 
 _IMAGES, _SIDE = 2, 32
 
 
 def build_loss(part: LossPart, task: Task) -> Loss:
-    """Build a loss that gives one number with a gradient.
+    """Build a loss and check that it returns one number with a gradient.
 
     Raises:
-        PartError: if it does not, or fails; names its line.
-        SegkitError: of the part.
+        PartError: if it does not, or raises an exception; names its line.
     """
     loss: Loss = build(part, task)
     logits, target = _example(task)
-    value = _called(part, loss, logits.requires_grad_(), target)
+    value = _call(part, loss, logits.requires_grad_(), target)
     if not isinstance(value, Tensor) or value.ndim or not value.requires_grad:
         hint = "(logits, target) -> one number, computed from the logits by torch: take the .mean()"
         raise PartError(f"{_label(part)} gives {_in_words(value)}", where=entry_for(part).where, hint=hint)
@@ -36,41 +35,39 @@ def build_loss(part: LossPart, task: Task) -> Loss:
 
 
 def build_metric(part: MetricPart, task: Task) -> Metric:
-    """Build a metric that gives a row of numbers for each image.
+    """Build a metric and check that it returns one row of numbers per image and one score.
 
     Raises:
-        PartError: if it does not, or fails; names its line.
-        SegkitError: of the part.
+        PartError: if it does not, or raises an exception; names its line.
     """
     metric = build(part, task)
     where = entry_for(part).where
     if not isinstance(metric, Metric):
         problem = f"{_label(part)} is built as {_in_words(metric)}, not as a Metric"
-        raise PartError(
-            problem, where=where, hint="return Metric(rows), where rows(logits, target) -> (B, S)"
-        )
-    per_image = _called(part, metric.per_image, *_example(task))
+        hint = "return Metric(rows), where rows(logits, target) -> (B, S)"
+        raise PartError(problem, where=where, hint=hint)
+    per_image = _call(part, metric.per_image, *_example(task))
     if not isinstance(per_image, Tensor) or per_image.ndim != 2 or len(per_image) != _IMAGES:
         problem = f"the rows of {_label(part)} for {_IMAGES} images are {_in_words(per_image)}"
         hint = "(B, S), one row of numbers for each image: a single number per image is (B, 1)"
         raise PartError(problem, where=where, hint=hint)
-    score = _called(part, metric.reduce, per_image)
+    score = _call(part, metric.reduce, per_image)
     if not isinstance(score, float):
         problem = f"the score of {_label(part)} is {_in_words(score)}"
         raise PartError(problem, where=where, hint="score(rows) -> a float")
     return metric
 
 
-def _called(part: Part, function: Callable[..., Any], *given: Any) -> Any:
+def _call(part: Part, function: Callable[..., Any], *arguments: Any) -> Any:
     try:
-        with torch.random.fork_rng(devices=[]):  # what is drawn here must not change the run
-            return function(*given)
+        with torch.random.fork_rng(devices=[]):  # the run's random numbers must not change
+            return function(*arguments)
     except (SegkitError, MemoryError):
         raise
     except Exception as error:
-        reason = next(iter(str(error).splitlines()), "")
+        message = next(iter(str(error).splitlines()), "")
         raise PartError(
-            f"{_label(part)} fails: {type(error).__name__}: {reason}".rstrip(": "),
+            f"{_label(part)} fails: {type(error).__name__}: {message}".rstrip(": "),
             where=line_at_fault(error, entry_for(part).where),
             hint=TRY_ALONE,
         ) from error

@@ -1,4 +1,4 @@
-"""Records of a run while it goes on, from which it can be resumed after whatever happens to it."""
+"""Recorders of a run in progress: epochs, resumable states, scores and report."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from segkit.experiments.samples import pick_samples, thumbnails
 from segkit.recipe import dump_recipe
 from segkit.runs.run_dir import RunDir
 from segkit.runs.thumbnails import write_thumbnails
-from segkit.training.checkpoint import States, save_weights
+from segkit.training.checkpoint import StateFiles, save_weights
 from segkit.utils.os_errors import cannot_write
 
 if TYPE_CHECKING:
@@ -26,215 +26,154 @@ if TYPE_CHECKING:
 
     from segkit.core.types import Pixels
     from segkit.experiments.assembly import Assembly
-    from segkit.recipe import Recipe
     from segkit.runs.schema import Environment, Summary
     from segkit.training.evaluate import Scores
-    from segkit.training.loop import TrainState
+    from segkit.training.train_state import TrainState
 
-_OF_A_START = {"command", "device", "git", "packages", "platform", "processor"}
-
-
-def make_recorder(recipe: Recipe, fabric: Fabric) -> NullRecorder:
-    """The recorder of this process: of several, the first alone writes."""
-    if fabric.is_global_zero:
-        return RunRecorder(fabric, recipe.training.checkpoint_seconds)
-    return NullRecorder(fabric)
+_START_FIELDS = {"command", "device", "git", "packages", "platform", "processor"}
 
 
-class NullRecorder:
-    """Follows a run in memory, and writes nothing: the recorder of all processes but the first.
+class RunRecorder:
+    """Recorder of a run; of several processes only the first writes to the run directory.
+
+    The last saved state is intact whenever the process is killed. Files that are written after it, such as
+    weights, are written again when the run is resumed.
 
     Args:
-        fabric: processes of the run, and the scale of gradients in 16-mixed.
+        fabric: processes of the run, with the gradient scaler of 16-mixed.
+        save_interval: seconds between saved states within an epoch; None saves after epochs only.
     """
 
-    directory: RunDir  # known within `new_run` and `reopened`
+    directory: RunDir  # set by `new_run` and `reopened`
 
-    def __init__(self, fabric: Fabric) -> None:
+    def __init__(self, fabric: Fabric, save_interval: float | None) -> None:
         self.epochs: list[EpochEnded] = []
         self._fabric = fabric
-        self._began = time.perf_counter()
-        self._earlier = 0.0
+        self._writes = fabric.is_global_zero
+        self._started = self._last_save = time.perf_counter()
+        self._seconds_before = 0.0
+        self._save_interval = save_interval
 
     @property
     def seconds(self) -> float:
-        """Duration of the run, over all its starts."""
-        return self._earlier + time.perf_counter() - self._began
+        """Duration of the run, summed over its starts."""
+        return self._seconds_before + time.perf_counter() - self._started
 
     @contextmanager
     def new_run(self, assembly: Assembly, runs: Path) -> Iterator[None]:
-        """Have a new run directory in `runs` while the body runs."""
-        self.directory = self._fabric.broadcast(RunDir(runs))  # becomes the first process's
-        yield
-
-    @contextmanager
-    def reopened(self, run: Path) -> Iterator[None]:
-        """Have an interrupted run's directory while the body runs."""
-        self.directory = RunDir(run)
-        yield
-
-    def resumed(self, then: Environment, now: Environment) -> None:
-        """Note that the run goes on.
-
-        Args:
-            then: its environment record.
-            now: that of this start.
-        """
-
-    def restore(self, learner: TrainState) -> list[str]:
-        """Bring a fresh learner, and the directory, to where the run was last saved, if it ever was.
-
-        Returns:
-            What the user should know, in whole sentences.
-
-        Raises:
-            SegkitError: if there are states, and none can be read.
-        """
-        state, warnings = self._fabric.broadcast(self._load_state())
-        if state:
-            try:
-                learner.load_state_dict(state["learner"])
-                self._fabric.strategy.precision.load_state_dict(state["precision"])
-                self.epochs = [EpochEnded(**epoch) for epoch in state["epochs"]]
-                self._earlier = float(state["seconds"])
-            except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-                raise SegkitError(
-                    "the saved state is of another model, or of none",
-                    where=str(States(self.directory.checkpoints).last),
-                    hint=f"segkit run {self.directory.recipe} begins anew",
-                ) from error
-        return list(warnings)
-
-    def step_ended(self, learner: TrainState) -> None:
-        """Save the state, if the last time was long ago."""
-
-    def epoch_ended(self, learner: TrainState, event: EpochEnded) -> None:
-        """Keep an epoch."""
-        self.epochs.append(event)
-
-    def save(self, learner: TrainState) -> None:
-        """Save the state of a learner between two events."""
-
-    def write_scores(self, assembly: Assembly, scores: Scores, predicted: Sequence[Pixels]) -> None:
-        """Keep the scores of the best epoch, image by image, and masks to look at.
-
-        Args:
-            assembly: what was scored.
-            scores: of the images that are reported on.
-            predicted: their masks, as `predicted_masks` gives them.
-        """
-
-    def report(self, summary: Summary) -> None:
-        """Complete the run: write its summary and its report."""
-
-    def _load_state(self) -> tuple[dict[str, Any] | None, list[str]]:
-        return None, []
-
-
-class RunRecorder(NullRecorder):
-    """Keeps epochs and states of a run in its directory.
-
-    Whenever the process is killed, the last saved state is whole. What is written after it, such as the
-    weights of an epoch, is written again when the run goes on.
-
-    Args:
-        fabric: processes of the run, and the scale of gradients in 16-mixed.
-        between: seconds between two saved states within an epoch; None for none.
-    """
-
-    def __init__(self, fabric: Fabric, between: float | None) -> None:
-        super().__init__(fabric)
-        self._between = between
-        self._saved = time.perf_counter()
-
-    @contextmanager
-    def new_run(self, assembly: Assembly, runs: Path) -> Iterator[None]:
-        """Hold a new run directory. The recipe is written last: once it is there, a run is."""
+        """Create a run directory in `runs` and lock it while the body runs."""
         with ExitStack() as stack:
-            try:
-                directory = RunDir.create(runs, assembly.recipe.name)
-                stack.enter_context(directory.held())
-                directory.write_environment(environment_record(assembly))
-                directory.write_recipe(dump_recipe(assembly.recipe))
-            except OSError as error:
-                hint = "the same command again, or --runs with another folder"
-                raise cannot_write(error, runs, hint) from error
-            self.directory = self._fabric.broadcast(directory)
+            directory = RunDir(runs)
+            if self._writes:
+                try:
+                    directory = RunDir.create(runs, assembly.recipe.name)
+                    stack.enter_context(directory.locked())
+                    directory.write_environment(environment_record(assembly))
+                    directory.write_recipe(dump_recipe(assembly.recipe))  # last: it marks a run directory
+                except OSError as error:
+                    hint = "the same command again, or --runs with another folder"
+                    raise cannot_write(error, runs, hint) from error
+            self.directory = self._fabric.broadcast(directory)  # that of the first process
             yield
 
     @contextmanager
     def reopened(self, run: Path) -> Iterator[None]:
-        """Hold an interrupted run's directory."""
+        """Lock the directory of an interrupted run while the body runs."""
         self.directory = RunDir(run)
         with ExitStack() as stack:
-            with self.directory.written():
-                stack.enter_context(self.directory.held())
+            if self._writes:
+                with self.directory.as_write_error():
+                    stack.enter_context(self.directory.locked())
             yield
 
     def resumed(self, then: Environment, now: Environment) -> None:
-        """Add this start to the environment record."""
-        start = now.model_dump(mode="json", include=_OF_A_START)
-        with self.directory.written():
+        """Add a start to the environment record of the run."""
+        if not self._writes:
+            return
+        start = now.model_dump(mode="json", include=_START_FIELDS)
+        with self.directory.as_write_error():
             self.directory.write_environment(then.model_copy(update={"resumed": [*then.resumed, start]}))
 
-    def restore(self, learner: TrainState) -> list[str]:
-        """See `NullRecorder.restore`; files that do not fit the state are written again."""
-        warnings = super().restore(learner)
-        self._saved = time.perf_counter()
-        with self.directory.written():
-            self.directory.record_anew(self.epochs)
-            if learner.epoch and not learner.progress.steps:
-                self._save_weights(learner)
-        return warnings
+    def restore(self, state: TrainState) -> list[str]:
+        """Restore the last saved state, if any, and rewrite the files that are newer.
 
-    def step_ended(self, learner: TrainState) -> None:
-        """Save the state, if the last time was long ago."""
-        if self._between is not None and time.perf_counter() - self._saved >= self._between:
-            self.save(learner)
+        Returns:
+            Warnings, as sentences.
 
-    def epoch_ended(self, learner: TrainState, event: EpochEnded) -> None:
-        """Write an epoch, the state and the weights after it."""
-        super().epoch_ended(learner, event)
-        with self.directory.written():
-            self.directory.record(event)
-            self.save(learner)
-            self._save_weights(learner)
+        Raises:
+            SegkitError: if no saved state can be read, or it does not fit the model.
+        """
+        states = StateFiles(self.directory.checkpoints)
+        saved, warnings = self._fabric.broadcast(states.load() if self._writes else (None, []))
+        if saved:
+            try:
+                state.load_state_dict(saved["learner"])
+                self._fabric.strategy.precision.load_state_dict(saved["precision"])
+                self.epochs = [EpochEnded(**epoch) for epoch in saved["epochs"]]
+                self._seconds_before = float(saved["seconds"])
+            except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+                hint = f"start a new run: segkit run {self.directory.recipe}"
+                problem = "the saved state does not fit this model"
+                raise SegkitError(problem, where=str(states.last), hint=hint) from error
+        self._last_save = time.perf_counter()
+        if self._writes:
+            with self.directory.as_write_error():
+                self.directory.rewrite_epochs(self.epochs)
+                if state.epoch and not state.progress.steps:
+                    self._save_weights(state)
+        return list(warnings)
 
-    def save(self, learner: TrainState) -> None:
-        """Save the state of a learner between two events."""
-        state: dict[str, Any] = {
-            "learner": learner.state_dict(),
+    def step_ended(self, state: TrainState) -> None:
+        """Save the state if the save interval has passed."""
+        if self._save_interval is not None and time.perf_counter() - self._last_save >= self._save_interval:
+            self.save(state)
+
+    def epoch_ended(self, state: TrainState, event: EpochEnded) -> None:
+        """Write the scores, state and weights of an epoch."""
+        self.epochs.append(event)
+        if self._writes:
+            with self.directory.as_write_error():
+                self.directory.append_epoch(event)
+                self.save(state)
+                self._save_weights(state)
+
+    def save(self, state: TrainState) -> None:
+        """Save the training state between two events."""
+        if not self._writes:
+            return
+        content: dict[str, Any] = {
+            "learner": state.state_dict(),
             "precision": self._fabric.strategy.precision.state_dict(),
             "epochs": [asdict(epoch) for epoch in self.epochs],
             "seconds": self.seconds,
         }
-        with self.directory.written():
-            States(self.directory.checkpoints).save(state)
-        self._saved = time.perf_counter()
+        with self.directory.as_write_error():
+            StateFiles(self.directory.checkpoints).save(content)
+        self._last_save = time.perf_counter()
 
     def write_scores(self, assembly: Assembly, scores: Scores, predicted: Sequence[Pixels]) -> None:
-        """Write scores, samples and thumbnails."""
+        """Write the scores of all test images, samples and thumbnails."""
+        if not self._writes:
+            return
         prepared, task = assembly.splits[assembly.test_split], assembly.task
         better = assembly.higher_is_better
         samples = pick_samples(prepared, predicted, scores, task, higher_is_better=better)
-        with self.directory.written():
+        with self.directory.as_write_error():
             self.directory.write_scores(prepared.names, scores.per_image)
             self.directory.write_samples(samples, mask_palette(task))
             write_thumbnails(self.directory.thumbnails, thumbnails(prepared, predicted, task))
 
     def report(self, summary: Summary) -> None:
-        """Write summary and report; the last state is kept, and no other."""
-        with self.directory.written():
-            # Before there is a summary: a run that has one lacks its report alone.
-            States(self.directory.checkpoints).previous.unlink(missing_ok=True)
+        """Write summary and report, and remove all states but the last."""
+        if not self._writes:
+            return
+        with self.directory.as_write_error():
+            # Before the summary: resuming a run that has one only writes the report.
+            StateFiles(self.directory.checkpoints).previous.unlink(missing_ok=True)
             self.directory.write_summary(summary)
             write_report(self.directory)
 
-    def _load_state(self) -> tuple[dict[str, Any] | None, list[str]]:
-        return States(self.directory.checkpoints).load()
-
-    def _save_weights(self, learner: TrainState) -> None:
-        """Of the epoch that has just ended."""
-        if learner.best_epoch == learner.epoch:
-            save_weights(learner.eval_model, self.directory.checkpoints / "best.safetensors")
-        save_weights(learner.eval_model, self.directory.checkpoints / "last.safetensors")
+    def _save_weights(self, state: TrainState) -> None:
+        if state.best_epoch == state.epoch:
+            save_weights(state.eval_model, self.directory.checkpoints / "best.safetensors")
+        save_weights(state.eval_model, self.directory.checkpoints / "last.safetensors")

@@ -1,4 +1,4 @@
-"""Going on with a run that was interrupted or killed, as if nothing had happened."""
+"""Resume interrupted runs."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from segkit.core.errors import SegkitError
 from segkit.core.events import Event, RunEnded
 from segkit.core.types import Progress
 from segkit.experiments.assembly import assemble
-from segkit.experiments.finished_run import read_run
-from segkit.experiments.recorder import make_recorder
-from segkit.experiments.run import run_distributed, train_and_report
+from segkit.experiments.launch import run_distributed
+from segkit.experiments.recorder import RunRecorder
+from segkit.experiments.restore_run import read_run
+from segkit.experiments.run import train_and_report
 from segkit.experiments.run_start import environment_record, run_started
 from segkit.recipe import Recipe
 from segkit.runs.run_dir import RunDir
@@ -30,36 +31,35 @@ def resume(
     on_progress: Progress = lambda label, done, total: None,
     stop: StopSignal | None = None,
 ) -> Iterator[Event]:
-    """Go on with a run from where it was last saved; it ends with the bytes that it would have had anyway.
+    """Resume a run from its last saved state; the results are those of an uninterrupted run, byte for byte.
 
-    A run that was killed before anything was saved begins anew, in its own directory. Of one that has ended,
-    the report is written again.
+    A run without a saved state starts over in its directory. For a finished run, only the report is written.
 
     Args:
-        run: its directory.
-        plugins: files or folders with the parts that it used; none is loaded on the run's own word.
+        run: run directory.
+        plugins: files or folders with the parts that the run used; the run's own plugin paths are not loaded.
         on_progress: callback of (label, done, total).
-        stop: looked at after every step.
+        stop: signal checked after every step.
 
     Yields:
-        What happens, while it happens.
+        Events of the run.
 
     Raises:
-        SegkitError: if it is no run directory, another process works on it, its files are damaged, or
-            images, weights or plugins are not those that it began with.
-        Interrupted: if `stop` has been asked.
+        SegkitError: if it is not a run directory, another process is writing to it, its files are damaged, or
+            images, weights or plugins have changed.
+        Interrupted: if `stop` was requested.
     """
-    directory = RunDir.begun(run)
+    directory = RunDir.open_any(run)
     if directory.summary.is_file():
-        with directory.written(), directory.held():
+        with directory.as_write_error(), directory.locked():
             yield RunEnded(run, directory.read_summary(), write_report(directory))
         return
     recipe, changed = read_run(directory, (), plugins)
     if changed:
         raise SegkitError(
-            f"the run cannot go on as it began. {' '.join(changed)}",
+            f"the run cannot be resumed. {' '.join(changed)}",
             where=str(run),
-            hint=f"the plugins as they were then; or segkit run {directory.recipe} begins anew",
+            hint=f"restore the plugins, or start a new run: segkit run {directory.recipe}",
         )
     yield from resume_recipe(recipe, run, on_progress, stop)
 
@@ -70,7 +70,7 @@ def resume_recipe(
     on_progress: Progress = lambda label, done, total: None,
     stop: StopSignal | None = None,
 ) -> Iterator[Event]:
-    """Go on with a run whose recipe is open already, and whose plugins are loaded; see `resume`."""
+    """Resume a run whose recipe and plugins are loaded; see `resume`."""
     return run_distributed(
         "segkit.experiments.resume:resume_recipe", _resume, recipe, run, on_progress, stop or StopSignal()
     )
@@ -79,50 +79,45 @@ def resume_recipe(
 def _resume(
     recipe: Recipe, run: Path, fabric: Fabric, on_progress: Progress, stop: StopSignal
 ) -> Iterator[Event]:
-    recorder = make_recorder(recipe, fabric)
+    recorder = RunRecorder(fabric, recipe.training.checkpoint_seconds)
     with recorder.reopened(run):
         assembly = assemble(recipe, on_progress, fabric=fabric)
         then, now = recorder.directory.read_environment(), environment_record(assembly)
-        _refuse_changes(then, now, recorder.directory)
+        _check_unchanged(then, now, recorder.directory)
         recorder.resumed(then, now)
         started = run_started(assembly, recorder.directory)
         started.warnings.extend(_differences(then, now))
         yield from train_and_report(assembly, recorder, started, on_progress, stop)
 
 
-def _refuse_changes(then: Environment, now: Environment, directory: RunDir) -> None:
-    """A run that goes on with other images or weights would be neither the one nor the other.
-
-    Raises:
-        SegkitError: naming what has changed.
-    """
+def _check_unchanged(then: Environment, now: Environment, directory: RunDir) -> None:
     before, after = then.data_digests, now.data_digests
     changed = [f"{split} images" for split in after if after[split] != before.get(split)]
     if now.encoder_digest != then.encoder_digest:
         changed.append("encoder's pretrained weights")
     if changed:
         raise SegkitError(
-            f"the {' and the '.join(changed)} are not those that the run began with",
+            f"the {' and the '.join(changed)} have changed since the run started",
             where=str(directory.path),
-            hint=f"bring them back; or segkit run {directory.recipe} begins anew",
+            hint=f"restore them, or start a new run: segkit run {directory.recipe}",
         )
 
 
 def _differences(then: Environment, now: Environment) -> list[str]:
-    """What may change the rounding of what follows, and so its scores, in whole sentences."""
-    found = []
+    """A warning about versions and devices that may change rounding."""
+    differences = []
     if changed := [
         f"{name} {then.packages.get(name)} is now {version}"
         for name, version in now.packages.items()
         if then.packages.get(name) != version
     ]:
-        found.append(", ".join(changed))
+        differences.append(", ".join(changed))
     elif then.identity and now.identity and then.identity.code != now.identity.code:
-        found.append("segkit's own code has changed")
+        differences.append("segkit's own code has changed")
     if then.device != now.device:
-        found.append(f"{then.device} is now {now.device}")
-    if not found:
+        differences.append(f"{then.device} is now {now.device}")
+    if not differences:
         return []
     return [
-        f"The run went on otherwise than it began, so its scores may differ a little: {'; '.join(found)}."
+        f"The run was resumed on a different setup; scores may differ slightly: {'; '.join(differences)}."
     ]

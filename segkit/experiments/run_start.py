@@ -1,4 +1,4 @@
-"""What is known of a run before it trains."""
+"""Environment record and start event of a run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def environment_record(assembly: Assembly) -> Environment:
-    """Where and on what it takes place, as `environment.json` keeps it: versions, hardware, digests."""
+    """Versions, hardware and digests, as in `environment.json`."""
     return Environment(
         **environment(),
         identity=fingerprint(assembly.recipe, assembly.samples),
@@ -34,10 +34,10 @@ def environment_record(assembly: Assembly) -> Environment:
 
 
 def run_started(assembly: Assembly, directory: RunDir) -> RunStarted:
-    """What is known of it before the first step."""
+    """The start event of a run; also resets the peak memory statistics of the GPU."""
     fabric = assembly.fabric
     if fabric.device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(fabric.device)  # of this run, not of an earlier one
+        torch.cuda.reset_peak_memory_stats(fabric.device)  # exclude earlier runs in this process
     return RunStarted(
         recipe=assembly.recipe.name,
         directory=directory.path,

@@ -1,4 +1,4 @@
-"""Images to look at: the best, the ones in the middle and the worst at length, and all of them small."""
+"""Sample images of a run: best, median and worst, and thumbnails of all."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from segkit.data.preprocess import Prepared
     from segkit.training.evaluate import Scores
 
-EACH = 2
+_PER_RANK = 2
 
 
 def predicted_masks(logits: Tensor, task: Task) -> list[Pixels]:
-    """What a model predicts for each image of a batch, laid out as `Prepared` has true masks.
+    """Predicted masks of a batch, in the layout of `Prepared.masks`.
 
     Shape:
         logits: (B, K, H, W).
@@ -40,17 +40,9 @@ def predicted_masks(logits: Tensor, task: Task) -> list[Pixels]:
 def pick_samples(
     prepared: Prepared, predicted: Sequence[Pixels], scores: Scores, task: Task, *, higher_is_better: bool
 ) -> list[ScoredSample]:
-    """Two images each from the top, the middle and the bottom of the ranking by the first metric.
-
-    Args:
-        prepared: the scored images.
-        predicted: the masks of all of them, as `predicted_masks` gives them.
-        scores: of these images, by the model that predicted them.
-        task: what is predicted.
-        higher_is_better: of the first metric.
-    """
+    """Two images each with the best, median and worst scores by the first metric."""
     metric, values = next(iter(scores.per_image.items()))
-    picked = enumerate(_picked(values, higher_is_better).items(), start=1)
+    picked = enumerate(_picked_ranks(values, higher_is_better).items(), start=1)
     return [
         ScoredSample(
             Sample(
@@ -69,30 +61,23 @@ def pick_samples(
 
 
 def thumbnails(prepared: Prepared, predicted: Sequence[Pixels], task: Task) -> Iterator[Thumbnail]:
-    """Every scored image with its masks, small, in order.
-
-    Args:
-        prepared: the scored images.
-        predicted: the masks of all of them.
-        task: what is predicted.
-    """
+    """Thumbnails of every scored image with its true and predicted mask."""
     colours = mask_palette(task)
     for image, truth, prediction in zip(prepared.images, prepared.masks, predicted, strict=True):
         yield make_thumbnail(image, flat(truth, task), flat(prediction, task), colours)
 
 
-def _picked(values: Sequence[float], higher_is_better: bool) -> dict[int, Rank]:
-    """Why each picked image was picked, by its number; one that fits twice is named once."""
+def _picked_ranks(values: Sequence[float], higher_is_better: bool) -> dict[int, Rank]:
     defined = [i for i, value in enumerate(values) if not math.isnan(value)]
     ranking = sorted(defined, key=lambda i: values[i], reverse=higher_is_better)
-    middle = max(0, (len(ranking) - EACH) // 2)
-    places: dict[Rank, list[int]] = {
-        "best": ranking[:EACH],
-        "median": ranking[middle : middle + EACH],
-        "worst": ranking[-EACH:],
+    middle = max(0, (len(ranking) - _PER_RANK) // 2)
+    candidates: dict[Rank, list[int]] = {
+        "best": ranking[:_PER_RANK],
+        "median": ranking[middle : middle + _PER_RANK],
+        "worst": ranking[-_PER_RANK:],
     }
     picked: dict[int, Rank] = {}
-    for rank, indices in places.items():
+    for rank, indices in candidates.items():
         for index in indices:
             picked.setdefault(index, rank)
     return picked

@@ -1,4 +1,4 @@
-"""What a comparison says while it trains, measures and compares."""
+"""Events yielded by `study`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StudyPlanned:
-    """It is known which runs a comparison needs, and which of them are there.
+    """The runs of a comparison are known.
 
     Args:
-        finished: directories of those that are there.
-        missing: what will be trained: a recipe's name and seed, in words.
-        jobs: how many are trained at once.
-        notes: whole sentences, such as why a run that looks right is not taken.
+        finished: directories of finished runs.
+        missing: labels of the runs to train: recipe name and seed.
+        jobs: number of runs trained at once.
+        notes: notes as sentences, such as why a similar run is not reused.
     """
 
     finished: list[Path]
@@ -31,14 +31,7 @@ class StudyPlanned:
 
 @dataclass(frozen=True)
 class StudyProgressed:
-    """Something happened in one of the runs that a comparison trains.
-
-    Args:
-        name: of the run, as `StudyPlanned` has it.
-        number: of the run, counted from 1.
-        total: how many are trained.
-        event: what happened.
-    """
+    """An event of a run in training; `name` is its label, `number` counts from 1 to `total`."""
 
     name: str
     number: int
@@ -48,7 +41,7 @@ class StudyProgressed:
 
 @dataclass(frozen=True)
 class Measured:
-    """The costs of one model are known. `number` counts from 1 to `total`."""
+    """The costs of one model were measured; `number` counts from 1 to `total`."""
 
     name: str
     number: int
@@ -57,7 +50,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Compared:
-    """All runs are there, and it is known which recipe is better."""
+    """The comparison is complete."""
 
     comparison: Comparison
 

@@ -1,4 +1,4 @@
-"""What came out of a run: `summary.json`."""
+"""Summary of a finished run, as in `summary.json`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from segkit.runs.reference import kept_reference
+from segkit.runs.reference import read_reference
 from segkit.runs.schema import EpochScores, Frozen, SplitScores, Summary
 
 if TYPE_CHECKING:
@@ -27,18 +27,9 @@ def summarise(
     scores: Scores,
     *,
     seconds: float,
-    digests: tuple[str, str],
+    encoder_digests: tuple[str, str],
 ) -> Summary:
-    """Everything a reader of one run, or a comparison of many, asks first.
-
-    Args:
-        assembly: what ran.
-        started: what was said before it ran.
-        epochs: all of them.
-        scores: of the best checkpoint on the images it is reported on.
-        seconds: of the whole run.
-        digests: of the encoder, before and after training.
-    """
+    """Summarise a run: `scores` are of the best checkpoint, `encoder_digests` before and after training."""
     recipe = assembly.recipe
     best = next((epoch for epoch in reversed(epochs) if epoch.best), epochs[-1])
     train_seconds = sum(epoch.train_seconds for epoch in epochs)
@@ -62,19 +53,19 @@ def summarise(
         images_per_second=started.images["train"] * len(epochs) / train_seconds,
         peak_memory_bytes=peak_memory(),
         parameters=_parameters(assembly),
-        frozen_encoder=_verdict(*digests) if recipe.model.encoder.frozen else None,
+        frozen_encoder=_frozen(*encoder_digests) if recipe.model.encoder.frozen else None,
         device=started.device,
         precision=started.precision,
         warnings=[*started.warnings, *diverged(epochs)],
         stages=started.stages,
-        reference=recipe.reference and kept_reference(recipe.reference),
+        reference=recipe.reference and read_reference(recipe.reference),
     )
 
 
 def peak_memory() -> int:
-    """Bytes: the most that was allocated on the GPU, where one was used; else the most this process held.
+    """Peak memory in bytes: allocated on the GPU if one was used, else resident in this process.
 
-    The latter is of the whole process: Python and torch, some hundred megabytes, are in it.
+    The latter includes Python and torch, some hundred megabytes.
     """
     if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
         return int(torch.cuda.max_memory_allocated())
@@ -82,20 +73,19 @@ def peak_memory() -> int:
     for line in status.read_text(encoding="utf-8").splitlines() if status.is_file() else []:
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
-    # Not on Linux, where a new process begins with the ru_maxrss of the one that started it.
+    # Not on Linux: there a process inherits ru_maxrss from its parent.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
 
 def diverged(epochs: Sequence[EpochEnded]) -> list[str]:
-    """A sentence about epochs whose validation loss is no number, if there are any."""
-    wrong = [str(epoch.epoch) for epoch in epochs if not math.isfinite(epoch.val_loss)]
-    if not wrong:
+    """A warning if the validation loss is not finite in some epochs."""
+    failed = [epoch.epoch for epoch in epochs if not math.isfinite(epoch.val_loss)]
+    if not failed:
         return []
     return [
-        f"The validation loss is not a number in {len(wrong)} of {len(epochs)} epochs, first in epoch "
-        f"{wrong[0]}: training has diverged. A smaller optimizer.lr or clip_grad_norm: 1 may keep it "
-        "together."
+        f"The validation loss is not a number in {len(failed)} of {len(epochs)} epochs, first in epoch "
+        f"{failed[0]}: training has diverged. Try a smaller optimizer.lr, or training.clip_grad_norm: 1."
     ]
 
 
@@ -103,7 +93,7 @@ def _epoch(event: EpochEnded) -> EpochScores:
     return EpochScores(epoch=event.epoch, metrics=event.metrics, val_loss=event.val_loss)
 
 
-def _verdict(before: str, after: str) -> Frozen:
+def _frozen(before: str, after: str) -> Frozen:
     return Frozen(digest_before=before, digest_after=after, unchanged=before == after)
 
 

@@ -1,1 +1,1 @@
-"""A trained model, used: pixels in, probabilities and masks out, at the image's own size. No torch."""
+"""Prediction with trained models. No torch outside `torch_network`, `evaluation` and `export`."""

@@ -1,4 +1,4 @@
-"""What an exported model says of itself, and how it is asked: its writers and readers meet here. No torch."""
+"""Metadata of exported models, and the matching pre- and postprocessing. No torch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from segkit.core.errors import SegkitError, first_line
-from segkit.inference.model_info import ModelInfo, facts_from
+from segkit.inference.model_info import ModelInfo, parse_model_info
 from segkit.version import __version__
 
 if TYPE_CHECKING:
@@ -25,92 +25,93 @@ Input = Literal["pixels", "normalized"]
 Output = Literal["probabilities", "logits"]
 INPUT_NAME = "image"
 _PREFIX = "segkit."
-_MAX_WORDS = 1_000_000  # letters of one entry
+_MAX_LENGTH = 1_000_000  # characters of one entry
 
 
 @dataclass(frozen=True)
-class Exported:
-    """What an exported model says of itself.
+class ExportMetadata:
+    """Metadata of an exported model.
 
     Args:
-        facts: what the model is.
-        input: pixels are (B, C, H, W) uint8, as they come from a file; normalized is float32, after
+        info: model information.
+        input: "pixels" is uint8 (B, C, H, W), as read from a file; "normalized" is float32,
             ``(pixels / 255 - mean) / std``.
-        output: probabilities are (B, K, H, W) float32 in 0..1; logits are what comes before the sigmoid, or
-            the softmax of multiclass tasks.
-        recipe: what it was trained with, without the folders of the machine that trained it.
-        version: of the segkit that wrote it.
+        output: "probabilities" is float32 (B, K, H, W) in 0..1; "logits" are the values before the sigmoid,
+            or before the softmax of multiclass tasks.
+        recipe: recipe as YAML, without the folders of the training machine.
+        version: segkit version that wrote the file.
     """
 
-    facts: ModelInfo
+    info: ModelInfo
     input: Input = "pixels"
     output: Output = "probabilities"
     recipe: str = field(default="", repr=False)
     version: str = __version__
 
-    def words(self) -> dict[str, str]:
-        """As a file's metadata has it, for `exported_from`."""
-        words = {**vars(self), "facts": json.dumps(self.facts.as_json())}
-        return {f"{_PREFIX}{key}": text for key, text in words.items()}
+    def entries(self) -> dict[str, str]:
+        """Entries of the file's metadata, for `parse_metadata`."""
+        entries = {"facts": json.dumps(self.info.as_json()), **vars(self)}
+        del entries["info"]
+        return {f"{_PREFIX}{key}": text for key, text in entries.items()}
 
-    def asked(self, pixels: Pixels) -> npt.NDArray[Any]:
-        """(B, H, W, C) uint8 -> what the model takes, (B, C, H, W)."""
+    def preprocess(self, pixels: Pixels) -> npt.NDArray[Any]:
+        """(B, H, W, C) uint8 -> input of the model, (B, C, H, W)."""
         image = np.moveaxis(pixels, -1, 1)
         if self.input == "pixels":
             return np.ascontiguousarray(image)
         mean, std = (
             255 * np.array(values, dtype=np.float32).reshape(-1, 1, 1)
-            for values in (self.facts.mean, self.facts.std)
+            for values in (self.info.mean, self.info.std)
         )
         normalized: npt.NDArray[Any] = np.ascontiguousarray((image - mean) / std, dtype=np.float32)
         return normalized
 
-    def answered(self, output: npt.NDArray[Any]) -> Probabilities:
-        """What the model gives -> probabilities, (B, K, H, W) both."""
+    def postprocess(self, output: npt.NDArray[Any]) -> Probabilities:
+        """Output of the model -> probabilities, both (B, K, H, W)."""
         if self.output == "probabilities":
             return output
-        return _probabilities(output, self.facts.task)
+        return _logits_to_probabilities(output, self.info.task)
 
 
-def exported_from(words: Mapping[str, str]) -> Exported:
-    """What the metadata of a file says, which somebody else may have made.
+def parse_metadata(entries: Mapping[str, str]) -> ExportMetadata:
+    """Metadata of an untrusted file.
 
     Raises:
         KeyError: if segkit did not write it.
-        ValueError: if it is damaged, saying where.
+        ValueError: if it is damaged, with the entry at fault.
     """
-    kept = {key: words[f"{_PREFIX}{key}"] for key in ("facts", "input", "output", "recipe", "version")}
-    for key, text in kept.items():
-        if len(text) > _MAX_WORDS:
-            raise ValueError(f"its {key} has more than {_MAX_WORDS:,} letters")
-    for key, known in (("input", get_args(Input)), ("output", get_args(Output))):
-        if kept[key] not in known:
-            raise ValueError(f"its {key} is {kept[key][:40]!r}, and not {' or '.join(known)}")
+    values = {key: entries[f"{_PREFIX}{key}"] for key in ("facts", "input", "output", "recipe", "version")}
+    for key, text in values.items():
+        if len(text) > _MAX_LENGTH:
+            raise ValueError(f"{key} has more than {_MAX_LENGTH:,} characters")
+    for key, allowed in (("input", get_args(Input)), ("output", get_args(Output))):
+        if values[key] not in allowed:
+            raise ValueError(f"{key} is {values[key][:40]!r}, expected {' or '.join(allowed)}")
     try:
-        facts = facts_from(json.loads(kept["facts"]))
+        info = parse_model_info(json.loads(values.pop("facts")))
     except RecursionError:
-        raise ValueError("its facts are nested too deeply") from None
-    if not len(facts.mean) == len(facts.std) == facts.channels or 0 in facts.std:
-        raise ValueError("its mean and std are not those of its channels")
-    given: Any = {**kept, "facts": facts, "version": kept["version"][:40]}
-    return Exported(**given)
+        raise ValueError("facts are nested too deeply") from None
+    if not len(info.mean) == len(info.std) == info.channels or 0 in info.std:
+        raise ValueError("mean and std do not fit the number of channels, or std is 0")
+    fields: Any = {**values, "version": values["version"][:40]}
+    return ExportMetadata(info, **fields)
 
 
-def model_fails(path: Path, pixels: Pixels, error: Exception) -> SegkitError:
-    """What to say where a file's model cannot compute (B, H, W, C)."""
+def prediction_failed(path: Path, pixels: Pixels, error: Exception) -> SegkitError:
+    """Error for an exported model that fails on (B, H, W, C)."""
     size = f"{pixels.shape[1]}x{pixels.shape[2]}"
     return SegkitError(
         f"the model fails on {len(pixels)} images of {size}: {first_line(error)}",
         where=str(path),
-        hint="fewer at once (--batch-size), or another size of tiles",
+        hint="use a smaller --batch-size, or another --tile",
     )
 
 
-def _probabilities(logits: npt.NDArray[Any], task: Task) -> Probabilities:
+def _logits_to_probabilities(logits: npt.NDArray[Any], task: Task) -> Probabilities:
     if task.kind == "multiclass":
-        grown = np.exp(logits - logits.max(axis=1, keepdims=True))
-        shares: Probabilities = grown / grown.sum(axis=1, keepdims=True)
-        return shares
+        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+        softmax: Probabilities = exponentials / exponentials.sum(axis=1, keepdims=True)
+        return softmax
     small = np.exp(-np.abs(logits))  # never overflows
-    probabilities: Probabilities = np.where(logits < 0, small, np.float32(1)) / (1 + small)
-    return probabilities
+    sigmoid: Probabilities = np.where(logits < 0, small, np.float32(1)) / (1 + small)
+    return sigmoid

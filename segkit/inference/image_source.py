@@ -1,4 +1,4 @@
-"""An image to predict: a file, Pillow's, or an array; at any size, or in pieces of its own pixels."""
+"""Input images: files, Pillow images and arrays, read whole at any size or as crops."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ Size = tuple[int, int]  # (height, width)
 
 
 class ImageSource(Protocol):
-    """An image to predict."""
+    """An input image, rotated according to its EXIF orientation."""
 
     @property
-    def extent(self) -> Size:
-        """(height, width), upright."""
+    def size(self) -> Size:
+        """(height, width)."""
         ...
 
-    def at(self, size: Size) -> Pixels:
-        """(height, width, C): the whole image at a size, resized as for training."""
+    def resized(self, size: Size) -> Pixels:
+        """The whole image (height, width, C) at a size, resized as for training."""
         ...
 
-    def cut(self, top: int, left: int, height: int, width: int) -> Pixels:
-        """(height, width, C): a piece of its own pixels, which lies inside."""
+    def crop(self, top: int, left: int, height: int, width: int) -> Pixels:
+        """A crop (height, width, C) at full resolution; it must lie inside the image."""
         ...
 
 
-class FilePicture:
-    """An image file.
+class ImageFile:
+    """An image file; all methods raise `DataError` if it is missing, damaged or not an image.
 
     Args:
-        path: of the file.
-        channels: of the model's images.
+        path: image file.
+        channels: channels that the model takes.
     """
 
     def __init__(self, path: Path, channels: int) -> None:
@@ -49,86 +49,83 @@ class FilePicture:
         self.channels = channels
 
     @cached_property
-    def extent(self) -> Size:
-        """(height, width), upright.
-
-        Raises:
-            DataError: here and below: if the file is missing, damaged or no image.
-        """
+    def size(self) -> Size:
+        """(height, width); reads the file's header only."""
         return read_header(self.path, MAX_IN_TILES).extent
 
-    def at(self, size: Size) -> Pixels:
-        """The whole image at a size, decoded no larger than need be."""
-        pixels, self.extent = read_image_at(self.path, self.channels, size)
+    def resized(self, size: Size) -> Pixels:
+        """The whole image at a size; JPEGs are decoded at a reduced scale where possible."""
+        pixels, self.size = read_image_at(self.path, self.channels, size)
         return pixels
 
-    def cut(self, top: int, left: int, height: int, width: int) -> Pixels:
-        """A piece; the whole is decoded once, and held in memory with four bytes for a pixel."""
-        return _piece(self._whole, top, left, height, width)
+    def crop(self, top: int, left: int, height: int, width: int) -> Pixels:
+        """A crop; the decoded image stays in memory (four bytes per pixel)."""
+        return _crop(self._decoded, top, left, height, width)
 
     @cached_property
-    def _whole(self) -> Image.Image:
+    def _decoded(self) -> Image.Image:
         with opened(self.path, MAX_IN_TILES) as image:
             return converted(upright(image), self.path, self.channels)
 
 
-class ArrayPicture:
-    """Pixels that are in memory.
+class ImageArray:
+    """An image in memory.
 
     Args:
-        image: Pillow's, or an array: (H, W) or (H, W, C), uint8 or uint16.
-        channels: of the model's images.
+        image: Pillow image, or array (H, W) or (H, W, C) of uint8 or uint16.
+        channels: channels that the model takes.
 
     Raises:
-        DataError: if it is no image.
+        DataError: if it is not an image.
     """
 
     def __init__(self, image: Any, channels: int) -> None:
-        self._image = converted(_pillow(image), None, channels)
-        self.extent = self._image.height, self._image.width
+        self._image = converted(_to_pillow(image), None, channels)
+        self.size = self._image.height, self._image.width
 
-    def at(self, size: Size) -> Pixels:
+    def resized(self, size: Size) -> Pixels:
         """The whole image at a size."""
-        return _array(resize(self._image, size))
+        return _to_array(resize(self._image, size))
 
-    def cut(self, top: int, left: int, height: int, width: int) -> Pixels:
-        """A piece."""
-        return _piece(self._image, top, left, height, width)
+    def crop(self, top: int, left: int, height: int, width: int) -> Pixels:
+        """A crop."""
+        return _crop(self._image, top, left, height, width)
 
 
-def picture_of(image: Any, channels: int) -> ImageSource:
-    """An image to predict, of whatever somebody has: a path, Pillow's image, or an array.
+def open_image(image: Any, channels: int) -> ImageSource:
+    """An input image from a path, a Pillow image or an array.
 
     Raises:
         DataError: if it is none of these.
     """
     if isinstance(image, str | Path):
-        return FilePicture(Path(image), channels)
-    return ArrayPicture(image, channels)
+        return ImageFile(Path(image), channels)
+    return ImageArray(image, channels)
 
 
-def _pillow(image: Any) -> Image.Image:
+def _to_pillow(image: Any) -> Image.Image:
     if isinstance(image, Image.Image):
         return upright(image.copy())
     array = np.asarray(image)
-    whole = array[..., 0] if array.ndim == 3 and array.shape[-1] == 1 else array
-    if whole.dtype == np.uint16:
-        whole = (whole // 257).astype(np.uint8)
-    if whole.dtype != np.uint8 or not (whole.ndim == 2 or (whole.ndim == 3 and whole.shape[-1] in (3, 4))):
+    pixels = array[..., 0] if array.ndim == 3 and array.shape[-1] == 1 else array
+    if pixels.dtype == np.uint16:
+        pixels = (pixels // 257).astype(np.uint8)
+    is_image = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[-1] in (3, 4))
+    if pixels.dtype != np.uint8 or not is_image:
         raise DataError(
-            f"an array {array.shape} of {array.dtype} is no image",
-            hint="(H, W), (H, W, 3) or (H, W, 4), of uint8 from 0 to 255",
+            f"an array of shape {array.shape} and type {array.dtype} is not an image",
+            hint="use (H, W), (H, W, 3) or (H, W, 4) of uint8, 0 to 255",
         )
-    if 0 in whole.shape:
-        raise DataError(f"an array {array.shape} has no pixels")
-    return Image.fromarray(np.ascontiguousarray(whole))
+    if 0 in pixels.shape:
+        raise DataError(f"an array of shape {array.shape} has no pixels")
+    return Image.fromarray(np.ascontiguousarray(pixels))
 
 
-def _piece(image: Image.Image, top: int, left: int, height: int, width: int) -> Pixels:
-    return _array(image.crop((left, top, left + width, top + height)))
+def _crop(image: Image.Image, top: int, left: int, height: int, width: int) -> Pixels:
+    return _to_array(image.crop((left, top, left + width, top + height)))
 
 
-def _array(image: Image.Image) -> Pixels:
+def _to_array(image: Image.Image) -> Pixels:
     pixels = np.asarray(image)
     assert image.mode in MODES.values()
     return pixels if pixels.ndim == 3 else pixels[..., None]

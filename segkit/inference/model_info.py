@@ -1,4 +1,4 @@
-"""What a trained model is, as far as whoever uses it has to know; travels with every export."""
+"""Model information: task, image size, normalisation, scores; stored in every export."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from segkit.core.types import Task, TaskKind
 
-FORMAT = 1  # of the JSON below; another number is another form
+FORMAT = 1  # version of the JSON
 
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What a trained model is.
+    """Information about a trained model.
 
     Args:
-        name: of its recipe.
-        task: what it predicts for a pixel.
-        channels: of an image: 1 grey, 3 RGB, 4 RGB and alpha.
+        name: name of the recipe.
+        task: what is predicted for a pixel.
+        channels: image channels: 1 grey, 3 RGB, 4 RGB and alpha.
         size: (height, width) that whole images are resized to, as in training.
-        mean: what the model subtracts, per channel, for pixels in 0..1.
-        std: what it divides by.
-        multiple: sides of its input must be multiples of it; 0 if `size` is the only one it takes.
-        scored_on: the split that its scores are of.
-        images: how many images that are.
-        scores: by metric.
+        mean: normalisation mean per channel, for pixels in 0..1.
+        std: normalisation standard deviation per channel.
+        multiple: number that both input sides must be multiples of; 0 if the model takes `size` only.
+        scored_on: split of the scores.
+        images: number of scored images.
+        scores: scores by metric.
     """
 
     name: str
@@ -41,36 +41,34 @@ class ModelInfo:
     scores: dict[str, float | None] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """As plain data, for `facts_from`."""
+        """Plain data, for `parse_model_info`."""
         task = self.task
-        told = {key: value for key, value in vars(self).items() if key != "task"}
+        fields = {key: value for key, value in vars(self).items() if key != "task"}
         return {
             "format": FORMAT, "task": task.kind, "classes": [*task.classes],
-            "ignore_index": task.ignore_index, **told,
+            "ignore_index": task.ignore_index, **fields,
         }  # fmt: skip
 
 
-def facts_from(plain: Any) -> ModelInfo:
-    """The facts that `Facts.as_json` gave as plain data, from a file that somebody else may have made.
+def parse_model_info(plain: Any) -> ModelInfo:
+    """Model information from the plain data of an untrusted file.
 
     Raises:
-        ValueError: if they are none, saying what is at fault.
+        ValueError: if it is invalid, with the key at fault.
     """
     try:
-        form = _Form.model_validate(plain)
+        schema = _Schema.model_validate(plain)
     except ValidationError as error:
         first = error.errors()[0]
         raise ValueError(f"{'.'.join(map(str, first['loc'])) or 'facts'}: {first['msg']}") from None
-    told = form.model_dump(exclude={"format", "task", "classes", "ignore_index"})
-    return ModelInfo(task=Task(form.task, form.classes, form.ignore_index), **told)
+    fields = schema.model_dump(exclude={"format", "task", "classes", "ignore_index"})
+    return ModelInfo(task=Task(schema.task, schema.classes, schema.ignore_index), **fields)
 
 
 _Side = Annotated[int, Field(ge=1, le=2**16)]
 
 
-class _Form(BaseModel):
-    """The JSON, as far as its readers rely on it."""
-
+class _Schema(BaseModel):
     model_config = ConfigDict(strict=False, extra="ignore")
     format: Literal[1]
     name: str = Field(max_length=200)

@@ -1,4 +1,4 @@
-"""What predicts: a run's model in torch, or an ONNX file; both look the same."""
+"""Protocol of a trained network: torch, ONNX or pt2."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 
 class Network(Protocol):
-    """A trained model that can be asked; knows nothing of files, sizes of photographs or tiles."""
+    """A trained network; resizing, tiling and files are handled by its callers."""
 
     @property
-    def facts(self) -> ModelInfo:
-        """What it is."""
+    def info(self) -> ModelInfo:
+        """Model information."""
         ...
 
     def __call__(self, pixels: Pixels) -> Probabilities:
-        """Probabilities of some images of one size.
+        """Predict a batch of images of one size.
 
         Shape:
-            pixels: (B, H, W, C) uint8; sides as `facts` says.
-            output: (B, K, H, W) float32 in 0..1: of the foreground for binary tasks, of each class otherwise.
+            pixels: (B, H, W, C) uint8; H and W as `info` requires.
+            output: (B, K, H, W) float32 in 0..1: foreground for binary tasks, one map per class otherwise.
         """
         ...

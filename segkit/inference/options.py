@@ -1,4 +1,4 @@
-"""How a model is asked about an image."""
+"""Prediction options: flips, scales, tiling, batch size."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from segkit.core.errors import SegkitError
 if TYPE_CHECKING:
     from segkit.inference.model_info import ModelInfo
 
-# Networks halve their maps five times: tiles that start on this grid see pixels as the whole image would.
+# Encoders halve their maps five times: with tiles on this grid, pixels lie at the same positions of the
+# feature maps as in the whole image.
 GRID = 32
-_PIXELS_AT_ONCE = 2**19
-_MAX_AT_ONCE = 32
+_PIXELS_PER_BATCH = 2**19
+_MAX_BATCH = 32
 
 
 class ProbabilityFormat(StrEnum):
-    """How probabilities are written: 16-bit pictures, or float32 arrays."""
+    """File format of probabilities: 16-bit PNG, or float32 array."""
 
     png = "png"
     npy = "npy"
@@ -27,17 +28,15 @@ class ProbabilityFormat(StrEnum):
 
 @dataclass(frozen=True)
 class PredictOptions:
-    """How a model is asked about an image.
+    """Prediction options.
 
     Args:
-        flips: ask about the image, its mirror images left to right and top to bottom, and both at once, and
-            take the mean.
-        scales: ask about the image at these multiples of its size, and take the mean.
-        tile: side of the square tiles in which the model goes over the image's own pixels; 0 resizes the
-            whole image to the size of training.
-        overlap: pixels that neighbouring tiles share; None is a quarter of the tile.
-        batch_size: images or tiles asked about at once; changes no result but for rounding. 0 takes as many
-            as have half a million pixels together: more of them take memory, and on a CPU save no time.
+        flips: average over the image and its flips: horizontal, vertical, both.
+        scales: average over these multiples of the image size.
+        tile: side of square tiles at full resolution; 0 resizes the whole image to the training size.
+        overlap: overlap of neighbouring tiles in pixels; None is a quarter of the tile.
+        batch_size: images or tiles per batch; 0 takes about half a million pixels: larger batches need
+            memory and are not faster on a CPU. Results change by rounding only.
     """
 
     flips: bool = False
@@ -46,50 +45,44 @@ class PredictOptions:
     overlap: int | None = None
     batch_size: int = 0
 
-    def shared(self) -> int:
-        """Pixels that neighbouring tiles share, on the grid."""
-        wanted = self.tile // 4 if self.overlap is None else self.overlap
-        return -(-wanted // GRID) * GRID
+    def overlap_pixels(self) -> int:
+        """Overlap of neighbouring tiles, rounded up to the grid."""
+        pixels = self.tile // 4 if self.overlap is None else self.overlap
+        return -(-pixels // GRID) * GRID
 
-    def at_once(self, size: tuple[int, int]) -> int:
-        """How many images are asked about at once, where they are of a size."""
+    def images_per_batch(self, size: tuple[int, int]) -> int:
+        """Number of images or tiles per batch, for images resized to a size."""
         height, width = (self.tile, self.tile) if self.tile else size
-        return self.batch_size or max(1, min(_MAX_AT_ONCE, _PIXELS_AT_ONCE // (height * width)))
+        return self.batch_size or max(1, min(_MAX_BATCH, _PIXELS_PER_BATCH // (height * width)))
 
-    def check(self, facts: ModelInfo) -> None:
-        """See to it that a model can be asked so.
-
-        Args:
-            facts: what the model is.
+    def check(self, info: ModelInfo) -> None:
+        """Check that a model can predict with these options.
 
         Raises:
-            SegkitError: saying what would do.
+            SegkitError: if it cannot, with a suggestion.
         """
         if not self.scales or not all(0.1 <= scale <= 10 for scale in self.scales):
             raise SegkitError(
-                f"scales {self.scales} are not between 0.1 and 10", hint="such as 0.75, 1, 1.25"
+                f"scales {self.scales} are not between 0.1 and 10", hint="for example 0.75, 1, 1.25"
             )
-        size = facts.size
-        fixed = f"this model takes images of {size[0]}x{size[1]} only"
-        if facts.multiple == 0 and self.scales != (1.0,):
-            raise SegkitError(f"{fixed}, and so at one scale", hint="leave the scales out")
-        if self.tile:
-            self._check_tile(facts.multiple, size, fixed)
-
-    def _check_tile(self, multiple: int, size: tuple[int, int], fixed: str) -> None:
-        if multiple == 0:
-            if (self.tile, self.tile) != size:
-                works = f"a tile of {size[0]}" if size[0] == size[1] else "whole images"
-                raise SegkitError(f"{fixed}, and the tiles are {self.tile}x{self.tile}", hint=works)
-        else:
-            step = lcm(GRID, multiple)
-            if self.tile % step:
-                near = max(step, round(self.tile / step) * step)
-                raise SegkitError(
-                    f"tiles of {self.tile} pixels do not fit this model",
-                    hint=f"{near} does: multiples of {step}",
-                )
-        if not 0 <= self.shared() < self.tile:
+        if info.multiple == 0:
+            self._check_fixed_size(info.size)
+        elif self.tile % (step := lcm(GRID, info.multiple)):
+            nearest = max(step, round(self.tile / step) * step)
             raise SegkitError(
-                f"tiles of {self.tile} pixels cannot share {self.shared()}", hint="a smaller overlap"
+                f"tiles of {self.tile} pixels do not fit this model",
+                hint=f"use a multiple of {step}, such as {nearest}",
             )
+        if self.tile and not 0 <= self.overlap_pixels() < self.tile:
+            raise SegkitError(
+                f"tiles of {self.tile} pixels cannot overlap by {self.overlap_pixels()}",
+                hint="use a smaller overlap",
+            )
+
+    def _check_fixed_size(self, size: tuple[int, int]) -> None:
+        problem = f"this model takes images of {size[0]}x{size[1]} only"
+        if self.scales != (1.0,):
+            raise SegkitError(f"{problem}, not at other scales", hint="omit the scales")
+        if self.tile and (self.tile, self.tile) != size:
+            hint = f"use a tile of {size[0]}" if size[0] == size[1] else "predict whole images"
+            raise SegkitError(f"{problem}, not tiles of {self.tile}x{self.tile}", hint=hint)

@@ -1,4 +1,4 @@
-"""Pictures of a mask over its image."""
+"""Overlays of a mask on its image."""
 
 from __future__ import annotations
 
@@ -15,30 +15,23 @@ if TYPE_CHECKING:
     from segkit.core.types import Pixels, Task
     from segkit.inference.image_source import ImageSource
 
-MAX_SIDE = 4096  # pixels of an overlay's longer side: it is for looking at
-ALONE = (255, 176, 0)  # the colour of the one class of a binary task: seen on skin, grass and tissue
+MAX_SIDE = 4096  # pixels of the longer side
+_BINARY_COLOUR = (255, 176, 0)  # visible on skin, grass and tissue
 _TINT = 0.3
 
 
-def overlay_of(picture: ImageSource, mask: Pixels, task: Task) -> Image.Image:
-    """The image with its mask as a tint and a contour; at its own size, unless that is very large.
-
-    Args:
-        picture: the image.
-        mask: its mask, as `mask_of` makes it.
-        task: what was predicted.
-    """
-    height, width = picture.extent
-    shown = flat(mask, task)
-    most = max(height, width)
-    if most <= MAX_SIDE:
-        return _drawn(picture.cut(0, 0, height, width), shown, _colours(task))
-    size = (max(1, height * MAX_SIDE // most), max(1, width * MAX_SIDE // most))
-    return _drawn(picture.at(size), resize_mask(shown, size).astype(np.uint8), _colours(task))
+def draw_overlay(image: ImageSource, mask: Pixels, task: Task) -> Image.Image:
+    """The image with its mask as tint and contour, reduced if it is larger than `MAX_SIDE`."""
+    height, width = image.size
+    labels = flat(mask, task)
+    longer = max(height, width)
+    if longer <= MAX_SIDE:
+        return _draw(image.crop(0, 0, height, width), labels, _colours(task))
+    size = (max(1, height * MAX_SIDE // longer), max(1, width * MAX_SIDE // longer))
+    return _draw(image.resized(size), resize_mask(labels, size).astype(np.uint8), _colours(task))
 
 
-def _drawn(pixels: Pixels, mask: Pixels, colours: Pixels) -> Image.Image:
-    """(H, W, C) and (H, W) -> RGB."""
+def _draw(pixels: Pixels, mask: Pixels, colours: Pixels) -> Image.Image:
     drawn = np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else pixels[..., :3].copy()
     inside = mask != 0
     tint = (1 - _TINT) * drawn[inside] + _TINT * colours[mask[inside]]
@@ -51,5 +44,5 @@ def _drawn(pixels: Pixels, mask: Pixels, colours: Pixels) -> Image.Image:
 def _colours(task: Task) -> Pixels:
     colours = mask_palette(task)
     if task.kind == "binary":
-        colours[1] = ALONE
+        colours[1] = _BINARY_COLOUR
     return colours

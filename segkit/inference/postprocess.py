@@ -1,4 +1,4 @@
-"""From probabilities to masks."""
+"""Masks from probabilities."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def mask_of(probabilities: Probabilities, task: Task) -> Pixels:
-    """The most probable class of every pixel; for binary and multilabel tasks, what is above 0.5.
+    """The most probable class of every pixel; for binary and multilabel tasks, whether it is above 0.5.
 
     Shape:
         probabilities: (K, H, W).

@@ -1,84 +1,78 @@
-"""Many image files to files of masks: one that cannot be read is told of in the end, and the rest is done."""
+"""Prediction of many image files: unreadable images are reported at the end, the others are written."""
 
 from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING
 
 from segkit.core.errors import DataError, Problem
-from segkit.inference.image_source import FilePicture
+from segkit.inference.image_source import ImageFile
 
 if TYPE_CHECKING:
+    from segkit.core.types import Progress
     from segkit.inference.image_source import ImageSource
-    from segkit.inference.inputs import Input
+    from segkit.inference.inputs import InputFile
     from segkit.inference.network import Probabilities
     from segkit.inference.options import PredictOptions
     from segkit.inference.outputs import Outputs
     from segkit.inference.predictor import Predictor
 
-Progress = Callable[[str, int, int], None]
-_MAX_THREADS = 4  # that write: each holds an image's mask at full size
+_MAX_THREADS = 4  # each holds an image's mask at full size
 
 
 def predict_files(
     predictor: Predictor,
-    inputs: Sequence[Input],
+    inputs: Sequence[InputFile],
     outputs: Outputs,
-    ways: PredictOptions,
+    options: PredictOptions,
     on_progress: Progress = lambda label, done, total: None,
 ) -> list[Problem]:
-    """Predict image files, and write what `outputs` says of each. Files appear whole or not at all.
-
-    Args:
-        predictor: the model.
-        inputs: the images.
-        outputs: where their masks go.
-        ways: how the model is asked.
-        on_progress: callback of (label, done, total).
+    """Predict image files and write the results; files are written completely or not at all.
 
     Returns:
-        What was wrong with images: nothing is written for those.
+        Problems of unreadable images, for which nothing is written.
 
     Raises:
-        SegkitError: if the model cannot be asked so.
-        OSError: if something cannot be written.
+        SegkitError: if the model cannot predict with these options.
+        OSError: if a file cannot be written.
     """
     problems: list[Problem] = []
-    # One after the other: each may hold a whole decoded image, and is forgotten once its mask is written.
-    pictures = (FilePicture(input_.path, predictor.facts.channels) for input_ in inputs)
-    answers = predictor.answers(pictures, ways, partial(on_progress, "tiles"))
-    named = ((input_.name, *answer) for input_, answer in zip(inputs, answers, strict=True))
-    # Of tiles, the network is asked while they are written.
-    for done, found in enumerate(_written(named, outputs, in_threads=not ways.tile), start=1):
+    # A generator: each image may hold its decoded pixels, and is freed once its mask is written.
+    images = (ImageFile(file.path, predictor.info.channels) for file in inputs)
+    predictions = predictor.predict_chunks(images, options, partial(on_progress, "tiles"))
+    named = ((file.name, *prediction) for file, prediction in zip(inputs, predictions, strict=True))
+    # Tiles are predicted while their chunks are written, so the network must stay in this thread.
+    results = (
+        _write_in_threads(named, outputs) if not options.tile else (_write(outputs, *item) for item in named)
+    )
+    for done, found in enumerate(results, start=1):
         problems += found
         on_progress("images", done, len(inputs))
     return problems
 
 
-def _written(
-    answers: Iterator[tuple[str, ImageSource, Iterator[Probabilities]]], outputs: Outputs, *, in_threads: bool
+def _write_in_threads(
+    predictions: Iterator[tuple[str, ImageSource, Iterator[Probabilities]]], outputs: Outputs
 ) -> Iterator[Sequence[Problem]]:
-    """Write every answer; gives what was wrong with each, in order."""
-
-    def write(name: str, picture: ImageSource, bands: Iterator[Probabilities]) -> Sequence[Problem]:
-        try:
-            outputs.write(name, picture, bands)
-        except DataError as error:
-            return error.problems
-        return ()
-
-    if not in_threads:
-        yield from (write(*answer) for answer in answers)
-        return
     threads = min(_MAX_THREADS, os.cpu_count() or 1)
     waiting: deque[Future[Sequence[Problem]]] = deque()
     with ThreadPoolExecutor(threads) as pool:
-        for answer in answers:
-            waiting.append(pool.submit(write, *answer))
+        for prediction in predictions:
+            waiting.append(pool.submit(_write, outputs, *prediction))
             if len(waiting) > 2 * threads:
                 yield waiting.popleft().result()
         yield from (future.result() for future in waiting)
+
+
+def _write(
+    outputs: Outputs, name: str, image: ImageSource, chunks: Iterator[Probabilities]
+) -> Sequence[Problem]:
+    try:
+        outputs.write(name, image, chunks)
+    except DataError as error:
+        return error.problems
+    return ()

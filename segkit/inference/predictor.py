@@ -1,4 +1,4 @@
-"""A trained model with everything around it: any image in, probabilities at its own size out."""
+"""Predictor: one model or an ensemble, for images of any size."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segkit.core.errors import SegkitError
-from segkit.inference.image_source import ImageSource, picture_of
+from segkit.inference.image_source import ImageSource, open_image
 from segkit.inference.options import PredictOptions
 from segkit.inference.prediction import Prediction
-from segkit.inference.sliding_window import tiled_bands
-from segkit.inference.whole_image import bands_at, predict_small, resize_inputs
+from segkit.inference.sliding_window import predict_tiled
+from segkit.inference.whole_image import predict_resized, resize_inputs, row_chunks
 from segkit.utils.prefetch import prefetch
 
 if TYPE_CHECKING:
@@ -25,29 +25,29 @@ if TYPE_CHECKING:
     from segkit.inference.model_info import ModelInfo
     from segkit.inference.network import Network, Probabilities
 
-Bands = Iterator["Probabilities"]
+Chunks = Iterator["Probabilities"]
 
 
 class Predictor:
-    """A trained model, or several whose mean is taken, ready for any image.
+    """A trained model, or an ensemble that averages the probabilities of several.
 
     Args:
-        networks: of one task.
-        warnings: what its user should know, in whole sentences.
+        networks: networks of the same task.
+        warnings: warnings about the models, in whole sentences.
 
     Raises:
-        SegkitError: if the networks do not predict the same.
+        SegkitError: if the networks do not predict the same classes.
     """
 
     def __init__(self, networks: Sequence[Network], warnings: Sequence[str] = ()) -> None:
         self.networks = tuple(networks)
         self.warnings = tuple(warnings)
-        _check_alike([network.facts for network in networks])
+        _check_same_task([network.info for network in networks])
 
     @property
-    def facts(self) -> ModelInfo:
-        """What it is: classes, size, scores; of several, the first one."""
-        return self.networks[0].facts
+    def info(self) -> ModelInfo:
+        """Model information: classes, size, scores; of an ensemble, those of its first model."""
+        return self.networks[0].info
 
     def predict(
         self,
@@ -58,19 +58,19 @@ class Predictor:
         tile: int = 0,
         overlap: int | None = None,
     ) -> Prediction:
-        """What the model says of one image.
+        """Predict one image.
 
         Args:
-            image: a path, Pillow's image, or an array (H, W) or (H, W, C) of uint8.
-            flips: ask about its mirror images too, and take the mean.
-            scales: ask about it at these multiples of its size, and take the mean.
-            tile: side of the tiles in which the model goes over the image's own pixels; by default the whole
-                image is resized to the size of training.
-            overlap: pixels that neighbouring tiles share; by default a quarter of the tile.
+            image: path, Pillow image, or array (H, W) or (H, W, C) of uint8.
+            flips: average over the image and its flips.
+            scales: average over these multiples of the image size.
+            tile: side of tiles at full resolution; by default the whole image is resized to the training
+                size.
+            overlap: overlap of tiles in pixels; by default a quarter of the tile.
 
         Raises:
-            DataError: if the image is none, or its file is damaged.
-            SegkitError: if the model cannot be asked so.
+            DataError: if it is not an image, or its file is damaged.
+            SegkitError: if the model cannot predict with these options.
         """
         (prediction,) = self.predict_many([image], flips=flips, scales=scales, tile=tile, overlap=overlap)
         return prediction
@@ -85,86 +85,71 @@ class Predictor:
         overlap: int | None = None,
         batch_size: int = 0,
     ) -> Iterator[Prediction]:
-        """What the model says of many images, in their order; they are read while it works.
+        """Predict many images, in order; images are read while the model computes.
 
-        Args:
-            images: each as for `predict`.
-            flips: as for `predict`.
-            scales: as for `predict`.
-            tile: as for `predict`.
-            overlap: as for `predict`.
-            batch_size: images, or tiles, asked about at once; 0 leaves that to their size.
+        The arguments are those of `predict`, and `batch_size`: images or tiles per batch, 0 chooses by size.
 
         Raises:
-            SegkitError: as `predict` does.
+            SegkitError: as `predict`.
         """
         if isinstance(images, str | PathLike):
-            hint = "a list of them, such as sorted(Path(folder).iterdir())"
-            raise SegkitError("predict_many takes several images, and this is one path", hint=hint)
-        ways = PredictOptions(flips, tuple(scales), tile, overlap, batch_size)
-        pictures = (picture_of(image, self.facts.channels) for image in images)
-        for picture, bands in self.answers(pictures, ways):
-            yield Prediction(self.facts.task, np.concatenate([*bands], axis=1), picture)
+            hint = "pass a list, such as sorted(Path(folder).iterdir())"
+            raise SegkitError("predict_many takes several images, not one path", hint=hint)
+        options = PredictOptions(flips, tuple(scales), tile, overlap, batch_size)
+        sources = (open_image(image, self.info.channels) for image in images)
+        for source, chunks in self.predict_chunks(sources, options):
+            yield Prediction(self.info.task, np.concatenate([*chunks], axis=1), source)
 
-    def answers(
+    def predict_chunks(
         self,
-        pictures: Iterable[ImageSource],
-        ways: PredictOptions,
+        images: Iterable[ImageSource],
+        options: PredictOptions,
         on_progress: Callable[[int, int], None] = lambda done, total: None,
-    ) -> Iterator[tuple[ImageSource, Bands]]:
-        """Every picture with its probabilities, in bands (K, rows, W) from top to bottom.
+    ) -> Iterator[tuple[ImageSource, Chunks]]:
+        """Each image with its probabilities, in chunks (K, rows, W) from top to bottom.
 
-        What is wrong with a picture is raised by its own bands, so that the others come all the same.
+        Errors of an image are raised by its own chunks, so that the others are still predicted.
 
         Args:
-            pictures: in order.
-            ways: how the model is asked.
-            on_progress: callback of (label, done, total).
+            images: images, in order.
+            options: prediction options.
+            on_progress: callback of (tiles done, tiles).
 
         Raises:
-            SegkitError: if the model cannot be asked so.
+            SegkitError: if the model cannot predict with these options.
         """
         for network in self.networks:
-            ways.check(network.facts)
-        if ways.tile:
-            return ((picture, tiled_bands(self.networks, picture, ways, on_progress)) for picture in pictures)
-        return self._of_whole_images(pictures, ways)
+            options.check(network.info)
+        if options.tile:
+            return ((image, predict_tiled(self.networks, image, options, on_progress)) for image in images)
+        return self._predict_whole(images, options)
 
-    def _of_whole_images(
-        self, pictures: Iterable[ImageSource], ways: PredictOptions
-    ) -> Iterator[tuple[ImageSource, Bands]]:
-        at_once = ways.at_once(self.facts.size)
-        looks = prefetch(lambda picture: resize_inputs(picture, self.networks, ways), pictures, 2 * at_once)
-        while batch := [*islice(looks, at_once)]:
-            read = [seen.result() for _, seen in batch if not seen.exception()]
-            small = iter(predict_small(self.networks, read, ways) if read else ())
-            for picture, seen in batch:
-                yield (
-                    picture,
-                    bands_at(next(small), picture.extent) if not seen.exception() else _raised(seen),
-                )
+    def _predict_whole(
+        self, images: Iterable[ImageSource], options: PredictOptions
+    ) -> Iterator[tuple[ImageSource, Chunks]]:
+        size = options.images_per_batch(self.info.size)
+        loaded = prefetch(lambda image: resize_inputs(image, self.networks, options), images, 2 * size)
+        while batch := [*islice(loaded, size)]:
+            inputs = [future.result() for _, future in batch if not future.exception()]
+            maps = iter(predict_resized(self.networks, inputs, options) if inputs else ())
+            for image, future in batch:
+                yield image, _raise(future) if future.exception() else row_chunks(next(maps), image.size)
 
 
-def _raised(seen: Future[dict[Size, Pixels]]) -> Bands:
-    """Bands that come to nothing: what went wrong is said by whoever asks for them."""
-    seen.result()
-    yield from ()
+def _raise(failed: Future[dict[Size, Pixels]]) -> Chunks:
+    failed.result()
+    yield from ()  # makes this a generator: the error is raised by whoever iterates
 
 
-def _check_alike(facts: Sequence[ModelInfo]) -> None:
-    """Several networks can be asked as one.
-
-    Raises:
-        SegkitError: naming what differs.
-    """
-    first = facts[0]
-    for other in facts[1:]:
-        for what, one, two in (
-            ("predict other classes", first.task, other.task),
-            ("look at images of other channels", first.channels, other.channels),
+def _check_same_task(infos: Sequence[ModelInfo]) -> None:
+    first = infos[0]
+    for other in infos[1:]:
+        for difference, same in (
+            ("predict different classes", first.task == other.task),
+            ("take images with different numbers of channels", first.channels == other.channels),
         ):
-            if one != two:
+            if not same:
                 raise SegkitError(
-                    f"{first.name} and {other.name} {what}, so no mean can be taken of them",
-                    hint="runs of one task on one kind of image",
+                    f"{first.name} and {other.name} {difference}, so they cannot be averaged",
+                    hint="use models of the same task and the same kind of image",
                 )

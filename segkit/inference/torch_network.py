@@ -1,16 +1,16 @@
-"""A run's best model as a network that predicts: torch, on whatever device is there."""
+"""Torch networks: the best checkpoint of a run, on the available device."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from segkit.experiments.finished_run import load_best, read_run
+from segkit.experiments.restore_run import load_best, read_run
 from segkit.inference.model_info import ModelInfo
 from segkit.models.build import build_model
 from segkit.models.dry_run import ModelSpec, dry_run
@@ -26,24 +26,27 @@ if TYPE_CHECKING:
     from segkit.inference.network import Probabilities
     from segkit.models.segmenter import Segmenter
 
-# Where and how fast it was trained decides nothing here: what there is, is taken.
-HERE = ("training.accelerator=auto", "training.devices=1", "training.num_nodes=1", "training.strategy=auto",
-         "training.compile=false")  # fmt: skip
+# Device settings of the training do not affect predictions: use what this machine has.
+THIS_MACHINE = ("training.accelerator=auto", "training.devices=1", "training.num_nodes=1",
+                "training.strategy=auto", "training.compile=false")  # fmt: skip
+
+# Near the smallest float32, and between its largest number below 1 and 1.
+MIN_PROBABILITY, MAX_PROBABILITY = 1e-38, 1 - 2**-25
 
 
 @dataclass(frozen=True)
-class RunNetwork:
-    """A run's best model; see `segkit.inference.Network`.
+class TorchNetwork:
+    """A torch model; see `segkit.inference.network.Network`.
 
     Args:
-        facts: what it is.
-        recipe: what it was built from, with the settings of this machine.
-        model: in evaluation mode, on the fabric's device.
+        info: model information.
+        recipe: recipe with the device settings of this machine.
+        model: model in evaluation mode, on the fabric's device.
         fabric: device and precision.
-        warnings: what has changed since the run, in whole sentences.
+        warnings: changes since the run, in whole sentences.
     """
 
-    facts: ModelInfo
+    info: ModelInfo
     recipe: Recipe
     model: Segmenter
     fabric: Fabric
@@ -53,48 +56,46 @@ class RunNetwork:
         """(B, H, W, C) uint8 -> probabilities (B, K, H, W)."""
         image = torch.from_numpy(pixels).permute(0, 3, 1, 2)  # B H W C -> B C H W
         logits = logits_of(self.model, image, self.fabric)
-        probabilities: Probabilities = probabilities_of(logits, self.facts.task).float().cpu().numpy()
+        probabilities: Probabilities = probabilities_of(logits, self.info.task).float().cpu().numpy()
         return probabilities
 
 
 def open_network(
     run: RunDir, plugins: Sequence[Path] = (), *, accelerator: str = "auto", overrides: Sequence[str] = ()
-) -> RunNetwork:
-    """Open a finished run to predict with. Its images are not needed; no code that it names is run.
+) -> TorchNetwork:
+    """Load the best checkpoint of a run for prediction; its images are not needed.
 
     Args:
-        run: a complete run directory.
-        plugins: files or folders with the parts that it used.
-        accelerator: auto takes a GPU where there is one.
-        overrides: changes of its recipe, as `--set` takes them.
+        run: complete run directory.
+        plugins: files or folders with the parts it used; code named in the run is not executed.
+        accelerator: auto uses a GPU if there is one.
+        overrides: recipe changes, as for `--set`.
 
     Raises:
-        SegkitError: if a plugin that it used is not loaded, its files are at fault, or this machine has no
-            such accelerator.
+        SegkitError: if a plugin of the run is not loaded, its files are damaged, or this machine does not
+            have the accelerator.
     """
-    recipe, changed = read_run(run, [*overrides, *HERE, f"training.accelerator={accelerator}"], plugins)
+    recipe, warnings = read_run(
+        run, [*overrides, *THIS_MACHINE, f"training.accelerator={accelerator}"], plugins
+    )
     spec = dry_run(recipe.model, recipe.data)
     model = build_model(recipe, spec, pretrained=False)
-    load_best(model, run, changed)
-    scored = run.read_summary()
-    facts = facts_of(recipe, spec, model)
-    facts = replace(
-        facts,
-        scored_on=scored.reported_on,
-        images=scored.images[scored.reported_on],
-        scores=scored.scores.metrics,
-    )
-    return network_of(recipe, facts, model, changed)
+    load_best(model, run, warnings)
+    summary = run.read_summary()
+    split = summary.reported_on
+    info = model_info(recipe, spec, model, split, summary.images[split], summary.scores.metrics)
+    return make_network(recipe, info, model, warnings)
 
 
-def facts_of(recipe: Recipe, spec: ModelSpec, model: Segmenter) -> ModelInfo:
-    """What a recipe's model is; of its scores nothing is known.
-
-    Args:
-        recipe: as loaded.
-        spec: result of its dry run.
-        model: built from it.
-    """
+def model_info(
+    recipe: Recipe,
+    spec: ModelSpec,
+    model: Segmenter,
+    scored_on: str,
+    images: int,
+    scores: Mapping[str, float | None],
+) -> ModelInfo:
+    """Information about a recipe's model, scored on a number of images of a split."""
     data = recipe.data
     normalize: Any = data.normalize or model.encoder
     return ModelInfo(
@@ -105,26 +106,34 @@ def facts_of(recipe: Recipe, spec: ModelSpec, model: Segmenter) -> ModelInfo:
         mean=tuple(normalize.mean),
         std=tuple(normalize.std),
         multiple=spec.size_multiple,
+        scored_on=scored_on,
+        images=images,
+        scores=dict(scores),
     )
 
 
-def network_of(recipe: Recipe, facts: ModelInfo, model: Segmenter, changed: Sequence[str] = ()) -> RunNetwork:
-    """A model on this machine's device, ready to be asked.
-
-    Args:
-        recipe: whose `training` says which accelerator, and how precisely.
-        facts: what the model is.
-        model: with its weights.
-        changed: since it was trained, in whole sentences.
+def make_network(
+    recipe: Recipe, info: ModelInfo, model: Segmenter, warnings: Sequence[str] = ()
+) -> TorchNetwork:
+    """Move a model to the accelerator of `recipe.training`, for prediction in its precision.
 
     Raises:
-        SegkitError: if this machine has no such accelerator.
+        SegkitError: if this machine does not have the accelerator.
     """
     fabric = make_fabric(recipe.training)
     move_to_device(model.eval(), fabric, recipe.training)
-    return RunNetwork(facts, recipe, model, fabric, tuple(changed))
+    return TorchNetwork(info, recipe, model, fabric, tuple(warnings))
 
 
 def probabilities_of(logits: Tensor, task: Task) -> Tensor:
-    """(B, K, H, W) logits -> probabilities; those of multiclass classes sum to one."""
+    """Logits (B, K, H, W) -> probabilities: softmax for multiclass, sigmoid otherwise."""
     return logits.softmax(dim=1) if task.kind == "multiclass" else logits.sigmoid()
+
+
+def probabilities_to_logits(probabilities: Probabilities, task: Task) -> Tensor:
+    """Inverse of `probabilities_of`: finite float64 logits (B, K, H, W), for metrics.
+
+    A probability is above a threshold if and only if its logit is.
+    """
+    exact = torch.from_numpy(probabilities).double().clamp(MIN_PROBABILITY, MAX_PROBABILITY)
+    return exact.log() if task.kind == "multiclass" else exact.logit()

@@ -1,4 +1,4 @@
-"""One question to a network, in several ways: mirrored, and as the mean of several networks."""
+"""Test-time augmentation and ensembling."""
 
 from __future__ import annotations
 
@@ -17,31 +17,30 @@ _FLIPS: tuple[tuple[int, ...], ...] = ((), (2,), (1,), (1, 2))  # axes of B H W 
 
 
 def predict_tta(network: Network, pixels: Pixels, *, flips: bool) -> Probabilities:
-    """What a network says of some images; with flips, the mean of what it says of their mirror images.
+    """Predict a batch; with flips, average over the predictions of the flipped images.
 
     Shape:
         pixels: (B, H, W, C) uint8.
         output: (B, K, H, W).
     """
-    answers = []
+    predictions = []
     for axes in _FLIPS if flips else _FLIPS[:1]:
-        answer = network(np.ascontiguousarray(np.flip(pixels, axes)))
-        answers.append(np.flip(answer, tuple(axis + 1 for axis in axes)))  # H and W of B K H W
-    return ensemble(answers)
+        prediction = network(np.ascontiguousarray(np.flip(pixels, axes)))
+        predictions.append(np.flip(prediction, tuple(axis + 1 for axis in axes)))  # H and W of B K H W
+    return ensemble(predictions)
 
 
-def ensemble(answers: Sequence[Probabilities]) -> Probabilities:
-    """Of several answers of one shape; a single one is given back as it is."""
-    return answers[0] if len(answers) == 1 else np.mean(answers, axis=0, dtype=np.float32)
+def ensemble(predictions: Sequence[Probabilities]) -> Probabilities:
+    """Mean of predictions of one shape; a single prediction is returned unchanged."""
+    return predictions[0] if len(predictions) == 1 else np.mean(predictions, axis=0, dtype=np.float32)
 
 
-def resized(probabilities: Probabilities, size: tuple[int, int], box: Box | None = None) -> Probabilities:
-    """(K, h, w) -> (K, height, width), bilinear: the centres of pixels meet, as when images are resized.
+def resize_probabilities(
+    probabilities: Probabilities, size: tuple[int, int], box: Box | None = None
+) -> Probabilities:
+    """(K, h, w) -> (K, height, width), bilinear, with pixel centres aligned as when images are resized.
 
-    Args:
-        probabilities: of one image.
-        size: (height, width).
-        box: (left, upper, right, lower): the part that is taken, by default all.
+    `box` is the region (left, upper, right, lower) to resize, by default all.
     """
     height, width = size
     if box is None and probabilities.shape[1:] == size:
@@ -53,14 +52,8 @@ def resized(probabilities: Probabilities, size: tuple[int, int], box: Box | None
     return np.stack([np.asarray(plane) for plane in planes])
 
 
-def scaled(size: tuple[int, int], scale: float, multiple: int) -> tuple[int, int]:
-    """A size that a network takes, near a multiple of another one.
-
-    Args:
-        size: (height, width).
-        scale: that multiple.
-        multiple: what its sides have to be multiples of.
-    """
+def scaled_size(size: tuple[int, int], scale: float, multiple: int) -> tuple[int, int]:
+    """(height, width) scaled and rounded to a multiple; a scale of 1 leaves it unchanged."""
     if scale == 1:
         return size
     height, width = (max(1, round(side * scale / multiple)) * multiple for side in size)

@@ -1,4 +1,4 @@
-"""Whole images, resized to the size of training; what is said of them, at the size they have."""
+"""Prediction of whole images: resized to the training size, probabilities resized back."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from segkit.inference.tta import ensemble, predict_tta, resized, scaled
+from segkit.inference.tta import ensemble, predict_tta, resize_probabilities, scaled_size
 
 if TYPE_CHECKING:
     from segkit.core.types import Pixels
@@ -15,48 +15,42 @@ if TYPE_CHECKING:
     from segkit.inference.network import Network, Probabilities
     from segkit.inference.options import PredictOptions
 
-_BAND = 2**22  # numbers in a band: 16 MiB
+_MAX_CHUNK = 2**22  # float32 numbers in a chunk: 16 MiB
 
 
 def resize_inputs(
-    picture: ImageSource, networks: Sequence[Network], ways: PredictOptions
+    image: ImageSource, networks: Sequence[Network], options: PredictOptions
 ) -> dict[Size, Pixels]:
-    """A whole image at every size at which one of the networks is asked about it."""
-    return {size: picture.at(size) for network in networks for size in sizes_of(network, ways)}
+    """The image at every input size of the networks."""
+    return {size: image.resized(size) for network in networks for size in input_sizes(network, options)}
 
 
-def predict_small(
-    networks: Sequence[Network], looks: Sequence[Mapping[Size, Pixels]], ways: PredictOptions
+def predict_resized(
+    networks: Sequence[Network], images: Sequence[Mapping[Size, Pixels]], options: PredictOptions
 ) -> Probabilities:
-    """What networks say of some whole images, as their mean, at the first one's size.
-
-    Args:
-        networks: of one task.
-        looks: each image as `resize_inputs` gives it.
-        ways: how they are asked.
-
-    Shape:
-        output: (B, K, h, w).
-    """
-    answers = []
+    """Mean probabilities (B, K, h, w) of several networks, at the first network's size."""
+    predictions = []
     for network in networks:
-        for size in sizes_of(network, ways):
-            answer = predict_tta(network, np.stack([look[size] for look in looks]), flips=ways.flips)
-            answers.append(np.stack([resized(one, networks[0].facts.size) for one in answer]))
-    return ensemble(answers)
+        for size in input_sizes(network, options):
+            batch = np.stack([image[size] for image in images])
+            maps = predict_tta(network, batch, flips=options.flips)
+            predictions.append(
+                np.stack([resize_probabilities(image, networks[0].info.size) for image in maps])
+            )
+    return ensemble(predictions)
 
 
-def sizes_of(network: Network, ways: PredictOptions) -> list[Size]:
-    """The sizes at which a network is asked about a whole image."""
-    facts = network.facts
-    return [scaled(facts.size, scale, facts.multiple) for scale in ways.scales]
+def input_sizes(network: Network, options: PredictOptions) -> list[Size]:
+    """Input sizes of a network for a whole image, one per scale."""
+    info = network.info
+    return [scaled_size(info.size, scale, info.multiple) for scale in options.scales]
 
 
-def bands_at(small: Probabilities, extent: Size) -> Iterator[Probabilities]:
-    """(K, h, w) -> the same at another size, in bands (K, rows, width) from top to bottom."""
-    (height, width), (classes, rows, columns) = extent, small.shape
-    step = max(1, _BAND // (width * classes))
+def row_chunks(probabilities: Probabilities, size: Size) -> Iterator[Probabilities]:
+    """Resize (K, h, w) to (height, width), in chunks (K, rows, width) from top to bottom."""
+    (height, width), (classes, rows, columns) = size, probabilities.shape
+    step = max(1, _MAX_CHUNK // (width * classes))
     for top in range(0, height, step):
         bottom = min(height, top + step)
         box = (0.0, top * rows / height, float(columns), bottom * rows / height)
-        yield resized(small, (bottom - top, width), box)
+        yield resize_probabilities(probabilities, (bottom - top, width), box)

@@ -1,4 +1,4 @@
-"""A recipe's model, built."""
+"""Construction of a recipe's model."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from segkit.models.segmenter import Segmenter, head_for
+from segkit.models.segmenter import Segmenter, make_head
 from segkit.recipe.build import build
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def build_model(recipe: Recipe, spec: ModelSpec, *, pretrained: bool = True) -> Segmenter:
-    """The model with its pretrained weights; everything else is drawn from the recipe's seed."""
+    """The model with pretrained encoder weights; all other weights depend on the recipe's seed."""
     torch.manual_seed(recipe.seed)
     settings, data = recipe.model, recipe.data
     encoder = build(settings.encoder, data.channels, **({} if pretrained else {"weights": "none"}))
@@ -23,7 +23,7 @@ def build_model(recipe: Recipe, spec: ModelSpec, *, pretrained: bool = True) -> 
     return Segmenter(
         encoder,
         build(settings.decoder, spec.pyramid),
-        head_for(spec.channels, data.goal.channels),
+        make_head(spec.channels, data.goal.channels),
         stages=spec.stage_indices,
         mean=normalize.mean,
         std=normalize.std,

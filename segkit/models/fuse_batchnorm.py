@@ -1,4 +1,4 @@
-"""BatchNorm folded into the convolution before it: one pass over a map instead of three."""
+"""Fusion of BatchNorm layers into the convolutions before them."""
 
 from __future__ import annotations
 
@@ -8,57 +8,59 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-# Largest difference of a map, as a share of its largest value, that rounding alone can explain.
-_ROUNDING = {torch.float32: 1e-4, torch.float64: 1e-10}
+# Largest rounding error of a map, relative to its largest value.
+_TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-10}
 
 
 @torch.no_grad()
 def fuse_batchnorm(encoder: nn.Module, image: Tensor) -> nn.Module | None:
-    """A copy of a frozen encoder whose BatchNorms are part of the convolutions before them.
+    """A copy of a frozen encoder with its BatchNorms fused into convolutions.
 
-    Which convolution a BatchNorm follows is seen by running the encoder. Whether the copy says the same is
-    seen by running both, so that an encoder built in a way not foreseen here is left as it is.
+    Pairs are found by running the encoder, and the copy is used only if its outputs match, so that unusual
+    encoders stay as they are.
 
     Args:
-        encoder: in evaluation mode; it is not changed.
-        image: (B, C, H, W), what to run it on.
+        encoder: encoder in evaluation mode; not changed.
+        image: (B, C, H, W) input to run it on.
 
     Returns:
-        The copy; None where nothing can be folded, or the copy's maps differ by more than rounding.
+        The copy; None if nothing can be fused, or the outputs differ by more than rounding.
     """
-    if image.dtype not in _ROUNDING:
+    if image.dtype not in _TOLERANCE:
         return None
     try:
-        return _checked(encoder, image)
-    except Exception:  # one that cannot be copied, or asks its norms for more than to normalise
+        return _fuse(encoder, image)
+    except Exception:  # it cannot be copied, or uses its norms in other ways
         return None
 
 
-def _checked(encoder: nn.Module, image: Tensor) -> nn.Module | None:
-    lean = copy.deepcopy(encoder)
-    pairs = _pairs(lean, image)
+def _fuse(encoder: nn.Module, image: Tensor) -> nn.Module | None:
+    fused = copy.deepcopy(encoder)
+    pairs = _pairs(fused, image)
     for convolution, norm in pairs:
         _fold(convolution, norm)
-    _replace(lean, {norm: _rest(norm) for _, norm in pairs})
-    lean.eval()
-    same = all(_alike(map_, lean_map) for map_, lean_map in zip(encoder(image), lean(image), strict=True))
-    return lean if pairs and same else None
+    # timm's BatchNorms contain the activation, which stays.
+    _replace(fused, {norm: nn.Sequential(*norm.children()) for _, norm in pairs})
+    fused.eval()
+    outputs = zip(encoder(image), fused(image), strict=True)
+    matches = all(_matches(expected, actual) for expected, actual in outputs)
+    return fused if pairs and matches else None
 
 
 def _pairs(encoder: nn.Module, image: Tensor) -> list[tuple[nn.Conv2d, nn.BatchNorm2d]]:
-    """Convolutions and the BatchNorms that are handed their output, where each is used once."""
-    made: dict[int, nn.Conv2d] = {}
+    """Convolutions and the BatchNorms that receive their output, if each is used once."""
+    sources: dict[int, nn.Conv2d] = {}
     pairs: list[tuple[nn.Conv2d, nn.BatchNorm2d]] = []
-    kept: list[Tensor] = []  # or another map could get the number of one that is gone
+    outputs: list[Tensor] = []  # kept alive, as Python reuses the ids of freed objects
 
-    def note(module: nn.Module, inputs: tuple[Tensor, ...], output: Any) -> None:
+    def record(module: nn.Module, inputs: tuple[Tensor, ...], output: Any) -> None:
         if isinstance(module, nn.Conv2d):
-            made[id(output)] = module
-            kept.append(output)
-        elif isinstance(module, nn.BatchNorm2d) and id(inputs[0]) in made:
-            pairs.append((made[id(inputs[0])], module))
+            sources[id(output)] = module
+            outputs.append(output)
+        elif isinstance(module, nn.BatchNorm2d) and id(inputs[0]) in sources:
+            pairs.append((sources[id(inputs[0])], module))
 
-    hooks = [module.register_forward_hook(note) for module in encoder.modules()]
+    hooks = [module.register_forward_hook(record) for module in encoder.modules()]
     try:
         encoder(image)
     finally:
@@ -73,7 +75,6 @@ def _pairs(encoder: nn.Module, image: Tensor) -> list[tuple[nn.Conv2d, nn.BatchN
 
 
 def _fold(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
-    """Scale and shift of the BatchNorm become part of weight and bias."""
     assert norm.running_mean is not None
     assert norm.running_var is not None
     scale = (norm.running_var + norm.eps).rsqrt()
@@ -84,19 +85,14 @@ def _fold(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
     convolution.bias = nn.Parameter(bias, requires_grad=False)
 
 
-def _rest(norm: nn.BatchNorm2d) -> nn.Module:
-    """What a BatchNorm does beside normalising: timm's has the activation inside."""
-    return nn.Sequential(*norm.children())
-
-
-def _replace(module: nn.Module, others: dict[nn.BatchNorm2d, nn.Module]) -> None:
+def _replace(module: nn.Module, replacements: dict[nn.BatchNorm2d, nn.Module]) -> None:
     for name, child in module.named_children():
-        if isinstance(child, nn.BatchNorm2d) and child in others:
-            setattr(module, name, others[child])
+        if isinstance(child, nn.BatchNorm2d) and child in replacements:
+            setattr(module, name, replacements[child])
         else:
-            _replace(child, others)
+            _replace(child, replacements)
 
 
-def _alike(one: Tensor, other: Tensor) -> bool:
-    scale = float(one.abs().max())
-    return float((one - other).abs().max()) <= _ROUNDING[one.dtype] * scale
+def _matches(expected: Tensor, actual: Tensor) -> bool:
+    tolerance = _TOLERANCE[expected.dtype] * float(expected.abs().max())
+    return float((expected - actual).abs().max()) <= tolerance

@@ -1,4 +1,4 @@
-"""The model: pixels in, logits out."""
+"""Segmentation model: normalisation, encoder, decoder and head."""
 
 from __future__ import annotations
 
@@ -19,17 +19,15 @@ from segkit.models.fuse_batchnorm import fuse_batchnorm
 class Segmenter(nn.Module):
     """Normalisation, encoder, decoder and head.
 
-    A frozen encoder stays in evaluation mode whatever mode the model is in, so that no BatchNorm statistic
-    moves and no dropout or drop-path is active in it, and runs without autograd, by a copy of it whose
-    BatchNorms are folded into its convolutions.
+    A frozen encoder is always in evaluation mode and runs without autograd, as a copy with fused BatchNorms.
 
     Args:
         encoder: see `segkit.core.types.Encoder`.
         decoder: see `segkit.core.types.Decoder`.
-        head: decoder's map -> logits at the decoder's scale.
-        stages: which of the encoder's maps reach the decoder, by index.
-        mean: per channel, for pixels in 0..1.
-        std: per channel, for pixels in 0..1.
+        head: decoder output -> logits at the decoder's scale.
+        stages: indices of the encoder's maps that are passed to the decoder.
+        mean: mean per channel, for pixels in 0..1.
+        std: standard deviation per channel, for pixels in 0..1.
         frozen: whether the encoder is frozen.
 
     Shape:
@@ -59,15 +57,15 @@ class Segmenter(nn.Module):
         self.frozen = frozen
         self.register_buffer("mean", 255 * torch.tensor(mean, dtype=torch.float32).view(1, -1, 1, 1))
         self.register_buffer("std", 255 * torch.tensor(std, dtype=torch.float32).view(1, -1, 1, 1))
-        self._lean: list[nn.Module] = []  # in a list, so that it is no part of the model's state
-        self._folded_from = 0
-        self._tensors: list[Tensor] = []  # of the encoder; to look for them takes longer than some layers
-        self.memory: FeatureCache | None = None
-        self.remembers_training = False
+        self._fused: list[nn.Module] = []  # a list, as an attribute would be part of the state dict
+        self._fused_version = 0
+        self._tensors: list[Tensor] = []  # of the encoder; collecting them takes longer than some layers
+        self.feature_cache: FeatureCache | None = None
+        self.caches_training = False
         self.train(self.training)
 
     def train(self, mode: bool = True) -> Segmenter:
-        """Training or evaluation mode; a frozen encoder is always in evaluation mode."""
+        """Set training or evaluation mode; a frozen encoder stays in evaluation mode."""
         super().train(mode)
         if self.frozen:
             self.encoder.eval()
@@ -81,87 +79,81 @@ class Segmenter(nn.Module):
         return logits
 
     def features(self, image: Tensor) -> list[Tensor]:
-        """The encoder's maps that reach the decoder, finest first."""
+        """Input maps of the decoder, finest first."""
         if not self.frozen:
             return self._encode(self.encoder, image)
         if torch.compiler.is_compiling() or image.is_meta:
             with torch.no_grad():
                 return self._encode(self.encoder, image)
-        # What is kept must serve in training too, whoever asked for it first.
+        # Cached maps are used in training too, where inference tensors are not allowed.
         with torch.inference_mode(mode=False), torch.no_grad():
-            encode = partial(self._encode, self._lean_encoder(image))
-            if self.memory is None or not self._remembers(image):
+            encode = partial(self._encode, self._fused_encoder(image))
+            if self.feature_cache is None or not self._is_cacheable(image):
                 return encode(image)
-            return self.memory.maps(image, encode)
+            return self.feature_cache.features(image, encode)
 
     def enable_feature_cache(self, *, training: bool = False) -> None:
-        """Keep what a frozen encoder says of an image that is scored, or trained on, for the next time.
-
-        Only on a CPU, where looking an image up is so much cheaper than encoding it.
+        """Cache the features of a frozen encoder on a CPU, where encoding is much slower than a lookup.
 
         Args:
-            training: whether training images come again too; augmentation rarely makes the same twice.
+            training: whether training images are cached too; useless with augmentation.
         """
-        if self.frozen and self.memory is None:
-            self.memory = FeatureCache()
-        self.remembers_training |= training
+        if self.frozen and self.feature_cache is None:
+            self.feature_cache = FeatureCache()
+        self.caches_training |= training
 
-    def _remembers(self, image: Tensor) -> bool:
-        comes_again = self.remembers_training or not self.training
-        return comes_again and image.device.type == "cpu" and image.dtype == torch.uint8
+    def _is_cacheable(self, image: Tensor) -> bool:
+        repeats = self.caches_training or not self.training
+        return repeats and image.device.type == "cpu" and image.dtype == torch.uint8
 
     def _encode(self, encoder: nn.Module, image: Tensor) -> list[Tensor]:
         maps = encoder((image - self.mean) / self.std)
         return [maps[stage] for stage in self.stages]
 
-    def _lean_encoder(self, image: Tensor) -> nn.Module:
-        """The encoder with folded BatchNorms, made anew when its weights have been replaced or moved."""
+    def _fused_encoder(self, image: Tensor) -> nn.Module:
         self._tensors = self._tensors or [*self.encoder.parameters(), *self.encoder.buffers()]
-        now = sum(tensor._version for tensor in self._tensors)  # goes up with every change in place
-        if not self._lean or self._folded_from != now:
+        version = sum(tensor._version for tensor in self._tensors)  # changes with every in-place update
+        if not self._fused or self._fused_version != version:
             with torch.autocast(image.device.type, enabled=False):
-                self._lean = [
-                    fuse_batchnorm(self.encoder, (image[:2] - self.mean) / self.std) or self.encoder
-                ]
-            self._folded_from = now
-            if self.memory is not None:
-                self.memory.forget()
-        return self._lean[0]
+                pixels = (image[:2] - self.mean) / self.std
+                self._fused = [fuse_batchnorm(self.encoder, pixels) or self.encoder]
+            self._fused_version = version
+            if self.feature_cache is not None:
+                self.feature_cache.clear()
+        return self._fused[0]
 
-    def _apply(self, *given: Any, **named: Any) -> Any:
-        """Whatever moves or converts the model, tensors are others then."""
-        self._tensors, self._lean = [], []
-        return super()._apply(*given, **named)  # type: ignore[no-untyped-call]
+    def _apply(self, *args: Any, **kwargs: Any) -> Any:
+        self._tensors, self._fused = [], []  # moving or converting a module may replace its tensors
+        return super()._apply(*args, **kwargs)  # type: ignore[no-untyped-call]
 
-    def load_state_dict(self, *given: Any, **named: Any) -> Any:
-        """As that of any module, which may put new tensors into the place of the former ones."""
-        self._tensors, self._lean = [], []
-        return super().load_state_dict(*given, **named)
+    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """Load a state dict like any module."""
+        self._tensors, self._fused = [], []  # assign=True replaces the tensors
+        return super().load_state_dict(*args, **kwargs)
 
     def parameter_groups(self, encoder_lr_factor: float) -> list[dict[str, object]]:
-        """Trainable parameters for the optimiser: the encoder's with their learning-rate factor.
+        """Trainable parameters for the optimiser, by learning-rate factor and weight decay.
 
-        Biases and normalisation weights (all that is one-dimensional) are not decayed, as is usual.
+        Biases and normalisation weights (one-dimensional parameters) have no weight decay, as is usual.
         """
         groups: list[dict[str, object]] = []
         parts = {1.0: [self.decoder, self.head]}
         parts.setdefault(encoder_lr_factor, []).append(self.encoder)
         for factor, modules in parts.items():
-            learning = [p for module in modules for p in module.parameters() if p.requires_grad]
+            trainable = [p for module in modules for p in module.parameters() if p.requires_grad]
             for decay in (True, False):
-                chosen = [parameter for parameter in learning if (parameter.ndim > 1) is decay]
-                if chosen:
-                    groups.append({"params": chosen, "lr_factor": factor, "decay": decay})
+                if params := [parameter for parameter in trainable if (parameter.ndim > 1) is decay]:
+                    groups.append({"params": params, "lr_factor": factor, "decay": decay})
         return groups
 
 
-def head_for(channels: int, outputs: int) -> nn.Module:
-    """The head: one 3x3 convolution to the logits."""
+def make_head(channels: int, outputs: int) -> nn.Module:
+    """A 3x3 convolution to the logits."""
     return nn.Conv2d(channels, outputs, kernel_size=3, padding=1)
 
 
 def digest(module: nn.Module) -> str:
-    """SHA-256 over names and bytes of all that `state_dict` keeps: equal exactly when nothing changed."""
+    """SHA-256 of names and bytes of a module's state dict."""
     total = hashlib.sha256()
     for name, tensor in sorted(module.state_dict().items()):
         total.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)}".encode())
@@ -170,24 +162,24 @@ def digest(module: nn.Module) -> str:
 
 
 def select_stages(features: str | list[int], count: int) -> list[int]:
-    """Stage numbers from what a recipe says of `features`, finest first.
+    """Stage indices of the option `features`, finest first.
 
     Args:
-        features: "last", "all", or numbers; negative ones count from the end.
-        count: how many stages the encoder has.
+        features: "last", "all", or a list of indices; negative ones count from the end.
+        count: number of stages of the encoder.
 
     Raises:
-        ShapeError: for a stage that is not there, or is listed twice.
+        ShapeError: if an index is out of range or repeated.
     """
     if features == "last":
         return [count - 1]
     if features == "all":
         return list(range(count))
     assert isinstance(features, list)
-    chosen = [stage + count if stage < 0 else stage for stage in features]
-    if any(not 0 <= stage < count for stage in chosen) or len(set(chosen)) < len(chosen):
+    indices = [stage + count if stage < 0 else stage for stage in features]
+    if any(not 0 <= stage < count for stage in indices) or len(set(indices)) < len(indices):
         raise ShapeError(
-            f"model.encoder.features: {features} does not name stages of this encoder, each once",
+            f"model.encoder.features: {features} are not different stages of this encoder",
             hint=f"it has the stages 0 (finest) to {count - 1}",
         )
-    return sorted(chosen)
+    return sorted(indices)

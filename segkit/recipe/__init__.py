@@ -1,4 +1,4 @@
-"""Recipes: YAML in, a complete and checked `Recipe` out. No torch."""
+"""Recipes: a YAML file becomes a complete, checked `Recipe`. No torch."""
 
 from segkit.recipe.load import (
     dump_recipe,

@@ -1,4 +1,4 @@
-"""A part of a checked recipe becomes an object. No torch here; what is built may need it."""
+"""Construction of the parts of a checked recipe. No torch here, but parts may import it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from segkit.core.errors import PartError, SegkitError, line_at_fault
 from segkit.recipe import entry_for
 
 if TYPE_CHECKING:
-    from segkit.recipe.schema import Part
+    from segkit.recipe.part_schema import Part
 
-TRY_ALONE = "segkit test-plugin tries the part alone, and --traceback shows the way there"
+TRY_ALONE = "test the part alone with segkit test-plugin; --traceback shows where it fails"
 
 
 def build(part: Part, *given: Any, **forced: Any) -> Any:
@@ -18,11 +18,11 @@ def build(part: Part, *given: Any, **forced: Any) -> Any:
 
     Args:
         part: name and options.
-        given: what segkit gives to every part of the kind.
+        given: positional arguments of every part of the kind.
         forced: options to override, where the part has them.
 
     Raises:
-        SegkitError: of the part.
+        SegkitError: if the part cannot be built.
     """
     entry = entry_for(part)
     options = {**part.options, **{key: value for key, value in forced.items() if key in entry.options}}
@@ -30,10 +30,10 @@ def build(part: Part, *given: Any, **forced: Any) -> Any:
         return entry.factory(*given, **options)
     except (SegkitError, MemoryError):
         raise
-    except Exception as error:  # a fault in the part, not in the recipe: say whose it is
-        words = next(iter(str(error).splitlines()), "")  # torch may tell its whole stack
+    except Exception as error:  # a bug of the part, not of the recipe
+        message = next(iter(str(error).splitlines()), "")  # torch appends its C++ stack
         raise PartError(
-            f"{part.kind} {part.name!r} fails while it is built: {type(error).__name__}: {words}",
+            f"{part.kind} {part.name!r} cannot be built: {type(error).__name__}: {message}",
             where=line_at_fault(error, entry.where),
             hint=TRY_ALONE,
         ) from error

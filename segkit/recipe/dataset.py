@@ -1,4 +1,4 @@
-"""The images that a recipe names: found, and read. No torch."""
+"""Samples of a recipe: scanned, split, read and cached. No torch."""
 
 from __future__ import annotations
 
@@ -30,66 +30,68 @@ _SEGKIT = Path(__file__).parents[1]
 
 
 def survey_source(recipe: Recipe) -> SourceScan:
-    """The samples as the source has them, before the recipe splits them.
+    """Samples as the source provides them, before `data.split`.
 
     Raises:
-        SegkitError: if the source refuses what the recipe wants of it.
+        SegkitError: if the source rejects the recipe.
     """
     source: Source = build(recipe.data.source, recipe.data.goal, recipe.data.channels)
     return scan_source(source)
 
 
-def find_samples(recipe: Recipe, found: SourceScan | None = None) -> dict[str, list[Sample]]:
-    """The samples of every split, not yet read; there is something to train on and something to score.
+def find_samples(recipe: Recipe, scan: SourceScan | None = None) -> dict[str, list[Sample]]:
+    """Samples by split, not yet read; at least training samples and samples to score.
 
     Args:
-        recipe: as loaded.
-        found: result of `survey_source`; by default the source is scanned here.
+        recipe: loaded recipe.
+        scan: result of `survey_source`; by default the source is scanned here.
 
     Raises:
-        DataError: naming what is missing.
+        DataError: if samples are missing or invalid.
     """
-    return {split: [*samples] for split, samples in scan_samples(recipe, found).whole().items()}
+    return {split: [*samples] for split, samples in scan_samples(recipe, scan).whole().items()}
 
 
-def scan_samples(recipe: Recipe, found: SourceScan | None = None) -> SourceScan:
-    """The samples of every split that can be used, and why others cannot.
+def scan_samples(recipe: Recipe, scan: SourceScan | None = None) -> SourceScan:
+    """Usable samples by split, and the problems of the others.
 
-    Where the source has problems, those of dividing what is left are not told: they may be gone with them.
+    Problems of splitting are reported only if the source has none, as they may be consequences.
 
     Args:
-        recipe: as loaded.
-        found: result of `survey_source`; by default the source is scanned here.
+        recipe: loaded recipe.
+        scan: result of `survey_source`; by default the source is scanned here.
 
     Raises:
-        SegkitError: if the source refuses what the recipe wants of it.
+        SegkitError: if the source rejects the recipe.
     """
-    splits = scan_splits(recipe, found)
-    return SourceScan(splits.splits, splits.problems or _lacking(splits.splits, recipe))
+    splits = scan_splits(recipe, scan)
+    return SourceScan(splits.splits, splits.problems or _missing_splits(splits.splits, recipe))
 
 
-def scan_splits(recipe: Recipe, found: SourceScan | None = None) -> SourceScan:
-    """As `scan_samples`, for whoever can do with any split."""
-    found = found or survey_source(recipe)
+def scan_splits(recipe: Recipe, scan: SourceScan | None = None) -> SourceScan:
+    """Like `scan_samples`, but no split is required."""
+    scan = scan or survey_source(recipe)
     try:
-        samples = split_samples(found.splits, recipe.data.split, recipe.seed)
+        splits = split_samples(scan.splits, recipe.data.split, recipe.seed)
     except DataError as error:
-        of_split = [replace(problem, kind="split") for problem in error.problems]
-        return SourceScan(found.splits, found.problems or of_split)
-    return SourceScan({split: some for split, some in samples.items() if some}, found.problems)
+        problems = [replace(problem, kind="split") for problem in error.problems]
+        return SourceScan(scan.splits, scan.problems or problems)
+    return SourceScan({split: samples for split, samples in splits.items() if samples}, scan.problems)
 
 
-def _lacking(splits: Mapping[str, Sequence[Sample]], recipe: Recipe) -> list[Problem]:
-    """Something to train on, and something to score."""
+def _missing_splits(splits: Mapping[str, Sequence[Sample]], recipe: Recipe) -> list[Problem]:
+    options = recipe.data.source.options
+    root = (str(options[key]) for key in ("root", "file", "images") if key in options)
+    where = next(root, recipe.data.source.name)
     if "train" not in splits:
-        return [Problem("there are no training images", _root(recipe), kind="split")]
+        return [Problem("there are no training images", where, kind="split")]
     if "val" in splits or "test" in splits:
         return []
     return [
         Problem(
             "there are no images to score: the data has no val and no test split",
-            _root(recipe),
-            hint="data.split: {by: fraction, val: 0.2} keeps a fifth of the training images for it",
+            where,
+            hint="data.split: {by: fraction, val: 0.2} uses a fifth of the training images",
             kind="split",
         )
     ]
@@ -98,34 +100,33 @@ def _lacking(splits: Mapping[str, Sequence[Sample]], recipe: Recipe) -> list[Pro
 def prepare_splits(
     recipe: Recipe, samples: dict[str, list[Sample]], on_progress: Progress
 ) -> dict[str, Prepared]:
-    """Read every file of every split, or what a run before has kept of it.
+    """Arrays by split, read from the files or from the cache.
 
     Raises:
-        DataError: with the files at fault in all of them.
+        DataError: with the invalid files of all splits.
     """
     data = recipe.data
     cache = open_cache(recipe) if data.cache and samples else None
-    splits: dict[str, Prepared] = {}
+    prepared: dict[str, Prepared] = {}
     problems: list[Problem] = []
-    for split, found in samples.items():
+    for split, entries in samples.items():
+        progress = partial(on_progress, f"{split} images")
         try:
-            splits[split] = prepare(
-                found, data.size, data.goal, data.channels, partial(on_progress, f"{split} images"), cache
-            )
+            prepared[split] = prepare(entries, data.size, data.goal, data.channels, progress, cache)
         except DataError as error:
             problems += error.problems
     if problems:
         raise DataError.of(problems)
-    return splits
+    return prepared
 
 
 def reading_warnings(splits: dict[str, Prepared]) -> list[str]:
-    """What the user should know of how images were read, in whole sentences."""
-    return [*dict.fromkeys(sentence for prepared in splits.values() for sentence in prepared.warnings)]
+    """Warnings about how images were read, without duplicates."""
+    return [*dict.fromkeys(warning for prepared in splits.values() for warning in prepared.warnings)]
 
 
 def open_cache(recipe: Recipe) -> Cache:
-    """The cache of images as a recipe wants them; other recipes share it, unless they want them otherwise."""
+    """Image cache of a recipe, shared by all recipes with the same preprocessing."""
     data, plain = recipe.data, plain_recipe(recipe)["data"]
     source = f"source {data.source.name}"
     about = {
@@ -135,10 +136,3 @@ def open_cache(recipe: Recipe) -> Cache:
         "versions": {"numpy": numpy.__version__, "pillow": PIL.__version__, "jpeg": features.version("jpg")},
     }
     return Cache(cache_folder(), layout_of(data.size, data.goal, data.channels), about)
-
-
-def _root(recipe: Recipe) -> str:
-    options = recipe.data.source.options
-    return str(
-        next((options[key] for key in ("root", "file", "images") if key in options), recipe.data.source.name)
-    )

@@ -1,4 +1,4 @@
-"""`--demo`: any recipe on synthetic lesions, which need no data and no downloads."""
+"""`--demo`: a recipe on synthetic lesions, without data and downloads."""
 
 from __future__ import annotations
 
@@ -7,55 +7,51 @@ from typing import TYPE_CHECKING
 from segkit.core.errors import PartError, Problem, RecipeError, WeightsError
 from segkit.core.registry import ENCODERS, SOURCES
 from segkit.recipe.overrides import put
-from segkit.recipe.yaml_tree import Node, Place
+from segkit.recipe.tree import Node, Position
 
 if TYPE_CHECKING:
     from segkit.recipe.schema import Recipe
 
 SOURCE = "synthetic_lesions"
-_PLACE = Place("--demo", 0)
+_POSITION = Position("--demo", 0)
 
 
 def as_demo(tree: Node) -> Node:
-    """The same recipe on synthetic lesions, and without published numbers, which are about other images."""
+    """The recipe on synthetic lesions, without its published results, which are of other images."""
     for keys, value in (
         (("data", "source"), SOURCE),
         (("data", "split"), "official"),
         (("reference",), None),
     ):
-        tree = put(tree, keys, Node(value, _PLACE))
-    name, description = (_text(tree, key) for key in ("name", "description"))
-    if name:
-        tree = put(tree, ["name"], Node(f"{name[:95]}_demo", _PLACE))
-    return _described(tree, description or "", "Demo on synthetic lesions.")
+        tree = put(tree, keys, Node(value, _POSITION))
+    if name := _text(tree, "name"):
+        tree = put(tree, ["name"], Node(f"{name[:95]}_demo", _POSITION))
+    return _describe(tree, _text(tree, "description"), "Demo on synthetic lesions.")
 
 
 def fit_to_demo(tree: Node, recipe: Recipe) -> Node:
-    """Random weights for the encoder, if those that it wants are not on this machine.
+    """Use random weights for the encoder if its weights are not on this machine.
 
     Args:
-        tree: what `as_demo` gave, with what is set over it.
-        recipe: the same, checked.
+        tree: result of `as_demo`, with overrides.
+        recipe: the checked recipe of the tree.
 
     Raises:
-        RecipeError: if the task is one that synthetic lesions cannot be drawn for.
+        RecipeError: if synthetic lesions do not support the task.
     """
     _check_task(tree, recipe)
     encoder = recipe.model.encoder
     weights = encoder.options.get("weights")
-    if not isinstance(weights, str) or weights == "none" or _is_here(encoder.name, weights):
+    if not isinstance(weights, str) or weights == "none" or _is_on_this_machine(encoder.name, weights):
         return tree
-    tree = put(tree, ["model", "encoder", "weights"], Node("none", _PLACE))
-    return _described(
-        tree,
-        recipe.description,
-        f"The encoder begins with random weights, as {weights} of {encoder.name} are not on this machine.",
-    )
+    tree = put(tree, ["model", "encoder", "weights"], Node("none", _POSITION))
+    sentence = f"The encoder has random weights, as {weights} of {encoder.name} are not on this machine."
+    return _describe(tree, recipe.description, sentence)
 
 
-def _is_here(encoder: str, weights: str) -> bool:
+def _is_on_this_machine(encoder: str, weights: str) -> bool:
     if encoder in {entry.name for entry in ENCODERS.own()}:
-        return True  # a plugin's weights are its own affair
+        return True  # plugins load their weights themselves
     from segkit.parts.encoders._pretrained import find_weights
 
     try:
@@ -67,20 +63,20 @@ def _is_here(encoder: str, weights: str) -> bool:
 def _check_task(tree: Node, recipe: Recipe) -> None:
     source = SOURCES.get(recipe.data.source.name)
     if source is None or source.name != SOURCE:
-        return  # --set has chosen another one
+        return  # --set selects another source
     try:
         source.factory(recipe.data.goal, recipe.data.channels)
     except PartError as error:
-        place = tree.nearest(("data", "classes"))[0].place
+        position = tree.nearest(("data", "classes"))[0].position
         hint = "run the recipe on its own data, without --demo"
-        problem = Problem(f"no demo: {error.problems[0].problem}", *place, path="data.classes", hint=hint)
-        raise RecipeError.of([problem]) from None
+        message = f"--demo is not possible: {error.problems[0].problem}"
+        raise RecipeError.of([Problem(message, *position, path="data.classes", hint=hint)]) from None
 
 
-def _text(tree: Node, key: str) -> str | None:
+def _text(tree: Node, key: str) -> str:
     value = tree.nearest((key,))[0].value
-    return value if isinstance(value, str) else None
+    return value if isinstance(value, str) else ""
 
 
-def _described(tree: Node, description: str, sentence: str) -> Node:
-    return put(tree, ["description"], Node(f"{description} {sentence}".strip(), _PLACE))
+def _describe(tree: Node, description: str, sentence: str) -> Node:
+    return put(tree, ["description"], Node(f"{description} {sentence}".strip(), _POSITION))

@@ -1,22 +1,19 @@
-"""The JSON Schema of a recipe, for editors: completion and checking while one types."""
+"""JSON Schema of a recipe, for completion and validation in editors."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from segkit.core.registry import REGISTRIES, Entry, Option, Registry
-from segkit.recipe.schema import PARTS, Part, Recipe
-from segkit.recipe.type_names import schema_of
-
-Schema = dict[str, Any]
+from segkit.recipe.part_schema import PARTS, Part
+from segkit.recipe.schema import Recipe
+from segkit.recipe.type_names import Schema, schema_of
 
 
 def recipe_schema() -> Schema:
-    """The whole recipe as JSON Schema (draft 2020-12), options of every registered part included.
+    """JSON Schema (draft 2020-12) of a recipe, with the options of all registered parts.
 
-    What is missing may come from the recipe that is extended, so that keys are required only where none is.
+    Keys are required only in recipes without `extends`, as a base recipe may provide them.
     """
     schema = Recipe.model_json_schema()
     definitions: Schema = schema["$defs"]
@@ -25,10 +22,10 @@ def recipe_schema() -> Schema:
     for part in dict.fromkeys(PARTS.values()):
         definitions[part.__name__] = _part_schema(part, definitions)
     properties: Schema = schema["properties"]
-    properties["extends"] = {"type": "string", "description": "A recipe that this one changes."}
-    for listed in ("loss", "metrics"):
-        several = properties[listed]
-        properties[listed] = {
+    properties["extends"] = {"type": "string", "description": "Base recipe that this one changes."}
+    for key in ("loss", "metrics"):
+        several = properties[key]
+        properties[key] = {
             "anyOf": [several["items"], several],
             "description": several.pop("description", ""),
         }
@@ -38,7 +35,7 @@ def recipe_schema() -> Schema:
 
 
 def _allow_bare_split(definitions: Schema) -> None:
-    """``split: official`` means ``split: {by: official}``."""
+    """Allow ``split: official`` for ``split: {by: official}``."""
     split: Schema = definitions["DataSettings"]["properties"]["split"]
     bare = {"enum": definitions["Split"]["properties"]["by"]["enum"]}
     reference = split.pop("$ref", None)
@@ -46,13 +43,12 @@ def _allow_bare_split(definitions: Schema) -> None:
 
 
 def _part_schema(part: type[Part], definitions: Schema) -> Schema:
-    """A bare name, or a mapping whose options are those of the part it names."""
     common = definitions[part.__name__]
     shared = {key: value for key, value in common["properties"].items() if key != "name"}
     groups = _groups(REGISTRIES[part.kind])
     names = [name for group in groups for name in group[0]]
-    mappings = [_mapping(named, entry, shared, definitions) for named, entry in groups]
-    unnamed = {"type": "object", "not": {"required": ["name"]}}  # it changes the part of the extended recipe
+    mappings = [_mapping(group, entry, shared, definitions) for group, entry in groups]
+    unnamed = {"type": "object", "not": {"required": ["name"]}}  # changes the part of the base recipe
     return {
         "anyOf": [{"enum": names}, *mappings, unnamed],
         "description": common.get("description", ""),
@@ -60,14 +56,14 @@ def _part_schema(part: type[Part], definitions: Schema) -> Schema:
 
 
 def _groups(registry: Registry) -> list[tuple[list[str], Entry]]:
-    """Names that share one signature: each own part alone, a family's names together where they are alike."""
+    """Names with equal options, which share a schema; only families have such names."""
     groups = [([entry.name], entry) for entry in registry.own()]
     for family in registry.families:
-        alike: dict[str, tuple[list[str], Entry]] = {}
+        by_options: dict[str, tuple[list[str], Entry]] = {}
         for name in family.names():
             if entry := family.entry(name):
-                alike.setdefault(repr(entry.options), ([], entry))[0].append(name)
-        groups += list(alike.values())
+                by_options.setdefault(repr(entry.options), ([], entry))[0].append(name)
+        groups += list(by_options.values())
     return groups
 
 
@@ -90,6 +86,6 @@ def _option_schema(option: Option, definitions: Schema) -> Schema:
     if not option.required:
         try:
             schema["default"] = to_jsonable_python(option.default)
-        except PydanticSerializationError:  # an editor can do without
+        except PydanticSerializationError:  # defaults are optional in a JSON Schema
             schema.pop("default", None)
     return schema

@@ -1,4 +1,4 @@
-"""From pydantic's errors to segkit's: file and line, what was found, what is allowed, the near miss."""
+"""Readable messages for pydantic errors: file and line, value found, values allowed, similar names."""
 
 from __future__ import annotations
 
@@ -12,110 +12,103 @@ from pydantic.fields import FieldInfo
 
 from segkit.core.errors import Problem
 from segkit.core.registry import REGISTRIES, near
-from segkit.recipe.schema import Part, Recipe, part_at
+from segkit.recipe.part_schema import Part, part_at
+from segkit.recipe.schema import Recipe
+from segkit.recipe.tree import Loc, Node
 from segkit.recipe.type_names import either, in_words, schema_of
-from segkit.recipe.yaml_tree import Node
-
-Loc = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
-class Validated:
-    """What pydantic looked at when it found an error.
+class ErrorContext:
+    """The input of a validation, to explain its errors.
 
     Args:
         tree: the whole recipe.
-        model: what was validated.
-        at: where in the recipe the validated value stands.
-        owner: whose keys they are, such as "decoder 'unet'"; empty for the recipe's own.
-        also: further keys that are allowed there.
+        model: model that was validated.
+        loc: position of the validated value in the recipe.
+        owner: label of the value, such as "decoder 'unet'"; empty for the recipe itself.
+        also: additional allowed keys.
     """
 
     tree: Node
     model: type[BaseModel]
-    at: Loc = ()
+    loc: Loc = ()
     owner: str = ""
     also: Iterable[str] = ()
 
     def problems(self, error: ValidationError) -> list[Problem]:
-        """Every problem that pydantic found, one per place in the recipe."""
+        """All problems of a validation error, one per position in the recipe."""
         problems: dict[str, Problem] = {}
         for details in error.errors():
-            problem = self._problem(details, (*self.at, *details["loc"]))
+            problem = self._problem(details, (*self.loc, *details["loc"]))
             problems.setdefault(problem.path, problem)
         return list(problems.values())
 
-    def _problem(self, details: Any, wanted: Loc) -> Problem:
-        node, found = self.tree.nearest(wanted)
-        if details["type"] == "missing" and isinstance(wanted[-1], str):
-            return self._missing(node, (*found, wanted[-1]), wanted)
+    def _problem(self, details: Any, loc: Loc) -> Problem:
+        node, found = self.tree.nearest(loc)
+        is_key = isinstance(loc[-1], str)
+        if details["type"] == "missing" and is_key:
+            return self._missing(node, (*found, loc[-1]), loc)
         if details["type"] == "extra_forbidden":
-            return self._unknown(node, wanted)
+            return self._unknown(node, loc)
         if details["type"] == "value_error":
-            left_out = wanted == (*found, wanted[-1]) and isinstance(wanted[-1], str)
-            path = dotted(wanted if left_out else found)  # a default may be at fault
-            return Problem(str(details["ctx"]["error"]), *node.place, path=path)
-        allowed = self._allowed(wanted, found) or details["msg"]
+            absent = is_key and loc == (*found, loc[-1])  # the default is invalid
+            return Problem(
+                str(details["ctx"]["error"]), *node.position, path=dotted(loc if absent else found)
+            )
+        allowed = self._allowed(loc, found) or details["msg"]
         return Problem(
             f"found {shown(node)}, allowed: {allowed}",
-            *node.place,
+            *node.position,
             path=dotted(found),
-            hint=self._hint(node, wanted, allowed),
+            hint=self._hint(node, loc, allowed),
         )
 
-    def _missing(self, node: Node, path: Loc, wanted: Loc) -> Problem:
-        """A key that must be there and is not."""
+    def _missing(self, node: Node, path: Loc, loc: Loc) -> Problem:
         key = str(path[-1])
         owner = self.owner or (f"{dotted(path[:-1])!r}" if path[:-1] else "the recipe")
-        allowed = self._allowed(wanted, path)
+        allowed = self._allowed(loc, path)
         if key == "name" and (part := part_at(path[:-1])):
-            allowed = f"the name of {'an' if part.kind[0] in 'aeiou' else 'a'} {part.kind}"
+            allowed = f"the name of {_with_article(part.kind)}"
         hint = f"add '{key}:' with {allowed}" if allowed else f"add '{key}:'"
-        return Problem(f"{owner} needs {key!r}", *node.place, path=dotted(path), hint=hint)
+        return Problem(f"{owner} needs {key!r}", *node.position, path=dotted(path), hint=hint)
 
-    def _unknown(self, node: Node, wanted: Loc) -> Problem:
-        """A key that means nothing where it stands."""
-        key = str(wanted[-1])
-        owner = _model(self.model, wanted[len(self.at) : -1])
-        known = [
-            *(owner.model_fields if owner else ()),
-            *self.also,
-            *(["extends"] if len(wanted) == 1 else []),
-        ]
+    def _unknown(self, node: Node, loc: Loc) -> Problem:
+        key = str(loc[-1])
+        model = _model(self.model, loc[len(self.loc) : -1])
+        extends = ["extends"] if len(loc) == 1 else []
+        known = [*(model.model_fields if model else ()), *self.also, *extends]
         allowed = f"allowed: {', '.join(known)}" if known else "there are none"
         problem = f"{self.owner} has no option {key!r}" if self.owner else f"unknown key {key!r}"
-        guesses = near(key, known) or [dotted(place) for place in _places_of(key)]
+        guesses = near(key, known) or [dotted(path) for path in _paths_of(key)]
         hint = f"did you mean {guesses[0]!r}?" if guesses else ""
-        return Problem(f"{problem}, {allowed}", *node.place, path=dotted(wanted), hint=hint)
+        return Problem(f"{problem}, {allowed}", *node.position, path=dotted(loc), hint=hint)
 
-    def _allowed(self, wanted: Loc, found: Loc) -> str:
-        part, listed = part_at(found), part_at((*found, 0))
-        if part or listed:
-            registry = REGISTRIES[(part or listed or Part).kind]
-            one = f"{'an' if registry.kind[0] in 'aeiou' else 'a'} {registry.kind}"
-            several = f"a list of {registry.plural}"
+    def _allowed(self, loc: Loc, found: Loc) -> str:
+        part, item = part_at(found), part_at((*found, 0))
+        if kind := part or item:
+            one, several = _with_article(kind.kind), f"a list of {REGISTRIES[kind.kind].plural}"
             subject = (
-                f"{one} or {several}, each" if part and listed else f"{one}," if part else f"{several}, each"
+                f"{one} or {several}, each" if part and item else f"{one}," if part else f"{several}, each"
             )
             return f"{subject} by name or as a mapping with name and options"
-        field = _field(self.model, wanted[len(self.at) :])
+        field = _field(self.model, loc[len(self.loc) :])
         return in_words(_annotation(field)) if field else ""
 
-    def _hint(self, node: Node, wanted: Loc, allowed: str) -> str:
-        field = _field(self.model, wanted[len(self.at) :])
+    def _hint(self, node: Node, loc: Loc, allowed: str) -> str:
+        field = _field(self.model, loc[len(self.loc) :])
         if isinstance(node.value, str) and field:
-            guesses = near(node.value, _words_of(schema_of(_annotation(field)) or {}))
+            guesses = near(node.value, _constants(schema_of(_annotation(field)) or {}))
             return f"did you mean {either([repr(guess) for guess in guesses])}?" if guesses else ""
         if node.value is None and field:
-            required = field.is_required()
-            return "write a value after the colon" + ("" if required else ", or leave the key out")
+            return "write a value after the colon" + ("" if field.is_required() else ", or remove the key")
         if isinstance(node.value, (bool, int, float)) and allowed.startswith("text"):
             return f"quotes make it text: '{shown(node)}'"
         return ""
 
 
 def dotted(loc: Loc) -> str:
-    """A place in a recipe as users write it: "data.augment.0.p"."""
+    """A position in a recipe in the notation of `--set`: "data.augment.0.p"."""
     return ".".join(map(str, loc))
 
 
@@ -125,54 +118,58 @@ def shown(node: Node) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _places_of(key: str, model: type[BaseModel] = Recipe, at: Loc = ()) -> Iterator[Loc]:
-    """Where in a recipe a key of that name does mean something."""
+def _with_article(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+
+
+def _paths_of(key: str, model: type[BaseModel] = Recipe, loc: Loc = ()) -> Iterator[Loc]:
+    """Positions below the top level of a recipe that have a key of that name."""
     for name, field in model.model_fields.items():
-        if name == key and at:
-            yield (*at, name)
-        inner = _inner(field.annotation)
+        if name == key and loc:
+            yield (*loc, name)
+        inner = _inner_model(field.annotation)
         if inner and not issubclass(inner, Part):
-            yield from _places_of(key, inner, (*at, name))
+            yield from _paths_of(key, inner, (*loc, name))
 
 
-def _words_of(schema: Any) -> list[str]:
-    """The words that a type allows."""
+def _constants(schema: Any) -> list[str]:
+    """The strings that a JSON Schema lists as values."""
     if isinstance(schema, list):
-        return [word for item in schema for word in _words_of(item)]
+        return [value for item in schema for value in _constants(item)]
     if not isinstance(schema, dict):
         return []
-    words = [*schema.get("enum", ()), schema.get("const")]
-    return [word for word in words if isinstance(word, str)] + _words_of(list(schema.values()))
+    values = [*schema.get("enum", ()), schema.get("const")]
+    return [value for value in values if isinstance(value, str)] + _constants(list(schema.values()))
 
 
 def _field(model: type[BaseModel], loc: Loc) -> FieldInfo | None:
-    """The field that a location lies in: the innermost one that is written in a model."""
-    named = [i for i, key in enumerate(loc) if isinstance(key, str)]
-    for last in reversed(named):
-        owner = _model(model, loc[:last])
-        if owner and loc[last] in owner.model_fields:
-            return owner.model_fields[str(loc[last])]
+    """The innermost model field on the way to a location."""
+    for last in reversed(range(len(loc))):
+        owner, key = _model(model, loc[:last]), loc[last]
+        if owner and isinstance(key, str) and key in owner.model_fields:
+            return owner.model_fields[key]
     return None
 
 
 def _model(model: type[BaseModel], loc: Loc) -> type[BaseModel] | None:
-    """The model at a location, looking through lists, options and unions."""
+    """The model at a location; indices and other keys are skipped."""
     current: type[BaseModel] | None = model
     for key in loc:
         if current is None:
             return None
         if isinstance(key, str) and key in current.model_fields:
-            current = _inner(current.model_fields[key].annotation)
+            current = _inner_model(current.model_fields[key].annotation)
     return current
 
 
-def _inner(annotation: Any) -> type[BaseModel] | None:
+def _inner_model(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    inner = (_inner(argument) for argument in getattr(annotation, "__args__", ()))
+    inner = (_inner_model(argument) for argument in getattr(annotation, "__args__", ()))
     return next((model for model in inner if model), None)
 
 
 def _annotation(field: FieldInfo) -> Any:
-    """The field's type with its bounds."""
-    return Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+    return (
+        Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+    )  # with bounds

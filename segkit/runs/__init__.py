@@ -1,1 +1,1 @@
-"""A run directory: its files and their contents."""
+"""Run directories: file names, file formats, fingerprints, trackers."""

@@ -1,4 +1,4 @@
-"""Where a run took place: versions, hardware, revision, digests; to trust a run, and to repeat it."""
+"""Environment of a run: package versions, hardware, git revision, data digests."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ PACKAGES = (
 
 
 def environment() -> dict[str, Any]:
-    """Versions, hardware and the code's git revision, as plain data."""
+    """Versions, hardware and the git revision of segkit, as plain data."""
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": processor(),
         "cores": os.cpu_count(),
         "packages": packages(),
-        "git": _git(Path(__file__).parent),
+        "git": _git_revision(Path(__file__).parent),
         "command": sys.argv,
     }
 
 
 def packages() -> dict[str, str | None]:
-    """The versions of what computes; None for what is not installed."""
+    """Versions of the packages that affect results; None if not installed."""
     return {name: _version(name) for name in PACKAGES}
 
 
 def processor() -> str:
-    """The processor's name, as its maker calls it where that is known."""
+    """Name of the processor, or the architecture if the name is unknown."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -49,9 +49,9 @@ def processor() -> str:
 
 
 def data_digests(splits: dict[str, Prepared]) -> dict[str, str]:
-    """SHA-256 of every split as the model sees it: over names, and over the SHA-256 of each image and mask.
+    """SHA-256 of every split: over names, preprocessed images and masks.
 
-    Those of cached images are taken from the cache: no pixel is read for them.
+    Digests of cached images are read from the cache, not their pixels.
     """
     return {split: prepared.digest() for split, prepared in splits.items()}
 
@@ -63,18 +63,19 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _git(folder: Path) -> dict[str, Any] | None:
-    """Revision of the code that ran, and whether it was changed since; None outside a checkout."""
+def _git_revision(folder: Path) -> dict[str, Any] | None:
+    if _git(folder, "ls-files", "--error-unmatch", "__init__.py") is None:
+        return None  # not a checkout, or installed inside a checkout of another project
+    revision = _git(folder, "rev-parse", "HEAD")
+    return {"revision": revision, "changed": bool(_git(folder, "status", "--porcelain", "--", "."))}
 
-    def ask(*words: str) -> str | None:
-        try:
-            answer = subprocess.run(
-                ["git", *words], cwd=folder, capture_output=True, text=True, timeout=10, check=False
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        return answer.stdout.strip() if answer.returncode == 0 else None
 
-    if ask("ls-files", "--error-unmatch", "__init__.py") is None:
-        return None  # installed somewhere inside a checkout of something else
-    return {"revision": ask("rev-parse", "HEAD"), "changed": bool(ask("status", "--porcelain", "--", "."))}
+def _git(folder: Path, *arguments: str) -> str | None:
+    """Output of a git command; None if it fails."""
+    try:
+        process = subprocess.run(
+            ["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return process.stdout.strip() if process.returncode == 0 else None

@@ -1,4 +1,4 @@
-"""What makes two runs the same: recipe, images and code; by digest, without torch and without decoding."""
+"""Fingerprint of a run: digests of recipe, data and code. No torch, no decoded images."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from segkit.core.types import Sample
     from segkit.recipe import Recipe
 
-# What is said about a run, and what changes its speed alone.
-CHANGES_NOTHING = ("name", "description", "reference", "plugins")
-CHANGES_SPEED = ("workers", "eval_batch_size", "cache")
-SAVES_MORE_OFTEN = ("checkpoint_seconds",)
-# Rooms of segkit that decide what comes out; the others tell of it.
+# Recipe keys without effect on scores.
+LABEL_KEYS = ("name", "description", "reference", "plugins")
+SPEED_KEYS = ("workers", "eval_batch_size", "cache")
+SAVING_KEYS = ("checkpoint_seconds",)
+# Code that affects scores.
 RESULT_CODE = (
     "core", "data", "parts", "recipe", "models", "training",
     "experiments/assembly.py", "experiments/objectives.py", "experiments/run.py",
@@ -31,55 +31,53 @@ RESULT_CODE = (
 
 
 def fingerprint(recipe: Recipe, samples: Mapping[str, Sequence[Sample]]) -> Fingerprint:
-    """Find out what a run of a recipe would be.
+    """Compute the fingerprint of a run of a recipe.
 
     Args:
-        recipe: as `load_recipe` gives it.
-        samples: by split, as the source has them: `survey_source(recipe).splits`.
+        recipe: recipe from `load_recipe`.
+        samples: samples by split, as the source lists them.
     """
     plugins = used_plugins(recipe)
-    scoring = [
+    metrics = [
         plugin.digest for plugin in plugins if any(part.startswith("metric ") for part in plugin.parts)
     ]
     return Fingerprint(
-        recipe=_digest(_deciding(recipe)),
+        recipe=_digest(_scored_settings(recipe)),
         seed=recipe.seed,
         data=_data_digest(samples, cache_folder() if recipe.data.cache else None),
         code=_digest([_code_digest(RESULT_CODE), sorted(plugin.digest for plugin in plugins), packages()]),
-        metrics=_digest([_code_digest(["parts/metrics"]), sorted(scoring)]),
+        metrics=_digest([_code_digest(["parts/metrics"]), sorted(metrics)]),
     )
 
 
-def _deciding(recipe: Recipe) -> dict[str, Any]:
-    """What of a recipe can change a score; with the bytes of files that it names, whose names say little."""
+def _scored_settings(recipe: Recipe) -> dict[str, Any]:
+    """Settings that can change a score; files are represented by their contents."""
     plain = plain_recipe(recipe)
-    kept = {key: value for key, value in plain.items() if key not in (*CHANGES_NOTHING, "seed")}
-    kept["data"] = {key: value for key, value in plain["data"].items() if key not in CHANGES_SPEED}
-    kept["training"] = {key: value for key, value in plain["training"].items() if key not in SAVES_MORE_OFTEN}
+    settings = {key: value for key, value in plain.items() if key not in (*LABEL_KEYS, "seed")}
+    settings["data"] = {key: value for key, value in plain["data"].items() if key not in SPEED_KEYS}
+    settings["training"] = {key: value for key, value in plain["training"].items() if key not in SAVING_KEYS}
     weights = recipe.model.encoder.options.get("weights")
     if isinstance(weights, str) and is_weights_file(weights) and Path(weights).is_file():
-        kept["weights"] = file_digest(Path(weights)).hex()
+        settings["weights"] = file_digest(Path(weights)).hex()
     if file := recipe.data.split.file:
-        kept["split"] = file_digest(file).hex()
-    return kept
+        settings["split"] = file_digest(file).hex()
+    return settings
 
 
 def _data_digest(samples: Mapping[str, Sequence[Sample]], cache: Path | None) -> str:
-    """Over every sample's name and the bytes of its files."""
-    files = [file for found in samples.values() for sample in found for file in sample.files]
-    digests = FileDigests(cache).of(files)
-    told = {file: digest.hex() for file, digest in digests.items()}
+    files = [file for split in samples.values() for sample in split for file in sample.files]
+    digests = {file: digest.hex() for file, digest in FileDigests(cache).of(files).items()}
     return _digest(
         [
-            [split, [[sample.name, *(told.get(file) for file in sample.files)] for sample in found]]
-            for split, found in samples.items()
+            [name, [[sample.name, *(digests.get(file) for file in sample.files)] for sample in split]]
+            for name, split in samples.items()
         ]
     )
 
 
-def _code_digest(rooms: Iterable[str]) -> str:
+def _code_digest(paths: Iterable[str]) -> str:
     root = Path(__file__).parents[1]
-    return _digest([[room, source_digest(root / room)] for room in rooms])
+    return _digest([[path, source_digest(root / path)] for path in paths])
 
 
 def _digest(value: Sequence[Any] | dict[str, Any]) -> str:

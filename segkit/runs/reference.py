@@ -1,4 +1,4 @@
-"""The published numbers that a recipe refers to: read once, when a run has ended, and kept with it."""
+"""Published scores that a recipe refers to, copied into the run's summary."""
 
 from __future__ import annotations
 
@@ -14,27 +14,24 @@ if TYPE_CHECKING:
     from segkit.recipe.schema import Reference
 
 
-def kept_reference(reference: Reference) -> Published:
-    """What a run's summary keeps of its recipe's reference: nobody need read the file again.
-
-    A file that is gone or unreadable costs a note, not the report of hours of training.
-    """
-    kept = Published(source=reference.source, metrics=reference.metrics, epochs=[])
+def read_reference(reference: Reference) -> Published:
+    """Read a recipe's reference; an unreadable file of epochs becomes a note, not an error."""
+    published = Published(source=reference.source, metrics=reference.metrics, epochs=[])
     if reference.epochs is None:
-        return kept
+        return published
     try:
-        return kept.model_copy(update={"epochs": read_published(reference.epochs)})
+        return published.model_copy(update={"epochs": read_published(reference.epochs)})
     except SegkitError as error:
         reason = error.problems[0].problem if reference.epochs.exists() else "it does not exist"
         note = f"The published epochs in {reference.epochs} are not shown: {reason}."
-        return kept.model_copy(update={"note": note})
+        return published.model_copy(update={"note": note})
 
 
 def read_published(path: Path) -> list[dict[str, float | None]]:
-    """The rows of a CSV file with a column `epoch`; empty cells are None.
+    """Rows of a CSV file with a column `epoch`; empty cells are None.
 
     Raises:
-        SegkitError: if it is missing, or no such table.
+        SegkitError: if the file is missing, or not such a table.
     """
     header, rows = read_rows(path)
     if "epoch" not in header:

@@ -1,6 +1,6 @@
-"""What the JSON files of a run hold: each record is written and read by one model here.
+"""Schemas of the JSON files in a run directory, for writing and for reading.
 
-`Stage` and `Plugin` are defined in `core`. A file of another shape is damaged.
+`Stage` and `Plugin` are defined in `core`.
 """
 
 from __future__ import annotations
@@ -18,15 +18,20 @@ MAX_METRICS, MAX_CLASSES, MAX_SAMPLES = 100, 255, 50
 
 
 def _number(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
-    """What JSON has no number for is None, as it is written; an int stays one."""
+    # NaN and infinities are null in JSON; an int stays an int.
     if isinstance(value, float) and not math.isfinite(value):
         return None
     check(value)
     return value
 
 
+def _png(kind: str) -> Any:
+    # A file name, never a path.
+    return Field(strict=True, pattern=rf"^[0-9]{{1,6}}_{kind}\.png$")
+
+
 Text = Annotated[str, Field(strict=True)]
-Truth = Annotated[bool, Field(strict=True)]
+Flag = Annotated[bool, Field(strict=True)]
 Number = Annotated[
     Annotated[float, Field(strict=True, ge=-MAX_NUMBER, le=MAX_NUMBER)] | None, WrapValidator(_number)
 ]
@@ -35,23 +40,23 @@ Rank = Literal["best", "median", "worst"]
 
 
 class Record(BaseModel):
-    """Base of what is written to a run directory."""
+    """Base of all records."""
 
     model_config = ConfigDict(frozen=True)
 
 
 class Epoch(BaseModel):
-    """A line of metrics.jsonl: the epoch, and any number of losses, scores and times."""
+    """A line of metrics.jsonl: losses, scores and times of one epoch."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, Number]
 
     epoch: Count
-    best: Truth = False
+    best: Flag = False
 
 
 class EpochScores(Record):
-    """Scores on the split that chooses the best epoch."""
+    """Scores of one epoch on the split that chooses the best epoch."""
 
     epoch: Count
     metrics: Scores
@@ -59,7 +64,7 @@ class EpochScores(Record):
 
 
 class SplitScores(Record):
-    """Scores of the best epoch's weights on the split that is reported."""
+    """Scores of the best epoch on the reported split."""
 
     split: Text = ""
     metrics: Scores
@@ -67,26 +72,19 @@ class SplitScores(Record):
 
 
 class Frozen(Record):
-    """Whether a frozen encoder stayed as it was."""
+    """Digests of a frozen encoder before and after training."""
 
     digest_before: Text
     digest_after: Text
-    unchanged: Truth
+    unchanged: Flag
 
 
 class Published(Record):
-    """Numbers that somebody published for this experiment.
+    """Published scores of the same experiment."""
 
-    Args:
-        source: who.
-        metrics: best scores by metric.
-        epochs: one mapping per epoch, None where nothing is given; empty without a file.
-        note: what the reader should know about them, or nothing.
-    """
-
-    source: Text
-    metrics: Scores = {}
-    epochs: list[Scores] = []
+    source: Text  # name of the publication
+    metrics: Scores = {}  # best scores
+    epochs: list[Scores] = []  # None for missing values
     note: Text = ""
 
 
@@ -98,7 +96,7 @@ class Summary(Record):
     description: Text = ""
     metrics: Annotated[list[Text], Field(min_length=1, max_length=MAX_METRICS)]
     first_metric: Text = ""
-    higher_is_better: Truth | None = None
+    higher_is_better: Flag | None = None
     scored_on: Text
     reported_on: Text
     images: dict[Text, Count] = {}
@@ -121,25 +119,17 @@ class Summary(Record):
 
 
 class Fingerprint(Record):
-    """Digests; two runs with the same ones are the same experiment.
+    """Digests that identify an experiment."""
 
-    Args:
-        recipe: of everything in it that can change a score, the seed apart.
-        seed: of the recipe.
-        data: of the names and files of all samples, whatever the split.
-        code: of segkit's own, of the plugins that the recipe uses, and of the versions of packages.
-        metrics: of the code that scores: the same definition of a metric.
-    """
-
-    recipe: Text
+    recipe: Text  # settings that affect scores, except the seed
     seed: Count
-    data: Text
-    code: Text
-    metrics: Text
+    data: Text  # names and files of all samples, whatever the split
+    code: Text  # segkit, plugins used, package versions
+    metrics: Text  # code of the metrics
 
 
 class Environment(Record):
-    """environment.json; what else it holds is shown as it is."""
+    """environment.json; unknown keys are kept."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -165,14 +155,14 @@ class Named(BaseModel):
 
 
 class Data(BaseModel):
-    """A recipe's data."""
+    """The data section of a recipe."""
 
     task: Text = ""
     classes: Annotated[list[Text], Field(max_length=MAX_CLASSES)] = []
 
 
 class Reference(BaseModel):
-    """A recipe's reference."""
+    """The reference section of a recipe."""
 
     source: Text = ""
     metrics: Scores | None = None
@@ -180,7 +170,7 @@ class Reference(BaseModel):
 
 
 class RunRecipe(BaseModel):
-    """recipe.yaml, as a report and a comparison read it; what trains by it reads it as any recipe."""
+    """The sections of recipe.yaml that reports and comparisons read."""
 
     name: Text = ""
     seed: Count = 0
@@ -190,33 +180,21 @@ class RunRecipe(BaseModel):
 
 
 class Costs(Record):
-    """What a recipe costs; None where nobody has measured it.
-
-    Args:
-        parameters: of the model.
-        trainable_parameters: those of them that learn.
-        macs: multiply-adds of one prediction at the recipe's size.
-        train_seconds: of training alone, the mean over the seeds.
-        train_images_per_second: of training steps.
-        latency_ms: of predicting one image, the median.
-        predict_images_per_second: in batches of the recipe's batch size.
-        peak_memory_bytes: of a process that trains a step and predicts; of the GPU where there is one.
-        weights_bytes: of the file of the best weights.
-    """
+    """Costs of a recipe; None if not measured."""
 
     parameters: Number = None
     trainable_parameters: Number = None
-    macs: Number = None
-    train_seconds: Number = None
+    macs: Number = None  # multiply-adds of predicting one image
+    train_seconds: Number = None  # without evaluation, mean over seeds
     train_images_per_second: Number = None
-    latency_ms: Number = None
-    predict_images_per_second: Number = None
-    peak_memory_bytes: Number = None
-    weights_bytes: Number = None
+    latency_ms: Number = None  # median time of predicting one image
+    predict_images_per_second: Number = None  # at the recipe's batch size
+    peak_memory_bytes: Number = None  # of a training step and a prediction; of the GPU if there is one
+    weights_bytes: Number = None  # of the best checkpoint
 
 
 class MeasuredCosts(Costs):
-    """costs.json: the costs that were measured, and how."""
+    """costs.json: measured costs and the machine."""
 
     machine: dict[Text, Any] = {}
     precision: Text = ""
@@ -224,42 +202,27 @@ class MeasuredCosts(Costs):
     warnings: list[Text] = []
 
 
-def _picture(kind: str) -> Any:
-    """A file beside samples.json, as a run calls it: never a path."""
-    return Field(strict=True, pattern=rf"^[0-9]{{1,6}}_{kind}\.png$")
-
-
 class Files(Record):
-    """The pictures of a sample."""
+    """File names of a sample's images."""
 
-    image: Annotated[str, _picture("image")]
-    truth: Annotated[str, _picture("truth")]
-    prediction: Annotated[str, _picture("prediction")]
+    image: Annotated[str, _png("image")]
+    truth: Annotated[str, _png("truth")]
+    prediction: Annotated[str, _png("prediction")]
 
     @classmethod
     def numbered(cls, number: int) -> Files:
-        """Those of the sample with this number."""
-        return cls(
-            image=f"{number}_image.png", truth=f"{number}_truth.png", prediction=f"{number}_prediction.png"
-        )
+        """File names of the sample with this number."""
+        return cls(**{kind: f"{number}_{kind}.png" for kind in cls.model_fields})
 
 
 class Sample(Record):
-    """An entry of samples.json: a scored image to look at.
-
-    Args:
-        rank: why it was picked.
-        image: its name.
-        metric: the name of the score it was picked by.
-        score: that score.
-        files: names of its pictures.
-    """
+    """An entry of samples.json: a scored image."""
 
     model_config = ConfigDict(extra="forbid")
 
-    rank: Rank
-    image: Text
-    metric: Text
+    rank: Rank  # why it was selected
+    image: Text  # its name
+    metric: Text  # by which it was ranked
     score: Number
     files: Files
 

@@ -1,4 +1,4 @@
-"""Every scored image of a run, small, with its true and its predicted mask: one zip file. No torch."""
+"""Thumbnails of all scored images and their masks, in one zip file. No torch."""
 
 from __future__ import annotations
 
@@ -15,73 +15,65 @@ from segkit.core.errors import SegkitError
 from segkit.core.types import Pixels
 from segkit.utils.atomic import atomic_write
 
-MAX_SIDE = 256  # pixels of the longer side: enough to see where two masks differ
+MAX_SIDE = 256  # pixels of the longer side
 QUALITY = 80
-MAX_BYTES = 1_000_000  # of one picture; none of this size is near it
+MAX_BYTES = 1_000_000  # of one image; real ones are far smaller
 
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """One scored image, as files.
+    """One scored image, as encoded files."""
 
-    Args:
-        image: WebP.
-        truth: PNG of class numbers with their colours: 0 is background, 255 ignored.
-        prediction: likewise, of the same size.
-    """
-
-    image: bytes
-    truth: bytes
-    prediction: bytes
+    image: bytes  # WebP
+    truth: bytes  # PNG with a palette: 0 is background, 255 ignored
+    prediction: bytes  # likewise
 
 
 def make_thumbnail(pixels: Pixels, truth: Pixels, prediction: Pixels, palette: Pixels) -> Thumbnail:
-    """Make an image and its masks small; a mask's pixel takes the nearest value, none is new.
+    """Downscale an image and its masks; masks by nearest neighbour.
 
     Args:
-        pixels: (H, W, C).
-        truth: (H, W), one number per pixel.
-        prediction: likewise.
-        palette: (256, 3), the colour of every value of a mask.
+        pixels: image (H, W, C).
+        truth: ground-truth mask (H, W).
+        prediction: predicted mask (H, W).
+        palette: (256, 3), the colour of every mask value.
     """
     height, width = truth.shape
-    most = max(height, width, MAX_SIDE)
-    size = (max(1, width * MAX_SIDE // most), max(1, height * MAX_SIDE // most))
-    picture = Image.fromarray(
+    longest = max(height, width, MAX_SIDE)
+    size = (max(1, width * MAX_SIDE // longest), max(1, height * MAX_SIDE // longest))
+    image = Image.fromarray(
         pixels[..., 0] if pixels.shape[-1] == 1 else np.ascontiguousarray(pixels[..., :3])
     )
     return Thumbnail(
-        _file(picture.resize(size, Image.Resampling.BOX), "WEBP", quality=QUALITY),
-        *(_mask_file(mask, size, palette) for mask in (truth, prediction)),
+        _encode(image.resize(size, Image.Resampling.BOX), "WEBP", quality=QUALITY),
+        *(_encode_mask(mask, size, palette) for mask in (truth, prediction)),
     )
 
 
 def write_thumbnails(path: Path, thumbnails: Iterable[Thumbnail]) -> None:
-    """Write them in the order of the run's scores."""
+    """Write thumbnails in the order of scores.csv."""
     with atomic_write(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         for number, thumbnail in enumerate(thumbnails, start=1):
             for name, content in zip(_members(number), vars(thumbnail).values(), strict=True):
-                archive.writestr(
-                    zipfile.ZipInfo(name), content
-                )  # of no date: the same run gives the same bytes
+                archive.writestr(zipfile.ZipInfo(name), content)  # no date: equal runs give equal bytes
 
 
 def read_thumbnails(path: Path) -> list[Thumbnail]:
-    """What `write_thumbnails` wrote, in its order; nothing where there is no such file.
+    """Thumbnails written by `write_thumbnails`; empty if there is no such file.
 
     Raises:
-        SegkitError: if the file is damaged, or holds what no run wrote.
+        SegkitError: if the file is damaged.
     """
     if not path.is_file():
         return []
     try:
         with zipfile.ZipFile(path) as archive:
             if sum(member.file_size for member in archive.infolist()) > path.stat().st_size:
-                raise ValueError("it would unpack to more than it holds")
+                raise ValueError("it unpacks to more than its size")
             count = len(archive.infolist()) // 3
             return [Thumbnail(*(_read(archive, name) for name in _members(i + 1))) for i in range(count)]
-    except Exception as error:  # whatever a damaged or hostile file makes the reader raise
-        hint = "delete it: a comparison can do without"
+    except Exception as error:  # a damaged or malicious file can raise anything
+        hint = "delete it: a comparison works without it"
         raise SegkitError(f"the thumbnails cannot be read: {error}", where=str(path), hint=hint) from error
 
 
@@ -95,13 +87,13 @@ def _read(archive: zipfile.ZipFile, name: str) -> bytes:
     return archive.read(name)
 
 
-def _mask_file(mask: Pixels, size: tuple[int, int], palette: Pixels) -> bytes:
-    small = Image.fromarray(mask).resize(size, Image.Resampling.NEAREST)
-    small.putpalette(palette[: int(mask.max()) + 1].tobytes())  # a full one would be most of the file
-    return _file(small, "PNG", optimize=True)
+def _encode_mask(mask: Pixels, size: tuple[int, int], palette: Pixels) -> bytes:
+    image = Image.fromarray(mask).resize(size, Image.Resampling.NEAREST)
+    image.putpalette(palette[: int(mask.max()) + 1].tobytes())  # all 256 colours would be most of the file
+    return _encode(image, "PNG", optimize=True)
 
 
-def _file(picture: Image.Image, kind: str, **options: object) -> bytes:
+def _encode(image: Image.Image, kind: str, **options: object) -> bytes:
     file = io.BytesIO()
-    picture.save(file, kind, **options)
+    image.save(file, kind, **options)
     return file.getvalue()

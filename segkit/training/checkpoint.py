@@ -1,4 +1,4 @@
-"""What a run keeps of its model: weights, and the states from which it goes on. No code of a file is run."""
+"""Checkpoints of a run: model weights, and training states to resume from. Reading executes no code."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from segkit.training.tensor_file import (
 
 
 def save_weights(model: nn.Module, path: Path) -> None:
-    """Write a model's parameters and buffers; the file appears whole or not at all.
+    """Write a model's parameters and buffers atomically.
 
     Raises:
-        OSError: if it cannot be written.
+        OSError: if the file cannot be written.
     """
     write_tensors(path, model.state_dict())
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
-    """Read a model's parameters and buffers, all of them and no others.
+    """Read a model's parameters and buffers; the names must match exactly.
 
     Raises:
-        SegkitError: if the file is missing, damaged, or of another model.
+        SegkitError: if the file is missing, damaged or belongs to another model.
     """
     try:
         tensors, _ = read_tensors(path)
@@ -40,17 +40,19 @@ def load_weights(model: nn.Module, path: Path) -> None:
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:
-        problem = "the checkpoint is of another model"
-        hint = "the recipe beside it builds the model it is of"
         detail = ": ".join(line.strip().rstrip(": .") for line in str(error).splitlines()[1:2])
-        raise SegkitError(f"{problem}: {detail}", where=str(path), hint=hint) from error
+        raise SegkitError(
+            f"the checkpoint belongs to another model: {detail}",
+            where=str(path),
+            hint="use the recipe in the checkpoint's run directory",
+        ) from error
 
 
-class States:
-    """The states from which a run can go on: the last one, and the one before, should that be damaged.
+class StateFiles:
+    """The last saved training state, and the one before as a backup.
 
     Args:
-        folder: of a run's checkpoints.
+        folder: checkpoint folder of a run.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -58,45 +60,46 @@ class States:
         self.previous = folder / "previous.state.safetensors"
 
     def save(self, state: dict[str, Any]) -> None:
-        """Write a state; until it is on the disk, the one before stays the last.
+        """Write a state; the former last one becomes the backup once the file is complete.
 
         Raises:
-            OSError: if it cannot be written; what was there before is left alone.
-            TrainingError: if the optimiser's or the schedule's state is nothing that can be saved.
+            OSError: if the file cannot be written; the existing files are unchanged.
+            TrainingError: if the state of the optimiser or the schedule cannot be serialised.
         """
         new = self.last.with_name("new.state.safetensors")
         try:
             write_state(new, state)
         except Unsavable as error:
             raise TrainingError(
-                f"the training cannot be saved: {error}",
-                hint="states hold numbers, words, tensors, lists and mappings; segkit test-plugin tries them",
+                f"the training state cannot be saved: {error}",
+                hint="states may hold numbers, strings, tensors, lists and dicts; run segkit test-plugin",
             ) from error
         if self.last.exists():
             self.last.replace(self.previous)
         new.replace(self.last)
 
     def load(self) -> tuple[dict[str, Any] | None, list[str]]:
-        """The last state that can be read, None if none was ever saved, and what is to be told of others.
+        """The latest readable state, None if none was saved, and warnings about unreadable ones.
 
         Raises:
-            SegkitError: if there are states, and none can be read.
+            SegkitError: if all saved states are unreadable.
         """
         warnings: list[str] = []
-        unreadable = []
+        unreadable: list[Path] = []
         for path in (path for path in (self.last, self.previous) if path.exists()):
             try:
                 state: dict[str, Any] = read_state(path)
             except Unreadable as error:
                 unreadable.append(path)
-                before = f"{path.name} cannot be read ({error}): the run went on from the state before it."
-                warnings.append(before)
+                warnings.append(
+                    f"{path.name} cannot be read ({error}): the run resumed from the state before it."
+                )
             else:
                 return state, warnings
         if unreadable:
             raise SegkitError(
-                "no saved state of this run can be read",
+                "the saved states of this run cannot be read",
                 where=", ".join(map(str, unreadable)),
-                hint=f"segkit run {self.last.parents[1] / 'recipe.yaml'} begins anew",
+                hint=f"start again: segkit run {self.last.parents[1] / 'recipe.yaml'}",
             )
         return None, []

@@ -1,4 +1,4 @@
-"""Lightning Fabric behind one door: devices, precision and processes."""
+"""Devices, precision and processes: the interface to Lightning Fabric."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from segkit.core.errors import SegkitError
 from segkit.training.malloc import keep_freed_memory
 
-# Fabric asks for torchmetrics' version by importing it, which takes a second and brings nothing that is used.
+# Fabric imports torchmetrics to check its version, which takes a second and is not needed.
 _hidden = {} if "torchmetrics" in sys.modules else {"torchmetrics": None}
 sys.modules.update(_hidden)  # type: ignore[arg-type]
 try:
@@ -31,105 +31,106 @@ if TYPE_CHECKING:
     from segkit.recipe.schema import TrainingSettings
     from segkit.training.distributed.rank import RankInfo
 
-_WHOLE = {"bf16-true": torch.bfloat16, "64-true": torch.float64}
-# Said outright, as Fabric takes a batch script of SLURM for a process that srun has started.
+_MODEL_DTYPES = {"bf16-true": torch.bfloat16, "64-true": torch.float64}
+# Explicit, as Fabric mistakes a SLURM batch script for a process started by srun.
 _ENVIRONMENTS = {
     "segkit": LightningEnvironment, "torchrun": TorchElasticEnvironment, "srun": SLURMEnvironment,
 }  # fmt: skip
 
 
 def make_fabric(settings: TrainingSettings, rank_info: RankInfo | None = None) -> Fabric:
-    """The engine that a recipe's `training` asks for.
+    """A connected Fabric for a recipe's `training`.
 
     Args:
         settings: the recipe's `training`.
-        rank_info: of this process among others that train with it; one that is alone takes one device.
+        rank_info: rank of this process; None for a single process on one device.
 
     Raises:
-        SegkitError: if this machine has no such accelerator, or the accelerator no such precision.
+        SegkitError: if this machine lacks the accelerator, or the accelerator lacks the precision.
     """
     accelerator, precision = choose_device(settings)
-    # cuBLAS reads this when it first starts; without it torch refuses to be deterministic on a GPU.
+    # cuBLAS reads this once, at its start; torch requires it for determinism on a GPU.
     if settings.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(settings.deterministic)
     if accelerator == "cpu":
         keep_freed_memory()
-    chosen: Any = precision
+    options: Any = {"accelerator": accelerator, "precision": precision}
     if rank_info is None:
-        return Fabric(accelerator=accelerator, devices=1, precision=chosen, plugins=[LightningEnvironment()])
-    # It would tell of every process that it connects.
+        return Fabric(**options, devices=1, plugins=[LightningEnvironment()])
+    # Fabric logs a line for every process that it connects.
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     fabric = Fabric(
-        accelerator=accelerator,
-        devices=rank_info.here,
-        num_nodes=rank_info.processes // rank_info.here,
-        # Parameters may get no gradient: those of encoder stages that no decoder looks at. The first step
-        # tells which, where the graph is static; to look for them in every step costs time.
+        **options,
+        devices=rank_info.local_world_size,
+        num_nodes=rank_info.nodes,
+        # Encoder stages that the decoder does not use get no gradient. With a static graph DDP finds them in
+        # the first step; find_unused_parameters would search in every step.
         strategy=DDPStrategy(static_graph=True, gradient_as_bucket_view=True),
-        precision=chosen,
         plugins=[_ENVIRONMENTS[rank_info.launcher]()],
     )
-    fabric.launch()  # starts nothing, as all are there: it connects them
+    fabric.launch()  # connects the processes, which are already running
     return fabric
 
 
 def count_processes(settings: TrainingSettings, rank_info: RankInfo | None) -> int:
-    """How many processes train together, 0 for one that is alone.
+    """Number of processes that train together; 0 for a single process without DDP.
 
     Args:
         settings: the recipe's `training`.
-        rank_info: that a launcher gave to this process.
+        rank_info: rank of this process if a launcher started it.
 
     Raises:
-        SegkitError: if the recipe's `devices` and `num_nodes` cannot be had here, or are not those that a
-            launcher has started.
+        SegkitError: if the recipe's `devices` and `num_nodes` are not available, or differ from what the
+            launcher started.
     """
     accelerator, _ = choose_device(settings)
-    each = settings.devices
-    if each == "auto":
-        each = rank_info.here if rank_info else torch.cuda.device_count() if accelerator == "cuda" else 1
-    if accelerator != "cpu" and each > (there := 1 if accelerator == "mps" else torch.cuda.device_count()):
+    available = 1 if accelerator == "mps" else torch.cuda.device_count()
+    devices, nodes = settings.devices, settings.num_nodes
+    if devices == "auto":
+        devices = rank_info.local_world_size if rank_info else available if accelerator == "cuda" else 1
+    if accelerator != "cpu" and devices > available:
         raise SegkitError(
-            f"training.devices: the recipe wants {each} {accelerator} devices, and this machine has {there}",
-            hint=f"training.devices={there}, or auto",
+            f"training.devices: the recipe needs {devices} {accelerator} devices; "
+            f"this machine has {available}",
+            hint=f"training.devices={available}, or auto",
         )
-    if rank_info is None and settings.num_nodes > 1:
+    if rank_info is None and nodes > 1:
         raise SegkitError(
-            f"training.num_nodes: nothing has started segkit on {settings.num_nodes} machines",
-            hint="torchrun or srun starts it on each of them; see docs/several_devices.md",
+            f"training.num_nodes: segkit was not started on {nodes} machines",
+            hint="start it on each of them with torchrun or srun; see docs/several_devices.md",
         )
-    if rank_info and (rank_info.here, rank_info.processes) != (each, each * settings.num_nodes):
-        started, machines = rank_info.launcher, rank_info.processes // rank_info.here
+    if rank_info and (rank_info.local_world_size, rank_info.world_size) != (devices, devices * nodes):
+        local, machines = rank_info.local_world_size, rank_info.nodes
         raise SegkitError(
-            f"training.devices: {started} has started {rank_info.here} on each of {machines} machines, "
-            f"and the recipe wants {each} on each of {settings.num_nodes}",
-            hint=f"--set training.devices={rank_info.here} --set training.num_nodes={machines}",
+            f"training.devices: {rank_info.launcher} started {local} processes on each of "
+            f"{machines} machines; the recipe needs {devices} on each of {nodes}",
+            hint=f"--set training.devices={local} --set training.num_nodes={machines}",
         )
-    together = each * settings.num_nodes
-    if settings.compile and together > 1:
+    processes = devices * nodes
+    if settings.compile and processes > 1:
         raise SegkitError(
-            f"training.compile: a model that {together} processes train together is not compiled",
+            f"training.compile: compilation is not supported with {processes} processes",
             hint="training.compile=false, or training.devices=1",
         )
-    return together if together > 1 or settings.strategy == "ddp" else 0
+    return processes if processes > 1 or settings.strategy == "ddp" else 0
 
 
 def choose_device(settings: TrainingSettings) -> tuple[str, str]:
-    """Accelerator and precision, where the recipe leaves them to segkit too.
+    """Accelerator and precision, with "auto" resolved.
 
     Raises:
-        SegkitError: if this machine has no such accelerator, or the accelerator no such precision.
+        SegkitError: if this machine lacks the accelerator, or the accelerator lacks the precision.
     """
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    best = next(name for name, found in there.items() if found)
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    best = next(name for name, usable in available.items() if usable)
     accelerator = best if settings.accelerator == "auto" else settings.accelerator
     if accelerator == "gpu":
         accelerator = best if best != "cpu" else "gpu"
-    if not there.get(accelerator):
+    if not available.get(accelerator):
         raise SegkitError(
             f"training.accelerator: this machine has no {accelerator} that torch can use",
-            hint=f"training.accelerator=auto takes what is there: {best}",
+            hint=f"training.accelerator=auto selects {best}",
         )
     precision = settings.precision
     if precision == "auto":
@@ -137,31 +138,31 @@ def choose_device(settings: TrainingSettings) -> tuple[str, str]:
         precision = "bf16-mixed" if half else "32-true"
     if (accelerator, precision) in {("cpu", "16-mixed"), ("mps", "64-true")}:
         raise SegkitError(
-            f"training.precision: {accelerator} does not compute in {precision}",
+            f"training.precision: {accelerator} does not support {precision}",
             hint="training.precision=auto, bf16-mixed or 32-true",
         )
     return accelerator, precision
 
 
 def precision_of(fabric: Fabric) -> str:
-    """The precision that a fabric computes in, as recipes name it."""
+    """Precision of a fabric, as in recipes."""
     return str(fabric.strategy.precision.precision)
 
 
 def move_to_device(model: nn.Module, fabric: Fabric, settings: TrainingSettings) -> None:
-    """Bring a model to its device, to its precision, and into its memory order."""
-    dtype = _WHOLE.get(precision_of(fabric))
+    """Move a model to the fabric's device, precision and memory format."""
+    dtype = _MODEL_DTYPES.get(precision_of(fabric))
     model.to(device=fabric.device, dtype=dtype, memory_format=memory_format(settings))  # type: ignore[call-overload]
 
 
 def async_item(value: Tensor) -> Callable[[], float]:
-    """`value.item()` in two halves: this starts the copy from the device, the returned call waits for it.
+    """Start copying a scalar to the CPU; the returned function waits for it.
 
-    On CUDA it does not wait for what is queued in between, such as a backward pass.
+    On CUDA it does not wait for work queued later, such as a backward pass.
     """
     if not value.is_cuda:
         return value.item
-    copy = value.detach().to("cpu", non_blocking=True)  # into pinned memory: queued, not done
+    copy = value.detach().to("cpu", non_blocking=True)  # queued
     copied = torch.cuda.current_stream(value.device).record_event()
 
     def item() -> float:
@@ -172,12 +173,12 @@ def async_item(value: Tensor) -> Callable[[], float]:
 
 
 def memory_format(settings: TrainingSettings) -> torch.memory_format:
-    """How tensors lie in memory: channels-last convolutions are the faster ones on CPUs and GPUs alike."""
+    """Memory format of the tensors; channels-last convolutions are faster on CPUs and GPUs."""
     return torch.channels_last if settings.channels_last else torch.contiguous_format
 
 
 def device_name(device: torch.device) -> str:
-    """A device in words: "cpu, 2 threads", "cuda: NVIDIA H100"."""
+    """Description of a device: "cpu, 2 threads", "cuda: NVIDIA H100"."""
     if device.type == "cuda":
         return f"cuda: {torch.cuda.get_device_name(device)}"
     return f"{device.type}, {torch.get_num_threads()} threads" if device.type == "cpu" else device.type

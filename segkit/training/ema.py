@@ -1,4 +1,4 @@
-"""An exponential moving average (EMA) of a model's weights and statistics."""
+"""Exponential moving average (EMA) of a model's weights and buffers."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ class EMA:
     """A copy of a model whose weights and buffers are averaged over training steps.
 
     The decay warms up, min(decay, (1 + n) / (10 + n)) after n updates, as in TensorFlow's
-    ``ExponentialEMA``: otherwise the first weights, which know nothing, would stay in the average for
-    some 1 / (1 - decay) steps. A part that cannot change, such as a frozen encoder, is shared, not copied.
+    ``ExponentialEMA``: otherwise the initial weights would stay in the average for about 1 / (1 - decay)
+    steps. Submodules that cannot change, such as a frozen encoder, are shared, not copied.
 
     Args:
-        model: model to follow, on its device.
-        decay: share of the average that remains in each update, after the warm-up.
+        model: model to average, on its device.
+        decay: weight of the old average in each update, after the warm-up.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
@@ -36,7 +36,7 @@ class EMA:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Follow the model by one training step."""
+        """Update the average after a training step."""
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         for average, current in self._copied:
             average.copy_(current)
@@ -46,11 +46,11 @@ class EMA:
         self.updates += 1
 
     def state_dict(self) -> dict[str, Any]:
-        """The averaged model's state, and the number of updates."""
+        """State of the averaged model, and the number of updates."""
         return {"model": self.model.state_dict(), "updates": self.updates}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from a state of `state_dict`."""
+        """Restore a state of `state_dict`."""
         self.model.load_state_dict(state["model"])
         self.updates = state["updates"]
 

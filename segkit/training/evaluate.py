@@ -1,4 +1,4 @@
-"""Model and images in, per-image scores out."""
+"""Per-image evaluation of a model."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from segkit.training.distributed.sharding import gather_dealt
-from segkit.training.torch_errors import scoring_explained
+from segkit.training.distributed.sharding import gather_batches
+from segkit.training.torch_errors import explain_scoring_errors
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Scores:
-    """What a model scores on some images.
+    """Scores of a model on a set of images.
 
     Args:
-        loss: mean over the images, each taken alone, so that no batch size enters.
-        metrics: by name, over all images.
-        per_image: by name, one score per image, in the images' order; NaN where undefined.
-        rows: by name, (N, S): what each metric's `of` makes scores of.
+        loss: mean of the per-image losses; independent of the batch size.
+        metrics: score over all images, by metric.
+        per_image: one score per image, in the order of the images, by metric; NaN where undefined.
+        rows: (N, S) rows of `Metric.per_image`, by metric.
     """
 
     loss: float
@@ -46,46 +46,46 @@ def evaluate(
     loss: Loss,
     fabric: Fabric,
     on_progress: Callable[[int], None] = lambda done: None,
-    keep: Callable[[Tensor], None] = lambda logits: None,
+    on_logits: Callable[[Tensor], None] = lambda logits: None,
 ) -> Scores:
     """Score a model. Leaves the model in evaluation mode.
 
-    Several processes are dealt whole batches in turn, so that every image is in the same company as in one
-    process; all of them get all scores.
+    Several processes take whole batches in turn, so that the batches are those of a single process; each of
+    them gets all scores.
 
     Args:
         model: pixels (B, C, H, W) -> logits (B, K, H, W), on the fabric's device.
-        batches: in the order wanted.
-        metrics: by name.
-        loss: as in training.
-        fabric: device and precision; metrics and loss are computed from logits of at least float32.
-        on_progress: callback of (label, done, total).
-        keep: given the logits of every batch of this process, for whoever wants more of them than scores.
+        batches: batches in the order of the scores.
+        metrics: metrics by name.
+        loss: (logits, target) -> scalar.
+        fabric: device and precision; metrics and loss use logits of at least float32.
+        on_progress: callback of the number of images done.
+        on_logits: callback of the logits of every batch of this process.
 
     Raises:
         TrainingError: if memory runs out.
     """
     scored: list[tuple[Tensor, dict[str, Tensor]]] = []
     for batch in islice(batches, fabric.global_rank, None, fabric.world_size):
-        with scoring_explained(len(batch.image)):
+        with explain_scoring_errors(len(batch.image)):
             logits, target = predict_logits(model, batch.image, fabric), fabric.to_device(batch.target)
             losses = torch.stack([loss(logits[i : i + 1], target[i : i + 1]) for i in range(len(logits))])
             rows = {name: metric.per_image(logits, target).double().cpu() for name, metric in metrics.items()}
             scored.append((losses.double().cpu(), rows))
-            keep(logits)
+            on_logits(logits)
         on_progress(batch.indices[-1] + 1)
-    scored = gather_dealt(scored, fabric)
+    scored = gather_batches(scored, fabric)
     tables = {name: torch.cat([rows[name] for _, rows in scored]) for name in metrics}
     return scores_of(metrics, tables, float(torch.cat([losses for losses, _ in scored]).mean()))
 
 
 def scores_of(metrics: Mapping[str, Metric], tables: dict[str, Tensor], loss: float = math.nan) -> Scores:
-    """What comes of the rows of some images.
+    """Scores from the rows of all images.
 
     Args:
-        metrics: by name.
-        tables: (N, S) for each of them, in float64.
-        loss: of these images, where it is known.
+        metrics: metrics by name.
+        tables: (N, S) float64 rows by metric.
+        loss: mean loss of the images, if known.
     """
     return Scores(
         loss=loss,
@@ -100,10 +100,10 @@ def scores_of(metrics: Mapping[str, Metric], tables: dict[str, Tensor], loss: fl
 
 @torch.inference_mode()
 def predict_logits(model: nn.Module, image: Tensor, fabric: Fabric) -> Tensor:
-    """What a model says of some images, in evaluation mode and in the run's precision.
+    """Logits of a batch, in evaluation mode and in the run's precision.
 
-    Convolution libraries take another way for a single image than for several, and its last digits differ.
-    A single image therefore goes through twice, so that its scores do not depend on its company.
+    A single image is duplicated: convolution libraries use other kernels for a batch of one, whose last
+    digits differ, and scores must not depend on the batch size.
 
     Shape:
         image: (B, C, H, W), pixels in 0..255.
@@ -114,7 +114,7 @@ def predict_logits(model: nn.Module, image: Tensor, fabric: Fabric) -> Tensor:
 
 @torch.inference_mode()
 def logits_of(model: nn.Module, image: Tensor, fabric: Fabric) -> Tensor:
-    """What a model says of some images, as `predict_logits`; last digits may depend on how many there are.
+    """Logits of a batch, like `predict_logits`; the last digits may depend on the batch size.
 
     Shape:
         image: (B, C, H, W), pixels in 0..255.
@@ -122,18 +122,18 @@ def logits_of(model: nn.Module, image: Tensor, fabric: Fabric) -> Tensor:
     """
     image = fabric.to_device(image)
     with fabric.autocast():
-        if model.training:  # to go through all modules takes as long as some of them
+        if model.training:  # eval() visits every module, which is slow
             model.eval()
         logits: Tensor = model(image)
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
 def predict_mask(logits: Tensor, task: Task) -> Tensor:
-    """The task's integers from logits, at a threshold of 0.5 where there is one.
+    """Predicted classes; the threshold of binary and multilabel tasks is 0.5.
 
     Shape:
         logits: (B, K, H, W).
-        output: (B, H, W), or (B, K, H, W) for multilabel, as `Task` says of targets.
+        output: (B, H, W), or (B, K, H, W) for multilabel, like the targets of `Task`.
     """
     if task.kind == "multiclass":
         return logits.argmax(dim=1)

@@ -1,4 +1,4 @@
-"""The C library's memory, kept for the next training step."""
+"""glibc malloc settings for training."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _NEVER, _STEP_BYTES = 2**31 - 1, 64 << 20
 
 
 def keep_freed_memory() -> bool:
-    """Have the C library keep what is freed, instead of giving it back to the system.
+    """Make glibc keep freed memory instead of returning it to the system.
 
-    glibc maps every large block anew and unmaps it when it is freed. A training step frees and asks for the
-    same tensors again and again, and each time the system has to hand out, and zero, their pages one by one.
+    By default every large block is mapped, zeroed page by page and unmapped again, although each training
+    step allocates the same tensors.
 
     Returns:
-        Whether it does; only glibc can be told to.
+        Whether the settings are active; false without glibc.
     """
     if platform.libc_ver()[0] != "glibc":
         return False

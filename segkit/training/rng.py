@@ -1,4 +1,4 @@
-"""All that draws numbers in this process: seeded, asked where it is, and set there again."""
+"""Random state of torch, NumPy and Python."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import torch
 
 
 def seed_everything(seed: int, epoch: int) -> None:
-    """Begin an epoch: dropout and the like are drawn from seed and epoch alone, whatever was drawn before."""
+    """Seed all generators from seed and epoch alone."""
     mixed = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0])
     torch.manual_seed(mixed)
-    np.random.seed(mixed % 2**32)  # parts of others may draw from these
+    np.random.seed(mixed % 2**32)  # third-party parts may use these two
     random.seed(mixed)
 
 
 def random_state() -> dict[str, Any]:
-    """Where all of them are, as plain data and tensors."""
+    """The state of all generators, as plain data and tensors."""
     name, keys, *rest = np.random.get_state()
     return {
         "torch": torch.get_rng_state(),
@@ -29,7 +29,7 @@ def random_state() -> dict[str, Any]:
 
 
 def set_random_state(state: dict[str, Any]) -> None:
-    """Go on from where they were."""
+    """Restore a state of `random_state`."""
     torch.set_rng_state(state["torch"])
     if state["cuda"] is not None and torch.cuda.is_available():
         torch.cuda.set_rng_state(state["cuda"])

@@ -1,4 +1,4 @@
-"""Tensors and plain data in one safetensors file, sealed by a digest. No code of a file is ever run."""
+"""Tensors and plain data in one safetensors file with a SHA-256 checksum. Reading executes no code."""
 
 from __future__ import annotations
 
@@ -18,42 +18,42 @@ from torch import Tensor
 from segkit.core.errors import first_line
 from segkit.utils.atomic import atomic_write
 
-_SEAL = "segkit"  # one entry: of several, safetensors would write now one and now the other first
+_METADATA = "segkit"  # a single entry: safetensors writes several in varying order
 
 
 class Unreadable(Exception):
-    """A file that is not there, damaged, or not what it should be; says why in a few words."""
+    """The file is missing, damaged or of another format."""
 
 
 class Unsavable(Exception):
-    """A state that holds what no plain file can hold; says what."""
+    """The state holds a value that cannot be serialised."""
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Any = None) -> None:
-    """Write tensors; the file appears whole or not at all, and outlives a power failure.
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], extra: Any = None) -> None:
+    """Write tensors atomically and durably.
 
     Args:
-        path: in a folder that is there.
-        tensors: by name, on any device and in any memory order.
-        about: plain data that goes with them.
+        path: file in an existing folder.
+        tensors: tensors by name, on any device and in any memory format.
+        extra: JSON data to store with them.
 
     Raises:
-        OSError: if it cannot be written; what was there before is left alone.
+        OSError: if the file cannot be written; an existing file is unchanged.
     """
-    # Cloned, as safetensors refuses tensors that share memory, and tied weights do.
+    # Cloned: safetensors rejects tensors that share memory, as tied weights do.
     order = torch.contiguous_format
     plain = {name: tensor.detach().cpu().clone(memory_format=order) for name, tensor in tensors.items()}
-    words = json.dumps(about)
-    content = save(plain, {_SEAL: f"{_seal(plain, words)} {words}"})
+    text = json.dumps(extra)
+    content = save(plain, {_METADATA: f"{_checksum(plain, text)} {text}"})
     with atomic_write(path, durable=True) as temporary:
         temporary.write_bytes(content)
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
-    """Read what `write_tensors` wrote; a file of others, which has no seal, has tensors alone.
+    """Tensors and JSON data of `write_tensors`; None as data for safetensors files of other programs.
 
     Raises:
-        Unreadable: if it is missing, or not what was written.
+        Unreadable: if the file is missing, damaged or of another format.
     """
     try:
         with safe_open(path, "pt") as file:
@@ -62,46 +62,46 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
     except (OSError, SafetensorError) as error:
         missing = isinstance(error, FileNotFoundError)
         raise Unreadable("there is no such file" if missing else first_line(error)) from error
-    if _SEAL not in metadata:
+    if _METADATA not in metadata:
         return tensors, None
-    seal, _, words = metadata[_SEAL].partition(" ")
-    if seal != _seal(tensors, words):
-        raise Unreadable("its content is not what was written: its SHA-256 differs")
+    checksum, _, text = metadata[_METADATA].partition(" ")
+    if checksum != _checksum(tensors, text):
+        raise Unreadable("it is damaged: its SHA-256 differs")
     try:
-        return tensors, json.loads(words)
-    except (ValueError, RecursionError) as error:  # anyone can seal anything
-        raise Unreadable("its words are no JSON") from error
+        return tensors, json.loads(text)
+    except (ValueError, RecursionError) as error:  # anyone can write a valid checksum
+        raise Unreadable("its metadata is not JSON") from error
 
 
 def write_state(path: Path, state: Any) -> None:
-    """Write nested plain data with tensors in it, such as states of optimisers.
+    """Write nested plain data that contains tensors, such as optimiser states.
 
     Raises:
-        OSError: if it cannot be written; what was there before is left alone.
-        Unsavable: if it holds anything but numbers, words, tensors, lists, tuples and mappings of them.
+        OSError: if the file cannot be written; an existing file is unchanged.
+        Unsavable: if a value is not a number, string, tensor, list, tuple or dict.
     """
     tensors: dict[str, Tensor] = {}
-    about = _plain(state, tensors, "state")
-    write_tensors(path, tensors, about)
+    extra = _encode(state, tensors, "state")
+    write_tensors(path, tensors, extra)
 
 
 def read_state(path: Path) -> Any:
-    """What `write_state` wrote: tensors on the CPU, with the strides that they had.
+    """Data of `write_state`: tensors on the CPU, with their original strides.
 
     Raises:
-        Unreadable: if it is missing, or not what was written.
+        Unreadable: if the file is missing, damaged or of another format.
     """
-    tensors, about = read_tensors(path)
-    if about is None:
-        raise Unreadable("it is no saved state")
+    tensors, extra = read_tensors(path)
+    if extra is None:
+        raise Unreadable("it is not a saved state")
     try:
-        return _whole(about, tensors)
+        return _decode(extra, tensors)
     except (LookupError, TypeError, ValueError, RuntimeError, RecursionError) as error:
-        raise Unreadable("it is no saved state") from error
+        raise Unreadable("it is not a saved state") from error
 
 
-def _plain(value: Any, tensors: dict[str, Tensor], place: str) -> Any:
-    """As JSON has it: a list with its kind in front for what JSON does not have, tensors by their numbers."""
+def _encode(value: Any, tensors: dict[str, Tensor], path: str) -> Any:
+    """JSON data: containers and tensors become lists that begin with their type."""
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, bool | int | float | str):
@@ -111,33 +111,32 @@ def _plain(value: Any, tensors: dict[str, Tensor], place: str) -> Any:
         tensors[name] = value
         return ["tensor", name, list(value.stride())]
     if isinstance(value, list | tuple):
-        items = [_plain(item, tensors, f"{place}[{i}]") for i, item in enumerate(value)]
+        items = [_encode(item, tensors, f"{path}[{i}]") for i, item in enumerate(value)]
         return ["list" if isinstance(value, list) else "tuple", items]
     if isinstance(value, dict) and all(isinstance(key, int | str) for key in value):
-        pairs = [[key, _plain(item, tensors, f"{place}[{key!r}]")] for key, item in value.items()]
+        pairs = [[key, _encode(item, tensors, f"{path}[{key!r}]")] for key, item in value.items()]
         return ["counter" if isinstance(value, Counter) else "dict", pairs]
-    raise Unsavable(f"{place} is {type(value).__module__}.{type(value).__qualname__}")
+    raise Unsavable(f"{path} is {type(value).__module__}.{type(value).__qualname__}")
 
 
-def _whole(value: Any, tensors: dict[str, Tensor]) -> Any:
+def _decode(value: Any, tensors: dict[str, Tensor]) -> Any:
     if not isinstance(value, list):
         return value
-    kind, content, *more = value
+    kind, content, *strides = value
     if kind == "tensor":
         tensor = tensors[content]
-        return torch.empty_strided(tensor.shape, more[0], dtype=tensor.dtype).copy_(tensor)
+        return torch.empty_strided(tensor.shape, strides[0], dtype=tensor.dtype).copy_(tensor)
     if kind in ("dict", "counter"):
-        pairs = {key: _whole(item, tensors) for key, item in content}
+        pairs = {key: _decode(item, tensors) for key, item in content}
         return pairs if kind == "dict" else Counter(pairs)
     if kind not in ("list", "tuple"):
-        raise ValueError(f"a {kind} is no kind of value")
-    items = [_whole(item, tensors) for item in content]
+        raise ValueError(f"unknown type {kind}")
+    items = [_decode(item, tensors) for item in content]
     return items if kind == "list" else tuple(items)
 
 
-def _seal(tensors: Mapping[str, Tensor], words: str) -> str:
-    """SHA-256 over the words, and over the names, types, shapes and bytes of all tensors."""
-    total = hashlib.sha256(words.encode())
+def _checksum(tensors: Mapping[str, Tensor], text: str) -> str:
+    total = hashlib.sha256(text.encode())
     for name, tensor in sorted(tensors.items()):
         total.update(f"\n{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
         content: Any = tensor.reshape(-1).view(torch.uint8).numpy()

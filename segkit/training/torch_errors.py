@@ -1,4 +1,4 @@
-"""What torch raises while it computes, in the recipe's words, where these have an answer to it."""
+"""Readable errors for torch failures: out of memory, determinism, compilation."""
 
 from __future__ import annotations
 
@@ -15,30 +15,34 @@ _SMALLER = "a smaller data.size, or training.precision=bf16-mixed"
 
 
 @contextmanager
-def training_explained(images: int, attempt: Callable[[int], object] | None) -> Iterator[None]:
-    """Compute a training step.
+def explain_training_errors(images: int, retry: Callable[[int], object] | None) -> Iterator[None]:
+    """Translate torch errors of a training step.
 
     Args:
-        images: of this process, in the step.
-        attempt: computes a step on so many of them and forgets it, to find out what there is memory for;
-            None where that cannot be tried.
+        images: batch size of this process.
+        retry: function that computes a step on that many images and discards it, to find the batch size that
+            fits into memory; None where this is not possible.
 
     Raises:
-        TrainingError: if memory runs out, or the model cannot do what the recipe's `training` asks for.
+        TrainingError: if memory runs out, or the model does not support a setting of `training`.
     """
     try:
         yield
     except RuntimeError as error:
-        said = _first_lines(error)
-        if _no_memory(error):
+        message = " ".join(str(error).splitlines()[:2]) or type(error).__name__
+        if _out_of_memory(error):
             problem = f"the device has too little memory for a training step of {images} images"
-            hint = _what_fits(error, images, attempt) if attempt else f"a smaller data.batch_size, {_SMALLER}"
-        elif "does not have a deterministic implementation" in said:
-            operation = said.split(" does not")[0]
-            problem = f"training.deterministic: {operation} has no deterministic form on this device"
+            hint = (
+                _find_batch_size(error, images, retry) if retry else f"a smaller data.batch_size, {_SMALLER}"
+            )
+        elif "does not have a deterministic implementation" in message:
+            operation = message.split(" does not")[0]
+            problem = (
+                f"training.deterministic: {operation} has no deterministic implementation on this device"
+            )
             hint = "training.deterministic=false, or another loss or decoder"
         elif type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
-            problem = f"training.compile: the model cannot be compiled: {said}"
+            problem = f"training.compile: the model cannot be compiled: {message}"
             hint = "training.compile=false"
         else:
             raise
@@ -46,8 +50,8 @@ def training_explained(images: int, attempt: Callable[[int], object] | None) -> 
 
 
 @contextmanager
-def scoring_explained(images: int) -> Iterator[None]:
-    """Score so many images at once.
+def explain_scoring_errors(images: int) -> Iterator[None]:
+    """Translate torch errors while a batch of that many images is scored.
 
     Raises:
         TrainingError: if memory runs out.
@@ -55,7 +59,7 @@ def scoring_explained(images: int) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if not _no_memory(error):
+        if not _out_of_memory(error):
             raise
         raise TrainingError(
             f"the device has too little memory to score {images} images at once",
@@ -63,33 +67,27 @@ def scoring_explained(images: int) -> Iterator[None]:
         ) from error
 
 
-def _no_memory(error: RuntimeError) -> bool:
-    """Of the accelerator, or of the machine."""
+def _out_of_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or is_out_of_memory(error)
 
 
-def _what_fits(error: RuntimeError, images: int, attempt: Callable[[int], object]) -> str:
-    """Try it: no rule knows what decoder, loss and library take."""
+def _find_batch_size(error: RuntimeError, images: int, retry: Callable[[int], object]) -> str:
+    # Tried, as the memory that decoder, loss and library need cannot be computed.
     fewer = images // 2
     while fewer:
-        _forget(error)
+        _release_tensors(error)
         try:
-            attempt(fewer)
-        except RuntimeError as another:
-            if not _no_memory(another):
+            retry(fewer)
+        except RuntimeError as next_error:
+            if not _out_of_memory(next_error):
                 raise
-            error, fewer = another, fewer // 2
+            error, fewer = next_error, fewer // 2
         else:
-            return f"data.batch_size={fewer}, for which there is memory: it was tried; or {_SMALLER}"
-    return f"there is not memory enough for one image: {_SMALLER}, or a smaller model"
+            return f"data.batch_size={fewer}, which was tried and fits; or {_SMALLER}"
+    return f"even one image does not fit: {_SMALLER}, or a smaller model"
 
 
-def _forget(error: RuntimeError) -> None:
-    """Let go of the tensors in all that the error came through."""
+def _release_tensors(error: RuntimeError) -> None:
     traceback.clear_frames(error.__traceback__)
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-
-
-def _first_lines(error: RuntimeError) -> str:
-    return " ".join(str(error).splitlines()[:2]) or type(error).__name__

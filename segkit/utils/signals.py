@@ -17,11 +17,11 @@ _STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
 class StopSignal:
     """Whether a stop was requested by a signal.
 
-    Outside of `in_good_time` a signal raises `KeyboardInterrupt`. Inside, the first one only sets `asked`,
+    Outside of `deferred` a signal raises `KeyboardInterrupt`. Inside, the first one only sets `requested`,
     which the body checks where its state is consistent; the same signal again raises `KeyboardInterrupt`.
 
     Args:
-        on_request: called when `asked` is set.
+        on_request: called when `requested` is set.
     """
 
     def __init__(self, on_request: Callable[[], None] = lambda: None) -> None:
@@ -32,7 +32,7 @@ class StopSignal:
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """Defer signals: set `asked` instead of raising."""
+        """Defer signals: set `requested` instead of raising."""
         self._deferring = True
         try:
             yield
@@ -43,7 +43,7 @@ class StopSignal:
         """Handle a signal.
 
         Raises:
-            KeyboardInterrupt: outside of `in_good_time`, or if the same signal comes again.
+            KeyboardInterrupt: outside of `deferred`, or if the same signal comes again.
         """
         # Another signal is not a second request: a launcher sends SIGTERM after Ctrl-C.
         again = number in self._seen

@@ -29,7 +29,7 @@ from torch.nn import functional as F
 
 import segkit
 from segkit.inference.onnx import open_onnx
-from segkit.inference.torch_network import RunNetwork, probabilities_of
+from segkit.inference.torch_network import TorchNetwork, probabilities_of
 from segkit.runs.environment import processor
 
 Predict = Callable[[Any], Any]
@@ -50,7 +50,7 @@ def main() -> None:
     heads = ["images at once", *ways, *(f".onnx faster than {name}" for name in others(ways))]
     print(f"| {' | '.join(heads)} |\n|{'---:|' * len(heads)}")
     for images in chosen.batches:
-        print(row(ways, network.facts.size, network.facts.channels, images, chosen.rounds), flush=True)
+        print(row(ways, network.info.size, network.info.channels, images, chosen.rounds), flush=True)
 
 
 def machine() -> str:
@@ -84,9 +84,9 @@ def row(ways: dict[str, Predict], size: tuple[int, int], channels: int, images: 
     return f"| {images} | {' | '.join([*times, *ratios])} |"
 
 
-def plain(network: RunNetwork) -> Predict:
+def plain(network: TorchNetwork) -> Predict:
     """The model's parts, called one after the other."""
-    model, task = copy.deepcopy(network.model), network.facts.task
+    model, task = copy.deepcopy(network.model), network.info.task
     model = model.to(memory_format=torch.contiguous_format).eval()
 
     @torch.inference_mode()

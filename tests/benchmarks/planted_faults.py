@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageEnhance
 
-from segkit.analysis.dataset import Examination, Subject, examine
+from segkit.analysis.dataset import CheckResult, Dataset, check_dataset
 from segkit.core.types import Sample, Task
 from segkit.data.source_scan import scan_source
 from segkit.parts.sources.isic2016 import FOLDERS, isic2016
@@ -48,7 +48,7 @@ def main(root: Path, each: int, seed: int) -> None:
         print(f"  false alarm: {kind}: {', '.join(sorted(files))}")
 
 
-def timed(root: Path) -> tuple[Examination, float]:
+def timed(root: Path) -> tuple[CheckResult, float]:
     """An examination, and the seconds that it took."""
     started = time.perf_counter()
     found = examined(root)
@@ -67,15 +67,15 @@ def judged(planted: dict[str, list[frozenset[str]]], found: set[Told]) -> tuple[
     return hits, others
 
 
-def examined(root: Path) -> Examination:
+def examined(root: Path) -> CheckResult:
     """The data set of a folder, as a recipe of binary masks would have it examined."""
     task = Task("binary", ("lesion",))
-    return examine(Subject.of(scan_source(isic2016(task, 3, root=root)), "ISIC 2016", task, SIZE))
+    return check_dataset(Dataset.of(scan_source(isic2016(task, 3, root=root)), "ISIC 2016", task, SIZE))
 
 
-def said(found: Examination) -> set[Told]:
+def said(found: CheckResult) -> set[Told]:
     """Kinds and names of files."""
-    return {(fault.kind, frozenset(Path(file).name for file in fault.files)) for fault in found.faults}
+    return {(fault.kind, frozenset(Path(file).name for file in fault.files)) for fault in found.findings}
 
 
 def copy_of(root: Path, copy: Path, most: int | None = None) -> None:

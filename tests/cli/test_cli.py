@@ -10,7 +10,7 @@ import pytest
 from typer.main import get_command
 
 from segkit import cli
-from segkit.cli import train
+from segkit.cli import options
 from segkit.core.errors import SegkitError, TrainingError
 from tests.recipe.cases import written
 from tests.recipe.test_validation_errors import FIVE
@@ -102,7 +102,7 @@ def test_compare_refuses_what_are_no_seeds(segkit: Any, tmp_path: Path, seeds: s
     said = segkit("compare", str(tmp_path), f"--seeds={seeds}")
     assert said.code == 2
     assert said.err.endswith(
-        f"--seeds: {seeds!r} are no seeds: each a whole number, and each once\n  try: --seeds 0,1,2\n"
+        f"--seeds: {seeds!r} is not a list of different whole numbers\n  try: --seeds 0,1,2\n"
     )
 
 
@@ -231,8 +231,8 @@ def test_list_and_show_in_words(segkit: Any) -> None:
         ),
         (["show", "transform", "rotat"], "no transform is called 'rotat'\n  try: did you mean 'Rotate'"),
         (["check", "nowhere.yaml"], "nowhere.yaml: cannot read the recipe: No such file or directory"),
-        (["list", "--plugins", "nowhere"], "there is no such plugin\n  try: a .py file or a folder of them"),
-        (["data", "fetch", "isic"], "no data set is called 'isic'\n  try: segkit data fetch isic2016"),
+        (["list", "--plugins", "nowhere"], "plugin not found\n  try: give a .py file or a folder of them"),
+        (["data", "fetch", "isic"], "unknown data set 'isic'\n  try: segkit data fetch isic2016"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -268,7 +268,7 @@ def ending(error: BaseException) -> Any:
         (
             ValueError("who knows"),
             1,
-            "segkit failed: ValueError: who knows\n  try: the same command with --traceback",
+            "segkit failed: ValueError: who knows\n  try: run the command again with --traceback",
         ),
         (KeyboardInterrupt(), 130, ""),
     ],
@@ -277,7 +277,7 @@ def ending(error: BaseException) -> Any:
 def test_exit_codes(
     segkit: Any, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, message: str
 ) -> None:
-    monkeypatch.setattr(train, "load", ending(error))
+    monkeypatch.setattr(options, "load", ending(error))
     said = segkit("check", "recipe.yaml")
     assert said.code == code
     assert message in said.err

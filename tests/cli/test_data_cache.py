@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segkit.cli.console.cache import size_in_words
+from segkit.cli.console.cache import format_bytes
 from segkit.recipe import load_recipe
 from segkit.recipe.dataset import find_samples, prepare_splits
 from tests.small_runs import RECIPE
@@ -65,14 +65,11 @@ def test_cache_is_cleared(segkit: Any, folder: Path) -> None:
 def test_days_alone_are_refused(segkit: Any) -> None:
     said = segkit("data", "cache", "--unused-days", "3")
     assert said.code == 2
-    assert said.err == (
-        "--unused-days says what to remove, and nothing is to be removed\n"
-        "  try: segkit data cache --clear --unused-days 3\n"
-    )
+    assert said.err == ("--unused-days needs --clear\n  try: segkit data cache --clear --unused-days 3\n")
 
 
 def test_sizes_are_told_in_words() -> None:
-    words = [size_in_words(count) for count in (0, 999, 1000, 9_949, 9_951, 2.5e6, 9.9e8, 3e11, 4e14)]
+    words = [format_bytes(count) for count in (0, 999, 1000, 9_949, 9_951, 2.5e6, 9.9e8, 3e11, 4e14)]
     assert words == [
         "0 bytes",
         "999 bytes",
@@ -93,5 +90,5 @@ def test_a_cache_folder_that_is_a_file(segkit: Any, tmp_path: Path, monkeypatch:
         said = segkit("data", "cache", *arguments)
         assert said.code == 2
         assert "the cache folder is a file" in said.err
-        assert "$SEGKIT_CACHE names a folder" in said.err
+        assert "set $SEGKIT_CACHE to a folder" in said.err
     assert (tmp_path / "file").read_text() == "precious"

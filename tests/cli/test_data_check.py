@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from segkit.analysis.dataset import Examination, Finding, Subject
+from segkit.analysis.dataset import CheckResult, Dataset, Finding
 from segkit.cli import console
 from segkit.cli.console import data_check as doctor
 from tests.analysis.dataset.cases import BINARY, blob, opened, pairs, save
@@ -37,7 +37,7 @@ def test_a_clean_set_is_ok(segkit: Any, root: Path) -> None:
     said = segkit("data", "check", str(root))
     assert said.code == 0
     assert said.out == (
-        "taken for images in images, masks in masks, called '{name}'; binary masks\n"
+        "detected images in images, masks in masks, named '{name}'; binary masks\n"
         "images: 6 train, 3 test\n\nok\n"
     )
     assert said.err == "train images: 6\ntest images: 3\n"
@@ -63,12 +63,12 @@ empty     warning       1      1
 error: unpaired
   this image has no mask
     images/train/3.png
-  try: add its partner, or take it away
+  try: add the missing mask, or move this image out of the folder
 
 warning: empty
   the mask is empty: no pixel is spot
     masks/test/7.png
-  try: right if there is none in the image
+  try: correct if the image shows no object
 
 not ok: a run would be refused, or its scores would be wrong
 """
@@ -91,7 +91,7 @@ def test_json_is_one_document(segkit: Any, root: Path) -> None:
     assert (said.code, said.err) == (2, "")
     assert json.loads(said.out) == {
         "ok": False,
-        "about": "taken for images in images, masks in masks, called '{name}'; binary masks",
+        "about": "detected images in images, masks in masks, named '{name}'; binary masks",
         "task": "binary",
         "images": {"train": 6, "test": 4},
         "faults": [
@@ -100,7 +100,8 @@ def test_json_is_one_document(segkit: Any, root: Path) -> None:
                 "severity": "error",
                 "files": [str(root / "images/train/1.png"), str(root / "images/test/x.png")],
                 "message": "the same pixels in train and test",
-                "hint": "keep it in one split: a model is scored on what it has learned by heart",
+                "hint": "put both into the same split: "
+                "otherwise the model is tested on an image it was trained on",
             }
         ],
         "errors": [],
@@ -123,10 +124,10 @@ def test_the_recipe_s_size_and_splits_count(segkit: Any, recipe: Path) -> None:
     ("words", "problem"),
     [
         (["nowhere"], "there is no such file or folder"),
-        (["images"], "this is no data set that can be recognised"),
+        (["images"], "no folder is named like a folder of masks: test, train"),
         (["none.csv"], "there is no such file"),
-        ([".", "--set", "seed=1"], "--set, --plugins and --no-plugins belong to a recipe, and this is none"),
-        ([".", "--no-plugins"], "--set, --plugins and --no-plugins belong to a recipe, and this is none"),
+        ([".", "--set", "seed=1"], "--set, --plugins and --no-plugins can only be used with a recipe"),
+        ([".", "--no-plugins"], "--set, --plugins and --no-plugins can only be used with a recipe"),
         ([".", "--sheet", "sheet.html"], "a contact sheet is a PNG file"),
         (["recipe.yaml", "--set", "data.source.name=none"], "no source is called 'none'"),
     ],
@@ -149,24 +150,24 @@ def test_what_cannot_be_examined_ends_with_2(
 def test_the_sheet_is_drawn(segkit: Any, root: Path) -> None:
     save(root / "masks/test/7.png", 255 - blob(7))
     said = segkit("data", "check", str(root), "--sheet", str(root / "suspects.png"))
-    assert said.out.endswith(f"Suspects: {root}/suspects.png\n")
+    assert said.out.endswith(f"Contact sheet: {root}/suspects.png\n")
     assert opened(root / "suspects.png").format == "PNG"
 
 
 def test_many_faults_are_not_a_list_of_files(capsys: pytest.CaptureFixture[str]) -> None:
     faults = [Finding("empty", "warning", (f"/a/b/masks/{n}.png",), "it is empty") for n in range(1200)]
     group = Finding("duplicate", "error", tuple(f"/a/b/images/{n}.png" for n in range(30)), "all the same")
-    console.print_examination(Examination(Subject("many", BINARY, {}), [group, *faults]))
+    console.print_data_check(CheckResult(Dataset("many", BINARY, {}), [group, *faults]))
     said = capsys.readouterr().out
     assert len(said.splitlines()) < 30
     assert "images: none\nfiles below: /a/b\n" in said
     assert "    and 26 more files\n" in said
-    assert "  and 1,195 more of this kind: --json has all of them\n" in said
+    assert "  and 1,195 more of this kind: --json prints all of them\n" in said
 
 
 def test_names_of_files_do_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     fault = Finding("empty", "warning", ("/a/b/c/\x1b[31m[red]\n.png",), "it is \x1b[2Jempty")
-    console.print_examination(Examination(Subject("[bold]odd\x07", BINARY, {}), [fault]))
+    console.print_data_check(CheckResult(Dataset("[bold]odd\x07", BINARY, {}), [fault]))
     said = capsys.readouterr().out
     assert "\x1b" not in said
     assert "\x07" not in said

@@ -25,7 +25,7 @@ def test_it_says_what_is_there_and_what_to_type_next(segkit: Any, project: Path)
         "lesions/photos       photographs\n"
         "lesions/masks        their outlines\n"
         "lesions/new          photographs without outlines\n"
-        "lesions/recipe.yaml  how to learn from them\n"
+        "lesions/recipe.yaml  recipe for training\n"
         "\n"
         "Type next: segkit data check lesions\n"
     )
@@ -42,7 +42,7 @@ def test_what_is_in_the_way_is_named(segkit: Any, project: Path) -> None:
     (project / "masks").mkdir()
     said = segkit("data", "example", ".")
     assert said.code == 2
-    assert "masks: already there, and nothing is ever overwritten" in said.err
+    assert "masks: already exists, and segkit does not overwrite files" in said.err
 
 
 def test_it_needs_no_torch(project: Path) -> None:

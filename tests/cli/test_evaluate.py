@@ -39,7 +39,7 @@ def test_several_runs_have_a_column_each(segkit: Any, run: Path) -> None:
     lines = said.out.splitlines()
     assert lines[:2] == [str(run), str(run)]
     assert lines[2].startswith("scores on 5 test images, at the images' own size (")
-    assert lines[4].split() == ["metric", "all", "together", "small/001"]
+    assert lines[4].split() == ["metric", "ensemble", "small/001"]
     together, alone = lines[5].split()[1], lines[5].split()[-1]
     assert together == alone
 
@@ -79,7 +79,7 @@ def test_a_name_is_no_order_to_the_terminal(segkit: Any, run: Path, project: Pat
 def test_at_own_size_with_a_page(segkit: Any, run: Path) -> None:
     said = segkit("evaluate", str(run), "--native", "--tta", "--scales", "1,2", "--out", "scores")
     assert said.code == 0, said.err
-    assert "scores on 5 test images, at the images' own size, mirrored too, scales 1, 2 (" in said.out
+    assert "scores on 5 test images, at the images' own size, with flips, scales 1, 2 (" in said.out
     assert said.out.endswith("report: scores/index.html\n")
     assert {path.name for path in Path("scores").iterdir()} == {
         "index.html", "scores.csv", "scores.json", "worst",
@@ -99,12 +99,12 @@ def test_several_runs_as_json(segkit: Any, run: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--scales", "a"], "--scales wants numbers, and found 'a'\n  try: --scales 0.75,1,1.25\n"),
+        (["--scales", "a"], "--scales: 'a' is not a list of numbers\n  try: --scales 0.75,1,1.25\n"),
         (
             ["--split", "val"],
-            "there are no val images\n  try: --split train or --split test or --split all\n",
+            "there are no val images\n  try: use --split train or --split test or --split all\n",
         ),
-        (["--out", "taken"], "taken: this is no folder\n  try: --out with a new folder\n"),
+        (["--out", "taken"], "taken: not a folder\n  try: choose a new folder for --out\n"),
     ],
 )
 def test_what_cannot_be_done_is_told(segkit: Any, run: Path, words: list[str], told: str) -> None:
@@ -117,7 +117,7 @@ def test_what_cannot_be_done_is_told(segkit: Any, run: Path, words: list[str], t
 
 def test_nothing_is_written_into_the_run(segkit: Any, run: Path) -> None:
     said = segkit("evaluate", str(run), "--out", str(run / "again"))
-    told = f"{run / 'again'}: this is inside the directory of a run\n  try: --out with a new folder\n"
+    told = f"{run / 'again'}: this folder is inside a run directory\n  try: choose a new folder for --out\n"
     assert (said.code, said.out) == (2, "")
     assert said.err.endswith(told)
     assert not (run / "again").exists()
@@ -126,4 +126,4 @@ def test_nothing_is_written_into_the_run(segkit: Any, run: Path) -> None:
 def test_a_folder_that_is_no_run_is_told(segkit: Any, project: Path) -> None:
     said = segkit("evaluate", str(project))
     assert said.code == 2
-    assert said.err.endswith(f"{project}: this is no run directory\n  try: runs/<recipe>/<number>\n")
+    assert said.err.endswith(f"{project}: this is not a run directory\n  try: runs/<recipe>/<number>\n")

@@ -23,14 +23,14 @@ def test_what_was_written_and_compared_is_told(segkit: Any, run: Path) -> None:
     lines = said.out.splitlines()
     assert lines[:4] == [
         "small-001.onnx",
-        "takes: pixels, any number of images of 64x64, or others",
-        "gives: probabilities",
+        "input: pixels, any number of images of 64x64, or others",
+        "output: probabilities",
         "compared on 5 test images: 0 of 20,480 pixels have another class",
     ]
-    assert lines[4].startswith("largest difference of a probability: ")
+    assert lines[4].startswith("largest probability difference: ")
     iou = json.loads((run / "summary.json").read_text())["scores"]["metrics"]["iou"]
     assert lines[5] == f"iou: {iou:.6f}, the run's model {iou:.6f}"
-    assert lines[6:] == ["about it: small-001.md"]
+    assert lines[6:] == ["model card: small-001.md"]
     assert {path.name for path in Path().iterdir()} == {"small-001.onnx", "small-001.md"}
 
 
@@ -42,7 +42,7 @@ def test_a_folder_for_the_hub_as_json(segkit: Any, run: Path) -> None:
     assert (told["verified"]["images"], told["verified"]["pixels_that_differ"]) == (5, 0)
     again = segkit("export", str(run), "--hub", "lesions")
     assert again.err.endswith(
-        "lesions: this is there already\n  try: --overwrite replaces what is there; or another name\n"
+        "lesions: this already exists\n  try: add --overwrite to replace it, or choose another name\n"
     )
     assert segkit("export", str(run), "--hub", "lesions", "--overwrite", "-q").out == ""
 
@@ -50,24 +50,23 @@ def test_a_folder_for_the_hub_as_json(segkit: Any, run: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ([], "what is to be written?\n  try: --format onnx, --format pt2, or --hub DIR\n"),
+        ([], "the output format is missing\n  try: --format onnx, --format pt2, or --hub DIR\n"),
         (
             ["--format", "onnx", "--out", "a.pt2"],
-            "a.pt2: segkit tells what a file is by its ending, and this one is to be onnx\n"
-            "  try: --out a.onnx\n",
+            "a.pt2: the file name must end in .onnx\n  try: --out a.onnx\n",
         ),
-        (["--format", "pt2", "--out", "there.pt2"], "there.pt2: this is there already\n"),
-        (["--format", "pt2", "--out", "beside.pt2"], "beside.md: this is there already\n"),
+        (["--format", "pt2", "--out", "there.pt2"], "there.pt2: this already exists\n"),
+        (["--format", "pt2", "--out", "beside.pt2"], "beside.md: this already exists\n"),
         (["--format", "pt2", "--out", "no/a.pt2"], "no: there is no such folder\n  try: mkdir no\n"),
         (
             ["--format", "pt2", "--out", "there.pt2/a.pt2"],
-            "there.pt2: this is no folder\n  try: another place\n",
+            "there.pt2: this is not a folder\n  try: choose another folder\n",
         ),
-        (["--hub", "there.pt2"], "there.pt2: this is no folder\n  try: another name for --hub\n"),
+        (["--hub", "there.pt2"], "there.pt2: this is not a folder\n  try: choose another name for --hub\n"),
         (
             ["--hub", "lesions", "--format", "onnx"],
-            "--format, --out, --input and --output belong to a file, and --hub writes a folder\n"
-            "  try: either --hub DIR, or --format onnx\n",
+            "--format, --out, --input and --output cannot be combined with --hub\n"
+            "  try: use either --hub DIR or --format onnx\n",
         ),
     ],
 )
@@ -89,7 +88,7 @@ def test_a_refused_export_ends_with_1_and_replaces_nothing(
     from segkit.inference.export import export
     from segkit.inference.export import export_graph as graph
 
-    monkeypatch.setattr(export, "_of_most_sizes_first", lambda facts, _: [replace(facts, multiple=0)])
+    monkeypatch.setattr(export, "_size_candidates", lambda facts, _: [replace(facts, multiple=0)])
     right = graph.probabilities_of
     monkeypatch.setattr(graph, "probabilities_of", lambda logits, task: 1 - right(logits, task))
     there = [Path("small-001.md"), Path("small-001.pt2")]

@@ -95,7 +95,7 @@ def test_unfinished_run_goes_on_from_no_pickle(segkit: Any, hostile: RunDir) -> 
     said = segkit("resume", str(hostile.path))
     assert said.code == 2
     assert "last.state.safetensors" in said.err
-    assert "no saved state of this run can be read" in said.err
+    assert "the saved states of this run cannot be read" in said.err
     assert not (hostile.path.parents[1] / "marker").exists()
 
 
@@ -132,7 +132,7 @@ def test_links_that_lead_out_of_it_are_not_followed(
     before = files_around(hostile)
     said = segkit(verb, str(hostile.path))
     assert said.code == 2
-    assert f"{link}: this links to a place outside of its run directory, and is not followed" in said.err
+    assert f"{link}: this links to a location outside of its run directory and is not followed" in said.err
     assert files_around(hostile) == before
 
 

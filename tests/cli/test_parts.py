@@ -59,7 +59,7 @@ def test_no_plugins_leaves_the_working_directory_out(segkit: Any, project: Path)
     assert (said.code, said.err) == (0, "")
     said = segkit("list", "decoders")
     assert said.code == 2
-    assert "--no-plugins leaves the plugins of the working directory out" in said.err
+    assert "--no-plugins skips the plugins of the working directory" in said.err
 
 
 def test_json_is_one_document_whatever_plugins_say(segkit: Any, project: Path) -> None:
@@ -103,13 +103,13 @@ def test_a_fault_that_came_through_a_plugin_names_its_line(
         assert entry is not None
         entry.factory.__globals__["fail"]()
 
-    monkeypatch.setattr("segkit.cli.train.load", load)
+    monkeypatch.setattr("segkit.cli.options.load", load)
     said = segkit("check", "recipe.yaml")
     assert said.code == 1
     assert said.err == (
-        f"{path}:22: the plugin mine fails: KeyError: 'w'\n"
-        f"  try: segkit test-plugin {path} tries its parts alone; "
-        "the same command with --traceback shows where\n"
+        f"{path}:22: the plugin mine failed: KeyError: 'w'\n"
+        f"  try: segkit test-plugin {path} tests its parts; "
+        "run the command again with --traceback to see where\n"
     )
 
 

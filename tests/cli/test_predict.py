@@ -59,7 +59,7 @@ def test_a_bad_photograph_is_told_and_the_exit_code_says_so(segkit: Any, run: Pa
     assert said.code == 2
     assert said.out.startswith("2 masks of 3 images in masks (")
     assert said.err.endswith(
-        "photos/1.jpg: this is no image that can be read\n"
+        "photos/1.jpg: this is not a readable image file\n"
         "  try: copy or download it again; PNG, JPEG, BMP, TIFF, GIF and WebP are read\n"
     )
     assert sorted(path.name for path in Path("masks").iterdir()) == ["0.png", "2.png"]
@@ -84,15 +84,18 @@ def test_a_photograph_in_tiles_and_mirrored(segkit: Any, run: Path, photos: Path
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--tile", "60"], "tiles of 60 pixels do not fit this model\n  try: 64 does: multiples of 32\n"),
-        (["--overlap", "8"], "--overlap is of tiles, and there are none\n  try: --tile 512, say\n"),
+        (
+            ["--tile", "60"],
+            "tiles of 60 pixels do not fit this model\n  try: use a multiple of 32, such as 64\n",
+        ),
+        (["--overlap", "8"], "--overlap needs --tile\n  try: for example --tile 512\n"),
         (
             ["--out", "photos/masks"],
-            "masks would lie among the images of photos, and be taken for images the next time\n"
-            "  try: --out with a folder that is not inside it\n",
+            "this folder is inside photos: the next prediction would read the masks as images\n"
+            "  try: choose an --out folder outside it\n",
         ),
-        (["--out", "photos/0.jpg"], "photos/0.jpg: this is no folder\n  try: another name for --out\n"),
-        (["--scales", "a"], "--scales wants numbers, and found 'a'\n  try: --scales 0.75,1,1.25\n"),
+        (["--out", "photos/0.jpg"], "photos/0.jpg: not a folder\n  try: choose another --out\n"),
+        (["--scales", "a"], "--scales: 'a' is not a list of numbers\n  try: --scales 0.75,1,1.25\n"),
     ],
 )
 def test_what_cannot_be_done_is_told_before_anything_is(
@@ -110,7 +113,7 @@ def test_masks_that_are_there_stay(segkit: Any, run: Path, photos: Path) -> None
     before = Path("masks/0.png").read_bytes()
     said = segkit(*words)
     assert said.code == 2
-    assert "this file is there already" in said.err
+    assert "this file already exists" in said.err
     assert Path("masks/0.png").read_bytes() == before
     assert segkit(*words, "--overwrite").code == 0
 

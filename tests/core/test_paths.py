@@ -6,7 +6,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from segkit.core.paths import RecipePath, Weights, cache_folder, home, is_weights_file, resolve
-from segkit.recipe.yaml_tree import Text
+from segkit.recipe.tree import Text
 
 
 def test_home_is_what_the_user_says_or_a_cache_folder(

@@ -134,7 +134,7 @@ def test_training_on_the_cpu_takes_turns_with_its_batches():
         return image, mask
 
     train = batches(transforms=[note], batch_size=2, on_cpu=True)
-    assert train.together == train.steps
+    assert train.batches_at_once == train.steps
     next(train.epoch(1))
     assert made == [threading.main_thread()] * COUNT
     assert_same([*batches(on_cpu=True).epoch(3)], [*batches().epoch(3)])
@@ -149,9 +149,9 @@ def test_large_batches_are_not_made_several_at_a_time(monkeypatch):
         return image, mask
 
     train = batches(transforms=[note], batch_size=1, on_cpu=True)
-    assert train.together == 3
+    assert train.batches_at_once == 3
     assert [len(made) for _ in train.epoch(1)] == [*[3] * 3, *[6] * 3, *[9] * 3, *[11] * 2]
-    assert batches(batch_size=COUNT, on_cpu=True).together == 1
+    assert batches(batch_size=COUNT, on_cpu=True).batches_at_once == 1
 
 
 def test_batches_are_made_ahead_of_the_training():

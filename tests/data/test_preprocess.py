@@ -104,7 +104,7 @@ def test_what_is_no_problem_of_the_data_is_not_swallowed():
 def test_foreground_that_is_ignored_everywhere_is_refused():
     ignoring = replace(BINARY, ignore_index=255)
     samples = [Sample("a", lambda: (picture(), HALF * np.uint8(255)))]
-    message = "no mask has any foreground, as every pixel of value 255 is ignored\n  try: leave out"
+    message = "no mask has foreground: every pixel of value 255 is ignored\n  try: leave out"
     with pytest.raises(DataError, match=message):
         prepare(samples, (12, 10), ignoring, 3)
     assert len(prepare([*samples, generated("b")], (12, 10), ignoring, 3)) == 2

@@ -58,7 +58,7 @@ def test_fraction_and_folds_keep_the_official_test_split():
     for split in (Split(by="fraction", val=0.2), Split(by="kfold", folds=5, fold=0)):
         assert divided(samples(test=["x"]), split)["test"] == ["x"]
     with pytest.raises(
-        DataError, match=r"has a test split of its own\n  try: leave out data.split.test to keep it"
+        DataError, match=r"already has a test split\n  try: leave out data.split.test to keep it"
     ):
         divided(samples(test=["x"]), Split(by="fraction", test=0.2))
 
@@ -69,7 +69,8 @@ def test_fraction_and_folds_keep_the_official_test_split():
 )
 def test_fraction_that_leaves_nothing_is_refused(shares, name):
     with pytest.raises(
-        DataError, match=f"20 images leave none for {name}\n  try: other shares, or more images"
+        DataError,
+        match=f"20 images are too few for a share of {name}\n  try: use other shares, or more images",
     ):
         divided(samples(), Split(by="fraction", **shares))
 
@@ -111,7 +112,7 @@ def test_file_reports_every_problem_with_its_line(tmp_path):
         "split.csv:5: no image is called 'A_1'",
         "  try: did you mean 'a1'?",
         "split.csv:6: no image is called 'zebra'",
-        "  try: names have no folder and no ending",
+        "  try: names have no folder and no extension",
         "split.csv:7: 'a' is listed twice (first on line 2)",
         "  try: keep one of them",
     ]
@@ -129,10 +130,10 @@ def test_file_that_cannot_be_read_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"val": 0.2}, "a split by official has no val: write by: fraction, kfold or file"),
-        ({"by": "fraction", "val": 0.2, "fold": 0}, "a split by fraction has no fold"),
-        ({"by": "fraction"}, "must leave something to train on, and take something"),
-        ({"by": "fraction", "val": 0.5, "test": 0.5}, "must leave something to train on, and take something"),
+        ({"val": 0.2}, "a split by official does not use val: write by: fraction, kfold or file"),
+        ({"by": "fraction", "val": 0.2, "fold": 0}, "a split by fraction does not use fold"),
+        ({"by": "fraction"}, "must together be above 0 and below 1"),
+        ({"by": "fraction", "val": 0.5, "test": 0.5}, "must together be above 0 and below 1"),
         ({"by": "kfold", "folds": 5}, "a split by kfold needs folds, and a fold from 0 to folds - 1"),
         (
             {"by": "kfold", "folds": 5, "fold": 5},

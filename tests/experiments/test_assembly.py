@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from segkit.core.errors import DataError
-from segkit.experiments.assembly import assemble, share_that_comes_again, warnings_for
+from segkit.experiments.assembly import assemble, recurring_fraction, warnings_for
 from segkit.models.segmenter import digest
 from segkit.recipe.dataset import find_samples
 from tests.small_runs import recipe
@@ -67,8 +67,8 @@ def test_nothing_to_train_on(tmp_path):
 @pytest.mark.parametrize(
     ("splits", "sentence"),
     [
-        ({"train", "test"}, "The best epoch is chosen on the test images themselves"),
-        ({"train", "val"}, "There are no test images: the final scores are of the validation images"),
+        ({"train", "test"}, "There is no validation split: the best epoch is chosen on the test images"),
+        ({"train", "val"}, "There are no test images: the final scores are those of the validation images"),
     ],
 )
 def test_optimistic_scores_are_warned_of(tmp_path, splits, sentence):
@@ -84,7 +84,7 @@ def test_honest_run_has_no_warnings(tmp_path):
 def test_frozen_random_encoder_is_warned_of(tmp_path):
     frozen = recipe(tmp_path, "model.encoder.frozen=true")
     assert warnings_for(frozen, {"train", "val", "test"}) == [
-        "The frozen encoder has random weights (weights: none); it will never learn."
+        "The encoder has random weights (weights: none) and is frozen: it is never trained."
     ]
 
 
@@ -100,11 +100,11 @@ def test_frozen_random_encoder_is_warned_of(tmp_path):
 )
 def test_images_come_again_where_augmentation_makes_one_of_a_few(tmp_path, augment, share):
     chosen = recipe(tmp_path, f"data.augment={augment}", "model.encoder.frozen=true")
-    assert share_that_comes_again(chosen.data.augment) == pytest.approx(share)
+    assert recurring_fraction(chosen.data.augment) == pytest.approx(share)
     model = assemble(chosen).model
-    assert model.remembers_training is (share > 0.5)
-    assert model.memory is not None
+    assert model.caches_training is (share > 0.5)
+    assert model.feature_cache is not None
 
 
 def test_an_encoder_that_learns_remembers_nothing(tmp_path):
-    assert assemble(recipe(tmp_path, "model.encoder.frozen=false")).model.memory is None
+    assert assemble(recipe(tmp_path, "model.encoder.frozen=false")).model.feature_cache is None

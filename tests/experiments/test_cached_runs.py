@@ -13,7 +13,7 @@ from segkit.core.events import RunStarted
 from segkit.data import images as files
 from segkit.data.cache.array_view import IndexedArrays
 from segkit.experiments.check import check
-from segkit.experiments.finished_run import open_trained
+from segkit.experiments.restore_run import open_trained
 from segkit.experiments.run import run
 from segkit.recipe import Recipe, load_recipe
 from segkit.recipe.dataset import find_samples, prepare_splits, survey_source
@@ -95,8 +95,8 @@ def test_folder_that_cannot_be_written_to_is_told_by_every_verb(photographs: Pat
     (photographs / "cache").write_text("")
     told = (
         f"Decoded images are held in memory, and the next run decodes them again: {photographs / 'cache'} "
-        "cannot be written to (Not a directory). SEGKIT_CACHE names another folder; "
-        "data.cache: false wants none."
+        "cannot be written to (Not a directory). Set SEGKIT_CACHE to another folder, "
+        "or data.cache: false."
     )
     content, digests, started = weights(photographs)
     assert (content, digests) == good[:2]
@@ -125,7 +125,7 @@ def test_evaluation_reads_only_what_it_scores(photographs: Path, decoded: list[s
     trained = open_trained(RunDir(directory))
     assert decoded == []
     assert trained.warnings == []
-    assert trained.as_json()["images"] == COUNT - 7
+    assert len(trained.assembly.splits[trained.assembly.test_split]) == COUNT - 7
     (photographs / "cache").rename(photographs / "gone")
     assert open_trained(RunDir(directory)).warnings == []
     scored = [f"{number:02d}.png" for number in range(7, COUNT)]

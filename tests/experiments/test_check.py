@@ -112,7 +112,7 @@ def test_part_that_fails_while_it_is_built_is_named_with_its_line(tmp_path):
     )
     try:
         chosen = recipe(tmp_path, f"plugins=[{plugin}]", "model.decoder={name: wrong}")
-        with pytest.raises(SegkitError, match="decoder 'wrong' fails while it is built: NameError") as caught:
+        with pytest.raises(SegkitError, match="decoder 'wrong' cannot be built: NameError") as caught:
             check(chosen)
         assert caught.value.problems[0].file == f"{plugin}:10"
     finally:

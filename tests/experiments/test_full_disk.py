@@ -168,7 +168,7 @@ def test_comparison_on_a_full_disk_leaves_the_one_before(tmp_path, monkeypatch):
     with full(tmp_path, 1), pytest.raises(TrainingError) as caught:
         comparison.write_comparison(None, tmp_path)
     assert caught.value.problems[0].hint == (
-        "free some space; then the same command again, or --out with another place"
+        "free some space; then the same command again, or --out with another folder"
     )
     assert [path.name for path in tmp_path.iterdir()] == ["comparison.html"]
     assert (tmp_path / "comparison.html").read_text() == "before"
@@ -243,7 +243,7 @@ def test_a_run_directory_is_no_run_without_its_recipe(recipe, tmp_path):
     with full(tmp_path, 5), pytest.raises(TrainingError):
         list(run(recipe, tmp_path))
     (left,) = tmp_path.glob("*/*")
-    with pytest.raises(SegkitError, match="this is no run directory"):
-        RunDir.begun(left)
+    with pytest.raises(SegkitError, match="this is not a run directory"):
+        RunDir.open_any(left)
     (*_, ended) = run(recipe, tmp_path)
     assert ended.directory.name == "002"

@@ -7,7 +7,7 @@ from segkit.core.errors import PartError
 from segkit.core.registry import LOSSES, METRICS
 from segkit.core.types import Metric, Task
 from segkit.experiments.objectives import build_loss, build_metric
-from segkit.recipe.schema import LossPart, MetricPart
+from segkit.recipe.part_schema import LossPart, MetricPart
 
 TASK = Task("binary", ("lesion",))
 

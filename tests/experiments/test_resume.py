@@ -32,7 +32,7 @@ HOLD = """
 import sys
 from pathlib import Path
 from segkit.runs.run_dir import RunDir
-with RunDir(Path(sys.argv[1])).held():
+with RunDir(Path(sys.argv[1])).locked():
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -81,16 +81,16 @@ def at(epoch, step):
 @pytest.mark.parametrize(
     ("when", "said"),
     [
-        (at(1, 1), "stopped in epoch 1, after step 1 of 3; all that was done is saved"),
-        (at(2, 2), "stopped in epoch 2, after step 2 of 3; all that was done is saved"),
-        (at(1, 3), "stopped in epoch 1, after step 3 of 3; all that was done is saved"),
+        (at(1, 1), "stopped in epoch 1, after step 1 of 3; the state is saved"),
+        (at(2, 2), "stopped in epoch 2, after step 2 of 3; the state is saved"),
+        (at(1, 3), "stopped in epoch 1, after step 3 of 3; the state is saved"),
         (
             lambda event: isinstance(event, EpochEnded) and event.epoch == 1,
-            "stopped after epoch 1; all that was done is saved",
+            "stopped after epoch 1; the state is saved",
         ),
         (
             lambda event: isinstance(event, EpochEnded) and event.epoch == 2,
-            "stopped after epoch 2; all that was done is saved",
+            "stopped after epoch 2; the state is saved",
         ),
     ],
 )
@@ -99,7 +99,7 @@ def test_a_run_goes_on_exactly_from_where_it_was_stopped(unreported, tmp_path, r
     assert (problem.problem, problem.hint) == (said, f"segkit resume {directory.path}")
     with pytest.raises(SegkitError, match="this run has not ended") as caught:
         RunDir.open(directory.path)
-    assert caught.value.problems[0].hint == f"segkit resume {directory.path} goes on with it"
+    assert caught.value.problems[0].hint == f"segkit resume {directory.path} continues it"
     list(resume(directory.path))
     assert outcome(directory) == outcome(reference)
 
@@ -164,10 +164,10 @@ def test_a_state_of_something_else_is_named(tmp_path, change):
     else:
         del state[change]
     write_state(last, state)
-    with pytest.raises(SegkitError, match="the saved state is of another model, or of none") as caught:
+    with pytest.raises(SegkitError, match="the saved state does not fit this model") as caught:
         list(resume(directory.path))
     problem = caught.value.problems[0]
-    assert (problem.file, problem.hint) == (str(last), f"segkit run {directory.recipe} begins anew")
+    assert (problem.file, problem.hint) == (str(last), f"start a new run: segkit run {directory.recipe}")
 
 
 def test_a_run_that_has_ended_gets_its_report_again(tmp_path):
@@ -180,7 +180,7 @@ def test_a_run_that_has_ended_gets_its_report_again(tmp_path):
 
 
 def test_what_is_no_run(tmp_path):
-    with pytest.raises(SegkitError, match="this is no run directory"):
+    with pytest.raises(SegkitError, match="this is not a run directory"):
         list(resume(tmp_path))
 
 
@@ -189,10 +189,10 @@ def test_other_images_are_refused(tmp_path):
     content = yaml.safe_load(directory.recipe.read_text())
     content["data"]["source"]["seed"] = 77
     directory.recipe.write_text(yaml.safe_dump(content))
-    message = "the train images and the test images are not those that the run began with"
+    message = "the train images and the test images have changed since the run started"
     with pytest.raises(SegkitError, match=message) as caught:
         list(resume(directory.path))
-    hint = f"bring them back; or segkit run {directory.recipe} begins anew"
+    hint = f"restore them, or start a new run: segkit run {directory.recipe}"
     assert (caught.value.problems[0].file, caught.value.problems[0].hint) == (str(directory.path), hint)
 
 
@@ -213,7 +213,7 @@ def test_another_machine_is_told(tmp_path):
     directory.environment.write_text(json.dumps(told))
     warning = next(resume(directory.path)).warnings[-1]
     assert warning.startswith(
-        "The run went on otherwise than it began, so its scores may differ a little: torch 2.0"
+        "The run was resumed on a different setup; scores may differ slightly: torch 2.0"
     )
     assert "cpu, 999 threads is now cpu, " in warning
 
@@ -224,17 +224,17 @@ def test_other_code_is_told(tmp_path):
     told["identity"]["code"] = "0"
     directory.environment.write_text(json.dumps(told))
     warning = next(resume(directory.path)).warnings[-1]
-    assert warning.endswith("so its scores may differ a little: segkit's own code has changed.")
+    assert warning.endswith("scores may differ slightly: segkit's own code has changed.")
 
 
 def test_changed_plugins_are_refused(tmp_path, monkeypatch):
     directory, _ = stopped(tmp_path, at(1, 1))
     changed = ["The plugin thin has changed since the run."]
     monkeypatch.setattr("segkit.experiments.resume.read_run", lambda run, overrides, plugins: (None, changed))
-    message = "the run cannot go on as it began. The plugin thin has changed since the run."
+    message = "the run cannot be resumed. The plugin thin has changed since the run."
     with pytest.raises(SegkitError, match=message) as caught:
         list(resume(directory.path))
-    hint = f"the plugins as they were then; or segkit run {directory.recipe} begins anew"
+    hint = f"restore the plugins, or start a new run: segkit run {directory.recipe}"
     assert caught.value.problems[0].hint == hint
 
 
@@ -252,8 +252,8 @@ def test_one_process_at_a_time(tmp_path):
         other.communicate()
     words = " ".join(done.stderr.split())
     assert done.returncode == 2
-    assert f"{directory.path}: another segkit is at work on this run: process {other.pid} on " in words
-    assert "try: wait until it has ended, or stop it with Ctrl-C or kill: it saves what it has done" in words
+    assert f"{directory.path}: another process is working on this run: process {other.pid} on " in words
+    assert "try: wait until it has ended, or stop it with Ctrl-C or kill: it saves its progress" in words
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

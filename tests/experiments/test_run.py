@@ -114,7 +114,7 @@ def test_frozen_encoder_is_proven_unchanged(small):
     assert verdict.unchanged is True
     assert verdict.digest_before == verdict.digest_after
     assert verdict.digest_before == directory.read_environment().encoder_digest
-    assert "The frozen encoder stayed frozen" in directory.report.read_text(encoding="utf-8")
+    assert "The frozen encoder is unchanged" in directory.report.read_text(encoding="utf-8")
 
 
 def test_environment_has_digests_of_data_and_weights(small):

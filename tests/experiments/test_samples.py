@@ -47,14 +47,16 @@ def picked(values, task=BINARY, higher=True, channels=1):
 )
 def test_best_median_and_worst_by_the_first_metric(values, higher, expected):
     samples = picked(values, higher=higher)
-    assert [sample.rank[0] + sample.image.removeprefix("image_") for sample in samples] == expected
-    assert all(sample.metric == "iou" for sample in samples)
-    assert [sample.score for sample in samples] == [values[int(name[1:])] for name in expected]
+    assert [
+        sample.record.rank[0] + sample.record.image.removeprefix("image_") for sample in samples
+    ] == expected
+    assert all(sample.record.metric == "iou" for sample in samples)
+    assert [sample.record.score for sample in samples] == [values[int(name[1:])] for name in expected]
 
 
 def test_prediction_is_the_one_of_the_image():
     sample = picked([0.5, 0.2, 0.3, 0.1, 0.0, 0.9])[0]
-    assert sample.image == "image_5"
+    assert sample.record.image == "image_5"
     assert sample.pixels[..., 0].tolist() == [[100, 105], [110, 115]]
     assert sample.prediction.tolist() == [[0, 1], [1, 1]]
     assert sample.prediction.dtype == sample.truth.dtype == np.uint8
@@ -65,7 +67,7 @@ def test_multilabel_prediction_is_flattened_like_the_truth():
     (sample,) = picked([0.5], task, channels=2)
     assert sample.prediction.tolist() == [[0, 0], [0, 0]]
     samples = picked([0.5, 0.4, 0.3, 0.2], task, channels=2)
-    last = next(sample for sample in samples if sample.image == "image_3")
+    last = next(sample for sample in samples if sample.record.image == "image_3")
     logits = torch.arange(24, 32).reshape(2, 2, 2) * 5 - 100
     assert last.prediction.tolist() == (logits[..., 1] > 0).mul(2).tolist()
 

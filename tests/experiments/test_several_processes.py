@@ -14,9 +14,9 @@ from safetensors.torch import load_file
 from segkit.analysis.report import write_report
 from segkit.core.errors import SegkitError, TrainingError
 from segkit.core.events import EpochEnded, RunEnded, RunStarted, StepEnded
-from segkit.experiments.assembly import refuse_empty_shares
+from segkit.experiments.assembly import check_batch_size
 from segkit.experiments.check import check
-from segkit.experiments.finished_run import load_best, open_trained
+from segkit.experiments.restore_run import load_best, open_trained
 from segkit.experiments.run import run
 from segkit.experiments.samples import predicted_masks, thumbnails
 from segkit.recipe.schema import TrainingSettings
@@ -201,14 +201,13 @@ def test_a_mistake_is_told_once_under_torchrun(tmp_path):
 
 def test_batches_smaller_than_the_processes_are_refused(tmp_path):
     with pytest.raises(SegkitError) as caught:
-        refuse_empty_shares(recipe(tmp_path), images=10, processes=4)
+        check_batch_size(recipe(tmp_path), images=10, processes=4)
     (problem,) = caught.value.problems
     assert problem.problem == (
-        "data.batch_size: 4 processes share every batch, and the smallest batch of 10 training images, "
-        "at most 4 at a time, has 3"
+        "data.batch_size: 4 processes share every batch, and the smallest batch has 3 of 10 training images"
     )
-    assert problem.hint == "at most 3 processes (training.devices, training.num_nodes), or larger batches"
-    refuse_empty_shares(recipe(tmp_path), images=10, processes=3)
+    assert problem.hint == "use at most 3 processes (training.devices, training.num_nodes) or larger batches"
+    check_batch_size(recipe(tmp_path), images=10, processes=3)
     with pytest.raises(SegkitError, match="has 3"):
         check(recipe(tmp_path, "training.devices=4"))
     with pytest.raises(SegkitError, match="has 3") as caught:
@@ -243,23 +242,23 @@ def test_processes_that_a_recipe_asks_for(gpus):
     [
         (
             {"devices": 5}, None,
-            "training.devices: the recipe wants 5 cuda devices, and this machine has 4",
+            "training.devices: the recipe needs 5 cuda devices; this machine has 4",
             "training.devices=4, or auto",
         ),
         (
             {"num_nodes": 2}, None,
-            "training.num_nodes: nothing has started segkit on 2 machines",
-            "torchrun or srun starts it on each of them; see docs/several_devices.md",
+            "training.num_nodes: segkit was not started on 2 machines",
+            "start it on each of them with torchrun or srun; see docs/several_devices.md",
         ),
         (
             {}, RankInfo("torchrun", processes=4, rank=0, here=2, local_rank=0),
-            "training.devices: torchrun has started 2 on each of 2 machines, "
-            "and the recipe wants 1 on each of 1",
+            "training.devices: torchrun started 2 processes on each of 2 machines; "
+            "the recipe needs 1 on each of 1",
             "--set training.devices=2 --set training.num_nodes=2",
         ),
         (
             {"devices": 2, "compile": True}, None,
-            "training.compile: a model that 2 processes train together is not compiled",
+            "training.compile: compilation is not supported with 2 processes",
             "training.compile=false, or training.devices=1",
         ),
     ],

@@ -70,8 +70,8 @@ def test_what_is_missing_is_trained_and_measured(folder, events):
     assert sorted(ended) == [1, 2]
     assert [one.number for one in events if isinstance(one, Measured)] == [1, 2]
     comparison = events[-1]
-    assert {entrant.name for entrant in comparison.entrants} == NAMES
-    assert all(entrant.costs.latency_ms and entrant.costs.macs for entrant in comparison.entrants)
+    assert {candidate.name for candidate in comparison.candidates} == NAMES
+    assert all(candidate.costs.latency_ms and candidate.costs.macs for candidate in comparison.candidates)
     assert {path.name for path in (folder / "out").iterdir()} == {
         "comparison.html", "comparison.md", "comparison.csv", "comparison.json",
     }  # fmt: skip
@@ -103,7 +103,7 @@ def test_a_failing_recipe_is_told_after_the_others_have_ended(folder, tmp_path):
         )  # fmt: skip
     first, last = raised.value.problems[0], raised.value.problems[-1]
     assert first.problem.startswith("small-lr_1e30, seed 3: the loss is nan in epoch 1")
-    assert last.problem == "1 of 2 runs have ended well, and the same command goes on from there"
+    assert last.problem == "1 of 2 runs are finished; repeat the command to continue with the others"
     assert len(list(tmp_path.glob("*/001/summary.json"))) == 1
 
 
@@ -143,7 +143,7 @@ def test_killed_in_the_middle_it_goes_on_where_it_stopped(folder, events):
     while not RunDir(begun.parent).is_free():  # its own process hears of it when it next says something
         time.sleep(0.01)
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
-    assert "finished: 1 runs, not trained again\nto train: 1 runs" in done.stderr
+    assert "finished runs: 1, not trained again\nruns to train: 1" in done.stderr
     assert [path.name for path in (folder / "killed/small-thin").iterdir()] == ["001"]
     assert first.stat().st_mtime_ns == ended
     assert len(list(folder.glob("killed/small-transposed_conv/*"))) == 1

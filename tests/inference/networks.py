@@ -26,7 +26,7 @@ class Blocks:
     """
 
     def __init__(self, facts: ModelInfo = LESION) -> None:
-        self.facts = facts
+        self.info = facts
         self.asked: list[tuple[int, ...]] = []
 
     def __call__(self, pixels: Pixels) -> Probabilities:
@@ -38,25 +38,23 @@ class Blocks:
             padded[:, :-2, 1:-1] + padded[:, 2:, 1:-1] + padded[:, 1:-1, :-2] + padded[:, 1:-1, 2:]
         ) / 4
         maps = blurred.repeat(32, 1).repeat(32, 2)
-        return np.moveaxis(maps[..., : self.facts.task.channels], -1, 1).astype(np.float32)
+        return np.moveaxis(maps[..., : self.info.task.channels], -1, 1).astype(np.float32)
 
 
 class Brightness:
     """Each pixel's own channels are its probabilities."""
 
     def __init__(self, facts: ModelInfo = LESION) -> None:
-        self.facts = facts
+        self.info = facts
 
     def __call__(self, pixels: Pixels) -> Probabilities:
-        return np.moveaxis(pixels[..., : self.facts.task.channels] / np.float32(255), -1, 1).astype(
-            np.float32
-        )
+        return np.moveaxis(pixels[..., : self.info.task.channels] / np.float32(255), -1, 1).astype(np.float32)
 
 
 class Leftness:
     """Sees nothing of the image: what is on the left is probable."""
 
-    facts = LESION
+    info = LESION
 
     def __call__(self, pixels: Pixels) -> Probabilities:
         row = np.linspace(1, 0, pixels.shape[2], dtype=np.float32)

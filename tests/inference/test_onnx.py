@@ -15,14 +15,14 @@ from onnx import TensorProto, helper
 
 import segkit
 from segkit.core.errors import SegkitError
-from segkit.inference.export_metadata import Exported
+from segkit.inference.export_metadata import ExportMetadata
 from segkit.inference.onnx import open_onnx
 from tests.inference.networks import LABELS, LESION, PARTS, noise
 
 
 def written(
     path: Path,
-    exported: Exported | None,
+    exported: ExportMetadata | None,
     *,
     channels: int = 1,
     input: int = TensorProto.UINT8,
@@ -42,14 +42,14 @@ def written(
     answer = helper.make_tensor_value_info(named[1], TensorProto.FLOAT, ["b", channels, "h", "w"])
     graph = helper.make_graph(nodes, "small", [given], [answer], constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    helper.set_model_props(model, {**(exported.words() if exported else {}), **words})
+    helper.set_model_props(model, {**(exported.entries() if exported else {}), **words})
     onnx.save(model, path)
     return path
 
 
 def test_it_answers_for_every_size_and_number(tmp_path: Path) -> None:
-    network = open_onnx(written(tmp_path / "a.onnx", Exported(LESION)))
-    assert network.facts == LESION
+    network = open_onnx(written(tmp_path / "a.onnx", ExportMetadata(LESION)))
+    assert network.info == LESION
     for shape in ((1, 64, 64), (3, 32, 96)):
         pixels = np.stack([noise(*shape[1:], seed=seed) for seed in range(shape[0])])
         expected = pixels[..., :1].transpose(0, 3, 1, 2) / np.float32(255)
@@ -60,7 +60,7 @@ def test_without_torch(tmp_path: Path) -> None:
     """Neither segkit.load nor segkit predict imports it for an .onnx file."""
     from PIL import Image
 
-    written(tmp_path / "a.onnx", Exported(LESION))
+    written(tmp_path / "a.onnx", ExportMetadata(LESION))
     Image.fromarray(noise(50, 70)).save(tmp_path / "photo.png")
     code = """
 import sys
@@ -91,28 +91,34 @@ def _facts(**changes: Any) -> str:
 DAMAGED: dict[str, tuple[dict[str, Any], str]] = {
     "facts": ({"segkit.facts": "{}"}, "format: Field required"),
     "no json": ({"segkit.facts": "{"}, "Expecting property name"),
-    "too deep": ({"segkit.facts": "[" * 200_000}, "its facts are nested too deeply"),
-    "too long": ({"segkit.recipe": "a" * 1_000_001}, "its recipe has more than 1,000,000 letters"),
-    "input": ({"segkit.input": "words"}, "its input is 'words', and not pixels or normalized"),
-    "output": ({"segkit.output": "words"}, "its output is 'words', and not probabilities or logits"),
-    "std": ({"segkit.facts": _facts(std=[0, 1, 1])}, "its mean and std are not those of its channels"),
-    "mean": ({"segkit.facts": _facts(mean=[0.5])}, "its mean and std are not those of its channels"),
+    "too deep": ({"segkit.facts": "[" * 200_000}, "facts are nested too deeply"),
+    "too long": ({"segkit.recipe": "a" * 1_000_001}, "recipe has more than 1,000,000 characters"),
+    "input": ({"segkit.input": "words"}, "input is 'words', expected pixels or normalized"),
+    "output": ({"segkit.output": "words"}, "output is 'words', expected probabilities or logits"),
+    "std": (
+        {"segkit.facts": _facts(std=[0, 1, 1])},
+        "mean and std do not fit the number of channels, or std is 0",
+    ),
+    "mean": (
+        {"segkit.facts": _facts(mean=[0.5])},
+        "mean and std do not fit the number of channels, or std is 0",
+    ),
     "other input": (
         {"segkit.input": "normalized"},
-        "its input is [('image', 'tensor(uint8)', 4)], and its metadata says normalized",
+        "its input [('image', 'tensor(uint8)', 4)] does not match its metadata, normalized",
     ),
     "other name": (
         {"named": ("picture", "probabilities")},
-        "its input is [('picture', 'tensor(uint8)', 4)], and its metadata says pixels",
+        "its input [('picture', 'tensor(uint8)', 4)] does not match its metadata, pixels",
     ),
-    "other output": ({"segkit.output": "logits"}, "its output is not what its metadata says, logits"),
+    "other output": ({"segkit.output": "logits"}, "its output does not match its metadata, logits"),
 }
 
 
 @pytest.mark.parametrize("case", DAMAGED)
 def test_what_it_says_of_itself_is_checked(case: str, tmp_path: Path) -> None:
     words, told = DAMAGED[case]
-    path = written(tmp_path / "a.onnx", Exported(LESION), **words)
+    path = written(tmp_path / "a.onnx", ExportMetadata(LESION), **words)
     with pytest.raises(SegkitError) as caught:
         open_onnx(path)
     first = caught.value.problems[0]
@@ -122,11 +128,11 @@ def test_what_it_says_of_itself_is_checked(case: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"words" * 100, None])
 def test_a_damaged_file_is_named(content: bytes | None, tmp_path: Path) -> None:
-    path = written(tmp_path / "a.onnx", Exported(LESION))
+    path = written(tmp_path / "a.onnx", ExportMetadata(LESION))
     path.write_bytes(path.read_bytes()[:-300] if content is None else content)
     with pytest.raises(SegkitError) as caught:
         segkit.load(path)
-    assert caught.value.problems[0].problem.startswith(("the ONNX file is damaged: ", "this ONNX file says"))
+    assert caught.value.problems[0].problem.startswith(("the ONNX file is damaged: ", "this ONNX file has"))
 
 
 @pytest.mark.parametrize("place", ["../weights.bin", "{outside}"])
@@ -134,7 +140,7 @@ def test_numbers_outside_its_folder_are_not_read(place: str, tmp_path: Path) -> 
     folder, outside = tmp_path / "folder", tmp_path / "weights.bin"
     folder.mkdir()
     outside.write_bytes(np.float32(255).tobytes())
-    path = written(folder / "a.onnx", Exported(LESION))
+    path = written(folder / "a.onnx", ExportMetadata(LESION))
     model = onnx.load(path)
     (most,) = (one for one in model.graph.initializer if one.name == "most")
     most.ClearField("float_data")
@@ -151,8 +157,8 @@ def test_a_file_of_somebody_else_is_told_apart(tmp_path: Path) -> None:
     with pytest.raises(SegkitError) as caught:
         open_onnx(path)
     assert str(caught.value) == (
-        f"{path}: this ONNX file says nothing of classes and pixels: segkit did not write it\n"
-        "  try: segkit export RUN --format onnx writes one that segkit can load"
+        f"{path}: this ONNX file has no segkit metadata: it was not written by segkit export\n"
+        "  try: write one with segkit export RUN --format onnx"
     )
     with pytest.raises(SegkitError, match="there is no such file"):
         open_onnx(tmp_path / "gone.onnx")
@@ -160,43 +166,43 @@ def test_a_file_of_somebody_else_is_told_apart(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("facts", [PARTS, LABELS], ids=["multiclass", "multilabel"])
 def test_an_answer_of_another_shape_is_told(facts: Any, tmp_path: Path) -> None:
-    network = open_onnx(written(tmp_path / "a.onnx", Exported(facts), channels=1))
+    network = open_onnx(written(tmp_path / "a.onnx", ExportMetadata(facts), channels=1))
     wanted = (1, facts.task.channels, 64, 64)
     with pytest.raises(SegkitError) as caught:
         network(np.zeros((1, 64, 64, 3), np.uint8))
-    assert f"it answers in the shape (1, 1, 64, 64), and not {wanted}" in str(caught.value)
+    assert f"its output has the shape (1, 1, 64, 64), expected {wanted}" in str(caught.value)
 
 
 def test_what_fails_inside_is_told_in_words(tmp_path: Path) -> None:
-    network = open_onnx(written(tmp_path / "a.onnx", Exported(LESION)))
+    network = open_onnx(written(tmp_path / "a.onnx", ExportMetadata(LESION)))
     with pytest.raises(SegkitError) as caught:
         network(np.zeros((2, 64, 32, 4), np.uint8))
     first = caught.value.problems[0]
     assert first.problem.startswith("the model fails on 2 images of 64x32: ")
-    assert first.hint == "fewer at once (--batch-size), or another size of tiles"
+    assert first.hint == "use a smaller --batch-size, or another --tile"
 
 
 def test_onnxruntime_may_not_be_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = written(tmp_path / "a.onnx", Exported(LESION))
+    path = written(tmp_path / "a.onnx", ExportMetadata(LESION))
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(SegkitError) as caught:
         open_onnx(path)
     assert str(caught.value) == (
-        f"{path}: onnxruntime is not installed, which runs ONNX files\n"
+        f"{path}: ONNX files need onnxruntime, which is not installed\n"
         "  try: python -m pip install onnxruntime"
     )
 
 
 def test_threads_are_those_of_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = written(tmp_path / "a.onnx", Exported(LESION))
+    path = written(tmp_path / "a.onnx", ExportMetadata(LESION))
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     assert open_onnx(path).session.get_session_options().intra_op_num_threads == 3
     assert open_onnx(path, threads=1).session.get_session_options().intra_op_num_threads == 1
 
 
 def test_it_runs_on_the_cpu(tmp_path: Path) -> None:
-    path = written(tmp_path / "a.onnx", Exported(LESION))
-    assert segkit.load(path, accelerator="cpu").facts == LESION
+    path = written(tmp_path / "a.onnx", ExportMetadata(LESION))
+    assert segkit.load(path, accelerator="cpu").info == LESION
     with pytest.raises(SegkitError) as caught:
         segkit.load(path, accelerator="cuda")
     assert caught.value.problems[0].problem == "an .onnx file runs on the CPU, not on cuda"

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from segkit.core.errors import SegkitError
-from segkit.inference.inputs import find_inputs, refuse_overwriting
+from segkit.inference.inputs import check_overwriting, find_inputs
 from segkit.inference.options import PredictOptions, ProbabilityFormat
 from segkit.inference.outputs import Outputs
 from segkit.inference.predict_files import predict_files
@@ -35,7 +35,7 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def predicted(inputs, outputs, network=None, **ways):
     found = find_inputs(inputs)
-    refuse_overwriting(found, outputs, overwrite=False)
+    check_overwriting(found, outputs, overwrite=False)
     return predict_files(Predictor([network or Blocks(LESION)]), found, outputs, PredictOptions(**ways))
 
 
@@ -69,10 +69,10 @@ def test_what_has_no_images_is_told_all_at_once(photos):
     (photos / "empty").mkdir()
     with pytest.raises(SegkitError) as caught:
         find_inputs(["empty", "photos", "none/*.png"])
-    kinds = "images end in .png, .jpg, .jpeg, .bmp, .tif, .tiff, .gif, .webp"
+    kinds = "image files end in .png, .jpg, .jpeg, .bmp, .tif, .tiff, .gif, .webp"
     assert str(caught.value) == (
-        f"empty: there are no images in this folder\n  try: {kinds}\n"
-        f"none/*.png: no image is called so\n  try: {kinds}"
+        f"empty: this folder has no images\n  try: {kinds}\n"
+        f"none/*.png: no image matches this pattern\n  try: {kinds}"
     )
 
 
@@ -130,10 +130,10 @@ def test_a_bad_file_is_told_and_the_rest_is_done(photos, tile):
     outputs = Outputs(photos / "masks", LESION.task)
     problems = predicted(["photos", "photos/none.png", "photos/notes.txt"], outputs, tile=tile)
     assert [(Path(problem.file).name, problem.problem) for problem in problems] == [
-        ("bad.png", "this is no image that can be read"),
+        ("bad.png", "this is not a readable image file"),
         ("empty.jpg", "the file is empty"),
         ("none.png", "there is no such file"),
-        ("notes.txt", "this is no image that can be read"),
+        ("notes.txt", "this is not a readable image file"),
     ]
     assert written(photos / "masks") == ["a.png", "b.png", "inside/a.png"]
 
@@ -150,10 +150,10 @@ def test_images_are_never_replaced(photos):
     outputs = Outputs(photos / "photos", LESION.task)
     for overwrite in (False, True):
         with pytest.raises(SegkitError) as caught:
-            refuse_overwriting(find_inputs(["photos/a.png"]), outputs, overwrite=overwrite)
+            check_overwriting(find_inputs(["photos/a.png"]), outputs, overwrite=overwrite)
         assert str(caught.value) == (
-            f"{photos}/photos/a.png: the mask would take the place of this image\n"
-            "  try: another folder for --out"
+            f"{photos}/photos/a.png: the mask would overwrite this image\n"
+            "  try: choose another folder for --out"
         )
 
 
@@ -163,18 +163,17 @@ def test_what_is_there_is_replaced_only_if_wanted(photos):
     with pytest.raises(SegkitError) as caught:
         predicted(["photos/b.jpg"], outputs)
     assert str(caught.value) == (
-        f"{photos}/masks/b.png: this file is there already\n"
-        "  try: --overwrite replaces what is there; or another folder for --out"
+        f"{photos}/masks/b.png: this file already exists\n  try: use --overwrite, or another folder for --out"
     )
-    refuse_overwriting(find_inputs(["photos"]), outputs, overwrite=True)
+    check_overwriting(find_inputs(["photos"]), outputs, overwrite=True)
 
 
 def test_two_images_of_one_name_are_refused(photos):
     with pytest.raises(SegkitError) as caught:
         predicted(["photos/a.png", "photos/inside/a.tif"], Outputs(photos / "masks", LESION.task))
     assert str(caught.value) == (
-        "photos/a.png and photos/inside/a.tif would have one mask, a.png\n"
-        "  try: rename one, or predict them into two folders; images in folders keep those"
+        "photos/a.png and photos/inside/a.tif would have the same mask file, a.png\n"
+        "  try: rename one, use two output folders, or predict their common folder: subfolders are kept"
     )
     assert not (photos / "masks").exists()
 
@@ -187,7 +186,7 @@ def test_of_many_files_ten_are_told(photos):
     with pytest.raises(SegkitError) as caught:
         predicted(["photos"], outputs)
     assert len(caught.value.problems) == 11
-    assert caught.value.problems[-1].problem == "and 7 more like these"
+    assert caught.value.problems[-1].problem == "and 7 more"
 
 
 @pytest.mark.parametrize("tile", [0, 64])

@@ -10,10 +10,10 @@ from PIL import Image
 
 from segkit.core.errors import DataError, SegkitError
 from segkit.data.images import read_image_at
-from segkit.inference.image_source import picture_of
+from segkit.inference.image_source import open_image
 from segkit.inference.predictor import Predictor
-from segkit.inference.tta import resized
-from segkit.inference.whole_image import bands_at
+from segkit.inference.tta import resize_probabilities
+from segkit.inference.whole_image import row_chunks
 from tests.inference.networks import LABELS, LESION, PARTS, Blocks, Brightness, Leftness, noise
 
 
@@ -54,10 +54,10 @@ def test_shares_are_of_all_pixels():
         Predictor([Brightness(replace(facts, size=(10, 10)))]).predict(image)
         for facts in (PARTS, LESION, LABELS)
     )
-    assert several.shares() == {"skin": 0.7, "lesion": 0.3, "hair": 0.0}
+    assert several.class_fractions() == {"skin": 0.7, "lesion": 0.3, "hair": 0.0}
     assert repr(several) == "<Prediction 10x10: skin 70.0%, lesion 30.0%, hair 0.0%>"
-    assert one.shares() == {"lesion": 0.2}
-    assert labels.shares() == {"lesion": 0.2, "dark hair": 0.3}
+    assert one.class_fractions() == {"lesion": 0.2}
+    assert labels.class_fractions() == {"lesion": 0.2, "dark hair": 0.3}
 
 
 def test_files_arrays_and_pillow_s_images_are_the_same(tmp_path):
@@ -72,9 +72,9 @@ def test_files_arrays_and_pillow_s_images_are_the_same(tmp_path):
 def test_a_jpeg_is_seen_as_in_training(tmp_path):
     path = saved(tmp_path, "a.jpg", noise(600, 800), quality=90)
     (seen, extent) = read_image_at(path, 3, (64, 64))
-    picture = picture_of(path, 3)
-    assert (picture.at((64, 64)) == seen).all()
-    assert picture.extent == extent == (600, 800)
+    picture = open_image(path, 3)
+    assert (picture.resized((64, 64)) == seen).all()
+    assert picture.size == extent == (600, 800)
 
 
 def test_a_photograph_held_sideways_is_predicted_upright(tmp_path):
@@ -104,11 +104,11 @@ def test_images_of_other_channels_are_taken_as_files_of_theirs_are(image):
 @pytest.mark.parametrize(
     ("image", "problem"),
     [
-        (np.zeros((5, 5, 3)), "an array (5, 5, 3) of float64 is no image"),
-        (np.zeros((5, 5, 2), np.uint8), "an array (5, 5, 2) of uint8 is no image"),
-        (np.zeros(5, np.uint8), "an array (5,) of uint8 is no image"),
-        (np.zeros((0, 5, 3), np.uint8), "an array (0, 5, 3) has no pixels"),
-        (None, "an array () of object is no image"),
+        (np.zeros((5, 5, 3)), "an array of shape (5, 5, 3) and type float64 is not an image"),
+        (np.zeros((5, 5, 2), np.uint8), "an array of shape (5, 5, 2) and type uint8 is not an image"),
+        (np.zeros(5, np.uint8), "an array of shape (5,) and type uint8 is not an image"),
+        (np.zeros((0, 5, 3), np.uint8), "an array of shape (0, 5, 3) has no pixels"),
+        (None, "an array of shape () and type object is not an image"),
     ],
 )
 def test_what_is_no_image_is_refused(image, problem):
@@ -161,17 +161,17 @@ def test_models_of_other_classes_have_no_mean():
     with pytest.raises(SegkitError) as caught:
         Predictor([Brightness(), Brightness(PARTS)])
     assert str(caught.value) == (
-        "drawn and drawn predict other classes, so no mean can be taken of them\n"
-        "  try: runs of one task on one kind of image"
+        "drawn and drawn predict different classes, so they cannot be averaged\n"
+        "  try: use models of the same task and the same kind of image"
     )
 
 
 def test_bands_are_the_whole_in_pieces(monkeypatch):
     small = np.random.default_rng(0).random((3, 17, 23), np.float32)
-    whole = resized(small, (301, 203))
+    whole = resize_probabilities(small, (301, 203))
     for band in (1, 7 * 203 * 3, 10**9):
-        monkeypatch.setattr("segkit.inference.whole_image._BAND", band)
-        np.testing.assert_allclose(np.concatenate([*bands_at(small, (301, 203))], axis=1), whole, atol=1e-6)
+        monkeypatch.setattr("segkit.inference.whole_image._MAX_CHUNK", band)
+        np.testing.assert_allclose(np.concatenate([*row_chunks(small, (301, 203))], axis=1), whole, atol=1e-6)
 
 
 def test_probabilities_are_resized_as_torch_does():
@@ -181,7 +181,7 @@ def test_probabilities_are_resized_as_torch_does():
     expected = torch.nn.functional.interpolate(
         torch.from_numpy(small)[None], size=(100, 130), mode="bilinear", align_corners=False
     )[0]
-    np.testing.assert_allclose(resized(small, (100, 130)), expected, atol=1e-5)
+    np.testing.assert_allclose(resize_probabilities(small, (100, 130)), expected, atol=1e-5)
 
 
 def test_a_mask_is_saved_as_a_picture_of_its_classes(tmp_path):
@@ -221,10 +221,10 @@ def test_an_overlay_tints_the_mask_and_nothing_else():
 
 
 def test_an_overlay_of_a_very_large_image_is_smaller(monkeypatch):
-    monkeypatch.setattr("segkit.inference.overlays.MAX_NUMBER", 100)
+    monkeypatch.setattr("segkit.inference.overlays.MAX_SIDE", 100)
     assert Predictor([Brightness()]).predict(noise(150, 300)).overlay().size == (100, 50)
 
 
 def test_one_path_is_not_several_images():
-    with pytest.raises(SegkitError, match="predict_many takes several images, and this is one path"):
+    with pytest.raises(SegkitError, match="predict_many takes several images, not one path"):
         [*Predictor([Brightness()]).predict_many("photos")]

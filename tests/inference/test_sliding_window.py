@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from segkit.core.errors import SegkitError
-from segkit.inference.image_source import ArrayPicture
+from segkit.inference.image_source import ImageArray
 from segkit.inference.options import PredictOptions
 from segkit.inference.predictor import Predictor
-from segkit.inference.sliding_window import tiled_bands
+from segkit.inference.sliding_window import predict_tiled
 from tests.inference.networks import LABELS, LESION, PARTS, Blocks, Brightness, noise
 
 
@@ -57,9 +57,9 @@ def test_there_is_no_seam_even_where_tiles_disagree():
 
 
 def test_bands_come_as_soon_as_no_further_tile_reaches_them():
-    picture, network = ArrayPicture(noise(1000, 300), 3), Blocks()
+    picture, network = ImageArray(noise(1000, 300), 3), Blocks()
     heights, asked = [], []
-    for band in tiled_bands([network], picture, PredictOptions(tile=128, overlap=32, batch_size=2)):
+    for band in predict_tiled([network], picture, PredictOptions(tile=128, overlap=32, batch_size=2)):
         heights.append(band.shape[1])
         asked.append(len(network.asked))
     assert sum(heights) == 1000
@@ -70,9 +70,9 @@ def test_bands_come_as_soon_as_no_further_tile_reaches_them():
 
 def test_progress_tells_of_tiles():
     told = []
-    picture = ArrayPicture(noise(200, 300), 3)
+    picture = ImageArray(noise(200, 300), 3)
     [
-        *tiled_bands(
+        *predict_tiled(
             [Blocks()],
             picture,
             PredictOptions(tile=128, overlap=32),
@@ -95,10 +95,10 @@ def test_mirror_images_and_scales_of_tiles():
 @pytest.mark.parametrize(
     ("ways", "problem", "hint"),
     [
-        ({"tile": 100}, "tiles of 100 pixels do not fit this model", "96 does: multiples of 32"),
-        ({"tile": 64, "overlap": 64}, "tiles of 64 pixels cannot share 64", "a smaller overlap"),
-        ({"scales": (0,)}, "scales (0,) are not between 0.1 and 10", "such as 0.75, 1, 1.25"),
-        ({"scales": ()}, "scales () are not between 0.1 and 10", "such as 0.75, 1, 1.25"),
+        ({"tile": 100}, "tiles of 100 pixels do not fit this model", "use a multiple of 32, such as 96"),
+        ({"tile": 64, "overlap": 64}, "tiles of 64 pixels cannot overlap by 64", "use a smaller overlap"),
+        ({"scales": (0,)}, "scales (0,) are not between 0.1 and 10", "for example 0.75, 1, 1.25"),
+        ({"scales": ()}, "scales () are not between 0.1 and 10", "for example 0.75, 1, 1.25"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(ways, problem, hint):
@@ -111,8 +111,8 @@ def test_what_cannot_be_asked_is_refused(ways, problem, hint):
 @pytest.mark.parametrize(
     ("ways", "problem", "hint"),
     [
-        ({"tile": 128}, "and the tiles are 128x128", "a tile of 64"),
-        ({"scales": (0.5, 1)}, "and so at one scale", "leave the scales out"),
+        ({"tile": 128}, "not tiles of 128x128", "use a tile of 64"),
+        ({"scales": (0.5, 1)}, "not at other scales", "omit the scales"),
     ],
 )
 def test_a_model_of_one_size_says_so(ways, problem, hint):

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from segkit.core.errors import SegkitError
-from segkit.experiments.finished_run import open_trained
-from segkit.inference.model_info import facts_from
+from segkit.experiments.restore_run import open_trained
+from segkit.inference.model_info import parse_model_info
 from segkit.inference.postprocess import mask_of
 from segkit.inference.torch_network import open_network, probabilities_of
 from segkit.models.dry_run import dry_run
@@ -29,24 +29,24 @@ def run(request, tmp_path_factory):
 
 def test_a_run_predicts_the_masks_that_it_was_scored_by(run):
     network, trained = open_network(run), open_trained(run)
-    task = network.facts.task
+    task = network.info.task
     images = trained.assembly.splits["test"].images
     probabilities = network(np.stack([*images]))
     assert probabilities.dtype == np.float32
     samples = run.read_samples()
     names = trained.assembly.splits["test"].names
     for sample in samples:
-        mask = mask_of(probabilities[names.index(sample.image)], task)
+        mask = mask_of(probabilities[names.index(sample.record.image)], task)
         assert (mask == sample.prediction).mean() > 0.999
     assert network.warnings == ()
 
 
 def test_facts_are_those_of_recipe_and_run(run):
-    facts = open_network(run).facts
+    facts = open_network(run).info
     assert (facts.name, facts.size, facts.channels) == ("small", (64, 64), 3)
     assert (facts.scored_on, facts.images) == ("test", 5)
     assert facts.scores == run.read_summary().scores.metrics
-    assert facts_from(facts.as_json()) == facts
+    assert parse_model_info(facts.as_json()) == facts
 
 
 def test_its_images_are_not_needed(run, monkeypatch):
@@ -55,7 +55,7 @@ def test_its_images_are_not_needed(run, monkeypatch):
 
     monkeypatch.setattr("segkit.experiments.assembly.find_samples", gone)
     monkeypatch.setattr("segkit.recipe.dataset.scan_samples", gone)
-    assert open_network(run).facts.images == 5
+    assert open_network(run).info.images == 5
 
 
 def test_where_a_run_was_trained_decides_nothing(tmp_path):
@@ -119,7 +119,7 @@ def test_sizes_that_a_model_takes(tmp_path, overrides, multiple):
     ],
 )
 def test_facts_of_a_strange_file_are_refused(run, key, value, problem):
-    plain = {**open_network(run).facts.as_json(), key: value}
+    plain = {**open_network(run).info.as_json(), key: value}
     with pytest.raises(ValueError, match=problem.split(":")[0]) as caught:
-        facts_from(plain)
+        parse_model_info(plain)
     assert str(caught.value) == problem

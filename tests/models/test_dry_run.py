@@ -20,7 +20,7 @@ def test_dry_run_tells_the_published_table():
     assert spec.channels == 32
     rows = [(row.part, row.name, row.shape, row.parameters, row.trainable) for row in spec.stages]
     assert rows == [
-        ("encoder", "stage 4 of 4", (1280, 4, 4), 2_223_872, 0),
+        ("encoder", "stage 5 of 5", (1280, 4, 4), 2_223_872, 0),
         ("decoder", "transposed_conv", (32, 128, 128), 3_319_744, 3_319_744),
         ("head", "conv 3x3", (1, 128, 128), 289, 289),
     ]
@@ -72,7 +72,7 @@ def test_dry_run_refuses_batches_that_cannot_be_learnt_from():
         with pytest.raises(ShapeError) as caught:
             dry_run(*settings("test_resnet", "unet", (32, 32), batch_size=batch_size))
         assert str(caught.value) == (
-            "unet on test_resnet cannot learn from a batch of 1 of 32x32: "
+            "unet on test_resnet cannot be trained with a batch of one image of 32x32: "
             "Expected more than 1 value per channel when training\n"
             "  try: a larger data.size, or data.batch_size: 3 or more"
         )
@@ -86,7 +86,7 @@ def test_dry_run_refuses_batches_that_cannot_be_learnt_from():
 def test_dry_run_passes_on_what_parts_say():
     with pytest.raises(PartError, match=r"unet\.channels names 1 widths, but the encoder halves 5 times"):
         dry_run(*settings("test_resnet", {"name": "unet", "channels": (8,)}))
-    with pytest.raises(ShapeError, match="does not name stages of this encoder"):
+    with pytest.raises(ShapeError, match="are not different stages of this encoder"):
         dry_run(*settings({"name": "test_resnet", "features": [7]}, "unet"))
 
 
@@ -113,7 +113,7 @@ def test_dry_run_gives_up_where_no_size_works(part):
     with pytest.raises(ShapeError) as caught:
         dry_run(*settings("test_resnet", "stubborn"))
     assert str(caught.value) == (
-        "stubborn on test_resnet does not work on images of 128x128, nor of any size near it: not today\n"
+        "stubborn on test_resnet does not work on images of 128x128 or similar sizes: not today\n"
         "  try: another decoder"
     )
 
@@ -147,7 +147,7 @@ def test_dry_run_names_the_line_of_the_part_that_failed(part):
         "misspelt on test_resnet does not work on images of 128x128: name 'mapz' is not defined"
     )
     assert problem.file == f"{__file__}:{Misspelt.forward.__code__.co_firstlineno + 1}"
-    assert problem.hint.startswith("segkit test-plugin tries the part alone")
+    assert problem.hint.startswith("test the part alone with segkit test-plugin")
 
 
 def test_dry_run_names_the_line_where_only_other_sizes_work(part):
@@ -170,9 +170,9 @@ def test_dry_run_names_the_line_where_only_other_sizes_work(part):
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
-        (lambda features: None, "gives a NoneType"),
-        (lambda features: features, "gives a list"),
-        (lambda features: features[-1].mean(1), r"gives a Tensor of shape \(1, 4, 4\)"),
+        (lambda features: None, "returns a NoneType"),
+        (lambda features: features, "returns a list"),
+        (lambda features: features[-1].mean(1), r"returns a Tensor of shape \(1, 4, 4\)"),
     ],
 )
 def test_dry_run_refuses_what_is_no_map(part, answer, told):
@@ -229,8 +229,8 @@ def test_dry_run_refuses_parameters_that_no_memory_holds(monkeypatch):
     with pytest.raises(ShapeError) as caught:
         dry_run(*settings("test_resnet", {"name": "transposed_conv", "channels": (60_000, 60_000)}))
     assert str(caught.value) == (
-        "model.decoder: transposed_conv would have 18,029,280,000 parameters, 72 GB of them, and this "
-        "machine has 8 GB of memory\n  try: smaller numbers among the options of the decoder"
+        "model.decoder: transposed_conv would have 18,029,280,000 parameters (72 GB); this "
+        "machine has 8 GB of memory\n  try: use smaller numbers in the options of the decoder"
     )
 
 

@@ -4,7 +4,7 @@ import copy
 
 import torch
 
-from segkit.models.feature_cache import IMAGES_AT_ONCE, FeatureCache
+from segkit.models.feature_cache import ENCODE_BATCH_SIZE, FeatureCache
 from segkit.models.segmenter import digest
 from tests.models.test_segmenter import images, model_of
 from tests.parts.decoders.cases import encoder_for
@@ -24,11 +24,11 @@ class Counting:
 
 
 def test_an_image_is_encoded_once():
-    memory, encode, image = FeatureCache(), Counting(), images(5)
-    first = memory.maps(image, encode)
-    again = memory.maps(image.flip(0), encode)
-    assert encode.sizes == [IMAGES_AT_ONCE]
-    assert len(memory) == 5
+    cache, encode, image = FeatureCache(), Counting(), images(5)
+    first = cache.features(image, encode)
+    again = cache.features(image.flip(0), encode)
+    assert encode.sizes == [ENCODE_BATCH_SIZE]
+    assert len(cache) == 5
     for map_, other in zip(first, again, strict=True):
         assert torch.equal(map_, other.flip(0))
     for map_, plain in zip(first, encode(image), strict=True):
@@ -36,14 +36,14 @@ def test_an_image_is_encoded_once():
 
 
 def test_equal_pixels_are_one_image():
-    memory, encode = FeatureCache(), Counting()
-    maps = memory.maps(images(1).expand(3, -1, -1, -1), encode)
-    assert len(memory) == 1
+    cache, encode = FeatureCache(), Counting()
+    maps = cache.features(images(1).expand(3, -1, -1, -1), encode)
+    assert len(cache) == 1
     assert torch.equal(maps[0][0], maps[0][2])
     changed = images(1)
     changed[0, 0, 0, 0] += 1
-    memory.maps(changed, encode)
-    assert len(memory) == 2
+    cache.features(changed, encode)
+    assert len(cache) == 2
 
 
 def test_the_same_bytes_whatever_the_company():
@@ -55,9 +55,9 @@ def test_the_same_bytes_whatever_the_company():
         return encoder(part.float() / 255)
 
     with torch.no_grad():
-        together = FeatureCache().maps(image, encode)
-        memory = FeatureCache()
-        alone = [memory.maps(image[i : i + 1], encode) for i in range(len(image))]
+        together = FeatureCache().features(image, encode)
+        cache = FeatureCache()
+        alone = [cache.features(image[i : i + 1], encode) for i in range(len(image))]
     for stage, map_ in enumerate(together):
         assert torch.equal(map_, torch.cat([maps[stage] for maps in alone]))
         assert map_.is_contiguous(memory_format=torch.channels_last)
@@ -65,29 +65,29 @@ def test_the_same_bytes_whatever_the_company():
 
 def test_a_full_memory_encodes_again():
     encode, image = Counting(), images(3)
-    memory = FeatureCache(limit_bytes=0)
-    first, again = memory.maps(image, encode), memory.maps(image, encode)
-    assert len(memory) == 0
-    assert encode.sizes == [IMAGES_AT_ONCE] * 2
+    cache = FeatureCache(limit_bytes=0)
+    first, again = cache.features(image, encode), cache.features(image, encode)
+    assert len(cache) == 0
+    assert encode.sizes == [ENCODE_BATCH_SIZE] * 2
     assert torch.equal(first[0], again[0])
     one_map = sum(map_[0].nbytes for map_ in first)
-    memory = FeatureCache(limit_bytes=2 * one_map)
-    memory.maps(image, encode)
-    assert (len(memory), memory.kept_bytes) == (2, 2 * one_map)
+    cache = FeatureCache(limit_bytes=2 * one_map)
+    cache.features(image, encode)
+    assert (len(cache), cache.used_bytes) == (2, 2 * one_map)
 
 
 def test_a_model_remembers_what_it_was_told_to():
     model = model_of(frozen=True).train()
     model.features(images())
-    assert model.memory is None
+    assert model.feature_cache is None
     model.enable_feature_cache()
     model.features(images())
-    assert len(model.memory) == 0
+    assert len(model.feature_cache) == 0
     model.eval().features(images())
-    assert len(model.memory) == 2
+    assert len(model.feature_cache) == 2
     model.enable_feature_cache(training=True)
     model.train().features(images(3, 16, 16))
-    assert len(model.memory) == 5
+    assert len(model.feature_cache) == 5
 
 
 def test_a_model_that_remembers_says_the_same_and_learns_the_same():
@@ -108,15 +108,15 @@ def test_a_model_that_remembers_says_the_same_and_learns_the_same():
 def test_an_encoder_that_learns_is_not_remembered():
     model = model_of()
     model.enable_feature_cache(training=True)
-    assert model.memory is None
+    assert model.feature_cache is None
 
 
 def test_a_copy_begins_with_nothing():
     model = model_of(frozen=True).eval()
     model.enable_feature_cache()
     model.features(images())
-    assert len(copy.deepcopy(model).memory) == 0
-    assert len(model.memory) == 2
+    assert len(copy.deepcopy(model).feature_cache) == 0
+    assert len(model.feature_cache) == 2
 
 
 def test_new_weights_are_folded_anew():
@@ -143,4 +143,4 @@ def test_what_was_remembered_of_other_weights_is_forgotten():
         model.encoder.second[0].weight.mul_(2)
         other.encoder.second[0].weight.mul_(2)
     assert torch.equal(model(images()), other(images()))
-    assert len(model.memory) == 2
+    assert len(model.feature_cache) == 2

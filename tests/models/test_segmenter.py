@@ -8,7 +8,7 @@ from torch import nn
 
 from segkit.core.errors import ShapeError
 from segkit.core.types import Pyramid
-from segkit.models.segmenter import Segmenter, digest, head_for, select_stages
+from segkit.models.segmenter import Segmenter, digest, make_head, select_stages
 from segkit.training.ema import EMA
 from tests.parts.decoders.cases import segmenter
 
@@ -45,7 +45,7 @@ def model_of(encoder=None, *, frozen=False, stages=(0, 1)) -> Segmenter:
     torch.manual_seed(0)
     encoder = encoder or Encoder()
     return Segmenter(
-        encoder, Decoder(), head_for(5, 2), stages=stages, mean=encoder.mean, std=encoder.std, frozen=frozen
+        encoder, Decoder(), make_head(5, 2), stages=stages, mean=encoder.mean, std=encoder.std, frozen=frozen
     )
 
 
@@ -215,6 +215,6 @@ def test_select_stages_refuses_what_is_not_there_or_twice(features):
     with pytest.raises(ShapeError) as caught:
         select_stages(features, 5)
     assert str(caught.value) == (
-        f"model.encoder.features: {features} does not name stages of this encoder, each once\n"
+        f"model.encoder.features: {features} are not different stages of this encoder\n"
         "  try: it has the stages 0 (finest) to 4"
     )

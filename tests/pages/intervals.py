@@ -39,15 +39,15 @@ def simulated(
     noise: float = 0.05,
     means: Sequence[float] = (),
 ) -> list[Scores]:
-    """Scores of entrants as IoUs are: skewed, most of them high, some images hard for all; never cut off.
+    """Scores of candidates as IoUs are: skewed, most of them high, some images hard for all; never cut off.
 
     Args:
         rng: draws.
-        seeds: of each entrant.
+        seeds: of each candidate.
         images: scored by all.
         spread: standard deviation of the seeds' means.
         noise: of every single score.
-        means: of the entrants, in truth; all the same by default.
+        means: of the candidates, in truth; all the same by default.
     """
     hard = (rng.beta(8, 1.5, images) - 8 / 9.5) * 1.2
     return [
@@ -57,7 +57,7 @@ def simulated(
 
 
 def of_a_mean(scores: Sequence[Scores]) -> Limits:
-    """The interval of one entrant."""
+    """The interval of one candidate."""
     (interval,) = intervals(scores, resamples=QUICK)
     return interval.low, interval.high
 
@@ -86,7 +86,7 @@ def held(
 
 
 def shown(
-    entrants: int,
+    candidates: int,
     seeds: int,
     spread: float,
     *,
@@ -97,7 +97,7 @@ def shown(
     rng = np.random.default_rng(11)
     count = 0
     for _ in range(simulations):
-        scores = simulated(rng, [seeds] * entrants, 100, spread=spread, means=means)
+        scores = simulated(rng, [seeds] * candidates, 100, spread=spread, means=means)
         pairs = compare_pairs(scores, higher_is_better=True, resamples=QUICK)
         count += any(pair.verdict != "no difference shown" for pair in pairs)
     return count / simulations
@@ -114,8 +114,8 @@ def found() -> str:
     ]  # fmt: skip
     head = ["seeds", "images", "spread over seeds", "interval of a mean", "interval of a difference"]
     equal = [
-        [str(entrants), str(seeds), f"{spread:g}", f"{shown(entrants, seeds, spread):.1%}"]
-        for entrants, seeds, spread in EQUALS
+        [str(candidates), str(seeds), f"{spread:g}", f"{shown(candidates, seeds, spread):.1%}"]
+        for candidates, seeds, spread in EQUALS
     ]
     below = ["recipes", "seeds", "spread over seeds", "any pair said to differ"]
     between = "Where recipes do not differ in truth, on 100 images:"

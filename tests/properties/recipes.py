@@ -22,7 +22,8 @@ from segkit.core.registry import (  # fmt: skip
     Registry,
     Settings,
 )
-from segkit.recipe.schema import DecoderPart, EncoderPart, LossPart, SchedulePart, TrainingSettings
+from segkit.recipe.part_schema import DecoderPart, EncoderPart, LossPart, SchedulePart
+from segkit.recipe.schema import TrainingSettings
 from segkit.recipe.type_names import schema_of
 
 Plain = Any

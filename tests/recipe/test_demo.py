@@ -31,7 +31,7 @@ def test_a_demo_is_the_same_recipe_on_synthetic_lesions() -> None:
     assert demo.reference is None
     assert demo.model.encoder.options["weights"] == "none"
     assert demo.description == (
-        f"{recipe.description} Demo on synthetic lesions. The encoder begins with random weights, "
+        f"{recipe.description} Demo on synthetic lesions. The encoder has random weights, "
         "as imagenet1k_v1 of mobilenetv2_100 are not on this machine."
     )
     same = {"name", "description", "data", "model", "reference"}
@@ -76,7 +76,10 @@ def test_what_is_set_stands_above_the_demo(tmp_path: Path) -> None:
 def test_a_task_that_cannot_be_drawn_is_refused(tmp_path: Path) -> None:
     data = FOLDER.format("task: multiclass, classes: [a, b, c, d, e]")
     found = only_problem(written(tmp_path, data=data), demo=True)
-    assert found.problem == "no demo: synthetic_lesions draws 2 to 4 classes for a multiclass task, not 5"
+    assert (
+        found.problem
+        == "--demo is not possible: synthetic_lesions draws 2 to 4 classes for a multiclass task, not 5"
+    )
     assert found.hint == "run the recipe on its own data, without --demo"
     assert (found.line, found.path) == (2, "data.classes")
 

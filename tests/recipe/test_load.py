@@ -6,7 +6,7 @@ import pytest
 
 from segkit.core.registry import REGISTRIES, SOURCES, Entry
 from segkit.recipe import Recipe, dump_recipe, load_recipe
-from segkit.recipe.schema import PARTS, Part
+from segkit.recipe.part_schema import PARTS, Part
 from segkit.recipe.yaml_tree import parse_yaml
 from tests.recipe.cases import RECIPES, loaded, only_problem, written
 
@@ -157,7 +157,7 @@ def test_paths_in_lists_and_mappings_count_from_the_recipe(tmp_path: Path) -> No
 
 def test_a_plugin_that_is_not_there_is_told_with_its_line(tmp_path: Path) -> None:
     found = only_problem(written(tmp_path, more="plugins: [nowhere]\n"))
-    assert found.problem == f"there is no plugin {tmp_path / 'nowhere'}"
+    assert found.problem == f"plugin not found: {tmp_path / 'nowhere'}"
     assert (found.line, found.path) == (7, "plugins")
 
 

@@ -49,8 +49,8 @@ def test_bases_in_other_folders_keep_their_own_relative_paths(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("extends", "problem"),
     [
-        ("nowhere.yaml", "there is no file"),
-        ("[a, b]", "it names one recipe file"),
+        ("nowhere.yaml", "file not found"),
+        ("[a, b]", "it must be the path of one recipe file"),
         ("top.yaml", "the recipes extend each other in a circle"),
         ("a.yaml", "the recipes extend each other in a circle"),
     ],
@@ -108,17 +108,22 @@ def test_setting_a_bare_name_replaces_the_part(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "path", "problem", "hint"),
     [
-        ("training.epochs", "", "this sets nothing", "write --set PATH=VALUE, as in --set training.epochs=2"),
-        ("=3", "", "this sets nothing", "PATH=VALUE"),
-        ("training..epochs=3", "", "this sets nothing", "PATH=VALUE"),
-        ("extends=a.yaml", "", "what a recipe extends cannot be set", "write it into a recipe file"),
-        ("training.epochs=[1", "", "this is not YAML", ""),
+        (
+            "training.epochs",
+            "",
+            "the option does not set a value",
+            "write --set PATH=VALUE, as in --set training.epochs=2",
+        ),
+        ("=3", "", "the option does not set a value", "PATH=VALUE"),
+        ("training..epochs=3", "", "the option does not set a value", "PATH=VALUE"),
+        ("extends=a.yaml", "", "extends cannot be set", "write it into a recipe file"),
+        ("training.epochs=[1", "", "not valid YAML", ""),
         ("training.epochs=", "training.epochs", "found null", "write a value after the colon"),
         ("training.epochs=0", "training.epochs", "found 0, allowed: a whole number from 1", ""),
         ("training.epoch=1", "training.epoch", "unknown key 'epoch'", "did you mean 'epochs'?"),
-        ("metrics.3=dice", "metrics", "a list has no item '3'", "its items are 0; or set the whole list"),
-        ("loss.1=dice", "loss", "a list has no item '1'", "its items are 0; or set the whole list"),
-        ("data.size.-1=64", "data.size", "a list has no item '-1'", "its items are 0, 1"),
+        ("metrics.3=dice", "metrics", "the list has no item '3'", "its items are 0; or set the whole list"),
+        ("loss.1=dice", "loss", "the list has no item '1'", "its items are 0; or set the whole list"),
+        ("data.size.-1=64", "data.size", "the list has no item '-1'", "its items are 0, 1"),
     ],
 )
 def test_overrides_that_do_not_work(

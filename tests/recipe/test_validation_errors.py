@@ -162,7 +162,7 @@ PART = "by name or as a mapping with name and options"
             {"training": "{epochs: }"},
             "training.epochs",
             "found null, allowed: a whole number",
-            "write a value after the colon, or leave the key out",
+            "write a value after the colon, or remove the key",
         ),
         ({"training": "{compile: maybe}"}, "training.compile", 'found "maybe", allowed: true or false', ""),
         ({"seed": "no"}, "seed", 'found "no", allowed: a whole number from 0 to 4294967295', ""),
@@ -270,31 +270,31 @@ PART = "by name or as a mapping with name and options"
         (
             {"data": DATA.format("classes: [a, b]")},
             "data.classes",
-            "a binary task has one class, its foreground; found 2",
+            "a binary task needs one class, the foreground; found 2",
             "",
         ),
         (
             {"data": DATA.format("task: multiclass")},
             "data.classes",
-            "a multiclass task has at least two classes",
+            "a multiclass task needs at least two classes",
             "",
         ),
         (
             {"data": DATA.format("task: multiclass, classes: [a, b, a]")},
             "data.classes",
-            "class names must differ: a is there twice",
+            "duplicate class names: a",
             "",
         ),
         (
             {"data": DATA.format("task: multilabel, classes: []")},
             "data.classes",
-            "a multilabel task has at least one class",
+            "a multilabel task needs at least one class",
             "",
         ),
         (
             {"data": DATA.format("ignore_index: 1")},
             "data.ignore_index",
-            "1 is a class of this task (0 to 1): another value must mean 'ignore'",
+            "1 is a class of this task (0 to 1): choose another value",
             "",
         ),
         (
@@ -304,7 +304,7 @@ PART = "by name or as a mapping with name and options"
             "",
         ),
         ({"metrics": "[iou, dice, iou]"}, "metrics", "iou is listed twice", ""),
-        ({"name": "../elsewhere"}, "name", "found '../elsewhere', which names a folder", ""),
+        ({"name": "../elsewhere"}, "name", "'../elsewhere' is not a folder name", ""),
     ],
 )
 def test_a_mistake_is_told(
@@ -329,7 +329,7 @@ def test_a_part_whose_default_breaks_its_own_type_is_blamed_itself(tmp_path: Pat
 
     try:
         with pytest.raises(
-            PartError, match=r"the default of option 'sharpness' is 'much', which its type does not allow"
+            PartError, match=r"the default of option 'sharpness', 'much', does not match its type"
         ):
             load_recipe(written(tmp_path, loss="crooked"))
     finally:

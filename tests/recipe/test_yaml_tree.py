@@ -105,31 +105,31 @@ def test_every_value_knows_its_line() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: 1\nb: 2\na: 3", "f:3: the key 'a' is here twice (first on line 1)\n  try: keep one of them"),
-        ("a:\n\t- b", "f:2: this is not YAML: while scanning for the next token, found character '\\t'"),
-        ("a:\n\t- b", "try: indent with spaces: YAML takes no tabs"),
+        ("a: 1\nb: 2\na: 3", "f:3: duplicate key 'a' (first on line 1)\n  try: keep one of them"),
+        ("a:\n\t- b", "f:2: not valid YAML: while scanning for the next token, found character '\\t'"),
+        ("a:\n\t- b", "try: indent with spaces: YAML does not allow tabs"),
         ("a: !!str 12", "f:1: the tag !!str is not allowed\n  try: write a plain value; quotes make it text"),
         (
             "a: !!python/object/apply:os.system [ls]",
             "f:1: the tag !!python/object/apply:os.system is not allowed",
         ),
         ("a: !mine {b: 1}", "f:1: the tag !mine is not allowed"),
-        ("a: 1\n<<: {b: 1}", "f:2: merge keys (<<) are not read\n  try: use 'extends: other.yaml'"),
-        ("? [a]\n: 1", "f:1: a key must be a word"),
+        ("a: 1\n<<: {b: 1}", "f:2: merge keys (<<) are not supported\n  try: use 'extends: other.yaml'"),
+        ("? [a]\n: 1", "f:1: a key must be text"),
         ("a: 1\n---\nb: 2", "expected a single document in the stream, but found another document"),
-        ("a: *b", "f:1: this is not YAML: found undefined alias 'b'"),
-        ("a: [1", "f:1: this is not YAML: while parsing a flow sequence, expected"),
-        ("a: 1\nb: \x01", "f:2: this is not YAML: the character '\\x01' is not allowed"),
+        ("a: *b", "f:1: not valid YAML: found undefined alias 'b'"),
+        ("a: [1", "f:1: not valid YAML: while parsing a flow sequence, expected"),
+        ("a: 1\nb: \x01", "f:2: not valid YAML: the character '\\x01' is not allowed"),
         (
             'a: 1\nb: "\\UFFFFFFFF"',
-            "f:2: this is not YAML: an escape names a character that does not exist",
+            "f:2: not valid YAML: an escape sequence for a character that does not exist",
         ),
         ('a: 1\nb: "x\\0.pth"', "f:2: the character '\\x00' is not allowed\n  try: remove it"),
         ('a: 1\n"\\ud800": 1', "f:2: the character '\\ud800' is not allowed\n  try: remove it"),
         ("a: 'b\u2028c\x85d'\ne: !x 1", "f:2: the tag !x is not allowed"),
-        ("a: b\u2028c\n\td: 1", "f:2: this is not YAML: while scanning"),
-        ("a: &a [*a]", "f: the recipe unfolds into more values, or deeper ones, than any recipe needs"),
-        ("[" * 5000, "f: the recipe unfolds into more values, or deeper ones"),
+        ("a: b\u2028c\n\td: 1", "f:2: not valid YAML: while scanning"),
+        ("a: &a [*a]", "f: the recipe has too many values, or is nested too deeply"),
+        ("[" * 5000, "f: the recipe has too many values, or is nested too deeply"),
     ],
 )
 def test_what_is_no_recipe_is_refused(text: str, message: str) -> None:
@@ -158,11 +158,14 @@ def test_a_few_aliases_are_fine() -> None:
     ("content", "message"),
     [
         (b"name: \xff\xfe", "cannot read the recipe: it is not UTF-8 text\n  try: save it as UTF-8"),
-        (b"", "a recipe begins with a key: the file is empty"),
-        (b"# nothing\n", "a recipe begins with a key: the file is empty"),
-        (b"- name: a\n", "a recipe begins with a key: this is no mapping of keys to values"),
-        (b"just text", "this is no mapping of keys to values\n  try: begin with 'name: my_recipe'"),
-        (b" " * 1_000_001, "a recipe of more than 1,000,000 bytes is no recipe"),
+        (b"", "a recipe must be a mapping of keys to values: the file is empty"),
+        (b"# nothing\n", "a recipe must be a mapping of keys to values: the file is empty"),
+        (b"- name: a\n", "a recipe must be a mapping of keys to values: found another value"),
+        (
+            b"just text",
+            "mapping of keys to values: found another value\n  try: begin with 'name: my_recipe'",
+        ),
+        (b" " * 1_000_001, "the recipe is larger than 1,000,000 bytes"),
     ],
 )
 def test_what_is_no_recipe_file_is_refused(tmp_path: Path, content: bytes, message: str) -> None:

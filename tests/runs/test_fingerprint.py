@@ -10,7 +10,7 @@ import segkit
 from segkit.recipe import load_recipe, plain_recipe
 from segkit.recipe.dataset import survey_source
 from segkit.runs import fingerprint as identity
-from segkit.runs.fingerprint import CHANGES_NOTHING, CHANGES_SPEED, RESULT_CODE, SAVES_MORE_OFTEN, fingerprint
+from segkit.runs.fingerprint import LABEL_KEYS, RESULT_CODE, SAVING_KEYS, SPEED_KEYS, fingerprint
 from tests.small_runs import RECIPE, recipe
 
 # What deciding code may import beside itself: files, locks, processes.
@@ -33,9 +33,9 @@ def test_what_decides_imports_nothing_that_only_tells():
 
 def test_all_that_counts_for_nothing_is_in_a_recipe(tmp_path):
     plain = plain_recipe(recipe(tmp_path))
-    assert set(CHANGES_NOTHING) < set(plain)
-    assert set(CHANGES_SPEED) < set(plain["data"])
-    assert set(SAVES_MORE_OFTEN) < set(plain["training"])
+    assert set(LABEL_KEYS) < set(plain)
+    assert set(SPEED_KEYS) < set(plain["data"])
+    assert set(SAVING_KEYS) < set(plain["training"])
 
 
 def identified(recipe):

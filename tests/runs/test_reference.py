@@ -4,7 +4,7 @@ import pytest
 
 from segkit.core.errors import SegkitError
 from segkit.recipe.schema import Reference
-from segkit.runs.reference import kept_reference, read_published
+from segkit.runs.reference import read_published, read_reference
 from segkit.runs.schema import Published
 
 
@@ -15,12 +15,12 @@ def test_rows_come_with_what_they_give(tmp_path):
         {"epoch": 1.0, "iou": 0.5, "dice": None},
         {"epoch": 2.0, "iou": 0.6, "dice": None},
     ]
-    kept = kept_reference(Reference(source="me", epochs=file, metrics={"iou": 0.6}))
+    kept = read_reference(Reference(source="me", epochs=file, metrics={"iou": 0.6}))
     assert kept == Published(source="me", metrics={"iou": 0.6}, epochs=read_published(file))
 
 
 def test_reference_without_a_file_has_no_epochs():
-    assert kept_reference(Reference(source="me")) == Published(source="me", metrics={}, epochs=[])
+    assert read_reference(Reference(source="me")) == Published(source="me", metrics={}, epochs=[])
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_unreadable_file_costs_a_note(tmp_path, content, reason):
     file = tmp_path / "published.csv"
     if content is not None:
         file.write_bytes(content.encode("utf-8", "surrogateescape"))
-    kept = kept_reference(Reference(source="me", epochs=file))
+    kept = read_reference(Reference(source="me", epochs=file))
     assert kept.epochs == []
     assert kept.note == f"The published epochs in {file} are not shown: {reason}."
     with pytest.raises(SegkitError, match=r"published\.csv"):

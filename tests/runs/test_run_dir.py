@@ -52,16 +52,16 @@ def test_name_of_dots_is_no_folder_above(tmp_path, name):
 
 
 def test_folder_that_is_no_run(tmp_path):
-    with pytest.raises(SegkitError, match=r"this is no run directory\n  try: runs/<recipe>/<number>"):
+    with pytest.raises(SegkitError, match=r"this is not a run directory\n  try: runs/<recipe>/<number>"):
         RunDir.open(tmp_path)
 
 
 def test_run_that_has_not_ended(tmp_path):
     run = RunDir.create(tmp_path, "small")
     run.write_recipe("name: small\n")
-    with pytest.raises(SegkitError, match=rf"this is no run directory\n  try: {run.path} is one$"):
-        RunDir.begun(run.path.parent)
-    with pytest.raises(SegkitError, match=r"this run has not ended\n  try: segkit resume .* goes on with it"):
+    with pytest.raises(SegkitError, match=rf"this is not a run directory\n  try: {run.path} is one$"):
+        RunDir.open_any(run.path.parent)
+    with pytest.raises(SegkitError, match=r"this run has not ended\n  try: segkit resume .* continues it"):
         RunDir.open(run.path)
     run.write_summary(Summary.model_validate(SUMMARY))
     assert json.loads(run.summary.read_text(encoding="utf-8")) == SUMMARY
@@ -78,7 +78,7 @@ def test_a_run_that_is_at_work_says_who_works_on_it(tmp_path, monkeypatch):
     run = RunDir.create(tmp_path, "small")
     run.write_recipe("name: small\n")
     monkeypatch.setattr("segkit.runs.run_dir.exclusive", taken)
-    with pytest.raises(SegkitError, match="another segkit is at work on this run: process 1 on here"):
+    with pytest.raises(SegkitError, match="another process is working on this run: process 1 on here"):
         RunDir.open(run.path)
 
 
@@ -86,7 +86,7 @@ def test_epochs_are_lines_and_undefined_scores_null(tmp_path):
     run = RunDir.create(tmp_path, "small")
     for epoch in (1, 2):
         metrics = {"iou": 0.1 + 0.2, "hd95": math.nan}
-        run.record(EpochEnded(epoch, 0.5, math.inf, metrics, 0.001, 2.0, 1.0, 8.0, best=epoch == 1))
+        run.append_epoch(EpochEnded(epoch, 0.5, math.inf, metrics, 0.001, 2.0, 1.0, 8.0, best=epoch == 1))
     first, second = run.read_epochs()
     assert (first["epoch"], second["epoch"], first["best"], second["best"]) == (1, 2, True, False)
     assert first["iou"] == 0.1 + 0.2
@@ -163,8 +163,8 @@ def test_an_export_is_told_apart(tmp_path, name):
     with pytest.raises(SegkitError) as caught:
         RunDir.open(path)
     assert str(caught.value) == (
-        f"{path}: this is an export, and no run directory\n"
-        "  try: the run that it was exported from; segkit predict and segkit.load take an export too"
+        f"{path}: this is an export, not a run directory\n"
+        "  try: the run that it was exported from; segkit predict and segkit.load also accept exports"
     )
 
 

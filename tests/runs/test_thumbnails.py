@@ -65,7 +65,7 @@ def test_a_damaged_file_is_refused_by_name(tmp_path):
         read_thumbnails(path)
     assert str(raised.value) == (
         f"{path}: the thumbnails cannot be read: File is not a zip file\n"
-        "  try: delete it: a comparison can do without"
+        "  try: delete it: a comparison works without it"
     )
 
 
@@ -73,7 +73,7 @@ def test_a_damaged_file_is_refused_by_name(tmp_path):
     ("packing", "reason"),
     [
         (zipfile.ZIP_STORED, "000001/image.webp is larger than any thumbnail"),
-        (zipfile.ZIP_DEFLATED, "it would unpack to more than it holds"),
+        (zipfile.ZIP_DEFLATED, "it unpacks to more than its size"),
     ],
 )
 def test_what_no_run_wrote_is_refused(tmp_path, packing, reason):

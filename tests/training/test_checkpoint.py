@@ -10,9 +10,9 @@ from torch import nn
 from segkit.core.errors import SegkitError, TrainingError
 from segkit.parts.schedules.cosine import cosine
 from segkit.parts.schedules.warmup import build_schedule
-from segkit.training.checkpoint import States, load_weights, save_weights
+from segkit.training.checkpoint import StateFiles, load_weights, save_weights
 from segkit.training.ema import EMA
-from segkit.training.loop import TrainState
+from segkit.training.train_state import TrainState
 
 
 def model(width=4):
@@ -69,12 +69,14 @@ def test_damaged_file(tmp_path):
 def test_weights_of_another_model(tmp_path):
     path = tmp_path / "best.safetensors"
     save_weights(model(width=8), path)
-    with pytest.raises(SegkitError, match=r"the checkpoint is of another model: size mismatch for 0\.weight"):
+    with pytest.raises(
+        SegkitError, match=r"the checkpoint belongs to another model: size mismatch for 0\.weight"
+    ):
         load_weights(model(), path)
     save_weights(nn.Linear(1, 1), path)
     with pytest.raises(SegkitError, match=r"another model: Missing key\(s\) in state_dict") as caught:
         load_weights(model(), path)
-    assert caught.value.problems[0].hint == "the recipe beside it builds the model it is of"
+    assert caught.value.problems[0].hint == "use the recipe in the checkpoint's run directory"
 
 
 def test_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
@@ -99,7 +101,7 @@ def test_state_is_all_that_training_needs_to_go_on(tmp_path):
     for _ in range(7):
         step(learner)
     learner.epoch, learner.best_epoch, learner.best_score = 2, 1, math.nan
-    states = States(tmp_path)
+    states = StateFiles(tmp_path)
     states.save(learner.state_dict())
     state, warnings = states.load()
     assert warnings == []
@@ -115,7 +117,7 @@ def test_state_is_all_that_training_needs_to_go_on(tmp_path):
 
 
 def test_a_damaged_state_is_named_and_the_one_before_is_used(tmp_path):
-    states = States(tmp_path / "checkpoints")
+    states = StateFiles(tmp_path / "checkpoints")
     states.last.parent.mkdir()
     assert states.load() == (None, [])
     for number in (1, 2):
@@ -125,19 +127,19 @@ def test_a_damaged_state_is_named_and_the_one_before_is_used(tmp_path):
     state, warnings = states.load()
     assert state["number"] == 1
     assert warnings == [
-        "last.state.safetensors cannot be read (its content is not what was written: its SHA-256 differs): "
-        "the run went on from the state before it."
+        "last.state.safetensors cannot be read (it is damaged: its SHA-256 differs): "
+        "the run resumed from the state before it."
     ]
     states.previous.write_bytes(b"")
-    with pytest.raises(SegkitError, match="no saved state of this run can be read") as caught:
+    with pytest.raises(SegkitError, match="the saved states of this run cannot be read") as caught:
         states.load()
     problem = caught.value.problems[0]
     assert problem.file == f"{states.last}, {states.previous}"
-    assert problem.hint == f"segkit run {tmp_path / 'recipe.yaml'} begins anew"
+    assert problem.hint == f"start again: segkit run {tmp_path / 'recipe.yaml'}"
 
 
 def test_killed_between_two_names_the_state_before_is_the_last(tmp_path):
-    states = States(tmp_path)
+    states = StateFiles(tmp_path)
     for number in (1, 2):
         states.save({"number": number})
     states.last.unlink()
@@ -146,16 +148,14 @@ def test_killed_between_two_names_the_state_before_is_the_last(tmp_path):
 
 def test_what_no_file_can_hold_is_an_error_of_the_training(tmp_path):
     with pytest.raises(TrainingError, match=r"cannot be saved: state\['schedule'\] is builtins\.object"):
-        States(tmp_path).save({"schedule": object()})
+        StateFiles(tmp_path).save({"schedule": object()})
 
 
 def test_damaged_weights_are_not_loaded(tmp_path):
     path = tmp_path / "best.safetensors"
     save_weights(model(), path)
     _flip_a_bit(path)
-    with pytest.raises(
-        SegkitError, match=r"best\.safetensors: the checkpoint cannot be read: its content is"
-    ):
+    with pytest.raises(SegkitError, match=r"best\.safetensors: the checkpoint cannot be read: it is damaged"):
         load_weights(model(), path)
 
 

@@ -56,11 +56,11 @@ def test_accelerator_that_is_not_there(accelerator):
     ) as caught:
         make_fabric(TrainingSettings(accelerator=accelerator))
     assert caught.value.exit_code == 2
-    assert caught.value.problems[0].hint == "training.accelerator=auto takes what is there: cpu"
+    assert caught.value.problems[0].hint == "training.accelerator=auto selects cpu"
 
 
 def test_precision_that_the_accelerator_does_not_have():
-    with pytest.raises(SegkitError, match=r"training\.precision: cpu does not compute in 16-mixed"):
+    with pytest.raises(SegkitError, match=r"training\.precision: cpu does not support 16-mixed"):
         make_fabric(TrainingSettings(precision="16-mixed"))
 
 

@@ -100,7 +100,7 @@ def test_a_file_of_others_has_tensors_and_is_no_state(file):
     save_file({"a": torch.ones(2)}, file)
     tensors, about = read_tensors(file)
     assert (list(tensors), about) == (["a"], None)
-    with pytest.raises(Unreadable, match="it is no saved state"):
+    with pytest.raises(Unreadable, match="it is not a saved state"):
         read_state(file)
 
 
@@ -132,12 +132,12 @@ def test_what_is_missing_or_no_such_file(file):
 def test_a_sealed_file_of_nonsense_is_no_state(file, about):
     """Anyone can compute a seal."""
     write_tensors(file, {"a": torch.ones(2)}, about)
-    with pytest.raises(Unreadable, match="it is no saved state"):
+    with pytest.raises(Unreadable, match="it is not a saved state"):
         read_state(file)
 
 
 def test_a_sealed_file_of_words_that_never_end_is_unreadable(file):
     words = "[" * 100_000
     save_file({}, file, {"segkit": f"{hashlib.sha256(words.encode()).hexdigest()} {words}"})
-    with pytest.raises(Unreadable, match="its words are no JSON"):
+    with pytest.raises(Unreadable, match="its metadata is not JSON"):
         read_state(file)

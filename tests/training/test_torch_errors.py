@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from segkit.core.errors import TrainingError
-from segkit.training.torch_errors import training_explained
+from segkit.training.torch_errors import explain_training_errors
 
 SMALLER = "a smaller data.size, or training.precision=bf16-mixed"
 # A training in little address space; in a process of its own, which it is taken from.
@@ -35,9 +35,9 @@ except SegkitError as error:
 @pytest.mark.parametrize(
     ("room", "tried", "hint"),
     [
-        (9, [8], f"data.batch_size=8, for which there is memory: it was tried; or {SMALLER}"),
-        (3, [8, 4, 2], f"data.batch_size=2, for which there is memory: it was tried; or {SMALLER}"),
-        (0, [8, 4, 2, 1], f"there is not memory enough for one image: {SMALLER}, or a smaller model"),
+        (9, [8], f"data.batch_size=8, which was tried and fits; or {SMALLER}"),
+        (3, [8, 4, 2], f"data.batch_size=2, which was tried and fits; or {SMALLER}"),
+        (0, [8, 4, 2, 1], f"even one image does not fit: {SMALLER}, or a smaller model"),
     ],
 )
 def test_what_would_fit_is_tried(room, tried, hint):
@@ -48,7 +48,7 @@ def test_what_would_fit_is_tried(room, tried, hint):
         if images > room:
             raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    with pytest.raises(TrainingError) as caught, training_explained(16, step):
+    with pytest.raises(TrainingError) as caught, explain_training_errors(16, step):
         raise torch.OutOfMemoryError("CUDA out of memory.")
     problem = caught.value.problems[0]
     assert problem.problem == "the device has too little memory for a training step of 16 images"
@@ -63,7 +63,7 @@ def test_tensors_of_the_failed_step_are_let_go_before_anything_is_tried():
         kept.append(weakref.ref(held))
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    with pytest.raises(TrainingError), training_explained(2, lambda images: found.append(kept[0]())):
+    with pytest.raises(TrainingError), explain_training_errors(2, lambda images: found.append(kept[0]())):
         step()
     assert found == [None]
 

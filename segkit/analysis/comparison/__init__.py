@@ -1,1 +1,1 @@
-"""Run directories -> which recipe is better, how surely, and at what cost. No torch."""
+"""Comparison of finished runs: ranking, significance tests, costs, files. No torch."""

@@ -1,16 +1,18 @@
-"""Finished runs become a `Comparison`."""
+"""Comparison of finished runs."""
 
 from __future__ import annotations
 
 import math
 import statistics
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 
+from segkit.analysis.comparison.candidates import RunResult, group_candidates
 from segkit.analysis.comparison.compatibility import check_compatible
 from segkit.analysis.comparison.costs import how_measured
-from segkit.analysis.comparison.entries import RunResult, entrants_of
 from segkit.analysis.comparison.result import Candidate, Comparison, Interval, PairwiseTest, Ranking
 from segkit.analysis.comparison.statistics import compare_pairs, intervals
 from segkit.core.errors import SegkitError
@@ -19,7 +21,7 @@ ALPHA = 0.05
 
 
 def compare_runs(
-    finished: Sequence[RunResult],
+    results: Sequence[RunResult],
     directions: Mapping[str, bool],
     *,
     metric: str = "",
@@ -29,112 +31,108 @@ def compare_runs(
     """Compare finished runs, image by image.
 
     Args:
-        finished: the runs; those of one experiment differ in their seed alone.
-        directions: whether a larger score is better, by metric.
-        metric: what to rank by; by default what chose the first run's best epoch.
-        force: compare what cannot be compared fairly, on the images that all were scored on, with warnings.
-        command: that makes this comparison again.
+        results: finished runs; those that differ only in the seed become one candidate.
+        directions: for each metric, whether a higher score is better.
+        metric: metric to rank by; by default the one that chose the first run's best epoch.
+        force: compare incompatible runs on their common images, with warnings.
+        command: command line that repeats this comparison.
 
     Raises:
-        SegkitError: if runs cannot be compared, with every difference; if there is no such metric, or it is
-            no mean over images.
+        SegkitError: if runs are incompatible (lists every difference), or the metric is unknown or not a mean
+            over images.
     """
-    metric = metric or finished[0].material.first_metric
-    images, warnings = check_compatible([one.scored for one in finished], metric, force=force)
-    _check_metric(finished, metric, directions)
-    entrants, left_out = entrants_of(finished, images)
-    entrants = _best_first(entrants, metric, higher_is_better=directions[metric])
-    pairs = _pairs(entrants, metric, higher_is_better=directions[metric])
-    means = _means(finished, entrants, metric, images)
+    metric = metric or results[0].data.first_metric
+    images, warnings = check_compatible([result.scored for result in results], metric, force=force)
+    _check_metric(results, metric, directions)
+    higher_is_better = directions[metric]
+    candidates, duplicates = group_candidates(results, images)
+    candidates = _best_first(candidates, metric, higher_is_better=higher_is_better)
+    pairs = _pairs(candidates, metric, higher_is_better=higher_is_better)
+    means = _means(results, candidates, metric, images)
     return Comparison(
         metric=metric,
-        higher_is_better=directions[metric],
+        higher_is_better=higher_is_better,
         alpha=ALPHA,
         images=images,
         ranking=[
-            Ranking(entrant, _rank(entrant, pairs), {name: column[i] for name, column in means.items()})
-            for i, entrant in enumerate(entrants)
+            Ranking(candidate, _rank(candidate, pairs), {name: column[i] for name, column in means.items()})
+            for i, candidate in enumerate(candidates)
         ],
         pairs=pairs,
-        warnings=[*warnings, *left_out, *_warnings(entrants)],
-        costs_measured=how_measured([run for entrant in entrants for run in entrant.runs]),
+        warnings=[*warnings, *duplicates, *_run_warnings(candidates)],
+        costs_measured=how_measured([run for candidate in candidates for run in candidate.runs]),
         command=command,
     )
 
 
-def _warnings(entrants: Sequence[Candidate]) -> list[str]:
-    """What the runs warn of: what all of them do once, what some do with their names."""
-    warned: dict[str, list[str]] = {}
-    for entrant in entrants:
-        for warning in dict.fromkeys(text for one in entrant.summaries for text in one.warnings):
-            warned.setdefault(warning, []).append(entrant.name)
+def _run_warnings(candidates: Sequence[Candidate]) -> list[str]:
+    """Warnings of the runs, with names unless all candidates have them."""
+    names_by_warning: dict[str, list[str]] = {}
+    for candidate in candidates:
+        for warning in dict.fromkeys(text for summary in candidate.summaries for text in summary.warnings):
+            names_by_warning.setdefault(warning, []).append(candidate.name)
     return [
-        text if len(names) == len(entrants) else f"{', '.join(names)}: {text}"
-        for text, names in warned.items()
+        warning if len(names) == len(candidates) else f"{', '.join(names)}: {warning}"
+        for warning, names in names_by_warning.items()
     ]
 
 
-def _check_metric(finished: Sequence[RunResult], metric: str, directions: Mapping[str, bool]) -> None:
-    hint = "--metric with a score that every image has, such as iou or dice"
+def _check_metric(results: Sequence[RunResult], metric: str, directions: Mapping[str, bool]) -> None:
+    hint = "--metric with a score per image, such as iou or dice"
     if metric not in directions:
         raise SegkitError(
-            f"whether a larger {metric} is a better one is not known: its plugin is not loaded",
-            hint=f"--plugins with the place of the plugin, or {hint}",
+            f"unknown metric {metric!r}: the plugin that defines it is not loaded",
+            hint=f"--plugins with the path of the plugin, or {hint}",
         )
-    if not all(one.averages(metric) for one in finished):
+    if not all(result.is_mean(metric) for result in results):
         raise SegkitError(
-            f"{metric} is a score of all images together, and cannot be compared image by image", hint=hint
+            f"{metric} is computed over all images together and cannot be compared image by image", hint=hint
         )
 
 
-def _best_first(entrants: Sequence[Candidate], metric: str, *, higher_is_better: bool) -> list[Candidate]:
-    """By their means; those without any score last."""
-
-    def place(entrant: Candidate) -> tuple[bool, float]:
-        scores = entrant.scores[metric]
+def _best_first(candidates: Sequence[Candidate], metric: str, *, higher_is_better: bool) -> list[Candidate]:
+    def sort_key(candidate: Candidate) -> tuple[bool, float]:
+        scores = candidate.scores[metric]
         mean = float(np.nanmean(scores)) if np.isfinite(scores).any() else math.nan
         return math.isnan(mean), -mean if higher_is_better else mean
 
-    return sorted(entrants, key=place)
+    return sorted(candidates, key=sort_key)
 
 
-def _pairs(entrants: Sequence[Candidate], metric: str, *, higher_is_better: bool) -> list[PairwiseTest]:
-    scores = [entrant.scores[metric] for entrant in entrants]
-    found = compare_pairs(scores, higher_is_better=higher_is_better, alpha=ALPHA)
-    names = [(a.name, b.name) for i, a in enumerate(entrants) for b in entrants[i + 1 :]]
-    return [
-        PairwiseTest(a=a, b=b, metric=metric, **vars(one)) for (a, b), one in zip(names, found, strict=True)
-    ]
+def _pairs(candidates: Sequence[Candidate], metric: str, *, higher_is_better: bool) -> list[PairwiseTest]:
+    scores = [candidate.scores[metric] for candidate in candidates]
+    tests = compare_pairs(scores, higher_is_better=higher_is_better, alpha=ALPHA)
+    pairs = zip(combinations(candidates, 2), tests, strict=True)
+    return [replace(test, a=a.name, b=b.name, metric=metric) for (a, b), test in pairs]
 
 
-def _rank(entrant: Candidate, pairs: Sequence[PairwiseTest]) -> int:
-    """1 + the number of entrants that are shown to be better."""
+def _rank(candidate: Candidate, pairs: Sequence[PairwiseTest]) -> int:
     losers = [{"a is better": pair.b, "b is better": pair.a}.get(pair.verdict) for pair in pairs]
-    return 1 + losers.count(entrant.name)
+    return 1 + losers.count(candidate.name)
 
 
 def _means(
-    finished: Sequence[RunResult], entrants: Sequence[Candidate], metric: str, images: Sequence[str]
+    results: Sequence[RunResult], candidates: Sequence[Candidate], metric: str, images: Sequence[str]
 ) -> dict[str, list[Interval]]:
-    """Of every metric that all have, the one that ranks them first.
+    """Means of every metric that all candidates have, the ranking metric first.
 
-    What is a score of all images together comes as its runs report it, without an interval; and not at all
-    where the runs were scored on other images than those that are compared.
+    Scores over all images together are taken from the summaries, without an interval, and only if the runs
+    were scored on exactly the compared images.
     """
-    names = [metric, *(name for name in entrants[0].scores if name != metric)]
-    whole = all(len(one.material.names) == len(images) for one in finished)
+    names = [metric, *(name for name in candidates[0].scores if name != metric)]
+    same_images = all(len(result.data.names) == len(images) for result in results)
     means = {}
     for name in names:
-        if not all(name in entrant.scores for entrant in entrants):
+        if not all(name in candidate.scores for candidate in candidates):
             continue
-        if all(one.averages(name) for one in finished):
-            means[name] = intervals([entrant.scores[name] for entrant in entrants], alpha=ALPHA)
-        elif whole:
-            means[name] = [_reported(entrant, name) for entrant in entrants]
+        if all(result.is_mean(name) for result in results):
+            means[name] = intervals([candidate.scores[name] for candidate in candidates], alpha=ALPHA)
+        elif same_images:
+            means[name] = [_reported(candidate, name) for candidate in candidates]
     return means
 
 
-def _reported(entrant: Candidate, metric: str) -> Interval:
-    scores = [summary.scores.metrics.get(metric) for summary in entrant.summaries]
+def _reported(candidate: Candidate, metric: str) -> Interval:
+    scores = [summary.scores.metrics.get(metric) for summary in candidate.summaries]
     mean = statistics.fmean(math.nan if score is None else score for score in scores)
     return Interval(mean, math.nan, math.nan)

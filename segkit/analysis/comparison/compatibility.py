@@ -1,4 +1,4 @@
-"""What must be the same before two scores may be compared; who differs where is said of all at once."""
+"""Check that the scores of runs or recipes are comparable."""
 
 from __future__ import annotations
 
@@ -8,22 +8,21 @@ from typing import Any
 
 from segkit.core.errors import Problem, SegkitError
 
-FORCE = "--force compares all the same, and says so in the report"
-# What a target is, and at which resolution it is scored.
-TASK = ("task", "classes", "ignore_index", "size")
+FORCE = "--force to compare anyway, with a warning in the report"
+TASK = ("task", "classes", "ignore_index", "size")  # keys of `data` that define target and resolution
 
 
 @dataclass(frozen=True)
 class Scored:
-    """How a run was scored, or how a recipe will be.
+    """Scoring setup of a run or a recipe.
 
     Args:
-        where: the run directory, or the recipe.
-        data: the recipe's `data`, as plain data.
-        metrics: the recipe's `metrics`.
-        names: of the scored images.
-        pixels: digest of images and masks; None where nobody knows.
-        code: digest of the code that scores; likewise.
+        where: run directory or recipe.
+        data: `data` section of the recipe, as plain data.
+        metrics: `metrics` section of the recipe.
+        names: names of the scored images.
+        pixels: digest of images and masks, or None if unknown.
+        code: digest of the metric code, or None if unknown.
     """
 
     where: str
@@ -37,87 +36,81 @@ class Scored:
 def check_compatible(
     scored: Sequence[Scored], metric: str, *, force: bool = False
 ) -> tuple[list[str], list[str]]:
-    """The images to compare on, after making sure that it is fair to compare.
+    """Check that scores are comparable, and find the common images.
 
     Args:
-        scored: each is held against the first.
-        metric: what is compared.
-        force: do not refuse.
+        scored: setups; each is compared with the first.
+        metric: metric to compare.
+        force: turn differences into warnings.
 
     Returns:
-        Names of the images that all have, in the first one's order; and what would have been refused, as
-        sentences.
+        Names of the common images in the first setup's order; warnings.
 
     Raises:
-        SegkitError: with every difference; also with `force` if one lacks the metric, or there is no image
-            that all have.
+        SegkitError: listing every difference; also with `force` if a setup lacks the metric or no image is
+            common to all.
     """
-    if lacking := [_lacking(one, metric) for one in scored if metric not in map(_name, one.metrics)]:
-        raise SegkitError.of(lacking)
+    if problems := [_missing_metric(entry, metric) for entry in scored if metric not in _names(entry)]:
+        raise SegkitError.of(problems)
     first = scored[0]
-    problems = [problem for one in scored[1:] for problem in _differences(first, one, metric)]
+    problems = [problem for entry in scored[1:] for problem in _differences(first, entry, metric)]
     if problems and not force:
         raise SegkitError.of(problems)
-    shared = set.intersection(*(set(one.names) for one in scored))
-    images = [name for name in first.names if name in shared]
+    common = set.intersection(*(set(entry.names) for entry in scored))
+    images = [name for name in first.names if name in common]
     if not images:
-        raise SegkitError.of(problems or [Problem("there is no scored image", first.where)])
-    return images, [f"Compared by force: {problem.where}: {problem.problem}." for problem in problems]
+        raise SegkitError.of(problems or [Problem("no image was scored", first.where)])
+    return images, [f"Compared with --force: {problem.where}: {problem.problem}." for problem in problems]
 
 
-def _lacking(one: Scored, metric: str) -> Problem:
-    known = ", ".join(map(_name, one.metrics))
-    hint = f"--metric with one of {known}; or a recipe with {metric} among its metrics"
-    return Problem(f"it is not scored by {metric}", one.where, hint=hint)
+def _missing_metric(entry: Scored, metric: str) -> Problem:
+    hint = f"--metric with one of {', '.join(_names(entry))}; or add {metric} to the recipe's metrics"
+    return Problem(f"it has no scores for the metric {metric}", entry.where, hint=hint)
 
 
-def _differences(first: Scored, other: Scored, metric: str) -> Iterator[Problem]:
-    """Why the scores of two mean different things."""
-
-    def problem(words: str, path: str, hint: str = FORCE) -> Problem:
-        return Problem(words, other.where, path=path, hint=hint)
+def _differences(first: Scored, second: Scored, metric: str) -> Iterator[Problem]:
+    def problem(text: str, path: str, hint: str = FORCE) -> Problem:
+        return Problem(text, second.where, path=path, hint=hint)
 
     for key in TASK:
-        ours, theirs = first.data.get(key), other.data.get(key)
-        if ours != theirs:
-            words = f"scored with data.{key} {_text(theirs)}, and {first.where} with {_text(ours)}"
-            yield problem(words, f"data.{key}")
-    if words := _other_images(first.names, other.names):
-        yield problem(f"scored on other images than {first.where}: {words}", "data")
-    elif first.data.get("size") == other.data.get("size") and _differ(first.pixels, other.pixels):
-        yield problem(
-            f"its images or masks have the names of those of {first.where}, and other pixels", "data"
-        )
-    ours, theirs = _definition(first, metric), _definition(other, metric)
-    if ours != theirs:
-        yield problem(f"{metric} is {_text(theirs)}, and in {first.where} {_text(ours)}", "metrics")
-    elif _differ(first.code, other.code):
-        words = f"{metric} was computed by other code than in {first.where}"
-        yield problem(words, "metrics", f"run its recipe again; {FORCE}")
+        a, b = first.data.get(key), second.data.get(key)
+        if a != b:
+            yield problem(f"data.{key} is {_text(b)}, but {_text(a)} in {first.where}", f"data.{key}")
+    if text := _image_differences(first.names, second.names):
+        yield problem(f"scored on other images than {first.where}: {text}", "data")
+    elif first.data.get("size") == second.data.get("size") and _differ(first.pixels, second.pixels):
+        yield problem(f"images or masks have the same names as in {first.where}, but other pixels", "data")
+    a, b = _definition(first, metric), _definition(second, metric)
+    if a != b:
+        yield problem(f"{metric} is {_text(b)}, but {_text(a)} in {first.where}", "metrics")
+    elif _differ(first.code, second.code):
+        text = f"{metric} was computed by other code than in {first.where}"
+        yield problem(text, "metrics", f"run its recipe again; {FORCE}")
 
 
-def _differ(ours: str | None, theirs: str | None) -> bool:
-    return ours is not None and theirs is not None and ours != theirs
+def _differ(a: str | None, b: str | None) -> bool:
+    return a is not None and b is not None and a != b
 
 
-def _other_images(ours: Sequence[str], theirs: Sequence[str]) -> str:
-    """What one has and the other has not; nothing if they have the same."""
-    more, fewer = sorted(set(theirs) - set(ours)), sorted(set(ours) - set(theirs))
-    found = [(fewer, "missing"), (more, "more")]
-    return ", ".join(f"{len(names)} {word} ({_few(names)})" for names, word in found if names)
+def _image_differences(first: Sequence[str], second: Sequence[str]) -> str:
+    missing, extra = sorted(set(first) - set(second)), sorted(set(second) - set(first))
+    return ", ".join(
+        f"{len(names)} {word} ({', '.join(names[:2])}{', ...' if len(names) > 2 else ''})"
+        for names, word in ((missing, "missing"), (extra, "extra"))
+        if names
+    )
 
 
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:2]) + (", ..." if len(names) > 2 else "")
+def _names(entry: Scored) -> list[str]:
+    return [_name(part) for part in entry.metrics]
 
 
 def _name(part: Any) -> str:
     return str(part["name"] if isinstance(part, Mapping) else part)
 
 
-def _definition(one: Scored, metric: str) -> Any:
-    """The metric with its options."""
-    part = next(part for part in one.metrics if _name(part) == metric)
+def _definition(entry: Scored, metric: str) -> Any:
+    part = next(part for part in entry.metrics if _name(part) == metric)
     return part if isinstance(part, Mapping) else {"name": part}
 
 

@@ -1,73 +1,88 @@
-"""What is known of a recipe's costs: by its runs themselves, and by measuring all models in one way."""
+"""Costs: kinds with labels and units, and values recorded in training or measured afterwards."""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from segkit.analysis.report.format import NOTHING, decimal, duration, memory
 from segkit.runs.run_dir import RunDir
 from segkit.runs.schema import Costs, MeasuredCosts
 
 
-def read_costs(run: RunDir) -> Costs:
-    """What a run's summary tells, and in its place, where there is one, what was measured.
+@dataclass(frozen=True)
+class Cost:
+    """A kind of cost."""
 
-    Args:
-        run: a complete run directory.
+    key: str  # in `Costs`
+    label: str
+    text: Callable[[float | None], str]
+    unit: str = ""  # of the plot axis; empty if higher is better, which is not plotted
+    size: float = 1.0  # of the unit
+    shown: bool = False  # in the ranking by default
+
+
+def _in(unit: str, size: float = 1.0) -> Callable[[float | None], str]:
+    return lambda value: NOTHING if value is None else f"{decimal(value / size)} {unit}"
+
+
+COSTS = (
+    Cost("parameters", "Parameters", _in("M", 1e6), "millions", 1e6, shown=True),
+    Cost("trainable_parameters", "Trainable", _in("M", 1e6), "millions", 1e6),
+    Cost("macs", "MACs", _in("G", 1e9), "billions", 1e9, shown=True),
+    Cost("latency_ms", "Latency", _in("ms"), "ms", shown=True),
+    Cost("predict_images_per_second", "Predicted images/s", decimal),
+    Cost("train_seconds", "Training time", duration, "minutes", 60, shown=True),
+    Cost("train_images_per_second", "Trained images/s", decimal),
+    Cost("peak_memory_bytes", "Peak memory", memory, "MB", 1e6),
+    Cost("weights_bytes", "File size", memory, "MB", 1e6),
+)
+
+
+def read_costs(run: RunDir) -> Costs:
+    """Costs of a complete run: those of `costs.json`, otherwise those of its summary.
 
     Raises:
-        SegkitError: if the file of what was measured is damaged.
+        SegkitError: if `costs.json` is damaged.
     """
     measured = run.read_costs()
-    return Costs(**_told(run) | (measured.model_dump(exclude_unset=True) if measured else {}))
+    return Costs(**_recorded_costs(run) | (measured.model_dump(exclude_unset=True) if measured else {}))
 
 
 def mean_costs(costs: Sequence[Costs]) -> Costs:
-    """Of several seeds of one recipe.
-
-    Where some of them were measured, those alone count for what can be measured: what others tell of
-    speed and memory in their own training is another thing.
-
-    Args:
-        costs: as `read_costs` gives them.
-    """
-    measured = [one for one in costs if one.latency_ms is not None] or costs
+    """Mean over seeds. If some were measured, speed and memory are the mean of those only."""
+    measured = [entry for entry in costs if entry.latency_ms is not None] or costs
 
     def mean(name: str) -> float | None:
-        counted = costs if name == "train_seconds" else measured
-        known = [value for one in counted if (value := getattr(one, name)) is not None]
-        return statistics.fmean(known) if known else None
+        entries = costs if name == "train_seconds" else measured
+        values = [value for entry in entries if (value := getattr(entry, name)) is not None]
+        return statistics.fmean(values) if values else None
 
     return Costs(**{name: mean(name) for name in Costs.model_fields})
 
 
 def how_measured(runs: Sequence[RunDir]) -> str:
-    """How the costs of some runs were measured, in sentences for whoever compares them.
-
-    Args:
-        runs: complete run directories.
-
-    Returns:
-        Nothing where none of them was measured.
+    """Sentences on how the costs of complete runs were measured; empty if none was measured.
 
     Raises:
-        SegkitError: if the file of what was measured is damaged.
+        SegkitError: if a `costs.json` is damaged.
     """
     measured = {run.path: costs for run in runs if (costs := run.read_costs())}
     if not measured:
         return ""
-    places = dict.fromkeys(map(_place, measured.values()))
-    told = [f"Measured one after the other, each in a process of its own, on {'; and on '.join(places)}."]
-    if len(places) > 1:
-        told.append("Times and memory of different machines do not compare.")
-    if left := len(runs) - len(measured):
-        told.append(f"Speed and memory of {left} of {len(runs)} runs are those of their own training.")
-    told += [f"{path}: {warning}" for path, costs in measured.items() for warning in costs.warnings]
-    return " ".join(told)
+    machines = dict.fromkeys(map(_machine, measured.values()))
+    text = [f"Costs were measured one model at a time, each in its own process, on {'; on '.join(machines)}."]
+    if len(machines) > 1:
+        text.append("Times and memory from different machines are not comparable.")
+    if missing := len(runs) - len(measured):
+        text.append(f"Speed and memory of {missing} of {len(runs)} runs were recorded during training.")
+    text += [f"{path}: {warning}" for path, costs in measured.items() for warning in costs.warnings]
+    return " ".join(text)
 
 
-def _told(run: RunDir) -> dict[str, Any]:
+def _recorded_costs(run: RunDir) -> dict[str, Any]:
     summary, weights = run.read_summary(), run.checkpoints / "best.safetensors"
     return {
         "parameters": summary.parameters.get("total"),
@@ -79,9 +94,7 @@ def _told(run: RunDir) -> dict[str, Any]:
     }
 
 
-def _place(costs: MeasuredCosts) -> str:
-    """Processor, device, precision and torch."""
+def _machine(costs: MeasuredCosts) -> str:
     machine = costs.machine
-    known = [machine.get("processor"), machine.get("device"), costs.precision]
-    words = ", ".join(str(word) for word in known if word)
-    return f"{words} (torch {machine.get('torch')})"
+    parts = [machine.get("processor"), machine.get("device"), costs.precision]
+    return f"{', '.join(str(part) for part in parts if part)} (torch {machine.get('torch')})"

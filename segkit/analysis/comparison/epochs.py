@@ -1,4 +1,4 @@
-"""All entrants side by side, epoch by epoch."""
+"""Scores and losses of all candidates by epoch."""
 
 from __future__ import annotations
 
@@ -10,39 +10,41 @@ from segkit.analysis.comparison.result import Candidate, Comparison
 from segkit.analysis.report.format import metric_name, number, whole
 from segkit.analysis.report.tables import Table
 
-MAX_WITH_DICE, MAX_WITH_LOSSES = 3, 2  # entrants; more columns than that nobody reads
+# Candidates up to which the table has room for the columns of Dice and of the losses.
+MAX_WITH_DICE, MAX_WITH_LOSSES = 3, 2
 LOSSES = {"train_loss": "Training loss", "val_loss": "Validation loss"}
 
 Curve = dict[int, float]
 
 
 def epoch_table(comparison: Comparison) -> Table:
-    """One row per epoch; of everything shown a column per entrant, then what was published.
+    """One row per epoch; for each score or loss, columns of the candidates and of published numbers.
 
-    Values are means over seeds, with a dash where a run has ended before or a value is undefined.
+    Values are means over seeds, or a dash if undefined or after the end of a run.
     """
-    shown = list(_shown(comparison))
-    columns = [column for key in shown for column in _columns(comparison, key)]
-    told = {line["epoch"] for entrant in comparison.entrants for lines in entrant.epochs for line in lines}
-    rows = [[whole(epoch), *(number(curve.get(epoch)) for _, curve in columns)] for epoch in sorted(told)]
-    caption = "Scores and losses of every epoch" if set(shown) & set(LOSSES) else "Scores of every epoch"
+    keys = list(_keys(comparison))
+    columns = [column for key in keys for column in _columns(comparison, key)]
+    runs = [run for candidate in comparison.candidates for run in candidate.epochs]
+    epochs = {line["epoch"] for run in runs for line in run}
+    rows = [[whole(epoch), *(number(curve.get(epoch)) for _, curve in columns)] for epoch in sorted(epochs)]
+    caption = "Scores and losses of every epoch" if set(keys) & set(LOSSES) else "Scores of every epoch"
     return Table(caption, ["Epoch", *(title for title, _ in columns)], rows, [True] * (len(columns) + 1))
 
 
-def mean_curve(entrant: Candidate, key: str) -> Curve:
-    """The mean over seeds by epoch, of those epochs in which every seed has a value.
+def mean_curve(candidate: Candidate, key: str) -> Curve:
+    """Mean over seeds by epoch, for the epochs where every seed has a value.
 
     Args:
-        entrant: who.
-        key: a metric, or `train_loss` or `val_loss`.
+        candidate: recipe with its runs.
+        key: metric, `train_loss` or `val_loss`.
     """
-    first, *others = (points(lines, key) for lines in entrant.epochs)
-    shared = [epoch for epoch in first if all(epoch in curve for curve in others)]
-    return {epoch: statistics.fmean(curve[epoch] for curve in (first, *others)) for epoch in shared}
+    first, *rest = (points(lines, key) for lines in candidate.epochs)
+    common = [epoch for epoch in first if all(epoch in curve for curve in rest)]
+    return {epoch: statistics.fmean(curve[epoch] for curve in (first, *rest)) for epoch in common}
 
 
 def points(lines: Iterable[Mapping[str, Any]], key: str) -> Curve:
-    """The values of one run, or published ones, by epoch; undefined ones are left out."""
+    """Defined values of a run, or of published numbers, by epoch."""
     return {
         line["epoch"]: line[key]
         for line in lines
@@ -50,7 +52,7 @@ def points(lines: Iterable[Mapping[str, Any]], key: str) -> Curve:
     }
 
 
-def _shown(comparison: Comparison) -> Iterator[str]:
+def _keys(comparison: Comparison) -> Iterator[str]:
     count = len(comparison.ranking)
     yield comparison.metric
     if count <= MAX_WITH_DICE and comparison.metric != "dice":
@@ -60,10 +62,10 @@ def _shown(comparison: Comparison) -> Iterator[str]:
 
 
 def _columns(comparison: Comparison, key: str) -> list[tuple[str, Curve]]:
-    """Title and values; none of what nobody has, and numbers that several refer to only once."""
-    label = LOSSES.get(key) or metric_name(key)
-    columns = [(f"{label}, {entrant.name}", mean_curve(entrant, key)) for entrant in comparison.entrants]
-    for published in (entrant.published for entrant in comparison.entrants if entrant.published):
+    """Titles and values; empty if no candidate has values. Equal published columns appear once."""
+    label, candidates = LOSSES.get(key) or metric_name(key), comparison.candidates
+    columns = [(f"{label}, {candidate.name}", mean_curve(candidate, key)) for candidate in candidates]
+    for published in (candidate.published for candidate in candidates if candidate.published):
         column = (f"{label}, {published.source or 'published'}", points(published.epochs, key))
         if column[1] and column not in columns:
             columns.append(column)

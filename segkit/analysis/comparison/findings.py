@@ -1,4 +1,4 @@
-"""What a comparison says, in a few plain sentences: never more than its numbers do."""
+"""Findings of a comparison in sentences."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from collections.abc import Sequence
 from segkit.analysis.comparison.findings_costs import cost_sentences
 from segkit.analysis.comparison.findings_curves import curve_sentences
 from segkit.analysis.comparison.format import (
+    adjusted_p,
     better,
     coverage,
-    difference,
-    leading_places,
-    listed,
-    probability_in,
-    with_ends,
+    format_difference,
+    format_interval,
+    join_names,
+    leaders,
+    wins_ties_losses,
 )
 from segkit.analysis.comparison.result import Comparison, PairwiseTest, Ranking
-from segkit.analysis.report.format import difference as apart
-from segkit.analysis.report.format import metric_name, number, whole
+from segkit.analysis.report.format import difference, metric_name, number, whole
 
 MAX_PUBLISHED = 3  # numbers in one sentence
 
 
 def analyse(comparison: Comparison) -> list[str]:
-    """Who leads and how surely, the curves, published numbers, costs, limits: the verdict comes first."""
-    find = {1: _alone, 2: _two}.get(len(comparison.ranking), _many)
+    """Sentences: verdict, curves, published numbers, costs; the last one states the limits."""
+    findings = {1: _single, 2: _two}.get(len(comparison.ranking), _several)
     return [
-        *find(comparison),
+        *findings(comparison),
         *curve_sentences(comparison),
         *_published(comparison),
         *cost_sentences(comparison),
@@ -35,105 +35,101 @@ def analyse(comparison: Comparison) -> list[str]:
     ]
 
 
-def _alone(comparison: Comparison) -> list[str]:
+def _single(comparison: Comparison) -> list[str]:
     scores, images = _scores(comparison, comparison.ranking), whole(len(comparison.images))
-    return [
-        f"{comparison.entrants[0].name} has {scores} on {images} images; there is nothing to compare it with."
-    ]
+    name = comparison.candidates[0].name
+    return [f"{name} has {scores} on {images} images; there is no other recipe to compare it with."]
 
 
 def _two(comparison: Comparison) -> list[str]:
     pair = comparison.pairs[0]
     first, second = comparison.ranking
     if winner := better(pair):
-        places = [first, second] if first.entrant.name == winner else [second, first]
-        scores = _scores(comparison, places, " against ")
-        verdict = f"{winner} is better than {places[1].entrant.name}: {scores}."
+        order = [first, second] if first.candidate.name == winner else [second, first]
+        scores = _scores(comparison, order, " against ")
+        verdict = f"{winner} is better than {order[1].candidate.name}: {scores}."
     else:
         scores = _scores(comparison, [first, second], " and ")
-        verdict = f"No difference is shown between {pair.a} and {pair.b}: {scores}."
-    return [verdict, _image_by_image(comparison, pair)]
+        verdict = f"No significant difference between {pair.a} and {pair.b}: {scores}."
+    return [verdict, _image_by_image(pair)]
 
 
-def _many(comparison: Comparison) -> list[str]:
-    leading = leading_places(comparison)
-    leader, count, pairs = leading[0].entrant.name, len(comparison.ranking), comparison.pairs
-    behind = [pair.b for pair in pairs if pair.a == leader == better(pair)]
-    if len(behind) == count - 1:
+def _several(comparison: Comparison) -> list[str]:
+    leading = leaders(comparison)
+    leader, count, pairs = leading[0].candidate.name, len(comparison.ranking), comparison.pairs
+    worse = [pair.b for pair in pairs if pair.a == leader == better(pair)]
+    if len(worse) == count - 1:
         verdict = f"{leader} is better than each of the {count - 1} others: {_scores(comparison, leading)}."
     elif len(leading) == 1:
-        of = f"{len(behind)} of the {count - 1} others"
-        verdict = f"{leader} leads with {_scores(comparison, leading)}, and is shown to be better than {of}."
+        scores, part = _scores(comparison, leading), f"{len(worse)} of the {count - 1} others"
+        verdict = f"{leader} leads with {scores}, and is significantly better than {part}."
     else:
-        names = listed([place.entrant.name for place in leading])
-        whom = f"the {count} recipes" if len(leading) == count else f"{names}, which lead"
-        among = "between" if len(leading) == 2 else "among"
+        names = join_names([ranking.candidate.name for ranking in leading])
+        recipes = f"the {count} recipes" if len(leading) == count else f"the leading recipes {names}"
         scores = _scores(comparison, [leading[0], leading[-1]], " to ")
-        verdict = f"No difference is shown {among} {whom}: {scores}."
+        verdict = f"No significant difference between {recipes}: {scores}."
     nearest = next(pair for pair in pairs if leader in (pair.a, pair.b))
-    return [verdict, _image_by_image(comparison, nearest), *_shown(comparison, leader, behind)]
+    return [verdict, _image_by_image(nearest), *_significant_pairs(comparison, leader, worse)]
 
 
-def _shown(comparison: Comparison, leader: str, behind: Sequence[str]) -> list[str]:
-    """Who is surely behind, where that is not said, and how many pairs show a difference."""
-    shown = sum(better(pair) is not None for pair in comparison.pairs)
-    if not shown:
+def _significant_pairs(comparison: Comparison, leader: str, worse: Sequence[str]) -> list[str]:
+    significant = sum(better(pair) is not None for pair in comparison.pairs)
+    if not significant:
         return []
-    some = 0 < len(behind) < len(comparison.ranking) - 1
-    worse = f"Shown to be worse than {leader}: {listed(behind)}; of" if some else "Of"
-    verb = "shows" if shown == 1 else "show"
-    return [f"{worse} all {len(comparison.pairs)} pairs, {shown} {verb} a difference."]
+    some = 0 < len(worse) < len(comparison.ranking) - 1
+    names = f"Significantly worse than {leader}: {join_names(worse)}; " if some else ""
+    verb = "differs" if significant == 1 else "differ"
+    return [f"{names}{significant} of {len(comparison.pairs)} pairs {verb} significantly."]
 
 
-def _image_by_image(comparison: Comparison, pair: PairwiseTest) -> str:
+def _image_by_image(pair: PairwiseTest) -> str:
     if not math.isfinite(pair.difference):
-        return f"The difference between {pair.a} and {pair.b} is not defined."
-    same = f", and both are the same on {whole(pair.ties)}" if pair.ties else ""
+        return f"The difference between {pair.a} and {pair.b} is undefined."
     return (
-        f"Image by image, {pair.a} is better on {whole(pair.wins)} of "
-        f"{whole(pair.wins + pair.ties + pair.losses)}, {pair.b} on {whole(pair.losses)}{same}: "
-        f"the mean difference is {difference(pair)}, {probability_in(comparison, pair)}."
+        f"{pair.a} against {pair.b}, image by image: {wins_ties_losses(pair)}; "
+        f"mean difference {format_difference(pair)}, {adjusted_p(pair)}."
     )
 
 
-def _scores(comparison: Comparison, places: Sequence[Ranking], between: str = "") -> str:
+def _scores(comparison: Comparison, rankings: Sequence[Ranking], separator: str = "") -> str:
     """``IoU 0.8643 [0.8571, 0.8712] against 0.8284 [0.8203, 0.8361] (95% intervals)``."""
-    intervals = [place.metrics[comparison.metric] for place in places]
+    intervals = [ranking.metrics[comparison.metric] for ranking in rankings]
     notes = []
     if any(math.isfinite(interval.high - interval.low) for interval in intervals):
-        notes.append(f"{coverage(comparison)} interval{'s' if len(places) > 1 else ''}")
+        notes.append(f"{coverage(comparison)} interval{'s' if len(rankings) > 1 else ''}")
     if not comparison.higher_is_better:
         notes.append("lower is better")
     note = f" ({'; '.join(notes)})" if notes else ""
-    return f"{metric_name(comparison.metric)} {between.join(map(with_ends, intervals))}{note}"
+    return f"{metric_name(comparison.metric)} {separator.join(map(format_interval, intervals))}{note}"
 
 
 def _published(comparison: Comparison) -> list[str]:
-    """Numbers of others, perhaps of other images: there is nothing to test."""
-    said = []
-    for place in comparison.ranking:
-        published, ours = place.entrant.published, place.metrics[comparison.metric].mean
-        theirs = published.metrics.get(comparison.metric) if published else None
-        if published and (words := apart(ours, theirs)):
-            words = "the same to four decimals as" if words == "equal" else words
+    texts = []
+    for ranking in comparison.ranking:
+        published = ranking.candidate.published
+        score = published.metrics.get(comparison.metric) if published else None
+        if published and (text := difference(ranking.metrics[comparison.metric].mean, score)):
+            text = "the same to four decimals as" if text == "equal" else text
             source = f" ({published.source})" if published.source else ""
-            said.append(f"{place.entrant.name} is {words} {number(theirs)}{source}")
-    if not said:
+            texts.append(f"{ranking.candidate.name} is {text} {number(score)}{source}")
+    if not texts:
         return []
-    more = [f"{len(said) - MAX_PUBLISHED} more refer to such numbers"] if len(said) > MAX_PUBLISHED else []
-    told = "; ".join(said[:MAX_PUBLISHED] + more)
-    return [f"Beside published {metric_name(comparison.metric)}, single numbers that allow no test: {told}."]
+    more = [f"{len(texts) - MAX_PUBLISHED} more"] if len(texts) > MAX_PUBLISHED else []
+    listed = "; ".join(texts[:MAX_PUBLISHED] + more)
+    return [f"Compared with the published {metric_name(comparison.metric)}, without a test: {listed}."]
 
 
 def _limits(comparison: Comparison) -> str:
-    entrants = comparison.entrants
-    once = [entrant.name for entrant in entrants if len(entrant.seeds) == 1]
+    candidates = comparison.candidates
+    once = [candidate.name for candidate in candidates if len(candidate.seeds) == 1]
     if not once:
-        counts = sorted({len(entrant.seeds) for entrant in entrants})
+        counts = sorted({len(candidate.seeds) for candidate in candidates})
         seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-        return f"Trained with {seeds} seeds each: intervals and p-values take their spread in."
-    every = len(once) == len(entrants) > 1
-    who = "Each recipe was" if every else f"{listed(once)} {'were' if len(once) > 1 else 'was'}"
-    whose = "their recipes" if len(once) > 1 else "its recipe"
-    models = "these trained models" if len(once) > 1 else "this trained model"
-    return f"{who} trained with one seed: what is said holds for {models}, not for {whose}."
+        return f"Trained with {seeds} seeds each: intervals and p-values include the variation between seeds."
+    if len(candidates) == 1:
+        return (
+            f"{once[0]} was trained once; repeat with `--seeds 0,1,2` to measure the variation between seeds."
+        )
+    names = f"{join_names(once)} {'were' if len(once) > 1 else 'was'}"
+    who = "Each was" if len(once) == len(candidates) else names
+    return f"{who} trained once; repeat with `--seeds 0,1,2` before claiming that one method is better."

@@ -1,4 +1,4 @@
-"""How a comparison is written: differences, probabilities, verdicts."""
+"""Text of differences, p-values and verdicts."""
 
 from __future__ import annotations
 
@@ -9,42 +9,47 @@ from segkit.analysis.comparison.result import Comparison, Interval, PairwiseTest
 from segkit.analysis.report.format import NOTHING, number, whole
 
 
-def signed(value: float) -> str:
+def format_signed(value: float) -> str:
     """``+0.0123``."""
     return f"+{number(value)}" if value > 0 else number(value)
 
 
-def probability(p: float) -> str:
-    """``0.003``, ``< 0.001``; a dash where undefined."""
+def format_p(p: float) -> str:
+    """``0.003``, ``< 0.001``; a dash if undefined."""
     if not math.isfinite(p):
         return NOTHING
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def probability_in(comparison: Comparison, pair: PairwiseTest) -> str:
-    """``p = 0.003``, or ``adjusted p < 0.001`` where there are several pairs to correct for."""
-    name = "adjusted p" if len(comparison.pairs) > 1 else "p"
-    p = probability(pair.p_adjusted)
+def adjusted_p(pair: PairwiseTest) -> str:
+    """``adjusted p = 0.003``, ``adjusted p < 0.001``."""
+    p = format_p(pair.p_adjusted)
     if p == NOTHING:
-        return f"{name} is not defined"
-    return f"{name} {p}" if p.startswith("<") else f"{name} = {p}"
+        return "adjusted p is undefined"
+    return f"adjusted p {p}" if p.startswith("<") else f"adjusted p = {p}"
 
 
-def with_ends(interval: Interval, text: Callable[[float], str] = number) -> str:
-    """``0.8643 [0.8571, 0.8712]``; the mean alone where there is no interval."""
+def format_interval(interval: Interval, text: Callable[[float], str] = number) -> str:
+    """``0.8643 [0.8571, 0.8712]``; only the mean if there is no interval."""
     mean = text(interval.mean)
     if not math.isfinite(interval.high - interval.low):
         return mean
     return f"{mean} [{text(interval.low)}, {text(interval.high)}]"
 
 
-def difference(pair: PairwiseTest) -> str:
+def format_difference(pair: PairwiseTest) -> str:
     """``+0.0359 [+0.0301, +0.0418]``."""
-    return with_ends(Interval(pair.difference, pair.low, pair.high), signed)
+    return format_interval(Interval(pair.difference, pair.low, pair.high), format_signed)
+
+
+def wins_ties_losses(pair: PairwiseTest) -> str:
+    """``250 wins, 4 ties, 1 loss``."""
+    counts = (_count(pair.wins, "win"), _count(pair.ties, "tie"), _count(pair.losses, "loss", "losses"))
+    return ", ".join(counts)
 
 
 def coverage(comparison: Comparison) -> str:
-    """``95%``, of the intervals."""
+    """Coverage of the intervals: ``95%``."""
     return f"{100 * (1 - comparison.alpha):g}%"
 
 
@@ -54,26 +59,26 @@ def headline(comparison: Comparison) -> str:
 
 
 def better(pair: PairwiseTest) -> str | None:
-    """The name of the one that is shown to be better, if one is."""
+    """Name of the significantly better candidate, or None."""
     return {"a is better": pair.a, "b is better": pair.b}.get(pair.verdict)
 
 
 def verdict(pair: PairwiseTest) -> str:
-    """With the better one's name."""
+    """``unet is better``, ``no significant difference``."""
     name = better(pair)
-    return f"{name} is better" if name else pair.verdict
+    return f"{name} is better" if name else "no significant difference"
 
 
-def leading_places(comparison: Comparison) -> list[Ranking]:
-    """Those that nobody is shown to be better than: between any two of them no difference is shown."""
-    return [place for place in comparison.ranking if place.rank == 1] or comparison.ranking[:1]
+def leaders(comparison: Comparison) -> list[Ranking]:
+    """Candidates of rank 1: not significantly worse than any other."""
+    return [ranking for ranking in comparison.ranking if ranking.rank == 1] or comparison.ranking[:1]
 
 
-def listed(names: Sequence[str], most: int = 5) -> str:
+def join_names(names: Sequence[str], most: int = 5) -> str:
     """``a, b and c``; ``a, b, c, d, e and 3 more``."""
     shown = list(names) if len(names) <= most + 1 else [*names[:most], f"{len(names) - most} more"]
     return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
 
 
-def _count(number: int, thing: str) -> str:
-    return f"{whole(number)} {thing}{'' if number == 1 else 's'}"
+def _count(number: int, singular: str, plural: str = "") -> str:
+    return f"{whole(number)} {singular if number == 1 else plural or f'{singular}s'}"

@@ -1,4 +1,4 @@
-"""A comparison -> `comparison.md` and `comparison.csv`."""
+"""`comparison.md` and `comparison.csv`."""
 
 from __future__ import annotations
 
@@ -8,41 +8,29 @@ from pathlib import Path
 from typing import Any
 
 from segkit.analysis.comparison.epochs import epoch_table
-from segkit.analysis.comparison.findings import analyse
-from segkit.analysis.comparison.format import coverage, headline
 from segkit.analysis.comparison.result import Comparison
-from segkit.analysis.comparison.tables import cost_table, pair_table, ranking_table, recipe_table, shown_pairs
-from segkit.analysis.report.format import metric_name, whole
+from segkit.analysis.comparison.tables import (
+    common_context,
+    cost_table,
+    pair_table,
+    ranking_table,
+    shown_pairs,
+)
+from segkit.analysis.report.format import whole
 from segkit.analysis.report.templates import markdown_templates
 
-MAX_IN_EPOCHS = 4  # entrants side by side
+MAX_IN_EPOCHS = 4  # candidates in the table of epochs
 
 
 def write_markdown(comparison: Comparison, path: Path) -> Path:
-    """Write a comparison as Markdown, to be read on its own or beside code.
-
-    Args:
-        comparison: what was found.
-        path: the file to write.
-
-    Returns:
-        That file.
-    """
+    """Write a comparison as Markdown; returns the path."""
     template = markdown_templates("analysis/comparison", "analysis/report").get_template("comparison.md.j2")
-    path.write_text(template.render(_contents(comparison)), encoding="utf-8")
+    path.write_text(template.render(_context(comparison)), encoding="utf-8")
     return path
 
 
 def write_csv(comparison: Comparison, path: Path) -> Path:
-    """Write a row per entrant; a cell is empty where a number is undefined or unknown.
-
-    Args:
-        comparison: what was found.
-        path: the file to write.
-
-    Returns:
-        That file.
-    """
+    """Write one row per candidate, with empty cells for unknown values; returns the path."""
     records = comparison.records()
     header = list(dict.fromkeys(key for record in records for key in record))
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -52,29 +40,17 @@ def write_csv(comparison: Comparison, path: Path) -> Path:
     return path
 
 
-def _contents(comparison: Comparison) -> dict[str, Any]:
-    """What stands in the text, by the names that the template uses."""
-    verdict, *analysis = analyse(comparison)
+def _context(comparison: Comparison) -> dict[str, Any]:
     shown, pairs = len(shown_pairs(comparison)), len(comparison.pairs)
     return {
-        "title": headline(comparison),
-        "verdict": verdict,
-        "analysis": analysis,
-        "metric": metric_name(comparison.metric),
-        "higher_is_better": comparison.higher_is_better,
-        "alpha": f"{comparison.alpha:g}",
-        "covered": coverage(comparison),
-        "warnings": comparison.warnings,
+        **common_context(comparison),
         "ranking": ranking_table(comparison),
-        "recipes": recipe_table(comparison),
         "costs": cost_table(comparison),
-        "costs_measured": comparison.costs_measured,
         "pairs": pair_table(comparison),
-        "first": comparison.entrants[0].name,
+        "first": comparison.candidates[0].name,
         "all_pairs": whole(pairs) if shown < pairs else "",
         "epochs": epoch_table(comparison) if len(comparison.ranking) <= MAX_IN_EPOCHS else None,
-        "several_seeds": any(len(entrant.seeds) > 1 for entrant in comparison.entrants),
-        "command": comparison.command,
+        "several_seeds": any(len(candidate.seeds) > 1 for candidate in comparison.candidates),
     }
 
 

@@ -1,4 +1,4 @@
-"""What a comparison found, as plain values: every page, table and file draws from this. No torch."""
+"""Result of a comparison: ranking, pairwise tests, costs. No torch."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Verdict = Literal["a is better", "b is better", "no difference shown"]
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with its 95% interval.
+    """A mean with its 95% confidence interval.
 
     Args:
-        mean: over images, and over seeds where there are several.
-        low: NaN where no interval can be given, as for scores that are no mean over images.
-        high: likewise.
+        mean: mean over images and seeds.
+        low: lower limit; NaN if there is no interval, as for a score over all images together.
+        high: upper limit, likewise.
     """
 
     mean: float
@@ -36,18 +36,18 @@ class Interval:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A recipe in the comparison, with a finished run for each of its seeds.
+    """A recipe with a finished run for each of its seeds.
 
     Args:
-        name: unlike that of any other entrant.
-        runs: one for each seed, in the seeds' order.
-        seeds: of the runs.
-        recipe: of the first run, as plain data.
+        name: unique name.
+        runs: run directories, in the order of the seeds.
+        seeds: seeds of the runs.
+        recipe: recipe of the first run, as plain data.
         summaries: `summary.json` of every run.
-        epochs: the lines of `metrics.jsonl` of every run.
-        scores: by metric (seeds, images), in the order of the comparison's images; NaN where undefined.
-        costs: what is known of them.
-        published: the numbers its recipe refers to.
+        epochs: lines of `metrics.jsonl` of every run.
+        scores: arrays (seeds, images) by metric, in the order of the comparison's images; NaN if undefined.
+        costs: mean costs of the runs.
+        published: published numbers that the recipe refers to.
     """
 
     name: str
@@ -63,35 +63,38 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Ranking:
-    """An entrant's place in the ranking.
+    """A candidate with its rank.
 
     Args:
-        entrant: who.
-        rank: 1 + the number of entrants that are shown to be better.
-        metrics: by name.
+        candidate: recipe with its runs.
+        rank: 1 + number of significantly better candidates.
+        metrics: means with intervals, by metric.
     """
 
-    entrant: Candidate
+    candidate: Candidate
     rank: int
     metrics: Mapping[str, Interval]
 
 
 @dataclass(frozen=True)
-class Difference:
-    """What the scores of two entrants, a and b, show image by image.
+class PairwiseTest:
+    """Paired test of two candidates, a and b; a is the higher-ranked one.
 
     Args:
-        difference: mean of a - b over the images.
-        low: of its 95% interval.
-        high: likewise.
-        p: probability of such a difference by chance: the larger of the next two.
-        p_wilcoxon: of the signed-rank test over images.
-        p_seeds: of a t-test that takes the spread over seeds in; None where both have one seed.
+        difference: mean of a - b over images.
+        low: lower limit of its 95% confidence interval.
+        high: upper limit.
+        p: larger of `p_wilcoxon` and `p_seeds`.
+        p_wilcoxon: p-value of the signed-rank test over images.
+        p_seeds: p-value of a t-test that includes the variation between seeds; None with one seed each.
         p_adjusted: p after Holm's correction for the number of pairs.
         wins: images on which a is better.
-        ties: images on which both are the same.
+        ties: images with equal scores.
         losses: images on which b is better.
-        verdict: in words; "no difference shown" unless p_adjusted and the interval both show one.
+        verdict: "no difference shown" unless `p_adjusted` and the interval are both significant.
+        a: name of a.
+        b: name of b.
+        metric: compared metric.
     """
 
     difference: float
@@ -105,37 +108,25 @@ class Difference:
     ties: int
     losses: int
     verdict: Verdict
-
-
-@dataclass(frozen=True)
-class PairwiseTest(Difference):
-    """Two entrants by name, and their difference.
-
-    Args:
-        a: the one that stands higher in the ranking.
-        b: the other.
-        metric: what is compared.
-    """
-
-    a: str
-    b: str
-    metric: str
+    a: str = ""
+    b: str = ""
+    metric: str = ""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Which of several recipes is better, by how much, how surely, and at what cost.
+    """Comparison of recipes: ranking, pairwise tests and costs.
 
     Args:
-        metric: what they are ranked by.
-        higher_is_better: of that metric.
-        alpha: what p_adjusted must fall below; intervals cover 1 - alpha.
-        images: names of the images that all were scored on.
-        ranking: best first.
-        pairs: every two of them, in the ranking's order.
-        warnings: whole sentences for the reader.
-        costs_measured: how the costs were measured, in a sentence; empty where nobody has measured.
-        command: that makes this comparison again.
+        metric: metric that ranks the candidates.
+        higher_is_better: direction of that metric.
+        alpha: significance level; intervals cover 1 - alpha.
+        images: names of the compared images.
+        ranking: candidates, best first.
+        pairs: tests of all pairs, in the order of the ranking.
+        warnings: complete sentences.
+        costs_measured: sentences on how the costs were measured; empty if they were not.
+        command: command line that repeats the comparison.
     """
 
     metric: str
@@ -149,17 +140,17 @@ class Comparison:
     command: str = ""
 
     @property
-    def entrants(self) -> list[Candidate]:
-        """Best first."""
-        return [place.entrant for place in self.ranking]
+    def candidates(self) -> list[Candidate]:
+        """Candidates, best first."""
+        return [ranking.candidate for ranking in self.ranking]
 
     @property
     def metrics(self) -> list[str]:
-        """What all of them were scored with, the one that ranks them first."""
+        """Metrics that all candidates have, the ranking metric first."""
         return list(self.ranking[0].metrics)
 
     def as_json(self) -> dict[str, Any]:
-        """The document of `segkit compare --json`."""
+        """Content of `comparison.json`."""
         return {
             "metric": self.metric,
             "higher_is_better": self.higher_is_better,
@@ -167,14 +158,14 @@ class Comparison:
             "images": len(self.images),
             "ranking": [
                 {
-                    "name": place.entrant.name,
-                    "rank": place.rank,
-                    "runs": [str(run.path) for run in place.entrant.runs],
-                    "seeds": list(place.entrant.seeds),
-                    "metrics": {name: asdict(interval) for name, interval in place.metrics.items()},
-                    "costs": place.entrant.costs.model_dump(),
+                    "name": ranking.candidate.name,
+                    "rank": ranking.rank,
+                    "runs": [str(run.path) for run in ranking.candidate.runs],
+                    "seeds": list(ranking.candidate.seeds),
+                    "metrics": {name: asdict(interval) for name, interval in ranking.metrics.items()},
+                    "costs": ranking.candidate.costs.model_dump(),
                 }
-                for place in self.ranking
+                for ranking in self.ranking
             ],
             "pairs": [{"a": pair.a, "b": pair.b, **asdict(pair)} for pair in self.pairs],
             "warnings": self.warnings,
@@ -183,16 +174,16 @@ class Comparison:
         }
 
     def records(self) -> list[dict[str, Any]]:
-        """One flat row per entrant, as `pandas.DataFrame` takes them."""
+        """One flat row per candidate, for `pandas.DataFrame`."""
         return [
             {
-                "rank": place.rank,
-                "name": place.entrant.name,
-                "seeds": len(place.entrant.seeds),
-                **_flat(place.metrics),
-                **place.entrant.costs.model_dump(),
+                "rank": ranking.rank,
+                "name": ranking.candidate.name,
+                "seeds": len(ranking.candidate.seeds),
+                **_flat(ranking.metrics),
+                **ranking.candidate.costs.model_dump(),
             }
-            for place in self.ranking
+            for ranking in self.ranking
         ]
 
 

@@ -1,87 +1,112 @@
-"""The tables of a comparison, as rows of text; templates only draw them."""
+"""Tables and texts of a comparison for its templates."""
 
 from __future__ import annotations
 
-from segkit.analysis.comparison.cost_types import COSTS
-from segkit.analysis.comparison.format import difference, probability, verdict, with_ends
-from segkit.analysis.comparison.result import Candidate, Comparison, PairwiseTest
+from typing import Any
+
+from segkit.analysis.comparison.costs import COSTS
+from segkit.analysis.comparison.findings import analyse
+from segkit.analysis.comparison.format import (
+    coverage,
+    format_difference,
+    format_interval,
+    format_p,
+    headline,
+    verdict,
+)
+from segkit.analysis.comparison.result import Comparison, PairwiseTest
 from segkit.analysis.report.format import NOTHING, metric_name, number, whole
 from segkit.analysis.report.tables import Table, flat
 
-MAX_METRICS = 4  # the one that ranks, and three more
-SAID = ("name", "description", "reference", "seed", "plugins")  # of a recipe, and changes nothing
-MAX_PAIRS = 15  # of more, those with the first one only
+MAX_METRICS = 4  # including the ranking metric
+IGNORED = ("name", "description", "reference", "seed", "plugins")  # recipe keys that make no difference
+MAX_PAIRS = 15  # more than that: only pairs with the first candidate
+
+
+def common_context(comparison: Comparison) -> dict[str, Any]:
+    """Template variables of both the page and the Markdown file."""
+    first, *analysis = analyse(comparison)
+    return {
+        "title": headline(comparison),
+        "verdict": first,
+        "analysis": analysis,
+        "metric": metric_name(comparison.metric),
+        "higher_is_better": comparison.higher_is_better,
+        "alpha": f"{comparison.alpha:g}",
+        "coverage": coverage(comparison),
+        "warnings": comparison.warnings,
+        "recipes": recipe_table(comparison),
+        "costs_measured": comparison.costs_measured,
+        "command": comparison.command,
+    }
 
 
 def ranking_table(comparison: Comparison) -> Table:
-    """Rank, name, scores with intervals, what was published, seeds; who leads alone stands out."""
+    """Ranks, names, scores with intervals, published scores, seeds; a sole leader is marked."""
     metrics = comparison.metrics[:MAX_METRICS]
-    theirs = [_published(entrant, comparison.metric) for entrant in comparison.entrants]
-    published = [f"Published {metric_name(comparison.metric)}"] if any(theirs) else []
+    references = [candidate.published for candidate in comparison.candidates]
+    scores = [published.metrics.get(comparison.metric) if published else None for published in references]
+    published_column = [f"Published {metric_name(comparison.metric)}"] if any(scores) else []
     rows = [
         [
-            whole(place.rank),
-            place.entrant.name,
-            *(with_ends(place.metrics[name]) for name in metrics),
-            *(number(score) for _ in published),
-            whole(len(place.entrant.seeds)),
+            whole(ranking.rank),
+            ranking.candidate.name,
+            *(format_interval(ranking.metrics[name]) for name in metrics),
+            *(number(score) for _ in published_column),
+            whole(len(ranking.candidate.seeds)),
         ]
-        for place, score in zip(comparison.ranking, theirs, strict=True)
+        for ranking, score in zip(comparison.ranking, scores, strict=True)
     ]
-    columns = ["Rank", "Recipe", *map(metric_name, metrics), *published, "Seeds"]
-    alone = [place.rank for place in comparison.ranking].count(1) == 1 < len(rows)
+    columns = ["Rank", "Recipe", *map(metric_name, metrics), *published_column, "Seeds"]
+    sole_leader = [ranking.rank for ranking in comparison.ranking].count(1) == 1 < len(rows)
     numeric = [title != "Recipe" for title in columns]
-    return Table("The ranking", columns, rows, numeric, 0 if alone else None)
+    return Table("Ranking", columns, rows, numeric, 0 if sole_leader else None)
 
 
 def cost_table(comparison: Comparison) -> Table:
-    """Every cost that anything is known of; without rows where nothing is."""
-    known = [cost for cost in COSTS if any(getattr(one.costs, cost.key) for one in comparison.entrants)]
+    """Known costs; no rows if none are known."""
+    known = [cost for cost in COSTS if any(getattr(c.costs, cost.key) for c in comparison.candidates)]
     rows = [
-        [entrant.name, *(cost.text(getattr(entrant.costs, cost.key)) for cost in known)]
-        for entrant in comparison.entrants
+        [candidate.name, *(cost.text(getattr(candidate.costs, cost.key)) for cost in known)]
+        for candidate in comparison.candidates
     ]
     columns = ["Recipe", *(cost.label for cost in known)]
-    return Table("What they cost", columns, rows if known else [], [False, *(True for _ in known)])
+    return Table("Costs", columns, rows if known else [], [False, *(True for _ in known)])
 
 
 def pair_table(comparison: Comparison) -> Table:
-    """Differences with their intervals, and what they show."""
+    """Differences with intervals, adjusted p, wins, ties and losses, and verdicts."""
     rows = [
         [
             pair.a,
             pair.b,
-            difference(pair),
-            probability(pair.p_adjusted),
+            format_difference(pair),
+            format_p(pair.p_adjusted),
             " / ".join(map(whole, (pair.wins, pair.ties, pair.losses))),
             verdict(pair),
         ]
         for pair in shown_pairs(comparison)
     ]
-    columns = ["A", "B", "A \N{MINUS SIGN} B", "Adjusted p", "A better / same / B better", "Verdict"]
+    columns = ["A", "B", "A \N{MINUS SIGN} B", "Adjusted p", "Wins / ties / losses", "Verdict"]
     return Table("Differences", columns, rows, [False, False, True, True, True, False])
 
 
 def recipe_table(comparison: Comparison) -> Table:
-    """Where the recipes differ; without rows for a single one."""
+    """Recipe options that differ; no rows for a single recipe."""
     recipes = [
-        dict(flat({key: value for key, value in entrant.recipe.items() if key not in SAID}))
-        for entrant in comparison.entrants
+        dict(flat({key: value for key, value in candidate.recipe.items() if key not in IGNORED}))
+        for candidate in comparison.candidates
     ]
     paths = dict.fromkeys(path for recipe in recipes for path in recipe)
     rows = [[path, *(recipe.get(path, NOTHING) for recipe in recipes)] for path in paths]
     differing = [row for row in rows if len(set(row[1:])) > 1]
-    columns = ["In the recipe", *(entrant.name for entrant in comparison.entrants)]
+    columns = ["Option", *(candidate.name for candidate in comparison.candidates)]
     return Table("Where the recipes differ", columns, differing, [False] * len(columns))
 
 
 def shown_pairs(comparison: Comparison) -> list[PairwiseTest]:
-    """All pairs, or of very many those with the first one."""
+    """All pairs, or only those with the first candidate if there are many."""
     if len(comparison.pairs) <= MAX_PAIRS:
         return comparison.pairs
-    first = comparison.entrants[0].name
+    first = comparison.candidates[0].name
     return [pair for pair in comparison.pairs if first in (pair.a, pair.b)]
-
-
-def _published(entrant: Candidate, metric: str) -> float | None:
-    return entrant.published.metrics.get(metric) if entrant.published else None

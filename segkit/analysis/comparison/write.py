@@ -1,4 +1,4 @@
-"""A `Comparison` becomes files."""
+"""Files of a comparison."""
 
 from __future__ import annotations
 
@@ -17,33 +17,30 @@ from segkit.utils.safe_read import read_json
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder that a comparison is written to.
+    """Create the folder for a comparison.
 
     Raises:
-        SegkitError: if that cannot be; better known before hours of training than after them.
+        SegkitError: if it cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        problem = f"the folder for the comparison cannot be made: {error.strerror}"
-        raise SegkitError(problem, where=str(folder), hint="--out with another place") from error
+        problem = f"cannot create the folder for the comparison: {error.strerror}"
+        raise SegkitError(problem, where=str(folder), hint="--out with another folder") from error
 
 
-def folder_for(comparison: Comparison, wanted: Path) -> Path:
-    """Where to write a comparison: the wanted folder, or one beside it where that holds another comparison.
+def folder_for(comparison: Comparison, preferred: Path) -> Path:
+    """Folder to write a comparison to; the same runs and metric always get the same folder.
 
     Args:
-        comparison: what was found.
-        wanted: the folder it goes to if it is the only one of its names.
-
-    Returns:
-        The same folder for the same runs and metric, so that the same command writes to the same place.
+        comparison: comparison to write.
+        preferred: folder to use; with a number appended if it holds another comparison.
     """
-    folder, number = wanted, 1
+    folder, number = preferred, 1
     compared = _Compared.model_validate(comparison.as_json()).runs
-    while (file := folder / "comparison.json").is_file() and _written(file) != compared:
+    while (file := folder / "comparison.json").is_file() and _compared_in(file) != compared:
         number += 1
-        folder = wanted.with_name(f"{wanted.name}-{number}")
+        folder = preferred.with_name(f"{preferred.name}-{number}")
     return folder
 
 
@@ -52,32 +49,30 @@ class _Runs(BaseModel):
 
 
 class _Compared(BaseModel):
-    """What a comparison.json compares."""
-
     metric: str
     ranking: list[_Runs]
 
     @property
     def runs(self) -> tuple[str, list[str]]:
-        """Metric and runs, whatever the ranking."""
-        return self.metric, sorted(run for place in self.ranking for run in place.runs)
+        """Metric and runs, independent of the ranking."""
+        return self.metric, sorted(run for entry in self.ranking for run in entry.runs)
 
 
-def _written(file: Path) -> tuple[str, list[str]] | None:
-    """What a file compares; None if that is not to be known: it is then another's, and is left alone."""
-    try:
+def _compared_in(file: Path) -> tuple[str, list[str]] | None:
+    try:  # a damaged file counts as another comparison and is kept
         return read_json(file, _Compared).runs
     except SegkitError:
         return None
 
 
 def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
-    """Write `comparison.html`, `.md`, `.csv` and `.json` into a folder; the page comes first.
+    """Write `comparison.html`, `.md`, `.csv` and `.json` into a folder; reproducible byte for byte.
 
-    The same comparison gives the same bytes every time.
+    Returns:
+        Paths of the files, the page first.
 
     Raises:
-        TrainingError: if they cannot be written; those that are there are whole.
+        TrainingError: if a file cannot be written; no file is left incomplete.
     """
     make_folder(folder)
     page, markdown, table, document = (
@@ -89,6 +84,6 @@ def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
                 write(comparison, temporary)
         write_json(document, comparison.as_json())
     except OSError as error:
-        again = "the same command again, or --out with another place"
+        again = "the same command again, or --out with another folder"
         raise cannot_write(error, folder, again) from error
     return [page, markdown, table, document]

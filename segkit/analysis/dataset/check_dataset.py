@@ -1,4 +1,4 @@
-"""The examination: every sample is read once, and every family of faults looks at what is kept of it."""
+"""All checks of a data set; every file is read once."""
 
 from __future__ import annotations
 
@@ -6,63 +6,55 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from segkit.analysis.dataset.class_balance import class_faults
-from segkit.analysis.dataset.duplicates import duplicate_faults
-from segkit.analysis.dataset.finding import Finding, told_in_order
-from segkit.analysis.dataset.images import image_faults
-from segkit.analysis.dataset.masks import mask_faults
-from segkit.analysis.dataset.sample_stats import Progress, look_at_all
-from segkit.analysis.dataset.subject import Subject
-from segkit.analysis.dataset.unreadable import reading_faults, source_faults
+from segkit.analysis.dataset.class_balance import check_classes
+from segkit.analysis.dataset.dataset import Dataset
+from segkit.analysis.dataset.duplicates import find_duplicates
+from segkit.analysis.dataset.finding import KINDS, Finding
+from segkit.analysis.dataset.images import check_images
+from segkit.analysis.dataset.masks import check_masks
+from segkit.analysis.dataset.sample_stats import collect_stats
+from segkit.analysis.dataset.unreadable import check_readable, source_findings
+from segkit.core.types import Progress
 
 
 @dataclass(frozen=True)
-class Examination:
-    """What was found.
+class CheckResult:
+    """Result of a check."""
 
-    Args:
-        subject: what was examined.
-        faults: errors first, then by kind.
-    """
-
-    subject: Subject
-    faults: Sequence[Finding]
+    dataset: Dataset
+    findings: Sequence[Finding]  # errors first, then by kind
 
     @property
     def ok(self) -> bool:
-        """Whether a run can train on these data; warnings do not forbid it."""
-        return all(fault.severity != "error" for fault in self.faults)
+        """Whether there are no errors; warnings are allowed."""
+        return all(finding.severity != "error" for finding in self.findings)
 
     @property
     def images(self) -> dict[str, int]:
-        """Number of paired images by split."""
-        return {split: len(samples) for split, samples in self.subject.splits.items()}
+        """Number of image-mask pairs by split."""
+        return {split: len(samples) for split, samples in self.dataset.splits.items()}
 
     def as_json(self) -> dict[str, Any]:
-        """As plain data."""
+        """The result as plain data."""
         return {
             "ok": self.ok,
-            "about": self.subject.about,
-            "task": self.subject.task.kind,
+            "about": self.dataset.about,
+            "task": self.dataset.task.kind,
             "images": self.images,
-            "faults": [fault.as_json() for fault in self.faults],
+            "faults": [finding.as_json() for finding in self.findings],
         }
 
 
-def examine(subject: Subject, on_progress: Progress = lambda label, done, total: None) -> Examination:
-    """Read all files of a data set, and find what is wrong with them.
-
-    Args:
-        subject: as `of_recipe` or `of_folder` gives it.
-        on_progress: callback of (label, done, total).
-    """
-    looks = look_at_all(subject, on_progress)
-    faults = [
-        *source_faults(subject.problems),
-        *reading_faults(looks),
-        *duplicate_faults(looks),
-        *mask_faults(looks, subject.task),
-        *class_faults(looks, subject.task),
-        *image_faults(looks),
+def check_dataset(dataset: Dataset, on_progress: Progress = lambda label, done, total: None) -> CheckResult:
+    """Read all files of a data set and find problems."""
+    stats = collect_stats(dataset, on_progress)
+    findings = [
+        *source_findings(dataset.problems),
+        *check_readable(stats),
+        *find_duplicates(stats),
+        *check_masks(stats, dataset.task),
+        *check_classes(stats, dataset.task),
+        *check_images(stats),
     ]
-    return Examination(subject, told_in_order(faults))
+    findings.sort(key=lambda item: (item.severity != "error", KINDS.index(item.kind), item.message))
+    return CheckResult(dataset, findings)

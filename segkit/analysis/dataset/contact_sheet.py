@@ -1,4 +1,4 @@
-"""A contact sheet of the suspects: each picture with its mask's outline, its fault and its file's name."""
+"""Contact sheet of suspicious samples: image, mask contour, kind of problem, file name."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from segkit.analysis.dataset.check_dataset import Examination
+from segkit.analysis.dataset.check_dataset import CheckResult
 from segkit.analysis.dataset.finding import Finding
-from segkit.analysis.dataset.sample_stats import header_of, read_small
+from segkit.analysis.dataset.sample_stats import header_or_none, read_downscaled
 from segkit.core.errors import SegkitError
 from segkit.core.types import Pixels, Sample, Task
 from segkit.data.contours import contour
@@ -20,135 +20,131 @@ from segkit.data.images import read_image_at
 from segkit.data.palette import palette
 from segkit.utils.atomic import atomic_write
 
-COLUMNS, MOST = 6, 36  # pictures in a row, and on the sheet
-PICTURE, TEXT, GAP = 200, 34, 12  # pixels
-_PER_FAULT = 4  # pictures of one fault: a group of many duplicates is not the whole sheet
-_PAPER, _INK, _LINE = (250, 250, 248), (30, 34, 38), (255, 64, 129)
-_INKS = {"error": (176, 0, 32), "warning": (140, 90, 0)}
+COLUMNS, MAX_TILES = 6, 36
+TILE, TEXT, GAP = 200, 34, 12  # pixels
+_MAX_PER_FINDING = 4  # so that one large group of duplicates does not fill the sheet
+_BACKGROUND, _TEXT_COLOR, _CONTOUR = (250, 250, 248), (30, 34, 38), (255, 64, 129)
+_EMPTY, _CROSS = (225, 226, 228), (170, 173, 178)
+_COLORS = {"error": (176, 0, 32), "warning": (140, 90, 0)}
 
 
-def write_contact_sheet(file: Path, found: Examination) -> None:
-    """Draw some suspects of every kind; whole, or not at all.
-
-    Args:
-        file: a PNG file, which is replaced if it is there.
-        found: what was examined, and its faults.
+def write_contact_sheet(file: Path, result: CheckResult) -> None:
+    """Draw samples of every kind of problem to a PNG file, atomically.
 
     Raises:
         SegkitError: if the file cannot be written.
     """
     if file.suffix.lower() != ".png":
         raise SegkitError("a contact sheet is a PNG file", where=str(file), hint=f"--sheet {file.stem}.png")
-    drawn = draw_sheet(found)
+    sheet = draw_contact_sheet(result)
     try:
         with atomic_write(file) as temporary:
-            drawn.save(temporary, "PNG")
+            sheet.save(temporary, "PNG")
     except OSError as error:
-        reason = error.strerror or str(error)
-        hint = "another file, in a folder that is there"
-        problem = f"the contact sheet cannot be written: {reason}"
-        raise SegkitError(problem, where=str(file), hint=hint) from None
+        problem = f"the contact sheet cannot be written: {error.strerror or error}"
+        raise SegkitError(problem, where=str(file), hint="a file in an existing folder") from None
 
 
-def draw_sheet(found: Examination) -> Image.Image:
-    """The sheet, as a picture."""
+def draw_contact_sheet(result: CheckResult) -> Image.Image:
+    """The contact sheet as an image."""
     samples = {
         str(file): sample
-        for some in found.subject.splits.values()
-        for sample in some
+        for split in result.dataset.splits.values()
+        for sample in split
         for file in sample.files or (sample.name,)
     }
-    tiles = [*_chosen(found.faults, samples)][:MOST]
+    tiles = [*_select(result.findings, samples)][:MAX_TILES]
     rows = max(1, -(-len(tiles) // COLUMNS))
-    width, height = PICTURE + GAP, PICTURE + TEXT + GAP
-    sheet = Image.new("RGB", (min(COLUMNS, max(2, len(tiles))) * width + GAP, rows * height + GAP), _PAPER)
-    for number, (fault, name) in enumerate(tiles):
-        corner = GAP + number % COLUMNS * width, GAP + number // COLUMNS * height
+    width, height = TILE + GAP, TILE + TEXT + GAP
+    size = min(COLUMNS, max(2, len(tiles))) * width + GAP, rows * height + GAP
+    sheet = Image.new("RGB", size, _BACKGROUND)
+    for index, (finding, name) in enumerate(tiles):
+        corner = GAP + index % COLUMNS * width, GAP + index // COLUMNS * height
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of Pillow, of oddities that harm nothing
-            picture = _picture(name, samples.get(name), found.subject.task)
-        sheet.paste(picture, corner)
-        _caption(ImageDraw.Draw(sheet), corner, fault, name)
+            warnings.simplefilter("ignore")  # Pillow warns of harmless oddities
+            tile = _draw_tile(name, samples.get(name), result.dataset.task)
+        sheet.paste(tile, corner)
+        _draw_caption(ImageDraw.Draw(sheet), corner, finding, name)
     if not tiles:
-        ImageDraw.Draw(sheet).text((GAP, GAP), "nothing to show", _INK, font=_font())
+        ImageDraw.Draw(sheet).text((GAP, GAP), "nothing to show", _TEXT_COLOR, font=_font())
     return sheet
 
 
-def _chosen(faults: Sequence[Finding], samples: dict[str, Sample]) -> Iterator[tuple[Finding, str]]:
-    """Faults with one of their files each: of every kind one, then of every kind another."""
-    by_kind = [[*some] for _, some in groupby(faults, key=lambda fault: fault.kind)]
-    for fault in filter(None, chain.from_iterable(zip_longest(*by_kind))):
+def _select(findings: Sequence[Finding], samples: dict[str, Sample]) -> Iterator[tuple[Finding, str]]:
+    """Findings and file names, taking one finding of each kind in turn."""
+    by_kind = [[*group] for _, group in groupby(findings, key=lambda finding: finding.kind)]
+    for finding in filter(None, chain.from_iterable(zip_longest(*by_kind))):
         shown: list[object] = []
-        for name in fault.files[:_PER_FAULT]:
-            which = samples.get(name, name)  # image and mask of one sample are one picture
-            if which not in shown:
-                shown.append(which)
-                yield fault, name
+        for name in finding.files[:_MAX_PER_FINDING]:
+            content = samples.get(name, name)  # image and mask of one sample share a tile
+            if content not in shown:
+                shown.append(content)
+                yield finding, name
 
 
-def _picture(name: str, sample: Sample | None, task: Task) -> Image.Image:
-    """A square: the sample with its outline, or the file alone, or a cross where nothing can be read."""
+def _draw_tile(name: str, sample: Sample | None, task: Task) -> Image.Image:
+    """The sample with its contour; else the file alone; else a cross."""
     try:
         if sample:
-            image, mask, _ = read_small(sample, header_of(sample.files[0]) if sample.files else None)
-            return _fitted(_outlined(image, mask, task))
-    except Exception:  # it is on the sheet because something is wrong with it
+            header = header_or_none(sample.files[0]) if sample.files else None
+            image, mask, _ = read_downscaled(sample, header)
+            return _centred(_draw_contours(image, mask, task))
+    except Exception:  # the sample may be shown because it cannot be read
         pass
     try:
-        header = header_of(Path(name))
-        if header:
-            height, width = header.extent
-            factor = PICTURE / max(height, width)
-            size = max(1, round(height * factor)), max(1, round(width * factor))
-            return _fitted(Image.fromarray(read_image_at(Path(name), 3, size)[0]))
+        if header := header_or_none(Path(name)):
+            return _centred(Image.fromarray(read_image_at(Path(name), 3, _tile_size(*header.extent))[0]))
     except (SegkitError, OSError):
         pass
-    cross = Image.new("RGB", (PICTURE, PICTURE), (225, 226, 228))
-    for line in ((0, 0, PICTURE, PICTURE), (0, PICTURE, PICTURE, 0)):
-        ImageDraw.Draw(cross).line(line, (170, 173, 178), 2)
+    cross = Image.new("RGB", (TILE, TILE), _EMPTY)
+    for line in ((0, 0, TILE, TILE), (0, TILE, TILE, 0)):
+        ImageDraw.Draw(cross).line(line, _CROSS, 2)
     return cross
 
 
-def _outlined(image: Pixels, mask: Pixels, task: Task) -> Image.Image:
-    """The image at the sheet's size, with a line around every class."""
-    height, width = mask.shape[:2]
-    factor = PICTURE / max(height, width)
-    size = max(1, round(width * factor)), max(1, round(height * factor))
+def _tile_size(height: int, width: int) -> tuple[int, int]:
+    factor = TILE / max(height, width)
+    return max(1, round(height * factor)), max(1, round(width * factor))
+
+
+def _draw_contours(image: Pixels, mask: Pixels, task: Task) -> Image.Image:
+    size = _tile_size(*mask.shape[:2])[::-1]
     rgb = image[..., :3] if image.shape[-1] > 1 else np.repeat(image, 3, axis=-1)
-    picture = np.asarray(Image.fromarray(np.ascontiguousarray(rgb)).resize(size)).copy()
-    colours = palette(len(task.classes) + (task.kind == "multilabel"))
+    canvas = np.asarray(Image.fromarray(np.ascontiguousarray(rgb)).resize(size)).copy()
+    colors = palette(len(task.classes) + (task.kind == "multilabel"))
     for label in range(mask.shape[-1] if mask.ndim == 3 else 0):
-        _draw_line(picture, mask[..., label], size, colours[label + 1])
+        _draw_contour(canvas, mask[..., label], colors[label + 1])
     if mask.ndim == 2:
         for value in np.unique(mask[mask > 0]).tolist():
-            colour = np.array(_LINE) if task.kind == "binary" else colours[value]
-            _draw_line(picture, (mask == value).astype(np.uint8), size, colour)
-    return Image.fromarray(picture)
+            color = np.array(_CONTOUR) if task.kind == "binary" else colors[value]
+            _draw_contour(canvas, (mask == value).astype(np.uint8), color)
+    return Image.fromarray(canvas)
 
 
-def _draw_line(picture: Pixels, inside: Pixels, size: tuple[int, int], colour: Pixels) -> None:
-    """Around what is set, two pixels wide; along the picture's border too, so that a full mask is seen."""
-    fitted = np.asarray(Image.fromarray(inside).resize(size, Image.Resampling.NEAREST))
-    picture[contour(np.pad(fitted, 1), 2)[1:-1, 1:-1]] = colour
+def _draw_contour(canvas: Pixels, mask: Pixels, color: Pixels) -> None:
+    size = canvas.shape[1], canvas.shape[0]
+    resized = np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
+    # Padded, so that the contour of a full mask runs along the border of the image.
+    canvas[contour(np.pad(resized, 1), 2)[1:-1, 1:-1]] = color
 
 
-def _fitted(picture: Image.Image) -> Image.Image:
-    square = Image.new("RGB", (PICTURE, PICTURE), (225, 226, 228))
-    square.paste(picture, ((PICTURE - picture.width) // 2, (PICTURE - picture.height) // 2))
-    return square
+def _centred(image: Image.Image) -> Image.Image:
+    tile = Image.new("RGB", (TILE, TILE), _EMPTY)
+    tile.paste(image, ((TILE - image.width) // 2, (TILE - image.height) // 2))
+    return tile
 
 
-def _caption(draw: ImageDraw.ImageDraw, corner: tuple[int, int], fault: Finding, name: str) -> None:
-    left, top = corner[0], corner[1] + PICTURE + 2
-    draw.text((left, top), fault.kind, _INKS[fault.severity], font=_font())
-    draw.text((left, top + 15), _short(draw, Path(name).name or name), _INK, font=_font())
+def _draw_caption(draw: ImageDraw.ImageDraw, corner: tuple[int, int], finding: Finding, name: str) -> None:
+    left, top = corner[0], corner[1] + TILE + 2
+    draw.text((left, top), finding.kind, _COLORS[finding.severity], font=_font())
+    draw.text((left, top + 15), _shorten(draw, Path(name).name or name), _TEXT_COLOR, font=_font())
 
 
-def _short(draw: ImageDraw.ImageDraw, name: str) -> str:
-    """A name that stays below its picture: strange characters replaced, its middle left out if need be."""
+def _shorten(draw: ImageDraw.ImageDraw, name: str) -> str:
+    """An ASCII name no wider than a tile, with the middle replaced by dots."""
     clean = "".join(letter if letter.isascii() and letter.isprintable() else "?" for letter in name)[:250]
     short, keep = clean, len(clean)
-    while draw.textlength(short, font=_font()) > PICTURE and keep > 2:
+    while draw.textlength(short, font=_font()) > TILE and keep > 2:
         keep -= 1
         short = f"{clean[: keep // 2]}...{clean[len(clean) - (keep - keep // 2) :]}"
     return short

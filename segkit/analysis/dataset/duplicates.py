@@ -1,4 +1,4 @@
-"""Images that are there twice, exactly or nearly: in train and in test, they make scores too good."""
+"""Exact and near duplicates of images."""
 
 from __future__ import annotations
 
@@ -10,98 +10,92 @@ import numpy.typing as npt
 from PIL import Image
 
 from segkit.analysis.dataset.finding import Finding, Severity
-from segkit.analysis.dataset.sample_stats import FLAT, THUMB, SampleStats
+from segkit.analysis.dataset.sample_stats import BLANK_SPREAD, THUMB, SampleStats
 from segkit.core.types import Pixels
 
-# What two versions of one picture differ by at most, and two pictures at least: docs/check_data.md.
+# Thresholds between versions of one image and different images; measured in docs/check_data.md.
 MAX_BITS = 10  # of 64 in the difference hash
-LEAST_CORRELATION = 0.97  # of the thumbnails
-_AT_ONCE = 1 << 22  # pairs that are compared at once: bounds the memory
+MIN_CORRELATION = 0.97  # of the thumbnails
+_MAX_PAIRS = 1 << 22  # compared at once: bounds the memory
 
-_ACROSS = "keep it in one split: a model is scored on what it has learned by heart"
+_ACROSS = "put both into the same split: otherwise the model is tested on an image it was trained on"
 _WITHIN = "keep one of them: a random split may put one into training and the other into test"
 
 
-def duplicate_faults(looks: Sequence[SampleStats]) -> Iterator[Finding]:
-    """Groups of the same pixels, then groups of nearly the same; images that show nothing are left out."""
-    together: dict[bytes, list[SampleStats]] = defaultdict(list)
-    for look in looks:
-        if look.image and look.image.spread >= FLAT:
-            together[look.image.digest].append(look)
-    for group in together.values():
+def find_duplicates(stats: Sequence[SampleStats]) -> Iterator[Finding]:
+    """Groups of identical images, then groups of nearly identical ones; blank images are left out."""
+    by_digest: dict[bytes, list[SampleStats]] = defaultdict(list)
+    thumbs: list[Pixels] = []  # of the first image of each digest
+    for item in stats:
+        if item.image and item.image.spread >= BLANK_SPREAD:
+            if item.image.digest not in by_digest:
+                thumbs.append(item.image.thumb)
+            by_digest[item.image.digest].append(item)
+    exact = [*by_digest.values()]
+    for group in exact:
         if len(group) > 1:
-            severity: Severity = "error" if _is_learned_and_scored(group) else "warning"
-            yield _fault("duplicate", severity, "the same pixels", group)
-    each = [group[0] for group in together.values()]
-    for alike in _alike([look.image.thumb for look in each if look.image]):
-        group = [look for index in alike for look in together[_digest(each[index])]]
-        yield _fault("near_duplicate", "warning", "nearly the same picture", group)
+            splits = {item.split for item in group}
+            severity: Severity = "error" if "train" in splits and len(splits) > 1 else "warning"
+            yield _finding("duplicate", severity, "the same pixels", group)
+    for indices in _similar(thumbs):
+        group = [item for index in indices for item in exact[index]]
+        yield _finding("near_duplicate", "warning", "nearly the same image", group)
 
 
-def _digest(look: SampleStats) -> bytes:
-    assert look.image
-    return look.image.digest
-
-
-def _fault(kind: str, severity: Severity, what: str, group: Sequence[SampleStats]) -> Finding:
-    splits = list(dict.fromkeys(look.split for look in group))
+def _finding(kind: str, severity: Severity, problem: str, group: Sequence[SampleStats]) -> Finding:
+    splits = list(dict.fromkeys(item.split for item in group))
     where = f"in {' and '.join(splits)}" if len(splits) > 1 else f"{len(group)} times in {splits[0]}"
-    masks = {look.mask.digest for look in group if look.mask}
-    other = ", with other masks" if len(masks) > 1 else ""
+    masks = {item.mask.digest for item in group if item.mask}
+    differing = ", with different masks" if len(masks) > 1 else ""
     hint = _ACROSS if len(splits) > 1 else _WITHIN
-    return Finding(kind, severity, tuple(look.file for look in group), f"{what} {where}{other}", hint)
+    return Finding(kind, severity, tuple(item.file for item in group), f"{problem} {where}{differing}", hint)
 
 
-def _is_learned_and_scored(group: Sequence[SampleStats]) -> bool:
-    splits = {look.split for look in group}
-    return "train" in splits and len(splits) > 1
+def _similar(thumbs: Sequence[Pixels]) -> list[list[int]]:
+    """Indices of similar images, grouped by union-find: similarity is treated as transitive."""
+    parent = list(range(len(thumbs)))
 
-
-def _alike(thumbs: Sequence[Pixels]) -> list[list[int]]:
-    """Groups of pictures that are nearly the same, by their places; one may be like another by a third."""
-    leader = list(range(len(thumbs)))
-
-    def lead(index: int) -> int:
-        while leader[index] != index:
-            leader[index] = index = leader[leader[index]]
+    def root(index: int) -> int:
+        while parent[index] != index:
+            parent[index] = index = parent[parent[index]]
         return index
 
-    for first, second in _pairs(np.array(thumbs, np.uint8).reshape(len(thumbs), THUMB * THUMB)):
-        low, high = sorted((lead(first), lead(second)))
-        leader[high] = low
+    for first, second in _similar_pairs(np.array(thumbs, np.uint8).reshape(len(thumbs), THUMB * THUMB)):
+        low, high = sorted((root(first), root(second)))
+        parent[high] = low
     groups: dict[int, list[int]] = defaultdict(list)
     for index in range(len(thumbs)):
-        groups[lead(index)].append(index)
+        groups[root(index)].append(index)
     return [group for group in groups.values() if len(group) > 1]
 
 
-def _pairs(thumbs: Pixels) -> Iterator[tuple[int, int]]:
-    """Pairs (N, pixels) -> (i, j) whose hashes are near, and whose thumbnails go together."""
-    shown = np.flatnonzero(np.ptp(thumbs, axis=1) >= FLAT)
-    hashes = np.array([difference_hash(thumb) for thumb in thumbs[shown]], np.uint64)
-    rows = max(1, _AT_ONCE // max(len(shown), 1))
-    for start in range(0, len(shown), rows):
-        apart = np.bitwise_count(hashes[start : start + rows, None] ^ hashes[None, :])
-        first, second = np.nonzero(apart <= MAX_BITS)
+def _similar_pairs(thumbs: Pixels) -> Iterator[tuple[int, int]]:
+    """Index pairs of thumbnails (N, pixels) with near hashes and a high correlation."""
+    kept = np.flatnonzero(np.ptp(thumbs, axis=1) >= BLANK_SPREAD)
+    hashes = np.array([difference_hash(thumb) for thumb in thumbs[kept]], np.uint64)
+    rows = max(1, _MAX_PAIRS // max(len(kept), 1))
+    for start in range(0, len(kept), rows):
+        distances = np.bitwise_count(hashes[start : start + rows, None] ^ hashes[None, :])
+        first, second = np.nonzero(distances <= MAX_BITS)
         first += start
         later = second > first
-        first, second = shown[first[later]], shown[second[later]]
-        for some in range(0, len(first), rows):
-            i, j = first[some : some + rows], second[some : some + rows]
-            close = correlations(thumbs[i], thumbs[j]) >= LEAST_CORRELATION
-            yield from zip(i[close].tolist(), j[close].tolist(), strict=True)
+        first, second = kept[first[later]], kept[second[later]]
+        for pair in range(0, len(first), rows):
+            i, j = first[pair : pair + rows], second[pair : pair + rows]
+            similar = correlations(thumbs[i], thumbs[j]) >= MIN_CORRELATION
+            yield from zip(i[similar].tolist(), j[similar].tolist(), strict=True)
 
 
 def difference_hash(thumb: Pixels) -> int:
-    """64 bits of a grey thumbnail: whether it gets brighter from each of 9 x 8 places to the next."""
-    picture = Image.fromarray(thumb.reshape(THUMB, THUMB))
-    small = np.asarray(picture.resize((9, 8), Image.Resampling.BILINEAR))
+    """64-bit difference hash (dHash) of a grey thumbnail."""
+    image = Image.fromarray(thumb.reshape(THUMB, THUMB))
+    small = np.asarray(image.resize((9, 8), Image.Resampling.BILINEAR))
     return int.from_bytes(np.packbits(small[:, 1:] > small[:, :-1]).tobytes(), "big")
 
 
 def correlations(first: Pixels, second: Pixels) -> npt.NDArray[np.float32]:
-    """(n, pixels), (n, pixels) -> (n,): 1 for pictures that differ in brightness and contrast alone."""
+    """Pearson correlation of each pair of rows: (N, pixels), (N, pixels) -> (N,)."""
     a, b = (pixels.astype(np.float32) - pixels.mean(axis=1, keepdims=True) for pixels in (first, second))
-    lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    close: npt.NDArray[np.float32] = (a * b).sum(axis=1) / np.maximum(lengths, 1e-6)
-    return close
+    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    result: npt.NDArray[np.float32] = (a * b).sum(axis=1) / np.maximum(norms, 1e-6)
+    return result

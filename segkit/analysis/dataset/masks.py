@@ -1,4 +1,4 @@
-"""Masks that can be read, and are hardly what was meant."""
+"""Checks of masks: empty, full, inverted, interpolated, JPEG, repeated, vanishing."""
 
 from __future__ import annotations
 
@@ -10,121 +10,120 @@ import numpy as np
 
 from segkit.analysis.dataset.duplicates import correlations
 from segkit.analysis.dataset.finding import Finding
-from segkit.analysis.dataset.sample_stats import MaskLook, SampleStats
+from segkit.analysis.dataset.sample_stats import MaskStats, SampleStats
 from segkit.core.types import Task
 
-# An inverted mask has foreground all around and a hole in the middle. A lesion that fills its picture has
-# none: over ISIC 2016, the border's share never exceeds the centre's by more than 0.01 (docs/check_data.md).
-_BORDER, _MORE_THAN_CENTRE = 0.5, 0.1
-_USUAL_BORDER = 0.25  # where foreground often touches the border, nothing can be said
-_SPECK = 32  # pixels: smaller shapes are the same by chance
-_VERSION = 0.95  # correlation of two versions of an image, or of two frames of a film
-_LEAST = 20  # places where a value stands between two others; fewer are chance
+# An inverted mask has foreground along the border and a hole in the centre; an object that fills its image
+# has no hole: in ISIC 2016 the border exceeds the centre by 0.01 at most (docs/check_data.md).
+_INVERTED_BORDER, _INVERTED_MARGIN = 0.5, 0.1
+_USUAL_BORDER = 0.25  # if objects often touch the border, inverted masks cannot be told apart
+_MIN_SHAPE = 32  # pixels; smaller masks are equal by chance
+_SAME_SCENE = 0.95  # correlation of two versions of an image, or of two frames of a film
+_MIN_BETWEEN = 20  # pixels; fewer are chance
+_NEAREST = "resize masks with nearest-neighbour"
 
 
-def mask_faults(looks: Sequence[SampleStats], task: Task) -> Iterator[Finding]:
-    """Masks that are empty, full, inverted, blended, lossy, another image's, or too fine for the recipe."""
-    read = [look for look in looks if look.mask]
-    for look in read:
-        yield from _empty_or_full(look, task)
-        yield from _lost(look, task)
-        if any(header and header.lossy for header in look.headers[1:]):
-            message = "the mask is a JPEG, which keeps no exact values: it is cut at half brightness"
-            yield Finding("jpeg_mask", "warning", look.masks, message, "save masks as PNG")
+def check_masks(stats: Sequence[SampleStats], task: Task) -> Iterator[Finding]:
+    """Problems of masks that can be read."""
+    read = [item for item in stats if item.mask]
+    for item in read:
+        yield from _check_empty_or_full(item, task)
+        yield from _check_vanishing(item, task)
+        if any(header and header.lossy for header in item.headers[1:]):
+            message = "the mask is a JPEG, which changes values: it is thresholded at half brightness"
+            yield Finding("jpeg_mask", "warning", item.masks, message, "save masks as PNG")
     if task.kind == "binary":
-        yield from _inverted(read)
-    yield from _blended(read, task)
-    yield from _same_masks(read)
+        yield from _check_inverted(read)
+    yield from _check_interpolated(read, task)
+    yield from _check_repeated(read)
 
 
-def _empty_or_full(look: SampleStats, task: Task) -> Iterator[Finding]:
-    assert look.mask
-    counts, pixels = look.mask.counts, look.mask.pixels
+def _check_empty_or_full(item: SampleStats, task: Task) -> Iterator[Finding]:
+    assert item.mask
+    counts, pixels = item.mask.counts, item.mask.pixels
     foreground = counts if task.kind == "multilabel" else counts[1:]
-    name = task.classes[0] if task.kind == "binary" else "any class"
     if not pixels:
-        message, hint = (
-            "every pixel of the mask is ignored",
-            "take the image away: it teaches nothing",
-        )
-        yield Finding("empty", "warning", look.masks, message, hint)
+        message, hint = "every pixel of the mask is ignored", "remove the image: it has no effect on training"
+        yield Finding("empty", "warning", item.masks, message, hint)
     elif not any(foreground):
-        message, hint = f"the mask is empty: no pixel is {name}", "right if there is none in the image"
-        yield Finding("empty", "warning", look.masks, message, hint)
-    elif full := [label for label, count in enumerate(counts) if count == pixels]:
-        which = "foreground" if task.kind == "binary" else task.classes[full[0]]
-        message = f"the mask is full: every pixel is {which}"
-        yield Finding("full", "warning", look.masks, message, "right if the image shows nothing else")
+        name = task.classes[0] if task.kind == "binary" else "any class"
+        message, hint = f"the mask is empty: no pixel is {name}", "correct if the image shows no object"
+        yield Finding("empty", "warning", item.masks, message, hint)
+    elif pixels in counts:
+        name = "foreground" if task.kind == "binary" else task.classes[counts.index(pixels)]
+        message, hint = f"the mask is full: every pixel is {name}", "correct if the image shows nothing else"
+        yield Finding("full", "warning", item.masks, message, hint)
 
 
-def _lost(look: SampleStats, task: Task) -> Iterator[Finding]:
-    assert look.mask
+def _check_vanishing(item: SampleStats, task: Task) -> Iterator[Finding]:
+    assert item.mask
     names = [task.classes[0]] * 2 if task.kind == "binary" else task.classes
     first = 0 if task.kind == "multilabel" else 1
-    if lost := [names[label] for label in look.mask.lost if label >= first]:
+    if lost := [names[label] for label in item.mask.lost if label >= first]:
         message = f"at the recipe's size, no pixel of {', '.join(lost)} is left"
-        yield Finding("vanishes", "warning", look.masks, message, "a larger data.size, or tiles of the image")
+        yield Finding("vanishes", "warning", item.masks, message, "a larger data.size, or tiles of the image")
 
 
-def _inverted(looks: Sequence[SampleStats]) -> Iterator[Finding]:
-    masks = [look.mask for look in looks if look.mask]
+def _check_inverted(stats: Sequence[SampleStats]) -> Iterator[Finding]:
+    masks = [item.mask for item in stats if item.mask]
     if not masks:
         return
     usual = float(np.median([mask.border for mask in masks]))
-    odd = [look for look in looks if look.mask and _is_framed(look.mask)]
-    if 2 * len(odd) > len(masks) and len(masks) > 1:
-        message = f"foreground is around a hole in {len(odd)} of {len(masks)} masks: is it the background?"
-        files = tuple(chain.from_iterable(look.masks for look in odd))
-        yield Finding("inverted", "warning", files, message, "exchange black and white in all masks")
-    elif usual < _USUAL_BORDER:
-        for look in odd:
-            message = "the mask looks inverted: foreground all around, where others have background"
-            yield Finding("inverted", "warning", look.masks, message, "exchange black and white in it")
-
-
-def _is_framed(mask: MaskLook) -> bool:
-    return mask.border > _BORDER and mask.border - mask.centre > _MORE_THAN_CENTRE
-
-
-def _blended(looks: Sequence[SampleStats], task: Task) -> Iterator[Finding]:
-    """Class 1 between classes 0 and 2, wherever these meet, and elsewhere as an area of its own."""
-    solid: frozenset[int] = frozenset().union(*(look.mask.solid for look in looks if look.mask))
-    odd = [look for look in looks if look.mask and _is_rimmed(look.mask) and look.mask.rims <= solid]
-    hint = "resize masks by the nearest pixel"
-    if len(odd) > 1 and 2 * len(odd) > len(looks):
-        message = (
-            f"a class lies in thin rims between others in {len(odd)} of {len(looks)} masks: is that meant?"
-        )
-        files = tuple(chain.from_iterable(look.masks for look in odd))
+    inverted = [item for item in stats if item.mask and _looks_inverted(item.mask)]
+    if 2 * len(inverted) > len(masks) and len(masks) > 1:
+        message = f"in {len(inverted)} of {len(masks)} masks, foreground surrounds a hole: are they inverted?"
         yield Finding(
-            "interpolated", "warning", files, message, f"{hint}, if they were made smaller or larger"
+            "inverted", "warning", _mask_files(inverted), message, "exchange black and white in all"
         )
+    elif usual < _USUAL_BORDER:
+        for item in inverted:
+            message = (
+                "the mask looks inverted: foreground along the border, where other masks have background"
+            )
+            yield Finding("inverted", "warning", item.masks, message, "exchange black and white in it")
+
+
+def _looks_inverted(mask: MaskStats) -> bool:
+    return mask.border > _INVERTED_BORDER and mask.border - mask.centre > _INVERTED_MARGIN
+
+
+def _check_interpolated(stats: Sequence[SampleStats], task: Task) -> Iterator[Finding]:
+    """Masks in which class 1 lies wherever classes 0 and 2 meet, and is an area of its own elsewhere."""
+    solid: frozenset[int] = frozenset().union(*(item.mask.solid for item in stats if item.mask))
+    blended = [item for item in stats if item.mask and _is_blended(item.mask) and item.mask.rims <= solid]
+    if len(blended) > 1 and 2 * len(blended) > len(stats):
+        message = f"in {len(blended)} of {len(stats)} masks, a class forms thin rims: is that correct?"
+        hint = f"{_NEAREST}, if they were resized"
+        yield Finding("interpolated", "warning", _mask_files(blended), message, hint)
         return
-    for look in odd:
-        assert look.mask
-        names = ", ".join(task.classes[value] for value in sorted(look.mask.rims))
-        message = f"{names} rims the edges of other classes, as after smooth resizing"
-        yield Finding("interpolated", "warning", look.masks, message, hint)
+    for item in blended:
+        assert item.mask
+        names = ", ".join(task.classes[value] for value in sorted(item.mask.rims))
+        message = f"thin rims of {names} along the edges of other classes, as after interpolation"
+        yield Finding("interpolated", "warning", item.masks, message, _NEAREST)
 
 
-def _is_rimmed(mask: MaskLook) -> bool:
-    return mask.between >= _LEAST and mask.jumps < mask.between / 4
+def _is_blended(mask: MaskStats) -> bool:
+    return mask.between >= _MIN_BETWEEN and mask.jumps < mask.between / 4
 
 
-def _same_masks(looks: Sequence[SampleStats]) -> Iterator[Finding]:
-    """One mask for several images that are not versions of each other; plain ones and specks say nothing."""
-    together: dict[bytes, list[SampleStats]] = defaultdict(list)
-    for look in looks:
-        if look.mask and sorted(look.mask.counts)[-2:][0] >= _SPECK:
-            together[look.mask.digest].append(look)
-    for group in together.values():
-        if len(group) > 1 and not _show_the_same(group):
-            files = tuple(chain.from_iterable(look.masks for look in group))
-            message = f"{len(group)} different images have this same mask"
-            yield Finding("same_mask", "warning", files, message, "was one saved under the other's name?")
+def _check_repeated(stats: Sequence[SampleStats]) -> Iterator[Finding]:
+    by_digest: dict[bytes, list[SampleStats]] = defaultdict(list)
+    for item in stats:
+        if item.mask and sorted(item.mask.counts)[-2:][0] >= _MIN_SHAPE:
+            by_digest[item.mask.digest].append(item)
+    for group in by_digest.values():
+        if len(group) > 1 and not _show_the_same_scene(group):
+            message = f"{len(group)} different images have the same mask"
+            hint = "was one saved under the other's name?"
+            yield Finding("same_mask", "warning", _mask_files(group), message, hint)
 
 
-def _show_the_same(looks: Sequence[SampleStats]) -> bool:
-    thumbs = np.array([look.image.thumb for look in looks if look.image]).reshape(len(looks), -1)
-    alike = correlations(thumbs[:1].repeat(len(thumbs), axis=0), thumbs)
-    return bool((alike >= _VERSION).all())
+def _show_the_same_scene(stats: Sequence[SampleStats]) -> bool:
+    thumbs = np.array([item.image.thumb for item in stats if item.image]).reshape(len(stats), -1)
+    similarity = correlations(thumbs[:1].repeat(len(thumbs), axis=0), thumbs)
+    return bool((similarity >= _SAME_SCENE).all())
+
+
+def _mask_files(stats: Sequence[SampleStats]) -> tuple[str, ...]:
+    return tuple(chain.from_iterable(item.masks for item in stats))

@@ -1,4 +1,4 @@
-"""Faults that keep a sample from being read: all of them would end a run before its first step."""
+"""Problems that keep a sample from being read; a run would stop at each of them."""
 
 from __future__ import annotations
 
@@ -9,77 +9,76 @@ import numpy as np
 import numpy.typing as npt
 
 from segkit.analysis.dataset.finding import KINDS, Finding
-from segkit.analysis.dataset.sample_stats import SampleStats, header_of
+from segkit.analysis.dataset.sample_stats import SampleStats, header_or_none
 from segkit.core.errors import DataError, Problem
 from segkit.data.masks import read_values
 
-_FAR = 16  # numbers of classes are near each other, black and white are not
-_FLAT = 0.2  # of the pixels of odd values may lie in areas of their own, where edges were blended
+_MIN_RANGE = 16  # smaller ranges are class indices, not black and white
+_MAX_FLAT = 0.2  # fraction of unexpected pixels in flat areas; interpolated edges are not flat
 
 
-def source_faults(problems: Sequence[Problem]) -> Iterator[Finding]:
-    """What the source could not find or pair."""
+def source_findings(problems: Sequence[Problem]) -> Iterator[Finding]:
+    """Problems reported by the source."""
     for problem in problems:
         kind = problem.kind if problem.kind in KINDS else "source"
         message = f"line {problem.line}: {problem.problem}" if problem.line else problem.problem
         yield Finding(kind, "error", (problem.file,) if problem.file else (), message, problem.hint)
 
 
-def reading_faults(looks: Sequence[SampleStats]) -> Iterator[Finding]:
-    """What keeps files from being read as the task wants them."""
-    for look in looks:
-        for problem in look.problems:
+def check_readable(stats: Sequence[SampleStats]) -> Iterator[Finding]:
+    """Problems of reading images and masks."""
+    for item in stats:
+        for problem in item.problems:
             if problem.kind == "size":
-                yield _size_fault(look, problem)
+                yield _size_finding(item, problem)
             elif problem.kind == "labels":
-                yield _labels_fault(problem)
+                yield _labels_finding(problem)
             else:
                 yield Finding("unreadable", "error", (problem.file,), problem.problem, problem.hint)
 
 
-def _size_fault(look: SampleStats, problem: Problem) -> Finding:
-    files = (problem.file, look.file)
-    image = look.headers[0] if look.headers else None
-    mask = header_of(Path(problem.file))
+def _size_finding(item: SampleStats, problem: Problem) -> Finding:
+    image = item.headers[0] if item.headers else None
+    mask = header_or_none(Path(problem.file))
+    message, hint = problem.problem, "is it the mask of another image, or a thumbnail?"
     if image and mask and image.orientation > 4 and mask.extent == image.stored:
-        message = f"{problem.problem}, which its EXIF tag turns by a quarter: unturned, the mask would fit"
-        return Finding("size", "error", files, message, "turn the mask likewise, or take the tag away")
-    return Finding(
-        "size", "error", files, problem.problem, "is it the mask of another image, or a small copy?"
-    )
+        message += ". The camera marked this photo as rotated (EXIF); the mask was drawn on the unrotated one"
+        hint = "rotate the mask by 90 degrees, or remove the EXIF tag"
+    return Finding("size", "error", (problem.file, item.file), message, hint)
 
 
-def _labels_fault(problem: Problem) -> Finding:
-    header = header_of(Path(problem.file))
-    if header and header.lossy:
-        return Finding("jpeg_mask", "error", (problem.file,), problem.problem, problem.hint)
-    if ends := _blended(Path(problem.file)):
-        message = f"values between {ends[0]} and {ends[1]} along the edges, as after smooth resizing or JPEG"
-        hint = "resize masks by the nearest pixel; cut this one halfway, and save it as PNG"
-        return Finding("interpolated", "error", (problem.file,), message, hint)
-    return Finding("labels", "error", (problem.file,), problem.problem, problem.hint)
+def _labels_finding(problem: Problem) -> Finding:
+    file = Path(problem.file)
+    kind, message, hint = "labels", problem.problem, problem.hint
+    if (header := header_or_none(file)) and header.lossy:
+        kind = "jpeg_mask"
+    elif ends := _blended(file):
+        kind = "interpolated"
+        message = f"values between {ends[0]} and {ends[1]} along the edges, as after interpolation or JPEG"
+        hint = "resize masks with nearest-neighbour; threshold this one at the middle and save it as PNG"
+    return Finding(kind, "error", (problem.file,), message, hint)
 
 
 def _blended(file: Path) -> tuple[int, int] | None:
-    """The two most frequent values of a mask, where others lie between them, along edges only."""
+    """The two most frequent values of a mask, if the values between them occur only along edges."""
     try:
-        values = read_values(file)
+        pixels = read_values(file)
     except DataError:
         return None
-    if values is None:
+    if pixels is None:
         return None
-    found, counts = np.unique(values, return_counts=True)
-    if len(found) < 3 or int(found[-1]) - int(found[0]) < _FAR:
+    values, counts = np.unique(pixels, return_counts=True)
+    if len(values) < 3 or int(values[-1]) - int(values[0]) < _MIN_RANGE:
         return None
-    low, high = sorted(found[np.argsort(counts)[-2:]].tolist())
-    odd = (values > low) & (values < high)
-    slopes = odd.any() and (odd & _is_flat(values)).sum() < _FLAT * odd.sum()
-    return (low, high) if slopes else None
+    low, high = sorted(values[np.argsort(counts)[-2:]].tolist())
+    between = (pixels > low) & (pixels < high)
+    only_edges = between.any() and (between & _is_flat(pixels)).sum() < _MAX_FLAT * between.sum()
+    return (low, high) if only_edges else None
 
 
-def _is_flat(values: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
-    """(H, W): the pixels that are as all four neighbours; a class fills areas, a blended edge has slopes."""
-    padded = np.pad(values, 1, mode="edge")
-    beside = (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:])
-    flat: npt.NDArray[np.bool_] = np.logical_and.reduce([values == other for other in beside])
+def _is_flat(pixels: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
+    """Mask (H, W) of the pixels that equal their four neighbours."""
+    padded = np.pad(pixels, 1, mode="edge")
+    neighbours = (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:])
+    flat: npt.NDArray[np.bool_] = np.logical_and.reduce([pixels == shifted for shifted in neighbours])
     return flat

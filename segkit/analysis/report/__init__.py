@@ -1,4 +1,4 @@
-"""A run directory -> `report.html`, `report.md` and the pictures they show. No torch."""
+"""Report of one run: HTML, Markdown and figures. No torch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["write_report"]
 
 
 def write_report(run: RunDir) -> Path:
-    """Write a run's report, see `segkit.analysis.report.write`; matplotlib is imported only then."""
-    from segkit.analysis.report.write import write_report as write
+    """Write the report of a run; see `segkit.analysis.report.write`."""
+    from segkit.analysis.report.write import write_report as write  # matplotlib is slow to import
 
     return write(run)

@@ -1,8 +1,7 @@
-"""What a report says, in words: headline, warnings, verdict, costs. Both templates draw the same contents."""
+"""Texts of a report, shared by both templates: headline, warnings, frozen encoder, costs."""
 
 from __future__ import annotations
 
-import math
 import re
 import shlex
 import statistics
@@ -31,117 +30,99 @@ _SPLITS = {"train": "training", "val": "validation", "test": "test"}
 
 @dataclass(frozen=True)
 class Card:
-    """One big number of the headline.
-
-    Args:
-        label: the metric.
-        value: the score.
-        published: the published score, or nothing.
-        difference: between both, in words, or nothing.
-        chosen: the score on the images that chose the best epoch, where those are others; or nothing.
-    """
+    """One score of the headline."""
 
     label: str
     value: str
     published: str = ""
     difference: str = ""
-    chosen: str = ""
+    chosen: str = ""  # score on the split that chose the best epoch, if that is another one
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a frozen encoder stayed as it was.
-
-    Args:
-        good: whether it did.
-        text: the same in words.
-        digests: of its parameters and running statistics, with what each one is.
-    """
+    """Whether a frozen encoder is unchanged."""
 
     good: bool
     text: str
-    digests: list[tuple[str, str]]
+    digests: list[tuple[str, str]]  # (label, digest)
 
 
-def contents(material: RunData) -> dict[str, Any]:
-    """Everything but the pictures, by the names that the templates use."""
-    summary = material.summary
-    recipe = material.run.recipe_text()
-    longest = max(map(len, re.findall("`+", recipe)), default=0)
+def contents(data: RunData) -> dict[str, Any]:
+    """Values of the templates, without figures and samples."""
+    summary, published = data.summary, data.published
+    recipe = data.run.recipe_text()
+    backticks = max(map(len, re.findall("`+", recipe)), default=0)
     return {
         "name": summary.recipe,
         "description": summary.description,
-        "headline": _headline(material),
-        "cards": _cards(material),
-        "source": material.published.source if material.published and material.published.metrics else "",
-        "drawn": material.published.source if material.published and material.published.epochs else "",
+        "headline": _headline(data),
+        "cards": _cards(data),
+        "source": published.source if published and published.metrics else "",
+        "drawn": published.source if published and published.epochs else "",
         "chosen_on": _SPLITS.get(summary.scored_on, summary.scored_on),
-        "warnings": _warnings(material),
+        "warnings": _warnings(data),
         "verdict": _verdict(summary.frozen_encoder),
-        "scored": metric_name(material.first_metric),
-        "scores": _score_facts(material),
-        "overlap": "Where classes overlap, the last of them is shown." if _overlapping(material) else "",
-        "worst": worst_table(material),
-        "epochs": epoch_table(material),
+        "scored": metric_name(data.first_metric),
+        "scores": _score_facts(data),
+        "overlap": "Where classes overlap, only the last one is shown." if _may_overlap(data) else "",
+        "worst": worst_table(data),
+        "epochs": epoch_table(data),
         "best_epoch": summary.best.epoch,
         "costs": _costs(summary),
-        "model": model_table(material),
-        "environment": environment_table(material),
+        "model": model_table(data),
+        "environment": environment_table(data),
         "recipe": recipe,
-        "fence": Markup("`" * max(3, longest + 1)),  # a recipe may hold backticks itself
-        "command": f"segkit run {shlex.quote(str(material.run.recipe))}",
+        "fence": Markup("`" * max(3, backticks + 1)),  # longer than any in the recipe
+        "command": f"segkit run {shlex.quote(str(data.run.recipe))}",
     }
 
 
-def _overlapping(material: RunData) -> bool:
-    data = material.recipe.get("data") or {}
-    return data.get("task") == "multilabel" and len(data.get("classes") or ()) > 1
+def _may_overlap(data: RunData) -> bool:
+    section = data.recipe.get("data") or {}
+    return section.get("task") == "multilabel" and len(section.get("classes") or ()) > 1
 
 
-def _headline(material: RunData) -> list[str]:
-    summary = material.summary
+def _headline(data: RunData) -> list[str]:
+    summary = data.summary
     images, split = summary.images, summary.reported_on
-    metric = metric_name(material.first_metric)
     count = f"{whole(images[split])} " if split in images else ""
     facts = [
-        f"Best epoch {summary.best.epoch} of {summary.epochs}, chosen by {metric}",
+        f"Best epoch {summary.best.epoch} of {summary.epochs}, chosen by {metric_name(data.first_metric)}",
         f"scored on {count}{_SPLITS.get(split, split)} images",
     ]
-    if "train" in images:
-        facts.append(f"trained on {whole(images['train'])}")
-    return facts
+    return [*facts, f"trained on {whole(images['train'])}"] if "train" in images else facts
 
 
-def _cards(material: RunData) -> list[Card]:
-    summary, published = material.summary, material.published
-    reported = summary.scores.metrics
-    elsewhere = summary.scored_on != summary.reported_on
+def _cards(data: RunData) -> list[Card]:
+    summary = data.summary
+    published = data.published.metrics if data.published else {}
+    two_splits = summary.scored_on != summary.reported_on
     cards = []
-    for name in material.metrics:
-        value = reported.get(name)
-        theirs = published.metrics.get(name) if published else None
+    for name in data.metrics:
+        score, reference = summary.scores.metrics.get(name), published.get(name)
         cards.append(
             Card(
                 metric_name(name),
-                number(value),
-                number(theirs) if theirs is not None else "",
-                difference(value, theirs),
-                number(summary.best.metrics.get(name)) if elsewhere else "",
+                number(score),
+                number(reference) if reference is not None else "",
+                difference(score, reference),
+                number(summary.best.metrics.get(name)) if two_splits else "",
             )
         )
     return cards
 
 
-def _warnings(material: RunData) -> list[str]:
-    summary = material.summary
+def _warnings(data: RunData) -> list[str]:
+    summary = data.summary
     warnings = [*summary.warnings]
     if summary.status != "complete":
-        warnings.append(f"The run did not end by itself; its status is: {summary.status}.")
-    done, asked = summary.epochs, summary.epochs_asked
-    if asked is not None and done < asked:
-        warnings.append(f"Training ended after {whole(done)} of {whole(asked)} epochs.")
-    if material.published and material.published.note:
-        warnings.append(material.published.note)
+        warnings.append(f"The run is not complete; its status is: {summary.status}.")
+    done, planned = summary.epochs, summary.epochs_asked
+    if planned is not None and done < planned:
+        warnings.append(f"Training ended after {whole(done)} of {whole(planned)} epochs.")
+    if data.published and data.published.note:
+        warnings.append(data.published.note)
     return warnings
 
 
@@ -150,20 +131,18 @@ def _verdict(frozen: Frozen | None) -> Verdict | None:
         return None
     before, after = frozen.digest_before, frozen.digest_after
     if frozen.unchanged:
-        text = (
-            "Every parameter and every running statistic of the encoder is the same after training as before."
-        )
+        text = "All parameters and running statistics of the encoder are the same before and after training."
         return Verdict(True, text, [("digest", before)])
-    text = "The encoder was to stay frozen, but its parameters or running statistics changed while training."
+    text = "Parameters or running statistics of the encoder changed during training, although it is frozen."
     return Verdict(False, text, [("digest before", before), ("digest after", after)])
 
 
-def _score_facts(material: RunData) -> list[tuple[str, str]]:
-    scores = material.scores.get(material.first_metric, [])
-    defined = [score for score in scores if math.isfinite(score)]
+def _score_facts(data: RunData) -> list[tuple[str, str]]:
+    scores = data.scores.get(data.first_metric, [])
+    defined = data.defined_scores
     facts = [("Images", whole(len(scores)))]
     if undefined := len(scores) - len(defined):
-        facts.append(("Without a defined score", whole(undefined)))
+        facts.append(("Undefined scores", whole(undefined)))
     if defined:
         facts += [
             ("Mean", number(statistics.fmean(defined))),
@@ -177,13 +156,16 @@ def _score_facts(material: RunData) -> list[tuple[str, str]]:
 def _costs(summary: Summary) -> list[tuple[str, str]]:
     total, trainable = summary.parameters.get("total"), summary.parameters.get("trainable")
     costs = [
-        ("Whole run", duration(summary.seconds)),
-        ("Training alone", duration(summary.train_seconds)),
-        ("Images per second in training", decimal(summary.images_per_second)),
+        ("Total time", duration(summary.seconds)),
+        ("Training time", duration(summary.train_seconds)),
+        ("Training images per second", decimal(summary.images_per_second)),
         ("Peak memory", memory(summary.peak_memory_bytes)),
         ("Parameters", whole(total)),
-        ("Trainable parameters", f"{whole(trainable)} ({share(trainable, total)})"),
+        (
+            "Trainable parameters",
+            NOTHING if trainable is None else f"{whole(trainable)} ({share(trainable, total)})",
+        ),
         ("Device", summary.device or NOTHING),
         ("Precision", summary.precision or NOTHING),
     ]
-    return [(label, value) for label, value in costs if value not in (NOTHING, f"{NOTHING} ({NOTHING})")]
+    return [(label, value) for label, value in costs if value != NOTHING]

@@ -1,11 +1,11 @@
-"""Curves and histogram, as SVG in light and dark for the page and as PNG for Markdown."""
+"""Figures of a report: curves and a histogram, as SVG for HTML and PNG for Markdown."""
 
 from __future__ import annotations
 
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -14,182 +14,161 @@ from matplotlib.ticker import MaxNLocator
 
 from segkit.analysis.report.format import metric_name, number
 from segkit.analysis.report.run_data import RunData
-from segkit.analysis.report.style import LIGHT, Picture, Theme, both, drawn, png, style, svg
+from segkit.analysis.report.style import LIGHT, Picture, Theme, figure_text, light_and_dark, png, style, svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 BINS = 25
-PANEL, WIDE = (3.6, 2.8), (5.2, 3.0)  # inches, near the sizes on the page: letters keep theirs
-ROOM = 0.25  # of the height of the lines, kept free above them for the legend
+PANEL, WIDE = (3.6, 2.8), (5.2, 3.0)  # inches, near the sizes on the page, so that text is not scaled
+HEADROOM = 0.25  # of the height of the curves, for the legend
+_DASHED: Any = (0, (4, 2.5))
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a panel; a gap where a value is NaN."""
+    """One curve."""
 
     label: str
     epochs: list[float]
-    values: list[float]
-    second: bool = False
-    published: bool = False
+    values: list[float]  # NaN leaves a gap
+    second: bool = False  # use the second colour
+    published: bool = False  # dashed
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One plot over epochs.
-
-    Args:
-        title: what is drawn.
-        lines: the run's own first.
-        best: the epoch to mark.
-    """
+    """One plot over epochs."""
 
     title: str
     best: int
-    lines: list[Line] = field(default_factory=list)
+    lines: list[Line]
 
 
-def curve_panels(material: RunData) -> list[Panel]:
-    """Loss, then every metric."""
-    best = material.summary.best.epoch
-    theirs = material.published.epochs if material.published else []
-    panels = [
-        Panel("Loss", best, _lines("train_loss", "training", material.epochs, theirs, second=True)),
+def curve_panels(data: RunData) -> list[Panel]:
+    """Panels of the losses and of every metric."""
+    best = data.summary.best.epoch
+    published = data.published.epochs if data.published else []
+    losses = [
+        *_lines("train_loss", "training", data.epochs, published, second=True),
+        *_lines("val_loss", "validation", data.epochs, published),
     ]
-    panels[0].lines.extend(_lines("val_loss", "validation", material.epochs, theirs))
-    for name in material.metrics:
-        panels.append(Panel(metric_name(name), best, _lines(name, "this run", material.epochs, theirs)))
-    return panels
+    metrics = [
+        Panel(metric_name(name), best, _lines(name, "this run", data.epochs, published))
+        for name in data.metrics
+    ]
+    return [Panel("Loss", best, losses), *metrics]
 
 
 def panel_picture(panel: Panel) -> Picture:
-    """One panel on its own."""
-    return Picture(_panel_alt(panel), *both(lambda theme: svg(_figure([panel], PANEL, theme))))
+    """One panel as SVG."""
+    return Picture(_panel_alt(panel), *light_and_dark(lambda theme: svg(_figure([panel], PANEL, theme))))
 
 
 def curves_png(panels: list[Panel]) -> bytes:
-    """All panels in one picture, three in a row."""
+    """All panels as one PNG."""
     with mpl.rc_context(style(LIGHT)):
         return png(_figure(panels, PANEL, LIGHT))
 
 
-def score_picture(material: RunData) -> Picture:
-    """The histogram of the first metric over the images."""
-    alt = f"Histogram of the {metric_name(material.first_metric)} of {len(_defined(material))} images."
-    return Picture(alt, *both(lambda theme: svg(_figure([material], WIDE, theme))))
+def score_picture(data: RunData) -> Picture:
+    """Histogram of the first metric over images, as SVG."""
+    alt = f"Histogram of the {metric_name(data.first_metric)} of {len(data.defined_scores)} images."
+    return Picture(alt, *light_and_dark(lambda theme: svg(_figure([data], WIDE, theme))))
 
 
-def scores_png(material: RunData) -> bytes:
-    """The same as PNG."""
+def scores_png(data: RunData) -> bytes:
+    """Histogram of the first metric over images, as PNG."""
     with mpl.rc_context(style(LIGHT)):
-        return png(_figure([material], WIDE, LIGHT))
+        return png(_figure([data], WIDE, LIGHT))
 
 
 def _figure(plots: Sequence[Panel | RunData], size: tuple[float, float], theme: Theme) -> Figure:
-    """Plots of one size, three in a row."""
     columns = min(len(plots), 3)
     rows = math.ceil(len(plots) / columns)
     figure = Figure(figsize=(size[0] * columns, size[1] * rows), layout="constrained")
     for index, plot in enumerate(plots, start=1):
         axes = figure.add_subplot(rows, columns, index)
-        _draw_panel(axes, plot, theme) if isinstance(plot, Panel) else _draw_scores(axes, plot, theme)
+        _draw_panel(axes, plot, theme) if isinstance(plot, Panel) else _draw_histogram(axes, plot, theme)
     return figure
 
 
 def _lines(
     key: str,
     label: str,
-    ours: list[dict[str, Any]],
-    theirs: Iterable[Mapping[str, float | None]],
+    epochs: Iterable[Mapping[str, Any]],
+    published: Iterable[Mapping[str, float | None]],
     *,
     second: bool = False,
 ) -> list[Line]:
-    lines = [_line(key, label, ours, second=second)]
-    if rows := [row for row in theirs if row.get(key) is not None and row.get("epoch") is not None]:
+    lines = [_line(key, label, epochs, second=second)]
+    if rows := [row for row in published if row.get(key) is not None and row.get("epoch") is not None]:
         label = "published" if label == "this run" else f"published {label}"
         lines.append(_line(key, label, rows, second=second, published=True))
     return lines
 
 
-def _line(key: str, label: str, rows: Iterable[Mapping[str, Any]], **looks: bool) -> Line:
+def _line(key: str, label: str, rows: Iterable[Mapping[str, Any]], **style: bool) -> Line:
     points = [(row["epoch"], math.nan if row.get(key) is None else row[key]) for row in rows]
-    return Line(label, [epoch for epoch, _ in points], [value for _, value in points], **looks)
+    return Line(label, [epoch for epoch, _ in points], [value for _, value in points], **style)
 
 
 def _draw_panel(axes: Axes, panel: Panel, theme: Theme) -> None:
-    axes.set_title(drawn(panel.title))
-    axes.axvline(panel.best, ymax=1 / (1 + ROOM), color=theme.muted, linewidth=0.8, alpha=0.6)
+    axes.set_title(figure_text(panel.title))
+    axes.axvline(panel.best, ymax=1 / (1 + HEADROOM), color=theme.muted, linewidth=0.8, alpha=0.6)
     for line in panel.lines:
-        color = theme.second if line.second else theme.accent
-        if line.published:
-            axes.plot(
-                line.epochs,
-                line.values,
-                color=color,
-                linestyle=(0, (4, 2.5)),
-                linewidth=1.2,
-                label=line.label,
-            )
-            continue
-        alone = "o" if len(line.epochs) == 1 else None
-        axes.plot(line.epochs, line.values, color=color, linewidth=2, marker=alone, label=line.label)
-        if not line.second:
-            _mark_best(axes, line, panel.best, color)
+        _draw_line(axes, line, panel.best, theme.second if line.second else theme.accent)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, nbins=8))
     axes.set_xlabel("epoch")
     axes.margins(x=0.03, y=0.08)
     bottom, top = axes.get_ylim()
-    axes.set_ylim(bottom, top + ROOM * (top - bottom))
+    axes.set_ylim(bottom, top + HEADROOM * (top - bottom))
     if len(panel.lines) > 1:
-        axes.legend(
-            ncols=2, loc="upper left", handlelength=1.8, columnspacing=1.0, borderaxespad=0, borderpad=0
-        )
+        _add_legend(axes, handlelength=1.8, columnspacing=1.0)
 
 
-def _mark_best(axes: Axes, line: Line, best: int, color: str) -> None:
+def _draw_line(axes: Axes, line: Line, best: int, color: str) -> None:
+    if line.published:
+        axes.plot(line.epochs, line.values, color=color, linestyle=_DASHED, linewidth=1.2, label=line.label)
+        return
+    marker = "o" if len(line.epochs) == 1 else None
+    axes.plot(line.epochs, line.values, color=color, linewidth=2, marker=marker, label=line.label)
     for epoch, value in zip(line.epochs, line.values, strict=True):
-        if epoch == best and math.isfinite(value):
+        if not line.second and epoch == best and math.isfinite(value):
             axes.plot([epoch], [value], "o", color=color, markersize=6.5, zorder=5)
 
 
-def _draw_scores(axes: Axes, material: RunData, theme: Theme) -> None:
-    scores = _defined(material)
+def _draw_histogram(axes: Axes, data: RunData, theme: Theme) -> None:
+    scores = data.defined_scores
     bounds = (0.0, 1.0) if all(0 <= score <= 1 for score in scores) else None
-    axes.set_xlabel(drawn(metric_name(material.first_metric)))
+    axes.set_xlabel(figure_text(metric_name(data.first_metric)))
     axes.set_ylabel("images")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, nbins=6))
     if not scores:
-        axes.text(
-            0.5, 0.5, "no image has a defined score", transform=axes.transAxes, ha="center", color=theme.muted
-        )
+        message = "no image has a defined score"
+        axes.text(0.5, 0.5, message, transform=axes.transAxes, ha="center", color=theme.muted)
         return
     axes.hist(scores, bins=BINS, range=bounds, color=theme.accent, alpha=0.85, rwidth=0.9)
     mean, median = statistics.fmean(scores), statistics.median(scores)
     axes.axvline(mean, color=theme.ink, linewidth=1.4, label=f"mean {number(mean)}")
-    axes.axvline(
-        median, color=theme.second, linewidth=1.4, linestyle=(0, (4, 2.5)), label=f"median {number(median)}"
-    )
-    axes.set_ylim(top=axes.get_ylim()[1] * (1 + ROOM / 2))
-    axes.legend(loc="upper left", ncols=2, borderaxespad=0, borderpad=0)
+    label = f"median {number(median)}"
+    axes.axvline(median, color=theme.second, linewidth=1.4, linestyle=_DASHED, label=label)
+    axes.set_ylim(top=axes.get_ylim()[1] * (1 + HEADROOM / 2))
+    _add_legend(axes)
 
 
-def _defined(material: RunData) -> list[float]:
-    return [score for score in material.scores.get(material.first_metric, []) if math.isfinite(score)]
+def _add_legend(axes: Axes, **options: float) -> None:
+    axes.legend(ncols=2, loc="upper left", borderaxespad=0, borderpad=0, **options)
 
 
 def _panel_alt(panel: Panel) -> str:
     parts = []
     for line in panel.lines:
-        points = [
-            (epoch, value)
-            for epoch, value in zip(line.epochs, line.values, strict=True)
-            if math.isfinite(value)
-        ]
+        points = [point for point in zip(line.epochs, line.values, strict=True) if math.isfinite(point[1])]
         if points:
             (start, first), (end, last) = points[0], points[-1]
             parts.append(
                 f"{line.label} from {number(first)} (epoch {start:.0f}) to {number(last)} (epoch {end:.0f})"
             )
-    said = "; ".join(parts) or "nothing is defined"
-    return f"{panel.title} over epochs: {said}. Epoch {panel.best} was the best."
+    curves = "; ".join(parts) or "no value is defined"
+    return f"{panel.title} over epochs: {curves}. Best epoch: {panel.best}."

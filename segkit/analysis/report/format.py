@@ -1,4 +1,4 @@
-"""Numbers and names as a reader wants them."""
+"""Number and name formatting for reports."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ _NAMES = {"iou": "IoU", "dice": "Dice", "hd95": "HD95"}
 
 
 def metric_name(name: str) -> str:
-    """``iou_dataset`` -> ``IoU dataset``."""
+    """Display name of a metric: ``iou_dataset`` -> ``IoU dataset``."""
     text = " ".join(_NAMES.get(word, word) for word in name.split("_"))
     return text[:1].upper() + text[1:]
 
 
 def number(value: float | None) -> str:
-    """A score or loss: four decimals while it is small, fewer when it is large; a dash where undefined."""
+    """A score or loss with four decimals, fewer from 10 on; a dash if undefined."""
     if value is None or not math.isfinite(value):
         return NOTHING
     decimals = 4 if abs(value) < 10 else 2 if abs(value) < 1000 else 0
@@ -23,15 +23,15 @@ def number(value: float | None) -> str:
 
 
 def difference(value: float | None, published: float | None) -> str:
-    """``0.0021 above``, as far as the digits shown can tell."""
+    """Difference of two scores to four decimals: ``0.0021 above``; empty if one is undefined."""
     if value is None or published is None or not math.isfinite(value - published):
         return ""
-    away = round(value - published, 4)
-    return f"{number(abs(away))} {'above' if away > 0 else 'below'}" if away else "equal"
+    delta = round(value - published, 4)
+    return f"{number(abs(delta))} {'above' if delta > 0 else 'below'}" if delta else "equal"
 
 
 def whole(value: float | None) -> str:
-    """``2,223,872``."""
+    """Integer with thousands separators: ``2,223,872``."""
     return NOTHING if value is None else f"{value:,.0f}"
 
 
@@ -44,7 +44,7 @@ def decimal(value: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """``0.4 s``, ``13 min 32 s``, ``2 h 5 min``."""
+    """Time: ``0.4 s``, ``13 min 32 s``, ``2 h 5 min``."""
     if seconds is None or not math.isfinite(seconds):
         return NOTHING
     if seconds < 59.95:
@@ -54,7 +54,7 @@ def duration(seconds: float | None) -> str:
 
 
 def memory(size: float | None) -> str:
-    """``1.20 GB``."""
+    """Bytes with a decimal unit: ``1.20 GB``."""
     if size is None:
         return NOTHING
     for unit in ("B", "kB", "MB", "GB"):
@@ -65,5 +65,5 @@ def memory(size: float | None) -> str:
 
 
 def share(part: float | None, total: float | None) -> str:
-    """``76 %``."""
+    """Percentage: ``76 %``."""
     return NOTHING if part is None or not total else f"{100 * part / total:.0f} %"

@@ -1,4 +1,4 @@
-"""Samples to look at: image, true mask, predicted mask, and the contours of both over the image."""
+"""Sample images of a report: image, ground truth, prediction, and the contours of both."""
 
 from __future__ import annotations
 
@@ -8,45 +8,36 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from segkit.analysis.report.format import metric_name, number
 from segkit.analysis.report.run_data import RunData
+from segkit.core.types import Pixels
 from segkit.data.contours import contour, neighbours
 from segkit.data.palette import IGNORED, VOID, palette
 from segkit.runs.run_dir import ScoredSample
 
-Pixels = npt.NDArray[np.uint8]
 Color = tuple[int, int, int]
 
-LARGEST, SMALLEST = 640, 384  # pixels of a picture's longer side
+MAX_SIDE, MIN_SIDE = 640, 384  # pixels of an image's longer side
 TRUTH, PREDICTION = (34, 211, 238), (255, 176, 0)
 
 
 @dataclass(frozen=True)
 class Pane:
-    """One picture of a sample.
-
-    Args:
-        title: what it is.
-        alt: what it shows, for those who cannot see it.
-        file: its name in the run's folder of samples.
-        crisp: whether pixels should stay squares when enlarged.
-        drawn: whether the report draws that file; the others are there since the run ended.
-    """
+    """One image of a sample."""
 
     title: str
     alt: str
     file: str
     png: bytes
-    crisp: bool = False
-    drawn: bool = False
+    crisp: bool = False  # enlarge without interpolation
+    drawn: bool = False  # written by the report, not by the run
 
 
 @dataclass(frozen=True)
 class Swatch:
-    """A colour and what it stands for."""
+    """An entry of the legend."""
 
     label: str
     color: str
@@ -54,8 +45,8 @@ class Swatch:
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A sample as the report shows it."""
+class SampleView:
+    """A sample in the report."""
 
     rank: str
     image: str
@@ -64,113 +55,105 @@ class Shown:
     panes: list[Pane]
 
 
-def show_samples(material: RunData) -> list[Shown]:
-    """Pictures of every sample, in the run's order."""
-    colors = palette(len(_class_names(material.recipe)))
-    return [_show(number_, sample, colors) for number_, sample in enumerate(material.samples, start=1)]
+def sample_views(data: RunData) -> list[SampleView]:
+    """Images of every sample."""
+    colors = palette(len(_class_names(data.recipe)))
+    return [_view(index, sample, colors) for index, sample in enumerate(data.samples, start=1)]
 
 
-def legend(material: RunData) -> list[Swatch]:
-    """Contours first, then classes, then what is ignored where anything is."""
-    swatches = [*contour_swatches(), *class_swatches(material.recipe)]
-    if any((sample.truth == IGNORED).any() for sample in material.samples):
+def legend(data: RunData) -> list[Swatch]:
+    """Legend of the samples: contours, classes, ignored pixels if there are any."""
+    swatches = [*contour_swatches(), *class_swatches(data.recipe)]
+    if any((sample.truth == IGNORED).any() for sample in data.samples):
         swatches.append(Swatch("ignored", hex_color(VOID)))
     return swatches
 
 
 def contour_swatches() -> list[Swatch]:
-    """The true contour, then the predicted one."""
+    """Legend of the contours."""
     return [
-        Swatch("true contour", hex_color(TRUTH), line=True),
-        Swatch("predicted contour", hex_color(PREDICTION), line=True),
+        Swatch("contour of the ground truth", hex_color(TRUTH), line=True),
+        Swatch("contour of the prediction", hex_color(PREDICTION), line=True),
     ]
 
 
 def class_swatches(recipe: Mapping[str, Any]) -> list[Swatch]:
-    """The classes of a recipe, background first."""
+    """Legend of a recipe's classes, background first."""
     names = _class_names(recipe)
-    colors = palette(len(names))
-    return [Swatch(name, hex_color(colors[index])) for index, name in enumerate(names)]
+    return [Swatch(name, hex_color(color)) for name, color in zip(names, palette(len(names)), strict=False)]
 
 
 def hex_color(color: Pixels | Color) -> str:
-    """``(34, 211, 238)`` -> ``#22d3ee``."""
+    """CSS colour: ``(34, 211, 238)`` -> ``#22d3ee``."""
     return "#" + "".join(f"{int(part):02x}" for part in color)
 
 
 def overlay(pixels: Pixels, truth: Pixels, prediction: Pixels) -> Pixels:
-    """Contours of both masks over the image; ignored pixels are greyed.
+    """Draw the contours of both masks over the image; ignored pixels are greyed.
 
     Args:
-        pixels: (H, W, C), C is 1, 3 or 4.
-        truth: (H, W), 0 background, 255 ignored.
-        prediction: (H, W), likewise.
+        pixels: image (H, W, C), C is 1, 3 or 4.
+        truth: ground-truth mask (H, W), 0 background, 255 ignored.
+        prediction: predicted mask (H, W), likewise.
 
     Returns:
-        (h, w, 3); small images are enlarged so that a contour is thin beside them.
+        RGB image (h, w, 3); small images are enlarged, so that contours are thin in comparison.
     """
     height, width = truth.shape
-    factor = max(1, SMALLEST // max(height, width))
+    factor = max(1, MIN_SIDE // max(height, width))
     size = (width * factor, height * factor)
-    picture = np.asarray(_rgb(pixels).resize(size, Image.Resampling.BICUBIC)).astype(np.float64)
+    canvas = np.asarray(_rgb(pixels).resize(size, Image.Resampling.BICUBIC)).astype(np.float64)
     truth, prediction = (mask.repeat(factor, 0).repeat(factor, 1) for mask in (truth, prediction))
-    picture[truth == IGNORED] = 0.35 * picture[truth == IGNORED] + 0.65 * np.array(VOID)
+    canvas[truth == IGNORED] = 0.35 * canvas[truth == IGNORED] + 0.65 * np.array(VOID)
     thin = max(1, round(max(size) / 150))
-    # The true contour is the wider one: it stays visible where both lie on each other.
+    # The ground truth is wider, so that it stays visible under an equal prediction.
     for mask, color, thickness in ((truth, TRUTH, thin + 2), (prediction, PREDICTION, thin)):
         edge = contour(mask, thickness)
-        picture[neighbours(edge, 1, np.logical_or) & ~edge] *= 0.65  # a shade, for contrast on bright images
-        picture[edge] = color
-    return picture.round().astype(np.uint8)
+        canvas[neighbours(edge, 1, np.logical_or) & ~edge] *= 0.65  # contrast on bright images
+        canvas[edge] = color
+    return canvas.round().astype(np.uint8)
 
 
-def reduced(
-    pixels: Pixels, truth: Pixels, prediction: Pixels, largest: int = LARGEST
+def downscale(
+    pixels: Pixels, truth: Pixels, prediction: Pixels, max_side: int = MAX_SIDE
 ) -> tuple[Pixels, Pixels, Pixels]:
-    """An image (H, W, C) and its masks (H, W) at a size that a page can carry.
-
-    Args:
-        pixels: of the image.
-        truth: the true mask.
-        prediction: the predicted mask.
-        largest: pixels that its longer side may have.
-    """
+    """Downscale an image (H, W, C) and its masks (H, W) to at most `max_side` pixels per side."""
     height, width = truth.shape
-    most = max(height, width)
-    if most <= largest:
+    longest = max(height, width)
+    if longest <= max_side:
         return pixels, truth, prediction
-    size = (max(1, width * largest // most), max(1, height * largest // most))
-    picture = np.asarray(_rgb(pixels).resize(size, Image.Resampling.BOX))
+    size = (max(1, width * max_side // longest), max(1, height * max_side // longest))
+    image = np.asarray(_rgb(pixels).resize(size, Image.Resampling.BOX))
     truth, prediction = (
         np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
         for mask in (truth, prediction)
     )
-    return picture, truth, prediction
+    return image, truth, prediction
 
 
-def _show(position: int, sample: ScoredSample, colors: Pixels) -> Shown:
-    record, stem = sample.record, str(position)
-    name = record.image
-    pixels, truth, prediction = reduced(sample.pixels, sample.truth, sample.prediction)
+def _view(number_: int, sample: ScoredSample, colors: Pixels) -> SampleView:
+    record, name = sample.record, sample.record.image
+    pixels, truth, prediction = downscale(sample.pixels, sample.truth, sample.prediction)
+    file = f"{number_}_{{}}.png".format
     panes = [
-        Pane("Image", f"The image {name}.", f"{stem}_image.png", _png(np.asarray(_rgb(pixels)))),
-        Pane("True mask", f"The true mask of {name}.", f"{stem}_truth.png", _png(colors[truth]), crisp=True),
+        Pane("Image", f"Image {name}.", file("image"), _png(np.asarray(_rgb(pixels)))),
+        Pane("Ground truth", f"Ground-truth mask of {name}.", file("truth"), _png(colors[truth]), crisp=True),
         Pane(
-            "Predicted mask",
-            f"The predicted mask of {name}.",
-            f"{stem}_prediction.png",
+            "Prediction",
+            f"Predicted mask of {name}.",
+            file("prediction"),
             _png(colors[prediction]),
             crisp=True,
         ),
         Pane(
             "Both contours",
-            f"{name} with the contours of its true and its predicted mask.",
-            f"{stem}_overlay.png",
+            f"{name} with the contours of the ground truth and of the prediction.",
+            file("overlay"),
             _png(overlay(pixels, truth, prediction)),
             drawn=True,
         ),
     ]
-    return Shown(record.rank, name, metric_name(record.metric), number(record.score), panes)
+    return SampleView(record.rank, name, metric_name(record.metric), number(record.score), panes)
 
 
 def _rgb(pixels: Pixels) -> Image.Image:

@@ -1,9 +1,9 @@
-"""What a report is made of: all that a run directory holds, and the published numbers it refers to."""
+"""Contents of a run directory, read for a report."""
 
 from __future__ import annotations
 
+import math
 import statistics
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,40 +15,38 @@ from segkit.utils.safe_read import corrupt_file
 
 @dataclass(frozen=True)
 class RunData:
-    """A run, read.
-
-    Args:
-        run: its directory.
-        names: of the scored images.
-        scores: of every metric, in the order of the names; NaN where undefined.
-        published: None where the recipe refers to nothing.
-    """
+    """Contents of a run directory."""
 
     run: RunDir
     recipe: dict[str, Any]
     environment: Environment
     summary: Summary
     epochs: list[dict[str, Any]]
-    names: list[str]
-    scores: dict[str, list[float]]
+    names: list[str]  # of the scored images
+    scores: dict[str, list[float]]  # by metric, in the order of `names`; NaN where undefined
     samples: list[ScoredSample]
     published: Published | None
 
     @property
     def metrics(self) -> list[str]:
-        """Names of the metrics, the one that chose the best epoch first."""
+        """Names of the metrics in the recipe's order."""
         return self.summary.metrics
 
     @property
     def first_metric(self) -> str:
-        """The metric that chose the best epoch."""
+        """Metric that chose the best epoch."""
         return self.summary.first_metric or self.metrics[0]
 
     @property
-    def higher_is_better(self) -> bool:
-        """Whether a high score of the first metric is a good one.
+    def defined_scores(self) -> list[float]:
+        """Defined scores of the first metric."""
+        return [score for score in self.scores.get(self.first_metric, []) if math.isfinite(score)]
 
-        Where the summary does not tell, the best epoch does: its score lies on the good side of the others.
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether higher scores of the first metric are better.
+
+        If the summary does not record it, it is inferred from the score of the best epoch.
         """
         if self.summary.higher_is_better is not None:
             return self.summary.higher_is_better
@@ -61,14 +59,16 @@ def read_run_data(run: RunDir) -> RunData:
     """Read a run directory.
 
     Raises:
-        SegkitError: naming the file that is missing or damaged.
+        SegkitError: if a file is missing or damaged.
     """
     for path in (run.recipe, run.environment, run.summary, run.metrics, run.scores):
         if not path.is_file():
             raise SegkitError("the report needs a file that the run did not write", where=str(path))
     recipe, summary = run.read_recipe(), run.read_summary()
     names, scores = run.read_scores()
-    _check_scores(run, [*summary.metrics, *filter(None, [summary.first_metric])], scores)
+    for metric in (*summary.metrics, summary.first_metric):
+        if metric and metric not in scores:
+            raise corrupt_file(run.scores, f"it has no column {metric}")
     return RunData(
         run=run,
         recipe=recipe,
@@ -82,28 +82,19 @@ def read_run_data(run: RunDir) -> RunData:
     )
 
 
-def _published(kept: Published | None, recipe: dict[str, Any]) -> Published | None:
-    """What the run kept. The file that its recipe names is not opened: it may be anyone's recipe."""
-    if kept is None:
+def _published(reference: Published | None, recipe: dict[str, Any]) -> Published | None:
+    # Only the copy in the summary: a recipe of somebody else must not open files of this machine.
+    if reference is None:
         return None
-    named, note = (recipe.get("reference") or {}).get("epochs"), kept.note
-    if named and "epochs" not in kept.model_fields_set:
-        note = f"The published epochs in {named} are not shown: the run kept no copy of them."
-    return kept.model_copy(update={"metrics": kept.metrics or _best_of(kept.epochs), "note": note})
-
-
-def _check_scores(run: RunDir, metrics: Iterable[str], scores: dict[str, list[float]]) -> None:
-    """Every metric that the run names has its column.
-
-    Raises:
-        SegkitError: if one has not.
-    """
-    if lacking := [name for name in metrics if name not in scores]:
-        raise corrupt_file(run.scores, f"it has no column {lacking[0]}")
+    file, note = (recipe.get("reference") or {}).get("epochs"), reference.note
+    if file and "epochs" not in reference.model_fields_set:
+        note = f"The published epochs in {file} are not shown: the run kept no copy of them."
+    metrics = reference.metrics or _best_of(reference.epochs)
+    return reference.model_copy(update={"metrics": metrics, "note": note})
 
 
 def _best_of(epochs: list[Scores]) -> Scores:
-    """Scores of the published epoch with the highest IoU, else Dice: both are better when higher."""
+    """Scores of the epoch with the highest IoU, else Dice."""
     for metric in ("iou", "dice"):
         if rows := [row for row in epochs if row.get(metric) is not None]:
             best = max(rows, key=lambda row: row[metric] or 0.0)

@@ -1,4 +1,4 @@
-"""How figures look: colours, sizes of letters, file formats."""
+"""Figure style: colours, fonts, file formats."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-LONGEST = 40  # letters of a name in a figure
+MAX_TEXT = 40  # characters
 
 
 @dataclass(frozen=True)
 class Theme:
-    """Colours that read well on a light or a dark page."""
+    """Colours of figures on a light or a dark page."""
 
     ink: str
     muted: str
@@ -33,24 +33,23 @@ DARK = Theme("#e6ebee", "#9aa7af", "#2c363c", "#56c2de", "#eba06d", "#171c20")
 
 @dataclass(frozen=True)
 class Picture:
-    """An SVG in both colour schemes, and what it shows for those who cannot see it."""
+    """A figure as SVG in both colour schemes, with alternative text."""
 
     alt: str
     light: bytes
     dark: bytes
 
 
-def both(draw: Callable[[Theme], bytes]) -> tuple[bytes, bytes]:
-    """The same drawing on a light and on a dark page."""
-    pictures = []
-    for theme in (LIGHT, DARK):
-        with mpl.rc_context(style(theme)):
-            pictures.append(draw(theme))
-    return pictures[0], pictures[1]
+def light_and_dark(draw: Callable[[Theme], bytes]) -> tuple[bytes, bytes]:
+    """Draw a figure in both colour schemes."""
+    with mpl.rc_context(style(LIGHT)):
+        light = draw(LIGHT)
+    with mpl.rc_context(style(DARK)):
+        return light, draw(DARK)
 
 
 def style(theme: Theme) -> Any:
-    """Settings of matplotlib: few lines, no frame, nothing random."""
+    """Matplotlib settings of a theme; reproducible."""
     return {
         "font.family": "DejaVu Sans",
         "font.size": 9.5,
@@ -71,7 +70,7 @@ def style(theme: Theme) -> Any:
         "grid.color": theme.grid,
         "grid.linewidth": 0.8,
         "figure.facecolor": "none",
-        "legend.facecolor": theme.ground,  # hides the grid behind its words
+        "legend.facecolor": theme.ground,  # hides the grid behind the text
         "legend.edgecolor": "none",
         "legend.framealpha": 1.0,
         "legend.fancybox": False,
@@ -83,39 +82,39 @@ def style(theme: Theme) -> Any:
         "ytick.major.size": 0,
         "figure.constrained_layout.w_pad": 0.1,
         "figure.constrained_layout.h_pad": 0.08,
-        "text.parse_math": False,  # a name with dollars is a name
+        "text.parse_math": False,  # names may contain dollars
         "svg.fonttype": "none",
-        "svg.hashsalt": "segkit",  # ids in the file would be random otherwise
+        "svg.hashsalt": "segkit",  # ids would be random otherwise
     }
 
 
-def drawn(name: str) -> str:
-    """A name as it can be drawn, whoever chose it: not longer than a figure, without what no font has."""
-    text = "".join(sign if sign.isprintable() else " " for sign in name)
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+def figure_text(name: str) -> str:
+    """A name without control characters, shortened to `MAX_TEXT`."""
+    text = "".join(letter if letter.isprintable() else " " for letter in name)
+    return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 3]}..."
 
 
 def svg(figure: Figure) -> bytes:
-    """A figure as SVG with its text as text."""
+    """Render a figure as SVG; text stays text."""
     file = io.StringIO()
-    with _any_letters():
+    with _missing_glyphs_allowed():
         figure.savefig(file, format="svg", metadata={"Date": None})
-    # Laid out with a wide font, shown in the reader's own.
+    # The layout uses a wide font, so that the reader's own font fits.
     text = file.getvalue().replace("'DejaVu Sans'", "system-ui, 'Segoe UI', Helvetica, Arial, sans-serif")
     return text.encode()
 
 
 def png(figure: Figure) -> bytes:
-    """A figure as PNG, on a light ground."""
+    """Render a figure as PNG on a light background."""
     file = io.BytesIO()
-    with _any_letters():
+    with _missing_glyphs_allowed():
         figure.savefig(file, format="png", dpi=150, facecolor=LIGHT.ground, metadata={"Software": None})
     return file.getvalue()
 
 
 @contextmanager
-def _any_letters() -> Iterator[None]:
-    """Letters that the font lacks are drawn as boxes, without a word: the page shows them in full."""
+def _missing_glyphs_allowed() -> Iterator[None]:
+    # They are drawn as boxes; the page has the full text.
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         yield

@@ -1,4 +1,4 @@
-"""The tables of a report, as rows of text; templates only draw them."""
+"""Tables of a report."""
 
 from __future__ import annotations
 
@@ -16,27 +16,19 @@ TIMES = " \N{MULTIPLICATION SIGN} "
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text under named columns.
-
-    Args:
-        caption: what the table shows, also for those who cannot see it.
-        columns: their names.
-        rows: one text per column.
-        numeric: for each column whether it holds numbers.
-        marked: index of the row that stands out, or None.
-    """
+    """A table of texts."""
 
     caption: str
     columns: list[str]
     rows: list[list[str]]
-    numeric: list[bool]
-    marked: int | None = None
+    numeric: list[bool]  # for each column
+    marked: int | None = None  # index of the highlighted row
 
 
-def epoch_table(material: RunData) -> Table:
-    """One row per epoch, with the columns of published tables."""
-    scores = material.metrics
-    best = material.summary.best.epoch
+def epoch_table(data: RunData) -> Table:
+    """Scores and losses of every epoch."""
+    scores = data.metrics
+    best = data.summary.best.epoch
     rows = [
         [
             whole(line["epoch"]),
@@ -45,26 +37,26 @@ def epoch_table(material: RunData) -> Table:
             number(line.get("val_loss")),
             decimal(line.get("seconds")),
         ]
-        for line in material.epochs
+        for line in data.epochs
     ]
     columns = ["Epoch", *map(metric_name, scores), "Training loss", "Validation loss", "Seconds"]
-    marked = next((i for i, line in enumerate(material.epochs) if line["epoch"] == best), None)
+    marked = next((i for i, line in enumerate(data.epochs) if line["epoch"] == best), None)
     return Table("Scores and losses of every epoch", columns, rows, [True] * len(columns), marked)
 
 
-def worst_table(material: RunData) -> Table:
-    """The images with the worst scores of the first metric."""
-    metric = material.first_metric
-    sign = 1 if material.higher_is_better else -1
-    scored = zip(material.names, material.scores.get(metric, ()), strict=False)
+def worst_table(data: RunData) -> Table:
+    """Images with the worst scores of the first metric."""
+    metric = data.first_metric
+    sign = 1 if data.higher_is_better else -1
+    scored = zip(data.names, data.scores.get(metric, ()), strict=False)
     defined = [(name, score) for name, score in scored if math.isfinite(score)]
     worst = sorted(defined, key=lambda pair: (sign * pair[1], pair[0]))[:WORST]
     rows = [[name, number(score)] for name, score in worst]
     return Table(f"The {len(rows)} worst images", ["Image", metric_name(metric)], rows, [False, True])
 
 
-def model_table(material: RunData) -> Table:
-    """What goes through the model, and what it costs."""
+def model_table(data: RunData) -> Table:
+    """Output shapes and parameters of every stage."""
     rows = [
         [
             stage.part,
@@ -73,23 +65,22 @@ def model_table(material: RunData) -> Table:
             whole(stage.parameters),
             whole(stage.trainable),
         ]
-        for stage in material.summary.stages
+        for stage in data.summary.stages
     ]
     columns = ["Part", "Stage", f"Output ({TIMES.join('Chw')})", "Parameters", "Trainable"]
-    return Table("The model for one image", columns, rows, [False, False, True, True, True])
+    return Table("Output shapes and parameters of the model", columns, rows, [False, False, True, True, True])
 
 
-def environment_table(material: RunData) -> Table:
-    """Versions, hardware and digests, nested names joined by a dot."""
-    told = material.environment.model_dump(mode="json", exclude_unset=True)
-    rows = [[name, value] for name, value in flat(told)]
-    return Table("Where the run took place", ["", ""], rows, [False, False])
+def environment_table(data: RunData) -> Table:
+    """Versions, hardware and digests."""
+    rows = [[*pair] for pair in flat(data.environment.model_dump(mode="json", exclude_unset=True))]
+    return Table("Versions, hardware and digests", ["", ""], rows, [False, False])
 
 
-def flat(content: Mapping[str, Any], before: str = "") -> Iterable[tuple[str, str]]:
-    """Names, joined by dots, and values as text."""
+def flat(content: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:
+    """Flatten nested data to dotted names and values as text."""
     for key, value in content.items():
-        name = f"{before}{key}"
+        name = f"{prefix}{key}"
         if isinstance(value, Mapping):
             yield from flat(value, f"{name}.")
         elif isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):

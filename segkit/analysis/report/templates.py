@@ -1,4 +1,4 @@
-"""How the templates of every page are read: what stands in them is text, never markup."""
+"""Jinja environments for HTML and Markdown; values are escaped."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 
-def templates(*rooms: str, **options: Any) -> Environment:
-    """The templates of some rooms of segkit, and what all of them share.
+def templates(*folders: str, **options: Any) -> Environment:
+    """Jinja environment for HTML.
 
     Args:
-        rooms: folders; where two have a file of one name, the first one's is taken.
-        options: of jinja.
+        folders: folders of segkit with templates; of equal names the first is used.
+        options: options of `jinja2.Environment`.
     """
     environment = Environment(
-        loader=ChoiceLoader([PackageLoader("segkit", room) for room in rooms]),
+        loader=ChoiceLoader([PackageLoader("segkit", folder) for folder in folders]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -30,9 +30,9 @@ def templates(*rooms: str, **options: Any) -> Environment:
     return environment
 
 
-def markdown_templates(*rooms: str) -> Environment:
-    """The same for Markdown: text is shown literally, on one line, also inside a table's cell."""
-    return templates(*rooms, finalize=_markdown)
+def markdown_templates(*folders: str) -> Environment:
+    """Jinja environment for Markdown; values become one literal line, also in table cells."""
+    return templates(*folders, finalize=_escape_markdown)
 
 
 def _data_uri(content: bytes) -> str:
@@ -41,7 +41,7 @@ def _data_uri(content: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def _markdown(value: Any) -> Any:
+def _escape_markdown(value: Any) -> Any:
     if isinstance(value, Markup):
         return value
     text = str(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,4 +1,4 @@
-"""The report of a run: everything is read from the run directory, and written beside it."""
+"""Writing of a run's report."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from segkit.analysis.report.contents import contents
 from segkit.analysis.report.figures import curve_panels, curves_png, panel_picture, score_picture, scores_png
-from segkit.analysis.report.overlay import legend, show_samples
+from segkit.analysis.report.overlay import legend, sample_views
 from segkit.analysis.report.run_data import read_run_data
 from segkit.analysis.report.templates import markdown_templates, templates
 from segkit.runs.run_dir import RunDir
@@ -15,33 +15,30 @@ from segkit.utils.atomic import atomic_write
 
 
 def write_report(run: RunDir) -> Path:
-    """Write `report.html` (one self-contained file), `report.md` and its pictures into a run directory.
+    """Write `report.html` (self-contained), `report.md` and its figures into a run directory.
 
-    The same run directory gives the same bytes every time.
-
-    Args:
-        run: a complete run.
+    The output is reproducible byte for byte.
 
     Returns:
-        The HTML file.
+        Path of the HTML file.
 
     Raises:
-        SegkitError: if the run directory misses a file.
+        SegkitError: if a file of the run is missing or damaged.
     """
-    material = read_run_data(run)
-    panels = curve_panels(material)
-    shown = show_samples(material)
-    page: dict[str, Any] = contents(material) | {
+    data = read_run_data(run)
+    panels = curve_panels(data)
+    samples = sample_views(data)
+    page: dict[str, Any] = contents(data) | {
         "curves": [panel_picture(panel) for panel in panels],
-        "distribution": score_picture(material),
-        "samples": shown,
-        "legend": legend(material),
+        "distribution": score_picture(data),
+        "samples": samples,
+        "legend": legend(data),
     }
     html, markdown = templates("analysis/report"), markdown_templates("analysis/report")
     files = {
         run.path / "curves.png": curves_png(panels),
-        run.path / "scores.png": scores_png(material),
-        **{run.samples / pane.file: pane.png for sample in shown for pane in sample.panes if pane.drawn},
+        run.path / "scores.png": scores_png(data),
+        **{run.samples / pane.file: pane.png for sample in samples for pane in sample.panes if pane.drawn},
         run.path / "report.md": markdown.get_template("report.md.j2").render(page).encode(),
         run.report: html.get_template("report.html.j2").render(page).encode(),
     }

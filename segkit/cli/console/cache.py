@@ -1,4 +1,4 @@
-"""The decoded images that are kept for later runs."""
+"""Results of `segkit data cache`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-
+from segkit.cli.console.format import plain_table
 from segkit.cli.console.stream import Screen, clean
 
 if TYPE_CHECKING:
@@ -17,26 +16,32 @@ if TYPE_CHECKING:
 
 
 def print_cache(root: Path, left: Sequence[Cached], removed: Sequence[Cached] | None) -> None:
-    """Print what lies in the cache folder, and what was removed from it if anything was to be."""
+    """Print the contents of the cache folder.
+
+    Args:
+        root: cache folder.
+        left: cached data sets in it.
+        removed: data sets removed from it; None if none were to be removed.
+    """
     screen = Screen(sys.stdout)
     if removed is not None:
-        screen.line(f"removed: {_in_words(removed)}", "bold")
-    screen.line(f"{root}: {_in_words(left)}")
+        screen.line(f"removed: {_totals(removed)}", "bold")
+    screen.line(f"{root}: {_totals(left)}")
     if not left:
         return
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table = plain_table()
     for title in ("preprocessing", "folder"):
         table.add_column(title, overflow="fold")
     for title in ("images", "size", "last used"):
         table.add_column(title, justify="right", no_wrap=True)
     for cached in left:
         used = datetime.fromtimestamp(cached.used).astimezone().strftime("%Y-%m-%d %H:%M")
-        words = clean(cached.preprocessing)
-        table.add_row(words, cached.folder.name, f"{cached.images:,}", size_in_words(cached.bytes), used)
+        size = format_bytes(cached.bytes)
+        table.add_row(clean(cached.preprocessing), cached.folder.name, f"{cached.images:,}", size, used)
     screen.table(table)
 
 
-def size_in_words(count: float) -> str:
+def format_bytes(count: float) -> str:
     """Bytes as "512 bytes", "3.4 MB", "120 GB"."""
     if count < 999.5:
         return f"{count:.0f} bytes"
@@ -46,6 +51,6 @@ def size_in_words(count: float) -> str:
     return f"{count:.1f} {unit}" if count < 9.95 else f"{count:.0f} {unit}"
 
 
-def _in_words(cached: Sequence[Cached]) -> str:
-    images, size = sum(one.images for one in cached), sum(one.bytes for one in cached)
-    return f"{images:,} decoded images, {size_in_words(size)}" if cached else "nothing"
+def _totals(cached: Sequence[Cached]) -> str:
+    images, size = sum(entry.images for entry in cached), sum(entry.bytes for entry in cached)
+    return f"{images:,} decoded images, {format_bytes(size)}" if cached else "nothing"

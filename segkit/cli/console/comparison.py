@@ -1,4 +1,4 @@
-"""A comparison, told on standard output."""
+"""Comparison on standard output."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from segkit.cli.console.format import print_warnings
 from segkit.cli.console.stream import Screen, clean
 
 if TYPE_CHECKING:
-    from segkit.analysis.comparison.result import Comparison, PairwiseTest
+    from segkit.analysis.comparison.result import Comparison
 
-# What comes with the words of a report takes a second to import: only this verb waits for it.
+# `segkit.analysis.comparison` takes a second to import, so it is imported in the functions that use it.
 
-MAX_IN_PAIRS = 6  # entrants
-NARROW = 20  # columns that names may be folded to
+MAX_IN_PAIRS = 6  # candidates for which all pairs are printed
+MIN_NAME_WIDTH = 20  # columns to which long names are folded
 COSTS = ("parameters", "macs", "latency_ms", "train_seconds")
-LEFT_OUT_FIRST = ("training time", "latency", "macs", "dice", "parameters")
+OPTIONAL_COLUMNS = ("training time", "latency", "macs", "dice", "parameters")  # dropped first to last
 
 
 @dataclass(frozen=True)
@@ -35,28 +35,25 @@ class _Column:
     @property
     def width(self) -> int:
         widest = max(map(cell_len, (self.title, *self.cells)))
-        return min(widest, NARROW) if self.name else widest
+        return min(widest, MIN_NAME_WIDTH) if self.name else widest
 
 
 def print_comparison(comparison: Comparison, files: Sequence[Path]) -> None:
-    """Print the ranking, what it shows, what the reader should know, and where more is written.
-
-    Args:
-        comparison: what was found.
-        files: that were written.
-    """
+    """Print the ranking, findings, warnings and the paths of the written files."""
     from segkit.analysis.comparison.findings import analyse
+    from segkit.analysis.comparison.format import adjusted_p, format_difference, verdict, wins_ties_losses
 
     screen = Screen(sys.stdout)
     _print_ranking(screen, comparison)
     screen.line()
     *findings, limits = analyse(comparison)
     for number, sentence in enumerate([*findings[: min(len(comparison.ranking), 3)], limits]):
-        screen.prose(_plain(sentence), "" if number else "bold", hang=2)
+        screen.prose(_ascii(sentence), "" if number else "bold", hang=2)
     if 2 < len(comparison.ranking) <= MAX_IN_PAIRS:
         screen.line()
         for pair in comparison.pairs:
-            screen.prose(_plain(_in_words(comparison, pair)), hang=2)
+            facts = (verdict(pair), format_difference(pair), adjusted_p(pair), wins_ties_losses(pair))
+            screen.prose(_ascii(f"{pair.a} - {pair.b}: {', '.join(facts)}"), hang=2)
     if comparison.warnings:
         screen.line()
         print_warnings(screen, comparison.warnings)
@@ -66,14 +63,14 @@ def print_comparison(comparison: Comparison, files: Sequence[Path]) -> None:
 
 
 def _print_ranking(screen: Screen, comparison: Comparison) -> None:
-    columns, gap, left_out = list(_columns(comparison)), 2, []
+    columns, gap, dropped = list(_columns(comparison)), 2, []
     if _width(columns, gap) > screen.width:
         gap = 1
-    for title in LEFT_OUT_FIRST:
-        kept = [column for column in columns if column.title != title]
-        if _width(columns, gap) > screen.width and len(kept) < len(columns):
-            columns = kept
-            left_out.append(title)
+    for title in OPTIONAL_COLUMNS:
+        remaining = [column for column in columns if column.title != title]
+        if _width(columns, gap) > screen.width and len(remaining) < len(columns):
+            columns = remaining
+            dropped.append(title)
     table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
     for column in columns:
         table.add_column(
@@ -82,45 +79,34 @@ def _print_ranking(screen: Screen, comparison: Comparison) -> None:
             no_wrap=not column.name,
             overflow="fold",
         )
-    for place, *cells in zip(comparison.ranking, *(column.cells for column in columns), strict=True):
-        table.add_row(*cells, style="green" if place.rank == 1 and comparison.pairs else "")
-    if left_out:
-        screen.prose(f"no room for {', '.join(left_out)}: see the files", "dim")
+    for ranking, *cells in zip(comparison.ranking, *(column.cells for column in columns), strict=True):
+        table.add_row(*cells, style="green" if ranking.rank == 1 and comparison.pairs else "")
+    if dropped:
+        screen.prose(f"terminal too narrow for {', '.join(dropped)}: see the files", "dim")
     screen.table(table)
 
 
 def _columns(comparison: Comparison) -> Iterator[_Column]:
-    """What there is room for on a wide screen."""
-    from segkit.analysis.comparison.cost_types import COSTS as ALL_COSTS
-    from segkit.analysis.comparison.format import with_ends
+    from segkit.analysis.comparison.costs import COSTS as ALL_COSTS
+    from segkit.analysis.comparison.format import format_interval
     from segkit.analysis.report.format import number
 
     metric, ranking = comparison.metric, comparison.ranking
-    yield _Column("rank", [str(place.rank) for place in ranking])
-    yield _Column("recipe", [clean(place.entrant.name) for place in ranking], name=True)
-    yield _Column(metric, [_plain(with_ends(place.metrics[metric])) for place in ranking])
+    yield _Column("rank", [str(entry.rank) for entry in ranking])
+    yield _Column("recipe", [clean(entry.candidate.name) for entry in ranking], name=True)
+    yield _Column(metric, [_ascii(format_interval(entry.metrics[metric])) for entry in ranking])
     if metric != "dice" and "dice" in comparison.metrics:
-        yield _Column("dice", [_plain(number(place.metrics["dice"].mean)) for place in ranking])
-    labels = {cost.key: cost for cost in ALL_COSTS}
-    for cost in (labels[key] for key in COSTS):
-        values = [getattr(place.entrant.costs, cost.key) for place in ranking]
+        yield _Column("dice", [_ascii(number(entry.metrics["dice"].mean)) for entry in ranking])
+    for cost in (cost for cost in ALL_COSTS if cost.key in COSTS):
+        values = [getattr(entry.candidate.costs, cost.key) for entry in ranking]
         if any(values):
-            yield _Column(cost.label.lower(), [_plain(cost.text(value)) for value in values])
+            yield _Column(cost.label.lower(), [_ascii(cost.text(value)) for value in values])
 
 
 def _width(columns: Sequence[_Column], gap: int) -> int:
     return sum(column.width + gap for column in columns) - gap
 
 
-def _in_words(comparison: Comparison, pair: PairwiseTest) -> str:
-    from segkit.analysis.comparison.format import difference, probability_in, verdict
-
-    return (
-        f"{pair.a} - {pair.b}: {verdict(pair)}, {difference(pair)}, {probability_in(comparison, pair)}, "
-        f"better on {pair.wins:,}, same on {pair.ties:,}, worse on {pair.losses:,}"
-    )
-
-
-def _plain(text: str) -> str:
-    """Numbers as every terminal and every grep knows them."""
+def _ascii(text: str) -> str:
+    """With ASCII minus signs and dashes, which every terminal shows and grep finds."""
     return re.sub(r"\N{MINUS SIGN}(?=\d)", "-", "-" if text == "\N{EN DASH}" else text)

@@ -1,4 +1,4 @@
-"""What was found in a data set: how much of each kind, then the faults themselves."""
+"""Console output of the data set check."""
 
 from __future__ import annotations
 
@@ -16,28 +16,29 @@ from segkit.cli.console.format import images_in_words
 from segkit.cli.console.stream import Screen
 
 if TYPE_CHECKING:
-    from segkit.analysis.dataset import Examination, Finding
+    from segkit.analysis.dataset import CheckResult, Finding
 
-_MAX_FAULTS = 5  # of a kind; a terminal is no list of files
-_MAX_FILES = 4  # of a fault
+_MAX_FINDINGS = 5  # of one kind
+_MAX_FILES = 4  # of one finding
 _STYLES = {"error": "bold red", "warning": "yellow"}
 
 
-def print_examination(found: Examination) -> None:
-    """Print what a data set is taken for, a table of its faults, and each kind with files and what to try."""
+def print_data_check(result: CheckResult) -> None:
+    """Print the data set, a table of the problems, and the files and hints of each kind."""
     screen = Screen(sys.stdout)
-    screen.prose(found.subject.about, "bold", hang=2)
-    root = _common_folder(found.faults)
-    facts = {"images": images_in_words(found.images) or "none"}
+    screen.prose(result.dataset.about, "bold", hang=2)
+    root = _common_folder(result.findings)
+    facts = {"images": images_in_words(result.images) or "none"}
     screen.facts({**facts, "files below": root} if root else facts)
     screen.line()
-    kinds = [[*some] for _, some in groupby(found.faults, key=lambda fault: (fault.severity, fault.kind))]
+    groups = groupby(result.findings, key=lambda finding: (finding.severity, finding.kind))
+    kinds = [[*group] for _, group in groups]
     if kinds:
         _print_table(screen, kinds)
-    for faults in kinds:
-        _print_kind(screen, faults, root)
-    if found.ok:
-        screen.line("ok, with warnings" if found.faults else "ok", "bold green")
+    for findings in kinds:
+        _print_kind(screen, findings, root)
+    if result.ok:
+        screen.line("ok, with warnings" if result.findings else "ok", "bold green")
     else:
         screen.line("not ok: a run would be refused, or its scores would be wrong", "bold red")
 
@@ -48,43 +49,38 @@ def _print_table(screen: Screen, kinds: Sequence[Sequence[Finding]]) -> None:
         table.add_column(title, no_wrap=True)
     for title in ("found", "files"):
         table.add_column(title, justify="right", no_wrap=True)
-    for faults in kinds:
-        severity = Text(faults[0].severity, _STYLES[faults[0].severity])
-        files = len({file for fault in faults for file in fault.files})
-        table.add_row(faults[0].kind, severity, f"{len(faults):,}", f"{files:,}")
+    for findings in kinds:
+        severity = Text(findings[0].severity, _STYLES[findings[0].severity])
+        files = len({file for finding in findings for file in finding.files})
+        table.add_row(findings[0].kind, severity, f"{len(findings):,}", f"{files:,}")
     screen.table(table)
     screen.line()
 
 
-def _print_kind(screen: Screen, faults: Sequence[Finding], root: str) -> None:
-    first = faults[0]
+def _print_kind(screen: Screen, findings: Sequence[Finding], root: str) -> None:
+    first = findings[0]
     screen.line(f"{first.severity}: {first.kind}", _STYLES[first.severity])
-    shown = faults[:_MAX_FAULTS]
-    before = ""
-    for fault, following in zip(shown, [*shown[1:], None], strict=True):
-        if fault.message != before or len(fault.files) > 1:
-            screen.prose(fault.message, indent=2, hang=2)
-        before = fault.message
-        for file in fault.files[:_MAX_FILES]:
-            name = _below(file, root).replace("\n", "\\n")  # which a name may hold, and a line may not
-            screen.line(f"    {name}", "cyan")
-        if (rest := len(fault.files) - _MAX_FILES) > 0:
+    shown = findings[:_MAX_FINDINGS]
+    previous = ""
+    for finding, following in zip(shown, [*shown[1:], None], strict=True):
+        if finding.message != previous or len(finding.files) > 1:
+            screen.prose(finding.message, indent=2, hang=2)
+        previous = finding.message
+        for file in finding.files[:_MAX_FILES]:
+            name = os.path.relpath(file, root) if root else file
+            screen.line("    " + name.replace("\n", "\\n"), "cyan")  # a file name may contain a newline
+        if (rest := len(finding.files) - _MAX_FILES) > 0:
             screen.line(f"    and {rest:,} more files")
-        if fault.hint and (following is None or following.hint != fault.hint):
-            screen.prose(f"try: {fault.hint}", "green", indent=2, hang=5)
-    if (rest := len(faults) - len(shown)) > 0:
-        screen.line(f"  and {rest:,} more of this kind: --json has all of them")
+        if finding.hint and (following is None or following.hint != finding.hint):
+            screen.prose(f"try: {finding.hint}", "green", indent=2, hang=5)
+    if (rest := len(findings) - len(shown)) > 0:
+        screen.line(f"  and {rest:,} more of this kind: --json prints all of them")
     screen.line()
 
 
-def _common_folder(faults: Sequence[Finding]) -> str:
-    """The folder that all files are below; "" where they have none in common, or are no files."""
-    files = {file for fault in faults for file in fault.files}
-    if not files or not all(map(os.path.isabs, files)):
+def _common_folder(findings: Sequence[Finding]) -> str:
+    files = {file for finding in findings for file in finding.files}
+    if not files or not all(map(os.path.isabs, files)):  # names of samples
         return ""
     common = os.path.commonpath([os.path.dirname(file) for file in files])
     return common if len(Path(common).parts) > 2 else ""
-
-
-def _below(file: str, root: str) -> str:
-    return os.path.relpath(file, root) if root else file

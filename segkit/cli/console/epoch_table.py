@@ -1,11 +1,11 @@
-"""The table of epochs that grows while a run goes on."""
+"""Table of epochs, printed row by row during training."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from segkit.cli.console.format import figure
+from segkit.cli.console.format import format_number
 from segkit.core.events import EpochEnded
 
 
@@ -24,11 +24,11 @@ class _Column:
 
 
 class EpochTable:
-    """Lays out epochs in aligned columns, as many as there is room for.
+    """Epochs in aligned columns; columns that do not fit are left out.
 
     Args:
-        metrics: their names; the first is never left out.
-        width: of the screen.
+        metrics: names of metrics; the first is never left out.
+        width: width of the screen in characters.
     """
 
     def __init__(self, metrics: Sequence[str], width: int) -> None:
@@ -43,11 +43,11 @@ class EpochTable:
 
     @property
     def header(self) -> str:
-        """The titles."""
+        """Header line."""
         return self._row(lambda column: column.heading(compact=self._compact))
 
     def row(self, event: EpochEnded) -> str:
-        """One epoch."""
+        """Line of one epoch."""
         return self._row(lambda column: column.value(event))
 
     def _row(self, text: Callable[[_Column], str]) -> str:
@@ -56,30 +56,30 @@ class EpochTable:
 
 
 def epoch_line(event: EpochEnded, epochs: int) -> str:
-    """One epoch as a line that explains itself, for logs.
+    """One epoch as a self-explanatory line for logs.
 
     Args:
-        event: the epoch.
-        epochs: how many at most; 0 if nobody said.
+        event: end of the epoch.
+        epochs: maximum number of epochs; 0 if unknown.
     """
-    of = f"/{epochs}" if epochs else ""
-    metrics = "".join(f"  {name} {figure(value)}" for name, value in event.metrics.items())
+    total = f"/{epochs}" if epochs else ""
+    metrics = "".join(f"  {name} {format_number(value)}" for name, value in event.metrics.items())
     return (
-        f"epoch {event.epoch:>{len(str(epochs))}}{of}"
-        f"  train loss {figure(event.train_loss)}  val loss {figure(event.val_loss)}{metrics}"
+        f"epoch {event.epoch:>{len(str(epochs))}}{total}"
+        f"  train loss {format_number(event.train_loss)}  val loss {format_number(event.val_loss)}{metrics}"
         f"  learning rate {event.learning_rate:.2e}  {event.seconds:.1f} s{'  best' if event.best else ''}"
     )
 
 
 def _columns(metrics: Sequence[str]) -> list[_Column]:
-    def of_metric(name: str) -> _Column:
-        return _Column(name, lambda event: figure(event.metrics[name]))
+    def metric_column(name: str) -> _Column:
+        return _Column(name, lambda event: format_number(event.metrics[name]))
 
     return [
         _Column("epoch", lambda event: str(event.epoch), 5),
-        _Column("train loss", lambda event: figure(event.train_loss), short="train"),
-        _Column("val loss", lambda event: figure(event.val_loss), short="val"),
-        *map(of_metric, metrics),
+        _Column("train loss", lambda event: format_number(event.train_loss), short="train"),
+        _Column("val loss", lambda event: format_number(event.val_loss), short="val"),
+        *map(metric_column, metrics),
         _Column("learning rate", lambda event: f"{event.learning_rate:.2e}", 8, short="lr"),
         _Column("seconds", lambda event: f"{event.seconds:.1f}", 6, short="s"),
         _Column("best", lambda event: "*" if event.best else "", 4),

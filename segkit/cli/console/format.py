@@ -1,4 +1,4 @@
-"""Numbers and values as people read them."""
+"""Formatting of numbers, values and tables."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
     from segkit.core.model_table import Stage
 
 
-def figure(value: float) -> str:
-    """A loss or a score, in seven characters as a rule."""
+def format_number(value: float) -> str:
+    """A loss or score, usually in at most seven characters."""
     return f"{value:.4f}" if abs(value) < 100 else f"{value:.6g}"
 
 
-def figures(values: Mapping[str, float | None]) -> str:
+def format_scores(values: Mapping[str, float | None]) -> str:
     """Scores with their names: "iou 0.6400, dice 0.7512"."""
     return ", ".join(
-        f"{name} {figure(math.nan if value is None else value)}" for name, value in values.items()
+        f"{name} {format_number(math.nan if value is None else value)}" for name, value in values.items()
     )
 
 
 def images_in_words(images: Mapping[str, int]) -> str:
-    """Numbers of images: "900 train, 379 test"."""
+    """Number of images per split: "900 train, 379 test"."""
     return ", ".join(f"{count:,} {split}" for split, count in images.items())
 
 
-def as_in_recipe(value: Any) -> str:
-    """A value as a recipe has it."""
+def format_value(value: Any) -> str:
+    """A value in the syntax of recipes."""
     if isinstance(value, str) and value:
         return value
     if isinstance(value, (str, int, float, list, tuple, dict)) or value is None:
@@ -41,19 +41,23 @@ def as_in_recipe(value: Any) -> str:
     return str(value)
 
 
+def plain_table(gap: int = 2) -> Table:
+    """An empty table without borders; columns are separated by `gap` spaces."""
+    return Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
+
+
 def print_model(screen: Screen, stages: list[Stage]) -> None:
-    """The model table: what goes through, and what it costs."""
+    """Print the model table: output shapes and parameters of every stage."""
     counted = {stage.part for stage in stages if stage.parameters}
-    gap = 2 if screen.width >= 72 else 1
-    table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
+    table = plain_table(gap=2 if screen.width >= 72 else 1)
     for title in ("part", "stage"):
         table.add_column(title, overflow="fold")
     for title in ("output", "parameters", "trainable"):
         table.add_column(title, justify="right", no_wrap=True)
     for stage in stages:
-        # Parameters are counted in one row of each part; a 0 in the others would mislead.
-        empty = not stage.parameters and stage.part in counted
-        costs = ("", "") if empty else (f"{stage.parameters:,}", f"{stage.trainable:,}")
+        # Parameters are counted in one row of each part; a 0 in the other rows would be misleading.
+        counted_elsewhere = not stage.parameters and stage.part in counted
+        costs = ("", "") if counted_elsewhere else (f"{stage.parameters:,}", f"{stage.trainable:,}")
         table.add_row(stage.part, stage.name, " x ".join(map(str, stage.shape)), *costs)
     totals = sum(stage.parameters for stage in stages), sum(stage.trainable for stage in stages)
     table.add_row("total", "", "", *(f"{total:,}" for total in totals), style="bold")
@@ -61,6 +65,6 @@ def print_model(screen: Screen, stages: list[Stage]) -> None:
 
 
 def print_warnings(screen: Screen, warnings: Sequence[str]) -> None:
-    """Sentences that the user should not miss."""
+    """Print warnings, one per line."""
     for warning in warnings:
         screen.prose(f"warning: {warning}", "yellow", hang=2)

@@ -1,4 +1,4 @@
-"""The line at the bottom of a terminal that says what is going on just now."""
+"""Status line at the bottom of a terminal."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from rich.text import Text
 
 from segkit.cli.console.stream import Screen, clean
 
-_SECONDS_BETWEEN = 0.1
-_LONGEST_BAR = 40
+_UPDATE_SECONDS = 0.1
+_MAX_BAR_WIDTH = 40
 
 
 class LiveLine:
-    """A line that the next thing replaces.
+    """A line that is overwritten by the next update.
 
-    It is drawn when there is news and by no thread, which a worker process could inherit in mid-stroke.
+    It is drawn without a refresh thread, because a forked worker could inherit its locks.
 
     Args:
-        screen: a terminal.
+        screen: terminal to draw on.
     """
 
     def __init__(self, screen: Screen) -> None:
@@ -32,18 +32,18 @@ class LiveLine:
         self._label = ""
 
     def note(self, text: str) -> None:
-        """Show some words."""
+        """Show a text."""
         self._draw(Text(f"{clean(text)} ...", "dim"), text)
 
     def bar(self, label: str, done: int, total: int, details: str = "") -> None:
-        """Show how much is done of how much; a total of 0 is an unknown one."""
-        if label == self._label and done < total and time.monotonic() - self._drawn < _SECONDS_BETWEEN:
+        """Show a progress bar; a total of 0 means unknown."""
+        if label == self._label and done < total and time.monotonic() - self._drawn < _UPDATE_SECONDS:
             return
         amount = f"{done:,}/{total:,}" if total else f"{done:,}"
         self._draw(self._bar(clean(label), done, total, f"{amount}  {details}".rstrip()), label)
 
     def clear(self) -> None:
-        """Take the line away."""
+        """Remove the line."""
         if self._live:
             self._live.stop()
         self._live = None
@@ -55,7 +55,7 @@ class LiveLine:
                 console=self._screen.console,
                 auto_refresh=False,
                 transient=True,
-                # What others print to standard error goes above the line; standard output may be a pipe.
+                # Other output to standard error is printed above the line; standard output may be a pipe.
                 redirect_stdout=False,
             )
             self._live.start()
@@ -65,12 +65,12 @@ class LiveLine:
     def _bar(self, label: str, done: int, total: int, details: str) -> RenderableType:
         row = Table.grid(padding=(0, 2, 0, 0))
         cells: list[RenderableType] = [Text(details, overflow="fold")]
-        room = self._screen.console.width - len(details) - 4
-        beside = room - len(label) - 2 >= 8
-        if total and room >= 8:
-            length = min(_LONGEST_BAR, room - len(label) - 2 if beside else room)
+        available = self._screen.console.width - len(details) - 4
+        fits_on_one_line = available - len(label) - 2 >= 8
+        if total and available >= 8:
+            length = min(_MAX_BAR_WIDTH, available - len(label) - 2 if fits_on_one_line else available)
             cells.insert(0, ProgressBar(total=total, completed=done, width=length))
-        if beside:
+        if fits_on_one_line:
             cells.insert(0, Text(label, "bold"))
         row.add_row(*cells)
-        return row if beside else Group(Text(label, "bold", overflow="fold"), row)
+        return row if fits_on_one_line else Group(Text(label, "bold", overflow="fold"), row)

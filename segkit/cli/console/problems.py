@@ -1,4 +1,4 @@
-"""Errors as a person wants them: the problem, where it is, what to try."""
+"""Printing of errors: problem, location, what to try."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ if TYPE_CHECKING:
     from segkit.core.errors import Problem, SegkitError
 
 
-def error_panel(error: SegkitError) -> None:
-    """Print all problems of an error to standard error."""
+def print_error(error: SegkitError) -> None:
+    """Print all problems of the error that ended a command, to standard error."""
     screen = Screen(sys.stderr)
     count = len(error.problems)
-    if not screen.terminal or isinstance(error, Interrupted):  # which is nothing that went wrong
+    if not screen.terminal or isinstance(error, Interrupted):
         if count > 1:
             screen.line(f"{count} problems:")
-        for problem in error.problems:
-            print_problem(screen, problem)
+        print_problems(error)
         return
     screen.rule(f"{count} problems" if count > 1 else "1 problem", "red")
     for number, problem in enumerate(error.problems):
@@ -30,13 +29,20 @@ def error_panel(error: SegkitError) -> None:
     screen.rule(style="red")
 
 
+def print_problems(error: SegkitError) -> None:
+    """Print the problems of an error to standard error, without a frame."""
+    screen = Screen(sys.stderr)
+    for problem in error.problems:
+        print_problem(screen, problem)
+
+
 def print_problem(screen: Screen, problem: Problem) -> None:
-    """One problem, as suits the screen."""
+    """Print one problem, styled on a terminal."""
     (_styled if screen.terminal else _plain)(screen, problem)
 
 
 def _plain(screen: Screen, problem: Problem) -> None:
-    """Lines that grep finds and editors jump to: file:line: path: problem."""
+    # file:line: first, so that editors can open it
     places = "".join(f"{place}: " for place in (problem.where, problem.path) if place)
     screen.prose(f"{places}{problem.problem}", hang=4)
     if problem.hint:

@@ -1,4 +1,4 @@
-"""What goes on, told to a person on standard error: what all tellings of it share."""
+"""Base class of progress views."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from segkit.cli.console.stream import Screen
 
 
 class View:
-    """Notes, and the line at the bottom of a terminal; it is taken away in the end, however that comes.
+    """Context manager that prints messages to standard error and clears the status line at the end.
 
     Args:
-        quiet: show nothing at all.
+        quiet: print nothing.
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
@@ -32,10 +32,10 @@ class View:
     ) -> None:
         self._line.clear()
         if kind is KeyboardInterrupt and not self._quiet:
-            self._screen.line(f"interrupted{self._kept()}")
+            self._screen.line(f"interrupted{self._resume_hint()}")
 
     def note(self, text: str) -> None:
-        """Say what is being done, until the next thing."""
+        """Show the current activity until the next output."""
         if self._quiet:
             return
         if self._screen.terminal:
@@ -43,22 +43,21 @@ class View:
         else:
             self._screen.line(text)
 
-    def caution(self, sentences: Sequence[str]) -> None:
-        """Say what the user should not miss."""
-        if not self._quiet and sentences:
+    def print_warnings(self, warnings: Sequence[str]) -> None:
+        """Print warnings."""
+        if not self._quiet and warnings:
             self._line.clear()
-            print_warnings(self._screen, sentences)
+            print_warnings(self._screen, warnings)
 
     def say(self, text: str) -> None:
-        """Say something that stays."""
+        """Print a line."""
         if not self._quiet:
             self.warn(text)
 
     def warn(self, text: str) -> None:
-        """Say what has gone wrong, even to who wants to hear of nothing else."""
+        """Print a line even if quiet."""
         self._line.clear()
         self._screen.line(text)
 
-    def _kept(self) -> str:
-        """What an interruption leaves behind, as the rest of a sentence."""
+    def _resume_hint(self) -> str:
         return ""

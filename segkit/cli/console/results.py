@@ -1,4 +1,4 @@
-"""What verbs answer, on standard output."""
+"""Results of commands, on standard output."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.columns import Columns
 from rich.table import Table
 from rich.text import Text
 
-from segkit.cli.console.format import as_in_recipe, images_in_words, print_model, print_warnings
+from segkit.cli.console.format import format_value, images_in_words, plain_table, print_model, print_warnings
 from segkit.cli.console.stream import Screen, clean, write
 
 if TYPE_CHECKING:
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from segkit.experiments.check import CheckReport
 
 
-def say(text: str) -> None:
-    """Print a sentence; never wrapped."""
+def print_line(text: str) -> None:
+    """Print one line without wrapping."""
     Screen(sys.stdout).line(text)
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON document. Numbers that JSON lacks (NaN, infinity) become null, paths become text."""
+    """Print one JSON document; NaN and infinity become null, paths become strings."""
     write(sys.stdout, json.dumps(_finite(value), indent=2, allow_nan=False, default=str) + "\n")
 
 
 def print_check(report: CheckReport) -> None:
-    """Print what is known of a recipe that can run."""
+    """Print images, model table and warnings of a valid recipe."""
     screen = Screen(sys.stdout)
     screen.line(report.recipe, "bold")
     screen.facts({"images": images_in_words(report.images)})
@@ -44,19 +44,19 @@ def print_check(report: CheckReport) -> None:
 
 
 def print_predicted(folder: Path, masks: int, images: int, seconds: float) -> None:
-    """Print how many masks were written, where, and how fast."""
+    """Print the number of masks written, their folder and the speed."""
     screen = Screen(sys.stdout)
-    each = f"{images / seconds:.1f} images/s" if images >= 2 else f"{seconds:.1f} s"
-    short = "" if masks == images else f" of {images:,} images"
-    screen.line(f"{masks:,} {'mask' if masks == 1 else 'masks'}{short} in {folder} ({each})", "bold")
+    speed = f"{images / seconds:.1f} images/s" if images >= 2 else f"{seconds:.1f} s"
+    total = "" if masks == images else f" of {images:,} images"
+    screen.line(f"{masks:,} {'mask' if masks == 1 else 'masks'}{total} in {folder} ({speed})", "bold")
 
 
 def print_parts(registry: Registry, *, all_names: bool) -> None:
-    """Print the parts of a kind, each with a line of what it is.
+    """Print the parts of a kind with their summaries.
 
     Args:
-        registry: of the kind.
-        all_names: every name of its families too, not only how many there are.
+        registry: registry of the kind.
+        all_names: whether to print all names of families, instead of their number.
     """
     screen = Screen(sys.stdout)
     kinds = registry.plural
@@ -79,7 +79,7 @@ def print_parts(registry: Registry, *, all_names: bool) -> None:
 
 
 def print_part(entry: Entry) -> None:
-    """Print what a part is, where it is written, and what a recipe may choose about it."""
+    """Print the summary, location and options of a part."""
     screen = Screen(sys.stdout)
     screen.line(f"{entry.kind} {entry.name}", "bold")
     if entry.summary:
@@ -91,12 +91,12 @@ def print_part(entry: Entry) -> None:
         return
     from segkit.recipe.type_names import in_words
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table = plain_table()
     table.add_column("option", no_wrap=True, overflow="ignore", style="cyan")
     for title in ("type", "default", "meaning"):
         table.add_column(title, overflow="fold")
     for option in entry.options.values():
-        default = "required" if option.required else as_in_recipe(option.default)
+        default = "required" if option.required else format_value(option.default)
         cells = (option.name, in_words(option.annotation) or "anything", default, option.meaning)
         table.add_row(*map(clean, cells))
     screen.table(table)

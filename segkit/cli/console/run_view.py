@@ -1,4 +1,4 @@
-"""A run, told to a person on standard error while it happens."""
+"""Progress of a training run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 
 from segkit.analysis.report.format import duration
 from segkit.cli.console.epoch_table import EpochTable, epoch_line
-from segkit.cli.console.format import figure, figures, images_in_words, print_model, print_warnings
+from segkit.cli.console.format import (
+    format_number,
+    format_scores,
+    images_in_words,
+    print_model,
+    print_warnings,
+)
 from segkit.cli.console.progress_view import View
 from segkit.cli.console.stream import Screen
 from segkit.core.events import EpochEnded, Event, RunEnded, RunStarted, StepEnded
@@ -19,39 +25,39 @@ if TYPE_CHECKING:
 
 
 class RunView(View):
-    """Shows notes, progress and events: bars and a table on a terminal, plain lines elsewhere.
+    """Prints notes, progress and events: bars and a table on a terminal, plain lines otherwise.
 
     Args:
-        quiet: show nothing at all.
-        clock: seconds that go by.
-        directory: of a run that goes on.
+        quiet: print nothing.
+        clock: function that returns the time in seconds.
+        directory: run directory, if the run is resumed.
     """
 
     def __init__(
         self,
         *,
         quiet: bool = False,
-        clock: Callable[[], float] = time.monotonic,
         directory: Path | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(quiet=quiet)
-        self._pace = _Pace(clock)
+        self._eta = _TimeEstimate(clock)
         self._table: EpochTable | None = None
         self._phases: set[str] = set()
         self._directory = directory
 
     def progress(self, label: str, done: int, total: int) -> None:
-        """Say how much of something is done, while data are prepared, images scored, files downloaded.
+        """Show progress of preparing data, scoring images or downloading files.
 
         Args:
-            label: what it is.
-            done: how much is done.
-            total: how much there is; 0 if nobody knows.
+            label: name of the phase.
+            done: amount done.
+            total: total amount; 0 if unknown.
         """
         if self._quiet:
             return
         if not self._screen.terminal:
-            # Scoring comes back every epoch; a log needs to hear of it once.
+            # Scoring is repeated every epoch; a log needs the line once.
             if label not in self._phases:
                 self._phases.add(label)
                 self._screen.line(f"{label}: {total:,}" if total else label)
@@ -61,7 +67,7 @@ class RunView(View):
             self._line.bar(label, done, total)
 
     def show(self, event: Event) -> None:
-        """Show an event of a run."""
+        """Print an event of a run."""
         if self._quiet:
             return
         if isinstance(event, StepEnded):
@@ -69,7 +75,7 @@ class RunView(View):
         else:
             self._line.clear()
             if isinstance(event, RunStarted):
-                self._pace.start(event.epochs)
+                self._eta.start(event.epochs)
                 self._directory = event.directory
                 _print_start(self._screen, event)
             elif isinstance(event, EpochEnded):
@@ -78,42 +84,35 @@ class RunView(View):
                 _print_end(self._screen, event)
 
     def stopping(self) -> None:
-        """Say that a run was asked to stop, and will."""
+        """Confirm a request to stop."""
         if not self._quiet:
             self._line.clear()
-            self._screen.line("stopping after this step, and saving; once more stops at once")
+            self._screen.line("Saving, then stopping. Press Ctrl-C again to stop immediately.")
 
-    def _kept(self) -> str:
-        return (
-            f"; segkit resume {self._directory} goes on from where it was last saved"
-            if self._directory
-            else ""
-        )
+    def _resume_hint(self) -> str:
+        return f"; to continue: segkit resume {self._directory}" if self._directory else ""
 
     def _show_step(self, event: StepEnded) -> None:
-        left = self._pace.seconds_left(event)
         if self._screen.terminal:
-            label = (
-                f"epoch {event.epoch}/{self._pace.epochs}" if self._pace.epochs else f"epoch {event.epoch}"
-            )
-            details = f"loss {figure(event.loss)}  {duration(left)} left"
-            self._line.bar(label, event.step, event.steps, details)
+            total = f"/{self._eta.epochs}" if self._eta.epochs else ""
+            details = f"loss {format_number(event.loss)}  {duration(self._eta.seconds_left(event))} left"
+            self._line.bar(f"epoch {event.epoch}{total}", event.step, event.steps, details)
 
     def _show_epoch(self, event: EpochEnded) -> None:
-        self._pace.epoch_ended(event)
+        self._eta.epoch_ended(event)
         if not self._screen.terminal:
-            self._screen.line(epoch_line(event, self._pace.epochs))
+            self._screen.line(epoch_line(event, self._eta.epochs))
             return
         if self._table is None:
             self._table = EpochTable(list(event.metrics), self._screen.width)
             if left_out := self._table.left_out:
-                self._screen.prose(f"no room for {', '.join(left_out)}: see metrics.jsonl", "dim")
+                self._screen.prose(f"not shown: {', '.join(left_out)} (see metrics.jsonl)", "dim")
             self._screen.line(self._table.header, "bold")
         self._screen.line(self._table.row(event), "green" if event.best else "")
 
 
-class _Pace:
-    """How long a run will still take, going by its last epoch."""
+class _TimeEstimate:
+    """Estimate of the remaining time, from the duration of the last epoch."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.epochs = 0
@@ -127,9 +126,9 @@ class _Pace:
 
     def seconds_left(self, event: StepEnded) -> float:
         elapsed = self._clock() - self._epoch_started
-        # Before there is a whole epoch to go by, its training so far stands in for it.
-        whole = self._epoch_seconds or elapsed * event.steps / event.step
-        return whole * max(self.epochs - event.epoch, 0) + max(whole - elapsed, 0)
+        # In the first epoch, extrapolate from its steps so far.
+        epoch_seconds = self._epoch_seconds or elapsed * event.steps / event.step
+        return epoch_seconds * max(self.epochs - event.epoch, 0) + max(epoch_seconds - elapsed, 0)
 
     def epoch_ended(self, event: EpochEnded) -> None:
         self._epoch_seconds = event.seconds
@@ -147,7 +146,7 @@ def _print_start(screen: Screen, event: RunStarted) -> None:
     }
     if event.epochs_done or event.steps_done:
         step = f" and step {event.steps_done} of epoch {event.epochs_done + 1}" if event.steps_done else ""
-        facts["goes on"] = f"after epoch {event.epochs_done}{step}"
+        facts["resumed"] = f"after epoch {event.epochs_done}{step}"
     screen.facts(facts)
     screen.line()
     print_model(screen, event.stages)
@@ -169,14 +168,14 @@ def _print_end(screen: Screen, event: RunEnded) -> None:
 def _end_facts(summary: Summary) -> dict[str, str]:
     best, scores = summary.best, summary.scores
     facts = {
-        "best epoch": f"{best.epoch}, with {figures(best.metrics)} on {summary.scored_on}",
-        f"scores on {scores.split}": figures(scores.metrics),
+        "best epoch": f"{best.epoch}, with {format_scores(best.metrics)} on {summary.scored_on}",
+        f"scores on {scores.split}": format_scores(scores.metrics),
     }
     if reference := summary.reference:
-        facts["reference"] = f"{figures(reference.metrics)} ({reference.source})"
+        facts["reference"] = f"{format_scores(reference.metrics)} ({reference.source})"
     facts["time"] = (
         f"{duration(summary.seconds or 0)}, {summary.images_per_second or 0:.1f} images/s in training"
     )
     if frozen := summary.frozen_encoder:
-        facts["frozen encoder"] = "unchanged" if frozen.unchanged else "CHANGED, although it was to stay"
+        facts["frozen encoder"] = "unchanged" if frozen.unchanged else "CHANGED, although it is frozen"
     return facts

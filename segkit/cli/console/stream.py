@@ -1,4 +1,4 @@
-"""One standard stream: a terminal with colour and a width, or plain lines without either."""
+"""Output stream: styled and wrapped on a terminal, plain lines otherwise."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from rich.text import Text
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-_READABLE = 100  # columns; longer lines and rules are hard on the eye
-_UNBOUNDED = 100_000  # columns of a pipe: nothing is ever wrapped for it
-# Control characters, halves of characters, and what reorders or breaks a line: U+202E would show "gpj.exe".
+_MAX_WIDTH = 100  # columns; longer lines are hard to read
+_UNBOUNDED = 100_000  # columns of a pipe, which is never wrapped
+# Control characters, surrogates, bidirectional marks (U+202E shows "gpj.exe" as "exe.jpg"), line separators.
 _CONTROL = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 
 
 class Screen:
-    """Prints to a standard stream as suits what is at its other end.
+    """Printer to a standard stream, with styles and wrapping on a terminal only.
 
     Args:
         stream: standard output or standard error.
@@ -34,8 +34,7 @@ class Screen:
         self.terminal = stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
         self.console = Console(
             file=stream,
-            # Said outright, so that FORCE_COLOR puts no bars into a pipe.
-            force_terminal=self.terminal,
+            force_terminal=self.terminal,  # explicit: FORCE_COLOR would enable bars in a pipe
             force_jupyter=False,
             width=None if self.terminal else _UNBOUNDED,
             markup=False,
@@ -46,15 +45,15 @@ class Screen:
 
     @property
     def width(self) -> int:
-        """Columns that text should keep to."""
-        return min(self.console.width, _READABLE) if self.terminal else _UNBOUNDED
+        """Maximum line width in columns."""
+        return min(self.console.width, _MAX_WIDTH) if self.terminal else _UNBOUNDED
 
     def line(self, text: str | Text = "", style: str = "") -> None:
-        """One line that is neither wrapped nor cut: a terminal folds it, and copies it, as one."""
+        """Print one line, neither wrapped nor truncated, so that paths can be copied."""
         self._print(text if isinstance(text, Text) else Text(clean(text), style), soft_wrap=True)
 
     def prose(self, text: str, style: str = "", *, indent: int = 0, hang: int = 0) -> None:
-        """Sentences, wrapped between words only; later lines are indented by `hang` more."""
+        """Print text wrapped between words; lines after the first are indented by `hang` more."""
         first, later = " " * indent, " " * (indent + hang)
         for number, paragraph in enumerate(clean(text).split("\n")):
             wrapped = textwrap.wrap(
@@ -69,7 +68,7 @@ class Screen:
                 self.line(line, style)
 
     def facts(self, facts: Mapping[str, str]) -> None:
-        """Names and values, one to a line."""
+        """Print names and values, one pair per line."""
         facts = {clean(name): value for name, value in facts.items()}
         widest = max(map(len, facts), default=0)
         for name, value in facts.items():
@@ -79,11 +78,11 @@ class Screen:
                 self.line(f"{name}: {value}")
 
     def table(self, table: RenderableType) -> None:
-        """A table; cells are wrapped on a terminal only."""
+        """Print a table; cells are wrapped on a terminal only."""
         self._print(table, width=self.width)
 
     def rule(self, title: str = "", style: str = "") -> None:
-        """A line across, which a pipe is spared."""
+        """Print a horizontal rule, on a terminal only."""
         if self.terminal:
             text = Text(clean(title), f"bold {style}".strip())
             self._print(Rule(text, align="left", style=style or "rule.line"), width=self.width)
@@ -97,20 +96,19 @@ class Screen:
 
 
 def write(stream: TextIO, text: str) -> None:
-    """Write plain text in the stream's encoding; what that lacks is escaped.
+    """Write text in the stream's encoding; characters that it lacks are escaped.
 
-    Who reads the stream may stop doing so (`segkit list encoders | head`, a log that ends): that is no reason
-    to fail, nor to end a run.
+    If the reader has closed the pipe (`segkit list encoders | head`), output is discarded.
     """
     encoding = stream.encoding or "utf-8"
     try:
         stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
         stream.flush()
     except BrokenPipeError:
-        with open(os.devnull, "w") as nowhere:
-            os.dup2(nowhere.fileno(), stream.fileno())
+        with open(os.devnull, "w") as devnull:
+            os.dup2(devnull.fileno(), stream.fileno())
 
 
 def clean(text: str) -> str:
-    """Text with its control characters escaped: a file name must not steer the terminal."""
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    """Escape control characters, so that file names cannot control the terminal."""
+    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)

@@ -1,28 +1,28 @@
-"""A comparison in the making, told to a person on standard error while runs are trained and measured."""
+"""Progress of `segkit compare`."""
 
 from __future__ import annotations
 
 from segkit.analysis.report.format import duration
-from segkit.cli.console.format import figure
+from segkit.cli.console.format import format_number
 from segkit.cli.console.progress_view import View
 from segkit.core.events import EpochEnded, RunEnded, RunStarted, StepEnded
 from segkit.experiments.study_events import Compared, Measured, StudyEvent, StudyPlanned, StudyProgressed
 
 
 class StudyView(View):
-    """Shows what is there, what is trained, and how far that is: a bar on a terminal, lines elsewhere.
+    """Prints the plan and progress of a study: a bar on a terminal, plain lines otherwise.
 
     Args:
-        quiet: show nothing at all.
+        quiet: print nothing.
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
         super().__init__(quiet=quiet)
         self._epochs: dict[int, int] = {}
-        self._ended = 0
+        self._finished = 0
 
     def show(self, event: StudyEvent) -> None:
-        """Show an event of a comparison."""
+        """Print an event of a study."""
         if self._quiet:
             return
         if isinstance(event, StudyPlanned):
@@ -35,15 +35,15 @@ class StudyView(View):
         elif isinstance(event, Compared):
             self._line.clear()
 
-    def _kept(self) -> str:
-        ended = f": {self._ended} of the missing runs have ended" if self._ended else ""
-        return f"{ended}; the same command goes on with the others"
+    def _resume_hint(self) -> str:
+        finished = f": {self._finished} of the missing runs are finished" if self._finished else ""
+        return f"{finished}; repeat the command to continue"
 
     def _show_plan(self, event: StudyPlanned) -> None:
-        facts = {"finished": f"{len(event.finished)} runs, not trained again"} if event.finished else {}
+        facts = {"finished runs": f"{len(event.finished)}, not trained again"} if event.finished else {}
         if event.missing:
-            at_once = f", {event.jobs} at once" if event.jobs > 1 else ""
-            facts["to train"] = f"{len(event.missing)} runs{at_once}"
+            parallel = f", {event.jobs} in parallel" if event.jobs > 1 else ""
+            facts["runs to train"] = f"{len(event.missing)}{parallel}"
         self._screen.facts(facts)
         for note in event.notes:
             self._screen.prose(f"note: {note}", "yellow", hang=2)
@@ -56,7 +56,7 @@ class StudyView(View):
             if self._screen.terminal:
                 self._line.bar(
                     f"{label}, epoch {event.epoch}/{self._epochs.get(progress.number, '?')}",
-                    event.step, event.steps, f"{self._ended} of {progress.total} runs ended",
+                    event.step, event.steps, f"{self._finished} of {progress.total} runs finished",
                 )  # fmt: skip
             return
         self._line.clear()
@@ -68,15 +68,14 @@ class StudyView(View):
                 f"{label}: {self._epoch(event, self._epochs[progress.number])}", "green" if event.best else ""
             )
         elif isinstance(event, RunEnded):
-            self._ended += 1
-            self._screen.line(f"{label}: done, {self._ended} of {progress.total}", "bold")
+            self._finished += 1
+            self._screen.line(f"{label}: done, {self._finished} of {progress.total}", "bold")
 
     def _epoch(self, event: EpochEnded, epochs: int) -> str:
         metric, score = next(iter(event.metrics.items()))
-        return (
-            f"epoch {event.epoch:>{len(str(epochs))}}/{epochs}  {metric} {figure(score)}"
-            f"  val loss {figure(event.val_loss)}  {duration(event.seconds)}{'  best' if event.best else ''}"
-        )
+        scores = f"{metric} {format_number(score)}  val loss {format_number(event.val_loss)}"
+        best = "  best" if event.best else ""
+        return f"epoch {event.epoch:>{len(str(epochs))}}/{epochs}  {scores}  {duration(event.seconds)}{best}"
 
     def _show_measured(self, event: Measured) -> None:
         if self._screen.terminal and event.number < event.total:
@@ -84,4 +83,4 @@ class StudyView(View):
         else:
             self._line.clear()
             if event.number == event.total:
-                self._screen.line(f"costs measured: {event.total} models, one after the other")
+                self._screen.line(f"costs measured: {event.total} models, one at a time")

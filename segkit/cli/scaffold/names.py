@@ -1,4 +1,4 @@
-"""Which names a new part can have."""
+"""Validation of names of new parts."""
 
 from __future__ import annotations
 
@@ -7,51 +7,55 @@ import keyword
 import re
 import sys
 
-from segkit.cli.scaffold.render import camel, words_in_use
+from segkit.cli.scaffold.render import camel_case, names_in_templates
 from segkit.core.errors import SegkitError
 
-LONGEST = 40  # lines of the code have room for that
+MAX_LENGTH = 40  # longer names would exceed the line length of the templates
 _SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
-_YAML_WORDS = ("true", "false", "null")
 
 
 def check_name(kind: str, name: str) -> None:
-    """Refuse a name that the part, its folder, its class or its test could not have.
+    """Refuse a name that is not valid for a part, its folder, its class or its test.
 
     Args:
-        kind: of the part, singular.
-        name: as the user gave it.
+        kind: kind of the part, singular.
+        name: proposed name.
 
     Raises:
-        SegkitError: with a name that would do.
+        SegkitError: if the name is not valid; its hint is a valid name.
     """
+    invalid = f"{name!r} is not a valid name for a {kind}"
     if not _SNAKE_CASE.fullmatch(name):
-        suggestion = _snake_case(name)
-        good = suggestion if _SNAKE_CASE.fullmatch(suggestion) else f"my_{kind}"
+        snake_case = _to_snake_case(name)
+        valid = snake_case if _SNAKE_CASE.fullmatch(snake_case) else f"my_{kind}"
         raise SegkitError(
-            f"{name!r} is not a valid name for a {kind}: small letters, digits and single _, a letter first",
-            hint=_free(kind, good),
+            f"{invalid}: use lower-case letters, digits and single _, starting with a letter",
+            hint=_without_conflict(kind, valid),
         )
-    if len(name) > LONGEST:
+    if len(name) > MAX_LENGTH:
         raise SegkitError(
-            f"{name!r} is not a valid name for a {kind}: at most {LONGEST} characters", hint="a shorter one"
+            f"{invalid}: it has more than {MAX_LENGTH} characters", hint="choose a shorter name"
         )
-    if reason := _reason_against(kind, name):
-        problem = f"{name!r} cannot be the name of a {kind}: {reason}"
-        raise SegkitError(problem, hint=_free(kind, f"my_{name}"))
+    if conflict := _conflict(kind, name):
+        raise SegkitError(f"{invalid}: {conflict}", hint=_without_conflict(kind, f"my_{name}"))
 
 
-def _reason_against(kind: str, name: str) -> str:
-    """Why a name in snake_case will not do; "" if it will."""
-    if keyword.iskeyword(name) or name in _YAML_WORDS:
-        return f"it is a word of {'Python' if keyword.iskeyword(name) else 'YAML'}"
+def _conflict(kind: str, name: str) -> str:
+    if keyword.iskeyword(name):
+        return "it is a Python keyword"
+    if name in ("true", "false", "null"):
+        return "it is a YAML keyword"
     if name.startswith("test"):
-        return "pytest would take it for a test"
+        return "pytest would collect it as a test"
     if name in sys.stdlib_module_names or _is_installed(name):
-        return "Python has a module of that name, which its test would import instead"
-    if used := {name, camel(name)} & words_in_use(kind):
-        return f"its own code needs the word {min(used)!r}"
+        return "a Python module has this name, and the test would import that module"
+    if used := {name, camel_case(name)} & names_in_templates(kind):
+        return f"the template already uses the name {min(used)!r}"
     return ""
+
+
+def _without_conflict(kind: str, name: str) -> str:
+    return f"my_{name}" if _conflict(kind, name) else name
 
 
 def _is_installed(name: str) -> bool:
@@ -59,12 +63,6 @@ def _is_installed(name: str) -> bool:
     return spec is not None and spec.origin is not None  # any folder in the working directory has a spec
 
 
-def _free(kind: str, name: str) -> str:
-    """The name, or else one that is free of all that speaks against it."""
-    return f"my_{name}" if _reason_against(kind, name) else name
-
-
-def _snake_case(name: str) -> str:
-    """As near to the name as snake_case can be: "MyDec-2" -> "my_dec_2"."""
-    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[^A-Za-z0-9]+", "_", name)
-    return parted.strip("_").lower() if name.isascii() else ""
+def _to_snake_case(name: str) -> str:
+    separated = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[^A-Za-z0-9]+", "_", name)
+    return separated.strip("_").lower() if name.isascii() else ""

@@ -1,4 +1,4 @@
-"""From templates to the files of a plugin."""
+"""Rendering of plugin templates."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _PLACEHOLDER = "a_name_that_no_template_uses"
 
 
 def render(kind: str, name: str, folder: Path) -> dict[str, str]:
-    """The files of a new plugin, by name.
+    """The files of a new plugin: file name -> text.
 
     Args:
-        kind: of the part, singular.
-        name: of the part.
-        folder: where the plugin will be, as its README tells the user.
+        kind: kind of the part, singular.
+        name: name of the part.
+        folder: folder of the plugin, as shown in its README.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -26,37 +26,36 @@ def render(kind: str, name: str, folder: Path) -> dict[str, str]:
         trim_blocks=True,
         keep_trailing_newline=True,
     )
-    words = {
-        "name": name,
-        "camel": camel(name),
-        "kind": kind,
-        "article": "An" if kind[0] in "aeiou" else "A",
-        "path": shlex.quote(folder.as_posix()),
-    }
+    article = "An" if kind[0] in "aeiou" else "A"
+    path = shlex.quote(folder.as_posix())
     templates = {
         "__init__.py": f"{kind}/part.py.j2",
         "recipe.yaml": f"{kind}/recipe.yaml.j2",
         f"test_{name}.py": f"{kind}/test.py.j2",
         "README.md": "README.md.j2",
     }
-    return {file: environment.get_template(path).render(words) for file, path in templates.items()}
+    return {
+        file: environment.get_template(template).render(
+            name=name, camel=camel_case(name), kind=kind, article=article, path=path
+        )
+        for file, template in templates.items()
+    }
 
 
-def camel(name: str) -> str:
-    """The name of a class: "my_dec" -> "MyDec"."""
+def camel_case(name: str) -> str:
+    """Class name: "my_dec" -> "MyDec"."""
     return "".join(word.capitalize() for word in name.split("_"))
 
 
-def words_in_use(kind: str) -> set[str]:
-    """What the code of a plugin calls its own, imports, or takes from Python."""
-    files = render(kind, _PLACEHOLDER, Path())
-    words: set[str] = set()
-    for file, code in files.items():
+def names_in_templates(kind: str) -> set[str]:
+    """Names that the code of a new plugin defines, imports or uses as built-ins."""
+    names: set[str] = set()
+    for file, code in render(kind, _PLACEHOLDER, Path()).items():
         if file.endswith(".py"):
             for scope in _scopes(symtable.symtable(code, file, "exec")):
-                whole = file.startswith("test_") or scope.get_type() == "module"
-                words |= {symbol.get_name() for symbol in scope.get_symbols() if whole or symbol.is_global()}
-    return words - {_PLACEHOLDER, camel(_PLACEHOLDER)}
+                every = file.startswith("test_") or scope.get_type() == "module"
+                names |= {symbol.get_name() for symbol in scope.get_symbols() if every or symbol.is_global()}
+    return names - {_PLACEHOLDER, camel_case(_PLACEHOLDER)}
 
 
 def _scopes(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:

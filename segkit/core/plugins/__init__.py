@@ -1,20 +1,19 @@
-"""Loading parts: segkit's own and the user's, all on the same road. Importing segkit registers nothing.
+"""Plugin loading: built-in parts, plugin files, and entry points of installed packages.
 
-The doors: segkit's own modules; files and folders that a recipe or `--plugins` names; the folder `plugins/`
-of the working directory; and the entry points of installed packages. Plugin code is code: loading it runs it.
+Importing segkit registers nothing. Loading a plugin executes its code.
 """
 
-from segkit.core.plugins.entry_points import broken_plugins, find, leave_installed_out, load_installed
+from segkit.core.plugins.entry_points import broken_plugins, find, load_installed, skip_installed
 from segkit.core.plugins.loading import (
+    empty_plugins,
     load_builtins,
     load_plugin,
     load_plugins_here,
     loaded_plugins,
-    silent_plugins,
 )
 from segkit.core.plugins.plugin import Door, Plugin, source_digest
 
 __all__ = [
-    "Door", "Plugin", "broken_plugins", "find", "leave_installed_out", "load_builtins",
-    "load_installed", "load_plugin", "load_plugins_here", "loaded_plugins", "silent_plugins", "source_digest",
+    "Door", "Plugin", "broken_plugins", "empty_plugins", "find", "load_builtins", "load_installed",
+    "load_plugin", "load_plugins_here", "loaded_plugins", "skip_installed", "source_digest",
 ]  # fmt: skip

@@ -1,7 +1,7 @@
-"""Plugins of installed packages: entry points of the group `segkit.plugins`, each of which names a module.
+"""Plugins of installed packages: entry points of the group `segkit.plugins`, each naming a module.
 
-They are imported when a name is looked for that nothing else has, or when all parts are to be listed, so that
-a recipe which needs none of them does not wait for them, nor fail because one of them is broken.
+They are imported only when a part is not found elsewhere or all parts are listed: other recipes neither wait
+for them nor fail because one of them is broken.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _broken: list[PartError] | None = None  # None until they are loaded
 
 
 def find(kind: str, name: str) -> Entry | None:
-    """The part of that name, or None; installed plugins are imported if nothing else has it."""
+    """The part of that name, or None; imports installed plugins if it is not registered yet."""
     registry = REGISTRIES[kind]
     if (entry := registry.get(name)) is None:
         load_installed()
@@ -30,7 +30,7 @@ def find(kind: str, name: str) -> Entry | None:
 
 
 def load_installed() -> None:
-    """Import the plugins of all installed packages, once; those that fail are kept in `broken_plugins`."""
+    """Import the plugins of all installed packages once; errors are kept in `broken_plugins`."""
     global _broken
     if _broken is None:
         _broken = []
@@ -41,31 +41,26 @@ def load_installed() -> None:
                 _broken.append(error)
 
 
-def leave_installed_out() -> None:
-    """From now on, look at no installed plugin that is not loaded yet."""
+def skip_installed() -> None:
+    """Do not import installed plugins from now on."""
     global _broken
     _broken = _broken or []
 
 
 def broken_plugins() -> list[PartError]:
-    """Why installed plugins could not be loaded, as far as they were looked at."""
+    """Errors of the installed plugins that failed to import so far."""
     return list(_broken or ())
 
 
 def _load(point: EntryPoint) -> None:
-    """Import one entry point's module.
-
-    Raises:
-        PartError: if it fails; names the package and the line.
-    """
     package = f"{point.dist.name} {point.dist.version}" if point.dist else point.name
     label = f"the installed plugin {point.name!r} ({package}) is not loaded"
     try:
         spec = importlib.util.find_spec(point.module)
-    except Exception as error:  # a package above it fails
-        raise PartError(f"{label}: {type(error).__name__}: {error}", hint=_mend(point)) from error
+    except Exception as error:  # importing its parent package fails
+        raise PartError(f"{label}: {type(error).__name__}: {error}", hint=_reinstall(point)) from error
     if spec is None or spec.origin is None:
-        raise PartError(f"{label}: there is no module {point.module}", hint=_mend(point))
+        raise PartError(f"{label}: module {point.module} not found", hint=_reinstall(point))
     path = plugin_path(Path(spec.origin).resolve())
     if is_loaded(path):
         return
@@ -77,5 +72,6 @@ def _load(point: EntryPoint) -> None:
         raise PartError(f"{label}: {first.problem}", where=first.where, hint=first.hint) from error
 
 
-def _mend(point: EntryPoint) -> str:
-    return f"python -m pip install --force-reinstall {point.dist.name}" if point.dist else "install it again"
+def _reinstall(point: EntryPoint) -> str:
+    name = point.dist.name if point.dist else ""
+    return f"python -m pip install --force-reinstall {name}" if name else "reinstall the package"

@@ -1,4 +1,4 @@
-"""What is known of a plugin that was loaded."""
+"""Record of a loaded plugin."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ Door = Literal["recipe", "--plugins", "working directory", "installed"]
 
 
 class Plugin(BaseModel):
-    """A plugin that was loaded, as environment.json keeps it too.
+    """A loaded plugin, as stored in environment.json.
 
     Args:
-        name: of its file or folder, or of its entry point.
-        door: how it came in.
-        path: its file, or its folder.
-        digest: SHA-256 over its Python files.
-        parts: kind and name of what it registers, such as "loss dice".
-        package: name and version of the installed package it belongs to, such as "segkit-wavelets 0.3".
+        name: name of its file, folder or entry point.
+        door: what named it.
+        path: its file or folder.
+        digest: SHA-256 of its Python files.
+        parts: kind and name of the parts it registers, such as "loss dice".
+        package: name and version of its installed package, such as "segkit-wavelets 0.3".
     """
 
     model_config = ConfigDict(frozen=True)
@@ -39,12 +39,12 @@ class Plugin(BaseModel):
 
 
 def plugin_path(file: Path) -> Path:
-    """What a plugin is known by: its file, or the folder whose `__init__.py` it is."""
+    """The path that identifies a plugin: its file, or the folder of its `__init__.py`."""
     return file.parent if file.name == "__init__.py" else file
 
 
 def source_digest(path: Path) -> str:
-    """SHA-256 over names and bytes of a plugin's Python files; its tests change nothing."""
+    """SHA-256 of names and bytes of a plugin's Python files, without its tests."""
     files = sorted(path.rglob("*.py")) if path.is_dir() else [path]
     total = hashlib.sha256()
     for file in files:
@@ -55,5 +55,5 @@ def source_digest(path: Path) -> str:
 
 
 def is_test(file: Path) -> bool:
-    """Whether a file is there for pytest."""
+    """Whether pytest collects the file."""
     return file.name == "conftest.py" or file.name.startswith("test_")

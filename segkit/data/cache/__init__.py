@@ -1,1 +1,1 @@
-"""Decoded images, kept on disk."""
+"""Cache of decoded images on disk."""

@@ -1,4 +1,4 @@
-"""Images or masks that lie in several places, read as if they were one array."""
+"""Array-like view of rows of several arrays."""
 
 from __future__ import annotations
 
@@ -12,24 +12,21 @@ from segkit.core.types import Pixels
 
 
 class Block(Protocol):
-    """Some images, or masks."""
+    """Images or masks, by row."""
 
-    def __getitem__(self, row: int, /) -> Pixels:
-        """One of them."""
-        ...
+    def __getitem__(self, row: int, /) -> Pixels: ...
 
 
 class IndexedArrays:
-    """A view of rows of several arrays, in an order of its own; nothing is copied until it is asked for.
+    """A view of rows of several arrays, in any order.
 
-    What an index gives is a row itself, which may lie in a file that is mapped into memory and then cannot be
-    written to; a slice is another view, and `copy` an array.
+    An index gives a row without a copy, read-only for a memory-mapped file; a slice gives another view.
 
     Args:
-        blocks: arrays (n, ...), alike but for n, or what can be indexed like them.
-        row_shape: of a row.
-        block: (N,) which array a row is in.
-        row: (N,) which of its rows it is.
+        blocks: arrays (n, ...) that differ in n only, or objects indexed like them.
+        row_shape: shape of a row.
+        block: (N,) index of the array of each row.
+        row: (N,) index within that array.
     """
 
     def __init__(
@@ -46,12 +43,12 @@ class IndexedArrays:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(N, ...), as an array has it."""
+        """(N, ...)."""
         return (len(self), *self._row_shape)
 
     @property
     def dtype(self) -> np.dtype[np.uint8]:
-        """That of the arrays."""
+        """uint8."""
         return np.dtype(np.uint8)
 
     def __len__(self) -> int:
@@ -71,7 +68,7 @@ class IndexedArrays:
         return (self[index] for index in range(len(self)))
 
     def copy(self) -> Pixels:
-        """An array (N, ...) of its own."""
+        """Copy all rows into an array (N, ...)."""
         copied = np.empty(self.shape, self.dtype)
         for index, row in enumerate(self):
             copied[index] = row
@@ -79,9 +76,9 @@ class IndexedArrays:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
         if copy is False:
-            raise ValueError("the rows lie in several places: an array of them is a copy")
+            raise ValueError("the rows are in several arrays: one array of them needs a copy")
         return self.copy().astype(dtype or self.dtype, copy=False)
 
 
 Stack = Pixels | IndexedArrays
-"""Images or masks in a row: (N, ...) uint8."""
+"""Images or masks: (N, ...) uint8."""

@@ -1,8 +1,7 @@
-"""The cache of decoded images: what one run has decoded, no other run decodes again.
+"""Cache of decoded images, shared by runs.
 
-A folder for each preprocessing (all that decides pixels beside the bytes of the files), in it packs. A row
-is found by the SHA-256 of the files it was decoded from: what is renamed, split otherwise or used by another
-recipe is still found, and what has changed is not.
+Each preprocessing (everything that determines pixels apart from the files) has a folder of packs. The key of
+a row is the SHA-256 of its files: renamed or differently split files are found, changed ones are not.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from segkit.core.errors import DataError
 from segkit.core.types import Sample
 from segkit.data.cache.array_view import IndexedArrays
 from segkit.data.cache.cache_writer import CacheWriter
-from segkit.data.cache.errors import CannotWrite, Damaged, as_write_error
+from segkit.data.cache.errors import CacheWriteError, CorruptPackError, as_write_error
 from segkit.data.cache.pack_file import ENDING, UNFINISHED, Layout, Pack, pixel_digest, read_index
 from segkit.data.decoding import Count, Decode, Decoded, Problems, decode_in_memory, run_in_threads
 from segkit.utils.atomic import atomic_write
@@ -35,12 +34,13 @@ DAY_SECONDS = 86_400
 
 
 class Cache:
-    """The packs of one preprocessing.
+    """Cache of one preprocessing.
 
     Args:
-        root: of all caches.
-        layout: of a row.
-        about: everything that decides pixels beside the bytes of files, as plain data; names the folder.
+        root: folder of all caches.
+        layout: shapes of image and mask.
+        about: everything that determines pixels apart from the files, as plain data; its hash names the
+            folder.
     """
 
     def __init__(self, root: Path, layout: Layout, about: Mapping[str, Any]) -> None:
@@ -50,63 +50,63 @@ class Cache:
         self._files = FileDigests(root)
         self._packs: list[Pack] = []
         self._entries: list[npt.NDArray[Any]] = []
-        self._rows: dict[bytes, int] = {}  # counted through all packs
+        self._rows: dict[bytes, int] = {}  # key -> row, counted through all packs
         self._refresh()
         with contextlib.suppress(OSError):
-            os.utime(self.folder / ABOUT)  # when it was last used
+            os.utime(self.folder / ABOUT)  # time of last use
 
     def get_or_decode(self, samples: Sequence[Sample], decode: Decode, on_progress: Count) -> Decoded:
-        """The images and masks of samples; those that are not here are decoded, and added.
+        """Images and masks of samples; missing ones are decoded and added to the cache.
 
-        Where the cache cannot be written to, they are held in memory, and a warning says so.
+        If the cache cannot be written, they are held in memory, with a warning.
 
         Args:
-            samples: in order.
-            decode: a sample -> its image and mask.
-            on_progress: callback of (label, done, total).
+            samples: samples, in order.
+            decode: function sample -> image and mask.
+            on_progress: callback of (done, total).
 
         Raises:
-            DataError: with every file that is at fault, up to the first fifty problems.
+            DataError: listing every file at fault, up to 50 problems.
         """
         keys = self._keys(samples)
         problems: Problems = {}
         warnings: tuple[str, ...] = ()
         try:
             problems = self._add_missing(samples, keys, decode, on_progress)
-        except CannotWrite as error:
-            warnings = (self._not_cached(error),)
+        except CacheWriteError as error:
+            warnings = (self._warning(error),)
             self._refresh()
-        places = np.array([-1 if key is None else self._rows.get(key, -1) for key in keys], np.int64)
-        left = [index for index in np.flatnonzero(places < 0).tolist() if index not in problems]
-        decoded = decode_in_memory(samples, decode, self.layout, on_progress, chosen=left, problems=problems)
-        if len(left) < len(samples):
-            decoded = self._rows_at(places, decoded)
+        rows = np.array([-1 if key is None else self._rows.get(key, -1) for key in keys], np.int64)
+        rest = [index for index in np.flatnonzero(rows < 0).tolist() if index not in problems]
+        decoded = decode_in_memory(samples, decode, self.layout, on_progress, indices=rest, problems=problems)
+        if len(rest) < len(samples):
+            decoded = self._join(rows, decoded)
         return decoded._replace(warnings=warnings)
 
     @contextlib.contextmanager
     def writer(self) -> Iterator[CacheWriter]:
-        """Add rows to the cache: one process at a time, as two would decode the same.
+        """Add rows to the cache.
 
-        A second builder waits, and then finds what the first one has added. The lock is the system's, which
-        takes it from a process that dies. Where there are no locks both build, and both packs are right.
+        A file lock admits one process at a time, so that a second one finds the rows of the first. On file
+        systems without locks both write, and both packs are valid.
 
         Raises:
-            CannotWrite: if the folder cannot be written to; what was added before stays.
+            CacheWriteError: if the folder cannot be written; earlier packs stay.
         """
         with contextlib.ExitStack() as stack:
             with as_write_error():
-                alone = stack.enter_context(locked(self.folder / LOCK))
-                self._say_what_it_is()
-            clear_unfinished(self.folder, alone=alone is True)
+                held = stack.enter_context(locked(self.folder / LOCK))
+                self._write_about()
+            clear_unfinished(self.folder, exclusive=held is True)
             self._refresh()
             writer = CacheWriter(self.folder, self.layout)
             try:
                 yield writer
-            except CannotWrite:
+            except CacheWriteError:
                 writer.discard()
                 raise
-            except BaseException:  # an interrupt, mostly: what is decoded is kept
-                with contextlib.suppress(CannotWrite):
+            except BaseException:  # mostly an interrupt: keep the decoded rows
+                with contextlib.suppress(CacheWriteError):
                     writer.finish()
                 raise
             writer.finish()
@@ -115,42 +115,36 @@ class Cache:
     def _add_missing(
         self, samples: Sequence[Sample], keys: Sequence[bytes | None], decode: Decode, on_progress: Count
     ) -> Problems:
-        """Decode what is not here, each content once.
-
-        Raises:
-            CannotWrite: if the cache cannot be written to.
-        """
         if not self._missing(keys):
             return {}
         with self.writer() as writer:
-            missing = self._missing(keys)  # another process may have added some of them meanwhile
+            missing = self._missing(keys)  # another process may have added some
 
             def add(index: int) -> None:
                 image, mask = decode(samples[index])
-                if not _is_key(missing[index], samples[index]):
+                if not _is_unchanged(missing[index], samples[index]):
                     raise DataError(
-                        "the image or its mask was written to while it was read",
+                        "the image or its mask changed while it was read",
                         where=str(samples[index].files[0]),
-                        hint="start again when nothing changes them",
+                        hint="start again when no program writes to them",
                     )
                 writer.add(missing[index], image, mask)
 
             return run_in_threads(add, [*missing], len(samples), on_progress)
 
     def _missing(self, keys: Sequence[bytes | None]) -> dict[int, bytes]:
-        """The keys that are not here, each once, by the number of a sample that has it."""
+        """Missing keys, each once, by the index of a sample that has it."""
         missing = {key: index for index, key in enumerate(keys) if key is not None and key not in self._rows}
         return {index: key for key, index in missing.items()}
 
     def _refresh(self) -> None:
-        """Look for packs that have come since; those that are damaged are dropped."""
         known = {pack.path for pack in self._packs}
         for path in sorted(self.folder.glob(f"*{ENDING}")):
             if path in known:
                 continue
             try:
                 entries = read_index(path, self.layout)
-            except Damaged:
+            except CorruptPackError:
                 with contextlib.suppress(OSError):
                     path.unlink()
                 continue
@@ -163,72 +157,69 @@ class Cache:
             self._rows |= {keys[32 * row : 32 * row + 32]: first + row for row in range(len(entries))}
 
     def _keys(self, samples: Sequence[Sample]) -> list[bytes | None]:
-        """What the rows of samples are found by: SHA-256 over the digests of their files.
-
-        None for those that are not kept: nothing is known to decide their pixels, or a file cannot be read.
-        """
-        kept = [sample for sample in samples if sample.variant is not None]
-        digests = self._files.of(file for sample in kept for file in sample.files)
+        cacheable = [sample for sample in samples if sample.variant is not None]
+        digests = self._files.of(file for sample in cacheable for file in sample.files)
         return [_key(sample, digests) for sample in samples]
 
-    def _rows_at(self, places: npt.NDArray[np.int64], held: Decoded) -> Decoded:
-        """The rows at these places, with their digests; those at -1 are held in memory, in their order."""
+    def _join(self, rows: npt.NDArray[np.int64], decoded: Decoded) -> Decoded:
+        """Cached rows, with their digests; rows of -1 are those decoded in memory, in order."""
         starts = np.cumsum([0, *map(len, self._entries)])
-        block = np.searchsorted(starts, places, side="right") - 1
-        row = places - starts[block]
-        here = places < 0
-        block[here], row[here] = len(self._packs), np.arange(here.sum())
-        digests = np.zeros(len(places), self._entries[0]["digest"].dtype)
+        block = np.searchsorted(starts, rows, side="right") - 1
+        row = rows - starts[block]
+        in_memory = rows < 0
+        block[in_memory], row[in_memory] = len(self._packs), np.arange(in_memory.sum())
+        digests = np.zeros(len(rows), self._entries[0]["digest"].dtype)
         for number, entries in enumerate(self._entries):
             inside = block == number
             if inside.any():
-                self._packs[number].open()  # now, so that clearing the cache does not reach this process
+                _ = self._packs[number].pixels  # map it now, in case the cache is cleared
                 digests[inside] = entries["digest"][row[inside]]
-        digests[here] = [np.void(pixel_digest(*pair)) for pair in zip(held.images, held.masks, strict=True)]
-        blocks: list[Pack | Decoded] = [*self._packs, held]
+        pairs = zip(decoded.images, decoded.masks, strict=True)
+        digests[in_memory] = [np.void(pixel_digest(*pair)) for pair in pairs]
+        blocks: list[Pack | Decoded] = [*self._packs, decoded]
         return Decoded(
-            IndexedArrays([some.images for some in blocks], self.layout.image, block, row),
-            IndexedArrays([some.masks for some in blocks], self.layout.mask, block, row),
+            IndexedArrays([item.images for item in blocks], self.layout.image, block, row),
+            IndexedArrays([item.masks for item in blocks], self.layout.mask, block, row),
             digests,
         )
 
-    def _say_what_it_is(self) -> None:
+    def _write_about(self) -> None:
         about = self.folder / ABOUT
         if not about.exists():
             with atomic_write(about) as temporary:
                 temporary.write_text(self._about, encoding="utf-8")
 
-    def _not_cached(self, error: CannotWrite) -> str:
+    def _warning(self, error: CacheWriteError) -> str:
         return (
             "Decoded images are held in memory, and the next run decodes them again: "
             f"{self.folder.parent} cannot be written to ({error}). "
-            "SEGKIT_CACHE names another folder; data.cache: false wants none."
+            "Set SEGKIT_CACHE to another folder, or data.cache: false."
         )
 
 
 def _key(sample: Sample, digests: Mapping[Path, bytes]) -> bytes | None:
-    found = [digests[file] for file in sample.files if file in digests]
-    if sample.variant is None or not found or len(found) < len(sample.files):
-        return None
-    return hashlib.sha256(b"".join([*found, sample.variant.encode()])).digest()
+    known = [digests[file] for file in sample.files if file in digests]
+    if sample.variant is None or not known or len(known) < len(sample.files):
+        return None  # not cacheable, or a file cannot be read
+    return hashlib.sha256(b"".join([*known, sample.variant.encode()])).digest()
 
 
-def _is_key(key: bytes, sample: Sample) -> bool:
-    """Whether a key is still that of a sample, by the bytes of its files: they are read once more."""
+def _is_unchanged(key: bytes, sample: Sample) -> bool:
+    """Whether the files of a sample still have this key; reads them again."""
     try:
         return key == _key(sample, {file: file_digest(file) for file in sample.files})
     except OSError:
         return False
 
 
-def clear_unfinished(folder: Path, *, alone: bool) -> None:
-    """Remove what dead builders have left.
+def clear_unfinished(folder: Path, *, exclusive: bool) -> None:
+    """Remove incomplete packs of killed processes.
 
     Args:
-        folder: of a preprocessing.
-        alone: whether its lock is held, so that no builder lives; else only what is a day old goes.
+        folder: folder of a preprocessing.
+        exclusive: whether its lock is held; otherwise only files older than a day are removed.
     """
     for file in folder.glob(f"*{UNFINISHED}"):
         with contextlib.suppress(OSError):
-            if alone or time.time() - file.stat().st_mtime > DAY_SECONDS:
+            if exclusive or time.time() - file.stat().st_mtime > DAY_SECONDS:
                 file.unlink()

@@ -1,4 +1,4 @@
-"""Rows that are being added to a cache."""
+"""Thread-safe writer of cache rows."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 from segkit.core.types import Pixels
 from segkit.data.cache.pack_file import Layout, PackWriter
 
-PACK_BYTES = 1 << 30  # what a build that is killed can lose at most
+PACK_BYTES = 1 << 30  # at most this is lost when a process is killed
 
 
 class CacheWriter:
     """Adds rows to a cache, from any number of threads.
 
     Args:
-        folder: of the packs.
-        layout: of a row.
+        folder: folder of the packs.
+        layout: shapes of image and mask.
     """
 
     def __init__(self, folder: Path, layout: Layout) -> None:
@@ -27,10 +27,10 @@ class CacheWriter:
         self._writer: PackWriter | None = None
 
     def add(self, key: bytes, image: Pixels, mask: Pixels) -> None:
-        """Add a row; it is safe once its pack is full, or all is done.
+        """Add a row; it is stored when its pack is full, or at `finish`.
 
         Raises:
-            CannotWrite: on a full disk, say.
+            CacheWriteError: if the row cannot be written.
         """
         pixels = image.tobytes() + mask.tobytes()
         digest = hashlib.sha256(pixels).digest()
@@ -43,11 +43,11 @@ class CacheWriter:
                 self._writer = None
 
     def finish(self) -> None:
-        """Put the last pack in its place."""
+        """Complete the last pack."""
         if self._writer:
             self._writer.finish()
 
     def discard(self) -> None:
-        """Take back the pack that is not finished."""
+        """Remove the incomplete pack."""
         if self._writer:
             self._writer.discard()

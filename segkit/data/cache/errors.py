@@ -1,4 +1,4 @@
-"""Errors of the image cache; none of them reaches the user."""
+"""Internal errors of the image cache."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import contextlib
 from collections.abc import Iterator
 
 
-class CannotWrite(Exception):
-    """The cache cannot be written to; says why."""
+class CacheWriteError(Exception):
+    """The cache cannot be written."""
 
 
-class Damaged(Exception):
-    """A file is not the pack that was written."""
+class CorruptPackError(Exception):
+    """A pack file is incomplete or damaged."""
 
 
 @contextlib.contextmanager
 def as_write_error() -> Iterator[None]:
-    """Turn an `OSError` into `CannotWrite`."""
+    """Turn an `OSError` into a `CacheWriteError`."""
     try:
         yield
     except OSError as error:
-        raise CannotWrite(error.strerror or str(error)) from error
+        raise CacheWriteError(error.strerror or str(error)) from error

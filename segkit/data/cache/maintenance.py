@@ -1,4 +1,4 @@
-"""What lies in the cache, and clearing it away."""
+"""Listing and clearing of the image cache."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from segkit.utils.locks import locked
 
 @dataclass(frozen=True)
 class Cached:
-    """The decoded images of one preprocessing.
+    """Cached images of one preprocessing.
 
     Args:
-        folder: that they lie in.
-        about: everything that decides their pixels beside the bytes of files.
-        images: how many, with their masks.
-        bytes: on disk.
-        used: when a run last asked for them, in seconds since 1970.
+        folder: cache folder of the preprocessing.
+        about: everything that determines the pixels apart from the files.
+        images: number of images.
+        bytes: size on disk.
+        used: time of last use, in seconds since 1970.
     """
 
     folder: Path
@@ -39,15 +39,15 @@ class Cached:
 
     @property
     def preprocessing(self) -> str:
-        """In words."""
+        """Short description."""
         with contextlib.suppress(KeyError, TypeError, ValueError):
             source, (height, width) = self.about["source"], self.about["size"]
             name = source if isinstance(source, str) else source["name"]
             return f"{name} at {height}x{width}, {self.about['channels']} channels, {self.about['task']}"
-        return "of another version"
+        return "unknown preprocessing"
 
     def as_json(self) -> dict[str, Any]:
-        """As plain data."""
+        """Plain data for JSON."""
         return {
             "folder": self.folder,
             "preprocessing": self.preprocessing,
@@ -59,22 +59,22 @@ class Cached:
 
 
 def cached_images(root: Path) -> list[Cached]:
-    """What a cache folder holds, the last used first."""
+    """Contents of a cache folder, last used first."""
     return sorted(map(_cached, _folders(root)), key=lambda cached: -cached.used)
 
 
 def clear_cache(root: Path, unused_days: float = 0) -> list[Cached]:
-    """Remove decoded images, and what is remembered of files; nothing else that may lie in the folder.
+    """Remove cached images and file digests, and no other files.
 
-    What a run is adding to at this moment stays. Runs that have mapped a pack keep it until they end, on
-    systems that let a file be removed while it is read.
+    A preprocessing that a run is writing to stays. A run keeps the packs it has mapped, on systems that can
+    remove open files.
 
     Args:
-        root: the cache folder.
-        unused_days: leave what was used since.
+        root: cache folder.
+        unused_days: minimum number of days without use.
 
     Returns:
-        What was removed.
+        The removed entries.
     """
     until = time.time() - unused_days * DAY_SECONDS
     removed = [cached for cached in cached_images(root) if cached.used <= until and _remove(cached.folder)]
@@ -84,7 +84,6 @@ def clear_cache(root: Path, unused_days: float = 0) -> list[Cached]:
 
 
 def _folders(root: Path) -> Iterator[Path]:
-    """The folders that segkit has made."""
     for path in root.iterdir() if root.is_dir() else ():
         if re.fullmatch("[0-9a-f]{32}", path.name) and path.is_dir():
             yield path
@@ -104,11 +103,10 @@ def _cached(folder: Path) -> Cached:
 
 
 def _remove(folder: Path) -> bool:
-    """Whether it is gone: not if a builder holds its lock, or something else lies in it."""
     with contextlib.suppress(OSError), locked(folder / LOCK, wait=False) as held:
         if held is False:
             return False
-        clear_unfinished(folder, alone=held is True)
+        clear_unfinished(folder, exclusive=held is True)
         for file in (*folder.glob(f"*{ENDING}"), folder / ABOUT, folder / LOCK):
             file.unlink(missing_ok=True)
         folder.rmdir()

@@ -1,7 +1,7 @@
-"""Packs: files of decoded images and masks, written once, and then mapped into memory to be read.
+"""Pack files of decoded images and masks, memory-mapped for reading.
 
-A pack is its rows, one after the other (the bytes of an image, then those of its mask); an index with, for
-each row, the key that it is found by and the SHA-256 of its pixels; and a footer that says how much there is.
+A pack holds rows (the bytes of an image, then those of its mask), an index with the key and the SHA-256 of
+each row's pixels, and a footer with the sizes.
 """
 
 from __future__ import annotations
@@ -24,19 +24,17 @@ import numpy.typing as npt
 
 from segkit.core.errors import DataError
 from segkit.core.types import Pixels
-from segkit.data.cache.errors import Damaged, as_write_error
+from segkit.data.cache.errors import CorruptPackError, as_write_error
 
 ENDING, UNFINISHED = ".pack", ".unfinished"
 _ENTRY = np.dtype([("key", "V32"), ("digest", "V32")])
-_FOOTER = struct.Struct(
-    "<8sQQQ32s"
-)  # magic, number of rows, bytes of a row, time of writing, SHA-256 of the index
+_FOOTER = struct.Struct("<8sQQQ32s")  # the fields of _Footer
 _MAGIC = b"segkit 1"
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What a row holds.
+    """Shapes of image and mask of a row.
 
     Args:
         image: (H, W, C).
@@ -48,39 +46,35 @@ class Layout:
 
     @property
     def image_bytes(self) -> int:
-        """Of one row, which begins with its image."""
+        """Bytes of an image."""
         return prod(self.image)
 
     @property
     def row_bytes(self) -> int:
-        """Of one row."""
+        """Bytes of an image and its mask."""
         return prod(self.image) + prod(self.mask)
 
 
 def pixel_digest(image: Pixels, mask: Pixels) -> bytes:
-    """SHA-256 over the bytes of an image and its mask, as a pack has it for a row."""
+    """SHA-256 over the bytes of an image and its mask."""
     return hashlib.sha256(image.tobytes() + mask.tobytes()).digest()
 
 
 class Pack:
-    """A pack that is mapped into memory; where it is sent, it is mapped again when a row is asked for.
+    """A memory-mapped pack; after unpickling it is mapped again at the first access.
 
     Args:
-        path: of the file, whose index was read before.
-        layout: of its rows.
+        path: pack file, checked with `read_index`.
+        layout: shapes of image and mask.
     """
 
     def __init__(self, path: Path, layout: Layout) -> None:
         self.path = path
         self.layout = layout
 
-    def open(self) -> None:
-        """Map it now: from then on the file may be removed."""
-        _ = self.pixels
-
     @cached_property
     def pixels(self) -> Pixels:
-        """(N, bytes of a row), read-only.
+        """(N, bytes of a row), read-only; mapped at the first access, so that the file may be removed then.
 
         Raises:
             DataError: if the file is gone.
@@ -90,10 +84,10 @@ class Pack:
                 count, row_bytes = _footer(file).rows, self.layout.row_bytes
                 mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             return np.frombuffer(mapped, np.uint8, count * row_bytes).reshape(count, row_bytes)
-        except (OSError, Damaged, ValueError) as error:  # it was whole when its index was read
+        except (OSError, CorruptPackError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             raise DataError(
-                f"the cached images cannot be read any more: {reason}",
+                f"the cached images can no longer be read: {reason}",
                 where=str(self.path),
                 hint="was the cache cleared? start the run again",
             ) from None
@@ -109,16 +103,16 @@ class Pack:
         return PackedRows(self, self.layout.image_bytes, self.layout.mask)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path, "layout": self.layout}  # not the memory
+        return {"path": self.path, "layout": self.layout}
 
 
 class PackedRows:
-    """The images or the masks of a pack, to be taken one by one.
+    """The images or the masks of a pack, by row.
 
     Args:
-        pack: that they are in.
-        start: where in a row they begin, in bytes.
-        shape: of one.
+        pack: pack to read.
+        start: offset in a row, in bytes.
+        shape: shape of an image or mask.
     """
 
     def __init__(self, pack: Pack, start: int, shape: tuple[int, ...]) -> None:
@@ -131,52 +125,52 @@ class PackedRows:
 
 
 def read_index(path: Path, layout: Layout) -> npt.NDArray[Any]:
-    """The key and the digest of every row of a pack, 32 bytes each, once the pack is found to be whole.
+    """Check a pack and read the key and the digest of every row, 32 bytes each.
 
-    Its size, index and footer are looked at, which takes no time. A pack that something changed after it was
-    written shows another time of change; then all of its rows are compared with their digests.
+    Size, index and footer are always checked; the pixels only if the file's modification time differs from
+    that in the footer.
 
     Raises:
-        Damaged: if it is not what was written.
+        CorruptPackError: if it is incomplete or damaged.
         OSError: if it cannot be read.
     """
     with path.open("rb") as file:
         status = os.fstat(file.fileno())
         footer = _footer(file)
         if footer.row_bytes != layout.row_bytes:
-            raise Damaged("its rows are of another size")
+            raise CorruptPackError("its rows have another size")
         if status.st_size != footer.rows * (footer.row_bytes + _ENTRY.itemsize) + _FOOTER.size:
-            raise Damaged("it is cut off")
+            raise CorruptPackError("it is truncated")
         file.seek(footer.rows * footer.row_bytes)
         index = file.read(footer.rows * _ENTRY.itemsize)
     if hashlib.sha256(index).digest() != footer.digest:
-        raise Damaged("its index is not what was written")
+        raise CorruptPackError("its index has changed")
     entries = np.frombuffer(index, _ENTRY)
     if status.st_mtime_ns != footer.written * 10**9:
         for row, digest in zip(Pack(path, layout).pixels, entries["digest"], strict=True):
             if hashlib.sha256(row).digest() != digest.tobytes():
-                raise Damaged("its pixels are not what was written")
+                raise CorruptPackError("its pixels have changed")
         with contextlib.suppress(OSError):
             os.utime(path, (footer.written, footer.written))
     return entries
 
 
 def rows_in(path: Path) -> int:
-    """How many rows a pack says that it has; 0 where it is none."""
-    with contextlib.suppress(OSError, Damaged), path.open("rb") as file:
+    """Number of rows in the footer of a pack; 0 if it is not a pack."""
+    with contextlib.suppress(OSError, CorruptPackError), path.open("rb") as file:
         return _footer(file).rows
     return 0
 
 
 class PackWriter:
-    """A pack that is being written; it appears under its name when it is whole.
+    """Writer of a pack, which gets its final name when it is complete.
 
     Args:
-        folder: to write it to.
-        layout: of its rows.
+        folder: folder of the pack.
+        layout: shapes of image and mask.
 
     Raises:
-        CannotWrite: here and in every method, such as on a full disk.
+        CacheWriteError: in every method, such as for a full disk.
     """
 
     def __init__(self, folder: Path, layout: Layout) -> None:
@@ -188,29 +182,29 @@ class PackWriter:
 
     @property
     def size(self) -> int:
-        """Bytes of the rows so far."""
+        """Bytes of all rows."""
         return len(self._entries) * self._layout.row_bytes
 
     def add(self, key: bytes, pixels: bytes, digest: bytes) -> None:
-        """Append a row, and what it is found by and known by: 32 bytes each."""
+        """Append a row with its key and digest, 32 bytes each."""
         with as_write_error():
             self._file.write(pixels)
         self._entries.append(key + digest)
 
     def finish(self) -> Path | None:
-        """Put the pack in its place, where it will still be after a power cut; None if it has no rows."""
+        """Complete the pack, with fsync, and return its path; None if it has no rows."""
         if not self._entries:
             self.discard()
             return None
         index = b"".join(self._entries)
-        # In even seconds, which every file system can keep as a time of change.
+        # Even seconds, which every file system can store as modification time.
         written = int(time.time()) // 2 * 2
         footer = _Footer(
             _MAGIC, len(self._entries), self._layout.row_bytes, written, hashlib.sha256(index).digest()
         )
         final = self._path.with_suffix(ENDING)
         with as_write_error():
-            self._file.seek(self.size)  # a row that was not written to its end is no row
+            self._file.seek(self.size)  # overwrites an incomplete row
             self._file.write(index + _FOOTER.pack(*footer))
             self._file.truncate()
             self._file.flush()
@@ -221,7 +215,7 @@ class PackWriter:
         return final
 
     def discard(self) -> None:
-        """Take back what was written."""
+        """Remove the incomplete pack."""
         with contextlib.suppress(OSError):
             self._file.close()
         with contextlib.suppress(OSError):
@@ -242,4 +236,4 @@ def _footer(file: BinaryIO) -> _Footer:
         footer = _Footer(*_FOOTER.unpack(file.read(_FOOTER.size)))
         if footer.magic == _MAGIC:
             return footer
-    raise Damaged("it is cut off, or no pack")
+    raise CorruptPackError("it is truncated or not a pack")

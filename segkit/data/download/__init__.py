@@ -1,1 +1,1 @@
-"""Data sets, downloaded and unpacked."""
+"""Download of data sets."""

@@ -1,4 +1,4 @@
-"""One file over HTTP that goes on where a former try stopped; nothing but the standard library."""
+"""Resumable HTTP download, with the standard library only."""
 
 from __future__ import annotations
 
@@ -13,42 +13,41 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-MAX_BYTES = 4 << 30  # no file that segkit fetches comes near it
+MAX_BYTES = 4 << 30  # far above every file that segkit downloads
 
 _CHUNK_BYTES = 1 << 18
 _TIMEOUT_SECONDS = 30
 _WAITS_SECONDS = (0.5, 2.0, 5.0)
-_BUSY = (408, 425, 429)  # and all of 5xx: asking again may help
+_BUSY = (408, 425, 429)  # and 5xx: worth a retry
 
 
 class DownloadError(Exception):
-    """The file is not to be had; says why."""
+    """The file cannot be downloaded."""
 
 
 def download(url: str, part: Path, on_progress: Callable[[int, int], None]) -> None:
-    """Download a file, going on where `part` ends if it is the beginning of the same remote file.
+    """Download a file; resumes `part` if ETag (or date) and length of the remote file are unchanged.
 
-    `part` is the same remote file if ETag (or else date) and length are what they were; they are kept beside
-    it in `state_of(part)`. A connection that is cut is taken up again for as long as that brings something
-    new, and else a few times with a wait before it.
+    They are stored in `state_of(part)`. After a lost connection the download resumes, a few times without
+    progress.
 
     Args:
-        url: http or https.
-        part: the file to write; complete when this returns.
-        on_progress: callback of (label, done, total).
+        url: http or https address.
+        part: file to write; complete on return.
+        on_progress: callback of (done, total) bytes.
 
     Raises:
         DownloadError: if the server refuses, does not answer, or sends too much.
         OSError: if `part` cannot be written.
     """
-    furthest = _size(part)
+    size = _size(part)
     waits = iter(_WAITS_SECONDS)
     while True:
         try:
             return _download_once(url, part, on_progress)
         except _Cut as cut:
-            if _size(part) > furthest:
-                furthest, waits = _size(part), iter(_WAITS_SECONDS)
+            if _size(part) > size:
+                size, waits = _size(part), iter(_WAITS_SECONDS)
             wait = next(waits, None)
             if wait is None:
                 raise DownloadError(str(cut)) from cut
@@ -56,12 +55,12 @@ def download(url: str, part: Path, on_progress: Callable[[int, int], None]) -> N
 
 
 def state_of(part: Path) -> Path:
-    """The small file that says which remote file `part` is the beginning of."""
+    """File with ETag and length of the remote file of `part`."""
     return part.with_name(f"{part.name}.json")
 
 
 def remote_bytes(url: str) -> int | None:
-    """The size of a remote file; None where that cannot be learnt without downloading it."""
+    """Size of a remote file; None if the server does not report it."""
     try:
         request = urllib.request.Request(url, headers=_headers(0), method="HEAD")
         with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS / 3) as response:
@@ -69,17 +68,15 @@ def remote_bytes(url: str) -> int | None:
     except (OSError, http.client.HTTPException, ValueError) as error:
         if isinstance(error, urllib.error.HTTPError):
             error.close()
-        return None  # not every server likes HEAD; what else is wrong, the download will tell
+        return None  # not every server supports HEAD; other errors show in the download
 
 
 class _Cut(Exception):
-    """The connection failed in a way that may pass."""
+    """Temporary connection error."""
 
 
 @dataclass(frozen=True)
 class _Remote:
-    """What tells one version of a remote file from another."""
-
     tag: str
     length: int | None
 
@@ -103,9 +100,9 @@ def _download_once(url: str, part: Path, on_progress: Callable[[int, int], None]
         remote = _Remote.of(response)
         limit = MAX_BYTES if remote.length is None else remote.length
         if limit > MAX_BYTES:
-            raise DownloadError(f"the server announces {limit} bytes, more than such a file can have")
+            raise DownloadError(f"the server announces {limit} bytes, more than the limit of {MAX_BYTES}")
         if not done:
-            part.unlink(missing_ok=True)  # first, so that the state never speaks of another file's bytes
+            part.unlink(missing_ok=True)  # first: the state must never belong to another file
             state_of(part).write_text(json.dumps(asdict(remote)), encoding="utf-8")
         with part.open("ab") as file:
             for chunk in _chunks(response):
@@ -119,14 +116,14 @@ def _download_once(url: str, part: Path, on_progress: Callable[[int, int], None]
 
 
 def _open_at(url: str, before: _Remote | None, size: int) -> tuple[http.client.HTTPResponse, int]:
-    """A response, and the offset at which its body begins: `size` if the download can go on, else 0."""
+    """Response and the offset of its body: `size` if the download can resume, else 0."""
     if before and size:
         response = _open(url, size)
-        if response is not None and response.status == 200:  # the server knows nothing of ranges
+        if response is not None and response.status == 200:  # the server does not support ranges
             return response, 0
         if response is not None:
-            begins = response.headers.get("Content-Range", "").startswith(f"bytes {size}-")
-            if response.status == 206 and begins and _Remote.of(response) == before:
+            is_rest = response.headers.get("Content-Range", "").startswith(f"bytes {size}-")
+            if response.status == 206 and is_rest and _Remote.of(response) == before:
                 return response, size
             response.close()
     response = _open(url, 0)
@@ -136,8 +133,7 @@ def _open_at(url: str, before: _Remote | None, size: int) -> tuple[http.client.H
     return response, 0
 
 
-def _open(url: str, offset: int) -> http.client.HTTPResponse | None:
-    """The response; None where the server has nothing at this offset."""
+def _open(url: str, offset: int) -> http.client.HTTPResponse | None:  # None: nothing at this offset
     try:
         request = urllib.request.Request(url, headers=_headers(offset))
         response: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS)
@@ -148,8 +144,8 @@ def _open(url: str, offset: int) -> http.client.HTTPResponse | None:
         problem = f"the server answers {error.code} {error.reason}".rstrip()
         raise (_Cut if error.code in _BUSY or error.code >= 500 else DownloadError)(problem) from error
     except (OSError, http.client.HTTPException) as error:
-        lasting = isinstance(getattr(error, "reason", None), ssl.SSLCertVerificationError)
-        raise (DownloadError if lasting else _Cut)(_reason(error)) from error
+        permanent = isinstance(getattr(error, "reason", None), ssl.SSLCertVerificationError)
+        raise (DownloadError if permanent else _Cut)(_reason(error)) from error
     except ValueError as error:
         raise DownloadError(str(error)) from error
     return response
@@ -167,7 +163,7 @@ def _chunks(response: http.client.HTTPResponse) -> Iterator[bytes]:
 
 
 def _headers(offset: int) -> dict[str, str]:
-    headers = {"User-Agent": "segkit", "Accept-Encoding": "identity"}  # offsets count in the file's own bytes
+    headers = {"User-Agent": "segkit", "Accept-Encoding": "identity"}  # offsets refer to uncompressed bytes
     return {**headers, "Range": f"bytes={offset}-"} if offset else headers
 
 
@@ -177,7 +173,6 @@ def _reason(error: Exception) -> str:
 
 
 def _state(part: Path) -> _Remote | None:
-    """What `part` is the beginning of; None if that is not known."""
     try:
         return _Remote(**json.loads(state_of(part).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):

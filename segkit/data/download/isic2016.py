@@ -1,4 +1,4 @@
-"""Fetch the ISIC 2016 lesion segmentation data (challenge of ISBI 2016, part 1): download, verify, unpack.
+"""Download, verification and unpacking of the ISIC 2016 lesion segmentation data (challenge part 1).
 
 Gutman et al., "Skin Lesion Analysis toward Melanoma Detection", 2016, arXiv:1605.01397.
 """
@@ -27,15 +27,13 @@ Progress = Callable[[str, int, int], None]
 
 _COUNTS = {"Training": 900, "Test": 379}  # images, and as many masks
 _NOTE = (
-    "SHA-256 of the zips as they were first fetched or found here. The challenge publishes no digests to "
-    "hold them against; a later fetch into this folder is held against these."
+    "SHA-256 of the zips as they were first downloaded or found here. The challenge publishes none; later "
+    "downloads into this folder are compared with these."
 )
 
 
 @dataclass(frozen=True)
 class _Archive:
-    """One zip, and the folder that comes of it."""
-
     name: str
     ending: str
     files: int
@@ -57,21 +55,20 @@ class _Archive:
 def fetch_isic2016(
     to: Path, *, base_url: str = BASE_URL, on_progress: Progress = lambda label, done, total: None
 ) -> None:
-    """Bring the training and test images of ISIC 2016 and their masks into a folder.
+    """Download the training and test images of ISIC 2016 with their masks.
 
-    What is there already is kept: unpacked folders, zips placed by hand, and the beginnings of downloads.
-    Zips are held against their length, the checksums inside, the number of files, and `fetched.json`, where
-    their SHA-256 is kept from the first time on: the challenge publishes none. When all is unpacked, the zips
-    are removed.
+    Unpacked folders, zips placed by hand and partial downloads are used. Zips are checked by length,
+    checksums, number of files, and the SHA-256 of the first download in `fetched.json`, as the challenge
+    publishes none. Zips are removed after unpacking.
 
     Args:
-        to: the folder; afterwards it holds `ISBI2016_ISIC_Part1_Training_Data`, `..._Training_GroundTruth`,
-            `..._Test_Data` and `..._Test_GroundTruth`.
-        base_url: where the four zips are.
+        to: target folder for `ISBI2016_ISIC_Part1_Training_Data`, `..._Training_GroundTruth`, `..._Test_Data`
+            and `..._Test_GroundTruth`.
+        base_url: address of the folder with the four zips.
         on_progress: callback of (label, done, total).
 
     Raises:
-        DataError: if a zip cannot be downloaded, is not what it should be, or cannot be written.
+        DataError: if a zip cannot be downloaded or written, or fails a check.
     """
     try:
         to.mkdir(parents=True, exist_ok=True)
@@ -80,7 +77,7 @@ def fetch_isic2016(
         raise DataError(
             f"the data cannot be written: {error.strerror or error}",
             where=str(error.filename or to),
-            hint="what has been fetched is kept; make room or choose another folder, then run again",
+            hint="downloaded files are kept; free some space or choose another folder, then run again",
         ) from error
 
 
@@ -91,16 +88,15 @@ def _fetch(pairs: list[tuple[_Archive, _Archive]], base_url: str, on_progress: P
     members = {archive: _verified(archive, on_progress) for archive in missing}
     for images, masks in pairs:
         _check_pairs(members.get(images) or _unpacked(images), members.get(masks) or _unpacked(masks), masks)
-    for archive, found in members.items():
-        _check_room(archive.home, sum(member.file_size for member in found.values()))
-        unpack(archive.zip, found, archive.folder, partial(on_progress, f"unpacking {archive.name}"))
+    for archive, files in members.items():
+        _check_free_space(archive.home, sum(member.file_size for member in files.values()))
+        unpack(archive.zip, files, archive.folder, partial(on_progress, f"unpacking {archive.name}"))
     for archive in archives:
         for leftover in (archive.zip, archive.part, state_of(archive.part)):
             leftover.unlink(missing_ok=True)
 
 
 def _pairs(home: Path) -> list[tuple[_Archive, _Archive]]:
-    """Images and masks, of each split."""
     return [
         (
             _Archive(f"ISBI2016_ISIC_Part1_{split}_Data", ".jpg", count, home),
@@ -111,7 +107,6 @@ def _pairs(home: Path) -> list[tuple[_Archive, _Archive]]:
 
 
 def _unpacked(archive: _Archive) -> list[str]:
-    """Names of the files in the archive's folder."""
     if not archive.folder.exists():
         return []
     names = (path.name for path in archive.folder.iterdir())
@@ -131,45 +126,42 @@ def _is_unpacked(archive: _Archive) -> bool:
 
 
 def _download(archives: list[_Archive], base_url: str, on_progress: Progress) -> None:
-    """Make `part` of every archive whose zip is not here."""
-    wanted = [archive for archive in archives if not archive.zip.exists()]
-    if wanted:
-        _check_room(wanted[0].home, _bytes_needed(wanted, base_url))
-    for position, archive in enumerate(wanted):
+    missing = [archive for archive in archives if not archive.zip.exists()]
+    if missing:
+        _check_free_space(missing[0].home, _bytes_needed(missing, base_url))
+    for position, archive in enumerate(missing):
         url = f"{base_url}{archive.zip.name}"
         try:
             download(url, archive.part, _in_megabytes(f"downloading {archive.zip.name}, MB", on_progress))
         except DownloadError as error:
-            names = ", ".join(left.zip.name for left in wanted[position:])
+            names = ", ".join(left.zip.name for left in missing[position:])
             raise DataError(
                 f"the data set cannot be downloaded: {error}",
                 where=url,
-                hint=f"run again to go on, or download {names} by hand (see {PAGE}), put them into "
-                f"{archive.home} and run again: they are verified and unpacked from there",
+                hint=f"run again to resume, or download {names} by hand (see {PAGE}), put them into "
+                f"{archive.home} and run again to verify and unpack them",
             ) from error
 
 
 def _bytes_needed(archives: list[_Archive], base_url: str) -> int:
-    """What is left to download, and as much again as the zips have: JPEG and PNG hardly shrink in them."""
     needed = 0
     for archive in archives:
         size = remote_bytes(f"{base_url}{archive.zip.name}")
         if size is None:
-            break  # nor will the others tell
-        here = archive.part.stat().st_size if archive.part.exists() else 0
-        needed += max(size - here, 0) + size
+            break  # the server reports no sizes
+        downloaded = archive.part.stat().st_size if archive.part.exists() else 0
+        needed += max(size - downloaded, 0) + size  # unpacked, images need about as much again
     return needed
 
 
 def _in_megabytes(label: str, on_progress: Progress) -> Callable[[int, int], None]:
-    def told(done: int, total: int) -> None:
+    def report(done: int, total: int) -> None:
         on_progress(label, -(-done // 10**6), -(-total // 10**6))
 
-    return told
+    return report
 
 
 def _verified(archive: _Archive, on_progress: Progress) -> dict[str, zipfile.ZipInfo]:
-    """The files of an archive's zip, after every check of this zip alone; `part` becomes the zip."""
     label = f"verifying {archive.zip.name}"
     on_progress(label, 0, 1)
     path = archive.zip if archive.zip.exists() else archive.part
@@ -182,7 +174,7 @@ def _verified(archive: _Archive, on_progress: Progress) -> dict[str, zipfile.Zip
                 hint=f"see {PAGE} whether the data set has changed; remove the zip to fetch it again",
             )
     except DataError:
-        if path == archive.part:  # of no use to anyone; what was placed by hand is for its owner to remove
+        if path == archive.part:  # a zip placed by hand is for the user to remove
             path.unlink()
             state_of(path).unlink(missing_ok=True)
         raise
@@ -194,7 +186,6 @@ def _verified(archive: _Archive, on_progress: Progress) -> dict[str, zipfile.Zip
 
 
 def _check_record(archive: _Archive, path: Path) -> None:
-    """Hold a zip against the digest of the first time; write it down if this is the first time."""
     record = archive.home / RECORD
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -219,21 +210,21 @@ def _check_record(archive: _Archive, path: Path) -> None:
 
 def _check_pairs(images: Iterable[str], masks: Iterable[str], where: _Archive) -> None:
     stems = {Path(mask).stem for mask in masks}
-    alone = sorted(image for image in images if f"{Path(image).stem}_Segmentation" not in stems)
-    if alone:
-        shown = ", ".join(alone[:5]) + (", ..." if len(alone) > 5 else "")
+    unpaired = sorted(image for image in images if f"{Path(image).stem}_Segmentation" not in stems)
+    if unpaired:
+        shown = ", ".join(unpaired[:5]) + (", ..." if len(unpaired) > 5 else "")
         raise DataError(
-            f"{len(alone)} images have no mask: {shown}",
+            f"{len(unpaired)} images have no mask: {shown}",
             where=str(where.folder if where.folder.exists() else where.zip),
             hint=f"see {PAGE} whether the data set has changed; remove folders and zips to fetch them again",
         )
 
 
-def _check_room(folder: Path, needed: int) -> None:
+def _check_free_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise DataError(
             f"the data set needs {needed / 1e9:.2f} GB more, {free / 1e9:.2f} GB are free",
             where=str(folder),
-            hint="make room or choose a folder on another disk; what has been fetched is kept",
+            hint="free some space or choose a folder on another disk; downloaded files are kept",
         )

@@ -1,4 +1,4 @@
-"""Zips from the network: looked through with suspicion, then unpacked whole or not at all."""
+"""Safe unpacking of downloaded zip files."""
 
 from __future__ import annotations
 
@@ -11,38 +11,36 @@ from pathlib import Path, PurePosixPath
 
 from segkit.core.errors import DataError
 
-UNPACKED_BYTES = 4 << 30  # larger archives are taken for bombs: ISIC 2016 has less than 1 GB in all
+UNPACKED_BYTES = 4 << 30  # limit against zip bombs; ISIC 2016 has less than 1 GB
 MEMBERS = 10_000
 
 _SAFE_NAME = re.compile(r"[\w-][\w.-]*", re.ASCII)
-_PLAIN = (0, stat.S_IFREG, stat.S_IFDIR)  # 0: written on a system without such modes
+_PLAIN = (0, stat.S_IFREG, stat.S_IFDIR)  # 0: no mode, as on Windows
 
 
 def wanted_members(path: Path, ending: str) -> dict[str, zipfile.ZipInfo]:
-    """The members of a zip with this ending, by their name without folders; everything else is left packed.
-
-    Every byte of the archive is read and held against its checksum.
+    """Check a zip with all its checksums; returns the members with an extension by their file name.
 
     Args:
-        path: the zip.
-        ending: such as ".jpg"; hidden files and those of `__MACOSX` do not count.
+        path: zip file.
+        ending: extension such as ".jpg"; hidden files and `__MACOSX` are left out.
 
     Raises:
-        DataError: if the zip is damaged, names a place outside its own folder, holds links or other special
-            files, two files of one name, or would unpack to more than `UNPACKED_BYTES` or `MEMBERS` files.
+        DataError: if the zip is damaged, has paths outside its folder, links or other special files, or two
+            files of one name, or would unpack to more than `UNPACKED_BYTES` or `MEMBERS` files.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
             _check_bounds(path, members)
             for member in members:
-                _check_place(path, member)
+                _check_path(path, member)
             damaged = archive.testzip()
     except DataError:
         raise
-    except Exception as error:  # whatever a damaged or hostile file makes the readers raise
+    except Exception as error:  # damaged or hostile files raise many types
         raise DataError(
-            f"this is not a sound zip file ({error or type(error).__name__})", where=str(path), hint=_AGAIN
+            f"this is not a valid zip file ({error or type(error).__name__})", where=str(path), hint=_AGAIN
         ) from error
     if damaged is not None:
         raise DataError(f"{damaged!r} in it does not match its checksum", where=str(path), hint=_AGAIN)
@@ -52,42 +50,41 @@ def wanted_members(path: Path, ending: str) -> dict[str, zipfile.ZipInfo]:
 def unpack(
     path: Path, members: dict[str, zipfile.ZipInfo], folder: Path, on_progress: Callable[[int, int], None]
 ) -> None:
-    """Unpack members into a folder that appears when it is complete.
+    """Unpack members into a folder, which is created when all are unpacked.
 
     Args:
-        path: the zip.
-        members: as given by `wanted_members`.
-        folder: may not exist, or be empty.
-        on_progress: callback of (label, done, total).
+        path: zip file.
+        members: result of `wanted_members`.
+        folder: target folder; missing or empty.
+        on_progress: callback of (done, total) files.
 
     Raises:
         OSError: if the files cannot be written.
     """
-    growing = folder.with_name(f".{folder.name}.unpacking")
-    shutil.rmtree(growing, ignore_errors=True)
-    growing.mkdir()
+    temporary = folder.with_name(f".{folder.name}.unpacking")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
     try:
         with zipfile.ZipFile(path) as archive:
             for done, (name, member) in enumerate(members.items(), start=1):
-                with archive.open(member) as packed, (growing / name).open("xb") as file:
+                with archive.open(member) as packed, (temporary / name).open("xb") as file:
                     shutil.copyfileobj(packed, file)
                 on_progress(done, len(members))
         if folder.exists():
             folder.rmdir()
-        growing.rename(folder)
+        temporary.rename(folder)
     finally:
-        shutil.rmtree(growing, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 _AGAIN = (
-    "run again to fetch it anew, if you placed it there yourself remove it first; "
-    "if it stays so, a proxy or login page may answer in the server's place"
+    "run again to download it again; if you placed it there yourself, remove it first. If this persists, "
+    "a proxy or login page may be answering instead of the server"
 )
 
 
 def _check_bounds(path: Path, members: list[zipfile.ZipInfo]) -> None:
-    """The sizes may lie, but no member is unpacked beyond the size it tells."""
-    unpacked = sum(member.file_size for member in members)
+    unpacked = sum(member.file_size for member in members)  # zipfile unpacks no member beyond its size
     if unpacked > UNPACKED_BYTES or len(members) > MEMBERS:
         raise DataError(
             f"it would unpack to {len(members)} files of {unpacked} bytes in all",
@@ -96,15 +93,15 @@ def _check_bounds(path: Path, members: list[zipfile.ZipInfo]) -> None:
         )
 
 
-def _check_place(path: Path, member: zipfile.ZipInfo) -> None:
+def _check_path(path: Path, member: zipfile.ZipInfo) -> None:
     place = PurePosixPath(member.filename.replace("\\", "/"))
     outside = place.is_absolute() or ".." in place.parts or ":" in member.filename
     if outside or stat.S_IFMT(member.external_attr >> 16) not in _PLAIN:
-        kind = "leads outside the folder" if outside else "is a link or another special file"
+        kind = "has a path outside the folder" if outside else "is a link or another special file"
         raise DataError(
             f"{member.filename!r} in it {kind}",
             where=str(path),
-            hint="nothing was unpacked; remove the zip, it is not the data set's own",
+            hint="nothing was unpacked; remove the zip, it is not the data set",
         )
 
 
@@ -118,7 +115,7 @@ def _by_name(path: Path, members: list[zipfile.ZipInfo]) -> dict[str, zipfile.Zi
     names = {member: PurePosixPath(member.filename).name for member in members}
     seen: set[str] = set()
     for name in names.values():
-        if not _SAFE_NAME.fullmatch(name) or name.lower() in seen:  # some file systems know no case
+        if not _SAFE_NAME.fullmatch(name) or name.lower() in seen:  # some file systems ignore case
             problem = "two files of the name" if name.lower() in seen else "a file of the name"
             raise DataError(f"it holds {problem} {name!r}", where=str(path), hint=_AGAIN)
         seen.add(name.lower())

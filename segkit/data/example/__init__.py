@@ -1,4 +1,4 @@
-"""An example to follow: a folder of photographs, their outlines, and a recipe. No torch."""
+"""Example data set: synthetic photographs, masks and a recipe. No torch."""
 
 from segkit.data.example.folder import write_example
 

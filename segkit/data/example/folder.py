@@ -1,4 +1,4 @@
-"""`write_example`: the folder that the guide is followed with, drawn, all of it or none."""
+"""Writing of the example data set."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ _RECIPE = Path(__file__).with_name("recipe.yaml")
 
 
 def write_example(folder: Path, on_progress: Callable[[str, int, int], None]) -> list[Path]:
-    """Write drawn photographs, the outlines of most of them, and a recipe that learns from these.
+    """Write synthetic photographs, masks of most of them, and a recipe: all of it or none.
 
-    The same versions of packages write the same bytes.
+    The files are the same for the same versions of packages.
 
     Args:
-        folder: to put them in; made if it is not there, and may hold other things.
+        folder: target folder; created if missing, may hold other files.
         on_progress: callback of (label, done, total).
 
     Returns:
-        The folder's photos, masks, new and recipe.yaml.
+        Paths of photos, masks, new and recipe.yaml.
 
     Raises:
-        SegkitError: if any of these is there already, or the folder cannot be written to.
+        SegkitError: if one of these exists, or the folder cannot be written.
     """
     _check_free(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=".example_", dir=folder) as beside:
-            draft = Path(beside)
+        with TemporaryDirectory(prefix=".example_", dir=folder) as temporary:
+            draft = Path(temporary)
             _draw(draft, on_progress)
             (draft / "recipe.yaml").write_bytes(_RECIPE.read_bytes())
             for name in NAMES:
@@ -42,29 +42,29 @@ def write_example(folder: Path, on_progress: Callable[[str, int, int], None]) ->
         raise SegkitError(
             f"the example cannot be written: {error.strerror or error}",
             where=str(folder),
-            hint="a folder that you may write to, on a disk with 20 MB to spare",
+            hint="choose a folder with write permission, on a disk with 20 MB to spare",
         ) from error
     return [folder / name for name in NAMES]
 
 
 def _check_free(folder: Path) -> None:
-    if taken := [name for name in NAMES if os.path.lexists(folder / name)]:
+    if existing := [name for name in NAMES if os.path.lexists(folder / name)]:
         raise SegkitError(
-            f"{', '.join(taken)}: already there, and nothing is ever overwritten",
+            f"{', '.join(existing)}: already exists, and segkit does not overwrite files",
             where=str(folder),
-            hint="another folder: it is made if it is not there",
+            hint="choose another folder; it is created if missing",
         )
 
 
 def _draw(folder: Path, on_progress: Callable[[str, int, int], None]) -> None:
     for name in ("photos", "masks", "new"):
         (folder / name).mkdir()
-    everything: list[Photograph] = [*outlined(), *unseen()]
-    for done, photograph in enumerate(everything):
-        on_progress("photographs", done, len(everything))
+    photographs: list[Photograph] = [*outlined(), *unseen()]
+    for done, photograph in enumerate(photographs):
+        on_progress("photographs", done, len(photographs))
         photo, mask = photograph.drawn()
         if photograph.is_outlined:
             mask.save(folder / "masks" / f"{photograph.name}.png")
         kind = "photos" if photograph.is_outlined else "new"
         photo.save(folder / kind / f"{photograph.name}.jpg", quality=92)
-    on_progress("photographs", len(everything), len(everything))
+    on_progress("photographs", len(photographs), len(photographs))

@@ -1,4 +1,4 @@
-"""The example's photographs: which there are, of which sizes, and their drawing."""
+"""Photographs of the example data set."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _SEED = 2016
 
 @dataclass(frozen=True)
 class Photograph:
-    """One photograph, not drawn yet.
+    """A synthetic photograph.
 
     Args:
-        number: from 1; another number, another lesion.
-        width: in pixels.
-        height: in pixels.
-        is_outlined: whether its mask is written too.
+        number: number from 1, which determines the lesion.
+        width: width in pixels.
+        height: height in pixels.
+        is_outlined: whether its mask is written.
     """
 
     number: int
@@ -34,11 +34,11 @@ class Photograph:
 
     @property
     def name(self) -> str:
-        """Of its files, without ending."""
+        """File name without extension."""
         return f"lesion_{self.number:02d}"
 
     def drawn(self) -> tuple[Image.Image, Image.Image]:
-        """The photograph in RGB, and its mask: 255 where the lesion is, else 0."""
+        """Draw the photograph in RGB and its mask: 255 in the lesion, else 0."""
         scene = Scene(_SEED, self.height, self.width, hair=0.4, rulers=0.2)
         pixels, objects = draw(scene, "train", self.number)
         mask = objects[..., 0].astype(np.uint8) * 255
@@ -46,12 +46,12 @@ class Photograph:
 
 
 def outlined() -> list[Photograph]:
-    """Those to learn from."""
+    """Photographs for training."""
     return [_photograph(number, is_outlined=True) for number in range(1, _OUTLINED + 1)]
 
 
 def unseen() -> list[Photograph]:
-    """Those to predict later; the last one is as large as a camera makes it."""
+    """Photographs for prediction; the last one has the size of a camera image."""
     first = _OUTLINED + 1
     small = [_photograph(number, is_outlined=False) for number in range(first, first + _UNSEEN - 1)]
     return [*small, Photograph(first + _UNSEEN - 1, *_LARGE, is_outlined=False)]

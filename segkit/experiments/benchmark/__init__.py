@@ -1,1 +1,1 @@
-"""How fast a recipe trains here: its data alone, its model alone, and both together."""
+"""Benchmarks of training speed and model costs."""

@@ -1,4 +1,4 @@
-"""Where the time of a training step goes, measured from outside: what `fit` calls is timed while it runs."""
+"""Breakdown of the time of a training step, by timing the calls that `fit` makes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from segkit.experiments.benchmark.costs.timing import wait
+from segkit.experiments.benchmark.costs.timing import synchronize
 
 if TYPE_CHECKING:
     import torch
@@ -21,25 +21,21 @@ PARTS = (
 
 
 def seconds_by_part(loop: Loop, steps: int) -> dict[str, float]:
-    """Seconds per step of each of `PARTS`; together they are the step.
+    """Seconds per step of each of `PARTS`; their sum is the time of a step.
 
-    The device is waited for around each part, so that a step takes longer here than it does otherwise.
-    "encoder" has normalisation in it, "decoder" the head and all up to the logits' full size, "optimizer" the
-    clipping of gradients and the schedule; "other" is what no part has.
-
-    Args:
-        loop: which steps on with its own batches.
-        steps: that count.
+    The device is synchronised around each part, so a step takes longer than in a run. "encoder" includes
+    normalisation, "decoder" the head and upsampling, "optimizer" gradient clipping and the schedule; "other"
+    is the rest of the step.
     """
     watch = Stopwatch(loop.fabric.device)
-    loop.feed.alone = False
+    loop.feed.repeat = False
     loop.step(1)
-    with _watched(loop, watch):
+    with _timed_parts(loop, watch):
         loop.step(min(steps, 2))
         watch.seconds.clear()
         started = time.perf_counter()
         loop.step(steps)
-        wait(loop.fabric.device)
+        synchronize(loop.fabric.device)
         whole = time.perf_counter() - started
     parts = {part: watch.seconds.get(part, 0.0) / steps for part in PARTS}
     parts["other"] = whole / steps - sum(parts.values())
@@ -47,31 +43,27 @@ def seconds_by_part(loop: Loop, steps: int) -> dict[str, float]:
 
 
 class Stopwatch:
-    """Seconds by part. A part that is timed inside of another counts for itself alone.
-
-    Args:
-        device: waited for whenever a part begins or ends.
-    """
+    """Seconds by part, with the device synchronised; nested parts do not count for the outer one."""
 
     def __init__(self, device: torch.device) -> None:
         self.seconds: dict[str, float] = {}
         self._device = device
-        self._inner = [0.0]  # of what is timed inside of each part that is going on
+        self._inner = [0.0]  # seconds of nested parts, for each running part
         self._thread = threading.get_ident()
 
     def timed(self, part: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        """The same call, timed; but not in other threads, for which nobody waits."""
+        """Wrap a call to be timed; calls from other threads, such as data loading, are not."""
 
-        def timed(*given: Any, **named: Any) -> Any:
+        def timed(*args: Any, **kwargs: Any) -> Any:
             if threading.get_ident() != self._thread:
-                return call(*given, **named)
-            wait(self._device)
+                return call(*args, **kwargs)
+            synchronize(self._device)
             started = time.perf_counter()
             self._inner.append(0.0)
             try:
-                return call(*given, **named)
+                return call(*args, **kwargs)
             finally:
-                wait(self._device)
+                synchronize(self._device)
                 seconds = time.perf_counter() - started
                 self.seconds[part] = self.seconds.get(part, 0.0) + seconds - self._inner.pop()
                 self._inner[-1] += seconds
@@ -80,32 +72,31 @@ class Stopwatch:
 
 
 @contextmanager
-def _watched(loop: Loop, watch: Stopwatch) -> Iterator[None]:
-    learner, fabric = loop.learner, loop.fabric
+def _timed_parts(loop: Loop, watch: Stopwatch) -> Iterator[None]:
+    state, fabric = loop.state, loop.fabric
     calls = [
-        ("data", loop.feed, "take"),
+        ("data", loop.feed, "next_batch"),
         ("to_device", fabric, "to_device"),
-        ("decoder", learner.model, "forward"),
-        ("encoder", learner.model, "features"),
+        ("decoder", state.model, "forward"),
+        ("encoder", state.model, "features"),
         ("loss", loop, "loss"),
         ("backward", fabric, "backward"),
         ("optimizer", fabric, "clip_gradients"),
-        ("optimizer", learner.optimizer, "step"),
-        ("optimizer", learner.schedule, "step"),
-        *([("average", learner.average, "update")] if learner.average else []),
+        ("optimizer", state.optimizer, "step"),
+        ("optimizer", state.schedule, "step"),
+        *([("average", state.average, "update")] if state.average else []),
     ]
     with ExitStack() as stack:
-        # A compiled model is one piece; its parts are those of the same model, not compiled.
-        stack.enter_context(_replaced(learner.model, "_compiled_call_impl", None))
+        # A compiled model has no separate parts: time the uncompiled one.
+        stack.enter_context(_replaced_attribute(state.model, "_compiled_call_impl", None))
         for part, owner, name in calls:
-            stack.enter_context(_replaced(owner, name, watch.timed(part, getattr(owner, name))))
+            stack.enter_context(_replaced_attribute(owner, name, watch.timed(part, getattr(owner, name))))
         yield
 
 
 @contextmanager
-def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
-    """An attribute of one object, for a while."""
-    former = vars(owner).get(name, owner)  # the object itself stands for none of its own
+def _replaced_attribute(owner: Any, name: str, value: Any) -> Iterator[None]:
+    former = vars(owner).get(name, owner)  # owner: the instance has no such attribute
     setattr(owner, name, value)
     try:
         yield

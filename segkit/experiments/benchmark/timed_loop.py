@@ -1,4 +1,4 @@
-"""The training loop of `fit`, which steps as far as it is asked to, on its own batches or on one."""
+"""Training loop of `fit` for timing, on the recipe's batches or on one repeated batch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import nn
 
 from segkit.core.events import StepEnded
 from segkit.data.preprocess import Prepared
-from segkit.experiments.benchmark.costs.timing import learner_at_rest, wait
+from segkit.experiments.benchmark.costs.timing import synchronize, zero_lr_state
 from segkit.training.evaluate import Scores
 from segkit.training.loop import fit
 
@@ -23,78 +23,75 @@ if TYPE_CHECKING:
     from segkit.data.batches import Batch, TrainBatches
     from segkit.experiments.assembly import Assembly
 
-FEW = 12  # steps of an epoch that shows how many workers it takes
+TRIAL_STEPS = 12  # of an epoch that determines the number of workers
 
 
 class Feed:
-    """The training batches of a recipe, by epochs; but the same one again and again while `alone` is set.
+    """Training batches of a recipe; one batch is repeated on the device while `repeat` is set.
 
-    Where the number of workers is `auto`, a run's first epoch shows how many it takes. Here two epochs of a
-    few images stand for it, of which the first warms up: an epoch that is interrupted would not tell.
-
-    Args:
-        assembly: of the recipe; the one batch lies on its fabric's device.
+    With `workers: auto`, a run's first epoch determines the number of workers. Here two short trial epochs
+    replace it, the first of them for warm-up, because an epoch must be complete for that.
     """
 
     def __init__(self, assembly: Assembly) -> None:
-        self.alone = False
+        self.repeat = False
         self._assembly = assembly
-        self._one: Batch | None = None
-        self._first = []
+        self._repeated: Batch | None = None
+        self._trials = []
         if assembly.recipe.data.workers == "auto":
-            few = _with_few_images(assembly)
-            self._first = [few.train_batches(), few.train_batches()]
-        self._batches = None if self._first else assembly.train_batches()
+            trial = _with_few_images(assembly)
+            self._trials = [trial.train_batches(), trial.train_batches()]
+        self._batches = None if self._trials else assembly.train_batches()
 
     @property
     def batches(self) -> TrainBatches:
-        """Those that are measured; with as many workers as it takes."""
+        """The measured batches, with the final number of workers."""
         if self._batches is None:
-            workers, self._first = self._first[-1].workers, []
+            workers, self._trials = self._trials[-1].workers, []
             self._assembly = _with_workers(self._assembly, workers)
             self._batches = self._assembly.train_batches()
         return self._batches
 
     @property
     def steps(self) -> int:
-        """Of an epoch."""
+        """Steps per epoch."""
         return math.ceil(len(self._assembly.splits["train"].names) / self._assembly.recipe.data.batch_size)
 
     @property
-    def first_steps(self) -> int:
-        """Until it is known how many workers it takes."""
-        return sum(batches.steps for batches in self._first)
+    def trial_steps(self) -> int:
+        """Steps until the number of workers is known."""
+        return sum(batches.steps for batches in self._trials)
 
     @property
-    def images_of_one(self) -> int:
-        """In the batch that comes again and again; 0 before it has come."""
-        return len(self._one.indices) if self._one else 0
+    def repeated_images(self) -> int:
+        """Number of images in the repeated batch; 0 before it exists."""
+        return len(self._repeated.indices) if self._repeated else 0
 
     def epoch(self, epoch: int, *, after: int = 0) -> Iterator[Batch]:
-        """As `TrainBatches.epoch`, and longer by what came between."""
-        first = self._first[epoch - 1 : epoch]
-        self._at_hand = first[0] if first else self.batches
-        arriving = self._at_hand.epoch(epoch, after=after)
-        while (batch := self.take(arriving)) is not None:
-            while self.alone:
-                self._one = self._one or self._on_device(batch)
-                yield self._one
+        """As `TrainBatches.epoch`, with repeated batches in between."""
+        trial = self._trials[epoch - 1 : epoch]
+        self._current = trial[0] if trial else self.batches
+        iterator = self._current.epoch(epoch, after=after)
+        while (batch := self.next_batch(iterator)) is not None:
+            while self.repeat:
+                self._repeated = self._repeated or self._on_device(batch)
+                yield self._repeated
             yield batch
 
     def size(self, step: int) -> int:
-        """Images of a step of the epoch at hand, as `TrainBatches.size`."""
-        return self._at_hand.size((step - 1) % self._at_hand.steps + 1)
+        """Images in a step of the current epoch, as `TrainBatches.size`."""
+        return self._current.size((step - 1) % self._current.steps + 1)
 
     def indices(self, epoch: int, step: int) -> list[int]:
-        """Which images a step has, as `TrainBatches.indices`."""
-        return self._at_hand.indices(epoch, step)
+        """Indices of the images in a step, as `TrainBatches.indices`."""
+        return self._current.indices(epoch, step)
 
-    def take(self, arriving: Iterator[Batch]) -> Batch | None:
-        """The next batch, if there is one; waits for it."""
-        return next(arriving, None)
+    def next_batch(self, iterator: Iterator[Batch]) -> Batch | None:
+        """Wait for the next batch; None at the end of the epoch."""
+        return next(iterator, None)
 
-    def another(self) -> TrainBatches:
-        """The same batches as those that are measured, not begun."""
+    def new_batches(self) -> TrainBatches:
+        """A second, unstarted instance of the measured batches."""
         return self._assembly.train_batches()
 
     def _on_device(self, batch: Batch) -> Batch:
@@ -104,9 +101,9 @@ class Feed:
 
 def _with_few_images(assembly: Assembly) -> Assembly:
     train = assembly.splits["train"]
-    kept = slice(FEW * assembly.recipe.data.batch_size)
-    few = Prepared(train.names[kept], train.images[kept], train.masks[kept])
-    return dataclasses.replace(assembly, splits={**assembly.splits, "train": few})
+    first = slice(TRIAL_STEPS * assembly.recipe.data.batch_size)
+    trial = Prepared(train.names[first], train.images[first], train.masks[first])
+    return dataclasses.replace(assembly, splits={**assembly.splits, "train": trial})
 
 
 def _with_workers(assembly: Assembly, workers: int) -> Assembly:
@@ -116,60 +113,56 @@ def _with_workers(assembly: Assembly, workers: int) -> Assembly:
 
 
 class Loop:
-    """Training as `segkit run` does it, but for a learning rate of zero, without scores and without end.
-
-    Args:
-        assembly: of the recipe; its model is on the device.
-    """
+    """Endless training as in `segkit run`, with learning rate zero and without scoring."""
 
     def __init__(self, assembly: Assembly) -> None:
         recipe = assembly.recipe
         self.recipe = recipe
         self.fabric = assembly.fabric
-        self.learner = learner_at_rest(recipe, assembly.model)
+        self.state = zero_lr_state(recipe, assembly.model)
         self.feed = Feed(assembly)
         self.loss = assembly.loss
         names = assembly.splits["train"].names
         self.images_per_step = len(names) / self.feed.steps
         endless = {"epochs": sys.maxsize, "early_stopping_epochs": None}
         self._events = fit(
-            self.learner, cast("TrainBatches", self.feed), self._loss, _no_scores, self.fabric,
+            self.state, cast("TrainBatches", self.feed), self._loss, _no_scores, self.fabric,
             recipe.training.model_copy(update=endless),
             seed=recipe.seed, names=names, higher_is_better=True,
         )  # fmt: skip
 
     @property
-    def ahead(self) -> int:
-        """Batches that may lie ready when a block begins, and so say nothing of how fast they come."""
+    def prefetched(self) -> int:
+        """Number of batches that may be ready when a block starts, and are not timed."""
         return 2 * max(1, self.feed.batches.workers) + 1
 
     def step(self, steps: int) -> None:
-        """Take so many training steps."""
+        """Do a number of training steps."""
         while steps:
             steps -= isinstance(next(self._events), StepEnded)
 
-    def seconds(self, steps: int, *, alone: bool = False) -> float:
-        """Of one of so many steps, timed together after some that count for nothing.
+    def seconds(self, steps: int, *, repeat: bool = False) -> float:
+        """Mean seconds per step, after untimed steps that use up prefetched batches.
 
         Args:
-            steps: that count.
-            alone: on a batch that lies on the device, so that nobody waits for data.
+            steps: number of timed steps.
+            repeat: whether to repeat one batch on the device, without data loading.
         """
-        self.feed.alone = alone
-        self.step(self.ahead)
-        wait(self.fabric.device)
+        self.feed.repeat = repeat
+        self.step(self.prefetched)
+        synchronize(self.fabric.device)
         started = time.perf_counter()
         self.step(steps)
-        wait(self.fabric.device)
+        synchronize(self.fabric.device)
         return (time.perf_counter() - started) / steps
 
-    def images_per_second(self, steps: int, *, alone: bool = False) -> float:
-        """As `seconds`, in images: batches of an epoch may differ by one."""
-        seconds = self.seconds(steps, alone=alone)
-        return self.feed.images_of_one / seconds if alone else self.images_per_step / seconds
+    def images_per_second(self, steps: int, *, repeat: bool = False) -> float:
+        """Images per second; arguments as in `seconds`."""
+        seconds = self.seconds(steps, repeat=repeat)
+        return (self.feed.repeated_images if repeat else self.images_per_step) / seconds
 
     def _loss(self, logits: Tensor, target: Tensor) -> Tensor:
-        return self.loss(logits, target)  # looked up every time, as it may be replaced by a timed one
+        return self.loss(logits, target)  # `self.loss` may be replaced by a timed call
 
 
 def _no_scores(model: nn.Module) -> Scores:

@@ -1,1 +1,1 @@
-"""Finished runs, scored again: on other images, at images' own sizes, together; and what that is worth."""
+"""Evaluation of finished runs: other images, native resolution, ensembles, confidence intervals."""

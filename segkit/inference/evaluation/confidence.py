@@ -1,4 +1,4 @@
-"""How sure a score is: its 95% interval over images like those that were scored."""
+"""95% confidence intervals of scores over images."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ if TYPE_CHECKING:
 
     from segkit.core.types import Metric
 
-_OF_ALL = 1_000  # resamples of a score that has to be computed anew for each
-_MAX_NUMBERS = 10**7  # 80 MB of shares: of very many images, fewer resamples do
-_LEAST = 500
+_DATASET_RESAMPLES = 1_000  # for scores that are computed anew for every resample
+_MAX_NUMBERS = 10**7  # 80 MB of weights: fewer resamples for very many images
+_MIN_RESAMPLES = 500
 
 
-def interval_of(metric: Metric, rows: Tensor) -> Interval:
-    """The score of some images with its interval.
+def confidence_interval(metric: Metric, rows: Tensor) -> Interval:
+    """Score over images with its bootstrap interval.
 
-    The mean over images has the interval that comparisons give it. A score of all images together is computed
-    again for images drawn with replacement, and its interval is between the percentiles of what comes out.
+    A mean over images has the same interval as in comparisons. A score over all images together is
+    recomputed on images drawn with replacement; its interval lies between the percentiles.
 
     Args:
-        metric: whose score it is.
-        rows: (N, S), of N images.
+        metric: metric of the score.
+        rows: per-image values (N, S).
 
     Returns:
-        The limits are NaN where there are fewer than two images with a defined score.
+        Score and limits; the limits are NaN with fewer than two images with a defined score.
     """
     if metric.score is None and rows.shape[1] == 1:
-        resamples = max(_LEAST, min(RESAMPLES, _MAX_NUMBERS // len(rows)))
+        resamples = max(_MIN_RESAMPLES, min(RESAMPLES, _MAX_NUMBERS // len(rows)))
         return intervals([rows.numpy().T], resamples=resamples)[0]
-    return _of_all(metric, rows)
+    return _bootstrap(metric, rows)
 
 
-def _of_all(metric: Metric, rows: Tensor) -> Interval:
-    score, known = metric.reduce(rows), rows[~rows.isnan().all(dim=1)]
-    if len(known) < 2:
+def _bootstrap(metric: Metric, rows: Tensor) -> Interval:
+    score, defined = metric.reduce(rows), rows[~rows.isnan().all(dim=1)]
+    if len(defined) < 2:
         return Interval(score, math.nan, math.nan)
-    draws = np.random.default_rng(0)
-    drawn = [
-        metric.reduce(known[torch.from_numpy(draws.integers(0, len(known), len(known)))])
-        for _ in range(_OF_ALL)
+    rng = np.random.default_rng(0)
+    scores = [
+        metric.reduce(defined[torch.from_numpy(rng.integers(0, len(defined), len(defined)))])
+        for _ in range(_DATASET_RESAMPLES)
     ]
-    low, high = np.nanquantile(drawn, [0.025, 0.975]) if not np.isnan(drawn).all() else (math.nan, math.nan)
+    low, high = np.nanquantile(scores, [0.025, 0.975]) if not np.isnan(scores).all() else (math.nan, math.nan)
     return Interval(score, float(low), float(high))

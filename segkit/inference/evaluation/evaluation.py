@@ -1,4 +1,4 @@
-"""Runs in, scores out, with all that belongs to them: intervals, members, the worst images, warnings."""
+"""Evaluation of finished runs: scores, intervals, ensemble members, worst images, warnings."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from segkit.core.errors import SegkitError
-from segkit.experiments.finished_run import on_this_machine, read_run, restore
 from segkit.experiments.objectives import build_metric
-from segkit.inference.evaluation.confidence import interval_of
-from segkit.inference.evaluation.leaks import warn_of_leaks
-from segkit.inference.evaluation.score_images import PredictorScorer, Scorer
-from segkit.inference.evaluation.score_resized import ResizedScorer
-from segkit.inference.evaluation.select_images import Images, choose_images
+from segkit.experiments.restore_run import read_run, restore, use_available_device
+from segkit.inference.evaluation.confidence import confidence_interval
+from segkit.inference.evaluation.leaks import leak_warnings
+from segkit.inference.evaluation.score_images import PredictorScorer, ResizedScorer, Scorer
+from segkit.inference.evaluation.select_images import ScoredImages, choose_images
 from segkit.inference.evaluation.split_choice import SplitChoice
 from segkit.inference.options import PredictOptions
 from segkit.inference.predictor import Predictor
-from segkit.inference.torch_network import RunNetwork, open_network
+from segkit.inference.torch_network import TorchNetwork, open_network
 from segkit.recipe import entry_for
 
 if TYPE_CHECKING:
@@ -32,95 +31,95 @@ if TYPE_CHECKING:
     from segkit.training.evaluate import Scores
 
 AS_TRAINED = PredictOptions()
-WORST = 8  # images that are shown
+WORST = 8  # worst images in page and JSON
 
 
 @dataclass(frozen=True)
-class Asking:
-    """How runs are scored.
+class EvaluateOptions:
+    """Evaluation options.
 
     Args:
-        native: at each image's own size, as the ISIC challenges do, not at the recipe's.
-        ways: how the networks are asked.
-        images: which ones, where not those that the run reports its scores on.
+        native: whether to score at each image's own size instead of the recipe's.
+        predict: prediction options.
+        split: split to score; None is the one that the run reports.
     """
 
     native: bool = False
-    ways: PredictOptions = AS_TRAINED
-    images: SplitChoice | None = None
+    predict: PredictOptions = AS_TRAINED
+    split: SplitChoice | None = None
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What one run, or the mean of several, scores on some images.
+    """Scores of a run or an ensemble of runs.
 
     Args:
-        runs: the members.
-        recipe: of the first one, changed as the user says.
-        asking: how they were scored.
-        images: that were scored.
-        scores: of all members together.
-        members: of several, what each scores alone.
-        intervals: 95%, by metric; NaN where there is none.
-        warnings: whole sentences.
-        seconds: reading and scoring.
-        subject: shows single images again.
+        runs: run, or members of the ensemble.
+        recipe: recipe of the first run, with overrides.
+        options: evaluation options.
+        images: scored images.
+        scores: scores of the run or ensemble.
+        members: scores of each member alone; empty for a single run.
+        intervals: 95% confidence intervals by metric; NaN if undefined.
+        warnings: warnings in whole sentences.
+        seconds: elapsed time of reading and scoring.
+        scorer: scorer, to show single images.
     """
 
     runs: list[RunDir]
     recipe: Recipe
-    asking: Asking
-    images: Images
+    options: EvaluateOptions
+    images: ScoredImages
     scores: Scores
     members: list[Scores]
     intervals: dict[str, Interval]
     warnings: list[str]
     seconds: float
-    subject: Scorer = field(repr=False)
+    scorer: Scorer = field(repr=False)
 
     @property
     def first_metric(self) -> str:
-        """The recipe's first metric, by which images are ranked."""
+        """The recipe's first metric, which ranks images."""
         return self.recipe.metrics[0].name
 
     @property
     def names(self) -> list[str]:
-        """Of the scored images."""
+        """Names of the scored images."""
         return [sample.name for sample in self.images.samples]
 
-    def worst(self, most: int) -> list[int]:
-        """The numbers of the images with the worst scores of the first metric, the worst one first."""
+    def worst(self, count: int) -> list[int]:
+        """Indices of the images with the worst scores of the first metric, worst first."""
         scores, names = self.scores.per_image[self.first_metric], self.names
         sign = 1 if entry_for(self.recipe.metrics[0]).traits["higher_is_better"] else -1
         defined = [index for index, score in enumerate(scores) if not math.isnan(score)]
-        return sorted(defined, key=lambda index: (sign * scores[index], names[index]))[:most]
+        return sorted(defined, key=lambda index: (sign * scores[index], names[index]))[:count]
 
-    def how(self) -> str:
-        """At which size, and how the networks were asked, in words."""
+    def describe_options(self) -> str:
+        """Image size, flips and scales in words."""
         height, width = self.recipe.data.size
-        ways = self.asking.ways
-        words = ["at the images' own size" if self.asking.native else f"at {width}x{height}"]
-        words += ["mirrored too"] if ways.flips else []
-        words += (
-            [f"scales {', '.join(f'{scale:g}' for scale in ways.scales)}"] if ways.scales != (1.0,) else []
-        )
+        predict = self.options.predict
+        words = ["at the images' own size" if self.options.native else f"at {width}x{height}"]
+        if predict.flips:
+            words.append("with flips")
+        if predict.scales != (1.0,):
+            words.append(f"scales {', '.join(f'{scale:g}' for scale in predict.scales)}")
         return ", ".join(words)
 
     def as_json(self) -> dict[str, Any]:
-        """All but the pictures, as plain data."""
+        """Plain data, without images."""
         first = self.scores.per_image[self.first_metric]
         return {
             "run": str(self.runs[0].path),
             "runs": [str(run.path) for run in self.runs],
             "split": self.images.split,
             "images": len(self.images.samples),
-            "native": self.asking.native,
-            "tta": self.asking.ways.flips,
-            "scales": [*self.asking.ways.scales],
+            "native": self.options.native,
+            "tta": self.options.predict.flips,
+            "scales": [*self.options.predict.scales],
             "metrics": self.scores.metrics,
             "intervals": {
-                name: None if math.isnan(one.high - one.low) else [one.low, one.high]
-                for name, one in self.intervals.items()
+                name: None if math.isnan(interval.high - interval.low) else [interval.low, interval.high]
+                for name, interval in self.intervals.items()
             },
             "loss": self.scores.loss,
             "members": [
@@ -135,106 +134,100 @@ class Evaluation:
 
 def evaluate_runs(
     runs: Sequence[RunDir],
-    asking: Asking,
+    options: EvaluateOptions,
     overrides: Sequence[str] = (),
     plugins: Sequence[Path] = (),
     on_progress: Progress = lambda label, done, total: None,
 ) -> Evaluation:
-    """Score a run's best weights, or several runs' as one model: the mean of their probabilities.
+    """Score the best checkpoint of a run, or the mean probabilities of several runs.
 
-    One run that is asked as it was in training is scored as it was then, with the same figures. Otherwise
-    probabilities become logits again, at the size that is scored, and metrics take those.
+    A single run with default options repeats its final evaluation. Otherwise probabilities are converted back
+    to logits at the scored size, which metrics take.
 
     Args:
-        runs: complete ones.
-        asking: how.
-        overrides: changes of their recipes, as `--set` takes them; images and metrics are the first one's.
-        plugins: files or folders with the parts that they used.
+        runs: complete run directories.
+        options: evaluation options.
+        overrides: recipe changes, as for `--set`; images and metrics are those of the first run.
+        plugins: files or folders with the parts they used.
         on_progress: callback of (label, done, total).
 
     Raises:
-        SegkitError: if the runs cannot be asked so, or something is wrong with them or with the images.
+        SegkitError: if the runs cannot be scored with these options, or runs or images are damaged.
     """
     started = time.perf_counter()
     recipe, changed = read_run(runs[0], overrides, plugins)
-    recipe, moved = on_this_machine(recipe, overrides)
+    recipe, warnings = use_available_device(recipe, overrides)
     if overrides:
-        _refuse_other_classes(runs[0], recipe, plugins)
-    images = choose_images(recipe, overrides, asking.images)
+        _check_same_classes(runs[0], recipe, plugins)
+    images = choose_images(recipe, overrides, options.split)
     metrics: dict[str, Metric]
-    if len(runs) > 1 or asking.native or asking.ways != AS_TRAINED:
-        networks = _open(runs, asking, overrides, plugins, recipe)
+    if len(runs) > 1 or options.native or options.predict != AS_TRAINED:
+        networks = _open_networks(runs, options, overrides, plugins, recipe)
         metrics = {part.name: build_metric(part, recipe.data.goal) for part in recipe.metrics}
         label = f"scoring {images}"
-        subject: Scorer = PredictorScorer(
-            networks, images.samples, metrics, asking.ways, asking.native, label
+        scorer: Scorer = PredictorScorer(
+            networks, images.samples, metrics, options.predict, options.native, label
         )
-        warnings = [*moved, *dict.fromkeys(told for network in networks for told in network.warnings)]
+        changes = [*dict.fromkeys(warning for network in networks for warning in network.warnings)]
     else:
-        trained = restore(runs[0], recipe, changed, on_progress, {images.split: images.samples})
-        subject, metrics = ResizedScorer(trained), trained.assembly.metrics
-        warnings = [*moved, *trained.warnings]
-    if overrides or asking.images or len(runs) > 1:
-        for run in runs:
-            own, _ = read_run(run, (), plugins)
-            warnings += warn_of_leaks(name_of(run), own, images.samples, recipe)
-    scores, *members = subject.scores(on_progress)
+        run = restore(runs[0], recipe, changed, on_progress, {images.split: images.samples})
+        scorer, metrics, changes = ResizedScorer(run), run.assembly.metrics, [*run.warnings]
+    warnings = [*warnings, *changes]
+    if overrides or options.split or len(runs) > 1:
+        for member in runs:
+            trained_with, _ = read_run(member, (), plugins)
+            warnings += leak_warnings(run_name(member), trained_with, images.samples, recipe)
+    scores, *members = scorer.scores(on_progress)
     return Evaluation(
         runs=[*runs],
         recipe=recipe,
-        asking=asking,
+        options=options,
         images=images,
         scores=scores,
         members=members,
-        intervals={name: interval_of(metric, scores.rows[name]) for name, metric in metrics.items()},
+        intervals={name: confidence_interval(metric, scores.rows[name]) for name, metric in metrics.items()},
         warnings=warnings,
         seconds=time.perf_counter() - started,
-        subject=subject,
+        scorer=scorer,
     )
 
 
-def _refuse_other_classes(run: RunDir, recipe: Recipe, plugins: Sequence[Path]) -> None:
-    """A model knows the classes that it has learnt, whatever they are called now.
-
-    Raises:
-        SegkitError: if the changed recipe has others.
-    """
-    learnt, asked = read_run(run, (), plugins)[0].data.goal, recipe.data.goal
-    if (learnt.kind, learnt.classes) != (asked.kind, asked.classes):
+def _check_same_classes(run: RunDir, recipe: Recipe, plugins: Sequence[Path]) -> None:
+    trained, changed = read_run(run, (), plugins)[0].data.goal, recipe.data.goal
+    if (trained.kind, trained.classes) != (changed.kind, changed.classes):
         raise SegkitError(
-            f"{name_of(run)} has learnt {learnt.kind} {', '.join(learnt.classes)}, "
-            f"and --set asks for {asked.kind} {', '.join(asked.classes)}",
-            hint="leave data.classes and data.task as they are",
+            f"{run_name(run)} was trained for {trained.kind} {', '.join(trained.classes)}, "
+            f"but --set changes this to {changed.kind} {', '.join(changed.classes)}",
+            hint="do not change data.classes and data.task",
         )
 
 
-def name_of(run: RunDir) -> str:
-    """``isic_frozen/001``."""
+def run_name(run: RunDir) -> str:
+    """Last two folders of a run's path, such as ``isic_frozen/001``."""
     return "/".join(run.path.absolute().parts[-2:])
 
 
-def _open(
-    runs: Sequence[RunDir], asking: Asking, overrides: Sequence[str], plugins: Sequence[Path], recipe: Recipe
-) -> list[RunNetwork]:
-    """The members' networks, which can be asked as one.
-
-    Raises:
-        SegkitError: if they cannot.
-    """
+def _open_networks(
+    runs: Sequence[RunDir],
+    options: EvaluateOptions,
+    overrides: Sequence[str],
+    plugins: Sequence[Path],
+    recipe: Recipe,
+) -> list[TorchNetwork]:
     training = recipe.training
     changes = [*overrides, f"training.precision={training.precision}"]
     networks = [
         open_network(run, plugins, accelerator=training.accelerator, overrides=changes) for run in runs
     ]
-    Predictor(networks)  # checks that they predict the same
-    first, *others = (network.facts.size for network in networks)
+    Predictor(networks)  # checks that they predict the same classes
+    first, *others = (network.info.size for network in networks)
     for run, size in zip(runs[1:], others, strict=True):
-        if size != first and not asking.native:
+        if size != first and not options.native:
             raise SegkitError(
-                f"{name_of(runs[0])} looks at images of {first[1]}x{first[0]} pixels, "
-                f"{name_of(run)} at {size[1]}x{size[0]}: their scores are not of one size",
-                hint="--native scores all of them at the images' own size",
+                f"{run_name(runs[0])} takes images of {first[1]}x{first[0]} pixels, "
+                f"{run_name(run)} of {size[1]}x{size[0]}: their scores are not comparable",
+                hint="use --native to score at the images' own size",
             )
     for network in networks:
-        asking.ways.check(network.facts)
+        options.predict.check(network.info)
     return networks

@@ -1,4 +1,4 @@
-"""Whether images that are scored were trained on: a score on those says little of others. No torch."""
+"""Detection of scored images that a model was trained on. No torch."""
 
 from __future__ import annotations
 
@@ -18,43 +18,42 @@ if TYPE_CHECKING:
     from segkit.core.types import Sample
     from segkit.recipe import Recipe
 
-_TOLD = 3  # names in a warning
+_MAX_NAMES = 3  # in a warning
 
 
-def warn_of_leaks(name: str, own: Recipe, scored: Sequence[Sample], recipe: Recipe) -> list[str]:
-    """What is to be said of images that a run was trained on, in whole sentences.
+def leak_warnings(run: str, trained_with: Recipe, scored: Sequence[Sample], recipe: Recipe) -> list[str]:
+    """Warnings, in whole sentences, about scored images that a run was trained on.
 
-    Images are the same if their files are, byte for byte; generated ones, if their pixels are. Those of
-    another source that only have the name of a training image are told of apart: they may be the same at
-    another size.
+    Images are the same if their files are identical, or for generated images their pixels. Images of another
+    source that only share the name of a training image are reported separately: they may be resized copies.
 
     Args:
-        name: of the run.
-        own: its recipe, unchanged: it says what the run was trained on.
-        scored: the images that are scored.
-        recipe: where they come from.
+        run: name of the run.
+        trained_with: recipe of the run, without overrides.
+        scored: scored images.
+        recipe: recipe that the scored images come from.
     """
     try:
-        trained = scan_splits(own).whole().get("train", ())
+        trained = scan_splits(trained_with).whole().get("train", ())
     except SegkitError as error:
-        return [f"Whether {name} was trained on some of these images is not known: {error.problems[0]}."]
+        return [f"Cannot check whether {run} was trained on some of these images: {error.problems[0]}."]
     same = _in_both(scored, trained)
-    sentences = [_sentence(same, scored, f"were among the training images of {name}")] if same else []
-    if _source(own) != _source(recipe):
-        taken = {sample.name for sample in trained}
-        seen = {id(sample) for sample in same}
-        alike = [sample for sample in scored if sample.name in taken and id(sample) not in seen]
-        if alike:
-            sentences.append(_sentence(alike, scored, f"have the names of training images of {name}"))
-    return sentences
+    warnings = [_warning(same, scored, f"were among the training images of {run}")] if same else []
+    if _source(trained_with) != _source(recipe):
+        names = {sample.name for sample in trained}
+        reported = {id(sample) for sample in same}
+        same_name = [sample for sample in scored if sample.name in names and id(sample) not in reported]
+        if same_name:
+            warnings.append(_warning(same_name, scored, f"have the names of training images of {run}"))
+    return warnings
 
 
-def _sentence(some: Sequence[Sample], scored: Sequence[Sample], what: str) -> str:
-    names = ", ".join(sample.name for sample in some[:_TOLD])
-    more = f" and {len(some) - _TOLD:,} more" if len(some) > _TOLD else ""
+def _warning(leaked: Sequence[Sample], scored: Sequence[Sample], problem: str) -> str:
+    names = ", ".join(sample.name for sample in leaked[:_MAX_NAMES])
+    more = f" and {len(leaked) - _MAX_NAMES:,} more" if len(leaked) > _MAX_NAMES else ""
     return (
-        f"{len(some):,} of the {len(scored):,} scored images {what} ({names}{more}): "
-        f"this is no score on images that the model has not seen."
+        f"{len(leaked):,} of the {len(scored):,} scored images {problem} ({names}{more}): "
+        f"this is not a score on unseen images."
     )
 
 
@@ -63,41 +62,37 @@ def _source(recipe: Recipe) -> object:
 
 
 def _in_both(scored: Sequence[Sample], trained: Sequence[Sample]) -> list[Sample]:
-    """The scored samples that are training samples too. Only what might be the same is read."""
-    sizes = _sizes(trained)
-    candidates = [sample for sample in scored if _size(sample) in sizes]
-    wanted = {_size(sample) for sample in candidates}
-    contents = _contents([*candidates, *(sample for sample in trained if _size(sample) in wanted)])
-    known = {contents(sample) for sample in trained if _size(sample) in wanted}
-    return [sample for sample in candidates if contents(sample) in known]
+    # Only files of equal size can be equal: others are not read.
+    sizes = {_file_size(sample) for sample in trained}
+    candidates = [sample for sample in scored if _file_size(sample) in sizes]
+    sizes = {_file_size(sample) for sample in candidates}
+    similar = [sample for sample in trained if _file_size(sample) in sizes]
+    content = _content_keys([*candidates, *similar])
+    trained_contents = {content(sample) for sample in similar}
+    return [sample for sample in candidates if content(sample) in trained_contents]
 
 
-def _sizes(samples: Sequence[Sample]) -> set[int]:
-    return {_size(sample) for sample in samples}
-
-
-def _size(sample: Sample) -> int:
-    """Of the image's file; files of other sizes have other contents. 0 where there is none, or it is gone."""
+def _file_size(sample: Sample) -> int:
     try:
         return sample.files[0].stat().st_size if sample.files else 0
     except OSError:
         return 0
 
 
-def _contents(samples: Sequence[Sample]) -> Callable[[Sample], object]:
-    """What a sample's pixels come from: a file's digest with what is taken of it, or the pixels' own."""
-    files = FileDigests(cache_folder()).of(Path(sample.files[0]) for sample in samples if sample.files)
+def _content_keys(samples: Sequence[Sample]) -> Callable[[Sample], object]:
+    """Function from a sample to a key of its pixels: file digest and variant, or digest of the pixels."""
+    digests = FileDigests(cache_folder()).of(Path(sample.files[0]) for sample in samples if sample.files)
     generated = [sample for sample in samples if not sample.files]
     with ThreadPoolExecutor() as pool:
-        pixels = dict(zip(map(id, generated), pool.map(_pixels, generated), strict=True))
+        pixels = dict(zip(map(id, generated), pool.map(_pixel_digest, generated), strict=True))
 
     def content(sample: Sample) -> object:
         if sample.files:
-            return files.get(sample.files[0], sample.files[0]), sample.variant
+            return digests.get(sample.files[0], sample.files[0]), sample.variant
         return pixels[id(sample)]
 
     return content
 
 
-def _pixels(sample: Sample) -> bytes:
+def _pixel_digest(sample: Sample) -> bytes:
     return hashlib.sha256(sample.read()[0].tobytes()).digest()

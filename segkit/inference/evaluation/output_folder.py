@@ -1,4 +1,4 @@
-"""The folder that an evaluation is written to. No torch."""
+"""Output folder of an evaluation. No torch."""
 
 from __future__ import annotations
 
@@ -13,38 +13,34 @@ if TYPE_CHECKING:
     from segkit.runs.run_dir import RunDir
 
 SCORES, DOCUMENT, PAGE, WORST = "scores.csv", "scores.json", "index.html", "worst"
-_PICTURE = re.compile(r"\d\d_.*\.jpg")
+_IMAGE = re.compile(r"\d\d_.*\.jpg")
 
 
-def refuse_folder(folder: Path, runs: Sequence[RunDir]) -> None:
-    """See to it that nothing is lost: an evaluation goes to a new folder, or to where another one was.
-
-    Args:
-        folder: that somebody wants it in.
-        runs: that are scored; nothing in their directories is changed.
+def check_out_folder(folder: Path, runs: Sequence[RunDir]) -> None:
+    """Check that a folder is new, empty, or holds an earlier evaluation only, and is not inside a run.
 
     Raises:
-        SegkitError: naming what is in the way.
+        SegkitError: naming the files in the way.
     """
-    hint = "--out with a new folder"
+    hint = "choose a new folder for --out"
     for run in runs:
         if folder.resolve().is_relative_to(run.path.resolve()):
-            raise SegkitError("this is inside the directory of a run", where=str(folder), hint=hint)
+            raise SegkitError("this folder is inside a run directory", where=str(folder), hint=hint)
     if folder.exists() and not folder.is_dir():
-        raise SegkitError("this is no folder", where=str(folder), hint=hint)
-    if others := sorted(
-        path.name for path in (folder.iterdir() if folder.is_dir() else ()) if not _is_ours(path)
-    ):
+        raise SegkitError("not a folder", where=str(folder), hint=hint)
+    files = folder.iterdir() if folder.is_dir() else ()
+    if others := sorted(path.name for path in files if not _is_evaluation(path)):
         more = f" and {len(others) - 3} more" if len(others) > 3 else ""
-        raise SegkitError(f"the folder holds {', '.join(others[:3])}{more}", where=str(folder), hint=hint)
+        problem = f"the folder contains other files: {', '.join(others[:3])}{more}"
+        raise SegkitError(problem, where=str(folder), hint=hint)
 
 
-def old_pictures(folder: Path) -> list[Path]:
-    """The pictures that an evaluation before has left in a folder."""
-    return [path for path in (folder / WORST).glob("*") if _PICTURE.fullmatch(path.name)]
+def worst_image_files(folder: Path) -> list[Path]:
+    """Files of the worst images that an evaluation wrote."""
+    return [path for path in (folder / WORST).glob("*") if _IMAGE.fullmatch(path.name)]
 
 
-def _is_ours(path: Path) -> bool:
+def _is_evaluation(path: Path) -> bool:
     if path.name == WORST and path.is_dir():
-        return all(_PICTURE.fullmatch(inside.name) for inside in path.iterdir())
+        return all(_IMAGE.fullmatch(inside.name) for inside in path.iterdir())
     return path.name in (SCORES, DOCUMENT, PAGE) and path.is_file()

@@ -1,4 +1,4 @@
-"""Networks asked about images as `segkit predict` asks them, and scored for what they answer."""
+"""Score models with the prediction pipeline."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ import numpy as np
 import torch
 
 from segkit.core.errors import DataError, Problem
-from segkit.data.decoding import refuse
+from segkit.data.decoding import raise_problems
 from segkit.data.palette import flat
 from segkit.data.preprocess import decode, layout_of
-from segkit.inference.evaluation.logits import logits_of
+from segkit.experiments.samples import predicted_masks
 from segkit.inference.postprocess import mask_of
-from segkit.inference.tta import ensemble, resized
-from segkit.inference.whole_image import bands_at, predict_small, sizes_of
-from segkit.training.evaluate import Scores, scores_of
+from segkit.inference.torch_network import probabilities_to_logits
+from segkit.inference.tta import ensemble, resize_probabilities
+from segkit.inference.whole_image import input_sizes, predict_resized, row_chunks
+from segkit.training.evaluate import Scores, predict_logits, scores_of
 from segkit.utils.prefetch import prefetch
 
 if TYPE_CHECKING:
@@ -29,145 +30,156 @@ if TYPE_CHECKING:
 
     from segkit.core.types import Metric, Pixels, Progress, Sample
     from segkit.data.cache.pack_file import Layout
+    from segkit.experiments.restore_run import FinishedRun
     from segkit.inference.image_source import Size
     from segkit.inference.network import Network, Probabilities
     from segkit.inference.options import PredictOptions
 
-_OF_NATIVE = 4  # images at once, as the masks of all of them are held at full size
+_NATIVE_BATCH = 4  # images: their masks are held at full size
 
 
 class Scorer(Protocol):
-    """A model, or several, with the images that they are scored on."""
+    """A model or ensemble, with the images that it is scored on."""
 
     def scores(self, on_progress: Progress) -> list[Scores]:
-        """Of all members together; of several, those of each after them."""
+        """Scores of the model or ensemble; for an ensemble, followed by those of each member."""
         ...
 
-    def seen(self, index: int) -> tuple[Pixels, Pixels, Pixels]:
-        """One image (H, W, C) with its true and its predicted mask, (H, W), as they were scored."""
+    def image_and_masks(self, index: int) -> tuple[Pixels, Pixels, Pixels]:
+        """Image (H, W, C), ground truth (H, W) and predicted mask (H, W), at the scored size."""
         ...
 
 
 @dataclass(frozen=True)
-class Look:
-    """What is read of a sample.
+class LoadedSample:
+    """A decoded sample: its image at every input size of the networks, its mask at the scored size."""
 
-    Args:
-        at: its image at every size that a network asks for.
-        truth: its mask, at the size that is scored.
-    """
+    images: Mapping[Size, Pixels]
+    mask: Pixels
 
-    at: Mapping[Size, Pixels]
-    truth: Pixels
+
+@dataclass(frozen=True)
+class ResizedScorer:
+    """Scorer of a single run at the recipe's size, exactly as in its final evaluation; see `Scorer`."""
+
+    run: FinishedRun
+
+    def scores(self, on_progress: Progress) -> list[Scores]:
+        """See `Scorer`."""
+        return [self.run.scores(on_progress)]
+
+    def image_and_masks(self, index: int) -> tuple[Pixels, Pixels, Pixels]:
+        """See `Scorer`."""
+        assembly = self.run.assembly
+        prepared = assembly.splits[assembly.test_split]
+        image, task = prepared.images[index], assembly.task
+        pixels = torch.from_numpy(image[None].copy()).permute(0, 3, 1, 2)  # B C H W
+        (predicted,) = predicted_masks(predict_logits(assembly.model, pixels, assembly.fabric), task)
+        return image, flat(prepared.masks[index], task), flat(predicted, task)
 
 
 @dataclass(frozen=True)
 class PredictorScorer:
-    """One or several networks, whose mean is taken.
+    """Scorer of a network or an ensemble; see `Scorer`.
 
     Args:
-        networks: of one task; unless `native`, of one size.
-        samples: the images.
-        metrics: by name.
-        ways: how they are asked.
-        native: score at each image's own size, not at the networks'.
-        label: of the progress.
+        networks: networks of the same task; unless `native`, of the same size.
+        samples: samples to score.
+        metrics: metrics by name.
+        options: prediction options.
+        native: whether to score at each image's own size instead of the networks'.
+        label: label of the progress.
     """
 
     networks: Sequence[Network]
     samples: Sequence[Sample]
     metrics: Mapping[str, Metric]
-    ways: PredictOptions
+    options: PredictOptions
     native: bool
     label: str
 
     def scores(self, on_progress: Progress) -> list[Scores]:
-        """See `Scorer`; images are read in threads while the networks work.
+        """See `Scorer`.
 
         Raises:
-            DataError: with the files at fault in all of them.
+            DataError: listing all damaged files.
         """
-        members = 1 if len(self.networks) == 1 else 1 + len(self.networks)
-        rows: list[dict[str, list[Tensor]]] = [{name: [] for name in self.metrics} for _ in range(members)]
+        models = 1 if len(self.networks) == 1 else 1 + len(self.networks)
+        tables: list[dict[str, list[Tensor]]] = [{name: [] for name in self.metrics} for _ in range(models)]
         done = 0
         for batch in self._batches():
-            for answers, look in zip(zip(*self._ask(batch), strict=True), batch, strict=True):
-                for small, table in zip(answers, rows, strict=True):
-                    self._score(small, look.truth, table)
+            for predictions, sample in zip(zip(*self._predict(batch), strict=True), batch, strict=True):
+                for probabilities, table in zip(predictions, tables, strict=True):
+                    self._score(probabilities, sample.mask, table)
                 done += 1
                 on_progress(self.label, done, len(self.samples))
         return [
-            scores_of(self.metrics, {name: torch.cat(found) for name, found in table.items()})
-            for table in rows
+            scores_of(self.metrics, {name: torch.cat(rows) for name, rows in table.items()})
+            for table in tables
         ]
 
-    def seen(self, index: int) -> tuple[Pixels, Pixels, Pixels]:
+    def image_and_masks(self, index: int) -> tuple[Pixels, Pixels, Pixels]:
         """See `Scorer`."""
-        sample, task = self.samples[index], self.networks[0].facts.task
-        look = self._look(sample)
-        answer = self._ask([look])[0][0]
+        sample, task = self.samples[index], self.networks[0].info.task
+        loaded = self._load(sample)
+        probabilities = self._predict([loaded])[0][0]
         pixels = sample.read()[0] if self.native else decode(sample, self._layout())[0]
-        predicted = mask_of(self._at(answer, look.truth), task)
-        return pixels, flat(look.truth, task), flat(predicted, task)
+        predicted = mask_of(_upsample(probabilities, loaded.mask), task)
+        return pixels, flat(loaded.mask, task), flat(predicted, task)
 
-    def _batches(self) -> Iterator[list[Look]]:
-        """What was read, some images at a time; where something cannot be, all that cannot is found first."""
-        at_once = _OF_NATIVE if self.native else self.ways.at_once(self.networks[0].facts.size)
+    def _batches(self) -> Iterator[list[LoadedSample]]:
+        # After the first damaged file the rest is only read, to report all damaged files at once.
+        size = _NATIVE_BATCH if self.native else self.options.images_per_batch(self.networks[0].info.size)
         problems: list[Problem] = []
-        with warnings.catch_warnings():  # Pillow's, of oddities that harm nothing; one state for all threads
+        with warnings.catch_warnings():  # Pillow's; set here once, as the state is shared by all threads
             warnings.simplefilter("ignore")
-            looks = prefetch(self._look, self.samples, at_once)
-            while batch := [*islice(looks, at_once)]:
-                problems += (problem for _, seen in batch for problem in _problems(seen))
+            loaded = prefetch(self._load, self.samples, size)
+            while batch := [future for _, future in islice(loaded, size)]:
+                problems += (problem for future in batch for problem in _problems(future))
                 if not problems:
-                    yield [seen.result() for _, seen in batch]
-        refuse(problems)
+                    yield [future.result() for future in batch]
+        raise_problems(problems)
 
-    def _look(self, sample: Sample) -> Look:
-        own = self.networks[0].facts.size
-        sizes = {size for network in self.networks for size in sizes_of(network, self.ways)}
-        read = {
-            size: decode(sample, self._layout(size)) for size in sizes | (set() if self.native else {own})
-        }
-        truth = _whole_mask(sample) if self.native else read[own][1]
-        return Look({size: read[size][0] for size in sizes}, truth)
+    def _load(self, sample: Sample) -> LoadedSample:
+        scored_size = self.networks[0].info.size
+        sizes = {size for network in self.networks for size in input_sizes(network, self.options)}
+        decoded_sizes = sizes if self.native else {*sizes, scored_size}
+        decoded = {size: decode(sample, self._layout(size)) for size in decoded_sizes}
+        # `decode` has checked that the mask has the size of its image.
+        mask = sample.read()[1].astype(np.uint8, copy=False) if self.native else decoded[scored_size][1]
+        return LoadedSample({size: decoded[size][0] for size in sizes}, mask)
 
     def _layout(self, size: Size | None = None) -> Layout:
-        facts = self.networks[0].facts
-        return layout_of(size or facts.size, facts.task, facts.channels)
+        info = self.networks[0].info
+        return layout_of(size or info.size, info.task, info.channels)
 
-    def _ask(self, looks: Sequence[Look]) -> list[Probabilities]:
-        """(B, K, h, w) of all networks together; of several, those of each after them."""
-        alone = [
-            predict_small([network], [look.at for look in looks], self.ways) for network in self.networks
-        ]
-        if len(alone) == 1:
-            return alone
-        size = self.networks[0].facts.size
-        return [ensemble([np.stack([resized(one, size) for one in answer]) for answer in alone]), *alone]
+    def _predict(self, batch: Sequence[LoadedSample]) -> list[Probabilities]:
+        """(B, K, h, w) of the network or ensemble; for an ensemble, followed by those of each member."""
+        images = [sample.images for sample in batch]
+        members = [predict_resized([network], images, self.options) for network in self.networks]
+        if len(members) == 1:
+            return members
+        size = self.networks[0].info.size
+        resized = [np.stack([resize_probabilities(image, size) for image in maps]) for maps in members]
+        return [ensemble(resized), *members]
 
-    def _at(self, small: Probabilities, truth: Pixels) -> Probabilities:
-        """(K, h, w) -> (K, H, W), at the size of the mask."""
-        return np.concatenate([*bands_at(small, truth.shape[:2])], axis=1)
-
-    def _score(self, small: Probabilities, truth: Pixels, table: dict[str, list[Tensor]]) -> None:
-        task = self.networks[0].facts.task
-        logits = logits_of(self._at(small, truth)[None], task)
-        mask = np.moveaxis(truth, -1, 0) if task.kind == "multilabel" else truth
-        target = torch.from_numpy(np.ascontiguousarray(mask)[None])
+    def _score(self, probabilities: Probabilities, mask: Pixels, table: dict[str, list[Tensor]]) -> None:
+        task = self.networks[0].info.task
+        logits = probabilities_to_logits(_upsample(probabilities, mask)[None], task)
+        target = np.moveaxis(mask, -1, 0) if task.kind == "multilabel" else mask
+        targets = torch.from_numpy(np.ascontiguousarray(target)[None])
         for name, metric in self.metrics.items():
-            table[name].append(metric.per_image(logits, target).double())
+            table[name].append(metric.per_image(logits, targets).double())
 
 
-def _whole_mask(sample: Sample) -> Pixels:
-    """A mask as it is in its file; that it has its image's size, `decode` has seen."""
-    return sample.read()[1].astype(np.uint8, copy=False)
+def _upsample(probabilities: Probabilities, mask: Pixels) -> Probabilities:
+    """(K, h, w) -> (K, H, W), the size of the mask."""
+    return np.concatenate([*row_chunks(probabilities, mask.shape[:2])], axis=1)
 
 
-def _problems(seen: Future[Look]) -> Sequence[Problem]:
-    """What was wrong with the files of a sample."""
+def _problems(loaded: Future[LoadedSample]) -> Sequence[Problem]:
     try:
-        seen.result()
+        loaded.result()
     except DataError as error:
         return error.problems
     return ()

@@ -1,4 +1,4 @@
-"""Which images are scored. No torch."""
+"""Selection of the images to score. No torch."""
 
 from __future__ import annotations
 
@@ -18,15 +18,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Images:
-    """The images that are scored.
+class ScoredImages:
+    """Images to score."""
 
-    Args:
-        split: train, val or test, or all.
-        samples: in order.
-    """
-
-    split: str
+    split: str  # train, val, test or all
     samples: list[Sample]
 
     def __str__(self) -> str:
@@ -37,50 +32,51 @@ class Images:
         return f"{len(self.samples):,} {self.split} {images}"
 
 
-def choose_images(recipe: Recipe, overrides: Sequence[str] = (), wanted: SplitChoice | None = None) -> Images:
-    """The images that a run reports its scores on, or those that somebody wants.
+def choose_images(
+    recipe: Recipe, overrides: Sequence[str] = (), choice: SplitChoice | None = None
+) -> ScoredImages:
+    """Choose the images to score: by default those that the run reports its scores on.
 
-    Where `data.source` as a whole is set to another one, the division of the run's own images says nothing of
-    those: the source's own test images are taken, or its val images, and all where it has neither.
+    If `data.source` is replaced, the recipe's split does not apply: the new source's test images are used, or
+    its val images, or all images if it has neither.
 
     Args:
-        recipe: of the run, changed as the overrides say.
-        overrides: as `--set` takes them.
-        wanted: which of them, instead.
+        recipe: recipe of the run, with overrides.
+        overrides: recipe changes, as for `--set`.
+        choice: split to score instead.
 
     Raises:
-        DataError: if there are none, or files of the data set are at fault.
+        DataError: if there are no such images, or files of the data set are damaged.
     """
-    elsewhere = _is_elsewhere(overrides)
-    if wanted is None and not elsewhere:
+    replaced = _replaces_source(overrides)
+    if choice is None and not replaced:
         samples = find_samples(recipe)
         reported = "test" if samples.get("test") else "val"
-        return Images(reported, samples[reported])
-    splits = scan_splits(_undivided(recipe) if elsewhere else recipe).whole()
-    if wanted is SplitChoice.all or (wanted is None and not splits.keys() & {"test", "val"}):
-        return Images("all", _pooled(splits))
-    split = wanted or ("test" if "test" in splits else "val")
+        return ScoredImages(reported, samples[reported])
+    splits = scan_splits(_official_split(recipe) if replaced else recipe).whole()
+    if choice is SplitChoice.all or (choice is None and not splits.keys() & {"test", "val"}):
+        return ScoredImages("all", _pool_splits(splits))
+    split = choice or ("test" if "test" in splits else "val")
     if split not in splits:
-        there = " or ".join(f"--split {name}" for name in (*splits, SplitChoice.all))
-        raise DataError(f"there are no {split} images", where=recipe.data.source.name, hint=there)
-    return Images(str(split), [*splits[split]])
+        hint = "use " + " or ".join(f"--split {name}" for name in (*splits, SplitChoice.all))
+        raise DataError(f"there are no {split} images", where=recipe.data.source.name, hint=hint)
+    return ScoredImages(str(split), [*splits[split]])
 
 
-def _is_elsewhere(overrides: Sequence[str]) -> bool:
-    """Whether they name another source, and do not say how it is divided."""
+def _replaces_source(overrides: Sequence[str]) -> bool:
     paths = [override.partition("=")[0].strip() for override in overrides]
     return "data.source" in paths and not any(path.startswith("data.split") for path in paths)
 
 
-def _undivided(recipe: Recipe) -> Recipe:
+def _official_split(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={"data": recipe.data.model_copy(update={"split": Split()})})
 
 
-def _pooled(splits: Mapping[str, Sequence[Sample]]) -> list[Sample]:
-    """All samples; names that two splits have are told apart."""
-    taken = Counter(sample.name for samples in splits.values() for sample in samples)
+def _pool_splits(splits: Mapping[str, Sequence[Sample]]) -> list[Sample]:
+    # Names that occur in two splits get the split as prefix.
+    counts = Counter(sample.name for samples in splits.values() for sample in samples)
     return [
-        replace(sample, name=f"{split}/{sample.name}") if taken[sample.name] > 1 else sample
+        replace(sample, name=f"{split}/{sample.name}") if counts[sample.name] > 1 else sample
         for split, samples in splits.items()
         for sample in samples
     ]

@@ -1,10 +1,10 @@
-"""What a user may ask to have scored. Imports nothing, as the command line asks for it at once."""
+"""Values of `segkit evaluate --split`. Imports nothing, so that the command line starts fast."""
 
 from enum import StrEnum
 
 
 class SplitChoice(StrEnum):
-    """Which images are to be scored."""
+    """Split to score."""
 
     train = "train"
     val = "val"

@@ -1,4 +1,1 @@
-"""A run's model becomes a file for others: written, opened again, compared on its images, and described.
-
-What torch cannot do without is imported here alone; what reads an ONNX file lies in `segkit.inference.onnx`.
-"""
+"""Export of trained models: ONNX, pt2, Hugging Face hub. Reading ONNX files is in `segkit.inference.onnx`."""

@@ -1,24 +1,24 @@
-"""The sentence of an export: open the run, write the file, open it again, compare, describe it."""
+"""Export of a run: write the file, load it again, compare it with the run, write the model card."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from math import lcm
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from segkit.core.errors import DataError, ExportError, SegkitError, first_line
-from segkit.experiments.finished_run import FinishedRun, open_trained
-from segkit.inference.export.export_graph import ExportGraph, program_of
-from segkit.inference.export.model_card import card, page_beside
+from segkit.core.errors import DataError, ExportError, first_line
+from segkit.experiments.restore_run import FinishedRun, open_trained
+from segkit.inference.export.export_graph import ExportGraph, export_program
+from segkit.inference.export.model_card import model_card
 from segkit.inference.export.onnx_file import require_onnx, write_onnx
 from segkit.inference.export.pt2 import reopen_pt2, write_pt2
 from segkit.inference.export.recipe import public_recipe
-from segkit.inference.export.verify import Verified, check_shapes, reported_otherwise, verify
-from segkit.inference.export_metadata import Exported, Input, Output
+from segkit.inference.export.verify import Verification, check_shapes, score_warnings, verify
+from segkit.inference.export_metadata import ExportMetadata, Input, Output
 from segkit.inference.onnx import open_onnx
-from segkit.inference.torch_network import RunNetwork, facts_of
+from segkit.inference.torch_network import TorchNetwork, model_info
 from segkit.utils.atomic import atomic_write
 
 if TYPE_CHECKING:
@@ -30,38 +30,39 @@ if TYPE_CHECKING:
     from segkit.runs.run_dir import RunDir
 
 Format = Literal["onnx", "pt2"]
-_WRITERS: dict[str, Callable[[ExportedProgram, Exported, Path], None]] = {
+_WRITERS: dict[str, Callable[[ExportedProgram, ExportMetadata, Path], None]] = {
     "onnx": write_onnx,
     "pt2": write_pt2,
 }
 _OPENERS: dict[str, Callable[[Path], Network]] = {"onnx": open_onnx, "pt2": reopen_pt2}
-# Whatever it was trained on: a file for others computes in float32, and is compared on the CPU.
-_PLAIN = ("training.accelerator=cpu", "training.precision=32-true", "training.devices=1",
-          "training.num_nodes=1", "training.strategy=auto", "training.compile=false")  # fmt: skip
+# Exported models compute in float32 and are compared on the CPU, whatever the run was trained on.
+_CPU = ("training.accelerator=cpu", "training.precision=32-true", "training.devices=1",
+        "training.num_nodes=1", "training.strategy=auto", "training.compile=false")  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ExportResult:
     """An exported model.
 
     Args:
-        files: what was written, the model first.
-        exported: what it says of itself.
-        verified: what was compared.
-        warnings: what its user should know, in whole sentences.
+        files: written files, the model first.
+        metadata: metadata of the model.
+        verification: comparison with the run.
+        warnings: warnings in whole sentences.
     """
 
     files: tuple[Path, ...]
-    exported: Exported
-    verified: Verified
+    metadata: ExportMetadata
+    verification: Verification
     warnings: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """As plain data."""
-        told = self.exported
+        """Plain data."""
+        metadata = self.metadata
         return {
-            "files": [str(file) for file in self.files], "input": told.input, "output": told.output,
-            "facts": told.facts.as_json(), "verified": self.verified.as_json(), "warnings": [*self.warnings],
+            "files": [str(file) for file in self.files], "input": metadata.input, "output": metadata.output,
+            "facts": metadata.info.as_json(), "verified": asdict(self.verification),
+            "warnings": [*self.warnings],
         }  # fmt: skip
 
 
@@ -75,120 +76,110 @@ def export_run(
     overrides: Sequence[str] = (),
     plugins: Sequence[Path] = (),
     on_progress: Progress = lambda label, done, total: None,
-) -> Outcome:
-    """Write a run's model as a file that other programs run, and a page beside it that says what it is.
+) -> ExportResult:
+    """Write a run's model as one file, with a model card beside it.
 
     Args:
-        run: a complete run directory.
-        out: the file; it appears when all is verified, or not at all.
-        format: onnx, or torch's own pt2.
-        input: what goes in.
-        output: what comes out.
-        overrides: changes of its recipe, as `--set` takes them; other images to compare on, say.
-        plugins: files or folders with the parts that it used.
+        run: complete run directory.
+        out: path of the file, which is written only if it matches the run.
+        format: onnx, or torch's pt2.
+        input: input of the exported model.
+        output: output of the exported model.
+        overrides: recipe changes, as for `--set`, for example other images to compare on.
+        plugins: files or folders with the parts it used.
         on_progress: callback of (label, done, total).
 
     Raises:
-        ExportError: if what was written is not the run's model.
-        SegkitError: if the run, its images or plugins are at fault, or something is not installed.
-        OSError: if it cannot be written.
+        ExportError: if the exported model does not match the run.
+        SegkitError: if the run, its images or plugins are damaged, or a package is not installed.
+        OSError: if a file cannot be written.
     """
     if format == "onnx":
         require_onnx()
-    trained, model = open_to_export(run, overrides, plugins, on_progress)
-    exported = Exported(model.facts, input, output, public_recipe(model.recipe))
-    with atomic_write(page_beside(out)) as about, atomic_write(out, durable=True) as temporary:
-        network, exported, shapes, notes = _written(trained, model, exported, format, temporary)
-        verified = verify(network, model, trained, shapes, on_progress)
-        del network  # whatever has the file open
-        warnings = (*trained.warnings, *notes, *filter(None, [reported_otherwise(verified)]))
-        about.write_text(card(run, exported, verified, warnings, file=out.name), encoding="utf-8")
-    return Outcome((out, page_beside(out)), exported, verified, warnings)
+    finished, model = open_for_export(run, overrides, plugins, on_progress)
+    metadata = ExportMetadata(model.info, input, output, public_recipe(model.recipe))
+    card_file = out.with_suffix(".md")
+    with atomic_write(card_file) as card, atomic_write(out, durable=True) as temporary:
+        network, metadata, shapes, notes = _write(finished, model, metadata, format, temporary)
+        verification = verify(network, model, finished, shapes, on_progress)
+        del network  # closes the file
+        warnings = (*finished.warnings, *notes, *score_warnings(verification))
+        card.write_text(model_card(run, metadata, verification, warnings, file=out.name), encoding="utf-8")
+    return ExportResult((out, card_file), metadata, verification, warnings)
 
 
-def open_to_export(
+def open_for_export(
     run: RunDir, overrides: Sequence[str], plugins: Sequence[Path], on_progress: Progress
-) -> tuple[FinishedRun, RunNetwork]:
-    """A run with its images, and its model in float32 on the CPU.
+) -> tuple[FinishedRun, TorchNetwork]:
+    """Open a run with its images, and its model in float32 on the CPU.
 
     Raises:
-        SegkitError: if a plugin is missing, or recipe, images or checkpoint are at fault.
+        SegkitError: if a plugin is missing, or recipe, images or checkpoint are damaged.
     """
     try:
-        trained = open_trained(run, [*overrides, *_PLAIN], plugins, on_progress)
-    except SegkitError as error:
-        raise _without_images(run, error) from error
-    assembly, summary = trained.assembly, run.read_summary()
-    facts = replace(
-        facts_of(assembly.recipe, assembly.spec, assembly.model),
-        scored_on=summary.reported_on,
-        images=summary.images.get(summary.reported_on, 0),
-        scores=summary.scores.metrics,
-    )
-    return trained, RunNetwork(facts, assembly.recipe, assembly.model.eval(), assembly.fabric)
+        finished = open_trained(run, [*overrides, *_CPU], plugins, on_progress)
+    except DataError as error:
+        first = error.problems[0]
+        raise DataError(
+            f"an export is compared on the run's images, which cannot be read: {first.problem}",
+            where=first.file or str(run.path),
+            hint="use --set data.source... to name similar images on this machine",
+        ) from error
+    assembly, summary = finished.assembly, run.read_summary()
+    split, model = summary.reported_on, assembly.model.eval()
+    images = summary.images.get(split, 0)
+    info = model_info(assembly.recipe, assembly.spec, model, split, images, summary.scores.metrics)
+    return finished, TorchNetwork(info, assembly.recipe, model, assembly.fabric)
 
 
-def _written(
-    trained: FinishedRun, model: RunNetwork, exported: Exported, format: Format, file: Path
-) -> tuple[Network, Exported, list[tuple[int, int, int]], list[str]]:
-    """The file, opened again; for fewer sizes, or one, where it cannot be had for more."""
+def _write(
+    finished: FinishedRun, model: TorchNetwork, metadata: ExportMetadata, format: Format, file: Path
+) -> tuple[Network, ExportMetadata, list[tuple[int, int, int]], list[str]]:
+    """Write and reopen the file, for as many image sizes as the exporter supports."""
     notes: list[str] = []
     encoder: Any = model.model.encoder
-    for facts in _of_most_sizes_first(exported.facts, encoder.pyramid.reductions[-1]):
-        told = replace(exported, facts=facts)
+    for info in _size_candidates(metadata.info, encoder.pyramid.reductions[-1]):
+        candidate = replace(metadata, info=info)
         try:
-            graph = ExportGraph(model.model, told).eval()
-            _WRITERS[format](program_of(graph, told), told, file)
+            graph = ExportGraph(model.model, candidate).eval()
+            _WRITERS[format](export_program(graph, candidate), candidate, file)
             network = _OPENERS[format](file)
-            shapes = check_shapes(network, model, trained)
+            shapes = check_shapes(network, model, finished)
         except OSError:
             raise
-        except Exception as error:  # exporters raise what they like
-            if not facts.multiple:
-                raise _cannot(error, format) from error
-            height, width = facts.size
-            notes = [f"The file takes images of {height}x{width} only: {_reason(error)}."]
+        except Exception as error:  # exporters raise many classes
+            if not info.multiple:
+                raise _export_failed(error, format) from error
+            height, width = info.size
+            notes = [f"The file takes images of {height}x{width} only: {_root_cause(error)}."]
         else:
-            return network, told, shapes, [] if facts.multiple else notes
+            return network, candidate, shapes, [] if info.multiple else notes
     raise AssertionError("the last one returns or raises")
 
 
-def _of_most_sizes_first(facts: ModelInfo, reduction: int) -> list[ModelInfo]:
-    """All that the model takes; then those that need no rounding on the way down; then the one of training.
+def _size_candidates(info: ModelInfo, reduction: int) -> list[ModelInfo]:
+    """Size restrictions to try: as the model, multiples of the encoder's reduction, the training size only.
 
-    A model may look at its maps while it runs, and mend those that do not fit each other. An exporter follows
-    what happens at the size of training, where nothing is mended if its sides are multiples of the reduction.
+    A model may check the sizes of its maps and crop or pad those that do not fit. An exporter records what
+    happens at the training size, where nothing is cropped if its sides are multiples of the reduction.
     """
-    sizes = [facts.multiple, lcm(facts.multiple, reduction), 0]
-    if any(side % reduction for side in facts.size):
-        del sizes[1]
-    return [replace(facts, multiple=multiple) for multiple in dict.fromkeys(sizes)]
+    multiples = [info.multiple, lcm(info.multiple, reduction), 0]
+    if any(side % reduction for side in info.size):
+        del multiples[1]
+    return [replace(info, multiple=multiple) for multiple in dict.fromkeys(multiples)]
 
 
-def _cannot(error: Exception, format: str) -> ExportError:
+def _export_failed(error: Exception, format: str) -> ExportError:
     if isinstance(error, ExportError):
         return error
     other = "pt2" if format == "onnx" else "onnx"
     return ExportError(
-        f"this model cannot be exported as {format}: {_reason(error)}",
-        hint=f"--format {other}, or a decoder that asks less of sizes while it runs",
+        f"this model cannot be exported as {format}: {_root_cause(error)}",
+        hint=f"use --format {other}, or a decoder whose code does not depend on image sizes",
     )
 
 
-def _without_images(run: RunDir, error: SegkitError) -> SegkitError:
-    """Images that are not there are no reason to write what nobody has compared."""
-    if not isinstance(error, DataError):
-        return error
-    first = error.problems[0]
-    return DataError(
-        f"an export is compared on the run's images, and they cannot be read: {first.problem}",
-        where=first.file or str(run.path),
-        hint="--set data.source... names images of the same kind that are here",
-    )
-
-
-def _reason(error: BaseException) -> str:
-    """What has made the exporter fail: it wraps the cause in advice for those who write exporters."""
-    while error.__cause__:
+def _root_cause(error: BaseException) -> str:
+    while error.__cause__:  # exporters wrap it in advice for their developers
         error = error.__cause__
     return first_line(error).rstrip(".")

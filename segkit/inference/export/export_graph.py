@@ -1,4 +1,4 @@
-"""A trained model as one plain module that can be exported: from pixels to probabilities, in float32."""
+"""Exportable module: pixels to probabilities in float32, with fused BatchNorms."""
 
 from __future__ import annotations
 
@@ -19,73 +19,71 @@ from segkit.inference.torch_network import probabilities_of
 from segkit.models.fuse_batchnorm import fuse_batchnorm
 
 if TYPE_CHECKING:
-    from segkit.inference.export_metadata import Exported
+    from segkit.inference.export_metadata import ExportMetadata
     from segkit.models.segmenter import Segmenter
 
-_IMAGES = 2  # of the example: what is seen with one image might be taken for a rule
+_EXAMPLES = 2  # torch.export would take a batch of 1 for a constant
 
 
 class ExportGraph(nn.Module):
-    """What is exported.
+    """Module to export.
 
     Args:
-        model: whose weights are copied.
-        exported: what goes in and comes out.
+        model: model whose weights are copied.
+        metadata: input and output format.
 
     Shape:
-        image: (B, C, H, W), uint8 pixels or normalised float32, as `exported` says.
-        output: (B, K, H, W) float32, probabilities or logits, as `exported` says.
+        image: (B, C, H, W), uint8 pixels or normalised float32.
+        output: (B, K, H, W) float32, probabilities or logits.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, model: Segmenter, exported: Exported) -> None:
+    def __init__(self, model: Segmenter, metadata: ExportMetadata) -> None:
         super().__init__()
-        self.exported = exported
+        self.metadata = metadata
         self.register_buffer("mean", model.mean.detach().float().cpu().clone())
         self.register_buffer("std", model.std.detach().float().cpu().clone())
-        # None of what the model keeps beside its parts comes along: no features, no folded copies.
+        # Only the parts: neither cached features nor fused copies.
         parts = copy.deepcopy((model.encoder, model.decoder, model.head))
-        self.net = _lean(_Net(*parts, model.stages), exported)
+        self.net = _prepare(_Net(*parts, model.stages), metadata)
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, K, H, W)."""
-        told, size = self.exported, image.shape[-2:]
-        if told.input == "pixels":
+        metadata, size = self.metadata, image.shape[-2:]
+        if metadata.input == "pixels":
             image = (image.float() - self.mean) / self.std
         logits: Tensor = self.net(image)[0]
-        # Of a size that is not known yet, nobody can tell whether the logits have it already.
-        if told.facts.multiple or logits.shape[-2:] != size:
+        # With dynamic sizes, the exporter cannot compare them.
+        if metadata.info.multiple or logits.shape[-2:] != size:
             logits = F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
-        return logits if told.output == "logits" else probabilities_of(logits, told.facts.task)
+        return logits if metadata.output == "logits" else probabilities_of(logits, metadata.info.task)
 
 
 @torch.no_grad()
-def program_of(graph: nn.Module, exported: Exported) -> ExportedProgram:
-    """The graph as torch exports it; of any number of images, and any size if the model takes more than one.
+def export_program(graph: nn.Module, metadata: ExportMetadata) -> ExportedProgram:
+    """Run torch.export with a dynamic batch size, and dynamic image sizes if the model supports them.
 
-    Args:
-        graph: in evaluation mode, on the CPU.
-        exported: what goes in.
+    The graph is in evaluation mode, on the CPU.
 
     Raises:
-        Exception: of many classes, if the model's code looks at sizes in a way that torch cannot follow.
+        Exception: of many classes, if the model's code depends on sizes in a way that torch cannot trace.
     """
-    facts = exported.facts
-    dtype = torch.uint8 if exported.input == "pixels" else torch.float32
-    example = torch.zeros(_IMAGES, facts.channels, *facts.size, dtype=dtype)
-    sides = {2: Dim.DYNAMIC, 3: Dim.DYNAMIC} if facts.multiple else {}
-    with silenced():
+    info = metadata.info
+    dtype = torch.uint8 if metadata.input == "pixels" else torch.float32
+    example = torch.zeros(_EXAMPLES, info.channels, *info.size, dtype=dtype)
+    sides = {2: Dim.DYNAMIC, 3: Dim.DYNAMIC} if info.multiple else {}
+    with suppress_output():
         program = torch.export.export(graph, (example,), dynamic_shapes=({0: Dim.DYNAMIC, **sides},))
     for node in program.graph.nodes:
-        node.meta.pop("stack_trace", None)  # it names the folders of this machine
+        node.meta.pop("stack_trace", None)  # contains folders of this machine
     return program
 
 
 @contextmanager
-def silenced() -> Iterator[None]:
-    """What exporters print, log and warn of is for those who write them."""
+def suppress_output() -> Iterator[None]:
+    """Suppress the output, logs and warnings of exporters, which are for their developers."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
@@ -97,7 +95,7 @@ def silenced() -> Iterator[None]:
 
 
 class _Net(nn.Module):
-    """Normalised image -> logits at the decoder's scale, in a list, as `fuse_batchnorm` wants maps."""
+    """Normalised image -> [logits at the decoder's resolution]; `fuse_batchnorm` expects a list of maps."""
 
     def __init__(
         self, encoder: nn.Module, decoder: nn.Module, head: nn.Module, stages: Sequence[int]
@@ -110,13 +108,12 @@ class _Net(nn.Module):
         return [self.head(self.decoder([maps[stage] for stage in self.stages]))]
 
 
-def _lean(net: nn.Module, exported: Exported) -> nn.Module:
-    """In evaluation mode, on the CPU, in float32, with BatchNorms folded where that changes nothing."""
+def _prepare(net: nn.Module, metadata: ExportMetadata) -> nn.Module:
     net.requires_grad_(False)
     for module in net.modules():
-        if getattr(module, "inplace", None) is True:  # to undo that takes the exporter minutes
+        if getattr(module, "inplace", None) is True:  # the exporter needs minutes to remove these
             setattr(module, "inplace", False)  # noqa: B010  (modules declare no such attribute)
     net.to(device="cpu", dtype=torch.float32, memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
-    facts = exported.facts
-    noise = torch.rand(_IMAGES, facts.channels, *facts.size, generator=torch.Generator().manual_seed(0))
+    info = metadata.info
+    noise = torch.rand(_EXAMPLES, info.channels, *info.size, generator=torch.Generator().manual_seed(0))
     return fuse_batchnorm(net, 4 * noise - 2) or net

@@ -1,4 +1,4 @@
-"""A folder for the Hugging Face hub: weights, what they are, the recipe, and a page about it."""
+"""Hugging Face hub folders: weights, config, recipe, model card."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
@@ -15,14 +14,14 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 
 from segkit.core.plugins import Plugin, load_plugin
-from segkit.experiments.finished_run import compare_plugins
-from segkit.inference.export.export import Outcome, open_to_export
-from segkit.inference.export.model_card import card
+from segkit.experiments.restore_run import compare_plugins
+from segkit.inference.export.export import ExportResult, open_for_export
+from segkit.inference.export.model_card import model_card
 from segkit.inference.export.recipe import last_name, public_recipe
-from segkit.inference.export.verify import check_shapes, reported_otherwise, verify
-from segkit.inference.export_metadata import Exported
-from segkit.inference.model_info import facts_from
-from segkit.inference.torch_network import HERE, RunNetwork, facts_of, network_of
+from segkit.inference.export.verify import check_shapes, score_warnings, verify
+from segkit.inference.export_metadata import ExportMetadata
+from segkit.inference.model_info import parse_model_info
+from segkit.inference.torch_network import THIS_MACHINE, TorchNetwork, make_network, model_info
 from segkit.models.build import build_model
 from segkit.models.dry_run import dry_run
 from segkit.recipe import load_recipe
@@ -33,11 +32,11 @@ from segkit.utils.safe_read import corrupt_file, read_json
 if TYPE_CHECKING:
     from segkit.core.types import Progress
 
-CONFIG, WEIGHTS, RECIPE, PAGE = "config.json", "model.safetensors", "recipe.yaml", "README.md"
+CONFIG, WEIGHTS, RECIPE, CARD = "config.json", "model.safetensors", "recipe.yaml", "README.md"
 
 
 class Config(BaseModel):
-    """config.json; what it says beside this is for people."""
+    """Keys of config.json that are read."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -53,84 +52,81 @@ def export_to_hub(
     overrides: Sequence[str] = (),
     plugins: Sequence[Path] = (),
     on_progress: Progress = lambda label, done, total: None,
-) -> Outcome:
-    """Write a folder that `segkit.load` opens, and that can be uploaded as it is.
+) -> ExportResult:
+    """Write a folder that can be uploaded, and opened with `segkit.load`.
 
     Args:
-        run: a complete run directory.
-        folder: to write to; files of the same names are replaced, others stay.
-        overrides: changes of its recipe, as `--set` takes them; other images to compare on, say.
-        plugins: files or folders with the parts that it used.
+        run: complete run directory.
+        folder: output folder; files of the same names are replaced, others stay.
+        overrides: recipe changes, as for `--set`, for example other images to compare on.
+        plugins: files or folders with the parts it used.
         on_progress: callback of (label, done, total).
 
     Raises:
-        ExportError: if what was written is not the run's model.
-        SegkitError: if the run, its images or plugins are at fault.
-        OSError: if it cannot be written.
+        ExportError: if the exported model does not match the run.
+        SegkitError: if the run, its images or plugins are damaged.
+        OSError: if a file cannot be written.
     """
-    trained, model = open_to_export(run, overrides, plugins, on_progress)
-    exported = Exported(model.facts, recipe=public_recipe(model.recipe))
-    recorded = run.read_environment().plugins
-    with _written_whole(folder) as new:
+    finished, model = open_for_export(run, overrides, plugins, on_progress)
+    metadata = ExportMetadata(model.info, recipe=public_recipe(model.recipe))
+    used_plugins = run.read_environment().plugins
+    with _atomic_folder(folder) as new:
         save_weights(model.model, new / WEIGHTS)
-        (new / RECIPE).write_text(exported.recipe, encoding="utf-8")
+        (new / RECIPE).write_text(metadata.recipe, encoding="utf-8")
         write_json(new / CONFIG, {
-            "library_name": "segkit", "segkit_version": exported.version, "facts": exported.facts.as_json(),
+            "library_name": "segkit", "segkit_version": metadata.version, "facts": metadata.info.as_json(),
             "plugins": [
-                {**plugin.model_dump(mode="json"), "path": last_name(str(plugin.path))} for plugin in recorded
+                {**plugin.model_dump(mode="json"), "path": last_name(str(plugin.path))}
+                for plugin in used_plugins
             ],
         })  # fmt: skip
         network = open_hub(new, plugins, accelerator="cpu")
-        verified = verify(network, model, trained, check_shapes(network, model, trained), on_progress)
-        warnings = (*trained.warnings, *filter(None, [reported_otherwise(verified)]))
-        page = card(run, exported, verified, warnings, file=folder.name, front=_front(run, exported))
-        (new / PAGE).write_text(page, encoding="utf-8")
-    files = tuple(folder / name for name in (WEIGHTS, CONFIG, RECIPE, PAGE))
-    return Outcome(files, exported, verified, warnings)
+        shapes = check_shapes(network, model, finished)
+        verification = verify(network, model, finished, shapes, on_progress)
+        warnings = (*finished.warnings, *score_warnings(verification))
+        front = _front_matter(run, metadata)
+        card = model_card(run, metadata, verification, warnings, file=folder.name, front_matter=front)
+        (new / CARD).write_text(card, encoding="utf-8")
+    files = tuple(folder / name for name in (WEIGHTS, CONFIG, RECIPE, CARD))
+    return ExportResult(files, metadata, verification, warnings)
 
 
-def open_hub(path: Path, plugins: Sequence[Path] = (), *, accelerator: str = "auto") -> RunNetwork:
-    """Open such a folder to predict with. No code that it names is run.
-
-    Args:
-        path: of the folder.
-        plugins: files or folders with the parts that it needs.
-        accelerator: auto takes a GPU where there is one; cpu, cuda or mps.
+def open_hub(path: Path, plugins: Sequence[Path] = (), *, accelerator: str = "auto") -> TorchNetwork:
+    """Open a hub folder for prediction; code named in it is not executed.
 
     Raises:
-        SegkitError: if a plugin that it needs is not loaded, or a file is damaged.
+        SegkitError: if a plugin is not loaded, or a file is damaged.
     """
     config = read_json(path / CONFIG, Config)
     try:
-        told = facts_from(config.facts)
+        stored = parse_model_info(config.facts)
     except ValueError as error:
         raise corrupt_file(path / CONFIG, str(error)) from None
     for plugin in plugins:
         load_plugin(plugin, "--plugins")
-    changed = compare_plugins(RunDir(path), config.plugins)
-    overrides = ["plugins=[]", *HERE, f"training.accelerator={accelerator}", "training.precision=32-true"]
-    recipe = load_recipe(path / RECIPE, overrides)
+    warnings = compare_plugins(RunDir(path), config.plugins)
+    device = (*THIS_MACHINE, f"training.accelerator={accelerator}", "training.precision=32-true")
+    recipe = load_recipe(path / RECIPE, ["plugins=[]", *device])
     spec = dry_run(recipe.model, recipe.data)
     model = build_model(recipe, spec, pretrained=False)
     load_weights(model, path / WEIGHTS)
-    facts = facts_of(recipe, spec, model)
-    facts = replace(facts, scored_on=told.scored_on, images=told.images, scores=told.scores)
-    return network_of(recipe, facts, model, changed)
+    info = model_info(recipe, spec, model, stored.scored_on, stored.images, stored.scores)
+    return make_network(recipe, info, model, warnings)
 
 
-def _front(run: RunDir, exported: Exported) -> str:
-    """What the hub reads: YAML between lines of dashes. Of a licence nothing is known, so nothing is said."""
-    facts, summary = exported.facts, run.read_summary()
+def _front_matter(run: RunDir, metadata: ExportMetadata) -> str:
+    """YAML front matter of the hub; without a licence, which is not known."""
+    info, summary = metadata.info, run.read_summary()
     source = ((run.read_recipe().get("data") or {}).get("source")) or {}
-    named = source.get("name", "own images") if isinstance(source, dict) else str(source)
+    dataset = source.get("name", "own images") if isinstance(source, dict) else str(source)
     metrics = [
         {"type": name, "name": name, "value": value}
-        for name, value in facts.scores.items()
+        for name, value in info.scores.items()
         if value is not None and math.isfinite(value)
     ]
     result = {
         "task": {"type": "image-segmentation"},
-        "dataset": {"name": named, "type": named, "split": facts.scored_on},
+        "dataset": {"name": dataset, "type": dataset, "split": info.scored_on},
         "metrics": metrics,
     }
     front = {
@@ -143,8 +139,8 @@ def _front(run: RunDir, exported: Exported) -> str:
 
 
 @contextmanager
-def _written_whole(folder: Path) -> Iterator[Path]:
-    """A folder beside it to write to, whose files move there in the end, or none of them."""
+def _atomic_folder(folder: Path) -> Iterator[Path]:
+    """A temporary folder whose files are moved to `folder` if the body succeeds."""
     new = Path(mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         yield new

@@ -1,4 +1,4 @@
-"""torch's own file of an exported program, .pt2: written, and opened again to be compared."""
+"""pt2 files: torch's format of exported programs."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from segkit.inference.export.export_graph import silenced
-from segkit.inference.export_metadata import Exported, exported_from
+from segkit.inference.export.export_graph import suppress_output
+from segkit.inference.export_metadata import ExportMetadata, parse_metadata
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -23,52 +23,43 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pt2Network:
-    """An opened .pt2 file; see `segkit.inference.Network`.
+    """An opened .pt2 file; see `segkit.inference.network.Network`.
 
     Args:
-        exported: what the file says of itself.
+        metadata: metadata of the file.
         module: its program, on the CPU.
     """
 
-    exported: Exported
+    metadata: ExportMetadata
     module: nn.Module
 
     @property
-    def facts(self) -> ModelInfo:
-        """What it is."""
-        return self.exported.facts
+    def info(self) -> ModelInfo:
+        """Model information."""
+        return self.metadata.info
 
     @torch.no_grad()
     def __call__(self, pixels: Pixels) -> Probabilities:
         """(B, H, W, C) uint8 -> probabilities (B, K, H, W)."""
-        image = torch.from_numpy(self.exported.asked(pixels))
-        return self.exported.answered(self.module(image).numpy())
+        image = torch.from_numpy(self.metadata.preprocess(pixels))
+        return self.metadata.postprocess(self.module(image).numpy())
 
 
-def write_pt2(program: ExportedProgram, exported: Exported, path: Path) -> None:
+def write_pt2(program: ExportedProgram, metadata: ExportMetadata, path: Path) -> None:
     """Write a .pt2 file.
-
-    Args:
-        program: as `program_of` gives it.
-        exported: what the file says of itself.
-        path: of the file.
 
     Raises:
         OSError: if it cannot be written.
     """
     content = io.BytesIO()
-    with silenced():
-        torch.export.save(program, content, extra_files=exported.words())
+    with suppress_output():
+        torch.export.save(program, content, extra_files=metadata.entries())
     path.write_bytes(content.getvalue())
 
 
 def reopen_pt2(path: Path) -> Pt2Network:
-    """Open a file that `write_pt2` has just written, and no other: torch runs code that a .pt2 file may hold.
-
-    Args:
-        path: of the file.
-    """
-    words: dict[str, Any] = {"": ""}  # torch adds nothing to a dictionary that is empty
-    with silenced():
-        program = torch.export.load(io.BytesIO(path.read_bytes()), extra_files=words)
-    return Pt2Network(exported_from(words), program.module())
+    """Open a file that `write_pt2` has just written; never other files, as torch may run their code."""
+    entries: dict[str, Any] = {"": ""}  # torch fills only a dictionary that is not empty
+    with suppress_output():
+        program = torch.export.load(io.BytesIO(path.read_bytes()), extra_files=entries)
+    return Pt2Network(parse_metadata(entries), program.module())

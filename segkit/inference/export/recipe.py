@@ -1,4 +1,4 @@
-"""A recipe for others: it says what was done, and names no folder of the machine that did it."""
+"""Recipes without the folders of the training machine."""
 
 from __future__ import annotations
 
@@ -10,16 +10,12 @@ from segkit.recipe.yaml_tree import write_yaml
 
 
 def public_recipe(recipe: Recipe) -> str:
-    """A complete recipe as YAML; of absolute paths the last name is left, and plugins are not named by path.
-
-    Args:
-        recipe: as loaded.
-    """
+    """The complete recipe as YAML; absolute paths are reduced to their last name, plugins removed."""
     return write_yaml(_without_folders({**plain_recipe(recipe), "plugins": []}))
 
 
 def last_name(text: str) -> str:
-    """``/home/me/data/isic2016`` -> ``isic2016``; what is no absolute path stays as it is."""
+    """``/home/me/data/isic2016`` -> ``isic2016``; text that is not an absolute path is unchanged."""
     for kind in (PurePosixPath, PureWindowsPath):
         if "\n" not in text and kind(text).is_absolute():
             return kind(text).name

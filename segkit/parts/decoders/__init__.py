@@ -1,1 +1,1 @@
-"""Decoders: feature pyramid in, one map out."""
+"""Decoders: feature pyramid to one map."""

@@ -1,9 +1,8 @@
-"""Convolutions on small maps as matrix products.
+"""Convolutions on small feature maps as matrix products.
 
-Where a map has few cells and many channels, its weights outweigh it, and the CPU's convolutions spend their
-time on bringing the weights into an order of their own, or on the padding around the map. Matrix products
-take channels-last weights as they lie, and leave the padding out. In training only, on a CPU, in float32;
-anything else goes torch's own way.
+For few cells and many channels, the CPU's convolutions spend most time on reordering weights and on padding.
+Matrix products use channels-last weights without a copy and skip the padding. Used for training on a CPU in
+float32; full else uses torch's convolutions.
 """
 
 from __future__ import annotations
@@ -17,18 +16,13 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-# Measured on two AVX-512 cores: up to which share of output to weights the product is the faster one.
+# Measured on two AVX-512 cores: largest ratio of outputs to weights for which the product is faster.
 _MAX_SHARE = {2: 8.0}
 _MAX_SHARE_OF_OVERLAPPING = 0.5
 
 
 class UpConv2d(nn.ConvTranspose2d):
-    """A transposed convolution of stride 2 that doubles a map; kernel 2, 3 or 4.
-
-    Shape:
-        x: (B, incoming, h, w).
-        output: (B, outgoing, 2h, 2w).
-    """
+    """A transposed convolution of stride 2 and kernel 2, 3 or 4 that doubles height and width."""
 
     def __init__(self, incoming: int, outgoing: int, kernel_size: int) -> None:
         padding, output_padding = {2: (0, 0), 3: (1, 1), 4: (1, 0)}[kernel_size]
@@ -52,12 +46,7 @@ class UpConv2d(nn.ConvTranspose2d):
 
 
 class SameConv2d(nn.Conv2d):
-    """A convolution of stride 1 and an odd kernel that keeps a map's size.
-
-    Shape:
-        x: (B, incoming, h, w).
-        output: (B, outgoing, h, w).
-    """
+    """A convolution of stride 1 and an odd kernel that keeps height and width."""
 
     def __init__(self, incoming: int, outgoing: int, kernel_size: int) -> None:
         super().__init__(incoming, outgoing, kernel_size, padding=kernel_size // 2, bias=False)
@@ -87,10 +76,11 @@ class _UpConv(torch.autograd.Function):
         batch, _, height, width = x.shape
         outgoing, kernel_size = weight.shape[1], weight.shape[-1]
         tiles = (_rows(x) @ _matrix(weight)).view(batch, height, width, kernel_size, kernel_size, outgoing)
-        if kernel_size == 2:  # the tiles of neighbouring cells do not overlap
+        if kernel_size == 2:  # tiles do not overlap
             whole = tiles.transpose(2, 3).reshape(batch, 2 * height, 2 * width, outgoing)
             return whole.permute(0, 3, 1, 2)
-        return _channels_last(_overlapped(tiles, step=2)[:, 1 : 1 + 2 * height, 1 : 1 + 2 * width])
+        whole = _overlapped(tiles, step=2)[:, 1 : 1 + 2 * height, 1 : 1 + 2 * width]
+        return whole.contiguous().permute(0, 3, 1, 2)  # channels-last in memory
 
     @staticmethod
     @once_differentiable
@@ -109,8 +99,10 @@ class _SameConv(torch.autograd.Function):
         cells = x.permute(0, 2, 3, 1)
         sums = cells.new_zeros(*cells.shape[:3], len(weight))
         for tap, (to, at) in _taps(x, weight):
-            seen = cells[at]
-            sums[to] += (seen.reshape(-1, x.shape[1]) @ weight[tap].t()).view(*seen.shape[:3], -1)
+            covered_cells = cells[at]
+            sums[to] += (covered_cells.reshape(-1, x.shape[1]) @ weight[tap].t()).view(
+                *covered_cells.shape[:3], -1
+            )
         return sums.permute(0, 3, 1, 2)
 
     @staticmethod
@@ -119,29 +111,29 @@ class _SameConv(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         cells, gradient = x.permute(0, 2, 3, 1), gradient.permute(0, 2, 3, 1)
         of_cells = torch.zeros_like(cells)
-        covered = min(x.shape[-2:]) > weight.shape[-1] // 2  # every place of the kernel sees some cell
+        covered = min(x.shape[-2:]) > weight.shape[-1] // 2  # every kernel position is used
         of_weight = torch.empty_like(weight) if covered else torch.zeros_like(weight)
         for tap, (to, at) in _taps(x, weight):
-            rows, seen = gradient[to].reshape(-1, len(weight)), cells[at]
-            of_cells[at] += (rows @ weight[tap]).view(seen.shape)
-            torch.mm(rows.t(), seen.reshape(-1, x.shape[1]), out=of_weight[tap])
+            rows, covered_cells = gradient[to].reshape(-1, len(weight)), cells[at]
+            of_cells[at] += (rows @ weight[tap]).view(covered_cells.shape)
+            torch.mm(rows.t(), covered_cells.reshape(-1, x.shape[1]), out=of_weight[tap])
         return of_cells.permute(0, 3, 1, 2), of_weight
 
 
 def _taps(x: Tensor, weight: Tensor) -> Iterator[tuple[Any, tuple[Any, Any]]]:
-    """Each place of a kernel: the index of its weights, of the cells it adds to, of those that it sees."""
+    """For each kernel position the indices of its weights, its output cells and its input cells."""
     kernel_size = weight.shape[-1]
 
-    def sides(length: int, place: int) -> tuple[slice, slice]:
-        shift = place - kernel_size // 2
+    def sides(length: int, position: int) -> tuple[slice, slice]:
+        shift = position - kernel_size // 2
         return slice(max(0, -shift), length - max(0, shift)), slice(max(0, shift), length - max(0, -shift))
 
     for row, column in product(range(kernel_size), repeat=2):
         (to_row, at_row), (to_column, at_column) = sides(x.shape[-2], row), sides(x.shape[-1], column)
         if to_row.start < to_row.stop and to_column.start < to_column.stop:
-            everything = slice(None)
-            tap = (everything, everything, row, column)
-            yield tap, ((everything, to_row, to_column), (everything, at_row, at_column))
+            full = slice(None)
+            tap = (full, full, row, column)
+            yield tap, ((full, to_row, to_column), (full, at_row, at_column))
 
 
 def _matrix(weight: Tensor) -> Tensor:
@@ -166,25 +158,19 @@ def _cells(rows: Tensor, like: Tensor) -> Tensor:
     return rows.view(batch, height, width, -1).permute(0, 3, 1, 2)
 
 
-def _channels_last(whole: Tensor) -> Tensor:
-    """(B, H, W, C) -> (B, C, H, W), channels-last in memory."""
-    return whole.contiguous().permute(0, 3, 1, 2)
-
-
 def _tiles(x: Tensor, kernel_size: int, *, step: int, padding: int) -> Tensor:
-    """What a kernel sees at each of its places: (B, C, H, W) -> (B * h * w, k * k * C)."""
+    """Input of the kernel at each position: (B, C, H, W) -> (B * h * w, k * k * C)."""
     whole = F.pad(x.permute(0, 2, 3, 1), (0, 0, padding, padding, padding, padding)).contiguous()
     tiles = whole.unfold(1, kernel_size, step).unfold(2, kernel_size, step)  # B h w C k k
     return tiles.permute(0, 1, 2, 4, 5, 3).reshape(tiles.shape[0] * tiles.shape[1] * tiles.shape[2], -1)
 
 
 def _overlapped(tiles: Tensor, *, step: int) -> Tensor:
-    """Lay tiles (B, h, w, k, k, C) side by side and add where they overlap: (B, H, W, C)."""
+    """Sum of overlapping tiles: (B, h, w, k, k, C) -> (B, H, W, C)."""
     batch, height, width, kernel_size, _, channels = tiles.shape
-    tall, wide = (step * (side - 1) + kernel_size for side in (height, width))
-    whole = tiles.new_zeros(batch, tall, wide, channels)
-    for row in range(kernel_size):
-        for column in range(kernel_size):
-            rows, columns = slice(row, row + step * height, step), slice(column, column + step * width, step)
-            whole[:, rows, columns] += tiles[:, :, :, row, column]
+    out_height, out_width = (step * (side - 1) + kernel_size for side in (height, width))
+    whole = tiles.new_zeros(batch, out_height, out_width, channels)
+    for row, column in product(range(kernel_size), repeat=2):
+        rows, columns = slice(row, row + step * height, step), slice(column, column + step * width, step)
+        whole[:, rows, columns] += tiles[:, :, :, row, column]
     return whole

@@ -1,4 +1,4 @@
-"""What stands between segkit's feature maps and the decoders of segmentation-models-pytorch (smp)."""
+"""Adapters from segkit's feature maps to the decoders of segmentation-models-pytorch (smp)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from math import log2
 
 import torch
 from segmentation_models_pytorch.decoders.deeplabv3.decoder import DeepLabV3PlusDecoder
-from segmentation_models_pytorch.decoders.dpt.decoder import DPTDecoder
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -15,30 +14,30 @@ from segkit.core.errors import ShapeError
 from segkit.core.types import Pyramid
 
 
-class Ladder(nn.Module):
-    """An smp decoder, which wants one map for every halving: of reduction 1, 2, 4 and so on.
+class FullPyramid(nn.Module):
+    """An smp decoder that needs one map for every halving: reduction 1, 2, 4 and so on.
 
-    As in smp, a halving that the encoder has no map of is an empty one without channels.
+    As in smp, a halving without a map of the encoder gets a map without channels.
 
     Args:
-        decoder: of smp.
-        pyramid: what comes in.
+        decoder: smp decoder.
+        pyramid: channels and reductions of the encoder's feature maps.
     """
 
     def __init__(self, decoder: nn.Module, pyramid: Pyramid) -> None:
         super().__init__()
         self.decoder = decoder
         self.finest = pyramid.reductions[0]
-        self.rungs = [stage for _, stage in rungs_of(pyramid)]
+        self.stages = [stage for _, stage in _halvings(pyramid)]
 
     def forward(self, features: list[Tensor]) -> Tensor:
         """Feature maps, finest first -> one map."""
         finest = features[0]
         maps = []
-        for rung, stage in enumerate(self.rungs):
+        for halving, stage in enumerate(self.stages):
             if stage is None:
-                # Whole numbers alone, rounded up as encoders halve: what an exporter can follow.
-                height, width = (-(-side * self.finest // 2**rung) for side in finest.shape[-2:])
+                # Rounded up, as encoders do; integers only, so that the model can be exported.
+                height, width = (-(-side * self.finest // 2**halving) for side in finest.shape[-2:])
                 maps.append(finest.new_empty(finest.shape[0], 0, height, width))
             else:
                 maps.append(features[stage])
@@ -46,22 +45,29 @@ class Ladder(nn.Module):
         return decoded
 
 
-class OneMap(nn.Module):
-    """An smp decoder that looks at one map only."""
+class SelectedStages(nn.Module):
+    """An smp decoder that uses the maps of some stages.
 
-    def __init__(self, decoder: nn.Module, stage: int) -> None:
+    Args:
+        decoder: smp decoder.
+        stages: stages to use.
+        arguments: further arguments of the decoder's `forward`.
+    """
+
+    def __init__(self, decoder: nn.Module, stages: Sequence[int], *arguments: object) -> None:
         super().__init__()
         self.decoder = decoder
-        self.stage = stage
+        self.stages = tuple(stages)
+        self.arguments = arguments
 
     def forward(self, features: list[Tensor]) -> Tensor:
         """Feature maps, finest first -> one map."""
-        decoded: Tensor = self.decoder([features[self.stage]])
+        decoded: Tensor = self.decoder([features[stage] for stage in self.stages], *self.arguments)
         return decoded
 
 
 class DeepLabV3Plus(nn.Module):
-    """smp's DeepLabV3+ for any two reductions: it grows to the finer map's size, not by a fixed factor."""
+    """smp's DeepLabV3+ that upsamples to the finer map's size, not by a fixed factor."""
 
     def __init__(self, decoder: DeepLabV3PlusDecoder, fine: int) -> None:
         super().__init__()
@@ -77,26 +83,12 @@ class DeepLabV3Plus(nn.Module):
         return decoded
 
 
-class Dpt(nn.Module):
-    """smp's DPT decoder over four of the maps."""
-
-    def __init__(self, decoder: DPTDecoder, stages: Sequence[int]) -> None:
-        super().__init__()
-        self.decoder = decoder
-        self.stages = tuple(stages)
-
-    def forward(self, features: list[Tensor]) -> Tensor:
-        """Feature maps, finest first -> one map."""
-        decoded: Tensor = self.decoder([features[stage] for stage in self.stages], [None] * len(self.stages))
-        return decoded
-
-
-class Enlarged(nn.Module):
-    """A module that gets maps of at least so many cells in height and width: smaller ones are enlarged.
+class MinSize(nn.Module):
+    """A module whose input is enlarged to a minimum height and width.
 
     Args:
-        module: what gets them.
-        cells: per side.
+        module: module to apply.
+        cells: minimum height and width.
     """
 
     def __init__(self, module: nn.Module, cells: int) -> None:
@@ -105,7 +97,7 @@ class Enlarged(nn.Module):
         self.cells = cells
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, h, w) -> what the module makes of it, enlarged to (B, C, >= cells, >= cells)."""
+        """(B, C, h, w) -> the module's output for (B, C, max(h, cells), max(w, cells))."""
         height, width = (max(side, self.cells) for side in x.shape[-2:])
         if (height, width) != x.shape[-2:]:
             x = F.interpolate(x, size=(height, width), mode="bilinear", align_corners=False)
@@ -114,9 +106,9 @@ class Enlarged(nn.Module):
 
 
 class BatchNorm(nn.BatchNorm2d):
-    """BatchNorm that falls back on its running statistics where there is one value per channel to learn from.
+    """BatchNorm that uses its running statistics if there is one value per channel.
 
-    That is a pooled map of a single image, which DeepLab, PAN and UPerNet make, and torch refuses.
+    This is the pooled map of a single image in DeepLab, PAN and UPerNet; torch raises an error for it.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -126,42 +118,47 @@ class BatchNorm(nn.BatchNorm2d):
         return super().forward(x)
 
 
-def with_single_images(decoder: nn.Module) -> nn.Module:
-    """The decoder, with every BatchNorm one that can be trained on batches of a single image."""
+def allow_single_images(decoder: nn.Module) -> nn.Module:
+    """Replace every BatchNorm of a decoder by one that can be trained on batches of a single image."""
     for name, child in decoder.named_children():
         if type(child) is nn.BatchNorm2d:
             norm = BatchNorm(child.num_features, eps=child.eps, momentum=child.momentum)
             norm.load_state_dict(child.state_dict())
             setattr(decoder, name, norm)
         else:
-            with_single_images(child)
+            allow_single_images(child)
     return decoder
 
 
-def rungs_of(pyramid: Pyramid) -> list[tuple[int, int | None]]:
-    """For each halving, from 1 to the coarsest: its channels, and the stage of that reduction, if any."""
-    stages = {reduction: stage for stage, reduction in enumerate(pyramid.reductions)}
-    found = [stages.get(2**rung) for rung in range(1 + int(log2(pyramid.reductions[-1])))]
-    return [(0 if stage is None else pyramid.channels[stage], stage) for stage in found]
+def channels_by_halving(decoder: str, pyramid: Pyramid, required: Sequence[int] = ()) -> list[int]:
+    """Channels of each halving as smp's decoders expect them; 0 for a halving without a map.
 
-
-def widths_by_halving(decoder: str, pyramid: Pyramid, needs: Sequence[int] = ()) -> list[int]:
-    """Channels by halving, as smp's decoders want them.
+    Args:
+        decoder: name for messages.
+        pyramid: channels and reductions of the encoder's feature maps.
+        required: reductions that the decoder cannot do without.
 
     Raises:
-        ShapeError: if the maps are not of different halvings, or one that the decoder needs is not there.
+        ShapeError: if the reductions are not different powers of 2, or a required one is missing.
     """
     reductions = pyramid.reductions
-    found = ", ".join(map(str, reductions))
-    halving = all(log2(one) % 1 == 0 for one in reductions) and len(set(reductions)) == len(reductions)
-    if not halving or reductions[-1] == 1:
+    listed = ", ".join(map(str, reductions))
+    halving = all(log2(reduction) % 1 == 0 for reduction in reductions)
+    if not halving or len(set(reductions)) < len(reductions) or reductions[-1] == 1:
         raise ShapeError(
-            f"{decoder} needs maps that halve from one to the next; the encoder's reductions are {found}",
+            f"{decoder} needs maps that halve from one to the next; the encoder's reductions are {listed}",
             hint="another encoder, or the decoder dpt",
         )
-    if missing := [str(one) for one in needs if one not in reductions]:
+    if missing := [str(reduction) for reduction in required if reduction not in reductions]:
         raise ShapeError(
-            f"{decoder} needs maps of reduction {', '.join(missing)}; those that come in have {found}",
+            f"{decoder} needs maps of reduction {', '.join(missing)}; the encoder's maps have {listed}",
             hint="model.encoder.features: all, or another encoder",
         )
-    return [width for width, _ in rungs_of(pyramid)]
+    return [width for width, _ in _halvings(pyramid)]
+
+
+def _halvings(pyramid: Pyramid) -> list[tuple[int, int | None]]:
+    """Channels and stage of each reduction 1, 2, 4, ...; 0 and None without a map."""
+    stages = {reduction: stage for stage, reduction in enumerate(pyramid.reductions)}
+    by_halving = [stages.get(2**halving) for halving in range(1 + int(log2(pyramid.reductions[-1])))]
+    return [(0 if stage is None else pyramid.channels[stage], stage) for stage in by_halving]

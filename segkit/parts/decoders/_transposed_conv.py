@@ -1,4 +1,4 @@
-"""The modules behind `transposed_conv`."""
+"""Modules of the decoder `transposed_conv`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from segkit.parts.decoders._matmul_conv import SameConv2d, UpConv2d
 
 
 class TransposedConvDecoder(nn.Module):
-    """From the coarsest map upwards, one block per width; see `transposed_conv` for the options.
+    """A chain of upsampling blocks from the coarsest map; see `transposed_conv` for the options.
 
     Shape:
         features: one map per stage of `pyramid`, finest first.
-        output: (B, channels[-1], h, w), where 2 ** len(channels) times the coarsest map's size is (h, w).
+        output: (B, channels[-1], h, w), 2 ** len(channels) times the size of the coarsest map.
     """
 
     def __init__(
@@ -60,20 +60,16 @@ class TransposedConvDecoder(nn.Module):
             x = block(x)
             if stage is not None:
                 skip = features[stage]
-                if skip.shape[-2:] != x.shape[-2:]:  # an image size that is no multiple of the reduction
+                if skip.shape[-2:] != x.shape[-2:]:  # the image size is not a multiple of the reduction
                     x = F.interpolate(x, size=skip.shape[-2:], mode="bilinear", align_corners=False)
                 x = fusion(torch.cat([x, skip], dim=1))
         return x
 
 
 class ContextBlock(nn.Module):
-    """A map is compressed, and a 7x7 convolution adds what lies around each cell.
+    """A 1x1 convolution, then a residual 7x7 convolution that adds context to small maps.
 
-    A transposed convolution unfolds a cell with at most its neighbours; at 4x4 cells, 7x7 is all of them.
-
-    Shape:
-        x: (B, incoming, h, w).
-        output: (B, width, h, w).
+    On a 4x4 map a 7x7 kernel covers every cell.
     """
 
     def __init__(self, incoming: int, width: int, *, dropout: float) -> None:
@@ -95,12 +91,7 @@ class ContextBlock(nn.Module):
 
 
 class UpBlock(nn.Module):
-    """Twice the resolution: transposed convolution, BatchNorm, ReLU, dropout; beside it, a shortcut.
-
-    Shape:
-        x: (B, incoming, h, w).
-        output: (B, outgoing, 2h, 2w).
-    """
+    """Transposed convolution, BatchNorm, shortcut, ReLU and dropout; doubles height and width."""
 
     def __init__(
         self, incoming: int, outgoing: int, *, kernel_size: int, dropout: float, residual: bool
@@ -116,7 +107,7 @@ class UpBlock(nn.Module):
         """(B, incoming, h, w) -> (B, outgoing, 2h, 2w)."""
         y = self.norm(self.up(x))
         if self.shortcut is not None and self.shortcut_norm is not None:
-            # Narrowed before it is upsampled, at a quarter of the work; convolution and upsampling commute.
+            # Convolution and upsampling commute; convolving first is a quarter of the work.
             shortcut = self.shortcut_norm(self.shortcut(x))
             y = y + F.interpolate(shortcut, scale_factor=2, mode="bilinear", align_corners=False)
         return self.dropout(F.relu(y))  # type: ignore[no-any-return]
@@ -129,19 +120,13 @@ def _fusion(incoming: int, outgoing: int) -> nn.Module:
 
 
 def _stage_of_block(pyramid: Pyramid, blocks: int) -> list[int | None]:
-    """For each block the stage of its resolution, if one comes in.
-
-    Raises:
-        ShapeError: for a stage that no block reaches, or two of one resolution.
-    """
-    deepest = pyramid.reductions[-1]
-    reached = [deepest / 2 ** (block + 1) for block in range(blocks)]
+    reached = [pyramid.reductions[-1] / 2 ** (block + 1) for block in range(blocks)]
     for reduction in pyramid.reductions[:-1]:
         if reduction not in reached or pyramid.reductions.count(reduction) > 1:
-            wanted = ", ".join(f"{one:g}" for one in reached)
+            listed = ", ".join(f"{value:g}" for value in reached)
             raise ShapeError(
-                f"transposed_conv with {blocks} blocks cannot take in the map of reduction {reduction}",
-                hint=f"its blocks reach the reductions {wanted}, each once; choose model.encoder.features",
+                f"transposed_conv with {blocks} blocks cannot use the map of reduction {reduction}",
+                hint=f"its blocks reach the reductions {listed}, each once; choose model.encoder.features",
             )
     stages: dict[float, int] = {reduction: stage for stage, reduction in enumerate(pyramid.reductions[:-1])}
     return [stages.get(reduction) for reduction in reached]

@@ -1,4 +1,4 @@
-"""Feature pyramids and pyramid pooling, of segmentation-models-pytorch (smp) with its defaults."""
+"""Feature-pyramid and pyramid-pooling decoders of segmentation-models-pytorch (smp), with its defaults."""
 
 from __future__ import annotations
 
@@ -26,53 +26,70 @@ def fpn(
     """Feature pyramid network (Kirillov et al., 2019).
 
     Args:
-        pyramid: the feature maps that come in.
+        pyramid: channels and reductions of the encoder's feature maps.
         pyramid_channels: width of the pyramid's levels.
-        segmentation_channels: width of the map that comes out; its norm has 32 groups.
-        dropout: share of channels that are dropped while training.
-        merge: add the levels or concatenate them.
-        interpolation: how maps grow.
+        segmentation_channels: width of the output; a multiple of 32, as its norm has 32 groups.
+        dropout: share of channels dropped in training.
+        merge: "add" sums the levels, "cat" concatenates them.
+        interpolation: upsampling method.
     """
-    from segkit.parts.decoders._smp_pyramid import fpn as build
+    from segmentation_models_pytorch.decoders.fpn.decoder import FPNDecoder
 
-    return build(
-        pyramid, pyramid_channels, segmentation_channels, dropout, merge=merge, interpolation=interpolation
+    from segkit.parts.decoders._smp_adapters import FullPyramid, channels_by_halving
+
+    widths = channels_by_halving("fpn", pyramid, required=(4, 8, 16, 32))
+    decoder = FPNDecoder(
+        widths, 5, pyramid_channels, segmentation_channels, dropout, merge, interpolation_mode=interpolation
     )
+    return FullPyramid(decoder, pyramid)
 
 
 @DECODERS.register("pspnet")
 def pspnet(
     pyramid: Pyramid, *, channels: Width = 512, norm: Norm = "batchnorm", dropout: Share = 0.2
 ) -> nn.Module:
-    """Pyramid scene parsing network, which pools the coarsest map at four scales (Zhao et al., 2017).
+    """PSPNet, the map of reduction 8 pooled at four scales (pyramid scene parsing, Zhao et al., 2017).
 
-    smp takes the map of reduction 8; choose another by `model.encoder.features`.
+    Without a map of reduction 8 the coarsest is used; choose another with `model.encoder.features`.
 
     Args:
-        pyramid: the feature maps that come in.
-        channels: width of the map that comes out.
-        norm: in each block.
-        dropout: share of channels that are dropped while training.
+        pyramid: channels and reductions of the encoder's feature maps.
+        channels: width of the output.
+        norm: normalisation in each block.
+        dropout: share of channels dropped in training.
     """
-    from segkit.parts.decoders._smp_pyramid import pspnet as build
+    from segmentation_models_pytorch.decoders.pspnet.decoder import PSPDecoder
 
-    return build(pyramid, channels, norm, dropout)
+    from segkit.parts.decoders._smp_adapters import SelectedStages
+
+    stage = pyramid.reductions.index(8) if 8 in pyramid.reductions else len(pyramid) - 1
+    return SelectedStages(PSPDecoder([pyramid.channels[stage]], norm, channels, dropout), [stage])
 
 
 @DECODERS.register("pan")
 def pan(pyramid: Pyramid, *, channels: Width = 32, interpolation: Upsampling = "bilinear") -> nn.Module:
     """Pyramid attention network (Li et al., 2018).
 
-    A coarsest map of less than 8x8 cells is enlarged to that, as the attention halves it three times.
+    A coarsest map smaller than 8x8 is enlarged to that size, as the attention halves it three times.
 
     Args:
-        pyramid: the feature maps that come in.
-        channels: width of the map that comes out.
-        interpolation: how maps grow.
+        pyramid: channels and reductions of the encoder's feature maps.
+        channels: width of the output.
+        interpolation: upsampling method.
     """
-    from segkit.parts.decoders._smp_pyramid import pan as build
+    from segmentation_models_pytorch.decoders.pan.decoder import PANDecoder
 
-    return build(pyramid, channels, interpolation=interpolation)
+    from segkit.parts.decoders._smp_adapters import (
+        FullPyramid,
+        MinSize,
+        allow_single_images,
+        channels_by_halving,
+    )
+
+    widths = channels_by_halving("pan", pyramid, required=(4, 8, 16, 32))
+    decoder = PANDecoder(widths, 5, channels, interpolation)
+    decoder.fpa = MinSize(decoder.fpa, 8)  # it halves its map three times; smp dilates the encoder for that
+    return FullPyramid(allow_single_images(decoder), pyramid)
 
 
 @DECODERS.register("deeplabv3")
@@ -84,20 +101,23 @@ def deeplabv3(
     separable: bool = False,
     dropout: Share = 0.5,
 ) -> nn.Module:
-    """DeepLabV3, atrous convolutions at several rates (Chen et al., 2017).
+    """DeepLabV3: parallel atrous convolutions on the coarsest map (Chen et al., 2017).
 
-    The encoder keeps its strides here: smp would dilate its last stages instead.
+    The encoder keeps its strides; smp dilates its last stages instead.
 
     Args:
-        pyramid: the feature maps that come in.
-        channels: width of the map that comes out.
-        atrous_rates: dilation of the parallel convolutions.
-        separable: depthwise separable convolutions.
-        dropout: share of values that are dropped while training.
+        pyramid: channels and reductions of the encoder's feature maps.
+        channels: width of the output.
+        atrous_rates: dilations of the parallel convolutions.
+        separable: use depthwise separable convolutions.
+        dropout: share of values dropped in training.
     """
-    from segkit.parts.decoders._smp_pyramid import deeplabv3 as build
+    from segmentation_models_pytorch.decoders.deeplabv3.decoder import DeepLabV3Decoder
 
-    return build(pyramid, channels, atrous_rates, separable=separable, dropout=dropout)
+    from segkit.parts.decoders._smp_adapters import SelectedStages, allow_single_images
+
+    decoder = DeepLabV3Decoder(pyramid.channels[-1], channels, atrous_rates, separable, dropout)
+    return SelectedStages(allow_single_images(decoder), [len(pyramid) - 1])
 
 
 @DECODERS.register("deeplabv3plus")
@@ -109,33 +129,42 @@ def deeplabv3plus(
     separable: bool = True,
     dropout: Share = 0.5,
 ) -> nn.Module:
-    """DeepLabV3+, which brings in the finer map of reduction 4 (Chen et al., 2018).
+    """DeepLabV3+: DeepLabV3 with a skip connection at reduction 4 (Chen et al., 2018).
 
-    The encoder keeps its strides here: smp would dilate its last stages instead.
+    The encoder keeps its strides; smp dilates its last stages instead.
 
     Args:
-        pyramid: the feature maps that come in.
-        channels: width of the map that comes out.
-        atrous_rates: dilation of the parallel convolutions.
-        separable: depthwise separable convolutions.
-        dropout: share of values that are dropped while training.
+        pyramid: channels and reductions of the encoder's feature maps.
+        channels: width of the output.
+        atrous_rates: dilations of the parallel convolutions.
+        separable: use depthwise separable convolutions.
+        dropout: share of values dropped in training.
     """
-    from segkit.parts.decoders._smp_pyramid import deeplabv3plus as build
+    from segmentation_models_pytorch.decoders.deeplabv3.decoder import DeepLabV3PlusDecoder
 
-    return build(pyramid, channels, atrous_rates, separable=separable, dropout=dropout)
+    from segkit.parts.decoders._smp_adapters import DeepLabV3Plus, allow_single_images, channels_by_halving
+
+    channels_by_halving("deeplabv3plus", pyramid, required=(4,))
+    fine = pyramid.reductions.index(4)
+    ends = [0, 0, pyramid.channels[fine], pyramid.channels[-1]]
+    decoder = DeepLabV3PlusDecoder(ends, 3, channels, atrous_rates, 16, separable, dropout)
+    return DeepLabV3Plus(allow_single_images(decoder), fine)
 
 
 @DECODERS.register("upernet")
 def upernet(
     pyramid: Pyramid, *, channels: Width = 256, norm: Literal["batchnorm", "identity"] = "batchnorm"
 ) -> nn.Module:
-    """UPerNet, pyramid pooling over a feature pyramid (Xiao et al., 2018).
+    """UPerNet: pyramid pooling and a feature pyramid (Xiao et al., 2018).
 
     Args:
-        pyramid: the feature maps that come in.
-        channels: width of the map that comes out.
-        norm: in each block.
+        pyramid: channels and reductions of the encoder's feature maps.
+        channels: width of the output.
+        norm: normalisation in each block.
     """
-    from segkit.parts.decoders._smp_pyramid import upernet as build
+    from segmentation_models_pytorch.decoders.upernet.decoder import UPerNetDecoder
 
-    return build(pyramid, channels, norm)
+    from segkit.parts.decoders._smp_adapters import FullPyramid, allow_single_images, channels_by_halving
+
+    widths = channels_by_halving("upernet", pyramid, required=(4, 8, 16, 32))
+    return FullPyramid(allow_single_images(UPerNetDecoder(widths, 5, channels, norm)), pyramid)

@@ -1,9 +1,10 @@
-"""Decoders for transformers, of segmentation-models-pytorch (smp) with its defaults."""
+"""Decoders of segmentation-models-pytorch (smp) for transformers, with its defaults."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from segkit.core.errors import ShapeError
 from segkit.core.registry import DECODERS
 from segkit.parts.decoders._smp_options import Width
 
@@ -18,12 +19,15 @@ def segformer(pyramid: Pyramid, *, channels: Width = 256) -> nn.Module:
     """SegFormer's all-MLP decoder (Xie et al., 2021).
 
     Args:
-        pyramid: the feature maps that come in.
-        channels: width of the map that comes out.
+        pyramid: channels and reductions of the encoder's feature maps.
+        channels: width of the output.
     """
-    from segkit.parts.decoders._smp_transformer import segformer as build
+    from segmentation_models_pytorch.decoders.segformer.decoder import SegformerDecoder
 
-    return build(pyramid, channels)
+    from segkit.parts.decoders._smp_adapters import FullPyramid, channels_by_halving
+
+    widths = channels_by_halving("segformer", pyramid, required=(4, 8, 16, 32))
+    return FullPyramid(SegformerDecoder(widths, 5, channels), pyramid)
 
 
 @DECODERS.register("dpt")
@@ -33,13 +37,29 @@ def dpt(
     fusion_channels: Width = 256,
     widths: tuple[Width, Width, Width, Width] = (256, 512, 1024, 1024),
 ) -> nn.Module:
-    """DPT, for encoders that keep one scale, such as ViT (dense prediction transformer, Ranftl et al., 2021).
+    """DPT (dense prediction transformer), for encoders of one scale such as ViT (Ranftl et al., 2021).
 
     Args:
-        pyramid: the feature maps that come in: four of one reduction, or the last four.
-        fusion_channels: width of the map that comes out.
-        widths: of the four maps before they are fused.
+        pyramid: channels and reductions of the encoder's feature maps: four of one reduction, or the last
+            four.
+        fusion_channels: width of the output.
+        widths: widths of the four maps before fusion.
     """
-    from segkit.parts.decoders._smp_transformer import dpt as build
+    from segmentation_models_pytorch.decoders.dpt.decoder import DPTDecoder
 
-    return build(pyramid, fusion_channels, widths)
+    from segkit.parts.decoders._smp_adapters import SelectedStages
+
+    count = len(pyramid)
+    if count < 4:
+        raise ShapeError(f"dpt needs four feature maps and gets {count}", hint="model.encoder.features: all")
+    one_scale = len(set(pyramid.reductions)) == 1
+    stages = [round(i * (count - 1) / 3) for i in range(4)] if one_scale else range(count - 4, count)
+    decoder = DPTDecoder(
+        [pyramid.channels[stage] for stage in stages],
+        [pyramid.reductions[stage] for stage in stages],
+        encoder_has_prefix_tokens=False,
+        readout="ignore",
+        intermediate_channels=widths,
+        fusion_channels=fusion_channels,
+    )
+    return SelectedStages(decoder, stages, [None] * len(stages))  # without prefix tokens

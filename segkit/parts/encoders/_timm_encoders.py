@@ -1,4 +1,4 @@
-"""timm behind one door: build a model, keep what makes features, find out what they look like."""
+"""Building of timm models as encoders."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from segkit.core.types import Pyramid
 from segkit.parts.encoders._check_weights import check_fit
 from segkit.parts.encoders._pretrained import fetch_weights, read_weights, tag_of
 
-# How timm's models are asked to take images of any size; they refuse the words that they do not know.
+# Options for images of any size, tried in order; a timm model raises TypeError for unknown ones.
 _ANY_SIZE: tuple[dict[str, bool], ...] = ({"dynamic_img_size": True}, {"strict_img_size": False}, {})
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What is known of a timm model before it is built for real.
+class EncoderSpec:
+    """Properties of a timm model, measured on the meta device.
 
     Args:
-        name: in timm.
-        options: for `timm.create_model`.
-        whole: whether its last map is that of the whole model, behind a head convolution.
-        pyramid: measured, as timm's own notes are wrong for some models.
-        channels_last: for each map, whether the model delivers it as (B, H, W, C).
-        size: the image size (height, width) it was made for.
+        name: timm name.
+        options: arguments of `timm.create_model`.
+        whole: whether the last map is that of the whole model, after a head convolution.
+        pyramid: measured channels and reductions, as timm's own numbers are wrong for some models.
+        channels_last: whether the model returns the map as (B, H, W, C), for each map.
+        size: default image size (height, width).
     """
 
     name: str
@@ -46,22 +46,24 @@ class Plan:
 
 
 class TimmEncoder(nn.Module):
-    """A timm model that delivers all its stages, finest first; see `segkit.core.types.Encoder`.
+    """A timm model that returns the maps of all stages, finest first; see `segkit.core.types.Encoder`.
 
-    The last stage of MobileNetV2, EfficientNet and their kin is the map behind the head convolution (1280
-    channels for `mobilenetv2_100`): what `forward_features` gives, and `features_only` leaves out.
-    MobileNetV3's `conv_head` comes after the pooling and makes no map; it is left out.
+    The last stage of MobileNetV2, EfficientNet and similar models is the map after the head convolution (1280
+    channels for `mobilenetv2_100`): the output of `forward_features`, which `features_only` lacks.
+    MobileNetV3's `conv_head` comes after the pooling and is left out.
 
     Shape:
         image: (B, in_channels, H, W).
-        output: for each stage (B, channels[i], h, w), h and w as `Pyramid` says.
+        output: (B, channels[i], h, w) for each stage, with h and w as in `Pyramid`.
     """
 
-    def __init__(self, model: nn.Module, plan: Plan, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    def __init__(
+        self, model: nn.Module, spec: EncoderSpec, mean: tuple[float, ...], std: tuple[float, ...]
+    ) -> None:
         super().__init__()
         self.model = model
-        self.plan = plan
-        self.pyramid = plan.pyramid
+        self.spec = spec
+        self.pyramid = spec.pyramid
         self.mean = mean
         self.std = std
 
@@ -69,52 +71,54 @@ class TimmEncoder(nn.Module):
         """(B, C, H, W) -> one map per stage.
 
         Raises:
-            ShapeError: if the model takes no images of this size.
+            ShapeError: if the model does not accept images of this size.
         """
         try:
-            maps = _maps(self.model, image, whole=self.plan.whole)
-        except AssertionError as error:  # how timm's models refuse a size
-            (height, width), (own_height, own_width) = image.shape[-2:], self.plan.size
+            maps = _maps(self.model, image, whole=self.spec.whole)
+        except AssertionError as error:  # raised by timm's models for a size that does not fit
+            (height, width), (default_height, default_width) = image.shape[-2:], self.spec.size
             reason = str(error) or "their size does not divide"
             raise ShapeError(
-                f"{self.plan.name} takes no images of {height}x{width}: {reason}",
-                hint=f"data.size: [{own_height}, {own_width}]",
+                f"{self.spec.name} does not accept images of {height}x{width}: {reason}",
+                hint=f"data.size: [{default_height}, {default_width}]",
             ) from error
         return [
             m.permute(0, 3, 1, 2).contiguous() if last else m
-            for m, last in zip(maps, self.plan.channels_last, strict=True)
+            for m, last in zip(maps, self.spec.channels_last, strict=True)
         ]
 
 
 def build_encoder(name: str, in_channels: int, *, weights: str, drop_path: float) -> TimmEncoder:
-    """A timm model with its weights.
+    """Build a timm model with pretrained weights.
 
     Raises:
-        WeightsError: if they are not to be had, or do not fit.
-        PartError: if the model gives no feature maps, or has no drop-path.
+        WeightsError: if the weights cannot be found or downloaded, or do not fit.
+        PartError: if the model gives no feature maps, or does not support drop-path.
     """
-    plan = plan_for(name)
+    spec = inspect_model(name)
     options = {"in_chans": in_channels, **({"drop_path_rate": drop_path} if drop_path else {})}
     tagged = _tagged(name, weights)
     try:
         if weights == "none":
-            model = _create(tagged, plan, **options)
+            model = _create(tagged, spec, **options)
         else:
-            model = _pretrained(tagged, plan, fetch_weights(name, weights), **options)
+            model = _pretrained(tagged, spec, fetch_weights(name, weights), **options)
     except TypeError as error:
         if not drop_path:
             raise
-        raise PartError(f"timm's {name} has no drop-path ({error})", hint="leave out drop_path") from error
+        raise PartError(
+            f"timm's {name} does not support drop_path ({error})", hint="leave out drop_path"
+        ) from error
     cfg: Any = timm.get_pretrained_cfg(tagged)
-    return TimmEncoder(model, plan, _per_channel(cfg.mean, in_channels), _per_channel(cfg.std, in_channels))
+    return TimmEncoder(model, spec, _per_channel(cfg.mean, in_channels), _per_channel(cfg.std, in_channels))
 
 
 @cache
-def plan_for(name: str) -> Plan:
-    """Build and run a timm model without numbers (on the meta device) to see what it gives.
+def inspect_model(name: str) -> EncoderSpec:
+    """Build and run a timm model on the meta device to measure its feature maps.
 
     Raises:
-        PartError: if that is no list of feature maps.
+        PartError: if it does not return a list of feature maps.
     """
     try:
         with torch.device("meta"), torch.inference_mode():
@@ -130,7 +134,7 @@ def plan_for(name: str) -> Plan:
                 options, model = _feature_extractor(name, whole.feature_info)
                 info, reductions = model.feature_info.channels(), model.feature_info.reduction()
                 maps = _maps(model, image, whole=False)
-    except Exception as error:  # timm's models fail in many ways; each means the same here
+    except Exception as error:  # timm's models fail in many ways
         raise PartError(
             f"timm's {name} gives no feature maps ({type(error).__name__}: {error})",
             hint="choose another encoder",
@@ -141,24 +145,23 @@ def plan_for(name: str) -> Plan:
         tuple(m.shape[-1 if flag else 1] for m, flag in zip(maps, last, strict=True)),
         tuple(_reduction(height, *pair) for pair in zip(heights, reductions, strict=True)),
     )
-    return Plan(name, options, is_whole, pyramid, last, (height, width))
+    return EncoderSpec(name, options, is_whole, pyramid, last, (height, width))
 
 
 def _feature_extractor(name: str, stages: Any) -> tuple[dict[str, Any], Any]:
-    """The model's `features_only` form, and the options that make it."""
-    chosen = _quarters(stages)
+    quarters = _quarter_indices(stages)
     for any_size in _ANY_SIZE:
-        options = {"features_only": True, **any_size, **chosen}
+        options = {"features_only": True, **any_size, **quarters}
         try:
             return options, timm.create_model(name, **options).eval()
         except TypeError:
             if not any_size:
                 raise
-    raise AssertionError("the last form has no words to refuse")
+    raise AssertionError("the last entry of _ANY_SIZE is empty")
 
 
-def _quarters(stages: Any) -> dict[str, Any]:
-    """Where all blocks keep one scale, as in ViT: the maps after each quarter (Ranftl et al., 2021)."""
+def _quarter_indices(stages: Any) -> dict[str, Any]:
+    # Models of one scale, such as ViT: the maps after each quarter of the blocks (Ranftl et al., 2021).
     count = len(stages)
     if count < 4 or len({stage.get("reduction") for stage in stages}) > 1:
         return {}
@@ -166,7 +169,6 @@ def _quarters(stages: Any) -> dict[str, Any]:
 
 
 def _may_have_head_convolution(whole: Any) -> bool:
-    """Whether a convolution may follow the last stage that still makes a map."""
     return isinstance(getattr(whole, "conv_head", None), nn.Conv2d) and hasattr(
         whole, "forward_intermediates"
     )
@@ -179,38 +181,37 @@ def _maps(model: Any, image: Tensor, *, whole: bool) -> list[Tensor]:
     return [*maps[:-1], last]
 
 
-def _reduction(side: int, map_side: int, noted: int) -> int:
-    """Timm's note where the map agrees; networks without padding lose some pixels at the borders."""
-    measured = side / map_side
-    return noted if abs(measured / noted - 1) < 0.2 else round(measured)
+def _reduction(side: int, map_side: int, documented: int) -> int:
+    measured = side / map_side  # inexact: networks without padding lose pixels at the borders
+    return documented if abs(measured / documented - 1) < 0.2 else round(measured)
 
 
 def _tagged(name: str, weights: str) -> str:
-    """Timm's name with the tag, which also tells the mean and std of the weights."""
+    # The tag also determines mean and std.
     try:
         full = f"{name}.{tag_of(name, weights)}"
         timm.get_pretrained_cfg(full)
-    except (WeightsError, RuntimeError):  # a file, none, or torchvision's: timm's default notes hold
+    except (WeightsError, RuntimeError):  # a file, none, or torchvision's: timm's defaults hold
         return name
     return full
 
 
-def _create(name: str, plan: Plan, **options: Any) -> nn.Module:
-    model: nn.Module = timm.create_model(name, **plan.options, **options)
+def _create(name: str, spec: EncoderSpec, **options: Any) -> nn.Module:
+    model: nn.Module = timm.create_model(name, **spec.options, **options)
     return model
 
 
-def _pretrained(name: str, plan: Plan, path: Path, **options: Any) -> nn.Module:
-    """Timm loads the file, so that its rules for renaming and for the first convolution apply."""
+def _pretrained(name: str, spec: EncoderSpec, path: Path, **options: Any) -> nn.Module:
     state = read_weights(path)
-    check_fit(plan.name, state, path)
+    check_fit(spec.name, state, path)
     with TemporaryDirectory() as folder:
-        overlay = {"file": str(_with_names_of(state, path, Path(folder))), "custom_load": False}
-        return _create(name, plan, pretrained=True, pretrained_cfg_overlay=overlay, **options)
+        # timm loads the file: its renaming and its adaption of the first convolution apply.
+        overlay = {"file": str(_renamed_file(state, path, Path(folder))), "custom_load": False}
+        return _create(name, spec, pretrained=True, pretrained_cfg_overlay=overlay, **options)
 
 
-def _with_names_of(state: dict[str, Tensor], path: Path, folder: Path) -> Path:
-    """The file, or another in `folder` if not every tensor in it has the name it was read by."""
+def _renamed_file(state: dict[str, Tensor], path: Path, folder: Path) -> Path:
+    """The file itself, or a copy in `folder` if `read_weights` has renamed tensors."""
     if path.suffix == ".safetensors":
         with safe_open(path, "pt") as file:
             if set(file.keys()) == set(state):
@@ -221,6 +222,4 @@ def _with_names_of(state: dict[str, Tensor], path: Path, folder: Path) -> Path:
 
 
 def _per_channel(values: Sequence[float], channels: int) -> tuple[float, ...]:
-    """As they are for as many channels; else their mean for each."""
-    same = len(values) == channels
-    return tuple(values) if same else (sum(values) / len(values),) * channels
+    return tuple(values) if len(values) == channels else (sum(values) / len(values),) * channels

@@ -1,4 +1,4 @@
-"""Every timm model as an encoder, by its timm name. Names are read off its sources: importing it is slow."""
+"""Every timm model as an encoder. Names are read from timm's source files, as importing timm is slow."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ def timm_encoder(
     """A model of timm (PyTorch Image Models), up to its last feature map.
 
     Args:
-        model: its name in timm.
-        in_channels: of the image; pretrained first layers are adapted to it by timm's rule.
-        weights: "none"; "imagenet", timm's default for the model; "imagenet1k_v1", torchvision's first
-            ImageNet weights; a timm tag such as "ra_in1k"; or a file in timm's or torchvision's naming.
-        drop_path: rate of stochastic depth while training, for models that have it.
+        model: timm name.
+        in_channels: channels of the image; timm adapts pretrained first layers to it.
+        weights: pretrained weights: "none"; "imagenet", timm's default; "imagenet1k_v1", torchvision's first
+            ImageNet weights; a timm tag such as "ra_in1k"; or a file with timm's or torchvision's names.
+        drop_path: rate of stochastic depth in training, for models that support it.
 
     Raises:
-        WeightsError: if the weights are not to be had or do not fit.
-        PartError: if the model gives no feature maps, or has no drop-path.
+        WeightsError: if the weights cannot be match or downloaded, or do not fit.
+        PartError: if the model gives no feature maps, or does not support drop-path.
     """
     from segkit.parts.encoders._timm_encoders import build_encoder
 
@@ -50,11 +50,11 @@ class TimmFamily:
     title = "timm models"
 
     def names(self) -> Iterable[str]:
-        """Every model of timm; whether it gives feature maps shows when it is built."""
+        """All timm models, also those without feature maps."""
         return _models()
 
     def entry(self, name: str) -> Entry | None:
-        """The encoder of that timm name."""
+        """The encoder with that timm name, or None."""
         if name not in _models():
             return None
         entry = entry_of(ENCODERS, name, timm_encoder, given=("model", "in_channels"), where=_models()[name])
@@ -62,16 +62,15 @@ class TimmFamily:
 
 
 @cache
-def _models() -> dict[str, str]:
-    """Every model name, and file:line of its definition."""
+def _models() -> dict[str, str]:  # file:line of the definition by name
     spec = importlib.util.find_spec("timm")
     if spec is None or spec.origin is None:
         return {}
     models: dict[str, str] = {}
     for file in sorted(Path(spec.origin).parent.glob("models/*.py")):
         text = file.read_text(encoding="utf-8")
-        for found in _REGISTERED.finditer(text):
-            models[found[1]] = f"{file}:{text.count(chr(10), 0, found.start()) + 2}"
+        for match in _REGISTERED.finditer(text):
+            models[match[1]] = f"{file}:{text.count(chr(10), 0, match.start()) + 2}"
     return models
 
 

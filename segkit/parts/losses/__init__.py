@@ -1,1 +1,1 @@
-"""Losses: `(logits, target) -> scalar`, in float32, blind to ignored pixels."""
+"""Losses: `(logits, target) -> scalar`, in float32, without ignored pixels."""

@@ -1,4 +1,4 @@
-"""What every loss starts from: float32 logits, the truth of each class, and where it is known."""
+"""Inputs of a loss: float32 logits, truth and valid pixels of each class."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from segkit.core.types import Task
 if TYPE_CHECKING:
     from segkit.core.types import Loss
 
-SMALLEST = 1e-12  # keeps an empty mean at 0 / SMALLEST = 0 instead of 0 / 0
+EPS = 1e-12  # keeps an empty mean at 0 / EPS = 0 instead of 0 / 0
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class LossInputs:
 
     Shape:
         logits: (B, K, H, W), 0 where ignored, so that no gradient reaches ignored pixels.
-        truth: (B, K, H, W), 1 where the class is; 0 where it is not, or where ignored.
-        known: (B, K, H, W), 0 where ignored, else 1.
+        truth: (B, K, H, W), 1 for pixels of the class, 0 for others and ignored ones.
+        valid: (B, K, H, W), 0 where ignored, else 1.
     """
 
     task: Task
@@ -35,21 +35,21 @@ class LossInputs:
 
     @property
     def probabilities(self) -> Tensor:
-        """(B, K, H, W); meaningless where ignored."""
+        """(B, K, H, W); undefined where ignored."""
         return self.logits.softmax(1) if self.task.kind == "multiclass" else self.logits.sigmoid()
 
     def weights(self, class_weights: tuple[float, ...] | None) -> Tensor:
-        """One weight per class, (K,); ones where the recipe gives none."""
+        """One weight per class, (K,); all 1 by default."""
         if class_weights is None:
             return self.logits.new_ones(self.task.channels)
         return self.logits.new_tensor(class_weights)
 
 
 def as_loss(task: Task, compute: Callable[[LossInputs], Tensor]) -> Loss:
-    """Make `(logits, target) -> scalar` of a computation on what is `LossInputs`.
+    """Make a loss `(logits, target) -> scalar` from a function of `LossInputs`.
 
-    Autocast is off inside: sums over thousands of pixels and logarithms of small probabilities need float32.
-    The loss raises a `ShapeError` if logits or target are not what `Task` says.
+    Autocast is off: sums over thousands of pixels and logarithms of small probabilities need float32. The
+    loss raises `ShapeError` if logits or target do not fit the task.
     """
 
     def loss(logits: Tensor, target: Tensor) -> Tensor:
@@ -60,17 +60,13 @@ def as_loss(task: Task, compute: Callable[[LossInputs], Tensor]) -> Loss:
 
 
 def check_weights(task: Task, class_weights: tuple[float, ...] | None) -> None:
-    """Refuse class weights that do not fit the task.
-
-    Raises:
-        PartError: for a binary task, for another number of weights than classes, or if all are zero.
-    """
+    """Raise `PartError` for a binary task, a wrong number of class weights, or weights that are all zero."""
     if class_weights is None:
         return
     if task.kind == "binary":
         raise PartError(
-            "class_weights: a binary task has one class, there is nothing to weigh it against",
-            hint="balance foreground and background by bce's pos_weight, focal's alpha, or tversky",
+            "class_weights: a binary task has only one class",
+            hint="balance foreground and background with bce's pos_weight, focal's alpha, or tversky",
         )
     if len(class_weights) != task.channels:
         raise PartError(
@@ -82,17 +78,17 @@ def check_weights(task: Task, class_weights: tuple[float, ...] | None) -> None:
 
 
 def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
-    """The mean of `values` under `weights` of the same shape; 0, and no gradient, if all weights are 0."""
-    return (values * weights).sum() / weights.sum().clamp_min(SMALLEST)
+    """Weighted mean of `values`, same shape as `weights`; 0 without a gradient if all weights are 0."""
+    return (values * weights).sum() / weights.sum().clamp_min(EPS)
 
 
 def mean_of_images(values: Tensor, weights: Tensor) -> Tensor:
-    """The mean over images of the weighted mean over classes, both (B, K), or (K,) for a whole batch.
+    """Mean over images of the weighted mean over classes; both (B, K), or (K,) for a whole batch.
 
     Images whose weights are all 0 are left out.
     """
     total = weights.sum(-1)
-    images = (values * weights).sum(-1) / total.clamp_min(SMALLEST)
+    images = (values * weights).sum(-1) / total.clamp_min(EPS)
     return weighted_mean(images, (total > 0).to(values.dtype))
 
 
@@ -100,15 +96,15 @@ def _prepare(task: Task, logits: Tensor, target: Tensor) -> LossInputs:
     task.check_shapes(logits, target)
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     target = target if task.kind == "multilabel" else target.unsqueeze(1)  # B 1|K H W
-    known = torch.ones_like(target, dtype=torch.bool)
+    valid = torch.ones_like(target, dtype=torch.bool)
     if task.ignore_index is not None:
-        known = target != task.ignore_index
-        logits = logits.masked_fill(~known, 0)
-    # A comparison rather than one_hot: it takes every integer type, and ignored labels beyond the classes.
+        valid = target != task.ignore_index
+        logits = logits.masked_fill(~valid, 0)
+    # Unlike one_hot, a comparison accepts every integer type and ignored labels beyond the classes.
     label = (
         torch.arange(task.channels, device=target.device).view(1, -1, 1, 1)
         if task.kind == "multiclass"
         else 1
     )
-    truth = (target == label) & known
-    return LossInputs(task, logits, truth.to(logits.dtype), known.to(logits.dtype).expand_as(logits))
+    truth = (target == label) & valid
+    return LossInputs(task, logits, truth.to(logits.dtype), valid.to(logits.dtype).expand_as(logits))

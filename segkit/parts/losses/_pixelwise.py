@@ -1,4 +1,4 @@
-"""The computations behind the losses that are a mean over pixels."""
+"""Losses averaged over pixels: computation."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 def bce_loss(
     task: Task, *, pos_weight: float, label_smoothing: float, class_weights: tuple[float, ...] | None
 ) -> Loss:
-    """Binary cross-entropy, the weighted mean over known pixels and classes."""
+    """Binary cross-entropy, weighted mean over valid pixels and classes."""
     check_weights(task, class_weights)
 
-    def compute(given: LossInputs) -> Tensor:
-        soft = given.truth * (1 - label_smoothing) + label_smoothing / 2
-        weight = given.logits.new_tensor(pos_weight)
-        terms = binary_cross_entropy_with_logits(given.logits, soft, pos_weight=weight, reduction="none")
-        return weighted_mean(terms, _class_by_pixel(given, class_weights))
+    def compute(inputs: LossInputs) -> Tensor:
+        soft = inputs.truth * (1 - label_smoothing) + label_smoothing / 2
+        weight = inputs.logits.new_tensor(pos_weight)
+        terms = binary_cross_entropy_with_logits(inputs.logits, soft, pos_weight=weight, reduction="none")
+        return weighted_mean(terms, _class_weight_map(inputs, class_weights))
 
     return as_loss(task, compute)
 
@@ -34,20 +34,20 @@ def bce_loss(
 def cross_entropy_loss(
     task: Task, *, label_smoothing: float, class_weights: tuple[float, ...] | None
 ) -> Loss:
-    """Softmax cross-entropy over the sum of the true classes' weights, as in torch.
+    """Softmax cross-entropy divided by the sum of the true classes' weights, as in torch.
 
-    The truth is given as probabilities: with class indices torch has no deterministic CUDA kernel for maps,
-    and its mean over nothing but ignored pixels is NaN.
+    The truth is passed as probabilities: for class indices torch has no deterministic CUDA kernel, and its
+    mean over ignored pixels only is NaN.
     """
     check_weights(task, class_weights)
 
-    def compute(given: LossInputs) -> Tensor:
-        weights = given.weights(class_weights)
+    def compute(inputs: LossInputs) -> Tensor:
+        weights = inputs.weights(class_weights)
         terms = softmax_cross_entropy(
-            given.logits, given.truth, weights, reduction="none", label_smoothing=label_smoothing
+            inputs.logits, inputs.truth, weights, reduction="none", label_smoothing=label_smoothing
         )
-        terms = terms * given.valid[:, 0]  # label smoothing reaches ignored pixels otherwise
-        return terms.sum() / _weight_of_truth(given, weights).sum().clamp_min(1e-12)
+        terms = terms * inputs.valid[:, 0]  # label smoothing would reach ignored pixels
+        return terms.sum() / _true_class_weight_map(inputs, weights).sum().clamp_min(1e-12)
 
     return as_loss(task, compute)
 
@@ -55,35 +55,36 @@ def cross_entropy_loss(
 def focal_loss(
     task: Task, *, gamma: float, alpha: float | None, class_weights: tuple[float, ...] | None
 ) -> Loss:
-    """Focal loss, the weighted mean over known pixels (and classes, where each is its own question)."""
+    """Focal loss, weighted mean over valid pixels (and over classes, unless multiclass)."""
     check_weights(task, class_weights)
 
-    def compute(given: LossInputs) -> Tensor:
+    def compute(inputs: LossInputs) -> Tensor:
         if task.kind == "multiclass":
-            entropy = softmax_cross_entropy(given.logits, given.truth, reduction="none")  # B H W
-            weights = _weight_of_truth(given, given.weights(class_weights))
+            entropy = softmax_cross_entropy(inputs.logits, inputs.truth, reduction="none")  # B H W
+            weights = _true_class_weight_map(inputs, inputs.weights(class_weights))
         else:
-            entropy = binary_cross_entropy_with_logits(given.logits, given.truth, reduction="none")  # B K H W
-            weights = _class_by_pixel(given, class_weights)
-        terms = _turn_down_easy(entropy, gamma)
+            entropy = binary_cross_entropy_with_logits(
+                inputs.logits, inputs.truth, reduction="none"
+            )  # B K H W
+            weights = _class_weight_map(inputs, class_weights)
+        terms = _focal_terms(entropy, gamma)
         if alpha is not None:
-            terms = terms * torch.where(given.truth > 0, alpha, 1 - alpha)
+            terms = terms * torch.where(inputs.truth > 0, alpha, 1 - alpha)
         return weighted_mean(terms, weights)
 
     return as_loss(task, compute)
 
 
-def _turn_down_easy(entropy: Tensor, gamma: float) -> Tensor:
-    """(1 - p) ** gamma times the entropy -log p."""
-    doubt = -torch.expm1(-entropy)  # 1 - p, exact where p is nearly 1
-    return doubt.clamp_min(1e-7) ** gamma * entropy  # the slope at 0 is infinite for 0 < gamma < 1
+def _focal_terms(entropy: Tensor, gamma: float) -> Tensor:
+    error = -torch.expm1(-entropy)  # 1 - p, exact for p near 1
+    return error.clamp_min(1e-7) ** gamma * entropy  # the slope at 0 is infinite for 0 < gamma < 1
 
 
-def _class_by_pixel(given: LossInputs, class_weights: tuple[float, ...] | None) -> Tensor:
-    """The class's weight at known pixels, 0 at ignored ones: (B, K, H, W)."""
-    return given.valid * given.weights(class_weights).view(1, -1, 1, 1)
+def _class_weight_map(inputs: LossInputs, class_weights: tuple[float, ...] | None) -> Tensor:
+    """Class weight at valid pixels, 0 at ignored ones: (B, K, H, W)."""
+    return inputs.valid * inputs.weights(class_weights).view(1, -1, 1, 1)
 
 
-def _weight_of_truth(given: LossInputs, weights: Tensor) -> Tensor:
-    """The weight of each pixel's true class, 0 at ignored pixels: (B, H, W)."""
-    return (given.truth * weights.view(1, -1, 1, 1)).sum(1)
+def _true_class_weight_map(inputs: LossInputs, weights: Tensor) -> Tensor:
+    """Weight of each pixel's true class, 0 at ignored pixels: (B, H, W)."""
+    return (inputs.truth * weights.view(1, -1, 1, 1)).sum(1)

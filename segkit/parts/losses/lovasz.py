@@ -1,4 +1,4 @@
-"""The Lovász losses: a convex stand-in for the Jaccard index itself."""
+"""Lovász losses: convex surrogates of the Jaccard index."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 def lovasz(task: Task, *, over: Literal["image", "batch"] = "image") -> Loss:
     """Lovász extension of the Jaccard loss: hinge for binary and multilabel tasks, softmax for multiclass.
 
-    The mean over images and classes; with softmax over the classes that the truth contains.
+    Averaged over images and classes; for multiclass over the classes in the truth.
     Source: Berman et al. 2018, The Lovász-Softmax loss, algorithm 1 and equations 9 to 12.
 
     Args:
-        task: what is predicted.
-        over: "image" ranks the pixels of each image alone and takes the mean; "batch" ranks the whole batch.
+        task: kind of masks, classes and ignored value.
+        over: "image" sorts the pixels of each image and averages; "batch" sorts those of the whole batch.
     """
     from segkit.parts.losses._lovasz import lovasz_loss
 

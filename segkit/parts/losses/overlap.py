@@ -1,11 +1,11 @@
-"""Losses of overlapping regions: dice, jaccard, tversky, mcc.
+"""Overlap losses: dice, jaccard, tversky, mcc.
 
 Each is a function of soft counts: with probability p and truth t, tp = sum p t, fp = sum p (1 - t),
-fn = sum (1 - p) t, tn = sum (1 - p) (1 - t), over the known pixels of one image, or of the whole batch.
+fn = sum (1 - p) t, tn = sum (1 - p) (1 - t), over the valid pixels of one image, or of the whole batch.
 
-Not segmentation-models-pytorch's, because its sums run over the whole batch only, so that the loss of an
-image depends on its neighbours; a class without truth gets loss 0 and no gradient, so that false alarms on
-empty masks are never unlearnt; and its mcc is binary only and knows no ignored pixels.
+Not segmentation-models-pytorch's: it sums over the whole batch only, so that the loss of an image depends on
+the others; a class without truth gets loss 0 and no gradient, so that false positives on empty masks are not
+penalised; its mcc is binary only and does not support ignored pixels.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ def dice(
     over: Over = "image",
     absent: Absent = "suppress",
 ) -> Loss:
-    """1 - soft Dice, by default per image: the mean over images and classes of 1 - 2 tp / (2 tp + fp + fn).
+    """1 - soft Dice: the mean over images and classes of 1 - 2 tp / (2 tp + fp + fn).
 
     Source: Milletari et al. 2016, V-Net, with plain instead of squared sums.
 
     Args:
-        task: what is predicted.
-        smooth: added to numerator and denominator.
-        class_weights: one per class; 0 leaves a class out. All equal by default.
-        over: "image" scores each image alone and takes the mean; "batch" sums over the batch first.
-        absent: what a class without true pixels adds: "suppress", its mean probability, so that false
-            alarms are unlearnt; "skip", nothing.
+        task: kind of masks, classes and ignored value.
+        smooth: value added to numerator and denominator.
+        class_weights: one weight per class; 0 leaves a class out. All equal by default.
+        over: "image" averages the loss of each image; "batch" sums over the batch first.
+        absent: loss of a class without true pixels: "suppress" adds its mean probability, which penalises
+            false positives; "skip" leaves it out.
     """
     from segkit.parts.losses._overlap import overlap_loss, tversky_error
 
@@ -62,17 +62,17 @@ def jaccard(
     over: Over = "image",
     absent: Absent = "suppress",
 ) -> Loss:
-    """1 - soft IoU, by default per image: the mean over images and classes of 1 - tp / (tp + fp + fn).
+    """1 - soft IoU: the mean over images and classes of 1 - tp / (tp + fp + fn).
 
     Source: Rahman and Wang 2016, Optimizing Intersection-Over-Union in Deep Neural Networks.
 
     Args:
-        task: what is predicted.
-        smooth: added to numerator and denominator.
-        class_weights: one per class; 0 leaves a class out. All equal by default.
-        over: "image" scores each image alone and takes the mean; "batch" sums over the batch first.
-        absent: what a class without true pixels adds: "suppress", its mean probability, so that false
-            alarms are unlearnt; "skip", nothing.
+        task: kind of masks, classes and ignored value.
+        smooth: value added to numerator and denominator.
+        class_weights: one weight per class; 0 leaves a class out. All equal by default.
+        over: "image" averages the loss of each image; "batch" sums over the batch first.
+        absent: loss of a class without true pixels: "suppress" adds its mean probability, which penalises
+            false positives; "skip" leaves it out.
     """
     from segkit.parts.losses._overlap import overlap_loss, tversky_error
 
@@ -92,21 +92,21 @@ def tversky(
     over: Over = "image",
     absent: Absent = "suppress",
 ) -> Loss:
-    """Dice with unequal errors: the mean of (1 - tp / (tp + alpha fp + beta fn)) ** gamma.
+    """Dice with weighted errors: the mean of (1 - tp / (tp + alpha fp + beta fn)) ** gamma.
 
     Source: Salehi et al. 2017, Tversky loss (alpha 0.3, beta 0.7); Abraham and Khan 2019, focal Tversky loss,
     whose gamma of 4/3 is an exponent of 1 / gamma, here gamma: 0.75.
 
     Args:
-        task: what is predicted.
-        alpha: cost of a false positive.
-        beta: cost of a false negative.
-        gamma: exponent of each term; below 1 stresses what is nearly right, above 1 what is badly wrong.
-        smooth: added to numerator and denominator.
-        class_weights: one per class; 0 leaves a class out. All equal by default.
-        over: "image" scores each image alone and takes the mean; "batch" sums over the batch first.
-        absent: what a class without true pixels adds: "suppress", its mean probability ** gamma, so that
-            false alarms are unlearnt; "skip", nothing.
+        task: kind of masks, classes and ignored value.
+        alpha: weight of false positives.
+        beta: weight of false negatives.
+        gamma: exponent of each term; below 1 stresses small errors, above 1 large ones.
+        smooth: value added to numerator and denominator.
+        class_weights: one weight per class; 0 leaves a class out. All equal by default.
+        over: "image" averages the loss of each image; "batch" sums over the batch first.
+        absent: loss of a class without true pixels: "suppress" adds its mean probability ** gamma, which
+            penalises false positives; "skip" leaves it out.
     """
     from segkit.parts.losses._overlap import overlap_loss, tversky_error
 
@@ -116,24 +116,20 @@ def tversky(
 
 @LOSSES.register("mcc")
 def mcc(
-    task: Task,
-    *,
-    class_weights: ClassWeights = None,
-    over: Over = "image",
-    absent: Absent = "suppress",
+    task: Task, *, class_weights: ClassWeights = None, over: Over = "image", absent: Absent = "suppress"
 ) -> Loss:
-    """1 - soft Matthews correlation coefficient, from 0 to 2; background counts like foreground.
+    """1 - soft Matthews correlation coefficient, from 0 to 2; true negatives count.
 
     The coefficient is (tp tn - fp fn) / sqrt((tp + fp) (tp + fn) (tn + fp) (tn + fn)). It is undefined
-    where the truth is everywhere the same; such an image adds the mean error of its probabilities.
+    if all pixels have the same truth; such an image adds the mean error of its probabilities.
     Source: Abhishek and Hamarneh 2021, Matthews Correlation Coefficient Loss for Deep Convolutional Networks.
 
     Args:
-        task: what is predicted.
-        class_weights: one per class; 0 leaves a class out. All equal by default.
-        over: "image" scores each image alone and takes the mean; "batch" sums over the batch first.
-        absent: what a class without true pixels adds: "suppress", its mean probability, so that false
-            alarms are unlearnt; "skip", nothing.
+        task: kind of masks, classes and ignored value.
+        class_weights: one weight per class; 0 leaves a class out. All equal by default.
+        over: "image" averages the loss of each image; "batch" sums over the batch first.
+        absent: loss of a class without true pixels: "suppress" adds its mean probability, which penalises
+            false positives; "skip" leaves it out.
     """
     from segkit.parts.losses._overlap import matthews_error, overlap_loss
 

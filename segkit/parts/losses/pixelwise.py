@@ -1,8 +1,8 @@
-"""Losses that are a mean over pixels: bce, cross_entropy, focal.
+"""Losses averaged over pixels: bce, cross_entropy, focal.
 
-The mean runs over the known pixels of the whole batch, as torch's own losses do. Not
-segmentation-models-pytorch's, which divides by the ignored pixels too, and whose multiclass focal loss is
-a sum of one-against-all sigmoids instead of the softmax that the prediction is made with.
+The mean is over the valid pixels of the whole batch, as in torch. Not segmentation-models-pytorch's, which
+counts ignored pixels in the mean, and whose multiclass focal loss uses one-against-all sigmoids instead of
+softmax.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ def bce(
     """Binary cross-entropy of every pixel (and class, for multilabel), for binary and multilabel tasks.
 
     Args:
-        task: what is predicted.
-        pos_weight: weight of foreground pixels against background ones.
-        label_smoothing: s turns the targets 0 and 1 into s / 2 and 1 - s / 2.
-        class_weights: multilabel: one per class; 0 leaves a class out. All equal by default.
+        task: kind of masks, classes and ignored value.
+        pos_weight: weight of foreground pixels; background pixels have weight 1.
+        label_smoothing: amount s; targets 0 and 1 become s / 2 and 1 - s / 2.
+        class_weights: one weight per class, for multilabel; 0 leaves a class out. All equal by default.
 
     Raises:
         PartError: for a multiclass task.
@@ -61,9 +61,9 @@ def cross_entropy(
     """Softmax cross-entropy of every pixel, for multiclass tasks.
 
     Args:
-        task: what is predicted.
-        label_smoothing: this share of the target is spread evenly over all classes.
-        class_weights: one per class; 0 leaves a class out. All equal by default.
+        task: kind of masks, classes and ignored value.
+        label_smoothing: share of the target that is spread evenly over all classes.
+        class_weights: one weight per class; 0 leaves a class out. All equal by default.
 
     Raises:
         PartError: for a binary or multilabel task.
@@ -80,22 +80,19 @@ def cross_entropy(
 
 @LOSSES.register("focal")
 def focal(
-    task: Task,
-    *,
-    gamma: NotNegative = 2.0,
-    alpha: Share | None = None,
-    class_weights: ClassWeights = None,
+    task: Task, *, gamma: NotNegative = 2.0, alpha: Share | None = None, class_weights: ClassWeights = None
 ) -> Loss:
-    """Cross-entropy that neglects easy pixels: the mean of -(1 - p) ** gamma log p, with p of the true class.
+    """Cross-entropy that down-weights easy pixels: mean of -(1 - p) ** gamma log p, p of the true class.
 
     Sigmoid for binary and multilabel tasks, softmax for multiclass.
     Source: Lin et al. 2017, Focal Loss for Dense Object Detection, equation 5 (there gamma 2, alpha 0.25).
 
     Args:
-        task: what is predicted.
-        gamma: how far easy pixels are turned down; 0 is cross-entropy.
-        alpha: binary and multilabel: weight of the foreground, the background has 1 - alpha; both 1 if null.
-        class_weights: multiclass and multilabel: one per class; 0 leaves a class out. All equal by default.
+        task: kind of masks, classes and ignored value.
+        gamma: strength of the down-weighting; 0 is cross-entropy.
+        alpha: foreground weight, for binary and multilabel; 1 - alpha weighs the background; null: both 1.
+        class_weights: one weight per class, for multiclass and multilabel; 0 leaves a class out. All equal by
+            default.
 
     Raises:
         PartError: if `alpha` is given for a multiclass task.
@@ -104,7 +101,7 @@ def focal(
 
     if task.kind == "multiclass" and alpha is not None:
         raise PartError(
-            "focal: alpha weighs foreground against background, and a multiclass task has more than these",
+            "focal: alpha balances foreground and background, and does not fit a multiclass task",
             hint="class_weights",
         )
     return focal_loss(task, gamma=gamma, alpha=alpha, class_weights=class_weights)

@@ -1,4 +1,4 @@
-"""Several losses as one."""
+"""Weighted sum of losses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def weighted_sum(losses: Sequence[tuple[float, Loss]]) -> Loss:
-    """The sum of weight * loss; the weights are taken as they are, not normalised.
+    """The sum of weight * loss; weights are not normalised.
 
     Args:
         losses: pairs of weight and loss.

@@ -1,1 +1,1 @@
-"""Metrics: scores of each image alone, so that none depends on the batch size."""
+"""Metrics: scores per image, independent of the batch size."""

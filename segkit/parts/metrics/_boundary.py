@@ -1,4 +1,4 @@
-"""The computations behind the metrics of contours, on the CPU; the definitions are in docs/metrics.md."""
+"""Boundary metrics on the CPU: computation; definitions in docs/metrics.md."""
 
 from __future__ import annotations
 
@@ -44,23 +44,21 @@ def hd95_rows(task: Task, threshold: float, classes: tuple[str, ...] | None) -> 
         diagonal = math.hypot(*logits.shape[-2:])
         values = torch.tensor(
             [
-                [hausdorff_95(a, b, if_one_is_empty=diagonal) for a, b in zip(*image, strict=True)]
+                [hausdorff_95(a, b, empty=diagonal) for a, b in zip(*image, strict=True)]
                 for image in zip(*contours, strict=True)
             ],
             dtype=torch.float64,
         )
-        present, seen = (
-            torch.from_numpy(mask.any(axis=(2, 3))) for mask in (contours[0] | contours[1], known)
-        )
-        return mean_of_classes(task, values, present=present, known=seen)
+        present = torch.from_numpy((contours[0] | contours[1]).any(axis=(2, 3)))
+        return mean_of_classes(task, values, present=present, known=torch.from_numpy(known.any(axis=(2, 3))))
 
     return per_image
 
 
 def inner_band(mask: Array, known: Array, width: int) -> Array:
-    """The pixels of each mask (B, K, H, W) at most `width` (chessboard distance) from what is outside it.
+    """Pixels of each mask (B, K, H, W) at most `width` (chessboard distance) from its outside.
 
-    Beyond the image is outside. An ignored pixel is not: nobody knows whether a contour runs there.
+    Everything beyond the image is outside; ignored pixels are not, as a contour there is unknown.
     """
     inside = (mask | ~known).astype(np.uint8)
     for axis in (-2, -1):
@@ -70,23 +68,23 @@ def inner_band(mask: Array, known: Array, width: int) -> Array:
 
 
 def contour(mask: Array, known: Array) -> Array:
-    """The pixels of each mask (B, K, H, W) that share an edge with what is outside, as for `inner_band`."""
+    """Pixels of each mask (B, K, H, W) that share an edge with its outside, as for `inner_band`."""
     cross = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], dtype=bool)[None, None]
     inside: Array = binary_erosion(mask | ~known, structure=cross)
     return mask & ~inside
 
 
-def hausdorff_95(contour: Array, other: Array, *, if_one_is_empty: float) -> float:
-    """The larger of the directed 95th percentiles between contours (H, W), in pixels; 0 if both are empty."""
+def hausdorff_95(contour: Array, other: Array, *, empty: float) -> float:
+    """Larger directed 95th percentile between contours (H, W), in pixels; 0 if both are empty."""
     points, others = np.argwhere(contour), np.argwhere(other)
     if not len(points) or not len(others):
-        return if_one_is_empty if len(points) or len(others) else 0.0
+        return empty if len(points) or len(others) else 0.0
     return float(max(np.percentile(distances, 95) for distances in directed_distances(points, others)))
 
 
 def directed_distances(points: Points, others: Points) -> tuple[npt.NDArray[np.float64], ...]:
-    """From each point (N, 2) the distance to the nearest of the others (M, 2), and the reverse."""
-    # Contour points are far fewer than the pixels of a distance map, above all at native resolution.
+    """Distances from each point (N, 2) to the nearest of the others (M, 2), and the reverse."""
+    # Faster than a distance map: contour points are far fewer than pixels.
     return cKDTree(others).query(points)[0], cKDTree(points).query(others)[0]
 
 

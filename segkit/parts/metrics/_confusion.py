@@ -1,4 +1,4 @@
-"""From logits and target to masks and counts: the one place where a prediction is decided."""
+"""Predicted masks and confusion counts from logits and target."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Decide = Callable[[Tensor, Tensor], "Masks"]
 
 @dataclass(frozen=True)
 class Masks:
-    """What was predicted, what is true, and where that is known: each (B, K, H, W), bool.
+    """Predicted, true and known pixels of each class: each (B, K, H, W), bool.
 
     Prediction and truth are False where ignored.
     """
@@ -28,10 +28,7 @@ class Masks:
     known: Tensor
 
     def count(self) -> Counts:
-        """The confusion counts of each image and class.
-
-        They move to the CPU: small from here on, and not every accelerator has float64.
-        """
+        """Confusion counts of each image and class, on the CPU: not every accelerator has float64."""
         both, prediction, truth, known = (
             mask.flatten(2).sum(2)
             for mask in (self.prediction & self.truth, self.prediction, self.truth, self.known)
@@ -42,7 +39,7 @@ class Masks:
 
 @dataclass(frozen=True)
 class Counts:
-    """Pixels of each image and class, (B, K), int64, on the CPU; ignored pixels are in none of them."""
+    """Pixels of each image and class, (B, K), int64, on the CPU; without ignored pixels."""
 
     tp: Tensor
     fp: Tensor
@@ -61,16 +58,16 @@ class Counts:
 
 
 def decision(task: Task, threshold: float = 0.5, classes: tuple[str, ...] | None = None) -> Decide:
-    """How logits and target become masks: (logits (B, K, H, W), target) -> `Masks` of the chosen classes.
+    """Function (logits (B, K, H, W), target) -> `Masks` of the chosen classes.
 
     A pixel belongs to a class if its probability exceeds `threshold`; multiclass: to the most probable class.
 
     Raises:
-        PartError: if `threshold` or `classes` mean nothing for the task.
+        PartError: if `threshold` or `classes` do not apply to the task.
     """
     if task.kind == "multiclass" and threshold != 0.5:
         raise PartError(
-            "threshold means nothing for a multiclass task: a pixel belongs to its most probable class",
+            "threshold does not apply to a multiclass task: a pixel belongs to its most probable class",
             hint="leave threshold out",
         )
     limit = math.log(threshold / (1 - threshold))
@@ -88,10 +85,10 @@ def decision(task: Task, threshold: float = 0.5, classes: tuple[str, ...] | None
 
 
 def truth_of(task: Task, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Where each class is true, and where that is known: both (B, K, H, W), bool.
+    """True and known pixels of each class: both (B, K, H, W), bool.
 
     Raises:
-        ShapeError: if logits or target are not what `Task` says.
+        ShapeError: if logits or target do not fit the task.
     """
     task.check_shapes(logits, target)
     target = target if task.kind == "multilabel" else target.unsqueeze(1)  # B 1|K H W
@@ -102,10 +99,10 @@ def truth_of(task: Task, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor
 
 
 def chosen_classes(task: Task, classes: tuple[str, ...] | None) -> list[int]:
-    """The indices of the classes a score is about; all by default.
+    """Indices of the classes to score; all by default.
 
     Raises:
-        PartError: for a binary task, for no class, or for names the task does not have.
+        PartError: for a binary task, an empty list, or unknown names.
     """
     if classes is None:
         return list(range(task.channels))
@@ -113,17 +110,19 @@ def chosen_classes(task: Task, classes: tuple[str, ...] | None) -> list[int]:
         raise PartError("classes: a binary task has one class only", hint="leave classes out")
     unknown = [name for name in classes if name not in task.classes]
     if unknown or not classes:
-        meant = [known for name in unknown for known in near(name, task.classes)]
+        guesses = [guess for name in unknown for guess in near(name, task.classes)]
         raise PartError(
             f"classes: the task has no {', '.join(map(repr, unknown))}"
             if unknown
-            else "classes: none is named",
-            hint=f"did you mean {', '.join(meant)}?" if meant else f"choose among {', '.join(task.classes)}",
+            else "classes: the list is empty",
+            hint=f"did you mean {', '.join(guesses)}?"
+            if guesses
+            else f"choose among {', '.join(task.classes)}",
         )
     return [task.classes.index(name) for name in classes]
 
 
 def _labels(task: Task, like: Tensor) -> Tensor:
-    """The target's value for each class, (1, K, 1, 1), or (1, 1, 1, 1) where it is 1 for all."""
+    """Target value of each class: (1, K, 1, 1), or (1, 1, 1, 1) if it is 1 for all."""
     labels = range(task.channels) if task.kind == "multiclass" else [1]
     return torch.tensor(labels, device=like.device).view(1, -1, 1, 1)

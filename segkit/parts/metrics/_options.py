@@ -1,4 +1,4 @@
-"""Options that most metrics share. No torch: the registry reads them."""
+"""Option types of the metrics. No torch: the registry reads them."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""The computations behind the metrics of overlap; the definitions are in docs/metrics.md."""
+"""Overlap metrics: computation; definitions in docs/metrics.md."""
 
 from __future__ import annotations
 
@@ -9,36 +9,38 @@ import torch
 from torch import Tensor
 
 from segkit.core.types import Task
-from segkit.parts.metrics._confusion import chosen_classes, decision, truth_of
+from segkit.parts.metrics._confusion import Counts, chosen_classes, decision, truth_of
 from segkit.parts.metrics._reduction import Rows, mean_of_classes, ratio
 
 
 def iou_rows(task: Task, threshold: float, classes: tuple[str, ...] | None) -> Rows:
     """IoU of each image, (B, 1)."""
-    decide = decision(task, threshold, classes)
-
-    def per_image(logits: Tensor, target: Tensor) -> Tensor:
-        counts = decide(logits, target).count()
-        values = ratio(counts.tp, counts.union, empty=1)
-        return mean_of_classes(task, values, present=counts.union > 0, known=counts.pixels > 0)
-
-    return per_image
+    return _overlap_rows(task, threshold, classes, lambda counts: (counts.tp, counts.union))
 
 
 def dice_rows(task: Task, threshold: float, classes: tuple[str, ...] | None) -> Rows:
     """Dice of each image, (B, 1)."""
+    return _overlap_rows(task, threshold, classes, lambda counts: (2 * counts.tp, counts.tp + counts.union))
+
+
+def _overlap_rows(
+    task: Task,
+    threshold: float,
+    classes: tuple[str, ...] | None,
+    fraction: Callable[[Counts], tuple[Tensor, Tensor]],
+) -> Rows:
     decide = decision(task, threshold, classes)
 
     def per_image(logits: Tensor, target: Tensor) -> Tensor:
         counts = decide(logits, target).count()
-        values = ratio(2 * counts.tp, counts.tp + counts.union, empty=1)
+        values = ratio(*fraction(counts), empty=1)
         return mean_of_classes(task, values, present=counts.union > 0, known=counts.pixels > 0)
 
     return per_image
 
 
 def cut_off(per_image: Rows, cutoff: float) -> Rows:
-    """The same rows, with 0 for what is below the cutoff."""
+    """The same rows, with 0 for values below the cutoff."""
 
     def cut(logits: Tensor, target: Tensor) -> Tensor:
         values = per_image(logits, target)
@@ -48,7 +50,7 @@ def cut_off(per_image: Rows, cutoff: float) -> Rows:
 
 
 def dataset_rows(task: Task, threshold: float, classes: tuple[str, ...] | None) -> Rows:
-    """Intersections, then unions, of each image: (B, 2 K); NaN where no pixel is known."""
+    """Intersections, then unions, of each image: (B, 2 K); NaN if no pixel is known."""
     decide = decision(task, threshold, classes)
 
     def per_image(logits: Tensor, target: Tensor) -> Tensor:
@@ -87,7 +89,7 @@ def soft_rows(task: Task, kind: Literal["iou", "dice"], classes: tuple[str, ...]
         return mean_of_classes(task, values, present=true > 0, known=known.flatten(2).any(2))
 
     def per_image(logits: Tensor, target: Tensor) -> Tensor:
-        # One image at a time: sums of fractions must not depend on the size of the batch.
+        # One image at a time: float sums must not depend on the batch size.
         images = zip(logits.cpu(), target.cpu(), strict=True)
         return torch.cat([row(image[None].contiguous(), truth[None].contiguous()) for image, truth in images])
 

@@ -1,21 +1,23 @@
-"""The computations behind the metrics of right and wrong pixels; the definitions are in docs/metrics.md."""
+"""Pixel rates: computation; definitions in docs/metrics.md."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from torch import Tensor
 
 from segkit.core.types import Task
-from segkit.parts.metrics._confusion import decision
+from segkit.parts.metrics._confusion import Counts, decision
 from segkit.parts.metrics._reduction import Rows, mean_of_defined, ratio
 
 
 def accuracy_rows(task: Task, threshold: float) -> Rows:
-    """Share of right pixels of each image, (B, 1)."""
+    """Share of correct pixels of each image, (B, 1)."""
     decide = decision(task, threshold)
 
     def per_image(logits: Tensor, target: Tensor) -> Tensor:
         counts = decide(logits, target).count()
-        if task.kind == "multiclass":  # a pixel is right for its one class, not for each class that it is not
+        if task.kind == "multiclass":  # true negatives of the other classes do not count
             return ratio(counts.tp.sum(1, keepdim=True), counts.pixels[:, :1])
         return ratio((counts.tp + counts.tn).sum(1, keepdim=True), counts.pixels.sum(1, keepdim=True))
 
@@ -23,22 +25,20 @@ def accuracy_rows(task: Task, threshold: float) -> Rows:
 
 
 def sensitivity_rows(task: Task, threshold: float, classes: tuple[str, ...] | None) -> Rows:
-    """Share of the true pixels that were found in each image, (B, 1)."""
-    decide = decision(task, threshold, classes)
-
-    def per_image(logits: Tensor, target: Tensor) -> Tensor:
-        counts = decide(logits, target).count()
-        return mean_of_defined(ratio(counts.tp, counts.tp + counts.fn))
-
-    return per_image
+    """Share of true pixels that are predicted in each image, (B, 1)."""
+    return _rate_rows(task, threshold, classes, lambda counts: (counts.tp, counts.tp + counts.fn))
 
 
 def specificity_rows(task: Task, threshold: float, classes: tuple[str, ...] | None) -> Rows:
-    """Share of the other pixels that were left alone in each image, (B, 1)."""
+    """Share of background pixels that are predicted as such in each image, (B, 1)."""
+    return _rate_rows(task, threshold, classes, lambda counts: (counts.tn, counts.tn + counts.fp))
+
+
+def _rate_rows(
+    task: Task,
+    threshold: float,
+    classes: tuple[str, ...] | None,
+    fraction: Callable[[Counts], tuple[Tensor, Tensor]],
+) -> Rows:
     decide = decision(task, threshold, classes)
-
-    def per_image(logits: Tensor, target: Tensor) -> Tensor:
-        counts = decide(logits, target).count()
-        return mean_of_defined(ratio(counts.tn, counts.tn + counts.fp))
-
-    return per_image
+    return lambda logits, target: mean_of_defined(ratio(*fraction(decide(logits, target).count())))

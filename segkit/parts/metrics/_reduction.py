@@ -1,4 +1,4 @@
-"""From a number per image and class to a number per image."""
+"""Reduction of scores per class to one score per image."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ Rows = Callable[[Tensor, Tensor], Tensor]  # logits and target of B images -> nu
 
 
 def ratio(part: Tensor, whole: Tensor, *, empty: float = torch.nan) -> Tensor:
-    """Part / whole in float64; `empty` where the whole is 0."""
+    """`part / whole` in float64; `empty` where `whole` is 0."""
     return (part.double() / whole.double()).where(whole > 0, empty)
 
 
 def mean_of_classes(task: Task, values: Tensor, *, present: Tensor, known: Tensor) -> Tensor:
-    """The mean over the classes that count, (B, K) -> (B, 1); NaN where none does.
+    """Mean over the classes with any known pixel, (B, K) -> (B, 1); NaN if there is no such class.
 
-    A class counts if any of its pixels is known. For multiclass tasks it must be present too, as most classes
-    are in few images; unless none is present, when all count.
+    For multiclass tasks only classes in the image count, as most classes are in few images; all count if none
+    is in it.
 
     Args:
-        task: what is predicted.
+        task: kind of masks, classes and ignored value.
         values: float64 (B, K).
-        present: whether there is anything of the class in the image (B, K).
+        present: whether the class is in the image (B, K).
         known: whether any pixel is known (B, K).
     """
-    counts = known
+    used = known
     if task.kind == "multiclass":
-        counts = known & (present | ~present.any(1, keepdim=True))
-    return mean_of_defined(values.where(counts, torch.nan))
+        used = known & (present | ~present.any(1, keepdim=True))
+    return mean_of_defined(values.where(used, torch.nan))
 
 
 def mean_of_defined(values: Tensor) -> Tensor:
-    """The mean of each row without its NaN, (B, K) -> (B, 1); NaN for a row of NaN."""
-    # Row by row: the order of summation, and so the last bit, must not depend on the number of rows.
+    """Mean of each row without NaN, (B, K) -> (B, 1); NaN for a row of NaN."""
+    # Row by row: the order of summation (the last bit) must not depend on the number of rows.
     return torch.stack([row.nanmean() for row in values]).unsqueeze(1)

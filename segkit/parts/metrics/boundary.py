@@ -1,4 +1,4 @@
-"""Metrics of contours: boundary_iou, hd95."""
+"""Boundary metrics: boundary_iou, hd95."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def boundary_iou(
     threshold: Threshold = 0.5,
     classes: Classes = None,
 ) -> Metric:
-    """IoU of what lies in each mask near its own contour, the mean over images (Cheng et al. 2021).
+    """Boundary IoU: IoU of the bands along the contours, the mean over images (Cheng et al. 2021).
 
     Args:
-        task: what is predicted.
-        dilation: width of the band inside the contour, as a fraction of the diagonal; at least 1 pixel.
-        threshold: probability above which a pixel is foreground; not for multiclass.
-        classes: names of the classes to take the mean over; all by default, background included.
+        task: kind of masks, classes and ignored value.
+        dilation: width of the band inside the contour, as a fraction of the image diagonal; at least 1 pixel.
+        threshold: probability above which a pixel is foreground; not used for multiclass.
+        classes: names of the classes to average; by default all, background included.
     """
     from segkit.parts.metrics._boundary import boundary_iou_rows
 
@@ -37,12 +37,12 @@ def boundary_iou(
 
 @METRICS.register("hd95", higher_is_better=False)
 def hd95(task: Task, *, threshold: Threshold = 0.5, classes: Classes = None) -> Metric:
-    """Hausdorff distance of the contours, 95th percentile, in pixels, the mean over images; 0 is best.
+    """95th percentile of the Hausdorff distance of the contours, in pixels, the mean over images; 0 is best.
 
     Args:
-        task: what is predicted.
-        threshold: probability above which a pixel is foreground; not for multiclass.
-        classes: names of the classes to take the mean over; all by default, background included.
+        task: kind of masks, classes and ignored value.
+        threshold: probability above which a pixel is foreground; not used for multiclass.
+        classes: names of the classes to average; by default all, background included.
     """
     from segkit.parts.metrics._boundary import hd95_rows
 

@@ -1,4 +1,4 @@
-"""Metrics of overlap: iou, dice, thresholded_iou, iou_dataset, iou_soft, dice_soft."""
+"""Overlap metrics: iou, dice, thresholded_iou, iou_dataset, iou_soft, dice_soft."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 @METRICS.register("iou")
 def iou(task: Task, *, threshold: Threshold = 0.5, classes: Classes = None) -> Metric:
-    """Intersection over union (Jaccard index) of the masks, the mean over images; the ISIC challenges' score.
+    """Intersection over union (Jaccard index) of the masks, averaged over images; the ISIC challenges' score.
 
     Args:
-        task: what is predicted.
-        threshold: probability above which a pixel is foreground; not for multiclass.
-        classes: names of the classes to take the mean over; all by default, background included.
+        task: kind of masks, classes and ignored value.
+        threshold: probability above which a pixel is foreground; not used for multiclass.
+        classes: names of the classes to average; by default all, background included.
     """
     from segkit.parts.metrics._overlap import iou_rows
 
@@ -33,9 +33,9 @@ def dice(task: Task, *, threshold: Threshold = 0.5, classes: Classes = None) -> 
     """Dice coefficient (F1 score) of the masks, the mean over images.
 
     Args:
-        task: what is predicted.
-        threshold: probability above which a pixel is foreground; not for multiclass.
-        classes: names of the classes to take the mean over; all by default, background included.
+        task: kind of masks, classes and ignored value.
+        threshold: probability above which a pixel is foreground; not used for multiclass.
+        classes: names of the classes to average; by default all, background included.
     """
     from segkit.parts.metrics._overlap import dice_rows
 
@@ -50,13 +50,13 @@ def thresholded_iou(
     threshold: Threshold = 0.5,
     classes: Classes = None,
 ) -> Metric:
-    """IoU that is 0 for an image below the cutoff; the score of the ISIC 2018 challenge.
+    """IoU, set to 0 for images below the cutoff; the score of the ISIC 2018 challenge.
 
     Args:
-        task: what is predicted.
-        cutoff: an image whose IoU is lower has failed and scores 0.
-        threshold: probability above which a pixel is foreground; not for multiclass.
-        classes: names of the classes to take the mean over; all by default, background included.
+        task: kind of masks, classes and ignored value.
+        cutoff: IoU below which an image scores 0.
+        threshold: probability above which a pixel is foreground; not used for multiclass.
+        classes: names of the classes to average; by default all, background included.
     """
     from segkit.parts.metrics._overlap import cut_off, iou_rows
 
@@ -65,12 +65,12 @@ def thresholded_iou(
 
 @METRICS.register("iou_dataset")
 def iou_dataset(task: Task, *, threshold: Threshold = 0.5, classes: Classes = None) -> Metric:
-    """IoU of all images taken as one: large objects weigh more. For multiclass the usual mIoU.
+    """IoU over the pixels of all images: large objects weigh more. For multiclass the usual mIoU.
 
     Args:
-        task: what is predicted.
-        threshold: probability above which a pixel is foreground; not for multiclass.
-        classes: names of the classes to take the mean over; all by default, background included.
+        task: kind of masks, classes and ignored value.
+        threshold: probability above which a pixel is foreground; not used for multiclass.
+        classes: names of the classes to average; by default all, background included.
     """
     from segkit.parts.metrics._overlap import dataset_iou, dataset_rows
 
@@ -82,8 +82,8 @@ def iou_soft(task: Task, *, classes: Classes = None) -> Metric:
     """IoU of probabilities, without a threshold, the mean over images: 1 - the jaccard loss.
 
     Args:
-        task: what is predicted.
-        classes: names of the classes to take the mean over; all by default, background included.
+        task: kind of masks, classes and ignored value.
+        classes: names of the classes to average; by default all, background included.
     """
     from segkit.parts.metrics._overlap import soft_rows
 
@@ -95,8 +95,8 @@ def dice_soft(task: Task, *, classes: Classes = None) -> Metric:
     """Dice coefficient of probabilities, without a threshold, the mean over images: 1 - the dice loss.
 
     Args:
-        task: what is predicted.
-        classes: names of the classes to take the mean over; all by default, background included.
+        task: kind of masks, classes and ignored value.
+        classes: names of the classes to average; by default all, background included.
     """
     from segkit.parts.metrics._overlap import soft_rows
 

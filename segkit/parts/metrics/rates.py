@@ -1,4 +1,4 @@
-"""Metrics of right and wrong pixels: pixel_accuracy, sensitivity, specificity."""
+"""Pixel rates: pixel_accuracy, sensitivity, specificity."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 @METRICS.register("pixel_accuracy")
 def pixel_accuracy(task: Task, *, threshold: Threshold = 0.5) -> Metric:
-    """Share of pixels that are right, the mean over images; flatters where the background is large.
+    """Share of correct pixels, the mean over images; high for small objects, as the background counts too.
 
     Args:
-        task: what is predicted.
-        threshold: probability above which a pixel is foreground; not for multiclass.
+        task: kind of masks, classes and ignored value.
+        threshold: probability above which a pixel is foreground; not used for multiclass.
     """
     from segkit.parts.metrics._rates import accuracy_rows
 
@@ -27,12 +27,12 @@ def pixel_accuracy(task: Task, *, threshold: Threshold = 0.5) -> Metric:
 
 @METRICS.register("sensitivity")
 def sensitivity(task: Task, *, threshold: Threshold = 0.5, classes: Classes = None) -> Metric:
-    """Share of the true pixels that were found (recall, true positive rate), the mean over images.
+    """Share of true pixels that are predicted (recall, true positive rate), the mean over images.
 
     Args:
-        task: what is predicted.
-        threshold: probability above which a pixel is foreground; not for multiclass.
-        classes: names of the classes to take the mean over; all by default, background included.
+        task: kind of masks, classes and ignored value.
+        threshold: probability above which a pixel is foreground; not used for multiclass.
+        classes: names of the classes to average; by default all, background included.
     """
     from segkit.parts.metrics._rates import sensitivity_rows
 
@@ -41,12 +41,12 @@ def sensitivity(task: Task, *, threshold: Threshold = 0.5, classes: Classes = No
 
 @METRICS.register("specificity")
 def specificity(task: Task, *, threshold: Threshold = 0.5, classes: Classes = None) -> Metric:
-    """Share of the other pixels that were left alone (true negative rate), the mean over images.
+    """Share of background pixels that are predicted as such (true negative rate), the mean over images.
 
     Args:
-        task: what is predicted.
-        threshold: probability above which a pixel is foreground; not for multiclass.
-        classes: names of the classes to take the mean over; all by default, background included.
+        task: kind of masks, classes and ignored value.
+        threshold: probability above which a pixel is foreground; not used for multiclass.
+        classes: names of the classes to average; by default all, background included.
     """
     from segkit.parts.metrics._rates import specificity_rows
 

@@ -1,1 +1,1 @@
-"""Optimisers: parameter groups in, torch optimiser out."""
+"""Optimisers of torch and timm."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from segkit.core.registry import OPTIMIZERS
-from segkit.parts.optimizers._groups import scaled_groups
-from segkit.parts.optimizers._options import Betas, Decay, Rate
+from segkit.parts.optimizers._groups import Betas, Decay, Rate, scaled_groups
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -18,13 +17,13 @@ if TYPE_CHECKING:
 def lamb(
     groups: ParameterGroups, *, lr: Rate = 1e-3, weight_decay: Decay = 0.01, betas: Betas = (0.9, 0.999)
 ) -> Optimizer:
-    """LAMB, for large batches (You et al., 2020); timm's.
+    """LAMB of timm, for large batches (You et al., 2020).
 
     Args:
-        groups: the parameters.
+        groups: parameter groups.
         lr: learning rate.
-        weight_decay: share of the weights, times the learning rate, taken away in each step.
-        betas: of the moving averages of the gradient and of its square.
+        weight_decay: decoupled decay: lr * weight_decay * weights are subtracted in each step.
+        betas: decay rates of the moving averages of the gradient and its square.
     """
     from timm.optim.lamb import Lamb
 
@@ -35,13 +34,13 @@ def lamb(
 def lion(
     groups: ParameterGroups, *, lr: Rate = 1e-4, weight_decay: Decay = 0.0, betas: Betas = (0.9, 0.99)
 ) -> Optimizer:
-    """Lion, which steps by the sign of the momentum (Chen et al., 2023); timm's.
+    """Lion of timm: steps by the sign of the momentum (Chen et al., 2023).
 
     Args:
-        groups: the parameters.
-        lr: learning rate; a third to a tenth of adamw's.
-        weight_decay: share of the weights, times the learning rate, taken away in each step.
-        betas: for the step, and of the moving average of the gradient.
+        groups: parameter groups.
+        lr: learning rate; usually a third to a tenth of that of adamw.
+        weight_decay: decoupled decay: lr * weight_decay * weights are subtracted in each step.
+        betas: decay rates for the step and for the moving average of the gradient.
     """
     from timm.optim.lion import Lion
 
@@ -52,13 +51,13 @@ def lion(
 def adopt(
     groups: ParameterGroups, *, lr: Rate = 1e-3, weight_decay: Decay = 0.0, betas: Betas = (0.9, 0.9999)
 ) -> Optimizer:
-    """ADOPT, an Adam that converges for any beta2 (Taniguchi et al., 2024); timm's, decay decoupled.
+    """ADOPT of timm: Adam that converges with any beta2, decoupled decay (Taniguchi et al., 2024).
 
     Args:
-        groups: the parameters.
+        groups: parameter groups.
         lr: learning rate.
-        weight_decay: share of the weights, times the learning rate, taken away in each step.
-        betas: of the moving averages of the gradient and of its square.
+        weight_decay: decoupled decay: lr * weight_decay * weights are subtracted in each step.
+        betas: decay rates of the moving averages of the gradient and its square.
     """
     from timm.optim.adopt import Adopt
 

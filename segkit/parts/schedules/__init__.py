@@ -1,1 +1,1 @@
-"""Learning-rate schedules: moved on after every step, lengths in epochs."""
+"""Learning-rate schedules, stepped after every training step; lengths in epochs."""

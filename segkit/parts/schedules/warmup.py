@@ -1,4 +1,4 @@
-"""Linear warm-up before any schedule."""
+"""Linear warm-up before a schedule."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ def build_schedule(
     warmup_epochs: float,
     options: dict[str, Any],
 ) -> LRScheduler:
-    """A schedule, behind a linear rise from nothing if one is asked for.
+    """Build a schedule, with a linear warm-up from 0 if `warmup_epochs` is above 0.
 
     Args:
-        factory: of the schedule.
-        optimizer: whose learning rates move.
-        epochs: of the whole training, warm-up included.
-        steps_per_epoch: training steps in an epoch.
-        warmup_epochs: of the rise; at most all.
-        options: of the schedule.
+        factory: function that builds the schedule.
+        optimizer: optimizer to schedule.
+        epochs: epochs of the training, warm-up included.
+        steps_per_epoch: training steps per epoch.
+        warmup_epochs: length of the warm-up.
+        options: options of the schedule.
     """
     warmup = min(round(warmup_epochs * steps_per_epoch), epochs * steps_per_epoch - 1)
     if warmup <= 0:

@@ -1,4 +1,4 @@
-"""Images in one folder, masks in another: the source for one's own pictures."""
+"""A folder of images and a folder of masks."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from segkit.data.masks import Colours
 
 
-def _with_name(pattern: object) -> object:
+def _check_pattern(pattern: object) -> object:
     if isinstance(pattern, str) and pattern.count("{name}") != 1:
-        raise ValueError("a pattern holds {name} once, as in '{name}_mask'")
+        raise ValueError("a pattern contains {name} once, as in '{name}_mask'")
     return pattern
 
 
@@ -35,36 +35,36 @@ def folder(
     *,
     images: Path,
     masks: Path,
-    pattern: Annotated[str, BeforeValidator(_with_name)] = "{name}",
+    pattern: Annotated[str, BeforeValidator(_check_pattern)] = "{name}",
     colours: dict[str, ColourText] | None = None,
 ) -> Source:
-    """A folder of images and a folder of masks, found by name.
+    """A folder of images and a folder of masks, matched by file name.
 
-    Folders called train, val and test inside both are the official splits; without them every image is for
-    training, and `data.split` divides them. PNG, JPEG, BMP, TIFF, GIF and WebP are read; masks may be 1-bit,
+    Subfolders train, val and test of both are the official splits; without them all images are training
+    images, and `data.split` divides them. PNG, JPEG, BMP, TIFF, GIF and WebP are read; masks may be 1-bit,
     grey, palette or, with `colours`, RGB-coded.
 
     Args:
-        task: for the masks' values; a multilabel task needs the source "manifest".
-        channels: of the images.
-        images: the folder of images, with any folders inside.
-        masks: the folder of masks, with the same folders inside; may be the folder of images.
-        pattern: what a mask is called, where {name} is what its image is called; both without ending.
-        colours: the colour of each class in RGB-coded masks, such as {lesion: "#ff0000"}.
+        task: kind of masks, classes and ignored value; a multilabel task needs the source "manifest".
+        channels: channels of the images.
+        images: folder of images, with any subfolders.
+        masks: folder of masks, with the same subfolders; may be the folder of images.
+        pattern: file name of a mask, with {name} for that of its image; both without extension.
+        colours: colour of each class in RGB-coded masks, such as {lesion: "#ff0000"}.
 
     Raises:
-        PartError: for a multilabel task, one folder with nothing to tell masks by, or colours that do not fit
-            the classes.
+        PartError: for a multilabel task, images and masks in one folder without a pattern, or colours that do
+            not fit the classes.
     """
     if task.kind == "multilabel":
         raise PartError(
-            "folder reads one mask per image, and a multilabel task has one per class",
+            "folder reads one mask per image; a multilabel task has one per class",
             hint="the source manifest, with a column for each class",
         )
     if images == masks and pattern == "{name}":
         raise PartError(
-            "images and masks are in one folder, and nothing tells them apart",
-            hint="data.source.pattern says what masks are called, as in '{name}_mask'",
+            "images and masks are in one folder and cannot be told apart",
+            hint="set data.source.pattern to the names of the masks, such as '{name}_mask'",
         )
     return FolderSource(images, masks, pattern, task, channels, colours_for(task, colours))
 
@@ -81,26 +81,25 @@ class FolderSource:
     colours: Colours | None
 
     def splits(self) -> Mapping[str, Sequence[Sample]]:
-        """By folders called train, val and test where there are any; else all as train."""
+        """Samples by subfolder train, val and test; all as "train" without these."""
         return self.scan().whole()
 
     def scan(self) -> SourceScan:
-        """The splits, and what is left over in any of them."""
+        """Splits and unpaired files."""
         names = [name for name in NAMES if (self.images / name).is_dir()]
         splits: dict[str, Sequence[Sample]] = {}
-        problems: list[Problem] = self._beside(names)
+        problems: list[Problem] = self._outside_splits(names)
         for name in names or [""]:
             images, masks = self.images / name, self.masks / name
-            samples, left_over = pairs_in(images, masks, self.pattern, self.task, self.channels, self.colours)
+            samples, unpaired = pairs_in(images, masks, self.pattern, self.task, self.channels, self.colours)
             splits[name or "train"] = samples
-            problems += left_over
+            problems += unpaired
         return SourceScan(splits, problems)
 
-    def _beside(self, names: list[str]) -> list[Problem]:
-        """What lies next to the folders of the splits, and so would be left out without a word."""
+    def _outside_splits(self, names: list[str]) -> list[Problem]:
         if not names:
             return []
-        beside = [
+        outside = [
             path.name
             for path in sorted(self.images.iterdir())
             if path.name not in NAMES
@@ -108,14 +107,8 @@ class FolderSource:
             and not path.name.startswith(".")
             if path.is_dir() or path.suffix.lower() in ENDINGS
         ]
-        if not beside:
+        if not outside:
             return []
-        problem = f"{', '.join(beside[:5])}{' and others' if len(beside) > 5 else ''}: in none of the splits"
-        return [
-            Problem(
-                problem,
-                str(self.images),
-                hint=f"the splits here are {', '.join(names)}; move it there",
-                kind="split",
-            )
-        ]
+        problem = f"{', '.join(outside[:5])}{' and others' if len(outside) > 5 else ''}: not in any split"
+        hint = f"the splits here are {', '.join(names)}; move it into one of them"
+        return [Problem(problem, str(self.images), hint=hint, kind="split")]

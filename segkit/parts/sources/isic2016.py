@@ -1,4 +1,4 @@
-"""The ISIC 2016 challenge, part 1: 900 training and 379 test images of skin lesions with their masks."""
+"""ISIC 2016 challenge, part 1: 900 training and 379 test images of skin lesions with masks."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ PATTERN = "{name}_Segmentation"
 
 @SOURCES.register("isic2016")
 def isic2016(task: Task, channels: int, *, root: Path = Path("data/isic2016")) -> Source:
-    """ISIC 2016 skin lesions, in the challenge's own folders; `segkit data fetch isic2016` gets them.
+    """ISIC 2016 skin lesions, in the challenge's folders; `segkit data fetch isic2016` downloads them.
 
     Args:
-        task: binary.
-        channels: of the images.
-        root: the folder that holds the challenge's four folders.
+        task: a binary task.
+        channels: channels of the images.
+        root: folder with the challenge's four folders.
 
     Raises:
-        PartError: for another task.
+        PartError: if the task is not binary.
     """
     if task.kind != "binary":
         raise PartError(f"isic2016 has binary masks, not {task.kind} ones", hint="data.task: binary")
@@ -48,26 +48,26 @@ class Isic2016:
     channels: int
 
     def splits(self) -> Mapping[str, Sequence[Sample]]:
-        """Train and test, as the challenge divided them."""
+        """The challenge's train and test split."""
         return self.scan().whole()
 
     def scan(self) -> SourceScan:
-        """The splits, and what is left over in any of them."""
+        """Splits and unpaired files."""
         missing = [name for pair in FOLDERS.values() for name in pair if not (self.root / name).is_dir()]
         if missing:
             problem = Problem(
-                f"the ISIC 2016 images are not there: no folder {', '.join(missing)}",
+                f"the ISIC 2016 images were not found: missing folder {', '.join(missing)}",
                 str(self.root),
-                hint="'segkit data fetch isic2016' downloads them, data.source.root says where they are, "
-                "and --demo runs the recipe on synthetic lesions instead",
+                hint="download them with 'segkit data fetch isic2016', set data.source.root to their folder, "
+                "or run the recipe on synthetic lesions with --demo",
                 kind="missing",
             )
             return SourceScan({}, [problem])
         splits: dict[str, Sequence[Sample]] = {}
         problems: list[Problem] = []
         for split, (images, masks) in FOLDERS.items():
-            splits[split], left_over = pairs_in(
+            splits[split], unpaired = pairs_in(
                 self.root / images, self.root / masks, PATTERN, self.task, self.channels
             )
-            problems += left_over
+            problems += unpaired
         return SourceScan(splits, problems)

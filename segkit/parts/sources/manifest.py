@@ -1,4 +1,4 @@
-"""A CSV file that lists images and masks."""
+"""A CSV file of images and masks."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ if TYPE_CHECKING:
     from segkit.data.images import Extent
     from segkit.data.masks import Colours
 
-_PLACE = "paths count from the folder of the CSV file"
+_RELATIVE = "paths are relative to the folder of the CSV file"
 
 
 @SOURCES.register("manifest")
 def manifest(
     task: Task, channels: int, *, file: Path, colours: dict[str, ColourText] | None = None
 ) -> Source:
-    """A CSV file with the columns image, mask and, if you like, split (train, val or test).
+    """A CSV file with the columns image, mask and optionally split (train, val or test).
 
-    Paths count from the CSV file's folder. A sample is called as its image's path, without ending. For a
-    multilabel task there is one column per class instead of mask, named mask_<class>; an empty cell
-    means that the class is nowhere in the image.
+    Paths are relative to the CSV file's folder. The name of a sample is its image's path without extension.
+    A multilabel task has a column mask_<class> for each class instead of mask; an empty cell means that the
+    class is not in the image.
 
     Args:
-        task: for the masks' values.
-        channels: of the images.
-        file: the CSV file.
-        colours: the colour of each class in RGB-coded masks, such as {lesion: "#ff0000"}.
+        task: kind of masks, classes and ignored value.
+        channels: channels of the images.
+        file: path of the CSV file.
+        colours: colour of each class in RGB-coded masks, such as {lesion: "#ff0000"}.
 
     Raises:
-        PartError: for colours that do not fit the classes.
+        PartError: if the colours do not fit the classes.
     """
     if task.kind == "multilabel" and colours:
         raise PartError(
@@ -65,18 +65,18 @@ class Manifest:
 
     @property
     def mask_columns(self) -> list[str]:
-        """The columns that name mask files."""
+        """Names of the mask columns."""
         return [f"mask_{name}" for name in self.task.classes] if self.task.kind == "multilabel" else ["mask"]
 
     def splits(self) -> Mapping[str, Sequence[Sample]]:
-        """By the column split; all as train where there is none."""
+        """Samples by the column split; all as "train" without it."""
         return self.scan().whole()
 
     def scan(self) -> SourceScan:
-        """The splits, and the rows that are wrong.
+        """Splits and problems of rows.
 
         Raises:
-            DataError: if the CSV file cannot be read as one.
+            DataError: if the CSV file cannot be read.
         """
         splits: dict[str, list[Sample]] = {}
         problems: list[Problem] = []
@@ -84,28 +84,27 @@ class Manifest:
         for line, row in read_table(self.file, ["image", *self.mask_columns]):
             name = _name(row["image"])
             split = row.get("split", "train")
-            wrong = [*self._wrong(row, split)]
+            errors = [*self._check_row(row, split)]
             if name in lines:
-                wrong.append((f"{name!r} is listed twice (first on line {lines[name]})", "keep one of them"))
+                errors.append((f"{name!r} is listed twice (first on line {lines[name]})", "keep one of them"))
             problems += [
-                Problem(problem, str(self.file), line, hint=hint, kind="manifest") for problem, hint in wrong
+                Problem(problem, str(self.file), line, hint=hint, kind="manifest") for problem, hint in errors
             ]
             if name:
                 lines.setdefault(name, line)
-            if not wrong:
+            if not errors:
                 splits.setdefault(split, []).append(self._sample(name, row))
         return SourceScan(splits, problems)
 
-    def _wrong(self, row: Mapping[str, str], split: str) -> Iterator[tuple[str, str]]:
-        """Problem and hint."""
+    def _check_row(self, row: Mapping[str, str], split: str) -> Iterator[tuple[str, str]]:  # problem, hint
         if split not in NAMES:
             yield f"found split {split!r}", "one of train, val, test"
         for column in ("image", *self.mask_columns):
             path = self.file.parent / row[column]
             if row[column] and not path.is_file():
-                yield f"there is no {column.replace('_', ' of ', 1)} {path}", _PLACE
+                yield f"there is no {column.replace('_', ' of ', 1)} {path}", _RELATIVE
             elif not row[column] and column in ("image", "mask"):
-                yield f"the column {column} is empty", "fill it in, or take the row away"
+                yield f"the column {column} is empty", "fill it in, or remove the row"
 
     def _sample(self, name: str, row: Mapping[str, str]) -> Sample:
         folder = self.file.parent
@@ -120,7 +119,6 @@ class Manifest:
 
 
 def _name(image: str) -> str:
-    """Of the sample; nothing where the cell names no file."""
     path = Path(image)
     return str(path.with_suffix("")) if path.name else ""
 
@@ -128,7 +126,6 @@ def _name(image: str) -> str:
 def _read_multilabel(
     image: Path, masks: Sequence[Path | None], task: Task, channels: int, size: Extent | None = None
 ) -> tuple[Pixels, Pixels]:
-    """Image and masks, at a size where one is given."""
     if size is None:
         pixels = read_image(image, channels)
         extent: tuple[int, ...] = pixels.shape[:2]

@@ -1,4 +1,4 @@
-"""Drawn skin lesions: a data set that needs no download, for first runs, tests and small recipes."""
+"""Synthetic skin lesions: a data set without a download, for first runs, tests and small recipes."""
 
 from __future__ import annotations
 
@@ -36,27 +36,27 @@ def synthetic_lesions(
     hair: Share = 0.6,
     rulers: Share = 0.2,
 ) -> Source:
-    """Drawn images that look like dermoscopy: a pigmented lesion on skin, with hair and rulers.
+    """Synthetic dermoscopy: a pigmented lesion on skin, with hair and rulers.
 
-    Nothing is read or written: an image and its mask are drawn when they are asked for, as a function of
-    `seed`, split and number alone, so that more images never change those there were. Classes are taken by
-    position: for binary, 1 is lesion; for multiclass background, lesion, hair, ruler; for multilabel lesion,
-    hair, ruler, where hair over a lesion counts in both. A task may name fewer classes, which leaves out the
-    last ones. A model that does well on these has learnt nothing about skin.
+    No files are used: an image and its mask are a function of `seed`, split and number, so that more images
+    do not change the others. Classes are taken by position: for binary, 1 is lesion; for multiclass
+    background, lesion, hair, ruler; for multilabel lesion, hair, ruler, where hair over a lesion counts in
+    both. A task with fewer classes leaves out the last ones. Scores on these images say nothing about real
+    lesions.
 
     Args:
-        task: decides which of the drawn objects the mask holds, and how.
-        channels: 1 for grey, 3 for RGB, 4 for RGB and an alpha of 255.
-        train: images in the training split.
-        val: images in the validation split; none by default, so that the recipe splits training.
-        test: images in the test split.
+        task: kind of masks, classes and ignored value.
+        channels: 1 for grey, 3 for RGB, 4 for RGB with an alpha of 255.
+        train: number of training images.
+        val: number of validation images; by default 0, so that the recipe splits the training images.
+        test: number of test images.
         size: height and width of the images, or one number for both.
-        seed: another seed, other images.
-        hair: the share of images with hair; the rest of an image is the same without it.
-        rulers: the share of images with a ruler along an edge; likewise.
+        seed: seed of all images.
+        hair: share of images with hair; the rest of the image stays the same.
+        rulers: share of images with a ruler along an edge; the rest of the image stays the same.
 
     Raises:
-        PartError: for a number of channels or classes that cannot be drawn.
+        PartError: if the number of channels or classes cannot be drawn.
     """
     _check(task, channels)
     from segkit.data.synthetic import Scene
@@ -74,7 +74,7 @@ class _SyntheticLesions:
         self.counts = counts
 
     def splits(self) -> dict[str, list[Sample]]:
-        """The splits that hold any image."""
+        """Samples of the splits that are not empty."""
         return {
             split: [self._sample(split, index) for index in range(count)]
             for split, count in self.counts.items()
@@ -84,7 +84,7 @@ class _SyntheticLesions:
     def _sample(self, split: str, index: int) -> Sample:
         from segkit.data.synthetic import read
 
-        # A partial of a plain function, because workers that are spawned have to unpickle it.
+        # A partial of a module function can be pickled for spawned workers.
         return Sample(
             name=f"lesion_{split}_{index:04d}",
             read=partial(read, self.scene, split, index, self.task, self.channels),
@@ -92,19 +92,18 @@ class _SyntheticLesions:
 
 
 def _check(task: Task, channels: int) -> None:
-    """Refuse what cannot be drawn."""
     if channels not in _CHANNELS:
         raise PartError(
-            f"synthetic_lesions draws no images of {channels} channels",
+            f"synthetic_lesions cannot draw images of {channels} channels",
             hint=" or ".join(f"{count} ({meaning})" for count, meaning in _CHANNELS.items()),
         )
     if task.kind == "binary":
         return
     drawn = ("background", *_OBJECTS) if task.kind == "multiclass" else _OBJECTS
-    least = 2 if task.kind == "multiclass" else 1
-    if not least <= len(task.classes) <= len(drawn):
+    minimum = 2 if task.kind == "multiclass" else 1
+    if not minimum <= len(task.classes) <= len(drawn):
         raise PartError(
-            f"synthetic_lesions draws {least} to {len(drawn)} classes for a {task.kind} task, "
+            f"synthetic_lesions draws {minimum} to {len(drawn)} classes for a {task.kind} task, "
             f"not {len(task.classes)}",
             hint=f"classes are, in this order: {', '.join(drawn)}; leave out the last ones",
         )

@@ -1,4 +1,4 @@
-"""albumentations behind one door."""
+"""albumentations transforms with external randomness."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import warnings
 from typing import Any
 
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network for its newest version
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # no version check over the network
 
 import albumentations
 import cv2
@@ -20,77 +20,74 @@ from pydantic import ValidationError
 from segkit.core.errors import PartError, first_line
 from segkit.core.types import Pixels
 
-cv2.setNumThreads(0)  # its threads would fight with torch's
-_UNITY = np.eye(3)
-_ADVICE = re.compile("special case of|very slow")  # to prefer another class, which is up to the user
+cv2.setNumThreads(0)  # its threads would compete with torch's
+_IDENTITY = np.eye(3)
+_ADVICE = re.compile("special case of|very slow")  # warnings that recommend another class
 
 
-def _is_unity(matrix: npt.NDArray[np.floating]) -> bool:
-    """As albumentations' `is_identity_matrix`, which takes a sixth of the time of a small image's warp."""
-    return bool((np.abs(matrix - _UNITY) <= 1e-8 + 1e-5 * _UNITY).all())
+def _is_identity(matrix: npt.NDArray[np.floating]) -> bool:
+    return bool((np.abs(matrix - _IDENTITY) <= 1e-8 + 1e-5 * _IDENTITY).all())
 
 
+# albumentations' own function takes a sixth of the time of warping a small image.
 if hasattr(geometric, "is_identity_matrix"):
-    geometric.is_identity_matrix = _is_unity
+    geometric.is_identity_matrix = _is_identity
 
 
-class _Drawn(random.Random):
-    """Python's random numbers, out of a generator of numpy: to seed one anew for every call is slow."""
+class _NumpyRandom(random.Random):
+    # Draws from a numpy generator: seeding Python's generator for every call is slow.
 
     def __init__(self) -> None:
         self.rng = np.random.default_rng(0)
 
-    def drawing_from(self, rng: np.random.Generator) -> _Drawn:
-        """The same, out of another generator, and as if it were new."""
+    def reset(self, rng: np.random.Generator) -> _NumpyRandom:
         self.rng = rng
         self.gauss_next = None
         return self
 
     def random(self) -> float:
-        """From 0 to 1."""
         return self.rng.random()
 
     def getrandbits(self, bits: int, /) -> int:
-        """A whole number of so many bits."""
         return int.from_bytes(self.rng.bytes(-(-bits // 8)), "little") >> (-bits % 8)
 
 
 class AlbumentationsTransform:
-    """One transform of albumentations, with all its randomness from outside.
+    """A transform of albumentations that draws from a given random generator.
 
     Args:
-        name: of the class in albumentations.
-        options: its arguments; OpenCV's constants as words.
+        name: name of the class in albumentations.
+        options: arguments of the class; OpenCV's constants as words.
 
     Raises:
-        PartError: if albumentations refuses the options, or would go on with others.
+        PartError: if albumentations rejects the options or replaces them by others.
     """
 
     def __init__(self, name: str, options: dict[str, Any]) -> None:
         self.name = name
-        self.drawn = _Drawn()
+        self.random = _NumpyRandom()
         arguments = {key: _constant(value) for key, value in options.items()}
-        with warnings.catch_warnings(record=True) as told:
+        with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
                 self.transform = getattr(albumentations, name)(**arguments)
             except (ValueError, TypeError) as error:
                 raise PartError(f"{name}: {_reason(error)}", hint=f"segkit show transform {name}") from error
-        # It warns where it goes on with other options than it was given, which a recipe would then misstate.
-        problems = [str(warning.message) for warning in told if not _ADVICE.search(str(warning.message))]
+        # albumentations only warns when it replaces an option; the recipe would be wrong.
+        problems = [str(warning.message) for warning in caught if not _ADVICE.search(str(warning.message))]
         if problems:
             raise PartError(f"{name}: {'; '.join(problems)}", hint=f"segkit show transform {name}")
 
     def __call__(self, image: Pixels, mask: Pixels, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
-        """(H, W, C) and (H, W) or (H, W, K) -> the same, changed.
+        """Transform image (H, W, C) and mask (H, W) or (H, W, K).
 
         Raises:
-            PartError: if the transform fails on such images, or changes their size.
+            PartError: if the transform fails, or changes the size.
         """
-        self.transform.set_random_state(rng, self.drawn.drawing_from(rng))
+        self.transform.set_random_state(rng, self.random.reset(rng))
         try:
             changed = self.transform(image=image, mask=mask)
-        except Exception as error:  # in many ways, on images that have not three channels mostly
+        except Exception as error:  # mostly on images without three channels
             height, width, channels = image.shape
             raise PartError(
                 f"{self.name} fails on {height}x{width} images of {channels} channels: {first_line(error)}",
@@ -98,22 +95,20 @@ class AlbumentationsTransform:
             ) from error
         if changed["image"].shape != image.shape or changed["mask"].shape != mask.shape:
             raise PartError(
-                f"{self.name} makes images of shape {changed['image'].shape} from {image.shape}",
-                hint="a transform keeps the size, which data.size decides; turning needs a square one",
+                f"{self.name} changes the shape of images from {image.shape} to {changed['image'].shape}",
+                hint="a transform must keep the size, data.size; rotations by 90 degrees need a square one",
             )
         return changed["image"], changed["mask"]
 
 
 def _constant(value: Any) -> Any:
-    """OpenCV's number for the name of one of its constants; any other value as it is."""
     if isinstance(value, dict):
         return {key: _constant(item) for key, item in value.items()}
-    known = isinstance(value, str) and value.isupper() and hasattr(cv2, value)
-    return getattr(cv2, value) if known else value
+    is_constant = isinstance(value, str) and value.isupper() and hasattr(cv2, value)
+    return getattr(cv2, value) if is_constant else value
 
 
 def _reason(error: ValueError | TypeError) -> str:
-    """Pydantic's several lines as one: "limit: Input should be ..."."""
     cause = error.__cause__
     if not isinstance(cause, ValidationError):
         return str(error).splitlines()[0]
@@ -122,5 +117,6 @@ def _reason(error: ValueError | TypeError) -> str:
         option = str(problem["loc"][0]) if problem["loc"] else ""
         reasons.setdefault(option, []).append(problem["msg"].removeprefix("Value error, "))
     return "; ".join(
-        f"{option}: {' or '.join(dict.fromkeys(told))}".removeprefix(": ") for option, told in reasons.items()
+        f"{option}: {' or '.join(dict.fromkeys(texts))}".removeprefix(": ")
+        for option, texts in reasons.items()
     )

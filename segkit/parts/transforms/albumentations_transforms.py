@@ -1,8 +1,8 @@
-"""Augmentation: the transforms of albumentations, by their names there.
+"""Augmentation: the transforms of albumentations.
 
-Names and options are read off albumentations' sources, as importing it takes seconds. OpenCV's constants are
-written as words: ``border_mode: BORDER_REFLECT``. What a transform moves in from outside an image is 0 in the
-mask, background for most tasks; a `border_mode` that reflects moves in labelled pixels instead.
+Names and options are read from albumentations' source files, as importing it takes seconds. OpenCV's
+constants are written as words: ``border_mode: BORDER_REFLECT``. Pixels from outside the image are 0 in the
+mask, the background of most tasks; a reflecting `border_mode` gives labelled pixels instead.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from pydantic import BeforeValidator
 
 from segkit.core.registry import REQUIRED, TRANSFORMS, Entry, Option, first_paragraph, meanings_of
 
-# They need what a recipe cannot give (boxes, other images, volumes, code), decide what segkit decides (size,
-# range of values), grow labels instead of moving them (Morphological), or are no transforms themselves.
-_LEFT_OUT = re.compile(
+# Excluded: transforms of boxes, several images, volumes or code, which a recipe cannot give; of size or value
+# range, which segkit sets; those that grow labels (Morphological); base classes.
+_EXCLUDED = re.compile(
     r"^_|^Base|Base[A-Z]|BBox|3D$|Cubic|Mosaic|Overlay|FDA|HistogramMatching|PixelDistribution|TextImage"
     r"|MaskDropout|MaskIfExists|Masking$|^Time|Lambda|Normalize|FromFloat|ToFloat|^ToRGB$|HEStain|Morphological"
     r"|^(Dual|ImageOnly|MaxSize|NoOp|Pad|Transform)|^(Center|Random)?Crop$|^RandomScale$|MaxSize$|^Resize$"
@@ -31,28 +31,26 @@ _LEFT_OUT = re.compile(
 )
 _CLASS = re.compile(r"^class (\w+)\((\w+)[^)]*\):\n(?:(?!^\S).*\n)*", re.MULTILINE)
 _ROOTS = ("DualTransform", "ImageOnlyTransform")
-_NEVER = (
+_HIDDEN_OPTIONS = (
     "self",
     # they would blend masks, or fill them with a class
     *("mask_interpolation", "fill_mask", "mask_drop_value", "area_for_downscale"),
-    # they speak of boxes and points, which are never there
+    # options for boxes and keypoints
     *("rotate_method", "keypoint_remapping_method", "bbox_labels"),
-    # Equalize wants an array or a function
+    # an array or a function for Equalize
     *("mask", "mask_params"),
-    "plasma_size",  # it is kept and never read
+    "plasma_size",  # unused by albumentations
 )
-_REQUIRED = {("ConstrainedCoarseDropout", "mask_indices")}  # without it, nothing ever happens
+_REQUIRED = {("ConstrainedCoarseDropout", "mask_indices")}  # without it, the transform does nothing
 _COMMON = {
-    "p": "probability of applying it",
-    "border_mode": "what lies outside the image",
-    "fill": "value of what lies outside the image",
+    "p": "probability of applying the transform",
+    "border_mode": "extrapolation outside the image",
+    "fill": "value outside the image",
 }
 
 
 @dataclass(frozen=True)
-class _Class:
-    """A class of albumentations, as text."""
-
+class _Class:  # a class of albumentations, as source text
     name: str
     base: str
     text: str
@@ -65,22 +63,22 @@ class AlbumentationsFamily:
     title = "albumentations transforms"
 
     def names(self) -> Iterable[str]:
-        """Every transform that works on one image and its mask."""
-        return [name for name in _classes() if not _LEFT_OUT.search(name) and _is_transform(name)]
+        """All transforms of one image and its mask."""
+        return [name for name in _classes() if not _EXCLUDED.search(name) and _is_transform(name)]
 
     def entry(self, name: str) -> Entry | None:
-        """The transform of that name."""
+        """The transform with that name, or None."""
         if name not in self.names():
             return None
-        found = _classes()[name]
-        documentation = ast.get_docstring(_parsed(found)) or ""
+        source = _classes()[name]
+        documentation = ast.get_docstring(_parse(source)) or ""
         return Entry(
             kind=TRANSFORMS.kind,
             name=name,
             factory=partial(_build, name),
             options={option.name: option for option in _options(name, meanings_of(documentation))},
             summary=_first_sentence(first_paragraph(documentation)),
-            where=found.where,
+            where=source.where,
         )
 
 
@@ -95,48 +93,46 @@ def _build(name: str, **options: Any) -> Any:
 
 @cache
 def _classes() -> dict[str, _Class]:
-    """Every class by name; albumentations is not imported for it."""
     spec = importlib.util.find_spec("albumentations")
     if spec is None or spec.origin is None:
         return {}
     classes = {}
     for file in sorted(Path(spec.origin).parent.glob("augmentations/**/*.py")):
         text = file.read_text(encoding="utf-8")
-        for found in _CLASS.finditer(text):
-            line = text.count("\n", 0, found.start()) + 1
-            classes[found[1]] = _Class(found[1], found[2], found[0], f"{file}:{line}")
+        for match in _CLASS.finditer(text):
+            line = text.count("\n", 0, match.start()) + 1
+            classes[match[1]] = _Class(match[1], match[2], match[0], f"{file}:{line}")
     return classes
 
 
 def _is_transform(name: str) -> bool:
-    while (found := _classes().get(name)) is not None:
-        name = found.base
+    while (source := _classes().get(name)) is not None:
+        name = source.base
     return name in _ROOTS
 
 
-def _parsed(found: _Class) -> ast.ClassDef:
-    tree = ast.parse(found.text).body[0]
+def _parse(source: _Class) -> ast.ClassDef:
+    tree = ast.parse(source.text).body[0]
     assert isinstance(tree, ast.ClassDef)
     return tree
 
 
 def _options(name: str, meanings: dict[str, str]) -> Iterator[Option]:
-    """From the signature of the class, or of the nearest base that has one."""
-    found = _classes().get(name)
-    if found is None:
+    source = _classes().get(name)
+    if source is None:
         yield Option("p", float, 0.5, _COMMON["p"])
         return
-    init = next((node for node in _parsed(found).body if getattr(node, "name", "") == "__init__"), None)
+    init = next((node for node in _parse(source).body if getattr(node, "name", "") == "__init__"), None)
     if not isinstance(init, ast.FunctionDef):
-        yield from _options(found.base, meanings)
+        yield from _options(source.base, meanings)
         return
     arguments = [*init.args.args, *init.args.kwonlyargs]
     defaults: Sequence[ast.expr | None] = [*init.args.defaults, *init.args.kw_defaults]
     padded = [None] * (len(arguments) - len(defaults)) + list(defaults)
     for argument, default in zip(arguments, padded, strict=True):
-        if argument.arg not in _NEVER:
-            needed = default is None or (name, argument.arg) in _REQUIRED
-            value = REQUIRED if needed else _evaluate(default, None)
+        if argument.arg not in _HIDDEN_OPTIONS:
+            required = default is None or (name, argument.arg) in _REQUIRED
+            value = REQUIRED if required else _evaluate(default, None)
             meaning = meanings.get(argument.arg) or _COMMON.get(argument.arg, "")
             yield Option(
                 argument.arg, _annotation(argument.annotation, value), value, _first_sentence(meaning)
@@ -147,12 +143,12 @@ def _annotation(expression: ast.expr | None, default: Any) -> Any:
     annotation = _evaluate(expression, Any)
     if annotation is Any:
         return Any
-    if isinstance(default, str) and annotation is int:  # the name of a constant that OpenCV has as a number
+    if isinstance(default, str) and annotation is int:  # name of an OpenCV constant
         annotation = int | str
     if default is None:
         annotation = annotation | None
     if sum(get_origin(choice) is tuple for choice in get_args(annotation)) > 1:
-        # (10, 20) are pixels, (0.1, 0.2) are shares: pydantic tells tuples apart by their items, lists not.
+        # (10, 20) are pixels, (0.1, 0.2) fractions: pydantic distinguishes tuples by items, not lists.
         return Annotated[annotation, BeforeValidator(_as_tuple)]
     return annotation
 
@@ -162,24 +158,20 @@ def _as_tuple(value: Any) -> Any:
 
 
 def _first_sentence(text: str) -> str:
-    """Of a description that may go on for a page."""
     first = re.split(r"(?<!e\.g\.)(?<!i\.e\.)(?<=\.)\s|\s[-*]\s|\s\(?Default:", text, maxsplit=1)[0]
     return first.rstrip(".: ").replace("``", "").replace("**", "").replace("cv2.", "")
 
 
-class _Words:
-    """Stands for OpenCV: each constant is its own name."""
-
+class _ConstantNames:  # replaces cv2: each constant is its own name
     def __getattr__(self, name: str) -> str:
         return name
 
 
-def _evaluate(expression: ast.expr | None, otherwise: Any) -> Any:
-    """What an annotation or default means, without importing what it names."""
-    names = {"Literal": Literal, "Sequence": Sequence, "Any": Any, "cv2": _Words(), "np": math}
+def _evaluate(expression: ast.expr | None, fallback: Any) -> Any:
+    names = {"Literal": Literal, "Sequence": Sequence, "Any": Any, "cv2": _ConstantNames(), "np": math}
     if expression is None:
-        return otherwise
+        return fallback
     try:
         return eval(ast.unparse(expression), names)
-    except Exception:  # a type of numpy or of albumentations itself: it checks such values when it is built
-        return otherwise
+    except Exception:  # types of numpy or albumentations; albumentations checks such values
+        return fallback

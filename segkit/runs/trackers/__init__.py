@@ -1,7 +1,6 @@
-"""Trackers follow a run and show it elsewhere: TensorBoard, MLflow, Weights & Biases.
+"""Trackers: TensorBoard, MLflow, Weights & Biases.
 
-The run directory stays the truth. Each tracker has a file here, which alone imports its library, and is
-imported when the tracker is asked for.
+Each tracker is one module, the only one that imports its library, loaded only when the tracker is used.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What trackers are told of a run, in flat names and plain numbers."""
+"""Recipes and metrics as flat mappings for trackers."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from segkit.runs.trackers.tracker import Figures
+from segkit.runs.trackers.tracker import Metrics
 
 if TYPE_CHECKING:
     from segkit.runs.schema import Summary
 
 
 def flat_recipe(recipe: Mapping[str, Any]) -> dict[str, object]:
-    """Every value of a recipe under its dotted path; a list of plain values, such as a size, stays whole."""
+    """Values of a recipe by dotted path; a list of plain values, such as a size, is one value."""
     return dict(_leaves(recipe, ""))
 
 
-def epoch_figures(line: Mapping[str, Any]) -> Figures:
-    """Losses, metrics, learning rate and times of an epoch, named as in metrics.jsonl."""
-    return _numbers({name: value for name, value in line.items() if name not in ("epoch", "best")})
+def epoch_metrics(line: Mapping[str, Any]) -> Metrics:
+    """Losses, metrics, learning rate and times of one epoch, named as in metrics.jsonl."""
+    return _finite({name: value for name, value in line.items() if name not in ("epoch", "best")})
 
 
-def final_figures(summary: Summary) -> Figures:
-    """What a run is judged by, from summary.json: its best epoch, and the scores that are reported."""
-    return _numbers(
+def final_metrics(summary: Summary) -> Metrics:
+    """Best epoch and reported scores."""
+    return _finite(
         {
             "best/epoch": summary.best.epoch,
             **{f"best/{name}": value for name, value in summary.best.metrics.items()},
@@ -46,8 +46,8 @@ def _leaves(value: Any, path: str) -> Iterator[tuple[str, object]]:
         yield from _leaves(item, f"{path}.{key}" if path else str(key))
 
 
-def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
-    """Without undefined scores, which not every tracker can keep."""
+def _finite(values: Mapping[str, Any]) -> dict[str, float]:
+    # Not every tracker can store NaN.
     return {
         name: float(value)
         for name, value in values.items()

@@ -1,4 +1,4 @@
-"""Trackers are readers of events: a run that is followed does the same as one that is not."""
+"""Trackers as readers of a run's events; they never affect the run."""
 
 from __future__ import annotations
 
@@ -13,129 +13,120 @@ from typing import Any
 from segkit.core.errors import Interrupted, SegkitError
 from segkit.core.events import EpochEnded, Event, RunEnded, RunStarted
 from segkit.runs.run_dir import RunDir
-from segkit.runs.trackers.flat_metrics import epoch_figures, final_figures, flat_recipe
-from segkit.runs.trackers.tracker import Ending, Followed, Tracker
+from segkit.runs.trackers.flat_metrics import epoch_metrics, final_metrics, flat_recipe
+from segkit.runs.trackers.tracker import Outcome, TrackedRun, Tracker
 
 TRACKERS = {"mlflow": "Mlflow", "tensorboard": "TensorBoard", "wandb": "Wandb"}
-_LONGEST_REASON = 300
+_MAX_REASON = 300  # characters; some libraries add pages
 
 
 @contextmanager
 def tracking(
     names: Sequence[str],
-    say: Callable[[str], None] = lambda text: None,
+    info: Callable[[str], None] = lambda text: None,
     warn: Callable[[str], None] = lambda text: None,
 ) -> Iterator[Callable[[Event], None]]:
-    """Have trackers follow a run while the body hands over its events.
+    """Track a run.
 
     Args:
-        names: of trackers; see `TRACKERS`.
-        say: told where a tracker's page of the run is.
-        warn: told when a tracker fails while the run goes on; it is left out from then on.
+        names: names of trackers; see `TRACKERS`.
+        info: callback for the location of the run at each tracker.
+        warn: callback for a tracker that fails during the run; it is disabled, the run continues.
 
     Yields:
         A function to call with every event of the run.
 
     Raises:
-        SegkitError: if a tracker is not known, not installed, or cannot be set up; this, or the first event
-            that is handed over, tells of it before anything is trained.
+        SegkitError: if a tracker is unknown, not installed or cannot be set up, here or at the first event.
     """
-    followers = _Followers(say, warn)
-    ending: Ending = "failed"
+    trackers = _Trackers(info, warn)
+    outcome: Outcome = "failed"
     try:
-        for name, make in {name: _known(name) for name in names}.items():
-            followers.add(name, make)
-        yield followers.hear
-        ending = "complete"
+        for name, make in {name: _tracker_class(name) for name in names}.items():
+            trackers.add(name, make)
+        yield trackers.on_event
+        outcome = "complete"
     except (Interrupted, KeyboardInterrupt):
-        ending = "interrupted"
+        outcome = "interrupted"
         raise
     finally:
-        followers.close(ending)
+        trackers.close(outcome)
 
 
-class _Followers:
-    """The trackers of one run, without those that have failed."""
+class _Trackers:
+    """The trackers of one run that have not failed."""
 
-    def __init__(self, say: Callable[[str], None], warn: Callable[[str], None]) -> None:
-        self._say, self._warn = say, warn
+    def __init__(self, info: Callable[[str], None], warn: Callable[[str], None]) -> None:
+        self._info, self._warn = info, warn
         self._trackers: dict[str, Tracker] = {}
-        self._run: Followed | None = None
+        self._run: TrackedRun | None = None
 
     def add(self, name: str, make: Any) -> None:
         try:
             self._trackers[name] = make()
         except Exception as error:
-            raise _not_set_up(name, error, make.hint) from error
+            raise _setup_error(name, error, make.hint) from error
 
-    def hear(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         if not self._trackers:
             return
         if isinstance(event, RunStarted):
             self._begin(event.directory)
         elif isinstance(event, EpochEnded):
-            figures = epoch_figures({**asdict(event), **event.metrics})
-            self._each(lambda tracker: tracker.epoch(event.epoch, figures))
+            metrics = epoch_metrics({**asdict(event), **event.metrics})
+            self._each(lambda tracker: tracker.epoch(event.epoch, metrics))
         elif isinstance(event, RunEnded):
             run = self._run or self._begin(event.directory)
-            self._each(lambda tracker: tracker.end(run, final_figures(event.summary)))
+            self._each(lambda tracker: tracker.end(run, final_metrics(event.summary)))
 
-    def close(self, ending: Ending) -> None:
-        self._each(lambda tracker: tracker.close(ending))
+    def close(self, outcome: Outcome) -> None:
+        self._each(lambda tracker: tracker.close(outcome))
 
-    def _begin(self, folder: Path) -> Followed:
+    def _begin(self, folder: Path) -> TrackedRun:
         directory = RunDir(folder)
-        epochs = {line["epoch"]: epoch_figures(line) for line in _recorded(directory)}
-        self._run = Followed(directory, flat_recipe(directory.read_recipe()), epochs)
+        lines = directory.read_epochs() if directory.metrics.is_file() else []
+        epochs = {line["epoch"]: epoch_metrics(line) for line in lines}
+        self._run = TrackedRun(directory, flat_recipe(directory.read_recipe()), epochs)
         for name, tracker in self._trackers.items():
             try:
-                self._say(f"{name}: {tracker.begin(self._run)}")
+                self._info(f"{name}: {tracker.begin(self._run)}")
             except Exception as error:
                 hint = f"{tracker.hint}; " if tracker.hint else ""
-                hint += f"without --track {name}, segkit resume {folder} goes on"
-                raise _not_set_up(name, error, hint) from error
+                hint += f"segkit resume {folder} continues without --track {name}"
+                raise _setup_error(name, error, hint) from error
         return self._run
 
-    def _each(self, do: Callable[[Tracker], None]) -> None:
+    def _each(self, call: Callable[[Tracker], None]) -> None:
         for name, tracker in [*self._trackers.items()]:
             try:
-                do(tracker)
+                call(tracker)
             except Exception as error:
                 del self._trackers[name]
-                later = (
-                    f"; segkit resume {self._run.directory.path} --track {name} sends it later"
-                    if self._run
-                    else ""
-                )
-                self._warn(f"{name} has failed, and is told no more of this run{later}: {_reason(error)}")
+                path = self._run and self._run.directory.path
+                later = f"; segkit resume {path} --track {name} sends the rest later" if path else ""
+                self._warn(f"{name} failed and no longer tracks this run{later}: {_reason(error)}")
 
 
-def _known(name: str) -> Any:
-    """The class of a tracker."""
+def _tracker_class(name: str) -> Any:
     if name not in TRACKERS:
         near = difflib.get_close_matches(name, TRACKERS, n=1)
         guess = f"did you mean {near[0]!r}? " if near else ""
-        raise SegkitError(f"no tracker is called {name!r}", hint=f"{guess}there are {', '.join(TRACKERS)}")
+        raise SegkitError(f"no tracker is called {name!r}", hint=f"{guess}trackers: {', '.join(TRACKERS)}")
     try:
         module = import_module(f"segkit.runs.trackers.{name}")
     except ImportError as error:
-        lacking = isinstance(error, ModuleNotFoundError) and error.name == name
-        problem = f"{name} is not installed" if lacking else f"{name} cannot be imported: {_reason(error)}"
+        missing = isinstance(error, ModuleNotFoundError) and error.name == name
+        problem = f"{name} is not installed" if missing else f"{name} cannot be imported: {_reason(error)}"
         raise SegkitError(problem, where=f"--track {name}", hint=f"python -m pip install {name}") from error
     return getattr(module, TRACKERS[name])
 
 
-def _recorded(directory: RunDir) -> list[dict[str, Any]]:
-    return directory.read_epochs() if directory.metrics.is_file() else []
-
-
-def _not_set_up(name: str, error: Exception, hint: str) -> SegkitError:
+def _setup_error(name: str, error: Exception, hint: str) -> SegkitError:
     if isinstance(error, SegkitError):
         return error
-    return SegkitError(f"it cannot be set up: {_reason(error)}", where=f"--track {name}", hint=hint)
+    return SegkitError(f"the tracker cannot be set up: {_reason(error)}", where=f"--track {name}", hint=hint)
 
 
 def _reason(error: Exception) -> str:
-    """What a library says, without the pages that some add."""
-    said = " ".join(str(error).split()) or type(error).__name__
-    return said if len(said) <= _LONGEST_REASON else f"{said[:_LONGEST_REASON].rstrip()} ..."
+    message = " ".join(str(error).split()) or type(error).__name__
+    return message if len(message) <= _MAX_REASON else f"{message[:_MAX_REASON].rstrip()} ..."

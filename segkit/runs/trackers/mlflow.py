@@ -1,4 +1,4 @@
-"""MLflow: one of its runs for each run directory, in the store that MLFLOW_TRACKING_URI names."""
+"""MLflow: one MLflow run per run directory, in the store at MLFLOW_TRACKING_URI."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from mlflow.entities import Metric, Param
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from segkit.runs.trackers.run_ids import keep_name, kept_name
-from segkit.runs.trackers.tracker import Ending, Figures, Followed
+from segkit.runs.trackers.run_ids import read_run_id, write_run_id
+from segkit.runs.trackers.tracker import Metrics, Outcome, TrackedRun
 
-# Where the user says nothing else. A server that is gone holds the training up once: by default for minutes.
-_QUICK_AND_QUIET = {
+# Defaults; MLflow's own timeouts delay a run by minutes if a server is gone.
+_ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
-_AT_ONCE = 100  # parameters in one request
+_MAX_PARAMETERS = 100  # in one request
 _STATUSES = {"complete": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
 
 
@@ -35,78 +35,77 @@ class Mlflow:
     )
 
     def __init__(self) -> None:
-        for name, value in _QUICK_AND_QUIET.items():
+        for name, value in _ENVIRONMENT.items():
             os.environ.setdefault(name, value)
         self._client = MlflowClient()
         self._experiment = self._find_experiment()
         self._run = ""
         self._sent: set[tuple[str, int]] = set()
 
-    def begin(self, run: Followed) -> str:
-        """Find the run, or make it; send the recipe, and the epochs that are not there."""
-        known = kept_name(run.directory, "mlflow")
-        if known and self._is_there(known):
-            self._run = known
-            self._client.update_run(known, status="RUNNING")
-            self._sent = self._already_sent()
+    def begin(self, run: TrackedRun) -> str:
+        """Find or create the MLflow run; send the recipe and the epochs that it lacks."""
+        run_id = read_run_id(run.directory, "mlflow")
+        if run_id and self._is_active(run_id):
+            self._run = run_id
+            self._client.update_run(run_id, status="RUNNING")
+            self._sent = self._sent_metrics()
         else:
             tags = {"mlflow.source.name": "segkit", "run_directory": str(run.directory.path.resolve())}
-            made = self._client.create_run(self._experiment, tags=tags, run_name=run.name)
-            self._run = made.info.run_id
-            keep_name(run.directory, "mlflow", self._run)
-        parameters = [Param(_allowed(name), str(value)) for name, value in run.recipe.items()]
-        for start in range(0, len(parameters), _AT_ONCE):
-            self._client.log_batch(self._run, params=parameters[start : start + _AT_ONCE])
-        for number, figures in run.epochs.items():
-            self.epoch(number, figures)
-        place = re.sub("//[^/@]*@", "//", self._client.tracking_uri.rstrip("/"))  # without a password
-        if place.startswith("http"):
-            return f"{place}/#/experiments/{self._experiment}/runs/{self._run}"
-        return f"run {self._run} in {place}"
+            created = self._client.create_run(self._experiment, tags=tags, run_name=run.name)
+            self._run = created.info.run_id
+            write_run_id(run.directory, "mlflow", self._run)
+        parameters = [Param(_valid_name(name), str(value)) for name, value in run.recipe.items()]
+        for start in range(0, len(parameters), _MAX_PARAMETERS):
+            self._client.log_batch(self._run, params=parameters[start : start + _MAX_PARAMETERS])
+        for number, metrics in run.epochs.items():
+            self.epoch(number, metrics)
+        uri = re.sub("//[^/@]*@", "//", self._client.tracking_uri.rstrip("/"))  # without a password
+        if uri.startswith("http"):
+            return f"{uri}/#/experiments/{self._experiment}/runs/{self._run}"
+        return f"run {self._run} in {uri}"
 
-    def epoch(self, number: int, figures: Figures) -> None:
-        """Send one more epoch; what is there already is not sent twice."""
+    def epoch(self, number: int, metrics: Metrics) -> None:
+        """Send the metrics of one epoch, without those that the store has."""
         now = int(time.time() * 1000)
-        new = {_allowed(name): value for name, value in figures.items()}
-        metrics = [
+        values = {_valid_name(name): value for name, value in metrics.items()}
+        new = [
             Metric(name, value, now, number)
-            for name, value in new.items()
+            for name, value in values.items()
             if (name, number) not in self._sent
         ]
-        if metrics:
-            self._client.log_batch(self._run, metrics=metrics)
-            self._sent |= {(metric.key, number) for metric in metrics}
+        if new:
+            self._client.log_batch(self._run, metrics=new)
+            self._sent |= {(metric.key, number) for metric in new}
 
-    def end(self, run: Followed, figures: Figures) -> None:
-        """Send the scores, at the best epoch, and what there is to read."""
-        self.epoch(int(figures["best/epoch"]), figures)
+    def end(self, run: TrackedRun, metrics: Metrics) -> None:
+        """Send the final metrics at the best epoch, and the report."""
+        self.epoch(int(metrics["best/epoch"]), metrics)
         directory = run.directory
         for file in (directory.report, directory.summary, directory.recipe):
             self._client.log_artifact(self._run, str(file))
 
-    def close(self, ending: Ending) -> None:
-        """Set the run's status."""
+    def close(self, outcome: Outcome) -> None:
+        """Set the status of the MLflow run."""
         if self._run:
-            self._client.set_terminated(self._run, _STATUSES[ending])
+            self._client.set_terminated(self._run, _STATUSES[outcome])
 
     def _find_experiment(self) -> str:
         if identifier := os.environ.get("MLFLOW_EXPERIMENT_ID"):
             return str(self._client.get_experiment(identifier).experiment_id)
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME", "segkit")
-        if found := self._client.get_experiment_by_name(name):
-            return str(found.experiment_id)
+        if experiment := self._client.get_experiment_by_name(name):
+            return str(experiment.experiment_id)
         return str(self._client.create_experiment(name))
 
-    def _is_there(self, run: str) -> bool:
-        """Whether the store has it: another one may be asked by now, or somebody has deleted it."""
+    def _is_active(self, run_id: str) -> bool:
         try:
-            return bool(self._client.get_run(run).info.lifecycle_stage == "active")
+            return bool(self._client.get_run(run_id).info.lifecycle_stage == "active")
         except MlflowException as error:
-            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":  # another store, or deleted
                 return False
             raise
 
-    def _already_sent(self) -> set[tuple[str, int]]:
+    def _sent_metrics(self) -> set[tuple[str, int]]:
         names = self._client.get_run(self._run).data.metrics
         return {
             (name, metric.step)
@@ -115,6 +114,6 @@ class Mlflow:
         }
 
 
-def _allowed(name: str) -> str:
-    """A name without the signs that MLflow refuses."""
+def _valid_name(name: str) -> str:
+    # MLflow allows no other characters.
     return re.sub(r"[^\w\-. /:]", "_", name)

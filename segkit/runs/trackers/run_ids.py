@@ -1,4 +1,4 @@
-"""`tracking.json` in a run directory: under which name a tracker knows the run, so that it goes on there."""
+"""`tracking.json` in a run directory: the run's identifiers at trackers, for resuming."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pydantic import Field, RootModel
 from segkit.runs.run_dir import RunDir, write_json
 from segkit.utils.safe_read import read_json
 
-Name = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+RunId = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 
-class _Kept(RootModel[dict[str, Name]]):
-    """The name at each tracker."""
+class _RunIds(RootModel[dict[str, RunId]]):
+    pass
 
 
-def kept_name(directory: RunDir, tracker: str) -> str | None:
-    """The name that a tracker has given to a run, if it has.
+def read_run_id(directory: RunDir, tracker: str) -> str | None:
+    """The identifier of a run at a tracker, or None.
 
     Raises:
         SegkitError: if the file is damaged.
@@ -25,14 +25,13 @@ def kept_name(directory: RunDir, tracker: str) -> str | None:
     return _read(directory).get(tracker)
 
 
-def keep_name(directory: RunDir, tracker: str, name: str) -> None:
-    """Keep it for later starts of the run."""
-    write_json(directory.path / "tracking.json", {**_read(directory), tracker: name})
+def write_run_id(directory: RunDir, tracker: str, run_id: str) -> None:
+    """Store the identifier of a run at a tracker."""
+    write_json(directory.path / "tracking.json", {**_read(directory), tracker: run_id})
 
 
 def _read(directory: RunDir) -> dict[str, str]:
     file = directory.path / "tracking.json"
     if not file.is_file():
         return {}
-    hint = "delete the file: trackers then begin anew with this run"
-    return read_json(file, _Kept, hint=hint).root
+    return read_json(file, _RunIds, hint="delete the file: trackers then start a new run").root

@@ -1,4 +1,4 @@
-"""What a tracker is, and what it is told of a run."""
+"""The interface of trackers."""
 
 from __future__ import annotations
 
@@ -8,54 +8,48 @@ from typing import Literal, Protocol
 
 from segkit.runs.run_dir import RunDir
 
-Figures = Mapping[str, float]
-Ending = Literal["complete", "failed", "interrupted"]
+Metrics = Mapping[str, float]
+Outcome = Literal["complete", "failed", "interrupted"]
 
 
 @dataclass(frozen=True)
-class Followed:
-    """A run that begins, goes on, or has ended.
-
-    Args:
-        directory: of the run.
-        recipe: the complete recipe, flat: "model.decoder.name" and so on.
-        epochs: the figures of every epoch that is recorded so far, by its number.
-    """
+class TrackedRun:
+    """A new, resumed or complete run."""
 
     directory: RunDir
-    recipe: Mapping[str, object]
-    epochs: Mapping[int, Figures]
+    recipe: Mapping[str, object]  # values by dotted path, such as "model.decoder.name"
+    epochs: Mapping[int, Metrics]  # metrics of the epochs so far
 
     @property
     def name(self) -> str:
-        """Such as "quickstart/001"."""
+        """Name such as "quickstart/001"."""
         folder = self.directory.path.resolve()
         return f"{folder.parent.name}/{folder.name}"
 
 
 class Tracker(Protocol):
-    """Sends what happens in a run to where people look at it. Making one finds out whether it can.
+    """Sends metrics of a run to a tracking service. The constructor fails if that is not possible.
 
-    Whatever it raises before the training is told as an error; later, it is left out and the run goes on.
+    An exception before training ends the run; a later one only disables the tracker.
 
     Args:
-        hint: what a user can try when it cannot be set up.
+        hint: what to try if the tracker cannot be set up.
     """
 
     hint: str
 
-    def begin(self, run: Followed) -> str:
-        """Send what there is of a run, once: what an earlier start of it has sent is not doubled.
+    def begin(self, run: TrackedRun) -> str:
+        """Send the recipe and the epochs so far, without those that an earlier start has sent.
 
         Returns:
-            Where to look at it.
+            URL, path or command to view the run.
         """
 
-    def epoch(self, number: int, figures: Figures) -> None:
-        """Send one more epoch."""
+    def epoch(self, number: int, metrics: Metrics) -> None:
+        """Send the metrics of one epoch."""
 
-    def end(self, run: Followed, figures: Figures) -> None:
-        """Send the outcome of a complete run."""
+    def end(self, run: TrackedRun, metrics: Metrics) -> None:
+        """Send the final metrics and the report of a complete run."""
 
-    def close(self, ending: Ending) -> None:
-        """Say how it ended, and leave nothing running; called once, whether or not `begin` was."""
+    def close(self, outcome: Outcome) -> None:
+        """Send the outcome and release all resources; called once, even if `begin` was not."""

@@ -1,4 +1,4 @@
-"""One error for one run, however many processes fail."""
+"""One error per run when several processes fail."""
 
 from __future__ import annotations
 
@@ -18,43 +18,41 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def told_once(fabric: Fabric, place: RankInfo | None) -> Iterator[None]:
-    """An error is raised in one process alone, the first that has it; the others end silently.
+def raise_once(fabric: Fabric, rank_info: RankInfo | None) -> Iterator[None]:
+    """Re-raise the first failure on one rank only; the other ranks exit silently.
 
-    Where all goes well, the processes are disconnected in the end: one that ends while threads of its
-    connection are at work is ended by the C++ library.
+    Without an error the processes are disconnected at the end: otherwise torch may abort a process that exits
+    while its communication threads are running.
 
     Args:
-        fabric: knows the processes.
-        place: of this process; where segkit has started the others, it hears of their errors itself.
+        fabric: connected processes.
+        rank_info: rank of this process; if segkit started the processes, it collects their errors: all raise.
     """
     try:
         yield
     except Exception as error:
-        mine = LostProcess("another process of this run has ended") if _is_lost(error) else error
-        if place and place.launcher != "segkit" and not _first_to_fail(fabric):
-            raise SystemExit(mine.exit_code if isinstance(mine, SegkitError) else 1) from error
-        if mine is error:
+        own = LostProcess("another process of this run has ended") if _is_lost_connection(error) else error
+        if rank_info and rank_info.launcher != "segkit" and not _is_first_failure(fabric):
+            raise SystemExit(own.exit_code if isinstance(own, SegkitError) else 1) from error
+        if own is error:
             raise
-        raise mine from error
-    if place and dist.is_initialized():
+        raise own from error
+    if rank_info and dist.is_initialized():
         dist.destroy_process_group()
 
 
-def _is_lost(error: Exception) -> bool:
-    """What torch raises where a process has gone is a RuntimeError of gloo's, or an error of its own."""
-    said = str(error)
-    of_gloo = isinstance(error, RuntimeError) and ("gloo" in said or "monitoredBarrier" in said)
-    return isinstance(error, dist.DistError) or of_gloo
+def _is_lost_connection(error: Exception) -> bool:
+    message = str(error)
+    from_gloo = isinstance(error, RuntimeError) and ("gloo" in message or "monitoredBarrier" in message)
+    return isinstance(error, dist.DistError) or from_gloo
 
 
-def _first_to_fail(fabric: Fabric) -> bool:
-    """Whether no other process has said before that it fails."""
+def _is_first_failure(fabric: Fabric) -> bool:
     if not dist.is_initialized():
         return fabric.is_global_zero
     rank = str(fabric.global_rank)
     try:
-        said = dist.distributed_c10d._get_default_store().compare_set("segkit: first to fail", "", rank)
-    except Exception:  # the process that keeps the store has ended, and so has told
+        first = dist.distributed_c10d._get_default_store().compare_set("segkit: first to fail", "", rank)
+    except Exception:  # the process that holds the store has failed already
         return False
-    return bool(said.decode() == rank)
+    return bool(first.decode() == rank)

@@ -1,4 +1,4 @@
-"""Who has which images of a batch, and what all have of it."""
+"""Division of batches among processes, and gathering of their results."""
 
 from __future__ import annotations
 
@@ -19,67 +19,67 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class BatchShard:
-    """A process's images of a batch; shares follow each other in the order of the processes.
+    """The contiguous part of a batch that a process computes.
 
     Args:
-        images: in the whole batch.
-        rank: of this process.
-        processes: how many there are.
+        batch_size: images in the whole batch.
+        rank: rank of this process.
+        world_size: number of processes.
     """
 
-    images: int
+    batch_size: int
     rank: int = 0
-    processes: int = 1
+    world_size: int = 1
 
     @property
     def sizes(self) -> list[int]:
-        """Images of every process, as `numpy.array_split` deals them."""
-        each, left = divmod(self.images, self.processes)
-        return [each + (rank < left) for rank in range(self.processes)]
+        """Images of every process, divided like `numpy.array_split`."""
+        size, remainder = divmod(self.batch_size, self.world_size)
+        return [size + (rank < remainder) for rank in range(self.world_size)]
 
     @property
     def slice(self) -> slice:
-        """Where this process's images are in the batch."""
-        before = sum(self.sizes[: self.rank])
-        return slice(before, before + self.sizes[self.rank])
+        """Position of this process's images in the batch."""
+        start = sum(self.sizes[: self.rank])
+        return slice(start, start + self.sizes[self.rank])
 
 
-def gather_batch(rows: Tensor, share: BatchShard) -> Tensor:
-    """The rows of the whole batch; gradients reach the process's own ones.
+def gather_batch(rows: Tensor, shard: BatchShard) -> Tensor:
+    """Rows of the whole batch; only those of this process have gradients.
 
-    A loss of the result gives every process the gradient of its own rows, whatever the loss is a mean of.
+    So a loss of the result gives every process the gradient of its own rows.
 
     Shape:
         rows: (B of this process, ...).
         output: (B of the whole batch, ...).
     """
-    if share.processes == 1:
+    if shard.world_size == 1:
         return rows
-    padded = rows.new_zeros((max(share.sizes), *rows.shape[1:]))
+    padded = rows.new_zeros((max(shard.sizes), *rows.shape[1:]))
     padded[: len(rows)] = rows.detach()
-    parts = [torch.empty_like(padded) for _ in share.sizes]
+    parts = [torch.empty_like(padded) for _ in shard.sizes]
     dist.all_gather(parts, padded)
-    parts = [part[:size] for part, size in zip(parts, share.sizes, strict=True)]
-    parts[share.rank] = rows
+    parts = [part[:size] for part, size in zip(parts, shard.sizes, strict=True)]
+    parts[shard.rank] = rows
     return torch.cat(parts)
 
 
 def any_process(flag: bool, fabric: Fabric) -> bool:
-    """Whether it is true in any of the processes, which all ask at the same point."""
+    """Whether the flag is true in any process; all processes must call this at the same point."""
     if fabric.world_size == 1:
         return flag
-    said = torch.tensor(float(flag), device=fabric.device)
-    dist.all_reduce(said, dist.ReduceOp.MAX)
-    return bool(said.item())
+    largest = torch.tensor(float(flag), device=fabric.device)
+    dist.all_reduce(largest, dist.ReduceOp.MAX)
+    return bool(largest.item())
 
 
-def gather_dealt(items: Sequence[Item], fabric: Fabric, *, everywhere: bool = True) -> list[Item]:
-    """What became of batches that were dealt in turn to all processes, in the order of the batches.
+def gather_batches(items: Sequence[Item], fabric: Fabric, *, everywhere: bool = True) -> list[Item]:
+    """Results of batches that the processes took in turn, in the order of the batches.
 
     Args:
-        items: of this process's batches.
-        fabric: knows the processes.
-        everywhere: false if the first process alone needs them; the others get nothing.
+        items: results of this process, one per batch.
+        fabric: connected processes.
+        everywhere: whether all processes get the results, or only the first.
     """
     if fabric.world_size == 1:
         return list(items)
@@ -88,6 +88,6 @@ def gather_dealt(items: Sequence[Item], fabric: Fabric, *, everywhere: bool = Tr
         dist.all_gather_object(parts, list(items))
     else:
         dist.gather_object(list(items), parts if fabric.is_global_zero else None)
-    nothing = object()
-    rounds = zip_longest(*(part or [] for part in parts), fillvalue=nothing)
-    return [item for item in chain.from_iterable(rounds) if item is not nothing]
+    padding = object()
+    rounds = zip_longest(*(part or [] for part in parts), fillvalue=padding)
+    return [item for item in chain.from_iterable(rounds) if item is not padding]

@@ -1,7 +1,7 @@
 """Batch normalisation over the images of all processes.
 
-Not torch's SyncBatchNorm, which takes GPUs alone, and is a module: libraries have modules of their own that
-call the function.
+torch's SyncBatchNorm supports only GPUs, and is a module, while libraries have modules of their own that call
+the function.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 
-def shared_batch_norm(
+def sync_batch_norm(
     x: Tensor,
     running_mean: Tensor | None,
     running_var: Tensor | None,
@@ -25,20 +25,20 @@ def shared_batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
-    """`torch.nn.functional.batch_norm`; in training, with the statistics of all processes' images.
+    """`torch.nn.functional.batch_norm` with the statistics of all processes' images in training.
 
     Shape:
         x: (B of this process, C, ...).
-        output: likewise.
+        output: like x.
     """
     if not training:
         return F.batch_norm(x, running_mean, running_var, weight, bias, False, momentum, eps)
-    normalised: Tensor = _SharedBatchNorm.apply(x, running_mean, running_var, weight, bias, momentum, eps)
+    normalised: Tensor = _SyncBatchNorm.apply(x, running_mean, running_var, weight, bias, momentum, eps)
     return normalised
 
 
-class _SharedBatchNorm(torch.autograd.Function):
-    """Two exchanges of a few numbers per channel: statistics forward, sums of gradients backward."""
+class _SyncBatchNorm(torch.autograd.Function):
+    # Exchanges only statistics in the forward pass and sums of gradients in the backward pass.
 
     @staticmethod
     def forward(
@@ -61,36 +61,34 @@ class _SharedBatchNorm(torch.autograd.Function):
         shift = None if bias is None else bias.to(mean.dtype)
         context.save_for_backward(x, mean, variance, scale)
         context.count, context.eps = count, eps
-        context.kinds = [None if one is None else one.dtype for one in (weight, bias)]
+        context.dtypes = [None if tensor is None else tensor.dtype for tensor in (weight, bias)]
         return F.batch_norm(x, mean, variance, scale, shift, False, 0.0, eps)
 
     @staticmethod
     @once_differentiable
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, mean, variance, scale = context.saved_tensors
-        # As in evaluation mode, where statistics are given; that they depend on x comes after.
-        towards_x, towards_weight, towards_bias = torch.ops.aten.native_batch_norm_backward(
+        # First with constant statistics, as in evaluation mode; then the part through mean and variance.
+        grad_x, grad_weight, grad_bias = torch.ops.aten.native_batch_norm_backward(
             gradient, x, scale, mean, variance, None, None, False, context.eps, [True, True, True]
         )
-        sums = torch.stack([towards_bias, towards_weight])
+        sums = torch.stack([grad_bias, grad_weight])
         dist.all_reduce(sums)
-        deviation = (variance + context.eps).rsqrt()
-        by_mean, by_variance = scale * deviation * sums / context.count
+        inverse_std = (variance + context.eps).rsqrt()
+        through_mean, through_variance = scale * inverse_std * sums / context.count
         axes = (1, -1, *[1] * (x.ndim - 2))
-        spread = (x - mean.view(axes)) * (deviation * by_variance).view(axes)
-        towards_x = (towards_x - spread - by_mean.view(axes)).to(x.dtype)
-        towards = [
-            None if kind is None else one.to(kind)
-            for kind, one in zip(context.kinds, (towards_weight, towards_bias), strict=True)
+        spread = (x - mean.view(axes)) * (inverse_std * through_variance).view(axes)
+        grad_x = (grad_x - spread - through_mean.view(axes)).to(x.dtype)
+        grads = [
+            None if dtype is None else grad.to(dtype)
+            for dtype, grad in zip(context.dtypes, (grad_weight, grad_bias), strict=True)
         ]
-        return towards_x, None, None, *towards, None, None
+        return grad_x, None, None, *grads, None, None
 
 
 def _statistics(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean and variance per channel over all processes' images, and of how many values.
-
-    From each process's own mean and variance rather than from sums of squares, whose difference loses digits.
-    """
+    """Mean and variance per channel over all processes' images, and the number of values per channel."""
+    # From each process's mean and variance: differences of sums of squares would lose digits.
     axes = [0, *range(2, x.ndim)]
     wide = x.to(torch.promote_types(x.dtype, torch.float32))
     variance, mean = torch.var_mean(wide, axes, correction=0)

@@ -29,11 +29,11 @@ class Made:
     """How to make a comparison.
 
     Args:
-        names: of the entrants, best first.
+        names: names of the candidates, best first.
         images: how many.
         side: of the thumbnails.
-        seeds: of the second entrant; the others have one.
-        kept: positions of the entrants whose runs kept thumbnails; all by default.
+        seeds: of the second candidate; the others have one.
+        kept: positions of the candidates whose runs kept thumbnails; all by default.
         classes: of the masks, beside the background.
         image_name: of every image, with a place for its number.
         costs: whether anybody measured.
@@ -58,7 +58,7 @@ def made_up(folder: Path, made: Made = Made(), **changes: Any) -> Comparison:
     for position, name in enumerate(made.names):
         masks = [_mask(made, number, position + 1.0) for number in range(len(names))]
         ious = np.array([_iou(truth, mask) for truth, mask in zip(truths, masks, strict=True)])
-        run = RunDir.create(folder, f"entrant {position}")
+        run = RunDir.create(folder, f"candidate {position}")
         run.write_scores(names, {"iou": ious.tolist()})
         if made.kept is None or position in made.kept:
             colors = palette(made.classes + 1)
@@ -82,8 +82,8 @@ def made_up(folder: Path, made: Made = Made(), **changes: Any) -> Comparison:
 
 
 def thumbnail_of(comparison: Comparison, position: int, image: str) -> Thumbnail:
-    """What an entrant's first run kept of an image."""
-    run = comparison.entrants[position].runs[0]
+    """What a candidate's first run kept of an image."""
+    run = comparison.candidates[position].runs[0]
     return read_thumbnails(run.thumbnails)[run.read_scores()[0].index(image)]
 
 
@@ -94,19 +94,20 @@ def _place(made: Made, position: int, name: str, run: RunDir, ious: np.ndarray) 
     scores = {"iou": (ious + noise).clip(0, 1)}
     scores["dice"] = 2 * scores["iou"] / (1 + scores["iou"])
     scores["boundary_iou"] = scores["iou"] ** 2
-    entrant = Candidate(
+    candidate = Candidate(
         name=name,
         runs=(run,) * seeds,
         seeds=tuple(range(seeds)),
         recipe=_recipe(made),
-        summaries=(Summary.model_construct(metrics=["iou", "dice"]),) * seeds,
+        summaries=(Summary.model_construct(metrics=["iou", "dice"], scored_on="test", reported_on="test"),)
+        * seeds,
         epochs=tuple(_epochs(ious.mean(), seed) for seed in range(seeds)),
         scores=scores,
         costs=_costs(position) if made.costs else Costs(parameters=1e6 * (position + 1)),
         published=_published() if name == "isic_frozen" else None,
     )
     metrics = {key: _interval(values.mean(axis=0)) for key, values in scores.items()}
-    return Ranking(entrant, 1, metrics)
+    return Ranking(candidate, 1, metrics)
 
 
 def _mean(place: Ranking) -> float:
@@ -114,12 +115,12 @@ def _mean(place: Ranking) -> float:
 
 
 def _pair(first: Ranking, second: Ranking) -> PairwiseTest:
-    a, b = (place.entrant.scores["iou"].mean(axis=0) for place in (first, second))
+    a, b = (place.candidate.scores["iou"].mean(axis=0) for place in (first, second))
     interval = _interval(a - b)
     verdict = "a is better" if interval.low > 0 and first.rank != second.rank else "no difference shown"
     return PairwiseTest(
-        a=first.entrant.name,
-        b=second.entrant.name,
+        a=first.candidate.name,
+        b=second.candidate.name,
         metric="iou",
         difference=interval.mean,
         low=interval.low,

@@ -31,7 +31,7 @@ SMALL_COSTS = Costs(parameters=1_224_000, macs=290_000_000, latency_ms=27.8, tra
 LARGE_COSTS = Costs(parameters=16_328_609, macs=906_000_000, latency_ms=21.0, train_seconds=3120.0)
 
 
-def entrant(
+def candidate(
     name: str,
     curve: Callable[[int], float | None],
     *,
@@ -42,7 +42,7 @@ def entrant(
     costs: Costs | None = None,
     published: Published | None = None,
 ) -> Candidate:
-    """An entrant whose score in an epoch is the curve's value; seeds lie evenly around it."""
+    """A candidate whose score in an epoch is the curve's value; seeds lie evenly around it."""
     runs = tuple(
         [
             _line(epoch, curve(epoch), metric, 0.01 * (seed - (seeds - 1) / 2))
@@ -69,12 +69,14 @@ def rising(best: float, *, pace: float = 3.0, start: float = 0.3) -> Callable[[i
     return lambda epoch: best - start * math.exp(-epoch / pace)
 
 
-def place(entrant: Candidate, rank: int, mean: float, *, half: float = 0.007, metric: str = "iou") -> Ranking:
+def place(
+    candidate: Candidate, rank: int, mean: float, *, half: float = 0.007, metric: str = "iou"
+) -> Ranking:
     """A place with an interval of the given half width; IoU comes with its Dice."""
     metrics = {metric: Interval(mean, mean - half, mean + half)}
     if metric == "iou":
         metrics["dice"] = Interval(*(2 * end / (1 + end) for end in (mean, mean - half, mean + half)))
-    return Ranking(entrant, rank, metrics)
+    return Ranking(candidate, rank, metrics)
 
 
 def pair(
@@ -105,7 +107,7 @@ def comparison(ranking: Sequence[Ranking], pairs: Sequence[PairwiseTest], **chan
         "higher_is_better": True,
         "alpha": 0.05,
         "images": IMAGES,
-        "command": f"segkit compare {' '.join(f'runs/{place.entrant.name}/001' for place in ranking)}",
+        "command": f"segkit compare {' '.join(f'runs/{place.candidate.name}/001' for place in ranking)}",
     }
     return Comparison(ranking=list(ranking), pairs=list(pairs), **{**usual, **changes})
 
@@ -117,8 +119,8 @@ def clear() -> Comparison:
         metrics={"iou": 0.6431, "dice": 0.7786},
         epochs=[{"epoch": 1, "iou": 0.5185}],
     )
-    skips = entrant("skips", rising(0.8643, pace=4.0, start=0.4), costs=FIRST_COSTS)
-    frozen = entrant("frozen", rising(0.6788, pace=1.0), costs=LARGE_COSTS, published=published)
+    skips = candidate("skips", rising(0.8643, pace=4.0, start=0.4), costs=FIRST_COSTS)
+    frozen = candidate("frozen", rising(0.6788, pace=1.0), costs=LARGE_COSTS, published=published)
     ranking = [place(skips, 1, 0.8643), place(frozen, 2, 0.6788, half=0.015)]
     return comparison(
         ranking,
@@ -129,9 +131,9 @@ def clear() -> Comparison:
 
 
 def level() -> Comparison:
-    """Two recipes between which no difference is shown."""
-    unet = entrant("unet", lambda epoch: 0.86 + 0.001 * (-1) ** epoch, costs=FIRST_COSTS)
-    small = entrant("separable_unet", lambda epoch: 0.86, costs=SMALL_COSTS)
+    """Two recipes without a significant difference."""
+    unet = candidate("unet", lambda epoch: 0.86 + 0.001 * (-1) ** epoch, costs=FIRST_COSTS)
+    small = candidate("separable_unet", lambda epoch: 0.86, costs=SMALL_COSTS)
     return comparison(
         [place(unet, 1, 0.8620), place(small, 1, 0.8614)],
         [pair("unet", "separable_unet", 0.0006, NONE, p=0.4213, half=0.002, wins=170, ties=0, losses=159)],
@@ -139,13 +141,13 @@ def level() -> Comparison:
 
 
 def groups(count: int = 6, leading: int = 3) -> Comparison:
-    """Many recipes: some lead, between which no difference is shown; the others are shown to be worse."""
-    entrants = [
-        entrant(f"r{i}", rising(0.87 - 0.01 * i), costs=Costs(parameters=6_000_000 / (i + 1)))
+    """Many recipes: some lead without significant differences; the others are significantly worse."""
+    candidates = [
+        candidate(f"r{i}", rising(0.87 - 0.01 * i), costs=Costs(parameters=6_000_000 / (i + 1)))
         for i in range(count)
     ]
     ranking = [
-        place(one, 1 if i < leading else leading + 1, 0.8643 - 0.01 * i) for i, one in enumerate(entrants)
+        place(one, 1 if i < leading else leading + 1, 0.8643 - 0.01 * i) for i, one in enumerate(candidates)
     ]
     pairs = []
     for i in range(count):
@@ -160,16 +162,16 @@ def groups(count: int = 6, leading: int = 3) -> Comparison:
 def seeded() -> Comparison:
     """Two recipes with three seeds each, and a clear difference."""
     ranking = [
-        place(entrant("warm", rising(0.86), seeds=3), 1, 0.86),
-        place(entrant("cold", rising(0.84), seeds=3), 2, 0.84),
+        place(candidate("warm", rising(0.86), seeds=3), 1, 0.86),
+        place(candidate("cold", rising(0.84), seeds=3), 2, 0.84),
     ]
     return comparison(ranking, [pair("warm", "cold", 0.02, A, p=0.0123, p_seeds=0.0123)])
 
 
 def distances() -> Comparison:
     """Two recipes by HD95, where lower is better: the first is."""
-    near = entrant("near", lambda epoch: 6.0 + 20 / epoch, metric="hd95", costs=FIRST_COSTS)
-    far = entrant("far", lambda epoch: 9.0 + 10 / epoch, metric="hd95", costs=FIRST_COSTS)
+    near = candidate("near", lambda epoch: 6.0 + 20 / epoch, metric="hd95", costs=FIRST_COSTS)
+    far = candidate("far", lambda epoch: 9.0 + 10 / epoch, metric="hd95", costs=FIRST_COSTS)
     ranking = [
         place(near, 1, 7.0, half=0.5, metric="hd95"),
         place(far, 2, 9.5, half=0.6, metric="hd95"),
@@ -184,7 +186,7 @@ def distances() -> Comparison:
 
 def alone() -> Comparison:
     """One recipe, of which nobody has measured the costs."""
-    return comparison([place(entrant("unet", rising(0.8, pace=1.0)), 1, 0.8)], [])
+    return comparison([place(candidate("unet", rising(0.8, pace=1.0)), 1, 0.8)], [])
 
 
 def _line(epoch: int, value: float | None, metric: str, away: float) -> dict[str, Any]:

@@ -1,14 +1,14 @@
-"""What cannot be compared fairly is refused, and by force compared with a warning."""
+"""Incompatible runs are refused, or compared with --force and a warning."""
 
 import pytest
 
+from segkit.analysis.comparison.candidates import read_finished
 from segkit.analysis.comparison.compare import compare_runs
-from segkit.analysis.comparison.entries import read_finished
 from segkit.core.errors import SegkitError
 from tests.analysis.comparison.runs import DIRECTIONS, scored_run
 
 SCORES = {"iou": [0.5, 0.6, 0.7], "dice": [0.6, 0.7, 0.8]}
-FORCE = "--force compares all the same, and says so in the report"
+FORCE = "--force to compare anyway, with a warning in the report"
 
 
 def refused(first, other, **options):
@@ -20,19 +20,19 @@ def refused(first, other, **options):
 
 CASES = {
     "size": ({"data": {"size": [64, 64]}},
-             "data.size", "scored with data.size 64 x 64, and {first} with 128 x 128"),
+             "data.size", "data.size is 64 x 64, but 128 x 128 in {first}"),
     "task": ({"data": {"task": "multilabel"}},
-             "data.task", "scored with data.task multilabel, and {first} with binary"),
+             "data.task", "data.task is multilabel, but binary in {first}"),
     "classes": ({"data": {"classes": ["mole"]}},
-                "data.classes", "scored with data.classes mole, and {first} with lesion"),
+                "data.classes", "data.classes is mole, but lesion in {first}"),
     "ignored": ({"data": {"ignore_index": 255}},
-                "data.ignore_index", "scored with data.ignore_index 255, and {first} with none"),
+                "data.ignore_index", "data.ignore_index is 255, but none in {first}"),
     "images": ({"images": ["image_000", "image_001", "other"]},
-               "data", "scored on other images than {first}: 1 missing (image_002), 1 more (other)"),
+               "data", "scored on other images than {first}: 1 missing (image_002), 1 extra (other)"),
     "pixels": ({"environment": {"data_digests": {"test": "others"}}},
-               "data", "its images or masks have the names of those of {first}, and other pixels"),
+               "data", "images or masks have the same names as in {first}, but other pixels"),
     "definition": ({"metrics": [{"name": "iou", "threshold": 0.4}, {"name": "dice"}]},
-                   "metrics", "iou is iou with threshold 0.4, and in {first} iou"),
+                   "metrics", "iou is iou with threshold 0.4, but iou in {first}"),
     "code": ({"environment": {"identity": {"recipe": "b", "seed": 0, "data": "", "code": "",
                                            "metrics": "other"}}},
              "metrics", "iou was computed by other code than in {first}"),
@@ -49,7 +49,7 @@ def test_who_differs_where_is_said(tmp_path, case):
     assert problem.problem == words.format(first=first.path)
     assert problem.hint == (f"run its recipe again; {FORCE}" if case == "code" else FORCE)
     comparison = compare_runs([read_finished(first), read_finished(other)], DIRECTIONS, force=True)
-    assert comparison.warnings == [f"Compared by force: {other.path}: {problem.problem}."]
+    assert comparison.warnings == [f"Compared with --force: {other.path}: {problem.problem}."]
     assert comparison.images == ["image_000", "image_001"] + ["image_002"] * (case != "images")
 
 
@@ -67,14 +67,14 @@ def test_other_metrics_may_be_defined_as_they_like(tmp_path):
 
 def test_runs_that_took_no_digests_are_compared(tmp_path):
     first = scored_run(tmp_path, "a", SCORES)
-    other = scored_run(tmp_path, "b", SCORES, environment={"identity": None, "data_digests": None})
+    other = scored_run(tmp_path, "b", SCORES, environment={"identity": None, "data_digests": {}})
     assert compare_runs([read_finished(first), read_finished(other)], DIRECTIONS).warnings == []
 
 
 def test_force_needs_the_metric_and_an_image(tmp_path):
     first = scored_run(tmp_path, "a", SCORES)
     (problem,) = refused(first, scored_run(tmp_path, "b", {"dice": [0.5]}), force=True)
-    assert problem.problem == "it is not scored by iou"
+    assert problem.problem == "it has no scores for the metric iou"
     (problem,) = refused(first, scored_run(tmp_path, "c", {"iou": [0.5]}, images=["x"]), force=True)
     assert "scored on other images" in problem.problem
 

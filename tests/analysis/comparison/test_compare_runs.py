@@ -8,8 +8,8 @@ import sys
 import numpy as np
 import pytest
 
+from segkit.analysis.comparison.candidates import read_finished
 from segkit.analysis.comparison.compare import compare_runs
-from segkit.analysis.comparison.entries import read_finished
 from segkit.analysis.comparison.tables import recipe_table
 from segkit.analysis.comparison.write import folder_for, make_folder, write_comparison
 from segkit.core.errors import SegkitError
@@ -32,7 +32,7 @@ def test_the_better_one_leads_and_equals_share_a_rank(tmp_path):
     good = scored_run(tmp_path, "good", {"iou": scores(0.70, seed=2)})
     same = scored_run(tmp_path, "same", {"iou": scores(0.699, seed=3)})
     comparison = compared(bad, good, same)
-    assert [entrant.name for entrant in comparison.entrants] == ["good", "same", "bad"]
+    assert [candidate.name for candidate in comparison.candidates] == ["good", "same", "bad"]
     assert [place.rank for place in comparison.ranking] == [1, 1, 3]
     assert [(pair.a, pair.b, pair.verdict) for pair in comparison.pairs] == [
         ("good", "same", "no difference shown"),
@@ -51,17 +51,17 @@ def test_lower_can_be_better(tmp_path):
     near = scored_run(tmp_path, "near", {"hd95": [5.0, 6.0, 7.0, 5.5] * 10})
     far = scored_run(tmp_path, "far", {"hd95": [9.0, 8.0, 9.5, 7.7] * 10})
     comparison = compared(far, near)
-    assert [entrant.name for entrant in comparison.entrants] == ["near", "far"]
+    assert [candidate.name for candidate in comparison.candidates] == ["near", "far"]
     assert comparison.pairs[0].verdict == "a is better"
     assert (comparison.pairs[0].wins, comparison.pairs[0].losses) == (40, 0)
     assert comparison.pairs[0].difference < 0
 
 
-def test_seeds_of_an_experiment_are_one_entrant(tmp_path):
+def test_seeds_of_an_experiment_are_one_candidate(tmp_path):
     runs = [scored_run(tmp_path, "a", {"iou": scores(0.7, seed=s)}, seed=s) for s in (1, 0)]
     other = scored_run(tmp_path, "b", {"iou": scores(0.5)})
     comparison = compared(*runs, other)
-    leader = comparison.entrants[0]
+    leader = comparison.candidates[0]
     assert (leader.name, leader.seeds, len(leader.runs)) == ("a", (0, 1), 2)
     assert leader.scores["iou"].shape == (2, 60)
     assert leader.scores["iou"][1].tolist() == pytest.approx(scores(0.7, seed=1))
@@ -71,13 +71,13 @@ def test_seeds_of_an_experiment_are_one_entrant(tmp_path):
 def test_the_same_experiment_and_seed_counts_once(tmp_path):
     first, second = (scored_run(tmp_path, "a", {"iou": scores(0.7)}) for _ in range(2))
     comparison = compared(first, second)
-    assert comparison.entrants[0].runs[0].path == first.path
+    assert comparison.candidates[0].runs[0].path == first.path
     assert comparison.warnings == [
         f"{second.path} is left out: {first.path} is the same experiment with the same seed."
     ]
 
 
-def test_a_recipe_before_and_after_a_change_of_code_is_two_entrants(tmp_path):
+def test_a_recipe_before_and_after_a_change_of_code_is_two_candidates(tmp_path):
     runs = [
         scored_run(
             tmp_path,
@@ -87,7 +87,7 @@ def test_a_recipe_before_and_after_a_change_of_code_is_two_entrants(tmp_path):
         )
         for mean, code in ((0.6, "old"), (0.7, "new"))
     ]
-    assert [entrant.name for entrant in compared(*runs).entrants] == ["a (002)", "a (001)"]
+    assert [candidate.name for candidate in compared(*runs).candidates] == ["a (002)", "a (001)"]
 
 
 def test_scores_of_all_images_together_have_no_interval(tmp_path):
@@ -108,8 +108,8 @@ def test_scores_of_all_images_together_have_no_interval(tmp_path):
     with pytest.raises(SegkitError) as raised:
         compared(*runs, metric="iou_dataset")
     assert str(raised.value) == (
-        "iou_dataset is a score of all images together, and cannot be compared image by image\n"
-        "  try: --metric with a score that every image has, such as iou or dice"
+        "iou_dataset is computed over all images together and cannot be compared image by image\n"
+        "  try: --metric with a score per image, such as iou or dice"
     )
 
 
@@ -132,13 +132,13 @@ def test_a_metric_whose_direction_nobody_knows_is_refused(tmp_path):
     with pytest.raises(SegkitError) as raised:
         compared(run)
     assert str(raised.value) == (
-        "whether a larger sharpness is a better one is not known: its plugin is not loaded\n"
-        "  try: --plugins with the place of the plugin, or --metric with a score that every image has, "
+        "unknown metric 'sharpness': the plugin that defines it is not loaded\n"
+        "  try: --plugins with the path of the plugin, or --metric with a score per image, "
         "such as iou or dice"
     )
 
 
-def test_one_entrant_has_an_interval_and_no_pairs(tmp_path):
+def test_one_candidate_has_an_interval_and_no_pairs(tmp_path):
     comparison = compared(scored_run(tmp_path, "a", {"iou": scores(0.7)}))
     assert comparison.pairs == []
     assert comparison.ranking[0].metrics["iou"].low > 0.6
@@ -154,7 +154,7 @@ def test_where_the_recipes_differ_is_shown(tmp_path):
     a = scored_run(tmp_path, "a", {"iou": scores(0.7)}, data={"batch_size": 8})
     b = scored_run(tmp_path, "b", {"iou": scores(0.6)}, seed=1, data={"augment": []})
     table = recipe_table(compared(a, b))
-    assert table.columns == ["In the recipe", "a", "b"]
+    assert table.columns == ["Option", "a", "b"]
     assert table.rows == [
         ["data.augment.Rotate.name", "Rotate", "\u2013"],
         ["data.augment.Rotate.limit", "15", "\u2013"],
@@ -173,9 +173,9 @@ def test_how_costs_were_measured_is_said(tmp_path):
     machine = {"processor": "P", "device": "cpu, 2 threads", "torch": "2.11"}
     run.write_costs(MeasuredCosts(latency_ms=2.5, machine=machine))
     comparison = compared(run)
-    assert comparison.entrants[0].costs.latency_ms == 2.5
+    assert comparison.candidates[0].costs.latency_ms == 2.5
     assert comparison.costs_measured == (
-        "Measured one after the other, each in a process of its own, on P, cpu, 2 threads (torch 2.11)."
+        "Costs were measured one model at a time, each in its own process, on P, cpu, 2 threads (torch 2.11)."
     )
 
 
@@ -224,8 +224,8 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     with pytest.raises(SegkitError) as raised:
         make_folder(tmp_path / "file" / "out")
     assert str(raised.value) == (
-        f"{tmp_path / 'file' / 'out'}: the folder for the comparison cannot be made: Not a directory\n"
-        "  try: --out with another place"
+        f"{tmp_path / 'file' / 'out'}: cannot create the folder for the comparison: Not a directory\n"
+        "  try: --out with another folder"
     )
 
 

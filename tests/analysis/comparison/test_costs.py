@@ -93,7 +93,7 @@ def test_damaged_file_is_named_and_may_be_deleted(run: RunDir, text: str, reason
     with pytest.raises(SegkitError) as caught:
         read_costs(run)
     assert str(caught.value) == (
-        f"{run.costs}: the file is damaged: {reason}\n  try: delete the file, and measure again"
+        f"{run.costs}: the file is damaged: {reason}\n  try: delete the file and measure again"
     )
 
 
@@ -127,11 +127,11 @@ def test_how_costs_were_measured(tmp_path: Path) -> None:
     assert how_measured([one, other]) == ""
     one.write_costs(MeasuredCosts(**MEASURED))
     told = (
-        "Measured one after the other, each in a process of its own, "
+        "Costs were measured one model at a time, each in its own process, "
         "on Xeon, cpu, 2 threads, 32-true (torch 2.11.0)"
     )
     assert how_measured([one, other]) == (
-        f"{told}. Speed and memory of 1 of 2 runs are those of their own training."
+        f"{told}. Speed and memory of 1 of 2 runs were recorded during training."
     )
     other.write_costs(MeasuredCosts(**MEASURED))
     assert how_measured([one, other]) == f"{told}."
@@ -139,6 +139,6 @@ def test_how_costs_were_measured(tmp_path: Path) -> None:
     assert how_measured([one, other]) == f"{told}. {other.path}: Times are long."
     other.write_costs(on("cuda: NVIDIA H100"))
     assert how_measured([one, other]) == (
-        f"{told}; and on Xeon, cuda: NVIDIA H100, 32-true (torch 2.11.0). "
-        "Times and memory of different machines do not compare."
+        f"{told}; on Xeon, cuda: NVIDIA H100, 32-true (torch 2.11.0). "
+        "Times and memory from different machines are not comparable."
     )

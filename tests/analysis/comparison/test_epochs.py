@@ -1,22 +1,22 @@
-"""The table of epochs, all entrants side by side."""
+"""The table of epochs, all candidates side by side."""
 
 from segkit.analysis.comparison.epochs import epoch_table, mean_curve
 from segkit.runs.schema import Published
-from tests.analysis.comparison.made import comparison, distances, entrant, groups, place, rising
+from tests.analysis.comparison.made import candidate, comparison, distances, groups, place, rising
 
 DASH = "\N{EN DASH}"
 
 
-def ranked(*entrants, **changes):
-    return comparison([place(one, 1, 0.8) for one in entrants], [], **changes)
+def ranked(*candidates, **changes):
+    return comparison([place(one, 1, 0.8) for one in candidates], [], **changes)
 
 
-def test_epoch_table_shows_two_entrants_with_losses_and_what_was_published():
+def test_epoch_table_shows_two_candidates_with_losses_and_what_was_published():
     published = Published(
         source="experiment 1", epochs=[{"epoch": 1.0, "iou": 0.5185, "val_loss": None}, {"epoch": 2.0}]
     )
-    first = entrant("skips", lambda epoch: 0.8 + epoch / 100, epochs=3, published=published)
-    second = entrant("frozen", lambda epoch: None if epoch == 2 else 0.6, epochs=2, published=published)
+    first = candidate("skips", lambda epoch: 0.8 + epoch / 100, epochs=3, published=published)
+    second = candidate("frozen", lambda epoch: None if epoch == 2 else 0.6, epochs=2, published=published)
     table = epoch_table(ranked(first, second))
     assert table.caption == "Scores and losses of every epoch"
     assert table.columns == [
@@ -39,7 +39,7 @@ def test_epoch_table_shows_two_entrants_with_losses_and_what_was_published():
 
 def test_epoch_table_shows_dice_of_up_to_three_and_losses_of_up_to_two():
     def with_dice(name):
-        one = entrant(name, rising(0.8), epochs=2)
+        one = candidate(name, rising(0.8), epochs=2)
         for line in one.epochs[0]:
             line["dice"] = 0.9
         return one
@@ -54,7 +54,7 @@ def test_epoch_table_shows_dice_of_up_to_three_and_losses_of_up_to_two():
 
 
 def test_epoch_table_by_dice_shows_dice_once():
-    one = entrant("one", rising(0.8), metric="dice")
+    one = candidate("one", rising(0.8), metric="dice")
     table = epoch_table(comparison([place(one, 1, 0.8, metric="dice")], [], metric="dice"))
     assert table.columns == ["Epoch", "Dice, one", "Training loss, one", "Validation loss, one"]
 
@@ -72,9 +72,9 @@ def test_epoch_table_keeps_published_numbers_of_two_sources_apart():
 
     table = epoch_table(
         ranked(
-            entrant("a", rising(0.8), published=source("one", 0.6)),
-            entrant("b", rising(0.8), published=source("two", 0.7)),
-            entrant("c", rising(0.8), published=source("", 0.7)),
+            candidate("a", rising(0.8), published=source("one", 0.6)),
+            candidate("b", rising(0.8), published=source("two", 0.7)),
+            candidate("c", rising(0.8), published=source("", 0.7)),
         )
     )
     assert table.columns[4:] == ["IoU, one", "IoU, two", "IoU, published"]
@@ -86,7 +86,7 @@ def test_epoch_table_of_distances():
 
 
 def test_mean_curve_is_the_mean_of_epochs_that_all_seeds_have():
-    one = entrant("one", lambda epoch: 0.8, seeds=3, epochs=2)
+    one = candidate("one", lambda epoch: 0.8, seeds=3, epochs=2)
     one.epochs[0][0]["iou"] = 0.82
     del one.epochs[2][1]
     assert mean_curve(one, "iou") == {1: (0.82 + 0.8 + 0.81) / 3}

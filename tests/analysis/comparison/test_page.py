@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from segkit.analysis.comparison.page import samples, write_page
-from segkit.analysis.comparison.page.samples import fitting, notes, read_samples
+from segkit.analysis.comparison.page.samples import read_samples, sample_notes, select_samples
 from segkit.core.errors import SegkitError
 from segkit.runs.thumbnails import Thumbnail, read_thumbnails, write_thumbnails
 from tests.analysis.comparison.cases import HOSTILE, HOSTILE_IMAGE, Made, made_up, thumbnail_of
@@ -101,11 +101,11 @@ def test_pictures_belong_to_their_names(comparison, html):
         first = thumbnail_of(comparison, 0, name)
         assert shown["pictures"][position] == text(first.image)
         assert shown["truths"][position] == text(first.truth)
-        for entrant in KEPT:
-            prediction = thumbnail_of(comparison, entrant, name).prediction
-            assert shown["predictions"][entrant][position] == text(prediction)
+        for candidate in KEPT:
+            prediction = thumbnail_of(comparison, candidate, name).prediction
+            assert shown["predictions"][candidate][position] == text(prediction)
     assert set(shown["predictions"][3]) == {""}
-    assert f"{comparison.entrants[3].name} has no masks here" in html
+    assert f"{comparison.candidates[3].name} has no masks: its run did not save them" in html
 
 
 def test_disagreement_is_the_share_of_pixels_that_are_not_all_equal(comparison):
@@ -119,7 +119,7 @@ def test_disagreement_is_the_share_of_pixels_that_are_not_all_equal(comparison):
 
 def test_masks_of_two_sizes_are_compared_at_the_first_ones(tmp_path):
     comparison = made_up(tmp_path, Made(names=["a", "b"], images=2, side=32))
-    run = comparison.entrants[1].runs[0]
+    run = comparison.candidates[1].runs[0]
     larger = [
         replace(one, prediction=enlarged(thumbnail_of(comparison, 0, name).prediction))
         for name, one in zip(run.read_scores()[0], read_thumbnails(run.thumbnails), strict=True)
@@ -141,30 +141,30 @@ def test_of_too_many_images_those_with_most_disagreement_stay(comparison, monkey
     most = sorted(all_samples, key=lambda sample: -sample.disagreement)[:5]
     room = {"MAX_IMAGES": 5, "MAX_BYTES": sum(sample.size for sample in most) + 10}
     monkeypatch.setattr(samples, limit, room[limit])
-    shown = fitting(all_samples)
+    shown = select_samples(all_samples)
     assert shown == [sample for sample in all_samples if sample in most]
-    assert notes(comparison, all_samples, shown)[0] == (
-        "5 of 30 images are here, those on which the models disagree most: "
-        "with all of them the page would be too large."
+    assert sample_notes(comparison, all_samples, shown)[0] == (
+        "Only 5 of 30 images are shown, to limit the size of the page: "
+        "those on which the models disagree most."
     )
 
 
 def test_runs_without_thumbnails_are_told(tmp_path):
     comparison = made_up(tmp_path, Made(images=4, kept=[], seeds=1))
     html = write_page(comparison, tmp_path / "page.html").read_text(encoding="utf-8")
-    assert "None of these runs kept its images and masks" in html
+    assert "None of these runs saved images and masks" in html
     assert 'id="browser"' not in html
 
 
 def test_thumbnails_that_do_not_fit_the_scores_are_an_error(tmp_path):
     comparison = made_up(tmp_path, Made(images=4))
-    path = comparison.entrants[0].runs[0].thumbnails
+    path = comparison.candidates[0].runs[0].thumbnails
     write_thumbnails(path, read_thumbnails(path)[:-1])
     with pytest.raises(SegkitError, match="there are 5 thumbnails, but 6 images have scores") as caught:
         read_samples(comparison)
     (problem,) = caught.value.problems
     assert problem.where == str(path)
-    assert problem.hint == "delete it: a comparison can do without"
+    assert problem.hint == "delete the file: a comparison works without it"
 
 
 @pytest.mark.parametrize("mask", [b"no picture", b"large"])
@@ -174,12 +174,12 @@ def test_a_mask_that_is_none_is_an_error(tmp_path, mask):
         file = io.BytesIO()
         Image.new("L", (4000, 1)).save(file, "PNG")
         mask = file.getvalue()
-    for entrant in comparison.entrants:
-        path = entrant.runs[0].thumbnails
+    for candidate in comparison.candidates:
+        path = candidate.runs[0].thumbnails
         kept = read_thumbnails(path)
         write_thumbnails(path, [Thumbnail(one.image, one.truth, mask) for one in kept])
-    with pytest.raises(SegkitError, match="a thumbnail's mask cannot be read: ") as caught:
+    with pytest.raises(SegkitError, match="cannot read the mask of a thumbnail: ") as caught:
         read_samples(comparison)
     (problem,) = caught.value.problems
-    assert problem.where == str(comparison.entrants[0].runs[0].thumbnails)
-    assert problem.hint == "delete it: a comparison can do without"
+    assert problem.where == str(comparison.candidates[0].runs[0].thumbnails)
+    assert problem.hint == "delete the file: a comparison works without it"

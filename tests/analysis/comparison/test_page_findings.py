@@ -100,8 +100,8 @@ def test_first_click_sorts_the_best_to_the_top(comparison):
 def test_pairs_are_told_with_names(comparison):
     rows = pair_rows(comparison)
     assert [row["positions"] for row in rows] == [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]
-    assert rows[0]["verdict"] == "no difference shown"
-    assert rows[1]["verdict"] == f"{comparison.entrants[0].name} is better"
+    assert rows[0]["verdict"] == "no significant difference"
+    assert rows[1]["verdict"] == f"{comparison.candidates[0].name} is better"
     assert rows[1]["p_adjusted"] == "0.001"
 
 
@@ -109,7 +109,7 @@ def test_curves_are_means_over_seeds_beside_every_seed(comparison):
     iou, dice, *losses = curves(comparison)
     labels = ["IoU", "Dice", "Training loss", "Validation loss"]
     assert [curve["label"] for curve in (iou, dice, *losses)] == labels
-    position = comparison.entrants.index(next(e for e in comparison.entrants if len(e.seeds) == 3))
+    position = comparison.candidates.index(next(e for e in comparison.candidates if len(e.seeds) == 3))
     line = iou["lines"][position]
     assert len(line["seeds"]) == 3
     assert line["mean"][4][1] == pytest.approx(np.mean([seed[4][1] for seed in line["seeds"]]), abs=1e-5)
@@ -119,18 +119,18 @@ def test_curves_are_means_over_seeds_beside_every_seed(comparison):
     assert dice["published"] == []
 
 
-def test_entrants_that_refer_to_the_same_numbers_share_a_line(comparison):
-    published = next(e.published for e in comparison.entrants if e.published)
-    ranking = [replace(p, entrant=replace(p.entrant, published=published)) for p in comparison.ranking]
+def test_candidates_that_refer_to_the_same_numbers_share_a_line(comparison):
+    published = next(e.published for e in comparison.candidates if e.published)
+    ranking = [replace(p, candidate=replace(p.candidate, published=published)) for p in comparison.ranking]
     assert len(curves(replace(comparison, ranking=ranking))[0]["published"]) == 1
 
 
 def test_undefined_scores_are_nothing(comparison):
     place = comparison.ranking[0]
-    iou = place.entrant.scores["iou"].copy()
+    iou = place.candidate.scores["iou"].copy()
     iou[:, 3] = math.nan
-    entrant = replace(place.entrant, scores={"iou": iou})
-    undefined = replace(comparison, ranking=[replace(place, entrant=entrant), *comparison.ranking[1:]])
+    candidate = replace(place.candidate, scores={"iou": iou})
+    undefined = replace(comparison, ranking=[replace(place, candidate=candidate), *comparison.ranking[1:]])
     assert [row[3] is None for row in scores(undefined)] == [True, False, False, False]
 
 

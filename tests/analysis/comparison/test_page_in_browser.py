@@ -48,7 +48,7 @@ def page(browser, path):
 
 
 def names_in_table(page):
-    return page.run("[...document.querySelectorAll('tbody .entrant')].map(e => e.innerText.trim())")
+    return page.run("[...document.querySelectorAll('tbody .candidate')].map(e => e.innerText.trim())")
 
 
 def strip_names(page):
@@ -60,7 +60,7 @@ def chart(page, id):
 
 
 def test_ranking_sorts_by_click_and_by_key(page, comparison):
-    ranked = [entrant.name for entrant in comparison.entrants]
+    ranked = [candidate.name for candidate in comparison.candidates]
     assert names_in_table(page) == ranked
     heading = '#ranking-table th[data-column="{}"]'.format
     page.click(heading("metric iou") + " button")
@@ -75,12 +75,14 @@ def test_ranking_sorts_by_click_and_by_key(page, comparison):
     page.click(heading("name") + " button")
     assert names_in_table(page) == sorted(ranked)
     page.click(heading("cost parameters") + " button")
-    by_size = sorted(comparison.entrants, key=lambda entrant: entrant.costs.parameters)
-    assert names_in_table(page) == [entrant.name for entrant in by_size]
+    by_size = sorted(comparison.candidates, key=lambda candidate: candidate.costs.parameters)
+    assert names_in_table(page) == [candidate.name for candidate in by_size]
 
 
 def test_what_is_not_known_sorts_last_both_ways(page, comparison):
-    (without,) = (entrant.name for entrant in comparison.entrants if entrant.costs.peak_memory_bytes is None)
+    (without,) = (
+        candidate.name for candidate in comparison.candidates if candidate.costs.peak_memory_bytes is None
+    )
     assert not page.run("document.querySelector('th[data-column=\"cost peak_memory_bytes\"]').offsetWidth")
     page.click("summary")
     page.click("input[value='cost peak_memory_bytes']")
@@ -93,7 +95,7 @@ def test_choice_of_a_pair_changes_the_plot(page, comparison):
     def drawn():
         return chart(page, "difference-chart")[0][1]
 
-    means = {e.name: e.scores["iou"].mean(axis=0) for e in comparison.entrants}
+    means = {e.name: e.scores["iou"].mean(axis=0) for e in comparison.candidates}
     for number, choose in enumerate([None, page.choose, page.click]):
         if choose == page.choose:
             choose("pair", "1")
@@ -108,7 +110,7 @@ def test_choice_of_a_pair_changes_the_plot(page, comparison):
 
 
 def test_bars_lead_to_their_image_by_click_and_by_key(page, comparison):
-    means = [entrant.scores["iou"].mean(axis=0) for entrant in comparison.entrants[:2]]
+    means = [candidate.scores["iou"].mean(axis=0) for candidate in comparison.candidates[:2]]
     order = np.argsort(means[0] - means[1])
     shown = "document.getElementById('sample').textContent"
     page.run("document.getElementById('difference-chart').scrollIntoView({block: 'center'})")
@@ -130,14 +132,14 @@ def test_bars_lead_to_their_image_by_click_and_by_key(page, comparison):
 
 def test_curves_switch_metric_and_lines(page, comparison):
     iou = chart(page, "curve-chart")
-    assert [label for label, _ in iou].count(comparison.entrants[0].name) == 1
+    assert [label for label, _ in iou].count(comparison.candidates[0].name) == 1
     assert "published experiment 1" in [label for label, _ in iou]
     page.choose("curve", "2")
     loss = chart(page, "curve-chart")
-    recorded = [line["train_loss"] for line in comparison.entrants[0].epochs[0]]
+    recorded = [line["train_loss"] for line in comparison.candidates[0].epochs[0]]
     assert [point["y"] for point in loss[0][1]] == pytest.approx(recorded, abs=1e-5)
-    page.click("#curve-legend button[data-entrant='0']")
-    assert comparison.entrants[0].name not in [label for label, _ in chart(page, "curve-chart")]
+    page.click("#curve-legend button[data-candidate='0']")
+    assert comparison.candidates[0].name not in [label for label, _ in chart(page, "curve-chart")]
     assert page.run("document.querySelector('#curve-legend button').ariaPressed") == "false"
     page.run("document.getElementById('curve-chart').focus()")
     page.press("ArrowRight", times=2)
@@ -149,10 +151,10 @@ def test_costs_switch_and_tell_the_front(page, comparison):
     page.choose("cost-select", "5")
     points, front = chart(page, "cost-chart")
     assert len(points[1]) == 3
-    assert [point["entrant"] for point in front[1]] == plots[5]["front"]
-    names = ", ".join(comparison.entrants[position].name for position in plots[5]["front"])
+    assert [point["candidate"] for point in front[1]] == plots[5]["front"]
+    names = ", ".join(comparison.candidates[position].name for position in plots[5]["front"])
     told = page.run("document.getElementById('front').textContent")
-    assert told == f"On the line, the cheapest first: {names}."
+    assert told == f"Pareto front, cheapest first: {names}."
 
 
 def test_browser_of_images_shows_every_mask_of_the_image(page, comparison):
@@ -162,14 +164,14 @@ def test_browser_of_images_shows_every_mask_of_the_image(page, comparison):
         assert page.run("document.getElementById('sample').textContent") == name
         pictures = page.run("[...document.querySelectorAll('#panes img')].map(e => e.src.split(',')[1])")
         first = thumbnail_of(comparison, 0, name)
-        masks = [thumbnail_of(comparison, entrant, name).prediction for entrant in KEPT]
+        masks = [thumbnail_of(comparison, candidate, name).prediction for candidate in KEPT]
         assert pictures == [base64.b64encode(file).decode() for file in (first.image, first.truth, *masks)]
         told = page.run("[...document.querySelectorAll('#panes figure')].map(e => e.innerText)")
-        for entrant, said in zip(comparison.entrants, told[2:], strict=True):
-            score = entrant.scores["iou"][0, comparison.images.index(name)]
-            assert entrant.name in said
+        for candidate, said in zip(comparison.candidates, told[2:], strict=True):
+            score = candidate.scores["iou"][0, comparison.images.index(name)]
+            assert candidate.name in said
             assert f"IoU {score:.4f}" in said
-        assert "no mask kept" in told[5]
+        assert "no mask saved" in told[5]
         page.click("#next")
 
 
@@ -177,12 +179,12 @@ def test_browser_of_images_sorts_and_finds(page, comparison):
     most = sorted(read_samples(comparison), key=lambda sample: -sample.disagreement)
     assert strip_names(page) == [comparison.images[sample.position] for sample in most]
     page.choose("order", "1")
-    worst = np.argsort(comparison.entrants[1].scores["iou"][0], kind="stable")
+    worst = np.argsort(comparison.candidates[1].scores["iou"][0], kind="stable")
     assert strip_names(page) == [comparison.images[position] for position in worst]
     page.choose("find", "isic_000001")
     assert sorted(strip_names(page)) == [f"ISIC_000001{digit}" for digit in range(10)]
     page.choose("find", "nothing of that kind")
-    assert page.run("document.getElementById('sample').textContent") == "No image has such a name"
+    assert page.run("document.getElementById('sample').textContent") == "No image with this name"
     page.choose("find", "")
     page.choose("order", "name")
     assert strip_names(page) == sorted(comparison.images)

@@ -40,9 +40,9 @@ def test_where_seeds_change_nothing_intervals_are_not_too_narrow(seeds, images, 
     assert 0.93 <= held(of_a_difference, 0.0, [seeds, seeds], images, spread) <= 0.98
 
 
-@pytest.mark.parametrize(("entrants", "seeds", "spread"), simulation.EQUALS)
-def test_where_there_is_no_difference_none_is_shown(entrants, seeds, spread):
-    assert shown(entrants, seeds, spread) <= 0.05
+@pytest.mark.parametrize(("candidates", "seeds", "spread"), simulation.EQUALS)
+def test_where_there_is_no_difference_none_is_shown(candidates, seeds, spread):
+    assert shown(candidates, seeds, spread) <= 0.05
 
 
 def test_a_seed_is_no_difference_between_recipes():

@@ -13,10 +13,10 @@ from segkit.runs.schema import Costs, Published
 from tests.analysis.comparison.made import (
     NONE,
     alone,
+    candidate,
     clear,
     comparison,
     distances,
-    entrant,
     groups,
     level,
     pair,
@@ -41,12 +41,12 @@ Ranked by the mean IoU of the images, the higher the better; in brackets 95% int
 
 ## Analysis
 
-- Image by image, skips is better on 321 of 329, frozen on 8: the mean difference is +0.1855 \\[+0.1735, +0.1975\\], p &lt; 0.001.
-- At first the IoU curve of frozen is the higher one; from epoch 3 on it is that of skips.
-- Settled within 0.005 of its best: skips from epoch 16 on; frozen from epoch 5 on.
-- Beside published IoU, single numbers that allow no test: frozen is 0.0357 above 0.6431 (published experiment 1).
-- frozen, shown to be worse, has 3.2 times the parameters, 1.5 times the multiply-adds and 1.1 times the training time.
-- Each recipe was trained with one seed: what is said holds for these trained models, not for their recipes.
+- skips against frozen, image by image: 321 wins, 0 ties, 8 losses; mean difference +0.1855 \\[+0.1735, +0.1975\\], adjusted p &lt; 0.001.
+- The IoU curve of frozen is the higher one at first, that of skips from epoch 3 on.
+- Within 0.005 of the best score: skips from epoch 16 on; frozen from epoch 5 on.
+- Compared with the published IoU, without a test: frozen is 0.0357 above 0.6431 (published experiment 1).
+- frozen, significantly worse, has 3.2 times the parameters, 1.5 times the multiply-adds and 1.1 times the training time.
+- Each was trained once; repeat with \\`--seeds 0,1,2\\` before claiming that one method is better.
 
 ## Ranking
 
@@ -55,12 +55,11 @@ Ranked by the mean IoU of the images, the higher the better; in brackets 95% int
 | **1** | **skips** | **0.8643 \\[0.8573, 0.8713\\]** | **0.9272 \\[0.9232, 0.9312\\]** | **–** | **1** |
 | 2 | frozen | 0.6788 \\[0.6638, 0.6938\\] | 0.8087 \\[0.7979, 0.8192\\] | 0.6431 | 1 |
 
-A rank is one more than the number of recipes that are shown to be better. \
-No difference shown does not mean that there is none.
+Recipes share a rank when no significant difference was found. That does not mean that there is none.
 
 ## Differences
 
-| A | B | A − B | Adjusted p | A better / same / B better | Verdict |
+| A | B | A − B | Adjusted p | Wins / ties / losses | Verdict |
 | --- | --- | ---: | ---: | ---: | --- |
 | skips | frozen | +0.1855 \\[+0.1735, +0.1975\\] | &lt; 0.001 | 321 / 0 / 8 | skips is better |
 
@@ -82,9 +81,9 @@ Measured on one machine, one after the other: AMD EPYC, 1 thread.
 
 ## How it was computed
 
-The intervals are bootstrapped over the images.
-A difference is shown where two tests agree: its interval excludes zero, and p is below 0.05 in Wilcoxon's \
-signed-rank test over the images, after Holm's correction for the number of pairs.
+Confidence intervals are bootstrapped over images.
+A difference is significant if its interval excludes zero and adjusted p is below 0.05: \
+Wilcoxon's signed-rank test over images, with Holm's correction for the number of pairs.
 
 ## Repeat this comparison
 
@@ -102,13 +101,13 @@ def markdown(found, folder):
 
 def shortened(found, epochs=2):
     """The same with fewer epochs in its table; the sentences on curves are those of all."""
-    for one in found.entrants:
+    for one in found.candidates:
         del one.epochs[0][epochs:]
     return found
 
 
 def test_markdown_of_two_with_a_clear_difference(tmp_path, monkeypatch):
-    from segkit.analysis.comparison import markdown as text
+    from segkit.analysis.comparison import tables as text
 
     told = text.analyse(clear())
     monkeypatch.setattr(text, "analyse", lambda found: told)
@@ -117,17 +116,17 @@ def test_markdown_of_two_with_a_clear_difference(tmp_path, monkeypatch):
 
 def test_markdown_of_many_shows_the_pairs_with_the_first_and_no_epochs(tmp_path):
     text = markdown(groups(7), tmp_path)
-    assert text.count("| no difference shown |") == 2
+    assert text.count("| no significant difference |") == 2
     assert text.count(" is better |") == 4
-    assert "These are the pairs with r0; `comparison.json` has all 21.\n" in text
-    assert "The page beside this file draws the curves; `metrics.jsonl` in a run's directory has its" in text
+    assert "Only the pairs with r0 are shown; `comparison.json` has all 21.\n" in text
+    assert "See the curves in `comparison.html`, and the numbers in `metrics.jsonl` of each run." in text
     assert "| Epoch |" not in text
     assert "**1**" not in text  # three share the first rank
 
 
 def test_markdown_of_six_shows_all_pairs(tmp_path):
     text = markdown(groups(6), tmp_path)
-    assert text.count("| no difference shown |") + text.count(" is better |") == 15
+    assert text.count("| no significant difference |") + text.count(" is better |") == 15
     assert "comparison.json" not in text
 
 
@@ -138,10 +137,10 @@ def test_markdown_shows_the_epochs_of_up_to_four(tmp_path, count, shown):
 
 def test_markdown_of_several_seeds_says_how_they_were_taken_in(tmp_path):
     text = markdown(seeded(), tmp_path)
-    assert "The intervals are bootstrapped over the images, and over the seeds.\n" in text
+    assert "Confidence intervals are bootstrapped over images and seeds.\n" in text
     assert (
-        "p is below 0.05 in Wilcoxon's signed-rank test over the images and in a t-test that takes the "
-        "spread over the seeds in, after Holm's correction for the number of pairs.\n"
+        "adjusted p is below 0.05: Wilcoxon's signed-rank test over images and a t-test that includes the "
+        "variation between seeds, with Holm's correction for the number of pairs.\n"
     ) in text
 
 
@@ -156,13 +155,13 @@ def test_markdown_of_one_has_neither_differences_nor_costs(tmp_path):
 def test_markdown_where_lower_is_better_and_another_alpha(tmp_path):
     text = markdown(dataclasses.replace(distances(), alpha=0.01), tmp_path)
     assert "Ranked by the mean HD95 of the images, the lower the better; in brackets 99% intervals.\n" in text
-    assert "p is below 0.01 in" in text
+    assert "adjusted p is below 0.01: " in text
 
 
 def test_markdown_shows_hostile_names_literally(tmp_path):
     published = Published(source=HOSTILE, metrics={"iou": 0.8}, epochs=[{"epoch": 1, "iou": 0.5}])
-    one = entrant(HOSTILE, rising(0.8), epochs=1, published=published)
-    other = entrant("other", rising(0.8), epochs=1)
+    one = candidate(HOSTILE, rising(0.8), epochs=1, published=published)
+    other = candidate("other", rising(0.8), epochs=1)
     found = comparison(
         [place(one, 1, 0.86), place(other, 1, 0.85)],
         [pair(HOSTILE, "other", 0.01, NONE, p=0.5)],
@@ -171,7 +170,7 @@ def test_markdown_shows_hostile_names_literally(tmp_path):
         command="segkit compare '```\n## d'",
     )
     text = markdown(found, tmp_path)
-    assert f"**No difference is shown between {ESCAPED} and other: " in text
+    assert f"**No significant difference between {ESCAPED} and other: " in text
     assert f"| 1 | {ESCAPED} | 0.8600 " in text
     assert f"| {ESCAPED} | other | +0.0100 " in text
     assert f"| Epoch | IoU, {ESCAPED} | IoU, other | IoU, {ESCAPED} |" in text
@@ -184,7 +183,7 @@ def test_markdown_shows_hostile_names_literally(tmp_path):
 def test_ranking_table_shows_four_metrics_at_most_and_bare_means_without_intervals():
     names = ["iou", "dice", "iou_dataset", "hd95", "boundary_iou"]
     metrics = {name: Interval(0.5, math.nan, math.nan) for name in names}
-    table = ranking_table(comparison([Ranking(entrant("a", rising(0.8)), 1, metrics)], []))
+    table = ranking_table(comparison([Ranking(candidate("a", rising(0.8)), 1, metrics)], []))
     assert table.columns == ["Rank", "Recipe", "IoU", "Dice", "IoU dataset", "HD95", "Seeds"]
     assert table.rows == [["1", "a", "0.5000", "0.5000", "0.5000", "0.5000", "1"]]
     assert table.numeric == [True, False, True, True, True, True, True]
@@ -194,8 +193,8 @@ def test_cost_table_has_what_is_known_of_any():
     table = cost_table(
         comparison(
             [
-                place(entrant("a", rising(0.8), costs=Costs(parameters=2_223_872)), 1, 0.8),
-                place(entrant("b", rising(0.8), costs=Costs(latency_ms=12.34)), 1, 0.8),
+                place(candidate("a", rising(0.8), costs=Costs(parameters=2_223_872)), 1, 0.8),
+                place(candidate("b", rising(0.8), costs=Costs(latency_ms=12.34)), 1, 0.8),
             ],
             [],
         )
@@ -208,18 +207,20 @@ def test_cost_table_has_what_is_known_of_any():
 def test_pair_table_where_nothing_is_defined():
     undefined = pair("a", "b", math.nan, NONE, p=math.nan, wins=0, ties=0, losses=0)
     rows = pair_table(comparison([], [undefined])).rows
-    assert rows == [["a", "b", DASH, DASH, "0 / 0 / 0", "no difference shown"]]
+    assert rows == [["a", "b", DASH, DASH, "0 / 0 / 0", "no significant difference"]]
 
 
 def test_pair_table_signs_differences():
     assert pair_table(level()).rows[0][2:4] == [f"+0.0006 [{MINUS}0.0014, +0.0026]", "0.421"]
 
 
-def test_csv_has_a_row_per_entrant_and_empty_cells_where_nothing_is_known(tmp_path):
+def test_csv_has_a_row_per_candidate_and_empty_cells_where_nothing_is_known(tmp_path):
     nothing = Interval(math.nan, math.nan, math.nan)
     ranking = [
-        place(entrant('a, "b"', rising(0.8), costs=Costs(parameters=5)), 1, 0.875, half=0.125, metric="hd95"),
-        Ranking(entrant("c\nd", rising(0.8), seeds=2), 2, {"hd95": nothing}),
+        place(
+            candidate('a, "b"', rising(0.8), costs=Costs(parameters=5)), 1, 0.875, half=0.125, metric="hd95"
+        ),
+        Ranking(candidate("c\nd", rising(0.8), seeds=2), 2, {"hd95": nothing}),
     ]
     path = write_csv(comparison(ranking, [], metric="hd95"), tmp_path / "comparison.csv")
     assert path.read_bytes().decode() == (

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from segkit.analysis.dataset import Finding, Subject, examine
+from segkit.analysis.dataset import Dataset, Finding, check_dataset
 from segkit.core.types import Task
 from segkit.data.source_scan import scan_source
 from segkit.parts.sources.folder import folder
@@ -56,7 +56,7 @@ def faults(
     root: Path, task: Task = BINARY, size: tuple[int, int] | None = None, **options: object
 ) -> list[Finding]:
     source = folder(task, 3, images=root / "images", masks=root / "masks", **options)  # type: ignore[arg-type]
-    return [*examine(Subject.of(scan_source(source), "spots", task, size)).faults]
+    return [*check_dataset(Dataset.of(scan_source(source), "spots", task, size)).findings]
 
 
 def told(found: list[Finding]) -> list[tuple[str, str, list[str]]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segkit.analysis.dataset import of_folder
+from segkit.analysis.dataset import dataset_of_folder
 from segkit.core.errors import DataError
 from segkit.core.types import Task
 from segkit.parts.sources.isic2016 import FOLDERS
@@ -15,7 +15,7 @@ from tests.analysis.dataset.cases import SIDE, blob, pairs, picture, save
 
 
 def counts(root: Path) -> dict[str, int]:
-    return {split: len(samples) for split, samples in of_folder(root).splits.items()}
+    return {split: len(samples) for split, samples in dataset_of_folder(root).splits.items()}
 
 
 @pytest.mark.parametrize(
@@ -32,9 +32,9 @@ def test_two_folders_are_told_apart_by_name(tmp_path: Path, images: str, masks: 
     for number in range(12):
         save(tmp_path / images / f"p{number}.jpg", picture(number))
         save(tmp_path / masks / f"{called.format(f'p{number}')}.png", blob(number))
-    found = of_folder(tmp_path)
+    found = dataset_of_folder(tmp_path)
     assert found.about == (
-        f"taken for images in {images}, masks in {masks}, called '{called.format('{name}')}'; binary masks"
+        f"detected images in {images}, masks in {masks}, named '{called.format('{name}')}'; binary masks"
     )
     assert counts(tmp_path) == {"train": 12}
     assert not found.problems
@@ -46,12 +46,12 @@ def test_of_several_folders_the_one_that_belongs_to_the_masks_is_taken(tmp_path:
         save(tmp_path / "masks" / f"{number}.png", blob(number))
         save(tmp_path / "new" / f"{number + 3}.jpg", picture(number + 3))
     assert (
-        of_folder(tmp_path).about
-        == "taken for images in photos, masks in masks, called '{name}'; binary masks"
+        dataset_of_folder(tmp_path).about
+        == "detected images in photos, masks in masks, named '{name}'; binary masks"
     )
     save(tmp_path / "new" / "1.jpg", picture(7))
-    with pytest.raises(DataError, match=r"recognised: found masks, new, photos\n"):
-        of_folder(tmp_path)
+    with pytest.raises(DataError, match="cannot tell which folder holds the images of masks: new or photos"):
+        dataset_of_folder(tmp_path)
 
 
 def test_splits_in_both_folders_are_the_splits(tmp_path: Path) -> None:
@@ -64,8 +64,8 @@ def test_images_beside_their_masks(tmp_path: Path) -> None:
     for number in range(4):
         save(tmp_path / f"{number}.png", picture(number))
         save(tmp_path / f"{number}_seg.png", blob(number))
-    found = of_folder(tmp_path)
-    assert "called '{name}_seg'" in found.about
+    found = dataset_of_folder(tmp_path)
+    assert "named '{name}_seg'" in found.about
     assert counts(tmp_path) == {"train": 4}
 
 
@@ -82,14 +82,14 @@ def test_a_folder_that_cannot_be_read_says_so(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(Path, "iterdir", refused)
     with pytest.raises(DataError, match="the folder cannot be read: Permission denied"):
-        of_folder(tmp_path)
+        dataset_of_folder(tmp_path)
 
 
 def test_the_folders_of_isic_are_known_even_when_some_are_missing(tmp_path: Path) -> None:
     for name in FOLDERS["train"]:
         (tmp_path / name).mkdir()
-    found = of_folder(tmp_path)
-    assert found.about == "taken for the folders of ISIC 2016; binary masks"
+    found = dataset_of_folder(tmp_path)
+    assert found.about == "detected the folders of ISIC 2016; binary masks"
     (problem,) = found.problems
     assert problem.kind == "missing"
     assert "no folder ISBI2016_ISIC_Part1_Test_Data" in problem.problem
@@ -101,8 +101,8 @@ def test_a_csv_file_is_a_manifest(tmp_path: Path, named: str) -> None:
     rows = "".join(f"images/{n}.png,masks/{n}.png,{'test' if n else 'train'}\n" for n in range(3))
     table = tmp_path / "all.csv"
     table.write_text(f"image,mask,split\n{rows}images/9.png,masks/0.png,train\n", encoding="utf-8")
-    found = of_folder(table if named == "file" else tmp_path)
-    assert found.about == "taken for the images that all.csv lists; binary masks"
+    found = dataset_of_folder(table if named == "file" else tmp_path)
+    assert found.about == "detected the images listed in all.csv; binary masks"
     assert {split: len(samples) for split, samples in found.splits.items()} == {"train": 1, "test": 2}
     (problem,) = found.problems
     assert (problem.kind, problem.line) == ("manifest", 5)
@@ -112,7 +112,7 @@ def test_mask_columns_are_classes(tmp_path: Path) -> None:
     pairs(tmp_path, range(2))
     table = "image,mask_spot,mask_hair\nimages/0.png,masks/0.png,\nimages/1.png,,masks/1.png\n"
     (tmp_path / "all.csv").write_text(table, encoding="utf-8")
-    assert of_folder(tmp_path).task == Task("multilabel", ("spot", "hair"))
+    assert dataset_of_folder(tmp_path).task == Task("multilabel", ("spot", "hair"))
 
 
 def test_a_csv_file_of_something_else_is_left_alone(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_two_manifests_are_one_too_many(tmp_path: Path) -> None:
     for name in ("a.csv", "b.csv"):
         (tmp_path / name).write_text("image,mask\n", encoding="utf-8")
     with pytest.raises(DataError) as error:
-        of_folder(tmp_path)
+        dataset_of_folder(tmp_path)
     assert str(error.value) == (
         f"{tmp_path}: several CSV files list images: a.csv, b.csv\n  try: segkit data check {tmp_path}/a.csv"
     )
@@ -154,7 +154,7 @@ def test_the_task_is_guessed_from_values(tmp_path: Path, masks: list[tuple[int, 
     for number, values in enumerate(masks):
         save(tmp_path / f"images/{number}.png", picture(number))
         save(tmp_path / f"masks/{number}.png", mask_of(*values))
-    assert of_folder(tmp_path).task == task
+    assert dataset_of_folder(tmp_path).task == task
 
 
 def test_colours_need_a_recipe(tmp_path: Path) -> None:
@@ -162,28 +162,39 @@ def test_colours_need_a_recipe(tmp_path: Path) -> None:
         save(tmp_path / f"images/{number}.png", picture(number))
         save(tmp_path / f"masks/{number}.png", picture(number))
     with pytest.raises(DataError) as error:
-        of_folder(tmp_path)
+        dataset_of_folder(tmp_path)
     assert str(error.value) == (
-        f"{tmp_path}/masks/0.png: the masks are in colour, and only a recipe can say which class has which\n"
-        "  try: data.source.colours names them, and segkit data check RECIPE reads it"
+        f"{tmp_path}/masks/0.png: the masks are in colour; only a recipe can name the class of each colour\n"
+        "  try: set data.source.colours in a recipe and run segkit data check RECIPE"
     )
 
 
 @pytest.mark.parametrize(
     ("make", "found"),
     [
-        (lambda root: None, "found no images"),
-        (lambda root: save(root / "a/1.png", picture(1)), "found a"),
-        (lambda root: [save(root / at / "1.png", picture(1)) for at in ("a", "b", "gt")], "found a, b, gt"),
-        (lambda root: save(root / "1.png", picture(1)), ""),
+        (lambda root: None, "this folder holds no images"),
+        (lambda root: save(root / "a/1.png", picture(1)), "no folder is named like a folder of masks: a"),
+        (
+            lambda root: [save(root / at / "1.png", picture(1)) for at in ("a", "b", "gt")],
+            "cannot tell which folder holds the images of gt: a or b",
+        ),
+        (
+            lambda root: save(root / "gt/1.png", picture(1)),
+            "there is a folder of masks, gt, but no folder of images",
+        ),
+        (
+            lambda root: [save(root / at / "1.png", picture(1)) for at in ("a", "gt", "masks")],
+            "several folders may hold the masks: gt, masks",
+        ),
+        (lambda root: save(root / "1.png", picture(1)), "no file is named like the mask of another image"),
     ],
 )  # fmt: skip
 def test_a_folder_that_is_no_data_set_says_what_would_be(tmp_path: Path, make: object, found: str) -> None:
     make(tmp_path)  # type: ignore[operator]
     with pytest.raises(DataError) as error:
-        of_folder(tmp_path)
+        dataset_of_folder(tmp_path)
     (problem,) = error.value.problems
-    assert problem.problem == f"this is no data set that can be recognised{': ' if found else ''}{found}"
+    assert problem.problem == found
     assert problem.file == str(tmp_path)
     assert problem.hint.endswith("or the folders of ISIC 2016; or name a recipe")
 
@@ -192,4 +203,4 @@ def test_unreadable_masks_do_not_decide(tmp_path: Path) -> None:
     pairs(tmp_path, range(4))
     (tmp_path / "masks/0.png").write_bytes(b"")
     save(tmp_path / "masks/1.png", picture(1))
-    assert of_folder(tmp_path).task.kind == "binary"
+    assert dataset_of_folder(tmp_path).task.kind == "binary"

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 import segkit.analysis.dataset.duplicates as duplicates
-from segkit.analysis.dataset import Subject, examine
-from segkit.analysis.dataset.duplicates import duplicate_faults
+from segkit.analysis.dataset import Dataset, check_dataset
+from segkit.analysis.dataset.duplicates import find_duplicates
 from segkit.analysis.dataset.finding import KINDS
-from segkit.analysis.dataset.sample_stats import look_at_all
+from segkit.analysis.dataset.sample_stats import collect_stats
 from segkit.core.types import Sample, Task
 from tests.analysis.dataset.cases import BINARY, SIDE, blob, faults, opened, pairs, picture, save, told
 
@@ -103,7 +103,7 @@ ALONE = [
         "interpolated",
         "error",
         ["3.png"],
-        "values between 0 and 255 along the edges, as after smooth resizing or JPEG",
+        "values between 0 and 255 along the edges, as after interpolation or JPEG",
     ),
     ("masks/3.png", as_jpeg, "jpeg_mask", "warning", ["3.jpg"], "the mask is a JPEG"),
     ("masks/3.png", grey_jpeg, "jpeg_mask", "error", ["3.jpg"], "holds more than black and white"),
@@ -112,10 +112,10 @@ ALONE = [
     ("masks/3.png", written(blob(3, 0) + 255), "full", "warning", ["3.png"], "every pixel is foreground"),
     ("masks/3.png", written(SPECK), "vanishes", "warning", ["3.png"], "no pixel of spot is left"),
     ("masks/3.png", written(blob(4)), "same_mask", "warning", ["3.png", "4.png"], "2 different images have"),
-    ("images/3.png", turned(3), "rotated", "warning", ["3.png", "3.png"], "as its EXIF tag says"),
-    ("images/3.png", turned(6), "rotated", "warning", ["3.png", "3.png"], "as its EXIF tag says"),
+    ("images/3.png", turned(3), "rotated", "warning", ["3.png", "3.png"], "rotated by its EXIF tag"),
+    ("images/3.png", turned(6), "rotated", "warning", ["3.png", "3.png"], "rotated by its EXIF tag"),
     ("images/3.png", written(picture(3)[..., 0]), "mode", "warning", ["3.png"], "stored as grey, where most"),
-    ("images/3.png", written(picture(3) * 0 + 7), "blank", "warning", ["3.png"], "its pixels are alike"),
+    ("images/3.png", written(picture(3) * 0 + 7), "blank", "warning", ["3.png"], "pixels are nearly equal"),
     ("images/3.png", written(picture(4)), "duplicate", "warning", ["3.png", "4.png"], "2 times in train"),
 ]  # fmt: skip
 
@@ -155,8 +155,8 @@ def test_a_mask_that_fits_before_the_turn_says_so(root: Path) -> None:
     (fault,) = faults(root)
     assert fault.kind == "size"
     assert fault.message == (
-        "the mask is 96x64 pixels, its image 64x96, which its EXIF tag turns by a quarter: "
-        "unturned, the mask would fit"
+        "the mask is 96x64 pixels, its image 64x96. The camera marked this photo as rotated (EXIF); "
+        "the mask was drawn on the unrotated one"
     )
 
 
@@ -185,7 +185,7 @@ def test_a_set_of_inverted_masks_is_said_once(root: Path) -> None:
         save(root / f"masks/{number}.png", 255 - blob(number))
     (fault,) = faults(root)
     assert (fault.kind, len(fault.files)) == ("inverted", 10)
-    assert fault.message == "foreground is around a hole in 10 of 10 masks: is it the background?"
+    assert fault.message == "in 10 of 10 masks, foreground surrounds a hole: are they inverted?"
 
 
 @pytest.mark.parametrize("quality", [30, 90])
@@ -198,7 +198,7 @@ def test_versions_of_an_image_are_near_duplicates(tmp_path: Path, quality: int, 
     save(tmp_path / "masks/test/x.png", blob(2, side=side))
     found = [fault for fault in faults(tmp_path) if fault.kind != "same_mask"]
     assert told(found) == [("near_duplicate", "warning", ["2.png", "x.jpg"])]
-    assert found[0].message.startswith("nearly the same picture in train and test")
+    assert found[0].message.startswith("nearly the same image in train and test")
 
 
 def test_the_same_pixels_in_train_and_test_are_an_error(tmp_path: Path) -> None:
@@ -220,7 +220,7 @@ def test_pairs_are_found_whatever_fits_the_memory(root: Path, monkeypatch: pytes
     save(root / "masks/1_c.png", blob(200))
     whole = faults(root)
     assert sorted(len(fault.files) for fault in whole) == [2, 2, 3]
-    monkeypatch.setattr(duplicates, "_AT_ONCE", 1)
+    monkeypatch.setattr(duplicates, "_MAX_PAIRS", 1)
     assert faults(root) == whole
 
 
@@ -236,7 +236,7 @@ def test_blended_classes_are_found_between_others(tmp_path: Path) -> None:
     save(tmp_path / "masks/3.png", np.asarray(soft).round().astype(np.uint8))
     found = faults(tmp_path, CLASSES)
     assert told(found) == [("interpolated", "warning", ["3.png"])]
-    assert found[0].message == "grass rims the edges of other classes, as after smooth resizing"
+    assert found[0].message == "thin rims of grass along the edges of other classes, as after interpolation"
 
 
 def test_a_set_of_blended_masks_is_said_once(tmp_path: Path) -> None:
@@ -248,7 +248,7 @@ def test_a_set_of_blended_masks_is_said_once(tmp_path: Path) -> None:
         save(tmp_path / f"masks/{number}.png", np.asarray(soft).round().astype(np.uint8))
     (fault,) = faults(tmp_path, CLASSES)
     assert (fault.kind, len(fault.files)) == ("interpolated", 6)
-    assert fault.message == "a class lies in thin rims between others in 6 of 6 masks: is that meant?"
+    assert fault.message == ("in 6 of 6 masks, a class forms thin rims: is that correct?")
 
 
 def test_a_class_of_lines_is_not_blended(tmp_path: Path) -> None:
@@ -273,8 +273,8 @@ def test_classes_that_are_missing_or_rare_are_told(tmp_path: Path) -> None:
     four = Task("multiclass", (*CLASSES.classes, "road"))
     found = [(fault.kind, fault.message, len(fault.files)) for fault in faults(tmp_path, four)]
     assert found == [
-        ("absent", "no mask has any road", 0),
-        ("absent", "no mask of test has any tree", 0),
+        ("absent", "no mask has a pixel of road", 0),
+        ("absent", "no mask in test has a pixel of tree", 0),
         ("imbalance", "tree is 0.02% of all pixels, in 1 of 8 images", 1),
     ]
 
@@ -292,8 +292,8 @@ def sample(number: int, mask: np.ndarray | None = None) -> Sample:
 
 def test_images_without_files_are_named(root: Path) -> None:
     samples = [*map(sample, range(5)), sample(9, blob(9, 0)), sample(2, blob(2, 1))]
-    found = examine(Subject("drawn", BINARY, {"train": samples}))
-    assert told([*found.faults]) == [
+    found = check_dataset(Dataset("drawn", BINARY, {"train": samples}))
+    assert told([*found.findings]) == [
         ("duplicate", "warning", ["drawn 2", "drawn 2"]),
         ("empty", "warning", ["drawn 9"]),
     ]
@@ -303,8 +303,8 @@ def test_a_source_that_fails_ends_no_examination() -> None:
     def read() -> tuple[np.ndarray, np.ndarray]:
         raise KeyError("pixels")
 
-    found = examine(Subject("drawn", BINARY, {"train": [sample(1), Sample("odd", read)]}))
-    (fault,) = found.faults
+    found = check_dataset(Dataset("drawn", BINARY, {"train": [sample(1), Sample("odd", read)]}))
+    (fault,) = found.findings
     assert (fault.kind, fault.severity, fault.files) == ("unreadable", "error", ("odd",))
     assert fault.message == "the source fails to read it: KeyError: 'pixels'"
     assert not found.ok
@@ -314,8 +314,10 @@ def test_many_labels_per_pixel_are_counted_by_class() -> None:
     task = Task("multilabel", ("spot", "hair"))
     masks = [np.stack([blob(number, 1), blob(number, 0)], axis=-1) for number in range(3)]
     samples = [sample(number, mask) for number, mask in enumerate(masks)]
-    found = examine(Subject("drawn", task, {"train": samples}))
-    assert [(fault.kind, fault.message) for fault in found.faults] == [("absent", "no mask has any hair")]
+    found = check_dataset(Dataset("drawn", task, {"train": samples}))
+    assert [(fault.kind, fault.message) for fault in found.findings] == [
+        ("absent", "no mask has a pixel of hair")
+    ]
 
 
 def test_large_images_are_judged_at_a_smaller_size(tmp_path: Path) -> None:
@@ -332,5 +334,5 @@ def test_large_images_are_judged_at_a_smaller_size(tmp_path: Path) -> None:
 
 def test_images_that_show_nothing_are_no_duplicates() -> None:
     flat = [Sample(name, lambda: (picture(1) * 0, blob(3, 1))) for name in "abc"]
-    looks = look_at_all(Subject("drawn", BINARY, {"train": flat}), lambda label, done, total: None)
-    assert [*duplicate_faults(looks)] == []
+    looks = collect_stats(Dataset("drawn", BINARY, {"train": flat}), lambda label, done, total: None)
+    assert [*find_duplicates(looks)] == []

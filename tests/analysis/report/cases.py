@@ -43,7 +43,7 @@ def write_run(folder: Path, *, reference: bool = True, task: str = "binary", **c
         },
     )
     for event in _epochs():
-        run.record(event)
+        run.append_epoch(event)
     names = [f"ISIC_{number:07}" for number in range(1, 330)]
     rng = np.random.default_rng(0)
     ious = rng.beta(5, 2.6, len(names)).tolist()

@@ -4,7 +4,7 @@ import pytest
 
 from segkit.analysis.report.figures import curve_panels, curves_png, panel_picture
 from segkit.analysis.report.run_data import read_run_data
-from segkit.analysis.report.style import drawn
+from segkit.analysis.report.style import figure_text
 from tests.analysis.report.cases import write_run
 
 
@@ -13,7 +13,7 @@ from tests.analysis.report.cases import write_run
     [("IoU", "IoU"), ("a\x1b[2J\nb", "a [2J b"), ("m" * 50, "m" * 37 + "..."), ("$x$", "$x$")],
 )
 def test_names_are_fit_to_be_drawn(name, shown):
-    assert drawn(name) == shown
+    assert figure_text(name) == shown
 
 
 @pytest.mark.parametrize("name", [r"$\frac{$", "\u5206\u6570", "m" * 5000])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from segkit.analysis.report.overlay import LARGEST, PREDICTION, SMALLEST, TRUTH, overlay, show_samples
+from segkit.analysis.report.overlay import MAX_SIDE, MIN_SIDE, PREDICTION, TRUTH, overlay, sample_views
 from segkit.analysis.report.run_data import read_run_data
 from segkit.data.contours import contour
 from segkit.data.palette import palette
@@ -32,21 +32,21 @@ def test_overlay_shows_both_contours_where_masks_agree(channels):
     mask = np.zeros((64, 64), np.uint8)
     mask[16:48, 16:48] = 1
     picture = overlay(np.full((64, 64, channels), 128, np.uint8), mask, mask)
-    assert picture.shape == (SMALLEST, SMALLEST, 3)
+    assert picture.shape == (MIN_SIDE, MIN_SIDE, 3)
     for color in (TRUTH, PREDICTION):
         assert (picture == color).all(axis=-1).sum() > 100
 
 
 def test_overlay_greys_ignored_pixels():
-    truth = np.full((SMALLEST, SMALLEST), 255, np.uint8)
-    picture = overlay(np.zeros((SMALLEST, SMALLEST, 3), np.uint8), truth, np.zeros_like(truth))
+    truth = np.full((MIN_SIDE, MIN_SIDE), 255, np.uint8)
+    picture = overlay(np.zeros((MIN_SIDE, MIN_SIDE, 3), np.uint8), truth, np.zeros_like(truth))
     assert (picture > 60).all()
 
 
 def test_large_samples_are_reduced(tmp_path):
     run = write_run(tmp_path)
     run.write_samples([sample("best", 0, side=1000)], palette(2))
-    (shown,) = show_samples(read_run_data(run))
+    (shown,) = sample_views(read_run_data(run))
     assert [pane.file for pane in shown.panes] == [
         "1_image.png",
         "1_truth.png",
@@ -54,4 +54,4 @@ def test_large_samples_are_reduced(tmp_path):
         "1_overlay.png",
     ]
     sizes = {(int.from_bytes(pane.png[16:20]), int.from_bytes(pane.png[20:24])) for pane in shown.panes}
-    assert sizes == {(LARGEST, LARGEST)}
+    assert sizes == {(MAX_SIDE, MAX_SIDE)}

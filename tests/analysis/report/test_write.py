@@ -70,8 +70,8 @@ def test_html_describes_every_picture(html):
 
 def test_sections_stand_in_their_order(html, markdown):
     titles = [
-        "isic_frozen", "Please note", "The frozen encoder stayed frozen", "Curves", "Samples",
-        "IoU of the single images", "Epochs", "Costs", "Environment", "Recipe", "Repeat this run",
+        "isic_frozen", "Please note", "The frozen encoder is unchanged", "Curves", "Samples",
+        "IoU per image", "Epochs", "Costs", "Environment", "Recipe", "Repeat this run",
     ]  # fmt: skip
     assert (
         re.findall(r"<h[12][^>]*>(.*)</h[12]>", html.replace('<h2 id="scores" class="unseen">', "")) == titles
@@ -180,7 +180,7 @@ def test_undefined_scores_are_dashes(tmp_path):
     run.write_scores(["a", "b"], {"iou": [float("nan")] * 2, "dice": [0.5, float("nan")]})
     html, markdown = texts(run)
     assert f'<p class="value">{NOTHING}</p>' in html
-    assert "Without a defined score" in html
+    assert "Undefined scores" in html
     assert "worst images" not in html
     assert "Peak memory" not in html
     assert f"| **18** | **{NOTHING}** |" in markdown
@@ -219,7 +219,7 @@ def test_multiclass_with_ignored_pixels_and_grey_images(tmp_path, undrawn):
 
 def test_multilabel_names_the_classes_and_says_what_an_overlap_shows(tmp_path, undrawn):
     for text in texts(write_run(tmp_path, task="multilabel")):
-        assert "Where classes overlap, the last of them is shown." in text
+        assert "Where classes overlap, only the last one is shown." in text
     html, _ = texts(RunDir(tmp_path / "isic_frozen" / "001"))
     for name in ("background", "skin", "lesion", "hair"):
         assert f"</span>{name}</li>" in html

@@ -28,32 +28,32 @@ MEASURED: dict[str, Any] = {
     "batches_together": 1,
     "device": "cpu, 2 threads",
     "precision": "32-true",
-    "warnings": ["Other programs kept 1.1 of 2 cores busy while it was measured: times are too long."],
+    "warnings": ["Other programs used 1.1 of 2 cores during the measurement: times are too long."],
 }  # fmt: skip
 SHOWN = """\
 isic_frozen
 device: cpu, 2 threads, 32-true
-timed: 1,050 training steps, batches of 8, made by 2 workers
+timed: 1,050 training steps, batches of 8, loaded by 2 workers
 start-up: imports 3.8 s, images 1 min 1 s, model 1.4 s, first step 0.2 s
 peak memory: 1,259 MB
 
-                   images/s
-data alone          2,934.0
-model alone            60.0
-both, as in a run      57.9
+               images/s
+data alone      2,934.0
+model alone        60.0
+both together      57.9
 both / model: 0.965 (0.910 to 1.002 in 5 rounds)
 
-a step, in parts            ms  share
+part of a step              ms  share
 waiting for data          2.00   2.0%
-to the device             0.00   0.0%
+copy to device            0.00   0.0%
 encoder                  20.00  20.0%
 decoder and head         30.00  30.0%
 loss                      1.00   1.0%
 backward                 40.00  40.0%
 optimiser and schedule    5.00   5.0%
-average of weights        1.00   1.0%
+EMA of weights            1.00   1.0%
 other                     1.00   1.0%
-whole                   100.00
+total                   100.00
 warning: Other programs kept 1.1 of 2 cores busy while it was measured: times are too long.
 """
 
@@ -65,9 +65,9 @@ def test_tables_of_a_measurement(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_batches_without_workers_are_made_by_a_thread(capsys: pytest.CaptureFixture[str]) -> None:
     print_bench({**MEASURED, "workers": 0})
-    assert "timed: 1,050 training steps, batches of 8, made ahead by a thread\n" in capsys.readouterr().out
+    assert "timed: 1,050 training steps, batches of 8, loaded ahead by a thread\n" in capsys.readouterr().out
 
 
 def test_batches_on_a_cpu_are_made_between_steps(capsys: pytest.CaptureFixture[str]) -> None:
     print_bench({**MEASURED, "workers": 0, "batches_together": 12})
-    assert "batches of 8, made 12 at a time between steps\n" in capsys.readouterr().out
+    assert "batches of 8, loaded 12 at a time between steps\n" in capsys.readouterr().out

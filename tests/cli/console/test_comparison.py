@@ -10,10 +10,10 @@ import pytest
 from segkit.cli.console import print_comparison
 from tests.analysis.comparison.made import (
     NONE,
+    candidate,
     clear,
     comparison,
     distances,
-    entrant,
     groups,
     level,
     pair,
@@ -23,10 +23,7 @@ from tests.analysis.comparison.made import (
 
 LONG_PATH = Path("/data/a long way/" + "sub/" * 20 + "comparison.html")
 FILES = [LONG_PATH, Path("out/comparison.json")]
-ONE_SEED = (
-    "Each recipe was trained with one seed: what is said holds for these trained models, "
-    "not for their recipes."
-)
+ONE_SEED = "Each was trained once; repeat with `--seeds 0,1,2` before claiming that one method is better."
 WIDE_HEADER = (
     "rank  recipe                              iou    dice  parameters     macs  latency  training time"
 )
@@ -71,8 +68,8 @@ def test_comparison_in_a_pipe_is_lines_that_nothing_wraps(capsys):
         "\n"
         "skips is better than frozen: IoU 0.8643 [0.8573, 0.8713] against 0.6788 [0.6638, 0.6938] "
         "(95% intervals).\n"
-        "Image by image, skips is better on 321 of 329, frozen on 8: the mean difference is "
-        "+0.1855 [+0.1735, +0.1975], p < 0.001.\n"
+        "skips against frozen, image by image: 321 wins, 0 ties, 8 losses; mean difference "
+        "+0.1855 [+0.1735, +0.1975], adjusted p < 0.001.\n"
         f"{ONE_SEED}\n"
         "\n"
         "warning: The best epoch is chosen on the test images themselves: its score is optimistic.\n"
@@ -88,19 +85,19 @@ def test_comparison_of_several_in_a_pipe_has_a_line_per_pair(capsys):
         "\n"
         f"{ONE_SEED}\n"
         "\n"
-        "r0 - r1: no difference shown, +0.0100 [+0.0040, +0.0160], adjusted p = 0.300, better on 250, "
-        "same on 4, worse on 75\n"
-        "r0 - r2: r0 is better, +0.0200 [+0.0140, +0.0260], adjusted p < 0.001, better on 250, "
-        "same on 4, worse on 75\n"
-        "r1 - r2: r1 is better, +0.0100 [+0.0040, +0.0160], adjusted p < 0.001, better on 250, "
-        "same on 4, worse on 75\n"
+        "r0 - r1: no significant difference, +0.0100 [+0.0040, +0.0160], adjusted p = 0.300, "
+        "250 wins, 4 ties, 75 losses\n"
+        "r0 - r2: r0 is better, +0.0200 [+0.0140, +0.0260], adjusted p < 0.001, "
+        "250 wins, 4 ties, 75 losses\n"
+        "r1 - r2: r1 is better, +0.0100 [+0.0040, +0.0160], adjusted p < 0.001, "
+        "250 wins, 4 ties, 75 losses\n"
     )
 
 
 @pytest.mark.parametrize(("count", "lines"), [(2, 0), (6, 15), (7, 0)])
 def test_comparison_lists_the_pairs_of_three_to_six(capsys, count, lines):
     print_comparison(groups(count), [])
-    assert capsys.readouterr().out.count("worse on") == lines
+    assert capsys.readouterr().out.count(" 75 losses\n") == lines
 
 
 def test_comparison_writes_numbers_that_a_pipe_of_any_encoding_knows(monkeypatch):
@@ -109,8 +106,8 @@ def test_comparison_writes_numbers_that_a_pipe_of_any_encoding_knows(monkeypatch
     print_comparison(level(), [])
     print_comparison(distances(), [])
     out = stream.buffer.getvalue().decode("ascii")
-    assert "+0.0006 [-0.0014, +0.0026], p = 0.421" in out
-    assert "-2.5000 [-2.9000, -2.1000], p < 0.001" in out
+    assert "+0.0006 [-0.0014, +0.0026], adjusted p = 0.421" in out
+    assert "-2.5000 [-2.9000, -2.1000], adjusted p < 0.001" in out
     assert "\\u" not in out
 
 
@@ -131,13 +128,13 @@ def test_comparison_on_a_terminal_shows_what_there_is_room_for(on_terminal, widt
 
 
 def test_comparison_on_a_terminal_says_what_it_leaves_out(on_terminal):
-    assert on_terminal(level(), 80).startswith("no room for training time: see the files\n")
+    assert on_terminal(level(), 80).startswith("terminal too narrow for training time: see the files\n")
     assert on_terminal(level(), 100).startswith("rank")
 
 
 def test_comparison_folds_long_names_and_cuts_none(on_terminal):
     name = "a_recipe_with_a_name_of_forty_six_characters_x"
-    ranking = [place(entrant(one, rising(0.8)), 1, 0.86) for one in (name, "b")]
+    ranking = [place(candidate(one, rising(0.8)), 1, 0.86) for one in (name, "b")]
     text = on_terminal(comparison(ranking, [pair(name, "b", 0.0, NONE, p=1.0)]), 60)
     rows = text.split("\n\n")[0].splitlines()
     assert max(map(len, rows)) <= 60
@@ -146,7 +143,7 @@ def test_comparison_folds_long_names_and_cuts_none(on_terminal):
 
 def test_comparison_reads_no_name_as_markup_or_control(capsys):
     name = "[red]x[/]\x1b[2J\ny"
-    ranking = [place(entrant(one, rising(0.8)), 1, 0.86) for one in (name, "b")]
+    ranking = [place(candidate(one, rising(0.8)), 1, 0.86) for one in (name, "b")]
     print_comparison(comparison(ranking, [pair(name, "b", 0.0, NONE, p=1.0)]), [])
     out = capsys.readouterr().out
     assert "\x1b" not in out
@@ -156,6 +153,6 @@ def test_comparison_reads_no_name_as_markup_or_control(capsys):
 def test_comparison_shows_no_column_of_what_nobody_knows(capsys):
     print_comparison(distances(), [])
     assert capsys.readouterr().out.startswith("rank  recipe                     hd95  parameters     macs")
-    ranking = [place(entrant("a", lambda epoch: None, metric="hd95"), 1, 7.0, metric="hd95")]
+    ranking = [place(candidate("a", lambda epoch: None, metric="hd95"), 1, 7.0, metric="hd95")]
     print_comparison(comparison(ranking, [], metric="hd95"), [])
     assert capsys.readouterr().out.startswith("rank  recipe                     hd95\n")

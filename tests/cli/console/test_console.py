@@ -11,7 +11,7 @@ import pytest
 
 from segkit.cli import console
 from segkit.cli.console.epoch_table import EpochTable
-from segkit.cli.console.format import as_in_recipe, figure
+from segkit.cli.console.format import format_number, format_value
 from segkit.cli.console.stream import write
 from segkit.core.errors import Interrupted, Problem, SegkitError
 from segkit.core.events import EpochEnded, RunEnded, RunStarted, StepEnded
@@ -57,7 +57,7 @@ STARTED = RunStarted(
 SUMMARY = Summary(
     recipe="isic_frozen",
     metrics=["iou", "dice"],
-    val_split="test",
+    scored_on="test",
     reported_on="test",
     epochs=20,
     best=EpochScores(epoch=18, metrics={"iou": 0.64, "dice": 0.75}),
@@ -113,7 +113,7 @@ def epoch(number, *, best=False, metrics=None):
 
 
 def whole_run(view):
-    view.note("Loading torch and friends")
+    view.note("Loading torch")
     for done in (0, 100, 1900):
         view.progress("train images", done, 1900)
     view.show(STARTED)
@@ -137,7 +137,7 @@ def test_run_view_in_a_pipe_prints_a_line_per_phase_and_epoch(capsys):
     assert out == ""
     assert not CONTROL.search(err)
     assert err == (
-        "Loading torch and friends\n"
+        "Loading torch\n"
         "train images: 1,900\n"
         "recipe: isic_frozen\n"
         "run directory: runs/isic_frozen/001\n"
@@ -168,7 +168,7 @@ def test_run_view_stays_plain_in_a_pipe_whatever_the_environment_says(capsys, mo
     monkeypatch.setenv("FORCE_COLOR", "1")
     with console.RunView() as view:
         whole_run(view)
-    console.error_panel(ERROR)
+    console.print_error(ERROR)
     assert not CONTROL.search(capsys.readouterr().err)
 
 
@@ -176,7 +176,7 @@ def test_run_view_quiet_is_silent_but_errors_are_not(capsys):
     with console.RunView(quiet=True) as view:
         whole_run(view)
     assert capsys.readouterr() == ("", "")
-    console.error_panel(SegkitError("it broke"))
+    console.print_error(SegkitError("it broke"))
     assert capsys.readouterr() == ("", "it broke\n")
 
 
@@ -237,7 +237,7 @@ def test_run_view_cries_out_when_a_frozen_encoder_changed(capsys):
     changed = Frozen(digest_before="a", digest_after="b", unchanged=False)
     summary = SUMMARY.model_copy(update={"frozen_encoder": changed, "reference": None})
     console.RunView().show(RunEnded(Path(), summary, Path("report.html")))
-    assert "frozen encoder: CHANGED, although it was to stay\n" in capsys.readouterr().err
+    assert "frozen encoder: CHANGED, although it is frozen\n" in capsys.readouterr().err
     summary = SUMMARY.model_copy(update={"frozen_encoder": None})
     console.RunView().show(RunEnded(Path(), summary, Path("report.html")))
     assert "frozen encoder" not in capsys.readouterr().err
@@ -248,7 +248,7 @@ def test_no_color_leaves_no_colour_on_a_terminal(terminal, monkeypatch):
     stream = terminal(80)
     with console.RunView() as view:
         whole_run(view)
-    console.error_panel(ERROR)
+    console.print_error(ERROR)
     codes = {
         code for found in re.findall(r"\x1b\[([0-9;]*)m", stream.getvalue()) for code in found.split(";")
     }
@@ -273,8 +273,8 @@ def test_epoch_table_leaves_out_what_has_no_room_but_never_the_first_metric():
     assert row == "    3  0.1667  0.1333     nan     nan    *"
 
 
-def test_error_panel_in_a_pipe_greps_well(capsys):
-    console.error_panel(ERROR)
+def test_print_error_in_a_pipe_greps_well(capsys):
+    console.print_error(ERROR)
     assert capsys.readouterr() == (
         "",
         "3 problems:\n"
@@ -288,9 +288,9 @@ def test_error_panel_in_a_pipe_greps_well(capsys):
 
 
 @pytest.mark.parametrize("width", [40, 100])
-def test_error_panel_on_a_terminal_shows_all_problems_and_whole_paths(terminal, width):
+def test_print_error_on_a_terminal_shows_all_problems_and_whole_paths(terminal, width):
     stream = terminal(width)
-    console.error_panel(ERROR)
+    console.print_error(ERROR)
     text = visible(stream.getvalue())
     assert text.startswith("3 problems ──")
     assert f"\n  {LONG_PATH}:3\n  model.decoder.name\n  try: did you mean unet?\n" in text
@@ -301,8 +301,8 @@ def test_error_panel_on_a_terminal_shows_all_problems_and_whole_paths(terminal, 
     assert all(len(line) <= width for line in text.splitlines() if LONG_PATH not in line)
 
 
-def test_error_panel_escapes_control_characters_and_indents_further_lines(capsys):
-    console.error_panel(SegkitError("bad\x1b[31m\tname\nsecond line", where="a\udcffb\r"))
+def test_print_error_escapes_control_characters_and_indents_further_lines(capsys):
+    console.print_error(SegkitError("bad\x1b[31m\tname\nsecond line", where="a\udcffb\r"))
     assert capsys.readouterr().err == "a\\udcffb\\r: bad\\x1b[31m\\tname\n    second line\n"
 
 
@@ -326,9 +326,9 @@ def test_print_json_is_one_document_without_nan(capsys):
     }
 
 
-def test_say_prints_one_line_however_long(terminal):
+def test_print_line_prints_one_line_however_long(terminal):
     stream = terminal(40)
-    console.say(f"Report: {LONG_PATH} [/]")
+    console.print_line(f"Report: {LONG_PATH} [/]")
     assert stream.getvalue() == f"Report: {LONG_PATH} [/]\n"
 
 
@@ -422,10 +422,10 @@ def test_console_is_imported_without_torch():
 
 
 def test_values_are_in_words():
-    assert [figure(value) for value in (0.5, -0.5, 99.9, 123.456, 1e7)] == [
+    assert [format_number(value) for value in (0.5, -0.5, 99.9, 123.456, 1e7)] == [
         "0.5000", "-0.5000", "99.9000", "123.456", "1e+07",
     ]  # fmt: skip
-    assert [as_in_recipe(value) for value in (None, True, (1, 2), "dice", "", Path("a"))] == [
+    assert [format_value(value) for value in (None, True, (1, 2), "dice", "", Path("a"))] == [
         "null", "true", "[1, 2]", "dice", '""', "a",
     ]  # fmt: skip
 
@@ -440,23 +440,23 @@ def test_interrupted_run_says_what_is_kept(capsys):
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last == f"interrupted; segkit resume {STARTED.directory} goes on from where it was last saved"
+    assert last == f"interrupted; to continue: segkit resume {STARTED.directory}"
 
 
 def test_a_signal_is_answered_at_once(capsys):
     with console.RunView() as view:
         view.stopping()
-    assert capsys.readouterr().err == "stopping after this step, and saving; once more stops at once\n"
+    assert capsys.readouterr().err == "Saving, then stopping. Press Ctrl-C again to stop immediately.\n"
 
 
 def test_a_run_that_was_stopped_is_no_error_in_a_frame(monkeypatch, capsys):
     monkeypatch.setenv("FORCE_COLOR", "1")
-    console.error_panel(Interrupted("stopped after epoch 1", hint="segkit resume runs/a/001"))
+    console.print_error(Interrupted("stopped after epoch 1", hint="segkit resume runs/a/001"))
     said = capsys.readouterr().err
     assert "1 problem" not in said
     assert "stopped after epoch 1" in said
 
 
 def test_what_would_reorder_or_break_a_line_is_escaped(capsys):
-    console.error_panel(SegkitError("a\u202egpj.exe", where="b\u2066c\u2028d\x9b2J"))
+    console.print_error(SegkitError("a\u202egpj.exe", where="b\u2066c\u2028d\x9b2J"))
     assert capsys.readouterr().err == "b\\u2066c\\u2028d\\x9b2J: a\\u202egpj.exe\n"

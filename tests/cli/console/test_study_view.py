@@ -37,15 +37,15 @@ def test_a_log_tells_what_is_there_what_is_missing_and_how_it_goes(capsys):
         for event in EVENTS:
             view.show(event)
     assert capsys.readouterr().err == (
-        "finished: 1 runs, not trained again\n"
-        "to train: 2 runs, 2 at once\n"
+        "finished runs: 1, not trained again\n"
+        "runs to train: 2, 2 in parallel\n"
         "note: b, seed 3: there is one like it.\n"
         "Checking the recipes\n"
         "1/2 a, seed 0: runs/a/001\n"
         "1/2 a, seed 0: epoch  1/20  iou 0.5000  val loss 0.2500  1 min 23 s  best\n"
         "1/2 a, seed 0: epoch 12/20  iou 0.2500  val loss 0.2500  1 min 23 s\n"
         "1/2 a, seed 0: done, 1 of 2\n"
-        "costs measured: 2 models, one after the other\n"
+        "costs measured: 2 models, one at a time\n"
     )
 
 
@@ -59,8 +59,8 @@ def test_quiet_says_nothing(capsys):
 @pytest.mark.parametrize(
     ("shown", "said"),
     [
-        (1, "interrupted; the same command goes on with the others\n"),
-        (6, "interrupted: 1 of the missing runs have ended; the same command goes on with the others\n"),
+        (1, "interrupted; repeat the command to continue\n"),
+        (6, "interrupted: 1 of the missing runs are finished; repeat the command to continue\n"),
     ],
 )
 def test_interrupted_it_says_what_is_kept(capsys, shown, said):

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from segkit.cli.scaffold import KINDS
-from segkit.cli.scaffold.names import LONGEST, check_name
+from segkit.cli.scaffold.names import MAX_LENGTH, check_name
 from segkit.core.errors import SegkitError
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", ["mydec", "my_dec", "f1_2d", "x", "no", "n" * LONGEST])
+@pytest.mark.parametrize("name", ["mydec", "my_dec", "f1_2d", "x", "no", "n" * MAX_LENGTH])
 def test_check_name_takes_snake_case(kind: str, name: str) -> None:
     check_name(kind, name)
 
@@ -29,26 +29,26 @@ def test_check_name_takes_snake_case(kind: str, name: str) -> None:
 def test_check_name_proposes_snake_case(name: str, better: str) -> None:
     with pytest.raises(SegkitError) as caught:
         check_name("decoder", name)
-    rule = "small letters, digits and single _, a letter first"
+    rule = "use lower-case letters, digits and single _, starting with a letter"
     assert str(caught.value) == f"{name!r} is not a valid name for a decoder: {rule}\n  try: {better}"
 
 
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("class", "it is a word of Python"),
-        ("null", "it is a word of YAML"),
-        ("tester", "pytest would take it for a test"),
-        ("statistics", "Python has a module of that name, which its test would import instead"),
-        ("torch", "Python has a module of that name, which its test would import instead"),
-        ("nn", "its own code needs the word 'nn'"),
-        ("zip", "its own code needs the word 'zip'"),
-        ("tensor", "its own code needs the word 'Tensor'"),
-        ("features", "its own code needs the word 'features'"),
+        ("class", "it is a Python keyword"),
+        ("null", "it is a YAML keyword"),
+        ("tester", "pytest would collect it as a test"),
+        ("statistics", "a Python module has this name, and the test would import that module"),
+        ("torch", "a Python module has this name, and the test would import that module"),
+        ("nn", "the template already uses the name 'nn'"),
+        ("zip", "the template already uses the name 'zip'"),
+        ("tensor", "the template already uses the name 'Tensor'"),
+        ("features", "the template already uses the name 'features'"),
     ],
 )
 def test_check_name_refuses_what_would_not_run(name: str, reason: str) -> None:
-    words = f"'{name}' cannot be the name of a decoder: {reason}\n  try: my_{name}"
+    words = f"'{name}' is not a valid name for a decoder: {reason}\n  try: my_{name}"
     with pytest.raises(SegkitError, match=f"^{re.escape(words)}$"):
         check_name("decoder", name)
 
@@ -59,9 +59,11 @@ def test_check_name_refuses_a_word_only_where_it_is_in_use() -> None:
 
 
 def test_check_name_refuses_what_is_too_long() -> None:
-    words = f"is not a valid name for a loss: at most {LONGEST} characters\n  try: a shorter one"
+    words = (
+        f"not a valid name for a loss: it has more than {MAX_LENGTH} characters\n  try: choose a shorter name"
+    )
     with pytest.raises(SegkitError, match=words):
-        check_name("loss", "n" * (LONGEST + 1))
+        check_name("loss", "n" * (MAX_LENGTH + 1))
 
 
 def test_check_name_minds_no_folder_of_the_working_directory(
@@ -71,5 +73,5 @@ def test_check_name_minds_no_folder_of_the_working_directory(
     monkeypatch.syspath_prepend(tmp_path)
     check_name("decoder", "mydec")
     (tmp_path / "other.py").touch()
-    with pytest.raises(SegkitError, match="Python has a module of that name"):
+    with pytest.raises(SegkitError, match="a Python module has this name"):
         check_name("decoder", "other")

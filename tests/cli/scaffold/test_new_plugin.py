@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from segkit.cli.scaffold import KINDS, new_plugin
-from segkit.cli.scaffold.names import LONGEST
+from segkit.cli.scaffold.names import MAX_LENGTH
 from segkit.core.errors import SegkitError
 from segkit.core.events import RunEnded
 from segkit.core.plugins import load_plugin
@@ -81,7 +81,7 @@ def test_readme_names_the_folder_as_the_user_does(tmp_path: Path, monkeypatch: p
         assert f"\n{words}\n" in readme
 
 
-@pytest.mark.parametrize("length", [1, 10, LONGEST])
+@pytest.mark.parametrize("length", [1, 10, MAX_LENGTH])
 def test_new_plugins_are_clean_under_ruff(length: int, tmp_path: Path) -> None:
     for number, kind in enumerate(KINDS):
         name = f"{'qvwx'[number]}{'_of_a_long_name' * 3}"[:length].rstrip("_")
@@ -142,7 +142,7 @@ def test_a_kind_without_a_template_is_refused(kind: str, tmp_path: Path) -> None
         new_plugin(kind, "mine", tmp_path)
     assert str(caught.value) == (
         f"segkit new has no template for {kind}s, only for encoder, decoder, loss, metric\n"
-        f"  try: docs/contracts.md, which says what is expected of {kind}s"
+        f"  try: docs/contracts.md describes the contract of {kind}s"
     )
     assert list(tmp_path.iterdir()) == []
 
@@ -162,8 +162,8 @@ def test_what_is_there_already_is_left_alone(make: Callable[[Path], None], tmp_p
     with pytest.raises(SegkitError) as caught:
         new_plugin("decoder", "mydec", tmp_path)
     assert str(caught.value) == (
-        f"{tmp_path / 'mydec'}: there is something of that name already; nothing is ever overwritten"
-        "\n  try: another name, or another folder: --into DIR"
+        f"{tmp_path / 'mydec'}: this already exists"
+        "\n  try: choose another name, or another folder: --into DIR"
     )
     assert (tmp_path / "mydec").lstat() == before
     assert list(tmp_path.iterdir()) == [tmp_path / "mydec"]
@@ -180,8 +180,8 @@ def test_the_name_of_a_registered_part_is_refused(kind: str, name: str, where: s
     with pytest.raises(SegkitError) as caught:
         new_plugin(kind, name, tmp_path)
     assert re.fullmatch(
-        rf"\S+{where}: {kind} '{name}' is there already, so that a second one could not be loaded"
-        rf"\n  try: another name; 'segkit list {REGISTRIES[kind].plural}' shows those that are taken",
+        rf"\S+{where}: {kind} '{name}' is already registered"
+        rf"\n  try: choose another name; 'segkit list {REGISTRIES[kind].plural}' lists the names in use",
         str(caught.value),
     )
     assert list(tmp_path.iterdir()) == []
@@ -189,7 +189,7 @@ def test_the_name_of_a_registered_part_is_refused(kind: str, name: str, where: s
 
 def test_the_name_of_a_loaded_plugin_is_refused(plugins: Path, tmp_path: Path) -> None:
     load_plugin(plugins / "my_metric")
-    with pytest.raises(SegkitError, match=r"my_metric/__init__\.py:\d+: metric 'my_metric' is there already"):
+    with pytest.raises(SegkitError, match=r"my_metric/__init__\.py:\d+: metric 'my_metric' is already"):
         new_plugin("metric", "my_metric", tmp_path)
 
 
@@ -198,8 +198,8 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     with pytest.raises(SegkitError) as caught:
         new_plugin("decoder", "mydec", tmp_path / "plugins")
     assert str(caught.value) == (
-        f"{tmp_path / 'plugins' / 'mydec'}: the plugin cannot be written: File exists"
-        "\n  try: a folder that you may write to: --into DIR"
+        f"{tmp_path / 'plugins' / 'mydec'}: cannot write the plugin: File exists"
+        "\n  try: choose a writable folder: --into DIR"
     )
 
 
@@ -214,6 +214,6 @@ def test_nothing_is_left_of_a_plugin_that_could_not_be_written(
         return write(path, *words, **options)
 
     monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(SegkitError, match=r"mydec: the plugin cannot be written: No space left on device"):
+    with pytest.raises(SegkitError, match=r"mydec: cannot write the plugin: No space left on device"):
         new_plugin("decoder", "mydec", tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -158,8 +158,8 @@ class Broken:
     def told(self) -> str:
         return (
             f"{self.module}:2: the installed plugin 'broken' (broken 1.0) is not loaded: "
-            "the plugin fails while it is imported: ZeroDivisionError: division by zero\n"
-            f"  try: python {self.module} shows it too\n"
+            "the plugin fails on import: ZeroDivisionError: division by zero\n"
+            f"  try: reproduce it with python {self.module}\n"
         )
 
     def segkit(self, *words: str) -> Done:

@@ -67,24 +67,24 @@ BROKEN = {
     ),
     "fails": (
         LOSS + "\n\nWIDTH = int('three')\n",
-        "mine.py:13: the plugin fails while it is imported: ValueError: invalid literal for int() with "
-        "base 10: 'three'\n  try: python mine.py shows it too",
+        "mine.py:13: the plugin fails on import: ValueError: invalid literal for int() with "
+        "base 10: 'three'\n  try: reproduce it with python mine.py",
     ),
     "syntax": (
         LOSS + "\n\ndef broken(:\n",
-        "mine.py:13: the plugin fails while it is imported: SyntaxError: invalid syntax\n"
-        "  try: python mine.py shows it too",
+        "mine.py:13: the plugin fails on import: SyntaxError: invalid syntax\n"
+        "  try: reproduce it with python mine.py",
     ),
     "missing_package": (
         "import package_that_is_nowhere.deep\n",
-        "mine.py:1: the plugin fails while it is imported: ModuleNotFoundError: No module named "
+        "mine.py:1: the plugin fails on import: ModuleNotFoundError: No module named "
         "'package_that_is_nowhere'\n"
-        "  try: python -m pip install package_that_is_nowhere, or what it is called there",
+        "  try: python -m pip install package_that_is_nowhere (the package may have another name)",
     ),
     "ends_the_program": (
         LOSS + "\n\nraise SystemExit(3)\n",
-        "mine.py:13: the plugin fails while it is imported: it ends the program\n"
-        '  try: put what it does as a program under: if __name__ == "__main__"',
+        "mine.py:13: the plugin fails on import: it exits the program\n"
+        '  try: put code that runs as a program under: if __name__ == "__main__"',
     ),
     "nothing": (
         LOSS.replace("@LOSSES", "# @LOSSES"),
@@ -114,7 +114,9 @@ def test_a_broken_plugin_is_told_with_its_line_and_what_to_try(
 def test_a_module_beside_the_plugin_is_not_to_be_installed(tmp_path: Path) -> None:
     plugin(tmp_path / "_blocks.py", text="WIDTH = 3\n")
     path = plugin(tmp_path / "mine.py", text="from _blocks import WIDTH\n" + LOSS)
-    with pytest.raises(PartError, match=r"try: it lies beside the plugin: from \._blocks import \.\.\."):
+    with pytest.raises(
+        PartError, match=r"try: the module is in the plugin's folder: from \._blocks import \.\.\."
+    ):
         load_plugin(path)
 
 
@@ -124,9 +126,7 @@ def test_a_lookup_that_misses_tells_of_plugins_that_registered_nothing(
     monkeypatch.chdir(tmp_path)
     plugin(tmp_path / "plugins" / "mine.py", text=LOSS.replace("@LOSSES", "# @LOSSES"))
     load_plugins_here()
-    with pytest.raises(
-        RecipeError, match=r"; mine\.py was read and registers nothing: has it lost its @LOSSES\.reg"
-    ):
+    with pytest.raises(RecipeError, match=r"; mine\.py registers nothing: is @LOSSES\.register missing\?"):
         load_recipe(written(tmp_path, loss="mine"))
 
 
@@ -134,7 +134,7 @@ def test_an_option_that_no_recipe_can_hold_is_the_part_s_fault(tmp_path: Path) -
     path = plugin(tmp_path / "mine.py", text=LOSS.replace("width: int = 3", "width: type(LOSSES)"))
     recipe = written(tmp_path, loss="{name: mine, width: 3}")
     with pytest.raises(
-        PartError, match="loss 'mine': option 'width' is of type Registry, which no recipe can hold"
+        PartError, match="loss 'mine': option 'width' is of type Registry, which is not allowed in a recipe"
     ):
         load_recipe(recipe, plugins=[path])
 
@@ -156,16 +156,16 @@ def test_a_name_taken_by_another_plugin_names_both_places(tmp_path: Path) -> Non
 
 
 def test_what_is_no_plugin(tmp_path: Path) -> None:
-    with pytest.raises(PartError, match=r"there is no such plugin\n  try: a \.py file or a folder of them"):
+    with pytest.raises(PartError, match=r"plugin not found\n  try: give a \.py file or a folder of them"):
         load_plugin(tmp_path / "nowhere.py")
-    with pytest.raises(PartError, match=r"there is no plugin in this folder\n  try: put a \.py file there"):
+    with pytest.raises(PartError, match=r"the folder contains no plugins\n  try: put a \.py file there"):
         load_plugin(tmp_path)
 
 
 def test_what_is_no_python_file_is_not_even_read(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("not mine")
     with pytest.raises(
-        PartError, match=r"notes\.txt: this is no Python file\n  try: a \.py file or a folder"
+        PartError, match=r"notes\.txt: not a Python file\n  try: give a \.py file or a folder"
     ):
         load_plugin(tmp_path / "notes.txt")
 
@@ -184,8 +184,8 @@ def test_code_in_a_run_directory_is_never_run(tmp_path: Path) -> None:
     with pytest.raises(PartError) as caught:
         load_plugin(path)
     assert told(caught.value, tmp_path) == (
-        f"code/mine.py: the plugin lies in the run directory {tmp_path}, "
-        "and code in a run directory is never run\n"
+        f"code/mine.py: the plugin lies in the run directory {tmp_path}; "
+        "code in a run directory is never executed\n"
         "  try: read it, and copy it elsewhere if you trust it"
     )
     assert not (tmp_path / "ran").exists()

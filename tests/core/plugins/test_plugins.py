@@ -16,11 +16,11 @@ from segkit.core.plugins import (
     Plugin,
     broken_plugins,
     find,
-    leave_installed_out,
     load_installed,
     load_plugin,
     load_plugins_here,
     loaded_plugins,
+    skip_installed,
 )
 from segkit.core.plugins import entry_points as installed
 from segkit.core.plugins import loading as load
@@ -118,9 +118,9 @@ def test_a_broken_plugin_of_the_working_directory_says_how_to_do_without(
     with pytest.raises(PartError) as caught:
         load_plugins_here()
     assert told(caught.value, tmp_path) == (
-        "plugins/mine.py:1: the plugin fails while it is imported: ZeroDivisionError: division by zero\n"
-        "  try: python plugins/mine.py shows it too; "
-        "--no-plugins leaves the plugins of the working directory out"
+        "plugins/mine.py:1: the plugin fails on import: ZeroDivisionError: division by zero\n"
+        "  try: reproduce it with python plugins/mine.py; "
+        "--no-plugins skips the plugins of the working directory"
     )
 
 
@@ -158,7 +158,7 @@ def test_an_installed_plugin_is_imported_when_a_name_is_looked_for(install: Call
 
 def test_installed_plugins_can_be_left_out(install: Callable[..., Path]) -> None:
     install("left_out_loss")
-    leave_installed_out()
+    skip_installed()
     assert find("loss", "left_out_loss") is None
 
 
@@ -174,9 +174,9 @@ def test_a_broken_installed_plugin_harms_nobody_who_does_not_need_it(
     assert only_plugin().name == "steady_loss"
     assert [told(error, tmp_path) for error in broken_plugins()] == [
         "site/broken_loss.py:2: the installed plugin 'broken_loss' (broken_loss 0.3) is not loaded: the "
-        "plugin fails while it is imported: AttributeError: module 'os' has no attribute 'nothing'\n"
-        "  try: python site/broken_loss.py shows it too",
-        "the installed plugin 'lost_loss' (lost_loss 0.3) is not loaded: there is no module nowhere_loss\n"
+        "plugin fails on import: AttributeError: module 'os' has no attribute 'nothing'\n"
+        "  try: reproduce it with python site/broken_loss.py",
+        "the installed plugin 'lost_loss' (lost_loss 0.3) is not loaded: module nowhere_loss not found\n"
         "  try: python -m pip install --force-reinstall lost_loss",
     ]
 
@@ -230,8 +230,8 @@ def test_a_copy_of_an_installed_plugin_is_told(install: Callable[..., Path], tmp
     with pytest.raises(PartError) as caught:
         load_plugin(copy)
     assert told(caught.value, tmp_path) == (
-        f"copy.py: the plugin is loaded already: it is a copy of {path.relative_to(tmp_path)}\n"
-        "  try: keep one of the two; the other came in by the installed package"
+        f"copy.py: the plugin is already loaded: it is a copy of {path.relative_to(tmp_path)}\n"
+        "  try: keep one of the two; the loaded one comes from the installed package"
     )
 
 

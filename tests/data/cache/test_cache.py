@@ -23,7 +23,7 @@ from segkit.data.cache import cache_writer as module
 from segkit.data.cache import pack_file as packs
 from segkit.data.cache.array_view import IndexedArrays
 from segkit.data.cache.cache import Cache
-from segkit.data.cache.errors import CannotWrite, as_write_error
+from segkit.data.cache.errors import CacheWriteError, as_write_error
 from segkit.data.pairing import pairs_in
 from segkit.data.preprocess import Prepared, layout_of, prepare
 from segkit.data.splits import Split, split_samples
@@ -194,7 +194,7 @@ def test_every_problem_is_told_and_what_is_right_is_kept(photographs, reads):
             cached(photographs, samples)
         assert [problem.problem for problem in error.value.problems] == [
             "made to fail",
-            "this is no image that can be read",
+            "this is not a readable image file",
             "the mask is 10x5 pixels, its image 10x12",
         ]
     assert sorted(reads) == ["images/1.png", "images/3.png", "masks/1.png", "masks/3.png"]
@@ -215,8 +215,8 @@ def test_file_that_is_written_to_meanwhile_is_refused(photographs):
     with pytest.raises(DataError) as error:
         cached(photographs, [replace(sample, read_at=read)])
     assert str(error.value) == (
-        f"{sample.files[0]}: the image or its mask was written to while it was read\n"
-        "  try: start again when nothing changes them"
+        f"{sample.files[0]}: the image or its mask changed while it was read\n"
+        "  try: start again when no program writes to them"
     )
 
 
@@ -252,7 +252,7 @@ def test_damaged_pack_is_dropped_and_made_again(photographs, reads, how):
 def warning(folder: Path, reason: str) -> str:
     return (
         f"Decoded images are held in memory, and the next run decodes them again: {folder / 'cache'} "
-        f"cannot be written to ({reason}). SEGKIT_CACHE names another folder; data.cache: false wants none."
+        f"cannot be written to ({reason}). Set SEGKIT_CACHE to another folder, or data.cache: false."
     )
 
 
@@ -306,7 +306,7 @@ def test_packs_that_were_full_before_the_disk_was_are_used(photographs, reads, m
         def __init__(self, folder, layout):
             written.append(self)
             if len(written) == 3:
-                raise CannotWrite("No space left on device")
+                raise CacheWriteError("No space left on device")
             super().__init__(folder, layout)
 
     monkeypatch.setattr(module, "PackWriter", Full)
@@ -441,7 +441,7 @@ def test_rows_are_read_only_and_travel_by_name(photographs):
     with pytest.raises(DataError) as error:
         pickle.loads(sent)[0]
     assert str(error.value).endswith(
-        "the cached images cannot be read any more: No such file or directory\n"
+        "the cached images can no longer be read: No such file or directory\n"
         "  try: was the cache cleared? start the run again"
     )
 
@@ -478,5 +478,5 @@ def test_pack_that_is_cut_off_after_it_was_looked_at_is_told(tmp_path):
     values = list(footer.unpack(content[-footer.size :]))
     for damaged in (b"", content[:-1], content[: -footer.size] + footer.pack(values[0], 10**6, *values[2:])):
         path.write_bytes(damaged)
-        with pytest.raises(DataError, match="the cached images cannot be read any more: "):
-            packs.Pack(path, layout).open()
+        with pytest.raises(DataError, match="the cached images can no longer be read: "):
+            _ = packs.Pack(path, layout).pixels

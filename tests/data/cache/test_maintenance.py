@@ -101,5 +101,5 @@ def test_folder_that_lost_its_description_can_be_cleared(photographs):
     cached(photographs)
     (one,) = cached_images(photographs / "cache")
     (one.folder / "about.json").write_text("[")
-    assert cached_images(photographs / "cache")[0].preprocessing == "of another version"
+    assert cached_images(photographs / "cache")[0].preprocessing == "unknown preprocessing"
     assert len(clear_cache(photographs / "cache")) == 1

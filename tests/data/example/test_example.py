@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segkit.analysis.dataset import examine, of_folder, of_recipe
+from segkit.analysis.dataset import check_dataset, dataset_of_folder, dataset_of_recipe
 from segkit.core.errors import SegkitError
 from segkit.data.example import folder as example_folder
 from segkit.data.example import write_example
@@ -71,8 +71,8 @@ def test_a_mask_is_white_where_its_lesion_is(folder: Path) -> None:
 
 
 def test_nothing_is_wrong_with_it(folder: Path) -> None:
-    for subject in (of_folder(folder), of_recipe(load_recipe(folder / "recipe.yaml"))):
-        assert list(examine(subject, silent).faults) == []
+    for subject in (dataset_of_folder(folder), dataset_of_recipe(load_recipe(folder / "recipe.yaml"))):
+        assert list(check_dataset(subject, silent).findings) == []
 
 
 def test_a_photograph_is_drawn_again_with_the_same_bytes(folder: Path) -> None:
@@ -118,8 +118,8 @@ def test_what_is_there_is_kept(tmp_path: Path, name: str, make: Callable[[Path],
         write_example(tmp_path, silent)
     assert caught.value.exit_code == 2
     assert str(caught.value) == (
-        f"{tmp_path}: {name}: already there, and nothing is ever overwritten\n"
-        "  try: another folder: it is made if it is not there"
+        f"{tmp_path}: {name}: already exists, and segkit does not overwrite files\n"
+        "  try: choose another folder; it is created if missing"
     )
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
@@ -128,7 +128,7 @@ def test_what_is_there_is_kept(tmp_path: Path, name: str, make: Callable[[Path],
 def test_all_that_is_in_the_way_is_named(tmp_path: Path) -> None:
     write_example(tmp_path, silent)
     before = names_in(tmp_path)
-    with pytest.raises(SegkitError, match=r": photos, masks, new, recipe\.yaml: already there"):
+    with pytest.raises(SegkitError, match=r": photos, masks, new, recipe\.yaml: already exists"):
         write_example(tmp_path, silent)
     assert names_in(tmp_path) == before
 
@@ -151,6 +151,6 @@ def test_a_file_in_place_of_the_folder_is_told(tmp_path: Path) -> None:
         write_example(file, silent)
     assert str(caught.value) == (
         f"{file}: the example cannot be written: File exists\n"
-        "  try: a folder that you may write to, on a disk with 20 MB to spare"
+        "  try: choose a folder with write permission, on a disk with 20 MB to spare"
     )
     assert file.read_text() == "mine"

@@ -78,14 +78,14 @@ def test_without_an_average_nothing_averages(tmp_path: Path) -> None:
 def test_neighbours_take_turns_in_coming_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[int, bool]] = []
 
-    def rate(loop: Loop, steps: int, *, alone: bool) -> float:
-        asked.append((steps, alone))
-        return 4.0 if alone else 3.0
+    def rate(loop: Loop, steps: int, *, repeat: bool) -> float:
+        asked.append((steps, repeat))
+        return 4.0 if repeat else 3.0
 
     monkeypatch.setattr(Loop, "images_per_second", rate)
     answer = bench(recipe(tmp_path, "data.workers=0"), steps=10)
     turns = [turn for number in range(ROUNDS) for turn in (number % 2 == 1, number % 2 == 0)]
-    assert asked == [(3, alone) for alone in turns], "as many as are made together"
+    assert asked == [(3, repeat) for repeat in turns], "as many as are made together"
     assert answer["loop_over_model"] == 0.75
 
 
@@ -93,13 +93,13 @@ def test_steps_are_as_many_as_take_some_seconds() -> None:
     def steps_if_one_takes(*seconds: float) -> int:
         times = iter(seconds)
         feed = SimpleNamespace(batches=SimpleNamespace(together=1))
-        loop: Any = SimpleNamespace(seconds=lambda steps, alone: next(times), feed=feed)
-        return benching._steps_of_a_block(loop, None)
+        loop: Any = SimpleNamespace(seconds=lambda steps, repeat: next(times), feed=feed)
+        return benching._steps_per_block(loop, None)
 
     held_up_once = (100.0, 0.3, 0.1, 0.3, 0.4, 0.2, 0.3)
     assert steps_if_one_takes(*held_up_once) == round(benching.SECONDS / ROUNDS / 2 / 0.3)
-    assert steps_if_one_takes(*[100.0] * 7) == benching.FEWEST
-    assert steps_if_one_takes(*[1e-9] * 7) == benching.MOST
+    assert steps_if_one_takes(*[100.0] * 7) == benching.MIN_STEPS
+    assert steps_if_one_takes(*[1e-9] * 7) == benching.MAX_STEPS
 
 
 def test_a_round_compares_two_rates() -> None:
@@ -113,9 +113,7 @@ def test_parts_of_a_compiled_model_are_said_to_be_those_of_one_that_is_not(
     monkeypatch.setattr(torch.nn.Module, "compile", lambda model: compiled.append(model))
     answer = bench(recipe(tmp_path, "training.compile=true"), steps=1)
     assert len(compiled) == 1
-    assert answer["warnings"] == [
-        "The parts are those of the same model, not compiled: a compiled one is one piece."
-    ]
+    assert answer["warnings"] == ["The parts of a step were measured without compiling the model."]
 
 
 def test_machine_that_is_busy_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,23 +139,23 @@ def test_loss_that_is_no_number_is_an_error_as_in_a_run(
 def test_blocks_skip_what_may_lie_ready(monkeypatch: pytest.MonkeyPatch, workers: int, ready: int) -> None:
     taken: list[tuple[bool, int]] = []
     loop: Any = Loop.__new__(Loop)
-    monkeypatch.setattr(Loop, "step", lambda loop, steps: taken.append((loop.feed.alone, steps)))
+    monkeypatch.setattr(Loop, "step", lambda loop, steps: taken.append((loop.feed.repeat, steps)))
     loop.feed = SimpleNamespace(batches=SimpleNamespace(workers=workers))
     loop.fabric = SimpleNamespace(device=torch.device("cpu"))
     loop.seconds(50)
-    loop.seconds(2, alone=True)
+    loop.seconds(2, repeat=True)
     assert taken == [(False, ready), (False, 50), (True, ready), (True, 2)]
 
 
 def test_nothing_is_written_and_nothing_learnt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     models: list[tuple[torch.nn.Module, str]] = []
-    place = benching.place
+    move = benching.move_to_device
 
     def placed(model: torch.nn.Module, *others: Any) -> None:
-        place(model, *others)
+        move(model, *others)
         models.append((model, digest(model.head)))
 
-    monkeypatch.setattr(benching, "place", placed)
+    monkeypatch.setattr(benching, "move_to_device", placed)
     monkeypatch.chdir(tmp_path)
     bench(recipe(tmp_path), steps=1)
     ((model, before),) = models
@@ -167,4 +165,6 @@ def test_nothing_is_written_and_nothing_learnt(tmp_path: Path, monkeypatch: pyte
 
 def test_one_process_is_measured_and_said_to_be(tmp_path: Path) -> None:
     answer = bench(recipe(tmp_path, "training.devices=2"), steps=1)
-    assert answer["warnings"] == ["One process was measured, whatever training.devices and num_nodes say."]
+    assert answer["warnings"] == [
+        "Only one process was measured: training.devices and training.num_nodes are ignored."
+    ]

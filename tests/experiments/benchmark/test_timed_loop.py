@@ -38,7 +38,7 @@ def made(folder: Path, *overrides: str) -> Loop:
 def seen(loop: Loop) -> list[int]:
     """How many images each step has had."""
     sizes: list[int] = []
-    loop.learner.model.register_forward_pre_hook(lambda model, given: sizes.append(len(given[0])))
+    loop.state.model.register_forward_pre_hook(lambda model, given: sizes.append(len(given[0])))
     return sizes
 
 
@@ -46,16 +46,16 @@ def test_epochs_follow_each_other_without_end_or_scores(loop: Loop, seen: list[i
     loop.step(8)
     assert seen == [4, 3, 3, 4, 3, 3, 4, 3]
     assert loop.images_per_step == pytest.approx(10 / 3)
-    assert loop.learner.epoch == 2
-    assert loop.learner.learning_rate == 0
+    assert loop.state.epoch == 2
+    assert loop.state.learning_rate == 0
 
 
 def test_one_batch_comes_again_and_again_and_then_the_others_go_on(loop: Loop, seen: list[int]) -> None:
     loop.step(2)
-    loop.feed.alone = True
+    loop.feed.repeat = True
     loop.step(5)
-    one = loop.feed.images_of_one
-    loop.feed.alone = False
+    one = loop.feed.repeated_images
+    loop.feed.repeat = False
     loop.step(3)
     assert one == 3
     assert seen == [4, 3] + [one] * 5 + [3, 4, 3], "the one that was held back is not lost"
@@ -63,9 +63,9 @@ def test_one_batch_comes_again_and_again_and_then_the_others_go_on(loop: Loop, s
 
 def test_one_batch_is_the_same_whenever_it_comes(loop: Loop) -> None:
     images: list[torch.Tensor] = []
-    loop.learner.model.register_forward_pre_hook(lambda model, given: images.append(given[0].clone()))
-    for alone in (True, False, True):
-        loop.feed.alone = alone
+    loop.state.model.register_forward_pre_hook(lambda model, given: images.append(given[0].clone()))
+    for repeat in (True, False, True):
+        loop.feed.repeat = repeat
         loop.step(2)
     first, second, third, fourth, *again = images
     assert all(torch.equal(first, image) for image in (second, *again))
@@ -83,32 +83,32 @@ def test_as_many_workers_as_a_run_would_hire_make_the_batches(
         batches.workers = workers
 
     monkeypatch.setattr(TrainBatches, "_hire", hire)
-    monkeypatch.setattr(looping, "FEW", 2)
+    monkeypatch.setattr(looping, "TRIAL_STEPS", 2)
     loop = made(tmp_path, "data.augment=[]")
-    assert loop.feed.first_steps == 4
+    assert loop.feed.trial_steps == 4
     loop.step(4)
     assert hired == [8], "the first of two short epochs has ended"
     loop.step(1)
     assert hired == [8, 8]
-    assert loop.feed.first_steps == 0
-    assert loop.feed.batches.workers == loop.feed.another().workers == workers
+    assert loop.feed.trial_steps == 0
+    assert loop.feed.batches.workers == loop.feed.new_batches().workers == workers
     assert len(loop.feed.batches.samples.images) == 10
-    assert loop.feed.another() is not loop.feed.batches
+    assert loop.feed.new_batches() is not loop.feed.batches
 
 
 def test_a_number_of_workers_is_taken_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loop = made(tmp_path, "data.workers=1")
-    assert (loop.feed.first_steps, loop.feed.batches.workers, loop.ahead) == (0, 1, 3)
+    assert (loop.feed.trial_steps, loop.feed.batches.workers, loop.prefetched) == (0, 1, 3)
     loop.step(4)
-    assert loop.learner.epoch == 1
+    assert loop.state.epoch == 1
 
 
 def test_rates_count_the_images_that_went_through(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
-    loop.feed.alone = True
+    loop.feed.repeat = True
     loop.step(1)
-    monkeypatch.setattr(Loop, "seconds", lambda loop, steps, alone: 0.5)
+    monkeypatch.setattr(Loop, "seconds", lambda loop, steps, repeat: 0.5)
     assert loop.images_per_second(6) == pytest.approx(10 / 3 / 0.5)
-    assert loop.images_per_second(6, alone=True) == 4 / 0.5
+    assert loop.images_per_second(6, repeat=True) == 4 / 0.5
 
 
 def test_parts_leave_everything_as_it_was(loop: Loop, seen: list[int]) -> None:
@@ -122,21 +122,21 @@ def test_parts_leave_everything_as_it_was(loop: Loop, seen: list[int]) -> None:
 
 
 def owners(loop: Loop) -> list[Any]:
-    learner = loop.learner
-    return [loop, loop.feed, loop.fabric, learner.model, learner.optimizer, learner.schedule, learner.average]
+    state = loop.state
+    return [loop, loop.feed, loop.fabric, state.model, state.optimizer, state.schedule, state.average]
 
 
 def test_parts_add_up_to_the_step(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     loop.step(1)  # schedules look once who steps before them
     clock = Clock(monkeypatch)
-    slow(monkeypatch, clock, loop.feed, "take", 1.0)
-    slow(monkeypatch, clock, loop.learner.model, "features", 2.0)
-    slow(monkeypatch, clock, loop.learner.model.decoder, "forward", 4.0)
+    slow(monkeypatch, clock, loop.feed, "next_batch", 1.0)
+    slow(monkeypatch, clock, loop.state.model, "features", 2.0)
+    slow(monkeypatch, clock, loop.state.model.decoder, "forward", 4.0)
     slow(monkeypatch, clock, loop, "loss", 8.0)
     slow(monkeypatch, clock, loop.fabric, "backward", 16.0)
-    slow(monkeypatch, clock, loop.learner.optimizer, "step", 32.0)
-    slow(monkeypatch, clock, loop.learner.schedule, "step", 64.0)
-    slow(monkeypatch, clock, loop.learner.average, "update", 128.0)
+    slow(monkeypatch, clock, loop.state.optimizer, "step", 32.0)
+    slow(monkeypatch, clock, loop.state.schedule, "step", 64.0)
+    slow(monkeypatch, clock, loop.state.average, "update", 128.0)
     found = seconds_by_part(loop, 6)
     assert found == {
         "data": pytest.approx(8 / 6),  # six batches, and twice the end of an epoch

@@ -18,8 +18,8 @@ from segkit.core.errors import SegkitError
 from segkit.core.types import Sample, Task
 from segkit.data.preprocess import decode, layout_of
 from segkit.experiments.objectives import build_metric
-from segkit.inference.evaluation.evaluation import Asking, Evaluation, evaluate_runs, name_of
-from segkit.inference.evaluation.select_images import _pooled, choose_images
+from segkit.inference.evaluation.evaluation import EvaluateOptions, Evaluation, evaluate_runs, run_name
+from segkit.inference.evaluation.select_images import _pool_splits, choose_images
 from segkit.inference.evaluation.split_choice import SplitChoice
 from segkit.inference.options import PredictOptions
 from segkit.inference.predictor import Predictor
@@ -29,10 +29,10 @@ from segkit.runs.run_dir import RunDir
 from tests.inference.evaluation.conftest import drawn, like
 from tests.inference.networks import LESION, Brightness
 
-NATIVE = Asking(native=True)
+NATIVE = EvaluateOptions(native=True)
 
 
-def scored(*runs: RunDir, asking: Asking = NATIVE, overrides: tuple[str, ...] = ()) -> Evaluation:
+def scored(*runs: RunDir, asking: EvaluateOptions = NATIVE, overrides: tuple[str, ...] = ()) -> Evaluation:
     return evaluate_runs(runs, asking, overrides)
 
 
@@ -42,7 +42,7 @@ def samples_of(run: RunDir) -> list[Sample]:
 
 def by_hand(run: RunDir, predictor: Predictor, metric: str = "iou", **asked: Any) -> list[float]:
     """The score of each image's predicted mask, at the image's own size."""
-    task = predictor.facts.task
+    task = predictor.info.task
     scores = []
     for sample in samples_of(run):
         image, truth = sample.read()
@@ -69,40 +69,40 @@ def load_recipe_of(metric: str) -> Any:
 
 
 def test_asked_as_in_training_a_run_has_the_figures_that_it_reports(of_a_task: RunDir) -> None:
-    again = scored(of_a_task, asking=Asking())
+    again = scored(of_a_task, asking=EvaluateOptions())
     summary = of_a_task.read_summary().scores
     assert again.scores.metrics == summary.metrics
     assert again.scores.loss == summary.loss
     assert (again.warnings, again.members, again.images.split) == ([], [], "test")
-    assert again.how() == "at 32x32"
+    assert again.describe_options() == "at 32x32"
 
 
 def test_at_own_size_the_scores_are_those_of_predicted_masks(of_a_task: RunDir) -> None:
     predictor = segkit.load(of_a_task)
     found = scored(of_a_task)
     assert found.scores.per_image["iou"] == pytest.approx(by_hand(of_a_task, predictor), abs=1e-12)
-    assert found.how() == "at the images' own size"
+    assert found.describe_options() == "at the images' own size"
     assert found.scores.metrics["iou"] != of_a_task.read_summary().scores.metrics["iou"]
 
 
 def test_mirrored_and_scaled_as_predict_does(run: RunDir) -> None:
     ways = PredictOptions(flips=True, scales=(1.0, 2.0))
-    found = scored(run, asking=Asking(native=True, ways=ways))
+    found = scored(run, asking=EvaluateOptions(native=True, predict=ways))
     expected = by_hand(run, segkit.load(run), flips=True, scales=(1.0, 2.0))
     assert found.scores.per_image["iou"] == pytest.approx(expected, abs=1e-12)
-    assert found.how() == "at the images' own size, mirrored too, scales 1, 2"
+    assert found.describe_options() == "at the images' own size, with flips, scales 1, 2"
 
 
 def test_at_the_recipe_s_size_mirrored_as_predict_does(run: RunDir) -> None:
     ways = PredictOptions(flips=True, scales=(1.0, 2.0))
-    found = scored(run, asking=Asking(ways=ways))
+    found = scored(run, asking=EvaluateOptions(predict=ways))
     predictor, expected = segkit.load(run), []
     for sample in samples_of(run):
-        image, truth = decode(sample, layout_of((32, 32), predictor.facts.task, 3))
+        image, truth = decode(sample, layout_of((32, 32), predictor.info.task, 3))
         mask = predictor.predict(image, flips=True, scales=(1.0, 2.0)).mask
-        expected.append(score_of(mask, truth, predictor.facts.task, "iou"))
+        expected.append(score_of(mask, truth, predictor.info.task, "iou"))
     assert found.scores.per_image["iou"] == pytest.approx(expected, abs=1e-12)
-    assert found.how() == "at 32x32, mirrored too, scales 1, 2"
+    assert found.describe_options() == "at 32x32, with flips, scales 1, 2"
     assert found.scores.metrics["iou"] != run.read_summary().scores.metrics["iou"]
 
 
@@ -115,7 +115,7 @@ def test_several_runs_are_one_model_and_each_is_scored_alone(run: RunDir, second
 def test_at_the_recipe_s_size_several_have_their_own_figures_beside_the_common_ones(
     run: RunDir, second: RunDir
 ) -> None:
-    found = scored(run, second, asking=Asking(), overrides=("metrics=[iou_soft, iou]",))
+    found = scored(run, second, asking=EvaluateOptions(), overrides=("metrics=[iou_soft, iou]",))
     for one, member in zip((run, second), found.members, strict=True):
         assert member.metrics["iou"] == pytest.approx(one.read_summary().scores.metrics["iou"], abs=1e-6)
     assert found.scores.metrics["iou_soft"] not in [member.metrics["iou_soft"] for member in found.members]
@@ -124,10 +124,10 @@ def test_at_the_recipe_s_size_several_have_their_own_figures_beside_the_common_o
 def test_runs_of_several_sizes_have_one_at_the_images_own(run: RunDir, tmp_path: Path) -> None:
     larger = like(run, tmp_path / "larger" / "001", size=[64, 64])
     with pytest.raises(SegkitError) as caught:
-        scored(run, larger, asking=Asking())
+        scored(run, larger, asking=EvaluateOptions())
     assert str(caught.value) == (
-        "small/001 looks at images of 32x32 pixels, larger/001 at 64x64: their scores are not of one size\n"
-        "  try: --native scores all of them at the images' own size"
+        "small/001 takes images of 32x32 pixels, larger/001 of 64x64: their scores are not comparable\n"
+        "  try: use --native to score at the images' own size"
     )
     found = scored(run, larger)
     assert found.scores.per_image["iou"] == pytest.approx(by_hand(run, segkit.load([run, larger])), abs=1e-12)
@@ -139,8 +139,8 @@ def test_runs_of_other_classes_are_no_one_model(run: RunDir, trained: Callable[[
     with pytest.raises(SegkitError) as caught:
         scored(run, trained("multiclass"))
     assert str(caught.value) == (
-        "small and small predict other classes, so no mean can be taken of them\n"
-        "  try: runs of one task on one kind of image"
+        "small and small predict different classes, so they cannot be averaged\n"
+        "  try: use models of the same task and the same kind of image"
     )
 
 
@@ -148,29 +148,29 @@ def test_models_of_images_of_other_channels_are_no_one_model() -> None:
     with pytest.raises(SegkitError) as caught:
         Predictor([Brightness(), Brightness(replace(LESION, channels=1))])
     assert str(caught.value) == (
-        "drawn and drawn look at images of other channels, so no mean can be taken of them\n"
-        "  try: runs of one task on one kind of image"
+        "drawn and drawn take images with different numbers of channels, so they cannot be averaged\n"
+        "  try: use models of the same task and the same kind of image"
     )
 
 
 @pytest.mark.parametrize("scale", [0.001, 11, math.nan])
 def test_a_scale_that_no_model_takes_is_refused(run: RunDir, scale: float) -> None:
     with pytest.raises(SegkitError) as caught:
-        scored(run, asking=Asking(ways=PredictOptions(scales=(1.0, scale))))
+        scored(run, asking=EvaluateOptions(predict=PredictOptions(scales=(1.0, scale))))
     assert str(caught.value) == (
-        f"scales (1.0, {scale}) are not between 0.1 and 10\n  try: such as 0.75, 1, 1.25"
+        f"scales (1.0, {scale}) are not between 0.1 and 10\n  try: for example 0.75, 1, 1.25"
     )
 
 
 def test_which_images(run: RunDir) -> None:
-    train = scored(run, asking=Asking(images=SplitChoice.train))
+    train = scored(run, asking=EvaluateOptions(split=SplitChoice.train))
     assert (str(train.images), len(train.names)) == ("10 train images", 10)
-    everything = scored(run, asking=Asking(images=SplitChoice.all))
+    everything = scored(run, asking=EvaluateOptions(split=SplitChoice.all))
     assert str(everything.images) == "all 15 images"
     with pytest.raises(SegkitError) as caught:
-        scored(run, asking=Asking(images=SplitChoice.val))
+        scored(run, asking=EvaluateOptions(split=SplitChoice.val))
     assert str(caught.value) == (
-        "synthetic_lesions: there are no val images\n  try: --split train or --split test or --split all"
+        "synthetic_lesions: there are no val images\n  try: use --split train or --split test or --split all"
     )
 
 
@@ -201,7 +201,7 @@ def test_of_another_source_its_own_test_images_are_taken_or_its_val_images(
     assert str(scored(run, overrides=(elsewhere,)).images) == "2 test images"
     divided = (elsewhere, "data.split={by: fraction, val: 0.25}")
     assert (
-        str(scored(run, overrides=divided, asking=Asking(True, images=SplitChoice.val)).images)
+        str(scored(run, overrides=divided, asking=EvaluateOptions(True, split=SplitChoice.val)).images)
         == "1 val image"
     )
     names = "abcdefgh"
@@ -236,19 +236,19 @@ def test_a_run_is_named_by_its_folders_wherever_one_stands(
     run: RunDir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(run.path)
-    assert name_of(RunDir.open(Path())) == "small/001"
+    assert run_name(RunDir.open(Path())) == "small/001"
 
 
-@pytest.mark.parametrize("asking", [Asking(), NATIVE], ids=["as trained", "native"])
+@pytest.mark.parametrize("asking", [EvaluateOptions(), NATIVE], ids=["as trained", "native"])
 def test_a_run_of_another_machine_is_scored_on_this_one_and_that_is_told(
-    run: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asking: Asking
+    run: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asking: EvaluateOptions
 ) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     moved = like(run, tmp_path / "small/001", "training", accelerator="cuda", precision="16-mixed")
     found = scored(moved, asking=asking)
     assert found.warnings == [
-        "The run was to use cuda in precision 16-mixed, which is not to be had here: it is scored on cpu in "
-        "32-true, and its scores may differ in their last digits."
+        "The recipe's device, cuda with precision 16-mixed, is not available: the run is scored on cpu with "
+        "32-true, and scores may differ in the last digits."
     ]
     assert found.scores.metrics == scored(run, asking=asking).scores.metrics
 
@@ -259,18 +259,18 @@ def test_names_that_two_splits_have_are_told_apart(run: RunDir) -> None:
     whole = choose_images(recipe, [elsewhere], SplitChoice.all).samples
     names = {split: [sample.name for sample in found] for split, found in find_samples(recipe).items()}
     assert [sample.name for sample in whole] == [*names["train"], *names["test"]]
-    twice = _pooled({"train": whole[:2], "test": whole[1:]})
+    twice = _pool_splits({"train": whole[:2], "test": whole[1:]})
     first, both, last = (sample.name for sample in whole)
     assert [sample.name for sample in twice] == [first, f"train/{both}", f"test/{both}", last]
 
 
 def test_images_that_were_trained_on_are_told_of(run: RunDir) -> None:
-    other, warning = scored(run, asking=Asking(images=SplitChoice.all)).warnings
+    other, warning = scored(run, asking=EvaluateOptions(split=SplitChoice.all)).warnings
     assert other == "The images are not those that the run reports its scores on."
     first = ", ".join(sample.name for sample in find_samples(load_recipe(run.recipe))["train"][:3])
     assert warning == (
         f"10 of the 15 scored images were among the training images of small/001 ({first} and 7 more): "
-        "this is no score on images that the model has not seen."
+        "this is not a score on unseen images."
     )
 
 
@@ -291,7 +291,7 @@ def test_every_member_is_asked_whether_it_was_trained_on_the_images(run: RunDir,
         members.append(like(run, tmp_path / name / "001", source=source, split=divided))
     assert scored(*members).warnings == [
         "1 of the 1 scored images were among the training images of other/001 (c): "
-        "this is no score on images that the model has not seen."
+        "this is not a score on unseen images."
     ]
 
 
@@ -310,7 +310,7 @@ def test_that_training_images_are_gone_is_told(run: RunDir, monkeypatch: pytest.
     monkeypatch.setattr("segkit.inference.evaluation.leaks.scan_splits", gone)
     (warning,) = scored(run, overrides=("data.source.seed=9",)).warnings
     assert warning == (
-        "Whether small/001 was trained on some of these images is not known: photos: there is no such folder."
+        "Cannot check whether small/001 was trained on some of these images: photos: there is no such folder."
     )
 
 
@@ -356,15 +356,15 @@ def test_a_mask_of_another_size_is_named(run: RunDir, tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("asking", [Asking(), NATIVE], ids=["as trained", "native"])
+@pytest.mark.parametrize("asking", [EvaluateOptions(), NATIVE], ids=["as trained", "native"])
 @pytest.mark.parametrize("kind", ["binary", "multiclass"])
 def test_what_is_shown_is_what_was_scored(
-    trained: Callable[[str], RunDir], kind: str, asking: Asking
+    trained: Callable[[str], RunDir], kind: str, asking: EvaluateOptions
 ) -> None:
     found = scored(trained(kind), asking=asking)
     side = 64 if asking.native else 32
     for index, sample in enumerate(found.images.samples):
-        pixels, truth, predicted = found.subject.seen(index)
+        pixels, truth, predicted = found.scorer.seen(index)
         assert (pixels.shape, truth.shape, predicted.shape) == ((side, side, 3), (side, side), (side, side))
         again = score_of(predicted, truth, found.recipe.data.goal, "iou")
         assert again == pytest.approx(found.scores.per_image["iou"][index], abs=1e-6)
@@ -383,7 +383,7 @@ def test_progress_counts_the_images(run: RunDir) -> None:
     evaluate_runs([run], NATIVE, on_progress=lambda *words: told.append(words))
     assert told == [("scoring 5 test images", done, 5) for done in range(1, 6)]
     told.clear()
-    evaluate_runs([run], Asking(), on_progress=lambda *words: told.append(words))
+    evaluate_runs([run], EvaluateOptions(), on_progress=lambda *words: told.append(words))
     reading = [("test images", done, 5) for done in range(1, 6)]
     assert told == [*reading, ("scoring test images", 5, 5)]
 

@@ -11,8 +11,8 @@ import torch
 from segkit.analysis.comparison.statistics import RESAMPLES, intervals
 from segkit.core.types import Task
 from segkit.experiments.objectives import build_metric
-from segkit.inference.evaluation.confidence import interval_of
-from segkit.inference.evaluation.logits import logits_of
+from segkit.inference.evaluation.confidence import confidence_interval
+from segkit.inference.torch_network import probabilities_to_logits
 from segkit.recipe import Recipe
 from tests.small_runs import recipe
 
@@ -23,7 +23,7 @@ def test_a_probability_is_above_a_threshold_if_and_only_if_its_logit_is() -> Non
     half = np.float32(0.5)
     near = [half, np.nextafter(half, np.float32(1)), np.nextafter(half, np.float32(0)), 0, 1e-45, 1]
     probabilities = np.array(near, np.float32).reshape(1, 1, 1, -1)
-    logits = logits_of(probabilities, BINARY)
+    logits = probabilities_to_logits(probabilities, BINARY)
     assert (logits > 0).flatten().tolist() == [False, True, False, False, False, True]
     assert bool(logits.isfinite().all())
     assert torch.sigmoid(logits[0, 0, 0, 1:3]).float().tolist() == [float(one) for one in near[1:3]]
@@ -32,7 +32,7 @@ def test_a_probability_is_above_a_threshold_if_and_only_if_its_logit_is() -> Non
 def test_logits_of_classes_give_their_probabilities_again() -> None:
     shares = np.random.default_rng(0).dirichlet([1, 1, 1], 20).T.astype(np.float32).reshape(1, 3, 4, 5)
     shares[0, :, 0, 0] = 0, 0, 1
-    logits = logits_of(shares, Task("multiclass", ("a", "b", "c")))
+    logits = probabilities_to_logits(shares, Task("multiclass", ("a", "b", "c")))
     assert logits.softmax(1).float().numpy() == pytest.approx(shares, abs=1e-6)
 
 
@@ -44,7 +44,7 @@ def small(tmp_path) -> Recipe:  # type: ignore[no-untyped-def]
 def test_the_mean_over_images_has_the_interval_of_comparisons(small: Recipe) -> None:
     metric = build_metric(small.metrics[0], BINARY)
     per_image = torch.rand(100, 1, generator=torch.Generator().manual_seed(1)).double()
-    found = interval_of(metric, per_image)
+    found = confidence_interval(metric, per_image)
     assert found == intervals([per_image.numpy().T], resamples=RESAMPLES)[0]
     error = float(per_image.std() / 10)
     assert found.mean == pytest.approx(float(per_image.mean()))
@@ -60,7 +60,7 @@ def test_a_score_of_all_images_together_is_computed_again_for_images_drawn_anew(
         [metric.per_image(one[None], mask[None]) for one, mask in zip(logits, target, strict=True)]
     )
     per_image = per_image.double()
-    found = interval_of(metric, per_image)
+    found = confidence_interval(metric, per_image)
     assert found.mean == metric.reduce(per_image)
     draws = np.random.default_rng(7).integers(0, 30, (2000, 30))
     low, high = np.quantile(
@@ -69,7 +69,7 @@ def test_a_score_of_all_images_together_is_computed_again_for_images_drawn_anew(
     assert (found.low, found.high) == pytest.approx((low, high), abs=0.15 * (high - low))
     unknown = torch.full((40, per_image.shape[1]), math.nan, dtype=torch.float64)
     assert (
-        interval_of(metric, torch.cat([unknown, per_image])) == found
+        confidence_interval(metric, torch.cat([unknown, per_image])) == found
     )  # images without a score are not drawn
 
 
@@ -77,5 +77,5 @@ def test_of_one_image_nobody_is_sure(small: Recipe) -> None:
     for part in small.metrics:
         metric = build_metric(part, BINARY)
         per_image = metric.per_image(torch.ones(1, 1, 4, 4), torch.ones(1, 4, 4, dtype=torch.long)).double()
-        found = interval_of(metric, per_image)
+        found = confidence_interval(metric, per_image)
         assert (found.mean, math.isnan(found.low), math.isnan(found.high)) == (1.0, True, True)

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from segkit.inference.evaluation.leaks import warn_of_leaks
-from segkit.inference.evaluation.select_images import Images, choose_images
+from segkit.inference.evaluation.leaks import leak_warnings
+from segkit.inference.evaluation.select_images import ScoredImages, choose_images
 from segkit.inference.evaluation.split_choice import SplitChoice
 from segkit.recipe import Recipe, load_recipe
 from tests.inference.evaluation.conftest import drawn
 from tests.small_runs import recipe
 
 SIZES = dict.fromkeys(("a", "b", "c", "d", "e"), (40, 30))
-NO_SCORE = "this is no score on images that the model has not seen."
+NO_SCORE = "this is not a score on unseen images."
 
 
 @pytest.fixture
@@ -25,14 +25,14 @@ def own(tmp_path: Path) -> Recipe:
     return recipe(tmp_path, drawn(tmp_path / "own", SIZES))
 
 
-def elsewhere(tmp_path: Path, source: str) -> tuple[Recipe, Images]:
+def elsewhere(tmp_path: Path, source: str) -> tuple[Recipe, ScoredImages]:
     other = load_recipe(tmp_path / "small.yaml", [source])
     return other, choose_images(other, [source])
 
 
-def told(own: Recipe, found: tuple[Recipe, Images]) -> list[str]:
+def told(own: Recipe, found: tuple[Recipe, ScoredImages]) -> list[str]:
     other, images = found
-    return warn_of_leaks("small/001", own, images.samples, other)
+    return leak_warnings("small/001", own, images.samples, other)
 
 
 def test_the_same_bytes_are_the_same_image_under_any_name(own: Recipe, tmp_path: Path) -> None:
@@ -78,21 +78,21 @@ def test_generated_images_are_known_by_their_pixels(tmp_path: Path) -> None:
         replace(sample, name=f"x{i}")
         for i, sample in enumerate(choose_images(own, (), SplitChoice.train).samples)
     ]
-    (sentence,) = told(own, (own, Images("train", renamed)))
+    (sentence,) = told(own, (own, ScoredImages("train", renamed)))
     assert sentence.startswith("10 of the 10 scored images were among")
 
 
 def test_another_tile_of_a_file_is_another_image(own: Recipe) -> None:
     first, *_ = choose_images(own, (), SplitChoice.train).samples
-    assert told(own, (own, Images("test", [replace(first, variant="another tile")]))) == []
-    assert len(told(own, (own, Images("test", [first])))) == 1
+    assert told(own, (own, ScoredImages("test", [replace(first, variant="another tile")]))) == []
+    assert len(told(own, (own, ScoredImages("test", [first])))) == 1
 
 
 def test_training_images_that_are_gone_are_told_of(own: Recipe, tmp_path: Path) -> None:
     found = elsewhere(tmp_path, drawn(tmp_path / "other", SIZES))
     shutil.rmtree(tmp_path / "own" / "images")
     assert told(own, found) == [
-        "Whether small/001 was trained on some of these images is not known: "
+        "Cannot check whether small/001 was trained on some of these images: "
         f"{tmp_path / 'own/images'}: there is no such folder."
     ]
 

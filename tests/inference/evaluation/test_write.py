@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from segkit.core.errors import SegkitError
-from segkit.inference.evaluation.evaluation import Asking, Evaluation, evaluate_runs
-from segkit.inference.evaluation.output_folder import refuse_folder
-from segkit.inference.evaluation.select_images import Images
+from segkit.inference.evaluation.evaluation import EvaluateOptions, Evaluation, evaluate_runs
+from segkit.inference.evaluation.output_folder import check_out_folder
+from segkit.inference.evaluation.select_images import ScoredImages
 from segkit.inference.evaluation.split_choice import SplitChoice
 from segkit.inference.evaluation.write import write_evaluation
 from segkit.runs.run_dir import RunDir
@@ -23,7 +23,7 @@ from segkit.runs.run_dir import RunDir
 
 @pytest.fixture
 def found(run: RunDir) -> Evaluation:
-    return evaluate_runs([run], Asking(native=True))
+    return evaluate_runs([run], EvaluateOptions(native=True))
 
 
 def test_scores_page_and_pictures_are_written(found: Evaluation, tmp_path: Path) -> None:
@@ -47,9 +47,9 @@ def test_scores_page_and_pictures_are_written(found: Evaluation, tmp_path: Path)
 
 
 def test_of_several_runs_the_page_has_each(run: RunDir, second: RunDir, tmp_path: Path) -> None:
-    both = evaluate_runs([run, second], Asking(native=True))
+    both = evaluate_runs([run, second], EvaluateOptions(native=True))
     page = write_evaluation(both, tmp_path / "scores").read_text(encoding="utf-8")
-    for told in (str(run.path), str(second.path), "small/001", "small/002", "and others, as one model"):
+    for told in (str(run.path), str(second.path), "small/001", "small/002", "and others, as an ensemble"):
         assert told in page
 
 
@@ -65,7 +65,7 @@ def test_a_second_evaluation_leaves_nothing_of_the_first(found: Evaluation, tmp_
 def test_names_of_others_are_no_script_and_no_path(found: Evaluation, tmp_path: Path) -> None:
     first, *rest = found.images.samples
     hostile = replace(first, name="../../<script>alert(1)</script>")
-    evil = replace(found, images=Images("test", [hostile, *rest]))
+    evil = replace(found, images=ScoredImages("test", [hostile, *rest]))
     folder = tmp_path / "a" / "b"
     page = write_evaluation(evil, folder).read_text(encoding="utf-8")
     assert "<script" not in page
@@ -77,9 +77,9 @@ def test_names_of_others_are_no_script_and_no_path(found: Evaluation, tmp_path: 
 @pytest.mark.parametrize("place", ["checkpoints", ".", "scores"])
 def test_nothing_is_written_into_a_run(run: RunDir, place: str) -> None:
     with pytest.raises(SegkitError) as caught:
-        refuse_folder(run.path / place, [run])
+        check_out_folder(run.path / place, [run])
     assert str(caught.value) == (
-        f"{run.path / place}: this is inside the directory of a run\n  try: --out with a new folder"
+        f"{run.path / place}: this folder is inside a run directory\n  try: choose a new folder for --out"
     )
 
 
@@ -87,20 +87,21 @@ def test_a_folder_of_other_things_is_refused(run: RunDir, tmp_path: Path) -> Non
     for name in "dcba":
         (tmp_path / f"{name}.txt").touch()
     with pytest.raises(SegkitError) as caught:
-        refuse_folder(tmp_path, [run])
+        check_out_folder(tmp_path, [run])
     assert str(caught.value) == (
-        f"{tmp_path}: the folder holds a.txt, b.txt, c.txt and 1 more\n  try: --out with a new folder"
+        f"{tmp_path}: the folder contains other files: a.txt, b.txt, c.txt and 1 more\n"
+        "  try: choose a new folder for --out"
     )
     with pytest.raises(SegkitError) as caught:
-        refuse_folder(tmp_path / "a.txt", [run])
-    assert str(caught.value) == f"{tmp_path / 'a.txt'}: this is no folder\n  try: --out with a new folder"
+        check_out_folder(tmp_path / "a.txt", [run])
+    assert str(caught.value) == f"{tmp_path / 'a.txt'}: not a folder\n  try: choose a new folder for --out"
 
 
 def test_pictures_of_somebody_else_are_not_ours(run: RunDir, tmp_path: Path) -> None:
     (tmp_path / "worst").mkdir()
     (tmp_path / "worst" / "day.jpg").touch()
-    with pytest.raises(SegkitError, match="the folder holds worst"):
-        refuse_folder(tmp_path, [run])
+    with pytest.raises(SegkitError, match="the folder contains other files: worst"):
+        check_out_folder(tmp_path, [run])
 
 
 def test_an_evaluation_before_is_ours_and_a_link_out_of_it_harms_nothing(
@@ -108,7 +109,7 @@ def test_an_evaluation_before_is_ours_and_a_link_out_of_it_harms_nothing(
 ) -> None:
     folder, precious = tmp_path / "scores", tmp_path / "precious.txt"
     write_evaluation(found, folder)
-    refuse_folder(folder, [run])
+    check_out_folder(folder, [run])
     precious.write_text("mine")
     (folder / "index.html").unlink()
     (folder / "index.html").symlink_to(precious)
@@ -125,7 +126,7 @@ def test_where_no_image_has_a_score_there_are_no_worst(found: Evaluation, tmp_pa
 
 
 def test_what_is_to_be_noted_stands_on_the_page(run: RunDir, tmp_path: Path) -> None:
-    own = evaluate_runs([run], Asking(native=True, images=SplitChoice.train))
+    own = evaluate_runs([run], EvaluateOptions(native=True, split=SplitChoice.train))
     page = write_evaluation(own, tmp_path / "scores").read_text(encoding="utf-8")
     assert "10 train images, at the images&#39; own size." in page
     assert "10 of the 10 scored images were among the training images of small/001" in page
@@ -137,5 +138,5 @@ def test_what_cannot_be_written_is_told(found: Evaluation, tmp_path: Path) -> No
         write_evaluation(found, tmp_path)
     assert str(caught.value) == (
         f"{tmp_path / 'worst'}: cannot write: File exists\n"
-        "  try: make the location writable; then the same command again, or --out with another place"
+        "  try: make the location writable; then the same command again, or another folder for --out"
     )

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from segkit.core.registry import ENCODERS
 from segkit.core.types import Pyramid
-from segkit.inference.export.export import Outcome, export_run
+from segkit.inference.export.export import ExportResult, export_run
 from segkit.runs.run_dir import RunDir
 from tests.small_runs import finished
 
@@ -95,11 +95,11 @@ def run_of(shelf: Path) -> Callable[[str], RunDir]:
 
 
 @pytest.fixture(scope="session")
-def export_of(shelf: Path, run_of: Callable[[str], RunDir]) -> Callable[[str, Any], Outcome]:
+def export_of(shelf: Path, run_of: Callable[[str], RunDir]) -> Callable[[str, Any], ExportResult]:
     """What an export of a case has come to, exported when it is first asked for."""
-    made: dict[tuple[str, str], Outcome] = {}
+    made: dict[tuple[str, str], ExportResult] = {}
 
-    def outcome(case: str, format: Any) -> Outcome:
+    def outcome(case: str, format: Any) -> ExportResult:
         if (case, format) not in made:
             file = shelf / format / f"{case}.{format}"  # each has its page beside it
             file.parent.mkdir(exist_ok=True)

@@ -22,12 +22,12 @@ import segkit
 from segkit.analysis.comparison.statistics import intervals
 from segkit.analysis.report.run_data import read_run_data
 from segkit.core.errors import SegkitError
-from segkit.inference.export.export import Outcome
+from segkit.inference.export.export import ExportResult
 from segkit.inference.export.hub import export_to_hub, open_hub
 from segkit.runs.run_dir import RunDir
 from tests.inference.networks import noise
 
-Export = Callable[[str, str], Outcome]
+Export = Callable[[str, str], ExportResult]
 Run = Callable[[str], RunDir]
 
 
@@ -52,7 +52,7 @@ def test_the_code_of_its_page_gives_the_model_s_mask(
     file, page = outcome.files
     shutil.copy(file, tmp_path)
     monkeypatch.chdir(tmp_path)
-    height, width = outcome.exported.facts.size
+    height, width = outcome.metadata.info.size
     Image.fromarray(noise(height, width)).save("photo.jpg", quality=95)
     *with_segkit, plain = pieces(page.read_text(), "python")
     found: dict[str, Any] = {}
@@ -79,7 +79,7 @@ def test_its_page_says_what_it_is_what_it_scores_and_what_nobody_knows(
         "# small\n", "| Task | multiclass segmentation |", "| Classes | skin, lesion, hair |",
         "| Encoder | test_resnet, frozen |", "| Decoder | transposed_conv |",
         "On 5 test images:", f"| IoU | {summary.scores.metrics['iou']:.4f} | ",
-        "| Training images | 10 |", "nobody has measured", "with the seed 3",
+        "| Training images | 10 |", "not evaluated on images of other cameras", "one seed, 3:",
         "0 of 30,720 pixels have another class", "## The 5 worst images",
     ):  # fmt: skip
         assert told in page, told
@@ -102,11 +102,11 @@ def test_a_hub_folder_is_loaded_and_says_the_same(run_of: Run, tmp_path: Path) -
     assert [*outcome.files] == [
         folder / name for name in ("model.safetensors", "config.json", "recipe.yaml", "README.md")
     ]
-    with pytest.raises(SegkitError, match="this is an export, and no run directory"):
+    with pytest.raises(SegkitError, match="this is an export, not a run directory"):
         RunDir.open(folder)
     loaded, photo = segkit.load(folder), noise(50, 70)
     assert (loaded.predict(photo).mask == segkit.load(run).predict(photo).mask).all()
-    assert loaded.facts == outcome.exported.facts
+    assert loaded.info == outcome.metadata.info
     _, front, page = (folder / "README.md").read_text().split("---\n", 2)
     told = yaml.safe_load(front)
     assert (told["library_name"], told["pipeline_tag"]) == ("segkit", "image-segmentation")

@@ -19,7 +19,7 @@ from segkit.core.errors import ExportError, SegkitError
 from segkit.inference.export import export as exporting
 from segkit.inference.export import export_graph as graph
 from segkit.inference.export import verify
-from segkit.inference.export.export import Outcome, export_run
+from segkit.inference.export.export import ExportResult, export_run
 from segkit.inference.export.hub import export_to_hub
 from segkit.inference.export.pt2 import reopen_pt2
 from segkit.inference.predictor import Predictor
@@ -30,7 +30,7 @@ from tests.inference.networks import noise
 from tests.small_runs import finished
 
 FORMATS = ["onnx", "pt2"]
-Export = Callable[[str, str], Outcome]
+Export = Callable[[str, str], ExportResult]
 Run = Callable[[str], RunDir]
 
 
@@ -44,10 +44,10 @@ def predictor_of(file: Path) -> Predictor:
 def test_it_says_what_the_run_s_model_says(case: str, format: str, export_of: Export, run_of: Run) -> None:
     outcome, network = export_of(case, format), open_network(run_of(case))
     opened = predictor_of(outcome.files[0])
-    facts, one_size = opened.facts, (case, format) == OF_ONE_SIZE
-    assert facts == outcome.exported.facts
-    assert facts == (replace(network.facts, multiple=0) if one_size else network.facts)
-    assert (outcome.exported.input, outcome.exported.output) == (
+    facts, one_size = opened.info, (case, format) == OF_ONE_SIZE
+    assert facts == outcome.metadata.info
+    assert facts == (replace(network.info, multiple=0) if one_size else network.info)
+    assert (outcome.metadata.input, outcome.metadata.output) == (
         ASKED[case].get("input", "pixels"),
         ASKED[case].get("output", "probabilities"),
     )
@@ -67,9 +67,9 @@ def test_it_says_what_the_run_s_model_says(case: str, format: str, export_of: Ex
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("case", RUNS)
 def test_it_is_compared_on_every_scored_image(case: str, format: str, export_of: Export, run_of: Run) -> None:
-    found = export_of(case, format).verified
+    found = export_of(case, format).verification
     reported = run_of(case).read_summary().scores.metrics
-    height, width = export_of(case, format).exported.facts.size
+    height, width = export_of(case, format).metadata.info.size
     assert (found.split, found.images, found.pixels_that_differ) == ("test", 5, 0)
     assert found.pixels == 5 * height * width * (2 if case == "multilabel" else 1)
     assert found.largest_difference < 1e-5
@@ -136,7 +136,7 @@ def test_where_it_cannot_be_had_for_any_size_it_is_for_one(export_of: Export) ->
     assert warning.startswith("The file takes images of 60x60 only: ")
     assert "The file takes images of 60x60 only: " in outcome.files[1].read_text()
     model = segkit.load(outcome.files[0])
-    assert model.facts.multiple == 0
+    assert model.info.multiple == 0
     with pytest.raises(SegkitError, match="this model takes images of 60x60 only"):
         model.predict(noise(50, 70), scales=(1, 2))
 
@@ -145,9 +145,9 @@ def test_a_decoder_that_mends_its_maps_is_exported_for_sizes_at_which_it_need_no
     decoder = "model.decoder={name: transposed_conv, channels: [8, 8, 8]}"
     run, _ = finished(tmp_path, *SMALL, "model.encoder.features=all", decoder)
     outcome = export_run(run, tmp_path / "skips.pt2", "pt2")
-    assert (outcome.exported.facts.multiple, outcome.warnings) == (8, ())
-    assert open_network(run).facts.multiple == 1
-    assert "others are taken too, of sides that are multiples of 8" in outcome.files[1].read_text()
+    assert (outcome.metadata.info.multiple, outcome.warnings) == (8, ())
+    assert open_network(run).info.multiple == 1
+    assert "other sizes must be multiples of 8" in outcome.files[1].read_text()
     pixels = noise(72, 128)[None]
     assert reopen_pt2(outcome.files[0])(pixels) == pytest.approx(open_network(run)(pixels), abs=1e-5)
 
@@ -164,7 +164,7 @@ def test_what_cannot_be_exported_at_all_is_told(tmp_path: Path) -> None:
             export_run(run, place / f"model.{format}", format)
         first = caught.value.problems[0]
         assert first.problem.startswith(f"this model cannot be exported as {format}: ")
-        assert first.hint == f"--format {other}, or a decoder that asks less of sizes while it runs"
+        assert first.hint == f"use --format {other}, or a decoder whose code does not depend on image sizes"
         assert [*place.iterdir()] == []
 
 
@@ -185,7 +185,7 @@ def _blue_for_red(made: Any) -> None:
 @pytest.fixture
 def one_size(monkeypatch: pytest.MonkeyPatch) -> None:
     """Exported for the size of training alone, which is quick."""
-    monkeypatch.setattr(exporting, "_of_most_sizes_first", lambda facts, _: [replace(facts, multiple=0)])
+    monkeypatch.setattr(exporting, "_size_candidates", lambda facts, _: [replace(facts, multiple=0)])
 
 
 @pytest.mark.usefixtures("one_size")
@@ -195,20 +195,21 @@ def one_size(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_broken_export_is_refused_and_what_was_there_stays(
     fault: Callable[[Any], None], format: Any, run_of: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, there = exporting.program_of, [tmp_path / f"model.{format}", tmp_path / "model.md"]
+    whole, there = exporting.export_program, [tmp_path / f"model.{format}", tmp_path / "model.md"]
 
     def broken(made: Any, told: Any) -> Any:
         fault(made)
         return whole(made, told)
 
-    monkeypatch.setattr(exporting, "program_of", broken)
+    monkeypatch.setattr(exporting, "export_program", broken)
     for before in ([], there):
         for file in before:
             file.write_text("mine")
         with pytest.raises(ExportError) as caught:
             export_run(run_of("binary"), there[0], format)
         assert re.fullmatch(
-            r"on 1 images of 64x64 the exported file differs from the run's model: a probability by 0\.\d+",
+            r"the exported file differs from the run's model on 1 images of 64x64: "
+            r"largest difference of a probability 0\.\d+",
             caught.value.problems[0].problem,
         )
         assert sorted(tmp_path.iterdir()) == sorted(before)
@@ -219,7 +220,7 @@ def test_a_broken_export_is_refused_and_what_was_there_stays(
 def test_without_its_page_there_is_no_file(
     run_of: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exporting, "card", lambda *given, **named: "\ud800")  # half a character
+    monkeypatch.setattr(exporting, "model_card", lambda *given, **named: "\ud800")  # half a character
     with pytest.raises(UnicodeEncodeError):
         export_run(run_of("binary"), tmp_path / "model.pt2", "pt2")
     assert [*tmp_path.iterdir()] == []
@@ -237,10 +238,10 @@ def test_masks_and_scores_that_differ_are_refused_on_the_scored_images(
     with pytest.raises(ExportError) as caught:
         export_run(run_of("binary"), place, "pt2")
     first = caught.value.problems[0]
-    assert first.problem.startswith("the exported file is not the run's model: on 5 test images ")
+    assert first.problem.startswith("the exported file does not match the run: on 5 test images ")
     for told in ("of 20,480 pixels have another class", "a probability differs by ", "iou is "):
         assert told in first.problem
-    assert first.hint == "nothing was written; another --format may keep what the model computes"
+    assert first.hint == "nothing was written; try another --format"
     assert [*tmp_path.iterdir()] == []
 
 
@@ -257,12 +258,12 @@ def test_masks_and_scores_that_differ_are_refused_on_the_scored_images(
 )
 def test_what_is_too_much(change: dict[str, Any], told: str) -> None:
     same = {"dice": 0.9, "iou": 0.7}
-    found = verify.Verified("test", 4, 10_000, 0, 1e-3, "dice", same, same, {}, True, ())
-    verify._judge(found)
+    found = verify.Verification("test", 4, 10_000, 0, 1e-3, "dice", same, same, {}, True, ())
+    verify._check_tolerances(found)
     with pytest.raises(ExportError) as caught:
-        verify._judge(replace(found, **change))
+        verify._check_tolerances(replace(found, **change))
     assert caught.value.problems[0].problem == (
-        f"the exported file is not the run's model: on 4 test images {told}"
+        f"the exported file does not match the run: on 4 test images {told}"
     )
 
 
@@ -271,27 +272,29 @@ def test_without_its_images_nothing_is_written(run_of: Run, tmp_path: Path) -> N
     with pytest.raises(SegkitError) as caught:
         export_run(run_of("binary"), tmp_path / "model.pt2", "pt2", overrides=[gone])
     first = caught.value.problems[0]
-    assert first.problem.startswith("an export is compared on the run's images, and they cannot be read: ")
-    assert first.hint == "--set data.source... names images of the same kind that are here"
+    assert first.problem.startswith("an export is compared on the run's images, which cannot be read: ")
+    assert first.hint == "use --set data.source... to name similar images on this machine"
     assert [*tmp_path.iterdir()] == []
 
 
 def test_other_images_are_told_of(run_of: Run, tmp_path: Path) -> None:
     outcome = export_to_hub(run_of("binary"), tmp_path / "hub", overrides=["data.source.seed=5"])
-    assert not outcome.verified.same_images
+    assert not outcome.verification.same_images
     assert "The test images are not those that the run reports its scores on." in outcome.warnings
     page = (tmp_path / "hub" / "README.md").read_text()
     assert "which are not those that the run reports its scores on" in page
 
 
 def test_a_score_that_this_machine_does_not_repeat_is_told() -> None:
-    found = verify.Verified("test", 4, 1, 0, 0, "iou", {"iou": 0.7}, {"iou": 0.7}, {"iou": 0.71}, True, ())
-    assert verify.reported_otherwise(found) == (
-        "The run reports iou 0.7100, and its model scores 0.7000 on this machine in float32: "
-        "it was trained in another precision, on another device, or with other versions."
+    found = verify.Verification(
+        "test", 4, 1, 0, 0, "iou", {"iou": 0.7}, {"iou": 0.7}, {"iou": 0.71}, True, ()
     )
-    assert verify.reported_otherwise(replace(found, reported={"iou": 0.70001})) == ""
-    assert verify.reported_otherwise(replace(found, same_images=False)) == ""
+    assert verify.score_warnings(found) == [
+        "The run reports iou 0.7100, but its model scores 0.7000 on this machine in float32: "
+        "it was trained with another precision, device or library version."
+    ]
+    assert verify.score_warnings(replace(found, reported={"iou": 0.70001})) == []
+    assert verify.score_warnings(replace(found, same_images=False)) == []
 
 
 def test_what_writes_onnx_may_not_be_installed(
@@ -301,6 +304,6 @@ def test_what_writes_onnx_may_not_be_installed(
     with pytest.raises(SegkitError) as caught:
         export_run(run_of("binary"), tmp_path / "model.onnx", "onnx")
     assert str(caught.value) == (
-        "ONNX files are written with onnx and onnxscript and onnxruntime, not installed here\n"
+        "exporting ONNX files needs onnx and onnxscript and onnxruntime, not installed here\n"
         "  try: python -m pip install onnx onnxscript onnxruntime"
     )

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from segkit.inference.export import verify
-from segkit.inference.export.usage_examples import pages_of_code
-from segkit.inference.export_metadata import Exported
+from segkit.inference.export.usage_examples import usage_examples
+from segkit.inference.export_metadata import ExportMetadata
 from tests.inference.networks import LESION
 
 PAGE = (Path(__file__).parents[3] / "docs/export.md").read_text(encoding="utf-8")
@@ -16,7 +16,7 @@ PAGE = (Path(__file__).parents[3] / "docs/export.md").read_text(encoding="utf-8"
 
 def test_its_code_is_that_of_the_page_beside_a_file() -> None:
     """Which tests/export/test_card_and_hub.py runs."""
-    *_, plain = pages_of_code(Exported(replace(LESION, size=(128, 128))), "lesions.onnx")
+    *_, plain = usage_examples(ExportMetadata(replace(LESION, size=(128, 128))), "lesions.onnx")
     assert re.findall(r"^```python\n(.*?)\n```$", PAGE, re.MULTILINE | re.DOTALL) == [plain.code]
 
 

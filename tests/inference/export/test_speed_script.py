@@ -12,13 +12,13 @@ import pytest
 import torch
 
 import segkit
-from segkit.inference.export.export import Outcome
+from segkit.inference.export.export import ExportResult
 from segkit.runs.run_dir import RunDir
 
 
 def test_it_prints_a_row_for_every_number_of_images(
     run_of: Callable[[str], RunDir],
-    export_of: Callable[[str, str], Outcome],
+    export_of: Callable[[str, str], ExportResult],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -6,7 +6,7 @@ import torch
 
 from segkit.core.registry import DECODERS, ENCODERS
 from segkit.core.types import Pyramid
-from segkit.models.segmenter import Segmenter, head_for
+from segkit.models.segmenter import Segmenter, make_head
 from segkit.recipe.schema import DataSettings, ModelSettings
 
 LADDER = (32, 16, 16, 8, 8)
@@ -49,7 +49,7 @@ def segmenter(encoder, decoder: str, *, frozen: bool = False, stages=None, **opt
         ]
         width = built.eval()(x).shape[1]
     return Segmenter(
-        encoder, built, head_for(width, 1), stages=stages, mean=encoder.mean, std=encoder.std, frozen=frozen
+        encoder, built, make_head(width, 1), stages=stages, mean=encoder.mean, std=encoder.std, frozen=frozen
     )
 
 

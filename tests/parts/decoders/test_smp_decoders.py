@@ -116,9 +116,9 @@ def test_pan_enlarges_a_map_that_is_too_small_to_halve_three_times():
 
 
 def test_batch_norm_of_a_single_value_takes_its_running_statistics():
-    from segkit.parts.decoders._smp_adapters import with_single_images
+    from segkit.parts.decoders._smp_adapters import allow_single_images
 
-    norm = with_single_images(torch.nn.Sequential(torch.nn.BatchNorm2d(3)))[0]
+    norm = allow_single_images(torch.nn.Sequential(torch.nn.BatchNorm2d(3)))[0]
     norm.running_mean.fill_(2.0)
     x = torch.randn(1, 3, 1, 1)
     torch.testing.assert_close(norm.train()(x), norm.eval()(x))
@@ -179,7 +179,7 @@ def test_maps_that_do_not_halve_are_refused(name):
 def test_map_that_is_needed_and_missing_is_named(name):
     with pytest.raises(
         ShapeError,
-        match=rf"{name} needs maps of reduction 4, 8; those that come in have 16, 32\n  try: model\.",
+        match=rf"{name} needs maps of reduction 4, 8; the encoder.s maps have 16, 32\n  try: model\.",
     ):
         build(name, Pyramid((8, 8), (16, 32)))
 

@@ -114,7 +114,7 @@ def test_stage_that_no_block_reaches_is_refused(pyramid, reduction):
     reached = "8, 4, 2" if pyramid.reductions[-1] == 16 else "16, 8, 4"
     with pytest.raises(
         ShapeError,
-        match=f"transposed_conv with 3 blocks cannot take in the map of reduction {reduction}\n"
+        match=f"transposed_conv with 3 blocks cannot use the map of reduction {reduction}\n"
         f"  try: its blocks reach the reductions {reached}, each once; choose model.encoder.features",
     ):
         build(pyramid)

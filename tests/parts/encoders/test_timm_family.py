@@ -45,7 +45,7 @@ def test_encoder_delivers_every_stage_of_timm(name):
     """The same numbers as timm's own intermediate maps, by the same random weights."""
     torch.manual_seed(0)
     encoder = build(name)
-    any_size = {} if encoder.plan.whole else {"dynamic_img_size": True}
+    any_size = {} if encoder.spec.whole else {"dynamic_img_size": True}
     judge = timm.create_model(name, num_classes=0, **any_size).eval()
     named = [(key.removeprefix("model."), value) for key, value in encoder.model.state_dict().items()]
     found = judge.load_state_dict(
@@ -56,7 +56,7 @@ def test_encoder_delivers_every_stage_of_timm(name):
     with torch.inference_mode():
         maps = encoder(image(64, 96))
         theirs = judge.forward_intermediates(image(64, 96), indices=stages, intermediates_only=True)
-    if encoder.plan.whole:  # the last one is behind the head convolution
+    if encoder.spec.whole:  # the last one is behind the head convolution
         theirs[-1] = judge.forward_features(image(64, 96))
     for ours, his in zip(maps, theirs, strict=True):
         torch.testing.assert_close(ours, his)
@@ -83,7 +83,7 @@ def test_drop_path_reaches_the_blocks():
 
 def test_drop_path_of_a_model_without_it_is_refused():
     with pytest.raises(
-        PartError, match=r"timm's vgg11 has no drop-path \(.*drop_path_rate[^\n]*\n  try: leave"
+        PartError, match=r"timm's vgg11 does not support drop_path \(.*drop_path_rate[^\n]*\n  try: leave"
     ):
         build("vgg11", drop_path=0.1)
 
@@ -91,7 +91,7 @@ def test_drop_path_of_a_model_without_it_is_refused():
 def test_model_without_feature_maps_is_refused(monkeypatch):
     from segkit.parts.encoders import _timm_encoders
 
-    _timm_encoders.plan_for.cache_clear()
+    _timm_encoders.inspect_model.cache_clear()
 
     def flat(model, image, whole):
         raise AttributeError("no maps")
@@ -107,7 +107,7 @@ def test_model_without_feature_maps_is_refused(monkeypatch):
 def test_size_that_a_model_cannot_take_is_refused_with_its_own():
     with pytest.raises(
         ShapeError,
-        match=r"vit_tiny_patch16_224 takes no images of 50x50: [^\n]+\n  try: data.size: \[224, 224\]",
+        match=r"vit_tiny_patch16_224 does not accept images of 50x50: [^\n]+\n  try: data.size: \[224, 224\]",
     ):
         build("vit_tiny_patch16_224")(image(50, 50))
 

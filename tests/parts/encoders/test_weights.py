@@ -110,7 +110,7 @@ def test_weights_that_cannot_be_downloaded_say_what_to_put_where(tmp_path, model
     )
     assert problem.where == str(tmp_path / "weights" / name.split(" or ")[0])
     assert problem.hint == (
-        f"put {name} into {tmp_path / 'weights'}, or write weights: none to start from random ones"
+        f"put {name} into {tmp_path / 'weights'}, or use weights: none for random initialisation"
     )
 
 
@@ -159,7 +159,7 @@ def test_file_of_another_model_is_refused(tmp_path):
     with pytest.raises(
         WeightsError,
         match=r"other\.pth: the weights do not fit mobilenetv2_050: \d+ of 260 tensors are missing: blocks\."
-        r"[^\n]+\n  try: give weights of mobilenetv2_050 itself",
+        r"[^\n]+\n  try: use weights of mobilenetv2_050",
     ):
         build("mobilenetv2_050", weights=file)
 
@@ -176,7 +176,7 @@ def test_file_with_tensors_too_many_is_refused(tmp_path):
     extra = {"layer9.0.weight": torch.zeros(2), "layer9.1.weight": torch.zeros(2)}
     file = save({**small_state(), **extra}, tmp_path / "deeper.pth")
     with pytest.raises(
-        WeightsError, match=r"2 tensors have no place in it: layer9\.0\.weight, layer9\.1\.weight\n"
+        WeightsError, match=r"2 tensors are not part of the model: layer9\.0\.weight, layer9\.1\.weight\n"
     ):
         build(SMALL, weights=file)
 
@@ -210,7 +210,7 @@ def test_pinned_file_is_known_by_its_tensors(tmp_path):
     with pytest.raises(
         WeightsError,
         match=r"imagenet1k_v1\.safetensors: these are not torchvision's ImageNet weights of MobileNetV2[^\n]+"
-        r"\n  try: remove the file and it is fetched again",
+        r"\n  try: remove the file to download it again",
     ):
         build("mobilenetv2_100", weights="imagenet1k_v1")
 
@@ -270,7 +270,7 @@ def test_tensor_larger_than_its_file_is_refused(tmp_path):
     """One number, said to be a million millions: whoever copies it fills the memory."""
     file = tmp_path / "vast.pth"
     save({"weight": torch.zeros(1).expand(10**6, 10**6)}, file)
-    with pytest.raises(WeightsError, match=r"vast\.pth: the tensor 'weight' is larger than the file that"):
+    with pytest.raises(WeightsError, match=r"vast\.pth: the tensor 'weight' is larger than its file"):
         read_weights(file)
 
 

@@ -152,7 +152,7 @@ def test_class_weight_zero_leaves_a_class_out(name, kind):
 
 def test_class_weights_that_do_not_fit_are_refused():
     dice = LOSSES.get("dice").factory
-    with pytest.raises(PartError, match="a binary task has one class"):
+    with pytest.raises(PartError, match="a binary task has only one class"):
         dice(TASKS["binary"], class_weights=(1.0,))
     with pytest.raises(PartError, match="2 weights for 3 classes\n  try: give one for each of skin,"):
         dice(TASKS["multiclass"], class_weights=(1.0, 2.0))

@@ -78,7 +78,7 @@ def test_focal_without_gamma_is_cross_entropy():
 
 def test_focal_refuses_alpha_for_multiclass():
     with pytest.raises(
-        PartError, match=r"alpha weighs foreground against background[^\n]*\n  try: class_weights"
+        PartError, match=r"alpha balances foreground and background[^\n]*\n  try: class_weights"
     ):
         focal(MULTICLASS, alpha=0.25)
 

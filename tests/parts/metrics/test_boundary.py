@@ -92,7 +92,7 @@ def test_directed_distances_agree_with_scikit_image_and_scipy(seed):
     judge = max(
         np.percentile(distance_transform_edt(~b)[a], 95), np.percentile(distance_transform_edt(~a)[b], 95)
     )
-    assert hausdorff_95(a, b, if_one_is_empty=0) == pytest.approx(judge, rel=1e-12)
+    assert hausdorff_95(a, b, empty=0) == pytest.approx(judge, rel=1e-12)
 
 
 def test_hd95_of_several_classes_is_their_mean():

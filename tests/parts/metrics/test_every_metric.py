@@ -102,7 +102,7 @@ def test_metric_of_one_chosen_class_is_its_binary_score(name):
 def test_metric_refuses_classes_that_are_not_there(name):
     with pytest.raises(PartError, match=r"the task has no 'lesions'\n  try: did you mean lesion\?"):
         build(name, "multiclass", classes=("lesions",))
-    with pytest.raises(PartError, match="none is named\n  try: choose among skin, lesion, hair"):
+    with pytest.raises(PartError, match="the list is empty\n  try: choose among skin, lesion, hair"):
         build(name, "multiclass", classes=())
     with pytest.raises(PartError, match="a binary task has one class only"):
         build(name, "binary", classes=("lesion",))
@@ -110,7 +110,7 @@ def test_metric_refuses_classes_that_are_not_there(name):
 
 @pytest.mark.parametrize("name", WITH_THRESHOLD)
 def test_metric_refuses_a_threshold_for_multiclass(name):
-    with pytest.raises(PartError, match="threshold means nothing for a multiclass task"):
+    with pytest.raises(PartError, match="threshold does not apply to a multiclass task"):
         build(name, "multiclass", threshold=0.4)
 
 

@@ -68,7 +68,7 @@ def test_images_and_masks_may_share_a_folder(tmp_path):
 
 def test_images_and_masks_in_one_folder_need_a_pattern(tmp_path):
     with pytest.raises(
-        PartError, match=r"one folder, and nothing tells them apart\n  try: data\.source\.pattern"
+        PartError, match=r"one folder and cannot be told apart\n  try: set data\.source\.pattern"
     ):
         splits(tmp_path, "all", "all")
 
@@ -94,9 +94,9 @@ def test_split_without_masks_is_named_with_all_that_is_wrong_elsewhere(tmp_path)
     save(tmp_path / "images/val/c.png", picture())
     assert problems(tmp_path) == [
         "images/train/a.png: this image has no mask",
-        "  try: add its partner, or take it away",
+        "  try: add the missing mask, or move this image out of the folder",
         "masks/train/b.png: this mask has no image",
-        "  try: add its partner, or take it away",
+        "  try: add the missing image, or move this mask out of the folder",
         "masks/val: there is no such folder",
     ]
 
@@ -105,8 +105,8 @@ def test_images_beside_the_splits_are_not_left_out_silently(tmp_path):
     for name in ("train/a", "valid/b", "c"):
         save_pair(tmp_path / f"images/{name}.png", tmp_path / f"masks/{name}.png")
     assert problems(tmp_path) == [
-        "images: c.png, valid: in none of the splits",
-        "  try: the splits here are train; move it there",
+        "images: c.png, valid: not in any split",
+        "  try: the splits here are train; move it into one of them",
     ]
 
 
@@ -119,11 +119,11 @@ def test_every_missing_partner_is_reported_with_a_near_miss(tmp_path):
         "images/ISIC_01.png: this image has no mask",
         "  try: does isic-1.png belong to it?",
         "images/ISIC_02.png: this image has no mask",
-        "  try: add its partner, or take it away",
+        "  try: add the missing mask, or move this image out of the folder",
         "images/cat.png: this image has no mask",
-        "  try: add its partner, or take it away",
+        "  try: add the missing mask, or move this image out of the folder",
         "masks/ISIC_03.png: this mask has no image",
-        "  try: add its partner, or take it away",
+        "  try: add the missing image, or move this mask out of the folder",
         "masks/isic-1.png: this mask has no image",
         "  try: does ISIC_01.png belong to it?",
     ]
@@ -142,7 +142,7 @@ def test_two_files_of_one_name_are_refused(tmp_path):
     save(tmp_path / "images/a.jpg", picture())
     first, second = problems(tmp_path)
     assert first == "images/a.png: two files are called 'a'"
-    assert second == "  try: the other is images/a.jpg; take one of them away"
+    assert second == "  try: the other is images/a.jpg; move one of them out of the folder"
 
 
 def test_missing_folder_is_named(tmp_path):
@@ -168,7 +168,7 @@ def test_multilabel_task_is_refused(tmp_path):
 
 @pytest.mark.parametrize("pattern", ["mask", "{name}{name}"])
 def test_pattern_holds_the_name_once(pattern):
-    with pytest.raises(ValidationError, match=r"a pattern holds {name} once, as in '{name}_mask'"):
+    with pytest.raises(ValidationError, match=r"a pattern contains {name} once, as in '{name}_mask'"):
         FOLDER.schema(images="a", masks="b", pattern=pattern)
 
 
@@ -193,7 +193,7 @@ def test_coloured_masks_are_read_by_class(tmp_path):
     [
         (BINARY, {}, "no colour for lesion\n  try: name lesion, background"),
         (BINARY, {"leison": "#ff0000"}, "no colour for lesion; no class is called leison"),
-        (BINARY, {"lesion": "#000000"}, "two classes have one colour"),
+        (BINARY, {"lesion": "#000000"}, "two classes have the same colour"),
         (MULTICLASS, {"skin": "#000000", "lesion": "#ff0000"}, "no colour for hair"),
         (BINARY, {"lesion": "#ff0000", "ignore": "#00ff00"}, "no class is called ignore"),
     ],
@@ -207,7 +207,7 @@ def test_pattern_that_fits_no_mask_is_said_once_with_one_that_fits(tmp_path):
     for name in "abc":
         save_pair(tmp_path / f"images/IMG_{name}.png", tmp_path / f"masks/IMG_{name}_seg.png")
     assert problems(tmp_path, pattern="{name}_mask") == [
-        "masks: no mask belongs to any image by the pattern '{name}_mask'",
+        "masks: no mask matches any image with the pattern '{name}_mask'",
         "  try: data.source.pattern: '{name}_seg'",
     ]
 
@@ -226,6 +226,6 @@ def test_names_that_have_nothing_in_common_are_shown(tmp_path):
     for name in "abc":
         save_pair(tmp_path / f"images/photo_{name}.png", tmp_path / f"masks/outline_{name}.png")
     assert problems(tmp_path) == [
-        "masks: no mask belongs to any image by the pattern '{name}'",
-        "  try: the masks are called outline_a and the like, the images photo_a",
+        "masks: no mask matches any image with the pattern '{name}'",
+        "  try: a mask is called outline_a, an image photo_a",
     ]

@@ -83,8 +83,8 @@ def test_everything_that_is_wrong_with_the_files_is_reported_together(copy):
         problems,
         (
             "the image is damaged: image file is truncated",
-            "a binary mask holds 0 and one other value, and this one 0, 7, 100, 200, 255",
-            "this is no image that can be read",
+            "a binary mask must hold 0 and one other value; this one holds 0, 7, 100, 200, 255",
+            "this is not a readable image file",
             "the mask is 5x4 pixels, its image ",
         ),
         strict=True,
@@ -106,8 +106,16 @@ def test_every_missing_partner_of_all_splits_is_reported(tmp_path):
     with pytest.raises(DataError) as error:
         splits(tmp_path)
     assert [(problem.problem, Path(problem.file).name, problem.hint) for problem in error.value.problems] == [
-        ("this image has no mask", "ISIC_0000002.jpg", "add its partner, or take it away"),
-        ("this mask has no image", "ISIC_0000001_Segmentation.png", "add its partner, or take it away"),
+        (
+            "this image has no mask",
+            "ISIC_0000002.jpg",
+            "add the missing mask, or move this image out of the folder",
+        ),
+        (
+            "this mask has no image",
+            "ISIC_0000001_Segmentation.png",
+            "add the missing image, or move this mask out of the folder",
+        ),
         ("this image has no mask", "ISIC_0000003.jpg", "does ISIC_0000003.png belong to it?"),
     ]
 
@@ -126,9 +134,9 @@ def test_missing_folders_say_how_to_get_them(tmp_path):
     with pytest.raises(DataError) as error:
         splits(tmp_path)
     assert str(error.value) == (
-        f"{tmp_path}: the ISIC 2016 images are not there: no folder ISBI2016_ISIC_Part1_Test_Data, "
-        "ISBI2016_ISIC_Part1_Test_GroundTruth\n  try: 'segkit data fetch isic2016' downloads them, "
-        "data.source.root says where they are, and --demo runs the recipe on synthetic lesions instead"
+        f"{tmp_path}: the ISIC 2016 images were not found: missing folder ISBI2016_ISIC_Part1_Test_Data, "
+        "ISBI2016_ISIC_Part1_Test_GroundTruth\n  try: download them with 'segkit data fetch isic2016', "
+        "set data.source.root to their folder, or run the recipe on synthetic lesions with --demo"
     )
 
 

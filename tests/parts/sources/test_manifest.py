@@ -9,7 +9,7 @@ from segkit.core.errors import DataError, PartError
 from segkit.core.registry import SOURCES
 from tests.data.cases import BINARY, HALF, MULTILABEL, names, picture, save, save_pair
 
-EMPTY = "  try: fill it in, or take the row away"
+EMPTY = "  try: fill it in, or remove the row"
 
 
 @pytest.fixture
@@ -90,9 +90,9 @@ def test_every_problem_is_reported_with_its_line(root):
         "data.csv:3: found split 'valid'",
         "  try: one of train, val, test",
         "data.csv:3: there is no image images/none.png",
-        "  try: paths count from the folder of the CSV file",
+        "  try: paths are relative to the folder of the CSV file",
         "data.csv:3: there is no mask masks/none.png",
-        "  try: paths count from the folder of the CSV file",
+        "  try: paths are relative to the folder of the CSV file",
         "data.csv:5: found split ''",
         "  try: one of train, val, test",
         "data.csv:5: the column mask is empty",
@@ -113,8 +113,8 @@ def test_missing_mask_of_a_class_is_named_by_class(root):
     ("text", "told"),
     [
         ("image;mask\nimages/a.png;masks/a.png\n", "separate the columns by commas, not semicolons"),
-        ("picture,mask_a\n", "the first line names the columns; found picture, mask_a"),
-        ("", "the first line names the columns; found nothing"),
+        ("picture,mask_a\n", "the first line must name the columns; found picture, mask_a"),
+        ("", "the first line must name the columns; found nothing"),
     ],
 )
 def test_missing_columns_are_named(root, text, told):
@@ -124,7 +124,7 @@ def test_missing_columns_are_named(root, text, told):
 def test_missing_column_of_a_class_is_named(root):
     told = [
         "data.csv:1: there is no column mask_hair",
-        "  try: the first line names the columns; found image, mask_lesion",
+        "  try: the first line must name the columns; found image, mask_lesion",
     ]
     assert problems(root, "image,mask_lesion\n", MULTILABEL) == told
 

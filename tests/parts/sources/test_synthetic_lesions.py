@@ -146,7 +146,7 @@ def test_skin_is_anything_from_fair_to_dark():
 def test_other_channels_are_refused(channels):
     with pytest.raises(
         PartError,
-        match=rf"no images of {channels} channels\n  try: 1 \(grey\) or 3 \(RGB\) or 4 \(RGB and alpha\)",
+        match=rf"images of {channels} channels\n  try: 1 \(grey\) or 3 \(RGB\) or 4 \(RGB and alpha\)",
     ):
         synthetic_lesions(BINARY, channels)
 

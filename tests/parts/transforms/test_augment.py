@@ -206,7 +206,7 @@ def test_common_transforms_work_on_other_channels(name, channels):
 
 def test_transform_that_changes_the_size_is_refused():
     message = (
-        r"Transpose makes images of shape \(24, 32, 3\) from \(32, 24, 3\)\n  try: a transform keeps the size"
+        r"Transpose changes the shape of images from \(32, 24, 3\) to \(24, 32, 3\)\n  try: a transform must"
     )
     with pytest.raises(PartError, match=message):
         always("Transpose")(noise()[:, :24], blobs()[:, :24], rng())

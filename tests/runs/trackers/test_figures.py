@@ -1,6 +1,7 @@
 import math
 
-from segkit.runs.trackers.flat_metrics import epoch_figures, final_figures, flat_recipe
+from segkit.runs.schema import EpochScores, SplitScores, Summary
+from segkit.runs.trackers.flat_metrics import epoch_metrics, final_metrics, flat_recipe
 
 
 def test_a_recipe_is_flat_and_complete():
@@ -26,12 +27,17 @@ def test_a_recipe_is_flat_and_complete():
 
 def test_undefined_scores_are_left_out():
     line = {"epoch": 3, "best": True, "train_loss": 0.5, "iou": None, "dice": math.nan, "seconds": 2}
-    assert epoch_figures(line) == {"train_loss": 0.5, "seconds": 2.0}
+    assert epoch_metrics(line) == {"train_loss": 0.5, "seconds": 2.0}
 
 
 def test_a_run_is_judged_by_its_best_epoch_and_the_reported_scores():
-    summary = {
-        "best": {"epoch": 2, "metrics": {"iou": 0.5, "dice": None}, "val_loss": 1.0},
-        "scores": {"split": "test", "metrics": {"iou": 0.25}, "loss": 1.0},
-    }
-    assert final_figures(summary) == {"best/epoch": 2.0, "best/iou": 0.5, "scores/iou": 0.25}
+    summary = Summary(
+        recipe="small",
+        metrics=["iou", "dice"],
+        scored_on="val",
+        reported_on="test",
+        best=EpochScores(epoch=2, metrics={"iou": 0.5, "dice": None}, val_loss=1.0),
+        scores=SplitScores(split="test", metrics={"iou": 0.25}, loss=1.0),
+        epochs=3,
+    )
+    assert final_metrics(summary) == {"best/epoch": 2.0, "best/iou": 0.5, "scores/iou": 0.25}

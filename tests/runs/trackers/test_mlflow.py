@@ -109,8 +109,8 @@ def test_a_store_that_fails_while_the_run_goes_on(tmp_path):
         patch.setattr(client, "log_batch", gone)
         directory = followed(tmp_path, ["mlflow"], warn=told.append)
     assert told == [
-        f"mlflow has failed, and is told no more of this run; segkit resume {directory.path} --track mlflow "
-        "sends it later: nobody answers"
+        f"mlflow failed and no longer tracks this run; segkit resume {directory.path} --track mlflow "
+        "sends the rest later: nobody answers"
     ]
     weights = "checkpoints/best.safetensors"
     assert (directory.path / weights).read_bytes() == (plain.path / weights).read_bytes()
@@ -121,7 +121,9 @@ def test_a_store_that_fails_while_the_run_goes_on(tmp_path):
 def test_a_server_that_is_not_there(monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    with pytest.raises(SegkitError, match="it cannot be set up: API request to http://127") as caught:
+    with pytest.raises(
+        SegkitError, match="the tracker cannot be set up: API request to http://127"
+    ) as caught:
         tracking(["mlflow"]).__enter__()
     problem = caught.value.problems[0]
     assert problem.file == "--track mlflow"

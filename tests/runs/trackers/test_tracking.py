@@ -9,7 +9,7 @@ import pytest
 
 from segkit.core.errors import Interrupted, SegkitError
 from segkit.runs.trackers import TRACKERS, tracking
-from segkit.runs.trackers.run_ids import keep_name, kept_name
+from segkit.runs.trackers.run_ids import read_run_id, write_run_id
 from tests.runs.trackers.cases import followed, gone_on, stopped
 from tests.small_runs import finished
 
@@ -51,7 +51,7 @@ class Made:
 def made(monkeypatch):
     """Trackers by name."""
     trackers = {"good": Made(), "bad": Made()}
-    monkeypatch.setattr(room, "_known", trackers.__getitem__)
+    monkeypatch.setattr(room, "_tracker_class", trackers.__getitem__)
     return trackers
 
 
@@ -116,8 +116,8 @@ def test_one_that_fails_is_told_of_once_and_left_out(tmp_path, made, fails):
     plain, _ = finished(tmp_path / "plain")
     told = []
     directory = followed(tmp_path, ["bad", "good"], warn=told.append)
-    later = f"segkit resume {directory.path} --track bad sends it later"
-    assert told == [f"bad has failed, and is told no more of this run; {later}: nobody answers"]
+    later = f"segkit resume {directory.path} --track bad sends the rest later"
+    assert told == [f"bad failed and no longer tracks this run; {later}: nobody answers"]
     assert made["bad"].heard[-1][0] == fails
     assert made["good"].heard[-1] == ("close", "complete")
     for name in ("best", "last"):
@@ -128,12 +128,12 @@ def test_one_that_fails_is_told_of_once_and_left_out(tmp_path, made, fails):
 
 def test_one_that_fails_before_anything_is_trained(tmp_path, made):
     made["bad"].fails = "begin"
-    with pytest.raises(SegkitError, match="it cannot be set up: nobody answers") as caught:
+    with pytest.raises(SegkitError, match="the tracker cannot be set up: nobody answers") as caught:
         followed(tmp_path, ["good", "bad"])
     directory = tmp_path / "runs" / "small" / "001"
     problem = caught.value.problems[0]
     assert problem.file == "--track bad"
-    assert problem.hint == f"call the server's owner; without --track bad, segkit resume {directory} goes on"
+    assert problem.hint == f"call the server's owner; segkit resume {directory} continues without --track bad"
     assert caught.value.exit_code == 2
     assert made["good"].heard[-1] == ("close", "failed")
     assert (directory / "metrics.jsonl").read_text() == ""
@@ -141,7 +141,7 @@ def test_one_that_fails_before_anything_is_trained(tmp_path, made):
 
 def test_one_that_cannot_be_made(made):
     made["bad"].fails = "made"
-    with pytest.raises(SegkitError, match="it cannot be set up: nobody answers") as caught:
+    with pytest.raises(SegkitError, match="the tracker cannot be set up: nobody answers") as caught:
         tracking(["good", "bad"]).__enter__()
     assert caught.value.problems[0].hint == "call the server's owner"
     assert made["good"].heard[-1] == ("close", "failed")
@@ -160,11 +160,11 @@ def test_all_of_them_leave_the_weights_alone(tmp_path, monkeypatch):
 def test_unknown_names_are_told_before_any_is_set_up(monkeypatch):
     with pytest.raises(SegkitError, match="no tracker is called 'tensorbord'") as caught:
         tracking(["tensorbord"]).__enter__()
-    hint = "did you mean 'tensorboard'? there are mlflow, tensorboard, wandb"
+    hint = "did you mean 'tensorboard'? trackers: mlflow, tensorboard, wandb"
     assert caught.value.problems[0].hint == hint
     with pytest.raises(SegkitError, match="no tracker is called 'neptune'") as caught:
         tracking(["neptune"]).__enter__()
-    assert caught.value.problems[0].hint == "there are mlflow, tensorboard, wandb"
+    assert caught.value.problems[0].hint == "trackers: mlflow, tensorboard, wandb"
 
 
 @pytest.mark.parametrize("name", TRACKERS)
@@ -209,10 +209,10 @@ def test_the_command_line_imports_none_of_them():
 
 def test_names_are_kept_with_the_run(tmp_path):
     directory = followed(tmp_path, [])
-    assert kept_name(directory, "wandb") is None
-    keep_name(directory, "wandb", "a1")
-    keep_name(directory, "mlflow", "b2")
-    assert (kept_name(directory, "wandb"), kept_name(directory, "mlflow")) == ("a1", "b2")
+    assert read_run_id(directory, "wandb") is None
+    write_run_id(directory, "wandb", "a1")
+    write_run_id(directory, "mlflow", "b2")
+    assert (read_run_id(directory, "wandb"), read_run_id(directory, "mlflow")) == ("a1", "b2")
 
 
 @pytest.mark.parametrize("content", ["[1]", '{"wandb": 1}', '{"wandb": "../../else"}', "{"])
@@ -221,7 +221,7 @@ def test_a_damaged_file_of_names_is_refused(tmp_path, content):
     file = Path(directory.path / "tracking.json")
     file.write_text(content)
     with pytest.raises(SegkitError, match="the file is damaged") as caught:
-        kept_name(directory, "wandb")
+        read_run_id(directory, "wandb")
     problem = caught.value.problems[0]
     assert problem.file == str(file)
-    assert problem.hint == "delete the file: trackers then begin anew with this run"
+    assert problem.hint == "delete the file: trackers then start a new run"

@@ -43,7 +43,7 @@ def test_nothing_begins_with_an_unknown_tracker(segkit, run):
     assert (said.code, said.out) == (2, "")
     assert said.err.endswith(
         "no tracker is called 'tensorbord'\n"
-        "  try: did you mean 'tensorboard'? there are mlflow, tensorboard, wandb\n"
+        "  try: did you mean 'tensorboard'? trackers: mlflow, tensorboard, wandb\n"
     )
     assert not directory.path.exists()
 
@@ -69,8 +69,8 @@ def test_a_tracker_that_fails_is_told_of_even_where_nothing_else_is(segkit, run,
     said = segkit(*words, "--track", "tensorboard", "--quiet")
     assert said.code == 0
     assert said.err == (
-        f"tensorboard has failed, and is told no more of this run; segkit resume {directory.path} "
-        "--track tensorboard sends it later: the disk is gone\n"
+        f"tensorboard failed and no longer tracks this run; segkit resume {directory.path} "
+        "--track tensorboard sends the rest later: the disk is gone\n"
     )
 
 
@@ -96,7 +96,7 @@ def test_ctrl_c_reaches_all_and_leaves_nothing_running(run):
     os.killpg(process.pid, signal.SIGINT)
     said = " ".join(process.communicate()[1].split())
     assert process.returncode == 130
-    assert said.endswith(f"all that was done is saved try: segkit resume {directory.path}")
+    assert said.endswith(f"the state is saved try: segkit resume {directory.path}")
     assert "Traceback" not in said
     assert "has failed" not in said
     assert [one for one in commands() if f"--pid\0{process.pid}\0" in one] == []

@@ -83,7 +83,7 @@ def test_nobody_is_logged_in(tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "online")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.setenv("HOME", str(tmp_path))
-    with pytest.raises(SegkitError, match="it cannot be set up: No API key configured") as caught:
+    with pytest.raises(SegkitError, match="the tracker cannot be set up: No API key configured") as caught:
         tracking(["wandb"]).__enter__()
     problem = caught.value.problems[0]
     assert (problem.file, problem.hint) == ("--track wandb", "wandb login, or WANDB_MODE=offline")

@@ -1,4 +1,4 @@
-"""A comparison -> `comparison.html`: one file that needs nothing else, and asks nobody for anything."""
+"""`comparison.html`: one self-contained file that loads nothing from the network."""
 
 from segkit.analysis.comparison.page.write import write_page
 

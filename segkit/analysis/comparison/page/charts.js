@@ -1,13 +1,13 @@
-// What all plots share; Chart.js draws them. Each has an entry in `plots`: `build` gives its configuration,
-// `stops` what the arrow keys walk over, `pick` what a click or the Enter key does with one of them.
+// Helpers of all plots (Chart.js). An entry in `plots` has `build` (returns the configuration), `stops`
+// (elements that the arrow keys move between) and `pick` (action of a click or the Enter key).
 
 const plots = {};
-const unseenPoints = { pointRadius: 0, pointHoverRadius: 0, pointHitRadius: 0 };
+const hiddenPoints = { pointRadius: 0, pointHoverRadius: 0, pointHitRadius: 0 };
 
 function addPlot(id, plot) {
   if (!element(id)) return;
   plots[id] = { at: -1, ...plot };
-  element(id).addEventListener("keydown", (event) => walk(id, event));
+  element(id).addEventListener("keydown", (event) => moveByKey(id, event));
   draw(id);
 }
 
@@ -24,8 +24,8 @@ function drawAll() {
   Object.keys(plots).forEach(draw);
 }
 
-/** Arrow keys show one stop after the other, as the mouse does; what is shown is also said. */
-function walk(id, event) {
+/** Arrow keys show tooltips as the mouse does; the text also goes to a status for screen readers. */
+function moveByKey(id, event) {
   const { chart, stops, pick } = plots[id];
   const all = stops(chart);
   const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
@@ -46,7 +46,7 @@ function tooltipText(tooltip) {
   return [tooltip.title ?? [], (tooltip.body ?? []).map((part) => part.lines)].flat(3).join("; ");
 }
 
-function tooltipLook() {
+function tooltipStyle() {
   return {
     backgroundColor: color("--ink"),
     titleColor: color("--sheet"),
@@ -67,7 +67,7 @@ function grid(shown) {
   return shown ? { color: color("--line") } : { display: false };
 }
 
-/** The points of the first data set, one after the other. */
+/** Points of the first data set. */
 function eachPoint(chart) {
   return chart.getDatasetMeta(0).data.map((element, index) => [{ datasetIndex: 0, index, element }]);
 }

@@ -1,41 +1,38 @@
-"""What the page's plots draw: curves and differences."""
+"""Data of the page's plots of curves and differences."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
-from segkit.analysis.comparison.epochs import LOSSES, mean_curve
-from segkit.analysis.comparison.format import difference, verdict
-from segkit.analysis.comparison.result import Candidate, Comparison, PairwiseTest
-from segkit.analysis.report.format import metric_name, whole
+from segkit.analysis.comparison.epochs import LOSSES, mean_curve, points
+from segkit.analysis.comparison.format import format_difference, verdict, wins_ties_losses
+from segkit.analysis.comparison.result import Candidate, Comparison
+from segkit.analysis.report.format import metric_name
 
 
 def curves(comparison: Comparison) -> list[dict[str, Any]]:
-    """Everything that runs record per epoch, the metric that ranks them first."""
-    told = [name for e in comparison.entrants for name in e.summaries[0].metrics]
-    names = dict.fromkeys([comparison.metric, *comparison.metrics, *told, *LOSSES])
-    drawn = []
-    for key in names:
-        lines = [_lines(entrant, key) for entrant in comparison.entrants]
+    """Curves of every recorded metric and loss, the ranking metric first."""
+    recorded = [name for candidate in comparison.candidates for name in candidate.summaries[0].metrics]
+    plots = []
+    for key in dict.fromkeys([comparison.metric, *comparison.metrics, *recorded, *LOSSES]):
+        lines = [_lines(candidate, key) for candidate in comparison.candidates]
         if any(line["mean"] for line in lines):
-            published = _published(comparison, key)
             label = LOSSES.get(key) or metric_name(key)
-            drawn.append({"label": label, "lines": lines, "published": published})
-    return drawn
+            plots.append({"label": label, "lines": lines, "published": _published(comparison, key)})
+    return plots
 
 
 def scores(comparison: Comparison) -> list[list[float | None]]:
-    """Of every entrant and image, the mean over its seeds; undefined where one of them is."""
-    means = [entrant.scores[comparison.metric].mean(axis=0) for entrant in comparison.entrants]
+    """For every candidate and image, the mean over seeds; None if undefined for a seed."""
+    means = [candidate.scores[comparison.metric].mean(axis=0) for candidate in comparison.candidates]
     return [[rounded(value) for value in row] for row in means]
 
 
 def pairs(comparison: Comparison) -> list[dict[str, Any]]:
-    """What stands beside the images' differences."""
-    positions = {entrant.name: position for position, entrant in enumerate(comparison.entrants)}
+    """Mean, interval and text of every pair."""
+    positions = {candidate.name: position for position, candidate in enumerate(comparison.candidates)}
     return [
         {
             "a": positions[pair.a],
@@ -43,46 +40,37 @@ def pairs(comparison: Comparison) -> list[dict[str, Any]]:
             "mean": rounded(pair.difference),
             "low": rounded(pair.low),
             "high": rounded(pair.high),
-            "text": _pair_text(pair),
+            "text": f"Mean difference {format_difference(pair)}: {verdict(pair)}. "
+            f"{pair.a} against {pair.b}: {wins_ties_losses(pair)}.",
         }
         for pair in comparison.pairs
     ]
 
 
 def rounded(value: float | None) -> float | None:
-    """As many digits as anybody can see; JSON knows no NaN."""
+    """Six significant digits; None if undefined, because JSON has no NaN."""
     return float(f"{value:.6g}") if value is not None and math.isfinite(value) else None
 
 
-def _pair_text(pair: PairwiseTest) -> str:
-    same = f", both are the same on {whole(pair.ties)}" if pair.ties else ""
-    return (
-        f"Mean difference {difference(pair)}: {verdict(pair)}. "
-        f"{pair.a} is better on {whole(pair.wins)} images, {pair.b} on {whole(pair.losses)}{same}."
-    )
-
-
-def _lines(entrant: Candidate, key: str) -> dict[str, Any]:
-    """Points of the mean over seeds, and of every seed where there are several."""
-    seeds = entrant.epochs if len(entrant.epochs) > 1 else ()
+def _lines(candidate: Candidate, key: str) -> dict[str, Any]:
+    runs = candidate.epochs if len(candidate.epochs) > 1 else ()
     return {
-        "mean": _drawn(mean_curve(entrant, key)),
-        "seeds": [_drawn(mean_curve(replace(entrant, epochs=(lines,)), key)) for lines in seeds],
+        "mean": _coordinates(mean_curve(candidate, key)),
+        "seeds": [_coordinates(points(run, key)) for run in runs],
     }
 
 
 def _published(comparison: Comparison, key: str) -> list[dict[str, Any]]:
-    """One line per source: entrants that refer to the same numbers share it."""
-    found: list[dict[str, Any]] = []
-    for position, entrant in enumerate(comparison.entrants):
-        if not (theirs := entrant.published):
+    """One line per source; candidates with the same published numbers share it."""
+    lines: list[dict[str, Any]] = []
+    for position, candidate in enumerate(comparison.candidates):
+        if not (published := candidate.published):
             continue
-        points = _drawn(mean_curve(replace(entrant, epochs=(theirs.epochs,)), key))
-        source = theirs.source or "published"
-        if points and not any((line["source"], line["points"]) == (source, points) for line in found):
-            found.append({"source": source, "points": points, "entrant": position})
-    return found
+        source, drawn = published.source or "published", _coordinates(points(published.epochs, key))
+        if drawn and not any((line["source"], line["points"]) == (source, drawn) for line in lines):
+            lines.append({"source": source, "points": drawn, "candidate": position})
+    return lines
 
 
-def _drawn(curve: Mapping[int, float]) -> list[list[float | None]]:
+def _coordinates(curve: Mapping[int, float]) -> list[list[float | None]]:
     return [[epoch, rounded(value)] for epoch, value in sorted(curve.items())]

@@ -1,5 +1,5 @@
 "use strict";
-// What the other scripts share. Names of recipes and images are strangers' text: they only ever become text.
+// Helpers of the other scripts. Names of recipes and images are untrusted: they are inserted as text only.
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const DASH = "\u2013";
@@ -9,19 +9,19 @@ function element(id) {
   return document.getElementById(id);
 }
 
-/** A new element; `properties` are set on it, `children` put into it. */
+/** A new element with properties and children. */
 function make(tag, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
+  const created = Object.assign(document.createElement(tag), properties);
+  created.append(...children);
+  return created;
 }
 
-/** The entrant's line as the legend shows it, to put before its name. */
-function key(entrant) {
-  return element(`key-${entrant}`).content.cloneNode(true);
+/** The line sample of a candidate, as in the legend. */
+function key(candidate) {
+  return element(`key-${candidate}`).content.cloneNode(true);
 }
 
-/** A colour of the style sheet, as it is now. */
+/** Current value of a CSS colour. */
 function color(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
@@ -42,19 +42,19 @@ function shareText(value) {
   return `${percent.toFixed(percent < 10 ? 1 : 0)} %`;
 }
 
-/** A name that fits into a plot. */
+/** A name shortened in the middle. */
 function shorten(name, most = 28) {
-  const signs = [...name];
+  const letters = [...name];
   const half = Math.floor((most - 1) / 2);
-  return signs.length <= most ? name : `${signs.slice(0, half).join("")}\u2026${signs.slice(-half).join("")}`;
+  return letters.length <= most ? name : `${letters.slice(0, half).join("")}\u2026${letters.slice(-half).join("")}`;
 }
 
-/** From small to large, what is missing last. */
-function compareValues(one, other, sign = 1) {
+/** Sort order, ascending for sign 1; missing values are always last. */
+function compareValues(a, b, sign = 1) {
   const missing = (value) => value === null || value === undefined || value === "";
-  if (missing(one) || missing(other)) return missing(one) - missing(other);
-  if (typeof one === "number") return sign * (one - other);
-  return sign * one.localeCompare(other, "en", { numeric: true });
+  if (missing(a) || missing(b)) return missing(a) - missing(b);
+  if (typeof a === "number") return sign * (a - b);
+  return sign * a.localeCompare(b, "en", { numeric: true });
 }
 
 function press(button, pressed) {

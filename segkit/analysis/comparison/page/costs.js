@@ -1,12 +1,12 @@
-// The plot of quality against cost, with its Pareto front.
+// Plot of quality against cost, with its Pareto front.
 
 function costPlot() {
   const cost = data.costs[Number(element("cost-select").value)];
-  const point = (entrant) => ({ x: cost.values[entrant], y: data.intervals[entrant][1], entrant });
-  const drawn = (entrant) => cost.values[entrant] !== null && data.intervals[entrant][1] !== null;
-  const points = [...data.names.keys()].filter(drawn).map(point).sort((a, b) => a.x - b.x);
-  const ends = points.flatMap(({ entrant }) => data.intervals[entrant]).filter((end) => end !== null);
-  const colors = points.map(({ entrant }) => color(`--e${entrant}`));
+  const point = (candidate) => ({ x: cost.values[candidate], y: data.intervals[candidate][1], candidate });
+  const defined = (candidate) => cost.values[candidate] !== null && data.intervals[candidate][1] !== null;
+  const points = [...data.names.keys()].filter(defined).map(point).sort((a, b) => a.x - b.x);
+  const ends = points.flatMap(({ candidate }) => data.intervals[candidate]).filter((end) => end !== null);
+  const colors = points.map(({ candidate }) => color(`--e${candidate}`));
   const front = new Set(cost.front);
   return {
     data: {
@@ -15,7 +15,7 @@ function costPlot() {
           type: "scatter",
           data: points,
           borderColor: colors,
-          backgroundColor: points.map(({ entrant }, i) => (front.has(entrant) ? colors[i] : color("--sheet"))),
+          backgroundColor: points.map(({ candidate }, i) => (front.has(candidate) ? colors[i] : color("--sheet"))),
           borderWidth: 2.5,
           pointRadius: 6,
           pointHoverRadius: 8,
@@ -27,7 +27,7 @@ function costPlot() {
           stepped: "before",
           borderColor: color("--muted"),
           borderWidth: 1.5,
-          ...unseenPoints,
+          ...hiddenPoints,
           order: 1,
         },
         ...points.map(whisker),
@@ -38,19 +38,19 @@ function costPlot() {
       layout: { padding: { right: 12 } },
       scales: {
         x: axis(cost.axis, { ...costScale(cost, points), grid: grid(false) }),
-        y: axis(data.metric, { ...room(ends), grace: "6%", grid: grid(true) }),
+        y: axis(data.metric, { ...yRange(ends), grace: "6%", grid: grid(true) }),
       },
       plugins: {
         legend: { display: false },
         tooltip: {
-          ...tooltipLook(),
+          ...tooltipStyle(),
           displayColors: false,
           filter: (item) => item.datasetIndex === 0,
           callbacks: {
-            title: ([item]) => shorten(data.names[item.raw.entrant], 40),
+            title: ([item]) => shorten(data.names[item.raw.candidate], 40),
             label: ({ raw }) => [
-              `${data.metric}: ${intervalText(raw.entrant)}`,
-              `${cost.label}: ${cost.texts[raw.entrant]}`,
+              `${data.metric}: ${intervalText(raw.candidate)}`,
+              `${cost.label}: ${cost.texts[raw.candidate]}`,
             ],
           },
         },
@@ -60,7 +60,7 @@ function costPlot() {
   };
 }
 
-function room(ends) {
+function yRange(ends) {
   return { suggestedMin: Math.min(...ends), suggestedMax: Math.max(...ends) };
 }
 
@@ -70,24 +70,24 @@ function costScale(cost, points) {
   const compact = new Intl.NumberFormat("en", { maximumSignificantDigits: 3, notation: "compact" });
   const plain = (value) => compact.format(value);
   if (!cost.log) return { type: "linear", min: 0, max: most * 1.2 || 1, ticks: { callback: plain } };
-  const wanted = most / least > 300 ? /^1e/ : /^[125]e/;
-  const callback = (value) => (wanted.test(value.toExponential()) ? compact.format(value) : "");
+  const labelled = most / least > 300 ? /^1e/ : /^[125]e/;
+  const callback = (value) => (labelled.test(value.toExponential()) ? compact.format(value) : "");
   const ticks = { callback, autoSkip: false, maxRotation: 0 };
   return { type: "logarithmic", min: least / 1.6, max: most * 2.5, ticks };
 }
 
-function intervalText(entrant) {
-  const [low, mean, high] = data.intervals[entrant];
+function intervalText(candidate) {
+  const [low, mean, high] = data.intervals[candidate];
   return low === null ? scoreText(mean) : `${scoreText(mean)} (${scoreText(low)} to ${scoreText(high)})`;
 }
 
-function whisker({ x, entrant }) {
-  const [low, , high] = data.intervals[entrant];
+function whisker({ x, candidate }) {
+  const [low, , high] = data.intervals[candidate];
   const ends = low === null || high === null ? [] : [{ x, y: low }, { x, y: high }];
-  return { type: "line", data: ends, borderColor: `${color(`--e${entrant}`)}99`, borderWidth: 1.5, ...unseenPoints, order: 2 };
+  return { type: "line", data: ends, borderColor: `${color(`--e${candidate}`)}99`, borderWidth: 1.5, ...hiddenPoints, order: 2 };
 }
 
-/** Every point's name beside it, where there is room; the others are named by hovering. */
+/** Names beside the points where they fit; tooltips have the others. */
 function drawNames(chart) {
   const { ctx, chartArea } = chart;
   const dots = chart.getDatasetMeta(0).data;
@@ -97,12 +97,12 @@ function drawNames(chart) {
   Object.assign(ctx, { fillStyle: color("--ink"), strokeStyle: color("--sheet") });
   Object.assign(ctx, { lineWidth: 4, textBaseline: "middle" });
   dots.forEach(({ x, y }, i) => {
-    const name = shorten(data.names[chart.data.datasets[0].data[i].entrant], 24);
+    const name = shorten(data.names[chart.data.datasets[0].data[i].candidate], 24);
     const width = ctx.measureText(name).width;
     const [left, right] = [x - width - 8, x + 8];
-    const places = [[right, y - 12], [left, y - 12], [right, y + 12], [left, y + 12], [right + 4, y], [left - 4, y]];
-    const boxes = places.map(([left, middle]) => ({ left, right: left + width, top: middle - 8, bottom: middle + 8 }));
-    const free = boxes.find((box) => inside(box, chartArea) && !taken.some((other) => overlap(box, other)));
+    const corners = [[right, y - 12], [left, y - 12], [right, y + 12], [left, y + 12], [right + 4, y], [left - 4, y]];
+    const boxes = corners.map(([left, middle]) => ({ left, right: left + width, top: middle - 8, bottom: middle + 8 }));
+    const free = boxes.find((box) => inside(box, chartArea) && !taken.some((used) => overlap(box, used)));
     if (!free) return;
     taken.push(free);
     ctx.strokeText(name, free.left, free.top + 8);
@@ -116,23 +116,23 @@ function inside(box, area) {
   return wide && box.top >= area.top - 4 && box.bottom <= area.bottom;
 }
 
-function overlap(one, other) {
-  return one.left < other.right && other.left < one.right && one.top < other.bottom && other.top < one.bottom;
+function overlap(a, b) {
+  return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
 }
 
-function tellFront() {
+function listFront() {
   const cost = data.costs[Number(element("cost-select").value)];
-  const names = cost.front.map((entrant) => data.names[entrant]);
-  element("front").textContent = `On the line, the cheapest first: ${names.join(", ")}.`;
+  const names = cost.front.map((candidate) => data.names[candidate]);
+  element("front").textContent = `Pareto front, cheapest first: ${names.join(", ")}.`;
 }
 
 function startCosts() {
   if (!element("cost-select")) return;
   addPlot("cost-chart", { build: costPlot, stops: eachPoint });
-  tellFront();
+  listFront();
   element("cost-select").addEventListener("change", () => {
     draw("cost-chart");
-    tellFront();
+    listFront();
   });
 }
 

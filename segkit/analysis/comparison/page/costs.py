@@ -1,4 +1,4 @@
-"""Quality against cost: what the page draws of it."""
+"""Data of the plot of quality against cost."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from segkit.analysis.comparison.cost_types import COSTS
+from segkit.analysis.comparison.costs import COSTS
 from segkit.analysis.comparison.result import Comparison
 
-LOG_FROM = 10  # times the smallest cost: from there on the small ones would lie on each other
+LOG_FROM = 10  # ratio of the largest to the smallest cost from which the axis is logarithmic
 
 
 def cost_plots(comparison: Comparison) -> list[dict[str, Any]]:
-    """What can stand on the cost axis: those costs that are known of two entrants at least."""
-    scores = [place.metrics[comparison.metric].mean for place in comparison.ranking]
+    """One plot for each cost known of at least two candidates."""
+    scores = [ranking.metrics[comparison.metric].mean for ranking in comparison.ranking]
     plots = []
     for cost in (cost for cost in COSTS if cost.unit):
-        values = [getattr(entrant.costs, cost.key) for entrant in comparison.entrants]
+        values = [getattr(candidate.costs, cost.key) for candidate in comparison.candidates]
         known = [v for v, score in zip(values, scores, strict=True) if v is not None and math.isfinite(score)]
         if len(known) < 2:
             continue
@@ -37,7 +37,7 @@ def cost_plots(comparison: Comparison) -> list[dict[str, Any]]:
 def pareto_front(
     costs: Sequence[float | None], scores: Sequence[float], *, higher_is_better: bool
 ) -> list[int]:
-    """Positions of those that no other beats in one without losing in the other, the cheapest first."""
+    """Positions of the Pareto-optimal candidates, cheapest first."""
     sign = 1 if higher_is_better else -1
     points = [
         (cost, -sign * score, position)
@@ -47,8 +47,6 @@ def pareto_front(
     front = [
         point
         for point in points
-        if not any(
-            other[0] <= point[0] and other[1] <= point[1] and other[:2] != point[:2] for other in points
-        )
+        if not any(p[0] <= point[0] and p[1] <= point[1] and p[:2] != point[:2] for p in points)
     ]
     return [position for *_, position in sorted(front)]

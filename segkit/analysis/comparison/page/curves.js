@@ -1,15 +1,15 @@
-// The plot of curves over epochs.
+// Plot of curves over epochs.
 
-const hiddenEntrants = new Set();
+const hiddenCandidates = new Set();
 
 function curvePlot() {
   const curve = data.curves[Number(element("curve").value)];
-  const means = curve.lines.map((line, entrant) => mainLine(line.mean, entrant));
-  const seeds = curve.lines.flatMap((line, entrant) => line.seeds.map((seed) => seedLine(seed, entrant)));
+  const means = curve.lines.map((line, candidate) => mainLine(line.mean, candidate));
+  const seeds = curve.lines.flatMap((line, candidate) => line.seeds.map((seed) => seedLine(seed, candidate)));
   const datasets = [...means, ...seeds, ...curve.published.map(publishedLine)];
   return {
     type: "line",
-    data: { datasets: datasets.filter((line) => line.data.length && !hiddenEntrants.has(line.entrant)) },
+    data: { datasets: datasets.filter((line) => line.data.length && !hiddenCandidates.has(line.candidate)) },
     options: {
       interaction: { mode: "epoch" },
       scales: {
@@ -19,9 +19,9 @@ function curvePlot() {
       plugins: {
         legend: { display: false },
         tooltip: {
-          ...tooltipLook(),
+          ...tooltipStyle(),
           filter: (item) => !item.dataset.seed,
-          itemSort: (one, other) => other.raw.y - one.raw.y,
+          itemSort: (a, b) => b.raw.y - a.raw.y,
           callbacks: {
             title: ([item]) => `epoch ${item.raw.x}`,
             label: (item) => `${shorten(item.dataset.label, 32)}: ${scoreText(item.raw.y)}`,
@@ -34,38 +34,38 @@ function curvePlot() {
 }
 
 function epochRange(curve) {
-  const told = [...curve.lines.map((line) => line.mean), ...curve.published.map((line) => line.points)].flat();
-  const [first, last] = [Math.min(...told.map(([x]) => x)), Math.max(...told.map(([x]) => x))];
+  const points = [...curve.lines.map((line) => line.mean), ...curve.published.map((line) => line.points)].flat();
+  const [first, last] = [Math.min(...points.map(([x]) => x)), Math.max(...points.map(([x]) => x))];
   return first < last ? { min: first, max: last } : { min: first - 1, max: first + 1 };
 }
 
-function mainLine(points, entrant) {
+function mainLine(points, candidate) {
   return {
-    label: data.names[entrant],
-    entrant,
+    label: data.names[candidate],
+    candidate,
     data: points.map(([x, y]) => ({ x, y })),
-    borderColor: color(`--e${entrant}`),
-    borderDash: data.dashes[entrant],
+    borderColor: color(`--e${candidate}`),
+    borderDash: data.dashes[candidate],
     borderWidth: 2.25,
     pointRadius: points.length === 1 ? 4 : 0,
-    pointBackgroundColor: color(`--e${entrant}`),
+    pointBackgroundColor: color(`--e${candidate}`),
     order: 1,
   };
 }
 
-function seedLine(points, entrant) {
-  const pale = `${color(`--e${entrant}`)}66`;
-  return { ...mainLine(points, entrant), seed: true, borderColor: pale, borderWidth: 1, pointHoverRadius: 0, order: 2 };
+function seedLine(points, candidate) {
+  const pale = `${color(`--e${candidate}`)}66`;
+  return { ...mainLine(points, candidate), seed: true, borderColor: pale, borderWidth: 1, pointHoverRadius: 0, order: 2 };
 }
 
-function publishedLine({ source, entrant, points }) {
-  return { ...mainLine(points, entrant), label: source, borderDash: [6, 4], borderWidth: 1.5, order: 3 };
+function publishedLine({ source, candidate, points }) {
+  return { ...mainLine(points, candidate), label: source, borderDash: [6, 4], borderWidth: 1.5, order: 3 };
 }
 
 Chart.Interaction.modes.epoch = (chart, event) => {
-  const aimed = chart.scales.x.getValueForPixel(event.x);
-  const away = (epoch) => Math.abs(epoch - aimed);
-  const [nearest] = epochs(chart).sort((a, b) => away(a) - away(b));
+  const position = chart.scales.x.getValueForPixel(event.x);
+  const distance = (epoch) => Math.abs(epoch - position);
+  const [nearest] = epochs(chart).sort((a, b) => distance(a) - distance(b));
   return atEpoch(chart, nearest);
 };
 
@@ -80,33 +80,33 @@ function atEpoch(chart, epoch) {
   });
 }
 
-function tellCurve() {
+function describeCurve() {
   const curve = data.curves[Number(element("curve").value)];
   const several = curve.lines.some((line) => line.seeds.length);
   const sources = [...new Set(curve.published.map((line) => line.source))];
-  const said = several ? ["Strong lines are means over the seeds, thin lines single seeds."] : [];
-  if (sources.length) said.push(`Dashed: ${sources.join("; ")}.`);
-  element("curve-text").textContent = said.join(" ");
+  const text = several ? ["Thick lines: means over seeds; thin lines: single seeds."] : [];
+  if (sources.length) text.push(`Dashed: ${sources.join("; ")}.`);
+  element("curve-text").textContent = text.join(" ");
 }
 
 function startCurves() {
   if (!element("curve")) return;
   const stops = (chart) => epochs(chart).map((epoch) => atEpoch(chart, epoch));
   addPlot("curve-chart", { build: curvePlot, stops });
-  tellCurve();
+  describeCurve();
   element("curve").addEventListener("change", () => {
     draw("curve-chart");
-    tellCurve();
+    describeCurve();
   });
   for (const button of element("curve-legend").querySelectorAll("button")) {
-    button.addEventListener("click", () => switchEntrant(button));
+    button.addEventListener("click", () => toggleCandidate(button));
   }
 }
 
-function switchEntrant(button) {
-  const entrant = Number(button.dataset.entrant);
-  const shown = hiddenEntrants.delete(entrant);
-  if (!shown) hiddenEntrants.add(entrant);
+function toggleCandidate(button) {
+  const candidate = Number(button.dataset.candidate);
+  const shown = hiddenCandidates.delete(candidate);
+  if (!shown) hiddenCandidates.add(candidate);
   press(button, shown);
   draw("curve-chart");
 }

@@ -1,20 +1,20 @@
-// The plot of a pair's differences, image by image.
+// Plot of a pair's differences by image.
 
 function shownPair() {
   const pair = data.pairs[Number(element("pair").value)];
   const [a, b] = [data.scores[pair.a], data.scores[pair.b]];
   const images = [...data.images.keys()].filter((i) => a[i] !== null && b[i] !== null);
   const bars = images.map((image) => ({ image, difference: a[image] - b[image] }));
-  return { ...pair, bars: bars.sort((one, other) => one.difference - other.difference) };
+  return { ...pair, bars: bars.sort((x, y) => x.difference - y.difference) };
 }
 
 function differencePlot() {
   const pair = shownPair();
   const better = (difference) => (difference > 0 === data.higherIsBetter ? pair.a : pair.b);
-  const said = [data.names[pair.a], data.names[pair.b]].map((name) => shorten(name));
+  const names = [data.names[pair.a], data.names[pair.b]].map((name) => shorten(name));
   const label = ({ image, difference }) => [
-    `${said[0]}: ${scoreText(data.scores[pair.a][image])}`,
-    `${said[1]}: ${scoreText(data.scores[pair.b][image])}`,
+    `${names[0]}: ${scoreText(data.scores[pair.a][image])}`,
+    `${names[1]}: ${scoreText(data.scores[pair.b][image])}`,
     `difference: ${signedText(difference)}`,
   ];
   return {
@@ -37,12 +37,12 @@ function differencePlot() {
       onClick: (event, active) => pickBar(active),
       scales: {
         x: axis(`${pair.bars.length} images, sorted`, { ticks: { display: false }, grid: grid(false) }),
-        y: axis(`${data.metric}: ${said.join(` ${MINUS} `)}`, { grid: { color: zeroInk }, ticks: { callback: signedTick } }),
+        y: axis(`${data.metric}: ${names.join(` ${MINUS} `)}`, { grid: { color: zeroLineColor }, ticks: { callback: signedTick } }),
       },
       plugins: {
         legend: { display: false },
         tooltip: {
-          ...tooltipLook(),
+          ...tooltipStyle(),
           displayColors: false,
           filter: (item) => item.datasetIndex === 0,
           callbacks: { title: ([item]) => shorten(item.label, 40), label: (item) => label(pair.bars[item.dataIndex]) },
@@ -52,7 +52,7 @@ function differencePlot() {
   };
 }
 
-function zeroInk({ tick }) {
+function zeroLineColor({ tick }) {
   return color(tick.value === 0 ? "--muted" : "--line");
 }
 
@@ -61,9 +61,9 @@ function signedTick(value) {
   return value > 0 ? `+${text}` : text.replace("-", MINUS);
 }
 
-/** The mean difference as a line, its interval as a band. */
+/** Mean difference as a line, its interval as a band. */
 function meanLines({ bars, mean, low, high }) {
-  const line = (value, look) => ({ type: "line", data: bars.map(() => value), ...unseenPoints, ...look });
+  const line = (value, style) => ({ type: "line", data: bars.map(() => value), ...hiddenPoints, ...style });
   const band = { borderWidth: 0, backgroundColor: `${color("--ink")}1f` };
   return [line(mean, { borderColor: color("--ink"), borderWidth: 1.5 }), line(low, band), line(high, { ...band, fill: "-1" })];
 }
@@ -76,23 +76,23 @@ function showPair(number) {
   element("pair").value = number;
   element("pair-text").textContent = data.pairs[number].text;
   for (const row of element("pairs-table").tBodies[0].rows) {
-    const chosen = Number(row.dataset.pair) === number;
-    row.classList.toggle("best", chosen);
-    row.querySelector("button").setAttribute("aria-current", String(chosen));
+    const selected = Number(row.dataset.pair) === number;
+    row.classList.toggle("best", selected);
+    row.querySelector("button").setAttribute("aria-current", String(selected));
   }
 }
 
 function startDifferences() {
   if (!element("pair")) return;
-  const choose = (number) => {
+  const select = (number) => {
     showPair(number);
     draw("difference-chart");
   };
   showPair(0);
   addPlot("difference-chart", { build: differencePlot, stops: eachPoint, pick: pickBar });
-  element("pair").addEventListener("change", () => choose(Number(element("pair").value)));
+  element("pair").addEventListener("change", () => select(Number(element("pair").value)));
   for (const row of element("pairs-table").tBodies[0].rows) {
-    row.addEventListener("click", () => choose(Number(row.dataset.pair)));
+    row.addEventListener("click", () => select(Number(row.dataset.pair)));
   }
 }
 

@@ -1,4 +1,4 @@
-// The ranking sorts by any column, and shows the columns that the reader chooses.
+// Ranking table: sorting and choice of columns.
 
 function startRanking() {
   const table = element("ranking-table");
@@ -17,9 +17,9 @@ function startRanking() {
 }
 
 function sortBy(table, heading) {
-  const turned = { ascending: "descending", descending: "ascending" };
-  const direction = turned[heading.getAttribute("aria-sort")] ?? heading.dataset.first;
-  for (const other of table.tHead.querySelectorAll("[aria-sort]")) other.removeAttribute("aria-sort");
+  const opposite = { ascending: "descending", descending: "ascending" };
+  const direction = opposite[heading.getAttribute("aria-sort")] ?? heading.dataset.first;
+  for (const sorted of table.tHead.querySelectorAll("[aria-sort]")) sorted.removeAttribute("aria-sort");
   heading.setAttribute("aria-sort", direction);
 
   const sign = direction === "ascending" ? 1 : -1;
@@ -28,17 +28,17 @@ function sortBy(table, heading) {
   const rows = [...table.tBodies[0].rows].sort((a, b) => compareValues(value(a), value(b), sign));
   table.tBodies[0].append(...rows);
   table.classList.toggle("by-rank", heading.dataset.column === "rank");
-  joinRanks(rows);
+  markSharedRanks(rows);
   element("sorted").textContent = `Sorted by ${heading.textContent.trim()}, ${direction}.`;
 }
 
 function cellValue(row, column, numeric) {
-  const cell = [...row.cells].find((one) => one.dataset.column === column);
+  const cell = [...row.cells].find((item) => item.dataset.column === column);
   return cell.dataset.value === "" || !numeric ? cell.dataset.value : Number(cell.dataset.value);
 }
 
-/** Rows that share a rank and follow each other belong together. */
-function joinRanks(rows) {
+/** Mark rows that have the rank of the row above. */
+function markSharedRanks(rows) {
   const ranks = rows.map((row) => cellValue(row, "rank", true));
   rows.forEach((row, i) => row.classList.toggle("follows", i > 0 && ranks[i] === ranks[i - 1]));
 }

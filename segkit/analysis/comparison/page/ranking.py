@@ -1,4 +1,4 @@
-"""The page's two tables of findings: the ranking, and its pairs."""
+"""Rows of the page's tables of the ranking and the pairs."""
 
 from __future__ import annotations
 
@@ -7,45 +7,30 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from segkit.analysis.comparison.cost_types import COSTS, Cost
-from segkit.analysis.comparison.format import probability, signed, verdict
+from segkit.analysis.comparison.costs import COSTS, Cost
+from segkit.analysis.comparison.format import format_p, format_signed, verdict
 from segkit.analysis.comparison.result import Comparison, Interval, Ranking
 from segkit.analysis.report.format import metric_name, number, whole
 
-SHOWN_METRICS = ("dice",)  # beside the one that ranks; the others are behind the choice of columns
+SHOWN_METRICS = ("dice",)  # shown by default beside the ranking metric
 MARGIN = 0.04  # of the interval plot, on both sides
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the ranking.
+    """A column of the ranking."""
 
-    Args:
-        key: unlike that of any other column.
-        label: its heading.
-        group: where the choice of columns lists it; nothing if it always stays.
-        shown: whether it is there before anybody asks.
-        first: the order that the first click sorts by.
-        numeric: whether it holds numbers.
-    """
-
-    key: str
+    key: str  # unique
     label: str
-    group: str = ""
-    shown: bool = True
-    first: str = "ascending"
+    group: str = ""  # in the menu of columns; empty if always shown
+    shown: bool = True  # by default
+    first: str = "ascending"  # sort order of the first click
     numeric: bool = True
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What stands in a column.
-
-    Args:
-        text: for the reader.
-        value: to sort by; None where nothing is known.
-        note: below the text, small.
-    """
+    """A table cell: text, sort key (None if unknown), and a small note below."""
 
     text: str
     value: float | str | None
@@ -54,34 +39,26 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """An entrant in the ranking.
-
-    Args:
-        cells: one per column.
-        whisker: low, mean and high in percent of the interval plot's width; None where undefined.
-        rank: its own.
-        shares: whether others have that rank too.
-        follows: whether the row above does.
-    """
+    """A candidate in the ranking, with one cell per column."""
 
     cells: list[Cell]
-    whisker: tuple[float | None, float | None, float | None]
+    whisker: tuple[float | None, float | None, float | None]  # low, mean, high in percent of the plot's width
     rank: int
-    shares: bool
-    follows: bool
+    shares: bool  # its rank with any other row
+    follows: bool  # a row of the same rank
 
 
 def ranking_columns(comparison: Comparison) -> list[Column]:
-    """Rank, name, seeds, metrics, costs."""
+    """Rank, name, metrics, costs, seeds."""
     shown = {comparison.metric, *SHOWN_METRICS}
-    descending = dict.fromkeys(comparison.metrics, "descending")
+    order = dict.fromkeys(comparison.metrics, "descending")
     if not comparison.higher_is_better:
-        descending[comparison.metric] = "ascending"
+        order[comparison.metric] = "ascending"
     return [
         Column("rank", "Rank"),
         Column("name", "Recipe", numeric=False),
         *(
-            Column(f"metric {name}", metric_name(name), "Scores", name in shown, descending[name])
+            Column(f"metric {name}", metric_name(name), "Scores", name in shown, order[name])
             for name in comparison.metrics
         ),
         *(_cost_column(cost, comparison) for cost in COSTS),
@@ -90,85 +67,86 @@ def ranking_columns(comparison: Comparison) -> list[Column]:
 
 
 def ranking_rows(comparison: Comparison) -> list[Row]:
-    """One row per entrant, best first."""
-    ranks = [place.rank for place in comparison.ranking]
+    """One row per candidate, best first."""
+    ranks = [ranking.rank for ranking in comparison.ranking]
     low, high = interval_scale(comparison)
 
     def percent(value: float) -> float | None:
         return round(100 * (value - low) / (high - low), 2) if math.isfinite(value) else None
 
     rows = []
-    for position, place in enumerate(comparison.ranking):
-        interval = place.metrics[comparison.metric]
+    for position, ranking in enumerate(comparison.ranking):
+        interval = ranking.metrics[comparison.metric]
         rows.append(
             Row(
-                _cells(place, comparison.metrics),
+                _cells(ranking, comparison.metrics),
                 (percent(interval.low), percent(interval.mean), percent(interval.high)),
-                place.rank,
-                shares=ranks.count(place.rank) > 1,
-                follows=position > 0 and ranks[position - 1] == place.rank,
+                ranking.rank,
+                shares=ranks.count(ranking.rank) > 1,
+                follows=position > 0 and ranks[position - 1] == ranking.rank,
             )
         )
     return rows
 
 
 def interval_scale(comparison: Comparison) -> tuple[float, float]:
-    """Where the interval plots begin and end, the same for all rows."""
-    intervals = [place.metrics[comparison.metric] for place in comparison.ranking]
-    ends = [end for one in intervals for end in (one.low, one.mean, one.high) if math.isfinite(end)]
-    low, high = min(ends, default=0.0), max(ends, default=1.0)
+    """Limits of the interval plots, the same for all rows."""
+    intervals = [ranking.metrics[comparison.metric] for ranking in comparison.ranking]
+    values = [value for i in intervals for value in (i.low, i.mean, i.high) if math.isfinite(value)]
+    low, high = min(values, default=0.0), max(values, default=1.0)
     margin = MARGIN * (high - low) or 0.5
     return low - margin, high + margin
 
 
 def pair_rows(comparison: Comparison) -> list[dict[str, Any]]:
     """One row per pair, in the comparison's order."""
-    positions = {entrant.name: position for position, entrant in enumerate(comparison.entrants)}
+    positions = {candidate.name: position for position, candidate in enumerate(comparison.candidates)}
     return [
         {
-            "number": number_,
+            "number": index,
             "a": pair.a,
             "b": pair.b,
             "positions": (positions[pair.a], positions[pair.b]),
-            "difference": signed(pair.difference),
-            "interval": _ends(Interval(pair.difference, pair.low, pair.high), signed),
-            "p": probability(pair.p),
-            "p_adjusted": probability(pair.p_adjusted),
+            "difference": format_signed(pair.difference),
+            "interval": _limits(Interval(pair.difference, pair.low, pair.high), format_signed),
+            "p": format_p(pair.p),
+            "p_adjusted": format_p(pair.p_adjusted),
             "record": f"{whole(pair.wins)} / {whole(pair.ties)} / {whole(pair.losses)}",
             "verdict": verdict(pair),
-            "shown": pair.verdict != "no difference shown",
+            "significant": pair.verdict != "no difference shown",
         }
-        for number_, pair in enumerate(comparison.pairs)
+        for index, pair in enumerate(comparison.pairs)
     ]
 
 
 def _cost_column(cost: Cost, comparison: Comparison) -> Column:
-    known = any(getattr(entrant.costs, cost.key) is not None for entrant in comparison.entrants)
+    known = any(getattr(candidate.costs, cost.key) is not None for candidate in comparison.candidates)
     first = "ascending" if cost.unit else "descending"
     return Column(f"cost {cost.key}", cost.label, "Costs", cost.shown and known, first)
 
 
-def _cells(place: Ranking, metrics: list[str]) -> list[Cell]:
-    entrant = place.entrant
+def _cells(ranking: Ranking, metrics: list[str]) -> list[Cell]:
+    candidate = ranking.candidate
+    costs = [(cost, getattr(candidate.costs, cost.key)) for cost in COSTS]
     return [
-        Cell(str(place.rank), place.rank),
-        Cell(entrant.name, entrant.name),
-        *(_score(place.metrics[name]) for name in metrics),
-        *(Cell(cost.text(value), value) for cost in COSTS for value in [getattr(entrant.costs, cost.key)]),
-        Cell(str(len(entrant.seeds)), len(entrant.seeds), _listed(entrant.seeds)),
+        Cell(str(ranking.rank), ranking.rank),
+        Cell(candidate.name, candidate.name),
+        *(_score(ranking.metrics[name]) for name in metrics),
+        *(Cell(cost.text(value), value) for cost, value in costs),
+        Cell(str(len(candidate.seeds)), len(candidate.seeds), _seeds(candidate.seeds)),
     ]
 
 
 def _score(interval: Interval) -> Cell:
     defined = math.isfinite(interval.mean)
-    return Cell(number(interval.mean), interval.mean if defined else None, _ends(interval))
+    return Cell(number(interval.mean), interval.mean if defined else None, _limits(interval))
 
 
-def _ends(interval: Interval, text: Callable[[float], str] = number) -> str:
-    known = math.isfinite(interval.high - interval.low)
-    return f"{text(interval.low)} to {text(interval.high)}" if known else ""
+def _limits(interval: Interval, text: Callable[[float], str] = number) -> str:
+    defined = math.isfinite(interval.high - interval.low)
+    return f"{text(interval.low)} to {text(interval.high)}" if defined else ""
 
 
-def _listed(seeds: tuple[int, ...], most: int = 5) -> str:
+def _seeds(seeds: tuple[int, ...], most: int = 5) -> str:
     more = ", \N{HORIZONTAL ELLIPSIS}" if len(seeds) > most else ""
     return ", ".join(map(str, seeds[:most])) + more

@@ -1,4 +1,4 @@
-// The browser of images: every mask of an image side by side, as masks or as contours over the image.
+// Image browser: all masks of an image side by side, as masks or as contours over the image.
 
 const samples = data.samples;
 const browsing = { order: [], sample: 0, contours: false, buttons: [] };
@@ -9,11 +9,11 @@ function startSamples() {
   element("strip").append(...browsing.buttons.map((button) => make("li", {}, button)));
   element("order").addEventListener("change", () => arrange(true));
   element("find").addEventListener("input", () => arrange(false));
-  element("previous").addEventListener("click", () => turn(-1));
-  element("next").addEventListener("click", () => turn(1));
+  element("previous").addEventListener("click", () => step(-1));
+  element("next").addEventListener("click", () => step(1));
   element("masks").addEventListener("click", () => drawAs(false));
   element("contours").addEventListener("click", () => drawAs(true));
-  element("browser").addEventListener("keydown", turnByKey);
+  element("browser").addEventListener("keydown", stepByKey);
   arrange(true);
 }
 
@@ -36,23 +36,23 @@ function maskUri(text) {
   return `data:image/png;base64,${text}`;
 }
 
-/** What an order sorts by: a value of every sample, its sign, and how a reader sees it. */
+/** Sort key of a sample, sign of the order, and label. */
 function ordering() {
-  const chosen = element("order").value;
-  if (chosen === "name") return { value: nameOf, sign: 1, text: (name) => name };
+  const order = element("order").value;
+  if (order === "name") return { value: nameOf, sign: 1, text: (name) => name };
   const [values, sign, text] =
-    chosen === "disagreement"
+    order === "disagreement"
       ? [samples.disagreement, -1, shareText]
-      : [samples.scores[Number(chosen)], data.higherIsBetter ? 1 : -1, scoreText];
+      : [samples.scores[Number(order)], data.higherIsBetter ? 1 : -1, scoreText];
   return { value: (sample) => values[sample], sign, text };
 }
 
-/** Sort and filter the strip; keep the shown image where it stays among them, unless the first is wanted. */
+/** Sort and filter the strip; keep the current image if it is still listed and `first` is false. */
 function arrange(first) {
   const { value, sign, text } = ordering();
-  const wanted = element("find").value.trim().toLowerCase();
+  const query = element("find").value.trim().toLowerCase();
   const all = [...samples.images.keys()].sort((a, b) => compareValues(value(a), value(b), sign));
-  browsing.order = all.filter((sample) => nameOf(sample).toLowerCase().includes(wanted));
+  browsing.order = all.filter((sample) => nameOf(sample).toLowerCase().includes(query));
   element("strip").replaceChildren(...browsing.order.map((sample) => browsing.buttons[sample].parentElement));
   for (const sample of browsing.order) {
     const [name, label] = [nameOf(sample), text(value(sample))];
@@ -64,7 +64,7 @@ function arrange(first) {
 }
 
 function showNothing() {
-  element("sample").textContent = "No image has such a name";
+  element("sample").textContent = "No image with this name";
   element("sample-text").textContent = "";
   element("panes").replaceChildren();
   for (const id of ["previous", "next"]) element(id).disabled = true;
@@ -76,15 +76,15 @@ function show(sample) {
   const at = browsing.order.indexOf(sample);
   element("sample").textContent = nameOf(sample);
   const share = shareText(samples.disagreement[sample]);
-  const place = `${at + 1} of ${browsing.order.length}`;
-  element("sample-text").textContent = `${place}; the models disagree on ${share} of the pixels`;
+  const position = `${at + 1} of ${browsing.order.length}`;
+  element("sample-text").textContent = `${position}; the models disagree on ${share} of the pixels`;
   element("previous").disabled = at === 0;
   element("next").disabled = at === browsing.order.length - 1;
   markInStrip(sample);
   drawPanes(sample);
 }
 
-/** The shown image's button is the only one of the strip that the Tab key meets. */
+/** Mark the current image; its button is the only one of the strip in the tab order. */
 function markInStrip(sample) {
   for (const button of browsing.buttons) button.tabIndex = -1;
   const button = browsing.buttons[sample];
@@ -95,17 +95,17 @@ function markInStrip(sample) {
   strip.scrollLeft = button.offsetLeft - (strip.clientWidth - button.offsetWidth) / 2;
 }
 
-function turn(step) {
-  const next = browsing.order[browsing.order.indexOf(browsing.sample) + step];
+function step(offset) {
+  const next = browsing.order[browsing.order.indexOf(browsing.sample) + offset];
   if (next !== undefined) show(next);
 }
 
-function turnByKey(event) {
-  const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-  const taken = event.altKey || event.ctrlKey || event.metaKey || ["INPUT", "SELECT"].includes(event.target.tagName);
-  if (!step || taken) return;
+function stepByKey(event) {
+  const offset = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  const ignored = event.altKey || event.ctrlKey || event.metaKey || ["INPUT", "SELECT"].includes(event.target.tagName);
+  if (!offset || ignored) return;
   event.preventDefault();
-  turn(step);
+  step(offset);
 }
 
 function drawAs(contours) {
@@ -117,7 +117,7 @@ function drawAs(contours) {
   if (browsing.order.length) drawPanes(browsing.sample);
 }
 
-/** Show an image of the comparison, wherever the reader is. */
+/** Show an image, and scroll to it with `jump`. */
 function showImage(image, jump) {
   const sample = samples.images.indexOf(image);
   if (sample < 0) return;
@@ -138,24 +138,24 @@ function drawPanes(sample) {
     pane(["Image"], "", make("img", { src: pictureOf(sample), alt: `The image ${name}.` })),
     pane(["Truth"], "", maskPicture(sample, truth, "", `The true mask of ${name}.`)),
   ];
-  data.names.forEach((entrant, i) => {
+  data.names.forEach((candidate, i) => {
     const score = `${data.metric} ${scoreText(samples.scores[i][sample])}`;
     const mask = samples.predictions[i][sample];
-    const drawn = mask
-      ? maskPicture(sample, truth, mask, `${entrant}: the mask of ${name}.`)
-      : make("p", { className: "absent", textContent: "no mask kept" });
-    panes.push(pane([key(i), make("span", { textContent: entrant })], score, drawn));
+    const picture = mask
+      ? maskPicture(sample, truth, mask, `${candidate}: the mask of ${name}.`)
+      : make("p", { className: "absent", textContent: "no mask saved" });
+    panes.push(pane([key(i), make("span", { textContent: candidate })], score, picture));
   });
   element("panes").replaceChildren(...panes);
 }
 
 function pane(title, score, picture) {
-  const caption = make("figcaption", {}, make("span", { className: "entrant" }, ...title));
+  const caption = make("figcaption", {}, make("span", { className: "candidate" }, ...title));
   if (score) caption.append(make("span", { className: "score", textContent: score }));
   return make("figure", {}, picture, caption);
 }
 
-/** The mask, or the contours of both over the image; without a prediction, the truth's. */
+/** The mask, or the contours of truth and prediction over the image. Without prediction: the truth. */
 function maskPicture(sample, truth, prediction, alt) {
   if (!browsing.contours) return make("img", { className: "crisp", src: maskUri(prediction || truth), alt });
   const canvas = make("canvas", { className: "contours" });
@@ -176,9 +176,9 @@ async function drawContours(canvas, sample, truth, prediction) {
   context.drawImage(picture, 0, 0, canvas.width, canvas.height);
   const pixels = masks.map(pixelsOf);
   greyIgnored(context, pixels[0]);
-  // The true contour is the wider one: it stays visible where both lie on each other.
-  const looks = [[data.truth, 11], [data.prediction, 6]];
-  pixels.forEach((mask, i) => strokeContour(context, mask, ...looks[i]));
+  // The true contour is wider: it stays visible below the predicted one.
+  const styles = [[data.truth, 11], [data.prediction, 6]];
+  pixels.forEach((mask, i) => strokeContour(context, mask, ...styles[i]));
   canvas.dataset.drawn = "true";
 }
 
@@ -188,7 +188,7 @@ async function decoded(uri) {
   return picture;
 }
 
-/** A mask as one number per pixel: its colour. */
+/** Colour of every pixel of a mask, as a number. */
 function pixelsOf(picture) {
   const { naturalWidth: width, naturalHeight: height } = picture;
   const context = new OffscreenCanvas(width, height).getContext("2d");
@@ -211,11 +211,11 @@ function greyIgnored(context, { width, height, values }) {
   });
 }
 
-/** Lines between pixels of two values, one of which is a class. */
-function strokeContour(context, { width, height, values }, look, thickness) {
+/** Lines between pixels of different values, at least one of them a class. */
+function strokeContour(context, { width, height, values }, style, thickness) {
   const [sx, sy] = [context.canvas.width / width, context.canvas.height / height];
   const plain = new Set([colorNumber(data.background), colorNumber(data.ignored)]);
-  const edge = (one, other) => values[one] !== values[other] && !(plain.has(values[one]) && plain.has(values[other]));
+  const edge = (a, b) => values[a] !== values[b] && !(plain.has(values[a]) && plain.has(values[b]));
   const path = new Path2D();
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
@@ -225,7 +225,7 @@ function strokeContour(context, { width, height, values }, look, thickness) {
     }
   }
   context.lineCap = "square";
-  for (const [strokeStyle, lineWidth] of [["rgb(0 0 0 / 0.35)", thickness + 3], [look, thickness]]) {
+  for (const [strokeStyle, lineWidth] of [["rgb(0 0 0 / 0.35)", thickness + 3], [style, thickness]]) {
     Object.assign(context, { strokeStyle, lineWidth });
     context.stroke(path);
   }

@@ -1,4 +1,4 @@
-"""The page: what its template and its scripts are given, and how they become one file."""
+"""Assembly of the page from template, scripts and data."""
 
 from __future__ import annotations
 
@@ -12,33 +12,30 @@ from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from segkit.analysis.comparison.epochs import epoch_table
-from segkit.analysis.comparison.findings import analyse
-from segkit.analysis.comparison.format import coverage, headline
 from segkit.analysis.comparison.page.charts import curves, pairs, rounded, scores
 from segkit.analysis.comparison.page.colors import color_schemes, dashes
 from segkit.analysis.comparison.page.costs import cost_plots
 from segkit.analysis.comparison.page.ranking import interval_scale, pair_rows, ranking_columns, ranking_rows
-from segkit.analysis.comparison.page.samples import fitting, gallery, has_ignored, notes, read_samples
+from segkit.analysis.comparison.page.samples import (
+    gallery_data,
+    has_ignored,
+    read_samples,
+    sample_notes,
+    select_samples,
+)
 from segkit.analysis.comparison.result import Comparison
-from segkit.analysis.comparison.tables import recipe_table
+from segkit.analysis.comparison.tables import common_context
 from segkit.analysis.report.format import metric_name, number
 from segkit.analysis.report.overlay import PREDICTION, TRUTH, class_swatches, contour_swatches, hex_color
 from segkit.analysis.report.templates import templates
 from segkit.data.palette import BACKGROUND, VOID
 
-SCRIPTS = ("comparison", "ranking", "charts", "differences", "costs", "curves", "samples")  # joined to one
+SCRIPTS = ("comparison", "ranking", "charts", "differences", "costs", "curves", "samples")
 CHART_JS = "vendor/chart.umd.min.js"
 
 
 def write_page(comparison: Comparison, path: Path) -> Path:
-    """Write the page of a comparison; the same comparison gives the same bytes.
-
-    Args:
-        comparison: what was found.
-        path: the file to write.
-
-    Returns:
-        That file.
+    """Write the page of a comparison, reproducible byte for byte; returns the path.
 
     Raises:
         SegkitError: if a run's thumbnails are damaged.
@@ -49,14 +46,15 @@ def write_page(comparison: Comparison, path: Path) -> Path:
         "\n".join(_source(environment, f"{name}.js") for name in SCRIPTS),
     ]
     samples = read_samples(comparison)
-    shown = fitting(samples)
+    shown = select_samples(samples)
     plots = _plots(comparison)
-    page = _contents(comparison) | {
+    data = plots | {"samples": gallery_data(comparison, shown)}
+    page = _context(comparison) | {
         "plots": plots,
         "samples": shown,
         "ignored": has_ignored(shown),
-        "sample_notes": notes(comparison, samples, shown),
-        "data": _json(plots | {"samples": gallery(comparison, shown)}),
+        "sample_notes": sample_notes(comparison, samples, shown),
+        "data": htmlsafe_json_dumps(data, separators=(",", ":"), allow_nan=False),
         "scripts": [Markup(script) for script in scripts],
         "hashes": [_hash(script) for script in scripts],
     }
@@ -64,49 +62,36 @@ def write_page(comparison: Comparison, path: Path) -> Path:
     return path
 
 
-def _contents(comparison: Comparison) -> dict[str, Any]:
-    """What stands in the page itself, by the names that the template uses."""
-    entrants = comparison.entrants
-    verdict, *analysis = analyse(comparison) or [""]
+def _context(comparison: Comparison) -> dict[str, Any]:
+    candidates = comparison.candidates
     low, high = interval_scale(comparison)
     return {
-        "title": headline(comparison),
-        "verdict": verdict,
-        "analysis": analysis,
-        "metric": metric_name(comparison.metric),
+        **common_context(comparison),
         "metric_key": comparison.metric,
-        "higher_is_better": comparison.higher_is_better,
-        "alpha": f"{comparison.alpha:g}",
-        "covered": coverage(comparison),
-        "warnings": comparison.warnings,
-        "entrants": entrants,
-        "dashes": dashes(len(entrants)),
-        "color_schemes": color_schemes(len(entrants)),
+        "candidates": candidates,
+        "dashes": dashes(len(candidates)),
+        "color_schemes": color_schemes(len(candidates)),
         "columns": ranking_columns(comparison),
         "rows": ranking_rows(comparison),
         "scale": (number(low), number(high)),
         "pairs": pair_rows(comparison),
         "contours": contour_swatches(),
-        "classes": class_swatches(entrants[0].recipe),
+        "classes": class_swatches(candidates[0].recipe),
         "void": hex_color(VOID),
         "epochs": epoch_table(comparison),
-        "recipes": recipe_table(comparison),
-        "costs_measured": comparison.costs_measured,
-        "command": comparison.command,
     }
 
 
 def _plots(comparison: Comparison) -> dict[str, Any]:
-    """What the page's script draws."""
-    intervals = [place.metrics[comparison.metric] for place in comparison.ranking]
+    intervals = [ranking.metrics[comparison.metric] for ranking in comparison.ranking]
     return {
         "metric": metric_name(comparison.metric),
         "higherIsBetter": comparison.higher_is_better,
-        "names": [entrant.name for entrant in comparison.entrants],
-        "dashes": dashes(len(comparison.entrants)),
+        "names": [candidate.name for candidate in comparison.candidates],
+        "dashes": dashes(len(comparison.candidates)),
         "images": comparison.images,
         "scores": scores(comparison),
-        "intervals": [[rounded(end) for end in (one.low, one.mean, one.high)] for one in intervals],
+        "intervals": [[rounded(value) for value in (i.low, i.mean, i.high)] for i in intervals],
         "pairs": pairs(comparison),
         "costs": cost_plots(comparison),
         "curves": curves(comparison),
@@ -118,16 +103,11 @@ def _plots(comparison: Comparison) -> dict[str, Any]:
 
 
 def _source(environment: Environment, name: str) -> str:
-    """A file as it is: a script's braces are no template's."""
+    # Not rendered: braces of a script would be read as template syntax.
     assert environment.loader is not None
     return environment.loader.get_source(environment, name)[0]
 
 
 def _hash(script: str) -> str:
-    """Of exactly what stands between a script's tags: no other script may run in the page."""
+    """Hash for the Content-Security-Policy, which allows no other script."""
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-
-
-def _json(content: dict[str, Any]) -> Markup:
-    """JSON that cannot end the element it stands in."""
-    return htmlsafe_json_dumps(content, separators=(",", ":"), allow_nan=False)

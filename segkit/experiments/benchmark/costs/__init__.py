@@ -1,1 +1,1 @@
-"""What a finished run's model costs: time, memory, multiply-adds. Only `measure` imports torch."""
+"""Costs of a finished run's model: time, memory, multiply-adds."""

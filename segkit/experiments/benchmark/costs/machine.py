@@ -1,4 +1,4 @@
-"""Where costs were measured: numbers of two machines, or of two torches, do not compare. No torch."""
+"""Description of the machine on which costs were measured. No torch."""
 
 from __future__ import annotations
 
@@ -16,19 +16,15 @@ _NVIDIA = Path("/proc/driver/nvidia/gpus")
 
 
 def measured_here(costs: MeasuredCosts | None) -> bool:
-    """Whether costs were measured on a machine like this one, with the torch and the segkit of today.
-
-    Args:
-        costs: as `RunDir.read_costs` gives them.
-    """
-    there = costs.machine if costs else {}
-    return all(there.get(key) == value for key, value in this_machine().items())
+    """Whether costs were measured on such a machine, with the same versions of torch and segkit."""
+    machine = costs.machine if costs else {}
+    return all(machine.get(key) == value for key, value in this_machine().items())
 
 
 def this_machine() -> dict[str, Any]:
-    """What speed and memory depend on, as far as it is known without torch.
+    """Hardware, environment variables and versions that speed and memory depend on.
 
-    GPUs are those of Linux; elsewhere, and in containers that hide them, the list is empty.
+    GPUs are listed on Linux only, and not in containers that hide them.
     """
     versions = packages()
     return {
@@ -42,7 +38,6 @@ def this_machine() -> dict[str, Any]:
 
 
 def _cores() -> int | None:
-    """Those that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 

@@ -1,4 +1,4 @@
-"""What everything that is timed has in common."""
+"""Helpers of all timings."""
 
 from __future__ import annotations
 
@@ -8,25 +8,22 @@ import torch
 from torch.optim.lr_scheduler import LambdaLR
 
 from segkit.experiments.assembly import build_optimizer
-from segkit.training.loop import make_train_state
+from segkit.training.train_state import make_train_state
 
 if TYPE_CHECKING:
     from segkit.models.segmenter import Segmenter
     from segkit.recipe import Recipe
-    from segkit.training.loop import TrainState
+    from segkit.training.train_state import TrainState
 
 
-def learner_at_rest(recipe: Recipe, model: Segmenter) -> TrainState:
-    """A learner of the recipe whose learning rate is zero, which takes as long as any.
-
-    The same batch again and again, or noise, would make the loss diverge.
-    """
+def zero_lr_state(recipe: Recipe, model: Segmenter) -> TrainState:
+    """Training state of a recipe with learning rate zero: repeated batches would make the loss diverge."""
     optimizer = build_optimizer(recipe, model)
     return make_train_state(model, optimizer, LambdaLR(optimizer, lambda step: 0.0), recipe.training)
 
 
-def wait(device: torch.device) -> None:
-    """Until the device has done what it was given: calls return before."""
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has finished its queued work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":

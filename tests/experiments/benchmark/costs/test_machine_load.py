@@ -46,7 +46,7 @@ def test_others_that_take_cores_are_told(machine: Machine) -> None:
     watch = Load()
     machine.work(seconds=10, own=25, others=13)
     assert watch.warnings(threads=4) == [
-        "Other programs kept 1.3 of 4 cores busy while it was measured: times are too long."
+        "Other programs used 1.3 of 4 cores during the measurement: times are too long."
     ]
     assert watch.warnings(threads=64), "more threads than cores need no more than the cores"
 

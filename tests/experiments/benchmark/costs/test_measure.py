@@ -179,7 +179,7 @@ def test_weights_of_another_model_are_told_as_that(run: RunDir, tmp_path: Path) 
     changed.write_text(DECODER.replace("width, 3, padding=1", "width, 5, padding=2"))
     with pytest.raises(SegkitError, match="is of another model") as caught:
         measure(run, [changed], effort=0)
-    hint = "The plugin thin has changed since the run. Take it as it was then."
+    hint = "The plugin thin has changed since the run. Use its original version."
     assert caught.value.problems[0].hint == hint
 
 

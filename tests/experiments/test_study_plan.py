@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pytest
 
 from segkit.core.errors import SegkitError
-from segkit.experiments.plan import make_plan
+from segkit.experiments.study_plan import make_plan
 from segkit.utils.locks import LockedError
 from tests.small_runs import RECIPE, finished
 
@@ -30,7 +30,7 @@ def plan(folder):
 
 def test_a_finished_run_is_not_wanted_again(plan, folder):
     made = plan("small.yaml")
-    assert [wanted.run.path for wanted in made.wanted] == [folder / "runs/small/001"]
+    assert [planned.run.path for planned in made.runs] == [folder / "runs/small/001"]
     assert (made.missing, made.notes, made.metric) == ([], [], "iou")
 
 
@@ -58,13 +58,13 @@ def test_seeds_are_looked_for_one_by_one(plan):
 
 def test_runs_and_folders_of_runs_are_taken_as_they_are(plan, folder):
     made = plan("runs/small/001", "runs/small", overrides=[])
-    assert [wanted.run.path.name for wanted in made.wanted] == ["001"]  # once, however often it is named
+    assert [planned.run.path.name for planned in made.runs] == ["001"]  # once, however often it is named
 
 
 def test_an_experiment_under_two_names_is_trained_once(plan, folder):
     made = plan("small.yaml", "small.yaml", overrides=["training.epochs=3"])
     assert [wanted.label for wanted in made.missing] == ["small, seed 3"]
-    assert made.notes == ["small is the same experiment as small, and is not trained twice."]
+    assert made.notes == ["small is the same experiment as small and is not trained twice."]
 
 
 def changed(folder, tmp_path, **changes):
@@ -85,17 +85,16 @@ def test_a_run_by_other_code_is_told_of(plan, folder, tmp_path):
     assert len(made.missing) == 1
     (note,) = made.notes
     assert note.startswith(
-        f"small, seed 3: {run} has the same recipe and was made by other code (torch 1.0, now "
+        f"small, seed 3: {run} has the same recipe but was trained with other code (torch 1.0, now "
     )
-    assert note.endswith("; name it to compare it as it is.")
+    assert note.endswith("; name it to include it.")
 
 
 def test_a_run_on_other_images_is_told_of(plan, folder, tmp_path):
     run = changed(folder, tmp_path, identity={"data": "0"})
     (note,) = plan("small.yaml", runs=tmp_path).notes
     assert note == (
-        f"small, seed 3: {run} has the same recipe and was made on other images; "
-        "name it to compare it as it is."
+        f"small, seed 3: {run} has the same recipe but was trained on other images; name it to include it."
     )
 
 
@@ -140,8 +139,8 @@ def test_what_cannot_be_compared_is_refused_before_training(plan, folder):
     with pytest.raises(SegkitError) as raised:
         plan("runs/small/001", "large.yaml", overrides=["name=large", "training.epochs=1"])
     assert str(raised.value) == (
-        f"large: data.size: scored with data.size 96 x 96, and {folder / 'runs/small/001'} with 64 x 64\n"
-        "  try: --force compares all the same, and says so in the report"
+        f"large: data.size: data.size is 96 x 96, but 64 x 64 in {folder / 'runs/small/001'}\n"
+        "  try: --force to compare anyway, with a warning in the report"
     )
     assert len(plan("runs/small/001", "large.yaml", force=True).missing) == 1
 
@@ -157,8 +156,8 @@ def test_a_folder_of_folders_gives_its_finished_runs_and_tells_of_others(plan, f
     (tmp_path / "small/002").mkdir()
     (tmp_path / "small/002/recipe.yaml").write_text(RECIPE, encoding="utf-8")
     made = make_plan([tmp_path], runs=folder)
-    assert [wanted.run.path for wanted in made.wanted] == [tmp_path / "small/001"]
-    assert made.notes == [f"{tmp_path}: left out, as they have not ended: 1 of 2 runs."]
+    assert [planned.run.path for planned in made.runs] == [tmp_path / "small/001"]
+    assert made.notes == [f"{tmp_path}: 1 of 2 runs are not finished and are left out."]
 
 
 @pytest.mark.parametrize(
@@ -168,8 +167,8 @@ def test_a_folder_of_folders_gives_its_finished_runs_and_tells_of_others(plan, f
         (["runs/small/001"], {"vary": ["model.decoder=unet"], "overrides": []},
          "only recipes can be varied, and no recipe is named\n  try: name a recipe file"),
         (["small.yaml"], {"metric": "hd95"},
-         "small: it is not scored by hd95\n"
-         "  try: --metric with one of iou, dice; or a recipe with hd95 among its metrics"),
+         "small: it has no scores for the metric hd95\n"
+         "  try: --metric with one of iou, dice; or add hd95 to the recipe's metrics"),
     ],
 )  # fmt: skip
 def test_wrong_arguments_are_refused(plan, targets, options, said):
@@ -179,9 +178,9 @@ def test_wrong_arguments_are_refused(plan, targets, options, said):
 
 
 def test_a_folder_that_is_no_run_is_refused(plan, folder, tmp_path):
-    with pytest.raises(SegkitError, match="this is no run directory"):
+    with pytest.raises(SegkitError, match="this is not a run directory"):
         make_plan([tmp_path], runs=folder)
     (tmp_path / "001").mkdir()
     (tmp_path / "001/recipe.yaml").write_text(RECIPE, encoding="utf-8")
-    with pytest.raises(SegkitError, match="no run in this folder has ended"):
+    with pytest.raises(SegkitError, match="this folder has no finished runs"):
         make_plan([tmp_path], runs=folder)

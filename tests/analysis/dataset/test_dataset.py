@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from segkit.analysis.dataset import Subject, of_recipe
+from segkit.analysis.dataset import Dataset, dataset_of_recipe
 from segkit.core.errors import DataError, Problem
 from segkit.core.types import Sample, Source, Task
 from segkit.data.source_scan import SourceScan, scan_source
@@ -26,7 +26,7 @@ def recipe(tmp_path: Path) -> Path:
     return tmp_path / "recipe.yaml"
 
 
-def told(subject: Subject) -> tuple[dict[str, int], list[tuple[str, str]]]:
+def told(subject: Dataset) -> tuple[dict[str, int], list[tuple[str, str]]]:
     return (
         {split: len(samples) for split, samples in subject.splits.items()},
         [(problem.kind, problem.problem) for problem in subject.problems],
@@ -35,7 +35,7 @@ def told(subject: Subject) -> tuple[dict[str, int], list[tuple[str, str]]]:
 
 def test_what_is_whole_is_divided_as_the_recipe_says(recipe: Path) -> None:
     (recipe.parent / "masks/3.png").unlink()
-    subject = of_recipe(load_recipe(recipe, ["data.split={by: fraction, val: 0.4}"]))
+    subject = dataset_of_recipe(load_recipe(recipe, ["data.split={by: fraction, val: 0.4}"]))
     assert told(subject) == ({"train": 3, "val": 2}, [("unpaired", "this image has no mask")])
     assert subject.size == (64, 64)
     assert subject.about == "small: the source folder"
@@ -44,7 +44,7 @@ def test_what_is_whole_is_divided_as_the_recipe_says(recipe: Path) -> None:
 def test_no_images_to_score_are_a_fault_of_the_split(recipe: Path) -> None:
     loaded = load_recipe(recipe)
     problem = "there are no images to score: the data has no val and no test split"
-    assert told(of_recipe(loaded)) == ({"train": 6}, [("split", problem)])
+    assert told(dataset_of_recipe(loaded)) == ({"train": 6}, [("split", problem)])
     with pytest.raises(DataError, match=problem):
         find_samples(loaded)
 
@@ -53,11 +53,11 @@ def test_a_split_file_that_does_not_fit_leaves_the_source_s_own_splits(recipe: P
     split = recipe.parent / "split.csv"
     split.write_text("name,split\n0,train\n9,test\n", encoding="utf-8")
     loaded = load_recipe(recipe, [f"data.split={{by: file, file: {split}}}"])
-    counts, problems = told(of_recipe(loaded))
+    counts, problems = told(dataset_of_recipe(loaded))
     assert counts == {"train": 6}
     assert problems == [("split", "no image is called '9'")]
     (recipe.parent / "masks/0.png").unlink()
-    _, problems = told(of_recipe(loaded))
+    _, problems = told(dataset_of_recipe(loaded))
     assert problems == [("unpaired", "this image has no mask")]  # the other may be gone with it
 
 
@@ -84,4 +84,4 @@ def test_a_survey_with_problems_is_not_whole() -> None:
     with pytest.raises(DataError) as error:
         found.whole()
     assert str(error.value) == "a.npz: it is gone\nb.npz: so is this"
-    assert Task("binary", ("spot",)) == Subject.of(found, "odd", Task("binary", ("spot",))).task
+    assert Task("binary", ("spot",)) == Dataset.of(found, "odd", Task("binary", ("spot",))).task

@@ -12,8 +12,8 @@ from segkit.core.errors import SegkitError
 from segkit.core.plugins import load_plugin
 from segkit.core.plugins import loading as load
 from segkit.core.registry import DECODERS
-from segkit.experiments.finished_run import open_trained
-from segkit.inference.evaluation.evaluation import Asking, evaluate_runs
+from segkit.experiments.restore_run import open_trained
+from segkit.inference.evaluation.evaluation import EvaluateOptions, evaluate_runs
 from segkit.runs.run_dir import RunDir
 from tests.small_runs import finished
 
@@ -113,8 +113,8 @@ def test_a_plugin_that_has_the_part_no_more_is_told(run: RunDir, tmp_path: Path)
     with pytest.raises(SegkitError) as caught:
         open_trained(run, plugins=[renamed])
     assert str(caught.value) == (
-        f"{run.path}: the run used decoder thin of the plugin thin, which is loaded and has it no more\n"
-        f"  try: the plugin as it was then, with the digest {digest[:12]}"
+        f"{run.path}: the run used decoder thin of the plugin thin, which is loaded but no longer has it\n"
+        f"  try: use the original version of the plugin, with digest {digest[:12]}"
     )
 
 
@@ -123,7 +123,8 @@ def test_a_plugin_whose_file_is_gone_is_told(run: RunDir) -> None:
     path.rename(path.with_suffix(".bak"))
     try:
         with pytest.raises(
-            SegkitError, match=f"  try: {path} is gone: --plugins with the place where it is now"
+            SegkitError,
+            match=f"  try: {path} does not exist any more: pass the plugin's new location with --plugins",
         ):
             open_trained(run)
     finally:
@@ -136,7 +137,8 @@ def test_weights_that_do_not_fit_a_changed_plugin_are_told_as_that(run: RunDir, 
     with pytest.raises(SegkitError, match="is of another model") as caught:
         open_trained(run, plugins=[changed])
     assert (
-        caught.value.problems[0].hint == "The plugin thin has changed since the run. Take it as it was then."
+        caught.value.problems[0].hint
+        == "The plugin thin has changed since the run. Use its original version."
     )
 
 
@@ -147,7 +149,7 @@ def test_a_plugin_that_has_changed_is_told(run: RunDir, tmp_path: Path) -> None:
     told = ["The plugin thin has changed since the run."]
     assert trained.warnings == told
     for runs, native in (([run], False), ([run, run], True)):  # as it was trained; as predict asks
-        assert evaluate_runs(runs, Asking(native), plugins=[changed]).warnings == told
+        assert evaluate_runs(runs, EvaluateOptions(native), plugins=[changed]).warnings == told
 
 
 def test_other_images_are_told(run: RunDir) -> None:
@@ -164,7 +166,7 @@ def test_a_recipe_in_a_run_directory_runs_no_code_from_it(run: RunDir, tmp_path:
     try:
         with pytest.raises(SegkitError, match="which is not loaded"):
             open_trained(run)
-        with pytest.raises(SegkitError, match="code in a run directory is never run"):
+        with pytest.raises(SegkitError, match="code in a run directory is never executed"):
             open_trained(run, plugins=[hostile])
     finally:
         hostile.unlink()

@@ -1,0 +1,43 @@
+"""A data set to check."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from segkit.core.errors import Problem
+from segkit.core.types import Sample, Task
+from segkit.data.source_scan import SourceScan
+from segkit.recipe.dataset import scan_samples
+
+if TYPE_CHECKING:
+    from segkit.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set to check."""
+
+    about: str  # description in one line
+    task: Task
+    splits: Mapping[str, Sequence[Sample]]
+    problems: Sequence[Problem] = ()  # files that the source could not find or pair
+    size: tuple[int, int] | None = None  # (height, width) of the recipe
+
+    @classmethod
+    def of(cls, scan: SourceScan, about: str, task: Task, size: tuple[int, int] | None = None) -> Dataset:
+        """The data set of a scanned source, without empty splits."""
+        splits = {split: samples for split, samples in scan.splits.items() if samples}
+        return cls(about, task, splits, scan.problems, size)
+
+
+def dataset_of_recipe(recipe: Recipe) -> Dataset:
+    """The data set of a recipe, with its splits.
+
+    Raises:
+        SegkitError: if the source cannot be built.
+    """
+    data = recipe.data
+    about = f"{recipe.name}: the source {data.source.name}"
+    return Dataset.of(scan_samples(recipe), about, data.goal, data.size)

@@ -1,0 +1,202 @@
+"""Which finished runs a comparison reuses, and which it still has to train. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segkit.analysis.comparison.candidates import read_finished
+from segkit.analysis.comparison.compatibility import Scored, check_compatible
+from segkit.core.errors import SegkitError
+from segkit.recipe import plain_recipe
+from segkit.recipe.dataset import find_samples, survey_source
+from segkit.recipe.sweep import expand_grid
+from segkit.runs.environment import packages
+from segkit.runs.fingerprint import fingerprint
+from segkit.runs.run_dir import RunDir
+from segkit.runs.schema import Environment, Fingerprint
+from segkit.utils.safe_read import read_json
+
+if TYPE_CHECKING:
+    from segkit.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run of a comparison.
+
+    Args:
+        name: name in the comparison.
+        scored: images and metrics by which it is scored.
+        run: directory of the finished run, if any.
+        recipe: recipe to train, if the target was one.
+        identity: fingerprint of that recipe.
+        resumable: directory of an interrupted run of it, if any.
+    """
+
+    name: str
+    scored: Scored
+    run: RunDir | None = None
+    recipe: Recipe | None = None
+    identity: Fingerprint | None = None
+    resumable: RunDir | None = None
+
+    @property
+    def label(self) -> str:
+        """Name and seed."""
+        return f"{self.name}, seed {self.recipe.seed}" if self.recipe else self.name
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Plan of a comparison.
+
+    Args:
+        runs: runs in the order of the targets.
+        metric: name of the metric to compare by.
+        notes: notes as sentences, such as why a similar run is not reused.
+    """
+
+    runs: list[PlannedRun]
+    metric: str
+    notes: list[str]
+
+    @property
+    def missing(self) -> list[PlannedRun]:
+        """Runs to train."""
+        return [planned for planned in self.runs if planned.run is None]
+
+
+def make_plan(
+    targets: Sequence[Path],
+    *,
+    runs: Path,
+    overrides: Sequence[str] = (),
+    vary: Sequence[str] = (),
+    seeds: Sequence[int] = (),
+    plugins: Sequence[Path] = (),
+    demo: bool = False,
+    metric: str = "",
+    force: bool = False,
+) -> Plan:
+    """Find finished runs and runs to train, and check that they can be compared.
+
+    Args:
+        targets: run directories, folders of them, and recipe files, in any order.
+        runs: folder of all runs, searched for runs of the recipes.
+        overrides: changes of all recipes in the form of `--set`.
+        vary: variations of all recipes in the form of `--vary`.
+        seeds: seeds of all recipes.
+        plugins: files or folders with parts.
+        demo: whether to run recipes on synthetic lesions.
+        metric: metric to compare by; by default the first metric of the first run.
+        force: whether to compare runs that were scored differently.
+
+    Raises:
+        SegkitError: listing the problems of the targets, or why they cannot be compared.
+    """
+    planned_runs: list[PlannedRun] = []
+    recipes: list[Recipe] = []
+    notes: list[str] = []
+    for target in targets:
+        if target.is_dir():
+            known = {planned.run.path.resolve() for planned in planned_runs if planned.run}
+            new = [run for run in _runs_in(target, notes) if run.path.resolve() not in known]
+            finished = (read_finished(run) for run in new)
+            planned_runs += [PlannedRun(entry.name, entry.scored, entry.run) for entry in finished]
+        else:
+            recipes += expand_grid(target, overrides, vary, seeds, plugins, demo=demo)
+    if not recipes and (vary or seeds or overrides):
+        raise SegkitError("only recipes can be varied, and no recipe is named", hint="name a recipe file")
+    if not planned_runs and not recipes:
+        raise SegkitError("there is nothing to compare", hint="name run directories or recipe files")
+    existing = _ExistingRuns(runs)
+    for recipe in recipes:
+        _add(planned_runs, recipe, existing, notes)
+    metric = metric or _first_metric(planned_runs[0])
+    check_compatible([planned.scored for planned in planned_runs], metric, force=force)
+    return Plan(planned_runs, metric, notes)
+
+
+def _runs_in(folder: Path, notes: list[str]) -> list[RunDir]:
+    """The run directory itself, or the finished runs in a folder of runs or of such folders."""
+    files = sorted(folder.glob("*/recipe.yaml")) or sorted(folder.glob("*/*/recipe.yaml"))
+    if (folder / "recipe.yaml").is_file() or not files:
+        return [RunDir.open(folder)]
+    finished = [run for file in files if (run := RunDir(file.parent)).summary.is_file()]
+    if not finished:
+        raise SegkitError(
+            "this folder has no finished runs", where=str(folder), hint="name a recipe file instead"
+        )
+    if unfinished := len(files) - len(finished):
+        notes.append(f"{folder}: {unfinished} of {len(files)} runs are not finished and are left out.")
+    return finished
+
+
+def _add(planned_runs: list[PlannedRun], recipe: Recipe, existing: _ExistingRuns, notes: list[str]) -> None:
+    source_scan = survey_source(recipe)
+    samples = find_samples(recipe, source_scan)
+    identity = fingerprint(recipe, source_scan.splits)
+    for planned in planned_runs:
+        if planned.identity == identity:
+            notes.append(f"{recipe.name} is the same experiment as {planned.name} and is not trained twice.")
+            return
+    run = existing.finished(identity)
+    if run is None and (note := existing.note_on_similar(identity)):
+        notes.append(f"{recipe.name}, seed {recipe.seed}: {note}")
+    plain = plain_recipe(recipe)
+    names = [sample.name for sample in samples.get("test") or samples["val"]]
+    scored = Scored(recipe.name, plain["data"], plain["metrics"], names, code=identity.metrics)
+    resumable = None if run else existing.resumable(identity, recipe.name)
+    planned_runs.append(PlannedRun(recipe.name, scored, run, recipe, identity, resumable))
+
+
+def _first_metric(planned: PlannedRun) -> str:
+    first = planned.scored.metrics[0]
+    return str(first["name"] if isinstance(first, dict) else first)
+
+
+class _ExistingRuns:
+    """The runs of a folder by fingerprint."""
+
+    def __init__(self, folder: Path) -> None:
+        self._finished: list[tuple[Fingerprint, RunDir]] = []
+        self._unfinished: list[tuple[Fingerprint, RunDir]] = []
+        for file in sorted(folder.glob("*/*/environment.json")):
+            run = RunDir(file.parent)
+            if identity := _read_environment(file).identity:
+                (self._finished if run.summary.is_file() else self._unfinished).append((identity, run))
+
+    def finished(self, identity: Fingerprint) -> RunDir | None:
+        return next((run for existing, run in self._finished if existing == identity), None)
+
+    def resumable(self, identity: Fingerprint, recipe: str) -> RunDir | None:
+        same = [run for existing, run in self._unfinished if existing == identity]
+        named = [run for run in same if run.path.parent.name == recipe and run.recipe.is_file()]
+        return next((run for run in reversed(named) if run.is_free()), None)
+
+    def note_on_similar(self, identity: Fingerprint) -> str:
+        """Note on a run of the same recipe and seed with other images or code; "" if there is none."""
+        for existing, run in self._finished:
+            if (existing.recipe, existing.seed) == (identity.recipe, identity.seed):
+                reason = self._other_code(run) if existing.data == identity.data else "on other images"
+                return f"{run.path} has the same recipe but was trained {reason}; name it to include it."
+        return ""
+
+    def _other_code(self, run: RunDir) -> str:
+        then = _read_environment(run.environment).packages
+        changed = [
+            f"{name} {then.get(name)}, now {version}"
+            for name, version in packages().items()
+            if then.get(name) != version
+        ]
+        return f"with other code ({', '.join(changed) or 'segkit or a plugin has changed since'})"
+
+
+def _read_environment(file: Path) -> Environment:
+    try:
+        return read_json(file, Environment)
+    except SegkitError:
+        return Environment()  # not a run directory, or a run killed at its start

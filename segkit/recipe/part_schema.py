@@ -1,0 +1,109 @@
+"""Schema of the parts in a recipe, and their positions.
+
+Options of parts are declared by their signatures (see `segkit.core.registry`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import ConfigDict, Field
+
+from segkit.core.registry import Settings
+
+
+class Part(Settings):
+    """A registered part: its name, and its options in `model_extra`."""
+
+    model_config = ConfigDict(extra="allow")
+    kind: ClassVar[str]
+    name: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Options that the recipe sets."""
+        return dict(self.model_extra or {})
+
+
+class SourcePart(Part):
+    """Source of images and masks."""
+
+    kind = "source"
+
+
+class TransformPart(Part):
+    """An augmentation transform."""
+
+    kind = "transform"
+
+
+class EncoderPart(Part):
+    """The encoder.
+
+    Args:
+        frozen: whether all parameters and running statistics stay fixed.
+        features: stages passed to the decoder: auto (the decoder's choice), last, all, or a list of stage
+            numbers from 0, finest first (-1 is the last).
+        lr_factor: learning rate of the encoder relative to the optimizer's.
+    """
+
+    kind = "encoder"
+    frozen: bool = False
+    features: Literal["auto", "last", "all"] | Annotated[list[int], Field(min_length=1)] = "auto"
+    lr_factor: float = Field(1.0, gt=0)
+
+
+class DecoderPart(Part):
+    """The decoder."""
+
+    kind = "decoder"
+
+
+class LossPart(Part):
+    """A loss with its weight in the sum."""
+
+    kind = "loss"
+    weight: float = Field(1.0, gt=0)
+
+
+class OptimizerPart(Part):
+    """The optimizer."""
+
+    kind = "optimizer"
+
+
+class SchedulePart(Part):
+    """The learning-rate schedule.
+
+    Args:
+        warmup_epochs: epochs of linear warm-up before the schedule.
+    """
+
+    kind = "schedule"
+    warmup_epochs: float = Field(0.0, ge=0)
+
+
+class MetricPart(Part):
+    """A metric."""
+
+    kind = "metric"
+
+
+# Positions of parts in a recipe; "*" is any list index.
+PARTS: dict[tuple[str, ...], type[Part]] = {
+    ("data", "source"): SourcePart,
+    ("data", "augment", "*"): TransformPart,
+    ("model", "encoder"): EncoderPart,
+    ("model", "decoder"): DecoderPart,
+    ("loss",): LossPart,
+    ("loss", "*"): LossPart,
+    ("optimizer",): OptimizerPart,
+    ("schedule",): SchedulePart,
+    ("metrics",): MetricPart,
+    ("metrics", "*"): MetricPart,
+}
+
+
+def part_at(path: tuple[str | int, ...]) -> type[Part] | None:
+    """The class of the part at a path of a recipe, or None."""
+    return PARTS.get(tuple("*" if isinstance(key, int) else key for key in path))

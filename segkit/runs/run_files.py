@@ -1,0 +1,212 @@
+"""Files of a run directory: names, writers, readers."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from pydantic import BaseModel
+
+from segkit.core.events import EpochEnded
+from segkit.core.types import Pixels
+from segkit.runs.schema import Environment, Epoch, MeasuredCosts, RunRecipe, Sample, Samples, Summary
+from segkit.utils.atomic import atomic_write
+from segkit.utils.safe_read import (
+    corrupt_file,
+    read_json,
+    read_json_lines,
+    read_number,
+    read_png,
+    read_rows,
+    read_text,
+    read_yaml,
+)
+
+
+@dataclass(frozen=True)
+class ScoredSample:
+    """One scored image and its masks."""
+
+    record: Sample
+    pixels: Pixels  # (H, W, C), as the model gets it
+    truth: Pixels  # (H, W); 0 is background, 255 ignored
+    prediction: Pixels  # (H, W), likewise
+
+
+class RunFiles:
+    """Paths in a run directory, with a writer and a reader for each file.
+
+    Every reader raises `SegkitError` if its file is missing or damaged.
+
+    Args:
+        path: path of the directory.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.recipe = path / "recipe.yaml"
+        self.environment = path / "environment.json"
+        self.metrics = path / "metrics.jsonl"
+        self.scores = path / "scores.csv"
+        self.summary = path / "summary.json"
+        self.checkpoints = path / "checkpoints"
+        self.samples = path / "samples"
+        self.costs = path / "costs.json"
+        self.thumbnails = path / "thumbnails.zip"
+        self.report = path / "report.html"
+        self.lock = path / ".lock"
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def write_recipe(self, text: str) -> None:
+        """Write the complete recipe."""
+        with atomic_write(self.recipe) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+    def write_environment(self, environment: Environment) -> None:
+        """Write versions, hardware and digests."""
+        write_json(self.environment, environment)
+
+    def write_summary(self, summary: Summary) -> None:
+        """Write the results; the run is complete from then on."""
+        write_json(self.summary, summary)
+
+    def write_costs(self, costs: MeasuredCosts) -> None:
+        """Write measured costs of the model."""
+        write_json(self.costs, costs)
+
+    def append_epoch(self, event: EpochEnded) -> None:
+        """Append one line to metrics.jsonl."""
+        with self.metrics.open("a", encoding="utf-8") as file:
+            file.write(_line(event))
+
+    def rewrite_epochs(self, events: Sequence[EpochEnded]) -> None:
+        """Replace metrics.jsonl; after a kill it may hold incomplete or repeated lines."""
+        with atomic_write(self.metrics) as temporary:
+            temporary.write_text("".join(map(_line, events)), encoding="utf-8")
+
+    def write_scores(self, names: Sequence[str], scores: Mapping[str, Sequence[float]]) -> None:
+        """Write the scores of every image; an undefined score is an empty cell.
+
+        Args:
+            names: image names.
+            scores: scores of all images, by metric.
+        """
+        with (
+            atomic_write(self.scores) as temporary,
+            temporary.open("w", encoding="utf-8", newline="") as file,
+        ):
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(["image", *scores])
+            for name, *row in zip(names, *scores.values(), strict=True):
+                writer.writerow([name, *("" if math.isnan(score) else repr(score) for score in row)])
+
+    def write_samples(self, samples: Sequence[ScoredSample], palette: Pixels) -> None:
+        """Write samples.json, images, and masks as PNGs with a palette.
+
+        Args:
+            samples: samples in the order of the report.
+            palette: (256, 3), the colour of every mask value.
+        """
+        self.samples.mkdir(exist_ok=True)
+        for sample in samples:
+            files, pixels = sample.record.files, sample.pixels
+            image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+            _save_png(image, self.samples / files.image)
+            for name, mask in ((files.truth, sample.truth), (files.prediction, sample.prediction)):
+                image = Image.fromarray(mask)
+                image.putpalette(palette.tobytes())
+                _save_png(image, self.samples / name)
+        write_json(self.samples / "samples.json", Samples([sample.record for sample in samples]))
+
+    def read_recipe(self) -> dict[str, Any]:
+        """The complete recipe as plain data."""
+        return read_yaml(self.recipe, RunRecipe)
+
+    def recipe_text(self) -> str:
+        """The complete recipe as YAML."""
+        return read_text(self.recipe)
+
+    def read_environment(self) -> Environment:
+        """Versions, hardware and digests."""
+        return read_json(self.environment, Environment)
+
+    def read_summary(self) -> Summary:
+        """Results of the run."""
+        return read_json(self.summary, Summary)
+
+    def read_costs(self) -> MeasuredCosts | None:
+        """Measured costs of the model; None if they were not measured."""
+        if not self.costs.is_file():
+            return None
+        return read_json(self.costs, MeasuredCosts, hint="delete the file and measure again")
+
+    def read_epochs(self) -> list[dict[str, Any]]:
+        """One mapping per epoch; undefined scores are None."""
+        return read_json_lines(self.metrics, Epoch)
+
+    def read_scores(self) -> tuple[list[str], dict[str, list[float]]]:
+        """Image names, and the scores of all images by metric; NaN where undefined."""
+        header, rows = read_rows(self.scores)
+        try:
+            scores = {
+                name: [read_number(row[column]) for row in rows]
+                for column, name in enumerate(header[1:], start=1)
+            }
+        except ValueError as error:
+            raise corrupt_file(self.scores, str(error)) from None
+        return [row[0] for row in rows], scores
+
+    def read_samples(self) -> list[ScoredSample]:
+        """Samples written by `write_samples`; empty if there are none."""
+        index = self.samples / "samples.json"
+        if not index.is_file():
+            return []
+        samples = []
+        for record in read_json(index, Samples).root:
+            files = record.files
+            image = read_png(self.samples / files.image, ("L", "RGB", "RGBA"))
+            truth, prediction = (
+                read_png(self.samples / name, ("P", "L")) for name in (files.truth, files.prediction)
+            )
+            if not image.shape[:2] == truth.shape == prediction.shape:
+                raise corrupt_file(self.samples / files.image, "its size differs from that of its masks")
+            image = image if image.ndim == 3 else image[..., None]
+            samples.append(ScoredSample(record, image, truth, prediction))
+        return samples
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a pydantic model or plain data atomically; NaN and infinities become null."""
+    if isinstance(content, BaseModel):
+        content = content.model_dump(mode="json", exclude_unset=True)
+    with atomic_write(path) as temporary:
+        temporary.write_text(
+            json.dumps(_finite(content), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+
+
+def _line(event: EpochEnded) -> str:
+    line = asdict(event)
+    line |= line.pop("metrics")
+    return json.dumps(_finite(line)) + "\n"
+
+
+def _save_png(image: Image.Image, path: Path) -> None:
+    with atomic_write(path) as temporary:
+        image.save(temporary, "PNG")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value

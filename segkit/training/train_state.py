@@ -1,0 +1,114 @@
+"""Training state: model, optimiser, schedule, moving average and progress."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from segkit.training.ema import EMA
+from segkit.training.rng import random_state
+
+if TYPE_CHECKING:
+    from segkit.core.types import Schedule
+    from segkit.recipe.schema import TrainingSettings
+
+
+@dataclass
+class EpochProgress:
+    """Progress within an epoch.
+
+    Args:
+        steps: training steps done.
+        images: images seen.
+        loss: summed loss.
+        seconds: elapsed time.
+    """
+
+    steps: int = 0
+    images: int = 0
+    loss: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass
+class TrainState:
+    """Everything that changes during training, and so the content of a checkpoint.
+
+    Args:
+        model: pixels -> logits.
+        optimizer: optimiser of the model's trainable parameters.
+        schedule: learning-rate schedule of the optimiser.
+        average: exponential moving average of the model's weights, if the recipe has one.
+        epoch: number of completed epochs.
+        best_epoch: best epoch so far, 0 before there is one.
+        best_score: score of the best epoch by the first metric.
+        progress: progress within the current epoch.
+        rng_state: random state to restore when an epoch is resumed.
+    """
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    schedule: Schedule
+    average: EMA | None = None
+    epoch: int = 0
+    best_epoch: int = 0
+    best_score: float = math.nan
+    progress: EpochProgress = field(default_factory=EpochProgress)
+    rng_state: dict[str, Any] | None = None
+
+    @property
+    def eval_model(self) -> nn.Module:
+        """The model to evaluate: the moving average if there is one."""
+        return self.average.model if self.average else self.model
+
+    @property
+    def learning_rate(self) -> float:
+        """Learning rate of decoder and head, the optimiser's first groups."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to resume training with identical results."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "average": self.average.state_dict() if self.average else None,
+            "epoch": self.epoch,
+            "best_epoch": self.best_epoch,
+            "best_score": self.best_score,
+            "progress": asdict(self.progress),
+            "rng_state": random_state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore a state of `state_dict`."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        if self.average:
+            self.average.load_state_dict(state["average"])
+        self.epoch, self.best_epoch = state["epoch"], state["best_epoch"]
+        self.best_score, self.rng_state = state["best_score"], state["rng_state"]
+        self.progress = EpochProgress(**state["progress"])
+
+
+def make_train_state(
+    model: nn.Module, optimizer: torch.optim.Optimizer, schedule: Schedule, settings: TrainingSettings
+) -> TrainState:
+    """The state before the first epoch.
+
+    Args:
+        model: model on its device; compiled in place if the settings say so.
+        optimizer: optimiser of the model's trainable parameters.
+        schedule: learning-rate schedule of the optimiser.
+        settings: the recipe's `training`.
+    """
+    average = EMA(model, settings.ema_decay) if settings.ema_decay else None
+    if settings.compile:  # in place keeps the names of the weights; a copy would not be compiled
+        for module in (model, *([average.model] if average else [])):
+            module.compile()
+    return TrainState(model, optimizer, schedule, average)
