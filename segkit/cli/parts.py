@@ -114,7 +114,7 @@ def check_plugin(
             view.progress("checks", len(outcomes), len(checks))
             with redirect_stdout(sys.stderr):  # keep prints of parts out of --json
                 outcomes.append(check.outcome())
-    ok = all(outcome.kept for outcome in outcomes)
+    ok = all(outcome.passed for outcome in outcomes)
     if json:
         console.print_json({"ok": ok, "checks": [outcome.as_json() for outcome in outcomes]})
     elif not quiet:

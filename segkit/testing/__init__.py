@@ -1,4 +1,4 @@
-"""The contract of every kind of part, as checks that built-in parts and plugins pass alike."""
+"""Contract checks for every kind of part, shared by built-in parts and plugins."""
 
 from segkit.testing.check import Check, ContractError, Outcome, Subject, require
 from segkit.testing.collect import checks_for, part_checks, plugin_checks

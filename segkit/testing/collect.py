@@ -1,4 +1,4 @@
-"""Which checks there are for a plugin or a part."""
+"""Contract checks of a part, a plugin or a folder of plugins."""
 
 from __future__ import annotations
 
@@ -11,126 +11,119 @@ from pydantic import ValidationError
 from segkit.core.errors import PartError, SegkitError
 from segkit.core.plugins import Plugin, load_plugin, loaded_plugins
 from segkit.core.registry import REGISTRIES, Entry, near
-from segkit.recipe import Recipe, load_recipe
-from segkit.testing import (
-    decoders,
-    encoders,
-    every_part,
-    losses,
-    metrics,
-    optimizers,
-    schedules,
-    sources,
-    transforms,
-)
-from segkit.testing.check import Check, Point, Subject
+from segkit.recipe import load_recipe
+from segkit.recipe.type_names import in_words
+from segkit.testing import decoders, encoders, losses, metrics, optimization, sources, transforms
+from segkit.testing.check import Check, Subject, require
 
-CONTRACTS: Mapping[str, tuple[Point, ...]] = {
-    "encoder": encoders.CHECKS,
-    "decoder": decoders.CHECKS,
-    "loss": losses.CHECKS,
-    "metric": metrics.CHECKS,
-    "source": sources.CHECKS,
-    "transform": transforms.CHECKS,
-    "optimizer": optimizers.CHECKS,
-    "schedule": schedules.CHECKS,
+
+def every_option_has_a_description(subject: Subject) -> None:
+    """`segkit list` and `segkit show` print the docstring."""
+    hint = "a docstring that describes the part, and an Args: block with a line for each option"
+    require(bool(subject.entry.summary), "it has no docstring", hint)
+    missing = [name for name, option in subject.entry.options.items() if not option.meaning]
+    require(not missing, f"the docstring does not describe {', '.join(missing)}", hint)
+
+
+def every_default_is_valid(subject: Subject) -> None:
+    """Defaults are written into the saved recipe and validated like values of the user."""
+    options = subject.entry.options
+    required = {name: subject.options[name] for name, option in options.items() if option.required}
+    try:
+        subject.entry.schema.model_validate(required)
+    except ValidationError as error:
+        option = options[str(error.errors()[0]["loc"][0])]
+        problem = f"the default of option {option.name!r} is {option.default!r}"
+        require(False, problem, f"its type allows {in_words(option.annotation)}")
+
+
+GENERAL_CHECKS = (every_option_has_a_description, every_default_is_valid)
+CONTRACTS: dict[str, tuple[Any, tuple[Any, ...]]] = {  # function that makes the cases, checks of a case
+    "encoder": (encoders.cases, encoders.CHECKS),
+    "decoder": (decoders.cases, decoders.CHECKS),
+    "loss": (losses.cases, losses.CHECKS),
+    "metric": (metrics.cases, metrics.CHECKS),
+    "source": (sources.cases, sources.CHECKS),
+    "transform": (transforms.cases, transforms.CHECKS),
+    "optimizer": (None, optimization.OPTIMIZER_CHECKS),
+    "schedule": (optimization.schedule_cases, optimization.SCHEDULE_CHECKS),
 }
 
 
 def part_checks(entry: Entry, options: Mapping[str, Any] | None = None) -> list[Check]:
-    """The contract of one part.
-
-    Args:
-        entry: the part.
-        options: what a recipe would choose; defaults for all others.
+    """Checks of one part with options that differ from their defaults.
 
     Raises:
-        PartError: if an option that the part requires is missing.
+        PartError: if a required option is missing.
     """
-    subject = Subject(entry, _complete(entry, options or {}))
-    return [Check(subject, point) for point in (*every_part.CHECKS, *CONTRACTS[entry.kind])]
+    subject = Subject(entry, _all_options(entry, options or {}))
+    cases, functions = CONTRACTS[entry.kind]
+    general = [Check(subject, function) for function in GENERAL_CHECKS]
+    return general + [Check(subject, function, cases) for function in functions]
 
 
 def plugin_checks(path: Path) -> list[Check]:
-    """The contract of every part of a plugin, or of all plugins in a folder.
-
-    Required options of its parts are taken from the `recipe.yaml` beside it.
-
-    Args:
-        path: the plugin's file or folder.
+    """Checks of every part of a plugin or a folder of plugins, with the options in their `recipe.yaml`.
 
     Raises:
-        PartError: if the plugin cannot be loaded, or a required option is not in its recipe.
-        RecipeError: for what is wrong with its recipe.
+        PartError: if a plugin cannot be loaded, or a required option is missing in its recipe.
+        RecipeError: if its recipe is invalid.
     """
     load_plugin(path, "--plugins")
-    inside = path.resolve()
-    found = [plugin for plugin in loaded_plugins() if plugin.path.is_relative_to(inside)]
-    return [check for plugin in found for check in _checks_of(plugin)]
+    folder = path.resolve()
+    plugins = [plugin for plugin in loaded_plugins() if plugin.path.is_relative_to(folder)]
+    return [check for plugin in plugins for check in _loaded_plugin_checks(plugin)]
 
 
 def checks_for(target: str) -> list[Check]:
-    """The contract of what a user names.
+    """Checks of a plugin or part.
 
     Args:
-        target: a plugin's file or folder, the name of a loaded plugin or of its package, or that of a part.
+        target: file or folder of a plugin, name of a loaded plugin, of its package, or of a part.
 
     Raises:
-        SegkitError: if there is nothing of that name.
+        SegkitError: if the name is unknown.
     """
     if Path(target).exists():
         return plugin_checks(Path(target))
-    plugins = loaded_plugins()
-    names = {plugin.name: plugin for plugin in plugins}
-    names |= {plugin.package.partition(" ")[0]: plugin for plugin in plugins if plugin.package}
-    if target in names:
-        return _checks_of(names[target])
+    plugins = {plugin.name: plugin for plugin in loaded_plugins()}
+    plugins |= {plugin.package.partition(" ")[0]: plugin for plugin in loaded_plugins() if plugin.package}
+    if target in plugins:
+        return _loaded_plugin_checks(plugins[target])
     entries = [entry for registry in REGISTRIES.values() if (entry := registry.get(target))]
     if not entries:
-        known = [*names, *(name for registry in REGISTRIES.values() for name in registry.names())]
+        known = [*plugins, *(name for registry in REGISTRIES.values() for name in registry.names())]
         guesses = " or ".join(map(repr, near(target, known)))
         hint = f"did you mean {guesses}? " if guesses else ""
         raise SegkitError(
-            f"there is no plugin and no part {target!r}",
+            f"there is no plugin or part named {target!r}",
             hint=f"{hint}a folder, a file, or a name that 'segkit list' shows",
         )
     return [check for entry in entries for check in part_checks(entry)]
 
 
-def _checks_of(plugin: Plugin) -> list[Check]:
-    """All parts of a loaded plugin, with the options of its recipe where it has one."""
-    recipe = _recipe_of(plugin)
+def _loaded_plugin_checks(plugin: Plugin) -> list[Check]:
+    recipe = (plugin.path if plugin.path.is_dir() else plugin.path.parent) / "recipe.yaml"
+    parts = load_recipe(recipe).parts() if recipe.is_file() else []
+    options = {(part.kind, part.name): part.options for part in reversed(parts)}  # the first use counts
     checks: list[Check] = []
     for kind, name in (part.split(" ") for part in plugin.parts):
         entry = REGISTRIES[kind].get(name)
         assert entry is not None, f"{kind} {name} was registered by {plugin.name}"
-        parts = recipe.parts() if recipe else []
-        chosen = next((part.options for part in parts if (part.kind, part.name) == (kind, name)), {})
-        checks += part_checks(entry, chosen)
+        checks += part_checks(entry, options.get((kind, name)))
     return checks
 
 
-def _recipe_of(plugin: Plugin) -> Recipe | None:
-    file = (plugin.path if plugin.path.is_dir() else plugin.path.parent) / "recipe.yaml"
-    return load_recipe(file) if file.is_file() else None
-
-
-def _complete(entry: Entry, chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """All options of a part, checked.
-
-    Raises:
-        PartError: if a required one is missing.
-    """
-    required = [name for name, option in entry.options.items() if option.required]
-    if missing := [name for name in required if name not in chosen]:
+def _all_options(entry: Entry, options: Mapping[str, Any]) -> dict[str, Any]:
+    missing = [name for name, option in entry.options.items() if option.required and name not in options]
+    if missing:
         raise PartError(
-            f"{entry.kind} {entry.name!r} cannot be tried without its option {missing[0]!r}",
+            f"{entry.kind} {entry.name!r} cannot be tested without its option {missing[0]!r}",
             where=entry.where,
             hint="put a recipe.yaml beside the plugin that uses the part",
         )
     try:
-        return dict(entry.schema.model_validate(dict(chosen)))
-    except ValidationError:
-        # A default that its type does not allow has a check of its own; here it is taken as it stands.
+        return dict(entry.schema.model_validate(dict(options)))
+    except ValidationError:  # an invalid default has a check of its own
         defaults = {name: option.default for name, option in entry.options.items() if not option.required}
-        return {**defaults, **chosen}
+        return {**defaults, **options}

@@ -139,7 +139,7 @@ def test_a_good_plugin_keeps_its_contract(segkit: Any, project: Path) -> None:
     for target in ("plugins/mine.py", "plugins", "mine"):
         said = segkit("test-plugin", target)
         assert said.code == 0, said.out
-        assert said.out.startswith("decoder mine\n  ok  it says what it is\n")
+        assert said.out.startswith("decoder mine\n  ok  every option has a description\n")
         count = said.out.count("  ok  ")
         assert said.out.endswith(f"{count} of {count} checks passed\n")
 
@@ -152,9 +152,9 @@ def test_a_plugin_that_breaks_its_contract_is_told_point_by_point(segkit: Any, p
     )
     said = segkit("test-plugin", "mine")
     assert said.code == 1
-    assert "  FAILED  it says what it is\n" in said.out
+    assert "  FAILED  every option has a description\n" in said.out
     assert (
-        f"decoder mine: every default is what its type allows\n"
+        f"decoder mine: every default is valid\n"
         f"{path}:6: the default of option 'width' is 'eight'\n"
         "  try: its type allows a whole number\n"
     ) in said.out
@@ -162,8 +162,8 @@ def test_a_plugin_that_breaks_its_contract_is_told_point_by_point(segkit: Any, p
     assert answer["ok"] is False
     failed = [check for check in answer["checks"] if not check["ok"]]
     assert failed[0]["part"] == "decoder mine"
-    assert failed[0]["check"] == "it says what it is"
-    assert failed[0]["hint"] == "say in its first line what it is"
+    assert failed[0]["check"] == "every option has a description"
+    assert failed[0]["problem"] == "it has no docstring"
     assert segkit("test-plugin", "mine", "--quiet").out == ""
 
 
@@ -173,12 +173,14 @@ def test_one_problem_that_fails_several_checks_is_told_once(segkit: Any, project
     said = segkit("test-plugin", "mine")
     assert said.code == 1
     failed = said.out.count("  FAILED  ")
-    assert failed > 10
+    assert failed == 9
     assert (
-        f"\ndecoder mine: it fits some encoder, and {failed - 1} more\n{path}:16: it cannot be tried: "
+        f"\ndecoder mine: output shape fits the image, and 8 more\n{path}:16: it cannot be tested with "
         in said.out
     )
-    assert said.out.count("it cannot be tried: ") == said.out.count("Given groups=1, weight of size") == 1
+    assert (
+        said.out.count("it cannot be tested with ") == said.out.count("Given groups=1, weight of size") == 1
+    )
     assert "and 0 more" not in said.out
     answer = json.loads(segkit("test-plugin", "mine", "--json").out)
     assert sum(not check["ok"] for check in answer["checks"]) == failed
@@ -193,7 +195,7 @@ def test_a_built_in_part_can_be_tested_by_its_name(segkit: Any) -> None:
 def test_what_is_neither_plugin_nor_part_is_told(segkit: Any) -> None:
     said = segkit("test-plugin", "cosin")
     assert (said.code, said.out) == (2, "")
-    assert "there is no plugin and no part 'cosin'\n  try: did you mean 'cosine'" in said.err
+    assert "there is no plugin or part named 'cosin'\n  try: did you mean 'cosine'" in said.err
 
 
 def test_required_options_come_from_the_recipe_beside_the_plugin(segkit: Any, project: Path) -> None:
@@ -203,7 +205,7 @@ def test_required_options_come_from_the_recipe_beside_the_plugin(segkit: Any, pr
     said = segkit("test-plugin", "plugins/mine")
     assert said.code == 2
     assert (
-        "decoder 'mine' cannot be tried without its option 'width'\n  try: put a recipe.yaml beside"
+        "decoder 'mine' cannot be tested without its option 'width'\n  try: put a recipe.yaml beside"
         in said.err
     )
     (folder / "recipe.yaml").write_text(

@@ -1,14 +1,11 @@
-"""Small decoders: a good one, and how to break it in one place."""
+"""Small decoders: a correct one, and ways to break it."""
 
 from torch import nn
 from torch.nn import functional as F
 
-from segkit.core.registry import DECODERS, entry_of
-from segkit.testing import Check, Subject
-
 
 class Good(nn.Module):
-    """Every map, brought to 8 channels and to the finest one's size."""
+    """All maps, convolved to 8 channels and resized to the finest one."""
 
     def __init__(self, pyramid):
         super().__init__()
@@ -18,15 +15,15 @@ class Good(nn.Module):
     def forward(self, features):
         maps = [conv(feature) for conv, feature in zip(self.convs, features, strict=True)]
         size = maps[0].shape[-2:]
-        return self.norm(sum(F.interpolate(found, size=size, mode="bilinear") for found in maps)).relu()
+        return self.norm(sum(F.interpolate(feature, size=size, mode="bilinear") for feature in maps)).relu()
 
 
 def good(pyramid):
     return Good(pyramid)
 
 
-def then(change):
-    """A good decoder, and something done to its map."""
+def changed_output(change):
+    """A decoder whose output is changed."""
 
     class Changed(Good):
         def forward(self, features):
@@ -35,22 +32,11 @@ def then(change):
     return lambda pyramid: Changed(pyramid)
 
 
-def before(change):
-    """Something done to the maps that come in, and a good decoder."""
+def changed_input(change):
+    """A decoder whose inputs are changed."""
 
     class Changed(Good):
         def forward(self, features):
             return super().forward(change(features))
 
     return lambda pyramid: Changed(pyramid)
-
-
-def decoder_subject(factory, **traits):
-    def decoder(pyramid):
-        return factory(pyramid)
-
-    return Subject(entry_of(DECODERS, "decoder", decoder, traits=traits), {})
-
-
-def decoder_tried(point, factory, **traits):
-    Check(decoder_subject(factory, **traits), point)()

@@ -1,30 +1,36 @@
-"""A check tells what is wrong, where, and what to do; whatever happens in it."""
+"""A check names the problem, the line at fault and what to try, and leaves random states alone."""
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import numpy as np
 import pytest
+import torch
+from pydantic import Field
 
 from segkit.core.errors import PartError
-from segkit.core.registry import LOSSES, entry_of
-from segkit.testing import Check, ContractError, Subject, require
-from segkit.testing.check import tried_with
+from segkit.core.registry import LOSSES, REGISTRIES, entry_of
+from segkit.testing import Check, ContractError, Subject, part_checks, require
+from segkit.testing.check import error_context
+from segkit.testing.collect import GENERAL_CHECKS
 
 
 def part(task: Any, *, width: int = 3) -> int:
     """A part that fails for one width."""
     if width == 4:
         raise ValueError("four is too many\nand more")
+    random.random(), np.random.rand(), torch.rand(())
     return width
 
 
 SUBJECT = Subject(entry_of(LOSSES, "part", part), {"width": 3})
-HERE = f"{__file__}:{part.__code__.co_firstlineno}"
 
 
-def it_is_fine(subject: Subject) -> None:
+def it_passes(subject: Subject) -> None:
     subject.build(None)
 
 
@@ -37,16 +43,17 @@ def it_fits(subject: Subject) -> None:
 
 
 def it_takes_four(subject: Subject) -> None:
-    subject.build(None, width=4)
+    with error_context("it cannot be tested"), error_context("with the number four"):
+        subject.build(None, width=4)
 
 
-def test_what_is_kept_is_told_without_a_problem() -> None:
-    outcome = Check(SUBJECT, it_is_fine).outcome()
-    assert outcome.kept
-    assert str(outcome.check) == "loss part: it is fine"
+def test_outcome_of_a_passed_check_has_no_problem() -> None:
+    outcome = Check(SUBJECT, it_passes).outcome()
+    assert outcome.passed
+    assert str(outcome.check) == "loss part: it passes"
     assert {**outcome.as_json(), "seconds": 0} == {
         "part": "loss part",
-        "check": "it is fine",
+        "check": "it passes",
         "ok": True,
         "problem": "",
         "where": "",
@@ -56,35 +63,118 @@ def test_what_is_kept_is_told_without_a_problem() -> None:
 
 
 @pytest.mark.parametrize(
-    ("point", "message"),
+    ("function", "message"),
     [
-        (it_is_three, f"{HERE}: it is 5\n  try: make it 3"),
-        (it_fits, f"{HERE}: it does not fit\n  try: another task"),
+        (it_is_three, "it is 5\n  try: make it 3"),
+        (it_fits, "it does not fit\n  try: another task"),
     ],
 )
-def test_what_is_not_kept_is_told_with_the_part_s_place(point: Any, message: str) -> None:
+def test_error_names_the_line_of_the_part(function: Any, message: str) -> None:
     with pytest.raises(ContractError) as caught:
-        Check(SUBJECT, point)()
-    told = str(caught.value)
-    assert told.partition(": ")[2] == message.partition(": ")[2]
-    assert told.startswith(f"{__file__}:")
+        Check(SUBJECT, function)()
+    line = function.__code__.co_firstlineno + 1  # this file is that of the part, too
+    assert str(caught.value) == f"{__file__}:{line}: {message}"
 
 
-def it_takes_four_in_a_case(subject: Subject) -> None:
-    with tried_with("it cannot be tried"), tried_with("on the number four"):
-        subject.build(None, width=4)
-
-
-def test_what_a_part_was_tried_with_is_told_before_its_failure() -> None:
-    outcome = Check(SUBJECT, it_takes_four_in_a_case).outcome()
-    assert outcome.problem is not None
-    told = "it cannot be tried: on the number four: it fails: ValueError: four is too many"
-    assert outcome.problem.problem == told
-
-
-def test_a_part_that_fails_is_told_with_the_failing_line() -> None:
-    outcome = Check(SUBJECT, it_takes_four).outcome()
-    assert outcome.problem is not None
-    assert outcome.problem.problem == "it fails: ValueError: four is too many"
-    line = int(outcome.problem.file.rpartition(":")[2])
+def test_error_of_the_part_has_its_context_and_the_failing_line() -> None:
+    problem = Check(SUBJECT, it_takes_four).outcome().problem
+    assert problem is not None
+    assert (
+        problem.problem == "it cannot be tested: with the number four: it fails: ValueError: four is too many"
+    )
+    line = int(problem.file.rpartition(":")[2])
     assert "raise ValueError" in Path(__file__).read_text().splitlines()[line - 1]
+
+
+def test_check_runs_on_every_case_and_names_it() -> None:
+    check = Check(SUBJECT, lambda case: require(case < 2, "it is two"), lambda subject: range(3))
+    problem = check.outcome().problem
+    assert problem is not None
+    assert problem.problem == "2: it is two"
+
+
+def test_global_random_states_stay_unchanged() -> None:
+    def states() -> Any:
+        return random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+
+    before = states()
+    Check(SUBJECT, it_passes)()
+    assert states() == before
+
+
+def good(
+    task: Any,
+    *,
+    width: Annotated[int, Field(ge=1)] = 3,
+    shares: tuple[float, ...] = (0.5, 1e-7),
+    names: dict[str, int] | None = None,
+    direction: Literal["up", "down"] = "up",
+    text: str = "no: #1",
+) -> None:
+    """A part with options of every kind.
+
+    Args:
+        width: one.
+        shares: two.
+        names: three.
+        direction: four.
+        text: five.
+    """
+
+
+def without_docstring(task: Any) -> None: ...
+
+
+def incomplete(task: Any, *, width: int = 3, depth: int = 2) -> None:
+    """A part with one description.
+
+    Args:
+        width: one.
+    """
+
+
+def contradictory(task: Any, *, width: Annotated[int, Field(ge=1)] = 0) -> None:
+    """A part whose default is out of bounds.
+
+    Args:
+        width: one.
+    """
+
+
+def general_checks(factory: Callable[..., Any]) -> dict[str, Check]:
+    checks = part_checks(entry_of(LOSSES, "broken", factory))
+    return {check.title: check for check in checks if check.function in GENERAL_CHECKS}
+
+
+def test_part_with_options_of_every_kind_passes() -> None:
+    for check in general_checks(good).values():
+        check()
+
+
+@pytest.mark.parametrize(
+    ("factory", "title", "message"),
+    [
+        (
+            without_docstring,
+            "every option has a description",
+            "it has no docstring\n  try: a docstring that describes the part, and an Args: block with a line",
+        ),
+        (incomplete, "every option has a description", "the docstring does not describe depth\n  try: a doc"),
+        (
+            contradictory,
+            "every default is valid",
+            "the default of option 'width' is 0\n  try: its type allows a whole number of at least 1",
+        ),
+    ],
+)
+def test_broken_signature_is_caught(factory: Callable[..., Any], title: str, message: str) -> None:
+    with pytest.raises(ContractError) as caught:
+        general_checks(factory)[title]()
+    assert str(caught.value).startswith(f"{__file__}:{factory.__code__.co_firstlineno}: {message}")
+
+
+def test_part_of_a_family_has_checks() -> None:
+    entry = REGISTRIES["transform"].get("HorizontalFlip")
+    assert entry is not None
+    for check in part_checks(entry):
+        check()

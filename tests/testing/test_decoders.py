@@ -1,17 +1,21 @@
-"""Every point of the contract of decoders catches a decoder that breaks it, and says what to change."""
+"""Every check of decoders, and those that encoders share, catches a broken decoder."""
 
+import random
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from segkit.core.errors import PartError, ShapeError
-from segkit.testing import Check, ContractError
-from segkit.testing import decoders as points
-from tests.testing.modules import Good, before, decoder_subject, decoder_tried, good, then
+from segkit.testing import decoders, encoders
+from segkit.testing.modules import MODULE_CHECKS
+from tests.testing.contract import assert_caught, assert_complete, assert_passes, checks_of
+from tests.testing.modules import Good, changed_input, changed_output, good
 
 
-def last_alone(pyramid):
+def last_map_only(pyramid):
     """The ten lines of the documentation."""
 
     class OneConv(nn.Conv2d):
@@ -21,175 +25,284 @@ def last_alone(pyramid):
     return OneConv(pyramid.channels[-1], 16, 3, padding=1)
 
 
-def without_parameters(pyramid):
-    return nn.Upsample(scale_factor=2) if len(pyramid) == 1 else first_of(nn.Identity())
+class Residual(Good):
+    """A branch whose last weights start at zero, as in many residual networks."""
+
+    def __init__(self, pyramid):
+        super().__init__(pyramid)
+        self.branch = nn.Sequential(nn.Conv2d(8, 8, 1), nn.ReLU(), nn.Conv2d(8, 8, 1))
+        nn.init.zeros_(self.branch[-1].weight)
+        nn.init.zeros_(self.branch[-1].bias)
+
+    def forward(self, features):
+        x = super().forward(features)
+        return x + self.branch(x)
 
 
-def first_of(layer):
-    class First(nn.Module):
-        def forward(self, features):
-            return layer(features[0])
+class Narrow(Good):
+    """One unit behind a ReLU, dead for every other initialisation."""
 
-    return First()
+    def __init__(self, pyramid):
+        super().__init__(pyramid)
+        self.gate = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(8, 1, 1), nn.ReLU(), nn.Conv2d(1, 8, 1))
 
-
-def starts_at_zero(pyramid):
-    """As the branches of many residual networks do."""
-    branch = nn.Sequential(nn.Conv2d(8, 8, 1), nn.ReLU(), nn.Conv2d(8, 8, 1))
-    nn.init.zeros_(branch[-1].weight)
-    nn.init.zeros_(branch[-1].bias)
-
-    class Residual(Good):
-        def __init__(self, pyramid):
-            super().__init__(pyramid)
-            self.branch = branch
-
-        def forward(self, features):
-            x = super().forward(features)
-            return x + self.branch(x)
-
-    return Residual(pyramid)
+    def forward(self, features):
+        x = super().forward(features)
+        return x * self.gate(x - x.mean())
 
 
-def of_halving_maps(pyramid):
+def halving_maps_only(pyramid):
     if len(set(pyramid.reductions)) < len(pyramid):
         raise ShapeError("needs maps that halve")
     return Good(pyramid)
 
 
-def of_multiples_of_128(pyramid):
-    def whole(features):
+def multiples_of_128_only(pyramid):
+    def check(features):
         if features[-1].shape[-1] % 4:
             raise ValueError("sizes are multiples of 128")
         return features
 
-    return before(whole)(pyramid)
+    return changed_input(check)(pyramid)
 
 
-KEPT = [good, last_alone, without_parameters, starts_at_zero, of_halving_maps, of_multiples_of_128]
+@pytest.mark.parametrize(
+    "factory", [good, last_map_only, Residual, Narrow, halving_maps_only, multiples_of_128_only]
+)
+def test_correct_decoder_passes(factory):
+    assert_passes("decoder", factory)
 
 
-@pytest.mark.parametrize("factory", KEPT, ids=lambda factory: factory.__name__)
-def test_good_decoders_keep_every_point(factory):
-    subject = decoder_subject(factory)
-    for point in points.CHECKS:
-        Check(subject, point)()
+@pytest.mark.parametrize("features", ["last", [1, -1]])
+def test_decoder_may_use_any_stages(features):
+    assert_passes("decoder", good, traits={"features": features})
 
 
-@pytest.mark.parametrize("features", ["last", "all", [1, -1]])
-def test_good_decoder_may_ask_for_any_stages(features):
-    for point in points.CHECKS[:4]:
-        decoder_tried(point, good, features=features)
+class Popping(Good):
+    def forward(self, features):
+        maps = list(features)
+        features.pop()
+        return super().forward(maps)
+
+
+class Unused(Good):
+    def __init__(self, pyramid):
+        super().__init__(pyramid)
+        self.spare = nn.Conv2d(8, 8, 1)
+
+
+class GlobalRandomNumbers(Good):
+    def forward(self, features):
+        return super().forward(features) * random.random() * np.random.rand()
+
+
+class Counting(Good):
+    def __init__(self, pyramid):
+        super().__init__(pyramid)
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, features):
+        self.calls += 1
+        return super().forward(features)
+
+
+class HiddenTensor(Good):
+    def __init__(self, pyramid):
+        super().__init__(pyramid)
+        self.scale = torch.rand(8, 1, 1)
+
+    def forward(self, features):
+        return super().forward(features) * self.scale.to(features[0])
+
+
+class HiddenAverage(Good):
+    """Only training changes it."""
+
+    average = 0.0
+
+    def forward(self, features):
+        self.average += 0.5 * self.training
+        return super().forward(features) + self.average
+
+
+class Root(Good):
+    """Its gradient at 0 is infinite."""
+
+    def __init__(self, pyramid):
+        super().__init__(pyramid)
+        self.gain = nn.Parameter(torch.zeros(8, 1, 1))
+
+    def forward(self, features):
+        return super().forward(features) * (1 + self.gain.abs().sqrt())
+
+
+def divided_by_small_number(x):
+    return x / (x.new_tensor(1.001) - 1)  # 0 in bfloat16
 
 
 def refuses_all(pyramid):
-    raise PartError(f"needs a map of reduction 3 among {len(pyramid)}")
+    raise PartError(f"needs reduction 3, not {pyramid.reductions[0]}")
 
 
-def test_decoder_that_refuses_everything_is_caught():
-    with pytest.raises(
-        ContractError,
-        match=r"it cannot be tried: it refuses every encoder: needs a map of reduction 3 among 5; "
-        r"needs a map of reduction 3 among 4\n",
-    ):
-        decoder_tried(points.it_fits_some_encoder, refuses_all)
-    with pytest.raises(
-        ContractError, match=r"it refuses every encoder: model\.encoder\.features: \[7\] does not"
-    ):
-        decoder_tried(points.it_fits_some_encoder, good, features=[7])
+def careless(pyramid):
+    raise KeyError(pyramid.channels[7])
 
 
-def test_decoder_that_fails_when_it_is_built_is_told_for_what():
-    def careless(pyramid):
-        raise KeyError(pyramid.channels[7])
-
-    with pytest.raises(
-        ContractError,
-        match=r"it cannot be tried: when it is built for maps of test_resnet, of reductions 2, 4, 8, 16, 32: "
-        r"it fails: IndexError: tuple index out of range$",
-    ):
-        decoder_tried(points.it_fits_some_encoder, careless)
-
-
-def test_decoder_that_fails_at_every_size_is_the_same_problem_for_every_check():
-    subject = decoder_subject(before(lambda features: [features[0] + features[1]]))
-    [problem] = {Check(subject, point).outcome().problem for point in points.CHECKS}
-    assert problem.problem.startswith("it cannot be tried: on the maps of test_resnet, (1, ")
-    assert ": it fails: RuntimeError: The size of tensor a (" in problem.problem
-    assert "tests/testing/modules.py:" in problem.where
-
-
-def grows(x):
-    return x.repeat(1, x.shape[-2], 1, 1)
-
-
-def blind(pyramid):
-    return before(lambda features: [torch.ones_like(feature) for feature in features])(pyramid)
-
-
-def detached_skip(pyramid):
-    return before(lambda features: [features[0].detach(), *features[1:]])(pyramid)
-
-
-BROKEN = {
-    "no module": (
-        points.it_fits_some_encoder,
+MAPS = "maps of reductions 2, 4, 8, 16, 32"
+BROKEN = [
+    (
+        "output_shape_fits_the_image",
+        refuses_all,
+        "it refuses every pyramid: needs reduction 3, not 2; needs reduction 3, not 4; needs",
+    ),
+    (
+        "output_shape_fits_the_image",
+        careless,
+        f"it cannot be tested with {MAPS}: it fails: IndexError: tuple index out of range",
+    ),
+    (
+        "output_shape_fits_the_image",
         lambda pyramid: Good,
-        r"it builds a type, not a torch\.nn\.Module\n  try: return the module itself",
+        "it builds a type, not a torch.nn.Module\n  try: return the module itself",
     ),
-    "two maps": (
-        points.it_gives_as_many_channels_at_every_size,
-        then(lambda x: [x, x]),
-        r"from maps of 1 images it makes a list\n  try: one map: \(B, channels, height, width\)",
+    (
+        "output_shape_fits_the_image",
+        changed_output(lambda x: [x, x]),
+        "it returns a list\n  try: return one map (B, C, H, W)",
     ),
-    "no map": (
-        points.it_gives_as_many_channels_at_every_size,
-        then(lambda x: x.mean((2, 3))),
-        r"from maps of 1 images it makes \(1, 8\)\n  try: one map",
+    (
+        "output_shape_fits_the_image",
+        changed_output(lambda x: x.mean((2, 3))),
+        "it returns [(1, 8)]\n  try: return one map (B, C, H, W)",
     ),
-    "channels grow": (
-        points.it_gives_as_many_channels_at_every_size,
-        then(grows),
-        r"32: its channels are 256 at 64x64, 256 at 64x128, 400 at 100x75\n  try: channels",
+    (
+        "output_shape_fits_the_image",
+        changed_output(lambda x: x.repeat(1, x.shape[-2], 1, 1)),
+        f"{MAPS}: its output channels are 256 at 64x64, 256 at 64x128, 400 at 100x75\n  try: compute the",
     ),
-    "turned": (
-        points.its_map_has_the_form_of_the_image,
-        then(lambda x: x.mT),
-        r"32: for an image of 64x128 its map is 64x32\n  try: a map in which a cell is a square of the image",
+    (
+        "output_shape_fits_the_image",
+        changed_output(lambda x: x.mT),
+        f"{MAPS}: for an image of 64x128 its output is 64x32\n  try: return a map with the aspect ratio",
     ),
-    "of one size": (
-        points.its_map_has_the_form_of_the_image,
-        then(lambda x: F.interpolate(x, size=(512, 512))),
-        r"32: for an image of 64x64 its map is 512x512\n  try: .* of at most the image's size",
+    (
+        "output_shape_fits_the_image",
+        changed_output(lambda x: F.interpolate(x, size=(512, 512))),
+        f"{MAPS}: for an image of 64x64 its output is 512x512\n  try: ...not larger than the image",
     ),
-    "blind": (
-        points.gradients_reach_every_map_that_it_uses,
-        blind,
-        r"32: its output is the same whatever comes in\n  try: use the maps",
+    (
+        "gradients_reach_every_map_that_it_uses",
+        changed_input(lambda features: [torch.ones_like(feature) for feature in features]),
+        f"{MAPS}: its output is the same for all inputs\n  try: use the maps",
     ),
-    "detached": (
-        points.gradients_reach_every_map_that_it_uses,
-        detached_skip,
-        r"32: map 0 \(counted from 0\) changes its output and gets no gradient\n  try: no detach\(\)",
+    (
+        "gradients_reach_every_map_that_it_uses",
+        changed_input(lambda features: [features[0].detach(), *features[1:]]),
+        f"{MAPS}: map 0 (from 0) changes the output but gets no gradient\n  try: remove detach()",
     ),
-    "all detached": (
-        points.gradients_reach_every_map_that_it_uses,
-        then(lambda x: x.detach()),
-        r"32: map 0 \(counted from 0\) changes its output and gets no grad",
+    (
+        "runs_on_the_meta_device",
+        changed_output(lambda x: x * (2 if x.sum().item() > 0 else 1)),
+        f"{MAPS}: on inputs of shape (1, 16, 32, 32), ...: it fails: RuntimeError: Tensor.item() cannot be",
     ),
-}
+    (
+        "runs_on_the_meta_device",
+        changed_output(lambda x: x if x.is_meta else F.interpolate(x, scale_factor=2)),
+        "it gives [(1, 8, 32, 32)] on the meta device, not [(1, 8, 64, 64)]\n  try: compute shapes",
+    ),
+    (
+        "inputs_stay_unchanged",
+        changed_input(lambda features: [feature.relu_() for feature in features]),
+        f"{MAPS}: it changes its input\n  try: use no inplace=True",
+    ),
+    ("inputs_stay_unchanged", Popping, f"{MAPS}: it changes its input list\n  try: copy the list"),
+    (
+        "training_stays_finite",
+        Root,
+        f"{MAPS}: with precision 32-true the gradient of gain is not finite\n  try: avoid division by zero",
+    ),
+    (
+        "training_stays_finite",
+        changed_output(lambda x: (x / (x - x)).detach()),
+        f"{MAPS}: with precision 32-true the loss is not finite\n",
+    ),
+    (
+        "training_stays_finite",
+        changed_input(lambda features: [divided_by_small_number(feature) for feature in features]),
+        f"{MAPS}: with precision bf16-mixed the gradient of convs.0.weight is not finite\n",
+    ),
+    (
+        "gradients_reach_every_parameter",
+        Unused,
+        f"{MAPS}: 2 of 14 parameters get no gradient: spare.weight, spare.bias\n  try: build only layers",
+    ),
+    (
+        "gradients_reach_every_parameter",
+        changed_output(lambda x: x.detach()),
+        "12 of 12 parameters get no gradient: convs.0.weight, convs.0.bias, convs.1.weight\n",
+    ),
+    (
+        "output_has_the_dtype_of_the_weights",
+        changed_output(lambda x: x.float()),
+        f"{MAPS}: with weights and inputs of torch.float64 its output is torch.float32\n  try: create",
+    ),
+    (
+        "output_has_the_dtype_of_the_weights",
+        changed_output(lambda x: x + torch.ones(8, 1, 1)),
+        "with weights and inputs of torch.bfloat16 its output is torch.float32\n",
+    ),
+    (
+        "evaluation_is_deterministic",
+        changed_output(lambda x: F.dropout(x, 0.5)),
+        f"{MAPS}: in eval mode, two outputs for the same input differ\n  try: use nn.Dropout, or F.dropout",
+    ),
+    (
+        "evaluation_is_deterministic",
+        GlobalRandomNumbers,
+        "in eval mode, two outputs for the same input differ\n",
+    ),
+    (
+        "evaluation_is_deterministic",
+        Counting,
+        f"{MAPS}: in eval mode it changes calls\n  try: write to buffers only if self.training",
+    ),
+    (
+        "state_dict_restores_the_output",
+        HiddenTensor,
+        f"{MAPS}: with its state_dict loaded into a new module, the output differs\n  try: use self.register",
+    ),
+    ("state_dict_restores_the_output", HiddenAverage, "the output differs\n"),
+]
 
 
-@pytest.mark.parametrize("name", BROKEN)
-def test_point_catches_a_broken_decoder(name):
-    point, factory, message = BROKEN[name]
-    with pytest.raises(ContractError, match=message):
-        decoder_tried(point, factory)
+@pytest.mark.parametrize(("name", "factory", "message"), BROKEN)
+def test_check_catches_a_broken_decoder(name, factory, message):
+    assert_caught("decoder", name, factory, message)
+
+
+def test_every_check_catches_something():
+    assert_complete("decoder", BROKEN)
+
+
+def test_stage_that_no_encoder_has_is_caught():
+    message = "it refuses every pyramid: model.encoder.features: [7] does not"
+    assert_caught("decoder", "output_shape_fits_the_image", good, message, traits={"features": [7]})
+
+
+def test_encoders_and_decoders_share_checks():
+    for contract in (encoders.CHECKS, decoders.CHECKS):
+        assert contract[2:] == MODULE_CHECKS
+
+
+def test_decoder_that_fails_at_every_size_has_the_same_problem_in_every_check():
+    factory = changed_input(lambda features: [features[0] + features[1]])
+    [problem] = {check.outcome().problem for check in checks_of("decoder", factory).values()}
+    assert problem.problem.startswith(f"it cannot be tested with {MAPS}: on inputs of shape (1, ")
+    assert ": it fails: RuntimeError: The size of tensor a (" in problem.problem
 
 
 def test_checks_of_two_decoders_do_not_mix():
-    one, other = decoder_subject(good), decoder_subject(then(lambda x: x.mT))
+    first, second = (checks_of("decoder", factory) for factory in (good, changed_output(lambda x: x.mT)))
     for _ in range(2):
-        Check(one, points.its_map_has_the_form_of_the_image)()
-        with pytest.raises(ContractError, match="its map is 64x32"):
-            Check(other, points.its_map_has_the_form_of_the_image)()
+        first["output_shape_fits_the_image"]()
+        assert not second["output_shape_fits_the_image"].outcome().passed

@@ -1,7 +1,4 @@
-"""Every point of the contract of encoders catches an encoder that breaks it, and says what to change.
-
-The points that encoders share with decoders are tried on decoders, in `test_module_points`.
-"""
+"""Every check of encoders catches a broken encoder; test_decoders has the shared checks."""
 
 import math
 
@@ -9,11 +6,9 @@ import pytest
 from torch import nn
 
 from segkit.core.errors import PartError, ShapeError
-from segkit.core.registry import ENCODERS, entry_of
 from segkit.core.types import Pyramid
-from segkit.testing import Check, ContractError, Subject
-from segkit.testing import encoders as points
-from segkit.testing import module_points as shared
+from segkit.testing.modules import MODULE_CHECKS
+from tests.testing.contract import assert_caught, assert_complete, assert_passes
 
 
 class Good(nn.Module):
@@ -31,24 +26,17 @@ class Good(nn.Module):
         return [finest, self.stage(finest)]
 
 
-def good(in_channels):
-    return Good(in_channels)
-
-
-def of_three_channels(in_channels):
+def three_channels_only(in_channels):
     if in_channels != 3:
         raise PartError(f"takes images of 3 channels, not {in_channels}")
     return Good(in_channels)
 
 
-def of_one_size(in_channels):
-    class Fixed(Good):
-        def forward(self, image):
-            if image.shape[-2:] != (192, 192):
-                raise ShapeError("takes images of 192x192")
-            return super().forward(image)
-
-    return Fixed(in_channels)
+class OneSizeOnly(Good):
+    def forward(self, image):
+        if image.shape[-2:] != (192, 192):
+            raise ShapeError("takes images of 192x192")
+        return super().forward(image)
 
 
 def without_padding(in_channels):
@@ -59,188 +47,109 @@ def without_padding(in_channels):
     return encoder
 
 
-def with_weights(in_channels, *, weights: str = "imagenet"):
+def pretrained(in_channels, *, weights: str = "imagenet"):
     if weights != "none":
         raise OSError("there is no network")
     return Good(in_channels)
 
 
-def frozen_filters(in_channels):
+def frozen(in_channels):
     return Good(in_channels).requires_grad_(False)
 
 
-KEPT = [good, of_three_channels, of_one_size, without_padding, with_weights, frozen_filters]
+@pytest.mark.parametrize(
+    "factory", [Good, three_channels_only, OneSizeOnly, without_padding, pretrained, frozen]
+)
+def test_correct_encoder_passes(factory):
+    assert_passes("encoder", factory)
 
 
-def subject_of(factory, **options):
-    return Subject(entry_of(ENCODERS, "encoder", factory), options)
-
-
-@pytest.mark.parametrize("factory", KEPT, ids=lambda factory: factory.__name__)
-def test_good_encoders_keep_every_point(factory):
-    options = {"weights": "imagenet"} if factory is with_weights else {}
-    subject = subject_of(factory, **options)
-    for point in points.CHECKS:
-        Check(subject, point)()
-
-
-def test_encoders_are_asked_what_modules_are_asked():
-    names = [point.__name__ for point in points.CHECKS]
-    assert names[-len(shared.MODULE_POINTS) :] == [point.__name__ for point in shared.MODULE_POINTS]
-
-
-def saying(**attributes):
-    """A good encoder that says something else of itself."""
-
+def with_attributes(**attributes):
     def encoder(in_channels):
-        built = Good(in_channels)
+        module = Good(in_channels)
         for name, value in attributes.items():
-            setattr(built, name, value)
-        return built
+            setattr(module, name, value)
+        return module
 
     return encoder
 
 
-def then(change):
+def changed_output(change):
     class Changed(Good):
         def forward(self, image):
             return change(super().forward(image))
 
-    def encoder(in_channels):
-        return Changed(in_channels)
-
-    return encoder
+    return lambda in_channels: Changed(in_channels)
 
 
 def refuses_all(in_channels):
     raise PartError(f"takes images of 5 channels, not {in_channels}")
 
 
-def normalises_by_255(in_channels):
-    return saying(mean=(123.7,) * in_channels)(in_channels)
+MAPS = "images of 3 channels: for an image of 64x64 its maps are 8 x 32x32, 16 x 16x16, but its pyramid is "
+BROKEN = [
+    *(
+        ("maps_match_the_pyramid", factory, message)
+        for factory, message in [
+            (refuses_all, "it refuses every number of channels: takes images of 5 channels, not 3; takes"),
+            (lambda in_channels: Good, "it builds a type, not a torch.nn.Module\n"),
+            (
+                changed_output(lambda maps: maps[0].view(2, 3)),
+                "on inputs of shape (1, 3, 512, 512): it fails: RuntimeError: shape '[2, 3]' is invalid",
+            ),
+            (
+                changed_output(lambda maps: maps[-1]),
+                "it returns a Tensor\n  try: return a list of maps, finest first, each (B, C, H, W)",
+            ),
+            (
+                changed_output(lambda maps: [x.mean((2, 3)) for x in maps]),
+                "it returns [(1, 8), (1, 16)]\n",
+            ),
+            (changed_output(lambda maps: []), "it returns []\n"),
+            (with_attributes(pyramid=None), f"{MAPS}None\n  try: self.pyramid = Pyramid(channels=(...),"),
+            (with_attributes(pyramid=Pyramid((), ())), f"{MAPS}Pyramid(channels=(), reductions=())\n"),
+            (with_attributes(pyramid=Pyramid((8, 16), (2,))), "reductions=(2,))\n"),
+            (with_attributes(pyramid=Pyramid((8, 16), (2.0, 4.0))), "reductions=(2.0, 4.0))\n"),
+            (with_attributes(pyramid=Pyramid((8, 16), (2, 8))), "reductions=(2, 8))\n"),
+            (changed_output(lambda maps: maps[1:]), "its maps are 16 x 16x16, but its pyramid is"),
+            (
+                changed_output(lambda maps: maps[::-1]),
+                "its maps are 16 x 16x16, 8 x 32x32, but its pyramid is Pyramid(channels=(8, 16), red",
+            ),
+            (
+                changed_output(lambda maps: [nn.functional.pad(maps[0], (0, 1)), maps[1]]),
+                "its maps are 8 x 32x33, 16 x 16x16, but",
+            ),
+        ]
+    ),
+    *(
+        ("mean_and_std_have_a_value_per_channel", with_attributes(**attributes), message)
+        for attributes, message in [
+            ({"mean": None}, "for 3 channels its mean is None and its std is (0.25, 0.25, 0.25)\n  try: set"),
+            ({"mean": (0.5,) * 3, "std": (0.25,) * 3}, "for 1 channels its mean is (0.5, 0.5, 0.5)"),
+            ({"mean": (123.7,) * 3}, "for 3 channels its mean is (123.7, 123.7, 123.7)"),
+            ({"std": (0.25, 0.25, 0.0)}, "its std is (0.25, 0.25, 0.0)\n"),
+            ({"std": (0.25, 0.25, math.nan)}, "its std is (0.25, 0.25, nan)\n"),
+        ]
+    ),
+]
 
 
-def without_pyramid(in_channels):
-    encoder = Good(in_channels)
-    del encoder.pyramid
-    return encoder
+@pytest.mark.parametrize(("name", "factory", "message"), BROKEN)
+def test_check_catches_a_broken_encoder(name, factory, message):
+    assert_caught("encoder", name, factory, message)
 
 
-OF_3 = "images of 3 channels"
-BROKEN = {
-    "no images": (
-        points.it_takes_some_images,
-        refuses_all,
-        r"it cannot be tried: it refuses every number of channels: takes images of 5 channels, not 3; takes",
-    ),
-    "no module": (
-        points.it_takes_some_images,
-        lambda in_channels: Good,
-        r"it builds a type, not a torch\.nn\.Module\n  try: return the module itself",
-    ),
-    "no size": (
-        points.it_takes_some_images,
-        then(lambda maps: maps[0].view(2, 3)),
-        r"test_encoders\.py:\d+: it cannot be tried: on images of shape \(1, 3, 512, 512\): "
-        r"it fails: RuntimeError: shape '\[2, 3\]' is invalid for input of size",
-    ),
-    "one map": (
-        points.it_takes_some_images,
-        then(lambda maps: maps[-1]),
-        r"from 1 images it makes a Tensor\n  try: a list of maps, finest first, each \(B, channels",
-    ),
-    "vectors": (
-        points.it_takes_some_images,
-        then(lambda maps: [found.mean((2, 3)) for found in maps]),
-        r"from 1 images it makes \[\(1, 8\), \(1, 16\)\]\n  try: a list of maps",
-    ),
-    "no maps": (points.it_takes_some_images, then(lambda maps: []), r"from 1 images it makes \[\]\n"),
-    "no pyramid": (
-        points.it_says_what_its_maps_are,
-        without_pyramid,
-        rf"{OF_3}: its pyramid is None\n  try: self\.pyramid = Pyramid\(channels=\(\.\.\.\), reduc",
-    ),
-    "a list for a pyramid": (
-        points.it_says_what_its_maps_are,
-        saying(pyramid=[8, 16]),
-        rf"{OF_3}: its pyramid is \[8, 16\]\n",
-    ),
-    "an empty pyramid": (
-        points.it_says_what_its_maps_are,
-        saying(pyramid=Pyramid((), ())),
-        rf"{OF_3}: its pyramid is Pyramid\(channels=\(\), reductions=\(\)\)\n",
-    ),
-    "a reduction too few": (
-        points.it_says_what_its_maps_are,
-        saying(pyramid=Pyramid((8, 16), (2,))),
-        rf"{OF_3}: its pyramid is Pyramid\(channels=\(8, 16\), reductions=\(2,\)\)\n",
-    ),
-    "half reductions": (
-        points.it_says_what_its_maps_are,
-        saying(pyramid=Pyramid((8, 16), (2.0, 4.0))),
-        rf"{OF_3}: its pyramid is Pyramid\(channels=\(8, 16\), reductions=\(2\.0, 4\.0\)\)\n",
-    ),
-    "coarsest first": (
-        points.it_says_what_its_maps_are,
-        saying(pyramid=Pyramid((16, 8), (4, 2))),
-        rf"{OF_3}: its pyramid is .*reductions=\(4, 2\)\)\n  try: .*, a number for each map, finest first",
-    ),
-    "no mean": (
-        points.it_says_how_its_input_is_normalised,
-        saying(mean=None),
-        rf"{OF_3}: its mean is None and its std is \(0\.25, 0\.25, 0\.25\)\n  try: self\.mean and self",
-    ),
-    "mean of three": (
-        points.it_says_how_its_input_is_normalised,
-        saying(mean=(0.5,) * 3, std=(0.25,) * 3),
-        r"images of 1 channel: its mean is \(0\.5, 0\.5, 0\.5\) and its std is \(0\.25, 0\.25, 0\.25\)\n",
-    ),
-    "mean of 0..255": (
-        points.it_says_how_its_input_is_normalised,
-        normalises_by_255,
-        rf"{OF_3}: its mean is \(123\.7, 123\.7, 123\.7\) and .*\n  try: .* of pixels in 0\.\.1",
-    ),
-    "no spread": (
-        points.it_says_how_its_input_is_normalised,
-        saying(std=(0.25, 0.25, 0.0)),
-        rf"{OF_3}: its mean is \(0\.5, 0\.5, 0\.5\) and its std is \(0\.25, 0\.25, 0\.0\)\n",
-    ),
-    "no numbers": (
-        points.it_says_how_its_input_is_normalised,
-        saying(std=(0.25, 0.25, math.nan)),
-        rf"{OF_3}: .* its std is \(0\.25, 0\.25, nan\)\n",
-    ),
-    "a map too few": (
-        points.its_maps_are_those_of_its_pyramid,
-        then(lambda maps: maps[1:]),
-        rf"{OF_3}: for an image of 64x64 its maps are 16 x 16x16; its pyramid says",
-    ),
-    "maps coarsest first": (
-        points.its_maps_are_those_of_its_pyramid,
-        then(lambda maps: maps[::-1]),
-        rf"{OF_3}: for an image of 64x64 its maps are 16 x 16x16, 8 x 32x32; its pyramid says channels "
-        r"\(8, 16\) and reductions \(2, 4\)\n  try: the pyramid as the maps are, finest first",
-    ),
-    "another reduction": (
-        points.its_maps_are_those_of_its_pyramid,
-        saying(pyramid=Pyramid((8, 16), (2, 8))),
-        rf"{OF_3}: for .* are 8 x 32x32, 16 x 16x16; its pyramid says channels .* reductions \(2, 8\)",
-    ),
-    "a column too many": (
-        points.its_maps_are_those_of_its_pyramid,
-        then(lambda maps: [nn.functional.pad(maps[0], (0, 1)), maps[1]]),
-        rf"{OF_3}: for an image of 64x64 its maps are 8 x 32x33, 16 x 16x16; its pyramid says",
-    ),
-}
-POINTS = {point.__name__: point for point in points.CHECKS}
-
-
-@pytest.mark.parametrize("name", BROKEN)
-def test_point_catches_a_broken_encoder(name):
-    point, factory, message = BROKEN[name]
+def test_coarsest_map_first_is_caught():
+    factory = changed_output(lambda maps: maps[::-1])
 
     def encoder(in_channels):
-        return factory(in_channels)
+        module = factory(in_channels)
+        module.pyramid = Pyramid((16, 8), (4, 2))
+        return module
 
-    with pytest.raises(ContractError, match=message):
-        Check(subject_of(encoder), POINTS[point.__name__])()
+    assert_caught("encoder", "maps_match_the_pyramid", encoder, "reductions=(4, 2))\n  try: ...finest first")
+
+
+def test_every_check_catches_something():
+    assert_complete("encoder", [*BROKEN, *((function.__name__,) for function in MODULE_CHECKS)])

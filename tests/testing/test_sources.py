@@ -1,4 +1,4 @@
-"""Every point of the contract of sources catches a source that breaks it, and says what to change."""
+"""Every check of sources catches a broken source."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ import pytest
 import torch
 
 from segkit.core.errors import DataError, PartError
-from segkit.core.registry import SOURCES, entry_of
 from segkit.core.types import Sample, Task
-from segkit.testing import Check, ContractError, Subject
-from segkit.testing import sources as points
+from tests.testing.contract import assert_caught, assert_complete, assert_passes
 
 
 def drawn(task: Task, channels: int, index: int):
-    """Squares of noise, as a function of the task, the channels and a number."""
+    """Noise images."""
     rng = np.random.default_rng(index)
     labels = (len(task.classes),) if task.kind == "multilabel" else ()
     values = len(task.classes) if task.kind == "multiclass" else 2
@@ -31,7 +29,7 @@ def samples(read, split="train", count=4, **fields):
 
 
 def giving(splits, read=drawn):
-    """A source whose splits are made of (index) -> image and mask by what is given here."""
+    """A source from a function that makes splits from a function of an index."""
 
     def factory(task: Task, channels: int):
         return SimpleNamespace(splits=partial(splits, partial(read, task, channels)))
@@ -40,7 +38,7 @@ def giving(splits, read=drawn):
 
 
 def source(read=drawn):
-    """A source whose samples read so."""
+    """A source with two splits."""
     return giving(lambda bound: {"train": samples(bound), "test": samples(bound, "test", 1)}, read)
 
 
@@ -56,167 +54,123 @@ def grey_and_binary(task: Task, channels: int):
     return source()(task, channels)
 
 
-def tried(point, factory) -> None:
-    Check(Subject(entry_of(SOURCES, "broken", factory), {}), point)()
-
-
-def refused(point, factory, message: str) -> None:
-    with pytest.raises(ContractError, match=message):
-        tried(point, factory)
-
-
 @pytest.mark.parametrize("factory", [source(), fixed_number, grey_and_binary])
-@pytest.mark.parametrize("point", points.CHECKS, ids=lambda point: point.__name__)
-def test_point_is_kept_by_ten_lines(point, factory):
-    tried(point, factory)
+def test_correct_source_passes(factory):
+    assert_passes("source", factory)
 
 
-@pytest.mark.parametrize(
-    ("point", "changed", "message"),
-    [
-        (
-            points.images_are_uint8_with_the_channels_asked_for,
-            lambda image, mask: (image / 255, mask),
-            r"the image of 'train_0' is float64 \(8, 6, 3\)\n  try: pixels",
-        ),
-        (
-            points.images_are_uint8_with_the_channels_asked_for,
-            lambda image, mask: (np.repeat(image[..., :1], 3, axis=-1), mask),
-            r"for a binary task with 1 channel: the image of 'train_0' is uint8 \(8, 6, 3\)",
-        ),
-        (
-            points.images_are_uint8_with_the_channels_asked_for,
-            lambda image, mask: (image.squeeze(), mask),
-            r"for a binary task with 1 channel: the image of 'train_0' is uint8 \(8, 6\)",
-        ),
-        (
-            points.masks_are_integers_of_the_size_of_their_image,
-            lambda image, mask: (image, mask.astype(np.float32)),
-            r"the mask of 'train_0' is float32 \(8, 6\) beside \(8, 6, 3\)\n  try: an array",
-        ),
-        (
-            points.masks_are_integers_of_the_size_of_their_image,
-            lambda image, mask: (image, mask.swapaxes(0, 1)),
-            r"the mask of 'train_0' is uint8 \(6, 8\) beside \(8, 6, 3\)",
-        ),
-        (
-            points.masks_are_integers_of_the_size_of_their_image,
-            lambda image, mask: (image, mask.reshape(*mask.shape[:2], -1)[..., 0]),
-            r"a multilabel task .*: the mask of 'train_0' is uint8 \(8, 6\) .*\n.*\(H, W, K\), 0 or 1",
-        ),
-        (
-            points.masks_hold_values_of_the_task,
-            lambda image, mask: (image, mask * 255),
-            r"the mask of 'train_0' holds 255\n  try: its values are 0, 1, and task",
-        ),
-        (
-            points.it_fits_some_task,
-            lambda image, mask: [image, mask],
-            r"reading 'train_0' gives no two arrays\n  try: read\(\) returns \(image, mask\)",
-        ),
-    ],
-)
-def test_pixels_that_do_not_fit_are_caught(point, changed, message):
-    refused(point, source(lambda *given, index: changed(*drawn(*given, index))), message)
+def changed(change):
+    """A source whose image and mask are changed."""
+    return source(lambda *arguments, index: change(*drawn(*arguments, index)))
 
 
-def test_source_that_refuses_everything_is_caught():
-    def factory(task: Task, channels: int):
-        raise PartError(f"no {task.kind} tasks here", hint="another one")
-
-    message = (
-        "it refuses every task and number of channels: no binary tasks here; no multiclass tasks here; no"
-    )
-    refused(points.it_fits_some_task, factory, message)
-    refused(points.it_fits_some_task, factory, "try: another one")
+def refuses_all(task: Task, channels: int):
+    raise PartError(f"no {task.kind} tasks here", hint="another one")
 
 
-def test_source_whose_files_are_missing_says_so():
-    def splits(read):
-        raise DataError("there is no such folder", hint="fetch it")
-
-    message = r"it refuses every .*: there is no such folder\n  try: fetch it"
-    refused(points.it_fits_some_task, giving(splits), message)
+def without_files(read):
+    raise DataError("there is no such folder", hint="fetch it")
 
 
-@pytest.mark.parametrize(
-    ("splits", "message"),
-    [
-        (samples, r"splits\(\) gives a list\n  try: a dict such as"),
-        (
-            lambda read: {"train": iter(samples(read))},
-            "the split 'train' is a list_iterator\n  try: a list of",
-        ),
-        (lambda read: {"train": ["a.png"]}, r"the split 'train' holds \['a\.png'\]"),
-        (
-            lambda read: {"train": samples(read), "valid": []},
-            "it has a split 'valid'\n  try: train, val or test",
-        ),
-        (
-            lambda read: {"train": [], "test": samples(read)},
-            r"it has no training images: \{'train': 0, 'test': 4",
-        ),
-    ],
-)
-def test_splits_that_are_none_are_caught(splits, message):
-    refused(points.splits_are_called_train_val_or_test, giving(splits), message)
+def named(*names):
+    return giving(lambda read: {"train": [Sample(name, partial(read, index=1)) for name in names]})
 
 
-@pytest.mark.parametrize(
-    ("names", "message"),
-    [
-        (["a", "b", "a"], "two samples of train are called 'a'\n  try: the file name without folder"),
-        (["a", ""], "a sample of train is called ''"),
-        ([0, 1], "a sample of train is called 0"),
-    ],
-)
-def test_names_that_name_nothing_are_caught(names, message):
-    def splits(read):
-        return {"train": [Sample(name, partial(read, index=1)) for name in names]}
-
-    refused(points.names_are_unique_in_a_split, giving(splits), message)
-
-
-def shuffled(task: Task, channels: int):
-    found = samples(partial(drawn, task, channels), count=20)
-    random.shuffle(found)
-    return SimpleNamespace(splits=lambda: {"train": found})
+def shuffled(read):
+    order = samples(read, count=20)
+    random.shuffle(order)
+    return {"train": order}
 
 
 def drawing(draw):
-    """A source whose pixels depend on what is drawn."""
-
-    def read(task, channels, index):
-        image, mask = drawn(task, channels, index)
-        return image ^ np.uint8(draw()), mask
-
-    return source(read)
+    """A source whose pixels depend on a random number."""
+    return changed(lambda image, mask: (image ^ np.uint8(draw()), mask))
 
 
-OTHER_PIXELS = (
-    r"'train_0' reads as other pixels when it is read again\n  try: make what is drawn a function of"
-)
+SPLITS = "splits_hold_samples_with_unique_names"
+FIT = "images_and_masks_fit_the_task"
+SAME = "splits_and_pixels_are_reproducible"
+OTHER_PIXELS = "a sample has other pixels when it is read again\n  try: sort files, and derive random numbers"
+BROKEN = [
+    (
+        SPLITS,
+        refuses_all,
+        "it refuses every task and number of channels: no binary tasks here; no multiclass",
+    ),
+    (SPLITS, refuses_all, "\n  try: another one"),
+    (SPLITS, giving(without_files), "there is no such folder\n  try: fetch it"),
+    (SPLITS, giving(samples), "splits() returns a list\n  try: return a dict of lists of segkit.Sample"),
+    (SPLITS, giving(lambda read: {"train": iter(samples(read))}), "the split 'train' is a list_iterator\n"),
+    (SPLITS, giving(lambda read: {"train": ["a.png"]}), "the split 'train' holds ['a.png']\n"),
+    (
+        SPLITS,
+        giving(lambda read: {"train": samples(read), "valid": []}),
+        "it has a split 'valid'\n  try: use train, val and test",
+    ),
+    (
+        SPLITS,
+        giving(lambda read: {"train": [], "test": samples(read)}),
+        "it has no training images: {'train': 0, 'test': 4}\n",
+    ),
+    (SPLITS, named("a", "b", "a"), "2 samples of train have the name 'a'\n  try: use the file name without"),
+    (SPLITS, named("a", ""), "a sample of train has the name ''"),
+    (SPLITS, named(0, 1), "a sample of train has the name 0"),
+    (
+        FIT,
+        changed(lambda image, mask: [image, mask]),
+        "reading 'train_0' does not give two arrays\n  try: read() returns",
+    ),
+    (
+        FIT,
+        changed(lambda image, mask: (image / 255, mask)),
+        "for a binary task with 3 channels: the image of 'train_0' is float64 (8, 6, 3)\n  try: return uint8",
+    ),
+    (
+        FIT,
+        changed(lambda image, mask: (np.repeat(image[..., :1], 3, axis=-1), mask)),
+        "for a binary task with 1 channel: the image of 'train_0' is uint8 (8, 6, 3)",
+    ),
+    (
+        FIT,
+        changed(lambda image, mask: (image.squeeze(), mask)),
+        "for a binary task with 1 channel: the image of 'train_0' is uint8 (8, 6)",
+    ),
+    (
+        FIT,
+        changed(lambda image, mask: (image, mask.astype(np.float32))),
+        "the mask of 'train_0' is float32 (8, 6), its image (8, 6, 3)\n  try: return uint8 of shape (H, W);",
+    ),
+    (
+        FIT,
+        changed(lambda image, mask: (image, mask.swapaxes(0, 1))),
+        "the mask of 'train_0' is uint8 (6, 8), its image (8, 6, 3)",
+    ),
+    (
+        FIT,
+        changed(lambda image, mask: (image, mask.reshape(*mask.shape[:2], -1)[..., 0])),
+        "for a multilabel task ...: the mask of 'train_0' is uint8 (8, 6), ...(H, W, K)",
+    ),
+    (
+        FIT,
+        changed(lambda image, mask: (image, mask * 255)),
+        "the mask of 'train_0' holds 255\n  try: return 0, 1 or task.ignore_index",
+    ),
+    (
+        SAME,
+        giving(shuffled),
+        "two sources with the same options have different samples, or another order\n  try: sort files",
+    ),
+    (SAME, drawing(lambda: random.randrange(256)), OTHER_PIXELS),
+    (SAME, drawing(lambda: np.random.randint(256)), OTHER_PIXELS),
+    (SAME, drawing(lambda: int(torch.randint(256, ()))), OTHER_PIXELS),
+    (SAME, drawing(lambda: np.random.default_rng().integers(256)), OTHER_PIXELS),
+]
 
 
-@pytest.mark.parametrize(
-    ("factory", "message"),
-    [
-        (shuffled, "a second source of the same options has other splits, or .* another order\n  try: sort"),
-        (drawing(lambda: random.randrange(256)), OTHER_PIXELS),
-        (drawing(lambda: np.random.randint(256)), OTHER_PIXELS),
-        (drawing(lambda: int(torch.randint(256, ()))), OTHER_PIXELS),
-        (drawing(lambda: np.random.default_rng().integers(256)), OTHER_PIXELS),
-    ],
-)
-def test_order_and_pixels_that_are_drawn_are_caught(factory, message):
-    refused(points.splits_and_pixels_are_the_same_every_time, factory, message)
+@pytest.mark.parametrize(("name", "factory", "message"), BROKEN)
+def test_check_catches_a_broken_source(name, factory, message):
+    assert_caught("source", name, factory, message)
 
 
-def test_caller_keeps_its_random_states():
-    def state():
-        return random.getstate(), np.random.get_state()[1].tobytes(), torch.get_rng_state().tolist()
-
-    before = state()
-    for point in points.CHECKS:
-        tried(point, source())
-    assert state() == before
+def test_every_check_catches_something():
+    assert_complete("source", BROKEN)

@@ -1,4 +1,4 @@
-"""Every point of the contract of transforms catches a transform that breaks it, and says what to change."""
+"""Every check of transforms catches a broken transform."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ import pytest
 import torch
 
 from segkit.core.errors import PartError
-from segkit.core.registry import TRANSFORMS, entry_of
-from segkit.testing import Check, ContractError, Subject
-from segkit.testing import transforms as points
+from tests.testing.contract import assert_caught, assert_complete, assert_passes
 
 
 def flip(*, p: float = 0.5):
-    """Ten lines that keep every point: what comes is returned as a view of it, or as it is."""
+    """Returns its inputs, or views of them."""
 
     def transform(image, mask, rng):
         if rng.random() >= p:
@@ -26,7 +24,7 @@ def flip(*, p: float = 0.5):
 
 
 def gamma(*, most: float = 2.0):
-    """A change of colours alone, without a probability."""
+    """A change of colours, without a probability."""
 
     def transform(image, mask, rng):
         curve = (np.arange(256) / 255) ** rng.uniform(1, most) * 255
@@ -48,7 +46,7 @@ def quarter_turn():
 
 
 def forgetful(*, share: float = 0.3):
-    """Takes an object out of the mask and paints over it, which moves nothing."""
+    """Removes an object from image and mask."""
 
     def transform(image, mask, rng):
         gone = mask == rng.integers(1, 3)
@@ -69,140 +67,121 @@ def crop_to(*, size: tuple[int, int] = (20, 28)):
     return transform
 
 
-def doing(change):
-    """A transform of (image, mask, rng) -> image, mask, without options."""
-    return lambda: change
-
-
-def tried(point, factory) -> None:
-    entry = entry_of(TRANSFORMS, "broken", factory)
-    Check(Subject(entry, dict(entry.schema())), point)()
-
-
-def refused(point, change, message: str) -> None:
-    with pytest.raises(ContractError, match=message):
-        tried(point, doing(change))
-
-
 @pytest.mark.parametrize("factory", [flip, gamma, quarter_turn, forgetful, crop_to])
-@pytest.mark.parametrize("point", points.CHECKS, ids=lambda point: point.__name__)
-def test_point_is_kept_by_ten_lines(point, factory):
-    tried(point, factory)
+def test_correct_transform_passes(factory):
+    assert_passes("transform", factory)
 
 
-def test_transform_that_refuses_everything_is_caught():
-    def change(image, mask, rng):
-        raise PartError(f"no {image.shape[-1]} channels")
-
-    message = "it refuses every kind of image: no 3 channels; no 1 channels\n  try: refuse only"
-    refused(points.it_fits_some_images, change, message)
+def refuses_all(image, mask, rng):
+    raise PartError(f"no {image.shape[-1]} channels")
 
 
-def test_transform_that_gives_no_pair_is_caught():
-    message = "it gives ndarray, not two arrays\n  try: return image, mask"
-    refused(points.it_fits_some_images, lambda image, mask, rng: image, message)
+def blur(image, mask, rng):
+    wide = mask.astype(int)
+    return image, ((wide + np.roll(wide, 1, axis=0)) // 2).astype(np.uint8)
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda image, mask, rng: (image / 255, mask), r"an image of uint8 .* becomes float64 \(32, 32, 3\)"),
-        (
-            lambda image, mask, rng: (image[:-1], mask[:-1]),
-            r"an image of uint8 \(32, 32, 3\) becomes uint8 \(31,",
-        ),
-        (
-            lambda image, mask, rng: (image[..., 0] if image.shape[-1] == 1 else image, mask),
-            r"an image of uint8 \(24, 40, 1\) becomes uint8 \(24, 40\)\n  try: return uint8 of the shape",
-        ),
-        (
-            lambda image, mask, rng: (image.swapaxes(0, 1), mask.swapaxes(0, 1)),
-            r"an image of uint8 \(24, 40, 1\) becomes uint8 \(40, 24, 1\)",
-        ),
-    ],
-)
-def test_image_of_another_kind_is_caught(change, message):
-    refused(points.images_and_masks_keep_their_shape_and_stay_uint8, change, message)
+def drawing(draw):
+    return lambda image, mask, rng: (image ^ np.uint8(draw()), mask)
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda image, mask, rng: (image, mask > 0), r"a mask of uint8 \(32, 32\) becomes bool \(32, 32\)"),
-        (
-            lambda image, mask, rng: (image, mask.squeeze()),
-            r"a mask of .* \(32, 32, 1\) becomes uint8 \(32, 32\)\n",
-        ),
-        (
-            lambda image, mask, rng: (image, mask[..., :4]),
-            r"a mask of uint8 .* becomes .*\n  try: .* 4 channels",
-        ),
-    ],
-)
-def test_mask_of_another_kind_is_caught(change, message):
-    refused(points.images_and_masks_keep_their_shape_and_stay_uint8, change, message)
+def counting():
+    calls = []
+
+    def transform(image, mask, rng):
+        calls.append(1)
+        return image ^ np.uint8(len(calls)), mask
+
+    return transform
 
 
-def test_mask_that_is_blended_is_caught():
-    def blur(image, mask, rng):
-        wide = mask.astype(int)
-        return image, ((wide + np.roll(wide, 1, axis=0)) // 2).astype(np.uint8)
-
-    message = (
-        r"a mask of 0, 1, 2, 5, 255 holds 127, 128, 130 afterwards\n  try: take the nearest pixel for masks"
-    )
-    refused(points.masks_keep_their_values, blur, message)
-
-    def only_labels(image, mask, rng):
-        return blur(image, mask, rng) if mask.ndim == 3 else (image, mask)
-
-    refused(points.masks_keep_their_values, only_labels, "a mask of 0, 1, 255 holds 127, 128 afterwards")
+def changed_at_build():
+    shift = random.randrange(256)
+    return lambda image, mask, rng: (image ^ np.uint8(shift), mask)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda image, mask, rng: (image[:, ::-1], mask),
-        lambda image, mask, rng: (image, mask[::-1]),
-        lambda image, mask, rng: (np.rot90(255 - image), np.rot90(mask, 3)),
-        lambda image, mask, rng: (image[:: 1 - 2 * rng.integers(2)], mask[:: 1 - 2 * rng.integers(2)]),
-    ],
-)
-def test_mask_that_goes_another_way_than_its_image_is_caught(change):
-    message = "the image is flipped or turned in another way than its mask\n  try: draw once"
-    refused(points.image_and_mask_move_together, change, message)
+def in_place(index):
+    def transform(image, mask, rng):
+        (image, mask)[index][0] = 1
+        return image, mask
+
+    return transform
 
 
 OWN = np.random.default_rng(0)
+KEEPS = "shape_dtype_and_mask_values_are_kept"
+TOGETHER = "image_and_mask_move_together"
+SAME = "same_rng_gives_the_same_result"
+DIFFERENT = "the same rng gives different results\n  try: draw all random numbers from rng"
+BROKEN = [
+    (KEEPS, refuses_all, "it refuses every kind of image: no 3 channels; no 1 channels\n  try: refuse only"),
+    (
+        KEEPS,
+        lambda image, mask, rng: image,
+        "it returns a ndarray, not two arrays\n  try: return image, mask",
+    ),
+    (
+        KEEPS,
+        lambda image, mask, rng: (image / 255, mask),
+        "the image of uint8 (32, 32, 3) becomes float64 (32, 32, 3)\n  try: return uint8 of the same shape",
+    ),
+    (KEEPS, lambda image, mask, rng: (image[:-1], mask[:-1]), "(32, 32, 3) becomes uint8 (31, 32, 3)"),
+    (
+        KEEPS,
+        lambda image, mask, rng: (image[..., 0] if image.shape[-1] == 1 else image, mask),
+        "the image of uint8 (24, 40, 1) becomes uint8 (24, 40)\n",
+    ),
+    (
+        KEEPS,
+        lambda image, mask, rng: (image.swapaxes(0, 1), mask.swapaxes(0, 1)),
+        "the image of uint8 (24, 40, 1) becomes uint8 (40, 24, 1)",
+    ),
+    (KEEPS, lambda image, mask, rng: (image, mask > 0), "the mask of uint8 (32, 32) becomes bool (32, 32)"),
+    (
+        KEEPS,
+        lambda image, mask, rng: (image, mask.squeeze()),
+        "the mask of uint8 (32, 32, 1) becomes uint8 (32, 32)\n",
+    ),
+    (KEEPS, blur, "the mask gets new values: 3, ...\n  try: use INTER_NEAREST for masks"),
+    (
+        KEEPS,
+        lambda image, mask, rng: blur(image, mask, rng) if mask.ndim == 3 else (image, mask),
+        "with 3 channels and 1 labels: the mask gets new values: ",
+    ),
+    (
+        TOGETHER,
+        lambda image, mask, rng: (image[:, ::-1], mask),
+        "the mask moves differently from its image\n  try: draw one random number",
+    ),
+    (TOGETHER, lambda image, mask, rng: (image, mask[::-1]), "the mask moves differently from its image"),
+    (
+        TOGETHER,
+        lambda image, mask, rng: (np.rot90(image), np.rot90(mask, 3)),
+        "the mask moves differently from its image",
+    ),
+    (
+        TOGETHER,
+        lambda image, mask, rng: (image[:: 1 - 2 * rng.integers(2)], mask[:: 1 - 2 * rng.integers(2)]),
+        "the mask moves differently from its image",
+    ),
+    (SAME, drawing(lambda: random.randrange(256)), DIFFERENT),
+    (SAME, drawing(lambda: np.random.randint(256)), DIFFERENT),
+    (SAME, drawing(lambda: int(torch.randint(256, ()))), DIFFERENT),
+    (SAME, drawing(lambda: OWN.integers(256)), DIFFERENT),
+    ("inputs_stay_unchanged", in_place(0), "it changes its input image\n  try: work on image.copy()"),
+    ("inputs_stay_unchanged", in_place(1), "it changes its input mask\n  try: work on mask.copy()"),
+]
 
 
-@pytest.mark.parametrize(
-    "draw",
-    [
-        lambda: random.randrange(256),
-        lambda: np.random.randint(256),
-        lambda: int(torch.randint(256, ())),
-        lambda: OWN.integers(256),
-        lambda: np.random.default_rng().integers(256),
-    ],
-)
-def test_randomness_from_elsewhere_is_caught(draw):
-    message = (
-        r"for images .*: the same rng gives another result the second time\n  try: draw everything from the"
-    )
-    refused(
-        points.all_randomness_comes_from_rng,
-        lambda image, mask, rng: (image ^ np.uint8(draw()), mask),
-        message,
-    )
+@pytest.mark.parametrize(("name", "change", "message"), BROKEN)
+def test_check_catches_a_broken_transform(name, change, message):
+    assert_caught("transform", name, lambda: change, message)
 
 
-@pytest.mark.parametrize("which", [0, 1])
-def test_change_in_place_is_caught(which):
-    def change(image, mask, rng):
-        (image, mask)[which][0] = 1
-        return image, mask
+@pytest.mark.parametrize("factory", [counting, changed_at_build])
+def test_state_and_random_numbers_outside_the_call_are_caught(factory):
+    assert_caught("transform", SAME, factory, DIFFERENT)
 
-    what = ("image", "mask")[which]
-    message = rf"it changes the {what} that it was given\n  try: work on {what}\.copy\(\)"
-    refused(points.inputs_stay_unchanged, change, message)
+
+def test_every_check_catches_something():
+    assert_complete("transform", BROKEN)

@@ -50,7 +50,7 @@ def print_outcomes(outcomes: Sequence[Outcome]) -> None:
         screen.line(part, "bold")
         table = Table.grid(padding=(0, 2, 0, 0))
         for outcome in group:
-            status, style = ("ok", "green") if outcome.kept else ("FAILED", "bold red")
+            status, style = ("ok", "green") if outcome.passed else ("FAILED", "bold red")
             table.add_row(f"  {status}", clean(outcome.check.title), style=style)
         screen.table(table)
         screen.line()
@@ -61,7 +61,7 @@ def print_outcomes(outcomes: Sequence[Outcome]) -> None:
         assert first.problem is not None
         print_problem(screen, first.problem)
         screen.line()
-    passed = sum(outcome.kept for outcome in outcomes)
+    passed = sum(outcome.passed for outcome in outcomes)
     screen.line(f"{passed} of {len(outcomes)} checks passed", "bold red" if failures else "bold green")
 
 
