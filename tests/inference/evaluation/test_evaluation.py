@@ -364,7 +364,7 @@ def test_what_is_shown_is_what_was_scored(
     found = scored(trained(kind), asking=asking)
     side = 64 if asking.native else 32
     for index, sample in enumerate(found.images.samples):
-        pixels, truth, predicted = found.scorer.seen(index)
+        pixels, truth, predicted = found.scorer.image_and_masks(index)
         assert (pixels.shape, truth.shape, predicted.shape) == ((side, side, 3), (side, side), (side, side))
         again = score_of(predicted, truth, found.recipe.data.goal, "iou")
         assert again == pytest.approx(found.scores.per_image["iou"][index], abs=1e-6)
@@ -405,6 +405,6 @@ def test_classes_are_those_that_it_has_learnt(run: RunDir) -> None:
     with pytest.raises(SegkitError) as caught:
         scored(run, overrides=("data.classes=[hair]",))
     assert str(caught.value) == (
-        "small/001 has learnt binary foreground, and --set asks for binary hair\n"
-        "  try: leave data.classes and data.task as they are"
+        "small/001 was trained for binary foreground, but --set changes this to binary hair\n"
+        "  try: do not change data.classes and data.task"
     )
