@@ -175,18 +175,18 @@ class Schedule(Protocol):
 class Metric:
     """A score, computed per image and independent of batch size.
 
-    `rows` returns S numbers per image of a batch; `of` reduces those of N images to one score. A mean over
-    images has S = 1; a metric of the whole data set (such as `iou_dataset`) returns counts.
+    `per_image` returns S numbers per image of a batch; `reduce` turns those of N images into one score. A mean
+    over images has S = 1; a metric of the whole data set (such as `iou_dataset`) returns counts.
 
     Args:
-        rows: (logits (B, K, H, W), target) -> (B, S), any floating type; NaN where undefined.
+        per_image: (logits (B, K, H, W), target) -> (B, S), any floating type; NaN where undefined.
         score: (N, S) in float64 -> score; by default the mean over images where it is defined.
     """
 
     per_image: Callable[[Tensor, Tensor], Tensor]
     score: Callable[[Tensor], float] | None = None
 
-    def reduce(self, rows: torch.Tensor) -> float:
-        """The score of N images from their rows (N, S); NaN if it is undefined for all of them."""
-        rows = rows.double()
-        return float(rows.nanmean()) if self.score is None else self.score(rows)
+    def reduce(self, per_image: torch.Tensor) -> float:
+        """The score of N images from their numbers (N, S); NaN if it is undefined for all of them."""
+        per_image = per_image.double()
+        return float(per_image.nanmean()) if self.score is None else self.score(per_image)
