@@ -175,8 +175,8 @@ class Schedule(Protocol):
 class Metric:
     """A score, computed per image and independent of batch size.
 
-    `per_image` returns S numbers per image of a batch; `reduce` turns those of N images into one score. A mean
-    over images has S = 1; a metric of the whole data set (such as `iou_dataset`) returns counts.
+    `per_image` returns S numbers per image of a batch; `reduce` turns those of N images into one score. A
+    mean over images has S = 1; a metric of the whole data set (such as `iou_dataset`) returns counts.
 
     Args:
         per_image: (logits (B, K, H, W), target) -> (B, S), any floating type; NaN where undefined.

@@ -183,7 +183,7 @@ def test_distance_as_first_metric_is_the_better_the_lower(tmp_path):
     lowest = min(epochs, key=lambda event: event.metrics["hd95"] if event.metrics["hd95"] >= 0 else math.inf)
     assert summary.best.epoch == lowest.epoch
     samples = directory.read_samples()
-    assert samples[0].score <= samples[-1].score
+    assert samples[0].record.score <= samples[-1].record.score
 
 
 def test_validation_images_choose_and_test_images_tell(tmp_path, unreported):

@@ -232,7 +232,7 @@ def test_processes_that_a_recipe_asks_for(gpus):
     assert counted(devices="auto", accelerator="cpu") == 0
     assert counted(devices=7, accelerator="cpu") == 7
     assert counted(strategy="ddp") == 1
-    there = RankInfo("torchrun", processes=6, rank=1, here=3, local_rank=1)
+    there = RankInfo("torchrun", world_size=6, rank=1, local_world_size=3, local_rank=1)
     assert counted(there, devices=3, num_nodes=2) == 6
     assert counted(there, devices="auto", num_nodes=2) == 6
 
@@ -251,7 +251,7 @@ def test_processes_that_a_recipe_asks_for(gpus):
             "start it on each of them with torchrun or srun; see docs/several_devices.md",
         ),
         (
-            {}, RankInfo("torchrun", processes=4, rank=0, here=2, local_rank=0),
+            {}, RankInfo("torchrun", world_size=4, rank=0, local_world_size=2, local_rank=0),
             "training.devices: torchrun started 2 processes on each of 2 machines; "
             "the recipe needs 1 on each of 1",
             "--set training.devices=2 --set training.num_nodes=2",
@@ -278,7 +278,7 @@ def test_place_is_what_the_launcher_says(monkeypatch):
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("SLURM_NNODES", "2")
     monkeypatch.setenv("SLURM_LOCALID", "1")
-    assert current_rank_info() == RankInfo("srun", processes=4, rank=3, here=2, local_rank=1)
+    assert current_rank_info() == RankInfo("srun", world_size=4, rank=3, local_world_size=2, local_rank=1)
     assert is_worker()
     assert reports_elsewhere()
     monkeypatch.delenv("SLURM_STEP_ID")  # the batch script itself, before srun

@@ -303,7 +303,7 @@ PART = "by name or as a mapping with name and options"
             "mean and std need one value for each of the 3 channels",
             "",
         ),
-        ({"metrics": "[iou, dice, iou]"}, "metrics", "iou is listed twice", ""),
+        ({"metrics": "[iou, dice, iou]"}, "metrics", "duplicate metrics: iou", ""),
         ({"name": "../elsewhere"}, "name", "'../elsewhere' is not a folder name", ""),
     ],
 )

@@ -97,9 +97,9 @@ def test_nothing_is_written_as_an_alias() -> None:
 def test_every_value_knows_its_line() -> None:
     node = parse_yaml("a:\n  b: 1\n  c:\n    - 2\n    - d: 3\n", "file")
     found, path = node.nearest(("a", "c", 1, "d"))
-    assert (found.value, found.place.line, path) == (3, 5, ("a", "c", 1, "d"))
+    assert (found.value, found.position.line, path) == (3, 5, ("a", "c", 1, "d"))
     found, path = node.nearest(("a", "c", 7, "d"))
-    assert (found.place.line, path) == (3, ("a", "c"))
+    assert (found.position.line, path) == (3, ("a", "c"))
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_all_structural_mistakes_are_told_together() -> None:
 def test_aliases_that_blow_up_are_refused_at_once() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 12)]
-    with pytest.raises(RecipeError, match="unfolds into more values"):
+    with pytest.raises(RecipeError, match="the recipe has too many values"):
         parse_yaml("\n".join(lines), "f")
 
 

@@ -58,15 +58,15 @@ class Watched:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.passes: list[tuple[int, bool, bool]] = []
-        place = measuring.place
+        move = measuring.move_to_device
 
         def placed(model: Segmenter, *others: Any) -> None:
-            place(model, *others)
+            move(model, *others)
             model.decoder.register_forward_pre_hook(self.note)
             self.model = model
             self.before = self.state()
 
-        monkeypatch.setattr(measuring, "place", placed)
+        monkeypatch.setattr(measuring, "move_to_device", placed)
 
     def note(self, decoder: torch.nn.Module, given: Any) -> None:
         self.passes.append((len(given[0][0]), decoder.training, torch.is_grad_enabled()))
