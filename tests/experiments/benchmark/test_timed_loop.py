@@ -82,7 +82,7 @@ def test_as_many_workers_as_a_run_would_hire_make_the_batches(
         hired.append(len(batches.samples.images))
         batches.workers = workers
 
-    monkeypatch.setattr(TrainBatches, "_hire", hire)
+    monkeypatch.setattr(TrainBatches, "_start_workers_if_slow", hire)
     monkeypatch.setattr(looping, "TRIAL_STEPS", 2)
     loop = made(tmp_path, "data.augment=[]")
     assert loop.feed.trial_steps == 4
