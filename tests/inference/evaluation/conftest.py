@@ -15,7 +15,7 @@ from PIL import Image
 from segkit.runs.run_dir import RunDir
 from tests.small_runs import finished
 
-HALF = ("data.size=[32, 32]", "training.epochs=1")
+HALF = ("data.size=[32, 32]", "training.epochs=6")
 TASKS = {
     "binary": (),
     "multiclass": ("data.task=multiclass", "data.classes=[skin, lesion, hair]", "loss=[dice, cross_entropy]"),

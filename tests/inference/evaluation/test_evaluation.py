@@ -94,15 +94,15 @@ def test_mirrored_and_scaled_as_predict_does(run: RunDir) -> None:
 
 
 def test_at_the_recipe_s_size_mirrored_as_predict_does(run: RunDir) -> None:
-    ways = PredictOptions(flips=True, scales=(1.0, 2.0))
+    ways = PredictOptions(flips=True)
     found = scored(run, asking=EvaluateOptions(predict=ways))
     predictor, expected = segkit.load(run), []
     for sample in samples_of(run):
         image, truth = decode(sample, layout_of((32, 32), predictor.info.task, 3))
-        mask = predictor.predict(image, flips=True, scales=(1.0, 2.0)).mask
+        mask = predictor.predict(image, flips=True).mask
         expected.append(score_of(mask, truth, predictor.info.task, "iou"))
     assert found.scores.per_image["iou"] == pytest.approx(expected, abs=1e-12)
-    assert found.describe_options() == "at 32x32, with flips, scales 1, 2"
+    assert found.describe_options() == "at 32x32, with flips"
     assert found.scores.metrics["iou"] != run.read_summary().scores.metrics["iou"]
 
 
