@@ -285,7 +285,7 @@ def test_every_check_catches_something():
 
 
 def test_stage_that_no_encoder_has_is_caught():
-    message = "it refuses every pyramid: model.encoder.features: [7] does not"
+    message = "it refuses every pyramid: model.encoder.features: [7] are not"
     assert_caught("decoder", "output_shape_fits_the_image", good, message, traits={"features": [7]})
 
 
