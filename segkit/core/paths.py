@@ -42,13 +42,13 @@ def resolve(path: str, written_in: str, *, inside: str = "") -> Path:
     Raises:
         ValueError: if the path cannot be accessed.
     """
-    wanted = _expanded(path)
-    if wanted.is_absolute():
-        places = [Path(os.path.normpath(wanted))]
+    expanded = _expanded(path)
+    if expanded.is_absolute():
+        places = [Path(os.path.normpath(expanded))]
     else:
         folder = Path(written_in).parent if Path(written_in).is_file() else Path()
-        shared = Path(*(piece for piece in wanted.parts if piece != ".."))
-        places = [Path(os.path.normpath(folder.absolute() / wanted)), home() / shared]
+        shared = Path(*(piece for piece in expanded.parts if piece != ".."))
+        places = [Path(os.path.normpath(folder.absolute() / expanded)), home() / shared]
         places += [home() / inside / shared] if inside else []
     return next((place for place in places if _exists(place)), places[0])
 

@@ -58,8 +58,8 @@ class Task:
             ShapeError: if they are not the shapes above, with the same height and width.
         """
         batch, _, *size = logits.shape
-        wanted = (batch, self.channels, *size) if self.kind == "multilabel" else (batch, *size)
-        if logits.ndim != 4 or logits.shape[1] != self.channels or tuple(target.shape) != wanted:
+        expected = (batch, self.channels, *size) if self.kind == "multilabel" else (batch, *size)
+        if logits.ndim != 4 or logits.shape[1] != self.channels or tuple(target.shape) != expected:
             axes = "(B, K, H, W)" if self.kind == "multilabel" else "(B, H, W)"
             raise ShapeError(
                 f"logits {tuple(logits.shape)} and target {tuple(target.shape)} "

@@ -71,15 +71,15 @@ def _similar(thumbs: Sequence[Pixels]) -> list[list[int]]:
 
 def _similar_pairs(thumbs: Pixels) -> Iterator[tuple[int, int]]:
     """Index pairs of thumbnails (N, pixels) with near hashes and a high correlation."""
-    kept = np.flatnonzero(np.ptp(thumbs, axis=1) >= BLANK_SPREAD)
-    hashes = np.array([difference_hash(thumb) for thumb in thumbs[kept]], np.uint64)
-    rows = max(1, _MAX_PAIRS // max(len(kept), 1))
-    for start in range(0, len(kept), rows):
+    textured = np.flatnonzero(np.ptp(thumbs, axis=1) >= BLANK_SPREAD)
+    hashes = np.array([difference_hash(thumb) for thumb in thumbs[textured]], np.uint64)
+    rows = max(1, _MAX_PAIRS // max(len(textured), 1))
+    for start in range(0, len(textured), rows):
         distances = np.bitwise_count(hashes[start : start + rows, None] ^ hashes[None, :])
         first, second = np.nonzero(distances <= MAX_BITS)
         first += start
         later = second > first
-        first, second = kept[first[later]], kept[second[later]]
+        first, second = textured[first[later]], textured[second[later]]
         for pair in range(0, len(first), rows):
             i, j = first[pair : pair + rows], second[pair : pair + rows]
             similar = correlations(thumbs[i], thumbs[j]) >= MIN_CORRELATION
