@@ -177,7 +177,7 @@ def test_comparison_on_a_full_disk_leaves_the_one_before(tmp_path, monkeypatch):
 def test_new_plugin_on_a_full_disk(tmp_path, segkit):
     with full(tmp_path, 3):
         said = segkit("new", "decoder", "mine", "--into", str(tmp_path))
-    assert (said.code, "the plugin cannot be written: No space left on device" in said.err) == (2, True)
+    assert (said.code, "cannot write the plugin: No space left on device" in said.err) == (2, True)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -14,8 +14,8 @@ from segkit.utils.locks import LockedError, exclusive
 HOLD = """
 import sys, time
 from pathlib import Path
-from segkit.utils.locks import owned
-with owned(Path(sys.argv[1])):
+from segkit.utils.locks import exclusive
+with exclusive(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """

@@ -92,7 +92,7 @@ def test_neighbours_take_turns_in_coming_first(tmp_path: Path, monkeypatch: pyte
 def test_steps_are_as_many_as_take_some_seconds() -> None:
     def steps_if_one_takes(*seconds: float) -> int:
         times = iter(seconds)
-        feed = SimpleNamespace(batches=SimpleNamespace(together=1))
+        feed = SimpleNamespace(batches=SimpleNamespace(batches_at_once=1))
         loop: Any = SimpleNamespace(seconds=lambda steps, repeat: next(times), feed=feed)
         return benching._steps_per_block(loop, None)
 

@@ -50,7 +50,7 @@ def test_neither_images_nor_pretrained_weights_are_needed(copy: RunDir, plugin: 
     changed["data"]["source"] = {"name": "isic2016", "root": "nowhere"}
     changed["model"]["encoder"]["weights"] = "nowhere.safetensors"
     copy.write_recipe(yaml.safe_dump(changed))
-    assert measure(copy, [plugin], effort=0)["macs"] > 0
+    assert measure(copy, [plugin], effort=0).macs > 0
 
 
 class Watched:
@@ -116,7 +116,7 @@ def test_training_is_that_of_the_recipe(plugin: Path, copy: RunDir, monkeypatch:
         return fit(learner, *given, **named)
 
     monkeypatch.setattr(measuring, "fit", watched)
-    assert measure(copy, [plugin], effort=0)["precision"] == "bf16-mixed"
+    assert measure(copy, [plugin], effort=0).precision == "bf16-mixed"
     assert isinstance(asked["learner"].optimizer, torch.optim.SGD)
     assert asked["learner"].average.updates == EFFORTS[2].warm_up + EFFORTS[2].times
     assert asked["precision"] == "bf16-mixed"
@@ -171,13 +171,13 @@ def test_plugin_that_nobody_names_is_not_loaded(run: RunDir, plugin: Path) -> No
 def test_plugin_that_has_changed_is_told(run: RunDir, tmp_path: Path) -> None:
     changed = tmp_path / "thin.py"
     changed.write_text(DECODER + "\nTHICKNESS = 0\n")
-    assert measure(run, [changed], effort=0)["warnings"] == ["The plugin thin has changed since the run."]
+    assert measure(run, [changed], effort=0).warnings == ["The plugin thin has changed since the run."]
 
 
 def test_weights_of_another_model_are_told_as_that(run: RunDir, tmp_path: Path) -> None:
     changed = tmp_path / "thin.py"
     changed.write_text(DECODER.replace("width, 3, padding=1", "width, 5, padding=2"))
-    with pytest.raises(SegkitError, match="is of another model") as caught:
+    with pytest.raises(SegkitError, match="belongs to another model") as caught:
         measure(run, [changed], effort=0)
     hint = "The plugin thin has changed since the run. Use its original version."
     assert caught.value.problems[0].hint == hint
@@ -186,4 +186,4 @@ def test_weights_of_another_model_are_told_as_that(run: RunDir, tmp_path: Path) 
 def test_machine_that_is_busy_is_told(run: RunDir, plugin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measuring.Load, "warnings", lambda load, threads: [f"No {threads} free cores."])
     told = f"No {torch.get_num_threads()} free cores."
-    assert measure(run, [plugin], effort=0)["warnings"] == [told]
+    assert measure(run, [plugin], effort=0).warnings == [told]
