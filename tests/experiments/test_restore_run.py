@@ -134,7 +134,7 @@ def test_a_plugin_whose_file_is_gone_is_told(run: RunDir) -> None:
 def test_weights_that_do_not_fit_a_changed_plugin_are_told_as_that(run: RunDir, tmp_path: Path) -> None:
     changed = tmp_path / "thin.py"
     changed.write_text(DECODER.replace("width, 3, padding=1", "width, 5, padding=2"))
-    with pytest.raises(SegkitError, match="is of another model") as caught:
+    with pytest.raises(SegkitError, match="belongs to another model") as caught:
         open_trained(run, plugins=[changed])
     assert (
         caught.value.problems[0].hint

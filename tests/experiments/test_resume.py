@@ -201,7 +201,7 @@ def test_other_weights_are_refused(tmp_path):
     told = json.loads(directory.environment.read_text())
     directory.environment.write_text(json.dumps({**told, "encoder_digest": "0"}))
     with pytest.raises(
-        SegkitError, match="the encoder's pretrained weights are not those that the run began"
+        SegkitError, match="the encoder's pretrained weights have changed since the run started"
     ):
         list(resume(directory.path))
 

@@ -147,7 +147,7 @@ def _load_file(file: Path, door: Door) -> None:
         return
     _check_not_in_run_directory(file)
     try:
-        plugin = Plugin(name=path.stem, door=door, path=path, digest=source_digest(path))
+        plugin = Plugin(name=path.stem, door=door, path=path, digest=source_digest(path), package="")
     except OSError as error:
         raise PartError(f"the plugin cannot be read: {error.strerror}", where=str(file)) from None
     name = f"segkit_plugin_{path.stem}_{hashlib.sha256(bytes(path)).hexdigest()[:8]}"
