@@ -8,7 +8,15 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    RootModel,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from segkit.core.model_table import Count, Stage
 from segkit.core.plugins import Plugin
@@ -33,7 +41,9 @@ def _png(kind: str) -> Any:
 Text = Annotated[str, Field(strict=True)]
 Flag = Annotated[bool, Field(strict=True)]
 Number = Annotated[
-    Annotated[float, Field(strict=True, ge=-MAX_NUMBER, le=MAX_NUMBER)] | None, WrapValidator(_number)
+    Annotated[float, Field(strict=True, ge=-MAX_NUMBER, le=MAX_NUMBER)] | None,
+    WrapValidator(_number),
+    PlainSerializer(lambda value: value),  # an int is written as an int
 ]
 Scores = dict[Text, Number]
 Rank = Literal["best", "median", "worst"]
