@@ -149,8 +149,8 @@ def test_curves_switch_metric_and_lines(page, comparison):
 def test_costs_switch_and_tell_the_front(page, comparison):
     plots = cost_plots(comparison)
     page.choose("cost-select", "5")
-    points, front = chart(page, "cost-chart")
-    assert len(points[1]) == 3
+    points, front, *whiskers = chart(page, "cost-chart")
+    assert len(points[1]) == len(whiskers) == 3
     assert [point["candidate"] for point in front[1]] == plots[5]["front"]
     names = ", ".join(comparison.candidates[position].name for position in plots[5]["front"])
     told = page.run("document.getElementById('front').textContent")
