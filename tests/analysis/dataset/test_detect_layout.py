@@ -92,7 +92,7 @@ def test_the_folders_of_isic_are_known_even_when_some_are_missing(tmp_path: Path
     assert found.about == "detected the folders of ISIC 2016; binary masks"
     (problem,) = found.problems
     assert problem.kind == "missing"
-    assert "no folder ISBI2016_ISIC_Part1_Test_Data" in problem.problem
+    assert "missing folder ISBI2016_ISIC_Part1_Test_Data" in problem.problem
 
 
 @pytest.mark.parametrize("named", ["folder", "file"])
