@@ -38,7 +38,7 @@ def test_demo_needs_no_images(segkit: Any, project: Path) -> None:
     assert "train images: 160\n" in said.err
     without = segkit("bench", "small.yaml", "--json")
     assert (without.code, without.out) == (2, "")
-    assert f"{project / 'none'}: the ISIC 2016 images are not there" in without.err
+    assert f"{project / 'none'}: the ISIC 2016 images were not found" in without.err
 
 
 def test_no_steps_are_refused(segkit: Any, project: Path) -> None:

@@ -108,7 +108,7 @@ def test_plugin_that_it_names_is_asked_for_in_words_that_a_shell_takes_as_one(
     write_json(
         hostile.environment, {**environment, "plugins": [{**plugin, "path": path, "package": package}]}
     )
-    assert "--plugins with the place where it is now" in segkit("evaluate", str(hostile.path)).err
+    assert "does not exist any more: pass the plugin" in segkit("evaluate", str(hostile.path)).err
     package = "evil 1; touch marker"
     write_json(
         hostile.environment, {**environment, "plugins": [{**plugin, "path": path, "package": package}]}
