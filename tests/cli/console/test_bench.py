@@ -54,7 +54,7 @@ optimiser and schedule    5.00   5.0%
 EMA of weights            1.00   1.0%
 other                     1.00   1.0%
 total                   100.00
-warning: Other programs kept 1.1 of 2 cores busy while it was measured: times are too long.
+warning: Other programs used 1.1 of 2 cores during the measurement: times are too long.
 """
 
 
