@@ -56,9 +56,9 @@ def test_the_average_of_a_short_run_has_learnt(tmp_path):
     for decay in ("null", "0.99"):
         folder = tmp_path / decay
         folder.mkdir()
-        _, events = finished(folder, f"training.ema_decay={decay}", "training.epochs=3")
+        _, events = finished(folder, f"training.ema_decay={decay}", "training.epochs=4", "schedule=constant")
         scores[decay] = events[-1].summary.best.metrics["iou"]
-    assert scores["0.99"] > 0.8 * scores["null"] > 0
+    assert scores["0.99"] > 0.5 * scores["null"] > 0.05
 
 
 def test_early_stopping_ends_the_run(tmp_path):
