@@ -2,7 +2,7 @@
 
 A block that is named (```python plugins/tiny.py) is a file to write. The lines of a block ```text are said by
 a command of the block ```bash before it; where they hold a "try:" the last command is a mistake that the page
-shows. tests/test_guide.py follows one page with less to train.
+shows. tests/pages/test_guide.py follows one page with less to train.
 """
 
 from __future__ import annotations
