@@ -22,7 +22,7 @@ from segkit.parts.losses.weighted_sum import weighted_sum
 from segkit.parts.schedules.warmup import build_schedule
 from segkit.recipe import Recipe, entry_for
 from segkit.recipe.build import build
-from segkit.recipe.dataset import find_samples, prepare_splits, reading_warnings, survey_source
+from segkit.recipe.dataset import find_samples, prepare_splits, reading_warnings, scan_recipe_source
 from segkit.training.devices import make_fabric
 from segkit.training.evaluate import Scores, evaluate
 
@@ -144,7 +144,7 @@ def assemble(
         if scored:
             source_splits = samples = scored
         else:
-            source_scan = survey_source(recipe)
+            source_scan = scan_recipe_source(recipe)
             source_splits, samples = source_scan.splits, find_samples(recipe, source_scan)
         if to_train:
             check_batch_size(recipe, len(samples["train"]), fabric.world_size)

@@ -11,7 +11,7 @@ from segkit.analysis.comparison.candidates import read_finished
 from segkit.analysis.comparison.compatibility import Scored, check_compatible
 from segkit.core.errors import SegkitError
 from segkit.recipe import plain_recipe
-from segkit.recipe.dataset import find_samples, survey_source
+from segkit.recipe.dataset import find_samples, scan_recipe_source
 from segkit.recipe.sweep import expand_grid
 from segkit.runs.environment import packages
 from segkit.runs.fingerprint import fingerprint
@@ -136,7 +136,7 @@ def _runs_in(folder: Path, notes: list[str]) -> list[RunDir]:
 
 
 def _add(planned_runs: list[PlannedRun], recipe: Recipe, existing: _ExistingRuns, notes: list[str]) -> None:
-    source_scan = survey_source(recipe)
+    source_scan = scan_recipe_source(recipe)
     samples = find_samples(recipe, source_scan)
     identity = fingerprint(recipe, source_scan.splits)
     for planned in planned_runs:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _SEGKIT = Path(__file__).parents[1]
 
 
-def survey_source(recipe: Recipe) -> SourceScan:
+def scan_recipe_source(recipe: Recipe) -> SourceScan:
     """Samples as the source provides them, before `data.split`.
 
     Raises:
@@ -44,7 +44,7 @@ def find_samples(recipe: Recipe, scan: SourceScan | None = None) -> dict[str, li
 
     Args:
         recipe: loaded recipe.
-        scan: result of `survey_source`; by default the source is scanned here.
+        scan: result of `scan_recipe_source`; by default the source is scanned here.
 
     Raises:
         DataError: if samples are missing or invalid.
@@ -59,7 +59,7 @@ def scan_samples(recipe: Recipe, scan: SourceScan | None = None) -> SourceScan:
 
     Args:
         recipe: loaded recipe.
-        scan: result of `survey_source`; by default the source is scanned here.
+        scan: result of `scan_recipe_source`; by default the source is scanned here.
 
     Raises:
         SegkitError: if the source rejects the recipe.
@@ -70,7 +70,7 @@ def scan_samples(recipe: Recipe, scan: SourceScan | None = None) -> SourceScan:
 
 def scan_splits(recipe: Recipe, scan: SourceScan | None = None) -> SourceScan:
     """Like `scan_samples`, but no split is required."""
-    scan = scan or survey_source(recipe)
+    scan = scan or scan_recipe_source(recipe)
     try:
         splits = split_samples(scan.splits, recipe.data.split, recipe.seed)
     except DataError as error:

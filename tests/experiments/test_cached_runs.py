@@ -16,7 +16,7 @@ from segkit.experiments.check import check
 from segkit.experiments.restore_run import open_trained
 from segkit.experiments.run import run
 from segkit.recipe import Recipe, load_recipe
-from segkit.recipe.dataset import find_samples, prepare_splits, survey_source
+from segkit.recipe.dataset import find_samples, prepare_splits, scan_recipe_source
 from segkit.runs.run_dir import RunDir
 from tests.small_runs import RECIPE
 
@@ -146,7 +146,7 @@ def test_files_are_hashed_once_in_a_start(photographs: Path, monkeypatch: pytest
     monkeypatch.setattr(digests, "file_digest", counted)
     monkeypatch.setattr(digests.time, "time_ns", lambda: real() + 3600 * 10**9)  # files are older than a tick
     recipe = small(photographs)
-    found = survey_source(recipe)
+    found = scan_recipe_source(recipe)
     prepare_splits(recipe, find_samples(recipe, found), lambda label, done, total: None)
     identity.fingerprint(recipe, found.splits)
     assert len(hashed) == len(set(hashed)) == 2 * COUNT

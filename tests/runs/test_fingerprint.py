@@ -8,7 +8,7 @@ from PIL import Image
 
 import segkit
 from segkit.recipe import load_recipe, plain_recipe
-from segkit.recipe.dataset import survey_source
+from segkit.recipe.dataset import scan_recipe_source
 from segkit.runs import fingerprint as identity
 from segkit.runs.fingerprint import LABEL_KEYS, RESULT_CODE, SAVING_KEYS, SPEED_KEYS, fingerprint
 from tests.small_runs import RECIPE, recipe
@@ -39,7 +39,7 @@ def test_all_that_counts_for_nothing_is_in_a_recipe(tmp_path):
 
 
 def identified(recipe):
-    return fingerprint(recipe, survey_source(recipe).splits)
+    return fingerprint(recipe, scan_recipe_source(recipe).splits)
 
 
 def test_the_same_recipe_is_the_same_experiment(tmp_path):
