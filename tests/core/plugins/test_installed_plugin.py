@@ -30,7 +30,8 @@ Done = subprocess.CompletedProcess[str]
 
 def call(python: Path | str, *words: str, folder: Path, more: Mapping[str, str] = {}) -> Done:
     """`python -m ...` in a folder, as from a shell in which no Python is set up."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PYTEST"))}
+    own = ("PYTHON", "PYTEST")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(own)}
     environment = {**inherited, "SEGKIT_HOME": str(folder), **more}
     command = [str(python), "-m", *words]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
