@@ -12,7 +12,8 @@ from segkit.core.errors import Problem, SegkitError
 from segkit.core.plugins import Plugin, find, load_plugin, loaded_plugins
 from segkit.core.types import Progress
 from segkit.experiments.assembly import Assembly, assemble
-from segkit.recipe import Recipe, load_recipe
+from segkit.experiments.run_recipe import load_run_recipe
+from segkit.recipe import Recipe
 from segkit.recipe.dataset import reading_warnings
 from segkit.runs.environment import data_digests
 from segkit.runs.run_dir import RunDir
@@ -128,7 +129,7 @@ def read_run(
     for plugin in plugins:
         load_plugin(plugin, "--plugins")
     changed = compare_plugins(run, run.read_environment().plugins)
-    return load_recipe(run.recipe, ["plugins=[]", *overrides]), changed
+    return load_run_recipe(run, overrides), changed
 
 
 def load_best(model: nn.Module, run: RunDir, changed: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from segkit.analysis.comparison.candidates import read_finished
 from segkit.analysis.comparison.compatibility import Scored, check_compatible
 from segkit.core.errors import SegkitError
+from segkit.experiments.run_recipe import edits, load_run_recipe
 from segkit.recipe import plain_recipe
 from segkit.recipe.dataset import find_samples, scan_recipe_source
 from segkit.recipe.sweep import expand_grid
@@ -149,7 +150,7 @@ def _add(planned_runs: list[PlannedRun], recipe: Recipe, existing: _ExistingRuns
     plain = plain_recipe(recipe)
     names = [sample.name for sample in samples.get("test") or samples["val"]]
     scored = Scored(recipe.name, plain["data"], plain["metrics"], names, code=identity.metrics)
-    resumable = None if run else existing.resumable(identity, recipe.name)
+    resumable = None if run else existing.resumable(identity, recipe.name, notes)
     planned_runs.append(PlannedRun(recipe.name, scored, run, recipe, identity, resumable))
 
 
@@ -164,21 +165,28 @@ class _ExistingRuns:
     def __init__(self, folder: Path) -> None:
         self._finished: list[tuple[Fingerprint, RunDir]] = []
         self._unfinished: list[tuple[Fingerprint, RunDir]] = []
+        self._changed: list[tuple[Fingerprint, RunDir]] = []  # while they were trained: by what they began as
         for file in sorted(folder.glob("*/*/environment.json")):
-            run = RunDir(file.parent)
-            if identity := _read_environment(file).identity:
-                (self._finished if run.summary.is_file() else self._unfinished).append((identity, run))
+            run, environment = RunDir(file.parent), _read_environment(file)
+            if environment.identity:
+                known = self._finished if run.summary.is_file() else self._unfinished
+                known.append((environment.identity, run))
+            if environment.began_as:
+                self._changed.append((environment.began_as, run))
 
     def finished(self, identity: Fingerprint) -> RunDir | None:
         return next((run for existing, run in self._finished if existing == identity), None)
 
-    def resumable(self, identity: Fingerprint, recipe: str) -> RunDir | None:
-        same = [run for existing, run in self._unfinished if existing == identity]
-        named = [run for run in same if run.path.parent.name == recipe and run.recipe.is_file()]
-        return next((run for run in reversed(named) if run.is_free()), None)
+    def resumable(self, identity: Fingerprint, name: str, notes: list[str]) -> RunDir | None:
+        """The latest unfinished run that can be resumed as a run of this recipe."""
+        same = [run for existing, run in reversed(self._unfinished) if existing == identity]
+        return next((run for run in same if _can_resume(run, name, notes) and run.is_free()), None)
 
     def note_on_similar(self, identity: Fingerprint) -> str:
-        """Note on a run of the same recipe and seed with other images or code; "" if there is none."""
+        """Note on a run of this recipe and seed with other images, code or changes; "" if there is none."""
+        for existing, run in self._changed:
+            if existing == identity:
+                return f"{run.path} began as this recipe and was resumed with changes; name it to include it."
         for existing, run in self._finished:
             if (existing.recipe, existing.seed) == (identity.recipe, identity.seed):
                 reason = self._other_code(run) if existing.data == identity.data else "on other images"
@@ -193,6 +201,19 @@ class _ExistingRuns:
             if then.get(name) != version
         ]
         return f"with other code ({', '.join(changed) or 'segkit or a plugin has changed since'})"
+
+
+def _can_resume(run: RunDir, name: str, notes: list[str]) -> bool:
+    try:
+        recipe = load_run_recipe(run)
+        edited = edits(run, recipe)
+    except SegkitError:
+        return False  # killed at its start, or damaged
+    if edited:
+        notes.append(
+            f"{run.path} is not resumed: its recipe has been edited ({'; '.join(map(str, edited))})."
+        )
+    return recipe.name == name and not edited
 
 
 def _read_environment(file: Path) -> Environment:

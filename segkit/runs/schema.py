@@ -150,9 +150,12 @@ class Environment(Record):
     packages: dict[Text, Text | None] = {}
     git: Any = None
     command: list[Text] = []
+    recipe: dict[Text, Any] = {}  # complete, as the run began or was last resumed: recipe.yaml can be edited
     identity: Fingerprint | None = None
+    began_as: Fingerprint | None = None  # if settings that affect results were changed since
     device: Text = ""
     encoder_digest: Text = ""
+    images: dict[Text, Count] = {}
     data_digests: dict[Text, Text] = {}
     plugins: list[Plugin] = []
     resumed: list[dict[Text, Any]] = []

@@ -78,6 +78,7 @@ def fit(
                 optimizer.step()
             optimizer.zero_grad()
             state.schedule.step()
+            state.steps += 1
             if state.average:
                 state.average.update()
             progress.steps = step
