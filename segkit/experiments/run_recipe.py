@@ -78,7 +78,7 @@ def load_run_recipe(run: RunDir, overrides: Sequence[str] = ()) -> Recipe:
     Raises:
         SegkitError: if it is invalid, or uses a part of a plugin that is not loaded.
     """
-    return load_recipe(run.recipe, ["plugins=[]", *overrides])
+    return load_recipe(run.recipe, ["plugins=[]", *_former_split_seed(run), *overrides])
 
 
 def changes_since(then: Environment, recipe: Recipe, run: RunDir) -> list[Change]:
@@ -157,6 +157,18 @@ def value_in_words(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(map(value_in_words, value))}]"
     return str(value) if isinstance(value, str | Path) else json.dumps(to_jsonable_python(value))
+def _former_split_seed(run: RunDir) -> list[str]:
+    """In runs of versions without `data.split.seed`, the recipe's seed drew the split."""
+    try:
+        content = run.read_recipe()
+    except SegkitError:
+        return []  # reported when the recipe is loaded
+    split = (content.get("data") or {}).get("split")
+    if isinstance(split, dict) and split.get("by") in ("fraction", "kfold") and "seed" not in split:
+        return [f"data.split.seed={content.get('seed', 0)}"]
+    return []
+
+
 
 
 def _tree(value: Any) -> Any:

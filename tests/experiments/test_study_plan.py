@@ -145,10 +145,18 @@ def test_what_cannot_be_compared_is_refused_before_training(plan, folder):
     assert len(plan("runs/small/001", "large.yaml", force=True).missing) == 1
 
 
-def test_seeds_that_draw_other_test_images_are_refused(plan, folder):
+@pytest.mark.parametrize("split", ["{by: fraction, val: 0.5}", "{by: kfold, folds: 2, fold: 0}"])
+def test_seeds_are_trained_and_scored_on_the_same_split(plan, split):
+    overrides = ["data.source.test=0", f"data.split={split}"]
+    made = plan("small.yaml", overrides=overrides, seeds=[0, 1])
+    assert [wanted.label for wanted in made.missing] == ["small, seed 0", "small, seed 1"]
+    assert made.runs[0].scored.names == made.runs[1].scored.names
+
+
+def test_splits_that_draw_other_test_images_are_refused(plan):
     overrides = ["data.source.test=0", "data.split={by: fraction, val: 0.5}"]
-    with pytest.raises(SegkitError, match=r"small: data: scored on other images than small: .* missing"):
-        plan("small.yaml", overrides=overrides, seeds=[0, 1])
+    with pytest.raises(SegkitError, match=r"scored on other images than small-seed_0: .* missing"):
+        plan("small.yaml", overrides=overrides, vary=["data.split.seed=0,1"])
 
 
 def test_a_folder_of_folders_gives_its_finished_runs_and_tells_of_others(plan, folder, tmp_path):
