@@ -102,6 +102,7 @@ def run_started(assembly: Assembly, directory: RunDir) -> RunStarted:
         epochs=assembly.recipe.training.epochs,
         metrics=list(assembly.metrics),
         warnings=assembly.warnings,
+        ema_decay=assembly.recipe.training.ema_decay,
     )
 
 

@@ -123,6 +123,7 @@ class Summary(Record):
     frozen_encoder: Frozen | None = None
     device: Text = ""
     precision: Text = ""
+    ema_decay: Number = None  # of the average of the weights that is scored and saved, if any
     warnings: list[Text] = []
     stages: list[Stage] = []
     reference: Published | None = None

@@ -47,6 +47,7 @@ class TrainState:
         epoch: number of completed epochs.
         best_epoch: best epoch so far, 0 before there is one.
         best_score: score of the best epoch by the first metric.
+        best_loss: validation loss of the best epoch, infinite if it is NaN.
         progress: progress within the current epoch.
         rng_state: random state to restore when an epoch is resumed.
         epochs: length of the training, and so of the schedule.
@@ -60,6 +61,7 @@ class TrainState:
     epoch: int = 0
     best_epoch: int = 0
     best_score: float = math.nan
+    best_loss: float = math.inf
     progress: EpochProgress = field(default_factory=EpochProgress)
     rng_state: dict[str, Any] | None = None
     epochs: int = 0
@@ -85,6 +87,7 @@ class TrainState:
             "epoch": self.epoch,
             "best_epoch": self.best_epoch,
             "best_score": self.best_score,
+            "best_loss": self.best_loss,
             "progress": asdict(self.progress),
             "rng_state": random_state(),
             "epochs": self.epochs,
@@ -104,6 +107,7 @@ class TrainState:
             self.average.load_state_dict(state["average"])
         self.epoch, self.best_epoch = state["epoch"], state["best_epoch"]
         self.best_score, self.rng_state = state["best_score"], state["rng_state"]
+        self.best_loss = state.get("best_loss", math.inf)  # missing in files of earlier versions
         self.progress = EpochProgress(**state["progress"])
 
     def _advance_schedule(self, saved_optimizer: dict[str, Any]) -> None:

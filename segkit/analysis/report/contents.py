@@ -93,6 +93,8 @@ def _headline(data: RunData) -> list[str]:
     ]
     return [*facts, f"trained on {whole(images['train'])}"] if "train" in images else facts
 
+    if summary.ema_decay:
+        facts[1] += f" with averaged weights (EMA, decay {summary.ema_decay:g})"
 
 def _cards(data: RunData) -> list[Card]:
     summary = data.summary
