@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from segkit.core.types import Pixels
     from segkit.experiments.assembly import Assembly
     from segkit.experiments.run_recipe import Change
+    from segkit.recipe.schema import TrainingSettings
     from segkit.runs.schema import Environment, Summary
     from segkit.training.evaluate import Scores
     from segkit.training.train_state import TrainState
@@ -41,19 +42,19 @@ class RunRecorder:
 
     Args:
         fabric: processes of the run, with the gradient scaler of 16-mixed.
-        save_interval: seconds between saved states within an epoch; None saves after epochs only.
+        settings: the recipe's `training`, which says when states are saved.
     """
 
     directory: RunDir  # set by `new_run` and `reopened`
 
-    def __init__(self, fabric: Fabric, save_interval: float | None) -> None:
+    def __init__(self, fabric: Fabric, settings: TrainingSettings) -> None:
         self.epochs: list[EpochEnded] = []
         self._fabric = fabric
         self._writes = fabric.is_global_zero
         self._started = self._last_save = time.perf_counter()
         self._seconds_before = 0.0
         self._resumed: tuple[Environment, Environment, Sequence[Change]] | None = None
-        self._save_interval = save_interval
+        self._settings = settings
 
     @property
     def seconds(self) -> float:
@@ -129,7 +130,8 @@ class RunRecorder:
 
     def step_ended(self, state: TrainState) -> None:
         """Save the state if the save interval has passed."""
-        if self._save_interval is not None and time.perf_counter() - self._last_save >= self._save_interval:
+        interval = self._settings.checkpoint_seconds
+        if interval is not None and time.perf_counter() - self._last_save >= interval:
             self.save(state)
 
     def epoch_ended(self, state: TrainState, event: EpochEnded) -> None:
@@ -168,13 +170,16 @@ class RunRecorder:
             write_thumbnails(self.directory.thumbnails, thumbnails(prepared, predicted, task))
 
     def report(self, summary: Summary) -> None:
-        """Write summary and report, and remove all states but the last."""
+        """Write summary and report, and remove all states but the last, or this too."""
         if not self._writes:
             return
+        states = StateFiles(self.directory.checkpoints)
         with self.directory.as_write_error():
             # Before the summary: resuming a run that has one only writes the report.
-            StateFiles(self.directory.checkpoints).previous.unlink(missing_ok=True)
+            states.previous.unlink(missing_ok=True)
             self.directory.write_summary(summary)
+            if not self._settings.keep_state:  # after it: a run without either begins anew
+                states.last.unlink(missing_ok=True)
             write_report(self.directory)
 
     def _record_start(self, state: TrainState) -> list[str]:

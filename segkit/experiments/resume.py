@@ -89,7 +89,7 @@ def resume_recipe(
 def _resume(
     recipe: Recipe, run: Path, fabric: Fabric, on_progress: Progress, stop: StopSignal
 ) -> Iterator[Event]:
-    recorder = RunRecorder(fabric, recipe.training.checkpoint_seconds)
+    recorder = RunRecorder(fabric, recipe.training)
     with recorder.reopened(run):
         assembly = assemble(recipe, on_progress, fabric=fabric)
         # Read once: the first process writes it again while the others start.

@@ -68,7 +68,7 @@ def run(
 def _run(
     recipe: Recipe, runs: Path, fabric: Fabric, on_progress: Progress, stop: StopSignal
 ) -> Iterator[Event]:
-    recorder = RunRecorder(fabric, recipe.training.checkpoint_seconds)
+    recorder = RunRecorder(fabric, recipe.training)
     assembly = assemble(recipe, on_progress, fabric=fabric)
     with recorder.new_run(assembly, runs):
         started = run_started(assembly, recorder.directory)
