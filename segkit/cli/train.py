@@ -71,7 +71,7 @@ def resume(
     trackers = () if is_worker() else track or ()
     directory = RunDir.open_any(run)
     view = RunView(quiet=quiet, directory=run)
-    if directory.summary.is_file() and not overrides:
+    if directory.has_ended and not overrides:
         if not quiet:
             print_line(f"{run} is complete; rewriting its report")
         report(run, quiet)
@@ -127,15 +127,17 @@ def check(
 
 @app.command(epilog=example("report runs/quickstart/001"))
 def report(run: options.RunArgument, quiet: options.QuietOption = False) -> None:
-    """Rewrite the report of a finished run."""
+    """Rewrite the report of a finished run, or report a stopped one."""
     from segkit.analysis.report import write_report
     from segkit.cli import console
     from segkit.runs.run_dir import RunDir
 
-    directory = RunDir.open(run)
+    directory = RunDir.open(run, stopped=True)
     with directory.as_write_error():
         page = write_report(directory)
     if not quiet:
+        if not directory.has_ended:
+            console.RunView().print_warnings(directory.read_summary().warnings)
         console.print_line(f"Report: {page}")
 
 

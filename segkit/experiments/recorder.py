@@ -190,7 +190,8 @@ class RunRecorder:
         record = resumed_record(then, now, changes, epoch=state.epoch, steps=state.progress.steps)
         if self._writes:
             with self.directory.as_write_error():
-                self.directory.summary.unlink(missing_ok=True)  # that of fewer epochs
+                if self.directory.has_ended:
+                    self.directory.remove_results()
                 if changes:
                     self.directory.write_recipe(write_yaml(now.recipe))
                 self.directory.write_environment(record)
@@ -198,5 +199,5 @@ class RunRecorder:
 
     def _save_weights(self, state: TrainState) -> None:
         if state.best_epoch == state.epoch:
-            save_weights(state.eval_model, self.directory.checkpoints / "best.safetensors")
-        save_weights(state.eval_model, self.directory.checkpoints / "last.safetensors")
+            save_weights(state.eval_model, self.directory.weights, state.epoch)
+        save_weights(state.eval_model, self.directory.checkpoints / "last.safetensors", state.epoch)

@@ -57,7 +57,7 @@ def resume(
         Interrupted: if `stop` was requested.
     """
     directory = RunDir.open_any(run)
-    if directory.summary.is_file() and not overrides:
+    if directory.has_ended and not overrides:
         with directory.as_write_error(), directory.locked():
             yield RunEnded(run, directory.read_summary(), write_report(directory))
         return
@@ -69,7 +69,7 @@ def resume(
             hint=f"restore the plugins, or start a new run: segkit run {directory.recipe}",
         )
     check_changes(directory, recipe, overrides)
-    if directory.summary.is_file():
+    if directory.has_ended:
         _check_more_epochs(directory, recipe)
     yield from resume_recipe(recipe, run, on_progress, stop)
 

@@ -91,7 +91,7 @@ def train_and_report(
     encoder_digests = (encoder_before, digest(model.encoder))
 
     fabric.barrier()  # the first process has written the weights
-    load_weights(model, recorder.directory.checkpoints / "best.safetensors")
+    load_weights(model, recorder.directory.weights)
     scores, masks = _score_with_masks(assembly, on_progress)
     recorder.write_scores(assembly, scores, masks)
     summary = summarise(

@@ -137,15 +137,13 @@ def check_changes(run: RunDir, recipe: Recipe, overrides: Sequence[str]) -> None
     )
 
 
-def as_record(changes: Sequence[Change]) -> dict[str, list[Any]]:
-    """Former and present value by path, as plain data."""
-    return {
-        change.path: [
-            None if value is _NOT_SET else to_jsonable_python(value)
-            for value in (change.before, change.after)
-        ]
-        for change in changes
-    }
+def as_record(changes: Sequence[Change]) -> dict[str, tuple[Any, Any]]:
+    """Former and present value by path, as plain data; None where a value was not set."""
+
+    def plain(value: Any) -> Any:
+        return None if value is _NOT_SET else to_jsonable_python(value)
+
+    return {change.path: (plain(change.before), plain(change.after)) for change in changes}
 
 
 def value_in_words(value: Any) -> str:
@@ -157,6 +155,8 @@ def value_in_words(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(map(value_in_words, value))}]"
     return str(value) if isinstance(value, str | Path) else json.dumps(to_jsonable_python(value))
+
+
 def _former_split_seed(run: RunDir) -> list[str]:
     """In runs of versions without `data.split.seed`, the recipe's seed drew the split."""
     try:
@@ -167,8 +167,6 @@ def _former_split_seed(run: RunDir) -> list[str]:
     if isinstance(split, dict) and split.get("by") in ("fraction", "kfold") and "seed" not in split:
         return [f"data.split.seed={content.get('seed', 0)}"]
     return []
-
-
 
 
 def _tree(value: Any) -> Any:

@@ -13,7 +13,7 @@ from segkit.models.segmenter import digest
 from segkit.recipe import plain_recipe, used_plugins
 from segkit.runs.environment import data_digests, environment
 from segkit.runs.fingerprint import changed_fingerprint, fingerprint
-from segkit.runs.schema import Environment
+from segkit.runs.schema import Environment, Resumed
 from segkit.training.devices import device_name, precision_of
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def resumed_record(
     start = now.model_dump(mode="json", include=_START_FIELDS)
     if changes:
         start |= {"changes": as_record(changes), "after_epoch": epoch, "after_steps": steps}
-    update: dict[str, Any] = {"recipe": now.recipe, "resumed": [*then.resumed, start]}
+    update: dict[str, Any] = {"recipe": now.recipe, "resumed": [*then.resumed, Resumed(**start)]}
     if then.identity and now.identity:
         if not any(change.affects_results for change in changes):
             if not then.began_as and any(change.is_moved_file for change in changes):
@@ -73,10 +73,10 @@ def change_warnings(environment: Environment) -> list[str]:
     for start in environment.resumed:
         changes = [
             f"{path} is {value_in_words(after)} instead of {value_in_words(before)}"
-            for path, (before, after) in start.get("changes", {}).items()
+            for path, (before, after) in start.changes.items()
             if path in AFFECTING
         ]
-        epoch, steps = start.get("after_epoch", 0), start.get("after_steps", 0)
+        epoch, steps = start.after_epoch, start.after_steps
         if changes and (epoch or steps):
             position = f"epoch {epoch}" if not steps else f"step {steps} of epoch {epoch + 1}"
             warnings.append(

@@ -21,6 +21,7 @@ from segkit.runs.schema import Environment, Fingerprint
 from segkit.utils.safe_read import read_json
 
 if TYPE_CHECKING:
+    from segkit.core.types import Sample
     from segkit.recipe import Recipe
 
 
@@ -31,7 +32,7 @@ class PlannedRun:
     Args:
         name: name in the comparison.
         scored: images and metrics by which it is scored.
-        run: directory of the finished run, if any.
+        run: directory of the finished run, or of a stopped one that is a target itself.
         recipe: recipe to train, if the target was one.
         identity: fingerprint of that recipe.
         resumable: directory of an interrupted run of it, if any.
@@ -105,8 +106,7 @@ def make_plan(
         if target.is_dir():
             known = {planned.run.path.resolve() for planned in planned_runs if planned.run}
             new = [run for run in _runs_in(target, notes) if run.path.resolve() not in known]
-            finished = (read_finished(run) for run in new)
-            planned_runs += [PlannedRun(entry.name, entry.scored, entry.run) for entry in finished]
+            planned_runs += [_planned(run, notes) for run in new]
         else:
             recipes += expand_grid(target, overrides, vary, seeds, plugins, demo=demo)
     if not recipes and (vary or seeds or overrides):
@@ -122,18 +122,37 @@ def make_plan(
 
 
 def _runs_in(folder: Path, notes: list[str]) -> list[RunDir]:
-    """The run directory itself, or the finished runs in a folder of runs or of such folders."""
+    """The run directory itself, stopped or finished, or the finished runs in a folder of runs or of such."""
     files = sorted(folder.glob("*/recipe.yaml")) or sorted(folder.glob("*/*/recipe.yaml"))
     if (folder / "recipe.yaml").is_file() or not files:
-        return [RunDir.open(folder)]
+        return [RunDir.open(folder, stopped=True)]
     finished = [run for file in files if (run := RunDir(file.parent)).summary.is_file()]
     if not finished:
         raise SegkitError(
-            "this folder has no finished runs", where=str(folder), hint="name a recipe file instead"
+            "this folder has no finished runs", where=str(folder), hint="name a recipe file, or a stopped run"
         )
     if unfinished := len(files) - len(finished):
         notes.append(f"{folder}: {unfinished} of {len(files)} runs are not finished and are left out.")
     return finished
+
+
+def _planned(run: RunDir, notes: list[str]) -> PlannedRun:
+    if run.has_ended:
+        finished = read_finished(run)
+        return PlannedRun(finished.name, finished.scored, run)
+    notes += [f"{run.path}: {warning}" for warning in run.read_summary().warnings]
+    recipe, identity = load_run_recipe(run), run.read_environment().identity
+    scored = _scored(str(run.path), recipe, find_samples(recipe), identity)
+    return PlannedRun(recipe.name, scored, run)
+
+
+def _scored(
+    where: str, recipe: Recipe, samples: dict[str, list[Sample]], identity: Fingerprint | None
+) -> Scored:
+    plain = plain_recipe(recipe)
+    names = [sample.name for sample in samples.get("test") or samples["val"]]
+    code = identity.metrics if identity else None
+    return Scored(where, plain["data"], plain["metrics"], names, code=code)
 
 
 def _add(planned_runs: list[PlannedRun], recipe: Recipe, existing: _ExistingRuns, notes: list[str]) -> None:
@@ -147,9 +166,7 @@ def _add(planned_runs: list[PlannedRun], recipe: Recipe, existing: _ExistingRuns
     run = existing.finished(identity)
     if run is None and (note := existing.note_on_similar(identity)):
         notes.append(f"{recipe.name}, seed {recipe.seed}: {note}")
-    plain = plain_recipe(recipe)
-    names = [sample.name for sample in samples.get("test") or samples["val"]]
-    scored = Scored(recipe.name, plain["data"], plain["metrics"], names, code=identity.metrics)
+    scored = _scored(recipe.name, recipe, samples, identity)
     resumable = None if run else existing.resumable(identity, recipe.name, notes)
     planned_runs.append(PlannedRun(recipe.name, scored, run, recipe, identity, resumable))
 

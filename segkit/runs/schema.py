@@ -139,6 +139,16 @@ class Fingerprint(Record):
     metrics: Text  # code of the metrics
 
 
+class Resumed(Record):
+    """A start of a run that had begun before; unknown keys are kept."""
+
+    model_config = ConfigDict(extra="allow")
+
+    changes: dict[Text, tuple[Any, Any]] = {}  # of the recipe: former and present value by path
+    after_epoch: Count = 0  # completed epochs
+    after_steps: Count = 0  # completed training steps of the next epoch
+
+
 class Environment(Record):
     """environment.json; unknown keys are kept."""
 
@@ -159,38 +169,7 @@ class Environment(Record):
     images: dict[Text, Count] = {}
     data_digests: dict[Text, Text] = {}
     plugins: list[Plugin] = []
-    resumed: list[dict[Text, Any]] = []
-
-
-class Named(BaseModel):
-    """A part of a recipe."""
-
-    name: Text
-
-
-class Data(BaseModel):
-    """The data section of a recipe."""
-
-    task: Text = ""
-    classes: Annotated[list[Text], Field(max_length=MAX_CLASSES)] = []
-
-
-class Reference(BaseModel):
-    """The reference section of a recipe."""
-
-    source: Text = ""
-    metrics: Scores | None = None
-    epochs: Text | None = None
-
-
-class RunRecipe(BaseModel):
-    """The sections of recipe.yaml that reports and comparisons read."""
-
-    name: Text = ""
-    seed: Count = 0
-    data: Data | None = None
-    metrics: list[Text | Named] = []
-    reference: Reference | None = None
+    resumed: list[Resumed] = []
 
 
 class Costs(Record):

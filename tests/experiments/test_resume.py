@@ -98,7 +98,7 @@ def test_a_run_goes_on_exactly_from_where_it_was_stopped(unreported, tmp_path, r
     assert (problem.problem, problem.hint) == (said, f"segkit resume {directory.path}")
     with pytest.raises(SegkitError, match="this run has not ended") as caught:
         RunDir.open(directory.path)
-    assert caught.value.problems[0].hint == f"segkit resume {directory.path} continues it"
+    assert caught.value.problems[0].hint.startswith(f"segkit resume {directory.path} continues it")
     list(resume(directory.path))
     assert outcome(directory) == outcome(reference)
 

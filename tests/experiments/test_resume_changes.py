@@ -90,8 +90,7 @@ def test_more_epochs_are_recorded_and_part_of_the_identity(directory):
     assert warning in directory.read_summary().warnings
     assert len(directory.read_epochs()) == directory.read_summary().epochs == 3
     (start,) = directory.read_environment().resumed
-    assert start["changes"] == {"training.epochs": [2, 3]}
-    assert (start["after_epoch"], start["after_steps"]) == (1, 0)
+    assert (start.changes, start.after_epoch, start.after_steps) == ({"training.epochs": (2, 3)}, 1, 0)
     assert load_recipe(directory.recipe).training.epochs == 3
     for epochs in (2, 3):
         (missing,) = planned(directory, f"training.epochs={epochs}").missing
@@ -138,7 +137,7 @@ def test_a_setting_that_changes_no_result_does_not_change_the_identity(directory
     before = directory.read_environment().identity
     list(resume(directory.path, ["data.workers=0", "training.checkpoint_seconds=null"]))
     assert directory.read_environment().identity == before
-    assert list(directory.read_environment().resumed[0]["changes"]) == [
+    assert list(directory.read_environment().resumed[0].changes) == [
         "data.workers", "training.checkpoint_seconds",
     ]  # fmt: skip
     assert changes_said(directory) == planned(directory).missing == []

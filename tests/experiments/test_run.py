@@ -13,7 +13,7 @@ from segkit.core.errors import SegkitError, TrainingError
 from segkit.core.events import EpochEnded, RunEnded, RunStarted, StepEnded
 from segkit.experiments.assembly import assemble
 from segkit.experiments.run import run
-from segkit.recipe import load_recipe
+from segkit.recipe import load_recipe, plain_recipe
 from segkit.recipe.build import build
 from segkit.runs.run_dir import RunDir
 from segkit.runs.schema import EpochScores

@@ -106,6 +106,34 @@ def test_a_run_that_has_not_ended_is_to_go_on(plan, folder, tmp_path):
     assert not wanted.resumable.lock.exists()
 
 
+@pytest.mark.parametrize("name", ["two words", "a+b", "a.b-c_d"])
+def test_a_run_of_any_name_is_to_go_on(plan, folder, tmp_path, name):
+    run = changed(folder, tmp_path)
+    (run / "summary.json").unlink()
+    recipe = (run / "recipe.yaml").read_text(encoding="utf-8").replace("name: small", f"name: {name}", 1)
+    (run / "recipe.yaml").write_text(recipe, encoding="utf-8")
+    named = [f"name={name}", "training.epochs=1"]
+    (wanted,) = plan("small.yaml", runs=tmp_path, overrides=named).missing
+    assert wanted.resumable.path == run
+    (wanted,) = plan("small.yaml", runs=tmp_path).missing
+    assert wanted.resumable is None  # it would get another name
+
+
+def test_a_stopped_run_is_a_candidate_of_its_own(plan, folder, tmp_path):
+    run = changed(folder, tmp_path)
+    (run / "summary.json").unlink()
+    (run / "scores.csv").unlink()
+    (run / "checkpoints").mkdir()
+    (run / "checkpoints/best.safetensors").write_bytes(b"")
+    made = plan("runs/small/001", run, overrides=[])
+    assert [planned.run.path for planned in made.runs] == [folder / "runs/small/001", run]
+    assert made.runs[0].scored.names == made.runs[1].scored.names
+    assert made.notes == [
+        f"{run}: This run has not ended: it was stopped after epoch 1 of 1. "
+        "Its weights and scores are those of epoch 1, the best so far."
+    ]
+
+
 def test_a_run_that_is_at_work_is_left_alone(plan, folder, tmp_path, monkeypatch):
     run = changed(folder, tmp_path)
     (run / "summary.json").unlink()
