@@ -16,7 +16,7 @@ from segkit.experiments.launch import run_distributed
 from segkit.experiments.recorder import RunRecorder
 from segkit.experiments.restore_run import read_run
 from segkit.experiments.run import train_and_report
-from segkit.experiments.run_recipe import changes_since, check_changes
+from segkit.experiments.run_recipe import changes_since, check_changes, check_files
 from segkit.experiments.run_start import environment_record, run_started
 from segkit.recipe import Recipe
 from segkit.runs.run_dir import RunDir
@@ -69,6 +69,7 @@ def resume(
             hint=f"restore the plugins, or start a new run: segkit run {directory.recipe}",
         )
     check_changes(directory, recipe, overrides)
+    check_files(directory, recipe)
     if directory.has_ended:
         _check_more_epochs(directory, recipe)
     yield from resume_recipe(recipe, run, on_progress, stop)

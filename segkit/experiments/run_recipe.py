@@ -120,8 +120,8 @@ def check_changes(run: RunDir, recipe: Recipe, overrides: Sequence[str]) -> None
         raise SegkitError(
             f"--set cannot change {', '.join(refused)} of a run that has begun",
             where=str(run.path),
-            hint=f"it can change {', '.join(CHANGEABLE)}, and the paths of data and weights that have moved; "
-            f"or start a new run: {new_run} --set ...",
+            hint=f"it can change {_changeable_in_words()}; and the paths of data and weights that have "
+            f"moved. Or start a new run: {new_run} --set ...",
         )
     edited = [c for c in changes if c not in chosen and (c.affects_results or c.is_moved_file)]
     if not edited:
@@ -135,6 +135,22 @@ def check_changes(run: RunDir, recipe: Recipe, overrides: Sequence[str]) -> None
         where=str(run.recipe),
         hint=hint,
     )
+
+
+def check_files(run: RunDir, recipe: Recipe) -> None:
+    """Check that the files and folders of a run's data exist.
+
+    Raises:
+        SegkitError: naming those that do not, and how to say where they are now.
+    """
+    missing = {name: path for name, path in _paths(_tree(recipe.data), "data") if not path.exists()}
+    if missing:
+        options = "".join(f" --set {name}=..." for name in missing)
+        raise SegkitError(
+            f"the data of this run is not there any more: {', '.join(map(str, missing.values()))}",
+            where=str(run.path),
+            hint=f"if it has moved, say where to: segkit resume {shlex.quote(str(run.path))}{options}",
+        )
 
 
 def as_record(changes: Sequence[Change]) -> dict[str, tuple[Any, Any]]:
@@ -190,6 +206,22 @@ def _differences(before: Any, after: Any, path: str = "") -> Iterator[Change]:
         return
     for key, pair in pairs.items():
         yield from _differences(*pair, f"{path}.{key}" if path else key)
+
+
+def _paths(value: Any, name: str) -> Iterator[tuple[str, Path]]:
+    """All paths in a tree with their dotted names."""
+    if isinstance(value, Path):
+        yield name, value
+    elif isinstance(value, dict | list):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _paths(item, f"{name}.{key}")
+
+
+def _changeable_in_words() -> str:
+    keys: dict[str, list[str]] = {}
+    for section, key in (path.split(".") for path in CHANGEABLE):
+        keys.setdefault(section, []).append(key)
+    return "; ".join(f"{section}: {', '.join(names)}" for section, names in keys.items())
 
 
 def _are_nested(items: list[Any]) -> bool:

@@ -112,7 +112,7 @@ def study(
         SegkitError: if runs fail, after the others have ended.
     """
     missing = plan.missing
-    finished = [planned.run.path for planned in plan.runs if planned.run]
+    finished = [planned.run.path for planned in plan.runs if planned.run and planned.run.has_ended]
     yield StudyPlanned(finished, [planned.label for planned in missing], jobs, plan.notes)
     if len(missing) > 1:
         _check(missing)

@@ -4,7 +4,14 @@ import pytest
 import yaml
 
 from segkit.core.errors import SegkitError
-from segkit.experiments.run_recipe import CHANGEABLE, changes_since, check_changes, edits, load_run_recipe
+from segkit.experiments.run_recipe import (
+    CHANGEABLE,
+    changes_since,
+    check_changes,
+    check_files,
+    edits,
+    load_run_recipe,
+)
 from segkit.recipe import dump_recipe, load_recipe, plain_recipe
 from segkit.runs.run_dir import RunDir
 from segkit.runs.schema import Environment
@@ -125,8 +132,8 @@ def test_an_override_of_anything_else_is_refused(run, override, path):
     problem = refusal(run, override, "training.epochs=5")
     assert problem.problem == f"--set cannot change {path} of a run that has begun"
     assert problem.file == str(run.path)
-    assert problem.hint.startswith("it can change training.epochs, training.accelerator, training.devices, ")
-    assert problem.hint.endswith(f"or start a new run: segkit run '{run.recipe}' --set ...")
+    assert problem.hint.startswith("it can change training: epochs, accelerator, devices, ")
+    assert problem.hint.endswith(f"Or start a new run: segkit run '{run.recipe}' --set ...")
 
 
 def test_paths_of_data_may_change_and_its_other_options_may_not(tmp_path):
@@ -142,6 +149,16 @@ def test_paths_of_data_may_change_and_its_other_options_may_not(tmp_path):
     edit(run, "data.source.images", str(tmp_path / "moved" / "images"))
     hint = f"segkit resume {run.path} --set data.source.images={tmp_path / 'moved' / 'images'}"
     assert refusal(run).hint == hint
+    with pytest.raises(SegkitError) as raised:
+        check_files(run, begun)
+    (problem,) = raised.value.problems
+    folders = [tmp_path / "images", tmp_path / "masks"]
+    assert problem.problem == f"the data of this run is not there any more: {folders[0]}, {folders[1]}"
+    options = "--set data.source.images=... --set data.source.masks=..."
+    assert problem.hint == f"if it has moved, say where to: segkit resume {run.path} {options}"
+    for folder in folders:
+        folder.mkdir()
+    check_files(run, begun)
     assert "data.split.val" in refusal(run, "data.split.val=0.2").problem
 
 
