@@ -103,7 +103,7 @@ def _open(model: Model, plugins: Sequence[Path], accelerator: str) -> Network:
         from segkit.inference.export.hub import open_hub
 
         return open_hub(path, plugins, accelerator=accelerator)
-    directory = RunDir.open(path)
+    directory = RunDir.open(path, stopped=True)
     from segkit.inference.torch_network import open_network
 
     return open_network(directory, plugins, accelerator=accelerator)

@@ -39,7 +39,7 @@ def evaluate(
     from segkit.inference.options import PredictOptions
     from segkit.runs.run_dir import RunDir
 
-    directories = [RunDir.open(run) for run in runs]
+    directories = [RunDir.open(run, stopped=True) for run in runs]
     predict_options = PredictOptions(tta, options.parse_scales(scales))
     if out:
         check_out_folder(out, directories)

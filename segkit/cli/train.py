@@ -46,12 +46,20 @@ def run(
 @app.command(epilog=example("resume runs/quickstart/001"))
 def resume(
     run: options.RunArgument,
+    overrides: Annotated[
+        list[str] | None,
+        Option(
+            "--set",
+            metavar="PATH=VALUE",
+            help="Change training.epochs, devices, workers, or the path of data that has moved; repeatable.",
+        ),
+    ] = None,
     plugins: options.PluginsOption = None,
     no_plugins: options.NoPluginsOption = False,
     track: options.TrackOption = None,
     quiet: options.QuietOption = False,
 ) -> None:
-    """Continue an interrupted run."""
+    """Continue an interrupted run, or a finished one for more epochs."""
     from segkit.cli.console import RunView, print_line
     from segkit.core.events import RunEnded
     from segkit.runs.run_dir import RunDir
@@ -63,7 +71,7 @@ def resume(
     trackers = () if is_worker() else track or ()
     directory = RunDir.open_any(run)
     view = RunView(quiet=quiet, directory=run)
-    if directory.summary.is_file():
+    if directory.has_ended and not overrides:
         if not quiet:
             print_line(f"{run} is complete; rewriting its report")
         report(run, quiet)
@@ -80,7 +88,7 @@ def resume(
         view.note("Loading torch")
         from segkit.experiments.resume import resume as resume_run
 
-        for event in resume_run(run, plugins or (), view.progress, stop):
+        for event in resume_run(run, overrides or (), plugins or (), view.progress, stop):
             view.show(event)
             on_event(event)
 
@@ -119,15 +127,17 @@ def check(
 
 @app.command(epilog=example("report runs/quickstart/001"))
 def report(run: options.RunArgument, quiet: options.QuietOption = False) -> None:
-    """Rewrite the report of a finished run."""
+    """Rewrite the report of a finished run, or report a stopped one."""
     from segkit.analysis.report import write_report
     from segkit.cli import console
     from segkit.runs.run_dir import RunDir
 
-    directory = RunDir.open(run)
+    directory = RunDir.open(run, stopped=True)
     with directory.as_write_error():
         page = write_report(directory)
     if not quiet:
+        if not directory.has_ended:
+            console.RunView().print_warnings(directory.read_summary().warnings)
         console.print_line(f"Report: {page}")
 
 

@@ -27,6 +27,7 @@ class RunStarted:
         warnings: sentences for the user, also shown in the report.
         epochs_done: epochs completed before a resume.
         steps_done: steps completed of the next epoch.
+        ema_decay: decay of the moving average of the weights, which is scored and saved; None without one.
     """
 
     recipe: str
@@ -41,6 +42,7 @@ class RunStarted:
     warnings: list[str] = field(default_factory=list)
     epochs_done: int = 0
     steps_done: int = 0
+    ema_decay: float | None = None
 
 
 @dataclass(frozen=True)

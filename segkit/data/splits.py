@@ -25,13 +25,14 @@ class Split(Settings):
     """Division of samples into train, val and test.
 
     Args:
-        by: method: official, the source's splits; fraction, shares drawn with the recipe's seed; kfold, one
-            of several equal parts for val; file, a CSV file. With fraction and kfold an official val split
-            joins the training samples and an official test split stays.
+        by: method: official, the source's splits; fraction, shares drawn at random; kfold, one of several
+            equal parts for val; file, a CSV file. With fraction and kfold an official val split joins the
+            training samples and an official test split stays.
         val: share of the training samples for val, with fraction.
         test: share of the training samples for test, with fraction, if the source has no test split.
         folds: number of parts, with kfold.
         fold: index of the part for val, from 0, with kfold.
+        seed: seed of the draw, with fraction and kfold; the recipe's seed does not change it.
         file: CSV file with the columns name and split, with file; other samples are left out.
     """
 
@@ -40,13 +41,14 @@ class Split(Settings):
     test: Share = 0.0
     folds: Annotated[int, Field(ge=2)] | None = None
     fold: Annotated[int, Field(ge=0)] | None = None
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
     file: Annotated[Path, BeforeValidator(resolved)] | None = None
 
     @model_validator(mode="after")
     def _keys_fit_together(self) -> Self:
-        allowed = {"fraction": ("val", "test"), "kfold": ("folds", "fold"), "file": ("file",)}.get(
-            self.by, ()
-        )
+        allowed = {
+            "fraction": ("val", "test", "seed"), "kfold": ("folds", "fold", "seed"), "file": ("file",),
+        }.get(self.by, ())  # fmt: skip
         fields = type(self).model_fields.items()
         changed = [key for key, field in fields if key != "by" and getattr(self, key) != field.default]
         if unused := [key for key in changed if key not in allowed]:
@@ -62,15 +64,12 @@ class Split(Settings):
         return self
 
 
-def split_samples(
-    official: Mapping[str, Sequence[Sample]], split: Split, seed: int
-) -> dict[str, list[Sample]]:
-    """Divide samples; each split is sorted by name.
+def split_samples(official: Mapping[str, Sequence[Sample]], split: Split) -> dict[str, list[Sample]]:
+    """Divide samples; each split is sorted by name. A draw depends on the names, not on the order of files.
 
     Args:
         official: samples by official split.
         split: division in the recipe.
-        seed: seed of the draw, which depends on the names, not on the order of files.
 
     Raises:
         DataError: if there are too few samples, or a split file does not fit them.
@@ -81,7 +80,7 @@ def split_samples(
     if split.file is not None:
         return _by_file(_pooled(samples, NAMES), split.file)
     pool = _pooled(samples, ("train", "val"))
-    random.Random(seed).shuffle(pool)
+    random.Random(split.seed).shuffle(pool)
     drawn = _by_fold(pool, split) if split.by == "kfold" else _by_fraction(pool, split)
     if drawn.get("test") and samples["test"]:
         hint = "leave out data.split.test to keep it"

@@ -69,6 +69,11 @@ class Assembly:
     test_split: str
 
     @property
+    def images(self) -> dict[str, int]:
+        """Number of images by split."""
+        return {split: len(prepared) for split, prepared in self.splits.items()}
+
+    @property
     def warnings(self) -> list[str]:
         """Warnings about scores and images, as sentences."""
         return [*warnings_for(self.recipe, set(self.splits)), *reading_warnings(self.splits)]

@@ -91,6 +91,7 @@ def run_rank(target: str, text: str, folder: Path, processes: int, rank: int, po
             STARTED_BY_SEGKIT: "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "NODE_RANK": "0",
             "WORLD_SIZE": str(processes), "RANK": str(rank),
             "LOCAL_WORLD_SIZE": str(processes), "LOCAL_RANK": str(rank),
+            "TORCHELASTIC_USE_AGENT_STORE": "False",  # inherited, torch would wait for torchrun
         }
     )  # fmt: skip
     if rank > 0:

@@ -13,9 +13,10 @@ from segkit.analysis.report import write_report
 from segkit.core.errors import SegkitError
 from segkit.core.events import EpochEnded
 from segkit.data.palette import mask_palette
-from segkit.experiments.run_start import environment_record
+from segkit.experiments.run_start import change_warnings, environment_record, resumed_record
 from segkit.experiments.samples import pick_samples, thumbnails
 from segkit.recipe import dump_recipe
+from segkit.recipe.yaml_tree import write_yaml
 from segkit.runs.run_dir import RunDir
 from segkit.runs.thumbnails import write_thumbnails
 from segkit.training.checkpoint import StateFiles, save_weights
@@ -26,11 +27,11 @@ if TYPE_CHECKING:
 
     from segkit.core.types import Pixels
     from segkit.experiments.assembly import Assembly
+    from segkit.experiments.run_recipe import Change
+    from segkit.recipe.schema import TrainingSettings
     from segkit.runs.schema import Environment, Summary
     from segkit.training.evaluate import Scores
     from segkit.training.train_state import TrainState
-
-_START_FIELDS = {"command", "device", "git", "packages", "platform", "processor"}
 
 
 class RunRecorder:
@@ -41,18 +42,19 @@ class RunRecorder:
 
     Args:
         fabric: processes of the run, with the gradient scaler of 16-mixed.
-        save_interval: seconds between saved states within an epoch; None saves after epochs only.
+        settings: the recipe's `training`, which says when states are saved.
     """
 
     directory: RunDir  # set by `new_run` and `reopened`
 
-    def __init__(self, fabric: Fabric, save_interval: float | None) -> None:
+    def __init__(self, fabric: Fabric, settings: TrainingSettings) -> None:
         self.epochs: list[EpochEnded] = []
         self._fabric = fabric
         self._writes = fabric.is_global_zero
         self._started = self._last_save = time.perf_counter()
         self._seconds_before = 0.0
-        self._save_interval = save_interval
+        self._resumed: tuple[Environment, Environment, Sequence[Change]] | None = None
+        self._settings = settings
 
     @property
     def seconds(self) -> float:
@@ -86,13 +88,15 @@ class RunRecorder:
                     stack.enter_context(self.directory.locked())
             yield
 
-    def resumed(self, then: Environment, now: Environment) -> None:
-        """Add a start to the environment record of the run."""
-        if not self._writes:
-            return
-        start = now.model_dump(mode="json", include=_START_FIELDS)
-        with self.directory.as_write_error():
-            self.directory.write_environment(then.model_copy(update={"resumed": [*then.resumed, start]}))
+    def resumed(self, then: Environment, now: Environment, changes: Sequence[Change]) -> None:
+        """Note a start of the run; `restore` writes it, with the state that it begins with.
+
+        Args:
+            then: the run's environment record.
+            now: environment of this start.
+            changes: changes of the recipe since the last start.
+        """
+        self._resumed = then, now, changes
 
     def restore(self, state: TrainState) -> list[str]:
         """Restore the last saved state, if any, and rewrite the files that are newer.
@@ -108,7 +112,8 @@ class RunRecorder:
         if saved:
             try:
                 state.load_state_dict(saved["learner"])
-                self._fabric.strategy.precision.load_state_dict(saved["precision"])
+                if saved["precision"]:  # empty unless the precision was 16-mixed
+                    self._fabric.strategy.precision.load_state_dict(saved["precision"])
                 self.epochs = [EpochEnded(**epoch) for epoch in saved["epochs"]]
                 self._seconds_before = float(saved["seconds"])
             except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
@@ -121,11 +126,12 @@ class RunRecorder:
                 self.directory.rewrite_epochs(self.epochs)
                 if state.epoch and not state.progress.steps:
                     self._save_weights(state)
-        return list(warnings)
+        return [*warnings, *self._record_start(state)]
 
     def step_ended(self, state: TrainState) -> None:
         """Save the state if the save interval has passed."""
-        if self._save_interval is not None and time.perf_counter() - self._last_save >= self._save_interval:
+        interval = self._settings.checkpoint_seconds
+        if interval is not None and time.perf_counter() - self._last_save >= interval:
             self.save(state)
 
     def epoch_ended(self, state: TrainState, event: EpochEnded) -> None:
@@ -164,16 +170,34 @@ class RunRecorder:
             write_thumbnails(self.directory.thumbnails, thumbnails(prepared, predicted, task))
 
     def report(self, summary: Summary) -> None:
-        """Write summary and report, and remove all states but the last."""
+        """Write summary and report, and remove all states but the last, or this too."""
         if not self._writes:
             return
+        states = StateFiles(self.directory.checkpoints)
         with self.directory.as_write_error():
             # Before the summary: resuming a run that has one only writes the report.
-            StateFiles(self.directory.checkpoints).previous.unlink(missing_ok=True)
+            states.previous.unlink(missing_ok=True)
             self.directory.write_summary(summary)
+            if not self._settings.keep_state:  # after it: a run without either begins anew
+                states.last.unlink(missing_ok=True)
             write_report(self.directory)
+
+    def _record_start(self, state: TrainState) -> list[str]:
+        """Add this start to the record of a resumed run; warnings about changes of its recipe."""
+        if self._resumed is None:
+            return []
+        then, now, changes = self._resumed
+        record = resumed_record(then, now, changes, epoch=state.epoch, steps=state.progress.steps)
+        if self._writes:
+            with self.directory.as_write_error():
+                if self.directory.has_ended:
+                    self.directory.remove_results()
+                if changes:
+                    self.directory.write_recipe(write_yaml(now.recipe))
+                self.directory.write_environment(record)
+        return change_warnings(record)
 
     def _save_weights(self, state: TrainState) -> None:
         if state.best_epoch == state.epoch:
-            save_weights(state.eval_model, self.directory.checkpoints / "best.safetensors")
-        save_weights(state.eval_model, self.directory.checkpoints / "last.safetensors")
+            save_weights(state.eval_model, self.directory.weights, state.epoch)
+        save_weights(state.eval_model, self.directory.checkpoints / "last.safetensors", state.epoch)

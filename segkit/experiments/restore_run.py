@@ -1,4 +1,4 @@
-"""Finished runs, restored: recipe, best weights, and warnings about changes since."""
+"""Trained runs, restored: recipe, best weights, and warnings about changes since."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from segkit.core.errors import Problem, SegkitError
 from segkit.core.plugins import Plugin, find, load_plugin, loaded_plugins
 from segkit.core.types import Progress
 from segkit.experiments.assembly import Assembly, assemble
-from segkit.recipe import Recipe, load_recipe
+from segkit.experiments.run_recipe import edits, load_run_recipe
+from segkit.recipe import Recipe
 from segkit.recipe.dataset import reading_warnings
 from segkit.runs.environment import data_digests
 from segkit.runs.run_dir import RunDir
@@ -51,7 +52,7 @@ def open_trained(
     plugins: Sequence[Path] = (),
     on_progress: Progress = lambda label, done, total: None,
 ) -> FinishedRun:
-    """Read and restore a finished run; see `read_run` and `restore`."""
+    """Read and restore a run; see `read_run` and `restore`."""
     recipe, changed = read_run(run, overrides, plugins)
     return restore(run, recipe, changed, on_progress)
 
@@ -66,7 +67,7 @@ def restore(
     """Build the model of a run and load its best weights.
 
     Args:
-        run: complete run directory.
+        run: run directory with weights.
         recipe: recipe from `read_run`.
         changed: warnings from `read_run`.
         on_progress: callback of (label, done, total).
@@ -76,7 +77,7 @@ def restore(
         SegkitError: if data or checkpoint are invalid.
     """
     assembly = assemble(recipe, on_progress, to_train=False, scored=scored)
-    warnings = [*changed, *reading_warnings(assembly.splits)]
+    warnings = [*changed, *run_warnings(run), *reading_warnings(assembly.splits)]
     split = assembly.test_split
     recorded = run.read_environment().data_digests.get(split)
     if data_digests({split: assembly.splits[split]})[split] != recorded:
@@ -128,7 +129,19 @@ def read_run(
     for plugin in plugins:
         load_plugin(plugin, "--plugins")
     changed = compare_plugins(run, run.read_environment().plugins)
-    return load_recipe(run.recipe, ["plugins=[]", *overrides]), changed
+    return load_run_recipe(run, overrides), changed
+
+
+def run_warnings(run: RunDir) -> list[str]:
+    """Warnings about a run that has not ended, or whose recipe was edited since."""
+    warnings = [] if run.has_ended else run.read_summary().warnings
+    try:
+        edited = edits(run, load_run_recipe(run))
+    except SegkitError as error:
+        return [*warnings, f"Cannot check whether the recipe has been edited: {error.problems[0].problem}."]
+    if edited:
+        warnings.append(f"The recipe has been edited since the run: {'; '.join(map(str, edited))}.")
+    return warnings
 
 
 def load_best(model: nn.Module, run: RunDir, changed: Sequence[str]) -> None:
@@ -138,7 +151,7 @@ def load_best(model: nn.Module, run: RunDir, changed: Sequence[str]) -> None:
         SegkitError: if they do not fit or cannot be read.
     """
     try:
-        load_weights(model, run.checkpoints / "best.safetensors")
+        load_weights(model, run.weights)
     except SegkitError as error:
         problem = error.problems[0]
         hint = " ".join([*changed, "Use its original version."]) if changed else problem.hint

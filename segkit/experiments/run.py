@@ -68,7 +68,7 @@ def run(
 def _run(
     recipe: Recipe, runs: Path, fabric: Fabric, on_progress: Progress, stop: StopSignal
 ) -> Iterator[Event]:
-    recorder = RunRecorder(fabric, recipe.training.checkpoint_seconds)
+    recorder = RunRecorder(fabric, recipe.training)
     assembly = assemble(recipe, on_progress, fabric=fabric)
     with recorder.new_run(assembly, runs):
         started = run_started(assembly, recorder.directory)
@@ -91,7 +91,7 @@ def train_and_report(
     encoder_digests = (encoder_before, digest(model.encoder))
 
     fabric.barrier()  # the first process has written the weights
-    load_weights(model, recorder.directory.checkpoints / "best.safetensors")
+    load_weights(model, recorder.directory.weights)
     scores, masks = _score_with_masks(assembly, on_progress)
     recorder.write_scores(assembly, scores, masks)
     summary = summarise(

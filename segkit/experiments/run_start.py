@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from segkit.core.events import RunStarted
+from segkit.experiments.run_recipe import AFFECTING, Change, as_record, value_in_words
 from segkit.models.segmenter import digest
-from segkit.recipe import used_plugins
+from segkit.recipe import plain_recipe, used_plugins
 from segkit.runs.environment import data_digests, environment
-from segkit.runs.fingerprint import fingerprint
-from segkit.runs.schema import Environment
+from segkit.runs.fingerprint import changed_fingerprint, fingerprint
+from segkit.runs.schema import Environment, Resumed
 from segkit.training.devices import device_name, precision_of
 
 if TYPE_CHECKING:
@@ -20,17 +22,68 @@ if TYPE_CHECKING:
     from segkit.experiments.assembly import Assembly
     from segkit.runs.run_dir import RunDir
 
+_START_FIELDS = {"command", "device", "git", "packages", "platform", "processor"}
+
 
 def environment_record(assembly: Assembly) -> Environment:
     """Versions, hardware and digests, as in `environment.json`."""
     return Environment(
         **environment(),
+        recipe=plain_recipe(assembly.recipe),
         identity=fingerprint(assembly.recipe, assembly.samples),
         device=_devices(assembly.fabric),
         encoder_digest=digest(assembly.model.encoder),
+        images=assembly.images,
         data_digests=data_digests(assembly.splits),
         plugins=used_plugins(assembly.recipe),
     )
+
+
+def resumed_record(
+    then: Environment, now: Environment, changes: Sequence[Change], *, epoch: int, steps: int
+) -> Environment:
+    """Environment record of a run that is resumed.
+
+    Args:
+        then: its record so far.
+        now: record of this start.
+        changes: changes of the recipe since the last start.
+        epoch: completed epochs.
+        steps: completed training steps of the next epoch.
+    """
+    start = now.model_dump(mode="json", include=_START_FIELDS)
+    if changes:
+        start |= {"changes": as_record(changes), "after_epoch": epoch, "after_steps": steps}
+    update: dict[str, Any] = {"recipe": now.recipe, "resumed": [*then.resumed, Resumed(**start)]}
+    if then.identity and now.identity:
+        if not any(change.affects_results for change in changes):
+            if not then.began_as and any(change.is_moved_file for change in changes):
+                update["identity"] = then.identity.model_copy(update={"recipe": now.identity.recipe})
+        elif not epoch and not steps:  # nothing was trained before
+            update["identity"] = now.identity
+        else:
+            update["began_as"] = then.began_as or then.identity
+            update["identity"] = changed_fingerprint(then.identity, now.identity, epoch, steps)
+    return then.model_copy(update=update)
+
+
+def change_warnings(environment: Environment) -> list[str]:
+    """A warning for every start that changed settings which affect results during the training of a run."""
+    warnings = []
+    for start in environment.resumed:
+        changes = [
+            f"{path} is {value_in_words(after)} instead of {value_in_words(before)}"
+            for path, (before, after) in start.changes.items()
+            if path in AFFECTING
+        ]
+        epoch, steps = start.after_epoch, start.after_steps
+        if changes and (epoch or steps):
+            position = f"epoch {epoch}" if not steps else f"step {steps} of epoch {epoch + 1}"
+            warnings.append(
+                f"The recipe was changed when the run was resumed after {position}: {', '.join(changes)}. "
+                "The same recipe in a new run gives other results."
+            )
+    return warnings
 
 
 def run_started(assembly: Assembly, directory: RunDir) -> RunStarted:
@@ -41,7 +94,7 @@ def run_started(assembly: Assembly, directory: RunDir) -> RunStarted:
     return RunStarted(
         recipe=assembly.recipe.name,
         directory=directory.path,
-        images={split: len(prepared) for split, prepared in assembly.splits.items()},
+        images=assembly.images,
         val_split=assembly.val_split,
         stages=assembly.spec.stages,
         device=_devices(fabric),
@@ -49,6 +102,7 @@ def run_started(assembly: Assembly, directory: RunDir) -> RunStarted:
         epochs=assembly.recipe.training.epochs,
         metrics=list(assembly.metrics),
         warnings=assembly.warnings,
+        ema_decay=assembly.recipe.training.ema_decay,
     )
 
 

@@ -8,9 +8,10 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segkit.analysis.comparison.candidates import read_finished
+from segkit.analysis.comparison.candidates import RunResult, read_finished
 from segkit.analysis.comparison.compare import compare_runs
 from segkit.analysis.comparison.write import make_folder, write_comparison
+from segkit.analysis.report.run_data import RunData, read_run_data
 from segkit.core.errors import Problem, SegkitError, TrainingError
 from segkit.core.events import Event, RunEnded
 from segkit.core.plugins import load_builtins, load_plugin, loaded_plugins
@@ -20,6 +21,7 @@ from segkit.experiments.study_events import Compared, Measured, StudyEvent, Stud
 from segkit.experiments.study_plan import Plan, PlannedRun, make_plan
 from segkit.recipe import dump_recipe, load_dumped
 from segkit.runs.run_dir import RunDir
+from segkit.runs.schema import SplitScores
 from segkit.utils.signals import handle_signals
 from segkit.utils.subprocesses import run_in_subprocesses
 
@@ -110,7 +112,7 @@ def study(
         SegkitError: if runs fail, after the others have ended.
     """
     missing = plan.missing
-    finished = [planned.run.path for planned in plan.runs if planned.run]
+    finished = [planned.run.path for planned in plan.runs if planned.run and planned.run.has_ended]
     yield StudyPlanned(finished, [planned.label for planned in missing], jobs, plan.notes)
     if len(missing) > 1:
         _check(missing)
@@ -121,11 +123,7 @@ def study(
         measure = any(planned.recipe for planned in completed) and not known
     if measure:
         yield from _measure(completed)
-    results = [
-        read_finished(planned.run, planned.name if planned.recipe else "")
-        for planned in completed
-        if planned.run
-    ]
+    results = _read_results(completed)
     higher_is_better = {entry.name: bool(entry.traits["higher_is_better"]) for entry in METRICS.own()}
     yield Compared(compare_runs(results, higher_is_better, metric=plan.metric, force=force, command=command))
 
@@ -160,12 +158,31 @@ def _train(missing: Sequence[PlannedRun], runs: Path, jobs: int) -> Generator[St
 
 def _measure(completed: Sequence[PlannedRun]) -> Iterator[StudyEvent]:
     """Measure each run in its own process, one after the other."""
-    plugins = [plugin.path for plugin in loaded_plugins() if not plugin.package]
-    calls = [(planned.run.path, plugins) for planned in completed if planned.run]
+    calls = [(planned.run.path, _plugin_paths()) for planned in completed if planned.run]
     for number, value in run_in_subprocesses("segkit.experiments.study:measure_run", calls):
         if isinstance(value, SegkitError):
             raise SegkitError.of(_labelled(completed[number].label, value))
         yield Measured(completed[number].label, number + 1, len(completed))
+
+
+def _read_results(completed: Sequence[PlannedRun]) -> list[RunResult]:
+    """Results of all runs; stopped runs are scored now, each in its own process."""
+    stopped = [planned.run.path for planned in completed if planned.run and not planned.run.has_ended]
+    calls = [(path, _plugin_paths()) for path in stopped]
+    scored: dict[Path, RunResult] = {}
+    for number, value in run_in_subprocesses("segkit.experiments.study:score_stopped", calls):
+        if isinstance(value, SegkitError):
+            raise value
+        scored[stopped[number]] = RunResult(value.summary.recipe, value)
+    return [
+        scored.get(planned.run.path) or read_finished(planned.run, planned.name if planned.recipe else "")
+        for planned in completed
+        if planned.run
+    ]
+
+
+def _plugin_paths() -> list[Path]:
+    return [plugin.path for plugin in loaded_plugins() if not plugin.package]
 
 
 def _labelled(label: str, error: SegkitError) -> list[Problem]:
@@ -206,6 +223,26 @@ def measure_run(run: Path, plugins: Sequence[Path]) -> Iterator[None]:
     """In a child: measure the costs of a run's model and write them to its directory."""
     from segkit.experiments.benchmark.costs.measure import measure
 
-    directory = RunDir.open(run)
+    directory = RunDir.open(run, stopped=True)
     directory.write_costs(measure(directory, plugins))
     yield None
+
+
+def score_stopped(run: Path, plugins: Sequence[Path]) -> Iterator[RunData]:
+    """In a child: score the best epoch of a stopped run on its test split, like that of a finished one."""
+    from segkit.experiments.assembly import warnings_for
+    from segkit.experiments.restore_run import open_trained
+
+    directory = RunDir.open(run, stopped=True)
+    trained, data = open_trained(directory, plugins=plugins), read_run_data(directory)
+    scores, split = trained.scores(), trained.assembly.test_split
+    optimistic = warnings_for(trained.assembly.recipe, set(data.environment.data_digests))
+    summary = data.summary.model_copy(
+        update={
+            "reported_on": split,
+            "scores": SplitScores(split=split, metrics=scores.metrics, loss=scores.loss),
+            "warnings": [*trained.warnings, *optimistic],
+        }
+    )
+    names = trained.assembly.splits[split].names
+    yield replace(data, summary=summary, names=[*names], scores=scores.per_image)

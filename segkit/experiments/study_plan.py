@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from segkit.analysis.comparison.candidates import read_finished
 from segkit.analysis.comparison.compatibility import Scored, check_compatible
 from segkit.core.errors import SegkitError
+from segkit.experiments.run_recipe import edits, load_run_recipe
 from segkit.recipe import plain_recipe
 from segkit.recipe.dataset import find_samples, scan_recipe_source
 from segkit.recipe.sweep import expand_grid
@@ -20,6 +21,7 @@ from segkit.runs.schema import Environment, Fingerprint
 from segkit.utils.safe_read import read_json
 
 if TYPE_CHECKING:
+    from segkit.core.types import Sample
     from segkit.recipe import Recipe
 
 
@@ -30,7 +32,7 @@ class PlannedRun:
     Args:
         name: name in the comparison.
         scored: images and metrics by which it is scored.
-        run: directory of the finished run, if any.
+        run: directory of the finished run, or of a stopped one that is a target itself.
         recipe: recipe to train, if the target was one.
         identity: fingerprint of that recipe.
         resumable: directory of an interrupted run of it, if any.
@@ -104,8 +106,7 @@ def make_plan(
         if target.is_dir():
             known = {planned.run.path.resolve() for planned in planned_runs if planned.run}
             new = [run for run in _runs_in(target, notes) if run.path.resolve() not in known]
-            finished = (read_finished(run) for run in new)
-            planned_runs += [PlannedRun(entry.name, entry.scored, entry.run) for entry in finished]
+            planned_runs += [_planned(run, notes) for run in new]
         else:
             recipes += expand_grid(target, overrides, vary, seeds, plugins, demo=demo)
     if not recipes and (vary or seeds or overrides):
@@ -121,18 +122,37 @@ def make_plan(
 
 
 def _runs_in(folder: Path, notes: list[str]) -> list[RunDir]:
-    """The run directory itself, or the finished runs in a folder of runs or of such folders."""
+    """The run directory itself, stopped or finished, or the finished runs in a folder of runs or of such."""
     files = sorted(folder.glob("*/recipe.yaml")) or sorted(folder.glob("*/*/recipe.yaml"))
     if (folder / "recipe.yaml").is_file() or not files:
-        return [RunDir.open(folder)]
+        return [RunDir.open(folder, stopped=True)]
     finished = [run for file in files if (run := RunDir(file.parent)).summary.is_file()]
     if not finished:
         raise SegkitError(
-            "this folder has no finished runs", where=str(folder), hint="name a recipe file instead"
+            "this folder has no finished runs", where=str(folder), hint="name a recipe file, or a stopped run"
         )
     if unfinished := len(files) - len(finished):
         notes.append(f"{folder}: {unfinished} of {len(files)} runs are not finished and are left out.")
     return finished
+
+
+def _planned(run: RunDir, notes: list[str]) -> PlannedRun:
+    if run.has_ended:
+        finished = read_finished(run)
+        return PlannedRun(finished.name, finished.scored, run)
+    notes += [f"{run.path}: {warning}" for warning in run.read_summary().warnings]
+    recipe, identity = load_run_recipe(run), run.read_environment().identity
+    scored = _scored(str(run.path), recipe, find_samples(recipe), identity)
+    return PlannedRun(recipe.name, scored, run)
+
+
+def _scored(
+    where: str, recipe: Recipe, samples: dict[str, list[Sample]], identity: Fingerprint | None
+) -> Scored:
+    plain = plain_recipe(recipe)
+    names = [sample.name for sample in samples.get("test") or samples["val"]]
+    code = identity.metrics if identity else None
+    return Scored(where, plain["data"], plain["metrics"], names, code=code)
 
 
 def _add(planned_runs: list[PlannedRun], recipe: Recipe, existing: _ExistingRuns, notes: list[str]) -> None:
@@ -146,10 +166,8 @@ def _add(planned_runs: list[PlannedRun], recipe: Recipe, existing: _ExistingRuns
     run = existing.finished(identity)
     if run is None and (note := existing.note_on_similar(identity)):
         notes.append(f"{recipe.name}, seed {recipe.seed}: {note}")
-    plain = plain_recipe(recipe)
-    names = [sample.name for sample in samples.get("test") or samples["val"]]
-    scored = Scored(recipe.name, plain["data"], plain["metrics"], names, code=identity.metrics)
-    resumable = None if run else existing.resumable(identity, recipe.name)
+    scored = _scored(recipe.name, recipe, samples, identity)
+    resumable = None if run else existing.resumable(identity, recipe.name, notes)
     planned_runs.append(PlannedRun(recipe.name, scored, run, recipe, identity, resumable))
 
 
@@ -164,21 +182,28 @@ class _ExistingRuns:
     def __init__(self, folder: Path) -> None:
         self._finished: list[tuple[Fingerprint, RunDir]] = []
         self._unfinished: list[tuple[Fingerprint, RunDir]] = []
+        self._changed: list[tuple[Fingerprint, RunDir]] = []  # while they were trained: by what they began as
         for file in sorted(folder.glob("*/*/environment.json")):
-            run = RunDir(file.parent)
-            if identity := _read_environment(file).identity:
-                (self._finished if run.summary.is_file() else self._unfinished).append((identity, run))
+            run, environment = RunDir(file.parent), _read_environment(file)
+            if environment.identity:
+                known = self._finished if run.summary.is_file() else self._unfinished
+                known.append((environment.identity, run))
+            if environment.began_as:
+                self._changed.append((environment.began_as, run))
 
     def finished(self, identity: Fingerprint) -> RunDir | None:
         return next((run for existing, run in self._finished if existing == identity), None)
 
-    def resumable(self, identity: Fingerprint, recipe: str) -> RunDir | None:
-        same = [run for existing, run in self._unfinished if existing == identity]
-        named = [run for run in same if run.path.parent.name == recipe and run.recipe.is_file()]
-        return next((run for run in reversed(named) if run.is_free()), None)
+    def resumable(self, identity: Fingerprint, name: str, notes: list[str]) -> RunDir | None:
+        """The latest unfinished run that can be resumed as a run of this recipe."""
+        same = [run for existing, run in reversed(self._unfinished) if existing == identity]
+        return next((run for run in same if _can_resume(run, name, notes) and run.is_free()), None)
 
     def note_on_similar(self, identity: Fingerprint) -> str:
-        """Note on a run of the same recipe and seed with other images or code; "" if there is none."""
+        """Note on a run of this recipe and seed with other images, code or changes; "" if there is none."""
+        for existing, run in self._changed:
+            if existing == identity:
+                return f"{run.path} began as this recipe and was resumed with changes; name it to include it."
         for existing, run in self._finished:
             if (existing.recipe, existing.seed) == (identity.recipe, identity.seed):
                 reason = self._other_code(run) if existing.data == identity.data else "on other images"
@@ -193,6 +218,19 @@ class _ExistingRuns:
             if then.get(name) != version
         ]
         return f"with other code ({', '.join(changed) or 'segkit or a plugin has changed since'})"
+
+
+def _can_resume(run: RunDir, name: str, notes: list[str]) -> bool:
+    try:
+        recipe = load_run_recipe(run)
+        edited = edits(run, recipe)
+    except SegkitError:
+        return False  # killed at its start, or damaged
+    if edited:
+        notes.append(
+            f"{run.path} is not resumed: its recipe has been edited ({'; '.join(map(str, edited))})."
+        )
+    return recipe.name == name and not edited
 
 
 def _read_environment(file: Path) -> Environment:

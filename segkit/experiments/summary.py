@@ -17,6 +17,7 @@ from segkit.runs.schema import EpochScores, Frozen, SplitScores, Summary
 if TYPE_CHECKING:
     from segkit.core.events import EpochEnded, RunStarted
     from segkit.experiments.assembly import Assembly
+    from segkit.recipe import Recipe
     from segkit.training.evaluate import Scores
 
 
@@ -56,7 +57,13 @@ def summarise(
         frozen_encoder=_frozen(*encoder_digests) if recipe.model.encoder.frozen else None,
         device=started.device,
         precision=started.precision,
-        warnings=[*started.warnings, *diverged(epochs)],
+        warnings=[
+            *started.warnings,
+            *diverged(epochs),
+            *undefined(epochs, next(iter(assembly.metrics))),
+            *young_average(recipe, best.epoch, started.images["train"]),
+        ],
+        ema_decay=recipe.training.ema_decay,
         stages=started.stages,
         reference=recipe.reference and read_reference(recipe.reference),
     )
@@ -86,6 +93,39 @@ def diverged(epochs: Sequence[EpochEnded]) -> list[str]:
     return [
         f"The validation loss is not a number in {len(failed)} of {len(epochs)} epochs, first in epoch "
         f"{failed[0]}: training has diverged. Try a smaller optimizer.lr, or training.clip_grad_norm: 1."
+    ]
+
+
+def undefined(epochs: Sequence[EpochEnded], metric: str) -> list[str]:
+    """A warning if the first metric is not a number in some epochs."""
+    failed = [epoch.epoch for epoch in epochs if math.isnan(epoch.metrics[metric])]
+    if not failed:
+        return []
+    choice = "no such epoch is the best one"
+    if len(failed) == len(epochs):
+        choice = "the best epoch is that with the lowest validation loss"
+    return [
+        f"{metric}, which chooses the best epoch, is undefined in {len(failed)} of {len(epochs)} epochs, "
+        f"first in epoch {failed[0]}: {choice}. List another metric first to choose by it."
+    ]
+
+
+def young_average(recipe: Recipe, epoch: int, images: int) -> list[str]:
+    """A warning if the moving average of the weights (EMA) is over fewer steps than its decay asks for.
+
+    Args:
+        recipe: the recipe.
+        epoch: epoch of the scored average.
+        images: number of training images.
+    """
+    decay = recipe.training.ema_decay
+    steps = epoch * math.ceil(images / recipe.data.batch_size)
+    if not decay or steps * (1 - decay) >= 1:
+        return []
+    return [
+        f"The scored weights are an average (EMA) that is too young: it is over {steps:,} training steps, "
+        f"and training.ema_decay {decay:g} averages over about {1 / (1 - decay):,.0f}. "
+        "Train for more epochs, or use a smaller ema_decay."
     ]
 
 

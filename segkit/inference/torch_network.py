@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from segkit.experiments.restore_run import load_best, read_run
+from segkit.experiments.restore_run import load_best, read_run, run_warnings
 from segkit.inference.model_info import ModelInfo
 from segkit.models.build import build_model
 from segkit.models.dry_run import ModelSpec, dry_run
@@ -66,7 +66,7 @@ def open_network(
     """Load the best checkpoint of a run for prediction; its images are not needed.
 
     Args:
-        run: complete run directory.
+        run: run directory with weights.
         plugins: files or folders with the parts it used; code named in the run is not executed.
         accelerator: auto uses a GPU if there is one.
         overrides: recipe changes, as for `--set`.
@@ -83,8 +83,8 @@ def open_network(
     load_best(model, run, warnings)
     summary = run.read_summary()
     split = summary.reported_on
-    info = model_info(recipe, spec, model, split, summary.images[split], summary.scores.metrics)
-    return make_network(recipe, info, model, warnings)
+    info = model_info(recipe, spec, model, split, summary.images.get(split, 0), summary.scores.metrics)
+    return make_network(recipe, info, model, [*warnings, *run_warnings(run)])
 
 
 def model_info(

@@ -72,7 +72,7 @@ def scan_splits(recipe: Recipe, scan: SourceScan | None = None) -> SourceScan:
     """Like `scan_samples`, but no split is required."""
     scan = scan or scan_recipe_source(recipe)
     try:
-        splits = split_samples(scan.splits, recipe.data.split, recipe.seed)
+        splits = split_samples(scan.splits, recipe.data.split)
     except DataError as error:
         problems = [replace(problem, kind="split") for problem in error.problems]
         return SourceScan(scan.splits, scan.problems or problems)

@@ -140,10 +140,13 @@ class TrainingSettings(Settings):
         channels_last: whether tensors use the channels-last memory format; changes only speed.
         compile: whether to torch.compile the model; changes only speed and rounding.
         clip_grad_norm: maximum norm of all gradients.
-        ema_decay: decay of the moving average of the weights (EMA), which is then evaluated and saved.
+        ema_decay: decay of the moving average of the weights (EMA), which is then scored and saved instead of
+            the weights themselves.
         early_stopping_epochs: epochs without a better score after which training stops.
         checkpoint_seconds: interval of checkpoints within an epoch; null saves only at the end of each epoch.
             Changes no result.
+        keep_state: whether a finished run keeps its training state, several times as large as the weights, so
+            that `segkit resume` can train it for more epochs. Changes no result.
     """
 
     epochs: int = Field(20, ge=1, le=100_000)
@@ -159,6 +162,7 @@ class TrainingSettings(Settings):
     ema_decay: float | None = Field(None, gt=0, lt=1)
     early_stopping_epochs: int | None = Field(None, ge=1)
     checkpoint_seconds: float | None = Field(300.0, ge=0)
+    keep_state: bool = True
 
 
 class Reference(Settings):

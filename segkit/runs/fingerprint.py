@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # Recipe keys without effect on scores.
 LABEL_KEYS = ("name", "description", "reference", "plugins")
 SPEED_KEYS = ("workers", "eval_batch_size", "cache")
-SAVING_KEYS = ("checkpoint_seconds",)
+SAVING_KEYS = ("checkpoint_seconds", "keep_state")
 # Code that affects scores.
 RESULT_CODE = (
     "core", "data", "parts", "recipe", "models", "training",
@@ -48,6 +48,18 @@ def fingerprint(recipe: Recipe, samples: Mapping[str, Sequence[Sample]]) -> Fing
         code=_digest([_code_digest(RESULT_CODE), sorted(plugin.digest for plugin in plugins), packages()]),
         metrics=_digest([_code_digest(["parts/metrics"]), sorted(metrics)]),
     )
+
+
+def changed_fingerprint(then: Fingerprint, now: Fingerprint, epoch: int, steps: int) -> Fingerprint:
+    """Fingerprint of a run whose recipe was changed during training; no recipe has the same.
+
+    Args:
+        then: its fingerprint before.
+        now: fingerprint of the changed recipe.
+        epoch: completed epochs before the change.
+        steps: training steps of the next epoch before the change.
+    """
+    return then.model_copy(update={"recipe": _digest([then.recipe, now.recipe, epoch, steps])})
 
 
 def _scored_settings(recipe: Recipe) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -43,20 +44,27 @@ class RunDir(RunFiles):
                 return run
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, path: Path, *, stopped: bool = False) -> Self:
         """Open the directory of a complete run.
 
+        Args:
+            path: path of the directory.
+            stopped: whether a run is accepted that was stopped after at least one epoch.
+
         Raises:
-            SegkitError: if it is not a run directory, or the run has not ended.
+            SegkitError: if it is not a run directory, a process is working on it, or the run has not ended.
         """
         run = cls.open_any(path)
-        if not run.summary.is_file():
-            with suppress(OSError), run.locked():  # raises if a process is working on it
-                pass
-            raise SegkitError(
-                "this run has not ended", where=str(path), hint=f"segkit resume {path} continues it"
-            )
-        return run
+        if run.has_ended:
+            return run
+        with suppress(OSError), run.locked():  # raises if a process is working on it
+            pass
+        if stopped and run.weights.is_file():
+            return run
+        hint = f"segkit resume {shlex.quote(str(path))} continues it"
+        if run.weights.is_file():
+            hint += ", and with --set training.epochs=1 ends it with its best epoch so far"
+        raise SegkitError("this run has not ended", where=str(path), hint=hint)
 
     @classmethod
     def open_any(cls, path: Path) -> Self:

@@ -15,7 +15,9 @@ from pydantic import BaseModel
 
 from segkit.core.events import EpochEnded
 from segkit.core.types import Pixels
-from segkit.runs.schema import Environment, Epoch, MeasuredCosts, RunRecipe, Sample, Samples, Summary
+from segkit.runs.provisional import provisional_summary
+from segkit.runs.recipe_schema import RunRecipe
+from segkit.runs.schema import Environment, Epoch, MeasuredCosts, Sample, Samples, Summary
 from segkit.utils.atomic import atomic_write
 from segkit.utils.safe_read import (
     corrupt_file,
@@ -56,6 +58,7 @@ class RunFiles:
         self.scores = path / "scores.csv"
         self.summary = path / "summary.json"
         self.checkpoints = path / "checkpoints"
+        self.weights = self.checkpoints / "best.safetensors"
         self.samples = path / "samples"
         self.costs = path / "costs.json"
         self.thumbnails = path / "thumbnails.zip"
@@ -64,6 +67,11 @@ class RunFiles:
 
     def __fspath__(self) -> str:
         return str(self.path)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the run is complete."""
+        return self.summary.is_file()
 
     def write_recipe(self, text: str) -> None:
         """Write the complete recipe."""
@@ -77,6 +85,11 @@ class RunFiles:
     def write_summary(self, summary: Summary) -> None:
         """Write the results; the run is complete from then on."""
         write_json(self.summary, summary)
+
+    def remove_results(self) -> None:
+        """Remove what a finished run has, before it is trained on."""
+        for path in (self.summary, self.scores, self.thumbnails, self.report, self.report.with_suffix(".md")):
+            path.unlink(missing_ok=True)
 
     def write_costs(self, costs: MeasuredCosts) -> None:
         """Write measured costs of the model."""
@@ -139,8 +152,8 @@ class RunFiles:
         return read_json(self.environment, Environment)
 
     def read_summary(self) -> Summary:
-        """Results of the run."""
-        return read_json(self.summary, Summary)
+        """Results of the run; of one that has not ended, those of its best epoch so far."""
+        return read_json(self.summary, Summary) if self.has_ended else provisional_summary(self)
 
     def read_costs(self) -> MeasuredCosts | None:
         """Measured costs of the model; None if they were not measured."""
@@ -150,7 +163,7 @@ class RunFiles:
 
     def read_epochs(self) -> list[dict[str, Any]]:
         """One mapping per epoch; undefined scores are None."""
-        return read_json_lines(self.metrics, Epoch)
+        return read_json_lines(self.metrics, Epoch, may_be_torn=not self.has_ended)
 
     def read_scores(self) -> tuple[list[str], dict[str, list[float]]]:
         """Image names, and the scores of all images by metric; NaN where undefined."""

@@ -123,6 +123,7 @@ class Summary(Record):
     frozen_encoder: Frozen | None = None
     device: Text = ""
     precision: Text = ""
+    ema_decay: Number = None  # of the average of the weights that is scored and saved, if any
     warnings: list[Text] = []
     stages: list[Stage] = []
     reference: Published | None = None
@@ -138,6 +139,16 @@ class Fingerprint(Record):
     metrics: Text  # code of the metrics
 
 
+class Resumed(Record):
+    """A start of a run that had begun before; unknown keys are kept."""
+
+    model_config = ConfigDict(extra="allow")
+
+    changes: dict[Text, tuple[Any, Any]] = {}  # of the recipe: former and present value by path
+    after_epoch: Count = 0  # completed epochs
+    after_steps: Count = 0  # completed training steps of the next epoch
+
+
 class Environment(Record):
     """environment.json; unknown keys are kept."""
 
@@ -150,43 +161,15 @@ class Environment(Record):
     packages: dict[Text, Text | None] = {}
     git: Any = None
     command: list[Text] = []
+    recipe: dict[Text, Any] = {}  # complete, as the run began or was last resumed: recipe.yaml can be edited
     identity: Fingerprint | None = None
+    began_as: Fingerprint | None = None  # if settings that affect results were changed since
     device: Text = ""
     encoder_digest: Text = ""
+    images: dict[Text, Count] = {}
     data_digests: dict[Text, Text] = {}
     plugins: list[Plugin] = []
-    resumed: list[dict[Text, Any]] = []
-
-
-class Named(BaseModel):
-    """A part of a recipe."""
-
-    name: Text
-
-
-class Data(BaseModel):
-    """The data section of a recipe."""
-
-    task: Text = ""
-    classes: Annotated[list[Text], Field(max_length=MAX_CLASSES)] = []
-
-
-class Reference(BaseModel):
-    """The reference section of a recipe."""
-
-    source: Text = ""
-    metrics: Scores | None = None
-    epochs: Text | None = None
-
-
-class RunRecipe(BaseModel):
-    """The sections of recipe.yaml that reports and comparisons read."""
-
-    name: Text = ""
-    seed: Count = 0
-    data: Data | None = None
-    metrics: list[Text | Named] = []
-    reference: Reference | None = None
+    resumed: list[Resumed] = []
 
 
 class Costs(Record):

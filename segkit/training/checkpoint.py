@@ -18,13 +18,18 @@ from segkit.training.tensor_file import (
 )
 
 
-def save_weights(model: nn.Module, path: Path) -> None:
+def save_weights(model: nn.Module, path: Path, epoch: int | None = None) -> None:
     """Write a model's parameters and buffers atomically.
+
+    Args:
+        model: model to save.
+        path: file in an existing folder.
+        epoch: epoch of the weights, stored with them.
 
     Raises:
         OSError: if the file cannot be written.
     """
-    write_tensors(path, model.state_dict())
+    write_tensors(path, model.state_dict(), epoch and {"epoch": epoch})
 
 
 def load_weights(model: nn.Module, path: Path) -> None:

@@ -12,11 +12,16 @@ import torch
 from torch import Tensor, nn
 
 from segkit.core.errors import SegkitError
+from segkit.training.distributed.rank import LAUNCHED_BY
 from segkit.training.malloc import keep_freed_memory
 
 # Fabric imports torchmetrics to check its version, which takes a second and is not needed.
 _hidden = {} if "torchmetrics" in sys.modules else {"torchmetrics": None}
 sys.modules.update(_hidden)  # type: ignore[arg-type]
+# It reads these as numbers, whoever has set them; if they are none, no launcher has.
+for _name in ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK"):
+    if not os.environ.get(_name, "0").isdecimal():
+        del os.environ[_name]
 try:
     from lightning_fabric import Fabric
     from lightning_fabric.plugins.environments.lightning import LightningEnvironment
@@ -101,11 +106,12 @@ def count_processes(settings: TrainingSettings, rank_info: RankInfo | None) -> i
             hint="start it on each of them with torchrun or srun; see docs/several_devices.md",
         )
     if rank_info and (rank_info.local_world_size, rank_info.world_size) != (devices, devices * nodes):
-        local, machines = rank_info.local_world_size, rank_info.nodes
+        local, machines, launcher = rank_info.local_world_size, rank_info.nodes, rank_info.launcher
         raise SegkitError(
-            f"training.devices: {rank_info.launcher} started {local} processes on each of "
+            f"training.devices: {launcher} started {local} processes on each of "
             f"{machines} machines; the recipe needs {devices} on each of {nodes}",
-            hint=f"--set training.devices={local} --set training.num_nodes={machines}",
+            hint=f"--set training.devices={local} --set training.num_nodes={machines}; "
+            f"if {launcher} did not start this command: unset {LAUNCHED_BY[launcher]}",
         )
     processes = devices * nodes
     if settings.compile and processes > 1:

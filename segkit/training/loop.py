@@ -78,6 +78,7 @@ def fit(
                 optimizer.step()
             optimizer.zero_grad()
             state.schedule.step()
+            state.steps += 1
             if state.average:
                 state.average.update()
             progress.steps = step
@@ -88,7 +89,7 @@ def fit(
         progress.seconds = time.perf_counter() - started
         scores = evaluate(state.eval_model)
         state.epoch, state.progress = epoch, EpochProgress()
-        best = _update_best(state, next(iter(scores.metrics.values())), higher_is_better)
+        best = _update_best(state, scores, higher_is_better)
         yield _epoch_ended(state, progress, scores, time.perf_counter() - started, best=best)
 
 
@@ -143,11 +144,16 @@ def _stops_early(state: TrainState, settings: TrainingSettings) -> bool:
     return patience is not None and state.epoch - state.best_epoch >= patience
 
 
-def _update_best(state: TrainState, score: float, higher_is_better: bool) -> bool:
-    best = state.best_score  # NaN until an epoch has a defined score: then the latest epoch is the best
-    better = math.isnan(best) or (score > best if higher_is_better else score < best)
+def _update_best(state: TrainState, scores: Scores, higher_is_better: bool) -> bool:
+    """Whether this epoch is the best; while the first metric is NaN, the one with the lowest loss is."""
+    score, best = next(iter(scores.metrics.values())), state.best_score
+    loss = math.inf if math.isnan(scores.loss) else scores.loss
+    if math.isnan(best) and math.isnan(score):
+        better = not state.best_epoch or loss < state.best_loss
+    else:
+        better = math.isnan(best) or (score > best if higher_is_better else score < best)
     if better:
-        state.best_epoch, state.best_score = state.epoch, score
+        state.best_epoch, state.best_score, state.best_loss = state.epoch, score, loss
     return better
 
 

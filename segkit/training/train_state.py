@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -46,8 +47,11 @@ class TrainState:
         epoch: number of completed epochs.
         best_epoch: best epoch so far, 0 before there is one.
         best_score: score of the best epoch by the first metric.
+        best_loss: validation loss of the best epoch, infinite if it is NaN.
         progress: progress within the current epoch.
         rng_state: random state to restore when an epoch is resumed.
+        epochs: length of the training, and so of the schedule.
+        steps: number of completed training steps.
     """
 
     model: nn.Module
@@ -57,8 +61,11 @@ class TrainState:
     epoch: int = 0
     best_epoch: int = 0
     best_score: float = math.nan
+    best_loss: float = math.inf
     progress: EpochProgress = field(default_factory=EpochProgress)
     rng_state: dict[str, Any] | None = None
+    epochs: int = 0
+    steps: int = 0
 
     @property
     def eval_model(self) -> nn.Module:
@@ -80,20 +87,38 @@ class TrainState:
             "epoch": self.epoch,
             "best_epoch": self.best_epoch,
             "best_score": self.best_score,
+            "best_loss": self.best_loss,
             "progress": asdict(self.progress),
             "rng_state": random_state(),
+            "epochs": self.epochs,
+            "steps": self.steps,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore a state of `state_dict`."""
+        """Restore a state of `state_dict`; a schedule of another length continues after as many steps."""
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
+        self.steps = state.get("steps", 0)  # missing in files of earlier versions
+        if state.get("epochs", self.epochs) != self.epochs and state["epoch"] < self.epochs:
+            self._advance_schedule(state["optimizer"])
+        else:
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.schedule.load_state_dict(state["schedule"])
         if self.average:
             self.average.load_state_dict(state["average"])
         self.epoch, self.best_epoch = state["epoch"], state["best_epoch"]
         self.best_score, self.rng_state = state["best_score"], state["rng_state"]
+        self.best_loss = state.get("best_loss", math.inf)  # missing in files of earlier versions
         self.progress = EpochProgress(**state["progress"])
+
+    def _advance_schedule(self, saved_optimizer: dict[str, Any]) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch expects a step of the optimiser before each
+            for _ in range(self.steps):
+                self.schedule.step()
+        scheduled = [{**group} for group in self.optimizer.param_groups]
+        self.optimizer.load_state_dict(saved_optimizer)
+        for group, settings in zip(self.optimizer.param_groups, scheduled, strict=True):
+            group.update({**settings, "params": group["params"]})
 
 
 def make_train_state(
@@ -111,4 +136,4 @@ def make_train_state(
     if settings.compile:  # in place keeps the names of the weights; a copy would not be compiled
         for module in (model, *([average.model] if average else [])):
             module.compile()
-    return TrainState(model, optimizer, schedule, average)
+    return TrainState(model, optimizer, schedule, average, epochs=settings.epochs)

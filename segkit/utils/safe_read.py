@@ -85,9 +85,16 @@ def read_json(path: Path, shape: type[Record], *, hint: str = HINT) -> Record:
         raise SegkitError(error.problems[0].problem, where=str(path), hint=hint) from None
 
 
-def read_json_lines(path: Path, shape: type[BaseModel]) -> list[dict[str, Any]]:
-    """The data of a file with one JSON document of that shape per line."""
-    lines = read_text(path, MAX_LIST_BYTES).splitlines()
+def read_json_lines(path: Path, shape: type[BaseModel], *, may_be_torn: bool = False) -> list[dict[str, Any]]:
+    """The data of a file with one JSON document of that shape per line.
+
+    Args:
+        path: file to read.
+        shape: model of every document.
+        may_be_torn: leave out a last line without a line end, of a process that was killed.
+    """
+    text = read_text(path, MAX_LIST_BYTES)
+    lines = (text[: text.rfind("\n") + 1] if may_be_torn else text).splitlines()
     content = [_from_json(path, line, f"line {number}: ") for number, line in enumerate(lines, start=1)]
     for number, line in enumerate(content, start=1):
         _validated(path, line, shape, f"line {number}: ")

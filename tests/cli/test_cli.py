@@ -39,7 +39,7 @@ def test_verbs_and_their_options_are_these() -> None:
         "schema": PLUGINS,
         "new": ["kind", "name", "--into", *QUIET],
         "test-plugin": ["target", *PLUGINS, *QUIET, "--json"],
-        "resume": ["run", *PLUGINS, "--track", *QUIET],
+        "resume": ["run", "--set", *PLUGINS, "--track", *QUIET],
         "evaluate": [
             "runs", "--native", "--tta", "--scales", "--split", "--out", "--set", *PLUGINS, *QUIET, "--json",
         ],

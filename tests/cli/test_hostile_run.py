@@ -90,7 +90,9 @@ def test_run_whose_recipe_can_be_read_is_scored_by_weights_alone(segkit: Any, ho
 
 def test_unfinished_run_goes_on_from_no_pickle(segkit: Any, hostile: RunDir) -> None:
     recipe = yaml.safe_load(hostile.recipe.read_text())
-    hostile.write_recipe(yaml.safe_dump(recipe | {"name": "hostile", "metrics": recipe["metrics"][:-1]}))
+    recipe |= {"name": "hostile", "metrics": recipe["metrics"][:-1]}
+    hostile.write_recipe(yaml.safe_dump(recipe))
+    hostile.write_environment(hostile.read_environment().model_copy(update={"recipe": recipe}))
     hostile.summary.unlink()
     said = segkit("resume", str(hostile.path))
     assert said.code == 2

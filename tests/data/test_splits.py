@@ -17,8 +17,8 @@ def samples(train=TRAIN, **others):
     return {split: [generated(name) for name in some] for split, some in {"train": train, **others}.items()}
 
 
-def divided(found, split: Split, seed: int = 0) -> dict[str, list[str]]:
-    return {name: names(part) for name, part in split_samples(found, split, seed).items() if part}
+def divided(found, split: Split) -> dict[str, list[str]]:
+    return {name: names(part) for name, part in split_samples(found, split).items() if part}
 
 
 def by_file(folder: Path, text: str, found=None) -> dict[str, list[str]]:
@@ -45,7 +45,7 @@ def test_fraction_depends_on_names_and_seed_alone():
     first = divided(samples(), split)
     assert divided(samples(shuffled), split) == first
     assert divided(samples(shuffled[:8], val=shuffled[8:]), split) == first
-    assert divided(samples(), split, seed=1) != first
+    assert divided(samples(), split.model_copy(update={"seed": 1})) != first
     assert " ".join(first["val"]) == "lesion_00 lesion_10 lesion_14 lesion_16 lesion_17 lesion_18"
 
 
@@ -80,6 +80,7 @@ def test_folds_take_turns():
     assert sorted(name for fold in folds for name in fold["val"]) == TRAIN
     assert sorted(len(fold["val"]) for fold in folds) == [6, 7, 7]
     assert all(sorted(fold["val"] + fold["train"]) == TRAIN for fold in folds)
+    assert divided(samples(), Split(by="kfold", folds=3, fold=0, seed=1)) != folds[0]
 
 
 def test_too_many_folds_are_refused():
@@ -132,6 +133,7 @@ def test_file_that_cannot_be_read_is_refused(tmp_path):
     [
         ({"val": 0.2}, "a split by official does not use val: write by: fraction, kfold or file"),
         ({"by": "fraction", "val": 0.2, "fold": 0}, "a split by fraction does not use fold"),
+        ({"seed": 1}, "a split by official does not use seed"),
         ({"by": "fraction"}, "must together be above 0 and below 1"),
         ({"by": "fraction", "val": 0.5, "test": 0.5}, "must together be above 0 and below 1"),
         ({"by": "kfold", "folds": 5}, "a split by kfold needs folds, and a fold from 0 to folds - 1"),

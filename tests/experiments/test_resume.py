@@ -8,7 +8,6 @@ import sys
 import time
 
 import pytest
-import yaml
 
 from segkit.core.errors import Interrupted, SegkitError
 from segkit.core.events import EpochEnded, RunEnded, RunStarted, StepEnded
@@ -99,7 +98,7 @@ def test_a_run_goes_on_exactly_from_where_it_was_stopped(unreported, tmp_path, r
     assert (problem.problem, problem.hint) == (said, f"segkit resume {directory.path}")
     with pytest.raises(SegkitError, match="this run has not ended") as caught:
         RunDir.open(directory.path)
-    assert caught.value.problems[0].hint == f"segkit resume {directory.path} continues it"
+    assert caught.value.problems[0].hint.startswith(f"segkit resume {directory.path} continues it")
     list(resume(directory.path))
     assert outcome(directory) == outcome(reference)
 
@@ -186,9 +185,9 @@ def test_what_is_no_run(tmp_path):
 
 def test_other_images_are_refused(tmp_path):
     directory, _ = stopped(tmp_path, at(1, 1))
-    content = yaml.safe_load(directory.recipe.read_text())
-    content["data"]["source"]["seed"] = 77
-    directory.recipe.write_text(yaml.safe_dump(content))
+    told = json.loads(directory.environment.read_text())
+    told["data_digests"] = dict.fromkeys(told["data_digests"], "0")
+    directory.environment.write_text(json.dumps(told))
     message = "the train images and the test images have changed since the run started"
     with pytest.raises(SegkitError, match=message) as caught:
         list(resume(directory.path))

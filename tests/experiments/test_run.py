@@ -13,7 +13,7 @@ from segkit.core.errors import SegkitError, TrainingError
 from segkit.core.events import EpochEnded, RunEnded, RunStarted, StepEnded
 from segkit.experiments.assembly import assemble
 from segkit.experiments.run import run
-from segkit.recipe import load_recipe
+from segkit.recipe import load_recipe, plain_recipe
 from segkit.recipe.build import build
 from segkit.runs.run_dir import RunDir
 from segkit.runs.schema import EpochScores
@@ -121,6 +121,20 @@ def test_environment_has_digests_of_data_and_weights(small):
     environment = small[0].read_environment()
     assert environment.data_digests.keys() == {"train", "test"}
     assert environment.device.startswith("cpu")
+
+
+def test_environment_has_the_recipe_and_the_number_of_images(small):
+    directory, _ = small
+    environment = directory.read_environment()
+    assert environment.images == directory.read_summary().images
+    assert environment.recipe == plain_recipe(load_recipe(directory.recipe))
+    assert "recipe.optimizer.lr" not in directory.report.with_suffix(".md").read_text(encoding="utf-8")
+
+
+def test_a_finished_run_keeps_its_training_state_unless_the_recipe_says_no(tmp_path, unreported):
+    directory, _ = finished(tmp_path, "training.epochs=1", "training.keep_state=false")
+    checkpoints = {path.name for path in directory.checkpoints.iterdir()}
+    assert checkpoints == {"best.safetensors", "last.safetensors"}
 
 
 def test_saved_recipe_repeats_the_run(small, tmp_path, unreported):

@@ -254,7 +254,8 @@ def test_processes_that_a_recipe_asks_for(gpus):
             {}, RankInfo("torchrun", world_size=4, rank=0, local_world_size=2, local_rank=0),
             "training.devices: torchrun started 2 processes on each of 2 machines; "
             "the recipe needs 1 on each of 1",
-            "--set training.devices=2 --set training.num_nodes=2",
+            "--set training.devices=2 --set training.num_nodes=2; if torchrun did not start this command: "
+            "unset TORCHELASTIC_RUN_ID",
         ),
         (
             {"devices": 2, "compile": True}, None,
@@ -283,6 +284,55 @@ def test_place_is_what_the_launcher_says(monkeypatch):
     assert reports_elsewhere()
     monkeypatch.delenv("SLURM_STEP_ID")  # the batch script itself, before srun
     assert current_rank_info() is None
+
+
+TORCHRUN_OF_TWO = {"WORLD_SIZE": "2", "RANK": "1", "LOCAL_WORLD_SIZE": "2", "LOCAL_RANK": "1"}
+
+
+@pytest.mark.parametrize("launcher", ["SEGKIT_PROCESS", "TORCHELASTIC_RUN_ID"])
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {}, {"RANK": "1"}, {**TORCHRUN_OF_TWO, "RANK": "x"}, {**TORCHRUN_OF_TWO, "RANK": ""},
+        {**TORCHRUN_OF_TWO, "RANK": "2"}, {**TORCHRUN_OF_TWO, "LOCAL_WORLD_SIZE": "0"},
+        {**TORCHRUN_OF_TWO, "WORLD_SIZE": "-2"},
+    ],
+)  # fmt: skip
+def test_what_no_launcher_has_set_is_ignored(monkeypatch, launcher, variables):
+    for name, value in {launcher: "none", **variables}.items():
+        monkeypatch.setenv(name, value)
+    assert current_rank_info() is None
+    assert not is_worker()
+    assert not reports_elsewhere()
+
+
+def test_a_single_process_of_torchrun_runs_alone(monkeypatch):
+    alone = {"WORLD_SIZE": "1", "RANK": "0", "LOCAL_WORLD_SIZE": "1", "LOCAL_RANK": "0"}
+    for name, value in {"TORCHELASTIC_RUN_ID": "none", **alone}.items():
+        monkeypatch.setenv(name, value)
+    assert current_rank_info() is None
+
+
+@pytest.mark.parametrize("nodes", ["0", "", "2(x3)"])
+def test_numbers_of_slurm_that_contradict_each_other_are_ignored(monkeypatch, nodes):
+    for name, value in {**several.under_srun(1, 2), "SLURM_NNODES": nodes, "SLURM_LOCALID": "3"}.items():
+        monkeypatch.setenv(name, value)
+    assert current_rank_info() is None
+
+
+def test_a_command_runs_alone_with_inherited_variables():
+    words = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "SLURM_PROCID", "SLURM_NTASKS", "SLURM_STEP_ID",
+             "TORCHELASTIC_RUN_ID", "MASTER_PORT", "GROUP_RANK")  # fmt: skip
+    code = (
+        "from segkit.recipe.schema import TrainingSettings\n"
+        "from segkit.training.devices import make_fabric\n"
+        "print(make_fabric(TrainingSettings(accelerator='cpu')).world_size)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **dict.fromkeys(words, "none")},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("1\n", "")
 
 
 def test_a_fabric_of_one_ignores_who_else_is_there(monkeypatch):

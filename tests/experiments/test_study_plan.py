@@ -106,6 +106,34 @@ def test_a_run_that_has_not_ended_is_to_go_on(plan, folder, tmp_path):
     assert not wanted.resumable.lock.exists()
 
 
+@pytest.mark.parametrize("name", ["two words", "a+b", "a.b-c_d"])
+def test_a_run_of_any_name_is_to_go_on(plan, folder, tmp_path, name):
+    run = changed(folder, tmp_path)
+    (run / "summary.json").unlink()
+    recipe = (run / "recipe.yaml").read_text(encoding="utf-8").replace("name: small", f"name: {name}", 1)
+    (run / "recipe.yaml").write_text(recipe, encoding="utf-8")
+    named = [f"name={name}", "training.epochs=1"]
+    (wanted,) = plan("small.yaml", runs=tmp_path, overrides=named).missing
+    assert wanted.resumable.path == run
+    (wanted,) = plan("small.yaml", runs=tmp_path).missing
+    assert wanted.resumable is None  # it would get another name
+
+
+def test_a_stopped_run_is_a_candidate_of_its_own(plan, folder, tmp_path):
+    run = changed(folder, tmp_path)
+    (run / "summary.json").unlink()
+    (run / "scores.csv").unlink()
+    (run / "checkpoints").mkdir()
+    (run / "checkpoints/best.safetensors").write_bytes(b"")
+    made = plan("runs/small/001", run, overrides=[])
+    assert [planned.run.path for planned in made.runs] == [folder / "runs/small/001", run]
+    assert made.runs[0].scored.names == made.runs[1].scored.names
+    assert made.notes == [
+        f"{run}: This run has not ended: it was stopped after epoch 1 of 1. "
+        "Its weights and scores are those of epoch 1, the best so far."
+    ]
+
+
 def test_a_run_that_is_at_work_is_left_alone(plan, folder, tmp_path, monkeypatch):
     run = changed(folder, tmp_path)
     (run / "summary.json").unlink()
@@ -145,10 +173,18 @@ def test_what_cannot_be_compared_is_refused_before_training(plan, folder):
     assert len(plan("runs/small/001", "large.yaml", force=True).missing) == 1
 
 
-def test_seeds_that_draw_other_test_images_are_refused(plan, folder):
+@pytest.mark.parametrize("split", ["{by: fraction, val: 0.5}", "{by: kfold, folds: 2, fold: 0}"])
+def test_seeds_are_trained_and_scored_on_the_same_split(plan, split):
+    overrides = ["data.source.test=0", f"data.split={split}"]
+    made = plan("small.yaml", overrides=overrides, seeds=[0, 1])
+    assert [wanted.label for wanted in made.missing] == ["small, seed 0", "small, seed 1"]
+    assert made.runs[0].scored.names == made.runs[1].scored.names
+
+
+def test_splits_that_draw_other_test_images_are_refused(plan):
     overrides = ["data.source.test=0", "data.split={by: fraction, val: 0.5}"]
-    with pytest.raises(SegkitError, match=r"small: data: scored on other images than small: .* missing"):
-        plan("small.yaml", overrides=overrides, seeds=[0, 1])
+    with pytest.raises(SegkitError, match=r"scored on other images than small-seed_0: .* missing"):
+        plan("small.yaml", overrides=overrides, vary=["data.split.seed=0,1"])
 
 
 def test_a_folder_of_folders_gives_its_finished_runs_and_tells_of_others(plan, folder, tmp_path):

@@ -34,6 +34,33 @@ def step(learner):
     learner.average.update()
 
 
+def test_a_schedule_of_another_length_goes_on_after_as_many_steps():
+    def learner(epochs):
+        net = model()
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+        # Its state has its own length, and it changes the momentum too.
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, epochs=epochs, steps_per_epoch=5)
+        return TrainState(net, optimizer, schedule, EMA(net, 0.9), epochs=epochs)
+
+    short, whole = learner(2), learner(4)
+    for state in (short, whole):
+        for _ in range(5):
+            step(state)
+            state.steps += 1
+        state.epoch = 1
+    longer = learner(4)
+    longer.load_state_dict(short.state_dict())
+    group, expected = (state.optimizer.param_groups[0] for state in (longer, whole))
+    assert (group["lr"], group["momentum"]) == (expected["lr"], expected["momentum"])
+    assert group["lr"] != short.optimizer.param_groups[0]["lr"]
+    assert longer.optimizer.state_dict()["state"].keys() == whole.optimizer.state_dict()["state"].keys()
+    for _ in range(14):
+        step(longer)
+    done = learner(1)  # nothing is left to train
+    done.load_state_dict(short.state_dict())
+    assert done.epoch == 1
+
+
 def test_weights_come_back(tmp_path):
     saved, loaded = model().to(memory_format=torch.channels_last), model()
     saved[1].running_mean += 1

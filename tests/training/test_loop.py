@@ -65,9 +65,9 @@ def learner_for(model, lr=0.1, decay=None):
     return TrainState(model, optimizer, schedule, EMA(model, decay) if decay else None)
 
 
-def scoring(values, seen=None):
+def scoring(values, seen=None, losses=None):
     """A scorer that gives one value after the other."""
-    left = iter(values)
+    left = zip(values, losses or [0.5] * len(values), strict=True)
 
     def score(model):
         model.eval()
@@ -75,17 +75,18 @@ def scoring(values, seen=None):
             model(torch.zeros(2, 3, 8, 8, dtype=torch.uint8))
         if seen is not None:
             seen.append(model)
-        return Scores(0.5, {"iou": next(left)}, {})
+        value, lost = next(left)
+        return Scores(lost, {"iou": value}, {})
 
     return score
 
 
-def trained(learner, scores, *, loss=loss, higher=True, seen=None, batch_size=2, **settings):
+def trained(learner, scores, *, loss=loss, higher=True, seen=None, batch_size=2, losses=None, **settings):
     settings = TrainingSettings(**{"epochs": len(scores), **settings})
     fabric = Fabric(accelerator="cpu", devices=1)
     return list(
         fit(
-            learner, batches(batch_size), loss, scoring(scores, seen), fabric, settings,
+            learner, batches(batch_size), loss, scoring(scores, seen, losses), fabric, settings,
             seed=0, names=NAMES, higher_is_better=higher,
         )
     )  # fmt: skip
@@ -140,7 +141,7 @@ def test_train_loss_weighs_every_image_alike():
         ([0.1, 0.3, 0.2, 0.3], True, [True, True, False, False]),
         ([5.0, 3.0, 4.0, 1.0], False, [True, True, False, True]),
         ([math.nan, 0.0, math.nan, 0.1], True, [True, True, False, True]),
-        ([math.nan, math.nan, math.nan, math.nan], True, [True, True, True, True]),
+        ([math.nan, math.nan, math.nan, math.nan], True, [True, False, False, False]),
         ([-1.0, -2.0, -0.5, math.inf], True, [True, False, True, True]),
     ],
 )
@@ -148,6 +149,25 @@ def test_best_epoch_is_the_first_with_the_best_score(scores, higher, best):
     learner = learner_for(segmenter())
     assert [event.best for event in epochs_of(trained(learner, scores, higher=higher))] == best
     assert learner.best_epoch == max(number for number, is_best in enumerate(best, start=1) if is_best)
+
+
+@pytest.mark.parametrize(
+    ("scores", "losses", "best"),
+    [
+        ([math.nan] * 4, [0.5, 0.6, 0.4, 0.4], [True, False, True, False]),
+        ([math.nan] * 3, [math.nan, math.nan, 0.4], [True, False, True]),
+        ([math.nan, 0.1, math.nan, 0.2], [0.5, 0.9, 0.1, 0.9], [True, True, False, True]),
+    ],
+)
+def test_while_the_score_is_undefined_the_loss_chooses(scores, losses, best):
+    events = epochs_of(trained(learner_for(segmenter()), scores, losses=losses))
+    assert [event.best for event in events] == best
+
+
+def test_early_stopping_ends_a_run_whose_score_is_never_defined():
+    losses = [0.5, 0.4, 0.6, 0.5, 0.1]
+    events = trained(learner_for(segmenter()), [math.nan] * 5, losses=losses, early_stopping_epochs=2)
+    assert len(epochs_of(events)) == 4
 
 
 def test_early_stopping_waits_as_long_as_asked_and_stays_stopped():

@@ -67,7 +67,9 @@ class RunResult:
         """Key shared by runs that differ only in the seed."""
         identity = self.data.environment.identity
         content = identity.model_dump() if identity else self.data.recipe
-        return json.dumps({**content, "seed": None, "name": self.name}, sort_keys=True, default=str)
+        trained = None if self.run.has_ended else self.data.summary.epochs
+        key = {**content, "seed": None, "name": self.name, "stopped_after": trained}
+        return json.dumps(key, sort_keys=True, default=str)
 
 
 def read_finished(run: RunDir, name: str = "") -> RunResult:

@@ -59,7 +59,8 @@ def check_compatible(
     common = set.intersection(*(set(entry.names) for entry in scored))
     images = [name for name in first.names if name in common]
     if not images:
-        raise SegkitError.of(problems or [Problem("no image was scored", first.where)])
+        hint = "--force compares the images that all have; compare runs on the same test images"
+        raise SegkitError("the runs have no scored image in common", where=first.where, hint=hint)
     return images, [f"Compared with --force: {problem.where}: {problem.problem}." for problem in problems]
 
 

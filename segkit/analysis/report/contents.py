@@ -23,6 +23,7 @@ from segkit.analysis.report.format import (
 )
 from segkit.analysis.report.run_data import RunData
 from segkit.analysis.report.tables import environment_table, epoch_table, model_table, worst_table
+from segkit.runs.provisional import STOPPED
 from segkit.runs.schema import Frozen, Summary
 
 _SPLITS = {"train": "training", "val": "validation", "test": "test"}
@@ -63,6 +64,7 @@ def contents(data: RunData) -> dict[str, Any]:
         "chosen_on": _SPLITS.get(summary.scored_on, summary.scored_on),
         "warnings": _warnings(data),
         "verdict": _verdict(summary.frozen_encoder),
+        "has_images": bool(data.names),
         "scored": metric_name(data.first_metric),
         "scores": _score_facts(data),
         "overlap": "Where classes overlap, only the last one is shown." if _may_overlap(data) else "",
@@ -91,6 +93,8 @@ def _headline(data: RunData) -> list[str]:
         f"Best epoch {summary.best.epoch} of {summary.epochs}, chosen by {metric_name(data.first_metric)}",
         f"scored on {count}{_SPLITS.get(split, split)} images",
     ]
+    if summary.ema_decay:
+        facts[1] += f" with averaged weights (EMA, decay {summary.ema_decay:g})"
     return [*facts, f"trained on {whole(images['train'])}"] if "train" in images else facts
 
 
@@ -116,6 +120,8 @@ def _cards(data: RunData) -> list[Card]:
 def _warnings(data: RunData) -> list[str]:
     summary = data.summary
     warnings = [*summary.warnings]
+    if summary.status == STOPPED:
+        return warnings
     if summary.status != "complete":
         warnings.append(f"The run is not complete; its status is: {summary.status}.")
     done, planned = summary.epochs, summary.epochs_asked

@@ -22,7 +22,7 @@ class RunData:
     environment: Environment
     summary: Summary
     epochs: list[dict[str, Any]]
-    names: list[str]  # of the scored images
+    names: list[str]  # of the scored images; none if the run has not ended
     scores: dict[str, list[float]]  # by metric, in the order of `names`; NaN where undefined
     samples: list[ScoredSample]
     published: Published | None
@@ -61,11 +61,12 @@ def read_run_data(run: RunDir) -> RunData:
     Raises:
         SegkitError: if a file is missing or damaged.
     """
-    for path in (run.recipe, run.environment, run.summary, run.metrics, run.scores):
+    for path in (run.recipe, run.environment, run.metrics, *([run.scores] if run.has_ended else [])):
         if not path.is_file():
             raise SegkitError("the report needs a file that the run did not write", where=str(path))
     recipe, summary = run.read_recipe(), run.read_summary()
-    names, scores = run.read_scores()
+    # Images are scored when a run ends.
+    names, scores = run.read_scores() if run.has_ended else ([], {name: [] for name in summary.metrics})
     for metric in (*summary.metrics, summary.first_metric):
         if metric and metric not in scores:
             raise corrupt_file(run.scores, f"it has no column {metric}")
@@ -77,7 +78,7 @@ def read_run_data(run: RunDir) -> RunData:
         epochs=run.read_epochs(),
         names=names,
         scores=scores,
-        samples=run.read_samples(),
+        samples=run.read_samples() if run.has_ended else [],
         published=_published(summary.reference, recipe),
     )
 

@@ -73,7 +73,8 @@ def model_table(data: RunData) -> Table:
 
 def environment_table(data: RunData) -> Table:
     """Versions, hardware and digests."""
-    rows = [[*pair] for pair in flat(data.environment.model_dump(mode="json", exclude_unset=True))]
+    content = data.environment.model_dump(mode="json", exclude_unset=True, exclude={"recipe"})
+    rows = [[*pair] for pair in flat(content)]
     return Table("Versions, hardware and digests", ["", ""], rows, [False, False])
 
 

@@ -45,6 +45,7 @@ class RunView(View):
         self._table: EpochTable | None = None
         self._phases: set[str] = set()
         self._directory = directory
+        self._warned: list[str] = []
 
     def progress(self, label: str, done: int, total: int) -> None:
         """Show progress of preparing data, scoring images or downloading files.
@@ -77,10 +78,13 @@ class RunView(View):
             if isinstance(event, RunStarted):
                 self._eta.start(event.epochs)
                 self._directory = event.directory
+                self._warned = event.warnings
                 _print_start(self._screen, event)
             elif isinstance(event, EpochEnded):
                 self._show_epoch(event)
             else:
+                new = [text for text in event.summary.warnings if text not in self._warned]
+                print_warnings(self._screen, new)
                 _print_end(self._screen, event)
 
     def stopping(self) -> None:
@@ -144,6 +148,8 @@ def _print_start(screen: Screen, event: RunStarted) -> None:
         "device": f"{event.device}; precision {event.precision}",
         "epochs": f"at most {event.epochs}, each scored on {event.val_split}",
     }
+    if event.ema_decay:
+        facts["epochs"] += f"; {_averaged(event.ema_decay)} are scored and saved"
     if event.epochs_done or event.steps_done:
         step = f" and step {event.steps_done} of epoch {event.epochs_done + 1}" if event.steps_done else ""
         facts["resumed"] = f"after epoch {event.epochs_done}{step}"
@@ -171,6 +177,8 @@ def _end_facts(summary: Summary) -> dict[str, str]:
         "best epoch": f"{best.epoch}, with {format_scores(best.metrics)} on {summary.scored_on}",
         f"scores on {scores.split}": format_scores(scores.metrics),
     }
+    if summary.ema_decay:
+        facts["scored weights"] = _averaged(summary.ema_decay)
     if reference := summary.reference:
         facts["reference"] = f"{format_scores(reference.metrics)} ({reference.source})"
     facts["time"] = (
@@ -179,3 +187,7 @@ def _end_facts(summary: Summary) -> dict[str, str]:
     if frozen := summary.frozen_encoder:
         facts["frozen encoder"] = "unchanged" if frozen.unchanged else "CHANGED, although it is frozen"
     return facts
+
+
+def _averaged(decay: float) -> str:
+    return f"averaged weights (EMA, decay {decay:g})"

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from segkit.core.errors import TrainingError
 
 STARTED_BY_SEGKIT = "SEGKIT_PROCESS"
+# The variable by which a process is recognised as started by a launcher.
+LAUNCHED_BY = {"segkit": STARTED_BY_SEGKIT, "torchrun": "TORCHELASTIC_RUN_ID", "srun": "SLURM_STEP_ID"}
 
 
 class LostProcess(TrainingError):
@@ -39,20 +41,29 @@ class RankInfo:
         """Number of machines."""
         return self.world_size // self.local_world_size
 
+    @property
+    def is_consistent(self) -> bool:
+        """Whether the numbers can be those of one process among others."""
+        local = self.local_rank < self.local_world_size <= self.world_size
+        return local and self.rank < self.world_size
+
 
 def current_rank_info() -> RankInfo | None:
-    """Rank assigned by a launcher; None for a process that was started alone."""
-    names = ("WORLD_SIZE", "RANK", "LOCAL_WORLD_SIZE", "LOCAL_RANK")
-    if STARTED_BY_SEGKIT in os.environ:
-        return RankInfo("segkit", *_integers(*names))
-    if "TORCHELASTIC_RUN_ID" in os.environ:
-        return RankInfo("torchrun", *_integers(*names))
-    if "SLURM_STEP_ID" in os.environ and int(os.environ.get("SLURM_NTASKS", "1")) > 1:
-        world_size, rank, nodes, local_rank = _integers(
-            "SLURM_NTASKS", "SLURM_PROCID", "SLURM_NNODES", "SLURM_LOCALID"
-        )
-        return RankInfo("srun", world_size, rank, world_size // nodes, local_rank)
-    return None
+    """Rank assigned by a launcher; None for a process that was started alone.
+
+    Variables that are incomplete, contradictory or of a single process were inherited: they are ignored.
+    """
+    numbers = _integers("WORLD_SIZE", "RANK", "LOCAL_WORLD_SIZE", "LOCAL_RANK")
+    slurm = _integers("SLURM_NTASKS", "SLURM_PROCID", "SLURM_NNODES", "SLURM_LOCALID")
+    info = None
+    if STARTED_BY_SEGKIT in os.environ and numbers:
+        info = RankInfo("segkit", *numbers)
+    elif LAUNCHED_BY["torchrun"] in os.environ and numbers and numbers[0] > 1:
+        info = RankInfo("torchrun", *numbers)
+    elif LAUNCHED_BY["srun"] in os.environ and slurm and slurm[0] > 1:
+        world_size, rank, nodes, local_rank = slurm
+        info = RankInfo("srun", world_size, rank, world_size // max(nodes, 1), local_rank)
+    return info if info and info.is_consistent else None
 
 
 def is_worker() -> bool:
@@ -73,5 +84,7 @@ def reports_elsewhere() -> bool:
     return info is not None and info.local_rank > 0 and not connected
 
 
-def _integers(*names: str) -> Any:
-    return [int(os.environ[name]) for name in names]
+def _integers(*names: str) -> list[int]:
+    """Values of environment variables; empty if one of them is not set or not a number."""
+    values = [os.environ.get(name, "") for name in names]
+    return [int(value) for value in values] if all(value.isdecimal() for value in values) else []

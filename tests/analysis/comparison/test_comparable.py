@@ -76,7 +76,8 @@ def test_force_needs_the_metric_and_an_image(tmp_path):
     (problem,) = refused(first, scored_run(tmp_path, "b", {"dice": [0.5]}), force=True)
     assert problem.problem == "it has no scores for the metric iou"
     (problem,) = refused(first, scored_run(tmp_path, "c", {"iou": [0.5]}, images=["x"]), force=True)
-    assert "scored on other images" in problem.problem
+    assert problem.problem == "the runs have no scored image in common"
+    assert problem.hint == "--force compares the images that all have; compare runs on the same test images"
 
 
 def test_by_force_scores_of_all_images_together_are_left_out(tmp_path):

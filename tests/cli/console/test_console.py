@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -241,6 +242,26 @@ def test_run_view_cries_out_when_a_frozen_encoder_changed(capsys):
     summary = SUMMARY.model_copy(update={"frozen_encoder": None})
     console.RunView().show(RunEnded(Path(), summary, Path("report.html")))
     assert "frozen encoder" not in capsys.readouterr().err
+
+
+def test_run_view_says_that_averaged_weights_are_scored(capsys):
+    console.RunView().show(replace(STARTED, ema_decay=0.985))
+    said = capsys.readouterr().err
+    assert "each scored on test; averaged weights (EMA, decay 0.985) are scored and saved\n" in said
+    summary = SUMMARY.model_copy(update={"ema_decay": 0.985})
+    console.RunView().show(RunEnded(Path(), summary, Path("report.html")))
+    assert "scored weights: averaged weights (EMA, decay 0.985)\n" in capsys.readouterr().err
+
+
+def test_run_view_prints_the_warnings_that_came_up_in_training(capsys):
+    view = console.RunView()
+    view.show(STARTED)
+    capsys.readouterr()
+    summary = SUMMARY.model_copy(update={"warnings": [WARNING, "The loss was NaN."]})
+    view.show(RunEnded(Path(), summary, Path("report.html")))
+    said = capsys.readouterr().err
+    assert "warning: The loss was NaN.\n" in said
+    assert WARNING not in said
 
 
 def test_no_color_leaves_no_colour_on_a_terminal(terminal, monkeypatch):

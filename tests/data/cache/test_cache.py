@@ -134,7 +134,7 @@ def test_touched_renamed_and_moved_files_are_found(photographs, reads):
 def test_folds_share_rows(photographs, reads):
     for fold in range(COUNT):
         split = Split(by="kfold", folds=COUNT, fold=fold)
-        parts = split_samples({"train": found(photographs)}, split, 0)
+        parts = split_samples({"train": found(photographs)}, split)
         for part in ("train", "val"):
             assert cached(photographs, parts[part]).names == [sample.name for sample in parts[part]]
     assert len(reads) == 2 * COUNT

@@ -1,0 +1,42 @@
+"""Commands on a run that was stopped."""
+
+import json
+
+import pytest
+from PIL import Image
+
+from tests.small_runs import finished
+
+WORDS = "This run has not ended: it was stopped after epoch 1 of 1."
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    """As a run is left that was killed before it was scored."""
+    folder = tmp_path_factory.mktemp("stopped")
+    directory, _ = finished(folder, "training.epochs=1")
+    directory.remove_results()
+    Image.new("RGB", (64, 64)).save(folder / "photo.png")
+    return directory
+
+
+def test_report(segkit, stopped):
+    said = segkit("report", str(stopped.path))
+    assert (said.code, said.out) == (0, f"Report: {stopped.report}\n")
+    assert WORDS in " ".join(said.err.split())
+
+
+def test_predict_and_evaluate(segkit, stopped, tmp_path):
+    photo = stopped.path.parents[2] / "photo.png"
+    for words in (["predict", str(stopped.path), str(photo), "--out", str(tmp_path)],
+                  ["evaluate", str(stopped.path)]):  # fmt: skip
+        said = segkit(*words, "--json")
+        assert said.code == 0, said.err
+        assert [text[: len(WORDS)] for text in json.loads(said.out)["warnings"]] == [WORDS]
+
+
+def test_an_export_says_how_to_end_the_run(segkit, stopped, tmp_path):
+    said = segkit("export", str(stopped.path), "--format", "onnx", "--out", str(tmp_path / "a.onnx"))
+    assert said.code == 2
+    hint = f"segkit resume {stopped.path} continues it, and with --set training.epochs=1 ends it"
+    assert hint in " ".join(said.err.split())
