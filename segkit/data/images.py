@@ -21,7 +21,6 @@ MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 LOSSY = ("JPEG", "MPO")
 MAX_PIXELS = 2**27  # 134 million; larger files are mistakes or decompression bombs
 MAX_IN_TILES = 2**29  # 537 million, 2 GiB when decoded: limit for tiled prediction
-MARGIN = 1  # minimum ratio of a JPEG's decoded size to the target size; see tests/benchmarks/margins.py
 Extent = tuple[int, int]  # (height, width)
 _ORIENTATION = 0x0112  # EXIF tag
 _TURNED = (5, 6, 7, 8)  # EXIF orientations that swap height and width
@@ -65,17 +64,13 @@ def read_image(path: Path, channels: int) -> Pixels:
 
 
 def read_image_at(path: Path, channels: int, size: Extent) -> tuple[Pixels, Extent]:
-    """Read an image at a size (height, width); returns it and its upright size in the file.
-
-    A JPEG is decoded at 1/2, 1/4 or 1/8 of its size, which is faster, if that is at least `MARGIN` times
-    the target size.
+    """Read an image and resize it to (height, width); returns it and its upright size in the file.
 
     Raises:
         DataError: as `read_image`.
     """
+    # JPEGs too are decoded in full: decoding at a part of the size is faster, but changes masks visibly.
     with opened(path) as image:
-        if image.format in LOSSY:
-            return _decode_reduced(image, path, channels, size)
         whole = converted(upright(image), path, channels)
         return _pixels(resize(whole, size)), (whole.height, whole.width)
 
@@ -152,16 +147,6 @@ def converted(image: Image.Image, path: Path | None, channels: int) -> Image.Ima
     except ValueError:  # such as LAB to grey
         problem = f"images in {image.mode} cannot be converted to {MODES[channels]}"
         raise DataError(problem, where=where, hint="save it in RGB or grey") from None
-
-
-def _decode_reduced(image: Image.Image, path: Path, channels: int, size: Extent) -> tuple[Pixels, Extent]:
-    turned = image.getexif().get(_ORIENTATION) in _TURNED
-    height, width = size[::-1] if turned else size
-    extent = (image.width, image.height) if turned else (image.height, image.width)
-    # The box excludes padding: the sides need not be multiples of eight.
-    _, box = image.draft(None, (MARGIN * width, MARGIN * height)) or (None, None)
-    small = resize(converted(image, path, channels), (height, width), box)
-    return _pixels(upright(small)), extent
 
 
 def _pixels(image: Image.Image) -> Pixels:

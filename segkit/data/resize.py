@@ -8,21 +8,13 @@ from PIL import Image
 
 from segkit.core.types import Pixels
 
-Box = tuple[float, float, float, float]
 
-
-def resize(image: Image.Image, size: tuple[int, int], box: Box | None = None) -> Image.Image:
-    """Resize an image with antialiasing.
-
-    Args:
-        image: image in Pillow's mode L, RGB or RGBA.
-        size: target (height, width).
-        box: source region (left, upper, right, lower); by default the whole image.
-    """
+def resize(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Resize an image in Pillow's mode L, RGB or RGBA to (height, width), with antialiasing."""
     height, width = size
     if image.mode == "RGBA":  # band by band: Pillow would multiply colours by alpha
-        return Image.merge(image.mode, [resize(band, size, box) for band in image.split()])
-    return image.resize((width, height), Image.Resampling.BILINEAR, box)
+        return Image.merge(image.mode, [resize(band, size) for band in image.split()])
+    return image.resize((width, height), Image.Resampling.BILINEAR)
 
 
 def resize_image(image: Pixels, size: tuple[int, int]) -> Pixels:

@@ -132,7 +132,7 @@ def photograph(height: int, width: int) -> np.ndarray:
     return (np.stack(planes, axis=-1) * 100 + 128).astype(np.uint8)
 
 
-@pytest.mark.parametrize("ending", LOSSLESS)
+@pytest.mark.parametrize("ending", [*LOSSLESS, "jpg"])
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_image_at_a_size_is_the_image_resized(tmp_path, ending, channels):
     file = tmp_path / f"a.{ending}"
@@ -144,40 +144,15 @@ def test_image_at_a_size_is_the_image_resized(tmp_path, ending, channels):
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("shape", [(301, 215), (160, 400), (41, 37)])
-def test_jpeg_at_a_size_is_upright_and_where_it_was(tmp_path, orientation, shape):
-    """Also where its sides are no multiples of what divides them: nothing moves by a part of a pixel."""
+def test_large_jpeg_at_a_size_is_all_of_it_resized(tmp_path, orientation, shape):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    file = save(tmp_path / "a.jpg", photograph(*shape), exif=exif, quality=95, subsampling=0)
+    file = save(tmp_path / "a.jpg", photograph(*shape), exif=exif)
     whole = read_image(file, 3)
     for size in ((32, 24), (20, 50), (7, 5)):
         small, extent = read_image_at(file, 3, size)
         assert extent == whole.shape[:2]
-        off = small.astype(int) - resize_image(whole, size)
-        assert np.abs(off).mean() < 1.5
-        assert abs(off.mean()) < 0.5
-
-
-def test_jpeg_is_decoded_no_smaller_than_it_is_wanted(tmp_path, monkeypatch):
-    decoded = []
-    original = Image.Image.resize
-
-    def seen(image, *given, **options):
-        decoded.append(image.size)
-        return original(image, *given, **options)
-
-    monkeypatch.setattr(Image.Image, "resize", seen)
-    file = save(tmp_path / "a.jpg", photograph(400, 640))
-    for size in ((50, 80), (51, 80), (100, 100), (400, 640), (800, 800)):
-        read_image_at(file, 3, size)
-    assert decoded == [(80, 50), (160, 100), (160, 100), (640, 400), (640, 400)]
-
-
-@pytest.mark.parametrize("channels", [1, 4])
-def test_jpeg_at_a_size_has_the_channels_that_are_asked_for(tmp_path, channels):
-    file = save(tmp_path / "a.jpg", photograph(80, 80), quality=95)
-    small, _ = read_image_at(file, channels, (10, 10))
-    assert np.abs(small.astype(int) - resize_image(read_image(file, channels), (10, 10))).mean() < 1.5
+        np.testing.assert_array_equal(small, resize_image(whole, size))
 
 
 def test_damaged_jpeg_is_refused_at_a_size_too(tmp_path):
