@@ -14,6 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from segkit.core.errors import DataError, first_line
 from segkit.core.types import Pixels
 from segkit.data.resize import resize
+from segkit.utils.os_errors import is_out_of_memory
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "GIF", "WEBP")  # Pillow reads more, some with external programs
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp")
@@ -89,7 +90,11 @@ def read_header(path: Path, max_pixels: int = MAX_PIXELS) -> Header:
 
 @contextmanager
 def opened(path: Path, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
-    """Open an image file without decoding it; every error inside becomes a `DataError`."""
+    """Open an image file without decoding it; every error inside becomes a `DataError`.
+
+    Raises:
+        MemoryError: if there is too little memory, with the path.
+    """
     try:
         with _pillow_limit(max_pixels), Image.open(path, formats=FORMATS) as image:
             _check_header(image, path, max_pixels)
@@ -105,6 +110,8 @@ def opened(path: Path, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_large(path, max_pixels) from None
     except Exception as error:  # decoders raise many types: struct.error, zlib.error, IndexError, ...
+        if is_out_of_memory(error):
+            raise MemoryError(f"while reading {path}") from error
         if isinstance(error, OSError) and error.strerror:
             raise DataError(f"the file cannot be read: {error.strerror}", where=str(path)) from None
         problem = f"the image is damaged: {first_line(error)}"
@@ -117,6 +124,8 @@ def upright(image: Image.Image) -> Image.Image:
     try:
         ImageOps.exif_transpose(image, in_place=True)  # a copy costs a quarter of the decoding time
     except Exception as error:
+        if is_out_of_memory(error):
+            raise
         raise ValueError(f"its EXIF orientation cannot be read ({error})") from error
     return image
 

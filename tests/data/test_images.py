@@ -1,9 +1,11 @@
 """Whatever an image is encoded as, its values count; what cannot be understood names its file."""
 
+import errno
 import logging
 import struct
 import warnings
 import zlib
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -116,6 +118,24 @@ def test_huge_image_is_not_read(tmp_path, side):
             warnings.simplefilter(action)
             with fails(r"a\.png: the image has more than 134 million pixels\n  try: make it smaller"):
                 read_image(tmp_path / "a.png", 1)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        OSError("out of memory error when reading image file"),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+    ],
+)
+@pytest.mark.parametrize(
+    "step", ["PngImagePlugin.PngImageFile.load", "ImageOps.exif_transpose", "Image.Image.resize"]
+)
+def test_too_little_memory_is_no_damage(tmp_path, monkeypatch, error, step):
+    file = save(tmp_path / "a.png", picture())
+    monkeypatch.setattr(f"PIL.{step}", Mock(side_effect=error))
+    with pytest.raises(MemoryError, match=r"while reading .*a\.png"):
+        read_image_at(file, 3, (6, 9))
 
 
 def test_tiff_of_several_images_is_refused(tmp_path):

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 from segkit.core.errors import SegkitError
 from segkit.inference.inputs import check_overwriting, find_inputs
@@ -136,6 +137,24 @@ def test_a_bad_file_is_told_and_the_rest_is_done(photos, tile):
         ("notes.txt", "this is not a readable image file"),
     ]
     assert written(photos / "masks") == ["a.png", "b.png", "inside/a.png"]
+
+
+@pytest.mark.parametrize("tile", [0, 64])
+def test_an_image_too_large_for_the_memory_is_told_and_the_rest_is_done(photos, tile, monkeypatch):
+    load = Image.Image.load
+
+    def fail_at_large(image):
+        if image.height == 70:
+            raise MemoryError
+        return load(image)
+
+    monkeypatch.setattr(JpegImageFile, "load", fail_at_large)
+    (problem,) = predicted(["photos"], Outputs(photos / "masks", LESION.task), tile=tile)
+    assert str(problem) == (
+        "photos/b.jpg: there is too little memory for this image\n"
+        "  try: close other programs, raise the memory limit, or make the image smaller"
+    )
+    assert written(photos / "masks") == ["a.png", "inside/a.png"]
 
 
 def test_an_image_cut_off_in_the_middle_leaves_no_mask(photos):
