@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from glob import glob, has_magic
@@ -30,14 +31,14 @@ def find_inputs(patterns: Sequence[str]) -> list[InputFile]:
     Raises:
         SegkitError: for folders and patterns without images.
     """
-    inputs: dict[Path, InputFile] = {}
+    inputs: dict[str, InputFile] = {}
     problems: list[Problem] = []
     for pattern in patterns:
         matches = [*_matches(pattern)]
         if not matches:
             problems.append(_no_match(pattern))
         for match in matches:
-            inputs.setdefault(match.path.resolve(), match)
+            inputs.setdefault(os.path.abspath(match.path), match)
     if problems:
         raise SegkitError.of(problems)
     return [*inputs.values()]
@@ -66,12 +67,12 @@ def check_overwriting(inputs: Sequence[InputFile], outputs: Outputs, *, overwrit
     Raises:
         SegkitError: listing the files.
     """
-    images = {image.path.resolve() for image in inputs}
-    written: dict[Path, InputFile] = {}
+    images = {os.path.realpath(image.path) for image in inputs}
+    written: dict[str, InputFile] = {}
     problems: list[Problem] = []
     for image in inputs:
         for file in outputs.files(image.name):
-            resolved = file.resolve()
+            resolved = os.path.realpath(file)
             if other := written.get(resolved):
                 problems.append(_same_mask_file(other, image, file))
                 break
@@ -79,7 +80,7 @@ def check_overwriting(inputs: Sequence[InputFile], outputs: Outputs, *, overwrit
             if resolved in images:
                 hint = "choose another folder for --out"
                 problems.append(Problem("the mask would overwrite this image", str(file), hint=hint))
-            elif file.exists() and not overwrite:
+            elif os.path.lexists(file) and not overwrite:
                 hint = "use --overwrite, or another folder for --out"
                 problems.append(Problem("this file already exists", str(file), hint=hint))
     if problems:
@@ -90,9 +91,9 @@ def check_overwriting(inputs: Sequence[InputFile], outputs: Outputs, *, overwrit
 
 def _matches(pattern: str) -> Iterator[InputFile]:
     path = Path(pattern)
-    if path.is_dir():
+    if os.path.isdir(path):
         yield from _in_folder(path)
-    elif path.exists() or not has_magic(pattern):
+    elif os.path.lexists(path) or not has_magic(pattern):
         yield InputFile(path, path.stem)
     else:
         for match in map(Path, sorted(glob(pattern, recursive=True))):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segkit.core.errors import DataError, Problem
@@ -75,6 +77,11 @@ def _write(
         outputs.write(file.name, image, chunks)
     except DataError as error:
         return error.problems
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        problem = f"the name of its mask is too long: {Path(error.filename or '').name}"
+        return [Problem(problem, str(file.path), hint="give the image a shorter name")]
     except MemoryError:
         hint = "close other programs, raise the memory limit, or make the image smaller"
         return [Problem("there is too little memory for this image", str(file.path), hint=hint)]

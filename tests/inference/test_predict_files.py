@@ -140,6 +140,35 @@ def test_a_bad_file_is_told_and_the_rest_is_done(photos, tile):
 
 
 @pytest.mark.parametrize("tile", [0, 64])
+def test_names_as_long_as_the_file_system_takes_have_masks(photos, tile):
+    long = "a" * 251
+    Image.fromarray(noise(40, 40)).save(photos / f"photos/{long}.png")
+    outputs = Outputs(photos / "masks", LESION.task, overlays=True, probabilities=ProbabilityFormat.npy)
+    assert predicted(["photos"], outputs, tile=tile) == []
+    assert f"{long}.png" in written(photos / "masks")
+
+
+@pytest.mark.parametrize("tile", [0, 64])
+def test_a_name_without_room_for_the_class_is_told_and_the_rest_is_done(photos, tile):
+    long = "a" * 244  # there is room for _lesion, and none for _dark_hair
+    Image.fromarray(noise(40, 40)).save(photos / f"photos/{long}.png")
+    (problem,) = predicted(["photos"], Outputs(photos / "masks", LABELS.task), Blocks(LABELS), tile=tile)
+    assert str(problem) == (
+        f"photos/{long}.png: the name of its mask is too long: {long}_dark_hair.png\n"
+        "  try: give the image a shorter name"
+    )
+    names = [f"{name}_{label}.png" for name in ("a", "b", "inside/a") for label in ("dark_hair", "lesion")]
+    assert written(photos / "masks") == names
+
+
+def test_a_name_that_cannot_exist_is_told_and_the_rest_is_done(photos):
+    long = "a" * 300
+    problems = predicted([f"{long}.png", "photos/a.png"], Outputs(photos / "masks", LESION.task))
+    assert [problem.problem for problem in problems] == ["the file cannot be read: File name too long"]
+    assert written(photos / "masks") == ["a.png"]
+
+
+@pytest.mark.parametrize("tile", [0, 64])
 def test_an_image_too_large_for_the_memory_is_told_and_the_rest_is_done(photos, tile, monkeypatch):
     load = Image.Image.load
 

@@ -39,7 +39,7 @@ def test_number_that_another_run_took_meanwhile_is_passed_over(tmp_path, monkeyp
     assert RunDir.create(tmp_path, "small").path.name == "002"
 
 
-@pytest.mark.parametrize("name", ["../elsewhere", "a/b", "mit Leerzeichen", "é"])
+@pytest.mark.parametrize("name", ["../elsewhere", "a/b", "mit Leerzeichen", "é", "字" * 100])
 def test_name_of_the_recipe_never_leads_out_of_the_folder(tmp_path, name):
     assert RunDir.create(tmp_path, name).path.parent.parent == tmp_path
 
