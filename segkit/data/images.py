@@ -10,10 +10,12 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import SAMPLESPERPIXEL
 
 from segkit.core.errors import DataError, first_line
 from segkit.core.types import Pixels
 from segkit.data.resize import resize
+from segkit.data.tiff import describe_numbers, find_unsupported
 from segkit.utils.os_errors import is_out_of_memory
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "GIF", "WEBP")  # Pillow reads more, some with external programs
@@ -38,12 +40,14 @@ class Header:
         mode: Pillow mode.
         stored: (height, width) in the file.
         orientation: EXIF orientation, 1 to 8; 1 is upright.
+        deep: whether a channel has 16 bits.
     """
 
     lossy: bool
     mode: str
     stored: Extent
     orientation: int
+    deep: bool
 
     @property
     def extent(self) -> Extent:
@@ -58,7 +62,7 @@ def read_image(path: Path, channels: int) -> Pixels:
     16-bit images are scaled to 8 bits by the range of their type, not of their content.
 
     Raises:
-        DataError: if the file is missing, damaged, or holds 32-bit numbers.
+        DataError: if the file is missing, damaged, or holds numbers of unknown range.
     """
     with opened(path) as image:
         return _pixels(converted(upright(image), path, channels))
@@ -85,7 +89,8 @@ def read_header(path: Path, max_pixels: int = MAX_PIXELS) -> Header:
     with opened(path, max_pixels) as image:
         orientation = image.getexif().get(_ORIENTATION, 1)
         valid = orientation if orientation in range(1, 9) else 1  # other numbers are invalid
-        return Header(image.format in LOSSY, image.mode, (image.height, image.width), valid)
+        stored = image.height, image.width
+        return Header(image.format in LOSSY, image.mode, stored, valid, _is_deep(image))
 
 
 @contextmanager
@@ -104,6 +109,8 @@ def opened(path: Path, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
     except FileNotFoundError:
         raise DataError("there is no such file", where=str(path)) from None
     except UnidentifiedImageError:
+        if what := find_unsupported(path):
+            raise _unsupported(what, path) from None
         problem = "this is not a readable image file" if path.stat().st_size else "the file is empty"
         hint = "copy or download it again; PNG, JPEG, BMP, TIFF, GIF and WebP are read"
         raise DataError(problem, where=str(path), hint=hint) from None
@@ -112,6 +119,8 @@ def opened(path: Path, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
     except Exception as error:  # decoders raise many types: struct.error, zlib.error, IndexError, ...
         if is_out_of_memory(error):
             raise MemoryError(f"while reading {path}") from error
+        if what := find_unsupported(path):
+            raise _unsupported(what, path) from None
         if isinstance(error, OSError) and error.strerror:
             raise DataError(f"the file cannot be read: {error.strerror}", where=str(path)) from None
         problem = f"the image is damaged: {first_line(error)}"
@@ -141,21 +150,30 @@ def converted(image: Image.Image, path: Path | None, channels: int) -> Image.Ima
     Raises:
         DataError: if its mode cannot be converted.
     """
-    where = str(path or "")
     image.load()
     if image.mode.startswith("I;16"):
         image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
     elif image.mode in ("I", "F"):
-        raise DataError(
-            "the image holds 32-bit numbers of unknown range", where=where, hint="save it with 8 or 16 bits"
-        )
+        numbers = "floating-point numbers" if image.mode == "F" else "32-bit integers"
+        raise _unsupported((path and describe_numbers(path)) or numbers, path)
+    elif channels == 4 and getattr(image, "tag_v2", {}).get(SAMPLESPERPIXEL) == 4 and image.mode == "RGB":
+        # A fourth channel that is not marked as alpha, such as near infrared. Pillow keeps it beside RGB.
+        image = Image.frombytes("RGBA", image.size, image.tobytes("raw", "RGBX"))
     elif image.mode == "P" and image.has_transparency_data:
         image = image.convert("RGBA")
     try:
         return image if image.mode == MODES[channels] else image.convert(MODES[channels])
     except ValueError:  # such as LAB to grey
         problem = f"images in {image.mode} cannot be converted to {MODES[channels]}"
-        raise DataError(problem, where=where, hint="save it in RGB or grey") from None
+        raise DataError(problem, where=str(path or ""), hint="save it in RGB or grey") from None
+
+
+def _is_deep(image: Image.Image) -> bool:
+    if image.mode.startswith("I;16"):
+        return True
+    # Pillow reads 16-bit colours as 8-bit ones: only the name of its decoder's input tells.
+    tiles = getattr(image, "tile", ()) if image.format in ("PNG", "TIFF") else ()
+    return any(";16" in str(tile.args if isinstance(tile.args, str) else tile.args[0]) for tile in tiles)
 
 
 def _pixels(image: Image.Image) -> Pixels:
@@ -179,11 +197,18 @@ def _pillow_limit(max_pixels: int) -> Iterator[None]:
 def _check_header(image: Image.Image, path: Path, max_pixels: int) -> None:
     if image.width * image.height > max_pixels:
         raise _too_large(path, max_pixels)
+    if image.format == "TIFF" and (what := find_unsupported(path)):
+        raise _unsupported(what, path)
     pages = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
     if pages > 1:
         raise DataError(
             f"the file holds {pages} images", where=str(path), hint="save each image as a separate file"
         )
+
+
+def _unsupported(what: str, path: Path | None) -> DataError:
+    hint = "scale its values to the range of 8 or 16 bits; save it as grey, RGB or RGBA in PNG or TIFF"
+    return DataError(f"images of {what} are not supported yet", where=str(path or ""), hint=hint)
 
 
 def _too_large(path: Path, max_pixels: int) -> DataError:

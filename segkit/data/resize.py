@@ -26,10 +26,10 @@ def resize_image(image: Pixels, size: tuple[int, int]) -> Pixels:
     return np.stack([np.asarray(channel) for channel in channels], axis=-1)
 
 
-def resize_mask(mask: npt.NDArray[np.integer], size: tuple[int, int]) -> npt.NDArray[np.integer]:
+def resize_mask(mask: npt.NDArray[np.number], size: tuple[int, int]) -> npt.NDArray[np.number]:
     """(H, W) or (H, W, K) -> (height, width) or (height, width, K), nearest neighbour."""
     height, width = size
     rows = ((np.arange(height) + 0.5) * mask.shape[0] / height).astype(np.intp)
     columns = ((np.arange(width) + 0.5) * mask.shape[1] / width).astype(np.intp)
-    resized: npt.NDArray[np.integer] = mask[rows[:, None], columns]
+    resized: npt.NDArray[np.number] = mask[rows[:, None], columns]
     return resized

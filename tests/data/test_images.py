@@ -60,13 +60,6 @@ def test_sixteen_bit_image_is_scaled_by_its_type(tmp_path, ending):
     np.testing.assert_array_equal(pixels, [[0, 0, 1], [3, 127, 255]])
 
 
-@pytest.mark.parametrize("kind", [np.float32, np.int32])
-def test_image_of_numbers_without_a_range_is_refused(tmp_path, kind):
-    file = save(tmp_path / "a.tif", picture()[..., 0].astype(kind))
-    with fails(r"a\.tif: the image holds 32-bit numbers(.|\n)*save it with 8 or 16 bits"):
-        read_image(file, 1)
-
-
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_image_and_mask_are_turned_upright(tmp_path, orientation):
     exif = Image.Exif()
