@@ -14,6 +14,7 @@ from segkit.core.errors import DataError, PartError, Problem
 from segkit.core.registry import SOURCES
 from segkit.core.types import Pixels, Sample, Source, Task
 from segkit.data.csv_table import read_table
+from segkit.data.image_files import why_unread
 from segkit.data.images import read_image, read_image_at
 from segkit.data.mask_colors import ColourText, colours_for
 from segkit.data.masks import read_mask, read_mask_at
@@ -101,7 +102,9 @@ class Manifest:
             yield f"found split {split!r}", "one of train, val, test"
         for column in ("image", *self.mask_columns):
             path = self.file.parent / row[column]
-            if row[column] and not path.is_file():
+            if row[column] and (unread := why_unread(path)):
+                yield f"{unread.problem}: {path}", unread.hint
+            elif row[column] and not path.is_file():
                 yield f"there is no {column.replace('_', ' of ', 1)} {path}", _RELATIVE
             elif not row[column] and column in ("image", "mask"):
                 yield f"the column {column} is empty", "fill it in, or remove the row"
