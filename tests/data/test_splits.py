@@ -2,6 +2,7 @@
 
 import random
 from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 from pydantic import ValidationError
@@ -25,6 +26,13 @@ def divided(found, split: Split, seed: int = 0) -> dict[str, list[str]]:
 def by_file(folder: Path, text: str, found=None) -> dict[str, list[str]]:
     (folder / "split.csv").write_text(text, encoding="utf-8")
     return divided(found or samples(["a", "b", "c"]), Split(by="file", file=folder / "split.csv"))
+
+
+@pytest.mark.parametrize(("written", "found"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_a_name_may_be_composed_in_the_file_and_decomposed_in_the_source(tmp_path, written, found):
+    text = f"name,split\n{normalize(written, 'Müller')},val\na,train\n"
+    name = normalize(found, "Müller")
+    assert by_file(tmp_path, text, samples(["a", name])) == {"train": ["a"], "val": [name]}
 
 
 def test_official_split_is_the_source_s_own():
