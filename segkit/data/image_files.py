@@ -36,7 +36,7 @@ class ImageFiles:
         images: image files.
         unread: problem by path of the images that cannot be read: other formats, broken links, placeholders
             of git-annex, Git LFS and DVC.
-        others: files that are no images.
+        others: files that are no images, and images in other formats beside one of the same name.
         problems: problems of folders that were not searched.
     """
 
@@ -60,13 +60,14 @@ def find_images(folder: Path) -> ImageFiles:
     for path in _walk(folder, found.problems):
         _add(found, path)
     names = {without_ending(str(path)) for path in found.images}
-    unread = {
-        path: problem
-        for path, problem in sorted(found.unread.items())
-        # A camera may write a raw file beside each JPEG.
-        if not (path.name.lower().endswith(UNREAD) and without_ending(str(path)) in names)
+    # A camera may write a raw file beside each JPEG.
+    beside = {
+        path
+        for path in found.unread
+        if path.name.lower().endswith(UNREAD) and without_ending(str(path)) in names
     }
-    return ImageFiles(sorted(found.images), unread, sorted(found.others), found.problems)
+    unread = {path: problem for path, problem in sorted(found.unread.items()) if path not in beside}
+    return ImageFiles(sorted(found.images), unread, sorted([*found.others, *beside]), found.problems)
 
 
 def without_ending(name: str) -> str:

@@ -159,10 +159,10 @@ def test_an_image_of_a_format_that_is_not_read_is_named(tmp_path: Path, name: st
     assert problem.hint == "convert it; PNG, JPEG, BMP, TIFF, GIF and WebP are read"
 
 
-def test_a_raw_file_beside_its_jpeg_is_nothing(tmp_path: Path) -> None:
+def test_a_raw_file_beside_its_jpeg_is_no_problem(tmp_path: Path) -> None:
     root = drawn(tmp_path / "images", "a.jpg", "b.v2.jpg")
     for name in ("a.CR2", "b.v2.heic", "notes.txt", ".hidden.heic"):
         (root / name).write_bytes(b"0")
     found = find_images(root)
     assert (names(root), found.unread) == (["a.jpg", "b.v2.jpg"], {})
-    assert [path.name for path in found.others] == ["notes.txt"]
+    assert [path.name for path in found.others] == ["a.CR2", "b.v2.heic", "notes.txt"]
