@@ -62,29 +62,32 @@ def predict(
         raise SegkitError("--overlap needs --tile", hint="for example --tile 512")
     predict_options = PredictOptions(tta, options.parse_scales(scales), tile, overlap, batch_size)
     check_out_folder(out, inputs)
-    images = find_inputs(inputs)
+    found = find_inputs(inputs)
     options.load_plugins(no_plugins)
     with console.RunView(quiet=quiet or json) as view:
         view.note("Loading the model")
         predictor = load(model, plugins=plugins or (), accelerator=accelerator)
-        view.print_warnings(predictor.warnings)
+        warnings = [*found.warnings(), *predictor.warnings]
+        view.print_warnings(warnings)
         probability_kind = probability_format or (ProbabilityFormat.png if probabilities else None)
         outputs = Outputs(out, predictor.info.task, overlay, probability_kind)
-        check_overwriting(images, outputs, overwrite=overwrite)
+        check_overwriting(found.images, outputs, overwrite=overwrite)
         started = time.perf_counter()
         try:
-            problems = predict_files(predictor, images, outputs, predict_options, view.progress)
+            problems = predict_files(predictor, found.images, outputs, predict_options, view.progress)
         except OSError as error:
             raise cannot_write(error, out, "the same command with --overwrite") from error
         seconds = time.perf_counter() - started
-    masks = len(images) - len({problem.file for problem in problems})
+    masks = len(found.images) - len({problem.file for problem in problems})
+    images = len(found.images) + sum(not Path(problem.file).is_dir() for problem in found.problems)
+    problems = [*found.problems, *problems]
     if json:
         console.print_json({
-            "model": model, "out": out, "images": len(images), "masks": masks, "seconds": seconds,
-            "errors": options.problems_as_json(problems), "warnings": predictor.warnings,
+            "model": model, "out": out, "images": images, "masks": masks, "seconds": seconds,
+            "errors": options.problems_as_json(problems), "left_out": found.others, "warnings": warnings,
         })  # fmt: skip
     elif not quiet:
-        console.print_predicted(out, masks, len(images), seconds)
+        console.print_predicted(out, masks, images, seconds)
     if problems:
         if not json:
             console.print_error(SegkitError.of(problems))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Annotated, Any
+from unicodedata import normalize
 
 from pydantic import BeforeValidator
 
@@ -50,7 +51,16 @@ def resolve(path: str, written_in: str, *, inside: str = "") -> Path:
         shared = Path(*(piece for piece in expanded.parts if piece != ".."))
         places = [Path(os.path.normpath(folder.absolute() / expanded)), home() / shared]
         places += [home() / inside / shared] if inside else []
-    return next((place for place in places if _exists(place)), places[0])
+    return next((place for place in map(as_stored, places) if _exists(place)), places[0])
+
+
+def as_stored(path: Path) -> Path:
+    """The path with its names in composed or decomposed Unicode, as the file system has them."""
+    if str(path).isascii() or os.path.lexists(path):
+        return path
+    parent = as_stored(path.parent)
+    spellings = (parent / normalize(form, path.name) for form in ("NFC", "NFD"))
+    return next(filter(os.path.lexists, spellings), path)
 
 
 def resolved(value: Any) -> Any:

@@ -10,10 +10,13 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import SAMPLESPERPIXEL
 
 from segkit.core.errors import DataError, first_line
 from segkit.core.types import Pixels
 from segkit.data.resize import resize
+from segkit.data.tiff import describe_numbers, find_unsupported
+from segkit.utils.os_errors import is_out_of_memory
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "GIF", "WEBP")  # Pillow reads more, some with external programs
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp")
@@ -21,7 +24,6 @@ MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 LOSSY = ("JPEG", "MPO")
 MAX_PIXELS = 2**27  # 134 million; larger files are mistakes or decompression bombs
 MAX_IN_TILES = 2**29  # 537 million, 2 GiB when decoded: limit for tiled prediction
-MARGIN = 1  # minimum ratio of a JPEG's decoded size to the target size; see tests/benchmarks/margins.py
 Extent = tuple[int, int]  # (height, width)
 _ORIENTATION = 0x0112  # EXIF tag
 _TURNED = (5, 6, 7, 8)  # EXIF orientations that swap height and width
@@ -38,12 +40,14 @@ class Header:
         mode: Pillow mode.
         stored: (height, width) in the file.
         orientation: EXIF orientation, 1 to 8; 1 is upright.
+        deep: whether a channel has 16 bits.
     """
 
     lossy: bool
     mode: str
     stored: Extent
     orientation: int
+    deep: bool
 
     @property
     def extent(self) -> Extent:
@@ -58,24 +62,20 @@ def read_image(path: Path, channels: int) -> Pixels:
     16-bit images are scaled to 8 bits by the range of their type, not of their content.
 
     Raises:
-        DataError: if the file is missing, damaged, or holds 32-bit numbers.
+        DataError: if the file is missing, damaged, or holds numbers of unknown range.
     """
     with opened(path) as image:
         return _pixels(converted(upright(image), path, channels))
 
 
 def read_image_at(path: Path, channels: int, size: Extent) -> tuple[Pixels, Extent]:
-    """Read an image at a size (height, width); returns it and its upright size in the file.
-
-    A JPEG is decoded at 1/2, 1/4 or 1/8 of its size, which is faster, if that is at least `MARGIN` times
-    the target size.
+    """Read an image and resize it to (height, width); returns it and its upright size in the file.
 
     Raises:
         DataError: as `read_image`.
     """
+    # JPEGs too are decoded in full: decoding at a part of the size is faster, but changes masks visibly.
     with opened(path) as image:
-        if image.format in LOSSY:
-            return _decode_reduced(image, path, channels, size)
         whole = converted(upright(image), path, channels)
         return _pixels(resize(whole, size)), (whole.height, whole.width)
 
@@ -89,12 +89,17 @@ def read_header(path: Path, max_pixels: int = MAX_PIXELS) -> Header:
     with opened(path, max_pixels) as image:
         orientation = image.getexif().get(_ORIENTATION, 1)
         valid = orientation if orientation in range(1, 9) else 1  # other numbers are invalid
-        return Header(image.format in LOSSY, image.mode, (image.height, image.width), valid)
+        stored = image.height, image.width
+        return Header(image.format in LOSSY, image.mode, stored, valid, _is_deep(image))
 
 
 @contextmanager
 def opened(path: Path, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
-    """Open an image file without decoding it; every error inside becomes a `DataError`."""
+    """Open an image file without decoding it; every error inside becomes a `DataError`.
+
+    Raises:
+        MemoryError: if there is too little memory, with the path.
+    """
     try:
         with _pillow_limit(max_pixels), Image.open(path, formats=FORMATS) as image:
             _check_header(image, path, max_pixels)
@@ -104,12 +109,18 @@ def opened(path: Path, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
     except FileNotFoundError:
         raise DataError("there is no such file", where=str(path)) from None
     except UnidentifiedImageError:
+        if what := find_unsupported(path):
+            raise _unsupported(what, path) from None
         problem = "this is not a readable image file" if path.stat().st_size else "the file is empty"
         hint = "copy or download it again; PNG, JPEG, BMP, TIFF, GIF and WebP are read"
         raise DataError(problem, where=str(path), hint=hint) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_large(path, max_pixels) from None
     except Exception as error:  # decoders raise many types: struct.error, zlib.error, IndexError, ...
+        if is_out_of_memory(error):
+            raise MemoryError(f"while reading {path}") from error
+        if what := find_unsupported(path):
+            raise _unsupported(what, path) from None
         if isinstance(error, OSError) and error.strerror:
             raise DataError(f"the file cannot be read: {error.strerror}", where=str(path)) from None
         problem = f"the image is damaged: {first_line(error)}"
@@ -122,6 +133,8 @@ def upright(image: Image.Image) -> Image.Image:
     try:
         ImageOps.exif_transpose(image, in_place=True)  # a copy costs a quarter of the decoding time
     except Exception as error:
+        if is_out_of_memory(error):
+            raise
         raise ValueError(f"its EXIF orientation cannot be read ({error})") from error
     return image
 
@@ -137,31 +150,30 @@ def converted(image: Image.Image, path: Path | None, channels: int) -> Image.Ima
     Raises:
         DataError: if its mode cannot be converted.
     """
-    where = str(path or "")
     image.load()
     if image.mode.startswith("I;16"):
         image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
     elif image.mode in ("I", "F"):
-        raise DataError(
-            "the image holds 32-bit numbers of unknown range", where=where, hint="save it with 8 or 16 bits"
-        )
+        numbers = "floating-point numbers" if image.mode == "F" else "32-bit integers"
+        raise _unsupported((path and describe_numbers(path)) or numbers, path)
+    elif channels == 4 and getattr(image, "tag_v2", {}).get(SAMPLESPERPIXEL) == 4 and image.mode == "RGB":
+        # A fourth channel that is not marked as alpha, such as near infrared. Pillow keeps it beside RGB.
+        image = Image.frombytes("RGBA", image.size, image.tobytes("raw", "RGBX"))
     elif image.mode == "P" and image.has_transparency_data:
         image = image.convert("RGBA")
     try:
         return image if image.mode == MODES[channels] else image.convert(MODES[channels])
     except ValueError:  # such as LAB to grey
         problem = f"images in {image.mode} cannot be converted to {MODES[channels]}"
-        raise DataError(problem, where=where, hint="save it in RGB or grey") from None
+        raise DataError(problem, where=str(path or ""), hint="save it in RGB or grey") from None
 
 
-def _decode_reduced(image: Image.Image, path: Path, channels: int, size: Extent) -> tuple[Pixels, Extent]:
-    turned = image.getexif().get(_ORIENTATION) in _TURNED
-    height, width = size[::-1] if turned else size
-    extent = (image.width, image.height) if turned else (image.height, image.width)
-    # The box excludes padding: the sides need not be multiples of eight.
-    _, box = image.draft(None, (MARGIN * width, MARGIN * height)) or (None, None)
-    small = resize(converted(image, path, channels), (height, width), box)
-    return _pixels(upright(small)), extent
+def _is_deep(image: Image.Image) -> bool:
+    if image.mode.startswith("I;16"):
+        return True
+    # Pillow reads 16-bit colours as 8-bit ones: only the name of its decoder's input tells.
+    tiles = getattr(image, "tile", ()) if image.format in ("PNG", "TIFF") else ()
+    return any(";16" in str(tile.args if isinstance(tile.args, str) else tile.args[0]) for tile in tiles)
 
 
 def _pixels(image: Image.Image) -> Pixels:
@@ -185,11 +197,18 @@ def _pillow_limit(max_pixels: int) -> Iterator[None]:
 def _check_header(image: Image.Image, path: Path, max_pixels: int) -> None:
     if image.width * image.height > max_pixels:
         raise _too_large(path, max_pixels)
+    if image.format == "TIFF" and (what := find_unsupported(path)):
+        raise _unsupported(what, path)
     pages = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
     if pages > 1:
         raise DataError(
             f"the file holds {pages} images", where=str(path), hint="save each image as a separate file"
         )
+
+
+def _unsupported(what: str, path: Path | None) -> DataError:
+    hint = "scale its values to the range of 8 or 16 bits; save it as grey, RGB or RGBA in PNG or TIFF"
+    return DataError(f"images of {what} are not supported yet", where=str(path or ""), hint=hint)
 
 
 def _too_large(path: Path, max_pixels: int) -> DataError:

@@ -15,7 +15,7 @@ from segkit.data.images import LOSSY, Extent, opened, upright
 from segkit.data.resize import resize_mask
 
 Colours = Mapping[tuple[int, int, int], int]
-_Values = npt.NDArray[np.integer]
+_Values = npt.NDArray[np.number]
 _Resize = Callable[[_Values], _Values]
 _PART = 1 << 17  # pixels that fit the processor's cache
 
@@ -51,7 +51,7 @@ def read_mask_at(
     return _read_mask(path, task, colours, lambda values: resize_mask(values, size))
 
 
-def read_values(path: Path) -> npt.NDArray[np.integer] | None:
+def read_values(path: Path) -> _Values | None:
     """Raw values of a grey or palette image, (H, W); None for a colour image.
 
     Raises:
@@ -82,7 +82,8 @@ def _binary(image: Image.Image, path: Path, task: Task, resize: _Resize) -> Pixe
     values = [value for value in _distinct(grey) if value != task.ignore_index]
     others = [value for value in values if value]
     # A single value must be a usual one; together with 0 any is valid.
-    if len(others) > 1 or (others and len(values) == 1 and others[0] not in (1, 255, 65535)):
+    is_odd = bool(others) and len(values) == 1 and others[0] not in (1, 255, 65535)
+    if len(others) > 1 or is_odd or np.isnan(others).any():
         raise DataError(
             f"a binary mask must hold 0 and one other value; this one holds {_listed(values)}",
             where=str(path),
@@ -184,8 +185,8 @@ def _opaque(image: Image.Image, path: Path) -> Image.Image:
     return with_alpha.convert("RGB")
 
 
-def _grey(image: Image.Image) -> npt.NDArray[np.integer] | None:  # None for a colour image
-    if image.mode in ("L", "I") or image.mode.startswith("I;16"):
+def _grey(image: Image.Image) -> _Values | None:  # None for a colour image
+    if image.mode in ("L", "I", "F") or image.mode.startswith("I;16"):
         return np.asarray(image)
     if image.mode == "1":
         return np.asarray(image).astype(np.uint8)

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
+from unicodedata import normalize
 
 from segkit.core.errors import DataError, Problem
-from segkit.core.registry import near
 from segkit.core.types import Pixels, Sample, Task
+from segkit.data.image_files import READ, ImageFiles, find_images, without_ending
 from segkit.data.images import ENDINGS, Extent, read_image, read_image_at
 from segkit.data.masks import Colours, read_mask, read_mask_at
+from segkit.data.spelling import spelling_key
 
 Read = TypeVar("Read")
+_PATTERN_MASKS = 200  # used to guess the pattern of their names
+_MASK_WORDS = {
+    "mask", "masks", "msk", "seg", "segm", "segmentation", "label", "labels", "gt", "annotation", "outline",
+}  # fmt: skip
 
 
 def pairs_in(
@@ -37,25 +44,20 @@ def pairs_in(
         likely cause if there are no pairs.
     """
     try:
-        mask_files, image_files = images_in(masks), images_in(images)
+        found_masks, found_images = find_images(masks), find_images(images)
     except DataError as error:
         return [], [*error.problems]
-    before, after = map(re.escape, pattern.split("{name}"))
-    mask_name = re.compile(f"((?:.*/)?){before}([^/]+){after}")
-    named: dict[str, Path] = {}
-    others: dict[str, Path] = {}
-    mask_names, problems = _by_name(masks, mask_files)
-    for name, path in mask_names.items():
-        if match := mask_name.fullmatch(name):
-            named[match[1] + match[2]] = path
-        else:
-            others[name] = path
-    used = {*named.values()}
-    files, duplicates = _by_name(images, [path for path in image_files if path not in used])
-    problems += duplicates
-    if not files.keys() & named.keys() and max(len(files), len(named)) > 2:  # a few are listed one by one
-        return [], [*problems, _no_pairs(images, masks, pattern, [*files], [*others, *named])]
-    problems += _unpaired(files, named, {} if images == masks else others)
+    mask_side = _masks(masks, found_masks, pattern)
+    image_side = _images(images, found_images, {*mask_side.files.values(), *mask_side.unread.values()})
+    problems = [*dict.fromkeys([*mask_side.problems, *image_side.problems])]  # one folder may hold both
+    files, named = image_side.files, mask_side.files
+    known, known_masks = {**files, **image_side.unread}, {**named, **mask_side.unread}
+    if not known.keys() & known_masks.keys() and max(len(known), len(known_masks)) > 2:
+        # A few are listed one by one.
+        no_pairs = _no_pairs(images, masks, pattern, [*known], [*mask_side.others, *known_masks])
+        return [], [*problems, no_pairs]
+    problems += [*_unpaired("image", image_side, "mask", mask_side)]
+    problems += [*_unpaired("mask", mask_side, "image", image_side)]
     paired = sorted(files.keys() & named.keys())
     return [sample(name, files[name], named[name], task, channels, colours) for name in paired], problems
 
@@ -68,18 +70,29 @@ def sample(
     return Sample(name, read, read.files, read_at=read, variant="")
 
 
-def images_in(folder: Path) -> list[Path]:
-    """Image files of a folder and its subfolders, sorted; hidden ones are left out.
+def guess_pattern(images: Sequence[str], masks: Sequence[str], *, shared: bool = False) -> tuple[str, int]:
+    """The most frequent pattern by which the name of a mask contains that of an image.
 
-    Raises:
-        DataError: if the folder does not exist.
+    Args:
+        images: names of images, with their subfolders.
+        masks: names of masks, with their subfolders.
+        shared: whether both are in one folder, where an image is not its own mask.
+
+    Returns:
+        The pattern, "{name}" if no mask matches, and how many of at most 200 masks match.
     """
-    if not folder.is_dir():
-        raise DataError("there is no such folder", where=str(folder), kind="missing")
-    files = (path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())
-    return sorted(
-        path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
+    known = set(images)
+    counts: Counter[str] = Counter()
+    for mask in masks[:: len(masks) // _PATTERN_MASKS + 1]:
+        folder, name = mask[: mask.rfind("/") + 1], mask[mask.rfind("/") + 1 :]
+        if mask in known and not shared:
+            counts["{name}"] += 1
+        lengths = range(len(name) - 1, 0, -1)
+        parts = ((start, start + length) for length in lengths for start in range(len(name) - length + 1))
+        longest = next(((start, end) for start, end in parts if folder + name[start:end] in known), None)
+        if longest:
+            counts[f"{name[: longest[0]]}{{name}}{name[longest[1] :]}"] += 1
+    return counts.most_common(1)[0] if counts else ("{name}", 0)
 
 
 def check_extent(image: tuple[int, ...], mask: tuple[int, ...], image_file: str, mask_file: str) -> None:
@@ -90,16 +103,56 @@ def check_extent(image: tuple[int, ...], mask: tuple[int, ...], image_file: str,
         raise DataError(problem, where=mask_file, hint=f"the image is {image_file}", kind="size")
 
 
-def _by_name(folder: Path, paths: Sequence[Path]) -> tuple[dict[str, Path], list[Problem]]:
-    named: dict[str, Path] = {}
-    problems: list[Problem] = []
-    for path in paths:
-        name = path.relative_to(folder).with_suffix("").as_posix()
-        if name in named:
-            hint = f"the other is {named[name]}; move one of them out of the folder"
-            problems.append(Problem(f"two files are called {name!r}", str(path), hint=hint, kind="unpaired"))
-        named[name] = path
-    return named, problems
+class _Side(NamedTuple):
+    """The images, or the masks by the name of their image."""
+
+    files: dict[str, Path]
+    unread: dict[str, Path]  # images that cannot be read
+    others: dict[str, Path]  # images of the folder that are no masks
+    lookalikes: dict[str, Path]  # files of the name that are no images
+    problems: list[Problem]
+
+
+def _images(folder: Path, found: ImageFiles, masks: Container[Path]) -> _Side:
+    return _side(folder, found, lambda name, path: None if path in masks else name)
+
+
+def _masks(folder: Path, found: ImageFiles, pattern: str) -> _Side:
+    before, after = map(re.escape, pattern.split("{name}"))
+    mask_name = re.compile(f"((?:.*/)?){before}([^/]+){after}")
+
+    def image_name(name: str, path: Path) -> str | None:
+        match = mask_name.fullmatch(name)
+        return match[1] + match[2] if match else None
+
+    return _side(folder, found, image_name)
+
+
+def _side(folder: Path, found: ImageFiles, image_name: Callable[[str, Path], str | None]) -> _Side:
+    side = _Side({}, {}, {}, {}, [*found.problems])
+    for path in found.images:
+        own_name = _name_in(folder, path)
+        if (name := image_name(own_name, path)) is None:
+            side.others[own_name] = path
+            continue
+        if name in side.files:
+            hint = f"the other is {side.files[name]}; move one of them out of the folder"
+            problem = f"two files are called {own_name!r}"
+            side.problems.append(Problem(problem, str(path), hint=hint, kind="unpaired"))
+        side.files[name] = path
+    for path, reason in found.unread.items():
+        if (name := image_name(_name_in(folder, path), path)) is not None:
+            side.unread[name] = path
+            side.problems.append(reason)
+    for path in found.others:
+        if (name := image_name(_name_in(folder, path.with_suffix("")), path)) is not None:
+            side.lookalikes[name] = path
+    return side
+
+
+def _name_in(folder: Path, path: Path) -> str:
+    # The same name may be composed in one folder and decomposed in another, as systems differ.
+    return normalize("NFC", without_ending(path.relative_to(folder).as_posix()))
 
 
 def _no_pairs(
@@ -109,47 +162,47 @@ def _no_pairs(
         if not names:
             hint = ", ".join(ENDINGS)
             return Problem(f"there are no {what} in this folder", str(folder), hint=hint, kind="missing")
-    patterns = (
-        mask.replace(image, "{name}") for image in image_names for mask in mask_names if image in mask
-    )
-    guess = next(patterns, None)
+    guess, matches = guess_pattern(image_names, mask_names, shared=images == masks)
     called = f"a mask is called {mask_names[0]}, an image {image_names[0]}"
-    hint = f"data.source.pattern: '{guess}'" if guess and guess != pattern else called
+    hint = f"data.source.pattern: '{guess}'" if matches and guess != pattern else called
     problem = f"no mask matches any image with the pattern '{pattern}'"
     return Problem(problem, str(masks), hint=hint, kind="unpaired")
 
 
-def _unpaired(
-    images: Mapping[str, Path], masks: Mapping[str, Path], others: Mapping[str, Path]
-) -> list[Problem]:
-    unpaired_images = {name: images[name] for name in images if name not in masks}
-    unpaired_masks = {name: masks[name] for name in masks if name not in images}
-    problems = []
-    for kind, partner, files, candidates in (
-        ("image", "mask", unpaired_images, {**others, **unpaired_masks}),
-        ("mask", "image", unpaired_masks, unpaired_images),
-    ):
-        remedy = f"add the missing {partner}, or move this {kind} out of the folder"
-        problems += [
-            Problem(
-                f"this {kind} has no {partner}",
-                str(path),
-                hint=_guess(name, candidates) or remedy,
-                kind="unpaired",
-            )
-            for name, path in files.items()
-        ]
-    return problems
+def _unpaired(kind: str, side: _Side, partner: str, partners: _Side) -> Iterator[Problem]:
+    """Problems of files without a partner, unless it is there but cannot be read, which is told elsewhere."""
+    similar = _similar(side, partners)
+    remedy = f"add the missing {partner}, or move this {kind} out of the folder"
+    for name, path in side.files.items():
+        if name in partners.files or name in partners.unread:
+            continue
+        hint = remedy
+        if lookalike := partners.lookalikes.get(name):
+            hint = f"{lookalike.name} is not an image: {READ}"
+        elif other := similar.get(name):
+            hint = f"does {other.name} belong to it?"
+        yield Problem(f"this {kind} has no {partner}", str(path), hint=hint, kind="unpaired")
 
 
-def _guess(name: str, files: Mapping[str, Path]) -> str:
-    # Names with different numbers are different images, however similar.
-    similar = near(name, [file for file in files if _numbers(file) == _numbers(name)])
-    return f"does {files[similar[0]].name} belong to it?" if similar else ""
+def _similar(side: _Side, partners: _Side) -> dict[str, Path]:
+    """By the name of a file the only file that is called so in another spelling, if it has no partner."""
+    own = {*side.files.values()}  # one folder may hold both
+    others = [(name, path) for name, path in partners.others.items() if path not in own]
+    paired = {path for name, path in partners.files.items() if name in side.files}
+    candidates = _by_spelling([*others, *partners.files.items()])
+    return {
+        files[0][0]: candidates[key][0][1]
+        for key, files in _by_spelling(side.files.items()).items()
+        if key and len(files) == len(candidates[key]) == 1 and candidates[key][0][1] not in paired
+    }
 
 
-def _numbers(name: str) -> list[int]:
-    return [int(digits) for digits in re.findall(r"\d+", name)]
+def _by_spelling(files: Iterable[tuple[str, Path]]) -> dict[tuple[str, ...], list[tuple[str, Path]]]:
+    spellings: dict[tuple[str, ...], list[tuple[str, Path]]] = defaultdict(list)
+    for name, path in files:
+        key = tuple(word for word in spelling_key(name) if word not in _MASK_WORDS)
+        spellings[key].append((name, path))
+    return spellings
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,21 +8,13 @@ from PIL import Image
 
 from segkit.core.types import Pixels
 
-Box = tuple[float, float, float, float]
 
-
-def resize(image: Image.Image, size: tuple[int, int], box: Box | None = None) -> Image.Image:
-    """Resize an image with antialiasing.
-
-    Args:
-        image: image in Pillow's mode L, RGB or RGBA.
-        size: target (height, width).
-        box: source region (left, upper, right, lower); by default the whole image.
-    """
+def resize(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Resize an image in Pillow's mode L, RGB or RGBA to (height, width), with antialiasing."""
     height, width = size
     if image.mode == "RGBA":  # band by band: Pillow would multiply colours by alpha
-        return Image.merge(image.mode, [resize(band, size, box) for band in image.split()])
-    return image.resize((width, height), Image.Resampling.BILINEAR, box)
+        return Image.merge(image.mode, [resize(band, size) for band in image.split()])
+    return image.resize((width, height), Image.Resampling.BILINEAR)
 
 
 def resize_image(image: Pixels, size: tuple[int, int]) -> Pixels:
@@ -34,10 +26,10 @@ def resize_image(image: Pixels, size: tuple[int, int]) -> Pixels:
     return np.stack([np.asarray(channel) for channel in channels], axis=-1)
 
 
-def resize_mask(mask: npt.NDArray[np.integer], size: tuple[int, int]) -> npt.NDArray[np.integer]:
+def resize_mask(mask: npt.NDArray[np.number], size: tuple[int, int]) -> npt.NDArray[np.number]:
     """(H, W) or (H, W, K) -> (height, width) or (height, width, K), nearest neighbour."""
     height, width = size
     rows = ((np.arange(height) + 0.5) * mask.shape[0] / height).astype(np.intp)
     columns = ((np.arange(width) + 0.5) * mask.shape[1] / width).astype(np.intp)
-    resized: npt.NDArray[np.integer] = mask[rows[:, None], columns]
+    resized: npt.NDArray[np.number] = mask[rows[:, None], columns]
     return resized

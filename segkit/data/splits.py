@@ -12,9 +12,9 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from segkit.core.errors import DataError, Problem
 from segkit.core.paths import resolved
-from segkit.core.registry import Settings, near
+from segkit.core.registry import Settings
 from segkit.core.types import Sample
-from segkit.data.csv_table import read_table
+from segkit.data.split_file import split_by_file
 
 NAMES = ("train", "val", "test")
 _name = attrgetter("name")
@@ -33,7 +33,8 @@ class Split(Settings):
         folds: number of parts, with kfold.
         fold: index of the part for val, from 0, with kfold.
         seed: seed of the draw, with fraction and kfold; the recipe's seed does not change it.
-        file: CSV file with the columns name and split, with file; other samples are left out.
+        file: CSV file with the columns name and split, with file; a name may have the folders and the
+            extension of its image. Other samples are left out, with a warning.
     """
 
     by: Literal["official", "fraction", "kfold", "file"] = "official"
@@ -78,7 +79,8 @@ def split_samples(official: Mapping[str, Sequence[Sample]], split: Split) -> dic
     if split.by == "official":
         return samples
     if split.file is not None:
-        return _by_file(_pooled(samples, NAMES), split.file)
+        listed = split_by_file(_pooled(samples, NAMES), split.file, NAMES)
+        return {name: sorted(part, key=_name) for name, part in listed.items()}
     pool = _pooled(samples, ("train", "val"))
     random.Random(split.seed).shuffle(pool)
     drawn = _by_fold(pool, split) if split.by == "kfold" else _by_fraction(pool, split)
@@ -122,29 +124,3 @@ def _by_fraction(pool: list[Sample], split: Split) -> dict[str, list[Sample]]:
             )
     drawn = {"val": pool[test : test + val], "train": pool[test + val :]}
     return {**drawn, "test": pool[:test]} if test else drawn
-
-
-def _by_file(samples: list[Sample], file: Path) -> dict[str, list[Sample]]:
-    by_name = {sample.name: sample for sample in samples}
-    divided: dict[str, list[Sample]] = {name: [] for name in NAMES}
-    problems: list[Problem] = []
-    lines: dict[str, int] = {}
-    for line, row in read_table(file, ["name", "split"]):
-        name, split = row["name"], row["split"]
-        problem, hint = "", ""
-        if split not in NAMES:
-            problem, hint = f"found split {split!r}", "one of train, val, test"
-        elif name not in by_name:
-            guess = near(name, by_name)
-            problem = f"no image is called {name!r}"
-            hint = f"did you mean {guess[0]!r}?" if guess else "names have no folder and no extension"
-        elif name in lines:
-            problem, hint = f"{name!r} is listed twice (first on line {lines[name]})", "keep one of them"
-        if problem:
-            problems.append(Problem(problem, str(file), line, hint=hint))
-        else:
-            lines[name] = line
-            divided[split].append(by_name[name])
-    if problems:
-        raise DataError.of(problems)
-    return {name: sorted(part, key=_name) for name, part in divided.items()}

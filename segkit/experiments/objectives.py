@@ -12,6 +12,7 @@ from segkit.core.errors import PartError, SegkitError, line_at_fault
 from segkit.core.types import Loss, Metric, Task
 from segkit.recipe import entry_for
 from segkit.recipe.build import TRY_ALONE, build
+from segkit.utils.os_errors import is_out_of_memory
 
 if TYPE_CHECKING:
     from segkit.recipe.part_schema import LossPart, MetricPart, Part
@@ -62,9 +63,9 @@ def _call(part: Part, function: Callable[..., Any], *arguments: Any) -> Any:
     try:
         with torch.random.fork_rng(devices=[]):  # the run's random numbers must not change
             return function(*arguments)
-    except (SegkitError, MemoryError):
-        raise
     except Exception as error:
+        if isinstance(error, SegkitError) or is_out_of_memory(error):
+            raise
         message = next(iter(str(error).splitlines()), "")
         raise PartError(
             f"{_label(part)} fails: {type(error).__name__}: {message}".rstrip(": "),

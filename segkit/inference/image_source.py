@@ -54,7 +54,7 @@ class ImageFile:
         return read_header(self.path, MAX_IN_TILES).extent
 
     def resized(self, size: Size) -> Pixels:
-        """The whole image at a size; JPEGs are decoded at a reduced scale where possible."""
+        """The whole image at a size."""
         pixels, self.size = read_image_at(self.path, self.channels, size)
         return pixels
 

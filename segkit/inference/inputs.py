@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from glob import glob, has_magic
 from pathlib import Path
+from unicodedata import normalize
 
 from segkit.core.errors import Problem, SegkitError
+from segkit.core.paths import as_stored
+from segkit.data.image_files import find_images, why_unread, without_ending
 from segkit.data.images import ENDINGS
 from segkit.inference.outputs import Outputs
+from segkit.utils.listing import listed
 
 _MAX_PROBLEMS = 10  # of one kind
 
@@ -22,25 +27,51 @@ class InputFile:
     name: str  # of its mask, without extension; with the subfolders of the folder that was searched
 
 
-def find_inputs(patterns: Sequence[str]) -> list[InputFile]:
-    """Images of files, folders (with subfolders) and patterns, in order and without duplicates.
+@dataclass(frozen=True)
+class Inputs:
+    """What files, folders and patterns hold, in order and without duplicates.
 
-    Explicitly named files are always included; whether they can be read is checked later.
+    Args:
+        images: images to predict; whether they can be decoded is checked later.
+        problems: problems of images in formats that are not read, of broken links, and of folders.
+        others: files in folders and patterns that are not images.
+    """
+
+    images: list[InputFile]
+    problems: list[Problem]
+    others: list[Path]
+
+    def warnings(self) -> list[str]:
+        """A sentence about the other files, if there are any."""
+        if not self.others:
+            return []
+        number = f"{len(self.others):,} other file{'s are' if len(self.others) > 1 else ' is'}"
+        return [f"{number} not read: {listed([file.name for file in self.others])}."]
+
+
+def find_inputs(patterns: Sequence[str]) -> Inputs:
+    """Images of files, folders (with subfolders, also linked ones) and patterns.
+
+    Explicitly named files count as images whatever they are called.
 
     Raises:
-        SegkitError: for folders and patterns without images.
+        SegkitError: for folders and patterns without images, or if no image can be read.
     """
-    inputs: dict[Path, InputFile] = {}
-    problems: list[Problem] = []
+    found: dict[str, InputFile | Problem | Path] = {}
+    empty: list[Problem] = []
     for pattern in patterns:
         matches = [*_matches(pattern)]
-        if not matches:
-            problems.append(_no_match(pattern))
-        for match in matches:
-            inputs.setdefault(match.path.resolve(), match)
-    if problems:
-        raise SegkitError.of(problems)
-    return [*inputs.values()]
+        for path, match in matches:
+            place = os.path.abspath(path)
+            if isinstance(found.get(place), Path | None):  # new, or not an image so far
+                found[place] = match
+        if all(isinstance(match, Path) for _, match in matches):
+            empty.append(_no_match(pattern))
+    images = [match for match in found.values() if isinstance(match, InputFile)]
+    problems = [match for match in found.values() if isinstance(match, Problem)]
+    if empty or not images:
+        raise SegkitError.of([*empty, *problems])
+    return Inputs(images, problems, [match for match in found.values() if isinstance(match, Path)])
 
 
 def check_out_folder(out: Path, patterns: Sequence[str]) -> None:
@@ -49,10 +80,11 @@ def check_out_folder(out: Path, patterns: Sequence[str]) -> None:
     Raises:
         SegkitError: if `out` is inside a folder of images, or a file.
     """
-    if out.exists() and not out.is_dir():
+    if os.path.lexists(out) and not os.path.isdir(out):
         raise SegkitError("not a folder", where=str(out), hint="choose another --out")
     for pattern in patterns:
-        if Path(pattern).is_dir() and out.resolve().is_relative_to(Path(pattern).resolve()):
+        inside = Path(os.path.realpath(out)).is_relative_to(os.path.realpath(pattern))
+        if os.path.isdir(pattern) and inside:
             raise SegkitError(
                 f"this folder is inside {pattern}: the next prediction would read the masks as images",
                 where=str(out),
@@ -60,62 +92,81 @@ def check_out_folder(out: Path, patterns: Sequence[str]) -> None:
             )
 
 
-def check_overwriting(inputs: Sequence[InputFile], outputs: Outputs, *, overwrite: bool) -> None:
+def check_overwriting(images: Sequence[InputFile], outputs: Outputs, *, overwrite: bool) -> None:
     """Check that no image or other mask would be overwritten, and no existing file unless `overwrite`.
 
     Raises:
-        SegkitError: listing the files.
+        SegkitError: naming the files.
     """
-    images = {image.path.resolve() for image in inputs}
-    written: dict[Path, InputFile] = {}
-    problems: list[Problem] = []
-    for image in inputs:
+    paths = {os.path.realpath(image.path) for image in images}
+    written: dict[str, InputFile] = {}
+    twice: list[Problem] = []
+    replaced: list[Path] = []  # images
+    existing: list[Path] = []
+    for image in images:
         for file in outputs.files(image.name):
-            resolved = file.resolve()
-            if other := written.get(resolved):
-                problems.append(_same_mask_file(other, image, file))
+            path = os.path.realpath(file)
+            # Composed and decomposed Unicode is the same name, and on some systems the same file.
+            if other := written.get(normalize("NFC", path)):
+                twice.append(_same_mask_file(other, image, file))
                 break
-            written[resolved] = image
-            if resolved in images:
-                hint = "choose another folder for --out"
-                problems.append(Problem("the mask would overwrite this image", str(file), hint=hint))
-            elif file.exists() and not overwrite:
-                hint = "use --overwrite, or another folder for --out"
-                problems.append(Problem("this file already exists", str(file), hint=hint))
+            written[normalize("NFC", path)] = image
+            if path in paths:
+                replaced.append(file)
+            elif not overwrite and any(
+                os.path.lexists(normalize(form, str(file))) for form in ("NFC", "NFD")
+            ):
+                existing.append(file)
+    problems = twice[:_MAX_PROBLEMS]
+    if len(twice) > _MAX_PROBLEMS:
+        problems.append(Problem(f"and {len(twice) - _MAX_PROBLEMS} more"))
+    if replaced:
+        problem = _about(
+            replaced, "the mask would overwrite this image", "masks would overwrite these images"
+        )
+        problems.append(replace(problem, hint="choose another folder for --out"))
+    if existing:
+        problem = _about(existing, "this file already exists", "files already exist")
+        problems.append(replace(problem, hint="use --overwrite, or another folder for --out"))
     if problems:
-        hidden = len(problems) - _MAX_PROBLEMS
-        more = [Problem(f"and {hidden} more")] if hidden > 0 else []
-        raise SegkitError.of([*problems[:_MAX_PROBLEMS], *more])
+        raise SegkitError.of(problems)
 
 
-def _matches(pattern: str) -> Iterator[InputFile]:
-    path = Path(pattern)
-    if path.is_dir():
-        yield from _in_folder(path)
-    elif path.exists() or not has_magic(pattern):
-        yield InputFile(path, path.stem)
+def _matches(pattern: str) -> Iterator[tuple[Path, InputFile | Problem | Path]]:
+    """Paths, each with an image, its problem, or itself if it is not an image."""
+    if os.path.isdir(pattern):
+        yield from _in_folder(Path(pattern))
+    elif os.path.lexists(path := as_stored(Path(pattern))) or not has_magic(pattern):
+        yield path, why_unread(path) or InputFile(path, path.stem)
     else:
-        for match in map(Path, sorted(glob(pattern, recursive=True))):
-            if match.is_dir():
-                yield from _in_folder(match)
-            elif _is_image(match):
-                yield InputFile(match, match.stem)
+        for path in map(Path, sorted(glob(pattern, recursive=True))):
+            if os.path.isdir(path):
+                yield from _in_folder(path)
+            elif problem := why_unread(path):
+                yield path, problem
+            else:
+                yield path, InputFile(path, path.stem) if path.suffix.lower() in ENDINGS else path
 
 
-def _in_folder(folder: Path) -> Iterator[InputFile]:
-    for path in sorted(folder.rglob("*")):
-        relative = path.relative_to(folder)
-        if _is_image(path) and not any(part.startswith(".") for part in relative.parts):
-            yield InputFile(path, relative.with_suffix("").as_posix())
-
-
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in ENDINGS and path.is_file()
+def _in_folder(folder: Path) -> Iterator[tuple[Path, InputFile | Problem | Path]]:
+    found = find_images(folder)
+    for path in found.images:
+        yield path, InputFile(path, without_ending(path.relative_to(folder).as_posix()))
+    yield from found.unread.items()
+    yield from ((Path(problem.file), problem) for problem in found.problems)
+    yield from zip(found.others, found.others, strict=True)
 
 
 def _no_match(pattern: str) -> Problem:
-    problem = "this folder has no images" if Path(pattern).is_dir() else "no image matches this pattern"
+    problem = "this folder has no images" if os.path.isdir(pattern) else "no image matches this pattern"
     return Problem(problem, pattern, hint=f"image files end in {', '.join(ENDINGS)}")
+
+
+def _about(files: Sequence[Path], one: str, several: str) -> Problem:
+    if len(files) == 1:
+        return Problem(one, str(files[0]))
+    folder = os.path.commonpath([file.parent for file in files])
+    return Problem(f"{len(files):,} {several}: {listed([os.path.relpath(f, folder) for f in files])}", folder)
 
 
 def _same_mask_file(first: InputFile, second: InputFile, file: Path) -> Problem:

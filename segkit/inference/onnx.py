@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from segkit.core.errors import SegkitError, first_line
 from segkit.inference.export_metadata import INPUT_NAME, ExportMetadata, parse_metadata, prediction_failed
+from segkit.utils.os_errors import is_out_of_memory
 
 if TYPE_CHECKING:
     from segkit.core.types import Pixels
@@ -92,6 +93,8 @@ def _session(path: Path, threads: int) -> Any:
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the errors of ONNX Runtime share no other base class
+        if is_out_of_memory(error):
+            raise
         raise _damaged(path, first_line(error)) from error
 
 

@@ -34,9 +34,13 @@ class PredictOptions:
         flips: average over the image and its flips: horizontal, vertical, both.
         scales: average over these multiples of the image size.
         tile: side of square tiles at full resolution; 0 resizes the whole image to the training size.
-        overlap: overlap of neighbouring tiles in pixels; None is a quarter of the tile.
+        overlap: overlap of neighbouring tiles in pixels; None is a quarter of the tile. It is rounded up to a
+            multiple of `GRID` that is below the tile, if there is one.
         batch_size: images or tiles per batch; 0 takes about half a million pixels: larger batches need
             memory and are not faster on a CPU. Results change by rounding only.
+
+    Raises:
+        SegkitError: if a scale or the overlap is out of range.
     """
 
     flips: bool = False
@@ -45,10 +49,23 @@ class PredictOptions:
     overlap: int | None = None
     batch_size: int = 0
 
-    def overlap_pixels(self) -> int:
-        """Overlap of neighbouring tiles, rounded up to the grid."""
-        pixels = self.tile // 4 if self.overlap is None else self.overlap
-        return -(-pixels // GRID) * GRID
+    def __post_init__(self) -> None:
+        if not self.scales or not all(0.1 <= scale <= 10 for scale in self.scales):
+            raise SegkitError(
+                f"scales {self.scales} are not between 0.1 and 10", hint="for example 0.75, 1, 1.25"
+            )
+        if self.overlap is not None and not self.tile:
+            raise SegkitError("an overlap needs tiles", hint="for example tiles of 512 pixels")
+        if self.overlap is not None and not 0 <= self.overlap < self.tile:
+            raise SegkitError(
+                f"tiles of {self.tile} pixels cannot overlap by {self.overlap}",
+                hint="use an overlap that is smaller than the tile",
+            )
+
+    def step(self) -> int:
+        """Distance of neighbouring tiles, in pixels."""
+        distance = self.tile - (self.tile // 4 if self.overlap is None else self.overlap)
+        return distance // GRID * GRID or distance
 
     def images_per_batch(self, size: tuple[int, int]) -> int:
         """Number of images or tiles per batch, for images resized to a size."""
@@ -61,22 +78,13 @@ class PredictOptions:
         Raises:
             SegkitError: if it cannot, with a suggestion.
         """
-        if not self.scales or not all(0.1 <= scale <= 10 for scale in self.scales):
-            raise SegkitError(
-                f"scales {self.scales} are not between 0.1 and 10", hint="for example 0.75, 1, 1.25"
-            )
         if info.multiple == 0:
             self._check_fixed_size(info.size)
-        elif self.tile % (step := lcm(GRID, info.multiple)):
+        elif self.tile % (step := lcm(GRID, info.multiple)) or self.tile < 0:
             nearest = max(step, round(self.tile / step) * step)
             raise SegkitError(
                 f"tiles of {self.tile} pixels do not fit this model",
                 hint=f"use a multiple of {step}, such as {nearest}",
-            )
-        if self.tile and not 0 <= self.overlap_pixels() < self.tile:
-            raise SegkitError(
-                f"tiles of {self.tile} pixels cannot overlap by {self.overlap_pixels()}",
-                hint="use a smaller overlap",
             )
 
     def _check_fixed_size(self, size: tuple[int, int]) -> None:

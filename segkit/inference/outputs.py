@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -64,6 +64,8 @@ class Outputs:
         first = next(chunks)  # fails before a folder is made if the image cannot be read
         for file in self.files(name):
             file.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileNotFoundError):
+                file.stat()  # fails if the name is too long: before any file of the image is written
         height, width = image.size
         classes = [self.task.channels] if self.task.kind == "multilabel" else []
         mask = np.empty((height, width, *classes), np.uint8)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segkit.core.errors import DataError, Problem
@@ -44,10 +46,10 @@ def predict_files(
     # A generator: each image may hold its decoded pixels, and is freed once its mask is written.
     images = (ImageFile(file.path, predictor.info.channels) for file in inputs)
     predictions = predictor.predict_chunks(images, options, partial(on_progress, "tiles"))
-    named = ((file.name, *prediction) for file, prediction in zip(inputs, predictions, strict=True))
+    items = ((file, *prediction) for file, prediction in zip(inputs, predictions, strict=True))
     # Tiles are predicted while their chunks are written, so the network must stay in this thread.
     results = (
-        _write_in_threads(named, outputs) if not options.tile else (_write(outputs, *item) for item in named)
+        _write_in_threads(items, outputs) if not options.tile else (_write(outputs, *item) for item in items)
     )
     for done, found in enumerate(results, start=1):
         problems += found
@@ -56,23 +58,31 @@ def predict_files(
 
 
 def _write_in_threads(
-    predictions: Iterator[tuple[str, ImageSource, Iterator[Probabilities]]], outputs: Outputs
+    items: Iterator[tuple[InputFile, ImageSource, Iterator[Probabilities]]], outputs: Outputs
 ) -> Iterator[Sequence[Problem]]:
     threads = min(_MAX_THREADS, os.cpu_count() or 1)
     waiting: deque[Future[Sequence[Problem]]] = deque()
     with ThreadPoolExecutor(threads) as pool:
-        for prediction in predictions:
-            waiting.append(pool.submit(_write, outputs, *prediction))
+        for item in items:
+            waiting.append(pool.submit(_write, outputs, *item))
             if len(waiting) > 2 * threads:
                 yield waiting.popleft().result()
         yield from (future.result() for future in waiting)
 
 
 def _write(
-    outputs: Outputs, name: str, image: ImageSource, chunks: Iterator[Probabilities]
+    outputs: Outputs, file: InputFile, image: ImageSource, chunks: Iterator[Probabilities]
 ) -> Sequence[Problem]:
     try:
-        outputs.write(name, image, chunks)
+        outputs.write(file.name, image, chunks)
     except DataError as error:
         return error.problems
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        problem = f"the name of its mask is too long: {Path(error.filename or '').name}"
+        return [Problem(problem, str(file.path), hint="give the image a shorter name")]
+    except MemoryError:
+        hint = "close other programs, raise the memory limit, or make the image smaller"
+        return [Problem("there is too little memory for this image", str(file.path), hint=hint)]
     return ()

@@ -2,8 +2,8 @@
 
 Tiles start at multiples of `options.GRID`, so that pixels lie at the same positions of the feature maps as in
 the whole image: away from the borders of tiles, a convolutional network gives the same result. The outermost
-quarter of an overlap has weight 0, and the half inside it is blended into the neighbouring tile. The weights
-of all tiles sum to 1 at every pixel: rows can be yielded once no further tile reaches them.
+quarter of an overlap has weight 0, and the half inside it is blended into the neighbouring tiles. Weights are
+divided by the sum over all tiles at a pixel: rows can be yielded once no further tile reaches them.
 """
 
 from __future__ import annotations
@@ -37,23 +37,23 @@ def predict_tiled(
     The image is padded by reflection; `on_progress` is a callback of (tiles done, tiles).
     """
     height, width = image.size
-    tile, step = options.tile, options.tile - options.overlap_pixels()
+    tile, step = options.tile, options.step()
     tops, lefts = _starts(height, tile, step), _starts(width, tile, step)
+    row_weights, column_weights = _weights(tops, tile, step), _weights(lefts, tile, step)
     size = options.images_per_batch(networks[0].info.size)
     total = np.zeros((networks[0].info.task.channels, tile, width), np.float32)  # rows of the current tiles
     done = 0
     for top in tops:
-        row_weights = _weights(top, tops, tile, step)
         for batch in (lefts[first : first + size] for first in range(0, len(lefts), size)):
             tiles = np.stack([_crop(image, top, left, tile) for left in batch])
             for left, probabilities in zip(batch, _predict(networks, tiles, options), strict=True):
-                weights = row_weights[:, None] * _weights(left, lefts, tile, step)
+                weights = row_weights[top][:, None] * column_weights[left]
                 columns = min(tile, width - left)
                 total[:, :, left : left + columns] += (probabilities * weights)[:, :, :columns]
             done += len(batch)
             on_progress(done, len(tops) * len(lefts))
         rows = min(height - top, tile if top == tops[-1] else step)
-        yield total[:, :rows].copy()
+        yield np.minimum(total[:, :rows], 1)  # rounded, the weights may sum to slightly more
         total[:, :-step] = total[:, step:]  # rows that the next tiles reach too
         total[:, -step:] = 0
 
@@ -62,17 +62,20 @@ def _starts(length: int, tile: int, step: int) -> list[int]:
     return [*range(0, max(length - (tile - step), 1), step)]  # the last tile may reach beyond the image
 
 
-def _weights(start: int, starts: Sequence[int], tile: int, step: int) -> Weights:
-    """Weights (tile,) along one side; those of overlapping tiles sum to 1."""
+def _weights(starts: Sequence[int], tile: int, step: int) -> dict[int, Weights]:
+    """Weights (tile,) of each tile along one side; those of all tiles at a pixel sum to 1."""
     overlap = tile - step
     rising = np.clip((np.arange(overlap) + 0.5 - overlap / 4) / max(overlap / 2, 1), 0, 1)
     ramp = np.sin(np.pi / 2 * rising) ** 2
-    weights = np.ones(tile)
-    if start > starts[0]:
-        weights[:overlap] = ramp
-    if start < starts[-1]:
-        weights[step:] = 1 - ramp
-    return weights.astype(np.float32)
+    weights = {start: np.ones(tile) for start in starts}
+    total = np.zeros(starts[-1] + tile)
+    for start, window in weights.items():
+        if start > starts[0]:
+            window[:overlap] *= ramp
+        if start < starts[-1]:
+            window[step:] *= 1 - ramp
+        total[start : start + tile] += window
+    return {s: (window / total[s : s + tile]).astype(np.float32) for s, window in weights.items()}
 
 
 def _crop(image: ImageSource, top: int, left: int, tile: int) -> Pixels:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from segkit.core.errors import PartError, SegkitError, line_at_fault
 from segkit.recipe import entry_for
+from segkit.utils.os_errors import is_out_of_memory
 
 if TYPE_CHECKING:
     from segkit.recipe.part_schema import Part
@@ -28,9 +29,9 @@ def build(part: Part, *given: Any, **forced: Any) -> Any:
     options = {**part.options, **{key: value for key, value in forced.items() if key in entry.options}}
     try:
         return entry.factory(*given, **options)
-    except (SegkitError, MemoryError):
-        raise
     except Exception as error:  # a bug of the part, not of the recipe
+        if isinstance(error, SegkitError) or is_out_of_memory(error):
+            raise
         message = next(iter(str(error).splitlines()), "")  # torch appends its C++ stack
         raise PartError(
             f"{part.kind} {part.name!r} cannot be built: {type(error).__name__}: {message}",

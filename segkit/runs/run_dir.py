@@ -29,6 +29,7 @@ class RunDir(RunFiles):
             OSError: if it cannot be created.
         """
         name = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in recipe)
+        name = name.encode()[:140].decode(errors="ignore")  # a file system's limit, in bytes
         folder = runs / (name if name.strip(".") else "_")
         folder.mkdir(parents=True, exist_ok=True)
         numbers = [int(path.name) for path in folder.iterdir() if path.name.isdecimal()]

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 from PIL import Image
 from pydantic import BaseModel
@@ -175,7 +176,7 @@ class RunFiles:
             }
         except ValueError as error:
             raise corrupt_file(self.scores, str(error)) from None
-        return [row[0] for row in rows], scores
+        return [normalize("NFC", row[0]) for row in rows], scores
 
     def read_samples(self) -> list[ScoredSample]:
         """Samples written by `write_samples`; empty if there are none."""

@@ -14,6 +14,7 @@ from PIL import Image
 from segkit.core.errors import SegkitError
 from segkit.core.types import Pixels
 from segkit.utils.atomic import atomic_write
+from segkit.utils.os_errors import is_out_of_memory
 
 MAX_SIDE = 256  # pixels of the longer side
 QUALITY = 80
@@ -73,6 +74,8 @@ def read_thumbnails(path: Path) -> list[Thumbnail]:
             count = len(archive.infolist()) // 3
             return [Thumbnail(*(_read(archive, name) for name in _members(i + 1))) for i in range(count)]
     except Exception as error:  # a damaged or malicious file can raise anything
+        if is_out_of_memory(error):
+            raise
         hint = "delete it: a comparison works without it"
         raise SegkitError(f"the thumbnails cannot be read: {error}", where=str(path), hint=hint) from error
 

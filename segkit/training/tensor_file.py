@@ -17,6 +17,7 @@ from torch import Tensor
 
 from segkit.core.errors import first_line
 from segkit.utils.atomic import atomic_write
+from segkit.utils.os_errors import is_out_of_memory
 
 _METADATA = "segkit"  # a single entry: safetensors writes several in varying order
 
@@ -60,6 +61,8 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
+        if is_out_of_memory(error):
+            raise
         missing = isinstance(error, FileNotFoundError)
         raise Unreadable("there is no such file" if missing else first_line(error)) from error
     if _METADATA not in metadata:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 _LEFTOVER = re.compile(r"\..+\.\d+")
+_MAX_NAME = 100  # bytes; file systems allow 143 to 255
 
 
 @contextlib.contextmanager
@@ -25,7 +27,7 @@ def atomic_write(file: Path, *, durable: bool = False) -> Iterator[Path]:
     Raises:
         OSError: if it cannot be written; `file` is unchanged.
     """
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    temporary = file.with_name(f".{_short(file.name)}.{os.getpid()}")
     try:
         temporary.unlink(missing_ok=True)  # a symlink there must not be followed
         yield temporary
@@ -49,6 +51,12 @@ def remove_leftovers(folder: Path) -> None:
     for file in folder.rglob(".*"):
         if _LEFTOVER.fullmatch(file.name) and file.is_file():
             file.unlink(missing_ok=True)
+
+
+def _short(name: str) -> str:
+    """The name, or its digest if a longer name might not be possible."""
+    content = os.fsencode(name)
+    return name if len(content) <= _MAX_NAME else hashlib.sha256(content).hexdigest()
 
 
 def _fsync(path: Path) -> None:

@@ -9,10 +9,11 @@ from segkit.core.errors import TrainingError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _UNWRITABLE = (*_FULL, errno.EROFS, errno.EIO)
-# Messages of the system and its loader; torch, C++ and oneDNN; Python; OpenCV.
+# Messages of the system and its loader; torch, C++ and oneDNN; Python; OpenCV; Pillow; ONNX Runtime.
 _NO_MEMORY = (
     "cannot allocate memory", "failed to map segment", "can't allocate memory", "std::bad_alloc",
     "could not create a primitive", "can't start new thread", "insufficient memory",
+    "out of memory error", "failed to allocate memory",
 )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from PIL import Image
 from pydantic import BaseModel, ValidationError
 
 from segkit.core.errors import SegkitError, first_line
+from segkit.utils.os_errors import is_out_of_memory
 
 MAX_BYTES = 4_000_000  # of a file that is read at once
 MAX_YAML_BYTES = 1_000_000  # of a recipe; YAML is slow to parse
@@ -111,6 +112,8 @@ def read_yaml(path: Path, shape: type[BaseModel]) -> dict[str, Any]:
     try:
         content = yaml.load(text, _Loader)
     except Exception as error:  # whatever a damaged or hostile file makes the reader raise
+        if is_out_of_memory(error):
+            raise
         raise corrupt_file(path, f"it is not plain YAML ({first_line(error)})") from None
     _validated(path, content, shape)
     return content  # type: ignore[no-any-return]
@@ -169,6 +172,8 @@ def read_png(path: Path, modes: tuple[str, ...]) -> npt.NDArray[np.uint8]:
                 raise ValueError(f"{image.mode} of {image.width} x {image.height} pixels")
             pixels: npt.NDArray[np.uint8] = np.asarray(image)
     except Exception as error:  # decoders raise many types
+        if is_out_of_memory(error):
+            raise
         raise corrupt_file(path, f"it is not a picture that segkit writes ({first_line(error)})") from None
     return pixels
 

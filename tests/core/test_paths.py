@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 from pydantic import TypeAdapter
@@ -59,6 +60,16 @@ def test_paths_count_from_the_recipe_or_from_home(
 def test_what_is_beside_the_recipe_comes_first(tmp_path: Path, recipe: str) -> None:
     (tmp_path / "recipes" / "data" / "shared").mkdir(parents=True)
     assert resolve("data/shared", recipe) == tmp_path / "recipes" / "data" / "shared"
+
+
+@pytest.mark.parametrize(("written", "stored"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_names_in_composed_and_decomposed_unicode_are_the_same(
+    tmp_path: Path, recipe: str, written: str, stored: str
+) -> None:
+    folder = tmp_path / "recipes" / normalize(stored, "Jürgen") / normalize(written, "Müller")
+    folder.mkdir(parents=True)
+    assert resolve(normalize(written, "Jürgen/Müller"), recipe) == folder
+    assert resolve(normalize(written, "Jürgen/Möller"), recipe).name == normalize(written, "Möller")
 
 
 def test_values_from_the_command_line_count_from_the_current_folder(tmp_path: Path, recipe: str) -> None:

@@ -2,11 +2,13 @@
 
 import random
 from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 from pydantic import ValidationError
 
 from segkit.core.errors import DataError
+from segkit.core.types import Sample
 from segkit.data.splits import Split, split_samples
 from tests.data.cases import generated, names
 
@@ -24,6 +26,13 @@ def divided(found, split: Split) -> dict[str, list[str]]:
 def by_file(folder: Path, text: str, found=None) -> dict[str, list[str]]:
     (folder / "split.csv").write_text(text, encoding="utf-8")
     return divided(found or samples(["a", "b", "c"]), Split(by="file", file=folder / "split.csv"))
+
+
+@pytest.mark.parametrize(("written", "found"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_a_name_may_be_composed_in_the_file_and_decomposed_in_the_source(tmp_path, written, found):
+    text = f"name,split\n{normalize(written, 'Müller')},val\na,train\n"
+    name = normalize(found, "Müller")
+    assert by_file(tmp_path, text, samples(["a", name])) == {"train": ["a"], "val": [name]}
 
 
 def test_official_split_is_the_source_s_own():
@@ -113,10 +122,102 @@ def test_file_reports_every_problem_with_its_line(tmp_path):
         "split.csv:5: no image is called 'A_1'",
         "  try: did you mean 'a1'?",
         "split.csv:6: no image is called 'zebra'",
-        "  try: names have no folder and no extension",
+        "  try: names are those of the image files, with or without folders and extension",
         "split.csv:7: 'a' is listed twice (first on line 2)",
         "  try: keep one of them",
     ]
+
+
+def filed(*paths: str) -> dict[str, list[Sample]]:
+    """Samples of image files, whose names have the subfolders of photos/ as `folder` gives them."""
+    names = [Path(path).relative_to("photos").with_suffix("").as_posix() for path in paths]
+    return {
+        "train": [
+            Sample(name, generated(name).read, (Path(path),)) for name, path in zip(names, paths, strict=True)
+        ]
+    }
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "b",
+        "b.png",
+        "b.PNG",
+        "site/b",
+        "site/b.jpg",
+        "./site/b.png",
+        "site\\b.png",
+        "photos/site/b.png",
+        "../photos/site/b.png",
+    ],
+)
+def test_file_may_name_folders_and_extensions(tmp_path, name):
+    found = filed("photos/a.png", "photos/site/b.png", "photos/other/c.png")
+    text = f"name,split\na.png,train\n{name},val\n"
+    assert by_file(tmp_path, text, found) == {"train": ["a"], "val": ["site/b"]}
+
+
+def test_name_in_a_subfolder_is_that_image_and_no_similar_one(tmp_path):
+    found = filed("photos/ISIC_0000091.png", "photos/late/ISIC_0000041.png")
+    text = "name,split\nISIC_0000041,train\nISIC_0000091,val\n"
+    assert by_file(tmp_path, text, found) == {"train": ["late/ISIC_0000041"], "val": ["ISIC_0000091"]}
+
+
+def test_name_in_the_folder_itself_comes_before_those_in_subfolders(tmp_path):
+    found = filed("photos/7.png", "photos/site/7.png")
+    assert by_file(tmp_path, "name,split\n7,train\nsite/7,val\n", found) == {
+        "train": ["7"],
+        "val": ["site/7"],
+    }
+
+
+def test_composed_and_decomposed_names_are_the_same(tmp_path):
+    found = samples(["M\u00fcller"])
+    assert by_file(tmp_path, "name,split\nMu\u0308ller,train\n", found) == {"train": ["M\u00fcller"]}
+
+
+def test_name_of_two_images_is_told(tmp_path):
+    with pytest.raises(DataError) as error:
+        by_file(
+            tmp_path,
+            "name,split\n7,train\na/7.png,val\nc/7,val\n",
+            filed("photos/a/7.png", "photos/b/7.png"),
+        )
+    assert str(error.value).replace(f"{tmp_path}/", "").splitlines() == [
+        "split.csv:2: 2 images are called '7': a/7, b/7",
+        "  try: write the name with its folders",
+        "split.csv:4: no image is called 'c/7'",
+        "  try: names are those of the image files, with or without folders and extension",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "others", "hint"),
+    [
+        ("isic-41.jpg", ["ISIC_0000041"], "did you mean 'ISIC_0000041'?"),
+        ("isic-41", ["late/ISIC_0000041"], "did you mean 'late/ISIC_0000041'?"),
+        ("ISIC_0000041", ["ISIC_0000091", "ISIC_0000410", "ISIC_0000041_b"], ""),
+        ("left_b", ["left_c"], ""),
+        ("a/7", ["b/7"], ""),
+        ("p1_11", ["p11_1"], ""),
+        ("Scan_7", ["scan-7", "SCAN7"], ""),  # either of them
+        ("A_1", ["a1"], ""),  # listed itself
+    ],
+)
+def test_hint_is_another_spelling_and_never_another_image(tmp_path, name, others, hint):
+    with pytest.raises(DataError) as error:
+        by_file(tmp_path, f"name,split\na1,train\n{name},val\n", samples(["a1", *{*others} - {"a1"}]))
+    (problem,) = error.value.problems
+    assert problem.problem == f"no image is called {name!r}"
+    assert problem.hint == (
+        hint or "names are those of the image files, with or without folders and extension"
+    )
+
+
+def test_image_may_not_be_listed_under_two_names(tmp_path):
+    with pytest.raises(DataError, match=r"split.csv:3: 'site/b.png' is listed twice \(first on line 2\)"):
+        by_file(tmp_path, "name,split\nb,train\nsite/b.png,val\n", filed("photos/site/b.png"))
 
 
 def test_file_that_cannot_be_read_is_refused(tmp_path):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import errno
+import os
+import unicodedata
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 from segkit.core.errors import SegkitError
-from segkit.inference.inputs import check_overwriting, find_inputs
+from segkit.inference.inputs import check_out_folder, check_overwriting, find_inputs
 from segkit.inference.options import PredictOptions, ProbabilityFormat
 from segkit.inference.outputs import Outputs
 from segkit.inference.predict_files import predict_files
@@ -34,7 +37,7 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def predicted(inputs, outputs, network=None, **ways):
-    found = find_inputs(inputs)
+    found = find_inputs(inputs).images
     check_overwriting(found, outputs, overwrite=False)
     return predict_files(Predictor([network or Blocks(LESION)]), found, outputs, PredictOptions(**ways))
 
@@ -57,12 +60,12 @@ def written(folder):
     ],
 )
 def test_images_are_found_once_and_in_order(photos, named, names):
-    assert [found.name for found in find_inputs(named)] == names
+    assert [found.name for found in find_inputs(named).images] == names
 
 
 def test_a_file_s_own_signs_are_no_pattern(photos):
     Image.fromarray(noise(60, 60)).save(photos / "a[1].png")
-    assert [found.path.name for found in find_inputs(["a[1].png"])] == ["a[1].png"]
+    assert [found.path.name for found in find_inputs(["a[1].png"]).images] == ["a[1].png"]
 
 
 def test_what_has_no_images_is_told_all_at_once(photos):
@@ -132,10 +135,57 @@ def test_a_bad_file_is_told_and_the_rest_is_done(photos, tile):
     assert [(Path(problem.file).name, problem.problem) for problem in problems] == [
         ("bad.png", "this is not a readable image file"),
         ("empty.jpg", "the file is empty"),
-        ("none.png", "there is no such file"),
         ("notes.txt", "this is not a readable image file"),
+        ("none.png", "there is no such file"),
     ]
     assert written(photos / "masks") == ["a.png", "b.png", "inside/a.png"]
+
+
+@pytest.mark.parametrize("tile", [0, 64])
+def test_names_as_long_as_the_file_system_takes_have_masks(photos, tile):
+    long = "a" * 251
+    Image.fromarray(noise(40, 40)).save(photos / f"photos/{long}.png")
+    outputs = Outputs(photos / "masks", LESION.task, overlays=True, probabilities=ProbabilityFormat.npy)
+    assert predicted(["photos"], outputs, tile=tile) == []
+    assert f"{long}.png" in written(photos / "masks")
+
+
+@pytest.mark.parametrize("tile", [0, 64])
+def test_a_name_without_room_for_the_class_is_told_and_the_rest_is_done(photos, tile):
+    long = "a" * 244  # there is room for _lesion, and none for _dark_hair
+    Image.fromarray(noise(40, 40)).save(photos / f"photos/{long}.png")
+    (problem,) = predicted(["photos"], Outputs(photos / "masks", LABELS.task), Blocks(LABELS), tile=tile)
+    assert str(problem) == (
+        f"photos/{long}.png: the name of its mask is too long: {long}_dark_hair.png\n"
+        "  try: give the image a shorter name"
+    )
+    names = [f"{name}_{label}.png" for name in ("a", "b", "inside/a") for label in ("dark_hair", "lesion")]
+    assert written(photos / "masks") == names
+
+
+def test_a_name_that_cannot_exist_is_told(photos):
+    long = "a" * 300
+    found = find_inputs([f"{long}.png", "photos/a.png"])
+    assert [image.name for image in found.images] == ["a"]
+    assert [problem.problem for problem in found.problems] == ["the file cannot be read: File name too long"]
+
+
+@pytest.mark.parametrize("tile", [0, 64])
+def test_an_image_too_large_for_the_memory_is_told_and_the_rest_is_done(photos, tile, monkeypatch):
+    load = Image.Image.load
+
+    def fail_at_large(image):
+        if image.height == 70:
+            raise MemoryError
+        return load(image)
+
+    monkeypatch.setattr(JpegImageFile, "load", fail_at_large)
+    (problem,) = predicted(["photos"], Outputs(photos / "masks", LESION.task), tile=tile)
+    assert str(problem) == (
+        "photos/b.jpg: there is too little memory for this image\n"
+        "  try: close other programs, raise the memory limit, or make the image smaller"
+    )
+    assert written(photos / "masks") == ["a.png", "inside/a.png"]
 
 
 def test_an_image_cut_off_in_the_middle_leaves_no_mask(photos):
@@ -150,7 +200,7 @@ def test_images_are_never_replaced(photos):
     outputs = Outputs(photos / "photos", LESION.task)
     for overwrite in (False, True):
         with pytest.raises(SegkitError) as caught:
-            check_overwriting(find_inputs(["photos/a.png"]), outputs, overwrite=overwrite)
+            check_overwriting(find_inputs(["photos/a.png"]).images, outputs, overwrite=overwrite)
         assert str(caught.value) == (
             f"{photos}/photos/a.png: the mask would overwrite this image\n"
             "  try: choose another folder for --out"
@@ -165,7 +215,7 @@ def test_what_is_there_is_replaced_only_if_wanted(photos):
     assert str(caught.value) == (
         f"{photos}/masks/b.png: this file already exists\n  try: use --overwrite, or another folder for --out"
     )
-    check_overwriting(find_inputs(["photos"]), outputs, overwrite=True)
+    check_overwriting(find_inputs(["photos"]).images, outputs, overwrite=True)
 
 
 def test_two_images_of_one_name_are_refused(photos):
@@ -178,15 +228,84 @@ def test_two_images_of_one_name_are_refused(photos):
     assert not (photos / "masks").exists()
 
 
-def test_of_many_files_ten_are_told(photos):
+def test_files_that_exist_are_counted_in_one_line(photos):
     for number in range(14):
         Image.fromarray(noise(40, 40)).save(photos / f"photos/{number}.png")
-    outputs = Outputs(photos / "masks", LESION.task)
+    outputs = Outputs(photos / "masks", LESION.task, overlays=True)
     predicted(["photos"], outputs)
     with pytest.raises(SegkitError) as caught:
         predicted(["photos"], outputs)
+    assert str(caught.value) == (
+        f"{photos}/masks: 34 files already exist: 0.png, overlays/0.jpg, 1.png, overlays/1.jpg, 10.png "
+        "and 29 more\n  try: use --overwrite, or another folder for --out"
+    )
+
+
+def test_of_many_images_of_one_name_ten_are_told(photos):
+    for number in range(14):
+        for ending in ("png", "bmp"):
+            Image.fromarray(noise(40, 40)).save(photos / f"photos/{number}.{ending}")
+    with pytest.raises(SegkitError) as caught:
+        predicted(["photos"], Outputs(photos / "masks", LESION.task))
     assert len(caught.value.problems) == 11
-    assert caught.value.problems[-1].problem == "and 7 more"
+    assert caught.value.problems[-1].problem == "and 4 more"
+
+
+def test_what_a_folder_holds_besides_is_named(photos):
+    for name in ("scan.HEIC", "volume.nii.gz", "table.csv"):
+        (photos / "photos" / name).write_bytes(b"content")
+    (photos / "photos/gone.png").symlink_to("nowhere.png")
+    (photos / "elsewhere").mkdir()
+    Image.fromarray(noise(40, 40)).save(photos / "elsewhere/z.png")
+    (photos / "photos/linked").symlink_to(photos / "elsewhere")
+    os.mkfifo(photos / "photos/pipe.png")
+    for patterns in (["photos"], ["photos/*", "photos"]):
+        found = find_inputs(patterns)
+        assert sorted(image.path.as_posix() for image in found.images) == [
+            "photos/a.png", "photos/b.jpg", "photos/inside/a.tif", "photos/linked/z.png",
+        ]  # fmt: skip
+        assert sorted(str(problem).partition("\n")[0] for problem in found.problems) == [
+            "photos/gone.png: this is a link to nowhere.png, which does not exist",
+            "photos/pipe.png: this is not a file",
+            "photos/scan.HEIC: HEIC files are not read",
+            "photos/volume.nii.gz: NII.GZ files are not read",
+        ]
+        assert found.warnings() == ["2 other files are not read: notes.txt, table.csv."]
+
+
+def test_a_folder_of_images_that_are_not_read_is_told(photos):
+    (photos / "scans").mkdir()
+    (photos / "scans/1.dcm").write_bytes(b"content")
+    with pytest.raises(SegkitError, match=r"^scans/1\.dcm: DCM files are not read\n  try: convert it; PNG"):
+        find_inputs(["scans"])
+
+
+def test_loops_of_links_end(photos):
+    (photos / "photos/loop.png").symlink_to("loop.png")
+    (photos / "photos/up").symlink_to(photos)
+    found = find_inputs(["photos", "photos/loop.png"])
+    assert [image.name for image in found.images] == ["a", "b", "inside/a"]
+    assert sorted(str(problem).partition("\n")[0] for problem in found.problems) == [
+        "photos/loop.png: the file cannot be read: Too many levels of symbolic links",
+        "photos/up: this link leads to a folder that contains it, and is not followed",
+    ]
+    check_out_folder(photos / "photos/loop.png/out", ["photos/a.png"])
+    check_overwriting(found.images, Outputs(photos / "photos/loop.png/out", LESION.task), overwrite=False)
+
+
+@pytest.mark.parametrize(("image", "mask"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_names_in_composed_and_decomposed_unicode_are_the_same(photos, image, mask):
+    names = {form: unicodedata.normalize(form, "Müller") for form in (image, mask)}
+    Image.fromarray(noise(40, 40)).save(photos / f"photos/{names[image]}.png")
+    (found,) = find_inputs([f"photos/{names[mask]}.png"]).images
+    assert found.name == names[image]  # that of the file
+    (photos / "masks").mkdir()
+    (photos / f"masks/{names[mask]}.png").touch()
+    with pytest.raises(SegkitError, match="this file already exists"):
+        check_overwriting([found], Outputs(photos / "masks", LESION.task), overwrite=False)
+    Image.fromarray(noise(40, 40)).save(photos / f"photos/{names[mask]}.png")
+    with pytest.raises(SegkitError, match="would have the same mask file"):
+        check_overwriting(find_inputs(["photos"]).images, Outputs(photos / "m", LESION.task), overwrite=False)
 
 
 @pytest.mark.parametrize("tile", [0, 64])
@@ -203,7 +322,7 @@ def test_a_full_disk_is_told_and_leaves_no_half_mask(photos, tile, monkeypatch):
 
 def test_progress_tells_of_images(photos):
     told = []
-    found = find_inputs(["photos"])
+    found = find_inputs(["photos"]).images
     outputs = Outputs(photos / "masks", LESION.task)
     predict_files(Predictor([Blocks()]), found, outputs, PredictOptions(), lambda *words: told.append(words))
     assert told == [("images", 1, 3), ("images", 2, 3), ("images", 3, 3)]

@@ -14,6 +14,25 @@ from segkit.inference.predictor import Predictor
 from segkit.inference.sliding_window import predict_tiled
 from tests.inference.networks import LABELS, LESION, PARTS, Blocks, Brightness, noise
 
+SMALLER = "use an overlap that is smaller than the tile"
+
+
+@pytest.mark.parametrize(("tile", "size"), [(100, (250, 130)), (20, (45, 70))])
+@pytest.mark.parametrize("overlap", [None, 0, 3, 19])
+def test_weights_sum_to_one_for_a_model_of_one_size_too(tile, size, overlap):
+    network = Brightness(replace(LESION, multiple=0, size=(tile, tile)))
+    image = noise(*size)
+    found = Predictor([network]).predict(image, tile=tile, overlap=overlap)
+    np.testing.assert_allclose(found.probabilities, network(image[None])[0], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("tile", "overlap", "step"),
+    [(128, None, 96), (128, 1, 96), (128, 96, 32), (128, 97, 31), (128, 127, 1), (32, None, 24)],
+)
+def test_tiles_are_on_the_grid_where_the_overlap_allows_it(tile, overlap, step):
+    assert PredictOptions(tile=tile, overlap=overlap).step() == step
+
 
 @pytest.mark.parametrize("facts", [LESION, PARTS, LABELS], ids=["binary", "multiclass", "multilabel"])
 @pytest.mark.parametrize("size", [(64, 64), (65, 200), (400, 97), (641, 517), (20, 30)])
@@ -39,7 +58,8 @@ def test_nearer_to_borders_than_the_network_sees_tiles_differ():
     assert 0 < differ.mean() < 0.5
 
 
-def test_there_is_no_seam_even_where_tiles_disagree():
+@pytest.mark.parametrize("overlap", [64, 96])
+def test_there_is_no_seam_even_where_tiles_disagree(overlap):
     """A network that says of each tile something else: from one to the other it goes smoothly."""
 
     class Counting(Brightness):
@@ -49,7 +69,7 @@ def test_there_is_no_seam_even_where_tiles_disagree():
             self.told += 1
             return np.full((len(pixels), 1, *pixels.shape[1:3]), self.told % 2, np.float32)
 
-    found = Predictor([Counting()]).predict_many([noise(96, 1000)], tile=128, overlap=64, batch_size=1)
+    found = Predictor([Counting()]).predict_many([noise(96, 1000)], tile=128, overlap=overlap, batch_size=1)
     (prediction,) = found
     steps = np.abs(np.diff(prediction.probabilities[0], axis=1))
     assert 0.9 < prediction.probabilities.max() <= 1
@@ -96,7 +116,10 @@ def test_mirror_images_and_scales_of_tiles():
     ("ways", "problem", "hint"),
     [
         ({"tile": 100}, "tiles of 100 pixels do not fit this model", "use a multiple of 32, such as 96"),
-        ({"tile": 64, "overlap": 64}, "tiles of 64 pixels cannot overlap by 64", "use a smaller overlap"),
+        ({"tile": 64, "overlap": 64}, "tiles of 64 pixels cannot overlap by 64", SMALLER),
+        ({"tile": 64, "overlap": -1}, "tiles of 64 pixels cannot overlap by -1", SMALLER),
+        ({"overlap": 8}, "an overlap needs tiles", "for example tiles of 512 pixels"),
+        ({"tile": -64}, "tiles of -64 pixels do not fit this model", "use a multiple of 32, such as 32"),
         ({"scales": (0,)}, "scales (0,) are not between 0.1 and 10", "for example 0.75, 1, 1.25"),
         ({"scales": ()}, "scales () are not between 0.1 and 10", "for example 0.75, 1, 1.25"),
     ],

@@ -3,6 +3,7 @@
 import json
 import math
 from contextlib import contextmanager
+from unicodedata import normalize
 
 import numpy as np
 import pytest
@@ -39,7 +40,7 @@ def test_number_that_another_run_took_meanwhile_is_passed_over(tmp_path, monkeyp
     assert RunDir.create(tmp_path, "small").path.name == "002"
 
 
-@pytest.mark.parametrize("name", ["../elsewhere", "a/b", "mit Leerzeichen", "é"])
+@pytest.mark.parametrize("name", ["../elsewhere", "a/b", "mit Leerzeichen", "é", "字" * 100])
 def test_name_of_the_recipe_never_leads_out_of_the_folder(tmp_path, name):
     assert RunDir.create(tmp_path, name).path.parent.parent == tmp_path
 
@@ -105,6 +106,12 @@ def test_scores_keep_every_digit_and_every_name(tmp_path):
     assert math.isnan(scores["hd95"][0])
     assert scores["hd95"][1:] == [2.5, math.inf]
     assert run.scores.read_text().splitlines()[0] == "image,iou,hd95"
+
+
+def test_names_of_images_are_composed(tmp_path):
+    run = RunDir.create(tmp_path, "small")
+    run.write_scores([normalize("NFD", "Müller")], {"iou": [1.0]})
+    assert run.read_scores()[0] == [normalize("NFC", "Müller")]
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])

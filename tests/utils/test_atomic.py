@@ -43,14 +43,39 @@ def test_a_full_disk_names_the_file(tmp_path):
     assert caught.value.filename == str(tmp_path / "file")
 
 
+@pytest.mark.parametrize("name", ["a" * 255, "ä" * 127, "\N{OLD PERSIAN SIGN A}" * 63])
+def test_any_name_that_the_file_system_takes_can_be_written(tmp_path, name):
+    for content in ("old", "new"):
+        with atomic_write(tmp_path / name) as temporary:
+            temporary.write_text(content)
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["new"]
+
+
+def test_a_temporary_name_is_no_longer_than_the_shortest_limit(tmp_path):
+    """Encrypted folders take 143 bytes."""
+    names = ["a" * length for length in range(1, 256)]
+    for name in names:
+        with atomic_write(tmp_path / name) as temporary:
+            temporary.touch()
+            assert len(temporary.name) <= 143
+    assert len([*tmp_path.iterdir()]) == len(names)
+
+
+def test_two_long_names_with_one_beginning_do_not_disturb_each_other(tmp_path):
+    with atomic_write(tmp_path / ("a" * 254 + "1")) as one, atomic_write(tmp_path / ("a" * 254 + "2")) as two:
+        one.write_text("1")
+        two.write_text("2")
+    assert sorted(file.read_text() for file in tmp_path.iterdir()) == ["1", "2"]
+
+
 def test_what_killed_processes_leave_is_swept(tmp_path):
     (tmp_path / "samples").mkdir()
-    left = [tmp_path / ".report.html.123", tmp_path / "samples" / ".1_image.png.4"]
+    left = [tmp_path / name for name in (".report.html.123", "samples/.1_image.png.4", f".{'0a' * 32}.5")]
     kept = [tmp_path / ".lock", tmp_path / "report.html", tmp_path / ".hidden", tmp_path / "a.7"]
     for file in left + kept:
         file.write_text("")
     remove_leftovers(tmp_path)
-    assert [file.exists() for file in left + kept] == [False] * 2 + [True] * 4
+    assert [file.exists() for file in left + kept] == [False] * 3 + [True] * 4
 
 
 def test_what_a_link_in_its_way_leads_to_is_not_written_to(tmp_path):

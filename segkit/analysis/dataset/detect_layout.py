@@ -5,24 +5,27 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from segkit.analysis.dataset.dataset import Dataset
-from segkit.core.errors import DataError
+from segkit.core.errors import DataError, Problem
 from segkit.core.types import Source, Task
 from segkit.data.csv_table import read_table
+from segkit.data.decoding import MAX_PROBLEMS
+from segkit.data.image_files import find_images, without_ending
 from segkit.data.images import read_header
 from segkit.data.masks import read_values
-from segkit.data.pairing import images_in
+from segkit.data.pairing import guess_pattern
 from segkit.data.source_scan import scan_source
 from segkit.parts.sources.folder import folder
 from segkit.parts.sources.isic2016 import FOLDERS, isic2016
 from segkit.parts.sources.manifest import manifest
+from segkit.utils.listing import listed
 
 MASKS = re.compile("mask|label|annotation|ground.?truth|segmentation|outline|^gt$|^seg$|^y$", re.IGNORECASE)
-_PATTERN_FILES = 200  # used to guess the pattern of mask names
 _TASK_MASKS = 60  # read to guess the task
 _MIN_BINARY = 0.9  # fraction of masks
 _CHANNELS = 3
@@ -54,9 +57,8 @@ def _folder_dataset(root: Path) -> Dataset:
     if len(tables) == 1:
         return _manifest_dataset(tables[0])
     if tables:
-        names = ", ".join(file.name for file in tables)
         hint = f"segkit data check {tables[0]}"
-        raise DataError(f"several CSV files list images: {names}", where=str(root), hint=hint)
+        raise DataError(f"several CSV files list images: {_listed_names(tables)}", where=str(root), hint=hint)
     return _pairs_dataset(root)
 
 
@@ -82,74 +84,73 @@ def _is_manifest(file: Path) -> bool:
 
 
 def _pairs_dataset(root: Path) -> Dataset:
-    images, masks = _image_and_mask_folders(root)
-    pattern = _guess_pattern(images, masks)
+    images, masks, without_masks = _image_and_mask_folders(root)
+    pattern, _ = guess_pattern(_names(images), _names(masks), shared=images == masks)
     if images == masks and pattern == "{name}":
         raise _unknown_layout(root, "no file is named like the mask of another image")
     prefix, suffix = pattern.split("{name}")
-    files = [file for file in images_in(masks) if file.stem.startswith(prefix) and file.stem.endswith(suffix)]
+    files = [
+        path
+        for path in find_images(masks).images
+        if path.stem.startswith(prefix) and path.stem.endswith(suffix)
+    ]
     about = f"images in {images.name}, masks in {masks.name}, named '{pattern}'"
     task = _guess_task(files)
-    return _dataset(folder(task, _CHANNELS, images=images, masks=masks, pattern=pattern), about, task)
+    found = _dataset(folder(task, _CHANNELS, images=images, masks=masks, pattern=pattern), about, task)
+    if without_masks:
+        found = replace(found, about=f"{found.about}; without masks: {_listed_names(without_masks)}")
+    return found
 
 
 def _dataset(source: Source, about: str, task: Task) -> Dataset:
     return Dataset.of(scan_source(source), f"detected {about}; {task.kind} masks", task)
 
 
-def _image_and_mask_folders(root: Path) -> tuple[Path, Path]:
-    """The folder of images and the folder of masks, which may be the same."""
+def _image_and_mask_folders(root: Path) -> tuple[Path, Path, list[Path]]:
+    """The folder of images; the folder of masks, which may be the same; folders of images without masks."""
     paths = [path for path in sorted(root.iterdir()) if path.is_dir() and not path.name.startswith(".")]
-    folders = [path for path in paths if images_in(path)]
-    masks = [path for path in folders if MASKS.search(path.name)]
-    candidates = images = [path for path in folders if path not in masks]
-    if len(masks) == 1 and len(images) > 1:  # other folders may hold images without masks
-        images = [path for path in images if _share_names(path, masks[0])]
-    if len(masks) == 1 and len(images) == 1:
-        return images[0], masks[0]
-    if not images and any(path.parent == root for path in images_in(root)):
-        return root, masks[0] if len(masks) == 1 else root
-    raise _unknown_layout(root, _layout_problem(candidates, masks))
+    names = {path: found for path in paths if (found := _names(path))}
+    masks = [path for path in names if MASKS.search(path.name)]
+    images = [path for path in names if path not in masks]
+    if direct := [name for name in _names(root) if "/" not in name]:
+        names[root] = direct
+    candidates = [*images, root] if direct else images
+    if direct and not masks:
+        return root, root, images
+    if len(masks) == 1 and candidates:
+        matches = [guess_pattern(names[path], names[masks[0]])[1] for path in candidates]
+        if matches.count(max(matches)) == 1:
+            chosen = candidates[matches.index(max(matches))]
+            return chosen, masks[0], [path for path in images if path != chosen]
+    raise _unknown_layout(root, _layout_problem(images, masks))
 
 
 def _layout_problem(images: Sequence[Path], masks: Sequence[Path]) -> str:
-    image_names, mask_names = ([path.name for path in paths] for paths in (images, masks))
     if len(masks) > 1:
-        return f"several folders may hold the masks: {', '.join(mask_names)}"
+        return f"several folders may hold the masks: {_listed_names(masks)}"
     if masks and images:
-        return f"cannot tell which folder holds the images of {mask_names[0]}: {' or '.join(image_names)}"
+        return f"cannot tell which folder holds the images of {masks[0].name}: {_listed_names(images)}"
     if masks:
-        return f"there is a folder of masks, {mask_names[0]}, but no folder of images"
+        return f"there is a folder of masks, {masks[0].name}, but no folder of images"
     if images:
-        return f"no folder is named like a folder of masks: {', '.join(image_names)}"
+        return f"no folder is named like a folder of masks: {_listed_names(images)}"
     return "this folder holds no images"
 
 
 def _unknown_layout(root: Path, problem: str) -> DataError:
-    return DataError(problem, where=str(root), hint=_LAYOUTS)
+    found = find_images(root)
+    reasons = [*found.problems, *found.unread.values()][:MAX_PROBLEMS]
+    return DataError.of([Problem(problem, str(root), hint=_LAYOUTS), *reasons])
 
 
-def _share_names(images: Path, masks: Path) -> bool:
-    return not {_name(file, images) for file in images_in(images)}.isdisjoint(
-        _name(file, masks) for file in images_in(masks)
-    )
+def _names(folder: Path) -> list[str]:
+    """Names of the images in a folder, also of those that cannot be read."""
+    found = find_images(folder)
+    return [without_ending(path.relative_to(folder).as_posix()) for path in (*found.images, *found.unread)]
 
 
-def _guess_pattern(images: Path, masks: Path) -> str:
-    """The most frequent pattern by which a mask's name contains an image's name."""
-    names = [_name(file, images) for file in images_in(images)][:_PATTERN_FILES]
-    known = set(names)
-    counts: Counter[str] = Counter()
-    for file in images_in(masks)[:_PATTERN_FILES]:
-        mask = _name(file, masks)
-        if images != masks and mask in known:
-            counts["{name}"] += 1
-        contained = [name for name in names if name in mask and name != mask]
-        if contained:
-            longest = max(contained, key=len).rpartition("/")[2]
-            counts[mask.rpartition("/")[2].replace(longest, "{name}", 1)] += 1
-    patterns = [pattern for pattern, _ in counts.most_common() if pattern.count("{name}") == 1]
-    return patterns[0] if patterns else "{name}"
+def _listed_names(folders: Sequence[Path]) -> str:
+    return listed([path.name for path in folders])
 
 
 def _guess_task(masks: Sequence[Path]) -> Task:
@@ -191,7 +192,3 @@ def _task_of(masks: Sequence[set[int]]) -> Task:
         classes = tuple(f"class {value}" for value in range(max(labels) + 1))
         return Task("multiclass", classes, 255 if 255 in counts else None)
     return Task("binary", ("foreground",))
-
-
-def _name(file: Path, folder: Path) -> str:
-    return file.relative_to(folder).with_suffix("").as_posix()

@@ -1,4 +1,4 @@
-"""Checks of images: blank, rotated by EXIF, unusual mode."""
+"""Checks of images: blank, dim, rotated by EXIF, unusual mode."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from segkit.analysis.dataset.finding import Finding
 from segkit.analysis.dataset.sample_stats import BLANK_SPREAD, SampleStats
 
+_DIM_SPREAD = 32  # of 255; 16-bit images with a smaller range of values lose most of it in 8 bits
 _RARE_MODE = 0.1  # fraction of the images
 _COMMON_MODES = {"L", "RGB", "P", "RGBA", "1"}
 _MODE_NAMES = {
@@ -22,9 +23,9 @@ _MODE_NAMES = {
 
 
 def check_images(stats: Sequence[SampleStats]) -> Iterator[Finding]:
-    """Images that are blank, rotated by EXIF but not their mask, or stored in an unusual mode."""
+    """Images that are blank or dim, rotated by EXIF but not their mask, or stored in an unusual mode."""
     for item in stats:
-        if item.image and item.image.spread < BLANK_SPREAD:
+        if item.image and item.image.spread < BLANK_SPREAD and not _is_deep(item):
             message = "the image is blank: all of its pixels are nearly equal"
             yield Finding("blank", "warning", (item.file,), message, "remove it and its mask")
         if item.image and _may_be_rotated(item):
@@ -35,7 +36,16 @@ def check_images(stats: Sequence[SampleStats]) -> Iterator[Finding]:
                 "the image is rotated by its EXIF tag, its mask has no such tag",
                 "check that the mask fits the upright image; save the image upright, without the tag",
             )
+    dim = [item.file for item in stats if item.image and item.image.spread < _DIM_SPREAD and _is_deep(item)]
+    if dim:
+        message = "less than an eighth of the range of 16 bits is used: read with 8 bits, little is left"
+        hint = "scale the values to 0 to 65535, all images alike; remove an image that shows nothing"
+        yield Finding("dim", "warning", tuple(dim), message, hint)
     yield from _check_modes(stats)
+
+
+def _is_deep(item: SampleStats) -> bool:
+    return bool(item.headers and item.headers[0] and item.headers[0].deep)
 
 
 def _may_be_rotated(item: SampleStats) -> bool:

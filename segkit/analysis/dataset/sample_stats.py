@@ -19,6 +19,7 @@ from segkit.data.decoding import MAX_THREADS
 from segkit.data.images import Extent, Header, read_header
 from segkit.data.pairing import check_extent
 from segkit.data.resize import resize_image, resize_mask
+from segkit.utils.os_errors import is_out_of_memory
 
 MAX_SIDE = 512  # pixels of the longer side; larger images are downscaled
 THUMB = 32  # pixels of a thumbnail's side
@@ -121,6 +122,8 @@ def _sample_stats(split: str, dataset: Dataset, sample: Sample) -> SampleStats:
     except SegkitError as error:
         return SampleStats(split, sample, headers, error.problems)
     except Exception as error:  # of a plugin's source; the check continues
+        if is_out_of_memory(error):
+            raise
         file = str(sample.files[0]) if sample.files else sample.name
         problem = f"the source fails to read it: {type(error).__name__}: {error}"
         return SampleStats(split, sample, headers, (Problem(problem, file, kind="unreadable"),))

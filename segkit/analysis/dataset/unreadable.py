@@ -59,7 +59,7 @@ def _labels_finding(problem: Problem) -> Finding:
     return Finding(kind, "error", (problem.file,), message, hint)
 
 
-def _blended(file: Path) -> tuple[int, int] | None:
+def _blended(file: Path) -> tuple[float, float] | None:
     """The two most frequent values of a mask, if the values between them occur only along edges."""
     try:
         pixels = read_values(file)
@@ -68,7 +68,7 @@ def _blended(file: Path) -> tuple[int, int] | None:
     if pixels is None:
         return None
     values, counts = np.unique(pixels, return_counts=True)
-    if len(values) < 3 or int(values[-1]) - int(values[0]) < _MIN_RANGE:
+    if len(values) < 3 or float(values[-1]) - float(values[0]) < _MIN_RANGE:
         return None
     low, high = sorted(values[np.argsort(counts)[-2:]].tolist())
     between = (pixels > low) & (pixels < high)
@@ -76,7 +76,7 @@ def _blended(file: Path) -> tuple[int, int] | None:
     return (low, high) if only_edges else None
 
 
-def _is_flat(pixels: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
+def _is_flat(pixels: npt.NDArray[np.number]) -> npt.NDArray[np.bool_]:
     """Mask (H, W) of the pixels that equal their four neighbours."""
     padded = np.pad(pixels, 1, mode="edge")
     neighbours = (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:])

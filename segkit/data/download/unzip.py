@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from segkit.core.errors import DataError
+from segkit.utils.os_errors import is_out_of_memory
 
 UNPACKED_BYTES = 4 << 30  # limit against zip bombs; ISIC 2016 has less than 1 GB
 MEMBERS = 10_000
@@ -39,6 +40,8 @@ def wanted_members(path: Path, ending: str) -> dict[str, zipfile.ZipInfo]:
     except DataError:
         raise
     except Exception as error:  # damaged or hostile files raise many types
+        if is_out_of_memory(error):
+            raise
         raise DataError(
             f"this is not a valid zip file ({error or type(error).__name__})", where=str(path), hint=_AGAIN
         ) from error

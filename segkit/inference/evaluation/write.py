@@ -68,7 +68,7 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> Path:
 
 def _draw(evaluation: Evaluation, rank: int, index: int) -> WorstImage:
     name = evaluation.names[index]
-    safe_name = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)[:80]
+    safe_name = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)[:60]
     pixels = overlay(*downscale(*evaluation.scorer.image_and_masks(index), MAX_SIDE))
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", quality=88)

@@ -20,6 +20,7 @@ from segkit.inference.export_metadata import ExportMetadata, Input, Output
 from segkit.inference.onnx import open_onnx
 from segkit.inference.torch_network import TorchNetwork, model_info
 from segkit.utils.atomic import atomic_write
+from segkit.utils.os_errors import is_out_of_memory
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -145,9 +146,9 @@ def _write(
             _WRITERS[format](export_program(graph, candidate), candidate, file)
             network = _OPENERS[format](file)
             shapes = check_shapes(network, model, finished)
-        except OSError:
-            raise
         except Exception as error:  # exporters raise many classes
+            if isinstance(error, OSError) or is_out_of_memory(error):
+                raise
             if not info.multiple:
                 raise _export_failed(error, format) from error
             height, width = info.size

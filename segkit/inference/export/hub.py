@@ -141,7 +141,7 @@ def _front_matter(run: RunDir, metadata: ExportMetadata) -> str:
 @contextmanager
 def _atomic_folder(folder: Path) -> Iterator[Path]:
     """A temporary folder whose files are moved to `folder` if the body succeeds."""
-    new = Path(mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    new = Path(mkdtemp(prefix=".hub.", dir=folder.parent))
     try:
         yield new
         folder.mkdir(exist_ok=True)

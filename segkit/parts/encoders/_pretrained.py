@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from segkit.core.errors import WeightsError, first_line
 from segkit.core.paths import home, is_weights_file
 from segkit.parts.encoders import _mobilenet_v2
+from segkit.utils.os_errors import is_out_of_memory
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -106,6 +107,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         size = path.stat().st_size
         oversized = [name for name, value in state.items() if name not in other and value.nbytes > size]
     except Exception as error:  # damaged or hostile files raise many types
+        if is_out_of_memory(error):
+            raise
         raise WeightsError(
             f"the weights cannot be read as plain tensors ({type(error).__name__})",
             where=str(path),

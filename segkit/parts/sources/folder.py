@@ -11,11 +11,12 @@ from pydantic import BeforeValidator
 
 from segkit.core.errors import PartError, Problem
 from segkit.core.registry import SOURCES
-from segkit.data.images import ENDINGS
+from segkit.data.image_files import without_ending
 from segkit.data.mask_colors import ColourText, colours_for
 from segkit.data.pairing import pairs_in
 from segkit.data.source_scan import SourceScan
 from segkit.data.splits import NAMES
+from segkit.utils.listing import listed
 
 if TYPE_CHECKING:
     from segkit.core.types import Sample, Source, Task
@@ -41,8 +42,8 @@ def folder(
     """A folder of images and a folder of masks, matched by file name.
 
     Subfolders train, val and test of both are the official splits; without them all images are training
-    images, and `data.split` divides them. PNG, JPEG, BMP, TIFF, GIF and WebP are read; masks may be 1-bit,
-    grey, palette or, with `colours`, RGB-coded.
+    images, and `data.split` divides them. Links to folders are followed. PNG, JPEG, BMP, TIFF, GIF and WebP
+    are read; masks may be 1-bit, grey, palette or, with `colours`, RGB-coded.
 
     Args:
         task: kind of masks, classes and ignored value; a multilabel task needs the source "manifest".
@@ -105,10 +106,10 @@ class FolderSource:
             if path.name not in NAMES
             and path not in (self.masks, *self.masks.parents)
             and not path.name.startswith(".")
-            if path.is_dir() or path.suffix.lower() in ENDINGS
+            if path.is_dir() or without_ending(path.name) != path.name
         ]
         if not outside:
             return []
-        problem = f"{', '.join(outside[:5])}{' and others' if len(outside) > 5 else ''}: not in any split"
+        problem = f"{listed(outside)}: not in any split"
         hint = f"the splits here are {', '.join(names)}; move it into one of them"
         return [Problem(problem, str(self.images), hint=hint, kind="split")]

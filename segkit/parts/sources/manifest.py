@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unicodedata import normalize
 
 import numpy as np
 
 from segkit.core.errors import DataError, PartError, Problem
+from segkit.core.paths import as_stored
 from segkit.core.registry import SOURCES
 from segkit.core.types import Pixels, Sample, Source, Task
 from segkit.data.csv_table import read_table
+from segkit.data.image_files import why_unread
 from segkit.data.images import read_image, read_image_at
 from segkit.data.mask_colors import ColourText, colours_for
 from segkit.data.masks import read_mask, read_mask_at
@@ -100,27 +103,32 @@ class Manifest:
         if split not in NAMES:
             yield f"found split {split!r}", "one of train, val, test"
         for column in ("image", *self.mask_columns):
-            path = self.file.parent / row[column]
-            if row[column] and not path.is_file():
+            path = self._path(row[column])
+            if row[column] and (unread := why_unread(path)):
+                yield f"{unread.problem}: {path}", unread.hint
+            elif row[column] and not path.is_file():
                 yield f"there is no {column.replace('_', ' of ', 1)} {path}", _RELATIVE
             elif not row[column] and column in ("image", "mask"):
                 yield f"the column {column} is empty", "fill it in, or remove the row"
 
     def _sample(self, name: str, row: Mapping[str, str]) -> Sample:
-        folder = self.file.parent
-        image = folder / row["image"]
+        image = self._path(row["image"])
         if self.task.kind != "multilabel":
-            return sample(name, image, folder / row["mask"], self.task, self.channels, self.colours)
-        masks = [folder / row[column] if row[column] else None for column in self.mask_columns]
+            mask = self._path(row["mask"])
+            return sample(name, image, mask, self.task, self.channels, self.colours)
+        masks = [self._path(row[column]) if row[column] else None for column in self.mask_columns]
         read = partial(_read_multilabel, image, masks, self.task, self.channels)
         files = (image, *(mask for mask in masks if mask))
         filled = ",".join(str(label) for label, mask in enumerate(masks) if mask)
         return Sample(name, read, files, read_at=read, variant=f"masks of classes {filled}")
 
+    def _path(self, cell: str) -> Path:
+        return as_stored(self.file.parent / cell)
+
 
 def _name(image: str) -> str:
     path = Path(image)
-    return str(path.with_suffix("")) if path.name else ""
+    return normalize("NFC", str(path.with_suffix(""))) if path.name else ""
 
 
 def _read_multilabel(

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from segkit.core.errors import PartError, first_line
 from segkit.core.types import Pixels
+from segkit.utils.os_errors import is_out_of_memory
 
 cv2.setNumThreads(0)  # its threads would compete with torch's
 _IDENTITY = np.eye(3)
@@ -88,6 +89,8 @@ class AlbumentationsTransform:
         try:
             changed = self.transform(image=image, mask=mask)
         except Exception as error:  # mostly on images without three channels
+            if is_out_of_memory(error):
+                raise
             height, width, channels = image.shape
             raise PartError(
                 f"{self.name} fails on {height}x{width} images of {channels} channels: {first_line(error)}",

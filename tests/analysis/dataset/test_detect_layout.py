@@ -40,18 +40,71 @@ def test_two_folders_are_told_apart_by_name(tmp_path: Path, images: str, masks: 
     assert not found.problems
 
 
-def test_of_several_folders_the_one_that_belongs_to_the_masks_is_taken(tmp_path: Path) -> None:
+@pytest.mark.parametrize("called", ["{}", "{}_mask"])
+def test_photographs_without_masks_may_lie_beside_the_others(tmp_path: Path, called: str) -> None:
     for number in range(3):
         save(tmp_path / "photos" / f"{number}.jpg", picture(number))
-        save(tmp_path / "masks" / f"{number}.png", blob(number))
-        save(tmp_path / "new" / f"{number + 3}.jpg", picture(number + 3))
-    assert (
-        dataset_of_folder(tmp_path).about
-        == "detected images in photos, masks in masks, named '{name}'; binary masks"
+        save(tmp_path / "masks" / f"{called.format(number)}.png", blob(number))
+        save(tmp_path / "new" / f"{number + 2}.jpg", picture(number + 3))  # also numbered: 2 is in both
+    found = dataset_of_folder(tmp_path)
+    assert found.about == (
+        f"detected images in photos, masks in masks, named '{called.format('{name}')}'; binary masks; "
+        "without masks: new"
     )
-    save(tmp_path / "new" / "1.jpg", picture(7))
-    with pytest.raises(DataError, match="cannot tell which folder holds the images of masks: new or photos"):
+    assert counts(tmp_path) == {"train": 3}
+    for number in range(2):
+        save(tmp_path / "new" / f"{number}.jpg", picture(number + 7))
+    with pytest.raises(DataError, match="cannot tell which folder holds the images of masks: new, photos"):
         dataset_of_folder(tmp_path)
+
+
+def test_photographs_without_masks_may_lie_in_a_folder_inside_that_of_images(tmp_path: Path) -> None:
+    for number in range(3):
+        save(tmp_path / f"{number}.jpg", picture(number))
+        save(tmp_path / "masks" / f"{number}.png", blob(number))
+        save(tmp_path / "new" / f"x{number}.jpg", picture(number + 3))
+    found = dataset_of_folder(tmp_path)
+    assert counts(tmp_path) == {"train": 3}
+    assert [problem.problem for problem in found.problems] == ["this image has no mask"] * 3
+
+
+def test_few_masks_of_many_photographs_are_found(tmp_path: Path) -> None:
+    """The names of those without masks come first."""
+    for number in range(500):
+        (tmp_path / "photos").mkdir(exist_ok=True)
+        (tmp_path / "photos" / f"{number:03}.jpg").touch()
+    for number in range(496, 500):
+        save(tmp_path / "masks" / f"{number}_outline.png", blob(number))
+    assert "named '{name}_outline'" in dataset_of_folder(tmp_path).about
+    assert counts(tmp_path) == {"train": 4}
+
+
+def test_images_that_are_not_read_are_named(tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / "photos").mkdir(exist_ok=True)
+        (tmp_path / "photos" / f"{number}.HEIC").touch()
+        save(tmp_path / "masks" / f"{number}.png", blob(number))
+    assert [problem.problem for problem in dataset_of_folder(tmp_path).problems] == [
+        "HEIC files are not read"
+    ] * 3
+    for number in range(3):
+        (tmp_path / "masks" / f"{number}.png").unlink()
+    with pytest.raises(DataError) as error:
+        dataset_of_folder(tmp_path)
+    assert [problem.problem for problem in error.value.problems] == [
+        "no folder is named like a folder of masks: photos",
+        *["HEIC files are not read"] * 3,
+    ]
+
+
+def test_many_folders_are_not_all_listed(tmp_path: Path) -> None:
+    for number in range(664):
+        save(tmp_path / f"{number:064}" / "images/1.png", picture(1)[:8, :8])
+    with pytest.raises(DataError) as error:
+        dataset_of_folder(tmp_path)
+    (problem,) = error.value.problems
+    assert problem.problem.endswith(" and 659 more")
+    assert len(problem.problem) < 500
 
 
 def test_splits_in_both_folders_are_the_splits(tmp_path: Path) -> None:
@@ -176,7 +229,7 @@ def test_colours_need_a_recipe(tmp_path: Path) -> None:
         (lambda root: save(root / "a/1.png", picture(1)), "no folder is named like a folder of masks: a"),
         (
             lambda root: [save(root / at / "1.png", picture(1)) for at in ("a", "b", "gt")],
-            "cannot tell which folder holds the images of gt: a or b",
+            "cannot tell which folder holds the images of gt: a, b",
         ),
         (
             lambda root: save(root / "gt/1.png", picture(1)),

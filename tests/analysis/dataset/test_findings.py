@@ -299,6 +299,20 @@ def test_images_without_files_are_named(root: Path) -> None:
     ]
 
 
+def test_dim_images_of_sixteen_bits_are_not_called_blank(root: Path) -> None:
+    for number, levels in enumerate((1, 30, 4095)):  # nothing, darkness, 12 bits
+        dim = picture(number)[..., 0] / 255 * levels
+        save(root / f"images/{number}.png", dim.astype(np.uint16))
+    (found,) = [fault for fault in faults(root) if fault.kind in ("dim", "blank")]
+    assert told([found]) == [("dim", "warning", ["0.png", "1.png", "2.png"])]
+    assert found.message == (
+        "less than an eighth of the range of 16 bits is used: read with 8 bits, little is left"
+    )
+    assert (
+        found.hint == "scale the values to 0 to 65535, all images alike; remove an image that shows nothing"
+    )
+
+
 def test_a_source_that_fails_ends_no_examination() -> None:
     def read() -> tuple[np.ndarray, np.ndarray]:
         raise KeyError("pixels")
@@ -327,7 +341,7 @@ def test_large_images_are_judged_at_a_smaller_size(tmp_path: Path) -> None:
     save(tmp_path / "images/x.png", np.asarray(opened(tmp_path / "images/1.jpg")))
     save(tmp_path / "masks/x.png", 255 - blob(1, side=1200))
     assert told(faults(tmp_path)) == [
-        ("near_duplicate", "warning", ["1.jpg", "x.png"]),  # a JPEG is decoded at a half
+        ("duplicate", "warning", ["1.jpg", "x.png"]),
         ("inverted", "warning", ["x.png"]),
     ]
 

@@ -137,6 +137,61 @@ def test_mask_that_the_pattern_misses_is_a_near_miss(tmp_path):
     ]
 
 
+def test_a_similar_name_of_another_image_is_no_hint(tmp_path):
+    """Other letters, other numbers, another folder, or a name that two files may mean."""
+    pairs = [
+        ("left_b", "left_c"), ("ann", "anna"), ("p1_11", "p11_1"), ("site_a/7", "site_b/7"),
+        ("ISIC_0041", "ISIC_0091"), ("scan-3", "scan_03_mask"), ("scan_3_b", "SCAN-3-b_seg"),
+    ]  # fmt: skip
+    for image, mask in pairs:
+        save(tmp_path / f"images/{image}.png", picture())
+        save(tmp_path / f"masks/{mask}.png", HALF)
+    save_pair(tmp_path / "images/scan_3.png", tmp_path / "masks/scan_3.png")
+    hints = [line for line in problems(tmp_path) if "belong" in line]
+    assert hints == ["  try: does SCAN-3-b_seg.png belong to it?", "  try: does scan_3_b.png belong to it?"]
+
+
+def test_linked_subfolders_are_read(tmp_path):
+    for kind, number in (("store", 2), (".", 1)):
+        save_pair(tmp_path / kind / f"images/{number}.png", tmp_path / kind / f"masks/{number}.png")
+    for kind in ("images", "masks"):
+        (tmp_path / kind / "site").symlink_to(tmp_path / "store" / kind)
+    assert names(splits(tmp_path)["train"]) == ["1", "site/2"]
+
+
+def test_an_image_that_cannot_be_read_is_told_instead_of_its_missing_partner(tmp_path):
+    for name in ("a", "b", "c", "d"):
+        save_pair(tmp_path / f"images/{name}.png", tmp_path / f"masks/{name}.png")
+    (tmp_path / "images/a.png").rename(tmp_path / "images/a.HEIC")
+    (tmp_path / "masks/b.png").rename(tmp_path / "masks/b.dcm")
+    (tmp_path / "images/c.png").unlink()
+    (tmp_path / "images/c.png").symlink_to("../.git/annex/objects/1.png")
+    (tmp_path / "images/d.png").rename(tmp_path / "images/d.npy")
+    convert = "  try: convert it; PNG, JPEG, BMP, TIFF, GIF and WebP are read"
+    assert problems(tmp_path) == [
+        "masks/b.dcm: DCM files are not read",
+        convert,
+        "images/a.HEIC: HEIC files are not read",
+        convert,
+        "images/c.png: this is a placeholder of git-annex, not the data itself",
+        "  try: fetch the data with 'git annex get'",
+        "masks/d.png: this mask has no image",
+        "  try: d.npy is not an image: PNG, JPEG, BMP, TIFF, GIF and WebP are read",
+    ]
+
+
+def test_a_folder_of_images_that_are_not_read_is_not_called_empty(tmp_path):
+    for name in ("a", "b", "c"):
+        save_pair(tmp_path / f"images/{name}.png", tmp_path / f"masks/{name}.png")
+        (tmp_path / f"images/{name}.png").rename(tmp_path / f"images/{name}.HEIC")
+    assert [line.partition(": ")[2] for line in problems(tmp_path)[::2]] == ["HEIC files are not read"] * 3
+
+
+def test_a_name_may_be_composed_in_one_folder_and_decomposed_in_the_other(tmp_path):
+    save_pair(tmp_path / "images/Mu\u0308ller.png", tmp_path / "masks/M\u00fcller_mask.png")
+    assert names(splits(tmp_path, pattern="{name}_mask")["train"]) == ["M\u00fcller"]
+
+
 def test_two_files_of_one_name_are_refused(tmp_path):
     save_pair(tmp_path / "images/a.png", tmp_path / "masks/a.png")
     save(tmp_path / "images/a.jpg", picture())

@@ -1,6 +1,7 @@
 """A CSV file of images and masks: what it may say, and the line of what it may not."""
 
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import pytest
@@ -38,6 +39,20 @@ def test_manifest_without_splits_is_all_for_training(root):
     image, mask = found["train"][1].read()
     np.testing.assert_array_equal(image, picture())
     np.testing.assert_array_equal(mask, HALF)
+
+
+@pytest.mark.parametrize(("written", "stored"), [("NFC", "NFD"), ("NFD", "NFC")])
+@pytest.mark.parametrize("task", [BINARY, MULTILABEL])
+def test_a_name_may_be_composed_in_the_file_and_decomposed_on_the_disk(tmp_path, written, stored, task):
+    name = {form: normalize(form, "Jürgen/Müller") for form in (written, stored)}
+    save_pair(tmp_path / f"images/{name[stored]}.png", tmp_path / f"masks/{name[stored]}.png")
+    row = f"images/{name[written]}.png,masks/{name[written]}.png{'' if task is BINARY else ','}\n"
+    header = "image,mask\n" if task is BINARY else "image,mask_lesion,mask_hair\n"
+    (sample,) = splits(tmp_path, header + row, task)["train"]
+    assert sample.name == normalize("NFC", "images/Jürgen/Müller")
+    assert sample.files == tuple(tmp_path / f"{kind}/{name[stored]}.png" for kind in ("images", "masks"))
+    again = row.replace(name[written], name[stored])
+    assert "is listed twice (first on line 2)" in problems(tmp_path, header + row + again, task)[0]
 
 
 @pytest.mark.parametrize("start", ["", "\ufeff"])
@@ -101,6 +116,21 @@ def test_every_problem_is_reported_with_its_line(root):
         "  try: keep one of them",
         "data.csv:7: the column image is empty",
         EMPTY,
+    ]
+
+
+def test_an_image_that_cannot_be_read_says_why(root):
+    (root / "images/c.png").symlink_to("/nowhere/c.png")
+    (root / "images/d.png.dvc").write_text("outs:", encoding="utf-8")
+    (root / "masks/b.png").write_text("/annex/objects/SHA256E-s9--1.png", encoding="utf-8")
+    (root / "images/e.heic").touch()
+    rows = [("c", "a"), ("d", "a"), ("b", "b"), ("e", "a")]
+    paths = [f"images/{image}.{'heic' if image == 'e' else 'png'},masks/{mask}.png\n" for image, mask in rows]
+    assert problems(root, "image,mask\n" + "".join(paths))[::2] == [
+        "data.csv:2: this is a link to /nowhere/c.png, which does not exist: images/c.png",
+        "data.csv:3: this is a placeholder of DVC, not the data itself: images/d.png",
+        "data.csv:4: this is a placeholder of git-annex, not the data itself: masks/b.png",
+        "data.csv:5: HEIC files are not read: images/e.heic",
     ]
 
 

@@ -19,6 +19,7 @@ from segkit.core.errors import SegkitError
 from segkit.data.palette import IGNORED
 from segkit.runs.run_dir import RunDir
 from segkit.runs.thumbnails import MAX_SIDE, Thumbnail, read_thumbnails
+from segkit.utils.os_errors import is_out_of_memory
 
 MAX_IMAGES = 2_000
 MAX_BYTES = 20_000_000  # of all images and masks; base64 makes the page a third larger
@@ -141,6 +142,8 @@ def _mask(source: Path, file: bytes) -> Image.Image:
             raise ValueError(f"{mask.mode} of {mask.size}")
         mask.load()
     except Exception as error:  # decoders raise many types
+        if is_out_of_memory(error):
+            raise
         problem = f"cannot read the mask of a thumbnail: {error}"
         raise SegkitError(problem, where=str(source), hint=HINT) from error
     return mask

@@ -1,0 +1,11 @@
+"""Lists in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def listed(items: Sequence[object], most: int = 5) -> str:
+    """The first items and the number of the others: "a, b, c and 4 more"."""
+    rest = len(items) - most
+    return ", ".join(map(str, items[:most])) + (f" and {rest:,} more" if rest > 0 else "")
