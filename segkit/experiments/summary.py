@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from segkit.experiments.metric_details import metric_details
 from segkit.runs.reference import read_reference
 from segkit.runs.schema import EpochScores, Frozen, SplitScores, Summary
 
@@ -39,6 +40,7 @@ def summarise(
         description=recipe.description,
         metrics=list(assembly.metrics),
         first_metric=next(iter(assembly.metrics)),
+        metric_details=metric_details(recipe.metrics),
         higher_is_better=assembly.higher_is_better,
         scored_on=assembly.val_split,
         reported_on=assembly.test_split,

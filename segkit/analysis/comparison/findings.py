@@ -18,7 +18,7 @@ from segkit.analysis.comparison.format import (
     wins_ties_losses,
 )
 from segkit.analysis.comparison.result import Comparison, PairwiseTest, Ranking
-from segkit.analysis.report.format import difference, metric_name, number, whole
+from segkit.analysis.report.format import difference, number, whole
 
 MAX_PUBLISHED = 3  # numbers in one sentence
 
@@ -100,7 +100,7 @@ def _scores(comparison: Comparison, rankings: Sequence[Ranking], separator: str 
     if not comparison.higher_is_better:
         notes.append("lower is better")
     note = f" ({'; '.join(notes)})" if notes else ""
-    return f"{metric_name(comparison.metric)} {separator.join(map(format_interval, intervals))}{note}"
+    return f"{comparison.label(comparison.metric)} {separator.join(map(format_interval, intervals))}{note}"
 
 
 def _published(comparison: Comparison) -> list[str]:
@@ -116,7 +116,7 @@ def _published(comparison: Comparison) -> list[str]:
         return []
     more = [f"{len(texts) - MAX_PUBLISHED} more"] if len(texts) > MAX_PUBLISHED else []
     listed = "; ".join(texts[:MAX_PUBLISHED] + more)
-    return [f"Compared with the published {metric_name(comparison.metric)}, without a test: {listed}."]
+    return [f"Compared with the published {comparison.label(comparison.metric)}, without a test: {listed}."]
 
 
 def _limits(comparison: Comparison) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from segkit.analysis.report.format import metric_name
 from segkit.runs.schema import Costs, Published, Summary
 
 if TYPE_CHECKING:
@@ -143,6 +144,10 @@ class Comparison:
     def candidates(self) -> list[Candidate]:
         """Candidates, best first."""
         return [ranking.candidate for ranking in self.ranking]
+
+    def label(self, metric: str) -> str:
+        """Display name of a metric."""
+        return metric_name(metric, self.candidates[0].summaries[0].metric_details.get(metric, ""))
 
     @property
     def metrics(self) -> list[str]:

@@ -15,7 +15,7 @@ from segkit.analysis.comparison.format import (
     verdict,
 )
 from segkit.analysis.comparison.result import Comparison, PairwiseTest
-from segkit.analysis.report.format import NOTHING, metric_name, number, whole
+from segkit.analysis.report.format import NOTHING, number, whole
 from segkit.analysis.report.tables import Table, flat
 
 MAX_METRICS = 4  # including the ranking metric
@@ -30,7 +30,7 @@ def common_context(comparison: Comparison) -> dict[str, Any]:
         "title": headline(comparison),
         "verdict": first,
         "analysis": analysis,
-        "metric": metric_name(comparison.metric),
+        "metric": comparison.label(comparison.metric),
         "higher_is_better": comparison.higher_is_better,
         "alpha": f"{comparison.alpha:g}",
         "coverage": coverage(comparison),
@@ -46,7 +46,7 @@ def ranking_table(comparison: Comparison) -> Table:
     metrics = comparison.metrics[:MAX_METRICS]
     references = [candidate.published for candidate in comparison.candidates]
     scores = [published.metrics.get(comparison.metric) if published else None for published in references]
-    published_column = [f"Published {metric_name(comparison.metric)}"] if any(scores) else []
+    published_column = [f"Published {comparison.label(comparison.metric)}"] if any(scores) else []
     rows = [
         [
             whole(ranking.rank),
@@ -57,7 +57,7 @@ def ranking_table(comparison: Comparison) -> Table:
         ]
         for ranking, score in zip(comparison.ranking, scores, strict=True)
     ]
-    columns = ["Rank", "Recipe", *map(metric_name, metrics), *published_column, "Seeds"]
+    columns = ["Rank", "Recipe", *map(comparison.label, metrics), *published_column, "Seeds"]
     sole_leader = [ranking.rank for ranking in comparison.ranking].count(1) == 1 < len(rows)
     numeric = [title != "Recipe" for title in columns]
     return Table("Ranking", columns, rows, numeric, 0 if sole_leader else None)

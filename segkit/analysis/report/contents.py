@@ -16,16 +16,22 @@ from segkit.analysis.report.format import (
     difference,
     duration,
     memory,
-    metric_name,
     number,
     share,
     whole,
 )
 from segkit.analysis.report.run_data import RunData
-from segkit.analysis.report.tables import environment_table, epoch_table, model_table, worst_table
+from segkit.analysis.report.tables import (
+    SPLITS,
+    environment_table,
+    epoch_table,
+    model_table,
+    on_chosen_split,
+    worst_table,
+)
 from segkit.runs.schema import Frozen, Summary
 
-_SPLITS = {"train": "training", "val": "validation", "test": "test"}
+TOGETHER = "The score above is computed over all images together: it is not the mean of these scores."
 
 
 @dataclass(frozen=True)
@@ -60,10 +66,11 @@ def contents(data: RunData) -> dict[str, Any]:
         "cards": _cards(data),
         "source": published.source if published and published.metrics else "",
         "drawn": published.source if published and published.epochs else "",
-        "chosen_on": _SPLITS.get(summary.scored_on, summary.scored_on),
+        "chosen_on": on_chosen_split(data).strip(),
         "warnings": _warnings(data),
         "verdict": _verdict(summary.frozen_encoder),
-        "scored": metric_name(data.first_metric),
+        "per_image": _per_image_title(data),
+        "per_image_note": "" if data.is_mean(data.first_metric) else TOGETHER,
         "scores": _score_facts(data),
         "overlap": "Where classes overlap, only the last one is shown." if _may_overlap(data) else "",
         "worst": worst_table(data),
@@ -88,8 +95,8 @@ def _headline(data: RunData) -> list[str]:
     images, split = summary.images, summary.reported_on
     count = f"{whole(images[split])} " if split in images else ""
     facts = [
-        f"Best epoch {summary.best.epoch} of {summary.epochs}, chosen by {metric_name(data.first_metric)}",
-        f"scored on {count}{_SPLITS.get(split, split)} images",
+        f"Best epoch {summary.best.epoch} of {summary.epochs}, chosen by {data.label(data.first_metric)}",
+        f"scored on {count}{SPLITS.get(split, split)} images",
     ]
     return [*facts, f"trained on {whole(images['train'])}"] if "train" in images else facts
 
@@ -103,7 +110,7 @@ def _cards(data: RunData) -> list[Card]:
         score, reference = summary.scores.metrics.get(name), published.get(name)
         cards.append(
             Card(
-                metric_name(name),
+                data.label(name),
                 number(score),
                 number(reference) if reference is not None else "",
                 difference(score, reference),
@@ -137,6 +144,11 @@ def _verdict(frozen: Frozen | None) -> Verdict | None:
     return Verdict(False, text, [("digest before", before), ("digest after", after)])
 
 
+def _per_image_title(data: RunData) -> str:
+    label = data.image_label(data.first_metric)
+    return f"{label} per image" if data.is_mean(data.first_metric) else label
+
+
 def _score_facts(data: RunData) -> list[tuple[str, str]]:
     scores = data.scores.get(data.first_metric, [])
     defined = data.defined_scores
@@ -144,8 +156,10 @@ def _score_facts(data: RunData) -> list[tuple[str, str]]:
     if undefined := len(scores) - len(defined):
         facts.append(("Undefined scores", whole(undefined)))
     if defined:
+        # A mean beside the score of all images together would be two figures of one name.
+        mean = [("Mean", number(statistics.fmean(defined)))] if data.is_mean(data.first_metric) else []
         facts += [
-            ("Mean", number(statistics.fmean(defined))),
+            *mean,
             ("Median", number(statistics.median(defined))),
             ("Lowest", number(min(defined))),
             ("Highest", number(max(defined))),

@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import math
+import statistics
+from collections.abc import Sequence
 
 NOTHING = "\N{EN DASH}"
 _NAMES = {"iou": "IoU", "dice": "Dice", "hd95": "HD95"}
 
 
-def metric_name(name: str) -> str:
-    """Display name of a metric: ``iou_dataset`` -> ``IoU dataset``."""
+def metric_name(name: str, details: str = "") -> str:
+    """Display name of a metric: ``iou_dataset`` -> ``IoU dataset``, with details ``IoU (threshold 0.9)``."""
     text = " ".join(_NAMES.get(word, word) for word in name.split("_"))
-    return text[:1].upper() + text[1:]
+    text = text[:1].upper() + text[1:]
+    return f"{text} ({details})" if details else text
+
+
+def is_mean(scores: Sequence[float], score: float | None) -> bool:
+    """Whether a score is the mean of the defined scores of single images."""
+    defined = [value for value in scores if math.isfinite(value)]
+    mean = statistics.fmean(defined) if defined else math.nan
+    score = math.nan if score is None else float(score)
+    return math.isclose(mean, score, rel_tol=1e-6, abs_tol=1e-6) or (math.isnan(mean) and math.isnan(score))
+
+
+def image_label(label: str, *, is_mean: bool) -> str:
+    """Name of a metric's score of one image: another one if the score of all images is not their mean."""
+    return label if is_mean else f"{label} of each image alone"
 
 
 def number(value: float | None) -> str:

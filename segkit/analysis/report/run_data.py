@@ -7,6 +7,7 @@ import statistics
 from dataclasses import dataclass
 from typing import Any
 
+from segkit.analysis.report.format import image_label, is_mean, metric_name
 from segkit.core.errors import SegkitError
 from segkit.runs.run_dir import RunDir, ScoredSample
 from segkit.runs.schema import Environment, Published, Scores, Summary
@@ -36,6 +37,18 @@ class RunData:
     def first_metric(self) -> str:
         """Metric that chose the best epoch."""
         return self.summary.first_metric or self.metrics[0]
+
+    def label(self, metric: str) -> str:
+        """Display name of a metric's score over all images."""
+        return metric_name(metric, self.summary.metric_details.get(metric, ""))
+
+    def image_label(self, metric: str) -> str:
+        """Display name of a metric's score of one image."""
+        return image_label(self.label(metric), is_mean=self.is_mean(metric))
+
+    def is_mean(self, metric: str) -> bool:
+        """Whether the reported score is the mean over images; one over all images together is not."""
+        return is_mean(self.scores.get(metric, ()), self.summary.scores.metrics.get(metric))
 
     @property
     def defined_scores(self) -> list[float]:

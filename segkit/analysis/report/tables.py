@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from segkit.analysis.report.format import NOTHING, decimal, metric_name, number, whole
+from segkit.analysis.report.format import NOTHING, decimal, number, whole
 from segkit.analysis.report.run_data import RunData
 
 WORST = 10
+SPLITS = {"train": "training", "val": "validation", "test": "test"}
 TIMES = " \N{MULTIPLICATION SIGN} "
 
 
@@ -39,9 +40,18 @@ def epoch_table(data: RunData) -> Table:
         ]
         for line in data.epochs
     ]
-    columns = ["Epoch", *map(metric_name, scores), "Training loss", "Validation loss", "Seconds"]
+    columns = ["Epoch", *map(data.label, scores), "Training loss", "Validation loss", "Seconds"]
     marked = next((i for i, line in enumerate(data.epochs) if line["epoch"] == best), None)
-    return Table("Scores and losses of every epoch", columns, rows, [True] * len(columns), marked)
+    caption = f"Scores{on_chosen_split(data)} and losses of every epoch"
+    return Table(caption, columns, rows, [True] * len(columns), marked)
+
+
+def on_chosen_split(data: RunData) -> str:
+    """`` on the validation images`` if the scores of epochs are not of the images of the final scores."""
+    summary = data.summary
+    if summary.scored_on == summary.reported_on:
+        return ""
+    return f" on the {SPLITS.get(summary.scored_on, summary.scored_on)} images"
 
 
 def worst_table(data: RunData) -> Table:
@@ -52,7 +62,7 @@ def worst_table(data: RunData) -> Table:
     defined = [(name, score) for name, score in scored if math.isfinite(score)]
     worst = sorted(defined, key=lambda pair: (sign * pair[1], pair[0]))[:WORST]
     rows = [[name, number(score)] for name, score in worst]
-    return Table(f"The {len(rows)} worst images", ["Image", metric_name(metric)], rows, [False, True])
+    return Table(f"The {len(rows)} worst images", ["Image", data.image_label(metric)], rows, [False, True])
 
 
 def model_table(data: RunData) -> Table:

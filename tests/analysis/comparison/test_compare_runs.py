@@ -10,9 +10,12 @@ import pytest
 
 from segkit.analysis.comparison.candidates import read_finished
 from segkit.analysis.comparison.compare import compare_runs
+from segkit.analysis.comparison.epochs import epoch_table
+from segkit.analysis.comparison.page.charts import curves
 from segkit.analysis.comparison.tables import recipe_table
 from segkit.analysis.comparison.write import folder_for, make_folder, write_comparison
 from segkit.core.errors import SegkitError
+from segkit.runs.run_dir import write_json
 from segkit.runs.schema import MeasuredCosts
 from tests.analysis.comparison.runs import DIRECTIONS, scored_run
 
@@ -55,6 +58,31 @@ def test_lower_can_be_better(tmp_path):
     assert comparison.pairs[0].verdict == "a is better"
     assert (comparison.pairs[0].wins, comparison.pairs[0].losses) == (40, 0)
     assert comparison.pairs[0].difference < 0
+
+
+def test_another_metric_with_other_options_is_left_out(tmp_path):
+    dice = {"name": "dice", "threshold": 0.9}
+    table = {"iou": scores(0.7), "dice": scores(0.8)}
+    first = scored_run(tmp_path, "a", table)
+    other = scored_run(tmp_path, "b", table, metrics=[{"name": "iou"}, dice])
+    comparison = compared(first, other)
+    assert comparison.metrics == ["iou"]
+    assert comparison.warnings == ["dice is left out: its options differ between the recipes."]
+    assert [curve["label"] for curve in curves(comparison)] == ["IoU", "Training loss", "Validation loss"]
+    assert not any("Dice" in title for title in epoch_table(comparison).columns)
+
+
+def test_curves_name_their_images_and_losses_where_these_are_others(tmp_path):
+    first, other = (scored_run(tmp_path, name, {"iou": scores(0.7)}) for name in "ab")
+    for run in (first, other):
+        write_json(run.summary, json.loads(run.summary.read_text()) | {"scored_on": "val"})
+    other.write_recipe(other.recipe.read_text().replace("loss:\n- name: dice", "loss:\n- name: bce"))
+    labels = [curve["label"] for curve in curves(compared(first, other))]
+    assert labels == [
+        "IoU on val images",
+        "Training loss (of different loss functions)",
+        "Validation loss (of different loss functions)",
+    ]
 
 
 def test_seeds_of_an_experiment_are_one_candidate(tmp_path):

@@ -91,8 +91,8 @@ def test_report_says_what_the_run_found(run, html, markdown):
         assert "13,263,905 (86 %)" in text
         assert f"segkit run {run.recipe}" in text
         assert "name: transposed_conv" in text
-    assert markdown.index("ISIC_0000067 | 0.1905") < markdown.index(
-        "ISIC_0000174 | 0.2277"
+    assert markdown.index("ISIC_0000067 | 0.1965") < markdown.index(
+        "ISIC_0000174 | 0.2337"
     )  # the worst first
 
 
@@ -188,7 +188,7 @@ def test_undefined_scores_are_dashes(tmp_path):
 
 
 def test_some_undefined_scores_of_images_are_left_out(tmp_path, undrawn):
-    run = write_run(tmp_path)
+    run = write_run(tmp_path, scores={"metrics": {"iou": 0.4, "dice": 1.0}})
     run.write_scores(["a", "b", "c"], {"iou": [0.5, float("nan"), 0.3], "dice": [1.0, 1.0, 1.0]})
     _, markdown = texts(run)
     assert (
@@ -196,6 +196,31 @@ def test_some_undefined_scores_of_images_are_left_out(tmp_path, undrawn):
         in markdown
     )
     assert "| Mean | 0.4000 |" in markdown
+
+
+def test_a_score_over_all_images_together_and_those_of_single_images_have_two_names(tmp_path):
+    run = write_run(
+        tmp_path,
+        metrics=["iou_dataset", "dice"],
+        first_metric="iou_dataset",
+        scores={"metrics": {"iou_dataset": 0.3193, "dice": 0.5}},
+        metric_details={"dice": "threshold 0.9"},
+    )
+    run.write_scores(["a", "b", "c"], {"iou_dataset": [0.3, 0.32, 0.388], "dice": [0.4, 0.5, 0.6]})
+    html, markdown = texts(run)
+    for text in (html, markdown):
+        assert "0.3193" in text
+        assert "0.3360" not in text  # the mean of the three
+        assert "IoU dataset of each image alone" in text
+        assert "IoU dataset per image" not in text
+        assert "it is not the mean of these scores." in text
+        assert "Dice (threshold 0.9)" in text
+    assert "| Image | IoU dataset of each image alone |" in markdown
+
+
+def test_scores_of_epochs_name_their_images_where_these_are_others(tmp_path, undrawn):
+    _, markdown = texts(write_run(tmp_path, scored_on="val"))
+    assert "Scores on the validation images. The dot marks the best epoch" in markdown
 
 
 @pytest.mark.parametrize("told", [True, False])
