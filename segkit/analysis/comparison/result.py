@@ -85,9 +85,10 @@ class PairwiseTest:
         difference: mean of a - b over images.
         low: lower limit of its 95% confidence interval.
         high: upper limit.
-        p: larger of `p_wilcoxon` and `p_seeds`.
+        p: `p_seeds`, or `p_wilcoxon` if that is None.
         p_wilcoxon: p-value of the signed-rank test over images.
-        p_seeds: p-value of a t-test that includes the variation between seeds; None with one seed each.
+        p_seeds: p-value of a t-test with the standard error of the interval, over seeds and images; None with
+            one seed each.
         p_adjusted: p after Holm's correction for the number of pairs.
         wins: images on which a is better.
         ties: images with equal scores.

@@ -34,6 +34,7 @@ def common_context(comparison: Comparison) -> dict[str, Any]:
         "higher_is_better": comparison.higher_is_better,
         "alpha": f"{comparison.alpha:g}",
         "coverage": coverage(comparison),
+        "how_computed": _how_computed(comparison),
         "warnings": comparison.warnings,
         "recipes": recipe_table(comparison),
         "costs_measured": comparison.costs_measured,
@@ -102,6 +103,20 @@ def recipe_table(comparison: Comparison) -> Table:
     differing = [row for row in rows if len(set(row[1:])) > 1]
     columns = ["Option", *(candidate.name for candidate in comparison.candidates)]
     return Table("Where the recipes differ", columns, differing, [False] * len(columns))
+
+
+def _how_computed(comparison: Comparison) -> str:
+    counts = {len(candidate.seeds) for candidate in comparison.candidates}
+    once = "intervals are bootstrapped over images"
+    several = "intervals are of a standard error over images and seeds, with Student's t"
+    if comparison.pairs:
+        once += ", and p is of Wilcoxon's signed-rank test over images"
+        several += f"; p is of the same: below {comparison.alpha:g} exactly where the interval excludes zero"
+    if counts == {1}:
+        return f"With one seed, {once}."
+    if 1 not in counts:
+        return f"With several seeds, {several}."
+    return f"Where any recipe has several seeds, {several}. Otherwise, {once}."
 
 
 def shown_pairs(comparison: Comparison) -> list[PairwiseTest]:

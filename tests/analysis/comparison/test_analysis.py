@@ -141,6 +141,16 @@ def test_analysis_of_several_seeds():
     ]
 
 
+def test_analysis_says_what_two_seeds_show():
+    pair_of_seeds = candidate("a", rising(0.8), seeds=2), candidate("b", rising(0.8), seeds=2)
+    for other in (pair_of_seeds[1], candidate("b", rising(0.8), seeds=5), candidate("b", rising(0.8))):
+        assert analyse(two(pair_of_seeds[0], other))[-1].endswith(
+            "Two seeds measure the variation between seeds only roughly. They can show a difference of at "
+            "least 4.3 standard errors (with five seeds each: 2.3). They cannot show a smaller one, nor that "
+            "two recipes are equal."
+        )
+
+
 def test_analysis_says_who_has_one_seed_and_how_many_the_others_have():
     once, often = candidate("once", rising(0.8)), candidate("often", rising(0.8), seeds=5)
     assert analyse(two(once, often))[-1] == (
