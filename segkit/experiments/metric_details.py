@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from segkit.analysis.report.format import UNITS
 from segkit.recipe import entry_for
 
 if TYPE_CHECKING:
@@ -12,9 +13,13 @@ if TYPE_CHECKING:
 
 
 def metric_details(metrics: Iterable[MetricPart]) -> dict[str, str]:
-    """Options that are not the defaults, by metric: ``{"iou": "threshold 0.9"}``."""
-    details = {part.name: ", ".join(_options(part)) for part in metrics}
+    """Options that are not the defaults, and the unit: ``{"iou": "threshold 0.9", "hd95": "px"}``."""
+    details = {part.name: ", ".join(filter(None, [*_options(part), _unit(part)])) for part in metrics}
     return {name: text for name, text in details.items() if text}
+
+
+def _unit(part: MetricPart) -> str:
+    return str(entry_for(part).traits["unit"]) or UNITS.get(part.name, "")
 
 
 def _options(part: MetricPart) -> Iterable[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from segkit.experiments.confidence import confidence_interval
 from segkit.experiments.metric_details import metric_details
 from segkit.runs.reference import read_reference
 from segkit.runs.schema import EpochScores, Frozen, SplitScores, Summary
@@ -47,7 +48,7 @@ def summarise(
         images=started.images,
         best=_epoch(best),
         last=_epoch(epochs[-1]),
-        scores=SplitScores(split=assembly.test_split, metrics=scores.metrics, loss=scores.loss),
+        scores=_split_scores(assembly, scores),
         epochs=len(epochs),
         epochs_asked=recipe.training.epochs,
         seconds=seconds,
@@ -93,6 +94,18 @@ def diverged(epochs: Sequence[EpochEnded]) -> list[str]:
 
 def _epoch(event: EpochEnded) -> EpochScores:
     return EpochScores(epoch=event.epoch, metrics=event.metrics, val_loss=event.val_loss)
+
+
+def _split_scores(assembly: Assembly, scores: Scores) -> SplitScores:
+    intervals = {
+        name: confidence_interval(metric, scores.rows[name]) for name, metric in assembly.metrics.items()
+    }
+    return SplitScores(
+        split=assembly.test_split,
+        metrics=scores.metrics,
+        intervals={name: (interval.low, interval.high) for name, interval in intervals.items()},
+        loss=scores.loss,
+    )
 
 
 def _frozen(before: str, after: str) -> Frozen:

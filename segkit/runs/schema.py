@@ -78,6 +78,7 @@ class SplitScores(Record):
 
     split: Text = ""
     metrics: Scores
+    intervals: dict[Text, tuple[Number, Number]] = {}  # 95% over images; null if undefined
     loss: Number = None
 
 

@@ -131,8 +131,8 @@ def _means(
 ) -> dict[str, list[Interval]]:
     """Means of every metric that all candidates have, the ranking metric first.
 
-    Scores over all images together are taken from the summaries, without an interval, and only if the runs
-    were scored on exactly the compared images.
+    Scores over all images together are taken from the summaries, and only if the runs were scored on exactly
+    the compared images; with several seeds they have no interval.
     """
     others = (name for name in candidates[0].scores if name != metric and name not in unlike)
     same_images = all(len(result.data.names) == len(images) for result in results)
@@ -150,4 +150,6 @@ def _means(
 def _reported(candidate: Candidate, metric: str) -> Interval:
     scores = [summary.scores.metrics.get(metric) for summary in candidate.summaries]
     mean = statistics.fmean(math.nan if score is None else score for score in scores)
-    return Interval(mean, math.nan, math.nan)
+    limits = candidate.summaries[0].scores.intervals.get(metric) if len(scores) == 1 else None
+    low, high = (math.nan if limit is None else limit for limit in limits or (None, None))
+    return Interval(mean, low, high)

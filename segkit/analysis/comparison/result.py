@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from segkit.analysis.report.format import metric_name
+from segkit.analysis.report.format import score_label
 from segkit.runs.schema import Costs, Published, Summary
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class Comparison:
 
     def label(self, metric: str) -> str:
         """Display name of a metric."""
-        return metric_name(metric, self.candidates[0].summaries[0].metric_details.get(metric, ""))
+        return score_label(metric, self.candidates[0].summaries[0].metric_details)
 
     @property
     def metrics(self) -> list[str]:

@@ -121,7 +121,7 @@ class _Mean:
 
     def p_seeds(self) -> float | None:
         """P-value of a t-test against 0; None if there is no standard error over seeds."""
-        return self.standard_error and self.standard_error.p_value(abs(self.value))
+        return self.standard_error.p_value(abs(self.value)) if self.standard_error else None
 
     def _bootstrap_interval(self, alpha: float) -> tuple[float, float]:
         if not self.of_images:  # NaN is true

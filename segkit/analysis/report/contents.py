@@ -15,6 +15,7 @@ from segkit.analysis.report.format import (
     decimal,
     difference,
     duration,
+    interval_text,
     memory,
     number,
     share,
@@ -31,6 +32,7 @@ from segkit.analysis.report.tables import (
 )
 from segkit.runs.schema import Frozen, Summary
 
+INTERVALS = "Intervals are over these images; training again adds further variation."
 TOGETHER = "The score above is computed over all images together: it is not the mean of these scores."
 
 
@@ -40,6 +42,7 @@ class Card:
 
     label: str
     value: str
+    interval: str
     published: str = ""
     difference: str = ""
     chosen: str = ""  # score on the split that chose the best epoch, if that is another one
@@ -64,6 +67,7 @@ def contents(data: RunData) -> dict[str, Any]:
         "description": summary.description,
         "headline": _headline(data),
         "cards": _cards(data),
+        "intervals": INTERVALS,
         "source": published.source if published and published.metrics else "",
         "drawn": published.source if published and published.epochs else "",
         "chosen_on": on_chosen_split(data).strip(),
@@ -96,7 +100,7 @@ def _headline(data: RunData) -> list[str]:
     count = f"{whole(images[split])} " if split in images else ""
     facts = [
         f"Best epoch {summary.best.epoch} of {summary.epochs}, chosen by {data.label(data.first_metric)}",
-        f"scored on {count}{SPLITS.get(split, split)} images",
+        f"scored on {count}{SPLITS.get(split, split)} images{data.size and f' of {data.size}'}",
     ]
     return [*facts, f"trained on {whole(images['train'])}"] if "train" in images else facts
 
@@ -108,10 +112,12 @@ def _cards(data: RunData) -> list[Card]:
     cards = []
     for name in data.metrics:
         score, reference = summary.scores.metrics.get(name), published.get(name)
+        interval = data.interval(name)
         cards.append(
             Card(
                 data.label(name),
                 number(score),
+                interval_text(interval.low, interval.high),
                 number(reference) if reference is not None else "",
                 difference(score, reference),
                 number(summary.best.metrics.get(name)) if two_splits else "",

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from segkit.analysis.report.format import duration, image_label
-from segkit.cli.console.format import format_number, format_scores, plain_table, print_warnings
+from segkit.cli.console.format import (
+    format_metric,
+    format_number,
+    format_scores,
+    plain_table,
+    print_warnings,
+)
 from segkit.cli.console.stream import Screen, clean
 
 if TYPE_CHECKING:
@@ -70,26 +76,21 @@ def _table(evaluation: Evaluation) -> Table:
     for name, interval in evaluation.intervals.items():
         values = (scores.get(name) for scores in columns.values())
         cells = ("-" if value is None else format_number(value) for value in values)
-        table.add_row(_label(name, evaluation.details), with_interval(interval), *cells)
+        table.add_row(clean(format_metric(name, evaluation.details)), with_interval(interval), *cells)
     return table
 
 
 def _print_reported(screen: Screen, reported: Reported | None) -> None:
     """Print the scores that stand in no row of the table, because they are of another kind."""
     if reported and reported.others:
-        scores = {_label(name, reported.details): score for name, score in reported.others.items()}
-        screen.prose(f"the run reports {format_scores(scores)} on {reported.scored}", hang=2)
-
-
-def _label(metric: str, details: Mapping[str, str]) -> str:
-    """``iou``, ``iou (threshold 0.9)``."""
-    return clean(f"{metric} ({details[metric]})" if details.get(metric) else metric)
+        scores = format_scores(reported.others, reported.details)
+        screen.prose(f"the run reports {scores} on {reported.scored}", hang=2)
 
 
 def _print_worst(screen: Screen, evaluation: Evaluation) -> None:
     metric, names = evaluation.first_metric, evaluation.names
     scores = evaluation.scores.per_image[metric]
-    label = image_label(_label(metric, evaluation.details), is_mean=evaluation.is_mean(metric))
+    label = image_label(format_metric(metric, evaluation.details), is_mean=evaluation.is_mean(metric))
     screen.line(f"worst by {label}", "bold")
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True, justify="right")

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from segkit.analysis.report.format import is_mean
 from segkit.core.errors import SegkitError
+from segkit.experiments.confidence import confidence_interval
 from segkit.experiments.metric_details import metric_details
 from segkit.experiments.objectives import build_metric
 from segkit.experiments.restore_run import read_run, restore, use_available_device
-from segkit.inference.evaluation.confidence import confidence_interval
 from segkit.inference.evaluation.leaks import leak_warnings
-from segkit.inference.evaluation.reported import Reported, reported_scores
+from segkit.inference.evaluation.reported import Reported, reported_scores, size_text
 from segkit.inference.evaluation.score_images import PredictorScorer, ResizedScorer, Scorer
 from segkit.inference.evaluation.select_images import ScoredImages, choose_images
 from segkit.inference.evaluation.split_choice import SplitChoice
@@ -107,9 +107,9 @@ class Evaluation:
 
     def describe_options(self) -> str:
         """Image size, flips and scales in words."""
-        height, width = self.recipe.data.size
         predict = self.options.predict
-        words = ["at the images' own size" if self.options.native else f"at {width}x{height}"]
+        size = "the images' own size" if self.options.native else size_text(self.recipe.data.size)
+        words = [f"at {size}"]
         if predict.flips:
             words.append("with flips")
         if predict.scales != (1.0,):

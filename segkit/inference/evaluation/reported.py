@@ -48,7 +48,15 @@ def reported_scores(run: RunDir, trained: Recipe, recipe: Recipe, *, same_images
         {name: score for name, score in summary.scores.metrics.items() if (name in same) is wanted}
         for wanted in (True, False)
     )
-    split, (height, width) = summary.reported_on, trained.data.size
+    split = summary.reported_on
     count = summary.images.get(split)
     images = f"{split} images" if count is None else f"{count:,} {split} image{'' if count == 1 else 's'}"
-    return Reported(comparable, others, metric_details(trained.metrics), f"{images}, at {width}x{height}")
+    return Reported(
+        comparable, others, metric_details(trained.metrics), f"{images}, at {size_text(trained.data.size)}"
+    )
+
+
+def size_text(size: tuple[int, int]) -> str:
+    """``128x128``, ``128x192 (height x width)``."""
+    height, width = size
+    return f"{height}x{width}" + (" (height x width)" if height != width else "")

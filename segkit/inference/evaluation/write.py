@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from segkit.analysis.comparison.format import format_interval
-from segkit.analysis.report.format import image_label, metric_name, number
+from segkit.analysis.report.format import image_label, number, score_label
 from segkit.analysis.report.overlay import contour_swatches, downscale, overlay
 from segkit.analysis.report.tables import Table
 from segkit.analysis.report.templates import templates
@@ -93,7 +93,7 @@ def _render(evaluation: Evaluation, worst: list[WorstImage]) -> str:
 
 
 def _label(evaluation: Evaluation, metric: str) -> str:
-    return metric_name(metric, evaluation.details.get(metric, ""))
+    return score_label(metric, evaluation.details)
 
 
 def _image_label(evaluation: Evaluation) -> str:

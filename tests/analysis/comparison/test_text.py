@@ -153,7 +153,10 @@ def test_markdown_of_one_has_neither_differences_nor_costs(tmp_path):
 
 def test_markdown_where_lower_is_better_and_another_alpha(tmp_path):
     text = markdown(dataclasses.replace(distances(), alpha=0.01), tmp_path)
-    assert "Ranked by the mean HD95 of the images, the lower the better; in brackets 99% intervals.\n" in text
+    assert (
+        "Ranked by the mean HD95 (px) of the images, the lower the better; in brackets 99% intervals.\n"
+        in text
+    )
     assert "adjusted p is below 0.01. " in text
 
 
@@ -183,7 +186,7 @@ def test_ranking_table_shows_four_metrics_at_most_and_bare_means_without_interva
     names = ["iou", "dice", "iou_dataset", "hd95", "boundary_iou"]
     metrics = {name: Interval(0.5, math.nan, math.nan) for name in names}
     table = ranking_table(comparison([Ranking(candidate("a", rising(0.8)), 1, metrics)], []))
-    assert table.columns == ["Rank", "Recipe", "IoU", "Dice", "IoU dataset", "HD95", "Seeds"]
+    assert table.columns == ["Rank", "Recipe", "IoU", "Dice", "IoU dataset", "HD95 (px)", "Seeds"]
     assert table.rows == [["1", "a", "0.5000", "0.5000", "0.5000", "0.5000", "1"]]
     assert table.numeric == [True, False, True, True, True, True, True]
 

@@ -7,6 +7,7 @@ import pytest
 
 from segkit.analysis.report import write_report
 from segkit.analysis.report.format import NOTHING
+from segkit.analysis.report.run_data import read_run_data
 from segkit.analysis.report.style import Picture
 from segkit.core.errors import SegkitError
 from segkit.runs.run_dir import RunDir, write_json
@@ -81,11 +82,16 @@ def test_sections_stand_in_their_order(html, markdown):
 
 
 def test_report_says_what_the_run_found(run, html, markdown):
+    interval = read_run_data(run).interval("iou")
+    assert interval.low < interval.mean < interval.high
     for text in (html, markdown):
         assert WARNING in text
         assert "0.6545" in text
         assert "0.0114 above" in text
-        assert "Best epoch 18 of 20, chosen by IoU; scored on 329 test images; trained on 788." in text
+        assert "scored on 329 test images of 128 x 128 pixels; trained on 788." in text
+        assert "Best epoch 18 of 20, chosen by IoU; scored on 329" in text
+        assert f"{interval.low:.4f} to {interval.high:.4f}" in text
+        assert "Intervals are over these images; training again adds further variation." in text
         assert "13 min 32 s" in text
         assert "1.20 GB" in text
         assert "13,263,905 (86 %)" in text
@@ -100,6 +106,7 @@ def test_best_epoch_stands_out(html, markdown):
     assert html.count('<tr class="best">') == 1
     assert '<tr class="best"><th scope="row" class="number">18</th>' in html
     assert "| **18** | **0.6545** | **0.7912** |" in markdown
+    assert "| Metric | Best epoch | 95% interval | Published | Difference |" in markdown
 
 
 def test_markdown_refers_to_files_that_are_there(run, markdown):
@@ -216,6 +223,27 @@ def test_a_score_over_all_images_together_and_those_of_single_images_have_two_na
         assert "it is not the mean of these scores." in text
         assert "Dice (threshold 0.9)" in text
     assert "| Image | IoU dataset of each image alone |" in markdown
+
+
+def test_a_distance_has_its_unit_and_the_interval_that_the_run_recorded(tmp_path):
+    scores = {"metrics": {"hd95": 4.6205, "iou": 0.7}, "intervals": {"hd95": [4.1, 5.2], "iou": [None, None]}}
+    changes = {"first_metric": "hd95", "higher_is_better": False, "scores": scores}
+    run = write_run(tmp_path, metrics=["hd95", "iou"], **changes)
+    run.write_scores(["a", "b"], {"hd95": [4.0, 5.241], "iou": [0.6, 0.8]})
+    html, markdown = texts(run)
+    assert '<p class="label">HD95 (px)</p>\n<p class="value">4.6205</p>\n' in html
+    assert '<p class="note">95% interval 4.1000 to 5.2000</p>' in html
+    assert "| HD95 (px) | **4.6205** | 4.1000 to 5.2000 |" in markdown
+    assert f"| IoU | **0.7000** | {NOTHING} |" in markdown
+    assert "| Image | HD95 (px) |" in markdown
+    assert "| Epoch | HD95 (px) | IoU |" in markdown
+
+
+def test_sizes_that_are_not_square_say_which_side_is_which(tmp_path, undrawn):
+    run = write_run(tmp_path)
+    run.write_recipe(run.recipe.read_text().replace("size:\n  - 128\n", "size:\n  - 96\n"))
+    for text in texts(run):
+        assert "329 test images of 96 x 128 pixels (height x width); trained" in text
 
 
 def test_scores_of_epochs_name_their_images_where_these_are_others(tmp_path, undrawn):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from segkit.inference.evaluation.evaluation import EvaluateOptions, Evaluation, evaluate_runs
+from segkit.inference.evaluation.reported import size_text
 from segkit.inference.evaluation.split_choice import SplitChoice
 from segkit.inference.evaluation.write import write_evaluation
 from segkit.inference.options import PredictOptions
@@ -62,3 +63,13 @@ def test_a_score_of_one_image_has_another_name_than_that_of_all_together(run: Ru
     assert "The worst images by IoU dataset of each image alone</h2>" in page
     assert '<th scope="row">IoU dataset</th>' in page
     assert "</span> IoU dataset 0." not in page
+
+
+def test_a_run_records_the_intervals_that_an_evaluation_finds(run: RunDir) -> None:
+    found = evaluated(run)
+    recorded = run.read_summary().scores.intervals
+    assert recorded == {name: (interval.low, interval.high) for name, interval in found.intervals.items()}
+
+
+def test_a_size_says_which_side_is_which() -> None:
+    assert (size_text((32, 32)), size_text((32, 48))) == ("32x32", "32x48 (height x width)")
