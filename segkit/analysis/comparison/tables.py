@@ -14,9 +14,9 @@ from segkit.analysis.comparison.format import (
     headline,
     verdict,
 )
-from segkit.analysis.comparison.result import Comparison, PairwiseTest
+from segkit.analysis.comparison.result import Candidate, Comparison, PairwiseTest
 from segkit.analysis.report.format import NOTHING, number, whole
-from segkit.analysis.report.tables import Table, flat
+from segkit.analysis.report.tables import TIMES, Table, flat, given_to_decoder
 
 MAX_METRICS = 4  # including the ranking metric
 IGNORED = ("name", "description", "reference", "seed", "plugins")  # recipe keys that make no difference
@@ -93,16 +93,30 @@ def pair_table(comparison: Comparison) -> Table:
 
 
 def recipe_table(comparison: Comparison) -> Table:
-    """Recipe options that differ; no rows for a single recipe."""
-    recipes = [
-        dict(flat({key: value for key, value in candidate.recipe.items() if key not in IGNORED}))
-        for candidate in comparison.candidates
-    ]
+    """Recipe options that differ, and what the parts were given; no rows for a single recipe."""
+    recipes = [_options(candidate) for candidate in comparison.candidates]
     paths = dict.fromkeys(path for recipe in recipes for path in recipe)
     rows = [[path, *(recipe.get(path, NOTHING) for recipe in recipes)] for path in paths]
     differing = [row for row in rows if len(set(row[1:])) > 1]
     columns = ["Option", *(candidate.name for candidate in comparison.candidates)]
     return Table("Where the recipes differ", columns, differing, [False] * len(columns))
+
+
+def _options(candidate: Candidate) -> dict[str, str]:
+    """Options of the recipe, and what those such as `features: auto` came to."""
+    recipe, summary = candidate.recipe, candidate.summaries[0]
+    options = dict(flat({key: value for key, value in recipe.items() if key not in IGNORED}))
+    stages, maps = given_to_decoder(summary.stages)
+    features = options.get("model.encoder.features", NOTHING)
+    outputs = [TIMES.join(map(str, stage.shape)) for stage in summary.stages if stage.part == "decoder"]
+    given = {
+        "model.encoder.features": stages and f"{features}: {stages}",
+        f"Input of the decoder ({TIMES.join('Chw')})": maps,
+        f"Output of the decoder ({TIMES.join('Chw')})": ", ".join(outputs),
+        "Precision": summary.precision,
+        "Device": summary.device,
+    }
+    return options | {name: text for name, text in given.items() if text}
 
 
 def _how_computed(comparison: Comparison) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from segkit.analysis.report.format import NOTHING, decimal, number, whole
 from segkit.analysis.report.run_data import RunData
+from segkit.core.model_table import Stage
 
 WORST = 10
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
@@ -67,18 +69,26 @@ def worst_table(data: RunData) -> Table:
 
 def model_table(data: RunData) -> Table:
     """Output shapes and parameters of every stage."""
-    rows = [
-        [
-            stage.part,
-            stage.name,
-            TIMES.join(map(str, stage.shape)),
-            whole(stage.parameters),
-            whole(stage.trainable),
-        ]
-        for stage in data.summary.stages
-    ]
+    counted = {stage.part for stage in data.summary.stages if stage.parameters}
+    rows = []
+    for stage in data.summary.stages:
+        # Parameters are counted in one row of each part; a 0 in the other rows would be misleading.
+        counted_elsewhere = not stage.parameters and stage.part in counted
+        costs = ["", ""] if counted_elsewhere else [whole(stage.parameters), whole(stage.trainable)]
+        rows.append([stage.part, stage.name, TIMES.join(map(str, stage.shape)), *costs])
     columns = ["Part", "Stage", f"Output ({TIMES.join('Chw')})", "Parameters", "Trainable"]
     return Table("Output shapes and parameters of the model", columns, rows, [False, False, True, True, True])
+
+
+def given_to_decoder(stages: Sequence[Stage]) -> tuple[str, str]:
+    """Stages of the encoder that the decoder was given, and the shapes of their maps; empty if unknown."""
+    maps = [stage for stage in stages if stage.part == "encoder"]
+    found = [re.fullmatch(r"stage (\d+) of (\d+)", stage.name) for stage in maps]
+    names = ", ".join(stage.name for stage in maps)
+    if len(maps) > 1 and all(found):
+        numbers = ", ".join(match[1] for match in found if match)
+        names = f"stages {numbers} of {names.rpartition(' ')[2]}"
+    return names, ", ".join(TIMES.join(map(str, stage.shape)) for stage in maps)
 
 
 def environment_table(data: RunData) -> Table:

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from segkit.analysis.report.format import NOTHING, interval_text, number, whole
 from segkit.analysis.report.run_data import RunData, read_run_data
-from segkit.analysis.report.tables import SPLITS, Table, worst_table
+from segkit.analysis.report.tables import SPLITS, Table, given_to_decoder, worst_table
 from segkit.analysis.report.templates import markdown_templates
 from segkit.inference.export.recipe import last_name
 from segkit.inference.export.usage_examples import usage_examples
@@ -83,6 +83,7 @@ def _model_rows(data: RunData, metadata: ExportMetadata, file: str) -> list[tupl
         ("Classes", ", ".join(info.task.classes)),
         ("Encoder", f"{encoder}{', frozen' if data.summary.frozen_encoder else ''}"),
         ("Decoder", decoder),
+        ("Input of the decoder", given_to_decoder(data.summary.stages)[0] or NOTHING),
         ("Parameters", whole(data.summary.parameters.get("total"))),
         ("Image (height x width)", sizes),
         ("Written by", f"segkit {metadata.version}"),

@@ -195,6 +195,33 @@ def test_where_the_recipes_differ_is_shown(tmp_path):
     assert recipe_table(compared(a)).rows == []
 
 
+def test_what_the_decoders_were_given_is_a_difference(tmp_path):
+    """Though both recipes say `features: auto`."""
+    one, all_five = (scored_run(tmp_path, name, {"iou": scores(0.7)}) for name in "ab")
+    for run in (one, all_five):
+        run.write_recipe(run.recipe.read_text().replace("features: last", "features: auto"))
+    summary = json.loads(all_five.summary.read_text())
+    first = [
+        {"part": "encoder", "name": f"stage {i} of 5", "shape": [16 * i, 128 >> i, 128 >> i], "parameters": 0,
+         "trainable": 0} for i in range(1, 5)
+    ]  # fmt: skip
+    write_json(
+        all_five.summary, summary | {"stages": [*first, *summary["stages"]], "precision": "bf16-mixed"}
+    )
+    table = recipe_table(compared(one, all_five))
+    assert table.rows == [
+        ["model.encoder.features", "auto: stage 5 of 5", "auto: stages 1, 2, 3, 4, 5 of 5"],
+        [
+            "Input of the decoder (C \N{MULTIPLICATION SIGN} h \N{MULTIPLICATION SIGN} w)",
+            "1280 \N{MULTIPLICATION SIGN} 4 \N{MULTIPLICATION SIGN} 4",
+            "16 x 64 x 64, 32 x 32 x 32, 48 x 16 x 16, 64 x 8 x 8, 1280 x 4 x 4".replace(
+                "x", "\N{MULTIPLICATION SIGN}"
+            ),
+        ],
+        ["Precision", "32-true", "bf16-mixed"],
+    ]
+
+
 def test_how_costs_were_measured_is_said(tmp_path):
     run = scored_run(tmp_path, "a", {"iou": scores(0.7)})
     assert compared(run).costs_measured == ""

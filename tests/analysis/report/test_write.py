@@ -246,6 +246,19 @@ def test_sizes_that_are_not_square_say_which_side_is_which(tmp_path, undrawn):
         assert "329 test images of 96 x 128 pixels (height x width); trained" in text
 
 
+def test_stages_whose_parameters_are_counted_elsewhere_show_none(tmp_path, undrawn):
+    run = write_run(tmp_path)
+    summary = json.loads(run.summary.read_text())
+    stage = {"part": "encoder", "name": "stage 4 of 5", "shape": [96, 8, 8], "parameters": 0, "trainable": 0}
+    write_json(run.summary, summary | {"stages": [stage, *summary["stages"]]})
+    _, markdown = texts(run)
+    assert (
+        "| encoder | stage 4 of 5 | 96 \N{MULTIPLICATION SIGN} 8 \N{MULTIPLICATION SIGN} 8 |  |  |"
+        in markdown
+    )
+    assert "| 2,223,872 | 0 |" in markdown
+
+
 def test_scores_of_epochs_name_their_images_where_these_are_others(tmp_path, undrawn):
     _, markdown = texts(write_run(tmp_path, scored_on="val"))
     assert "Scores on the validation images. The dot marks the best epoch" in markdown

@@ -79,6 +79,7 @@ def test_its_page_says_what_it_is_what_it_scores_and_what_nobody_knows(
     for told in (
         "# small\n", "| Task | multiclass segmentation |", "| Classes | skin, lesion, hair |",
         "| Encoder | test_resnet, frozen |", "| Decoder | transposed_conv |",
+        "| Input of the decoder | stage 5 of 5 |",
         "On 5 test images of 64 x 96 pixels (height x width):",
         f"| IoU | {summary.scores.metrics['iou']:.4f} | ",
         "| Training images | 10 |", "not evaluated on images of other cameras", "one seed, 3:",
