@@ -217,7 +217,7 @@ def entry_of(
 ENCODERS = Registry("encoder", ("in_channels",), reserved=("frozen", "features", "lr_factor"))
 DECODERS = Registry("decoder", ("pyramid",), features="all")
 LOSSES = Registry("loss", ("task",), reserved=("weight",))
-METRICS = Registry("metric", ("task",), higher_is_better=True)
+METRICS = Registry("metric", ("task",), higher_is_better=True, unit="")
 SOURCES = Registry("source", ("task", "channels"))
 TRANSFORMS = Registry("transform")
 OPTIMIZERS = Registry("optimizer", ("groups",))

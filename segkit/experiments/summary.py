@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from segkit.experiments.confidence import confidence_interval
+from segkit.experiments.metric_details import metric_details
 from segkit.runs.reference import read_reference
 from segkit.runs.schema import EpochScores, Frozen, SplitScores, Summary
 
@@ -40,13 +42,14 @@ def summarise(
         description=recipe.description,
         metrics=list(assembly.metrics),
         first_metric=next(iter(assembly.metrics)),
+        metric_details=metric_details(recipe.metrics),
         higher_is_better=assembly.higher_is_better,
         scored_on=assembly.val_split,
         reported_on=assembly.test_split,
         images=started.images,
         best=_epoch(best),
         last=_epoch(epochs[-1]),
-        scores=SplitScores(split=assembly.test_split, metrics=scores.metrics, loss=scores.loss),
+        scores=_split_scores(assembly, scores),
         epochs=len(epochs),
         epochs_asked=recipe.training.epochs,
         seconds=seconds,
@@ -131,6 +134,18 @@ def young_average(recipe: Recipe, epoch: int, images: int) -> list[str]:
 
 def _epoch(event: EpochEnded) -> EpochScores:
     return EpochScores(epoch=event.epoch, metrics=event.metrics, val_loss=event.val_loss)
+
+
+def _split_scores(assembly: Assembly, scores: Scores) -> SplitScores:
+    intervals = {
+        name: confidence_interval(metric, scores.rows[name]) for name, metric in assembly.metrics.items()
+    }
+    return SplitScores(
+        split=assembly.test_split,
+        metrics=scores.metrics,
+        intervals={name: (interval.low, interval.high) for name, interval in intervals.items()},
+        loss=scores.loss,
+    )
 
 
 def _frozen(before: str, after: str) -> Frozen:

@@ -78,6 +78,7 @@ class SplitScores(Record):
 
     split: Text = ""
     metrics: Scores
+    intervals: dict[Text, tuple[Number, Number]] = {}  # 95% over images; null if undefined
     loss: Number = None
 
 
@@ -106,6 +107,7 @@ class Summary(Record):
     description: Text = ""
     metrics: Annotated[list[Text], Field(min_length=1, max_length=MAX_METRICS)]
     first_metric: Text = ""
+    metric_details: dict[Text, Text] = {}  # what names of metrics do not say, such as "threshold 0.9"
     higher_is_better: Flag | None = None
     scored_on: Text
     reported_on: Text

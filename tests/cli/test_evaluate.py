@@ -55,7 +55,7 @@ def test_a_metric_that_the_run_does_not_report_has_a_dash(segkit: Any, run: Path
 def test_one_image_has_a_score_and_no_interval(segkit: Any, run: Path) -> None:
     said = segkit("evaluate", str(run), "--native", "--set", "data.source.test=1")
     assert said.code == 0, said.err
-    assert [len(line.split()) for line in said.out.splitlines()[4:6]] == [3, 3]
+    assert [len(line.split()) for line in said.out.splitlines()[4:6]] == [2, 2]
 
 
 def test_training_images_are_warned_of(segkit: Any, run: Path) -> None:
@@ -63,6 +63,23 @@ def test_training_images_are_warned_of(segkit: Any, run: Path) -> None:
     assert said.code == 0, said.err
     assert "scores on 10 train images, at 32x32 (" in said.out
     assert "warning: 10 of the 10 scored images were among the training images of small/001 (" in said.out
+
+
+def test_scores_of_another_kind_stand_in_no_row_of_the_table(segkit: Any, run: Path) -> None:
+    """Neither those of another threshold nor those of another size."""
+    reported = json.loads((run / "summary.json").read_text())["scores"]["metrics"]
+    iou, dice = (f"{reported[name]:.4f}" for name in ("iou", "dice"))
+    said = segkit("evaluate", str(run), "--set", "metrics=[{name: iou, threshold: 0.9}, dice]")
+    lines = said.out.splitlines()
+    assert lines[4].startswith("iou (threshold 0.9)  ")
+    assert lines[4].endswith(" -")
+    assert lines[5].split()[-1] == dice
+    assert lines[6] == f"the run reports iou {iou} on 5 test images, at 32x32"
+    assert "worst by iou (threshold 0.9)\n" in said.out
+    said = segkit("evaluate", str(run), "--native")
+    lines = said.out.splitlines()
+    assert lines[3].split() == ["metric", "score", "(95%", "interval)"]
+    assert lines[6] == f"the run reports iou {iou}, dice {dice} on 5 test images, at 32x32"
 
 
 def test_a_name_is_no_order_to_the_terminal(segkit: Any, run: Path, project: Path) -> None:

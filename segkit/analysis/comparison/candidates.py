@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -51,16 +50,6 @@ class RunResult:
     def seed(self) -> int:
         """Seed of its recipe."""
         return int(self.data.recipe.get("seed", 0))
-
-    def is_mean(self, metric: str) -> bool:
-        """Whether the reported score is the mean over images; a score over all images together is not."""
-        score = self.data.summary.scores.metrics.get(metric)
-        reported = math.nan if score is None else float(score)
-        scores = np.array(self.data.scores[metric])
-        mean = float(scores[np.isfinite(scores)].mean()) if np.isfinite(scores).any() else math.nan
-        return math.isclose(mean, reported, rel_tol=1e-6, abs_tol=1e-6) or (
-            math.isnan(mean) and math.isnan(reported)
-        )
 
     @property
     def experiment(self) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 
 from segkit.analysis.comparison.candidates import RunResult, group_candidates
-from segkit.analysis.comparison.compatibility import check_compatible
+from segkit.analysis.comparison.compatibility import check_compatible, has_one_definition
 from segkit.analysis.comparison.costs import how_measured
 from segkit.analysis.comparison.result import Candidate, Comparison, Interval, PairwiseTest, Ranking
 from segkit.analysis.comparison.statistics import compare_pairs, intervals
@@ -48,7 +48,8 @@ def compare_runs(
     candidates, duplicates = group_candidates(results, images)
     candidates = _best_first(candidates, metric, higher_is_better=higher_is_better)
     pairs = _pairs(candidates, metric, higher_is_better=higher_is_better)
-    means = _means(results, candidates, metric, images)
+    unlike = _unlike_metrics(results, metric)
+    means = _means(results, candidates, metric, images, unlike)
     return Comparison(
         metric=metric,
         higher_is_better=higher_is_better,
@@ -59,7 +60,7 @@ def compare_runs(
             for i, candidate in enumerate(candidates)
         ],
         pairs=pairs,
-        warnings=[*warnings, *duplicates, *_run_warnings(candidates)],
+        warnings=[*warnings, *duplicates, *unlike.values(), *_run_warnings(candidates)],
         costs_measured=how_measured([run for candidate in candidates for run in candidate.runs]),
         command=command,
     )
@@ -84,7 +85,7 @@ def _check_metric(results: Sequence[RunResult], metric: str, directions: Mapping
             f"unknown metric {metric!r}: the plugin that defines it is not loaded",
             hint=f"--plugins with the path of the plugin, or {hint}",
         )
-    if not all(result.is_mean(metric) for result in results):
+    if not all(result.data.is_mean(metric) for result in results):
         raise SegkitError(
             f"{metric} is computed over all images together and cannot be compared image by image", hint=hint
         )
@@ -111,21 +112,35 @@ def _rank(candidate: Candidate, pairs: Sequence[PairwiseTest]) -> int:
     return 1 + losers.count(candidate.name)
 
 
+def _unlike_metrics(results: Sequence[RunResult], metric: str) -> dict[str, str]:
+    """Warnings about other metrics whose options differ between the runs, by metric."""
+    names = dict.fromkeys(name for result in results for name in result.data.scores if name != metric)
+    return {
+        name: f"{name} is left out: its options differ between the recipes."
+        for name in names
+        if not has_one_definition([result.scored.metrics for result in results], name)
+    }
+
+
 def _means(
-    results: Sequence[RunResult], candidates: Sequence[Candidate], metric: str, images: Sequence[str]
+    results: Sequence[RunResult],
+    candidates: Sequence[Candidate],
+    metric: str,
+    images: Sequence[str],
+    unlike: Container[str],
 ) -> dict[str, list[Interval]]:
     """Means of every metric that all candidates have, the ranking metric first.
 
-    Scores over all images together are taken from the summaries, without an interval, and only if the runs
-    were scored on exactly the compared images.
+    Scores over all images together are taken from the summaries, and only if the runs were scored on exactly
+    the compared images; with several seeds they have no interval.
     """
-    names = [metric, *(name for name in candidates[0].scores if name != metric)]
+    others = (name for name in candidates[0].scores if name != metric and name not in unlike)
     same_images = all(len(result.data.names) == len(images) for result in results)
     means = {}
-    for name in names:
+    for name in (metric, *others):
         if not all(name in candidate.scores for candidate in candidates):
             continue
-        if all(result.is_mean(name) for result in results):
+        if all(result.data.is_mean(name) for result in results):
             means[name] = intervals([candidate.scores[name] for candidate in candidates], alpha=ALPHA)
         elif same_images:
             means[name] = [_reported(candidate, name) for candidate in candidates]
@@ -135,4 +150,6 @@ def _means(
 def _reported(candidate: Candidate, metric: str) -> Interval:
     scores = [summary.scores.metrics.get(metric) for summary in candidate.summaries]
     mean = statistics.fmean(math.nan if score is None else score for score in scores)
-    return Interval(mean, math.nan, math.nan)
+    limits = candidate.summaries[0].scores.intervals.get(metric) if len(scores) == 1 else None
+    low, high = (math.nan if limit is None else limit for limit in limits or (None, None))
+    return Interval(mean, low, high)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +64,12 @@ def check_compatible(
     return images, [f"Compared with --force: {problem.where}: {problem.problem}." for problem in problems]
 
 
+def has_one_definition(sections: Iterable[Sequence[Any]], metric: str) -> bool:
+    """Whether a metric has the same options in every `metrics` section that names it."""
+    found = [part for section in sections for part in section if _name(part) == metric]
+    return all(_complete(part) == _complete(found[0]) for part in found)
+
+
 def _missing_metric(entry: Scored, metric: str) -> Problem:
     hint = f"--metric with one of {', '.join(_names(entry))}; or add {metric} to the recipe's metrics"
     return Problem(f"it has no scores for the metric {metric}", entry.where, hint=hint)
@@ -111,7 +117,10 @@ def _name(part: Any) -> str:
 
 
 def _definition(entry: Scored, metric: str) -> Any:
-    part = next(part for part in entry.metrics if _name(part) == metric)
+    return _complete(next(part for part in entry.metrics if _name(part) == metric))
+
+
+def _complete(part: Any) -> Any:
     return part if isinstance(part, Mapping) else {"name": part}
 
 

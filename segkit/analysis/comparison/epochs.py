@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from segkit.analysis.comparison.result import Candidate, Comparison
-from segkit.analysis.report.format import metric_name, number, whole
+from segkit.analysis.report.format import number, whole
 from segkit.analysis.report.tables import Table
 
 # Candidates up to which the table has room for the columns of Dice and of the losses.
@@ -29,6 +29,18 @@ def epoch_table(comparison: Comparison) -> Table:
     rows = [[whole(epoch), *(number(curve.get(epoch)) for _, curve in columns)] for epoch in sorted(epochs)]
     caption = "Scores and losses of every epoch" if set(keys) & set(LOSSES) else "Scores of every epoch"
     return Table(caption, ["Epoch", *(title for title, _ in columns)], rows, [True] * (len(columns) + 1))
+
+
+def curve_label(comparison: Comparison, key: str) -> str:
+    """Name of a curve, with the split if it is not that of the ranking."""
+    if key in LOSSES:
+        alike = len({str(candidate.recipe.get("loss")) for candidate in comparison.candidates}) == 1
+        return LOSSES[key] if alike else f"{LOSSES[key]} (of different loss functions)"
+    summaries = [summary for candidate in comparison.candidates for summary in candidate.summaries]
+    scored_on = {summary.scored_on for summary in summaries}
+    if scored_on == {summary.reported_on for summary in summaries}:
+        return comparison.label(key)
+    return f"{comparison.label(key)} on {' or '.join(sorted(scored_on))} images"
 
 
 def mean_curve(candidate: Candidate, key: str) -> Curve:
@@ -55,7 +67,7 @@ def points(lines: Iterable[Mapping[str, Any]], key: str) -> Curve:
 def _keys(comparison: Comparison) -> Iterator[str]:
     count = len(comparison.ranking)
     yield comparison.metric
-    if count <= MAX_WITH_DICE and comparison.metric != "dice":
+    if count <= MAX_WITH_DICE and comparison.metric != "dice" and "dice" in comparison.metrics:
         yield "dice"
     if count <= MAX_WITH_LOSSES:
         yield from LOSSES
@@ -63,7 +75,7 @@ def _keys(comparison: Comparison) -> Iterator[str]:
 
 def _columns(comparison: Comparison, key: str) -> list[tuple[str, Curve]]:
     """Titles and values; empty if no candidate has values. Equal published columns appear once."""
-    label, candidates = LOSSES.get(key) or metric_name(key), comparison.candidates
+    label, candidates = curve_label(comparison, key), comparison.candidates
     columns = [(f"{label}, {candidate.name}", mean_curve(candidate, key)) for candidate in candidates]
     for published in (candidate.published for candidate in candidates if candidate.published):
         column = (f"{label}, {published.source or 'published'}", points(published.epochs, key))

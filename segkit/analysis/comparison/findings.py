@@ -18,8 +18,14 @@ from segkit.analysis.comparison.format import (
     wins_ties_losses,
 )
 from segkit.analysis.comparison.result import Comparison, PairwiseTest, Ranking
-from segkit.analysis.report.format import difference, metric_name, number, whole
+from segkit.analysis.report.format import difference, number, whole
 
+# Standard errors: quantiles of Student's t at 2 and 8 degrees of freedom.
+TWO_SEEDS = (
+    "Two seeds measure the variation between seeds only roughly. They can show a difference of at least 4.3 "
+    "standard errors (with five seeds each: 2.3). They cannot show a smaller one, nor that two recipes are "
+    "equal."
+)
 MAX_PUBLISHED = 3  # numbers in one sentence
 
 
@@ -100,7 +106,7 @@ def _scores(comparison: Comparison, rankings: Sequence[Ranking], separator: str 
     if not comparison.higher_is_better:
         notes.append("lower is better")
     note = f" ({'; '.join(notes)})" if notes else ""
-    return f"{metric_name(comparison.metric)} {separator.join(map(format_interval, intervals))}{note}"
+    return f"{comparison.label(comparison.metric)} {separator.join(map(format_interval, intervals))}{note}"
 
 
 def _published(comparison: Comparison) -> list[str]:
@@ -116,16 +122,23 @@ def _published(comparison: Comparison) -> list[str]:
         return []
     more = [f"{len(texts) - MAX_PUBLISHED} more"] if len(texts) > MAX_PUBLISHED else []
     listed = "; ".join(texts[:MAX_PUBLISHED] + more)
-    return [f"Compared with the published {metric_name(comparison.metric)}, without a test: {listed}."]
+    return [f"Compared with the published {comparison.label(comparison.metric)}, without a test: {listed}."]
 
 
 def _limits(comparison: Comparison) -> str:
+    counts = sorted({len(candidate.seeds) for candidate in comparison.candidates})
+    text = _trained_once(comparison)
+    if not text:
+        seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+        text = f"Trained with {seeds} seeds each: intervals and p-values include the variation between seeds."
+    return f"{text} {TWO_SEEDS}" if 2 in counts else text
+
+
+def _trained_once(comparison: Comparison) -> str:
     candidates = comparison.candidates
     once = [candidate.name for candidate in candidates if len(candidate.seeds) == 1]
     if not once:
-        counts = sorted({len(candidate.seeds) for candidate in candidates})
-        seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-        return f"Trained with {seeds} seeds each: intervals and p-values include the variation between seeds."
+        return ""
     if len(candidates) == 1:
         return (
             f"{once[0]} was trained once; repeat with `--seeds 0,1,2` to measure the variation between seeds."

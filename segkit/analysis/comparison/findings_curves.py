@@ -7,7 +7,7 @@ from itertools import pairwise, takewhile
 
 from segkit.analysis.comparison.epochs import Curve, mean_curve
 from segkit.analysis.comparison.result import Comparison
-from segkit.analysis.report.format import metric_name, number
+from segkit.analysis.report.format import number
 
 TOLERANCE = 0.005  # absolute for scores in 0..1, otherwise relative to the best
 STABLE_SHARE = 1 / 4  # of the epochs: curves that crossed later than that may cross again
@@ -35,7 +35,7 @@ def _leading(comparison: Comparison, curves: Mapping[str, Curve]) -> list[str]:
     word = ("high" if comparison.higher_is_better else "low") + ("er" if len(curves) == 2 else "est")
     # Curves on other images than the compared ones are named with their split.
     split = "" if scored_on == {summary.reported_on for summary in summaries} else f"{scored_on.pop()} "
-    curve, first, last = f"{split}{metric_name(comparison.metric)} curve", min(leaders), max(leaders)
+    curve, first, last = f"{split}{comparison.label(comparison.metric)} curve", min(leaders), max(leaders)
     if not changes:
         every = len(leaders) == len(common)
         epochs = f"all {len(common)} epochs" if every else f"{len(leaders)} of {len(common)} epochs"

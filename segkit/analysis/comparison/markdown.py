@@ -50,7 +50,6 @@ def _context(comparison: Comparison) -> dict[str, Any]:
         "first": comparison.candidates[0].name,
         "all_pairs": whole(pairs) if shown < pairs else "",
         "epochs": epoch_table(comparison) if len(comparison.ranking) <= MAX_IN_EPOCHS else None,
-        "several_seeds": any(len(candidate.seeds) > 1 for candidate in comparison.candidates),
     }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from segkit.analysis.report.format import score_label
 from segkit.runs.schema import Costs, Published, Summary
 
 if TYPE_CHECKING:
@@ -84,9 +85,10 @@ class PairwiseTest:
         difference: mean of a - b over images.
         low: lower limit of its 95% confidence interval.
         high: upper limit.
-        p: larger of `p_wilcoxon` and `p_seeds`.
+        p: `p_seeds`, or `p_wilcoxon` if that is None.
         p_wilcoxon: p-value of the signed-rank test over images.
-        p_seeds: p-value of a t-test that includes the variation between seeds; None with one seed each.
+        p_seeds: p-value of a t-test with the standard error of the interval, over seeds and images; None with
+            one seed each.
         p_adjusted: p after Holm's correction for the number of pairs.
         wins: images on which a is better.
         ties: images with equal scores.
@@ -143,6 +145,10 @@ class Comparison:
     def candidates(self) -> list[Candidate]:
         """Candidates, best first."""
         return [ranking.candidate for ranking in self.ranking]
+
+    def label(self, metric: str) -> str:
+        """Display name of a metric."""
+        return score_label(metric, self.candidates[0].summaries[0].metric_details)
 
     @property
     def metrics(self) -> list[str]:

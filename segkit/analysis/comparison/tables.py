@@ -14,9 +14,9 @@ from segkit.analysis.comparison.format import (
     headline,
     verdict,
 )
-from segkit.analysis.comparison.result import Comparison, PairwiseTest
-from segkit.analysis.report.format import NOTHING, metric_name, number, whole
-from segkit.analysis.report.tables import Table, flat
+from segkit.analysis.comparison.result import Candidate, Comparison, PairwiseTest
+from segkit.analysis.report.format import NOTHING, number, whole
+from segkit.analysis.report.tables import TIMES, Table, flat, given_to_decoder
 
 MAX_METRICS = 4  # including the ranking metric
 IGNORED = ("name", "description", "reference", "seed", "plugins")  # recipe keys that make no difference
@@ -30,10 +30,11 @@ def common_context(comparison: Comparison) -> dict[str, Any]:
         "title": headline(comparison),
         "verdict": first,
         "analysis": analysis,
-        "metric": metric_name(comparison.metric),
+        "metric": comparison.label(comparison.metric),
         "higher_is_better": comparison.higher_is_better,
         "alpha": f"{comparison.alpha:g}",
         "coverage": coverage(comparison),
+        "how_computed": _how_computed(comparison),
         "warnings": comparison.warnings,
         "recipes": recipe_table(comparison),
         "costs_measured": comparison.costs_measured,
@@ -46,7 +47,7 @@ def ranking_table(comparison: Comparison) -> Table:
     metrics = comparison.metrics[:MAX_METRICS]
     references = [candidate.published for candidate in comparison.candidates]
     scores = [published.metrics.get(comparison.metric) if published else None for published in references]
-    published_column = [f"Published {metric_name(comparison.metric)}"] if any(scores) else []
+    published_column = [f"Published {comparison.label(comparison.metric)}"] if any(scores) else []
     rows = [
         [
             whole(ranking.rank),
@@ -57,7 +58,7 @@ def ranking_table(comparison: Comparison) -> Table:
         ]
         for ranking, score in zip(comparison.ranking, scores, strict=True)
     ]
-    columns = ["Rank", "Recipe", *map(metric_name, metrics), *published_column, "Seeds"]
+    columns = ["Rank", "Recipe", *map(comparison.label, metrics), *published_column, "Seeds"]
     sole_leader = [ranking.rank for ranking in comparison.ranking].count(1) == 1 < len(rows)
     numeric = [title != "Recipe" for title in columns]
     return Table("Ranking", columns, rows, numeric, 0 if sole_leader else None)
@@ -92,16 +93,44 @@ def pair_table(comparison: Comparison) -> Table:
 
 
 def recipe_table(comparison: Comparison) -> Table:
-    """Recipe options that differ; no rows for a single recipe."""
-    recipes = [
-        dict(flat({key: value for key, value in candidate.recipe.items() if key not in IGNORED}))
-        for candidate in comparison.candidates
-    ]
+    """Recipe options that differ, and what the parts were given; no rows for a single recipe."""
+    recipes = [_options(candidate) for candidate in comparison.candidates]
     paths = dict.fromkeys(path for recipe in recipes for path in recipe)
     rows = [[path, *(recipe.get(path, NOTHING) for recipe in recipes)] for path in paths]
     differing = [row for row in rows if len(set(row[1:])) > 1]
     columns = ["Option", *(candidate.name for candidate in comparison.candidates)]
     return Table("Where the recipes differ", columns, differing, [False] * len(columns))
+
+
+def _options(candidate: Candidate) -> dict[str, str]:
+    """Options of the recipe, and what those such as `features: auto` came to."""
+    recipe, summary = candidate.recipe, candidate.summaries[0]
+    options = dict(flat({key: value for key, value in recipe.items() if key not in IGNORED}))
+    stages, maps = given_to_decoder(summary.stages)
+    features = options.get("model.encoder.features", NOTHING)
+    outputs = [TIMES.join(map(str, stage.shape)) for stage in summary.stages if stage.part == "decoder"]
+    given = {
+        "model.encoder.features": stages and f"{features}: {stages}",
+        f"Input of the decoder ({TIMES.join('Chw')})": maps,
+        f"Output of the decoder ({TIMES.join('Chw')})": ", ".join(outputs),
+        "Precision": summary.precision,
+        "Device": summary.device,
+    }
+    return options | {name: text for name, text in given.items() if text}
+
+
+def _how_computed(comparison: Comparison) -> str:
+    counts = {len(candidate.seeds) for candidate in comparison.candidates}
+    once = "intervals are bootstrapped over images"
+    several = "intervals are of a standard error over images and seeds, with Student's t"
+    if comparison.pairs:
+        once += ", and p is of Wilcoxon's signed-rank test over images"
+        several += f"; p is of the same: below {comparison.alpha:g} exactly where the interval excludes zero"
+    if counts == {1}:
+        return f"With one seed, {once}."
+    if 1 not in counts:
+        return f"With several seeds, {several}."
+    return f"Where any recipe has several seeds, {several}. Otherwise, {once}."
 
 
 def shown_pairs(comparison: Comparison) -> list[PairwiseTest]:

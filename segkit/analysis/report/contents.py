@@ -15,18 +15,26 @@ from segkit.analysis.report.format import (
     decimal,
     difference,
     duration,
+    interval_text,
     memory,
-    metric_name,
     number,
     share,
     whole,
 )
 from segkit.analysis.report.run_data import RunData
-from segkit.analysis.report.tables import environment_table, epoch_table, model_table, worst_table
+from segkit.analysis.report.tables import (
+    SPLITS,
+    environment_table,
+    epoch_table,
+    model_table,
+    on_chosen_split,
+    worst_table,
+)
 from segkit.runs.provisional import STOPPED
 from segkit.runs.schema import Frozen, Summary
 
-_SPLITS = {"train": "training", "val": "validation", "test": "test"}
+INTERVALS = "Intervals are over these images; training again adds further variation."
+TOGETHER = "The score above is computed over all images together: it is not the mean of these scores."
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,7 @@ class Card:
 
     label: str
     value: str
+    interval: str
     published: str = ""
     difference: str = ""
     chosen: str = ""  # score on the split that chose the best epoch, if that is another one
@@ -59,13 +68,15 @@ def contents(data: RunData) -> dict[str, Any]:
         "description": summary.description,
         "headline": _headline(data),
         "cards": _cards(data),
+        "intervals": INTERVALS,
         "source": published.source if published and published.metrics else "",
         "drawn": published.source if published and published.epochs else "",
-        "chosen_on": _SPLITS.get(summary.scored_on, summary.scored_on),
+        "chosen_on": on_chosen_split(data).strip(),
         "warnings": _warnings(data),
         "verdict": _verdict(summary.frozen_encoder),
         "has_images": bool(data.names),
-        "scored": metric_name(data.first_metric),
+        "per_image": _per_image_title(data),
+        "per_image_note": "" if data.is_mean(data.first_metric) else TOGETHER,
         "scores": _score_facts(data),
         "overlap": "Where classes overlap, only the last one is shown." if _may_overlap(data) else "",
         "worst": worst_table(data),
@@ -90,8 +101,8 @@ def _headline(data: RunData) -> list[str]:
     images, split = summary.images, summary.reported_on
     count = f"{whole(images[split])} " if split in images else ""
     facts = [
-        f"Best epoch {summary.best.epoch} of {summary.epochs}, chosen by {metric_name(data.first_metric)}",
-        f"scored on {count}{_SPLITS.get(split, split)} images",
+        f"Best epoch {summary.best.epoch} of {summary.epochs}, chosen by {data.label(data.first_metric)}",
+        f"scored on {count}{SPLITS.get(split, split)} images{data.size and f' of {data.size}'}",
     ]
     if summary.ema_decay:
         facts[1] += f" with averaged weights (EMA, decay {summary.ema_decay:g})"
@@ -105,10 +116,12 @@ def _cards(data: RunData) -> list[Card]:
     cards = []
     for name in data.metrics:
         score, reference = summary.scores.metrics.get(name), published.get(name)
+        interval = data.interval(name)
         cards.append(
             Card(
-                metric_name(name),
+                data.label(name),
                 number(score),
+                interval_text(interval.low, interval.high),
                 number(reference) if reference is not None else "",
                 difference(score, reference),
                 number(summary.best.metrics.get(name)) if two_splits else "",
@@ -143,6 +156,11 @@ def _verdict(frozen: Frozen | None) -> Verdict | None:
     return Verdict(False, text, [("digest before", before), ("digest after", after)])
 
 
+def _per_image_title(data: RunData) -> str:
+    label = data.image_label(data.first_metric)
+    return f"{label} per image" if data.is_mean(data.first_metric) else label
+
+
 def _score_facts(data: RunData) -> list[tuple[str, str]]:
     scores = data.scores.get(data.first_metric, [])
     defined = data.defined_scores
@@ -150,8 +168,10 @@ def _score_facts(data: RunData) -> list[tuple[str, str]]:
     if undefined := len(scores) - len(defined):
         facts.append(("Undefined scores", whole(undefined)))
     if defined:
+        # A mean beside the score of all images together would be two figures of one name.
+        mean = [("Mean", number(statistics.fmean(defined)))] if data.is_mean(data.first_metric) else []
         facts += [
-            ("Mean", number(statistics.fmean(defined))),
+            *mean,
             ("Median", number(statistics.median(defined))),
             ("Lowest", number(min(defined))),
             ("Highest", number(max(defined))),

@@ -12,7 +12,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from segkit.analysis.report.format import metric_name, number
+from segkit.analysis.report.format import number
 from segkit.analysis.report.run_data import RunData
 from segkit.analysis.report.style import LIGHT, Picture, Theme, figure_text, light_and_dark, png, style, svg
 
@@ -54,7 +54,7 @@ def curve_panels(data: RunData) -> list[Panel]:
         *_lines("val_loss", "validation", data.epochs, published),
     ]
     metrics = [
-        Panel(metric_name(name), best, _lines(name, "this run", data.epochs, published))
+        Panel(data.label(name), best, _lines(name, "this run", data.epochs, published))
         for name in data.metrics
     ]
     return [Panel("Loss", best, losses), *metrics]
@@ -73,7 +73,7 @@ def curves_png(panels: list[Panel]) -> bytes:
 
 def score_picture(data: RunData) -> Picture:
     """Histogram of the first metric over images, as SVG."""
-    alt = f"Histogram of the {metric_name(data.first_metric)} of {len(data.defined_scores)} images."
+    alt = f"Histogram of the {data.image_label(data.first_metric)} of {len(data.defined_scores)} images."
     return Picture(alt, *light_and_dark(lambda theme: svg(_figure([data], WIDE, theme))))
 
 
@@ -141,7 +141,7 @@ def _draw_line(axes: Axes, line: Line, best: int, color: str) -> None:
 def _draw_histogram(axes: Axes, data: RunData, theme: Theme) -> None:
     scores = data.defined_scores
     bounds = (0.0, 1.0) if all(0 <= score <= 1 for score in scores) else None
-    axes.set_xlabel(figure_text(metric_name(data.first_metric)))
+    axes.set_xlabel(figure_text(data.image_label(data.first_metric)))
     axes.set_ylabel("images")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, nbins=6))
     if not scores:
@@ -149,8 +149,10 @@ def _draw_histogram(axes: Axes, data: RunData, theme: Theme) -> None:
         axes.text(0.5, 0.5, message, transform=axes.transAxes, ha="center", color=theme.muted)
         return
     axes.hist(scores, bins=BINS, range=bounds, color=theme.accent, alpha=0.85, rwidth=0.9)
-    mean, median = statistics.fmean(scores), statistics.median(scores)
-    axes.axvline(mean, color=theme.ink, linewidth=1.4, label=f"mean {number(mean)}")
+    if data.is_mean(data.first_metric):
+        mean = statistics.fmean(scores)
+        axes.axvline(mean, color=theme.ink, linewidth=1.4, label=f"mean {number(mean)}")
+    median = statistics.median(scores)
     label = f"median {number(median)}"
     axes.axvline(median, color=theme.second, linewidth=1.4, linestyle=_DASHED, label=label)
     axes.set_ylim(top=axes.get_ylim()[1] * (1 + HEADROOM / 2))

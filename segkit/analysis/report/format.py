@@ -3,15 +3,52 @@
 from __future__ import annotations
 
 import math
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 NOTHING = "\N{EN DASH}"
 _NAMES = {"iou": "IoU", "dice": "Dice", "hd95": "HD95"}
+# Of built-in metrics. Not in their file: its digest decides whether runs of two versions can be compared.
+UNITS = {"hd95": "px"}
 
 
-def metric_name(name: str) -> str:
-    """Display name of a metric: ``iou_dataset`` -> ``IoU dataset``."""
+def metric_name(name: str, details: str = "") -> str:
+    """Display name of a metric: ``iou_dataset`` -> ``IoU dataset``, with details ``IoU (threshold 0.9)``."""
     text = " ".join(_NAMES.get(word, word) for word in name.split("_"))
-    return text[:1].upper() + text[1:]
+    text = text[:1].upper() + text[1:]
+    return f"{text} ({details})" if details else text
+
+
+def is_mean(scores: Sequence[float], score: float | None) -> bool:
+    """Whether a score is the mean of the defined scores of single images."""
+    defined = [value for value in scores if math.isfinite(value)]
+    mean = statistics.fmean(defined) if defined else math.nan
+    score = math.nan if score is None else float(score)
+    return math.isclose(mean, score, rel_tol=1e-6, abs_tol=1e-6) or (math.isnan(mean) and math.isnan(score))
+
+
+def image_label(label: str, *, is_mean: bool) -> str:
+    """Name of a metric's score of one image: another one if the score of all images is not their mean."""
+    return label if is_mean else f"{label} of each image alone"
+
+
+def score_label(name: str, details: Mapping[str, str]) -> str:
+    """Display name of a metric with what its name does not say: ``HD95 (px)``."""
+    return metric_name(name, details.get(name, UNITS.get(name, "")))
+
+
+def interval_text(low: float, high: float) -> str:
+    """``0.8203 to 0.8361``; a dash if undefined."""
+    return f"{number(low)} to {number(high)}" if math.isfinite(high - low) else NOTHING
+
+
+def pixel_size(size: Any) -> str:
+    """``128 x 192 pixels (height x width)``, ``128 x 128 pixels``; empty if unknown."""
+    if not isinstance(size, list | tuple) or len(size) != 2:
+        return ""
+    height, width = size
+    return f"{height} x {width} pixels" + (" (height x width)" if height != width else "")
 
 
 def number(value: float | None) -> str:

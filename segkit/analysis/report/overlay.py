@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from segkit.analysis.report.format import metric_name, number
+from segkit.analysis.report.format import number
 from segkit.analysis.report.run_data import RunData
 from segkit.core.types import Pixels
 from segkit.data.contours import contour, neighbours
@@ -58,7 +58,10 @@ class SampleView:
 def sample_views(data: RunData) -> list[SampleView]:
     """Images of every sample."""
     colors = palette(len(_class_names(data.recipe)))
-    return [_view(index, sample, colors) for index, sample in enumerate(data.samples, start=1)]
+    return [
+        _view(index, sample, data.image_label(sample.record.metric), colors)
+        for index, sample in enumerate(data.samples, start=1)
+    ]
 
 
 def legend(data: RunData) -> list[Swatch]:
@@ -131,7 +134,7 @@ def downscale(
     return image, truth, prediction
 
 
-def _view(number_: int, sample: ScoredSample, colors: Pixels) -> SampleView:
+def _view(number_: int, sample: ScoredSample, metric: str, colors: Pixels) -> SampleView:
     record, name = sample.record, sample.record.image
     pixels, truth, prediction = downscale(sample.pixels, sample.truth, sample.prediction)
     file = f"{number_}_{{}}.png".format
@@ -153,7 +156,7 @@ def _view(number_: int, sample: ScoredSample, colors: Pixels) -> SampleView:
             drawn=True,
         ),
     ]
-    return SampleView(record.rank, name, metric_name(record.metric), number(record.score), panes)
+    return SampleView(record.rank, name, metric, number(record.score), panes)
 
 
 def _rgb(pixels: Pixels) -> Image.Image:

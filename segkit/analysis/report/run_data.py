@@ -7,6 +7,11 @@ import statistics
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from segkit.analysis.comparison.result import Interval
+from segkit.analysis.comparison.statistics import intervals
+from segkit.analysis.report.format import image_label, is_mean, pixel_size, score_label
 from segkit.core.errors import SegkitError
 from segkit.runs.run_dir import RunDir, ScoredSample
 from segkit.runs.schema import Environment, Published, Scores, Summary
@@ -36,6 +41,37 @@ class RunData:
     def first_metric(self) -> str:
         """Metric that chose the best epoch."""
         return self.summary.first_metric or self.metrics[0]
+
+    def label(self, metric: str) -> str:
+        """Display name of a metric's score over all images."""
+        return score_label(metric, self.summary.metric_details)
+
+    def image_label(self, metric: str) -> str:
+        """Display name of a metric's score of one image."""
+        return image_label(self.label(metric), is_mean=self.is_mean(metric))
+
+    def is_mean(self, metric: str) -> bool:
+        """Whether the reported score is the mean over images; one over all images together is not."""
+        return is_mean(self.scores.get(metric, ()), self.summary.scores.metrics.get(metric))
+
+    def interval(self, metric: str) -> Interval:
+        """Reported score of a metric with its 95% interval over images; NaN if it has none.
+
+        Runs of older versions recorded no intervals; those of means are computed from the scores.
+        """
+        score = self.summary.scores.metrics.get(metric)
+        value = math.nan if score is None else score
+        if limits := self.summary.scores.intervals.get(metric):
+            return Interval(value, *(math.nan if limit is None else limit for limit in limits))
+        if self.is_mean(metric) and len(self.scores.get(metric, ())) > 1:
+            (computed,) = intervals([np.array([self.scores[metric]])])
+            return Interval(value, computed.low, computed.high)
+        return Interval(value, math.nan, math.nan)
+
+    @property
+    def size(self) -> str:
+        """Size of the scored images in words; empty if unknown."""
+        return pixel_size((self.recipe.get("data") or {}).get("size"))
 
     @property
     def defined_scores(self) -> list[float]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from segkit.analysis.report.format import NOTHING, decimal, metric_name, number, whole
+from segkit.analysis.report.format import NOTHING, decimal, number, whole
 from segkit.analysis.report.run_data import RunData
+from segkit.core.model_table import Stage
 
 WORST = 10
+SPLITS = {"train": "training", "val": "validation", "test": "test"}
 TIMES = " \N{MULTIPLICATION SIGN} "
 
 
@@ -39,9 +42,18 @@ def epoch_table(data: RunData) -> Table:
         ]
         for line in data.epochs
     ]
-    columns = ["Epoch", *map(metric_name, scores), "Training loss", "Validation loss", "Seconds"]
+    columns = ["Epoch", *map(data.label, scores), "Training loss", "Validation loss", "Seconds"]
     marked = next((i for i, line in enumerate(data.epochs) if line["epoch"] == best), None)
-    return Table("Scores and losses of every epoch", columns, rows, [True] * len(columns), marked)
+    caption = f"Scores{on_chosen_split(data)} and losses of every epoch"
+    return Table(caption, columns, rows, [True] * len(columns), marked)
+
+
+def on_chosen_split(data: RunData) -> str:
+    """`` on the validation images`` if the scores of epochs are not of the images of the final scores."""
+    summary = data.summary
+    if summary.scored_on == summary.reported_on:
+        return ""
+    return f" on the {SPLITS.get(summary.scored_on, summary.scored_on)} images"
 
 
 def worst_table(data: RunData) -> Table:
@@ -52,23 +64,31 @@ def worst_table(data: RunData) -> Table:
     defined = [(name, score) for name, score in scored if math.isfinite(score)]
     worst = sorted(defined, key=lambda pair: (sign * pair[1], pair[0]))[:WORST]
     rows = [[name, number(score)] for name, score in worst]
-    return Table(f"The {len(rows)} worst images", ["Image", metric_name(metric)], rows, [False, True])
+    return Table(f"The {len(rows)} worst images", ["Image", data.image_label(metric)], rows, [False, True])
 
 
 def model_table(data: RunData) -> Table:
     """Output shapes and parameters of every stage."""
-    rows = [
-        [
-            stage.part,
-            stage.name,
-            TIMES.join(map(str, stage.shape)),
-            whole(stage.parameters),
-            whole(stage.trainable),
-        ]
-        for stage in data.summary.stages
-    ]
+    counted = {stage.part for stage in data.summary.stages if stage.parameters}
+    rows = []
+    for stage in data.summary.stages:
+        # Parameters are counted in one row of each part; a 0 in the other rows would be misleading.
+        counted_elsewhere = not stage.parameters and stage.part in counted
+        costs = ["", ""] if counted_elsewhere else [whole(stage.parameters), whole(stage.trainable)]
+        rows.append([stage.part, stage.name, TIMES.join(map(str, stage.shape)), *costs])
     columns = ["Part", "Stage", f"Output ({TIMES.join('Chw')})", "Parameters", "Trainable"]
     return Table("Output shapes and parameters of the model", columns, rows, [False, False, True, True, True])
+
+
+def given_to_decoder(stages: Sequence[Stage]) -> tuple[str, str]:
+    """Stages of the encoder that the decoder was given, and the shapes of their maps; empty if unknown."""
+    maps = [stage for stage in stages if stage.part == "encoder"]
+    found = [re.fullmatch(r"stage (\d+) of (\d+)", stage.name) for stage in maps]
+    names = ", ".join(stage.name for stage in maps)
+    if len(maps) > 1 and all(found):
+        numbers = ", ".join(match[1] for match in found if match)
+        names = f"stages {numbers} of {names.rpartition(' ')[2]}"
+    return names, ", ".join(TIMES.join(map(str, stage.shape)) for stage in maps)
 
 
 def environment_table(data: RunData) -> Table:

@@ -172,10 +172,10 @@ def _print_end(screen: Screen, event: RunEnded) -> None:
 
 
 def _end_facts(summary: Summary) -> dict[str, str]:
-    best, scores = summary.best, summary.scores
+    best, scores, details = summary.best, summary.scores, summary.metric_details
     facts = {
-        "best epoch": f"{best.epoch}, with {format_scores(best.metrics)} on {summary.scored_on}",
-        f"scores on {scores.split}": format_scores(scores.metrics),
+        "best epoch": f"{best.epoch}, with {format_scores(best.metrics, details)} on {summary.scored_on}",
+        f"scores on {scores.split}": format_scores(scores.metrics, details),
     }
     if summary.ema_decay:
         facts["scored weights"] = _averaged(summary.ema_decay)

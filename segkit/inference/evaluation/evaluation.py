@@ -8,11 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from segkit.analysis.report.format import is_mean
 from segkit.core.errors import SegkitError
+from segkit.experiments.confidence import confidence_interval
+from segkit.experiments.metric_details import metric_details
 from segkit.experiments.objectives import build_metric
 from segkit.experiments.restore_run import read_run, restore, use_available_device
-from segkit.inference.evaluation.confidence import confidence_interval
 from segkit.inference.evaluation.leaks import leak_warnings
+from segkit.inference.evaluation.reported import Reported, reported_scores, size_text
 from segkit.inference.evaluation.score_images import PredictorScorer, ResizedScorer, Scorer
 from segkit.inference.evaluation.select_images import ScoredImages, choose_images
 from segkit.inference.evaluation.split_choice import SplitChoice
@@ -61,6 +64,8 @@ class Evaluation:
         scores: scores of the run or ensemble.
         members: scores of each member alone; empty for a single run.
         intervals: 95% confidence intervals by metric; NaN if undefined.
+        details: what names of metrics do not say, by metric.
+        reported: scores that the run reports; None for an ensemble.
         warnings: warnings in whole sentences.
         seconds: elapsed time of reading and scoring.
         scorer: scorer, to show single images.
@@ -73,6 +78,8 @@ class Evaluation:
     scores: Scores
     members: list[Scores]
     intervals: dict[str, Interval]
+    details: dict[str, str]
+    reported: Reported | None
     warnings: list[str]
     seconds: float
     scorer: Scorer = field(repr=False)
@@ -87,6 +94,10 @@ class Evaluation:
         """Names of the scored images."""
         return [sample.name for sample in self.images.samples]
 
+    def is_mean(self, metric: str) -> bool:
+        """Whether a score is the mean over images; one over all images together is not."""
+        return is_mean(self.scores.per_image[metric], self.scores.metrics[metric])
+
     def worst(self, count: int) -> list[int]:
         """Indices of the images with the worst scores of the first metric, worst first."""
         scores, names = self.scores.per_image[self.first_metric], self.names
@@ -96,9 +107,9 @@ class Evaluation:
 
     def describe_options(self) -> str:
         """Image size, flips and scales in words."""
-        height, width = self.recipe.data.size
         predict = self.options.predict
-        words = ["at the images' own size" if self.options.native else f"at {width}x{height}"]
+        size = "the images' own size" if self.options.native else size_text(self.recipe.data.size)
+        words = [f"at {size}"]
         if predict.flips:
             words.append("with flips")
         if predict.scales != (1.0,):
@@ -116,7 +127,9 @@ class Evaluation:
             "native": self.options.native,
             "tta": self.options.predict.flips,
             "scales": [*self.options.predict.scales],
+            "size": None if self.options.native else [*self.recipe.data.size],
             "metrics": self.scores.metrics,
+            "metric_details": self.details,
             "intervals": {
                 name: None if math.isnan(interval.high - interval.low) else [interval.low, interval.high]
                 for name, interval in self.intervals.items()
@@ -155,10 +168,11 @@ def evaluate_runs(
         SegkitError: if the runs cannot be scored with these options, or runs or images are damaged.
     """
     started = time.perf_counter()
+    trained_with = [read_run(run, (), plugins)[0] for run in runs]
     recipe, changed = read_run(runs[0], overrides, plugins)
     recipe, warnings = use_available_device(recipe, overrides)
     if overrides:
-        _check_same_classes(runs[0], recipe, plugins)
+        _check_same_classes(runs[0], trained_with[0], recipe)
     images = choose_images(recipe, overrides, options.split)
     metrics: dict[str, Metric]
     if len(runs) > 1 or options.native or options.predict != AS_TRAINED:
@@ -170,14 +184,14 @@ def evaluate_runs(
         )
         changes = [*dict.fromkeys(warning for network in networks for warning in network.warnings)]
     else:
-        run = restore(runs[0], recipe, changed, on_progress, {images.split: images.samples})
-        scorer, metrics, changes = ResizedScorer(run), run.assembly.metrics, [*run.warnings]
+        restored = restore(runs[0], recipe, changed, on_progress, {images.split: images.samples})
+        scorer, metrics, changes = ResizedScorer(restored), restored.assembly.metrics, restored.warnings
     warnings = [*warnings, *changes]
     if overrides or options.split or len(runs) > 1:
-        for member in runs:
-            trained_with, _ = read_run(member, (), plugins)
-            warnings += leak_warnings(run_name(member), trained_with, images.samples, recipe)
+        for run, trained in zip(runs, trained_with, strict=True):
+            warnings += leak_warnings(run_name(run), trained, images.samples, recipe)
     scores, *members = scorer.scores(on_progress)
+    reported = reported_scores(runs[0], trained_with[0], recipe, same_images=scorer.as_reported)
     return Evaluation(
         runs=[*runs],
         recipe=recipe,
@@ -186,14 +200,16 @@ def evaluate_runs(
         scores=scores,
         members=members,
         intervals={name: confidence_interval(metric, scores.rows[name]) for name, metric in metrics.items()},
+        details=metric_details(recipe.metrics),
+        reported=None if members else reported,
         warnings=warnings,
         seconds=time.perf_counter() - started,
         scorer=scorer,
     )
 
 
-def _check_same_classes(run: RunDir, recipe: Recipe, plugins: Sequence[Path]) -> None:
-    trained, changed = read_run(run, (), plugins)[0].data.goal, recipe.data.goal
+def _check_same_classes(run: RunDir, trained_with: Recipe, recipe: Recipe) -> None:
+    trained, changed = trained_with.data.goal, recipe.data.goal
     if (trained.kind, trained.classes) != (changed.kind, changed.classes):
         raise SegkitError(
             f"{run_name(run)} was trained for {trained.kind} {', '.join(trained.classes)}, "

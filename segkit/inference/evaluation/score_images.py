@@ -41,6 +41,11 @@ _NATIVE_BATCH = 4  # images: their masks are held at full size
 class Scorer(Protocol):
     """A model or ensemble, with the images that it is scored on."""
 
+    @property
+    def as_reported(self) -> bool:
+        """Whether images, size and way of prediction are those of the scores that the run reports."""
+        ...
+
     def scores(self, on_progress: Progress) -> list[Scores]:
         """Scores of the model or ensemble; for an ensemble, followed by those of each member."""
         ...
@@ -63,6 +68,14 @@ class ResizedScorer:
     """Scorer of a single run at the recipe's size, exactly as in its final evaluation; see `Scorer`."""
 
     run: FinishedRun
+
+    @property
+    def as_reported(self) -> bool:
+        """See `Scorer`."""
+        directory, assembly = self.run.run, self.run.assembly
+        digest = assembly.splits[assembly.test_split].digest()
+        recorded = directory.read_environment().data_digests
+        return digest == recorded.get(directory.read_summary().reported_on)
 
     def scores(self, on_progress: Progress) -> list[Scores]:
         """See `Scorer`."""
@@ -97,6 +110,7 @@ class PredictorScorer:
     options: PredictOptions
     native: bool
     label: str
+    as_reported = False
 
     def scores(self, on_progress: Progress) -> list[Scores]:
         """See `Scorer`.

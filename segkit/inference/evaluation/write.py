@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from segkit.analysis.comparison.format import format_interval
-from segkit.analysis.report.format import metric_name, number
+from segkit.analysis.report.format import image_label, number, score_label
 from segkit.analysis.report.overlay import contour_swatches, downscale, overlay
 from segkit.analysis.report.tables import Table
 from segkit.analysis.report.templates import templates
@@ -84,7 +84,7 @@ def _render(evaluation: Evaluation, worst: list[WorstImage]) -> str:
         runs=[str(run.path) for run in evaluation.runs],
         images=str(evaluation.images),
         options=evaluation.describe_options(),
-        metric=metric_name(evaluation.first_metric),
+        metric=_image_label(evaluation),
         scores=_score_table(evaluation),
         warnings=evaluation.warnings,
         worst=worst,
@@ -92,11 +92,24 @@ def _render(evaluation: Evaluation, worst: list[WorstImage]) -> str:
     )
 
 
+def _label(evaluation: Evaluation, metric: str) -> str:
+    return score_label(metric, evaluation.details)
+
+
+def _image_label(evaluation: Evaluation) -> str:
+    metric = evaluation.first_metric
+    return image_label(_label(evaluation, metric), is_mean=evaluation.is_mean(metric))
+
+
 def _score_table(evaluation: Evaluation) -> Table:
     members = zip(evaluation.runs, evaluation.members, strict=False)
     member_scores = {run_name(run): scores.metrics for run, scores in members}
     rows = [
-        [metric_name(name), format_interval(interval), *(number(s[name]) for s in member_scores.values())]
+        [
+            _label(evaluation, name),
+            format_interval(interval),
+            *(number(s[name]) for s in member_scores.values()),
+        ]
         for name, interval in evaluation.intervals.items()
     ]
     score = "Ensemble [95% interval]" if member_scores else "Score [95% interval]"

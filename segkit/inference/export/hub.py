@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from pydantic import BaseModel, ConfigDict
 
+from segkit.analysis.report.format import interval_text
+from segkit.analysis.report.run_data import RunData, read_run_data
 from segkit.core.plugins import Plugin, load_plugin
 from segkit.experiments.restore_run import compare_plugins
 from segkit.inference.export.export import ExportResult, open_for_export
@@ -30,6 +32,7 @@ from segkit.training.checkpoint import load_weights, save_weights
 from segkit.utils.safe_read import corrupt_file, read_json
 
 if TYPE_CHECKING:
+    from segkit.analysis.comparison.result import Interval
     from segkit.core.types import Progress
 
 CONFIG, WEIGHTS, RECIPE, CARD = "config.json", "model.safetensors", "recipe.yaml", "README.md"
@@ -119,10 +122,12 @@ def _front_matter(run: RunDir, metadata: ExportMetadata) -> str:
     info, summary = metadata.info, run.read_summary()
     source = ((run.read_recipe().get("data") or {}).get("source")) or {}
     dataset = source.get("name", "own images") if isinstance(source, dict) else str(source)
+    data = read_run_data(run)
+    found = [(name, data.interval(name)) for name in info.scores]
     metrics = [
-        {"type": name, "name": name, "value": value}
-        for name, value in info.scores.items()
-        if value is not None and math.isfinite(value)
+        {"type": name, "name": _metric_title(data, name, interval), "value": interval.mean}
+        for name, interval in found
+        if math.isfinite(interval.mean)
     ]
     result = {
         "task": {"type": "image-segmentation"},
@@ -136,6 +141,12 @@ def _front_matter(run: RunDir, metadata: ExportMetadata) -> str:
         "model-index": [{"name": summary.recipe, "results": [result]}],
     }
     return f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---\n\n"
+
+
+def _metric_title(data: RunData, name: str, interval: Interval) -> str:
+    """``IoU on images of 128 x 128 pixels (95% interval 0.8107 to 0.8371)``."""
+    images = f" on images of {data.size}" if data.size else ""
+    return f"{data.label(name)}{images} (95% interval {interval_text(interval.low, interval.high)})"
 
 
 @contextmanager

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import math
-import statistics
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from markupsafe import Markup
 
-from segkit.analysis.comparison.statistics import intervals
-from segkit.analysis.report.format import NOTHING, metric_name, number, whole
+from segkit.analysis.report.format import NOTHING, interval_text, number, whole
 from segkit.analysis.report.run_data import RunData, read_run_data
-from segkit.analysis.report.tables import Table, worst_table
+from segkit.analysis.report.tables import SPLITS, Table, given_to_decoder, worst_table
 from segkit.analysis.report.templates import markdown_templates
 from segkit.inference.export.recipe import last_name
 from segkit.inference.export.usage_examples import usage_examples
@@ -22,9 +18,6 @@ if TYPE_CHECKING:
     from segkit.inference.export.verify import Verification
     from segkit.inference.export_metadata import ExportMetadata
     from segkit.runs.run_dir import RunDir
-
-_SPLITS = {"train": "training", "val": "validation", "test": "test"}
-_TOLERANCE = 1e-9  # of a mean summed in another order
 
 
 def model_card(
@@ -59,7 +52,7 @@ def model_card(
         scores=score_table(data),
         scored_images=_scored_images(data),
         training_data=_data_rows(data),
-        verification=_verification(verification),
+        verification=_verification(verification, data),
         worst=worst_table(data),
         limitations=[*_limitations(data), *warnings],
         examples=usage_examples(metadata, file),
@@ -68,24 +61,10 @@ def model_card(
 
 
 def score_table(data: RunData) -> Table:
-    """Table of all metrics, with the intervals of those that are means over images."""
-    reported, rows = data.summary.scores.metrics, []
-    for name in data.metrics:
-        low, high = _interval(data.scores[name], reported.get(name))
-        interval = NOTHING if math.isnan(low) else f"{number(low)} to {number(high)}"
-        rows.append([metric_name(name), number(reported.get(name)), interval])
+    """Scores of all metrics with their intervals."""
+    found = [(name, data.interval(name)) for name in data.metrics]
+    rows = [[data.label(name), number(i.mean), interval_text(i.low, i.high)] for name, i in found]
     return Table("Scores", ["Metric", "Score", "95% interval"], rows, [False, True, True])
-
-
-def _interval(scores: list[float], reported: float | None) -> tuple[float, float]:
-    """Bootstrap interval over images; NaN for a score that is not a mean over images."""
-    defined = [score for score in scores if math.isfinite(score)]
-    if reported is None or not defined:
-        return math.nan, math.nan
-    if not math.isclose(statistics.fmean(defined), reported, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE):
-        return math.nan, math.nan
-    (interval,) = intervals([np.array([scores])])
-    return interval.low, interval.high
 
 
 def _model_rows(data: RunData, metadata: ExportMetadata, file: str) -> list[tuple[str, str]]:
@@ -104,6 +83,7 @@ def _model_rows(data: RunData, metadata: ExportMetadata, file: str) -> list[tupl
         ("Classes", ", ".join(info.task.classes)),
         ("Encoder", f"{encoder}{', frozen' if data.summary.frozen_encoder else ''}"),
         ("Decoder", decoder),
+        ("Input of the decoder", given_to_decoder(data.summary.stages)[0] or NOTHING),
         ("Parameters", whole(data.summary.parameters.get("total"))),
         ("Image (height x width)", sizes),
         ("Written by", f"segkit {metadata.version}"),
@@ -113,7 +93,8 @@ def _model_rows(data: RunData, metadata: ExportMetadata, file: str) -> list[tupl
 def _scored_images(data: RunData) -> str:
     split = data.summary.reported_on
     count = data.summary.images.get(split)
-    return f"{whole(count)} {_SPLITS.get(split, split)} images".replace(f"{NOTHING} ", "")
+    images = f"{whole(count)} {SPLITS.get(split, split)} images".replace(f"{NOTHING} ", "")
+    return f"{images}{data.size and f' of {data.size}'}"
 
 
 def _data_rows(data: RunData) -> list[tuple[str, str]]:
@@ -130,18 +111,19 @@ def _data_rows(data: RunData) -> list[tuple[str, str]]:
     images, digests = data.summary.images, data.environment.data_digests
     return [
         ("Source", ", ".join([str(source.get("name") or NOTHING), *options])),
-        *((f"{_SPLITS.get(name, name)} images".capitalize(), whole(count)) for name, count in images.items()),
+        *((f"{SPLITS.get(name, name)} images".capitalize(), whole(count)) for name, count in images.items()),
         ("Split", f"by {by}" if by and by != "official" else "that of the source"),
-        *((f"SHA-256, {_SPLITS.get(name, name)}", digest) for name, digest in digests.items()),
+        *((f"SHA-256, {SPLITS.get(name, name)}", digest) for name, digest in digests.items()),
     ]
 
 
-def _verification(result: Verification) -> list[str]:
-    metric = metric_name(result.metric)
+def _verification(result: Verification, data: RunData) -> list[str]:
+    metric = data.label(result.metric)
     shapes = ", ".join(f"{images} of {height} x {width}" for images, height, width in result.shapes)
     share = result.pixels_that_differ / max(1, result.pixels)
     return [
-        f"Compared with the run's model on {result.images:,} {_SPLITS.get(result.split, result.split)} images"
+        f"Compared with the run's model on {result.images:,} {SPLITS.get(result.split, result.split)} images"
+        f"{data.size and f' of {data.size}'}"
         f"{'' if result.same_images else ', which are not those that the run reports its scores on'}.",
         f"{result.pixels_that_differ:,} of {result.pixels:,} pixels have another class ({share:.2g} of all); "
         f"the largest difference of a probability is {result.largest_difference:.2g}.",
@@ -154,8 +136,7 @@ def _verification(result: Verification) -> list[str]:
 def _limitations(data: RunData) -> list[str]:
     summary, recipe = data.summary, data.recipe
     images = summary.images.get("train")
-    size = (recipe.get("data") or {}).get("size") or []
-    at = f" at {' x '.join(map(str, size))} pixels, after resizing images and masks" if size else ""
+    at = f" at {data.size}, after resizing images and masks" if data.size else ""
     trained = f"It was trained on {whole(images)} images of one source. " if images else ""
     return [
         *summary.warnings,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from segkit.core.types import Task
     from segkit.inference.export_metadata import ExportMetadata
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
@@ -56,8 +57,9 @@ def _torch(metadata: ExportMetadata, file: str) -> CodeExample:
 
 def _program(library: str, load: str, call: str, metadata: ExportMetadata) -> str:
     imports = f"import numpy as np\nimport {library}\nfrom PIL import Image\n"
-    call = f"{call}  # 1 K H W, float32"
-    return "\n".join([imports, load, *_image_lines(metadata), call, _mask_line(metadata)])
+    height, width = metadata.info.size
+    call = f"{call}  # 1 K {height} {width}, float32"
+    return "\n".join([imports, load, *_image_lines(metadata), call, *_mask_lines(metadata)])
 
 
 def _image_lines(metadata: ExportMetadata) -> list[str]:
@@ -67,7 +69,7 @@ def _image_lines(metadata: ExportMetadata) -> list[str]:
         f'photo = Image.open("photo.jpg").convert({_quoted(_MODES[info.channels])})',
         f"small = np.asarray(photo.resize(({width}, {height}), Image.Resampling.BILINEAR))",
         f"image = small.reshape({height}, {width}, {info.channels}).transpose(2, 0, 1)[None].copy()"
-        "  # 1 C H W, uint8",
+        f"  # 1 C {height} {width}, uint8, the training size",
     ]
     if metadata.input == "normalized":
         mean, std = (f"np.float32({list(values)}).reshape(-1, 1, 1)" for values in (info.mean, info.std))
@@ -75,14 +77,32 @@ def _image_lines(metadata: ExportMetadata) -> list[str]:
     return lines
 
 
-def _mask_line(metadata: ExportMetadata) -> str:
-    task, name = metadata.info.task, metadata.output
+def _mask_lines(metadata: ExportMetadata) -> list[str]:
+    """The mask at the photo's own size: the model's output has the training size."""
+    return [
+        *(_probability_lines(metadata) if metadata.output == "logits" else ()),
+        "planes = [Image.fromarray(plane) for plane in probabilities[0]]",
+        "maps = [plane.resize(photo.size, Image.Resampling.BILINEAR) for plane in planes]"
+        "  # K of the photo's size",
+        _mask_line(metadata.info.task),
+    ]
+
+
+def _probability_lines(metadata: ExportMetadata) -> list[str]:
+    if metadata.info.task.kind != "multiclass":
+        return ["probabilities = (1 + np.tanh(logits / 2)) / 2  # the sigmoid"]
+    return [
+        "exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))",
+        "probabilities = exponentials / exponentials.sum(axis=1, keepdims=True)",
+    ]
+
+
+def _mask_line(task: Task) -> str:
     if task.kind == "multiclass":
-        return f"mask = {name}[0].argmax(axis=0)  # H W, an index into {list(task.classes)}"
-    threshold = "0.5" if name == "probabilities" else "0"
+        return f"mask = np.stack(maps).argmax(axis=0)  # H W, an index into {list(task.classes)}"
     if task.kind == "multilabel":
-        return f"masks = {name}[0] > {threshold}  # K H W, one for each of {list(task.classes)}"
-    return f"mask = {name}[0, 0] > {threshold}  # H W, true where there is {task.classes[0]!r}"
+        return f"masks = np.stack(maps) > 0.5  # K H W, one for each of {list(task.classes)}"
+    return f"mask = np.asarray(maps[0]) > 0.5  # H W, true where there is {task.classes[0]!r}"
 
 
 def _quoted(text: str) -> str:

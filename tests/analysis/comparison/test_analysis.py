@@ -141,6 +141,16 @@ def test_analysis_of_several_seeds():
     ]
 
 
+def test_analysis_says_what_two_seeds_show():
+    pair_of_seeds = candidate("a", rising(0.8), seeds=2), candidate("b", rising(0.8), seeds=2)
+    for other in (pair_of_seeds[1], candidate("b", rising(0.8), seeds=5), candidate("b", rising(0.8))):
+        assert analyse(two(pair_of_seeds[0], other))[-1].endswith(
+            "Two seeds measure the variation between seeds only roughly. They can show a difference of at "
+            "least 4.3 standard errors (with five seeds each: 2.3). They cannot show a smaller one, nor that "
+            "two recipes are equal."
+        )
+
+
 def test_analysis_says_who_has_one_seed_and_how_many_the_others_have():
     once, often = candidate("once", rising(0.8)), candidate("often", rising(0.8), seeds=5)
     assert analyse(two(once, often))[-1] == (
@@ -155,11 +165,11 @@ def test_analysis_says_who_has_one_seed_and_how_many_the_others_have():
 
 def test_analysis_where_lower_is_better():
     assert analyse(distances()) == [
-        "near is better than far: HD95 7.0000 [6.5000, 7.5000] against 9.5000 [8.9000, 10.10] "
+        "near is better than far: HD95 (px) 7.0000 [6.5000, 7.5000] against 9.5000 [8.9000, 10.10] "
         "(95% intervals; lower is better).",
         "near against far, image by image: 250 wins, 4 ties, 75 losses; mean difference "
         f"{MINUS}2.5000 [{MINUS}2.9000, {MINUS}2.1000], adjusted p < 0.001.",
-        "The HD95 curve of far is the lower one at first, that of near from epoch 4 on.",
+        "The HD95 (px) curve of far is the lower one at first, that of near from epoch 4 on.",
         "Within 0.5% of the best score: near only from epoch 20 of 20 on; far only from epoch 19 of 20 on.",
         "far, significantly worse, has about the same cost.",
         ONE_SEED,

@@ -62,7 +62,9 @@ def test_all_differences_are_said_at_once(tmp_path):
 def test_other_metrics_may_be_defined_as_they_like(tmp_path):
     first = scored_run(tmp_path, "a", SCORES)
     other = scored_run(tmp_path, "b", SCORES, metrics=[{"name": "iou"}, {"name": "dice", "threshold": 0.4}])
-    assert compare_runs([read_finished(first), read_finished(other)], DIRECTIONS).warnings == []
+    comparison = compare_runs([read_finished(first), read_finished(other)], DIRECTIONS)
+    assert comparison.metrics == ["iou"]
+    assert comparison.warnings == ["dice is left out: its options differ between the recipes."]
 
 
 def test_runs_that_took_no_digests_are_compared(tmp_path):

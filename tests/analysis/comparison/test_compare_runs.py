@@ -10,9 +10,12 @@ import pytest
 
 from segkit.analysis.comparison.candidates import read_finished
 from segkit.analysis.comparison.compare import compare_runs
+from segkit.analysis.comparison.epochs import epoch_table
+from segkit.analysis.comparison.page.charts import curves
 from segkit.analysis.comparison.tables import recipe_table
 from segkit.analysis.comparison.write import folder_for, make_folder, write_comparison
 from segkit.core.errors import SegkitError
+from segkit.runs.run_dir import write_json
 from segkit.runs.schema import MeasuredCosts
 from tests.analysis.comparison.runs import DIRECTIONS, scored_run
 
@@ -55,6 +58,31 @@ def test_lower_can_be_better(tmp_path):
     assert comparison.pairs[0].verdict == "a is better"
     assert (comparison.pairs[0].wins, comparison.pairs[0].losses) == (40, 0)
     assert comparison.pairs[0].difference < 0
+
+
+def test_another_metric_with_other_options_is_left_out(tmp_path):
+    dice = {"name": "dice", "threshold": 0.9}
+    table = {"iou": scores(0.7), "dice": scores(0.8)}
+    first = scored_run(tmp_path, "a", table)
+    other = scored_run(tmp_path, "b", table, metrics=[{"name": "iou"}, dice])
+    comparison = compared(first, other)
+    assert comparison.metrics == ["iou"]
+    assert comparison.warnings == ["dice is left out: its options differ between the recipes."]
+    assert [curve["label"] for curve in curves(comparison)] == ["IoU", "Training loss", "Validation loss"]
+    assert not any("Dice" in title for title in epoch_table(comparison).columns)
+
+
+def test_curves_name_their_images_and_losses_where_these_are_others(tmp_path):
+    first, other = (scored_run(tmp_path, name, {"iou": scores(0.7)}) for name in "ab")
+    for run in (first, other):
+        write_json(run.summary, json.loads(run.summary.read_text()) | {"scored_on": "val"})
+    other.write_recipe(other.recipe.read_text().replace("loss:\n- name: dice", "loss:\n- name: bce"))
+    labels = [curve["label"] for curve in curves(compared(first, other))]
+    assert labels == [
+        "IoU on val images",
+        "Training loss (of different loss functions)",
+        "Validation loss (of different loss functions)",
+    ]
 
 
 def test_seeds_of_an_experiment_are_one_candidate(tmp_path):
@@ -165,6 +193,33 @@ def test_where_the_recipes_differ_is_shown(tmp_path):
         ["data.augment", "\u2013", ""],
     ]
     assert recipe_table(compared(a)).rows == []
+
+
+def test_what_the_decoders_were_given_is_a_difference(tmp_path):
+    """Though both recipes say `features: auto`."""
+    one, all_five = (scored_run(tmp_path, name, {"iou": scores(0.7)}) for name in "ab")
+    for run in (one, all_five):
+        run.write_recipe(run.recipe.read_text().replace("features: last", "features: auto"))
+    summary = json.loads(all_five.summary.read_text())
+    first = [
+        {"part": "encoder", "name": f"stage {i} of 5", "shape": [16 * i, 128 >> i, 128 >> i], "parameters": 0,
+         "trainable": 0} for i in range(1, 5)
+    ]  # fmt: skip
+    write_json(
+        all_five.summary, summary | {"stages": [*first, *summary["stages"]], "precision": "bf16-mixed"}
+    )
+    table = recipe_table(compared(one, all_five))
+    assert table.rows == [
+        ["model.encoder.features", "auto: stage 5 of 5", "auto: stages 1, 2, 3, 4, 5 of 5"],
+        [
+            "Input of the decoder (C \N{MULTIPLICATION SIGN} h \N{MULTIPLICATION SIGN} w)",
+            "1280 \N{MULTIPLICATION SIGN} 4 \N{MULTIPLICATION SIGN} 4",
+            "16 x 64 x 64, 32 x 32 x 32, 48 x 16 x 16, 64 x 8 x 8, 1280 x 4 x 4".replace(
+                "x", "\N{MULTIPLICATION SIGN}"
+            ),
+        ],
+        ["Precision", "32-true", "bf16-mixed"],
+    ]
 
 
 def test_how_costs_were_measured_is_said(tmp_path):

@@ -81,9 +81,9 @@ Measured on one machine, one after the other: AMD EPYC, 1 thread.
 
 ## How it was computed
 
-Confidence intervals are bootstrapped over images.
-A difference is significant if its interval excludes zero and adjusted p is below 0.05: \
-Wilcoxon's signed-rank test over images, with Holm's correction for the number of pairs.
+With one seed, intervals are bootstrapped over images, and p is of Wilcoxon's signed-rank test over images.
+A difference is significant if its interval excludes zero and adjusted p is below 0.05. Adjusted p has \
+Holm's correction for the number of pairs; intervals and p have none.
 
 ## Repeat this comparison
 
@@ -137,10 +137,9 @@ def test_markdown_shows_the_epochs_of_up_to_four(tmp_path, count, shown):
 
 def test_markdown_of_several_seeds_says_how_they_were_taken_in(tmp_path):
     text = markdown(seeded(), tmp_path)
-    assert "Confidence intervals are bootstrapped over images and seeds.\n" in text
     assert (
-        "adjusted p is below 0.05: Wilcoxon's signed-rank test over images and a t-test that includes the "
-        "variation between seeds, with Holm's correction for the number of pairs.\n"
+        "With several seeds, intervals are of a standard error over images and seeds, with Student's t; p is "
+        "of the same: below 0.05 exactly where the interval excludes zero.\n"
     ) in text
 
 
@@ -154,8 +153,11 @@ def test_markdown_of_one_has_neither_differences_nor_costs(tmp_path):
 
 def test_markdown_where_lower_is_better_and_another_alpha(tmp_path):
     text = markdown(dataclasses.replace(distances(), alpha=0.01), tmp_path)
-    assert "Ranked by the mean HD95 of the images, the lower the better; in brackets 99% intervals.\n" in text
-    assert "adjusted p is below 0.01: " in text
+    assert (
+        "Ranked by the mean HD95 (px) of the images, the lower the better; in brackets 99% intervals.\n"
+        in text
+    )
+    assert "adjusted p is below 0.01. " in text
 
 
 def test_markdown_shows_hostile_names_literally(tmp_path):
@@ -184,7 +186,7 @@ def test_ranking_table_shows_four_metrics_at_most_and_bare_means_without_interva
     names = ["iou", "dice", "iou_dataset", "hd95", "boundary_iou"]
     metrics = {name: Interval(0.5, math.nan, math.nan) for name in names}
     table = ranking_table(comparison([Ranking(candidate("a", rising(0.8)), 1, metrics)], []))
-    assert table.columns == ["Rank", "Recipe", "IoU", "Dice", "IoU dataset", "HD95", "Seeds"]
+    assert table.columns == ["Rank", "Recipe", "IoU", "Dice", "IoU dataset", "HD95 (px)", "Seeds"]
     assert table.rows == [["1", "a", "0.5000", "0.5000", "0.5000", "0.5000", "1"]]
     assert table.numeric == [True, False, True, True, True, True, True]
 

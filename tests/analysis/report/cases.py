@@ -46,8 +46,10 @@ def write_run(folder: Path, *, reference: bool = True, task: str = "binary", **c
         run.append_epoch(event)
     names = [f"ISIC_{number:07}" for number in range(1, 330)]
     rng = np.random.default_rng(0)
-    ious = rng.beta(5, 2.6, len(names)).tolist()
-    run.write_scores(names, {"iou": ious, "dice": [2 * iou / (1 + iou) for iou in ious]})
+    ious = rng.beta(5, 2.6, len(names))
+    reported, scores = _summary()["scores"]["metrics"], {"iou": ious, "dice": 2 * ious / (1 + ious)}
+    means = {name: (values - values.mean() + reported[name]).tolist() for name, values in scores.items()}
+    run.write_scores(names, means)
     run.write_samples(
         [sample(rank, seed, task=task) for seed, rank in enumerate(("best", "median", "worst"))],
         palette(2 if task == "binary" else 4),

@@ -7,6 +7,7 @@ import pytest
 
 from segkit.analysis.report import write_report
 from segkit.analysis.report.format import NOTHING
+from segkit.analysis.report.run_data import read_run_data
 from segkit.analysis.report.style import Picture
 from segkit.core.errors import SegkitError
 from segkit.runs.run_dir import RunDir, write_json
@@ -81,18 +82,23 @@ def test_sections_stand_in_their_order(html, markdown):
 
 
 def test_report_says_what_the_run_found(run, html, markdown):
+    interval = read_run_data(run).interval("iou")
+    assert interval.low < interval.mean < interval.high
     for text in (html, markdown):
         assert WARNING in text
         assert "0.6545" in text
         assert "0.0114 above" in text
-        assert "Best epoch 18 of 20, chosen by IoU; scored on 329 test images; trained on 788." in text
+        assert "scored on 329 test images of 128 x 128 pixels; trained on 788." in text
+        assert "Best epoch 18 of 20, chosen by IoU; scored on 329" in text
+        assert f"{interval.low:.4f} to {interval.high:.4f}" in text
+        assert "Intervals are over these images; training again adds further variation." in text
         assert "13 min 32 s" in text
         assert "1.20 GB" in text
         assert "13,263,905 (86 %)" in text
         assert f"segkit run {run.recipe}" in text
         assert "name: transposed_conv" in text
-    assert markdown.index("ISIC_0000067 | 0.1905") < markdown.index(
-        "ISIC_0000174 | 0.2277"
+    assert markdown.index("ISIC_0000067 | 0.1965") < markdown.index(
+        "ISIC_0000174 | 0.2337"
     )  # the worst first
 
 
@@ -100,6 +106,7 @@ def test_best_epoch_stands_out(html, markdown):
     assert html.count('<tr class="best">') == 1
     assert '<tr class="best"><th scope="row" class="number">18</th>' in html
     assert "| **18** | **0.6545** | **0.7912** |" in markdown
+    assert "| Metric | Best epoch | 95% interval | Published | Difference |" in markdown
 
 
 def test_markdown_refers_to_files_that_are_there(run, markdown):
@@ -188,7 +195,7 @@ def test_undefined_scores_are_dashes(tmp_path):
 
 
 def test_some_undefined_scores_of_images_are_left_out(tmp_path, undrawn):
-    run = write_run(tmp_path)
+    run = write_run(tmp_path, scores={"metrics": {"iou": 0.4, "dice": 1.0}})
     run.write_scores(["a", "b", "c"], {"iou": [0.5, float("nan"), 0.3], "dice": [1.0, 1.0, 1.0]})
     _, markdown = texts(run)
     assert (
@@ -196,6 +203,65 @@ def test_some_undefined_scores_of_images_are_left_out(tmp_path, undrawn):
         in markdown
     )
     assert "| Mean | 0.4000 |" in markdown
+
+
+def test_a_score_over_all_images_together_and_those_of_single_images_have_two_names(tmp_path):
+    run = write_run(
+        tmp_path,
+        metrics=["iou_dataset", "dice"],
+        first_metric="iou_dataset",
+        scores={"metrics": {"iou_dataset": 0.3193, "dice": 0.5}},
+        metric_details={"dice": "threshold 0.9"},
+    )
+    run.write_scores(["a", "b", "c"], {"iou_dataset": [0.3, 0.32, 0.388], "dice": [0.4, 0.5, 0.6]})
+    html, markdown = texts(run)
+    for text in (html, markdown):
+        assert "0.3193" in text
+        assert "0.3360" not in text  # the mean of the three
+        assert "IoU dataset of each image alone" in text
+        assert "IoU dataset per image" not in text
+        assert "it is not the mean of these scores." in text
+        assert "Dice (threshold 0.9)" in text
+    assert "| Image | IoU dataset of each image alone |" in markdown
+
+
+def test_a_distance_has_its_unit_and_the_interval_that_the_run_recorded(tmp_path):
+    scores = {"metrics": {"hd95": 4.6205, "iou": 0.7}, "intervals": {"hd95": [4.1, 5.2], "iou": [None, None]}}
+    changes = {"first_metric": "hd95", "higher_is_better": False, "scores": scores}
+    run = write_run(tmp_path, metrics=["hd95", "iou"], **changes)
+    run.write_scores(["a", "b"], {"hd95": [4.0, 5.241], "iou": [0.6, 0.8]})
+    html, markdown = texts(run)
+    assert '<p class="label">HD95 (px)</p>\n<p class="value">4.6205</p>\n' in html
+    assert '<p class="note">95% interval 4.1000 to 5.2000</p>' in html
+    assert "| HD95 (px) | **4.6205** | 4.1000 to 5.2000 |" in markdown
+    assert f"| IoU | **0.7000** | {NOTHING} |" in markdown
+    assert "| Image | HD95 (px) |" in markdown
+    assert "| Epoch | HD95 (px) | IoU |" in markdown
+
+
+def test_sizes_that_are_not_square_say_which_side_is_which(tmp_path, undrawn):
+    run = write_run(tmp_path)
+    run.write_recipe(run.recipe.read_text().replace("size:\n  - 128\n", "size:\n  - 96\n"))
+    for text in texts(run):
+        assert "329 test images of 96 x 128 pixels (height x width); trained" in text
+
+
+def test_stages_whose_parameters_are_counted_elsewhere_show_none(tmp_path, undrawn):
+    run = write_run(tmp_path)
+    summary = json.loads(run.summary.read_text())
+    stage = {"part": "encoder", "name": "stage 4 of 5", "shape": [96, 8, 8], "parameters": 0, "trainable": 0}
+    write_json(run.summary, summary | {"stages": [stage, *summary["stages"]]})
+    _, markdown = texts(run)
+    assert (
+        "| encoder | stage 4 of 5 | 96 \N{MULTIPLICATION SIGN} 8 \N{MULTIPLICATION SIGN} 8 |  |  |"
+        in markdown
+    )
+    assert "| 2,223,872 | 0 |" in markdown
+
+
+def test_scores_of_epochs_name_their_images_where_these_are_others(tmp_path, undrawn):
+    _, markdown = texts(write_run(tmp_path, scored_on="val"))
+    assert "Scores on the validation images. The dot marks the best epoch" in markdown
 
 
 @pytest.mark.parametrize("told", [True, False])

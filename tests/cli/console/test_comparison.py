@@ -152,7 +152,7 @@ def test_comparison_reads_no_name_as_markup_or_control(capsys):
 
 def test_comparison_shows_no_column_of_what_nobody_knows(capsys):
     print_comparison(distances(), [])
-    assert capsys.readouterr().out.startswith("rank  recipe                     hd95  parameters     macs")
+    assert capsys.readouterr().out.startswith("rank  recipe                hd95 (px)  parameters     macs")
     ranking = [place(candidate("a", lambda epoch: None, metric="hd95"), 1, 7.0, metric="hd95")]
     print_comparison(comparison(ranking, [], metric="hd95"), [])
-    assert capsys.readouterr().out.startswith("rank  recipe                     hd95\n")
+    assert capsys.readouterr().out.startswith("rank  recipe                hd95 (px)\n")

@@ -10,8 +10,8 @@ import torch
 
 from segkit.analysis.comparison.statistics import RESAMPLES, intervals
 from segkit.core.types import Task
+from segkit.experiments.confidence import confidence_interval
 from segkit.experiments.objectives import build_metric
-from segkit.inference.evaluation.confidence import confidence_interval
 from segkit.inference.torch_network import probabilities_to_logits
 from segkit.recipe import Recipe
 from tests.small_runs import recipe

@@ -53,12 +53,13 @@ def test_the_code_of_its_page_gives_the_model_s_mask(
     shutil.copy(file, tmp_path)
     monkeypatch.chdir(tmp_path)
     height, width = outcome.metadata.info.size
-    Image.fromarray(noise(height, width)).save("photo.jpg", quality=95)
+    Image.fromarray(noise(2 * height + 5, 3 * width)).save("photo.jpg", quality=95)
     *with_segkit, plain = pieces(page.read_text(), "python")
     found: dict[str, Any] = {}
     exec(plain, found)
     mask = np.moveaxis(found["masks"], 0, -1) if case == "multilabel" else found["mask"]
     expected = segkit.load(run_of(case)).predict("photo.jpg").mask
+    assert mask.shape[:2] == (2 * height + 5, 3 * width)
     assert (mask == expected).mean() > 0.999
     commands = pieces(page.read_text(), "sh")
     if format == "pt2":  # segkit writes such a file and does not read it
@@ -78,7 +79,9 @@ def test_its_page_says_what_it_is_what_it_scores_and_what_nobody_knows(
     for told in (
         "# small\n", "| Task | multiclass segmentation |", "| Classes | skin, lesion, hair |",
         "| Encoder | test_resnet, frozen |", "| Decoder | transposed_conv |",
-        "On 5 test images:", f"| IoU | {summary.scores.metrics['iou']:.4f} | ",
+        "| Input of the decoder | stage 5 of 5 |",
+        "On 5 test images of 64 x 96 pixels (height x width):",
+        f"| IoU | {summary.scores.metrics['iou']:.4f} | ",
         "| Training images | 10 |", "not evaluated on images of other cameras", "one seed, 3:",
         "0 of 30,720 pixels have another class", "## The 5 worst images",
     ):  # fmt: skip
@@ -112,6 +115,10 @@ def test_a_hub_folder_is_loaded_and_says_the_same(run_of: Run, tmp_path: Path) -
     assert (told["library_name"], told["pipeline_tag"]) == ("segkit", "image-segmentation")
     (result,) = told["model-index"][0]["results"]
     scores = {metric["type"]: metric["value"] for metric in result["metrics"]}
+    assert re.fullmatch(
+        r"IoU on images of 64 x 64 pixels \(95% interval .?0\.\d{4} to 0\.\d{4}\)",
+        result["metrics"][0]["name"],
+    )
     reported = run.read_summary().scores.metrics
     assert scores == {name: value for name, value in reported.items() if math.isfinite(value)}
     assert page.startswith("\n# small\n")

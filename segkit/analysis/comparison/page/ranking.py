@@ -10,7 +10,7 @@ from typing import Any
 from segkit.analysis.comparison.costs import COSTS, Cost
 from segkit.analysis.comparison.format import format_p, format_signed, verdict
 from segkit.analysis.comparison.result import Comparison, Interval, Ranking
-from segkit.analysis.report.format import metric_name, number, whole
+from segkit.analysis.report.format import number, whole
 
 SHOWN_METRICS = ("dice",)  # shown by default beside the ranking metric
 MARGIN = 0.04  # of the interval plot, on both sides
@@ -58,7 +58,7 @@ def ranking_columns(comparison: Comparison) -> list[Column]:
         Column("rank", "Rank"),
         Column("name", "Recipe", numeric=False),
         *(
-            Column(f"metric {name}", metric_name(name), "Scores", name in shown, order[name])
+            Column(f"metric {name}", comparison.label(name), "Scores", name in shown, order[name])
             for name in comparison.metrics
         ),
         *(_cost_column(cost, comparison) for cost in COSTS),

@@ -25,7 +25,7 @@ from segkit.analysis.comparison.page.samples import (
 )
 from segkit.analysis.comparison.result import Comparison
 from segkit.analysis.comparison.tables import common_context
-from segkit.analysis.report.format import metric_name, number
+from segkit.analysis.report.format import number
 from segkit.analysis.report.overlay import PREDICTION, TRUTH, class_swatches, contour_swatches, hex_color
 from segkit.analysis.report.templates import templates
 from segkit.data.palette import BACKGROUND, VOID
@@ -85,7 +85,7 @@ def _context(comparison: Comparison) -> dict[str, Any]:
 def _plots(comparison: Comparison) -> dict[str, Any]:
     intervals = [ranking.metrics[comparison.metric] for ranking in comparison.ranking]
     return {
-        "metric": metric_name(comparison.metric),
+        "metric": comparison.label(comparison.metric),
         "higherIsBetter": comparison.higher_is_better,
         "names": [candidate.name for candidate in comparison.candidates],
         "dashes": dashes(len(comparison.candidates)),

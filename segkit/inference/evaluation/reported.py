@@ -1,0 +1,62 @@
+"""Scores that a run reports, and which of them an evaluation may be compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from segkit.experiments.metric_details import metric_details
+
+if TYPE_CHECKING:
+    from segkit.recipe import Recipe
+    from segkit.runs.run_dir import RunDir
+
+    Figures = Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class Reported:
+    """Scores that a run reports.
+
+    Args:
+        comparable: those of the same metric, options, images and size as the evaluation's, by metric.
+        others: all others, by metric.
+        details: what names of the run's metrics do not say, by metric.
+        scored: images and size of these scores in words.
+    """
+
+    comparable: Figures
+    others: Figures
+    details: Mapping[str, str]
+    scored: str
+
+
+def reported_scores(run: RunDir, trained: Recipe, recipe: Recipe, *, same_images: bool) -> Reported:
+    """Scores that a run reports.
+
+    Args:
+        run: complete run directory.
+        trained: recipe of the run, without overrides.
+        recipe: recipe of the evaluation.
+        same_images: whether the evaluation scores the same pixels, at the same size and in the same way.
+    """
+    summary = run.read_summary()
+    alike = same_images and trained.data.goal == recipe.data.goal
+    same = {part.name for part in trained.metrics if alike and part in recipe.metrics}
+    comparable, others = (
+        {name: score for name, score in summary.scores.metrics.items() if (name in same) is wanted}
+        for wanted in (True, False)
+    )
+    split = summary.reported_on
+    count = summary.images.get(split)
+    images = f"{split} images" if count is None else f"{count:,} {split} image{'' if count == 1 else 's'}"
+    return Reported(
+        comparable, others, metric_details(trained.metrics), f"{images}, at {size_text(trained.data.size)}"
+    )
+
+
+def size_text(size: tuple[int, int]) -> str:
+    """``128x128``, ``128x192 (height x width)``."""
+    height, width = size
+    return f"{height}x{width}" + (" (height x width)" if height != width else "")
