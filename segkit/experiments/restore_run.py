@@ -179,6 +179,8 @@ def _missing_plugin(run: RunDir, then: Plugin) -> Problem:
     hint = f"--plugins {shlex.quote(str(then.path))}, if you trust what is there"
     if then.package:
         hint = f"python -m pip install {shlex.quote(then.package.replace(' ', '=='))}, if you trust it"
+    elif not then.path.is_absolute():  # a hub folder has names only
+        hint = f"{then.path} is not part of it: pass its location with --plugins"
     elif not then.path.exists():
         hint = f"{then.path} does not exist any more: pass the plugin's new location with --plugins"
     return Problem(f"{used}, which is not loaded", str(run.path), hint=hint)

@@ -15,8 +15,8 @@ from segkit.core.paths import resolve
 from segkit.core.plugins import (
     Plugin,
     broken_plugins,
-    empty_plugins,
     find,
+    imported_plugins,
     load_builtins,
     load_plugin,
     loaded_plugins,
@@ -233,7 +233,7 @@ def _unknown_part(part: type[Part], name: Node, loc: Loc) -> Problem:
         f"{guess}'segkit list {registry.plural}' shows all; parts of a plugin need 'plugins:', --plugins, "
         "or an installed package"
     )
-    if empty := ", ".join(path.name for path in empty_plugins()):
+    if empty := ", ".join(plugin.path.name for plugin in imported_plugins() if not plugin.parts):
         hint += f"; {empty} registers nothing: is @{registry.plural.upper()}.register missing?"
     problem = f"no {part.kind} is called {name.value!r}{allowed}"
     return Problem(problem, *name.position, path=dotted((*loc, "name")), hint=hint)
