@@ -76,6 +76,12 @@ class PartError(SegkitError):
     """A registered part violates the contract of its kind."""
 
 
+class NameTakenError(PartError):
+    """A part is registered under the name of another one."""
+
+    part = ""  # kind and name, such as "loss dice"
+
+
 class DataError(SegkitError):
     """A file of the data set is missing, unreadable or invalid."""
 

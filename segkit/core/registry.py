@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 
-from segkit.core.errors import PartError, SegkitError
+from segkit.core.errors import NameTakenError, PartError, SegkitError
 from segkit.core.signature import (
     REQUIRED,
     Entry,
@@ -127,11 +127,13 @@ class Registry:
         taken = self.get(name)
         # The same line may run twice: a plugin is imported directly, or by pytest, and then loaded.
         if taken and taken.where != where and not _is_redefined_in_notebook(taken.factory, factory):
-            raise PartError(
+            error = NameTakenError(
                 f"{self.kind} {name!r} is already registered at {taken.where}",
                 where=where,
                 hint="choose another name",
             )
+            error.part = f"{self.kind} {name}"
+            raise error
 
     def get(self, name: str) -> Entry | None:
         """The part of that name, or None."""

@@ -3,7 +3,13 @@
 Importing segkit registers nothing. Loading a plugin executes its code.
 """
 
-from segkit.core.plugins.entry_points import broken_plugins, find, load_installed, skip_installed
+from segkit.core.plugins.entry_points import (
+    broken_plugins,
+    find,
+    installed_plugins_hidden_by,
+    load_installed,
+    skip_installed,
+)
 from segkit.core.plugins.loading import (
     imported_plugins,
     load_builtins,
@@ -14,6 +20,7 @@ from segkit.core.plugins.loading import (
 from segkit.core.plugins.plugin import Door, Plugin, source_digest
 
 __all__ = [
-    "Door", "Plugin", "broken_plugins", "find", "imported_plugins", "load_builtins", "load_installed",
-    "load_plugin", "load_plugins_here", "loaded_plugins", "skip_installed", "source_digest",
+    "Door", "Plugin", "broken_plugins", "find", "imported_plugins", "installed_plugins_hidden_by",
+    "load_builtins", "load_installed", "load_plugin", "load_plugins_here", "loaded_plugins", "skip_installed",
+    "source_digest",
 ]  # fmt: skip

@@ -25,6 +25,8 @@ from segkit.core.plugins import (
 from segkit.core.plugins import entry_points as installed
 from segkit.core.plugins import loading as load
 from segkit.core.registry import LOSSES
+from segkit.experiments.assembly import warnings_for
+from segkit.experiments.check import check
 from segkit.recipe import load_recipe, used_plugins
 from tests.plugin_cases import LOSS, plugin, told
 from tests.recipe.cases import written
@@ -233,6 +235,27 @@ def test_a_copy_of_an_installed_plugin_is_told(install: Callable[..., Path], tmp
         f"copy.py: the plugin is already loaded: it is a copy of {path.relative_to(tmp_path)}\n"
         "  try: keep one of the two; the loaded one comes from the installed package"
     )
+
+
+def test_a_recipe_that_takes_a_part_from_elsewhere_is_told_of_the_installed_one(
+    install: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install("both")
+    install("other_loss")
+    path = plugin(
+        tmp_path / "plugins" / "both.py", "both", f"{LOSS}    return lambda logits, target: logits.mean()\n"
+    )
+    recipe = written(tmp_path, loss="both")
+    monkeypatch.chdir(tmp_path)
+    load_plugins_here()
+    told = (
+        "The installed plugin 'both' (both 0.3) is not loaded: "
+        f"loss 'both' is already registered at {path}:4."
+    )
+    assert check(load_recipe(recipe)).warnings[0] == told
+    assert warnings_for(load_recipe(recipe), {"val", "test"}) == [told]
+    assert warnings_for(load_recipe(written(tmp_path, loss="other_loss")), {"val", "test"}) == []
+    assert warnings_for(load_recipe(written(tmp_path)), {"val", "test"}) == []
 
 
 # Recipes
