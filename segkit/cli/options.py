@@ -78,7 +78,7 @@ def load_parts(plugins: list[Path] | None, no_plugins: bool) -> None:
 def load_plugins(
     no_plugins: bool, plugins: list[Path] | None = None, *, models: Sequence[Path] | None = None
 ) -> None:
-    """Load built-in parts, ./plugins unless `no_plugins`, and `plugins`.
+    """Load ./plugins unless `no_plugins`, and `plugins`.
 
     Args:
         no_plugins: whether to load named plugins only.
@@ -86,11 +86,10 @@ def load_plugins(
         models: runs, folders of runs, or exports. Of ./plugins only the plugins that these record are loaded.
     """
     from segkit.cli.console import print_not_loaded
-    from segkit.core.plugins import load_builtins, load_plugin, load_plugins_here, skip_installed
+    from segkit.core.plugins import load_plugin, load_plugins_here, skip_installed
     from segkit.runs.recorded_plugins import recorded_plugins
     from segkit.training.distributed.rank import is_worker
 
-    load_builtins()
     if no_plugins:
         skip_installed()
     else:

@@ -1,6 +1,6 @@
-"""Plugin loading: built-in parts, plugin files, and entry points of installed packages.
+"""Plugin loading: files, and entry points of installed packages.
 
-Importing segkit registers nothing. Loading a plugin executes its code.
+Loading a plugin executes its code.
 """
 
 from segkit.core.plugins.entry_points import (
@@ -12,7 +12,6 @@ from segkit.core.plugins.entry_points import (
 )
 from segkit.core.plugins.loading import (
     imported_plugins,
-    load_builtins,
     load_plugin,
     load_plugins_here,
     loaded_plugins,
@@ -21,6 +20,5 @@ from segkit.core.plugins.plugin import Door, Plugin, source_digest
 
 __all__ = [
     "Door", "Plugin", "broken_plugins", "find", "imported_plugins", "installed_plugins_hidden_by",
-    "load_builtins", "load_installed", "load_plugin", "load_plugins_here", "loaded_plugins", "skip_installed",
-    "source_digest",
+    "load_installed", "load_plugin", "load_plugins_here", "loaded_plugins", "skip_installed", "source_digest",
 ]  # fmt: skip

@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import importlib.util
 import sys
 from collections.abc import Callable, Container
 from contextlib import redirect_stdout
 from pathlib import Path
-from pkgutil import iter_modules
 
-from segkit.core.errors import PartError, SegkitError, line_at_fault
+from segkit.core.errors import PartError, SegkitError, line_at_fault, worded
 from segkit.core.plugins.plugin import Door, Plugin, is_test, plugin_path, source_digest
 from segkit.core.plugins.trust import distrust
 from segkit.core.registry import REGISTRIES, Entry
 
-BUILTINS = "segkit.parts"  # by name, as core imports no other room
 _loaded: dict[Path, Plugin] = {}
-
-
-def load_builtins() -> None:
-    """Register the built-in parts, the public modules below `segkit.parts`. Imports no torch."""
-    for kind in _public_modules(BUILTINS):
-        for module in _public_modules(kind):
-            importlib.import_module(module)
 
 
 def load_plugin(path: Path, door: Door = "recipe") -> None:
@@ -145,11 +135,6 @@ def is_loaded(path: Path) -> bool:
     return path in _loaded
 
 
-def _public_modules(package: str) -> list[str]:
-    folders = importlib.import_module(package).__path__
-    return [f"{package}.{name}" for _, name, _ in iter_modules(folders) if not name.startswith("_")]
-
-
 def _plugins_in(folder: Path) -> list[Path]:
     children = [child for child in sorted(folder.iterdir()) if child.name[0] not in "_."]
     files = [child / "__init__.py" if child.is_dir() else child for child in children]
@@ -218,7 +203,7 @@ def _import_error(plugin: Plugin, error: BaseException) -> PartError:
 def _describe(door: Door) -> str:
     return {
         "recipe": "the recipe's plugins:",
-        "--plugins": "--plugins",
+        "--plugins": worded("--plugins", "the argument plugins"),
         "working directory": "the folder plugins/ of the working directory",
         "installed": "the installed package",
     }[door]
