@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segkit.core.errors import SegkitError
+from segkit.core.errors import SegkitError, worded
 from segkit.inference.predictor import Predictor
 from segkit.runs.run_dir import RunDir
 
@@ -65,11 +65,9 @@ def run(
         SegkitError: if the recipe or the data are invalid, or training fails.
     """
     from segkit.core.events import RunEnded
-    from segkit.core.plugins import load_builtins
     from segkit.experiments.run import run as run_events
     from segkit.recipe import load_recipe
 
-    load_builtins()
     if isinstance(recipe, Path | str):
         recipe = load_recipe(Path(recipe), overrides, [Path(plugin) for plugin in plugins])
     elif overrides or plugins:
@@ -90,15 +88,13 @@ def _open(model: Model, plugins: Sequence[Path], accelerator: str) -> Network:
         from segkit.inference.onnx import open_onnx
 
         if accelerator not in ("auto", "cpu"):
+            option = worded("--accelerator auto", "accelerator='auto'")
             raise SegkitError(
                 f"an .onnx file runs on the CPU, not on {accelerator}",
                 where=str(path),
-                hint="use --accelerator auto, or load the run that it was exported from",
+                hint=f"use {option}, or load the run that it was exported from",
             )
         return open_onnx(path)
-    from segkit.core.plugins import load_builtins
-
-    load_builtins()
     if (path / "config.json").is_file():
         from segkit.inference.export.hub import open_hub
 

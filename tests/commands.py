@@ -14,7 +14,6 @@ import pytest
 
 from segkit import cli
 from segkit.core.plugins import entry_points as installed
-from segkit.core.plugins import load_builtins
 from segkit.core.plugins import loading as load
 from segkit.core.registry import REGISTRIES
 
@@ -30,8 +29,9 @@ class Said(NamedTuple):
 @contextlib.contextmanager
 def as_before() -> Iterator[None]:
     """What is registered or loaded within is gone after it."""
-    load_builtins()
-    registries = {kind: dict(registry._entries) for kind, registry in REGISTRIES.items()}
+    registries = {
+        kind: {entry.name: entry for entry in registry.own()} for kind, registry in REGISTRIES.items()
+    }
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(load, "_loaded", dict(load._loaded))
         patch.setattr(installed, "_broken", installed._broken)

@@ -18,10 +18,7 @@ if "SEGKIT_CACHE" not in os.environ or "PYTEST_XDIST_WORKER" not in os.environ:
     os.environ["SEGKIT_CACHE"] = tempfile.mkdtemp(prefix="segkit-cache-")
     atexit.register(shutil.rmtree, os.environ["SEGKIT_CACHE"], ignore_errors=True)
 
-from segkit.core.plugins import load_builtins
 from tests.commands import as_before
-
-load_builtins()  # tests are made of what is registered, one for each part
 
 FIRST = ("test_tutorials.py", "test_guide.py", "test_study.py", "test_readme.py")
 

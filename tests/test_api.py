@@ -74,6 +74,28 @@ def test_what_is_no_model_is_told(tmp_path):
         segkit.load([])
 
 
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda file: segkit.load_recipe(file, ["training.epoch"]), "override 'training.epoch': it does not"),
+        (lambda file: segkit.load_recipe(file, ["loss=dicee"]), "segkit.LOSSES.names() has all; parts of a"),
+        (lambda file: segkit.compare(file, vary="seed=1,2"), "try: seeds=[0, 1, 2]"),
+        (lambda file: segkit.load(file.with_suffix(".onnx"), accelerator="cuda"), "use accelerator='auto'"),
+    ],
+)
+def test_errors_speak_of_arguments_in_python_and_of_options_on_the_command_line(
+    call, message, tmp_path, monkeypatch
+):
+    file = tmp_path / "small.yaml"
+    file.write_text(RECIPE)
+    for program, of_options in (("mine.py", False), ("/bin/segkit", True), ("/a/segkit/__main__.py", True)):
+        monkeypatch.setattr(sys, "argv", [program])
+        with pytest.raises(segkit.SegkitError) as caught:
+            call(file)
+        assert (message in str(caught.value)) is not of_options
+        assert ("--" in str(caught.value)) is of_options
+
+
 def test_asking_for_the_verbs_imports_no_torch():
     program = "import sys, segkit; segkit.load, segkit.run, segkit.Predictor; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "False\n"

@@ -6,12 +6,13 @@ import contextlib
 import gc
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, TextIO
 
 import typer
 
 from segkit.core.errors import Interrupted, SegkitError, line_at_fault
-from segkit.training.distributed.rank import reports_elsewhere
+from segkit.training.distributed.rank import is_worker, reports_elsewhere
 from segkit.utils.os_errors import in_words
 
 app = typer.Typer(
@@ -23,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+_announced: set[Path] = set()  # plugins, in this command
 
 
 def _print_version(version: bool) -> None:
@@ -49,6 +51,22 @@ def example(command: str) -> str:
     return f"Example: segkit {command}"
 
 
+def announce_plugins() -> None:
+    """Print to standard error which plugins were executed since the last call, and from where.
+
+    Also with `--quiet` and `--json`, as plugins may be loaded without being named.
+    """
+    if "segkit.core.plugins" not in sys.modules or is_worker():
+        return
+    from segkit.core.plugins import imported_plugins
+
+    if new := [plugin for plugin in imported_plugins() if plugin.path not in _announced]:
+        from segkit.cli.console import print_plugins
+
+        print_plugins(new)
+        _announced.update(plugin.path for plugin in new)
+
+
 def main() -> None:
     """Run the command line.
 
@@ -59,8 +77,13 @@ def main() -> None:
     gc.set_threshold(100_000, 50, 50)
     sys.stdout, sys.stderr = sys.stdout or _devnull(), sys.stderr or _devnull()  # None if closed: `>&-`
     with_traceback = "--traceback" in sys.argv
+    _announced.clear()
     try:
-        app([argument for argument in sys.argv[1:] if argument != "--traceback"])
+        try:
+            app([argument for argument in sys.argv[1:] if argument != "--traceback"])
+        finally:
+            with contextlib.suppress(OSError):  # stderr may be unwritable
+                announce_plugins()
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except Exception as error:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Option
 
 from segkit.cli import options
-from segkit.cli.app import app, example
+from segkit.cli.app import announce_plugins, app, example
 from segkit.core.errors import SegkitError
 
 if TYPE_CHECKING:
@@ -59,9 +59,9 @@ def compare(
     from segkit.utils.signals import handle_signals
 
     quiet = quiet or json
-    options.load_plugins(no_plugins, plugins)
-    if not quiet:
-        console.print_plugins()
+    only_runs = all(target.is_dir() for target in targets)
+    options.load_plugins(no_plugins, plugins, models=targets if only_runs else None)
+    announce_plugins()
     command = shlex.join(["segkit", *sys.argv[1:]])
     with console.StudyView(quiet=quiet) as view, handle_signals():
         view.note("Looking for finished runs")

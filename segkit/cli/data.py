@@ -80,7 +80,7 @@ def check(
     from segkit.cli import console
 
     try:
-        subject = _subject(target, overrides, plugins, no_plugins, quiet or as_json)
+        subject = _subject(target, overrides, plugins, no_plugins)
         with console.RunView(quiet=quiet or as_json) as view:
             result = dataset.check_dataset(subject, view.progress)
             if sheet:
@@ -103,7 +103,7 @@ def check(
 
 
 def _subject(
-    target: Path, overrides: list[str] | None, plugins: list[Path] | None, no_plugins: bool, quiet: bool
+    target: Path, overrides: list[str] | None, plugins: list[Path] | None, no_plugins: bool
 ) -> Dataset:
     from segkit.analysis import dataset
 
@@ -115,7 +115,7 @@ def _subject(
             problem = "--set, --plugins and --no-plugins can only be used with a recipe"
             raise SegkitError(problem, where=str(target), hint="remove these options, or give a recipe")
         return dataset.dataset_of_folder(target)
-    return dataset.dataset_of_recipe(options.load(target, overrides, plugins, no_plugins, quiet=quiet))
+    return dataset.dataset_of_recipe(options.load(target, overrides, plugins, no_plugins))
 
 
 @data_app.command(epilog=example("data cache --clear --unused-days 30"))

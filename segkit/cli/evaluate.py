@@ -43,7 +43,7 @@ def evaluate(
     predict_options = PredictOptions(tta, options.parse_scales(scales))
     if out:
         check_out_folder(out, directories)
-    options.load_plugins(no_plugins)
+    options.load_plugins(no_plugins, models=runs)
     page = None
     with console.RunView(quiet=quiet or json) as view:
         view.note("Loading torch")

@@ -56,7 +56,7 @@ def export(
     path = directory.path.resolve()
     target = hub or out or Path(f"{path.parent.name}-{path.name}.{format}")
     _refuse_overwriting([target] if hub else [target, target.with_suffix(".md")], overwrite)
-    options.load_plugins(no_plugins)
+    options.load_plugins(no_plugins, models=[run])
     with console.RunView(quiet=quiet or json) as view:
         view.note("Loading torch")
         from segkit.inference.export.export import export_run

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
+from segkit.cli.app import announce_plugins
 from segkit.core.errors import Problem, SegkitError
 
 if TYPE_CHECKING:
@@ -52,41 +53,49 @@ def load(
     no_plugins: bool,
     *,
     demo: bool = False,
-    quiet: bool = False,
 ) -> Recipe:
     """Load a recipe and its plugins; print which plugins were loaded."""
-    from segkit.cli.console import print_plugins
     from segkit.recipe import load_recipe
 
     load_plugins(no_plugins)
     loaded = load_recipe(recipe, overrides or (), plugins or (), demo=demo)
-    if not quiet:
-        print_plugins()
+    announce_plugins()
     return loaded
 
 
-def load_parts(plugins: list[Path] | None, no_plugins: bool, *, quiet: bool = False) -> None:
+def load_parts(plugins: list[Path] | None, no_plugins: bool) -> None:
     """Load all parts, including installed ones; print which plugins were loaded and which failed."""
-    from segkit.cli.console import print_plugins, print_problems
+    from segkit.cli.console import print_problems
     from segkit.core.plugins import broken_plugins, load_installed
 
     load_plugins(no_plugins, plugins)
     load_installed()
-    if not quiet:
-        print_plugins()
+    announce_plugins()
     for error in broken_plugins():
         print_problems(error)
 
 
-def load_plugins(no_plugins: bool, plugins: list[Path] | None = None) -> None:
-    """Load built-in parts, ./plugins unless `no_plugins`, and `plugins`."""
-    from segkit.core.plugins import load_builtins, load_plugin, load_plugins_here, skip_installed
+def load_plugins(
+    no_plugins: bool, plugins: list[Path] | None = None, *, models: Sequence[Path] | None = None
+) -> None:
+    """Load ./plugins unless `no_plugins`, and `plugins`.
 
-    load_builtins()
+    Args:
+        no_plugins: whether to load named plugins only.
+        plugins: named files and folders.
+        models: runs, folders of runs, or exports. Of ./plugins only the plugins that these record are loaded.
+    """
+    from segkit.cli.console import print_not_loaded
+    from segkit.core.plugins import load_plugin, load_plugins_here, skip_installed
+    from segkit.runs.recorded_plugins import recorded_plugins
+    from segkit.training.distributed.rank import is_worker
+
     if no_plugins:
         skip_installed()
     else:
-        load_plugins_here()
+        refusal = load_plugins_here(None if models is None else recorded_plugins(models))
+        if refusal and not is_worker():
+            print_not_loaded(refusal)
     for plugin in plugins or ():
         load_plugin(plugin, "--plugins")
 

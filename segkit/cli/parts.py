@@ -30,7 +30,7 @@ def list_parts(
     from segkit.core.registry import REGISTRIES, registry_of
 
     chosen = [registry_of(kind)] if kind else list(REGISTRIES.values())
-    options.load_parts(plugins, no_plugins, quiet=json)
+    options.load_parts(plugins, no_plugins)
     if json:
         console.print_json({registry.plural: registry.names() for registry in chosen})
         return
@@ -51,7 +51,7 @@ def show(
     from segkit.core.registry import registry_of
 
     registry = registry_of(kind)
-    options.load_parts(plugins, no_plugins, quiet=json)
+    options.load_parts(plugins, no_plugins)
     entry = registry.get(name)
     if entry is None:
         guesses = [repr(guess) for guess in registry.near(name)]
@@ -103,7 +103,7 @@ def check_plugin(
     """Test a plugin against the contract of its parts."""
     from segkit.cli import console
 
-    options.load_parts(plugins, no_plugins, quiet=quiet or json)
+    options.load_parts(plugins, no_plugins)
     with console.RunView(quiet=quiet or json) as view:
         view.note("Loading torch")
         from segkit.testing import checks_for

@@ -63,7 +63,7 @@ def predict(
     predict_options = PredictOptions(tta, options.parse_scales(scales), tile, overlap, batch_size)
     check_out_folder(out, inputs)
     found = find_inputs(inputs)
-    options.load_plugins(no_plugins)
+    options.load_plugins(no_plugins, models=[Path(model)])
     with console.RunView(quiet=quiet or json) as view:
         view.note("Loading the model")
         predictor = load(model, plugins=plugins or (), accelerator=accelerator)

@@ -31,7 +31,7 @@ def run(
     from segkit.utils.signals import handle_signals
 
     quiet = quiet or is_worker()
-    loaded = options.load(recipe, overrides, plugins, no_plugins, demo=demo, quiet=quiet)
+    loaded = options.load(recipe, overrides, plugins, no_plugins, demo=demo)
     view = RunView(quiet=quiet)
     trackers = () if is_worker() else track or ()
     with view, handle_signals(view.stopping) as stop, tracking(trackers, view.say, view.warn) as on_event:
@@ -83,7 +83,7 @@ def resume(
     # Before torch is loaded: fail if another process has the run.
     with directory.as_write_error(), directory.locked():
         pass
-    options.load_plugins(no_plugins)
+    options.load_plugins(no_plugins, models=[run])
     with view, handle_signals(view.stopping) as stop, tracking(trackers, view.say, view.warn) as on_event:
         view.note("Loading torch")
         from segkit.experiments.resume import resume as resume_run
@@ -108,7 +108,7 @@ def check(
 
     quiet = quiet or json
     try:
-        loaded = options.load(recipe, overrides, plugins, no_plugins, demo=demo, quiet=quiet)
+        loaded = options.load(recipe, overrides, plugins, no_plugins, demo=demo)
         with console.RunView(quiet=quiet) as view:
             view.note("Loading torch")
             from segkit.experiments.check import check as check_recipe
@@ -158,7 +158,7 @@ def bench(
     from segkit.cli import console
 
     quiet = quiet or json
-    loaded = options.load(recipe, overrides, plugins, no_plugins, demo=demo, quiet=quiet)
+    loaded = options.load(recipe, overrides, plugins, no_plugins, demo=demo)
     with console.RunView(quiet=quiet) as view:
         view.note("Loading torch")
         started = time.perf_counter()

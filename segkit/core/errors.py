@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -76,6 +77,12 @@ class PartError(SegkitError):
     """A registered part violates the contract of its kind."""
 
 
+class NameTakenError(PartError):
+    """A part is registered under the name of another one."""
+
+    part = ""  # kind and name, such as "loss dice"
+
+
 class DataError(SegkitError):
     """A file of the data set is missing, unreadable or invalid."""
 
@@ -104,6 +111,16 @@ class Interrupted(SegkitError):
     """The run was asked to stop; its state is saved."""
 
     exit_code = 130
+
+
+def worded(command: str, python: str) -> str:
+    """A text for users of the command line, or for those of the Python API.
+
+    Processes that a command starts have its `sys.argv`.
+    """
+    program = Path(sys.argv[0] if sys.argv else "")
+    is_command = program.name in ("segkit", "segkit.exe") or program.parts[-2:] == ("segkit", "__main__.py")
+    return command if is_command else python
 
 
 def line_at_fault(error: BaseException, defined: str) -> str:

@@ -10,13 +10,15 @@ recipe. Validation, defaults, `segkit show` and the JSON Schema are derived from
 from __future__ import annotations
 
 import difflib
-import inspect
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+import threading
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeVar
 
-from segkit.core.errors import PartError, SegkitError
+from segkit.core.builtin_parts import import_builtins
+from segkit.core.entry import entry_of
+from segkit.core.errors import NameTakenError, PartError, SegkitError
 from segkit.core.signature import (
     REQUIRED,
     Entry,
@@ -24,7 +26,6 @@ from segkit.core.signature import (
     Settings,
     first_paragraph,
     meanings_of,
-    options_of,
     where_of,
 )
 
@@ -57,24 +58,40 @@ class Registry:
     Args:
         kind: singular name, as in "decoder".
         given: names of the positional parameters that segkit passes to each part.
+        builtins: package of the built-in parts, which is imported when a part is first asked for.
         reserved: recipe keys of every part of the kind; not allowed as option names.
         traits: properties a part may declare when it registers, with their defaults.
     """
 
     def __init__(
-        self, kind: str, given: tuple[str, ...] = (), *, reserved: tuple[str, ...] = (), **traits: Any
+        self,
+        kind: str,
+        given: tuple[str, ...] = (),
+        *,
+        builtins: str = "",
+        reserved: tuple[str, ...] = (),
+        **traits: Any,
     ) -> None:
         self.kind = kind
         self.given = given
+        self.builtins = builtins
         self.reserved = ("name", *reserved)
         self.traits = traits
-        self.families: list[Family] = []
+        self._families: list[Family] = []
         self._entries: dict[str, Entry] = {}
+        self._lock = threading.RLock()
+        self._has_builtins = not builtins
 
     @property
     def plural(self) -> str:
         """Plural of the kind: "losses", "decoders"."""
         return f"{self.kind}es" if self.kind.endswith("s") else f"{self.kind}s"
+
+    @property
+    def families(self) -> list[Family]:
+        """Families of parts."""
+        self._import_builtins()
+        return self._families
 
     def __call__(self, *_: Any) -> Any:
         """Not a decorator: raises an error that shows the right call."""
@@ -124,28 +141,48 @@ class Registry:
                 where=where,
                 hint="use letters, digits and _, starting with a letter",
             )
-        taken = self.get(name)
+        # Built-in parts are imported one after the other; all others must not take the name of one of them.
+        is_builtin = bool(self.builtins) and factory.__module__.startswith(f"{self.builtins}.")
+        taken = self._find(name) if is_builtin else self.get(name)
         # The same line may run twice: a plugin is imported directly, or by pytest, and then loaded.
         if taken and taken.where != where and not _is_redefined_in_notebook(taken.factory, factory):
-            raise PartError(
+            error = NameTakenError(
                 f"{self.kind} {name!r} is already registered at {taken.where}",
                 where=where,
                 hint="choose another name",
             )
+            error.part = f"{self.kind} {name}"
+            raise error
 
     def get(self, name: str) -> Entry | None:
-        """The part of that name, or None."""
+        """The part of that name, or None; a part of a plugin is there once the plugin is imported."""
+        self._import_builtins()
+        return self._find(name)
+
+    def _find(self, name: str) -> Entry | None:
         if entry := self._entries.get(name):
             return entry
-        return next((entry for family in self.families if (entry := family.entry(name))), None)
+        return next((entry for family in self._families if (entry := family.entry(name))), None)
+
+    def _import_builtins(self) -> None:
+        with self._lock:
+            if not self._has_builtins:
+                self._has_builtins = True  # before, as built-in parts use their registry
+                try:
+                    import_builtins(self.builtins)
+                except BaseException:
+                    self._has_builtins = False
+                    raise
 
     def own(self) -> list[Entry]:
         """Parts registered individually (not those of families), sorted by name."""
+        self._import_builtins()
         return [self._entries[name] for name in sorted(self._entries)]
 
     def names(self) -> list[str]:
         """All names, including those of families."""
-        return sorted({*self._entries, *(name for family in self.families for name in family.names())})
+        families = {name for family in self.families for name in family.names()}
+        return sorted({*self._entries, *families})
 
     def near(self, name: str) -> list[str]:
         """Up to three similar names, best first."""
@@ -171,57 +208,23 @@ def near(word: str, words: Iterable[str]) -> list[str]:
     return [plain[match] for match in matches]
 
 
-def entry_of(
-    registry: Registry,
-    name: str,
-    factory: Callable[..., Any],
-    *,
-    given: tuple[str, ...] | None = None,
-    where: str = "",
-    traits: Mapping[str, Any] | None = None,
-) -> Entry:
-    """Make an `Entry` from a factory's signature.
-
-    Args:
-        registry: registry of its kind.
-        name: name in recipes.
-        factory: function or class.
-        given: positional parameters, if not those of the registry.
-        where: file:line to show; by default that of the factory.
-        traits: values that differ from the registry's defaults.
-
-    Raises:
-        PartError: if the signature violates the contract.
-    """
-    where = where or where_of(factory)
-    label = f"{registry.kind} {name!r}"
-    given = registry.given if given is None else given
-    options = options_of(factory, given, label=label, kind=registry.kind, where=where)
-    if taken := [option for option in options if option in registry.reserved]:
-        raise PartError(
-            f"{label} has an option {taken[0]!r}, a reserved key of every {registry.kind}",
-            where=where,
-            hint=f"rename it; reserved: {', '.join(registry.reserved)}",
-        )
-    return Entry(
-        kind=registry.kind,
-        name=name,
-        factory=factory,
-        options=options,
-        summary=first_paragraph(inspect.getdoc(factory) or ""),
-        where=where,
-        traits={**registry.traits, **(traits or {})},
-    )
-
-
-ENCODERS = Registry("encoder", ("in_channels",), reserved=("frozen", "features", "lr_factor"))
-DECODERS = Registry("decoder", ("pyramid",), features="all")
-LOSSES = Registry("loss", ("task",), reserved=("weight",))
-METRICS = Registry("metric", ("task",), higher_is_better=True, unit="")
-SOURCES = Registry("source", ("task", "channels"))
-TRANSFORMS = Registry("transform")
-OPTIMIZERS = Registry("optimizer", ("groups",))
-SCHEDULES = Registry("schedule", ("optimizer", "epochs", "steps_per_epoch"), reserved=("warmup_epochs",))
+# Built-in parts are named here, not imported, as core imports no other room.
+ENCODERS = Registry(
+    "encoder",
+    ("in_channels",),
+    builtins="segkit.parts.encoders",
+    reserved=("frozen", "features", "lr_factor"),
+)
+DECODERS = Registry("decoder", ("pyramid",), builtins="segkit.parts.decoders", features="all")
+LOSSES = Registry("loss", ("task",), builtins="segkit.parts.losses", reserved=("weight",))
+METRICS = Registry("metric", ("task",), builtins="segkit.parts.metrics", higher_is_better=True, unit="")
+SOURCES = Registry("source", ("task", "channels"), builtins="segkit.parts.sources")
+TRANSFORMS = Registry("transform", builtins="segkit.parts.transforms")
+OPTIMIZERS = Registry("optimizer", ("groups",), builtins="segkit.parts.optimizers")
+SCHEDULES = Registry(
+    "schedule", ("optimizer", "epochs", "steps_per_epoch"), builtins="segkit.parts.schedules",
+    reserved=("warmup_epochs",),
+)  # fmt: skip
 
 REGISTRIES: dict[str, Registry] = {
     registry.kind: registry

@@ -215,5 +215,5 @@ def _too_large(path: Path, max_pixels: int) -> DataError:
     return DataError(
         f"the image has more than {max_pixels // 10**6} million pixels",
         where=str(path),
-        hint="make it smaller, or use segkit predict --tile",
+        hint="make it smaller, or predict it in tiles",
     )

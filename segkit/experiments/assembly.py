@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from segkit.core.errors import SegkitError
+from segkit.core.plugins import installed_plugins_hidden_by
 from segkit.core.types import Loss, Metric, Progress, Schedule, Task
 from segkit.data.batches import EvalBatches, TrainBatches
 from segkit.data.preprocess import Prepared
@@ -20,7 +21,7 @@ from segkit.models.dry_run import ModelSpec, dry_run
 from segkit.models.segmenter import Segmenter
 from segkit.parts.losses.weighted_sum import weighted_sum
 from segkit.parts.schedules.warmup import build_schedule
-from segkit.recipe import Recipe, entry_for
+from segkit.recipe import Recipe, entry_for, used_plugins
 from segkit.recipe.build import build
 from segkit.recipe.dataset import find_samples, prepare_splits, reading_warnings, scan_recipe_source
 from segkit.training.devices import make_fabric
@@ -190,8 +191,13 @@ def check_batch_size(recipe: Recipe, images: int, processes: int) -> None:
 
 
 def warnings_for(recipe: Recipe, splits: set[str]) -> list[str]:
-    """Warnings about optimistic scores and untrained encoders, given the names of non-empty splits."""
-    warnings = []
+    """Warnings about hidden plugins, optimistic scores and untrained encoders.
+
+    Args:
+        recipe: loaded recipe.
+        splits: names of the splits that have images.
+    """
+    warnings = installed_plugins_hidden_by(used_plugins(recipe))
     if "val" not in splits:
         warnings.append(
             "There is no validation split: the best epoch is chosen on the test images, so its score is "

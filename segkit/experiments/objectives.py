@@ -11,7 +11,7 @@ from torch import Tensor
 from segkit.core.errors import PartError, SegkitError, line_at_fault
 from segkit.core.types import Loss, Metric, Task
 from segkit.recipe import entry_for
-from segkit.recipe.build import TRY_ALONE, build
+from segkit.recipe.build import build, try_alone
 from segkit.utils.os_errors import is_out_of_memory
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _call(part: Part, function: Callable[..., Any], *arguments: Any) -> Any:
         raise PartError(
             f"{_label(part)} fails: {type(error).__name__}: {message}".rstrip(": "),
             where=line_at_fault(error, entry_for(part).where),
-            hint=TRY_ALONE,
+            hint=try_alone(),
         ) from error
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segkit.analysis.report import write_report
-from segkit.core.errors import SegkitError
+from segkit.core.errors import SegkitError, worded
 from segkit.core.events import EpochEnded
 from segkit.data.palette import mask_palette
 from segkit.experiments.run_start import change_warnings, environment_record, resumed_record
@@ -73,7 +73,7 @@ class RunRecorder:
                     directory.write_environment(environment_record(assembly))
                     directory.write_recipe(dump_recipe(assembly.recipe))  # last: it marks a run directory
                 except OSError as error:
-                    hint = "the same command again, or --runs with another folder"
+                    hint = f"the same again, or {worded('--runs', 'the argument runs')} with another folder"
                     raise cannot_write(error, runs, hint) from error
             self.directory = self._fabric.broadcast(directory)  # that of the first process
             yield

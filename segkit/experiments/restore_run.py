@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segkit.core.errors import Problem, SegkitError
+from segkit.core.errors import Problem, SegkitError, worded
 from segkit.core.plugins import Plugin, find, load_plugin, loaded_plugins
 from segkit.core.types import Progress
 from segkit.experiments.assembly import Assembly, assemble
@@ -189,9 +189,13 @@ def _missing_plugin(run: RunDir, then: Plugin) -> Problem:
     if any(plugin.name == then.name for plugin in loaded_plugins()):
         hint = f"use the original version of the plugin, with digest {then.digest[:12]}"
         return Problem(f"{used}, which is loaded but no longer has it", str(run.path), hint=hint)
-    hint = f"--plugins {shlex.quote(str(then.path))}, if you trust what is there"
+    option = worded(f"--plugins {shlex.quote(str(then.path))}", f"plugins=[{str(then.path)!r}]")
+    hint = f"{option}, if you trust what is there"
     if then.package:
         hint = f"python -m pip install {shlex.quote(then.package.replace(' ', '=='))}, if you trust it"
+    elif not then.path.is_absolute():  # a hub folder has names only
+        hint = f"{then.path} is not part of it: pass its location with {worded('--plugins', 'plugins=[...]')}"
     elif not then.path.exists():
-        hint = f"{then.path} does not exist any more: pass the plugin's new location with --plugins"
+        option = worded("--plugins", "plugins=[...]")
+        hint = f"{then.path} does not exist any more: pass the plugin's new location with {option}"
     return Problem(f"{used}, which is not loaded", str(run.path), hint=hint)

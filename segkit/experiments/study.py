@@ -14,7 +14,7 @@ from segkit.analysis.comparison.write import make_folder, write_comparison
 from segkit.analysis.report.run_data import RunData, read_run_data
 from segkit.core.errors import Problem, SegkitError, TrainingError
 from segkit.core.events import Event, RunEnded
-from segkit.core.plugins import load_builtins, load_plugin, loaded_plugins
+from segkit.core.plugins import load_plugin, loaded_plugins
 from segkit.core.registry import METRICS
 from segkit.experiments.benchmark.costs.machine import measured_here
 from segkit.experiments.study_events import Compared, Measured, StudyEvent, StudyPlanned, StudyProgressed
@@ -66,7 +66,6 @@ def compare(
     Raises:
         SegkitError: if targets are invalid, cannot be compared, or runs fail.
     """
-    load_builtins()
     for plugin in plugins:
         load_plugin(plugin, "--plugins")
     plan = make_plan(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from segkit.core.errors import SegkitError, first_line
+from segkit.core.errors import SegkitError, first_line, worded
 from segkit.inference.model_info import ModelInfo, parse_model_info
 from segkit.version import __version__
 
@@ -103,7 +103,7 @@ def prediction_failed(path: Path, pixels: Pixels, error: Exception) -> SegkitErr
     return SegkitError(
         f"the model fails on {len(pixels)} images of {size}: {first_line(error)}",
         where=str(path),
-        hint="use a smaller --batch-size, or another --tile",
+        hint=f"use a smaller {worded('--batch-size', 'batch_size')}, or another {worded('--tile', 'tile')}",
     )
 
 

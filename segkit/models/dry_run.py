@@ -17,7 +17,7 @@ from segkit.core.types import Pyramid
 from segkit.models.feature_cache import machine_memory
 from segkit.models.segmenter import make_head, select_stages
 from segkit.recipe import entry_for
-from segkit.recipe.build import TRY_ALONE, build
+from segkit.recipe.build import build, try_alone
 
 if TYPE_CHECKING:
     from segkit.recipe.schema import DataSettings, ModelSettings
@@ -165,7 +165,7 @@ def _size_error(model: ModelSettings, data: DataSettings, meta: MetaModel, error
             return ShapeError(problem, where=where, hint=f"data.size: [{height}, {width}] works")
     hint = error.problems[0].hint if isinstance(error, SegkitError) else ""
     if where:
-        return PartError(problem, where=where, hint=hint or TRY_ALONE)
+        return PartError(problem, where=where, hint=hint or try_alone())
     return ShapeError(f"{problem} or similar sizes: {_message(error)}", hint=hint)
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from segkit.core.errors import PartError, SegkitError, line_at_fault
+from segkit.core.errors import PartError, SegkitError, line_at_fault, worded
 from segkit.recipe import entry_for
 from segkit.utils.os_errors import is_out_of_memory
 
 if TYPE_CHECKING:
     from segkit.recipe.part_schema import Part
 
-TRY_ALONE = "test the part alone with segkit test-plugin; --traceback shows where it fails"
+
+def try_alone() -> str:
+    """The hint for a part that fails."""
+    return "test the part alone with segkit test-plugin" + worded("; --traceback shows where it fails", "")
 
 
 def build(part: Part, *given: Any, **forced: Any) -> Any:
@@ -36,5 +39,5 @@ def build(part: Part, *given: Any, **forced: Any) -> Any:
         raise PartError(
             f"{part.kind} {part.name!r} cannot be built: {type(error).__name__}: {message}",
             where=line_at_fault(error, entry.where),
-            hint=TRY_ALONE,
+            hint=try_alone(),
         ) from error

@@ -68,8 +68,8 @@ def _check_task(tree: Node, recipe: Recipe) -> None:
         source.factory(recipe.data.goal, recipe.data.channels)
     except PartError as error:
         position = tree.nearest(("data", "classes"))[0].position
-        hint = "run the recipe on its own data, without --demo"
-        message = f"--demo is not possible: {error.problems[0].problem}"
+        hint = "run the recipe on its own data"
+        message = f"a demo is not possible: {error.problems[0].problem}"
         raise RecipeError.of([Problem(message, *position, path="data.classes", hint=hint)]) from None
 
 

@@ -10,14 +10,13 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
 
-from segkit.core.errors import PartError, Problem, RecipeError
+from segkit.core.errors import PartError, Problem, RecipeError, worded
 from segkit.core.paths import resolve
 from segkit.core.plugins import (
     Plugin,
     broken_plugins,
-    empty_plugins,
     find,
-    load_builtins,
+    imported_plugins,
     load_plugin,
     loaded_plugins,
 )
@@ -39,7 +38,7 @@ def load_recipe(
 
     Args:
         path: YAML file.
-        overrides: values of `--set`, such as ``training.epochs=2``.
+        overrides: changes of the recipe, such as ``training.epochs=2``.
         plugins: plugin files or folders in addition to those of the recipe.
         demo: whether to use synthetic lesions as data, and random weights instead of a download. Only this
             may import torch.
@@ -48,7 +47,6 @@ def load_recipe(
         RecipeError: with all problems that can be found without data and torch, by file and line.
         PartError: if a plugin violates the contract of its kind.
     """
-    load_builtins()
     tree = read_tree(Path(path))
     if demo:
         tree = as_demo(tree)
@@ -229,11 +227,10 @@ def _unknown_part(part: type[Part], name: Node, loc: Loc) -> Problem:
     guess = f"did you mean {either([repr(guess) for guess in guesses])}? " if guesses else ""
     own = [entry.name for entry in registry.own()]
     allowed = f", allowed: {', '.join(own)}" if own and not registry.families else ""
-    hint = (
-        f"{guess}'segkit list {registry.plural}' shows all; parts of a plugin need 'plugins:', --plugins, "
-        "or an installed package"
-    )
-    if empty := ", ".join(path.name for path in empty_plugins()):
+    listed = worded(f"'segkit list {registry.plural}' shows", f"segkit.{registry.plural.upper()}.names() has")
+    option = worded("--plugins", "plugins=[...]")
+    hint = f"{guess}{listed} all; parts of a plugin need 'plugins:', {option}, or an installed package"
+    if empty := ", ".join(plugin.path.name for plugin in imported_plugins() if not plugin.parts):
         hint += f"; {empty} registers nothing: is @{registry.plural.upper()}.register missing?"
     problem = f"no {part.kind} is called {name.value!r}{allowed}"
     return Problem(problem, *name.position, path=dotted((*loc, "name")), hint=hint)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from segkit.core.errors import Problem, RecipeError
+from segkit.core.errors import Problem, RecipeError, worded
 from segkit.core.paths import resolve
 from segkit.recipe.part_schema import part_at
 from segkit.recipe.tree import Loc, Node, Position
@@ -29,7 +29,7 @@ def override_tree(tree: Node, overrides: Sequence[str]) -> Node:
 
     Args:
         tree: the recipe.
-        overrides: values of `--set`, such as ``model.decoder.dropout=0.1``; the value is YAML.
+        overrides: changes, such as ``model.decoder.dropout=0.1``; the value is YAML.
 
     Raises:
         RecipeError: if an override is invalid.
@@ -37,6 +37,11 @@ def override_tree(tree: Node, overrides: Sequence[str]) -> Node:
     for override in overrides:
         tree = _override(tree, override)
     return tree
+
+
+def override_position(override: str) -> str:
+    """How messages name an override."""
+    return worded(f"--set {override}", f"override {override!r}")
 
 
 def put(node: Node, keys: Sequence[str], value: Node, path: Loc = ()) -> Node:
@@ -131,12 +136,12 @@ def _name(node: Node) -> object:
 
 
 def _override(tree: Node, override: str) -> Node:
-    position = Position(f"--set {override}", 0)
+    position = Position(override_position(override), 0)
     path, equals, text = override.partition("=")
     keys = path.strip().split(".")
     if not equals or not all(keys):
-        hint = "write --set PATH=VALUE, as in --set training.epochs=2"
-        raise RecipeError.of([Problem("the option does not set a value", *position, hint=hint)])
+        hint = "write PATH=VALUE, as in training.epochs=2"
+        raise RecipeError.of([Problem("it does not set a value", *position, hint=hint)])
     if keys == ["extends"]:
         hint = "write it into a recipe file"
         raise RecipeError.of([Problem("extends cannot be set", *position, hint=hint)])

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from segkit.core.errors import Problem, RecipeError
+from segkit.core.errors import Problem, RecipeError, worded
 from segkit.recipe import Recipe, load_recipe
+from segkit.recipe.overrides import override_position
 from segkit.recipe.part_schema import part_at
 
 LONGEST_NAME = 100
@@ -50,9 +51,9 @@ def expand_grid(
             name = "-".join([recipe.name, *(label for _, label in choice)])[:LONGEST_NAME].rstrip()
             recipes.append(recipe.model_copy(update={"name": name}))
         if any(recipe.name == name for recipe in recipes[: -len(seed_overrides)]):
-            option = f"--vary {' --vary '.join(vary)}"
+            where = worded(f"--vary {' --vary '.join(vary)}", f"vary={[*vary]}")
             raise _error(
-                f"two variants have the same name {name!r}", option, "use different and shorter values"
+                f"two variants have the same name {name!r}", where, "use different and shorter values"
             )
     return recipes
 
@@ -63,7 +64,7 @@ def _load(
     try:
         return load_recipe(path, overrides, plugins, demo=demo)
     except RecipeError as error:
-        options = {f"--set {setting}": f"--vary {setting}" for setting in varied}
+        options = {override_position(setting): _position(setting) for setting in varied}
         problems = [
             replace(problem, file=options.get(problem.file, problem.file)) for problem in error.problems
         ]
@@ -74,7 +75,7 @@ def _check_not_set_and_varied(overrides: Sequence[str], vary: Sequence[str]) -> 
     paths = {override.partition("=")[0].strip() for override in overrides}
     for option in vary:
         if (path := option.partition("=")[0].strip()) in paths:
-            raise _error(f"{path} is both set and varied", f"--vary {option}", "use one of the two")
+            raise _error(f"{path} is both set and varied", _position(option), "use one of the two")
 
 
 def _choices(option: str) -> list[tuple[str, str]]:
@@ -83,11 +84,11 @@ def _choices(option: str) -> list[tuple[str, str]]:
     path = path.strip()
     values = [value.strip() for value in _split_at_commas(text)]
     if not equals or not path or not all(values):
-        hint = "write --vary PATH=VALUE,VALUE, as in --vary model.decoder=unet,fpn"
-        raise _error("the option does not vary a value", f"--vary {option}", hint)
+        hint = "write PATH=VALUE,VALUE, as in model.decoder=unet,fpn"
+        raise _error("it does not vary a value", _position(option), hint)
     if path in ("name", "extends", "seed"):
-        hint = "--seeds 0,1,2" if path == "seed" else "compare two recipes instead"
-        raise _error(f"{path} cannot be varied", f"--vary {option}", hint)
+        hint = worded("--seeds 0,1,2", "seeds=[0, 1, 2]") if path == "seed" else "compare two recipes instead"
+        raise _error(f"{path} cannot be varied", _position(option), hint)
     return [(f"{path}={value}", _label(path, value)) for value in values]
 
 
@@ -109,5 +110,9 @@ def _label(path: str, value: str) -> str:
     return re.sub(r"[^\w.+]+", "_", label).strip("_")
 
 
-def _error(problem: str, option: str, hint: str) -> RecipeError:
-    return RecipeError.of([Problem(problem, option, hint=hint)])
+def _position(option: str) -> str:
+    return worded(f"--vary {option}", f"vary {option!r}")
+
+
+def _error(problem: str, where: str, hint: str) -> RecipeError:
+    return RecipeError.of([Problem(problem, where, hint=hint)])

@@ -27,7 +27,6 @@ from pathlib import Path
 from typing import Any
 
 from segkit import Recipe, load_recipe
-from segkit.core.plugins import load_builtins
 from segkit.recipe.dataset import find_samples
 
 Epoch = dict[str, Any]
@@ -39,7 +38,6 @@ def main() -> None:
     chosen = _arguments()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["SEGKIT_CACHE"] = str(Path(folder, "cache"))
-        load_builtins()
         recipe = load_recipe(chosen.recipe, chosen.overrides)
         source = lay_out(recipe, Path(folder), images=chosen.images, copies=chosen.copies)
         overrides = [*chosen.overrides, *FAIR, f"training.epochs={chosen.rounds + 1}", source]
@@ -111,7 +109,6 @@ class Side:
 
 def straightforward(connection: Connection, file: str, overrides: list[str], workers: str) -> None:
     """The side of the straightforward program."""
-    load_builtins()
     recipe = load_recipe(file, overrides)
     from straightforward import best_workers, epochs
 
@@ -122,7 +119,6 @@ def straightforward(connection: Connection, file: str, overrides: list[str], wor
 
 def segkit(connection: Connection, file: str, overrides: list[str], runs: str) -> None:
     """The side of segkit: a run, which stands still between two epochs."""
-    load_builtins()
     recipe = load_recipe(file, overrides)
     from segkit.core.events import EpochEnded
     from segkit.experiments.run import run

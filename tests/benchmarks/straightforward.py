@@ -34,7 +34,6 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Dataset
 
 from segkit import Recipe, load_recipe
-from segkit.core.plugins import load_builtins
 from segkit.core.types import Sample
 from segkit.experiments.assembly import build_losses, build_optimizer
 from segkit.models.build import build_model
@@ -237,7 +236,6 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--workers", default="best", help="0, 1, 2, ..., or best: tried first (default)")
     chosen = parser.parse_args()
-    load_builtins()
     recipe = load_recipe(chosen.recipe, [*chosen.overrides, f"training.epochs={chosen.epochs}"])
     workers = best_workers(recipe) if chosen.workers == "best" else int(chosen.workers)
     say({"recipe": recipe.name, "workers": workers})

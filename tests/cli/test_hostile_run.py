@@ -59,7 +59,6 @@ def test_nothing_of_it_is_executed(
     before = files_around(hostile)
     if verb[0] == "evaluate":
         monkeypatch.chdir(hostile.path)
-        verb = (*verb, "--no-plugins")  # the plugins of the working directory are the user's own
     said = segkit(*verb, str(hostile.path))
     assert not (hostile.path.parents[1] / "marker").exists()
     assert files_around(hostile) == before

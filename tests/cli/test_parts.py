@@ -66,7 +66,7 @@ def test_json_is_one_document_whatever_plugins_say(segkit: Any, project: Path) -
     write(project / "plugins", "loud", f"print('loud')\n{DECODER}")
     said = segkit("list", "decoders", "--json")
     assert "loud" in json.loads(said.out)["decoders"]
-    assert said.err == "loud\n"
+    assert said.err == "loud\nplugins: loud from plugins\n"
 
 
 def test_a_plugin_is_checked_in_recipes_and_known_to_the_schema(segkit: Any, project: Path) -> None:
@@ -107,6 +107,7 @@ def test_a_fault_that_came_through_a_plugin_names_its_line(
     said = segkit("check", "recipe.yaml")
     assert said.code == 1
     assert said.err == (
+        "plugins: mine from plugins\n"
         f"{path}:22: the plugin mine failed: KeyError: 'w'\n"
         f"  try: segkit test-plugin {path} tests its parts; "
         "run the command again with --traceback to see where\n"

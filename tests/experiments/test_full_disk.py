@@ -134,7 +134,7 @@ def test_other_reasons_have_their_own_words(recipe, reference, tmp_path, code, h
 
 def test_folder_of_runs_that_is_a_file(recipe, tmp_path):
     (tmp_path / "runs").write_text("mine")
-    with pytest.raises(TrainingError, match=r"cannot write: .*\n  try: make the location .* --runs with"):
+    with pytest.raises(TrainingError, match=r"cannot write: .*\n  try: make .* the argument runs with"):
         list(run(recipe, tmp_path / "runs"))
     assert (tmp_path / "runs").read_text() == "mine"
 

@@ -82,7 +82,7 @@ def test_a_plugin_that_is_gone_is_named_and_none_is_loaded_on_the_run_s_word(run
         open_trained(run)
     assert str(caught.value) == (
         f"{run.path}: the run used decoder thin of the plugin thin, which is not loaded\n"
-        f"  try: --plugins {plugin(run)}, if you trust what is there"
+        f"  try: plugins=['{plugin(run)}'], if you trust what is there"
     )
     assert DECODERS.get("thin") is None
 
@@ -124,7 +124,7 @@ def test_a_plugin_whose_file_is_gone_is_told(run: RunDir) -> None:
     try:
         with pytest.raises(
             SegkitError,
-            match=f"  try: {path} does not exist any more: pass the plugin's new location with --plugins",
+            match=f"  try: {path} does not exist any more: pass the plugin's new location with plugins=",
         ):
             open_trained(run)
     finally:

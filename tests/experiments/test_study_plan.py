@@ -168,7 +168,7 @@ def test_what_cannot_be_compared_is_refused_before_training(plan, folder):
         plan("runs/small/001", "large.yaml", overrides=["name=large", "training.epochs=1"])
     assert str(raised.value) == (
         f"large: data.size: data.size is 96 x 96, but 64 x 64 in {folder / 'runs/small/001'}\n"
-        "  try: --force to compare anyway, with a warning in the report"
+        "  try: force=True to compare anyway, with a warning in the report"
     )
     assert len(plan("runs/small/001", "large.yaml", force=True).missing) == 1
 
@@ -204,7 +204,7 @@ def test_a_folder_of_folders_gives_its_finished_runs_and_tells_of_others(plan, f
          "only recipes can be varied, and no recipe is named\n  try: name a recipe file"),
         (["small.yaml"], {"metric": "hd95"},
          "small: it has no scores for the metric hd95\n"
-         "  try: --metric with one of iou, dice; or add hd95 to the recipe's metrics"),
+         "  try: the argument metric with one of iou, dice; or add hd95 to the recipe's metrics"),
     ],
 )  # fmt: skip
 def test_wrong_arguments_are_refused(plan, targets, options, said):

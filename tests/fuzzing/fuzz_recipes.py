@@ -19,7 +19,6 @@ with atheris.instrument_imports(include=["segkit", "yaml"], enable_loader_overri
     from recipe_mutations import Case, mutated, shipped
 
     from segkit.core.errors import SegkitError
-    from segkit.core.plugins import load_builtins
     from segkit.core.plugins import loading as load
     from segkit.recipe import dump_recipe, load_dumped, load_recipe
 
@@ -34,7 +33,6 @@ def main() -> None:
     # A mutated path may lead to anybody's code, which is not run.
     with tempfile.TemporaryDirectory() as folder, patch.object(load, "_import"):
         os.environ["SEGKIT_HOME"] = f"{folder}/home"
-        load_builtins()
         path = Case(b"").write(Path(folder, "case"))
 
         def one(data: bytes) -> None:

@@ -19,7 +19,6 @@ from recipe_mutations import Case, draw_case
 
 from segkit import cli
 from segkit.core.errors import Problem, SegkitError
-from segkit.core.plugins import load_builtins
 from segkit.core.plugins import loading as load
 from segkit.recipe import dump_recipe, load_dumped, load_recipe
 from segkit.recipe.dataset import find_samples
@@ -94,7 +93,6 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["SEGKIT_CACHE"] = os.environ["SEGKIT_HOME"] = f"{folder}/home"
         os.environ["COLUMNS"] = "120"
-        load_builtins()
         seeds = range(given.seed, given.seed + given.count)
         tally = run_cases(judge, seeds, Path(folder, "case"), seconds=given.seconds)
     _keep(tally, given.keep)

@@ -179,7 +179,7 @@ def test_what_fails_inside_is_told_in_words(tmp_path: Path) -> None:
         network(np.zeros((2, 64, 32, 4), np.uint8))
     first = caught.value.problems[0]
     assert first.problem.startswith("the model fails on 2 images of 64x32: ")
-    assert first.hint == "use a smaller --batch-size, or another --tile"
+    assert first.hint == "use a smaller batch_size, or another tile"
 
 
 def test_onnxruntime_may_not_be_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,9 +78,9 @@ def test_a_task_that_cannot_be_drawn_is_refused(tmp_path: Path) -> None:
     found = only_problem(written(tmp_path, data=data), demo=True)
     assert (
         found.problem
-        == "--demo is not possible: synthetic_lesions draws 2 to 4 classes for a multiclass task, not 5"
+        == "a demo is not possible: synthetic_lesions draws 2 to 4 classes for a multiclass task, not 5"
     )
-    assert found.hint == "run the recipe on its own data, without --demo"
+    assert found.hint == "run the recipe on its own data"
     assert (found.line, found.path) == (2, "data.classes")
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import yaml
 
-from segkit.core.plugins import load_builtins
 from segkit.recipe.json_schema import recipe_schema
 from segkit.recipe.overrides import read_tree
 from tests.recipe.cases import RECIPES
@@ -29,7 +28,6 @@ TYPES: dict[str, tuple[type, ...]] = {
 
 @cache
 def schema() -> dict[str, Any]:
-    load_builtins()
     return recipe_schema()
 
 

@@ -25,9 +25,6 @@ def test_a_shipped_recipe_is_dumped_and_loaded_again_unchanged(path: Path, tmp_p
 
 
 def every_part() -> list[tuple[str, str]]:
-    from segkit.core.plugins import load_builtins
-
-    load_builtins()
     encoders = [("encoder", name) for name in ("mobilenetv2_100", "convnext_atto", "vit_tiny_patch16_224")]
     return encoders + [
         (kind, name)

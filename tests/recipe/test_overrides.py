@@ -111,11 +111,11 @@ def test_setting_a_bare_name_replaces_the_part(tmp_path: Path) -> None:
         (
             "training.epochs",
             "",
-            "the option does not set a value",
-            "write --set PATH=VALUE, as in --set training.epochs=2",
+            "it does not set a value",
+            "write PATH=VALUE, as in training.epochs=2",
         ),
-        ("=3", "", "the option does not set a value", "PATH=VALUE"),
-        ("training..epochs=3", "", "the option does not set a value", "PATH=VALUE"),
+        ("=3", "", "it does not set a value", "PATH=VALUE"),
+        ("training..epochs=3", "", "it does not set a value", "PATH=VALUE"),
         ("extends=a.yaml", "", "extends cannot be set", "write it into a recipe file"),
         ("training.epochs=[1", "", "not valid YAML", ""),
         ("training.epochs=", "training.epochs", "found null", "write a value after the colon"),
@@ -130,7 +130,7 @@ def test_overrides_that_do_not_work(
     tmp_path: Path, override: str, path: str, problem: str, hint: str
 ) -> None:
     found = only_problem(written(tmp_path), [override])
-    assert (found.file, found.line, found.path) == (f"--set {override}", 0, path)
+    assert (found.file, found.line, found.path) == (f"override {override!r}", 0, path)
     assert found.problem.startswith(problem)
     assert hint in found.hint
 

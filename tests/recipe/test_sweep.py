@@ -56,13 +56,13 @@ def test_seeds_share_a_name(file):
 @pytest.mark.parametrize(
     ("vary", "said"),
     [
-        ("model.decoder", "--vary model.decoder: the option does not vary a value\n"
-         "  try: write --vary PATH=VALUE,VALUE, as in --vary model.decoder=unet,fpn"),
-        ("model.decoder=unet,,fpn", "--vary model.decoder=unet,,fpn: the option does not vary a value\n"
-         "  try: write --vary PATH=VALUE,VALUE, as in --vary model.decoder=unet,fpn"),
-        ("seed=1,2", "--vary seed=1,2: seed cannot be varied\n  try: --seeds 0,1,2"),
-        ("name=a,b", "--vary name=a,b: name cannot be varied\n  try: compare two recipes instead"),
-        ("model.decoder=unet,unet", "--vary model.decoder=unet,unet: two variants have the same name "
+        ("model.decoder", "vary 'model.decoder': it does not vary a value\n"
+         "  try: write PATH=VALUE,VALUE, as in model.decoder=unet,fpn"),
+        ("model.decoder=unet,,fpn", "vary 'model.decoder=unet,,fpn': it does not vary a value\n"
+         "  try: write PATH=VALUE,VALUE, as in model.decoder=unet,fpn"),
+        ("seed=1,2", "vary 'seed=1,2': seed cannot be varied\n  try: seeds=[0, 1, 2]"),
+        ("name=a,b", "vary 'name=a,b': name cannot be varied\n  try: compare two recipes instead"),
+        ("model.decoder=unet,unet", "vary=['model.decoder=unet,unet']: two variants have the same name "
          "'small-unet'\n  try: use different and shorter values"),
     ],
 )  # fmt: skip
@@ -76,10 +76,10 @@ def test_what_is_varied_cannot_be_set_as_well(file):
     with pytest.raises(RecipeError) as raised:
         expand_grid(file, ["training.epochs=3"], ["training.epochs=1,2"])
     assert str(raised.value) == (
-        "--vary training.epochs=1,2: training.epochs is both set and varied\n  try: use one of the two"
+        "vary 'training.epochs=1,2': training.epochs is both set and varied\n  try: use one of the two"
     )
 
 
 def test_a_wrong_value_is_told_with_the_option_it_came_by(file):
-    with pytest.raises(RecipeError, match=r"--vary model.decoder=unett: model.decoder.name: no decoder is"):
+    with pytest.raises(RecipeError, match=r"vary 'model.decoder=unett': model.decoder.name: no decoder is"):
         expand_grid(file, vary=["model.decoder=unet,unett"])

@@ -29,13 +29,11 @@ def at_every_change(recipe: Path, overrides: Sequence[str], *, torn: bool, rng: 
     """
     import torch
 
-    from segkit.core.plugins import load_builtins
     from segkit.experiments.resume import resume
     from segkit.experiments.run import run
     from segkit.recipe import load_recipe
 
     torch.set_num_threads(1)  # threads do not outlive a fork
-    load_builtins()
     loaded = load_recipe(recipe, overrides)
     tally = Tally()
     with tempfile.TemporaryDirectory() as place:

@@ -56,7 +56,6 @@ def main() -> None:
     """Try limits; exit code 1 if anything was wrong."""
     import torch
 
-    from segkit.core.plugins import load_builtins
     from segkit.experiments.resume import resume
     from segkit.experiments.run import run
     from segkit.recipe import load_recipe
@@ -67,7 +66,6 @@ def main() -> None:
     parser.add_argument("--megabytes", type=int, nargs="+", default=[16, 24, 32, 48, 64])
     chosen = parser.parse_args()
     torch.set_num_threads(1)
-    load_builtins()
     recipe = load_recipe(chosen.recipe, chosen.set)
     failed = 0
     with tempfile.TemporaryDirectory() as folder:

@@ -15,7 +15,7 @@ from segkit.analysis.comparison.compatibility import check_compatible, has_one_d
 from segkit.analysis.comparison.costs import how_measured
 from segkit.analysis.comparison.result import Candidate, Comparison, Interval, PairwiseTest, Ranking
 from segkit.analysis.comparison.statistics import compare_pairs, intervals
-from segkit.core.errors import SegkitError
+from segkit.core.errors import SegkitError, worded
 
 ALPHA = 0.05
 
@@ -79,11 +79,11 @@ def _run_warnings(candidates: Sequence[Candidate]) -> list[str]:
 
 
 def _check_metric(results: Sequence[RunResult], metric: str, directions: Mapping[str, bool]) -> None:
-    hint = "--metric with a score per image, such as iou or dice"
+    hint = worded("--metric", "the argument metric") + " with a score per image, such as iou or dice"
     if metric not in directions:
         raise SegkitError(
             f"unknown metric {metric!r}: the plugin that defines it is not loaded",
-            hint=f"--plugins with the path of the plugin, or {hint}",
+            hint=f"{worded('--plugins', 'the argument plugins')} with the path of the plugin, or {hint}",
         )
     if not all(result.data.is_mean(metric) for result in results):
         raise SegkitError(

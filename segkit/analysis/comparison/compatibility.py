@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from segkit.core.errors import Problem, SegkitError
+from segkit.core.errors import Problem, SegkitError, worded
 
-FORCE = "--force to compare anyway, with a warning in the report"
+FORCE = "{} to compare anyway, with a warning in the report"
 TASK = ("task", "classes", "ignore_index", "size")  # keys of `data` that define target and resolution
 
 
@@ -71,12 +71,15 @@ def has_one_definition(sections: Iterable[Sequence[Any]], metric: str) -> bool:
 
 
 def _missing_metric(entry: Scored, metric: str) -> Problem:
-    hint = f"--metric with one of {', '.join(_names(entry))}; or add {metric} to the recipe's metrics"
+    option = worded("--metric", "the argument metric")
+    hint = f"{option} with one of {', '.join(_names(entry))}; or add {metric} to the recipe's metrics"
     return Problem(f"it has no scores for the metric {metric}", entry.where, hint=hint)
 
 
 def _differences(first: Scored, second: Scored, metric: str) -> Iterator[Problem]:
-    def problem(text: str, path: str, hint: str = FORCE) -> Problem:
+    force = FORCE.format(worded("--force", "force=True"))
+
+    def problem(text: str, path: str, hint: str = force) -> Problem:
         return Problem(text, second.where, path=path, hint=hint)
 
     for key in TASK:
@@ -92,7 +95,7 @@ def _differences(first: Scored, second: Scored, metric: str) -> Iterator[Problem
         yield problem(f"{metric} is {_text(b)}, but {_text(a)} in {first.where}", "metrics")
     elif _differ(first.code, second.code):
         text = f"{metric} was computed by other code than in {first.where}"
-        yield problem(text, "metrics", f"run its recipe again; {FORCE}")
+        yield problem(text, "metrics", f"run its recipe again; {force}")
 
 
 def _differ(a: str | None, b: str | None) -> bool:

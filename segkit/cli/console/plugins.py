@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
+from segkit.cli.console.format import print_warnings
 from segkit.cli.console.problems import print_problem
 from segkit.cli.console.stream import Screen, clean
 
@@ -19,16 +20,17 @@ if TYPE_CHECKING:
     from segkit.testing import Outcome
 
 
-def print_plugins() -> None:
-    """Print the loaded plugins and their folders to standard error, in one line."""
-    from segkit.core.plugins import loaded_plugins  # imports pydantic
-
+def print_plugins(plugins: Sequence[Plugin]) -> None:
+    """Print plugins and their folders to standard error, in one line."""
     groups = [
-        f"{', '.join(plugin.name for plugin in group)} from {origin}"
-        for origin, group in groupby(loaded_plugins(), key=_origin)
+        f"{', '.join(map(_name, group))} from {origin}" for origin, group in groupby(plugins, key=_origin)
     ]
-    if groups:
-        Screen(sys.stderr).line(f"plugins: {'; '.join(groups)}", "dim")
+    Screen(sys.stderr).line(f"plugins: {'; '.join(groups)}", "dim")
+
+
+def print_not_loaded(reason: str) -> None:
+    """Print to standard error why plugins of the working directory are not loaded."""
+    print_warnings(Screen(sys.stderr), [reason])
 
 
 def print_new_plugin(files: Sequence[Path]) -> None:
@@ -73,6 +75,10 @@ def _group_failures(outcomes: Sequence[Outcome]) -> list[list[Outcome]]:
             key = (str(outcome.check.subject), problem.problem, problem.where)
             groups.setdefault(key, []).append(outcome)
     return list(groups.values())
+
+
+def _name(plugin: Plugin) -> str:
+    return plugin.name if plugin.parts else f"{plugin.name} (registers nothing)"
 
 
 def _origin(plugin: Plugin) -> str:

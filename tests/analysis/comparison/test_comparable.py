@@ -8,7 +8,7 @@ from segkit.core.errors import SegkitError
 from tests.analysis.comparison.runs import DIRECTIONS, scored_run
 
 SCORES = {"iou": [0.5, 0.6, 0.7], "dice": [0.6, 0.7, 0.8]}
-FORCE = "--force to compare anyway, with a warning in the report"
+FORCE = "force=True to compare anyway, with a warning in the report"
 
 
 def refused(first, other, **options):

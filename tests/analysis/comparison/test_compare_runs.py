@@ -137,7 +137,7 @@ def test_scores_of_all_images_together_have_no_interval(tmp_path):
         compared(*runs, metric="iou_dataset")
     assert str(raised.value) == (
         "iou_dataset is computed over all images together and cannot be compared image by image\n"
-        "  try: --metric with a score per image, such as iou or dice"
+        "  try: the argument metric with a score per image, such as iou or dice"
     )
 
 
@@ -161,8 +161,8 @@ def test_a_metric_whose_direction_nobody_knows_is_refused(tmp_path):
         compared(run)
     assert str(raised.value) == (
         "unknown metric 'sharpness': the plugin that defines it is not loaded\n"
-        "  try: --plugins with the path of the plugin, or --metric with a score per image, "
-        "such as iou or dice"
+        "  try: the argument plugins with the path of the plugin, or the argument metric with a score per "
+        "image, such as iou or dice"
     )
 
 

@@ -25,6 +25,8 @@ from segkit.core.plugins import (
 from segkit.core.plugins import entry_points as installed
 from segkit.core.plugins import loading as load
 from segkit.core.registry import LOSSES
+from segkit.experiments.assembly import warnings_for
+from segkit.experiments.check import check
 from segkit.recipe import load_recipe, used_plugins
 from tests.plugin_cases import LOSS, plugin, told
 from tests.recipe.cases import written
@@ -235,6 +237,27 @@ def test_a_copy_of_an_installed_plugin_is_told(install: Callable[..., Path], tmp
     )
 
 
+def test_a_recipe_that_takes_a_part_from_elsewhere_is_told_of_the_installed_one(
+    install: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install("both")
+    install("other_loss")
+    path = plugin(
+        tmp_path / "plugins" / "both.py", "both", f"{LOSS}    return lambda logits, target: logits.mean()\n"
+    )
+    recipe = written(tmp_path, loss="both")
+    monkeypatch.chdir(tmp_path)
+    load_plugins_here()
+    told = (
+        "The installed plugin 'both' (both 0.3) is not loaded: "
+        f"loss 'both' is already registered at {path}:4."
+    )
+    assert check(load_recipe(recipe)).warnings[0] == told
+    assert warnings_for(load_recipe(recipe), {"val", "test"}) == [told]
+    assert warnings_for(load_recipe(written(tmp_path, loss="other_loss")), {"val", "test"}) == []
+    assert warnings_for(load_recipe(written(tmp_path)), {"val", "test"}) == []
+
+
 # Recipes
 
 
@@ -256,11 +279,26 @@ def test_a_recipe_s_own_plugins_count_as_used(tmp_path: Path) -> None:
 # segkit's own parts
 
 
+def test_builtins_are_there_when_they_are_asked_for(tmp_path: Path) -> None:
+    code = (
+        "import segkit\n"
+        "print(segkit.DECODERS.get('unet').name, segkit.LOSSES.names()[0], segkit.METRICS.own()[0].name)\n"
+        "print(len(segkit.ENCODERS.families), segkit.TRANSFORMS.get('HorizontalFlip').kind)\n"
+        "@segkit.OPTIMIZERS.register('adamw')\n"
+        "def mine(groups): ...\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "unet bce boundary_iou\n1 transform\n"
+    # Their names are taken even before anything was asked for.
+    assert "Error: <string>:4: optimizer 'adamw' is already registered at " in done.stderr
+
+
 def test_builtins_import_nothing_slow() -> None:
     slow = ["torch", "torchvision", "timm", "segmentation_models_pytorch", "albumentations", "cv2"]
     slow += ["scipy", "matplotlib", "rich", "urllib.request"]
     code = (
-        "import sys; from segkit.core.plugins import load_builtins; load_builtins(); "
+        "import sys; from segkit.core.registry import REGISTRIES; "
+        "assert all(registry.names() for registry in REGISTRIES.values()); "
         f"print([name for name in {slow} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

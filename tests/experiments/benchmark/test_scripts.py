@@ -18,7 +18,6 @@ import torch
 from PIL import Image
 from torch import nn
 
-from segkit.core.plugins import load_builtins
 from segkit.core.registry import SOURCES
 from segkit.core.types import Task
 from segkit.data.images import read_image
@@ -56,7 +55,6 @@ def imported(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small recipe, with its lesions in files of JPEG and PNG."""
     folder = tmp_path_factory.mktemp("drawn")
-    load_builtins()
     drawn = SOURCES.get("synthetic_lesions").factory(TASK, 3, train=6, test=4, size=96)  # type: ignore[union-attr]
     for split, samples in drawn.splits().items():
         for kind in ("images", "masks"):

@@ -136,7 +136,7 @@ def test_missing_folders_say_how_to_get_them(tmp_path):
     assert str(error.value) == (
         f"{tmp_path}: the ISIC 2016 images were not found: missing folder ISBI2016_ISIC_Part1_Test_Data, "
         "ISBI2016_ISIC_Part1_Test_GroundTruth\n  try: download them with 'segkit data fetch isic2016', "
-        "set data.source.root to their folder, or run the recipe on synthetic lesions with --demo"
+        "set data.source.root to their folder, or run the recipe on synthetic lesions with demo=True"
     )
 
 

@@ -164,7 +164,7 @@ def test_plugin_that_nobody_names_is_not_loaded(run: RunDir, plugin: Path) -> No
         measure(run, effort=0)
     assert str(caught.value) == (
         f"{run.path}: the run used decoder thin of the plugin thin, which is not loaded\n"
-        f"  try: --plugins {plugin}, if you trust what is there"
+        f"  try: plugins=['{plugin}'], if you trust what is there"
     )
 
 

@@ -1,0 +1,35 @@
+"""Plugins that runs and hub folders record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from segkit.core.errors import SegkitError
+from segkit.core.plugins import Plugin
+from segkit.utils.safe_read import read_json
+
+_FILES = ("environment.json", "config.json")  # of a run, of a hub folder
+_DEPTHS = ("", "*/", "*/*/")  # a run, a folder of runs, a folder of such folders
+
+
+class _Record(BaseModel):
+    plugins: list[Plugin] = []
+
+
+def recorded_plugins(models: Iterable[Path]) -> set[str]:
+    """Digests of the plugins that models were trained with.
+
+    Args:
+        models: run directories, folders of these, hub folders, or exported files, which record none.
+    """
+    digests: set[str] = set()
+    for model in models:
+        for file in (file for depth in _DEPTHS for name in _FILES for file in model.glob(depth + name)):
+            try:
+                digests.update(plugin.digest for plugin in read_json(file, _Record).plugins)
+            except SegkitError:
+                continue  # the command itself reports a damaged file
+    return digests
