@@ -173,10 +173,9 @@ def evaluate_runs(
         run = restore(runs[0], recipe, changed, on_progress, {images.split: images.samples})
         scorer, metrics, changes = ResizedScorer(run), run.assembly.metrics, [*run.warnings]
     warnings = [*warnings, *changes]
-    if overrides or options.split or len(runs) > 1:
-        for member in runs:
-            trained_with, _ = read_run(member, (), plugins)
-            warnings += leak_warnings(run_name(member), trained_with, images.samples, recipe)
+    for member in runs:
+        trained_with, _ = read_run(member, (), plugins)
+        warnings += leak_warnings(run_name(member), trained_with, images.samples, recipe)
     scores, *members = scorer.scores(on_progress)
     return Evaluation(
         runs=[*runs],
