@@ -12,7 +12,6 @@ from segkit.data.preprocess import Prepared
 from segkit.utils.hashing import FileDigests
 from segkit.utils.listing import listed
 
-_BLANK = 8  # of 255; empty tiles are the same by chance
 _SPLITS = {"train": "training", "val": "validation", "test": "test"}
 _SEEN = "their scores are not scores on unseen images"
 _CHOSEN = "the best epoch is chosen on them, so their scores are optimistic"
@@ -41,7 +40,7 @@ def shared_image_warnings(
         pairs = [
             (samples[scored][index].name, samples[other][twin].name)
             for index, twin in sorted(same.items())
-            if np.ptp(prepared[scored].images[index]) >= _BLANK
+            if np.ptp(prepared[scored].images[index], axis=(0, 1)).any()  # empty tiles are the same by chance
         ]
         if pairs:
             names = listed([name if name == twin else f"{name} is {twin}" for name, twin in pairs], 3)

@@ -84,11 +84,15 @@ def test_the_same_pixels_in_another_format_are_the_same_image(root: Path) -> Non
     assert "(x is a)" in warning
 
 
-def test_empty_tiles_are_the_same_by_chance(root: Path) -> None:
+def test_empty_tiles_are_the_same_by_chance_but_dim_images_are_not(root: Path) -> None:
     for place in ("train", "test"):
-        save(root / place / "images/black.png", 0 * picture())
-        save(root / place / "masks/black.png", 0 * HALF)
+        save(root / place / "images/empty.png", 0 * picture() + np.array([200, 150, 180], np.uint8))
+        save(root / place / "masks/empty.png", 0 * HALF)
     assert told(samples(root)) == []
+    for place in ("train", "test"):
+        save(root / place / "images/empty.png", picture() // 50)
+    (warning,) = told(samples(root))
+    assert "(empty)" in warning
 
 
 @pytest.mark.parametrize("variant", [None, "tile 2"])

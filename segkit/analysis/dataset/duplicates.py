@@ -33,10 +33,10 @@ _WITHIN = "keep one of them: a random split may put one into training and the ot
 
 
 def find_duplicates(stats: Sequence[SampleStats]) -> Iterator[Finding]:
-    """Groups of identical images, then groups of nearly identical ones; blank images are left out."""
+    """Groups of identical images, then of nearly identical ones; images of one colour are left out."""
     by_digest: dict[bytes, list[SampleStats]] = defaultdict(list)
     for item in stats:
-        if item.image and item.image.spread >= BLANK_SPREAD:
+        if item.image and item.image.spread:
             by_digest[item.image.digest].append(item)
     exact = [*by_digest.values()]
     for group in exact:

@@ -39,7 +39,7 @@ class ImageStats:
     digest: bytes  # of the downscaled pixels and the original size
     thumb: Pixels  # (THUMB, THUMB), grey
     details: npt.NDArray[np.int8]  # (DETAILS, DETAILS), grey, without what is smooth
-    spread: int  # maximum minus minimum value
+    spread: int  # maximum minus minimum value, of the channel where it is largest
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def _image_stats(image: Pixels, extent: Extent) -> ImageStats:
     colours = resize_image(image[..., :3], (2 * DETAILS, 2 * DETAILS))
     grid = colours.astype(np.float32) @ np.full(colours.shape[-1], 1 / colours.shape[-1], np.float32)
     thumb = _averaged(grid, THUMB).round().astype(np.uint8)
-    spread = int(image.max()) - int(image.min())
+    spread = int(np.ptp(image, axis=(0, 1)).max())
     return ImageStats(_digest(extent, image), thumb, _details(_averaged(grid, DETAILS)), spread)
 
 

@@ -365,7 +365,11 @@ def test_large_images_are_judged_at_a_smaller_size(tmp_path: Path) -> None:
     ]
 
 
-def test_images_that_show_nothing_are_no_duplicates() -> None:
-    flat = [Sample(name, lambda: (picture(1) * 0, blob(3, 1))) for name in "abc"]
-    looks = collect_stats(Dataset("drawn", BINARY, {"train": flat}), lambda label, done, total: None)
-    assert [*find_duplicates(looks)] == []
+def test_images_of_one_colour_are_no_duplicates_but_dim_images_are() -> None:
+    flat = [
+        Sample(name, lambda: (picture(1) * 0 + np.array([200, 150, 180], np.uint8), blob(3, 1)))
+        for name in "ab"
+    ]
+    dim = [Sample(name, lambda: (picture(1) // 50, blob(4, 1))) for name in "cd"]
+    looks = collect_stats(Dataset("drawn", BINARY, {"train": flat + dim}), lambda label, done, total: None)
+    assert [(fault.kind, fault.files) for fault in find_duplicates(looks)] == [("duplicate", ("c", "d"))]
