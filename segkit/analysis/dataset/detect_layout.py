@@ -125,9 +125,9 @@ def _image_and_mask_folders(root: Path) -> tuple[Path, Path, list[Path]]:
     if direct and not masks:
         return root, root, images
     if len(masks) == 1 and candidates:
-        matches = [guess_pattern(names[path], names[masks[0]])[1] for path in candidates]
-        if matches.count(max(matches)) == 1:
-            chosen = candidates[matches.index(max(matches))]
+        shares = [guess_pattern(names[path], names[masks[0]])[1] for path in candidates]
+        if shares.count(max(shares)) == 1:
+            chosen = candidates[shares.index(max(shares))]
             return chosen, masks[0], [path for path in images if path != chosen]
     raise _unknown_layout(root, _layout_problem(images, masks))
 
