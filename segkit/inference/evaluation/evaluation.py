@@ -187,9 +187,8 @@ def evaluate_runs(
         restored = restore(runs[0], recipe, changed, on_progress, {images.split: images.samples})
         scorer, metrics, changes = ResizedScorer(restored), restored.assembly.metrics, restored.warnings
     warnings = [*warnings, *changes]
-    if overrides or options.split or len(runs) > 1:
-        for run, trained in zip(runs, trained_with, strict=True):
-            warnings += leak_warnings(run_name(run), trained, images.samples, recipe)
+    for run, trained in zip(runs, trained_with, strict=True):
+        warnings += leak_warnings(run_name(run), trained, images.samples, recipe)
     scores, *members = scorer.scores(on_progress)
     reported = reported_scores(runs[0], trained_with[0], recipe, same_images=scorer.as_reported)
     return Evaluation(
