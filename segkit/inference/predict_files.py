@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -51,9 +52,11 @@ def predict_files(
     results = (
         _write_in_threads(items, outputs) if not options.tile else (_write(outputs, *item) for item in items)
     )
-    for done, found in enumerate(results, start=1):
-        problems += found
-        on_progress("images", done, len(inputs))
+    with warnings.catch_warnings():  # Pillow's, of harmless oddities; the state is shared by all threads
+        warnings.simplefilter("ignore")
+        for done, found in enumerate(results, start=1):
+            problems += found
+            on_progress("images", done, len(inputs))
     return problems
 
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import math
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -27,6 +24,7 @@ from segkit.models.dry_run import dry_run
 from segkit.recipe import load_recipe
 from segkit.runs.run_dir import RunDir, write_json
 from segkit.training.checkpoint import load_weights, save_weights
+from segkit.utils.atomic import atomic_folder
 from segkit.utils.safe_read import corrupt_file, read_json
 
 if TYPE_CHECKING:
@@ -70,7 +68,7 @@ def export_to_hub(
     finished, model = open_for_export(run, overrides, plugins, on_progress)
     metadata = ExportMetadata(model.info, recipe=public_recipe(model.recipe))
     used_plugins = run.read_environment().plugins
-    with _atomic_folder(folder) as new:
+    with atomic_folder(folder) as new:
         save_weights(model.model, new / WEIGHTS)
         (new / RECIPE).write_text(metadata.recipe, encoding="utf-8")
         write_json(new / CONFIG, {
@@ -136,16 +134,3 @@ def _front_matter(run: RunDir, metadata: ExportMetadata) -> str:
         "model-index": [{"name": summary.recipe, "results": [result]}],
     }
     return f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---\n\n"
-
-
-@contextmanager
-def _atomic_folder(folder: Path) -> Iterator[Path]:
-    """A temporary folder whose files are moved to `folder` if the body succeeds."""
-    new = Path(mkdtemp(prefix=".hub.", dir=folder.parent))
-    try:
-        yield new
-        folder.mkdir(exist_ok=True)
-        for file in sorted(new.iterdir()):
-            file.replace(folder / file.name)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
