@@ -14,6 +14,7 @@ from PIL.TiffImagePlugin import SAMPLESPERPIXEL
 
 from segkit.core.errors import DataError, first_line
 from segkit.core.types import Pixels
+from segkit.data.pillow_limit import without_pillow_limit
 from segkit.data.resize import resize
 from segkit.data.tiff import describe_numbers, find_unsupported
 from segkit.utils.os_errors import is_out_of_memory
@@ -101,7 +102,9 @@ def opened(path: Path, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
         MemoryError: if there is too little memory, with the path.
     """
     try:
-        with _pillow_limit(max_pixels), Image.open(path, formats=FORMATS) as image:
+        if not (path.is_dir() or path.is_file()) and path.exists():  # a pipe could be waited for without end
+            raise DataError("this is not a file", where=str(path))
+        with without_pillow_limit(), Image.open(path, formats=FORMATS) as image:
             _check_header(image, path, max_pixels)
             yield image
     except DataError:
@@ -114,8 +117,6 @@ def opened(path: Path, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
         problem = "this is not a readable image file" if path.stat().st_size else "the file is empty"
         hint = "copy or download it again; PNG, JPEG, BMP, TIFF, GIF and WebP are read"
         raise DataError(problem, where=str(path), hint=hint) from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise _too_large(path, max_pixels) from None
     except Exception as error:  # decoders raise many types: struct.error, zlib.error, IndexError, ...
         if is_out_of_memory(error):
             raise MemoryError(f"while reading {path}") from error
@@ -179,19 +180,6 @@ def _is_deep(image: Image.Image) -> bool:
 def _pixels(image: Image.Image) -> Pixels:
     pixels = np.asarray(image)
     return pixels if pixels.ndim == 3 else pixels[..., None]
-
-
-@contextmanager
-def _pillow_limit(max_pixels: int) -> Iterator[None]:
-    before = Image.MAX_IMAGE_PIXELS  # Pillow's limit is global, for all threads
-    if before is None or max_pixels <= MAX_PIXELS:
-        yield
-        return
-    Image.MAX_IMAGE_PIXELS = max(before, max_pixels)
-    try:
-        yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = before
 
 
 def _check_header(image: Image.Image, path: Path, max_pixels: int) -> None:

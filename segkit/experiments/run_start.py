@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from segkit.core.events import RunStarted
+from segkit.data.scales import sampled_scales
 from segkit.experiments.run_recipe import AFFECTING, Change, as_record, value_in_words
 from segkit.models.segmenter import digest
 from segkit.recipe import plain_recipe, used_plugins
@@ -35,6 +37,7 @@ def environment_record(assembly: Assembly) -> Environment:
         encoder_digest=digest(assembly.model.encoder),
         images=assembly.images,
         data_digests=data_digests(assembly.splits),
+        image_scales=_training_scales(assembly),
         plugins=used_plugins(assembly.recipe),
     )
 
@@ -104,6 +107,12 @@ def run_started(assembly: Assembly, directory: RunDir) -> RunStarted:
         warnings=assembly.warnings,
         ema_decay=assembly.recipe.training.ema_decay,
     )
+
+
+def _training_scales(assembly: Assembly) -> tuple[float, float] | None:
+    samples = assembly.samples.get("train") or [*chain(*assembly.samples.values())]
+    scales = sampled_scales(samples, assembly.recipe.data.size)
+    return (min(scales), max(scales)) if scales else None
 
 
 def _devices(fabric: Fabric) -> str:

@@ -132,10 +132,10 @@ class RunDir(RunFiles):
 
     def _check_links(self) -> None:
         """Refuse links that lead out: a report must not copy other files of the user into itself."""
-        root = self.path.resolve()
+        root = os.path.realpath(self.path)
         for folder, folders, files in os.walk(self.path):
             for path in (Path(folder, name) for name in (*folders, *files)):
-                if path.is_symlink() and not path.resolve().is_relative_to(root):
+                if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(root):
                     raise SegkitError(
                         "this links to a location outside of its run directory and is not followed",
                         where=str(path),

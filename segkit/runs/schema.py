@@ -45,6 +45,7 @@ Number = Annotated[
     WrapValidator(_number),
     PlainSerializer(lambda value: value),  # an int is written as an int
 ]
+Scale = Annotated[float, Field(gt=0, le=MAX_NUMBER)]
 Scores = dict[Text, Number]
 Rank = Literal["best", "median", "worst"]
 
@@ -170,6 +171,7 @@ class Environment(Record):
     encoder_digest: Text = ""
     images: dict[Text, Count] = {}
     data_digests: dict[Text, Text] = {}
+    image_scales: tuple[Scale, Scale] | None = None  # smallest and largest of training images
     plugins: list[Plugin] = []
     resumed: list[Resumed] = []
 

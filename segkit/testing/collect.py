@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ def plugin_checks(path: Path) -> list[Check]:
         RecipeError: if its recipe is invalid.
     """
     load_plugin(path, "--plugins")
-    folder = path.resolve()
+    folder = os.path.realpath(path)
     plugins = [plugin for plugin in loaded_plugins() if plugin.path.is_relative_to(folder)]
     return [check for plugin in plugins for check in _loaded_plugin_checks(plugin)]
 

@@ -56,6 +56,8 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
     Raises:
         Unreadable: if the file is missing, damaged or of another format.
     """
+    if path.exists() and not path.is_file():  # a pipe could be waited for without end
+        raise Unreadable("it is not a file")
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}

@@ -6,6 +6,8 @@ import contextlib
 import hashlib
 import os
 import re
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +46,35 @@ def atomic_write(file: Path, *, durable: bool = False) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):  # a write error is already on its way
             temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """Write to a temporary folder whose files are moved into `folder` if the body succeeds.
+
+    Args:
+        folder: folder, which may exist; files of the same names are replaced.
+
+    Yields:
+        The path of the temporary folder, on the same disk.
+
+    Raises:
+        OSError: if a file cannot be written; `folder` is unchanged.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    new = Path(tempfile.mkdtemp(prefix=".new.", dir=folder.parent))
+    try:
+        yield new
+        for file in sorted(path for path in new.rglob("*") if not path.is_dir()):
+            target = folder / file.relative_to(new)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            file.replace(target)
+    except OSError as error:
+        if error.filename and Path(error.filename).is_relative_to(new):
+            error.filename = str(folder / Path(error.filename).relative_to(new))
+        raise
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -2,16 +2,19 @@
 
 import errno
 import logging
+import os
 import struct
 import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from segkit.data.images import read_image, read_image_at
+from segkit.data.images import opened, read_image, read_image_at
 from segkit.data.masks import read_mask
 from segkit.data.pairing import sample
 from segkit.data.resize import resize_image
@@ -100,17 +103,51 @@ def test_truncated_file_is_damaged(tmp_path, ending):
         read_image(file, 3)
 
 
-@pytest.mark.parametrize("side", [12_000, 30_000])
-def test_huge_image_is_not_read(tmp_path, side):
+def huge(file: Path, side: int) -> Path:
+    """A PNG without pixels."""
     header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
     chunk = struct.pack(">I", 13) + b"IHDR" + header + struct.pack(">I", zlib.crc32(b"IHDR" + header))
     data = struct.pack(">I", 0) + b"IDAT" + struct.pack(">I", zlib.crc32(b"IDAT"))
-    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk + data)
+    file.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk + data)
+    return file
+
+
+def size_of(file: Path) -> tuple[int, int]:
+    with opened(file) as image:
+        return image.size
+
+
+@pytest.mark.parametrize("side", [12_000, 30_000])
+def test_huge_image_is_not_read(tmp_path, side):
     for action in ("error", "ignore"):
         with warnings.catch_warnings():
             warnings.simplefilter(action)
             with fails(r"a\.png: the image has more than 134 million pixels\n  try: make it smaller"):
-                read_image(tmp_path / "a.png", 1)
+                read_image(huge(tmp_path / "a.png", side), 1)
+
+
+@pytest.mark.parametrize("limit", [1000, Image.MAX_IMAGE_PIXELS, None])
+def test_no_warning_tells_of_a_large_image_that_is_read(tmp_path, monkeypatch, limit):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+    file = huge(tmp_path / "a.png", 10_000)
+    with warnings.catch_warnings(), ThreadPoolExecutor(4) as pool:
+        warnings.simplefilter("error")
+        sizes = {*pool.map(size_of, [file] * 100)}
+    assert sizes == {(10_000, 10_000)}
+    assert limit == Image.MAX_IMAGE_PIXELS
+
+
+@pytest.mark.parametrize("read", [lambda path: read_image(path, 3), lambda path: read_mask(path, BINARY)])
+def test_a_pipe_is_not_waited_for(tmp_path, read):
+    os.mkfifo(tmp_path / "a.png")
+    with fails(r"a\.png: this is not a file"):
+        read(tmp_path / "a.png")
+
+
+def test_a_loop_of_links_is_told(tmp_path):
+    (tmp_path / "a.png").symlink_to("a.png")
+    with fails(r"a\.png: the file cannot be read: Too many levels of symbolic links"):
+        read_image(tmp_path / "a.png", 3)
 
 
 @pytest.mark.parametrize(

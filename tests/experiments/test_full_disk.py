@@ -161,17 +161,20 @@ def test_report_on_a_full_disk(reference, tmp_path, segkit):
     assert "cannot write: No space left on device" in said.err
 
 
-def test_comparison_on_a_full_disk_leaves_the_one_before(tmp_path, monkeypatch):
+@pytest.mark.parametrize("number", range(1, 5))
+def test_comparison_on_a_full_disk_leaves_the_one_before(tmp_path, monkeypatch, number):
     for name in ("write_page", "write_markdown", "write_csv"):
         monkeypatch.setattr(comparison, name, lambda found, path: path.write_text("new"))
-    (tmp_path / "comparison.html").write_text("before")
-    with full(tmp_path, 1), pytest.raises(TrainingError) as caught:
-        comparison.write_comparison(None, tmp_path)
+    folder = tmp_path / "comparison"
+    folder.mkdir()
+    (folder / "comparison.html").write_text("before")
+    with full(tmp_path, number), pytest.raises(TrainingError) as caught:
+        comparison.write_comparison(None, folder)
     assert caught.value.problems[0].hint == (
         "free some space; then the same command again, or --out with another folder"
     )
-    assert [path.name for path in tmp_path.iterdir()] == ["comparison.html"]
-    assert (tmp_path / "comparison.html").read_text() == "before"
+    assert [*tmp_path.rglob("*")] == [folder, folder / "comparison.html"]
+    assert (folder / "comparison.html").read_text() == "before"
 
 
 def test_new_plugin_on_a_full_disk(tmp_path, segkit):

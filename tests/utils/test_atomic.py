@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from segkit.utils.atomic import atomic_write, remove_leftovers
+from segkit.utils.atomic import atomic_folder, atomic_write, remove_leftovers
 
 
 @pytest.mark.parametrize("durable", [False, True])
@@ -66,6 +66,31 @@ def test_two_long_names_with_one_beginning_do_not_disturb_each_other(tmp_path):
         one.write_text("1")
         two.write_text("2")
     assert sorted(file.read_text() for file in tmp_path.iterdir()) == ["1", "2"]
+
+
+def test_the_files_of_a_folder_appear_together(tmp_path):
+    folder = tmp_path / "a" / "b"
+    for content in ("old", "new"):
+        with atomic_folder(folder) as new:
+            (new / "inside").mkdir()
+            (new / "inside" / "file").write_text(content)
+            (new / f"{content}.txt").touch()
+            assert not (folder / f"{content}.txt").exists()
+    assert (folder / "inside" / "file").read_text() == "new"
+    assert sorted(file.name for file in folder.iterdir()) == ["inside", "new.txt", "old.txt"]
+    assert [*folder.parent.iterdir()] == [folder]
+
+
+def test_a_failure_leaves_the_old_folder_alone(tmp_path):
+    def write():
+        with atomic_folder(tmp_path / "folder") as new:
+            (new / "file").write_text("new")
+            raise OSError(errno.ENOSPC, "No space left on device", str(new / "other"))
+
+    with pytest.raises(OSError, match="No space left") as caught:
+        write()
+    assert caught.value.filename == str(tmp_path / "folder" / "other")
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_what_killed_processes_leave_is_swept(tmp_path):

@@ -11,7 +11,7 @@ from segkit.analysis.comparison.page import write_page
 from segkit.analysis.comparison.result import Comparison
 from segkit.core.errors import SegkitError
 from segkit.runs.run_dir import write_json
-from segkit.utils.atomic import atomic_write
+from segkit.utils.atomic import atomic_folder
 from segkit.utils.os_errors import cannot_write
 from segkit.utils.safe_read import read_json
 
@@ -72,18 +72,19 @@ def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
         Paths of the files, the page first.
 
     Raises:
-        TrainingError: if a file cannot be written; no file is left incomplete.
+        TrainingError: if a file cannot be written; existing files are unchanged.
     """
     make_folder(folder)
-    page, markdown, table, document = (
-        folder / f"comparison.{ending}" for ending in ("html", "md", "csv", "json")
-    )
+    names = page, markdown, table, document = [
+        f"comparison.{ending}" for ending in ("html", "md", "csv", "json")
+    ]
     try:
-        for file, write in ((page, write_page), (markdown, write_markdown), (table, write_csv)):
-            with atomic_write(file) as temporary:
-                write(comparison, temporary)
-        write_json(document, comparison.as_json())
+        with atomic_folder(folder) as new:
+            write_page(comparison, new / page)
+            write_markdown(comparison, new / markdown)
+            write_csv(comparison, new / table)
+            write_json(new / document, comparison.as_json())
     except OSError as error:
         again = "the same command again, or --out with another folder"
         raise cannot_write(error, folder, again) from error
-    return [page, markdown, table, document]
+    return [folder / name for name in names]

@@ -9,15 +9,19 @@ import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 MAX_BYTES = 4 << 30  # far above every file that segkit downloads
 
 _CHUNK_BYTES = 1 << 18
 _TIMEOUT_SECONDS = 30
 _WAITS_SECONDS = (0.5, 2.0, 5.0)
+_MIN_BYTES_PER_SECOND = 1000  # a slower server counts as one that does not answer
+_PATIENCE_SECONDS = 30.0  # in which it may be slower
 _BUSY = (408, 425, 429)  # and 5xx: worth a retry
 
 
@@ -37,17 +41,18 @@ def download(url: str, part: Path, on_progress: Callable[[int, int], None]) -> N
         on_progress: callback of (done, total) bytes.
 
     Raises:
-        DownloadError: if the server refuses, does not answer, or sends too much.
+        DownloadError: if the server refuses, does not answer, sends too slowly or too much, or redirects to
+            another kind of address.
         OSError: if `part` cannot be written.
     """
-    size = _size(part)
     waits = iter(_WAITS_SECONDS)
     while True:
+        size, started = _size(part), time.monotonic()
         try:
             return _download_once(url, part, on_progress)
         except _Cut as cut:
-            if _size(part) > size:
-                size, waits = _size(part), iter(_WAITS_SECONDS)
+            if _size(part) - size > _MIN_BYTES_PER_SECOND * (time.monotonic() - started):
+                waits = iter(_WAITS_SECONDS)
             wait = next(waits, None)
             if wait is None:
                 raise DownloadError(str(cut)) from cut
@@ -62,13 +67,66 @@ def state_of(part: Path) -> Path:
 def remote_bytes(url: str) -> int | None:
     """Size of a remote file; None if the server does not report it."""
     try:
-        request = urllib.request.Request(url, headers=_headers(0), method="HEAD")
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS / 3) as response:
+        with open_url(url, _TIMEOUT_SECONDS / 3, headers=_headers(0), method="HEAD") as response:
             return _Remote.of(response).length
     except (OSError, http.client.HTTPException, ValueError) as error:
         if isinstance(error, urllib.error.HTTPError):
             error.close()
         return None  # not every server supports HEAD; other errors show in the download
+
+
+def open_url(
+    url: str, timeout: float, *, headers: Mapping[str, str] | None = None, method: str = "GET"
+) -> http.client.HTTPResponse:
+    """Open an address. Redirects are followed to https only, from http also to http.
+
+    Args:
+        url: http or https address.
+        timeout: seconds without an answer.
+        headers: headers of the request.
+        method: method of the request.
+
+    Raises:
+        OSError: or `http.client.HTTPException`, if the server does not answer, or with an error.
+        ValueError: if `url` or a redirect is another kind of address.
+    """
+    request = urllib.request.Request(url, headers=dict(headers or {}), method=method)
+    if request.type not in ("http", "https"):
+        raise ValueError(f"unknown url type: {url!r}")
+    opener = urllib.request.build_opener(_Redirects)
+    response: http.client.HTTPResponse = opener.open(request, timeout=timeout)
+    return response
+
+
+def read_chunks(response: http.client.HTTPResponse) -> Iterator[bytes]:
+    """The body of a response, as it comes.
+
+    Raises:
+        OSError: or `http.client.HTTPException`, if the connection is cut.
+        TimeoutError: if the server sends too slowly.
+    """
+    received, started = 0, time.monotonic()
+    while chunk := response.read1(_CHUNK_BYTES):
+        yield chunk
+        received += len(chunk)
+        seconds = time.monotonic() - started
+        if seconds > _PATIENCE_SECONDS:
+            if received < _MIN_BYTES_PER_SECOND * seconds:
+                raise TimeoutError(f"the server sends less than {_MIN_BYTES_PER_SECOND} bytes a second")
+            received, started = 0, time.monotonic()
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(
+        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        if urlsplit(newurl).scheme not in ("https", req.type):
+            fp.close()
+            raise ValueError(f"the server redirects from {req.type} to {newurl}, which is not followed")
+        request = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if request and req.get_method() == "HEAD":  # before Python 3.13 it would become a GET
+            request.method = "HEAD"
+        return request
 
 
 class _Cut(Exception):
@@ -135,8 +193,7 @@ def _open_at(url: str, before: _Remote | None, size: int) -> tuple[http.client.H
 
 def _open(url: str, offset: int) -> http.client.HTTPResponse | None:  # None: nothing at this offset
     try:
-        request = urllib.request.Request(url, headers=_headers(offset))
-        response: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS)
+        return open_url(url, _TIMEOUT_SECONDS, headers=_headers(offset))
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == 416:
@@ -148,15 +205,12 @@ def _open(url: str, offset: int) -> http.client.HTTPResponse | None:  # None: no
         raise (DownloadError if permanent else _Cut)(_reason(error)) from error
     except ValueError as error:
         raise DownloadError(str(error)) from error
-    return response
 
 
 def _chunks(response: http.client.HTTPResponse) -> Iterator[bytes]:
     try:
-        while chunk := response.read(_CHUNK_BYTES):
-            yield chunk
+        yield from read_chunks(response)
     except http.client.IncompleteRead as error:
-        yield error.partial
         raise _Cut("the connection was cut") from error
     except (OSError, http.client.HTTPException) as error:
         raise _Cut(_reason(error)) from error

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from segkit.analysis.report.format import is_mean
 from segkit.core.errors import SegkitError
+from segkit.data.scales import sampled_scales
 from segkit.experiments.confidence import confidence_interval
 from segkit.experiments.metric_details import metric_details
 from segkit.experiments.objectives import build_metric
@@ -21,6 +22,7 @@ from segkit.inference.evaluation.select_images import ScoredImages, choose_image
 from segkit.inference.evaluation.split_choice import SplitChoice
 from segkit.inference.options import PredictOptions
 from segkit.inference.predictor import Predictor
+from segkit.inference.scale_warnings import scale_warnings
 from segkit.inference.torch_network import TorchNetwork, open_network
 from segkit.recipe import entry_for
 
@@ -183,11 +185,15 @@ def evaluate_runs(
             networks, images.samples, metrics, options.predict, options.native, label
         )
         changes = [*dict.fromkeys(warning for network in networks for warning in network.warnings)]
+        sizes = [network.info.size for network in networks]
     else:
         restored = restore(runs[0], recipe, changed, on_progress, {images.split: images.samples})
         scorer, metrics, changes = ResizedScorer(restored), restored.assembly.metrics, restored.warnings
+        sizes = [recipe.data.size]
     warnings = [*warnings, *changes]
-    for run, trained in zip(runs, trained_with, strict=True):
+    for run, trained, size in zip(runs, trained_with, sizes, strict=True):
+        scales = run.read_environment().image_scales
+        warnings += scale_warnings(scales, sampled_scales(images.samples, size), "sampled images")
         warnings += leak_warnings(run_name(run), trained, images.samples, recipe)
     scores, *members = scorer.scores(on_progress)
     reported = reported_scores(runs[0], trained_with[0], recipe, same_images=scorer.as_reported)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,9 +25,9 @@ def check_out_folder(folder: Path, runs: Sequence[RunDir]) -> None:
     """
     hint = "choose a new folder for --out"
     for run in runs:
-        if folder.resolve().is_relative_to(run.path.resolve()):
+        if Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(run.path)):
             raise SegkitError("this folder is inside a run directory", where=str(folder), hint=hint)
-    if folder.exists() and not folder.is_dir():
+    if os.path.lexists(folder) and not os.path.isdir(folder):
         raise SegkitError("not a folder", where=str(folder), hint=hint)
     files = folder.iterdir() if folder.is_dir() else ()
     if others := sorted(path.name for path in files if not _is_evaluation(path)):

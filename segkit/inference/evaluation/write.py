@@ -17,7 +17,7 @@ from segkit.inference.evaluation.evaluation import WORST as MAX_WORST
 from segkit.inference.evaluation.evaluation import Evaluation, run_name
 from segkit.inference.evaluation.output_folder import DOCUMENT, PAGE, WORST, worst_image_files
 from segkit.runs.run_dir import RunDir, write_json
-from segkit.utils.atomic import atomic_write
+from segkit.utils.atomic import atomic_folder
 from segkit.utils.os_errors import cannot_write
 
 MAX_SIDE = 1024  # pixels of the longer side of a worst image
@@ -44,7 +44,7 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> Path:
         Path of the page.
 
     Raises:
-        TrainingError: if a file cannot be written.
+        TrainingError: if a file cannot be written; the folder is unchanged.
     """
     worst = [
         _draw(evaluation, rank, index) for rank, index in enumerate(evaluation.worst(MAX_WORST), start=1)
@@ -52,12 +52,12 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> Path:
     files = {f"{WORST}/{image.file}": image.jpeg for image in worst}
     files[PAGE] = _render(evaluation, worst).encode()
     try:
-        (folder / WORST).mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            with atomic_write(folder / name) as temporary:
-                temporary.write_bytes(content)
-        RunDir(folder).write_scores(evaluation.names, evaluation.scores.per_image)
-        write_json(folder / DOCUMENT, evaluation.as_json())
+        with atomic_folder(folder) as new:
+            (new / WORST).mkdir()
+            for name, content in files.items():
+                (new / name).write_bytes(content)
+            RunDir(new).write_scores(evaluation.names, evaluation.scores.per_image)
+            write_json(new / DOCUMENT, evaluation.as_json())
         for image_file in worst_image_files(folder):
             if f"{WORST}/{image_file.name}" not in files:
                 image_file.unlink()

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import math
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -29,6 +26,7 @@ from segkit.models.dry_run import dry_run
 from segkit.recipe import load_recipe
 from segkit.runs.run_dir import RunDir, write_json
 from segkit.training.checkpoint import load_weights, save_weights
+from segkit.utils.atomic import atomic_folder
 from segkit.utils.safe_read import corrupt_file, read_json
 
 if TYPE_CHECKING:
@@ -73,7 +71,7 @@ def export_to_hub(
     finished, model = open_for_export(run, overrides, plugins, on_progress)
     metadata = ExportMetadata(model.info, recipe=public_recipe(model.recipe))
     used_plugins = run.read_environment().plugins
-    with _atomic_folder(folder) as new:
+    with atomic_folder(folder) as new:
         save_weights(model.model, new / WEIGHTS)
         (new / RECIPE).write_text(metadata.recipe, encoding="utf-8")
         write_json(new / CONFIG, {
@@ -113,7 +111,9 @@ def open_hub(path: Path, plugins: Sequence[Path] = (), *, accelerator: str = "au
     spec = dry_run(recipe.model, recipe.data)
     model = build_model(recipe, spec, pretrained=False)
     load_weights(model, path / WEIGHTS)
-    info = model_info(recipe, spec, model, stored.scored_on, stored.images, stored.scores)
+    info = model_info(
+        recipe, spec, model, stored.scored_on, stored.images, stored.scores, stored.image_scales
+    )
     return make_network(recipe, info, model, warnings)
 
 
@@ -147,16 +147,3 @@ def _metric_title(data: RunData, name: str, interval: Interval) -> str:
     """``IoU on images of 128 x 128 pixels (95% interval 0.8107 to 0.8371)``."""
     images = f" on images of {data.size}" if data.size else ""
     return f"{data.label(name)}{images} (95% interval {interval_text(interval.low, interval.high)})"
-
-
-@contextmanager
-def _atomic_folder(folder: Path) -> Iterator[Path]:
-    """A temporary folder whose files are moved to `folder` if the body succeeds."""
-    new = Path(mkdtemp(prefix=".hub.", dir=folder.parent))
-    try:
-        yield new
-        folder.mkdir(exist_ok=True)
-        for file in sorted(new.iterdir()):
-            file.replace(folder / file.name)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)

@@ -8,12 +8,12 @@ import re
 import subprocess
 import sys
 import tempfile
-import urllib.request
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from segkit.core.errors import WeightsError
+from segkit.data.download.http import open_url, read_chunks
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -76,11 +76,15 @@ def fetch(target: Path) -> Path:
 
 def _from_torchvision() -> bytes | None:
     try:
-        with urllib.request.urlopen(URL, timeout=5) as answer:
-            content: bytes = answer.read(_MAX_BYTES)
-    except (OSError, http.client.HTTPException):
+        with open_url(URL, timeout=5) as answer:
+            content = bytearray()
+            for chunk in read_chunks(answer):
+                content += chunk
+                if len(content) > _MAX_BYTES:
+                    break
+    except (OSError, http.client.HTTPException, ValueError):
         return None
-    return _verified(content, URL)
+    return _verified(bytes(content), URL)
 
 
 def _from_package(folder: Path) -> bytes:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 import urllib.error
-import urllib.request
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segkit.core.errors import WeightsError, first_line
 from segkit.core.paths import home, is_weights_file
+from segkit.data.download.http import open_url
 from segkit.parts.encoders import _mobilenet_v2
 from segkit.utils.os_errors import is_out_of_memory
 
@@ -209,8 +209,8 @@ def _from_hub(model: str, tag: str) -> Path:
 
 def _check_reachable(url: str) -> None:
     try:
-        urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=5).close()
+        open_url(url, 5, method="HEAD").close()
     except urllib.error.HTTPError:
         return
-    except urllib.error.URLError as error:
-        raise OSError(f"{url} does not answer ({error.reason})") from error
+    except (urllib.error.URLError, ValueError) as error:
+        raise OSError(f"{url} does not answer ({getattr(error, 'reason', error)})") from error

@@ -2,9 +2,11 @@
 
 import errno
 import hashlib
+import io
 import json
 import shutil
 import stat
+import urllib.request
 import zipfile
 from collections import namedtuple
 from pathlib import Path
@@ -189,6 +191,39 @@ def test_fetch_gives_up_on_a_connection_that_is_always_cut(server, tmp_path):
     assert (tmp_path / f"{TRAINING}.zip.part").stat().st_size == 100
 
 
+@pytest.mark.parametrize("timeout", [0.02, 30])  # shorter than the time between two bytes, and longer
+def test_fetch_gives_up_on_a_server_that_sends_a_byte_now_and_then(server, tmp_path, monkeypatch, timeout):
+    monkeypatch.setattr(_download, "_PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(_download, "_TIMEOUT_SECONDS", timeout)
+    server.drip = 0.05
+    with pytest.raises(DataError, match=r"cannot be downloaded: (timed out|the server sends less than 1000)"):
+        fetch_isic2016(tmp_path, base_url=server.url)
+    assert len(server.gets()) == 3
+
+
+@pytest.mark.parametrize("kind", ["ftp", "file", "data"])
+def test_fetch_follows_no_redirect_to_another_kind_of_address(server, tmp_path, kind):
+    server.redirect = {"ftp": "ftp://127.0.0.1/", "file": f"file://{tmp_path}/", "data": "data:,"}[kind]
+    with pytest.raises(DataError, match=r"cannot be downloaded: .*[Rr]edirect") as caught:
+        fetch_isic2016(tmp_path, base_url=server.url)
+    assert kind in str(caught.value)
+
+
+def test_fetch_follows_a_redirect_to_another_server(server, tmp_path):
+    with serving(server.files) as other:
+        server.redirect = other.url
+        fetch_isic2016(tmp_path, base_url=server.url)
+        assert len(other.gets()) == 4
+    assert_complete(tmp_path)
+
+
+def test_no_redirect_leads_from_https_to_http():
+    request, redirects = urllib.request.Request("https://example.org/a"), _download._Redirects()
+    with pytest.raises(ValueError, match=r"redirects from https to http://example\.org/b, which is not"):
+        redirects.redirect_request(request, io.BytesIO(), 302, "", {}, "http://example.org/b")
+    assert redirects.redirect_request(request, io.BytesIO(), 302, "", {}, "https://example.org/b")
+
+
 def test_fetch_waits_for_a_busy_server(server, tmp_path):
     server.statuses = [503, 429]
     fetch_isic2016(tmp_path, base_url=server.url)
@@ -216,9 +251,10 @@ def test_fetch_without_network_says_what_to_download_by_hand(server, tmp_path):
     assert f"put them into {tmp_path}" in hint
 
 
-def test_fetch_from_what_is_no_address(server, tmp_path):
+@pytest.mark.parametrize("base_url", ["nowhere", "file:///tmp/", "ftp://127.0.0.1/"])
+def test_fetch_from_what_is_no_address(server, tmp_path, base_url):
     with pytest.raises(DataError, match="cannot be downloaded: unknown url type"):
-        fetch_isic2016(tmp_path, base_url="nowhere")
+        fetch_isic2016(tmp_path, base_url=base_url)
 
 
 def test_fetch_bounds_what_a_server_may_send(server, tmp_path, monkeypatch):

@@ -2,8 +2,9 @@
 
 import io
 import threading
+import time
 import zipfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -19,6 +20,8 @@ class ZipServer:
         head: whether HEAD is allowed.
         lengths: whether Content-Length is sent.
         cuts: the number of bytes after which the next responses break off.
+        drip: seconds before each byte of a body.
+        redirect: where all requests are sent instead; nowhere if empty.
         statuses: what the next GETs are answered with.
         requests: (method, name, Range) of every request.
     """
@@ -29,6 +32,8 @@ class ZipServer:
     head: bool = True
     lengths: bool = True
     cuts: list[int] = field(default_factory=list)
+    drip: float = 0.0
+    redirect: str = ""
     statuses: list[int] = field(default_factory=list)
     requests: list[tuple[str, str, str]] = field(default_factory=list)
     url: str = ""
@@ -69,6 +74,11 @@ def answer(request: BaseHTTPRequestHandler, served: ZipServer) -> None:
     name, wanted = request.path.lstrip("/"), request.headers.get("Range", "")
     served.requests.append((request.command, name, wanted))
     is_get = request.command == "GET"
+    if served.redirect:
+        request.send_response(302)
+        request.send_header("Location", served.redirect + name)
+        request.send_header("Content-Length", "0")
+        return request.end_headers()
     if is_get and served.statuses:
         return finish(request, served.statuses.pop(0))
     if name not in served.files or (not is_get and not served.head):
@@ -89,7 +99,12 @@ def answer(request: BaseHTTPRequestHandler, served: ZipServer) -> None:
     if served.lengths:
         request.send_header("Content-Length", str(len(body)))
     request.end_headers()
-    if is_get:
+    if is_get and served.drip:
+        with suppress(OSError):  # the client has gone
+            for byte in body:
+                time.sleep(served.drip)
+                request.wfile.write(bytes([byte]))
+    elif is_get:
         request.wfile.write(body[: served.cuts.pop(0)] if served.cuts else body)
     return None
 

@@ -319,6 +319,22 @@ def test_images_that_only_have_the_name_of_training_images_are_told_of_apart(run
     assert warning.startswith("4 of the 4 scored images have the names of training images of small/001 (")
 
 
+@pytest.mark.parametrize("native", [False, True])
+def test_images_scaled_very_differently_from_training_images_are_told_of(
+    run: RunDir, tmp_path: Path, native: bool
+) -> None:
+    assert run.read_environment().image_scales == (0.5, 0.5)
+    asking = EvaluateOptions(native=native)
+    usual = drawn(tmp_path / "usual", {"a": (64, 64), "b": (100, 60)})
+    assert scored(run, asking=asking, overrides=(usual,)).warnings == []
+    large = drawn(tmp_path / "large", {"a": (640, 640), "b": (64, 64)})
+    (warning,) = scored(run, asking=asking, overrides=(large,)).warnings
+    assert warning == (
+        "The model sees 1 of 2 sampled images at 0.05 of their size, its training images at 0.5 of theirs: "
+        "masks may be wrong. Predict in tiles, if it was trained on patches."
+    )
+
+
 def test_that_training_images_are_gone_is_told(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
     def gone(recipe: Any) -> Any:
         raise SegkitError("there is no such folder", where="photos")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import math
 import re
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from segkit.core.errors import SegkitError
+from segkit.core.errors import SegkitError, TrainingError
 from segkit.inference.evaluation.evaluation import EvaluateOptions, Evaluation, evaluate_runs
 from segkit.inference.evaluation.output_folder import check_out_folder
 from segkit.inference.evaluation.select_images import ScoredImages
@@ -60,6 +61,24 @@ def test_a_second_evaluation_leaves_nothing_of_the_first(found: Evaluation, tmp_
     write_evaluation(found, tmp_path)
     assert not old.exists()
     assert len([*(tmp_path / "worst").iterdir()]) == 5
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_a_full_disk_leaves_the_folder_as_it_was(
+    found: Evaluation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, earlier: bool
+) -> None:
+    folder = tmp_path / "scores"
+    if earlier:
+        write_evaluation(found, folder)
+    before = {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")}
+
+    def full(path: Path, content: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr("segkit.inference.evaluation.write.write_json", full)
+    with pytest.raises(TrainingError, match=r"scores\.json: cannot write: No space left on device"):
+        write_evaluation(replace(found, warnings=["other"]), folder)
+    assert {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")} == before
 
 
 def test_names_of_others_are_no_script_and_no_path(found: Evaluation, tmp_path: Path) -> None:
@@ -121,7 +140,7 @@ def test_where_no_image_has_a_score_there_are_no_worst(found: Evaluation, tmp_pa
     found.scores.per_image["iou"][:] = [math.nan] * 5
     page = write_evaluation(found, tmp_path / "scores").read_text(encoding="utf-8")
     assert "worst images" not in page
-    assert [*(tmp_path / "scores" / "worst").iterdir()] == []
+    assert not (tmp_path / "scores" / "worst").exists()
     assert json.loads((tmp_path / "scores" / "scores.json").read_text())["worst"] == []
 
 
