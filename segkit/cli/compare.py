@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from typer import Argument, Option
 
 from segkit.cli import options
 from segkit.cli.app import announce_plugins, app, example
 from segkit.core.errors import SegkitError
-
-if TYPE_CHECKING:
-    from segkit.analysis.comparison.result import Comparison
 
 MAX_FOLDER_NAME = 80  # characters
 
@@ -28,7 +27,10 @@ def compare(
     seeds: Annotated[str, Option(metavar="0,1,2", help="Train each recipe once per seed.")] = "",
     vary: Annotated[
         list[str] | None,
-        Option(metavar="PATH=A,B,C", help="Train the recipe with each of these values; repeat for a grid."),
+        Option(
+            metavar="[LABEL=]PATH=A,B,C",
+            help="Train the recipe with each of these values; repeat for a grid. A label names one value.",
+        ),
     ] = None,
     metric: Annotated[
         str, Option(metavar="NAME", help="Metric to rank by (default: that which selects the best epoch).")
@@ -75,7 +77,8 @@ def compare(
             view.show(event)
     assert isinstance(event, Compared)
     comparison = event.comparison
-    folder = out or folder_for(comparison, Path("comparisons") / _folder_name(comparison))
+    names = [candidate.name for candidate in comparison.candidates]
+    folder = out or folder_for(comparison, Path("comparisons") / _folder_name(names))
     files = write_comparison(comparison, folder)
     if json:
         console.print_json(comparison.as_json())
@@ -91,8 +94,11 @@ def _parse_seeds(seeds: str) -> list[int]:
     return [int(word) for word in words]
 
 
-def _folder_name(comparison: Comparison) -> str:
-    names = "+".join(sorted(candidate.name for candidate in comparison.candidates))
+def _folder_name(recipes: Sequence[str]) -> str:
+    first, *others = sorted(recipes)
+    shared = os.path.commonprefix([first, *others])  # noqa: RUF071 - characters are meant
+    start = shared.rfind("-") + 1  # variants of one recipe repeat its name
+    names = "+".join([first, *(name[start:] for name in others)])
     name = "".join(char if char.isalnum() or char in "+-_. " else "_" for char in names).strip(". ")
     if len(name) <= MAX_FOLDER_NAME:
         return name or "_"

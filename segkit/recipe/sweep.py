@@ -7,13 +7,15 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from segkit.core.errors import Problem, RecipeError, worded
 from segkit.recipe import Recipe, load_recipe
 from segkit.recipe.overrides import override_position
 from segkit.recipe.part_schema import part_at
+from segkit.recipe.yaml_tree import parse_yaml
 
-LONGEST_NAME = 100
+LONGEST_NAME, LONGEST_LABEL = 100, 40
 
 
 def expand_grid(
@@ -30,7 +32,8 @@ def expand_grid(
     Args:
         path: recipe file.
         overrides: values of `--set`, for all recipes.
-        vary: values of `--vary`, such as ``model.decoder=unet,fpn``; several form a grid.
+        vary: values of `--vary`, such as ``model.decoder=unet,fpn``, or one value with a label, such as
+            ``gated=model.decoder={name: unet, gated: true}``. Options of different paths form a grid.
         seeds: seeds of each variant; by default the recipe's own.
         plugins: plugin files or folders.
         demo: whether to use synthetic lesions.
@@ -44,7 +47,7 @@ def expand_grid(
     recipes: list[Recipe] = []
     _check_not_set_and_varied(overrides, vary)
     seed_overrides = [[f"seed={seed}"] for seed in seeds] or [[]]
-    for choice in itertools.product(*map(_choices, vary)):
+    for choice in itertools.product(*_axes(vary)):
         varied = [setting for setting, _ in choice]
         for seed in seed_overrides:
             recipe = _load(path, [*overrides, *varied, *seed], plugins, demo=demo, varied=varied)
@@ -53,7 +56,7 @@ def expand_grid(
         if any(recipe.name == name for recipe in recipes[: -len(seed_overrides)]):
             where = worded(f"--vary {' --vary '.join(vary)}", f"vary={[*vary]}")
             raise _error(
-                f"two variants have the same name {name!r}", where, "use different and shorter values"
+                f"two variants have the same name {name!r}", where, "use other values, or LABEL=PATH=VALUE"
             )
     return recipes
 
@@ -74,14 +77,29 @@ def _load(
 def _check_not_set_and_varied(overrides: Sequence[str], vary: Sequence[str]) -> None:
     paths = {override.partition("=")[0].strip() for override in overrides}
     for option in vary:
-        if (path := option.partition("=")[0].strip()) in paths:
+        if (path := _parse(option)[1]) in paths:
             raise _error(f"{path} is both set and varied", _position(option), "use one of the two")
 
 
-def _choices(option: str) -> list[tuple[str, str]]:
-    """Override and label of each value of `--vary`."""
-    path, equals, text = option.partition("=")
-    path = path.strip()
+def _axes(vary: Sequence[str]) -> list[list[tuple[str, str]]]:
+    """Override and label of each value, by path; options of the same path are values of one axis."""
+    axes: dict[str, list[tuple[str, str]]] = {}
+    for option in vary:
+        label, path, values = _parse(option)
+        axes.setdefault(path, []).extend((value, label) for value in values)
+    return [
+        [(f"{path}={value}", label or _label(path, value, [one for one, _ in axis])) for value, label in axis]
+        for path, axis in axes.items()
+    ]
+
+
+def _parse(option: str) -> tuple[str, str, list[str]]:
+    """Label (or ""), path and values of `--vary`."""
+    first, equals, text = option.partition("=")
+    label, path = "", first.strip()
+    if path.split(".")[0] not in Recipe.model_fields and re.match(r"\s*[A-Za-z_][\w.]*\s*=", text):
+        label, (path, equals, text) = path, text.partition("=")
+        path = path.strip()
     values = [value.strip() for value in _split_at_commas(text)]
     if not equals or not path or not all(values):
         hint = "write PATH=VALUE,VALUE, as in model.decoder=unet,fpn"
@@ -89,7 +107,13 @@ def _choices(option: str) -> list[tuple[str, str]]:
     if path in ("name", "extends", "seed"):
         hint = worded("--seeds 0,1,2", "seeds=[0, 1, 2]") if path == "seed" else "compare two recipes instead"
         raise _error(f"{path} cannot be varied", _position(option), hint)
-    return [(f"{path}={value}", _label(path, value)) for value in values]
+    if label and not re.fullmatch(r"\w[\w .+-]*", label):
+        hint = "use letters, digits, '_', '-', '+', '.' and spaces"
+        raise _error(f"{label!r} cannot be a label", _position(option), hint)
+    if label and len(values) > 1:
+        hint = f"write LABEL={path}=VALUE once for each value"
+        raise _error(f"the label {label!r} has {len(values)} values", _position(option), hint)
+    return label, path, values
 
 
 def _split_at_commas(text: str) -> Iterator[str]:
@@ -104,10 +128,29 @@ def _split_at_commas(text: str) -> Iterator[str]:
     yield value
 
 
-def _label(path: str, value: str) -> str:
+def _label(path: str, value: str, others: Sequence[str]) -> str:
+    """Readable text for a value: a part's name, with the options by which it differs from its namesakes."""
     keys = tuple(int(key) if key.isdecimal() else key for key in path.split("."))
-    label = value if part_at(keys) else f"{keys[-1]} {value}"  # a part's name needs no key
-    return re.sub(r"[^\w.+]+", "_", label).strip("_")
+    text = re.sub(r"\bname:", "", value)
+    if not part_at(keys):
+        text = f"{keys[-1]} {text}"
+    elif part := _part(value):
+        namesakes = [other for other in map(_part, others) if other.get("name") == part["name"]]
+        differing = [key for key in part if any(part[key] != other.get(key) for other in namesakes)]
+        text = " ".join([str(part["name"]), *(f"{key} {part[key]}" for key in differing)])
+    label = re.sub(r"[^\w.+]+", "_", text).strip("_")
+    return label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL + 1].rpartition("_")[0]
+
+
+def _part(value: str) -> dict[str, Any]:
+    """A named part as a mapping; empty for anything else."""
+    try:
+        plain = parse_yaml(value, "", numbered=False).plain()
+    except RecipeError:
+        return {}  # reported when the recipe is loaded
+    if isinstance(plain, str):
+        return {"name": plain}
+    return plain if isinstance(plain, dict) and "name" in plain else {}
 
 
 def _position(option: str) -> str:

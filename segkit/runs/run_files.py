@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ from segkit.runs.provisional import provisional_summary
 from segkit.runs.recipe_schema import RunRecipe
 from segkit.runs.schema import Environment, Epoch, MeasuredCosts, Sample, Samples, Summary
 from segkit.utils.atomic import atomic_write
+from segkit.utils.csv_files import original_text, write_csv
 from segkit.utils.safe_read import (
     corrupt_file,
     read_json,
@@ -113,14 +113,8 @@ class RunFiles:
             names: image names.
             scores: scores of all images, by metric.
         """
-        with (
-            atomic_write(self.scores) as temporary,
-            temporary.open("w", encoding="utf-8", newline="") as file,
-        ):
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["image", *scores])
-            for name, *row in zip(names, *scores.values(), strict=True):
-                writer.writerow([name, *("" if math.isnan(score) else repr(score) for score in row)])
+        with atomic_write(self.scores) as temporary:
+            write_csv(temporary, [["image", *scores], *zip(names, *scores.values(), strict=True)])
 
     def write_samples(self, samples: Sequence[ScoredSample], palette: Pixels) -> None:
         """Write samples.json, images, and masks as PNGs with a palette.
@@ -176,7 +170,7 @@ class RunFiles:
             }
         except ValueError as error:
             raise corrupt_file(self.scores, str(error)) from None
-        return [normalize("NFC", row[0]) for row in rows], scores
+        return [normalize("NFC", original_text(row[0])) for row in rows], scores
 
     def read_samples(self) -> list[ScoredSample]:
         """Samples written by `write_samples`; empty if there are none."""

@@ -97,6 +97,21 @@ def test_every_verb_has_help_with_an_example(segkit: Any, verb: str) -> None:
     assert f"Example: segkit {verb}" in " ".join(said.out.split())
 
 
+@pytest.mark.parametrize(
+    ("names", "folder"),
+    [
+        (["small-unet", "small-transposed_conv"], "small-transposed_conv+unet"),
+        (["small", "small-unet"], "small+small-unet"),
+        (["b c", "a"], "a+b c"),
+        (["unet"], "unet"),
+    ],
+)
+def test_compare_names_its_folder_after_the_recipes_once(names: list[str], folder: str) -> None:
+    from segkit.cli.compare import _folder_name
+
+    assert _folder_name([*names]) == folder
+
+
 @pytest.mark.parametrize("seeds", ["0,0", "a", "1,,2", "-1"])
 def test_compare_refuses_what_are_no_seeds(segkit: Any, tmp_path: Path, seeds: str) -> None:
     said = segkit("compare", str(tmp_path), f"--seeds={seeds}")

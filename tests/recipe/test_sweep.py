@@ -40,6 +40,35 @@ def test_values_say_what_they_are_of(file):
     ]  # fmt: skip
 
 
+def test_a_label_names_a_value(file):
+    wide = "wide=model.decoder={name: transposed_conv, channels: [32, 16]}"
+    recipes = expand_grid(file, vary=[wide, "model.decoder=unet", "slow v1.0 = optimizer.lr=0.001"])
+    assert [recipe.name for recipe in recipes] == ["small-wide-slow v1.0", "small-unet-slow v1.0"]
+    assert recipes[0].model.decoder.options["channels"] == (32, 16)
+    assert recipes[1].optimizer.options["lr"] == 0.001
+
+
+def test_a_value_with_an_equals_sign_is_no_label(file):
+    (recipe,) = expand_grid(file, vary=["description=a=b"])
+    assert (recipe.description, recipe.name) == ("a=b", "small-description_a_b")
+
+
+def test_a_mapping_is_named_by_what_tells_it_from_the_others(file):
+    part = "{{name: transposed_conv, channels: [{}], dropout: 0.3}}"
+    wide, narrow = part.format("32, 16"), part.format("8, 4")
+    recipes = expand_grid(file, vary=[f"model.decoder={wide},{narrow},{{name: unet}}"])
+    assert [recipe.name for recipe in recipes] == [
+        "small-transposed_conv_channels_32_16", "small-transposed_conv_channels_8_4", "small-unet",
+    ]  # fmt: skip
+    (recipe,) = expand_grid(file, vary=["data.augment=[{name: Rotate, limit: 15}]"])
+    assert recipe.name == "small-augment_Rotate_limit_15"
+
+
+def test_a_label_made_of_a_value_is_short(file):
+    (recipe,) = expand_grid(file, vary=["description=" + "a long text " * 9])
+    assert recipe.name == "small-description_a_long_text_a_long_text_a"
+
+
 def test_commas_in_brackets_are_part_of_a_value(file):
     recipes = expand_grid(file, vary=["model.decoder={name: transposed_conv, channels: [8, 4]},unet"])
     assert [recipe.model.decoder.name for recipe in recipes] == ["transposed_conv", "unet"]
@@ -63,7 +92,11 @@ def test_seeds_share_a_name(file):
         ("seed=1,2", "vary 'seed=1,2': seed cannot be varied\n  try: seeds=[0, 1, 2]"),
         ("name=a,b", "vary 'name=a,b': name cannot be varied\n  try: compare two recipes instead"),
         ("model.decoder=unet,unet", "vary=['model.decoder=unet,unet']: two variants have the same name "
-         "'small-unet'\n  try: use different and shorter values"),
+         "'small-unet'\n  try: use other values, or LABEL=PATH=VALUE"),
+        ("a=model.decoder=unet,fpn", "vary 'a=model.decoder=unet,fpn': the label 'a' has 2 values\n"
+         "  try: write LABEL=model.decoder=VALUE once for each value"),
+        ("a/b=model.decoder=unet", "vary 'a/b=model.decoder=unet': 'a/b' cannot be a label\n"
+         "  try: use letters, digits, '_', '-', '+', '.' and spaces"),
     ],
 )  # fmt: skip
 def test_what_varies_nothing_is_refused(file, vary, said):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import math
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from segkit.analysis.comparison.tables import (
 )
 from segkit.analysis.report.format import whole
 from segkit.analysis.report.templates import markdown_templates
+from segkit.utils.csv_files import write_csv as write_rows
 
 MAX_IN_EPOCHS = 4  # candidates in the table of epochs
 
@@ -33,10 +32,7 @@ def write_csv(comparison: Comparison, path: Path) -> Path:
     """Write one row per candidate, with empty cells for unknown values; returns the path."""
     records = comparison.records()
     header = list(dict.fromkeys(key for record in records for key in record))
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows([_cell(record.get(key)) for key in header] for record in records)
+    write_rows(path, [header, *([record.get(key) for key in header] for record in records)])
     return path
 
 
@@ -51,9 +47,3 @@ def _context(comparison: Comparison) -> dict[str, Any]:
         "all_pairs": whole(pairs) if shown < pairs else "",
         "epochs": epoch_table(comparison) if len(comparison.ranking) <= MAX_IN_EPOCHS else None,
     }
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, float):
-        return repr(value) if math.isfinite(value) else ""
-    return "" if value is None else str(value)

@@ -9,6 +9,8 @@ from typing import Any
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+LONG_WORD = 12  # characters
+
 
 def templates(*folders: str, **options: Any) -> Environment:
     """Jinja environment for HTML.
@@ -27,12 +29,20 @@ def templates(*folders: str, **options: Any) -> Environment:
         **options,
     )
     environment.filters["data_uri"] = _data_uri
+    environment.filters["breakable"] = _breakable
     return environment
 
 
 def markdown_templates(*folders: str) -> Environment:
     """Jinja environment for Markdown; values become one literal line, also in table cells."""
     return templates(*folders, finalize=_escape_markdown)
+
+
+def _breakable(text: str) -> Markup:
+    """A text whose long words may be broken after `_`, `-`, `.` and the like."""
+    words = re.split(r"(\s+)", text)
+    pieces = (re.split(r"(?<=[-_./+:,=])", word) if len(word) > LONG_WORD else [word] for word in words)
+    return Markup("").join(Markup("<wbr>").join(filter(None, word)) for word in pieces)
 
 
 def _data_uri(content: bytes) -> str:

@@ -253,6 +253,30 @@ def test_hostile_and_many_names_do_nothing_and_fit_a_phone(browser, tmp_path):
     assert [url for url in page.requests if not url.startswith(("data:image/", path.as_uri()))] == []
 
 
+BROKEN_WORDS = """(() => {
+  const broken = [];
+  const texts = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const node = texts.currentNode;
+    if (node.parentElement.closest(".unseen")) continue;
+    for (const word of node.data.matchAll(/[^\\s-]+/g)) {
+      const range = document.createRange();
+      range.setStart(node, word.index);
+      range.setEnd(node, word.index + word[0].length);
+      if (new Set([...range.getClientRects()].map((line) => line.top)).size > 1) broken.push(word[0]);
+    }
+  }
+  return broken;
+})()"""
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_no_line_ends_inside_a_word(browser, tmp_path, width):
+    names = [f"isic_finetune-transposed_conv_channels_{side}_attention_gated" for side in (512, 64, 32)]
+    path = write_page(made_up(tmp_path, Made(names=names, images=3)), tmp_path / "page.html")
+    assert browser.open(path, width=width).run(BROKEN_WORDS) == []
+
+
 def test_one_recipe_alone_has_a_page_too(browser, tmp_path):
     comparison = made_up(tmp_path, Made(names=NAMES[:1], images=2, costs=False))
     page = browser.open(write_page(comparison, tmp_path / "page.html"))

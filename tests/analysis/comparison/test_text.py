@@ -239,3 +239,9 @@ def test_csv_keeps_every_digit(tmp_path):
         first, second = csv.DictReader(file)
     assert float(first["dice"]) == clear().records()[0]["dice"]
     assert second["trainable_parameters"] == ""
+
+
+def test_csv_runs_no_name_as_a_formula(tmp_path):
+    hostile = place(candidate("=HYPERLINK(1)", rising(0.8)), 1, 0.8)
+    path = write_csv(comparison([hostile], []), tmp_path / "comparison.csv")
+    assert "1,'=HYPERLINK(1),1," in path.read_text()

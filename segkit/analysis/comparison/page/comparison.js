@@ -18,7 +18,12 @@ function make(tag, properties = {}, ...children) {
 
 /** The line sample of a candidate, as in the legend. */
 function key(candidate) {
-  return element(`key-${candidate}`).content.cloneNode(true);
+  return part("key", candidate);
+}
+
+/** A copy of a template of a candidate: "key" or "name". */
+function part(kind, candidate) {
+  return element(`${kind}-${candidate}`).content.cloneNode(true);
 }
 
 /** Current value of a CSS colour. */

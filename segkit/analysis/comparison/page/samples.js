@@ -144,7 +144,7 @@ function drawPanes(sample) {
     const picture = mask
       ? maskPicture(sample, truth, mask, `${candidate}: the mask of ${name}.`)
       : make("p", { className: "absent", textContent: "no mask saved" });
-    panes.push(pane([key(i), make("span", { textContent: candidate })], score, picture));
+    panes.push(pane([key(i), make("span", {}, part("name", i))], score, picture));
   });
   element("panes").replaceChildren(...panes);
 }
