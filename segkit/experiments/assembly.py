@@ -24,7 +24,13 @@ from segkit.parts.losses.weighted_sum import weighted_sum
 from segkit.parts.schedules.warmup import build_schedule
 from segkit.recipe import Recipe, entry_for, used_plugins
 from segkit.recipe.build import build
-from segkit.recipe.dataset import dataset_warnings, prepare_splits, scan_recipe_source, scan_samples
+from segkit.recipe.dataset import (
+    dataset_warnings,
+    prepare_splits,
+    reading_warnings,
+    scan_recipe_source,
+    scan_samples,
+)
 from segkit.training.devices import make_fabric
 from segkit.training.evaluate import Scores, evaluate
 
@@ -54,7 +60,7 @@ class Assembly:
         loss: weighted sum of the recipe's losses.
         metrics: metrics by name, in the recipe's order.
         splits: preprocessed images by split.
-        data_warnings: warnings about the images, as sentences.
+        data_warnings: warnings about shared and unused images, as sentences.
         val_split: split scored after every epoch.
         test_split: split on which the best checkpoint is scored.
     """
@@ -80,7 +86,8 @@ class Assembly:
     @property
     def warnings(self) -> list[str]:
         """Warnings about scores and images, as sentences."""
-        return [*self.data_warnings, *warnings_for(self.recipe, set(self.splits))]
+        about_scores = warnings_for(self.recipe, set(self.splits))
+        return [*self.data_warnings, *about_scores, *reading_warnings(self.splits)]
 
     @property
     def higher_is_better(self) -> bool:

@@ -21,7 +21,7 @@ from segkit.models.dry_run import dry_run
 from segkit.parts.encoders._pretrained import find_weights
 from segkit.recipe import Recipe
 from segkit.recipe.build import build
-from segkit.recipe.dataset import dataset_warnings, prepare_splits, scan_samples
+from segkit.recipe.dataset import dataset_warnings, prepare_splits, reading_warnings, scan_samples
 from segkit.training.devices import count_processes
 from segkit.training.distributed.rank import current_rank_info
 
@@ -93,7 +93,12 @@ def check(
         recipe=recipe.name,
         images={split: len(members) for split, members in samples.items()},
         stages=spec.stages,
-        warnings=[*dataset_warnings(found, splits), *warnings_for(recipe, set(samples)), *downloads],
+        warnings=[
+            *dataset_warnings(found, splits),
+            *warnings_for(recipe, set(samples)),
+            *downloads,
+            *reading_warnings(splits),
+        ],
     )
 
 

@@ -144,14 +144,14 @@ def prepare_splits(
 
 
 def dataset_warnings(found: SourceScan, prepared: Mapping[str, Prepared]) -> list[str]:
-    """Warnings about shared images, unused images and reading, in whole sentences.
+    """Warnings about shared and unused images, in whole sentences.
 
     Args:
         found: result of `scan_samples`.
         prepared: its splits, as read.
     """
-    shared = shared_image_warnings(found.splits, prepared)
-    return [*shared, *(f"{warning.problem}." for warning in found.warnings), *reading_warnings(prepared)]
+    unused = [f"{warning.problem}." for warning in found.warnings]
+    return [*shared_image_warnings(found.splits, prepared), *unused]
 
 
 def reading_warnings(splits: Mapping[str, Prepared]) -> list[str]:

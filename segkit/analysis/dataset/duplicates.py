@@ -101,13 +101,16 @@ def _similar_pairs(images: Sequence[ImageStats]) -> Iterator[tuple[int, int]]:
 def _similar_thumbs(rows: _Floats, columns: _Floats, near: _Mask) -> _Mask:
     """Which near pairs of thumbnails correlate, also without what they have in common with their kind."""
     correlations = rows @ columns.T
-    kind = near & (correlations >= _KIND)
-    sums, counts = kind @ columns, kind.sum(axis=1)
-    similar = near & (correlations >= MIN_CORRELATION)
-    first, second = np.nonzero(similar)
-    means = (sums[first] - columns[second]) / np.maximum(counts[first] - 1, 1)[:, None]  # without the pair
-    own = (_normalised(rows[first] - means) * _normalised(columns[second] - means)).sum(axis=1)
-    similar[first, second] = (counts[first] - 1 < _MIN_KIND) | (own >= _MIN_OWN)
+    kind = (near & (correlations >= _KIND)).astype(np.float32)
+    sums, others = kind @ columns, kind.sum(axis=1, keepdims=True) - 1  # others: images beside the pair
+    products, count = sums @ columns.T, np.maximum(others, 1)
+    # Products of both thumbnails with the mean of the others, and of that mean with itself.
+    with_row = ((rows * sums).sum(axis=1, keepdims=True) - correlations) / count
+    with_column = (products - 1) / count
+    square = ((sums**2).sum(axis=1, keepdims=True) - 2 * products + 1) / count**2
+    lengths = (1 - 2 * with_row + square) * (1 - 2 * with_column + square)
+    own = (correlations - with_row - with_column + square) / np.sqrt(np.maximum(lengths, 1e-12))
+    similar: _Mask = near & (correlations >= MIN_CORRELATION) & ((others < _MIN_KIND) | (own >= _MIN_OWN))
     return similar
 
 
