@@ -15,7 +15,7 @@ _SEPARATORS = re.compile('[,;"\t\r\n]')  # a spreadsheet may split cells at semi
 
 
 def write_csv(path: Path, rows: Iterable[Sequence[str | float | None]]) -> None:
-    """Write rows; None, NaN and infinities become empty cells, and no text can run as a formula."""
+    """Write rows; None and NaN become empty cells, and no text can run as a formula."""
     with path.open("w", encoding="utf-8", newline="") as file:
         file.writelines(f"{','.join(map(_cell, row))}\n" for row in rows)
 
@@ -27,7 +27,7 @@ def original_text(cell: str) -> str:
 
 def _cell(value: str | float | None) -> str:
     if isinstance(value, float):
-        return repr(float(value)) if math.isfinite(value) else ""
+        return "" if math.isnan(value) else repr(float(value))
     if not isinstance(value, str):
         return "" if value is None else str(value)
     text = f"'{value}" if _FORMULA.match(value) else value

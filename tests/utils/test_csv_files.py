@@ -45,7 +45,7 @@ def test_every_text_is_read_back(tmp_path_factory, text):
 
 def test_numbers_are_exact_and_unknown_ones_empty(tmp_path):
     write_csv(tmp_path / "a.csv", [["a", -0.1, float("nan"), None, 3, float("inf")]])
-    assert (tmp_path / "a.csv").read_text() == "a,-0.1,,,3,\n"
+    assert (tmp_path / "a.csv").read_text() == "a,-0.1,,,3,inf\n"
 
 
 def test_names_of_images_are_read_back_from_the_scores(tmp_path):
