@@ -122,7 +122,10 @@ def beside_published(results: list[dict[str, Any]]) -> str:
     """IoU and Dice of every epoch, published and measured; best epochs in the last row."""
     runs = {name: [run for run in results if run["recipe"] == name] for name in PUBLISHED}
     runs = {name: found for name, found in runs.items() if found}
-    published = {name: list(csv.DictReader((RECIPES / PUBLISHED[name]).open())) for name in runs}
+    published = {
+        name: list(csv.DictReader((RECIPES / PUBLISHED[name]).read_text(encoding="utf-8").splitlines()))
+        for name in runs
+    }
     head = ["epoch", *(f"{name.split('_')[1]}, {metric}{who}" for name in runs for metric in ("iou", "dice")
                        for who in (" published", ""))]  # fmt: skip
     rows = [head, ["---"] * len(head)]
