@@ -22,7 +22,7 @@ def scale_warnings(trained: tuple[float, float] | None, scales: Sequence[float],
         return []
     median = statistics.median(different)
     usual = f"{low:.2g}" if f"{low:.2g}" == f"{high:.2g}" else f"{low:.2g} to {high:.2g}"
-    cure = "in tiles, if it was trained on patches" if median < low else "without tiles, or smaller images"
+    cure = "in tiles, if it was trained on patches" if median < low else "whole images, as large as those"
     return [
         f"The model sees {len(different):,} of {len(scales):,} {images} at {median:.2g} of their size, "
         f"its training images at {usual} of theirs: masks may be wrong. Predict {cure}."

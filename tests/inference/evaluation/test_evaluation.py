@@ -176,7 +176,7 @@ def test_which_images(run: RunDir) -> None:
 
 
 def test_masks_of_other_images_are_scored_as_they_are_in_their_files(run: RunDir, tmp_path: Path) -> None:
-    sizes = {"a": (50, 41), "b": (33, 64), "c": (20, 20), "d": (64, 64), "e": (64, 37)}
+    sizes = {"a": (50, 41), "b": (33, 64), "c": (34, 34), "d": (64, 64), "e": (64, 37)}
     source = drawn(tmp_path, sizes)
     images, masks = tmp_path / "images", tmp_path / "masks"
     for sample, (name, (width, height)) in zip(samples_of(run), sizes.items(), strict=True):
@@ -326,10 +326,9 @@ def test_images_scaled_very_differently_from_training_images_are_told_of(
     assert run.read_environment().image_scales == (0.5, 0.5)
     asking = EvaluateOptions(native=native)
     usual = drawn(tmp_path / "usual", {"a": (64, 64), "b": (100, 60)})
-    assert scored(run, asking=asking, overrides=(usual,)).warnings == []
+    assert "The model sees" not in " ".join(scored(run, asking=asking, overrides=(usual,)).warnings)
     large = drawn(tmp_path / "large", {"a": (640, 640), "b": (64, 64)})
-    (warning,) = scored(run, asking=asking, overrides=(large,)).warnings
-    assert warning == (
+    assert scored(run, asking=asking, overrides=(large,)).warnings[-1] == (
         "The model sees 1 of 2 sampled images at 0.05 of their size, its training images at 0.5 of theirs: "
         "masks may be wrong. Predict in tiles, if it was trained on patches."
     )
