@@ -74,17 +74,19 @@ def predict(
         check_overwriting(found.images, outputs, overwrite=overwrite)
         started = time.perf_counter()
         try:
-            problems = predict_files(predictor, found.images, outputs, predict_options, view.progress)
+            predicted = predict_files(predictor, found.images, outputs, predict_options, view.progress)
         except OSError as error:
             raise cannot_write(error, out, "the same command with --overwrite") from error
         seconds = time.perf_counter() - started
-    masks = len(found.images) - len({problem.file for problem in problems})
+        view.print_warnings(predicted.warnings)
+    masks = len(found.images) - len({problem.file for problem in predicted.problems})
     images = len(found.images) + sum(not Path(problem.file).is_dir() for problem in found.problems)
-    problems = [*found.problems, *problems]
+    problems = [*found.problems, *predicted.problems]
     if json:
         console.print_json({
             "model": model, "out": out, "images": images, "masks": masks, "seconds": seconds,
-            "errors": options.problems_as_json(problems), "left_out": found.others, "warnings": warnings,
+            "errors": options.problems_as_json(problems), "left_out": found.others,
+            "warnings": [*warnings, *predicted.warnings],
         })  # fmt: skip
     elif not quiet:
         console.print_predicted(out, masks, images, seconds)

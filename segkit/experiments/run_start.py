@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import torch
 
 from segkit.core.events import RunStarted
+from segkit.data.scales import sampled_scales
 from segkit.models.segmenter import digest
 from segkit.recipe import used_plugins
 from segkit.runs.environment import data_digests, environment
@@ -29,6 +31,7 @@ def environment_record(assembly: Assembly) -> Environment:
         device=_devices(assembly.fabric),
         encoder_digest=digest(assembly.model.encoder),
         data_digests=data_digests(assembly.splits),
+        image_scales=_training_scales(assembly),
         plugins=used_plugins(assembly.recipe),
     )
 
@@ -50,6 +53,12 @@ def run_started(assembly: Assembly, directory: RunDir) -> RunStarted:
         metrics=list(assembly.metrics),
         warnings=assembly.warnings,
     )
+
+
+def _training_scales(assembly: Assembly) -> tuple[float, float] | None:
+    samples = assembly.samples.get("train") or [*chain(*assembly.samples.values())]
+    scales = sampled_scales(samples, assembly.recipe.data.size)
+    return (min(scales), max(scales)) if scales else None
 
 
 def _devices(fabric: Fabric) -> str:

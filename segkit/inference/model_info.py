@@ -27,6 +27,8 @@ class ModelInfo:
         scored_on: split of the scores.
         images: number of scored images.
         scores: scores by metric.
+        image_scales: smallest and largest scale of the training images, see `segkit.data.scales`; None if it
+            is not known.
     """
 
     name: str
@@ -39,6 +41,7 @@ class ModelInfo:
     scored_on: str = ""
     images: int = 0
     scores: dict[str, float | None] = field(default_factory=dict)
+    image_scales: tuple[float, float] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Plain data, for `parse_model_info`."""
@@ -65,6 +68,7 @@ def parse_model_info(plain: Any) -> ModelInfo:
     return ModelInfo(task=Task(schema.task, schema.classes, schema.ignore_index), **fields)
 
 
+_Scale = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Side = Annotated[int, Field(ge=1, le=2**16)]
 
 
@@ -83,3 +87,4 @@ class _Schema(BaseModel):
     scored_on: str = Field("", max_length=20)
     images: int = Field(0, ge=0)
     scores: dict[str, float | None] = Field({})
+    image_scales: tuple[_Scale, _Scale] | None = None

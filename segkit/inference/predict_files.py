@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import errno
 import os
+import statistics
 import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from segkit.core.errors import DataError, Problem
+from segkit.data.scales import scale
 from segkit.inference.image_source import ImageFile
+from segkit.inference.scale_warnings import scale_warnings
 
 if TYPE_CHECKING:
     from segkit.core.types import Progress
-    from segkit.inference.image_source import ImageSource
+    from segkit.inference.image_source import ImageSource, Size
     from segkit.inference.inputs import InputFile
     from segkit.inference.network import Probabilities
     from segkit.inference.options import PredictOptions
@@ -27,23 +30,33 @@ if TYPE_CHECKING:
 _MAX_THREADS = 4  # each holds an image's mask at full size
 
 
+class Predicted(NamedTuple):
+    """Result of predicting files.
+
+    Args:
+        problems: problems of unreadable images, for which nothing is written.
+        warnings: warnings about the images, in whole sentences.
+    """
+
+    problems: list[Problem]
+    warnings: list[str]
+
+
 def predict_files(
     predictor: Predictor,
     inputs: Sequence[InputFile],
     outputs: Outputs,
     options: PredictOptions,
     on_progress: Progress = lambda label, done, total: None,
-) -> list[Problem]:
+) -> Predicted:
     """Predict image files and write the results; files are written completely or not at all.
-
-    Returns:
-        Problems of unreadable images, for which nothing is written.
 
     Raises:
         SegkitError: if the model cannot predict with these options.
         OSError: if a file cannot be written.
     """
     problems: list[Problem] = []
+    sizes: list[Size] = []
     # A generator: each image may hold its decoded pixels, and is freed once its mask is written.
     images = (ImageFile(file.path, predictor.info.channels) for file in inputs)
     predictions = predictor.predict_chunks(images, options, partial(on_progress, "tiles"))
@@ -54,17 +67,32 @@ def predict_files(
     )
     with warnings.catch_warnings():  # Pillow's, of harmless oddities; the state is shared by all threads
         warnings.simplefilter("ignore")
-        for done, found in enumerate(results, start=1):
-            problems += found
+        for done, written in enumerate(results, start=1):
+            problems += written.problems
+            sizes += written.sizes
             on_progress("images", done, len(inputs))
-    return problems
+    return Predicted(problems, _scale_warnings(predictor, sizes, options))
+
+
+class _Written(NamedTuple):
+    problems: Sequence[Problem]
+    sizes: Sequence[Size] = ()  # of the image, if its files are written
+
+
+def _scale_warnings(predictor: Predictor, sizes: Sequence[Size], options: PredictOptions) -> list[str]:
+    found: list[str] = []
+    for network in predictor.networks:
+        factor = statistics.median(options.scales)
+        scales = [factor if options.tile else factor * scale(network.info.size, size) for size in sizes]
+        found += scale_warnings(network.info.image_scales, scales, "images")
+    return [*dict.fromkeys(found)]
 
 
 def _write_in_threads(
     items: Iterator[tuple[InputFile, ImageSource, Iterator[Probabilities]]], outputs: Outputs
-) -> Iterator[Sequence[Problem]]:
+) -> Iterator[_Written]:
     threads = min(_MAX_THREADS, os.cpu_count() or 1)
-    waiting: deque[Future[Sequence[Problem]]] = deque()
+    waiting: deque[Future[_Written]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for item in items:
             waiting.append(pool.submit(_write, outputs, *item))
@@ -75,17 +103,17 @@ def _write_in_threads(
 
 def _write(
     outputs: Outputs, file: InputFile, image: ImageSource, chunks: Iterator[Probabilities]
-) -> Sequence[Problem]:
+) -> _Written:
     try:
         outputs.write(file.name, image, chunks)
     except DataError as error:
-        return error.problems
+        return _Written(error.problems)
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG:
             raise
         problem = f"the name of its mask is too long: {Path(error.filename or '').name}"
-        return [Problem(problem, str(file.path), hint="give the image a shorter name")]
+        return _Written([Problem(problem, str(file.path), hint="give the image a shorter name")])
     except MemoryError:
         hint = "close other programs, raise the memory limit, or make the image smaller"
-        return [Problem("there is too little memory for this image", str(file.path), hint=hint)]
-    return ()
+        return _Written([Problem("there is too little memory for this image", str(file.path), hint=hint)])
+    return _Written((), [image.size])

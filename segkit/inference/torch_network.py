@@ -83,7 +83,10 @@ def open_network(
     load_best(model, run, warnings)
     summary = run.read_summary()
     split = summary.reported_on
-    info = model_info(recipe, spec, model, split, summary.images[split], summary.scores.metrics)
+    info = model_info(
+        recipe, spec, model, split, summary.images[split], summary.scores.metrics,
+        run.read_environment().image_scales,
+    )  # fmt: skip
     return make_network(recipe, info, model, warnings)
 
 
@@ -94,6 +97,7 @@ def model_info(
     scored_on: str,
     images: int,
     scores: Mapping[str, float | None],
+    image_scales: tuple[float, float] | None,
 ) -> ModelInfo:
     """Information about a recipe's model, scored on a number of images of a split."""
     data = recipe.data
@@ -109,6 +113,7 @@ def model_info(
         scored_on=scored_on,
         images=images,
         scores=dict(scores),
+        image_scales=image_scales,
     )
 
 

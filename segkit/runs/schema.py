@@ -45,6 +45,7 @@ Number = Annotated[
     WrapValidator(_number),
     PlainSerializer(lambda value: value),  # an int is written as an int
 ]
+Scale = Annotated[float, Field(gt=0, le=MAX_NUMBER)]
 Scores = dict[Text, Number]
 Rank = Literal["best", "median", "worst"]
 
@@ -154,6 +155,7 @@ class Environment(Record):
     device: Text = ""
     encoder_digest: Text = ""
     data_digests: dict[Text, Text] = {}
+    image_scales: tuple[Scale, Scale] | None = None  # smallest and largest of training images
     plugins: list[Plugin] = []
     resumed: list[dict[Text, Any]] = []
 

@@ -39,7 +39,9 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def predicted(inputs, outputs, network=None, **ways):
     found = find_inputs(inputs).images
     check_overwriting(found, outputs, overwrite=False)
-    return predict_files(Predictor([network or Blocks(LESION)]), found, outputs, PredictOptions(**ways))
+    return predict_files(
+        Predictor([network or Blocks(LESION)]), found, outputs, PredictOptions(**ways)
+    ).problems
 
 
 def written(folder):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from segkit.core.errors import SegkitError
+from segkit.data.scales import sampled_scales
 from segkit.experiments.objectives import build_metric
 from segkit.experiments.restore_run import read_run, restore, use_available_device
 from segkit.inference.evaluation.confidence import confidence_interval
@@ -18,6 +19,7 @@ from segkit.inference.evaluation.select_images import ScoredImages, choose_image
 from segkit.inference.evaluation.split_choice import SplitChoice
 from segkit.inference.options import PredictOptions
 from segkit.inference.predictor import Predictor
+from segkit.inference.scale_warnings import scale_warnings
 from segkit.inference.torch_network import TorchNetwork, open_network
 from segkit.recipe import entry_for
 
@@ -169,10 +171,15 @@ def evaluate_runs(
             networks, images.samples, metrics, options.predict, options.native, label
         )
         changes = [*dict.fromkeys(warning for network in networks for warning in network.warnings)]
+        sizes = [network.info.size for network in networks]
     else:
         run = restore(runs[0], recipe, changed, on_progress, {images.split: images.samples})
         scorer, metrics, changes = ResizedScorer(run), run.assembly.metrics, [*run.warnings]
+        sizes = [recipe.data.size]
     warnings = [*warnings, *changes]
+    for member, size in zip(runs, sizes, strict=True):
+        trained = member.read_environment().image_scales
+        warnings += scale_warnings(trained, sampled_scales(images.samples, size), "sampled images")
     if overrides or options.split or len(runs) > 1:
         for member in runs:
             trained_with, _ = read_run(member, (), plugins)

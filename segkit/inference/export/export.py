@@ -129,7 +129,8 @@ def open_for_export(
     assembly, summary = finished.assembly, run.read_summary()
     split, model = summary.reported_on, assembly.model.eval()
     images = summary.images.get(split, 0)
-    info = model_info(assembly.recipe, assembly.spec, model, split, images, summary.scores.metrics)
+    scales = run.read_environment().image_scales
+    info = model_info(assembly.recipe, assembly.spec, model, split, images, summary.scores.metrics, scales)
     return finished, TorchNetwork(info, assembly.recipe, model, assembly.fabric)
 
 

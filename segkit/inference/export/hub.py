@@ -108,7 +108,9 @@ def open_hub(path: Path, plugins: Sequence[Path] = (), *, accelerator: str = "au
     spec = dry_run(recipe.model, recipe.data)
     model = build_model(recipe, spec, pretrained=False)
     load_weights(model, path / WEIGHTS)
-    info = model_info(recipe, spec, model, stored.scored_on, stored.images, stored.scores)
+    info = model_info(
+        recipe, spec, model, stored.scored_on, stored.images, stored.scores, stored.image_scales
+    )
     return make_network(recipe, info, model, warnings)
 
 

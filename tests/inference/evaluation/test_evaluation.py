@@ -175,7 +175,7 @@ def test_which_images(run: RunDir) -> None:
 
 
 def test_masks_of_other_images_are_scored_as_they_are_in_their_files(run: RunDir, tmp_path: Path) -> None:
-    sizes = {"a": (50, 41), "b": (33, 64), "c": (20, 20), "d": (64, 64), "e": (64, 37)}
+    sizes = {"a": (50, 41), "b": (33, 64), "c": (34, 34), "d": (64, 64), "e": (64, 37)}
     source = drawn(tmp_path, sizes)
     images, masks = tmp_path / "images", tmp_path / "masks"
     for sample, (name, (width, height)) in zip(samples_of(run), sizes.items(), strict=True):
@@ -301,6 +301,21 @@ def test_images_that_only_have_the_name_of_training_images_are_told_of_apart(run
     assert str(found.images) == "all 4 images"
     (warning,) = found.warnings
     assert warning.startswith("4 of the 4 scored images have the names of training images of small/001 (")
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_images_scaled_very_differently_from_training_images_are_told_of(
+    run: RunDir, tmp_path: Path, native: bool
+) -> None:
+    assert run.read_environment().image_scales == (0.5, 0.5)
+    asking = EvaluateOptions(native=native)
+    usual = drawn(tmp_path / "usual", {"a": (64, 64), "b": (100, 60)})
+    assert "The model sees" not in " ".join(scored(run, asking=asking, overrides=(usual,)).warnings)
+    large = drawn(tmp_path / "large", {"a": (640, 640), "b": (64, 64)})
+    assert scored(run, asking=asking, overrides=(large,)).warnings[-1] == (
+        "The model sees 1 of 2 sampled images at 0.05 of their size, its training images at 0.5 of theirs: "
+        "masks may be wrong. Predict in tiles, if it was trained on patches."
+    )
 
 
 def test_that_training_images_are_gone_is_told(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:

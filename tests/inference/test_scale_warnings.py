@@ -1,0 +1,86 @@
+"""A warning where images are scaled very differently from those that a model was trained on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segkit.core.types import Sample
+from segkit.data.pairing import sample
+from segkit.data.scales import sampled_scales
+from segkit.inference.inputs import find_inputs
+from segkit.inference.options import PredictOptions
+from segkit.inference.outputs import Outputs
+from segkit.inference.predict_files import predict_files
+from segkit.inference.predictor import Predictor
+from segkit.inference.scale_warnings import scale_warnings
+from tests.data.cases import BINARY
+from tests.inference.networks import LESION, Blocks, noise
+
+PATCHES = replace(LESION, image_scales=(1.0, 1.0))
+PHOTOGRAPHS = replace(LESION, image_scales=(0.05, 0.2))
+SQUASHED = (
+    "The model sees 2 of 3 images at 0.16 of their size, its training images at 1 of theirs: masks may be "
+    "wrong. Predict in tiles, if it was trained on patches."
+)
+
+
+@pytest.mark.parametrize(
+    ("trained", "scales", "warned"),
+    [
+        ((1.0, 1.0), [0.5, 1.0, 2.0], ""),
+        ((1.0, 1.0), [0.1, 1.0, 0.3], "2 of 3 images at 0.2 of their size, its training images at 1 of"),
+        ((0.05, 0.2), [0.03, 0.39], ""),
+        ((0.05, 0.2), [0.1, 1.0], "1 of 2 images at 1 of their size, its training images at 0.05 to 0.2 of"),
+        ((0.05, 0.2), [], ""),
+        (None, [1e-6, 1e6], ""),
+    ],
+)
+def test_scales_beyond_twice_those_of_training_are_told(trained, scales, warned):
+    warnings = scale_warnings(trained, scales, "images")
+    assert len(warnings) == bool(warned)
+    assert warned in "".join(warnings)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    for number, side in enumerate((60, 400, 400)):
+        Image.fromarray(noise(side, side)).save(tmp_path / f"{number}.png")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("info", "ways", "warnings"),
+    [
+        (PATCHES, {}, [SQUASHED]),
+        (PATCHES, {"tile": 64}, []),
+        (PATCHES, {"scales": (4.0,)}, ["1 of 3 images at 4.3"]),
+        (PHOTOGRAPHS, {}, ["1 of 3 images at 1.1 of their size"]),
+        (PHOTOGRAPHS, {"tile": 64}, ["3 of 3 images at 1 of their size"]),
+        (PHOTOGRAPHS, {"tile": 64, "scales": (0.25,)}, []),
+        (LESION, {}, []),
+    ],
+)
+def test_predicted_files_are_compared_with_the_training_images(photos, info, ways, warnings):
+    options = PredictOptions(**ways)
+    network = Blocks(info)
+    found = find_inputs([str(photos)]).images
+    result = predict_files(Predictor([network]), found, Outputs(photos / "m", info.task), options)
+    assert result.problems == []
+    assert len(result.warnings) == len(warnings)
+    assert all(part in warning for part, warning in zip(warnings, result.warnings, strict=True))
+
+
+def test_scales_of_samples_are_those_of_whole_files_and_of_parts_of_them(tmp_path):
+    image = tmp_path / "a.png"
+    Image.fromarray(noise(64, 256)).save(image)
+    whole = sample("a", image, image, BINARY, 3)
+    part = Sample("b", lambda: (noise(32, 32), np.zeros((32, 32), np.uint8)), (image,), variant="tile 1")
+    broken = sample("c", tmp_path / "none.png", image, BINARY, 3)
+    assert sampled_scales([whole, part, broken], (64, 64)) == [0.5, 2.0]
+    assert sampled_scales([whole] * 1000, (64, 64)) == [0.5] * 16
+    assert sampled_scales([], (64, 64)) == []
