@@ -11,6 +11,7 @@ from typing import Self
 from segkit.core.errors import SegkitError
 from segkit.runs.run_files import RunFiles, ScoredSample, write_json
 from segkit.utils.atomic import remove_leftovers
+from segkit.utils.listing import listed
 from segkit.utils.locks import LockedError, exclusive
 from segkit.utils.os_errors import cannot_write
 
@@ -78,7 +79,9 @@ class RunDir(RunFiles):
             raise SegkitError("this is an export, not a run directory", where=str(path), hint=hint)
         if not run.recipe.is_file():
             inside = sorted(file.parent for file in path.glob("*/recipe.yaml"))
-            hint = f"{inside[-1]} is one" if inside else "runs/<recipe>/<number>"
+            hint = f"{inside[0]} is one" if inside else "runs/<recipe>/<number>"
+            if len(inside) > 1:
+                hint = f"one of its runs, {listed([run.name for run in inside])}; segkit compare ranks them"
             raise SegkitError("this is not a run directory", where=str(path), hint=hint)
         run._check_links()
         return run

@@ -62,6 +62,9 @@ def test_run_that_has_not_ended(tmp_path):
     run.write_recipe("name: small\n")
     with pytest.raises(SegkitError, match=rf"this is not a run directory\n  try: {run.path} is one$"):
         RunDir.open_any(run.path.parent)
+    RunDir.create(tmp_path, "small").write_recipe("name: small\n")
+    with pytest.raises(SegkitError, match=r"try: one of its runs, 001, 002; segkit compare ranks them$"):
+        RunDir.open_any(run.path.parent)
     with pytest.raises(SegkitError, match=r"this run has not ended\n  try: segkit resume .* continues it"):
         RunDir.open(run.path)
     run.write_summary(Summary.model_validate(SUMMARY))
