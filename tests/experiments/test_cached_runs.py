@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from segkit.core.events import RunStarted
-from segkit.data import images as files
 from segkit.data.cache.array_view import IndexedArrays
 from segkit.experiments.check import check
 from segkit.experiments.restore_run import open_trained
@@ -47,16 +46,17 @@ def photographs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that were decoded."""
-    opened: list[str] = []
-    original = files.Image.open
+    loaded: list[str] = []
+    original = ImageFile.ImageFile.load
 
-    def counted(path: Any, *given: Any, **options: Any) -> Any:
-        if isinstance(path, Path) and path.parents[1].name in ("images", "masks"):
-            opened.append(f"{path.parts[-3]}/{path.name}")
-        return original(path, *given, **options)
+    def counted(image: ImageFile.ImageFile) -> Any:
+        kind, _, name = Path("a/b", image.filename or "c").parts[-3:]
+        if image.tile and kind in ("images", "masks"):  # no tile: loaded before
+            loaded.append(f"{kind}/{name}")
+        return original(image)
 
-    monkeypatch.setattr(files.Image, "open", counted)
-    return opened
+    monkeypatch.setattr(ImageFile.ImageFile, "load", counted)
+    return loaded
 
 
 def small(folder: Path, *overrides: str) -> Recipe:
