@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from segkit.core.errors import DataError
 from segkit.core.types import Sample
-from segkit.data.images import Extent, read_header
+from segkit.data.images import Extent, opened
 
 _MAX_IMAGES = 16
 
@@ -26,7 +26,8 @@ def sampled_scales(samples: Sequence[Sample], size: Extent) -> list[float]:
 def _extent(sample: Sample) -> Extent | None:
     try:
         if sample.files and sample.variant == "":  # the sample is the whole file
-            return read_header(sample.files[0]).extent
+            with opened(sample.files[0]) as image:  # not upright: the scale is the same
+                return image.height, image.width
     except DataError:
         pass  # a plugin's source may read other formats
     try:
