@@ -15,12 +15,15 @@ from segkit.core.plugins import installed_plugins_hidden_by
 from segkit.core.types import Loss, Metric, Progress, Schedule, Task
 from segkit.data.batches import EvalBatches, TrainBatches
 from segkit.data.preprocess import Prepared
+from segkit.experiments.augmentation import try_transforms
 from segkit.experiments.objectives import build_loss, build_metric
+from segkit.experiments.optimization import optimizer_for, schedule_for, try_optimization
 from segkit.models.build import build_model
 from segkit.models.dry_run import ModelSpec, dry_run
 from segkit.models.segmenter import Segmenter
+from segkit.models.training_check import check_training
+from segkit.models.training_step import try_training_step
 from segkit.parts.losses.weighted_sum import weighted_sum
-from segkit.parts.schedules.warmup import build_schedule
 from segkit.recipe import Recipe, entry_for, used_plugins
 from segkit.recipe.build import build
 from segkit.recipe.dataset import find_samples, prepare_splits, reading_warnings, scan_recipe_source
@@ -72,7 +75,8 @@ class Assembly:
     @property
     def warnings(self) -> list[str]:
         """Warnings about scores and images, as sentences."""
-        return [*warnings_for(self.recipe, set(self.splits)), *reading_warnings(self.splits)]
+        warnings = [*warnings_for(self.recipe, set(self.splits)), *self.spec.warnings]
+        return [*warnings, *reading_warnings(self.splits)]
 
     @property
     def higher_is_better(self) -> bool:
@@ -109,13 +113,8 @@ class Assembly:
 
     def optimization(self, steps_per_epoch: int) -> tuple[torch.optim.Optimizer, Schedule]:
         """Optimiser and schedule of the model's parameters on their current device."""
-        recipe = self.recipe
-        optimizer = build_optimizer(recipe, self.model)
-        schedule = build_schedule(
-            entry_for(recipe.schedule).factory, optimizer, recipe.training.epochs, steps_per_epoch,
-            warmup_epochs=recipe.schedule.warmup_epochs, options=recipe.schedule.options,
-        )  # fmt: skip
-        return optimizer, schedule
+        optimizer = build_optimizer(self.recipe, self.model)
+        return optimizer, schedule_for(self.recipe, optimizer, steps_per_epoch)
 
 
 def assemble(
@@ -147,12 +146,20 @@ def assemble(
         else:
             source_scan = scan_recipe_source(recipe)
             source_splits, samples = source_scan.splits, find_samples(recipe, source_scan)
+        spec = dry_run(recipe.model, recipe.data)
         if to_train:
             check_batch_size(recipe, len(samples["train"]), fabric.world_size)
-        spec = dry_run(recipe.model, recipe.data)
+            check_training(spec, recipe.model, recipe.data)
+            try_training_step(spec, recipe.model, recipe.data, fabric.device.type)
+            try_optimization(recipe, steps_per_epoch(recipe, len(samples["train"])))
         model = build_model(recipe, spec, pretrained=to_train)
         model.enable_feature_cache(training=recurring_fraction(recipe.data.augment) >= _CACHE_FRACTION)
         test_split = next(iter(scored)) if scored else "test" if samples.get("test") else "val"
+        splits = prepare_splits(
+            recipe, samples if to_train else {test_split: samples[test_split]}, on_progress
+        )
+        if to_train:
+            try_transforms(recipe.data.augment, splits["train"], recipe.data.goal)
         return Assembly(
             recipe=recipe,
             fabric=fabric,
@@ -162,12 +169,15 @@ def assemble(
             model=model,
             loss=build_losses(recipe),
             metrics={part.name: build_metric(part, recipe.data.goal) for part in recipe.metrics},
-            splits=prepare_splits(
-                recipe, samples if to_train else {test_split: samples[test_split]}, on_progress
-            ),
+            splits=splits,
             val_split="val" if samples.get("val") else "test",
             test_split=test_split,
         )
+
+
+def steps_per_epoch(recipe: Recipe, images: int) -> int:
+    """Training steps of an epoch of that many images."""
+    return math.ceil(images / recipe.data.batch_size)
 
 
 def check_batch_size(recipe: Recipe, images: int, processes: int) -> None:
@@ -176,7 +186,7 @@ def check_batch_size(recipe: Recipe, images: int, processes: int) -> None:
     Raises:
         SegkitError: if the smallest batch of an epoch has fewer images than there are processes.
     """
-    smallest = images // math.ceil(images / recipe.data.batch_size)
+    smallest = images // steps_per_epoch(recipe, images)
     if smallest < processes:
         raise SegkitError(
             f"data.batch_size: {processes} processes share every batch, and the smallest batch has "
@@ -222,6 +232,4 @@ def build_losses(recipe: Recipe) -> Loss:
 
 def build_optimizer(recipe: Recipe, model: Segmenter) -> torch.optim.Optimizer:
     """The optimiser of the model's parameters on their current device."""
-    groups = model.parameter_groups(recipe.model.encoder.lr_factor)
-    optimizer: torch.optim.Optimizer = build(recipe.optimizer, groups)
-    return optimizer
+    return optimizer_for(recipe, model.parameter_groups(recipe.model.encoder.lr_factor))
