@@ -16,12 +16,15 @@ from segkit.core.types import Loss, Metric, Progress, Schedule, Task
 from segkit.data.batches import EvalBatches, TrainBatches
 from segkit.data.preprocess import Prepared
 from segkit.data.source_scan import SourceScan
+from segkit.experiments.augmentation import try_transforms
 from segkit.experiments.objectives import build_loss, build_metric
+from segkit.experiments.optimization import optimizer_for, schedule_for, try_optimization
 from segkit.models.build import build_model
 from segkit.models.dry_run import ModelSpec, dry_run
 from segkit.models.segmenter import Segmenter
+from segkit.models.training_check import check_training
+from segkit.models.training_step import try_training_step
 from segkit.parts.losses.weighted_sum import weighted_sum
-from segkit.parts.schedules.warmup import build_schedule
 from segkit.recipe import Recipe, entry_for, used_plugins
 from segkit.recipe.build import build
 from segkit.recipe.dataset import (
@@ -87,7 +90,7 @@ class Assembly:
     def warnings(self) -> list[str]:
         """Warnings about scores and images, as sentences."""
         about_scores = warnings_for(self.recipe, set(self.splits))
-        return [*self.data_warnings, *about_scores, *reading_warnings(self.splits)]
+        return [*self.data_warnings, *about_scores, *self.spec.warnings, *reading_warnings(self.splits)]
 
     @property
     def higher_is_better(self) -> bool:
@@ -124,13 +127,8 @@ class Assembly:
 
     def optimization(self, steps_per_epoch: int) -> tuple[torch.optim.Optimizer, Schedule]:
         """Optimiser and schedule of the model's parameters on their current device."""
-        recipe = self.recipe
-        optimizer = build_optimizer(recipe, self.model)
-        schedule = build_schedule(
-            entry_for(recipe.schedule).factory, optimizer, recipe.training.epochs, steps_per_epoch,
-            warmup_epochs=recipe.schedule.warmup_epochs, options=recipe.schedule.options,
-        )  # fmt: skip
-        return optimizer, schedule
+        optimizer = build_optimizer(self.recipe, self.model)
+        return optimizer, schedule_for(self.recipe, optimizer, steps_per_epoch)
 
 
 def assemble(
@@ -159,14 +157,19 @@ def assemble(
         source_scan = SourceScan(scored) if scored else scan_recipe_source(recipe)
         found = source_scan if scored else scan_samples(recipe, source_scan)
         samples = found.whole()
+        spec = dry_run(recipe.model, recipe.data)
         if to_train:
             check_batch_size(recipe, len(samples["train"]), fabric.world_size)
-        spec = dry_run(recipe.model, recipe.data)
+            check_training(spec, recipe.model, recipe.data)
+            try_training_step(spec, recipe.model, recipe.data, fabric.device.type)
+            try_optimization(recipe, steps_per_epoch(recipe, len(samples["train"])))
         model = build_model(recipe, spec, pretrained=to_train)
         model.enable_feature_cache(training=recurring_fraction(recipe.data.augment) >= _CACHE_FRACTION)
         test_split = next(iter(scored)) if scored else "test" if samples.get("test") else "val"
         to_read = samples if to_train else {test_split: samples[test_split]}
         splits = prepare_splits(recipe, to_read, on_progress)
+        if to_train:
+            try_transforms(recipe.data.augment, splits["train"], recipe.data.goal)
         return Assembly(
             recipe=recipe,
             fabric=fabric,
@@ -183,13 +186,18 @@ def assemble(
         )
 
 
+def steps_per_epoch(recipe: Recipe, images: int) -> int:
+    """Training steps of an epoch of that many images."""
+    return math.ceil(images / recipe.data.batch_size)
+
+
 def check_batch_size(recipe: Recipe, images: int, processes: int) -> None:
     """Check that every process gets a training image of every batch.
 
     Raises:
         SegkitError: if the smallest batch of an epoch has fewer images than there are processes.
     """
-    smallest = images // math.ceil(images / recipe.data.batch_size)
+    smallest = images // steps_per_epoch(recipe, images)
     if smallest < processes:
         raise SegkitError(
             f"data.batch_size: {processes} processes share every batch, and the smallest batch has "
@@ -235,6 +243,4 @@ def build_losses(recipe: Recipe) -> Loss:
 
 def build_optimizer(recipe: Recipe, model: Segmenter) -> torch.optim.Optimizer:
     """The optimiser of the model's parameters on their current device."""
-    groups = model.parameter_groups(recipe.model.encoder.lr_factor)
-    optimizer: torch.optim.Optimizer = build(recipe.optimizer, groups)
-    return optimizer
+    return optimizer_for(recipe, model.parameter_groups(recipe.model.encoder.lr_factor))

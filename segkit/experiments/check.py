@@ -7,22 +7,24 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-import torch
 from pydantic_core import to_jsonable_python
-from torch import nn
 
 from segkit.core.errors import Problem, SegkitError
 from segkit.core.model_table import Stage
 from segkit.core.registry import ENCODERS
-from segkit.core.types import ParameterGroups, Progress
-from segkit.experiments.assembly import check_batch_size, warnings_for
+from segkit.core.types import Progress
+from segkit.experiments.assembly import check_batch_size, steps_per_epoch, warnings_for
+from segkit.experiments.augmentation import try_transforms
 from segkit.experiments.objectives import build_loss, build_metric
-from segkit.models.dry_run import dry_run
+from segkit.experiments.optimization import try_optimization
+from segkit.models.dry_run import ModelSpec, dry_run
+from segkit.models.training_check import check_training
+from segkit.models.training_step import try_training_step
 from segkit.parts.encoders._pretrained import find_weights
 from segkit.recipe import Recipe
 from segkit.recipe.build import build
 from segkit.recipe.dataset import dataset_warnings, prepare_splits, reading_warnings, scan_samples
-from segkit.training.devices import count_processes
+from segkit.training.devices import choose_device, count_processes
 from segkit.training.distributed.rank import current_rank_info
 
 Result = TypeVar("Result")
@@ -52,7 +54,7 @@ class CheckReport:
 def check(
     recipe: Recipe, on_progress: Progress = lambda label, done, total: None, *, read_files: bool = True
 ) -> CheckReport:
-    """Choose the device, read all files, build the parts, and run the model on the meta device.
+    """Choose the device, read all files, build and try the parts, and run the model on the meta device.
 
     Args:
         recipe: result of `load_recipe`.
@@ -81,12 +83,15 @@ def check(
         attempt(partial(build_loss, loss, recipe.data.goal))
     for metric in recipe.metrics:
         attempt(partial(build_metric, metric, recipe.data.goal))
-    for transform in recipe.data.augment:
-        attempt(partial(build, transform))
-    attempt(partial(build, recipe.optimizer, _dummy_parameters()))
+    if spec:
+        attempt(partial(_try_training, spec, recipe, on_device=processes is not None))
+    steps = steps_per_epoch(recipe, len(samples["train"])) if samples else 1
+    attempt(partial(try_optimization, recipe, steps))
     downloads = attempt(partial(_weights_to_download, recipe)) or []
     to_read = samples if samples and read_files else {}
     splits = attempt(partial(prepare_splits, recipe, to_read, on_progress)) or {}
+    if train := splits.get("train"):
+        attempt(partial(try_transforms, recipe.data.augment, train, recipe.data.goal))
     if problems or found is None or samples is None or spec is None:
         raise SegkitError.of(problems)
     return CheckReport(
@@ -96,10 +101,18 @@ def check(
         warnings=[
             *dataset_warnings(found, splits),
             *warnings_for(recipe, set(samples)),
+            *spec.warnings,
             *downloads,
             *reading_warnings(splits),
         ],
     )
+
+
+def _try_training(spec: ModelSpec, recipe: Recipe, *, on_device: bool) -> None:
+    check_training(spec, recipe.model, recipe.data)
+    if on_device:
+        accelerator, _ = choose_device(recipe.training)
+        try_training_step(spec, recipe.model, recipe.data, accelerator)
 
 
 def _weights_to_download(recipe: Recipe) -> list[str]:
@@ -112,7 +125,3 @@ def _weights_to_download(recipe: Recipe) -> list[str]:
         build(encoder, recipe.data.channels)  # fails if the file is damaged or does not fit
         return []
     return [f"The weights {weights} of {encoder.name} are not on this machine: a run will download them."]
-
-
-def _dummy_parameters() -> ParameterGroups:
-    return [{"params": [nn.Parameter(torch.zeros(1))], "lr_factor": 1.0, "decay": True}]

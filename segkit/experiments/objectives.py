@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from segkit.core.errors import PartError, SegkitError, line_at_fault
+from segkit.core.errors import PartError
 from segkit.core.types import Loss, Metric, Task
 from segkit.recipe import entry_for
-from segkit.recipe.build import build, try_alone
-from segkit.utils.os_errors import is_out_of_memory
+from segkit.recipe.build import build, errors_of
 
 if TYPE_CHECKING:
     from segkit.recipe.part_schema import LossPart, MetricPart, Part
@@ -60,18 +59,9 @@ def build_metric(part: MetricPart, task: Task) -> Metric:
 
 
 def _call(part: Part, function: Callable[..., Any], *arguments: Any) -> Any:
-    try:
-        with torch.random.fork_rng(devices=[]):  # the run's random numbers must not change
-            return function(*arguments)
-    except Exception as error:
-        if isinstance(error, SegkitError) or is_out_of_memory(error):
-            raise
-        message = next(iter(str(error).splitlines()), "")
-        raise PartError(
-            f"{_label(part)} fails: {type(error).__name__}: {message}".rstrip(": "),
-            where=line_at_fault(error, entry_for(part).where),
-            hint=try_alone(),
-        ) from error
+    # The run's random numbers must not change.
+    with errors_of(part), torch.random.fork_rng(devices=[]):
+        return function(*arguments)
 
 
 def _example(task: Task) -> tuple[Tensor, Tensor]:

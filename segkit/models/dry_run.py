@@ -2,58 +2,37 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
-from segkit.core.errors import PartError, Problem, SegkitError, ShapeError, first_line, line_at_fault
+from segkit.core.errors import PartError, Problem, ShapeError
 from segkit.core.model_table import Stage
 from segkit.core.types import Pyramid
 from segkit.models.feature_cache import machine_memory
+from segkit.models.meta_model import MetaModel, Shape, WrongChannelsError, line_of_forward
+from segkit.models.model_errors import (
+    ONE_MAP,
+    channels_error,
+    message_of,
+    plugin_line,
+    sides,
+    size_error,
+    size_multiples,
+)
 from segkit.models.segmenter import make_head, select_stages
 from segkit.recipe import entry_for
-from segkit.recipe.build import build, try_alone
+from segkit.recipe.build import build
 
 if TYPE_CHECKING:
+    from segkit.recipe.part_schema import Part
     from segkit.recipe.schema import DataSettings, ModelSettings
 
-_MULTIPLES = (8, 16, 32, 64, 128)  # common size multiples
-
-
-@dataclass(frozen=True)
-class MetaModel:
-    """Encoder and decoder on the meta device, in evaluation mode.
-
-    Args:
-        encoder: the recipe's encoder.
-        decoder: the recipe's decoder.
-        stage_indices: indices of the encoder's stages that are passed to the decoder.
-        channels: image channels.
-    """
-
-    encoder: nn.Module
-    decoder: nn.Module
-    stage_indices: list[int]
-    channels: int
-
-    def __call__(self, height: int, width: int) -> tuple[list[tuple[int, ...]], tuple[int, ...]]:
-        """Shapes of the decoder's input maps and of its output map, for one image."""
-        maps = self.encoder(torch.empty(1, self.channels, height, width, device="meta"))
-        features = [maps[stage] for stage in self.stage_indices]
-        decoded = self.decoder(features)
-        if not isinstance(decoded, torch.Tensor) or decoded.ndim != 4:
-            shape = f" of shape {tuple(decoded.shape)}" if isinstance(decoded, torch.Tensor) else ""
-            raise PartError(
-                f"{type(self.decoder).__name__}.forward returns a {type(decoded).__name__}{shape}",
-                where=_line_of(type(self.decoder)),
-                hint="return one map (B, C, h, w)",
-            )
-        return [tuple(m.shape) for m in features], tuple(decoded.shape)
+_MAX_SCALE = 4  # of a decoder's map relative to the image
 
 
 @dataclass(frozen=True)
@@ -65,12 +44,14 @@ class ModelSpec:
         channels: channels of the decoder's output.
         stages: rows of the model table.
         meta: the model on the meta device.
+        warnings: warnings, as sentences.
     """
 
     pyramid: Pyramid
     channels: int
     stages: list[Stage]
     meta: MetaModel
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def stage_indices(self) -> list[int]:
@@ -80,7 +61,7 @@ class ModelSpec:
     @cached_property
     def size_multiple(self) -> int:
         """Required multiple of image height and width; 0 if only the recipe's size is known to work."""
-        for multiple in (1, 2, 4, *_MULTIPLES):
+        for multiple in (1, 2, 4, *size_multiples(self.meta)):
             # Odd factors, or sizes could fit by chance; large ones, as the maps of small images may be empty.
             odd = 2 * (128 // (2 * multiple)) + 1
             try:
@@ -94,39 +75,93 @@ class ModelSpec:
 
 
 def dry_run(model: ModelSettings, data: DataSettings) -> ModelSpec:
-    """Build the model on the meta device and run it on one image of the recipe's size.
+    """Build the model on the meta device and run it on images of the recipe's size.
 
     Raises:
+        PartError: if encoder or decoder violate their contract; names the line.
         ShapeError: if parts and size do not fit together (suggests a similar size), or the parameters do not
             fit into the machine's memory.
     """
     with torch.device("meta"), torch.inference_mode():
-        encoder = build(model.encoder, data.channels, weights="none").eval()
+        encoder = _build_encoder(model.encoder, data)
         indices = select_stages(_features(model), len(encoder.pyramid))
         pyramid = Pyramid(
             tuple(encoder.pyramid.channels[stage] for stage in indices),
             tuple(encoder.pyramid.reductions[stage] for stage in indices),
         )
-        decoder = build(model.decoder, pyramid).eval()
+        decoder = _build_module(model.decoder, pyramid)
         _check_memory({"encoder": (model.encoder.name, encoder), "decoder": (model.decoder.name, decoder)})
         meta = MetaModel(encoder, decoder, indices, data.channels)
-        try:
-            maps, decoded = meta(*data.size)
-        except PartError:
-            raise
-        except Exception as error:
-            raise _size_error(model, data, meta, error) from error
-        _check_smallest_batch(model, data, meta)
-        head = make_head(decoded[1], data.goal.channels)
+        maps, decoded = _run(model, data, meta)
+        head = make_head(decoded[0], data.goal.channels)
     frozen = model.encoder.frozen
     rows = [
-        _stage("encoder", f"stage {stage + 1} of {len(encoder.pyramid)}", shape[1:], (0, 0))
+        _stage("encoder", f"stage {stage + 1} of {len(encoder.pyramid)}", shape, (0, 0))
         for stage, shape in zip(indices, maps, strict=True)
     ]
     rows[-1] = _stage("encoder", rows[-1].name, rows[-1].shape, _count(encoder, frozen=frozen))
-    rows.append(_stage("decoder", model.decoder.name, decoded[1:], _count(decoder)))
+    rows.append(_stage("decoder", model.decoder.name, decoded, _count(decoder)))
     rows.append(_stage("head", "conv 3x3", (data.goal.channels, *data.size), _count(head)))
-    return ModelSpec(pyramid, decoded[1], rows, meta)
+    return ModelSpec(pyramid, decoded[0], rows, meta, _size_warnings(model, data, decoded))
+
+
+def _build_module(part: Part, *given: Any, **forced: Any) -> Any:
+    module, where = build(part, *given, **forced), entry_for(part).where
+    if not isinstance(module, nn.Module):
+        problem = f"{part.kind} {part.name!r} is built as a {type(module).__name__}, not as a torch.nn.Module"
+        raise PartError(problem, where=where, hint="return the module itself")
+    if any(map(nn.parameter.is_lazy, (*module.parameters(), *module.buffers()))):
+        problem = f"{part.kind} {part.name!r} has lazy layers: their sizes are unknown before the first image"
+        raise PartError(problem, where=where, hint="state the channels: nn.Conv2d, not nn.LazyConv2d")
+    return module.eval()
+
+
+def _build_encoder(part: Part, data: DataSettings) -> Any:
+    encoder = _build_module(part, data.channels, weights="none")
+    normalize = data.normalize or encoder
+    pyramid = getattr(encoder, "pyramid", None)
+    values = [getattr(normalize, name, None) for name in ("mean", "std")]
+    problem = ""
+    if not isinstance(pyramid, Pyramid) or not len(pyramid) == len(pyramid.reductions) > 0:
+        problem = f"has the pyramid {pyramid!r}"
+    elif not all(isinstance(value, (tuple, list)) and len(value) in (1, data.channels) for value in values):
+        problem = f"has the mean {values[0]!r} and the std {values[1]!r} for {data.channels} channels"
+    if problem:
+        raise PartError(
+            f"encoder {part.name!r} {problem}",
+            where=entry_for(part).where,
+            hint="set self.pyramid = Pyramid(channels=(...), reductions=(...)), and self.mean and self.std, "
+            "a value per channel for pixels in 0..1",
+        )
+    return encoder
+
+
+def _run(model: ModelSettings, data: DataSettings, meta: MetaModel) -> tuple[list[Shape], Shape]:
+    """Shapes for one image; they must be the same for several."""
+    name = f"{model.decoder.name} on {model.encoder.name}"
+    try:
+        maps, decoded = meta(*data.size)
+    except PartError:
+        raise
+    except WrongChannelsError as error:
+        raise channels_error(model, meta, error) from error
+    except Exception as error:
+        raise size_error(model, data, meta, error) from error
+    try:
+        others = meta(*data.size, 3)[1]
+    except PartError:
+        raise
+    except Exception as error:
+        problem = f"{name} works on one image, but not on three: {message_of(error)}"
+        raise PartError(problem, where=plugin_line(error, model), hint=ONE_MAP) from error
+    if others != decoded:
+        problem = f"{name} gives a map of {sides(decoded)} for one image, but of {sides(others)} for three"
+        raise PartError(problem, where=line_of_forward(meta.decoder), hint=ONE_MAP)
+    if max(side / full for side, full in zip(decoded[1:], data.size, strict=True)) > _MAX_SCALE:
+        problem = f"{name} gives a map of {sides(decoded[1:])} for images of {sides(data.size)}"
+        hint = "a map should not be larger than the image"
+        raise ShapeError.of([Problem(problem, path="model.decoder", hint=hint)])
+    return maps, decoded
 
 
 def _check_memory(parts: Mapping[str, tuple[str, nn.Module]]) -> None:
@@ -148,63 +183,13 @@ def _features(model: ModelSettings) -> Any:
     return entry_for(model.decoder).traits["features"] if features == "auto" else features
 
 
-def _size_error(model: ModelSettings, data: DataSettings, meta: MetaModel, error: Exception) -> SegkitError:
-    """Suggests a similar size that passes the dry run."""
-    height, width = data.size
-    problem = f"{model.decoder.name} on {model.encoder.name} does not work on images of {height}x{width}"
-    where = "" if isinstance(error, SegkitError) else _plugin_line(error, model)
-    if where:  # for the author of the plugin
-        problem += f": {_message(error)}"
-    for multiple in _MULTIPLES:
-        for rounded in (round, math.ceil):
-            height, width = (max(1, rounded(side / multiple)) * multiple for side in data.size)
-            try:
-                meta(height, width)
-            except Exception:
-                continue
-            return ShapeError(problem, where=where, hint=f"data.size: [{height}, {width}] works")
-    hint = error.problems[0].hint if isinstance(error, SegkitError) else ""
-    if where:
-        return PartError(problem, where=where, hint=hint or try_alone())
-    return ShapeError(f"{problem} or similar sizes: {_message(error)}", hint=hint)
-
-
-def _plugin_line(error: Exception, model: ModelSettings) -> str:
-    """The failing line of a plugin; empty for built-in parts, whose files are not at fault."""
-    for part in (model.decoder, model.encoder):
-        defined = entry_for(part).where
-        if (line := line_at_fault(error, defined)) != defined:
-            return line
-    return ""
-
-
-def _line_of(kind: type) -> str:
-    code = getattr(getattr(kind, "forward", None), "__code__", None)
-    return f"{code.co_filename}:{code.co_firstlineno}" if code else ""
-
-
-def _check_smallest_batch(model: ModelSettings, data: DataSettings, meta: MetaModel) -> None:
-    # BatchNorm needs two values per channel. With larger batch sizes, no batch has a single image.
-    if data.batch_size > 2:
-        return
-    meta.encoder.train(not model.encoder.frozen)
-    meta.decoder.train()
-    try:
-        meta(*data.size)
-    except ValueError as error:
-        height, width = data.size
-        raise ShapeError(
-            f"{model.decoder.name} on {model.encoder.name} cannot be trained with a batch of "
-            f"one image of {height}x{width}: {_message(error).partition(', got')[0]}",
-            hint="a larger data.size, or data.batch_size: 3 or more",
-        ) from error
-    finally:
-        meta.encoder.eval()
-        meta.decoder.eval()
-
-
-def _message(error: Exception) -> str:
-    return error.problems[0].problem if isinstance(error, SegkitError) else first_line(error)
+def _size_warnings(model: ModelSettings, data: DataSettings, decoded: Shape) -> list[str]:
+    if min(side / full for side, full in zip(decoded[1:], data.size, strict=True)) < 2:
+        return []
+    return [
+        f"{model.decoder.name} gives maps of {sides(decoded[1:])} for images of {sides(data.size)}. They are "
+        "scaled down: with options for smaller maps it would need less time and memory."
+    ]
 
 
 def _stage(part: str, name: str, shape: tuple[int, ...], counts: tuple[int, int]) -> Stage:

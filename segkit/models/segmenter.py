@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segkit.core.errors import ShapeError
+from segkit.core.types import ParameterGroups
 from segkit.models.feature_cache import FeatureCache
 from segkit.models.fuse_batchnorm import fuse_batchnorm
 
@@ -131,12 +132,12 @@ class Segmenter(nn.Module):
         self._tensors, self._fused = [], []  # assign=True replaces the tensors
         return super().load_state_dict(*args, **kwargs)
 
-    def parameter_groups(self, encoder_lr_factor: float) -> list[dict[str, object]]:
+    def parameter_groups(self, encoder_lr_factor: float) -> ParameterGroups:
         """Trainable parameters for the optimiser, by learning-rate factor and weight decay.
 
         Biases and normalisation weights (one-dimensional parameters) have no weight decay, as is usual.
         """
-        groups: list[dict[str, object]] = []
+        groups: ParameterGroups = []
         parts = {1.0: [self.decoder, self.head]}
         parts.setdefault(encoder_lr_factor, []).append(self.encoder)
         for factor, modules in parts.items():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from segkit.core.errors import PartError, SegkitError, line_at_fault, worded
@@ -30,14 +32,21 @@ def build(part: Part, *given: Any, **forced: Any) -> Any:
     """
     entry = entry_for(part)
     options = {**part.options, **{key: value for key, value in forced.items() if key in entry.options}}
-    try:
+    with errors_of(part, "cannot be built"):
         return entry.factory(*given, **options)
-    except Exception as error:  # a bug of the part, not of the recipe
+
+
+@contextmanager
+def errors_of(part: Part, what: str = "fails") -> Iterator[None]:
+    """Turn exceptions, which are bugs of the part, into a `PartError` that names the line."""
+    try:
+        yield
+    except Exception as error:
         if isinstance(error, SegkitError) or is_out_of_memory(error):
             raise
         message = next(iter(str(error).splitlines()), "")  # torch appends its C++ stack
         raise PartError(
-            f"{part.kind} {part.name!r} cannot be built: {type(error).__name__}: {message}",
-            where=line_at_fault(error, entry.where),
+            f"{part.kind} {part.name!r} {what}: {type(error).__name__}: {message}".rstrip(": "),
+            where=line_at_fault(error, entry_for(part).where),
             hint=try_alone(),
         ) from error

@@ -117,3 +117,121 @@ def test_part_that_fails_while_it_is_built_is_named_with_its_line(tmp_path):
         assert caught.value.problems[0].file == f"{plugin}:10"
     finally:
         DECODERS._entries.pop("wrong", None)
+
+
+# Parts that are tried
+
+
+@pytest.fixture
+def told_of(tmp_path):
+    """What check says of a recipe with parts of these lines."""
+
+    def told_of(text, *overrides):
+        plugin = tmp_path / "mine.py"
+        plugin.write_text(f"import torch\nfrom segkit import OPTIMIZERS, SCHEDULES, TRANSFORMS\n\n{text}")
+        chosen = recipe(tmp_path, f"plugins=[{plugin}]", *overrides)
+        with pytest.raises(SegkitError) as caught:
+            check(chosen)
+        return str(caught.value).replace(f"{tmp_path}/", "")
+
+    return told_of
+
+
+TRANSFORM = '''\
+@TRANSFORMS.register("mine")
+def mine(*, p: float = 0.5):
+    """Something rare."""
+    def apply(image, mask, rng):
+        if rng.random() < p:
+            {body}
+        return image, mask
+    return apply
+'''
+SHAPE = "uint8 (64, 64, 3)"
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("image = image[1:]", f"transform 'mine' changes the image from {SHAPE} to uint8 (63, 64, 3)\n"),
+        ("mask = mask / 2", "transform 'mine' changes the mask from uint8 (64, 64) to float64 (64, 64)\n"),
+        ("image = torch.zeros(3)", f"transform 'mine' changes the image from {SHAPE} to a Tensor\n"),
+        ("mask = mask * 7", "transform 'mine' gives masks the values 7, which are no classes\n"),
+        (
+            "return image",
+            "mine.py:4: data.augment.0: transform 'mine' returns a ndarray\n  try: return",
+        ),
+        (
+            "image.flip()",
+            "mine.py:9: data.augment.0: transform 'mine' fails: AttributeError: 'numpy",
+        ),
+    ],
+)
+def test_every_transform_is_tried_on_an_image(told_of, body, told):
+    assert told in told_of(TRANSFORM.format(body=body), "data.augment=[{name: mine, p: 0.01}]")
+
+
+def test_transforms_that_do_not_fit_the_images_are_told_together(tmp_path):
+    augment = "data.augment=[{name: RandomRotate90, p: 0.1}, HorizontalFlip, {name: RandomFog, p: 0.1}]"
+    with pytest.raises(SegkitError) as caught:
+        check(recipe(tmp_path, augment, "data.size=[64, 96]", "data.channels=1"))
+    assert [(problem.path, problem.problem.partition(":")[0]) for problem in caught.value.problems] == [
+        ("data.augment.0", "RandomRotate90 changes the shape of images from (64, 96, 1) to (96, 64, 1)"),
+        ("data.augment.2", "RandomFog fails on 64x96 images of 1 channels"),
+    ]
+
+
+GIVEN = "optimizer, epochs, steps_per_epoch"
+FAILING = """class Failing(torch.optim.SGD):
+        def step(self, closure=None):
+            1 / 0
+    return Failing([{**group, 'lr': 1.0} for group in groups])"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "body", "told"),
+    [
+        ("schedule", GIVEN, "1 / 0", "mine.py:7: schedule 'mine' cannot be built: ZeroDivisionError"),
+        (
+            "schedule",
+            GIVEN,
+            "pass",
+            "mine.py:4: schedule 'mine' is built as a NoneType\n  try: return",
+        ),
+        (
+            "optimizer",
+            "groups",
+            "pass",
+            "mine.py:4: optimizer 'mine' is built as a NoneType\n  try: return",
+        ),
+        ("optimizer", "groups", FAILING, "mine.py:9: optimizer 'mine' fails: ZeroDivisionError"),
+    ],
+)
+def test_optimizer_and_schedule_are_tried(told_of, kind, arguments, body, told):
+    text = f'@{kind.upper()}S.register("mine")\ndef mine({arguments}):\n    """Mine."""\n    {body}\n'
+    assert told in told_of(text, f"{kind}=mine")
+
+
+def test_a_decoder_that_only_numbers_show_to_fail_is_told(told_of):
+    text = '''\
+from torch import nn
+from segkit import DECODERS
+
+@DECODERS.register("mine")
+class Mine(nn.Conv2d):
+    """Mine."""
+    def __init__(self, pyramid):
+        super().__init__(pyramid.channels[-1], 8, 1)
+    def forward(self, features):
+        return super().forward(features[-1]).sigmoid().add_(1)
+'''
+    told = told_of(text, "model.decoder=mine")
+    assert told.startswith(
+        "mine.py:7: mine on test_resnet fails in a training step: RuntimeError: one of the"
+    )
+
+
+def test_maps_that_are_larger_than_the_image_are_told(tmp_path):
+    chosen = recipe(tmp_path, "model.decoder={name: transposed_conv, channels: [8, 8, 8, 8, 8, 8]}")
+    told = "transposed_conv gives maps of 128x128 for images of 64x64. They are scaled down: with options"
+    assert told in str(check(chosen).warnings)

@@ -8,6 +8,7 @@ from segkit.core.errors import PartError, ShapeError
 from segkit.core.registry import DECODERS, ENCODERS
 from segkit.core.types import Pyramid
 from segkit.models.dry_run import dry_run
+from tests.models.cases import checked
 from tests.parts.decoders.cases import settings
 
 TABLE = {"name": "transposed_conv", "residual": False}
@@ -67,17 +68,17 @@ def test_dry_run_of_patches_names_a_size_that_works():
         dry_run(*settings("vit_tiny_patch16_224", "transposed_conv", (50, 50)))
 
 
-def test_dry_run_refuses_batches_that_cannot_be_learnt_from():
+def test_batches_that_cannot_be_learnt_from_are_refused():
     for batch_size in (1, 2):  # an odd number of images leaves one over
         with pytest.raises(ShapeError) as caught:
-            dry_run(*settings("test_resnet", "unet", (32, 32), batch_size=batch_size))
+            checked(*settings("test_resnet", "unet", (32, 32), batch_size=batch_size))
         assert str(caught.value) == (
             "unet on test_resnet cannot be trained with a batch of one image of 32x32: "
             "Expected more than 1 value per channel when training\n"
             "  try: a larger data.size, or data.batch_size: 3 or more"
         )
-    dry_run(*settings("test_resnet", "unet", (32, 32), batch_size=3))
-    spec = dry_run(*settings({"name": "test_convnext", "frozen": True}, "segformer", (32, 32), batch_size=1))
+    checked(*settings("test_resnet", "unet", (32, 32), batch_size=3))
+    spec = checked(*settings({"name": "test_convnext", "frozen": True}, "segformer", (32, 32), batch_size=1))
     assert not any(
         module.training for part in (spec.meta.encoder, spec.meta.decoder) for module in part.modules()
     )
@@ -88,17 +89,6 @@ def test_dry_run_passes_on_what_parts_say():
         dry_run(*settings("test_resnet", {"name": "unet", "channels": (8,)}))
     with pytest.raises(ShapeError, match="are not different stages of this encoder"):
         dry_run(*settings({"name": "test_resnet", "features": [7]}, "unet"))
-
-
-@pytest.fixture
-def part(monkeypatch):
-    """Registers a part for one test."""
-
-    def register(registry, factory, **traits):
-        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
-        registry.register(factory.__name__, **traits)(factory)
-
-    return register
 
 
 def test_dry_run_gives_up_where_no_size_works(part):
@@ -170,9 +160,15 @@ def test_dry_run_names_the_line_where_only_other_sizes_work(part):
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
-        (lambda features: None, "returns a NoneType"),
-        (lambda features: features, "returns a list"),
-        (lambda features: features[-1].mean(1), r"returns a Tensor of shape \(1, 4, 4\)"),
+        (lambda features: None, "returns a NoneType for one image"),
+        (lambda features: features[3:], r"returns a list of a tensor of shape \(1, 192, 8, 8\), a"),
+        (lambda features: features[-1].mean(1), r"returns a tensor of shape \(1, 4, 4\) for one image"),
+        (lambda features: features[-1][:, :0], r"returns a tensor of shape \(1, 0, 4, 4\) for one image"),
+        (lambda features: features[-1].long(), r"\(1, 96, 4, 4\) and type torch.int64 for one image"),
+        (
+            lambda features: features[-1].sum(0, True),
+            r"returns a tensor of shape \(1, 96, 4, 4\) for 3 images",
+        ),
     ],
 )
 def test_dry_run_refuses_what_is_no_map(part, answer, told):
@@ -185,7 +181,7 @@ def test_dry_run_refuses_what_is_no_map(part, answer, told):
 
     part(DECODERS, wrong)
     with pytest.raises(
-        PartError, match=rf"Wrong\.forward {told}\n  try: return one map \(B, C, h, w\)"
+        PartError, match=rf"Wrong\.forward .*{told}.*\n  try: return one map \(B, C, h, w\) of torch.float32"
     ) as caught:
         dry_run(*settings("test_resnet", "wrong"))
     assert caught.value.problems[0].file.startswith(__file__)
@@ -239,3 +235,46 @@ def test_dry_run_of_numbers_that_overflow_says_so_in_one_line():
         dry_run(*settings("test_resnet", {"name": "transposed_conv", "channels": (10**30,)}))
     assert "Overflow when unpacking" in str(caught.value)
     assert len(str(caught.value).splitlines()) == 2
+
+
+# Transformers
+
+
+def test_transposed_conv_ends_at_the_image_s_size_by_default():
+    sizes = {
+        "vit_tiny_patch16_224": (64, 224, 224),
+        "vit_small_patch14_dinov2": (128, 128, 128),
+        "test_resnet": (32, 224, 224),
+    }
+    for encoder, shape in sizes.items():
+        spec = dry_run(*settings(encoder, "transposed_conv", (224, 224)))
+        assert (spec.stages[-2].shape, spec.warnings) == (shape, [])
+    wide = {"name": "transposed_conv", "channels": (8, 8, 8, 8, 8)}
+    assert dry_run(*settings("vit_tiny_patch16_224", wide, (224, 224))).warnings == [
+        "transposed_conv gives maps of 448x448 for images of 224x224. They are scaled down: with options for "
+        "smaller maps it would need less time and memory."
+    ]
+
+
+@pytest.mark.parametrize("decoder", ["transposed_conv", "deeplabv3", "pspnet"])
+def test_sizes_of_patches_of_14_are_found(decoder):
+    model = settings("vit_small_patch14_dinov2", decoder)
+    with pytest.raises(ShapeError, match=r"images of 128x128\n  try: data\.size: \[126, 126\] works"):
+        dry_run(*model)
+    assert dry_run(*settings("vit_small_patch14_dinov2", decoder, (126, 140))).size_multiple == 14
+
+
+@pytest.mark.parametrize("size", [(128, 128), (126, 126), (518, 518)])
+def test_dpt_on_patches_of_14_says_that_no_size_works_and_what_does(size):
+    with pytest.raises(ShapeError) as caught:
+        dry_run(*settings("vit_small_patch14_dinov2", "dpt", size))
+    assert str(caught.value) == (
+        "dpt works at no image size on maps of reduction 14, as segmentation-models-pytorch's DPT enlarges "
+        "them by powers of 2\n"
+        "  try: the decoder transposed_conv, deeplabv3 or pspnet, or an encoder with patches of 8 or 16 "
+        "pixels"
+    )
+    with pytest.raises(
+        ShapeError, match="try: another encoder, or the decoder transposed_conv, deeplabv3 or psp"
+    ):
+        dry_run(*settings("vit_small_patch14_dinov2", "unet", size))

@@ -8,6 +8,7 @@ import pytest
 
 from segkit.core.plugins import load_plugin, loaded_plugins
 from segkit.models.dry_run import dry_run
+from segkit.models.training_check import check_training
 from segkit.recipe import load_recipe
 from segkit.recipe.schema import DataSettings, ModelSettings
 from segkit.testing import plugin_checks
@@ -31,7 +32,10 @@ def test_decoder_fits_encoders_and_sizes_by_default(name, encoder, size):
     """Also in training, on batches of a single image."""
     load_plugin(ROOT / "plugins" / name)
     data = DataSettings(source={"name": "synthetic_lesions"}, size=size, batch_size=1)
-    table = dry_run(ModelSettings(encoder={"name": encoder}, decoder={"name": name}), data).stages
+    model = ModelSettings(encoder={"name": encoder}, decoder={"name": name})
+    spec = dry_run(model, data)
+    check_training(spec, model, data)
+    table = spec.stages
     assert table[-1].shape == (1, *size)
     assert all(side <= full + 1 for side, full in zip(table[-2].shape[1:], size, strict=True))
 

@@ -73,7 +73,7 @@ def _required(entry: Entry) -> list[str]:
 def test_a_dumped_recipe_is_complete(tmp_path: Path) -> None:
     dumped = parse_yaml(dump_recipe(loaded(tmp_path)), "saved").plain()
     assert dumped["training"]["epochs"] == 20
-    assert dumped["model"]["decoder"]["channels"] == [512, 256, 128, 64, 32]
+    assert dumped["model"]["decoder"]["kernel_size"] == 2
     assert dumped["optimizer"]["lr"]
     assert dumped["training"]["ema_decay"] is None
     assert dumped["model"]["decoder"]["context"] is None

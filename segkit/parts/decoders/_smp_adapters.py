@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from segkit.core.errors import ShapeError
 from segkit.core.types import Pyramid
+from segkit.parts.decoders._smp_options import OF_ANY_REDUCTION
 
 
 class FullPyramid(nn.Module):
@@ -147,7 +148,7 @@ def channels_by_halving(decoder: str, pyramid: Pyramid, required: Sequence[int] 
     if not halving or len(set(reductions)) < len(reductions) or reductions[-1] == 1:
         raise ShapeError(
             f"{decoder} needs maps that halve from one to the next; the encoder's reductions are {listed}",
-            hint="another encoder, or the decoder dpt",
+            hint=f"another encoder, or the decoder {'dpt' if halving else OF_ANY_REDUCTION}",
         )
     if missing := [str(reduction) for reduction in required if reduction not in reductions]:
         raise ShapeError(

@@ -16,6 +16,8 @@ Attention = Literal["scse"] | None
 Upsampling = Literal["nearest", "bilinear"]
 Rates = tuple[Width, Width, Width]
 
+OF_ANY_REDUCTION = "transposed_conv, deeplabv3 or pspnet"  # decoders that do not need powers of 2
+
 
 def check_levels(decoder: str, widths: Sequence[int], channels: Sequence[int]) -> None:
     """Raise `PartError` unless `channels` has one width for each halving of the encoder."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from math import log2
 from typing import TYPE_CHECKING
 
 from segkit.core.errors import ShapeError
 from segkit.core.registry import DECODERS
-from segkit.parts.decoders._smp_options import Width
+from segkit.parts.decoders._smp_options import OF_ANY_REDUCTION, Width
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,6 +40,8 @@ def dpt(
 ) -> nn.Module:
     """DPT (dense prediction transformer), for encoders of one scale such as ViT (Ranftl et al., 2021).
 
+    The maps are enlarged by powers of 2: transformers with patches of 14 pixels do not work.
+
     Args:
         pyramid: channels and reductions of the encoder's feature maps: four of one reduction, or the last
             four.
@@ -54,9 +57,16 @@ def dpt(
         raise ShapeError(f"dpt needs four feature maps and gets {count}", hint="model.encoder.features: all")
     one_scale = len(set(pyramid.reductions)) == 1
     stages = [round(i * (count - 1) / 3) for i in range(4)] if one_scale else range(count - 4, count)
+    reductions = [pyramid.reductions[stage] for stage in stages]
+    if odd := next((reduction for reduction in reductions if not log2(reduction).is_integer()), None):
+        raise ShapeError(
+            f"dpt works at no image size on maps of reduction {odd}, as segmentation-models-pytorch's DPT "
+            "enlarges them by powers of 2",
+            hint=f"the decoder {OF_ANY_REDUCTION}, or an encoder with patches of 8 or 16 pixels",
+        )
     decoder = DPTDecoder(
         [pyramid.channels[stage] for stage in stages],
-        [pyramid.reductions[stage] for stage in stages],
+        reductions,
         encoder_has_prefix_tokens=False,
         readout="ignore",
         intermediate_channels=widths,

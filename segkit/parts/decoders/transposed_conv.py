@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import log2
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
@@ -18,12 +19,14 @@ Kernel = Literal[2, 3, 4]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Width = Annotated[int, Field(ge=1, le=65536)]
 
+_CHANNELS = (512, 256, 128, 64, 32)
+
 
 @DECODERS.register("transposed_conv", features="last")
 def transposed_conv(
     pyramid: Pyramid,
     *,
-    channels: Annotated[tuple[Width, ...], Field(min_length=1)] = (512, 256, 128, 64, 32),
+    channels: Annotated[tuple[Width, ...], Field(min_length=1)] | None = None,
     kernel_size: Kernel | tuple[Kernel, ...] = 2,
     dropout: Share = 0.2,
     feature_dropout: Share = 0.0,
@@ -38,7 +41,8 @@ def transposed_conv(
 
     Args:
         pyramid: channels and reductions of the encoder's feature maps.
-        channels: width of each block; one block per width.
+        channels: width of each block; one block per width. By default 512, 256, 128, 64 and 32, or the first
+            of these, so that the output is not larger than the image.
         kernel_size: kernel of the transposed convolutions: 2, 3 or 4, one for all blocks or one for each.
             With 2 each input cell is upsampled alone; with 3 and 4 neighbouring cells overlap.
         dropout: share of each block's channels dropped in training.
@@ -54,6 +58,9 @@ def transposed_conv(
     """
     from segkit.parts.decoders._transposed_conv import TransposedConvDecoder
 
+    if channels is None:
+        halvings = int(log2(pyramid.reductions[-1]))
+        channels = _CHANNELS[: max(1, halvings)]
     kernels = (kernel_size,) * len(channels) if isinstance(kernel_size, int) else kernel_size
     if len(kernels) != len(channels):
         raise PartError(

@@ -63,6 +63,7 @@ class TimmEncoder(nn.Module):
         super().__init__()
         self.model = model
         self.spec = spec
+        self.default_size = spec.size
         self.pyramid = spec.pyramid
         self.mean = mean
         self.std = std

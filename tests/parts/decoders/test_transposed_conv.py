@@ -97,6 +97,14 @@ def test_published_table_has_its_number_of_parameters():
     assert decoder(maps(Pyramid((1280,), (32,)), 64, 64)).shape == (2, 32, 64, 64)
 
 
+@pytest.mark.parametrize(
+    ("reduction", "blocks"), [(32, 5), (64, 5), (16, 4), (14, 3), (8, 3), (2, 1), (1, 1)]
+)
+def test_default_has_as_many_blocks_as_the_encoder_halves(reduction, blocks):
+    decoder = DECODERS.get("transposed_conv").factory(Pyramid((8,), (reduction,)))
+    assert [block.up.out_channels for block in decoder.blocks] == [512, 256, 128, 64, 32][:blocks]
+
+
 @pytest.mark.parametrize("kernels", [(2, 3), (2, 3, 4, 2)])
 def test_kernel_sizes_that_do_not_match_the_blocks_are_refused(kernels):
     with pytest.raises(

@@ -1,0 +1,10 @@
+"""A model as a run checks it before training."""
+
+from segkit.models.dry_run import dry_run
+from segkit.models.training_check import check_training
+
+
+def checked(model, data):
+    spec = dry_run(model, data)
+    check_training(spec, model, data)
+    return spec
