@@ -73,7 +73,7 @@ def test_its_report_has_the_epochs_and_no_images(stopped):
     page = stopped.report.read_text(encoding="utf-8")
     assert words(stopped) in page
     assert f"Best epoch {best_of(stopped)} of 2, chosen by" in page
-    assert "scored on 4 validation images with averaged weights (EMA, decay 0.9)" in page
+    assert "scored on 4 validation images of 64 x 64 pixels with averaged weights (EMA, decay 0.9)" in page
     assert "per image" not in page
     assert "per image" not in stopped.report.with_suffix(".md").read_text(encoding="utf-8")
 

@@ -33,7 +33,9 @@ COMMANDS = [
     for page, block in blocks("bash")
     if (
         lines := [
-            line for line in block.splitlines() if line.startswith("segkit ") and "data fetch" not in line
+            line
+            for line in block.replace("\\\n", " ").splitlines()
+            if line.startswith("segkit ") and "data fetch" not in line
         ]
     )
 ]
