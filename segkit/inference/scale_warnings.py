@@ -22,8 +22,11 @@ def scale_warnings(trained: tuple[float, float] | None, scales: Sequence[float],
         return []
     median = statistics.median(different)
     usual = f"{low:.2g}" if f"{low:.2g}" == f"{high:.2g}" else f"{low:.2g} to {high:.2g}"
-    cure = "in tiles, if it was trained on patches" if median < low else "whole images, as large as those"
+    advice = "Masks may be wrong: predict whole images that are as large as those."
+    if median < low:
+        advice = "Masks are wrong if it was trained on patches: predict in tiles. They are right if it was "
+        advice += "trained on such images made smaller."
     return [
         f"The model sees {len(different):,} of {len(scales):,} {images} at {median:.2g} of their size, "
-        f"its training images at {usual} of theirs: masks may be wrong. Predict {cure}."
+        f"its training images at {usual} of theirs. {advice}"
     ]

@@ -24,8 +24,9 @@ from tests.inference.networks import LESION, Blocks, noise
 PATCHES = replace(LESION, image_scales=(1.0, 1.0))
 PHOTOGRAPHS = replace(LESION, image_scales=(0.05, 0.2))
 SQUASHED = (
-    "The model sees 2 of 3 images at 0.16 of their size, its training images at 1 of theirs: masks may be "
-    "wrong. Predict in tiles, if it was trained on patches."
+    "The model sees 2 of 3 images at 0.16 of their size, its training images at 1 of theirs. Masks are wrong "
+    "if it was trained on patches: predict in tiles. They are right if it was trained on such images made "
+    "smaller."
 )
 
 

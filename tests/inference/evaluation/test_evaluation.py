@@ -329,8 +329,9 @@ def test_images_scaled_very_differently_from_training_images_are_told_of(
     assert "The model sees" not in " ".join(scored(run, asking=asking, overrides=(usual,)).warnings)
     large = drawn(tmp_path / "large", {"a": (640, 640), "b": (64, 64)})
     assert scored(run, asking=asking, overrides=(large,)).warnings[-1] == (
-        "The model sees 1 of 2 sampled images at 0.05 of their size, its training images at 0.5 of theirs: "
-        "masks may be wrong. Predict in tiles, if it was trained on patches."
+        "The model sees 1 of 2 sampled images at 0.05 of their size, its training images at 0.5 of theirs. "
+        "Masks are wrong if it was trained on patches: predict in tiles. They are right if it was trained on "
+        "such images made smaller."
     )
 
 
