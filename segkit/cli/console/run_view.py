@@ -45,7 +45,6 @@ class RunView(View):
         self._table: EpochTable | None = None
         self._phases: set[str] = set()
         self._directory = directory
-        self._warned: list[str] = []
 
     def progress(self, label: str, done: int, total: int) -> None:
         """Show progress of preparing data, scoring images or downloading files.
@@ -78,13 +77,10 @@ class RunView(View):
             if isinstance(event, RunStarted):
                 self._eta.start(event.epochs)
                 self._directory = event.directory
-                self._warned = event.warnings
                 _print_start(self._screen, event)
             elif isinstance(event, EpochEnded):
                 self._show_epoch(event)
             else:
-                new = [text for text in event.summary.warnings if text not in self._warned]
-                print_warnings(self._screen, new)
                 _print_end(self._screen, event)
 
     def stopping(self) -> None:

@@ -192,9 +192,9 @@ def evaluate_runs(
         sizes = [recipe.data.size]
     warnings = [*warnings, *changes]
     for run, trained, size in zip(runs, trained_with, sizes, strict=True):
+        warnings += leak_warnings(run_name(run), trained, images.samples, recipe)
         scales = run.read_environment().image_scales
         warnings += scale_warnings(scales, sampled_scales(images.samples, size), "sampled images")
-        warnings += leak_warnings(run_name(run), trained, images.samples, recipe)
     scores, *members = scorer.scores(on_progress)
     reported = reported_scores(runs[0], trained_with[0], recipe, same_images=scorer.as_reported)
     return Evaluation(

@@ -263,8 +263,7 @@ def test_run_view_prints_the_warnings_that_came_up_in_training(capsys):
     summary = SUMMARY.model_copy(update={"warnings": [WARNING, "The loss was NaN."]})
     view.show(RunEnded(Path(), summary, Path("report.html")))
     said = capsys.readouterr().err
-    assert "warning: The loss was NaN.\n" in said
-    assert WARNING not in said
+    assert said.count("warning: The loss was NaN.\n") == 1
 
 
 def test_no_color_leaves_no_colour_on_a_terminal(terminal, monkeypatch):

@@ -56,7 +56,9 @@ def like(run: RunDir, directory: Path, section: str = "data", **changes: object)
     recipe = yaml.safe_load((directory / "recipe.yaml").read_text(encoding="utf-8"))
     recipe[section] |= changes
     (directory / "recipe.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
-    return RunDir.open(directory)
+    other = RunDir.open(directory)
+    other.write_environment(other.read_environment().model_copy(update={"recipe": recipe}))
+    return other
 
 
 def drawn(folder: Path, sizes: dict[str, tuple[int, int]], seed: int = 0) -> str:
