@@ -8,7 +8,6 @@ from unittest.mock import Mock
 import pytest
 from pydantic import BaseModel
 
-from segkit.core.plugins import load_builtins
 from segkit.data.download.unzip import wanted_members
 from segkit.inference.onnx import open_onnx
 from segkit.parts.encoders._pretrained import read_weights
@@ -36,7 +35,6 @@ NO_MEMORY = [MemoryError("std::bad_alloc"), RuntimeError("DefaultCPUAllocator: c
     ids=["yaml", "png", "thumbnails", "zip", "onnx", "weights", "part"],
 )
 def test_too_little_memory_is_neither_damage_nor_a_bug(tmp_path: Path, monkeypatch, read, library, error):
-    load_builtins()
     (tmp_path / "file").write_bytes(b"content")
     monkeypatch.setattr(library, Mock(side_effect=error))
     with pytest.raises(type(error)) as caught:
