@@ -138,18 +138,21 @@ def check_changes(run: RunDir, recipe: Recipe, overrides: Sequence[str]) -> None
 
 
 def check_files(run: RunDir, recipe: Recipe) -> None:
-    """Check that the files and folders of a run's data exist.
+    """Check that the files and folders of a run's data, and its weights file, exist.
 
     Raises:
         SegkitError: naming those that do not, and how to say where they are now.
     """
-    missing = {name: path for name, path in _paths(_tree(recipe.data), "data") if not path.exists()}
-    if missing:
+    paths = [*_paths(_tree(recipe.data), "data")]
+    weights = recipe.model.encoder.options.get("weights")
+    if isinstance(weights, str) and is_weights_file(weights):
+        paths.append(("model.encoder.weights", Path(weights)))
+    if missing := {name: path for name, path in paths if not path.exists()}:
         options = "".join(f" --set {name}=..." for name in missing)
         raise SegkitError(
-            f"the data of this run is not there any more: {', '.join(map(str, missing.values()))}",
+            f"files of this run do not exist any more: {', '.join(map(str, missing.values()))}",
             where=str(run.path),
-            hint=f"if it has moved, say where to: segkit resume {shlex.quote(str(run.path))}{options}",
+            hint=f"if they have moved, say where to: segkit resume {shlex.quote(str(run.path))}{options}",
         )
 
 

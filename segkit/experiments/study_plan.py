@@ -126,7 +126,7 @@ def _runs_in(folder: Path, notes: list[str]) -> list[RunDir]:
     files = sorted(folder.glob("*/recipe.yaml")) or sorted(folder.glob("*/*/recipe.yaml"))
     if (folder / "recipe.yaml").is_file() or not files:
         return [RunDir.open(folder, stopped=True)]
-    finished = [run for file in files if (run := RunDir(file.parent)).summary.is_file()]
+    finished = [run for file in files if (run := RunDir(file.parent)).has_ended]
     if not finished:
         raise SegkitError(
             "this folder has no finished runs", where=str(folder), hint="name a recipe file, or a stopped run"
@@ -186,7 +186,7 @@ class _ExistingRuns:
         for file in sorted(folder.glob("*/*/environment.json")):
             run, environment = RunDir(file.parent), _read_environment(file)
             if environment.identity:
-                known = self._finished if run.summary.is_file() else self._unfinished
+                known = self._finished if run.has_ended else self._unfinished
                 known.append((environment.identity, run))
             if environment.began_as:
                 self._changed.append((environment.began_as, run))

@@ -26,19 +26,11 @@ def provisional_summary(run: RunFiles) -> Summary:
     recipe, environment, epochs = run.read_recipe(), run.read_environment(), run.read_epochs()
     if not epochs:
         raise corrupt_file(run.metrics, "no epoch has ended", f"segkit resume {run.path}")
-    best = _epoch_of_weights(run) or next((e["epoch"] for e in reversed(epochs) if e["best"]), 1)
-    training = recipe.get("training") or {}
-    asked = training.get("epochs")
-    split = "val" if "val" in environment.data_digests else "test"
+    last, training = epochs[-1]["epoch"], recipe.get("training") or {}
+    best = _epoch_of_weights(run) or next((e["epoch"] for e in reversed(epochs) if e.get("best")), last)
     metrics = [part if isinstance(part, str) else part["name"] for part in recipe.get("metrics") or ()]
-    scores = {
-        epoch["epoch"]: EpochScores(
-            epoch=epoch["epoch"],
-            metrics={name: epoch.get(name) for name in metrics},
-            val_loss=epoch.get("val_loss"),
-        )
-        for epoch in epochs
-    }
+    scores = {epoch["epoch"]: _scores(epoch, metrics) for epoch in epochs}
+    split = "val" if "val" in environment.data_digests else "test"
     chosen = scores.get(best, EpochScores(epoch=best, metrics={}))
     try:
         return Summary(
@@ -50,22 +42,27 @@ def provisional_summary(run: RunFiles) -> Summary:
             reported_on=split,
             images=environment.images,
             best=chosen,
-            last=scores[epochs[-1]["epoch"]],
+            last=scores[last],
             scores=SplitScores(split=split, metrics=chosen.metrics, loss=chosen.val_loss),
             epochs=len(scores),
-            epochs_asked=asked,
+            epochs_asked=training.get("epochs"),
             seconds=_total(epochs, "seconds"),
             train_seconds=_total(epochs, "train_seconds"),
             device=environment.device,
             ema_decay=training.get("ema_decay"),
             warnings=[
-                f"This run has not ended: it was stopped after epoch {epochs[-1]['epoch']} of {asked}. "
+                f"This run has not ended: it was stopped after epoch {last} of {training.get('epochs')}. "
                 f"Its weights and scores are those of epoch {best}, the best so far."
             ],
         )
     except ValidationError as error:
         place = ".".join(map(str, error.errors()[0]["loc"]))
         raise corrupt_file(run.recipe, f"it does not fit a run ({place})") from None
+
+
+def _scores(epoch: dict[str, Any], metrics: list[str]) -> EpochScores:
+    values = {name: epoch.get(name) for name in metrics}
+    return EpochScores(epoch=epoch["epoch"], metrics=values, val_loss=epoch.get("val_loss"))
 
 
 def _epoch_of_weights(run: RunFiles) -> int | None:

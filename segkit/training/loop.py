@@ -78,7 +78,7 @@ def fit(
                 optimizer.step()
             optimizer.zero_grad()
             state.schedule.step()
-            state.steps += 1
+            state.steps = state.epoch * batches.steps + step
             if state.average:
                 state.average.update()
             progress.steps = step

@@ -153,9 +153,9 @@ def test_paths_of_data_may_change_and_its_other_options_may_not(tmp_path):
         check_files(run, begun)
     (problem,) = raised.value.problems
     folders = [tmp_path / "images", tmp_path / "masks"]
-    assert problem.problem == f"the data of this run is not there any more: {folders[0]}, {folders[1]}"
+    assert problem.problem == f"files of this run do not exist any more: {folders[0]}, {folders[1]}"
     options = "--set data.source.images=... --set data.source.masks=..."
-    assert problem.hint == f"if it has moved, say where to: segkit resume {run.path} {options}"
+    assert problem.hint == f"if they have moved, say where to: segkit resume {run.path} {options}"
     for folder in folders:
         folder.mkdir()
     check_files(run, begun)
@@ -172,6 +172,9 @@ def test_weights_that_have_moved(run, tmp_path):
     )
     assert [(change.path, change.is_allowed) for change in moved] == [("model.encoder.weights", True)]
     assert [(change.path, change.is_allowed) for change in other] == [("model.encoder.weights", False)]
+    gone = load_run_recipe(run, [f"model.encoder.weights={tmp_path / 'a.pth'}"])
+    with pytest.raises(SegkitError, match=r"files of this run do not exist any more: .*a\.pth"):
+        check_files(run, gone)
 
 
 def test_a_run_of_an_earlier_version_has_overrides_checked(run):

@@ -128,6 +128,13 @@ def test_events_tell_every_step_and_epoch():
     assert first.seconds >= first.train_seconds > 0
 
 
+def test_steps_are_counted_over_all_epochs():
+    learner = learner_for(segmenter())
+    learner.epoch = 1  # as in a state of a version that did not count them
+    trained(learner, [0.1, 0.2, 0.3])
+    assert learner.steps == 9
+
+
 def test_train_loss_weighs_every_image_alike():
     events = trained(learner_for(segmenter()), [0.1], batch_size=4)  # dealt as 3 and 3
     uneven = trained(learner_for(segmenter()), [0.1], batch_size=5)
