@@ -9,6 +9,7 @@ from typing import Any
 
 from segkit.analysis.report.format import NOTHING, decimal, metric_name, number, whole
 from segkit.analysis.report.run_data import RunData
+from segkit.core.model_table import parameter_counts
 
 WORST = 10
 TIMES = " \N{MULTIPLICATION SIGN} "
@@ -57,15 +58,15 @@ def worst_table(data: RunData) -> Table:
 
 def model_table(data: RunData) -> Table:
     """Output shapes and parameters of every stage."""
+    stages = data.summary.stages
     rows = [
         [
             stage.part,
             stage.name,
             TIMES.join(map(str, stage.shape)),
-            whole(stage.parameters),
-            whole(stage.trainable),
+            *(map(whole, counts) if counts else ("", "")),
         ]
-        for stage in data.summary.stages
+        for stage, counts in zip(stages, parameter_counts(stages), strict=True)
     ]
     columns = ["Part", "Stage", f"Output ({TIMES.join('Chw')})", "Parameters", "Trainable"]
     return Table("Output shapes and parameters of the model", columns, rows, [False, False, True, True, True])
