@@ -106,19 +106,21 @@ def check_plugin(
     options.load_parts(plugins, no_plugins)
     with console.RunView(quiet=quiet or json) as view:
         view.note("Loading torch")
-        from segkit.testing import checks_for
+        from segkit.testing import checks_for, run_checks
 
         checks = checks_for(target)
         outcomes: list[Outcome] = []
-        for check in checks:
-            view.progress("checks", len(outcomes), len(checks))
-            with redirect_stdout(sys.stderr):  # keep prints of parts out of --json
-                outcomes.append(check.outcome())
+        with redirect_stdout(sys.stderr):  # keep prints of parts out of --json
+            for outcome in run_checks(checks):
+                outcomes.append(outcome)
+                view.progress("checks", len(outcomes), len(checks))
     ok = all(outcome.passed for outcome in outcomes)
+    not_run = len(checks) - len(outcomes)
     if json:
-        console.print_json({"ok": ok, "checks": [outcome.as_json() for outcome in outcomes]})
+        results = [outcome.as_json() for outcome in outcomes]
+        console.print_json({"ok": ok, "checks": results, "not_run": not_run})
     elif not quiet:
-        console.print_outcomes(outcomes)
+        console.print_outcomes(outcomes, not_run)
     if not ok:
         raise Exit(1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,7 +17,7 @@ class Stage(BaseModel):
         part: "encoder", "decoder" or "head".
         name: name of the module, such as "stage 4 of 5" or "transposed_conv".
         shape: output shape for one image: (C, h, w).
-        parameters: number of parameters; counted once, in the row of the part they belong to.
+        parameters: number of parameters; those of a part are counted in one of its rows, and 0 in the others.
         trainable: number of trainable parameters.
     """
 
@@ -27,3 +28,12 @@ class Stage(BaseModel):
     shape: tuple[Count, ...]
     parameters: Count
     trainable: Count
+
+
+def parameter_counts(stages: Sequence[Stage]) -> list[tuple[int, int] | None]:
+    """Parameters and trainable parameters of each row; None if another row of the part counts them."""
+    counted = {stage.part for stage in stages if stage.parameters}
+    return [
+        None if not stage.parameters and stage.part in counted else (stage.parameters, stage.trainable)
+        for stage in stages
+    ]

@@ -23,6 +23,12 @@ class ContractError(SegkitError):
     """A part violates the contract of its kind."""
 
     exit_code = 1
+    cause: tuple[str, ...] = ()  # the same for all checks that fail for one reason
+    in_every_check = False  # as no test case can be made
+
+
+class AllRefusedError(ContractError):
+    """A part refuses all test cases."""
 
 
 def require(condition: bool, problem: str, hint: str = "") -> None:
@@ -63,7 +69,7 @@ def accepted_cases(
     """Make a test case of every candidate (arguments of `make_case`) that a part does not refuse.
 
     Raises:
-        ContractError: if all are refused by PartError, ShapeError or DataError.
+        AllRefusedError: if all are refused by PartError, ShapeError or DataError.
     """
     cases: list[Case] = []
     refusals: list[Problem] = []
@@ -73,8 +79,9 @@ def accepted_cases(
         except (PartError, ShapeError, DataError) as error:
             refusals.append(error.problems[0])
     reasons = "; ".join(dict.fromkeys(refusal.problem for refusal in refusals))
-    hint = (refusals and refusals[0].hint) or "refuse only what cannot work"
-    require(bool(cases), f"it refuses every {what}: {reasons}", hint)
+    if not cases:
+        hint = refusals[0].hint or "refuse only what cannot work"
+        raise AllRefusedError(f"it refuses every {what}: {reasons}", hint=hint)
     return cases
 
 
@@ -115,15 +122,17 @@ class Check:
         Raises:
             ContractError: if the part violates the requirement or fails; names the line at fault.
         """
-        try:
-            with global_seed(0):
-                if self.cases is None:
-                    return self.function(self.subject)
-                for case in self.cases(self.subject):
-                    with error_context(str(case)):
+        with global_seed(0):
+            try:
+                cases = [self.subject] if self.cases is None else [*self.cases(self.subject)]
+            except Exception as error:
+                raise self._contract_error(error, in_every_check=True) from error
+            for case in cases:
+                try:
+                    with error_context("" if case is self.subject else str(case)):
                         self.function(case)
-        except Exception as error:
-            raise self._contract_error(error) from error
+                except Exception as error:
+                    raise self._contract_error(error) from error
 
     def outcome(self) -> Outcome:
         """Run the check and return its outcome."""
@@ -131,30 +140,42 @@ class Check:
         try:
             self()
         except ContractError as error:
-            return Outcome(self, error.problems[0], perf_counter() - start)
-        return Outcome(self, None, perf_counter() - start)
+            return Outcome(self, perf_counter() - start, error)
+        return Outcome(self, perf_counter() - start)
 
-    def _contract_error(self, error: Exception) -> ContractError:
-        where = errors.line_at_fault(error, self.subject.entry.where)
+    def _contract_error(self, error: Exception, *, in_every_check: bool = False) -> ContractError:
+        defined = self.subject.entry.where
+        where = errors.line_at_fault(error, defined)
         problem = Problem(f"it fails: {type(error).__name__}: {errors.first_line(error)}")
-        if isinstance(error, SegkitError):
-            problem = error.problems[0]
-        message = ": ".join((*reversed(getattr(error, "__notes__", [])), problem.problem))
-        return ContractError(message, where=problem.file or where, hint=problem.hint)
+        cause = (where, type(error).__name__)  # its message may have other shapes in another check
+        if isinstance(error, SegkitError) or where == defined:
+            problem = error.problems[0] if isinstance(error, SegkitError) else problem
+            cause = (problem.file or where, problem.problem)
+        notes = filter(None, reversed(getattr(error, "__notes__", [])))
+        failure = ContractError(
+            ": ".join((*notes, problem.problem)), where=problem.file or where, hint=problem.hint
+        )
+        failure.cause, failure.in_every_check = cause, in_every_check
+        return failure
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Outcome and duration of a check; `problem` is None if it passed."""
+    """Outcome and duration of a check; `error` is None if it passed."""
 
     check: Check
-    problem: Problem | None
     seconds: float
+    error: ContractError | None = None
 
     @property
     def passed(self) -> bool:
         """Whether the part meets the requirement."""
-        return self.problem is None
+        return self.error is None
+
+    @property
+    def problem(self) -> Problem | None:
+        """What is wrong; None if it passed."""
+        return self.error.problems[0] if self.error else None
 
     def as_json(self) -> dict[str, Any]:
         """Plain data for `segkit test-plugin --json`."""
@@ -168,3 +189,14 @@ class Outcome:
             "hint": problem.hint,
             "seconds": self.seconds,
         }
+
+
+def run_checks(checks: Iterable[Check]) -> Iterator[Outcome]:
+    """Run checks; of a part for which no test case can be made, only until the first that needs a case."""
+    blocked: set[Subject] = set()
+    for check in checks:
+        if check.subject not in blocked:
+            outcome = check.outcome()
+            if outcome.error and outcome.error.in_every_check:
+                blocked.add(check.subject)
+            yield outcome

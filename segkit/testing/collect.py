@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from segkit.core.errors import PartError, SegkitError
+from segkit.core.errors import DataError, PartError, SegkitError, ShapeError
 from segkit.core.plugins import Plugin, load_plugin, loaded_plugins
 from segkit.core.registry import REGISTRIES, Entry, near
 from segkit.recipe import load_recipe
 from segkit.recipe.type_names import in_words
-from segkit.testing import decoders, encoders, losses, metrics, optimization, sources, transforms
-from segkit.testing.check import Check, Subject, require
+from segkit.testing import (
+    decoders,
+    encoders,
+    losses,
+    metrics,
+    modules,
+    optimization,
+    sources,
+    transforms,
+)
+from segkit.testing.check import AllRefusedError, Check, Subject, error_context, require
+from segkit.testing.option_values import is_large, values_to_try
 
 
 def every_option_has_a_description(subject: Subject) -> None:
@@ -38,7 +50,32 @@ def every_default_is_valid(subject: Subject) -> None:
         require(False, problem, f"its type allows {in_words(option.annotation)}")
 
 
-GENERAL_CHECKS = (every_option_has_a_description, every_default_is_valid)
+def every_value_of_its_options_works(subject: Subject) -> None:
+    """A recipe may choose any of them. Each choice, true and false, and the bounds of numbers are tried."""
+    for name, option in subject.entry.options.items():
+        current = subject.options[name]
+        for value in values_to_try(option.annotation, current):
+            try:
+                options = dict(subject.entry.schema.model_validate({**subject.options, name: value}))
+            except ValidationError:
+                continue
+            with error_context(f"with {name}: {json.dumps(value)}"):
+                _use(Subject(subject.entry, options), large=is_large(value, current))
+
+
+def _use(subject: Subject, *, large: bool) -> None:
+    """Use a part once; it may refuse its options. Large ones are tried without memory, or not at all."""
+    kind = subject.entry.kind
+    cases, _ = CONTRACTS[kind]
+    with suppress(PartError, ShapeError, DataError, AllRefusedError):
+        if large and kind in ("encoder", "decoder"):
+            cases(subject, device="meta")
+        elif not (large and kind in ("source", "transform")):
+            for case in cases(subject) if cases else [subject]:
+                USES[kind](case)
+
+
+GENERAL_CHECKS = (every_option_has_a_description, every_default_is_valid, every_value_of_its_options_works)
 CONTRACTS: dict[str, tuple[Any, tuple[Any, ...]]] = {  # function that makes the cases, checks of a case
     "encoder": (encoders.cases, encoders.CHECKS),
     "decoder": (decoders.cases, decoders.CHECKS),
@@ -48,6 +85,16 @@ CONTRACTS: dict[str, tuple[Any, tuple[Any, ...]]] = {  # function that makes the
     "transform": (transforms.cases, transforms.CHECKS),
     "optimizer": (None, optimization.OPTIMIZER_CHECKS),
     "schedule": (optimization.schedule_cases, optimization.SCHEDULE_CHECKS),
+}
+USES: dict[str, Callable[[Any], None]] = {  # function that uses a case once
+    "encoder": modules.use,
+    "decoder": modules.use,
+    "loss": losses.use,
+    "metric": metrics.use,
+    "source": sources.use,
+    "transform": transforms.use,
+    "optimizer": optimization.use_optimizer,
+    "schedule": optimization.use_schedule,
 }
 
 
@@ -59,8 +106,8 @@ def part_checks(entry: Entry, options: Mapping[str, Any] | None = None) -> list[
     """
     subject = Subject(entry, _all_options(entry, options or {}))
     cases, functions = CONTRACTS[entry.kind]
-    general = [Check(subject, function) for function in GENERAL_CHECKS]
-    return general + [Check(subject, function, cases) for function in functions]
+    *first, last = (Check(subject, function) for function in GENERAL_CHECKS)
+    return [*first, *(Check(subject, function, cases) for function in functions), last]
 
 
 def plugin_checks(path: Path) -> list[Check]:

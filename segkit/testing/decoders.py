@@ -21,12 +21,12 @@ _PYRAMIDS = (
 
 
 @lru_cache(maxsize=1)  # all checks of a part run in a row
-def cases(subject: Subject) -> list[ModuleCase]:
+def cases(subject: Subject, device: str = "cpu") -> list[ModuleCase]:
     """A case for each pyramid that the decoder accepts."""
-    return accepted_cases("pyramid", partial(_case, subject), zip(_PYRAMIDS, strict=True))
+    return accepted_cases("pyramid", partial(_case, subject, device), zip(_PYRAMIDS, strict=True))
 
 
-def _case(subject: Subject, pyramid: Pyramid) -> ModuleCase:
+def _case(subject: Subject, device: str, pyramid: Pyramid) -> ModuleCase:
     stages = select_stages(subject.entry.traits["features"], len(pyramid))
     channels, reductions = ([values[i] for i in stages] for values in (pyramid.channels, pyramid.reductions))
 
@@ -37,7 +37,7 @@ def _case(subject: Subject, pyramid: Pyramid) -> ModuleCase:
 
     label = f"maps of reductions {', '.join(map(str, reductions))}"
     selected = Pyramid(tuple(channels), tuple(reductions))
-    return ModuleCase(subject, selected, label, maps, (*SIZES, (128, 256)))
+    return ModuleCase(subject, selected, label, maps, (*SIZES, (128, 256)), device)
 
 
 def output_shape_fits_the_image(case: ModuleCase) -> None:

@@ -17,17 +17,17 @@ _SQUARES = tuple((side, side) for side in (160, 192, 224, 240, 256, 288, 320, 38
 
 
 @lru_cache(maxsize=1)  # all checks of a part run in a row
-def cases(subject: Subject) -> list[ModuleCase]:
+def cases(subject: Subject, device: str = "cpu") -> list[ModuleCase]:
     """A case for each number of channels that the encoder accepts."""
-    return accepted_cases("number of channels", partial(_case, subject), ((3,), (1,)))
+    return accepted_cases("number of channels", partial(_case, subject, device), ((3,), (1,)))
 
 
-def _case(subject: Subject, channels: int) -> ModuleCase:
+def _case(subject: Subject, device: str, channels: int) -> ModuleCase:
     def images(batch_size: int, size: Size) -> list[Tensor]:
         return [torch.randn(batch_size, channels, *size, generator=torch.Generator().manual_seed(0))]
 
     label = f"images of {channels} channel{'s' * (channels > 1)}"
-    return ModuleCase(subject, channels, label, images, (*SIZES, (128, 256), *_SQUARES))
+    return ModuleCase(subject, channels, label, images, (*SIZES, (128, 256), *_SQUARES), device)
 
 
 def maps_match_the_pyramid(case: ModuleCase) -> None:

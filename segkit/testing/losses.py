@@ -37,6 +37,12 @@ def cases(subject: Subject) -> list[TaskCase]:
     return tasks.task_cases(subject, _compute)
 
 
+def use(case: TaskCase) -> None:
+    """Compute the loss and its gradient."""
+    logits, target = batch(case.task)
+    _compute(case.build(), logits.requires_grad_() * 1, target).sum().backward()  # type: ignore[no-untyped-call]
+
+
 def gradient_descent_approaches_the_target(case: TaskCase) -> None:
     """A loss of the wrong sign, or without a gradient, trains nothing."""
     noise, target = batch(case.task)

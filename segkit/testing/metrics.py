@@ -36,6 +36,12 @@ def cases(subject: Subject) -> list[TaskCase]:
     return tasks.task_cases(subject, _compute)
 
 
+def use(case: TaskCase) -> None:
+    """Compute a score."""
+    metric = case.build()
+    _score(metric, _compute(metric, *batch(case.task)))
+
+
 def scores_are_finite_or_undefined(case: TaskCase) -> None:
     """Images and predictions without a foreground pixel are common; their score may be NaN."""
     metric, (logits, target) = case.build(), batch(case.task)

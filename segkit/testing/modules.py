@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import torch
@@ -32,6 +33,7 @@ class ModuleCase:
         label: description of the inputs.
         inputs: function of (batch size, image size) that returns input tensors.
         sizes: image sizes to try; sizes that are not in SIZES only until one is accepted.
+        device: "cpu", or "meta" for shapes without values.
     """
 
     subject: Subject
@@ -39,6 +41,7 @@ class ModuleCase:
     label: str
     inputs: Callable[[int, Size], list[Tensor]]
     sizes: Iterable[Size]
+    device: str = "cpu"
     shapes: dict[Size, Shapes] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
@@ -65,7 +68,8 @@ class ModuleCase:
 
     def build(self) -> nn.Module:
         """Build the part, without pretrained weights."""
-        module = self.subject.build(self.argument, **({"weights": "none"} if self.is_encoder else {}))
+        with self._on_device():
+            module = self.subject.build(self.argument, **({"weights": "none"} if self.is_encoder else {}))
         problem = f"it builds a {type(module).__name__}, not a torch.nn.Module"
         require(isinstance(module, nn.Module), problem, "return the module itself")
         return module  # type: ignore[no-any-return]
@@ -76,7 +80,8 @@ class ModuleCase:
 
     def run(self, module: nn.Module, inputs: list[Tensor]) -> list[Tensor]:
         """Output maps, checked to be 4-dimensional."""
-        with error_context(f"on inputs of shape {', '.join(map(str, shapes_of(inputs)))}"):
+        with error_context(f"on inputs of shape {', '.join(map(str, shapes_of(inputs)))}"), self._on_device():
+            inputs = [tensor.to(self.device) for tensor in inputs] if self.device == "meta" else inputs
             output = module(inputs[0] if self.is_encoder else inputs)
         maps = output if self.is_encoder else [output]
         listed = isinstance(maps, (list, tuple)) and all(isinstance(feature, Tensor) for feature in maps)
@@ -88,6 +93,9 @@ class ModuleCase:
         valid = valid and {len(feature) for feature in maps} == {len(inputs[0])}
         require(valid, f"it returns {result}", f"return {form}")
         return list(maps)
+
+    def _on_device(self) -> AbstractContextManager[object]:
+        return torch.device("meta") if self.device == "meta" else nullcontext()
 
     def evaluate(self, module: nn.Module, inputs: list[Tensor]) -> list[Tensor]:
         """Output maps in evaluation mode, without gradients."""
@@ -150,7 +158,7 @@ def training_stays_finite(case: ModuleCase) -> None:
         if mixed and not case.is_encoder:  # maps of an encoder under autocast
             inputs = [tensor.bfloat16() for tensor in inputs]
         with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
-            loss, gradients = _train_step(case.build(), case, inputs)
+            loss, gradients = train_step(case.build(), case, inputs)
         invalid = [f"the gradient of {name}" for name, grad in gradients.items() if not grad.isfinite().all()]
         invalid += [] if loss.isfinite() else ["the loss"]
         problem = f"with precision {precision} {', '.join(invalid[:1])} is not finite"
@@ -165,7 +173,7 @@ def gradients_reach_every_parameter(case: ModuleCase) -> None:
         module = case.build()
         parameters = {name: value for name, value in module.named_parameters() if value.requires_grad}
         for _ in range(3):  # behind a layer that starts at zero, gradients arrive one step later
-            _, gradients = _train_step(module, case, case.batch())
+            _, gradients = train_step(module, case, case.batch())
             # The gradient of a bias in front of a normalisation layer is zero.
             reached.update(name for name, grad in gradients.items() if grad.ndim < 2 or grad.any())
             for name, gradient in gradients.items():
@@ -203,7 +211,7 @@ def evaluation_is_deterministic(case: ModuleCase) -> None:
 def state_dict_restores_the_output(case: ModuleCase) -> None:
     """A checkpoint stores parameters and buffers only."""
     module, restored = case.build(), case.build()
-    _train_step(module, case, case.batch())
+    train_step(module, case, case.batch())
     restored.load_state_dict(module.state_dict())
     problem = "with its state_dict loaded into a new module, the output differs"
     hint = "use self.register_buffer(...) for tensors that are not parameters"
@@ -211,7 +219,13 @@ def state_dict_restores_the_output(case: ModuleCase) -> None:
     require(not differ(*outputs), problem, hint)
 
 
-def _train_step(module: nn.Module, case: ModuleCase, inputs: list[Tensor]) -> tuple[Tensor, _Gradients]:
+def use(case: ModuleCase) -> None:
+    """Compute a training step."""
+    train_step(case.build(), case, case.batch())
+
+
+def train_step(module: nn.Module, case: ModuleCase, inputs: list[Tensor]) -> tuple[Tensor, _Gradients]:
+    """The loss of a training step, and the gradients of all parameters that have one."""
     module.train().zero_grad()
     loss = backward(case.run(module, inputs))
     return loss, {name: value.grad for name, value in module.named_parameters() if value.grad is not None}

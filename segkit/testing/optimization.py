@@ -25,6 +25,12 @@ _GROUPS = ((1.0, True), (1.0, False), (0.25, True), (0.25, False))  # lr_factor,
 _SHAPES = ((4, 3, 3, 3), (3, 5), (5,))  # of the parameters in each group
 
 
+def use_optimizer(subject: Subject) -> None:
+    """Compute some steps."""
+    parameters = _parameters()
+    _step(subject.build(_groups(parameters)), parameters, count=3)
+
+
 def optimizer_holds_exactly_the_parameters(subject: Subject) -> None:
     """Frozen parameters are not in the groups; all others have to learn."""
     parameters = _parameters()
@@ -135,6 +141,11 @@ def schedule_cases(subject: Subject) -> list[ScheduleCase]:
     """A case for each length of training that the schedule accepts."""
     lengths = ((1, 1, 0), (3, 7, 0), (3, 7, 1.5), (20, 50, 2))
     return accepted_cases("length of training", partial(ScheduleCase, subject), lengths)
+
+
+def use_schedule(case: ScheduleCase) -> None:
+    """Compute the learning rates of a training."""
+    _rates(*case.build(), case.epochs * case.steps_per_epoch)
 
 
 def learning_rates_are_finite(case: ScheduleCase) -> None:

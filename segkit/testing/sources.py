@@ -76,6 +76,11 @@ def cases(subject: Subject) -> list[SourceCase]:
         raise
 
 
+def use(case: SourceCase) -> None:
+    """Find the samples."""
+    case.splits()
+
+
 def splits_hold_samples_with_unique_names(case: SourceCase) -> None:
     """A run needs training images; split files and reports identify images by name."""
     splits = case.splits()

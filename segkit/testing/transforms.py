@@ -59,6 +59,12 @@ def cases(subject: Subject) -> list[TransformCase]:
     return accepted_cases("kind of image", partial(TransformCase, subject), kinds)
 
 
+def use(case: TransformCase) -> None:
+    """Transform an image several times."""
+    for seed in _SEEDS:
+        case.apply(seed)
+
+
 def shape_dtype_and_mask_values_are_kept(case: TransformCase) -> None:
     """Images of a batch are stacked; an interpolated mask value would be a wrong class."""
     for seed in _SEEDS:

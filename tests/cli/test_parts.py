@@ -173,18 +173,27 @@ def test_one_problem_that_fails_several_checks_is_told_once(segkit: Any, project
     path = write(project / "plugins", "mine", broken)
     said = segkit("test-plugin", "mine")
     assert said.code == 1
-    failed = said.out.count("  FAILED  ")
-    assert failed == 9
-    assert (
-        f"\ndecoder mine: output shape fits the image, and 8 more\n{path}:16: it cannot be tested with "
-        in said.out
-    )
-    assert (
-        said.out.count("it cannot be tested with ") == said.out.count("Given groups=1, weight of size") == 1
-    )
-    assert "and 0 more" not in said.out
+    assert said.out.count("FAILED") == said.out.count("it cannot be tested with ") == 1
+    assert "  FAILED  output shape fits the image\n" in said.out
+    assert f"\ndecoder mine: output shape fits the image\n{path}:16: it cannot be tested with " in said.out
+    assert said.out.endswith("2 of 3 checks passed, 9 not run\n")
     answer = json.loads(segkit("test-plugin", "mine", "--json").out)
-    assert sum(not check["ok"] for check in answer["checks"]) == failed
+    assert [check["ok"] for check in answer["checks"]] == [True, True, False]
+    assert answer["not_run"] == 9
+
+
+def test_one_line_that_fails_in_several_parts_and_checks_is_told_once(segkit: Any, project: Path) -> None:
+    text = DECODER.replace("super().forward(features[-1])", "keep(super().forward(features[-1]))")
+    helper = "\n\ndef keep(x):\n    return x.sigmoid().add_(1) if x.requires_grad else x.missing\n"
+    second = text.replace("mine", "other").replace("{name}", "other").partition("\n\n\n")[2]
+    write(project / "plugins", "mine", f"{text}\n\n{second}{helper}")
+    said = segkit("test-plugin", "mine")
+    assert said.code == 1
+    assert said.out.count("FAILED") == said.out.count("it fails: AttributeError: ") == 1
+    assert "decoder other\n  ok  every option has a description\n  ok  every default is valid\n" in said.out
+    assert "\n  -   fails like decoder mine: output shape fits the image\n" in said.out
+    assert "\ndecoder mine: output shape fits the image, and 1 more\n" in said.out
+    assert said.out.endswith("4 of 6 checks passed, 18 not run\n")
 
 
 def test_a_built_in_part_can_be_tested_by_its_name(segkit: Any) -> None:

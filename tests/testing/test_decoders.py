@@ -1,10 +1,12 @@
 """Every check of decoders, and those that encoders share, catches a broken decoder."""
 
 import random
+from typing import Annotated, Literal
 
 import numpy as np
 import pytest
 import torch
+from pydantic import Field
 from torch import nn
 from torch.nn import functional as F
 
@@ -296,7 +298,8 @@ def test_encoders_and_decoders_share_checks():
 
 def test_decoder_that_fails_at_every_size_has_the_same_problem_in_every_check():
     factory = changed_input(lambda features: [features[0] + features[1]])
-    [problem] = {check.outcome().problem for check in checks_of("decoder", factory).values()}
+    checks = checks_of("decoder", factory)
+    [problem] = {checks[function.__name__].outcome().problem for function in decoders.CHECKS}
     assert problem.problem.startswith(f"it cannot be tested with {MAPS}: on inputs of shape (1, ")
     assert ": it fails: RuntimeError: The size of tensor a (" in problem.problem
 
@@ -306,3 +309,66 @@ def test_checks_of_two_decoders_do_not_mix():
     for _ in range(2):
         first["output_shape_fits_the_image"]()
         assert not second["output_shape_fits_the_image"].outcome().passed
+
+
+class Moody(Good):
+    """Fails with some of its options."""
+
+    def __init__(
+        self,
+        pyramid,
+        *,
+        mode: Literal["calm", "picky", "wild"] = "calm",
+        deep: bool = False,
+        width: Annotated[int, Field(ge=2, le=65536)] = 8,
+        rate: Annotated[float, Field(gt=0, le=1)] = 0.5,
+        fails: str = "",
+    ):
+        super().__init__(pyramid)
+        if mode == "picky":
+            raise PartError("not with these maps")
+        self.failing = fails in (f"mode {mode}", f"deep {deep}", f"width {width}", f"rate {rate:g}")
+
+    def forward(self, features):
+        if self.failing:
+            return features["wild"]
+        return super().forward(features)
+
+
+@pytest.mark.parametrize(
+    ("fails", "told"),
+    [
+        ("mode wild", 'with mode: "wild": '),
+        ("deep True", "with deep: true: "),
+        ("width 2", "with width: 2: "),
+        ("width 65536", "with width: 65536: "),
+        ("rate 0.001", "with rate: 0.001: "),
+        ("rate 1", "with rate: 1: "),
+    ],
+)
+def test_every_value_of_an_option_is_tried(fails, told):
+    checks = checks_of("decoder", Moody, fails=fails)
+    assert checks["output_shape_fits_the_image"].outcome().passed
+    problem = checks["every_value_of_its_options_works"].outcome().problem
+    assert problem.problem.startswith(f"{told}it cannot be tested with {MAPS}: on inputs of shape ")
+    assert problem.problem.endswith(": it fails: TypeError: list indices must be integers or slices, not str")
+    assert problem.where.startswith(f"{__file__}:")
+
+
+def test_options_that_only_training_shows_to_fail_are_tried():
+    class Torn(Good):
+        def __init__(self, pyramid, *, torn: bool = False):
+            super().__init__(pyramid)
+            self.torn = torn
+
+        def forward(self, features):
+            x = super().forward(features)
+            return x.sigmoid().add_(1) if self.torn else x
+
+    outcome = checks_of("decoder", Torn)["every_value_of_its_options_works"].outcome()
+    assert outcome.problem.problem.startswith("with torn: true: ")
+    assert "modified by an inplace operation" in outcome.problem.problem
+
+
+def test_values_that_a_decoder_refuses_are_fine():
+    assert_passes("decoder", Moody)

@@ -10,7 +10,7 @@ from typing import Any
 
 from segkit.analysis.report.format import NOTHING, decimal, number, whole
 from segkit.analysis.report.run_data import RunData
-from segkit.core.model_table import Stage
+from segkit.core.model_table import Stage, parameter_counts
 
 WORST = 10
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
@@ -69,13 +69,16 @@ def worst_table(data: RunData) -> Table:
 
 def model_table(data: RunData) -> Table:
     """Output shapes and parameters of every stage."""
-    counted = {stage.part for stage in data.summary.stages if stage.parameters}
-    rows = []
-    for stage in data.summary.stages:
-        # Parameters are counted in one row of each part; a 0 in the other rows would be misleading.
-        counted_elsewhere = not stage.parameters and stage.part in counted
-        costs = ["", ""] if counted_elsewhere else [whole(stage.parameters), whole(stage.trainable)]
-        rows.append([stage.part, stage.name, TIMES.join(map(str, stage.shape)), *costs])
+    stages = data.summary.stages
+    rows = [
+        [
+            stage.part,
+            stage.name,
+            TIMES.join(map(str, stage.shape)),
+            *(map(whole, counts) if counts else ("", "")),
+        ]
+        for stage, counts in zip(stages, parameter_counts(stages), strict=True)
+    ]
     columns = ["Part", "Stage", f"Output ({TIMES.join('Chw')})", "Parameters", "Trainable"]
     return Table("Output shapes and parameters of the model", columns, rows, [False, False, True, True, True])
 

@@ -56,17 +56,16 @@ def plain_table(gap: int = 2) -> Table:
 
 def print_model(screen: Screen, stages: list[Stage]) -> None:
     """Print the model table: output shapes and parameters of every stage."""
-    counted = {stage.part for stage in stages if stage.parameters}
+    from segkit.core.model_table import parameter_counts  # imports pydantic
+
     table = plain_table(gap=2 if screen.width >= 72 else 1)
     for title in ("part", "stage"):
         table.add_column(title, overflow="fold")
     for title in ("output", "parameters", "trainable"):
         table.add_column(title, justify="right", no_wrap=True)
-    for stage in stages:
-        # Parameters are counted in one row of each part; a 0 in the other rows would be misleading.
-        counted_elsewhere = not stage.parameters and stage.part in counted
-        costs = ("", "") if counted_elsewhere else (f"{stage.parameters:,}", f"{stage.trainable:,}")
-        table.add_row(stage.part, stage.name, " x ".join(map(str, stage.shape)), *costs)
+    for stage, counts in zip(stages, parameter_counts(stages), strict=True):
+        cells = [f"{count:,}" for count in counts] if counts else ["", ""]
+        table.add_row(stage.part, stage.name, " x ".join(map(str, stage.shape)), *cells)
     totals = sum(stage.parameters for stage in stages), sum(stage.trainable for stage in stages)
     table.add_row("total", "", "", *(f"{total:,}" for total in totals), style="bold")
     screen.table(table)

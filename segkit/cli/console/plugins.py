@@ -45,36 +45,49 @@ def print_new_plugin(files: Sequence[Path]) -> None:
         screen.line(f"  {command}", "cyan")
 
 
-def print_outcomes(outcomes: Sequence[Outcome]) -> None:
-    """Print a line for each check, then the problems of failed checks."""
+def print_outcomes(outcomes: Sequence[Outcome], not_run: int) -> None:
+    """Print a line for each passed check and for each cause of failures, then the causes.
+
+    Args:
+        outcomes: outcomes of all checks that were run.
+        not_run: number of checks that were not, as another one of the part failed.
+    """
     screen = Screen(sys.stdout)
+    causes = _causes(outcomes)
     for part, group in groupby(outcomes, key=lambda outcome: str(outcome.check.subject)):
         screen.line(part, "bold")
         table = Table.grid(padding=(0, 2, 0, 0))
         for outcome in group:
-            status, style = ("ok", "green") if outcome.passed else ("FAILED", "bold red")
-            table.add_row(f"  {status}", clean(outcome.check.title), style=style)
+            if outcome.passed:
+                table.add_row("  ok", clean(outcome.check.title), style="green")
+        for first, *others in causes:
+            if str(first.check.subject) == part:
+                table.add_row("  FAILED", clean(f"{first.check.title}{_more(others)}"), style="bold red")
+            elif any(str(outcome.check.subject) == part for outcome in others):
+                table.add_row("  -", clean(f"fails like {first.check}"))
         screen.table(table)
         screen.line()
-    failures = _group_failures(outcomes)
-    for first, *others in failures:
-        more = f", and {len(others)} more" if others else ""
-        screen.line(f"{first.check}{more}", "bold red")
+    for first, *others in causes:
+        screen.line(f"{first.check}{_more(others)}", "bold red")
         assert first.problem is not None
         print_problem(screen, first.problem)
         screen.line()
     passed = sum(outcome.passed for outcome in outcomes)
-    screen.line(f"{passed} of {len(outcomes)} checks passed", "bold red" if failures else "bold green")
+    rest = f", {not_run} not run" if not_run else ""
+    screen.line(f"{passed} of {len(outcomes)} checks passed{rest}", "bold red" if causes else "bold green")
 
 
-def _group_failures(outcomes: Sequence[Outcome]) -> list[list[Outcome]]:
-    """Failed checks, grouped by part, problem and location."""
-    groups: dict[tuple[str, str, str], list[Outcome]] = {}
+def _causes(outcomes: Sequence[Outcome]) -> list[list[Outcome]]:
+    """Failed checks, grouped by their cause."""
+    causes: dict[tuple[str, ...], list[Outcome]] = {}
     for outcome in outcomes:
-        if problem := outcome.problem:
-            key = (str(outcome.check.subject), problem.problem, problem.where)
-            groups.setdefault(key, []).append(outcome)
-    return list(groups.values())
+        if outcome.error:
+            causes.setdefault(outcome.error.cause, []).append(outcome)
+    return list(causes.values())
+
+
+def _more(others: Sequence[Outcome]) -> str:
+    return f", and {len(others)} more" if others else ""
 
 
 def _name(plugin: Plugin) -> str:

@@ -319,6 +319,20 @@ def test_run_without_samples_has_no_section_for_them(tmp_path, undrawn):
         assert "Samples" not in text
 
 
+def test_stages_without_a_count_of_their_own_have_none(tmp_path, undrawn):
+    shape, counts = [16, 64, 64], {"parameters": 0, "trainable": 0}
+    run = write_run(tmp_path)
+    summary = json.loads(run.summary.read_text())
+    first = {"part": "encoder", "name": "stage 1 of 5", "shape": shape, **counts}
+    bare = {"part": "decoder", "name": "bare", "shape": shape, **counts}
+    stages = [first, summary["stages"][0], bare]
+    write_json(run.summary, {**summary, "stages": stages})
+    _, markdown = texts(run)
+    assert "| encoder | stage 1 of 5 | 16 × 64 × 64 |  |  |" in markdown  # noqa: RUF001
+    assert "| encoder | stage 5 of 5 | 1280 × 4 × 4 | 2,223,872 | 0 |" in markdown  # noqa: RUF001
+    assert "| decoder | bare | 16 × 64 × 64 | 0 | 0 |" in markdown  # noqa: RUF001
+
+
 def test_missing_file_is_named(tmp_path):
     run = write_run(tmp_path)
     run.scores.unlink()
