@@ -70,7 +70,7 @@ def sample(
     return Sample(name, read, read.files, read_at=read, variant="")
 
 
-def guess_pattern(images: Sequence[str], masks: Sequence[str], *, shared: bool = False) -> tuple[str, int]:
+def guess_pattern(images: Sequence[str], masks: Sequence[str], *, shared: bool = False) -> tuple[str, float]:
     """The most frequent pattern by which the name of a mask contains that of an image.
 
     Args:
@@ -79,11 +79,12 @@ def guess_pattern(images: Sequence[str], masks: Sequence[str], *, shared: bool =
         shared: whether both are in one folder, where an image is not its own mask.
 
     Returns:
-        The pattern, "{name}" if no mask matches, and how many of at most 200 masks match.
+        The pattern, "{name}" if no mask matches, and the share of masks that match.
     """
     known = set(images)
     counts: Counter[str] = Counter()
-    for mask in masks[:: len(masks) // _PATTERN_MASKS + 1]:
+    masks = masks[:: len(masks) // _PATTERN_MASKS + 1]
+    for mask in masks:
         folder, name = mask[: mask.rfind("/") + 1], mask[mask.rfind("/") + 1 :]
         if mask in known and not shared:
             counts["{name}"] += 1
@@ -92,7 +93,8 @@ def guess_pattern(images: Sequence[str], masks: Sequence[str], *, shared: bool =
         longest = next(((start, end) for start, end in parts if folder + name[start:end] in known), None)
         if longest:
             counts[f"{name[: longest[0]]}{{name}}{name[longest[1] :]}"] += 1
-    return counts.most_common(1)[0] if counts else ("{name}", 0)
+    pattern, count = counts.most_common(1)[0] if counts else ("{name}", 0)
+    return pattern, count / max(len(masks), 1)
 
 
 def check_extent(image: tuple[int, ...], mask: tuple[int, ...], image_file: str, mask_file: str) -> None:
@@ -162,9 +164,9 @@ def _no_pairs(
         if not names:
             hint = ", ".join(ENDINGS)
             return Problem(f"there are no {what} in this folder", str(folder), hint=hint, kind="missing")
-    guess, matches = guess_pattern(image_names, mask_names, shared=images == masks)
+    guess, share = guess_pattern(image_names, mask_names, shared=images == masks)
     called = f"a mask is called {mask_names[0]}, an image {image_names[0]}"
-    hint = f"data.source.pattern: '{guess}'" if matches and guess != pattern else called
+    hint = f"data.source.pattern: '{guess}'" if share > 0.5 and guess != pattern else called
     problem = f"no mask matches any image with the pattern '{pattern}'"
     return Problem(problem, str(masks), hint=hint, kind="unpaired")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -42,15 +42,17 @@ class Prepared:
     def __len__(self) -> int:
         return len(self.names)
 
+    @cached_property
+    def sample_digests(self) -> list[bytes]:
+        """SHA-256 of each image with its mask."""
+        if self.digests is not None:
+            return [digest.tobytes() for digest in self.digests]
+        return [pixel_digest(image, mask) for image, mask in zip(self.images, self.masks, strict=True)]
+
     def digest(self) -> str:
         """SHA-256 over the names and the SHA-256 of each image with its mask."""
-        total = hashlib.sha256("\n".join(self.names).encode())
-        if self.digests is not None:
-            total.update(self.digests.tobytes())
-        else:
-            for image, mask in zip(self.images, self.masks, strict=True):
-                total.update(pixel_digest(image, mask))
-        return total.hexdigest()
+        names = "\n".join(self.names).encode()
+        return hashlib.sha256(names + b"".join(self.sample_digests)).hexdigest()
 
 
 def layout_of(size: tuple[int, int], task: Task, channels: int) -> Layout:

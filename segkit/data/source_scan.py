@@ -16,10 +16,12 @@ class SourceScan:
     Args:
         splits: valid samples by split.
         problems: problems of files; empty if there are none.
+        warnings: what a run can go on with.
     """
 
     splits: Mapping[str, Sequence[Sample]]
     problems: Sequence[Problem] = ()
+    warnings: Sequence[Problem] = ()
 
     def whole(self) -> Mapping[str, Sequence[Sample]]:
         """The splits, if there are no problems.

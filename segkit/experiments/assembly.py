@@ -14,6 +14,7 @@ from segkit.core.errors import SegkitError
 from segkit.core.types import Loss, Metric, Progress, Schedule, Task
 from segkit.data.batches import EvalBatches, TrainBatches
 from segkit.data.preprocess import Prepared
+from segkit.data.source_scan import SourceScan
 from segkit.experiments.objectives import build_loss, build_metric
 from segkit.models.build import build_model
 from segkit.models.dry_run import ModelSpec, dry_run
@@ -22,7 +23,13 @@ from segkit.parts.losses.weighted_sum import weighted_sum
 from segkit.parts.schedules.warmup import build_schedule
 from segkit.recipe import Recipe, entry_for
 from segkit.recipe.build import build
-from segkit.recipe.dataset import find_samples, prepare_splits, reading_warnings, scan_recipe_source
+from segkit.recipe.dataset import (
+    dataset_warnings,
+    prepare_splits,
+    reading_warnings,
+    scan_recipe_source,
+    scan_samples,
+)
 from segkit.training.devices import make_fabric
 from segkit.training.evaluate import Scores, evaluate
 
@@ -52,6 +59,7 @@ class Assembly:
         loss: weighted sum of the recipe's losses.
         metrics: metrics by name, in the recipe's order.
         splits: preprocessed images by split.
+        data_warnings: warnings about shared and unused images, as sentences.
         val_split: split scored after every epoch.
         test_split: split on which the best checkpoint is scored.
     """
@@ -65,13 +73,15 @@ class Assembly:
     loss: Loss
     metrics: dict[str, Metric]
     splits: dict[str, Prepared]
+    data_warnings: list[str]
     val_split: str
     test_split: str
 
     @property
     def warnings(self) -> list[str]:
         """Warnings about scores and images, as sentences."""
-        return [*warnings_for(self.recipe, set(self.splits)), *reading_warnings(self.splits)]
+        about_scores = warnings_for(self.recipe, set(self.splits))
+        return [*self.data_warnings, *about_scores, *reading_warnings(self.splits)]
 
     @property
     def higher_is_better(self) -> bool:
@@ -140,30 +150,28 @@ def assemble(
     """
     fabric = fabric or make_fabric(recipe.training)
     with fabric.rank_zero_first(local=True):  # the other processes find its downloads and cache
-        source_splits: Mapping[str, Sequence[Sample]]
-        if scored:
-            source_splits = samples = scored
-        else:
-            source_scan = scan_recipe_source(recipe)
-            source_splits, samples = source_scan.splits, find_samples(recipe, source_scan)
+        source_scan = SourceScan(scored) if scored else scan_recipe_source(recipe)
+        found = source_scan if scored else scan_samples(recipe, source_scan)
+        samples = found.whole()
         if to_train:
             check_batch_size(recipe, len(samples["train"]), fabric.world_size)
         spec = dry_run(recipe.model, recipe.data)
         model = build_model(recipe, spec, pretrained=to_train)
         model.enable_feature_cache(training=recurring_fraction(recipe.data.augment) >= _CACHE_FRACTION)
         test_split = next(iter(scored)) if scored else "test" if samples.get("test") else "val"
+        to_read = samples if to_train else {test_split: samples[test_split]}
+        splits = prepare_splits(recipe, to_read, on_progress)
         return Assembly(
             recipe=recipe,
             fabric=fabric,
             task=recipe.data.goal,
-            samples=source_splits,
+            samples=source_scan.splits,
             spec=spec,
             model=model,
             loss=build_losses(recipe),
             metrics={part.name: build_metric(part, recipe.data.goal) for part in recipe.metrics},
-            splits=prepare_splits(
-                recipe, samples if to_train else {test_split: samples[test_split]}, on_progress
-            ),
+            splits=splits,
+            data_warnings=dataset_warnings(found, splits),
             val_split="val" if samples.get("val") else "test",
             test_split=test_split,
         )

@@ -21,7 +21,7 @@ from segkit.models.dry_run import dry_run
 from segkit.parts.encoders._pretrained import find_weights
 from segkit.recipe import Recipe
 from segkit.recipe.build import build
-from segkit.recipe.dataset import find_samples, prepare_splits, reading_warnings
+from segkit.recipe.dataset import dataset_warnings, prepare_splits, reading_warnings, scan_samples
 from segkit.training.devices import count_processes
 from segkit.training.distributed.rank import current_rank_info
 
@@ -72,7 +72,8 @@ def check(
             return None
 
     processes = attempt(partial(count_processes, recipe.training, current_rank_info()))
-    samples = attempt(partial(find_samples, recipe))
+    found = attempt(partial(scan_samples, recipe))
+    samples = attempt(found.whole) if found else None
     if samples and processes:
         attempt(partial(check_batch_size, recipe, len(samples["train"]), processes))
     spec = attempt(partial(dry_run, recipe.model, recipe.data))
@@ -86,13 +87,18 @@ def check(
     downloads = attempt(partial(_weights_to_download, recipe)) or []
     to_read = samples if samples and read_files else {}
     splits = attempt(partial(prepare_splits, recipe, to_read, on_progress)) or {}
-    if problems or samples is None or spec is None:
+    if problems or found is None or samples is None or spec is None:
         raise SegkitError.of(problems)
     return CheckReport(
         recipe=recipe.name,
         images={split: len(members) for split, members in samples.items()},
         stages=spec.stages,
-        warnings=[*warnings_for(recipe, set(samples)), *downloads, *reading_warnings(splits)],
+        warnings=[
+            *dataset_warnings(found, splits),
+            *warnings_for(recipe, set(samples)),
+            *downloads,
+            *reading_warnings(splits),
+        ],
     )
 
 

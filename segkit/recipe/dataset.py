@@ -17,10 +17,12 @@ from segkit.core.paths import cache_folder
 from segkit.core.plugins import source_digest
 from segkit.data.cache.cache import Cache
 from segkit.data.preprocess import Prepared, layout_of, prepare
+from segkit.data.same_images import shared_image_warnings
 from segkit.data.source_scan import SourceScan, scan_source
 from segkit.data.splits import split_samples
 from segkit.recipe import plain_recipe, used_plugins
 from segkit.recipe.build import build
+from segkit.utils.listing import listed
 
 if TYPE_CHECKING:
     from segkit.core.types import Progress, Sample, Source
@@ -64,8 +66,8 @@ def scan_samples(recipe: Recipe, scan: SourceScan | None = None) -> SourceScan:
     Raises:
         SegkitError: if the source rejects the recipe.
     """
-    splits = scan_splits(recipe, scan)
-    return SourceScan(splits.splits, splits.problems or _missing_splits(splits.splits, recipe))
+    found = scan_splits(recipe, scan)
+    return replace(found, problems=found.problems or _missing_splits(found.splits, recipe))
 
 
 def scan_splits(recipe: Recipe, scan: SourceScan | None = None) -> SourceScan:
@@ -76,7 +78,28 @@ def scan_splits(recipe: Recipe, scan: SourceScan | None = None) -> SourceScan:
     except DataError as error:
         problems = [replace(problem, kind="split") for problem in error.problems]
         return SourceScan(scan.splits, scan.problems or problems)
-    return SourceScan({split: samples for split, samples in splits.items() if samples}, scan.problems)
+    used = {split: samples for split, samples in splits.items() if samples}
+    return SourceScan(used, scan.problems, [*scan.warnings, *_unlisted(recipe, scan.splits, used)])
+
+
+def _unlisted(
+    recipe: Recipe, found: Mapping[str, Sequence[Sample]], used: Mapping[str, Sequence[Sample]]
+) -> list[Problem]:
+    """A warning about images that the split file does not list."""
+    if not (file := recipe.data.split.file):
+        return []
+    names = {sample.name for samples in used.values() for sample in samples}
+    unused = sorted(
+        sample.name for samples in found.values() for sample in samples if sample.name not in names
+    )
+    if not unused:
+        return []
+    problem = (
+        f"{file.name} lists {len(names):,} of the {len(names) + len(unused):,} images: "
+        f"the other {len(unused):,} are not used ({listed(unused, 3)})"
+    )
+    hint = "add them to the file, if they are to be used"
+    return [Problem(problem, str(file), hint=hint, kind="split")]
 
 
 def _missing_splits(splits: Mapping[str, Sequence[Sample]], recipe: Recipe) -> list[Problem]:
@@ -98,7 +121,7 @@ def _missing_splits(splits: Mapping[str, Sequence[Sample]], recipe: Recipe) -> l
 
 
 def prepare_splits(
-    recipe: Recipe, samples: dict[str, list[Sample]], on_progress: Progress
+    recipe: Recipe, samples: Mapping[str, Sequence[Sample]], on_progress: Progress
 ) -> dict[str, Prepared]:
     """Arrays by split, read from the files or from the cache.
 
@@ -120,7 +143,18 @@ def prepare_splits(
     return prepared
 
 
-def reading_warnings(splits: dict[str, Prepared]) -> list[str]:
+def dataset_warnings(found: SourceScan, prepared: Mapping[str, Prepared]) -> list[str]:
+    """Warnings about shared and unused images, in whole sentences.
+
+    Args:
+        found: result of `scan_samples`.
+        prepared: its splits, as read.
+    """
+    unused = [f"{warning.problem}." for warning in found.warnings]
+    return [*shared_image_warnings(found.splits, prepared), *unused]
+
+
+def reading_warnings(splits: Mapping[str, Prepared]) -> list[str]:
     """Warnings about how images were read, without duplicates."""
     return [*dict.fromkeys(warning for prepared in splits.values() for warning in prepared.warnings)]
 

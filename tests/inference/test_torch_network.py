@@ -53,7 +53,7 @@ def test_its_images_are_not_needed(run, monkeypatch):
     def gone(*given, **named):
         raise AssertionError("the images were looked for")
 
-    monkeypatch.setattr("segkit.experiments.assembly.find_samples", gone)
+    monkeypatch.setattr("segkit.experiments.assembly.scan_samples", gone)
     monkeypatch.setattr("segkit.recipe.dataset.scan_samples", gone)
     assert open_network(run).info.images == 5
 

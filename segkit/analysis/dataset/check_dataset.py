@@ -49,7 +49,8 @@ def check_dataset(dataset: Dataset, on_progress: Progress = lambda label, done, 
     """Read all files of a data set and find problems."""
     stats = collect_stats(dataset, on_progress)
     findings = [
-        *source_findings(dataset.problems),
+        *source_findings(dataset.problems, "error"),
+        *source_findings(dataset.warnings, "warning"),
         *check_readable(stats),
         *find_duplicates(stats),
         *check_masks(stats, dataset.task),

@@ -23,13 +23,14 @@ class Dataset:
     task: Task
     splits: Mapping[str, Sequence[Sample]]
     problems: Sequence[Problem] = ()  # files that the source could not find or pair
+    warnings: Sequence[Problem] = ()  # what a run would go on with
     size: tuple[int, int] | None = None  # (height, width) of the recipe
 
     @classmethod
     def of(cls, scan: SourceScan, about: str, task: Task, size: tuple[int, int] | None = None) -> Dataset:
         """The data set of a scanned source, without empty splits."""
         splits = {split: samples for split, samples in scan.splits.items() if samples}
-        return cls(about, task, splits, scan.problems, size)
+        return cls(about, task, splits, scan.problems, scan.warnings, size)
 
 
 def dataset_of_recipe(recipe: Recipe) -> Dataset:

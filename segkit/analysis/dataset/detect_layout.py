@@ -25,7 +25,14 @@ from segkit.parts.sources.isic2016 import FOLDERS, isic2016
 from segkit.parts.sources.manifest import manifest
 from segkit.utils.listing import listed
 
-MASKS = re.compile("mask|label|annotation|ground.?truth|segmentation|outline|^gt$|^seg$|^y$", re.IGNORECASE)
+# Not "labelled" or "outlined", which are images.
+MASKS = re.compile(
+    "(mask|label|outline)(?!(l?e)?d([^a-z]|$))|annotation|ground.?truth|segmentation|^gt$|^seg$|^y$",
+    re.IGNORECASE,
+)
+WITHOUT_MASKS = re.compile(
+    "without|(^|[^a-z])((no|not)[^a-z]|un(mask|label|outline|annotat|segment))", re.IGNORECASE
+)
 _TASK_MASKS = 60  # read to guess the task
 _MIN_BINARY = 0.9  # fraction of masks
 _CHANNELS = 3
@@ -110,7 +117,7 @@ def _image_and_mask_folders(root: Path) -> tuple[Path, Path, list[Path]]:
     """The folder of images; the folder of masks, which may be the same; folders of images without masks."""
     paths = [path for path in sorted(root.iterdir()) if path.is_dir() and not path.name.startswith(".")]
     names = {path: found for path in paths if (found := _names(path))}
-    masks = [path for path in names if MASKS.search(path.name)]
+    masks = [path for path in names if MASKS.search(path.name) and not WITHOUT_MASKS.search(path.name)]
     images = [path for path in names if path not in masks]
     if direct := [name for name in _names(root) if "/" not in name]:
         names[root] = direct
@@ -118,9 +125,9 @@ def _image_and_mask_folders(root: Path) -> tuple[Path, Path, list[Path]]:
     if direct and not masks:
         return root, root, images
     if len(masks) == 1 and candidates:
-        matches = [guess_pattern(names[path], names[masks[0]])[1] for path in candidates]
-        if matches.count(max(matches)) == 1:
-            chosen = candidates[matches.index(max(matches))]
+        shares = [guess_pattern(names[path], names[masks[0]])[1] for path in candidates]
+        if shares.count(max(shares)) == 1:
+            chosen = candidates[shares.index(max(shares))]
             return chosen, masks[0], [path for path in images if path != chosen]
     raise _unknown_layout(root, _layout_problem(images, masks))
 

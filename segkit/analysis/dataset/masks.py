@@ -8,7 +8,7 @@ from itertools import chain
 
 import numpy as np
 
-from segkit.analysis.dataset.duplicates import correlations
+from segkit.analysis.dataset.duplicates import MIN_SIMILARITY, similarities
 from segkit.analysis.dataset.finding import Finding
 from segkit.analysis.dataset.sample_stats import MaskStats, SampleStats
 from segkit.core.types import Task
@@ -18,7 +18,6 @@ from segkit.core.types import Task
 _INVERTED_BORDER, _INVERTED_MARGIN = 0.5, 0.1
 _USUAL_BORDER = 0.25  # if objects often touch the border, inverted masks cannot be told apart
 _MIN_SHAPE = 32  # pixels; smaller masks are equal by chance
-_SAME_SCENE = 0.95  # correlation of two versions of an image, or of two frames of a film
 _MIN_BETWEEN = 20  # pixels; fewer are chance
 _NEAREST = "resize masks with nearest-neighbour"
 
@@ -120,9 +119,8 @@ def _check_repeated(stats: Sequence[SampleStats]) -> Iterator[Finding]:
 
 
 def _show_the_same_scene(stats: Sequence[SampleStats]) -> bool:
-    thumbs = np.array([item.image.thumb for item in stats if item.image]).reshape(len(stats), -1)
-    similarity = correlations(thumbs[:1].repeat(len(thumbs), axis=0), thumbs)
-    return bool((similarity >= _SAME_SCENE).all())
+    details = np.array([item.image.details for item in stats if item.image])
+    return bool((similarities(details[:1], details) >= MIN_SIMILARITY).all())
 
 
 def _mask_files(stats: Sequence[SampleStats]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from segkit.analysis.dataset.finding import KINDS, Finding
+from segkit.analysis.dataset.finding import KINDS, Finding, Severity
 from segkit.analysis.dataset.sample_stats import SampleStats, header_or_none
 from segkit.core.errors import DataError, Problem
 from segkit.data.masks import read_values
@@ -17,12 +17,12 @@ _MIN_RANGE = 16  # smaller ranges are class indices, not black and white
 _MAX_FLAT = 0.2  # fraction of unexpected pixels in flat areas; interpolated edges are not flat
 
 
-def source_findings(problems: Sequence[Problem]) -> Iterator[Finding]:
-    """Problems reported by the source."""
+def source_findings(problems: Sequence[Problem], severity: Severity) -> Iterator[Finding]:
+    """Problems reported by the source and the split."""
     for problem in problems:
         kind = problem.kind if problem.kind in KINDS else "source"
         message = f"line {problem.line}: {problem.problem}" if problem.line else problem.problem
-        yield Finding(kind, "error", (problem.file,) if problem.file else (), message, problem.hint)
+        yield Finding(kind, severity, (problem.file,) if problem.file else (), message, problem.hint)
 
 
 def check_readable(stats: Sequence[SampleStats]) -> Iterator[Finding]:

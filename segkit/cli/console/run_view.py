@@ -162,6 +162,9 @@ def _print_end(screen: Screen, event: RunEnded) -> None:
     screen.line()
     screen.rule(f"{summary.recipe}: {summary.status}", "red" if changed else "green")
     screen.facts({**_end_facts(summary), "report": str(event.report)})
+    if summary.warnings:  # again, beside the scores that they are about
+        screen.line()
+        print_warnings(screen, summary.warnings)
     screen.rule(style="red" if changed else "green")
 
 

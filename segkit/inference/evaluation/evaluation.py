@@ -178,12 +178,10 @@ def evaluate_runs(
         sizes = [recipe.data.size]
     warnings = [*warnings, *changes]
     for member, size in zip(runs, sizes, strict=True):
-        trained = member.read_environment().image_scales
-        warnings += scale_warnings(trained, sampled_scales(images.samples, size), "sampled images")
-    if overrides or options.split or len(runs) > 1:
-        for member in runs:
-            trained_with, _ = read_run(member, (), plugins)
-            warnings += leak_warnings(run_name(member), trained_with, images.samples, recipe)
+        trained_scales = member.read_environment().image_scales
+        warnings += scale_warnings(trained_scales, sampled_scales(images.samples, size), "sampled images")
+        trained_with, _ = read_run(member, (), plugins)
+        warnings += leak_warnings(run_name(member), trained_with, images.samples, recipe)
     scores, *members = scorer.scores(on_progress)
     return Evaluation(
         runs=[*runs],

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segkit.core.errors import SegkitError
-from segkit.core.paths import cache_folder
+from segkit.data.same_images import same_files
 from segkit.recipe import plain_recipe
 from segkit.recipe.dataset import scan_splits
-from segkit.utils.hashing import FileDigests
+from segkit.utils.listing import listed
 
 if TYPE_CHECKING:
     from segkit.core.types import Sample
     from segkit.recipe import Recipe
-
-_MAX_NAMES = 3  # in a warning
 
 
 def leak_warnings(run: str, trained_with: Recipe, scored: Sequence[Sample], recipe: Recipe) -> list[str]:
@@ -49,10 +46,9 @@ def leak_warnings(run: str, trained_with: Recipe, scored: Sequence[Sample], reci
 
 
 def _warning(leaked: Sequence[Sample], scored: Sequence[Sample], problem: str) -> str:
-    names = ", ".join(sample.name for sample in leaked[:_MAX_NAMES])
-    more = f" and {len(leaked) - _MAX_NAMES:,} more" if len(leaked) > _MAX_NAMES else ""
+    names = listed([sample.name for sample in leaked], 3)
     return (
-        f"{len(leaked):,} of the {len(scored):,} scored images {problem} ({names}{more}): "
+        f"{len(leaked):,} of the {len(scored):,} scored images {problem} ({names}): "
         f"this is not a score on unseen images."
     )
 
@@ -62,36 +58,14 @@ def _source(recipe: Recipe) -> object:
 
 
 def _in_both(scored: Sequence[Sample], trained: Sequence[Sample]) -> list[Sample]:
-    # Only files of equal size can be equal: others are not read.
-    sizes = {_file_size(sample) for sample in trained}
-    candidates = [sample for sample in scored if _file_size(sample) in sizes]
-    sizes = {_file_size(sample) for sample in candidates}
-    similar = [sample for sample in trained if _file_size(sample) in sizes]
-    content = _content_keys([*candidates, *similar])
-    trained_contents = {content(sample) for sample in similar}
-    return [sample for sample in candidates if content(sample) in trained_contents]
-
-
-def _file_size(sample: Sample) -> int:
-    try:
-        return sample.files[0].stat().st_size if sample.files else 0
-    except OSError:
-        return 0
-
-
-def _content_keys(samples: Sequence[Sample]) -> Callable[[Sample], object]:
-    """Function from a sample to a key of its pixels: file digest and variant, or digest of the pixels."""
-    digests = FileDigests(cache_folder()).of(Path(sample.files[0]) for sample in samples if sample.files)
-    generated = [sample for sample in samples if not sample.files]
-    with ThreadPoolExecutor() as pool:
-        pixels = dict(zip(map(id, generated), pool.map(_pixel_digest, generated), strict=True))
-
-    def content(sample: Sample) -> object:
-        if sample.files:
-            return digests.get(sample.files[0], sample.files[0]), sample.variant
-        return pixels[id(sample)]
-
-    return content
+    same = {*same_files(scored, trained)}
+    generated = [index for index, sample in enumerate(scored) if not sample.files]
+    if generated:
+        with ThreadPoolExecutor() as pool:
+            known = {*pool.map(_pixel_digest, (sample for sample in trained if not sample.files))}
+            digests = pool.map(_pixel_digest, (scored[index] for index in generated))
+            same.update(index for index, digest in zip(generated, digests, strict=True) if digest in known)
+    return [scored[index] for index in sorted(same)]
 
 
 def _pixel_digest(sample: Sample) -> bytes:

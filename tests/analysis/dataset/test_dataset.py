@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from segkit.analysis.dataset import Dataset, dataset_of_recipe
+from segkit.analysis.dataset import Dataset, check_dataset, dataset_of_recipe
 from segkit.core.errors import DataError, Problem
 from segkit.core.types import Sample, Source, Task
 from segkit.data.source_scan import SourceScan, scan_source
@@ -59,6 +59,15 @@ def test_a_split_file_that_does_not_fit_leaves_the_source_s_own_splits(recipe: P
     (recipe.parent / "masks/0.png").unlink()
     _, problems = told(dataset_of_recipe(loaded))
     assert problems == [("unpaired", "this image has no mask")]  # the other may be gone with it
+
+
+def test_images_that_the_split_file_leaves_out_are_a_warning(recipe: Path) -> None:
+    split = recipe.parent / "split.csv"
+    split.write_text("name,split\n0,train\n1,val\n", encoding="utf-8")
+    loaded = load_recipe(recipe, [f"data.split={{by: file, file: {split}}}"])
+    (fault,) = check_dataset(dataset_of_recipe(loaded)).findings
+    assert (fault.kind, fault.severity, fault.files) == ("split", "warning", (str(split),))
+    assert fault.message == "split.csv lists 2 of the 6 images: the other 4 are not used (2, 3, 4 and 1 more)"
 
 
 class _AllOrNothing:

@@ -58,6 +58,31 @@ def test_photographs_without_masks_may_lie_beside_the_others(tmp_path: Path, cal
         dataset_of_folder(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("images", "masks", "others"),
+    [
+        ("photos", "outlines", "without outlines"),
+        ("photos", "outlines", "unoutlined"),
+        ("labelled", "masks", "unlabelled"),
+        ("labeled", "labels", "unlabeled"),
+        ("img", "unet_masks", "img_no_masks"),
+    ],
+)
+def test_folders_may_be_named_for_the_masks_that_they_lack(
+    tmp_path: Path, images: str, masks: str, others: str
+) -> None:
+    for number in range(3):
+        save(tmp_path / images / f"{number}.jpg", picture(number))
+        save(tmp_path / masks / f"{number}.png", blob(number))
+        save(tmp_path / others / f"{number + 3}.jpg", picture(number + 3))
+    found = dataset_of_folder(tmp_path)
+    assert found.about == (
+        f"detected images in {images}, masks in {masks}, named '{{name}}'; binary masks; "
+        f"without masks: {others}"
+    )
+    assert counts(tmp_path) == {"train": 3}
+
+
 def test_photographs_without_masks_may_lie_in_a_folder_inside_that_of_images(tmp_path: Path) -> None:
     for number in range(3):
         save(tmp_path / f"{number}.jpg", picture(number))

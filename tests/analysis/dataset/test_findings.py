@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 import segkit.analysis.dataset.duplicates as duplicates
 from segkit.analysis.dataset import Dataset, check_dataset
@@ -201,6 +201,38 @@ def test_versions_of_an_image_are_near_duplicates(tmp_path: Path, quality: int, 
     assert found[0].message.startswith("nearly the same image in train and test")
 
 
+def aligned(number: int, side: int = 256) -> np.ndarray:
+    """A photograph as a fundus camera takes it: only the vessels are its own."""
+    rows, columns = np.mgrid[:side, :side] / side - 0.5
+    grey = 170 - 260 * (rows**2 + columns**2) + 60 * (np.hypot(rows, columns - 0.25) < 0.06)
+    canvas = Image.fromarray(grey.clip(0, 255).astype(np.uint8))
+    rng = np.random.default_rng(number)
+    for _ in range(12):
+        path = np.cumsum(rng.normal(0, side / 40, (30, 2)) + rng.normal(0, side / 60, 2), axis=0)
+        points = [(0.75 * side + x, side / 2 + y) for x, y in path.tolist()]
+        ImageDraw.Draw(canvas).line(points, fill=int(rng.integers(60, 90)), width=3)
+    pixels = np.asarray(canvas).astype(np.int16) + rng.integers(-3, 4, (side, side))
+    return np.where(np.hypot(rows, columns) < 0.45, pixels, 4).clip(0, 255).astype(np.uint8)
+
+
+def test_aligned_photographs_of_one_kind_are_no_duplicates_but_their_copies_are(tmp_path: Path) -> None:
+    for number in range(12):
+        save(tmp_path / f"images/{number:02}.png", aligned(number))
+        save(tmp_path / f"masks/{number:02}.png", blob(number, side=256))
+    assert told(faults(tmp_path)) == []
+    copies = {
+        "00": Image.fromarray(aligned(0)),
+        "03": Image.fromarray(aligned(3)).resize((128, 128)),
+        "05": Image.fromarray(aligned(5)).point(lambda value: min(255, round(1.25 * value))),
+        "08": Image.fromarray(aligned(8)).crop((8, 8, 248, 248)),
+    }
+    for name, copy in copies.items():
+        copy.save(tmp_path / f"images/{name}_copy.jpg", quality=60)
+        save(tmp_path / f"masks/{name}_copy.png", blob(int(name) + 50, side=copy.width))
+    expected = [("near_duplicate", "warning", [f"{name}.png", f"{name}_copy.jpg"]) for name in copies]
+    assert told(faults(tmp_path)) == expected
+
+
 def test_the_same_pixels_in_train_and_test_are_an_error(tmp_path: Path) -> None:
     pairs(tmp_path, range(6), "train")
     pairs(tmp_path, range(5, 8), "test")
@@ -220,7 +252,8 @@ def test_pairs_are_found_whatever_fits_the_memory(root: Path, monkeypatch: pytes
     save(root / "masks/1_c.png", blob(200))
     whole = faults(root)
     assert sorted(len(fault.files) for fault in whole) == [2, 2, 3]
-    monkeypatch.setattr(duplicates, "_MAX_PAIRS", 1)
+    monkeypatch.setattr(duplicates, "_ROWS", 1)
+    monkeypatch.setattr(duplicates, "_COLUMNS", 1)
     assert faults(root) == whole
 
 
@@ -346,7 +379,11 @@ def test_large_images_are_judged_at_a_smaller_size(tmp_path: Path) -> None:
     ]
 
 
-def test_images_that_show_nothing_are_no_duplicates() -> None:
-    flat = [Sample(name, lambda: (picture(1) * 0, blob(3, 1))) for name in "abc"]
-    looks = collect_stats(Dataset("drawn", BINARY, {"train": flat}), lambda label, done, total: None)
-    assert [*find_duplicates(looks)] == []
+def test_images_of_one_colour_are_no_duplicates_but_dim_images_are() -> None:
+    flat = [
+        Sample(name, lambda: (picture(1) * 0 + np.array([200, 150, 180], np.uint8), blob(3, 1)))
+        for name in "ab"
+    ]
+    dim = [Sample(name, lambda: (picture(1) // 50, blob(4, 1))) for name in "cd"]
+    looks = collect_stats(Dataset("drawn", BINARY, {"train": flat + dim}), lambda label, done, total: None)
+    assert [(fault.kind, fault.files) for fault in find_duplicates(looks)] == [("duplicate", ("c", "d"))]

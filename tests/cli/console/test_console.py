@@ -67,6 +67,7 @@ SUMMARY = Summary(
     parameters={"total": 9, "trainable": 7},
     frozen_encoder=Frozen(digest_before="a", digest_after="a", unchanged=True),
     reference=Published(source="published experiment 1", metrics={"iou": 0.6431}),
+    warnings=[WARNING],
 )
 ERROR = SegkitError.of(
     [
@@ -161,6 +162,8 @@ def test_run_view_in_a_pipe_prints_a_line_per_phase_and_epoch(capsys):
         "time: 13 min 32 s, 21.4 images/s in training\n"
         "frozen encoder: unchanged\n"
         f"report: {LONG_PATH}\n"
+        "\n"
+        f"warning: {WARNING}\n"
     )
 
 

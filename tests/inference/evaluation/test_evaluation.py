@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -293,6 +294,21 @@ def test_every_member_is_asked_whether_it_was_trained_on_the_images(run: RunDir,
         "1 of the 1 scored images were among the training images of other/001 (c): "
         "this is not a score on unseen images."
     ]
+
+
+def test_a_copy_of_a_training_image_in_the_run_s_own_test_split_is_told_of(
+    run: RunDir, tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    drawn(own, dict.fromkeys("abc", (40, 30)))
+    shutil.copy(own / "images/a.png", own / "images/c.png")
+    (tmp_path / "split.csv").write_text("name,split\na,train\nb,train\nc,test\n", encoding="utf-8")
+    source = {"name": "folder", "images": str(own / "images"), "masks": str(own / "masks")}
+    divided = {"by": "file", "file": str(tmp_path / "split.csv")}
+    assert scored(like(run, tmp_path / "runs/001", source=source, split=divided)).warnings[-1] == (
+        "1 of the 1 scored images were among the training images of runs/001 (c): "
+        "this is not a score on unseen images."
+    )
 
 
 def test_images_that_only_have_the_name_of_training_images_are_told_of_apart(run: RunDir) -> None:

@@ -267,6 +267,12 @@ def test_pattern_that_fits_no_mask_is_said_once_with_one_that_fits(tmp_path):
     ]
 
 
+def test_pattern_that_fits_few_masks_by_chance_is_no_hint(tmp_path):
+    for image, mask in (("1", "scan_12"), ("2", "scan_33"), ("3", "scan_47"), ("4", "other")):
+        save_pair(tmp_path / f"images/{image}.png", tmp_path / f"masks/{mask}.png")
+    assert problems(tmp_path)[1] == "  try: a mask is called other, an image 1"
+
+
 def test_folder_without_images_is_said_once(tmp_path):
     for name in "abc":
         save_pair(tmp_path / f"images/{name}.png", tmp_path / f"masks/{name}.png")

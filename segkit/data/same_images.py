@@ -1,0 +1,82 @@
+"""Images that are in two splits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from segkit.core.paths import cache_folder
+from segkit.core.types import Sample
+from segkit.data.preprocess import Prepared
+from segkit.utils.hashing import FileDigests
+from segkit.utils.listing import listed
+
+_SPLITS = {"train": "training", "val": "validation", "test": "test"}
+_SEEN = "their scores are not scores on unseen images"
+_CHOSEN = "the best epoch is chosen on them, so their scores are optimistic"
+_PAIRS = (("test", "train", _SEEN), ("val", "train", _SEEN), ("test", "val", _CHOSEN))
+
+
+def shared_image_warnings(
+    samples: Mapping[str, Sequence[Sample]], prepared: Mapping[str, Prepared]
+) -> list[str]:
+    """Warnings, in whole sentences, about scored images that are in another split as well.
+
+    Images are the same if their files are identical, or their pixels and masks at the recipe's size.
+
+    Args:
+        samples: samples by split.
+        prepared: their images and masks, in the same order.
+    """
+    warnings = []
+    for scored, other, consequence in _PAIRS:
+        if scored not in prepared or other not in prepared:
+            continue
+        same = _same_pixels(prepared[scored], prepared[other])
+        for index, twin in same_files(samples[scored], samples[other]).items():
+            if samples[scored][index].variant is not None:  # else they may be two tiles of the file
+                same[index] = twin
+        pairs = [
+            (samples[scored][index].name, samples[other][twin].name)
+            for index, twin in sorted(same.items())
+            if np.ptp(prepared[scored].images[index], axis=(0, 1)).any()  # empty tiles are the same by chance
+        ]
+        if pairs:
+            names = listed([name if name == twin else f"{name} is {twin}" for name, twin in pairs], 3)
+            warnings.append(
+                f"{len(pairs):,} of the {len(samples[scored]):,} {_SPLITS[scored]} images are also "
+                f"{_SPLITS[other]} images ({names}): {consequence}. Put each image into one split only; "
+                "segkit data check lists them."
+            )
+    return warnings
+
+
+def same_files(first: Sequence[Sample], second: Sequence[Sample]) -> dict[int, int]:
+    """Index in `second` by index in `first` of samples with identical image files."""
+    # Only files of equal size can be equal: others are not read.
+    sizes = {_file_size(sample) for sample in first} & {_file_size(sample) for sample in second} - {0}
+    candidates = [
+        {index: sample for index, sample in enumerate(samples) if _file_size(sample) in sizes}
+        for samples in (first, second)
+    ]
+    files = [sample.files[0] for samples in candidates for sample in samples.values()]
+    digests = FileDigests(cache_folder()).of(files)
+    keys, known = (
+        {index: (digests.get(sample.files[0]), sample.variant) for index, sample in samples.items()}
+        for samples in candidates
+    )
+    indices = {key: index for index, key in known.items() if key[0]}
+    return {index: indices[key] for index, key in keys.items() if key in indices}
+
+
+def _same_pixels(first: Prepared, second: Prepared) -> dict[int, int]:
+    known = {digest: index for index, digest in enumerate(second.sample_digests)}
+    return {index: known[digest] for index, digest in enumerate(first.sample_digests) if digest in known}
+
+
+def _file_size(sample: Sample) -> int:
+    try:
+        return sample.files[0].stat().st_size if sample.files else 0
+    except OSError:
+        return 0
