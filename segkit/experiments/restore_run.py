@@ -133,10 +133,10 @@ def read_run(
 
 
 def run_warnings(run: RunDir) -> list[str]:
-    """Warnings about a run that has not ended, or whose recipe was edited since."""
+    """Warnings about a run that has not ended, or whose recipe now describes another model."""
     warnings = [] if run.has_ended else run.read_summary().warnings
     try:
-        edited = edits(run, load_run_recipe(run))
+        edited = [change for change in edits(run, load_run_recipe(run)) if change.affects_predictions]
     except SegkitError as error:
         return [*warnings, f"Cannot check whether the recipe has been edited: {error.problems[0].problem}."]
     if edited:

@@ -28,6 +28,7 @@ CHANGEABLE = (
     "training.precision", "training.deterministic", "training.channels_last", "training.compile", *_FREE,
 )  # fmt: skip
 AFFECTING = tuple(path for path in CHANGEABLE if path not in _FREE)  # results, if only by rounding
+_PREDICTING = ("model.", "data.task", "data.classes", "data.channels", "data.size", "data.normalize")
 _NOT_SET = object()
 
 
@@ -67,6 +68,11 @@ class Change:
     def affects_results(self) -> bool:
         """Whether weights and scores depend on it, if only by rounding."""
         return not (self.is_label or self.is_moved_file or self.path in _FREE)
+
+    @property
+    def affects_predictions(self) -> bool:
+        """Whether the predictions of the same weights depend on it."""
+        return self.affects_results and self.path.startswith(_PREDICTING)
 
     def __str__(self) -> str:
         return f"{self.path} is {value_in_words(self.after)}, it was {value_in_words(self.before)}"

@@ -118,8 +118,13 @@ def test_a_run_without_weights_is_refused(stopped):
     assert caught.value.problems[0].hint == f"segkit resume {stopped.path} continues it"
 
 
-def test_an_edit_of_a_trained_recipe_is_told(stopped):
-    text = stopped.recipe.read_text(encoding="utf-8").replace("lr: 0.01", "lr: 0.5")
-    stopped.recipe.write_text(text, encoding="utf-8")
-    warning = "The recipe has been edited since the run: optimizer.lr is 0.5, it was 0.01."
+def test_an_edit_that_changes_the_predictions_is_told(stopped):
+    text = stopped.recipe.read_text(encoding="utf-8").replace(
+        "  normalize: null", "  normalize: {mean: [0, 0, 0], std: [1, 1, 1]}"
+    )
+    stopped.recipe.write_text(text.replace("lr: 0.01", "lr: 0.5"), encoding="utf-8")
+    warning = (
+        'The recipe has been edited since the run: data.normalize is {"mean": [0.0, 0.0, 0.0], '
+        '"std": [1.0, 1.0, 1.0]}, it was null.'
+    )
     assert [*segkit.load(stopped.path).warnings] == [words(stopped), warning]
