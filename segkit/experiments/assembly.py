@@ -161,7 +161,7 @@ def assemble(
         if to_train:
             check_batch_size(recipe, len(samples["train"]), fabric.world_size)
             check_training(spec, recipe.model, recipe.data)
-            try_training_step(spec, recipe.model, recipe.data, fabric.device.type)
+            try_training_step(spec, recipe.model, recipe.data, str(fabric.device))
             try_optimization(recipe, steps_per_epoch(recipe, len(samples["train"])))
         model = build_model(recipe, spec, pretrained=to_train)
         model.enable_feature_cache(training=recurring_fraction(recipe.data.augment) >= _CACHE_FRACTION)
@@ -169,7 +169,7 @@ def assemble(
         to_read = samples if to_train else {test_split: samples[test_split]}
         splits = prepare_splits(recipe, to_read, on_progress)
         if to_train:
-            try_transforms(recipe.data.augment, splits["train"], recipe.data.goal)
+            try_transforms(recipe.data, splits["train"])
         return Assembly(
             recipe=recipe,
             fabric=fabric,

@@ -1,14 +1,14 @@
-"""Augmentation, tried on a training image before training."""
+"""Augmentation, tried on an image before training."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from segkit.core.errors import PartError, Problem, SegkitError
+from segkit.data.preprocess import layout_of
 from segkit.recipe import entry_for
 from segkit.recipe.build import build, errors_of
 
@@ -16,21 +16,29 @@ if TYPE_CHECKING:
     from segkit.core.types import Pixels, Task
     from segkit.data.preprocess import Prepared
     from segkit.recipe.part_schema import TransformPart
+    from segkit.recipe.schema import DataSettings
 
 _DRAWS = 8  # a rotation by 90 degrees keeps the shape in every second
 
 
-def try_transforms(transforms: Sequence[TransformPart], train: Prepared, task: Task) -> None:
-    """Apply every transform several times to the first training image.
+def try_transforms(data: DataSettings, train: Prepared | None) -> None:
+    """Apply every transform several times to an image.
+
+    Args:
+        data: settings of the data.
+        train: training images, of which the first is used; None if there are none: a black one is.
 
     Raises:
         PartError: listing the transforms that cannot be built or fail, or that change the size of image or
             mask, their type, or the values of the mask.
     """
+    layout = layout_of(data.size, data.goal, data.channels)
+    image = train.images[0] if train else np.zeros(layout.image, np.uint8)
+    mask = train.masks[0] if train else np.zeros(layout.mask, np.uint8)
     problems: list[Problem] = []
-    for number, part in enumerate(transforms):
+    for number, part in enumerate(data.augment):
         try:
-            _try(part, train.images[0], train.masks[0], task)
+            _try(part, image, mask, data.goal)
         except SegkitError as error:
             problems += [replace(problem, path=f"data.augment.{number}") for problem in error.problems]
     if problems:

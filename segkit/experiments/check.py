@@ -90,8 +90,7 @@ def check(
     downloads = attempt(partial(_weights_to_download, recipe)) or []
     to_read = samples if samples and read_files else {}
     splits = attempt(partial(prepare_splits, recipe, to_read, on_progress)) or {}
-    if train := splits.get("train"):
-        attempt(partial(try_transforms, recipe.data.augment, train, recipe.data.goal))
+    attempt(partial(try_transforms, recipe.data, splits.get("train")))
     if problems or found is None or samples is None or spec is None:
         raise SegkitError.of(problems)
     return CheckReport(

@@ -72,7 +72,8 @@ def _defined_at(model: ModelSettings) -> str:
 
 def _is_plugin(part: Part) -> bool:
     entry = entry_for(part)
-    return entry in REGISTRIES[part.kind].own() and not entry.factory.__module__.startswith("segkit.")
+    module = getattr(entry.factory, "__module__", "")
+    return entry in REGISTRIES[part.kind].own() and not module.startswith("segkit.")
 
 
 def _features(

@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 from segkit.core.errors import SegkitError
 from segkit.core.registry import DECODERS
 from segkit.experiments.check import check
+from segkit.experiments.run import run
 from tests.small_runs import recipe
 
 
@@ -33,6 +34,7 @@ def test_everything_that_is_wrong_is_told_at_once(tmp_path, monkeypatch):
         "metrics={name: iou, classes: [hair]}",
         "optimizer={name: sgd, lr: 0.1, nesterov: true, momentum: 0}",
         "training.accelerator=cuda",
+        "data.augment=[{name: Rotate, limit: up}]",
     )
     with pytest.raises(SegkitError) as caught:
         check(wrong)
@@ -43,9 +45,10 @@ def test_everything_that_is_wrong_is_told_at_once(tmp_path, monkeypatch):
         "fpn on mobilenetv2_050 does not work on images of 72x72",
         "classes: a binary task has one class only",
         "nesterov needs a momentum",
+        "data.augment.0: Rotate: limit: ",
     ):
         assert part in text
-    assert len(caught.value.problems) == 5
+    assert len(caught.value.problems) == 6
     assert caught.value.exit_code == 2
 
 
@@ -179,6 +182,13 @@ def test_transforms_that_do_not_fit_the_images_are_told_together(tmp_path):
         ("data.augment.0", "RandomRotate90 changes the shape of images from (64, 96, 1) to (96, 64, 1)"),
         ("data.augment.2", "RandomFog fails on 64x96 images of 1 channels"),
     ]
+
+
+def test_a_run_says_the_same_before_it_makes_a_directory(tmp_path):
+    augment = "data.augment=[{name: RandomRotate90, p: 0.01}]"
+    with pytest.raises(SegkitError, match=r"data\.augment\.0: RandomRotate90 changes the shape"):
+        list(run(recipe(tmp_path, augment, "data.size=[64, 96]"), tmp_path / "runs"))
+    assert not (tmp_path / "runs").exists()
 
 
 GIVEN = "optimizer, epochs, steps_per_epoch"
