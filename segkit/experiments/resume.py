@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from segkit.analysis.report import write_report
 from segkit.core.errors import SegkitError
 from segkit.core.events import Event, RunEnded
+from segkit.core.paths import quoted
 from segkit.core.types import Progress
 from segkit.experiments.assembly import assemble
 from segkit.experiments.launch import run_distributed
@@ -59,7 +60,7 @@ def resume(
         raise SegkitError(
             f"the run cannot be resumed. {' '.join(changed)}",
             where=str(run),
-            hint=f"restore the plugins, or start a new run: segkit run {directory.recipe}",
+            hint=f"restore the plugins, or start a new run: segkit run {quoted(directory.recipe)}",
         )
     yield from resume_recipe(recipe, run, on_progress, stop)
 
@@ -99,7 +100,7 @@ def _check_unchanged(then: Environment, now: Environment, directory: RunDir) -> 
         raise SegkitError(
             f"the {' and the '.join(changed)} have changed since the run started",
             where=str(directory.path),
-            hint=f"restore them, or start a new run: segkit run {directory.recipe}",
+            hint=f"restore them, or start a new run: segkit run {quoted(directory.recipe)}",
         )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from segkit.core.errors import SegkitError
+from segkit.core.paths import quoted
 from segkit.runs.run_files import RunFiles, ScoredSample, write_json
 from segkit.utils.atomic import remove_leftovers
 from segkit.utils.locks import LockedError, exclusive
@@ -54,7 +55,7 @@ class RunDir(RunFiles):
             with suppress(OSError), run.locked():  # raises if a process is working on it
                 pass
             raise SegkitError(
-                "this run has not ended", where=str(path), hint=f"segkit resume {path} continues it"
+                "this run has not ended", where=str(path), hint=f"segkit resume {quoted(path)} continues it"
             )
         return run
 
@@ -119,7 +120,7 @@ class RunDir(RunFiles):
         try:
             yield
         except OSError as error:
-            raise cannot_write(error, self.path, f"segkit resume {self.path} continues") from error
+            raise cannot_write(error, self.path, f"segkit resume {quoted(self.path)} continues") from error
 
     def _check_links(self) -> None:
         """Refuse links that lead out: a report must not copy other files of the user into itself."""

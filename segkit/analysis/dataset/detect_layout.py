@@ -11,6 +11,7 @@ import numpy as np
 
 from segkit.analysis.dataset.dataset import Dataset
 from segkit.core.errors import DataError
+from segkit.core.paths import quoted
 from segkit.core.types import Source, Task
 from segkit.data.csv_table import read_table
 from segkit.data.images import read_header
@@ -55,7 +56,7 @@ def _folder_dataset(root: Path) -> Dataset:
         return _manifest_dataset(tables[0])
     if tables:
         names = ", ".join(file.name for file in tables)
-        hint = f"segkit data check {tables[0]}"
+        hint = f"segkit data check {quoted(tables[0])}"
         raise DataError(f"several CSV files list images: {names}", where=str(root), hint=hint)
     return _pairs_dataset(root)
 
