@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +10,7 @@ from typer import Argument, Exit, Option, Typer
 from segkit.cli import options
 from segkit.cli.app import app, example
 from segkit.core.errors import SegkitError
+from segkit.core.paths import quoted
 
 if TYPE_CHECKING:
     from segkit.analysis.dataset import Dataset
@@ -60,7 +60,7 @@ def write_example(
     width = max(len(str(path)) for path in written)
     for path, meaning in zip(written, meanings, strict=True):
         console.print_line(f"{path!s:{width}}  {meaning}")
-    console.print_line(f"\nType next: segkit data check {shlex.quote(str(folder))}")
+    console.print_line(f"\nType next: segkit data check {quoted(folder)}")
 
 
 @data_app.command(epilog=example("data check recipes/isic_frozen.yaml --sheet suspects.png"))

@@ -11,6 +11,7 @@ from typer import Option
 from segkit.cli import options
 from segkit.cli.app import app, example
 from segkit.core.errors import SegkitError
+from segkit.core.paths import quoted
 
 
 @app.command(epilog=example("export runs/quickstart/001 --format onnx --out lesions.onnx"))
@@ -50,7 +51,7 @@ def export(
         hint = "--format onnx, --format pt2, or --hub DIR"
         raise SegkitError("the output format is missing", hint=hint)
     if out and out.suffix.lower() != f".{format}":
-        hint = f"--out {out.with_suffix(f'.{format}')}"
+        hint = f"--out {quoted(out.with_suffix(f'.{format}'))}"
         raise SegkitError(f"the file name must end in .{format}", where=str(out), hint=hint)
     directory = RunDir.open(run)
     path = directory.path.resolve()
@@ -81,7 +82,7 @@ def _refuse_overwriting(targets: list[Path], overwrite: bool) -> None:
         if folder.exists() and not folder.is_dir():
             raise SegkitError("this is not a folder", where=str(folder), hint="choose another folder")
         if not folder.exists():
-            raise SegkitError("there is no such folder", where=str(folder), hint=f"mkdir {folder}")
+            raise SegkitError("there is no such folder", where=str(folder), hint=f"mkdir {quoted(folder)}")
         exists = any(target.iterdir()) if target.is_dir() else target.exists()
         if exists and not overwrite:
             hint = "add --overwrite to replace it, or choose another name"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 from unicodedata import normalize
@@ -66,6 +67,11 @@ def as_stored(path: Path) -> Path:
 def resolved(value: Any) -> Any:
     """Validator for pydantic: `resolve` a string, which may know its recipe file."""
     return resolve(value, getattr(value, "file", "")) if isinstance(value, str) else value
+
+
+def quoted(path: Path | str) -> str:
+    """A path as one word of a command line."""
+    return shlex.quote(str(path))
 
 
 def is_weights_file(weights: str) -> bool:

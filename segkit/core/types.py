@@ -5,6 +5,7 @@ A part needs these types, `registry` and `errors`, and nothing else of segkit.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +67,34 @@ class Task:
                 f"do not fit a {self.kind} task",
                 hint=f"logits are (B, {self.channels}, H, W), the target is {axes} of the same size",
             )
+
+
+def class_problem(kind: TaskKind | None, classes: Sequence[str]) -> str:
+    """Why these classes cannot be those of a task; empty if they can."""
+    count = len(classes)
+    if kind == "binary" and count != 1:
+        return (
+            f"a binary task needs one class, the foreground; found {count}: "
+            "list one, or use task: multiclass or multilabel"
+        )
+    if kind == "multiclass" and count < 2:
+        return "a multiclass task needs at least two classes, including the background"
+    if kind == "multilabel" and not count:
+        return "a multilabel task needs at least one class"
+    if duplicates := sorted({name for name in classes if classes.count(name) > 1}):
+        return f"duplicate class names: {', '.join(duplicates)}"
+    files: dict[str, str] = {}
+    for name in classes:
+        # Not every file system tells upper from lower case, or composed from decomposed letters.
+        file = unicodedata.normalize("NFC", class_file_name(name)).casefold()
+        if (first := files.setdefault(file, name)) != name:
+            return f"the classes {first!r} and {name!r} would have files of the same name: rename one"
+    return ""
+
+
+def class_file_name(name: str) -> str:
+    """A class name as part of a file name."""
+    return "".join(letter if letter.isalnum() or letter in "-+" else "_" for letter in name)
 
 
 @dataclass(frozen=True)

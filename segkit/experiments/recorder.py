@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from segkit.analysis.report import write_report
 from segkit.core.errors import SegkitError, worded
 from segkit.core.events import EpochEnded
+from segkit.core.paths import quoted
 from segkit.data.palette import mask_palette
 from segkit.experiments.run_start import change_warnings, environment_record, resumed_record
 from segkit.experiments.samples import pick_samples, thumbnails
@@ -117,7 +118,7 @@ class RunRecorder:
                 self.epochs = [EpochEnded(**epoch) for epoch in saved["epochs"]]
                 self._seconds_before = float(saved["seconds"])
             except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-                hint = f"start a new run: segkit run {self.directory.recipe}"
+                hint = f"start a new run: segkit run {quoted(self.directory.recipe)}"
                 problem = "the saved state does not fit this model"
                 raise SegkitError(problem, where=str(states.last), hint=hint) from error
         self._last_save = time.perf_counter()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segkit.core.errors import Problem, SegkitError, worded
+from segkit.core.paths import quoted
 from segkit.core.plugins import Plugin, find, load_plugin, loaded_plugins
 from segkit.core.types import Progress
 from segkit.experiments.assembly import Assembly, assemble
@@ -189,10 +189,10 @@ def _missing_plugin(run: RunDir, then: Plugin) -> Problem:
     if any(plugin.name == then.name for plugin in loaded_plugins()):
         hint = f"use the original version of the plugin, with digest {then.digest[:12]}"
         return Problem(f"{used}, which is loaded but no longer has it", str(run.path), hint=hint)
-    option = worded(f"--plugins {shlex.quote(str(then.path))}", f"plugins=[{str(then.path)!r}]")
+    option = worded(f"--plugins {quoted(then.path)}", f"plugins=[{str(then.path)!r}]")
     hint = f"{option}, if you trust what is there"
     if then.package:
-        hint = f"python -m pip install {shlex.quote(then.package.replace(' ', '=='))}, if you trust it"
+        hint = f"python -m pip install {quoted(then.package.replace(' ', '=='))}, if you trust it"
     elif not then.path.is_absolute():  # a hub folder has names only
         hint = f"{then.path} is not part of it: pass its location with {worded('--plugins', 'plugins=[...]')}"
     elif not then.path.exists():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 from segkit.analysis.report import write_report
 from segkit.core.errors import SegkitError
 from segkit.core.events import Event, RunEnded
+from segkit.core.paths import quoted
 from segkit.core.types import Progress
 from segkit.experiments.assembly import assemble
 from segkit.experiments.launch import run_distributed
@@ -66,7 +66,7 @@ def resume(
         raise SegkitError(
             f"the run cannot be resumed. {' '.join(changed)}",
             where=str(run),
-            hint=f"restore the plugins, or start a new run: segkit run {directory.recipe}",
+            hint=f"restore the plugins, or start a new run: segkit run {quoted(directory.recipe)}",
         )
     check_changes(directory, recipe, overrides)
     check_files(directory, recipe)
@@ -105,7 +105,7 @@ def _resume(
 
 def _check_more_epochs(directory: RunDir, recipe: Recipe) -> None:
     done = directory.read_summary().epochs
-    new_run = f"a new run: segkit run {shlex.quote(str(directory.recipe))} --set ..."
+    new_run = f"a new run: segkit run {quoted(directory.recipe)} --set ..."
     if recipe.training.epochs <= done:
         problem = f"this run is complete after {done} epochs, and only more epochs resume it"
         hint = f"--set training.epochs=N with N above {done}, or {new_run}"
@@ -125,7 +125,7 @@ def _check_unchanged(then: Environment, now: Environment, directory: RunDir) -> 
         raise SegkitError(
             f"the {' and the '.join(changed)} have changed since the run started",
             where=str(directory.path),
-            hint=f"restore them, or start a new run: segkit run {directory.recipe}",
+            hint=f"restore them, or start a new run: segkit run {quoted(directory.recipe)}",
         )
 
 

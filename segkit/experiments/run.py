@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from segkit.core.errors import Interrupted
 from segkit.core.events import EpochEnded, Event, RunEnded, RunStarted, StepEnded
+from segkit.core.paths import quoted
 from segkit.core.types import Progress
 from segkit.experiments.assembly import Assembly, assemble
 from segkit.experiments.launch import run_distributed
@@ -135,7 +136,7 @@ def _fit(
         position = f"after epoch {state.epoch}"
         if state.progress.steps:
             position = f"in epoch {state.epoch + 1}, after step {state.progress.steps} of {batches.steps}"
-        hint = f"segkit resume {recorder.directory.path}"
+        hint = f"segkit resume {quoted(recorder.directory.path)}"
         raise Interrupted(f"stopped {position}; the state is saved", hint=hint) from None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 from segkit.core.errors import SegkitError
-from segkit.core.paths import is_weights_file
+from segkit.core.paths import is_weights_file, quoted
 from segkit.core.registry import Settings
 from segkit.recipe import Recipe, load_dumped, load_recipe
 from segkit.recipe.yaml_tree import write_yaml
@@ -121,7 +120,7 @@ def check_changes(run: RunDir, recipe: Recipe, overrides: Sequence[str]) -> None
     changes = changes_since(run.read_environment(), recipe, run)
     paths = [override.partition("=")[0].strip() for override in overrides]
     chosen = [change for change in changes if any(_overlap(change.path, path) for path in paths)]
-    new_run = f"segkit run {shlex.quote(str(run.recipe))}"
+    new_run = f"segkit run {quoted(run.recipe)}"
     if refused := [change.path for change in chosen if not change.is_allowed]:
         raise SegkitError(
             f"--set cannot change {', '.join(refused)} of a run that has begun",
@@ -134,8 +133,8 @@ def check_changes(run: RunDir, recipe: Recipe, overrides: Sequence[str]) -> None
         return
     hint = f"undo this, or start a new run: {new_run}"
     if all(change.is_allowed for change in edited):
-        options = (f" --set {shlex.quote(f'{c.path}={value_in_words(c.after)}')}" for c in edited)
-        hint = f"segkit resume {shlex.quote(str(run.path))}{''.join(options)}"
+        options = (f" --set {quoted(f'{c.path}={value_in_words(c.after)}')}" for c in edited)
+        hint = f"segkit resume {quoted(run.path)}{''.join(options)}"
     raise SegkitError(
         f"the recipe has been edited since the run began: {'; '.join(map(str, edited))}",
         where=str(run.recipe),
@@ -158,7 +157,7 @@ def check_files(run: RunDir, recipe: Recipe) -> None:
         raise SegkitError(
             f"files of this run do not exist any more: {', '.join(map(str, missing.values()))}",
             where=str(run.path),
-            hint=f"if they have moved, say where to: segkit resume {shlex.quote(str(run.path))}{options}",
+            hint=f"if they have moved, say where to: segkit resume {quoted(run.path)}{options}",
         )
 
 

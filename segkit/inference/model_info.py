@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from segkit.core.types import Task, TaskKind
+from segkit.core.types import Task, TaskKind, class_problem
 
 FORMAT = 1  # version of the JSON
 
@@ -63,13 +63,17 @@ def parse_model_info(plain: Any) -> ModelInfo:
         schema = _Schema.model_validate(plain)
     except ValidationError as error:
         first = error.errors()[0]
-        raise ValueError(f"{'.'.join(map(str, first['loc'])) or 'facts'}: {first['msg']}") from None
+        message = first["msg"].removeprefix("Value error, ")
+        raise ValueError(f"{'.'.join(map(str, first['loc'])) or 'facts'}: {message}") from None
     fields = schema.model_dump(exclude={"format", "task", "classes", "ignore_index"})
     return ModelInfo(task=Task(schema.task, schema.classes, schema.ignore_index), **fields)
 
 
+MAX_SIDE = 8192  # pixels, as in a recipe
+MAX_NUMBERS = 2**31  # of the prediction of one image: 8.6 GB
+_Finite = Annotated[float, Field(allow_inf_nan=False)]
 _Scale = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-_Side = Annotated[int, Field(ge=1, le=2**16)]
+_Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
 
 
 class _Schema(BaseModel):
@@ -81,10 +85,19 @@ class _Schema(BaseModel):
     ignore_index: int | None = None
     channels: Literal[1, 3, 4]
     size: tuple[_Side, _Side]
-    mean: tuple[float, ...] = Field(max_length=4)
-    std: tuple[float, ...] = Field(max_length=4)
-    multiple: int = Field(1, ge=0, le=2**16)
+    mean: tuple[_Finite, ...] = Field(max_length=4)
+    std: tuple[_Finite, ...] = Field(max_length=4)
+    multiple: int = Field(1, ge=0, le=1024)
     scored_on: str = Field("", max_length=20)
     images: int = Field(0, ge=0)
     scores: dict[str, float | None] = Field({})
     image_scales: tuple[_Scale, _Scale] | None = None
+
+    @model_validator(mode="after")
+    def _classes_and_size_are_plausible(self) -> Self:
+        if problem := class_problem(self.task, self.classes):
+            raise ValueError(problem)
+        height, width = self.size
+        if height * width * len(self.classes) > MAX_NUMBERS:
+            raise ValueError(f"images of {height}x{width} with {len(self.classes)} classes are too large")
+        return self

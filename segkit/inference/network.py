@@ -1,8 +1,10 @@
-"""Protocol of a trained network: torch, ONNX or pt2."""
+"""Protocol of a trained network: torch, ONNX or pt2; and a check of its predictions."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
+
+from segkit.core.errors import SegkitError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -12,6 +14,30 @@ if TYPE_CHECKING:
     from segkit.inference.model_info import ModelInfo
 
     Probabilities = npt.NDArray[np.float32]
+
+
+ROUNDING = 1e-3  # by which a probability may lie outside of 0..1
+
+
+def checked(probabilities: Probabilities, where: str) -> Probabilities:
+    """Probabilities within 0..1.
+
+    Args:
+        probabilities: output of a network.
+        where: file or name of the network.
+
+    Raises:
+        SegkitError: if they are not probabilities.
+    """
+    low, high = float(probabilities.min()), float(probabilities.max())  # NaN if any of them is
+    if not (low >= -ROUNDING and high <= 1 + ROUNDING):
+        found = "NaN" if low != low else f"{low:.4g} to {high:.4g}"
+        raise SegkitError(
+            f"the model predicts no probabilities: its output is {found}, not 0 to 1",
+            where=where,
+            hint="its weights are damaged or its training has diverged: use another model",
+        )
+    return probabilities if low >= 0 and high <= 1 else probabilities.clip(0, 1)
 
 
 class Network(Protocol):

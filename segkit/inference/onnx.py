@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from segkit.core.errors import SegkitError, first_line
 from segkit.inference.export_metadata import INPUT_NAME, ExportMetadata, parse_metadata, prediction_failed
+from segkit.inference.network import checked
 from segkit.utils.os_errors import is_out_of_memory
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class OnnxNetwork:
         expected = (len(pixels), self.info.task.channels, *pixels.shape[1:3])
         if output.shape != expected:
             raise _damaged(self.path, f"its output has the shape {output.shape}, expected {expected}")
-        return self.metadata.postprocess(output)
+        return checked(self.metadata.postprocess(output), str(self.path))
 
 
 def open_onnx(path: Path, *, threads: int | None = None) -> OnnxNetwork:
@@ -113,6 +114,16 @@ def _check_signature(path: Path, metadata: ExportMetadata, session: Any) -> None
         raise _damaged(path, f"its input {inputs} does not match its metadata, {metadata.input}")
     if outputs != [(metadata.output, "tensor(float)")]:
         raise _damaged(path, f"its output does not match its metadata, {metadata.output}")
+    info = metadata.info
+    _check_shape(path, "input", session.get_inputs()[0].shape, (info.channels, *info.size))
+    _check_shape(path, "output", session.get_outputs()[0].shape, (info.task.channels, *info.size))
+
+
+def _check_shape(path: Path, name: str, shape: list[Any], expected: tuple[int, int, int]) -> None:
+    """Compare the sizes that a file fixes, (B, C, H, W), with its metadata; others are names or None."""
+    fixed = zip(shape[1:], expected, strict=False)
+    if any(isinstance(size, int) and size != stated for size, stated in fixed):
+        raise _damaged(path, f"its {name} has the shape {shape}, its metadata say {expected}")
 
 
 def _damaged(path: Path, reason: str) -> SegkitError:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from segkit.experiments.restore_run import load_best, read_run, run_warnings
 from segkit.inference.model_info import ModelInfo
+from segkit.inference.network import checked
 from segkit.models.build import build_model
 from segkit.models.dry_run import ModelSpec, dry_run
 from segkit.recipe import Recipe
@@ -57,7 +58,7 @@ class TorchNetwork:
         image = torch.from_numpy(pixels).permute(0, 3, 1, 2)  # B H W C -> B C H W
         logits = logits_of(self.model, image, self.fabric)
         probabilities: Probabilities = probabilities_of(logits, self.info.task).float().cpu().numpy()
-        return probabilities
+        return checked(probabilities, self.info.name)
 
 
 def open_network(

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from segkit.core.paths import RecipePath
 from segkit.core.registry import Settings
-from segkit.core.types import Task, TaskKind
+from segkit.core.types import Task, TaskKind, class_problem
 from segkit.data.splits import Split
 from segkit.recipe.part_schema import (
     DecoderPart,
@@ -86,18 +86,8 @@ class DataSettings(Settings):
     @field_validator("classes")
     @classmethod
     def _classes_fit_the_task(cls, classes: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        task, count = info.data.get("task"), len(classes)
-        if task == "binary" and count != 1:
-            raise ValueError(
-                f"a binary task needs one class, the foreground; found {count}: "
-                "list one, or use task: multiclass or multilabel"
-            )
-        if task == "multiclass" and count < 2:
-            raise ValueError("a multiclass task needs at least two classes, including the background")
-        if task == "multilabel" and not count:
-            raise ValueError("a multilabel task needs at least one class")
-        if duplicates := sorted({name for name in classes if classes.count(name) > 1}):
-            raise ValueError(f"duplicate class names: {', '.join(duplicates)}")
+        if problem := class_problem(info.data.get("task"), classes):
+            raise ValueError(problem)
         return classes
 
     @field_validator("ignore_index")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
 from segkit.core.errors import SegkitError
+from segkit.core.paths import quoted
 from segkit.runs.run_files import RunFiles, ScoredSample, write_json
 from segkit.utils.atomic import remove_leftovers
 from segkit.utils.listing import listed
@@ -63,7 +63,7 @@ class RunDir(RunFiles):
             pass
         if stopped and run.weights.is_file():
             return run
-        hint = f"segkit resume {shlex.quote(str(path))} continues it"
+        hint = f"segkit resume {quoted(path)} continues it"
         if run.weights.is_file():
             hint += ", and with --set training.epochs=1 ends it with its best epoch so far"
         raise SegkitError("this run has not ended", where=str(path), hint=hint)
@@ -131,7 +131,7 @@ class RunDir(RunFiles):
         try:
             yield
         except OSError as error:
-            raise cannot_write(error, self.path, f"segkit resume {self.path} continues") from error
+            raise cannot_write(error, self.path, f"segkit resume {quoted(self.path)} continues") from error
 
     def _check_links(self) -> None:
         """Refuse links that lead out: a report must not copy other files of the user into itself."""

@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from segkit.core.errors import SegkitError, TrainingError
+from segkit.core.paths import quoted
 from segkit.training.tensor_file import (
     Unreadable,
     Unsavable,
@@ -105,6 +106,6 @@ class StateFiles:
             raise SegkitError(
                 "the saved states of this run cannot be read",
                 where=", ".join(map(str, unreadable)),
-                hint=f"start again: segkit run {self.last.parents[1] / 'recipe.yaml'}",
+                hint=f"start again: segkit run {quoted(self.last.parents[1] / 'recipe.yaml')}",
             )
         return None, []

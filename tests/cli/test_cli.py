@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -95,6 +96,18 @@ def test_every_verb_has_help_with_an_example(segkit: Any, verb: str) -> None:
     said = segkit(*verb.split(), "--help")
     assert said.code == 0
     assert f"Example: segkit {verb}" in " ".join(said.out.split())
+
+
+def test_commands_in_messages_quote_their_paths() -> None:
+    """A path with a space is one word."""
+    sources = [
+        file.read_text(encoding="utf-8") for file in (Path(__file__).parents[2] / "segkit").rglob("*.py")
+    ]
+    verbs = "segkit (?:run|resume|report|compare|predict|evaluate|export|test-plugin|data check)|mkdir"
+    verbs += "|--sheet|--out"
+    found = [match for source in sources for match in re.findall(rf"(?:{verbs}) \\{{[^}}]*", source)]
+    assert len(found) > 10
+    assert [text for text in found if "quote" not in text] == []
 
 
 @pytest.mark.parametrize(

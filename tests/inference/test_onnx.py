@@ -27,6 +27,7 @@ def written(
     channels: int = 1,
     input: int = TensorProto.UINT8,
     named: tuple[str, str] = ("image", "probabilities"),
+    largest: float = 255.0,
     **words: str,
 ) -> Path:
     """A model that takes the first channels of an image for its probabilities."""
@@ -37,7 +38,7 @@ def written(
     ]
     numbers = {"from": [0], "to": [channels], "axis": [1]}
     constants = [helper.make_tensor(key, TensorProto.INT64, [1], value) for key, value in numbers.items()]
-    constants.append(helper.make_tensor("most", TensorProto.FLOAT, [], [255.0]))
+    constants.append(helper.make_tensor("most", TensorProto.FLOAT, [], [largest]))
     given = helper.make_tensor_value_info(named[0], input, ["b", 3, "h", "w"])
     answer = helper.make_tensor_value_info(named[1], TensorProto.FLOAT, ["b", channels, "h", "w"])
     graph = helper.make_graph(nodes, "small", [given], [answer], constants)
@@ -103,6 +104,38 @@ DAMAGED: dict[str, tuple[dict[str, Any], str]] = {
         {"segkit.facts": _facts(mean=[0.5])},
         "mean and std do not fit the number of channels, or std is 0",
     ),
+    "size": (
+        {"segkit.facts": _facts(size=[65536, 65536])},
+        "size.0: Input should be less than or equal to 8192",
+    ),
+    "size and classes": (
+        {"segkit.facts": _facts(size=[8192, 8192], task="multilabel", classes=[str(i) for i in range(33)])},
+        "facts: images of 8192x8192 with 33 classes are too large",
+    ),
+    "multiple": (
+        {"segkit.facts": _facts(multiple=65536)},
+        "multiple: Input should be less than or equal to 1024",
+    ),
+    "no number": (
+        {"segkit.facts": _facts(mean=[float("nan")] * 3)},
+        "mean.0: Input should be a finite number",
+    ),
+    "classes of a binary task": (
+        {"segkit.facts": _facts(classes=["a", "b"])},
+        "facts: a binary task needs one class, the foreground; found 2",
+    ),
+    "equal classes": (
+        {"segkit.facts": _facts(task="multiclass", classes=["skin", "hair", "skin"])},
+        "facts: duplicate class names: skin",
+    ),
+    "colliding classes": (
+        {"segkit.facts": _facts(task="multilabel", classes=["dark hair", "Dark_hair"])},
+        "facts: the classes 'dark hair' and 'Dark_hair' would have files of the same name: rename one",
+    ),
+    "channels": (
+        {"segkit.facts": _facts(channels=4, mean=[0.5] * 4, std=[0.5] * 4)},
+        "its input has the shape ['b', 3, 'h', 'w'], its metadata say (4, 64, 64)",
+    ),
     "other input": (
         {"segkit.input": "normalized"},
         "its input [('image', 'tensor(uint8)', 4)] does not match its metadata, normalized",
@@ -166,11 +199,46 @@ def test_a_file_of_somebody_else_is_told_apart(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("facts", [PARTS, LABELS], ids=["multiclass", "multilabel"])
 def test_an_answer_of_another_shape_is_told(facts: Any, tmp_path: Path) -> None:
-    network = open_onnx(written(tmp_path / "a.onnx", ExportMetadata(facts), channels=1))
+    with pytest.raises(SegkitError) as caught:
+        open_onnx(written(tmp_path / "a.onnx", ExportMetadata(facts), channels=1))
+    wanted = (facts.task.channels, 64, 64)
+    assert f"its output has the shape ['b', 1, 'h', 'w'], its metadata say {wanted}" in str(caught.value)
+
+
+@pytest.mark.parametrize("facts", [PARTS, LABELS], ids=["multiclass", "multilabel"])
+def test_an_answer_of_another_shape_that_the_file_does_not_state_is_told(facts: Any, tmp_path: Path) -> None:
+    path = written(tmp_path / "a.onnx", ExportMetadata(facts), channels=1)
+    model = onnx.load(path)
+    kept = helper.make_tensor("kept", TensorProto.BOOL, [3], [True, False, False])
+    model.graph.initializer.append(kept)
+    model.graph.node[1].CopyFrom(helper.make_node("Compress", ["numbers", "kept"], ["some"], axis=1))
+    model.graph.output[0].type.tensor_type.shape.dim[1].dim_param = "k"
+    onnx.save(model, path)
     wanted = (1, facts.task.channels, 64, 64)
     with pytest.raises(SegkitError) as caught:
-        network(np.zeros((1, 64, 64, 3), np.uint8))
+        open_onnx(path)(np.zeros((1, 64, 64, 3), np.uint8))
     assert f"its output has the shape (1, 1, 64, 64), expected {wanted}" in str(caught.value)
+
+
+@pytest.mark.parametrize(("largest", "found"), [(float("nan"), "NaN"), (0.0, "inf"), (25.5, "0 to 10")])
+def test_an_answer_of_no_probabilities_is_refused(largest: float, found: str, tmp_path: Path) -> None:
+    """Pixels are divided by `largest`; where that is 0, a black pixel is NaN and another one infinite."""
+    path = written(tmp_path / "a.onnx", ExportMetadata(LESION), largest=largest)
+    pixels = np.full((64, 64, 3), 255, np.uint8)
+    pixels[:8] = 1 if found == "inf" else 0
+    with pytest.raises(SegkitError) as caught:
+        segkit.load(path).predict(pixels)
+    first = caught.value.problems[0]
+    assert first.problem.startswith("the model predicts no probabilities: its output is ")
+    assert found in first.problem
+    assert (first.file, first.hint) == (
+        str(path), "its weights are damaged or its training has diverged: use another model",
+    )  # fmt: skip
+
+
+def test_a_probability_that_rounding_made_larger_than_1_is_1(tmp_path: Path) -> None:
+    network = open_onnx(written(tmp_path / "a.onnx", ExportMetadata(LESION), largest=254.99))
+    assert network(np.full((1, 64, 64, 3), 255, np.uint8)).max() == 1
 
 
 def test_what_fails_inside_is_told_in_words(tmp_path: Path) -> None:

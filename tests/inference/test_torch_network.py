@@ -49,6 +49,18 @@ def test_facts_are_those_of_recipe_and_run(run):
     assert parse_model_info(facts.as_json()) == facts
 
 
+def test_a_model_whose_weights_are_no_numbers_predicts_nothing(run):
+    network = open_network(run)
+    with torch.no_grad():
+        network.model.head.bias.fill_(torch.nan)
+    with pytest.raises(SegkitError) as caught:
+        network(np.zeros((1, 64, 64, 3), np.uint8))
+    assert str(caught.value) == (
+        "small: the model predicts no probabilities: its output is NaN, not 0 to 1\n"
+        "  try: its weights are damaged or its training has diverged: use another model"
+    )
+
+
 def test_its_images_are_not_needed(run, monkeypatch):
     def gone(*given, **named):
         raise AssertionError("the images were looked for")

@@ -286,6 +286,12 @@ PART = "by name or as a mapping with name and options"
             "",
         ),
         (
+            {"data": DATA.format("task: multilabel, classes: [dark hair, Dark_hair]")},
+            "data.classes",
+            "the classes 'dark hair' and 'Dark_hair' would have files of the same name: rename one",
+            "",
+        ),
+        (
             {"data": DATA.format("task: multilabel, classes: []")},
             "data.classes",
             "a multilabel task needs at least one class",

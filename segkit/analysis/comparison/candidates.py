@@ -14,6 +14,7 @@ from segkit.analysis.comparison.costs import mean_costs, read_costs
 from segkit.analysis.comparison.result import Candidate
 from segkit.analysis.report.run_data import RunData, read_run_data
 from segkit.runs.run_dir import RunDir
+from segkit.utils.public_text import public_names
 
 
 @dataclass(frozen=True)
@@ -122,10 +123,11 @@ def _scores(data: RunData, metric: str, images: Sequence[str]) -> list[float]:
 
 
 def _unique_names(results: Sequence[RunResult]) -> list[str]:
-    """Recipe names; where these repeat, with the run's number; where those repeat, the run's path."""
+    """Recipe names; where these repeat, with the run's number; where those repeat, the run's folders."""
     names = [result.name for result in results]
     numbered = [f"{result.name} ({result.run.path.name})" for result in results]
-    for longer in (numbered, [str(result.run.path) for result in results]):
+    folders = public_names([str(result.run.path) for result in results])
+    for longer in (numbered, folders):
         count = Counter(names)
         names = [long if count[name] > 1 else name for name, long in zip(names, longer, strict=True)]
     return names

@@ -17,6 +17,7 @@ from segkit.analysis.comparison.format import (
 from segkit.analysis.comparison.result import Candidate, Comparison, PairwiseTest
 from segkit.analysis.report.format import NOTHING, number, whole
 from segkit.analysis.report.tables import TIMES, Table, flat, given_to_decoder
+from segkit.utils.public_text import public_command
 
 MAX_METRICS = 4  # including the ranking metric
 IGNORED = ("name", "description", "reference", "seed", "plugins")  # recipe keys that make no difference
@@ -38,7 +39,7 @@ def common_context(comparison: Comparison) -> dict[str, Any]:
         "warnings": comparison.warnings,
         "recipes": recipe_table(comparison),
         "costs_measured": comparison.costs_measured,
-        "command": comparison.command,
+        "command": public_command(comparison.command),
     }
 
 

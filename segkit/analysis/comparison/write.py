@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -13,6 +15,7 @@ from segkit.core.errors import SegkitError
 from segkit.runs.run_dir import write_json
 from segkit.utils.atomic import atomic_folder
 from segkit.utils.os_errors import cannot_write
+from segkit.utils.public_text import public_command, public_data, public_folder
 from segkit.utils.safe_read import read_json
 
 
@@ -37,32 +40,38 @@ def folder_for(comparison: Comparison, preferred: Path) -> Path:
         preferred: folder to use; with a number appended if it holds another comparison.
     """
     folder, number = preferred, 1
-    compared = _Compared.model_validate(comparison.as_json()).runs
+    compared = _compared(comparison)
     while (file := folder / "comparison.json").is_file() and _compared_in(file) != compared:
         number += 1
         folder = preferred.with_name(f"{preferred.name}-{number}")
     return folder
 
 
-class _Runs(BaseModel):
-    runs: list[str]
+class _Written(BaseModel):
+    compared: str
 
 
-class _Compared(BaseModel):
-    metric: str
-    ranking: list[_Runs]
-
-    @property
-    def runs(self) -> tuple[str, list[str]]:
-        """Metric and runs, independent of the ranking."""
-        return self.metric, sorted(run for entry in self.ranking for run in entry.runs)
+def _compared(comparison: Comparison) -> str:
+    """Digest of metric and runs, independent of the ranking."""
+    runs = (run for candidate in comparison.candidates for run in candidate.runs)
+    compared = [comparison.metric, *sorted(str(run.path.absolute()) for run in runs)]
+    return hashlib.sha256("\0".join(compared).encode()).hexdigest()
 
 
-def _compared_in(file: Path) -> tuple[str, list[str]] | None:
+def _compared_in(file: Path) -> str | None:
     try:  # a damaged file counts as another comparison and is kept
-        return read_json(file, _Compared).runs
+        return read_json(file, _Written).compared
     except SegkitError:
         return None
+
+
+def _document(comparison: Comparison) -> dict[str, Any]:
+    """Content of `comparison.json`: that of `--json`, without the folders of this machine."""
+    document = comparison.as_json()
+    for entry, candidate in zip(document["ranking"], comparison.candidates, strict=True):
+        entry["runs"] = [public_folder(run.path) for run in candidate.runs]
+    command = public_command(comparison.command)
+    return {**public_data(document), "command": command, "compared": _compared(comparison)}
 
 
 def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
@@ -83,7 +92,7 @@ def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
             write_page(comparison, new / page)
             write_markdown(comparison, new / markdown)
             write_csv(comparison, new / table)
-            write_json(new / document, comparison.as_json())
+            write_json(new / document, _document(comparison))
     except OSError as error:
         again = "the same command again, or --out with another folder"
         raise cannot_write(error, folder, again) from error

@@ -14,6 +14,7 @@ from segkit.analysis.dataset.check_dataset import CheckResult
 from segkit.analysis.dataset.finding import Finding
 from segkit.analysis.dataset.sample_stats import header_or_none, read_downscaled
 from segkit.core.errors import SegkitError
+from segkit.core.paths import quoted
 from segkit.core.types import Pixels, Sample, Task
 from segkit.data.contours import contour
 from segkit.data.images import read_image_at
@@ -35,7 +36,8 @@ def write_contact_sheet(file: Path, result: CheckResult) -> None:
         SegkitError: if the file cannot be written.
     """
     if file.suffix.lower() != ".png":
-        raise SegkitError("a contact sheet is a PNG file", where=str(file), hint=f"--sheet {file.stem}.png")
+        hint = f"--sheet {quoted(f'{file.stem}.png')}"
+        raise SegkitError("a contact sheet is a PNG file", where=str(file), hint=hint)
     sheet = draw_contact_sheet(result)
     try:
         with atomic_write(file) as temporary:

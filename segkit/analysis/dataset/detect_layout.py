@@ -12,6 +12,7 @@ import numpy as np
 
 from segkit.analysis.dataset.dataset import Dataset
 from segkit.core.errors import DataError, Problem
+from segkit.core.paths import quoted
 from segkit.core.types import Source, Task
 from segkit.data.csv_table import read_table
 from segkit.data.decoding import MAX_PROBLEMS
@@ -64,7 +65,7 @@ def _folder_dataset(root: Path) -> Dataset:
     if len(tables) == 1:
         return _manifest_dataset(tables[0])
     if tables:
-        hint = f"segkit data check {tables[0]}"
+        hint = f"segkit data check {quoted(tables[0])}"
         raise DataError(f"several CSV files list images: {_listed_names(tables)}", where=str(root), hint=hint)
     return _pairs_dataset(root)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import shlex
 import statistics
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
@@ -30,8 +30,11 @@ from segkit.analysis.report.tables import (
     on_chosen_split,
     worst_table,
 )
+from segkit.core.paths import quoted
+from segkit.recipe.yaml_tree import write_yaml
 from segkit.runs.provisional import STOPPED
 from segkit.runs.schema import Frozen, Summary
+from segkit.utils.public_text import public_data
 
 INTERVALS = "Intervals are over these images; training again adds further variation."
 TOGETHER = "The score above is computed over all images together: it is not the mean of these scores."
@@ -61,7 +64,7 @@ class Verdict:
 def contents(data: RunData) -> dict[str, Any]:
     """Values of the templates, without figures and samples."""
     summary, published = data.summary, data.published
-    recipe = data.run.recipe_text()
+    recipe = _recipe_text(data)
     backticks = max(map(len, re.findall("`+", recipe)), default=0)
     return {
         "name": summary.recipe,
@@ -87,7 +90,25 @@ def contents(data: RunData) -> dict[str, Any]:
         "environment": environment_table(data),
         "recipe": recipe,
         "fence": Markup("`" * max(3, backticks + 1)),  # longer than any in the recipe
-        "command": f"segkit run {shlex.quote(str(data.run.recipe))}",
+        **_repetition(data),
+    }
+
+
+def _recipe_text(data: RunData) -> str:
+    """The recipe as in its file, or with absolute paths reduced to their last names."""
+    public = public_data(data.recipe)
+    return data.run.recipe_text() if public == data.recipe else write_yaml(public)
+
+
+def _repetition(data: RunData) -> dict[str, str]:
+    """How to run the recipe again, without the folders of this machine."""
+    file, folder = data.run.recipe, ""
+    if file.is_absolute():
+        file, folder = Path(file.name), " In the folder of this run:"
+    reduced = "" if public_data(data.recipe) == data.recipe else ", here with the last names of its paths"
+    return {
+        "command": f"segkit run {quoted(file)}",
+        "repetition": f"The recipe contains all defaults{reduced}.{folder}",
     }
 
 

@@ -58,10 +58,7 @@ class SampleView:
 def sample_views(data: RunData) -> list[SampleView]:
     """Images of every sample."""
     colors = palette(len(_class_names(data.recipe)))
-    return [
-        _view(index, sample, data.image_label(sample.record.metric), colors)
-        for index, sample in enumerate(data.samples, start=1)
-    ]
+    return [_view(index, sample, data, colors) for index, sample in enumerate(data.samples, start=1)]
 
 
 def legend(data: RunData) -> list[Swatch]:
@@ -134,8 +131,9 @@ def downscale(
     return image, truth, prediction
 
 
-def _view(number_: int, sample: ScoredSample, metric: str, colors: Pixels) -> SampleView:
-    record, name = sample.record, sample.record.image
+def _view(number_: int, sample: ScoredSample, data: RunData, colors: Pixels) -> SampleView:
+    record = sample.record
+    name, metric = data.public_names.get(record.image, record.image), data.image_label(record.metric)
     pixels, truth, prediction = downscale(sample.pixels, sample.truth, sample.prediction)
     file = f"{number_}_{{}}.png".format
     panes = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from segkit.analysis.report.format import image_label, is_mean, pixel_size, scor
 from segkit.core.errors import SegkitError
 from segkit.runs.run_dir import RunDir, ScoredSample
 from segkit.runs.schema import Environment, Published, Scores, Summary
+from segkit.utils.public_text import public_names
 from segkit.utils.safe_read import corrupt_file
 
 
@@ -67,6 +69,11 @@ class RunData:
             (computed,) = intervals([np.array([self.scores[metric]])])
             return Interval(value, computed.low, computed.high)
         return Interval(value, math.nan, math.nan)
+
+    @cached_property
+    def public_names(self) -> dict[str, str]:
+        """Names of the scored images without folders of this machine, by name."""
+        return dict(zip(self.names, public_names(self.names), strict=True))
 
     @property
     def size(self) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from segkit.analysis.report.format import NOTHING, decimal, number, whole
 from segkit.analysis.report.run_data import RunData
 from segkit.core.model_table import Stage, parameter_counts
+from segkit.utils.public_text import public_data
 
 WORST = 10
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
@@ -63,7 +64,7 @@ def worst_table(data: RunData) -> Table:
     scored = zip(data.names, data.scores.get(metric, ()), strict=False)
     defined = [(name, score) for name, score in scored if math.isfinite(score)]
     worst = sorted(defined, key=lambda pair: (sign * pair[1], pair[0]))[:WORST]
-    rows = [[name, number(score)] for name, score in worst]
+    rows = [[data.public_names[name], number(score)] for name, score in worst]
     return Table(f"The {len(rows)} worst images", ["Image", data.image_label(metric)], rows, [False, True])
 
 
@@ -97,7 +98,7 @@ def given_to_decoder(stages: Sequence[Stage]) -> tuple[str, str]:
 def environment_table(data: RunData) -> Table:
     """Versions, hardware and digests."""
     content = data.environment.model_dump(mode="json", exclude_unset=True, exclude={"recipe"})
-    rows = [[*pair] for pair in flat(content)]
+    rows = [[*pair] for pair in flat(public_data(content))]
     return Table("Versions, hardware and digests", ["", ""], rows, [False, False])
 
 

@@ -14,6 +14,7 @@ from rich.table import Table
 from segkit.cli.console.format import print_warnings
 from segkit.cli.console.problems import print_problem
 from segkit.cli.console.stream import Screen, clean
+from segkit.core.paths import quoted
 
 if TYPE_CHECKING:
     from segkit.core.plugins import Plugin
@@ -41,7 +42,7 @@ def print_new_plugin(files: Sequence[Path]) -> None:
     for file in files[1:]:
         screen.line(f"  {file.name}")
     screen.line()
-    for command in (f"segkit run {folder / 'recipe.yaml'}", f"segkit test-plugin {folder}"):
+    for command in (f"segkit run {quoted(folder / 'recipe.yaml')}", f"segkit test-plugin {quoted(folder)}"):
         screen.line(f"  {command}", "cyan")
 
 

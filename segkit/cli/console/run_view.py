@@ -19,6 +19,7 @@ from segkit.cli.console.format import (
 from segkit.cli.console.progress_view import View
 from segkit.cli.console.stream import Screen
 from segkit.core.events import EpochEnded, Event, RunEnded, RunStarted, StepEnded
+from segkit.core.paths import quoted
 
 if TYPE_CHECKING:
     from segkit.runs.schema import Summary
@@ -90,7 +91,7 @@ class RunView(View):
             self._screen.line("Saving, then stopping. Press Ctrl-C again to stop immediately.")
 
     def _resume_hint(self) -> str:
-        return f"; to continue: segkit resume {self._directory}" if self._directory else ""
+        return f"; to continue: segkit resume {quoted(self._directory)}" if self._directory else ""
 
     def _show_step(self, event: StepEnded) -> None:
         if self._screen.terminal:

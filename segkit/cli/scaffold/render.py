@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 import symtable
 from collections.abc import Iterator
 from pathlib import Path
+
+from segkit.core.paths import quoted
 
 _PLACEHOLDER = "a_name_that_no_template_uses"
 
@@ -27,7 +28,7 @@ def render(kind: str, name: str, folder: Path) -> dict[str, str]:
         keep_trailing_newline=True,
     )
     article = "An" if kind[0] in "aeiou" else "A"
-    path = shlex.quote(folder.as_posix())
+    path = quoted(folder.as_posix())
     templates = {
         "__init__.py": f"{kind}/part.py.j2",
         "recipe.yaml": f"{kind}/recipe.yaml.j2",

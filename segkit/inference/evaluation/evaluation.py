@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from segkit.analysis.report.format import is_mean
@@ -25,6 +26,7 @@ from segkit.inference.predictor import Predictor
 from segkit.inference.scale_warnings import scale_warnings
 from segkit.inference.torch_network import TorchNetwork, open_network
 from segkit.recipe import entry_for
+from segkit.utils.public_text import public_names
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,10 +93,10 @@ class Evaluation:
         """The recipe's first metric, which ranks images."""
         return self.recipe.metrics[0].name
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
-        """Names of the scored images."""
-        return [sample.name for sample in self.images.samples]
+        """Names of the scored images, without folders of this machine."""
+        return public_names([sample.name for sample in self.images.samples])
 
     def is_mean(self, metric: str) -> bool:
         """Whether a score is the mean over images; one over all images together is not."""
@@ -156,8 +158,8 @@ def evaluate_runs(
 ) -> Evaluation:
     """Score the best checkpoint of a run, or the mean probabilities of several runs.
 
-    A single run with default options repeats its final evaluation. Otherwise probabilities are converted back
-    to logits at the scored size, which metrics take.
+    A single run with default options repeats its final evaluation. Otherwise metrics take the logits of the
+    probabilities at the scored size.
 
     Args:
         runs: complete run directories.

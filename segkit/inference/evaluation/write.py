@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -19,6 +20,7 @@ from segkit.inference.evaluation.output_folder import DOCUMENT, PAGE, WORST, wor
 from segkit.runs.run_dir import RunDir, write_json
 from segkit.utils.atomic import atomic_folder
 from segkit.utils.os_errors import cannot_write
+from segkit.utils.public_text import public_data, public_folder
 
 MAX_SIDE = 1024  # pixels of the longer side of a worst image
 
@@ -57,13 +59,21 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> Path:
             for name, content in files.items():
                 (new / name).write_bytes(content)
             RunDir(new).write_scores(evaluation.names, evaluation.scores.per_image)
-            write_json(new / DOCUMENT, evaluation.as_json())
+            write_json(new / DOCUMENT, _document(evaluation))
         for image_file in worst_image_files(folder):
             if f"{WORST}/{image_file.name}" not in files:
                 image_file.unlink()
     except OSError as error:
         raise cannot_write(error, folder, "the same command again, or another folder for --out") from error
     return folder / PAGE
+
+
+def _document(evaluation: Evaluation) -> dict[str, Any]:
+    """Content of `scores.json`: that of `--json`, without the folders of this machine."""
+    document, folders = evaluation.as_json(), [public_folder(run.path) for run in evaluation.runs]
+    for member, folder in zip(document["members"], folders, strict=False):
+        member["run"] = folder
+    return {**public_data(document), "run": folders[0], "runs": folders}
 
 
 def _draw(evaluation: Evaluation, rank: int, index: int) -> WorstImage:
@@ -81,7 +91,7 @@ def _render(evaluation: Evaluation, worst: list[WorstImage]) -> str:
     return template.render(
         name=evaluation.recipe.name,
         is_ensemble=len(evaluation.runs) > 1,
-        runs=[str(run.path) for run in evaluation.runs],
+        runs=[public_folder(run.path) for run in evaluation.runs],
         images=str(evaluation.images),
         options=evaluation.describe_options(),
         metric=_image_label(evaluation),

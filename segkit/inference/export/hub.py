@@ -16,7 +16,7 @@ from segkit.core.plugins import Plugin, load_plugin
 from segkit.experiments.restore_run import compare_plugins
 from segkit.inference.export.export import ExportResult, open_for_export
 from segkit.inference.export.model_card import model_card
-from segkit.inference.export.recipe import last_name, public_recipe
+from segkit.inference.export.recipe import public_recipe
 from segkit.inference.export.verify import check_shapes, score_warnings, verify
 from segkit.inference.export_metadata import ExportMetadata
 from segkit.inference.model_info import parse_model_info
@@ -27,6 +27,7 @@ from segkit.recipe import load_recipe
 from segkit.runs.run_dir import RunDir, write_json
 from segkit.training.checkpoint import load_weights, save_weights
 from segkit.utils.atomic import atomic_folder
+from segkit.utils.public_text import last_name
 from segkit.utils.safe_read import corrupt_file, read_json
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from segkit.analysis.report.format import NOTHING, interval_text, number, whole
 from segkit.analysis.report.run_data import RunData, read_run_data
 from segkit.analysis.report.tables import SPLITS, Table, given_to_decoder, worst_table
 from segkit.analysis.report.templates import markdown_templates
-from segkit.inference.export.recipe import last_name
 from segkit.inference.export.usage_examples import usage_examples
+from segkit.utils.public_text import public_data
 
 if TYPE_CHECKING:
     from segkit.inference.export.verify import Verification
@@ -103,9 +103,7 @@ def _data_rows(data: RunData) -> list[tuple[str, str]]:
     if not isinstance(source, dict):
         source = {"name": source}
     options = [
-        f"{key}: {last_name(str(value))}"
-        for key, value in source.items()
-        if key != "name" and value is not None
+        f"{key}: {value}" for key, value in public_data(source).items() if key != "name" and value is not None
     ]
     by = split.get("by") if isinstance(split, dict) else split
     images, digests = data.summary.images, data.environment.data_digests

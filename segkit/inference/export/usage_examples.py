@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from segkit.core.paths import quoted
 
 if TYPE_CHECKING:
     from segkit.core.types import Task
@@ -36,7 +37,7 @@ def usage_examples(metadata: ExportMetadata, file: str) -> list[CodeExample]:
 
 def _segkit(file: str) -> list[CodeExample]:
     predict = f'mask = segkit.load({_quoted(file)}).predict("photo.jpg").mask'
-    command = f"segkit predict {shlex.quote(file)} photos --out masks --overlay"
+    command = f"segkit predict {quoted(file)} photos --out masks --overlay"
     return [
         CodeExample("From a terminal:", "sh", command),
         CodeExample("From Python:", "python", f"import segkit\n\n{predict}"),

@@ -12,6 +12,7 @@ from typing import Any
 
 from segkit.core.errors import Interrupted, SegkitError
 from segkit.core.events import EpochEnded, Event, RunEnded, RunStarted
+from segkit.core.paths import quoted
 from segkit.runs.run_dir import RunDir
 from segkit.runs.trackers.flat_metrics import epoch_metrics, final_metrics, flat_recipe
 from segkit.runs.trackers.tracker import Outcome, TrackedRun, Tracker
@@ -92,7 +93,7 @@ class _Trackers:
                 self._info(f"{name}: {tracker.begin(self._run)}")
             except Exception as error:
                 hint = f"{tracker.hint}; " if tracker.hint else ""
-                hint += f"segkit resume {folder} continues without --track {name}"
+                hint += f"segkit resume {quoted(folder)} continues without --track {name}"
                 raise _setup_error(name, error, hint) from error
         return self._run
 
@@ -103,7 +104,7 @@ class _Trackers:
             except Exception as error:
                 del self._trackers[name]
                 path = self._run and self._run.directory.path
-                later = f"; segkit resume {path} --track {name} sends the rest later" if path else ""
+                later = f"; segkit resume {quoted(path)} --track {name} sends the rest later" if path else ""
                 self._warn(f"{name} failed and no longer tracks this run{later}: {_reason(error)}")
 
 

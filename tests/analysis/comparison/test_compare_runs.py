@@ -274,6 +274,26 @@ def test_another_comparison_of_the_same_names_goes_to_another_folder(tmp_path):
     assert folder_for(other, place) == place.with_name("a-2")
 
 
+def test_no_folder_of_the_machine_is_in_the_files(tmp_path):
+    names = [f"{tmp_path}/images/{i}" for i in range(60)]
+    warnings = [f"{tmp_path}/plugins/a.py: it has changed."]
+    runs = [
+        scored_run(
+            tmp_path / folder, "a", {"iou": scores(0.7)}, images=names, warnings=warnings, environment=other
+        )
+        for folder, other in (("one", {}), ("two", {"identity": None}), ("one", {}))
+    ]
+    comparison = compared(
+        *runs, command=f"segkit compare {' '.join(str(run.path) for run in runs)} --out={tmp_path}"
+    )
+    assert [candidate.name for candidate in comparison.candidates] == ["one/a/001", "two/a/001"]
+    for file in write_comparison(comparison, tmp_path / "comparison"):
+        assert str(tmp_path) not in file.read_text(), file
+    document = json.loads(file.read_text())
+    assert [entry["runs"] for entry in document["ranking"]] == [["a/001"], ["a/001"]]
+    assert document["command"] == f"segkit compare 001 001 002 --out={tmp_path.name}"
+
+
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(SegkitError) as raised:

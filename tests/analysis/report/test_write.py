@@ -95,7 +95,8 @@ def test_report_says_what_the_run_found(run, html, markdown):
         assert "13 min 32 s" in text
         assert "1.20 GB" in text
         assert "13,263,905 (86 %)" in text
-        assert f"segkit run {run.recipe}" in text
+        assert "segkit run recipe.yaml" in text
+        assert "In the folder of this run:" in text
         assert "name: transposed_conv" in text
     assert markdown.index("ISIC_0000067 | 0.1965") < markdown.index(
         "ISIC_0000174 | 0.2337"
@@ -126,7 +127,9 @@ def test_same_run_gives_the_same_bytes(tmp_path):
 
 
 def test_what_users_wrote_is_escaped(tmp_path, undrawn):
-    run = write_run(tmp_path, recipe=NASTY, description=NASTY, warnings=[NASTY], device=NASTY)
+    run = write_run(
+        tmp_path, reference=False, recipe=NASTY, description=NASTY, warnings=[NASTY], device=NASTY
+    )
     run.write_scores([NASTY, "b"], {"iou": [0.1, 0.2], "dice": [0.3, 0.4]})
     write_json(run.environment, {NASTY: [NASTY]})
     run.write_recipe(run.recipe.read_text(encoding="utf-8") + "# <script>```\n")
@@ -257,6 +260,32 @@ def test_stages_whose_parameters_are_counted_elsewhere_show_none(tmp_path, undra
         in markdown
     )
     assert "| 2,223,872 | 0 |" in markdown
+
+
+def test_no_folder_of_the_machine_is_in_a_report(tmp_path, undrawn):
+    home = tmp_path / "home of me"
+    run = write_run(tmp_path, warnings=[f"{home}/plugins/a.py: it has changed."])
+    reported = run.read_summary().scores.metrics
+    names = [str(home / folder / name) for folder, name in (("1", "a"), ("2", "a"), ("2", "b"))]
+    run.write_scores(names, {name: [score] * 3 for name, score in reported.items()})
+    run.write_recipe(run.recipe.read_text().replace("root: data/isic2016", f"root: {home}/isic2016"))
+    write_json(run.environment, {"command": [f"{home}/segkit", "run", f"{home}/a.yaml"]})
+    for text in texts(run):
+        assert str(tmp_path) not in text
+        assert "home of me" not in text.replace(
+            "home of me/plugins", ""
+        )  # a space may end a path in a sentence
+        assert "root: isic2016" in text
+        assert "segkit run a.yaml" in text
+        for name in ("1/a", "2/a", "b"):
+            assert re.search(rf">{name}<|\| {name} \|", text)
+
+
+def test_the_command_of_a_run_in_a_folder_with_a_space_is_quoted(tmp_path, undrawn, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = write_run(tmp_path / "my runs")
+    for text in texts(RunDir(run.path.relative_to(tmp_path))):
+        assert re.search("segkit run (&#39;|')my runs/isic_frozen/001/recipe.yaml(&#39;|')", text)
 
 
 def test_scores_of_epochs_name_their_images_where_these_are_others(tmp_path, undrawn):

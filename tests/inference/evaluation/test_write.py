@@ -50,8 +50,21 @@ def test_scores_page_and_pictures_are_written(found: Evaluation, tmp_path: Path)
 def test_of_several_runs_the_page_has_each(run: RunDir, second: RunDir, tmp_path: Path) -> None:
     both = evaluate_runs([run, second], EvaluateOptions(native=True))
     page = write_evaluation(both, tmp_path / "scores").read_text(encoding="utf-8")
-    for told in (str(run.path), str(second.path), "small/001", "small/002", "and others, as an ensemble"):
+    for told in ("small/001", "small/002", "and others, as an ensemble"):
         assert told in page
+    for file in ("index.html", "scores.csv", "scores.json"):
+        assert str(run.path.parent) not in (tmp_path / "scores" / file).read_text()
+    plain = json.loads((tmp_path / "scores" / "scores.json").read_text())
+    assert plain["runs"] == [member["run"] for member in plain["members"]] == ["small/001", "small/002"]
+
+
+def test_names_that_are_paths_are_written_without_their_folders(found: Evaluation, tmp_path: Path) -> None:
+    samples = [replace(sample, name=f"/home/me/{sample.name}") for sample in found.images.samples]
+    elsewhere = replace(found, images=ScoredImages("test", samples))
+    page = write_evaluation(elsewhere, tmp_path).read_text(encoding="utf-8")
+    assert re.findall(r'class="name">([^<]+)<', page) == [found.names[index] for index in found.worst(8)]
+    for file in ("index.html", "scores.csv", "scores.json"):
+        assert "/home/me" not in (tmp_path / file).read_text()
 
 
 def test_a_second_evaluation_leaves_nothing_of_the_first(found: Evaluation, tmp_path: Path) -> None:
@@ -83,14 +96,14 @@ def test_a_full_disk_leaves_the_folder_as_it_was(
 
 def test_names_of_others_are_no_script_and_no_path(found: Evaluation, tmp_path: Path) -> None:
     first, *rest = found.images.samples
-    hostile = replace(first, name="../../<script>alert(1)</script>")
+    hostile = replace(first, name="a/../../<script>alert(1)</script>")
     evil = replace(found, images=ScoredImages("test", [hostile, *rest]))
     folder = tmp_path / "a" / "b"
     page = write_evaluation(evil, folder).read_text(encoding="utf-8")
     assert "<script" not in page
     assert "&lt;script&gt;" in page
     assert {path.name for path in tmp_path.iterdir()} == {"a"}
-    assert any("______script_alert_1___script_" in path.name for path in (folder / "worst").iterdir())
+    assert any("a________script_alert_1___script_" in path.name for path in (folder / "worst").iterdir())
 
 
 @pytest.mark.parametrize("place", ["checkpoints", ".", "scores"])

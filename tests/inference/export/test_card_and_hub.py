@@ -126,6 +126,20 @@ def test_a_hub_folder_is_loaded_and_says_the_same(run_of: Run, tmp_path: Path) -
     assert json.loads((folder / "config.json").read_text())["library_name"] == "segkit"
 
 
+def test_its_page_holds_no_folder_of_the_machine(run_of: Run, tmp_path: Path) -> None:
+    shutil.copytree(run_of("binary").path, tmp_path / "small" / "001")
+    run = RunDir.open(tmp_path / "small" / "001")
+    names, scores = run.read_scores()
+    run.write_scores([f"{tmp_path}/images/{name}" for name in names], scores)
+    summary = json.loads(run.summary.read_text())
+    run.summary.write_text(json.dumps({**summary, "warnings": [f"{tmp_path}/a.py: it has changed."]}))
+    export_to_hub(run, tmp_path / "hub")
+    page = (tmp_path / "hub" / "README.md").read_text()
+    assert str(tmp_path) not in page
+    assert "- a.py: it has changed." in page
+    assert all(f"| {name} | " in page for name in names)
+
+
 @pytest.fixture
 def hub(run_of: Run, shelf: Path, tmp_path: Path) -> Path:
     if not (shelf / "hub").exists():

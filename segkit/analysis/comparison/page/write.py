@@ -29,6 +29,7 @@ from segkit.analysis.report.format import number
 from segkit.analysis.report.overlay import PREDICTION, TRUTH, class_swatches, contour_swatches, hex_color
 from segkit.analysis.report.templates import templates
 from segkit.data.palette import BACKGROUND, VOID
+from segkit.utils.public_text import public_data, public_names
 
 SCRIPTS = ("comparison", "ranking", "charts", "differences", "costs", "curves", "samples")
 CHART_JS = "vendor/chart.umd.min.js"
@@ -48,7 +49,7 @@ def write_page(comparison: Comparison, path: Path) -> Path:
     samples = read_samples(comparison)
     shown = select_samples(samples)
     plots = _plots(comparison)
-    data = plots | {"samples": gallery_data(comparison, shown)}
+    data = public_data(plots) | {"samples": gallery_data(comparison, shown)}
     page = _context(comparison) | {
         "plots": plots,
         "samples": shown,
@@ -89,7 +90,7 @@ def _plots(comparison: Comparison) -> dict[str, Any]:
         "higherIsBetter": comparison.higher_is_better,
         "names": [candidate.name for candidate in comparison.candidates],
         "dashes": dashes(len(comparison.candidates)),
-        "images": comparison.images,
+        "images": public_names(comparison.images),
         "scores": scores(comparison),
         "intervals": [[rounded(value) for value in (i.low, i.mean, i.high)] for i in intervals],
         "pairs": pairs(comparison),
