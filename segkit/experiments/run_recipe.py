@@ -125,8 +125,8 @@ def check_changes(run: RunDir, recipe: Recipe, overrides: Sequence[str]) -> None
         raise SegkitError(
             f"--set cannot change {', '.join(refused)} of a run that has begun",
             where=str(run.path),
-            hint=f"it can change {_changeable_in_words()}; and the paths of data and weights that have "
-            f"moved. Or start a new run: {new_run} --set ...",
+            hint=f"it can change {', '.join(CHANGEABLE)}, and paths of data and weights that have moved. "
+            f"Or start a new run: {new_run} --set ...",
         )
     edited = [c for c in changes if c not in chosen and (c.affects_results or c.is_moved_file)]
     if not edited:
@@ -206,7 +206,7 @@ def _differences(before: Any, after: Any, path: str = "") -> Iterator[Change]:
     same_kind = type(before) is type(after)
     if same_kind and isinstance(before, dict) and (not path or before.get("name") == after.get("name")):
         pairs = {key: (before.get(key, _NOT_SET), after.get(key, _NOT_SET)) for key in (before | after)}
-    elif same_kind and isinstance(before, list) and len(before) == len(after) and _are_nested(before):
+    elif same_kind and isinstance(before, list) and len(before) == len(after) and _holds_parts(before):
         pairs = {str(index): pair for index, pair in enumerate(zip(before, after, strict=True))}
     else:
         if before != after:
@@ -225,14 +225,7 @@ def _paths(value: Any, name: str) -> Iterator[tuple[str, Path]]:
             yield from _paths(item, f"{name}.{key}")
 
 
-def _changeable_in_words() -> str:
-    keys: dict[str, list[str]] = {}
-    for section, key in (path.split(".") for path in CHANGEABLE):
-        keys.setdefault(section, []).append(key)
-    return "; ".join(f"{section}: {', '.join(names)}" for section, names in keys.items())
-
-
-def _are_nested(items: list[Any]) -> bool:
+def _holds_parts(items: list[Any]) -> bool:
     return any(isinstance(item, dict | Path) for item in items)
 
 

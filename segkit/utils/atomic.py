@@ -61,8 +61,9 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
     Raises:
         OSError: if a file cannot be written; `folder` is unchanged.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    new = Path(tempfile.mkdtemp(prefix=".new.", dir=folder.parent))
+    place = folder if folder.is_dir() else folder.parent  # the folder may be a disk of its own
+    place.mkdir(parents=True, exist_ok=True)
+    new = Path(tempfile.mkdtemp(prefix=".new.", dir=place))
     try:
         yield new
         for file in sorted(path for path in new.rglob("*") if not path.is_dir()):
