@@ -22,11 +22,11 @@ from segkit.utils.safe_read import corrupt_file
 
 # What a run that has begun may change: settings without effect on scores, how long it trains, and where.
 _FREE = (*(f"data.{key}" for key in SPEED_KEYS), *(f"training.{key}" for key in SAVING_KEYS))
-CHANGEABLE = (
+AFFECTING = (  # results, if only by rounding
     "training.epochs", "training.accelerator", "training.devices", "training.num_nodes", "training.strategy",
-    "training.precision", "training.deterministic", "training.channels_last", "training.compile", *_FREE,
+    "training.precision", "training.deterministic", "training.channels_last", "training.compile",
 )  # fmt: skip
-AFFECTING = tuple(path for path in CHANGEABLE if path not in _FREE)  # results, if only by rounding
+CHANGEABLE = (*AFFECTING, *_FREE)
 _PREDICTING = ("model.", "data.task", "data.classes", "data.channels", "data.size", "data.normalize")
 _NOT_SET = object()
 
@@ -46,11 +46,6 @@ class Change:
     after: Any
 
     @property
-    def is_label(self) -> bool:
-        """Whether it is a name or a text, which nothing depends on."""
-        return self.path.partition(".")[0] in LABEL_KEYS
-
-    @property
     def is_moved_file(self) -> bool:
         """Whether it is a path of data or weights, whose contents are compared when a run is resumed."""
         values = (self.before, self.after)
@@ -66,7 +61,8 @@ class Change:
     @property
     def affects_results(self) -> bool:
         """Whether weights and scores depend on it, if only by rounding."""
-        return not (self.is_label or self.is_moved_file or self.path in _FREE)
+        is_label = self.path.partition(".")[0] in LABEL_KEYS
+        return not (is_label or self.is_moved_file or self.path in _FREE)
 
     @property
     def affects_predictions(self) -> bool:
