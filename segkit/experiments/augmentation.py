@@ -37,6 +37,8 @@ def try_transforms(data: DataSettings, train: Prepared | None) -> None:
     mask = train.masks[0] if train else np.zeros(layout.mask, np.uint8)
     problems: list[Problem] = []
     for number, part in enumerate(data.augment):
+        if part.options.get("p") == 0:
+            continue  # switched off
         try:
             _try(part, image, mask, data.goal)
         except SegkitError as error:

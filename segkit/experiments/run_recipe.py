@@ -28,7 +28,6 @@ AFFECTING = (  # results, if only by rounding
 )  # fmt: skip
 CHANGEABLE = (*AFFECTING, *_FREE)
 _PREDICTING = ("model.", "data.task", "data.classes", "data.channels", "data.size", "data.normalize")
-_NOT_SET = object()
 
 
 @dataclass(frozen=True)
@@ -139,10 +138,10 @@ def check_changes(run: RunDir, recipe: Recipe, overrides: Sequence[str]) -> None
 
 
 def check_files(run: RunDir, recipe: Recipe) -> None:
-    """Check that the files and folders of a run's data, and its weights file, exist.
+    """Check that the data and the weights of a run are where its recipe says.
 
     Raises:
-        SegkitError: naming those that do not, and how to say where they are now.
+        SegkitError: naming those that are not, and how to say where they are now.
     """
     paths = [*_paths(_tree(recipe.data), "data")]
     weights = recipe.model.encoder.options.get("weights")
@@ -157,19 +156,8 @@ def check_files(run: RunDir, recipe: Recipe) -> None:
         )
 
 
-def as_record(changes: Sequence[Change]) -> dict[str, tuple[Any, Any]]:
-    """Former and present value by path, as plain data; None where a value was not set."""
-
-    def plain(value: Any) -> Any:
-        return None if value is _NOT_SET else to_jsonable_python(value)
-
-    return {change.path: (plain(change.before), plain(change.after)) for change in changes}
-
-
 def value_in_words(value: Any) -> str:
     """A value in the syntax of `--set`; only the name of a part."""
-    if value is _NOT_SET:
-        return "not set"
     if isinstance(value, dict) and "name" in value:
         return str(value["name"])
     if isinstance(value, list):
@@ -201,8 +189,8 @@ def _tree(value: Any) -> Any:
 def _differences(before: Any, after: Any, path: str = "") -> Iterator[Change]:
     same_kind = type(before) is type(after)
     if same_kind and isinstance(before, dict) and (not path or before.get("name") == after.get("name")):
-        pairs = {key: (before.get(key, _NOT_SET), after.get(key, _NOT_SET)) for key in (before | after)}
-    elif same_kind and isinstance(before, list) and len(before) == len(after) and _holds_parts(before):
+        pairs = {key: (before.get(key), after.get(key)) for key in before | after}
+    elif same_kind and _holds_parts(before) and len(before) == len(after):
         pairs = {str(index): pair for index, pair in enumerate(zip(before, after, strict=True))}
     else:
         if before != after:
@@ -221,8 +209,8 @@ def _paths(value: Any, name: str) -> Iterator[tuple[str, Path]]:
             yield from _paths(item, f"{name}.{key}")
 
 
-def _holds_parts(items: list[Any]) -> bool:
-    return any(isinstance(item, dict | Path) for item in items)
+def _holds_parts(value: Any) -> bool:
+    return isinstance(value, list) and any(isinstance(item, dict | Path) for item in value)
 
 
 def _overlap(path: str, other: str) -> bool:
