@@ -52,7 +52,7 @@ def fingerprint(recipe: Recipe, samples: Mapping[str, Sequence[Sample]]) -> Fing
 
 
 def changed_fingerprint(then: Fingerprint, now: Fingerprint, epoch: int, steps: int) -> Fingerprint:
-    """Fingerprint of a run whose recipe was changed after that many epochs and steps; no recipe has the same."""
+    """Fingerprint of a run whose recipe was changed after that many epochs and steps; no recipe has it."""
     return then.model_copy(update={"recipe": _digest([then.recipe, now.recipe, epoch, steps])})
 
 
