@@ -50,13 +50,7 @@ def atomic_write(file: Path, *, durable: bool = False) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def atomic_folder(folder: Path) -> Iterator[Path]:
-    """Write to a temporary folder whose files are moved into `folder` if the body succeeds.
-
-    Args:
-        folder: folder, which may exist; files of the same names are replaced.
-
-    Yields:
-        The path of the temporary folder, on the same disk.
+    """Write to a temporary folder whose files are moved into `folder`, new or not, if the body succeeds.
 
     Raises:
         OSError: if a file cannot be written; `folder` is unchanged.

@@ -54,13 +54,10 @@ def load_plugin(path: Path, door: Door = "recipe") -> None:
 
 
 def load_plugins_here(recorded: Container[str] | None = None) -> str:
-    """Import the plugins in the folder `plugins/` of the working directory, unless `distrust` names a reason.
-
-    Args:
-        recorded: digests of the plugins to import; by default all are.
+    """Import the plugins in `plugins/` of the working directory, or only those of recorded digests.
 
     Returns:
-        Why none is imported, as a sentence; empty otherwise.
+        Why none is imported, as a sentence, if `distrust` names a reason; empty otherwise.
 
     Raises:
         PartError: like `load_plugin`.
