@@ -22,7 +22,7 @@ def entry_of(
     where: str = "",
     traits: Mapping[str, Any] | None = None,
 ) -> Entry:
-    """Make an `Entry` from a factory's signature; `given` are its positional parameters, if not the registry's.
+    """Make an `Entry` from a factory's signature; `given` are its positional parameters, if unusual.
 
     Raises:
         PartError: if the signature violates the contract.
