@@ -22,15 +22,7 @@ def entry_of(
     where: str = "",
     traits: Mapping[str, Any] | None = None,
 ) -> Entry:
-    """Make an `Entry` from a factory's signature.
-
-    Args:
-        registry: registry of its kind.
-        name: name in recipes.
-        factory: function or class.
-        given: positional parameters, if not those of the registry.
-        where: file:line to show; by default that of the factory.
-        traits: values that differ from the registry's defaults.
+    """Make an `Entry` from a factory's signature; `given` are its positional parameters, if unusual.
 
     Raises:
         PartError: if the signature violates the contract.

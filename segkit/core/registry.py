@@ -10,13 +10,14 @@ recipe. Validation, defaults, `segkit show` and the JSON Schema are derived from
 from __future__ import annotations
 
 import difflib
+import importlib
 import re
 import sys
 import threading
 from collections.abc import Callable, Iterable
+from pkgutil import iter_modules
 from typing import Any, Protocol, TypeVar
 
-from segkit.core.builtin_parts import import_builtins
 from segkit.core.entry import entry_of
 from segkit.core.errors import NameTakenError, PartError, SegkitError
 from segkit.core.signature import (
@@ -169,7 +170,9 @@ class Registry:
             if not self._has_builtins:
                 self._has_builtins = True  # before, as built-in parts use their registry
                 try:
-                    import_builtins(self.builtins)
+                    for _, name, _ in iter_modules(importlib.import_module(self.builtins).__path__):
+                        if not name.startswith("_"):  # those import torch
+                            importlib.import_module(f"{self.builtins}.{name}")
                 except BaseException:
                     self._has_builtins = False
                     raise
@@ -181,8 +184,7 @@ class Registry:
 
     def names(self) -> list[str]:
         """All names, including those of families."""
-        families = {name for family in self.families for name in family.names()}
-        return sorted({*self._entries, *families})
+        return sorted({name for family in self.families for name in family.names()} | {*self._entries})
 
     def near(self, name: str) -> list[str]:
         """Up to three similar names, best first."""

@@ -83,13 +83,20 @@ def class_problem(kind: TaskKind | None, classes: Sequence[str]) -> str:
         return "a multilabel task needs at least one class"
     if duplicates := sorted({name for name in classes if classes.count(name) > 1}):
         return f"duplicate class names: {', '.join(duplicates)}"
+    if kind == "multilabel" and (pair := classes_of_one_file(classes)):
+        return f"the classes {pair[0]!r} and {pair[1]!r} would have files of the same name: rename one"
+    return ""
+
+
+def classes_of_one_file(classes: Sequence[str]) -> tuple[str, str] | None:
+    """Two classes with the same file name, if any."""
     files: dict[str, str] = {}
     for name in classes:
         # Not every file system tells upper from lower case, or composed from decomposed letters.
         file = unicodedata.normalize("NFC", class_file_name(name)).casefold()
         if (first := files.setdefault(file, name)) != name:
-            return f"the classes {first!r} and {name!r} would have files of the same name: rename one"
-    return ""
+            return first, name
+    return None
 
 
 def class_file_name(name: str) -> str:

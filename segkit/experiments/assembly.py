@@ -207,12 +207,7 @@ def check_batch_size(recipe: Recipe, images: int, processes: int) -> None:
 
 
 def warnings_for(recipe: Recipe, splits: set[str]) -> list[str]:
-    """Warnings about hidden plugins, optimistic scores and untrained encoders.
-
-    Args:
-        recipe: loaded recipe.
-        splits: names of the splits that have images.
-    """
+    """Warnings about hidden plugins, optimistic scores and untrained encoders; `splits` have images."""
     warnings = installed_plugins_hidden_by(used_plugins(recipe))
     if "val" not in splits:
         warnings.append(

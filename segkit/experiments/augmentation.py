@@ -22,11 +22,7 @@ _DRAWS = 8  # a rotation by 90 degrees keeps the shape in every second
 
 
 def try_transforms(data: DataSettings, train: Prepared | None) -> None:
-    """Apply every transform several times to an image.
-
-    Args:
-        data: settings of the data.
-        train: training images, of which the first is used; None if there are none: a black one is.
+    """Apply every transform several times to the first training image, or to a black one if there is none.
 
     Raises:
         PartError: listing the transforms that cannot be built or fail, or that change the size of image or
@@ -37,6 +33,8 @@ def try_transforms(data: DataSettings, train: Prepared | None) -> None:
     mask = train.masks[0] if train else np.zeros(layout.mask, np.uint8)
     problems: list[Problem] = []
     for number, part in enumerate(data.augment):
+        if part.options.get("p") == 0:
+            continue  # switched off
         try:
             _try(part, image, mask, data.goal)
         except SegkitError as error:

@@ -47,6 +47,8 @@ class RunRecorder:
     """
 
     directory: RunDir  # set by `new_run` and `reopened`
+    # Of a resumed run: its record, that of this start, and changes of its recipe, which `restore` writes.
+    resumed: tuple[Environment, Environment, Sequence[Change]] | None = None
 
     def __init__(self, fabric: Fabric, settings: TrainingSettings) -> None:
         self.epochs: list[EpochEnded] = []
@@ -54,7 +56,6 @@ class RunRecorder:
         self._writes = fabric.is_global_zero
         self._started = self._last_save = time.perf_counter()
         self._seconds_before = 0.0
-        self._resumed: tuple[Environment, Environment, Sequence[Change]] | None = None
         self._settings = settings
 
     @property
@@ -88,16 +89,6 @@ class RunRecorder:
                 with self.directory.as_write_error():
                     stack.enter_context(self.directory.locked())
             yield
-
-    def resumed(self, then: Environment, now: Environment, changes: Sequence[Change]) -> None:
-        """Note a start of the run; `restore` writes it, with the state that it begins with.
-
-        Args:
-            then: the run's environment record.
-            now: environment of this start.
-            changes: changes of the recipe since the last start.
-        """
-        self._resumed = then, now, changes
 
     def restore(self, state: TrainState) -> list[str]:
         """Restore the last saved state, if any, and rewrite the files that are newer.
@@ -185,9 +176,9 @@ class RunRecorder:
 
     def _record_start(self, state: TrainState) -> list[str]:
         """Add this start to the record of a resumed run; warnings about changes of its recipe."""
-        if self._resumed is None:
+        if self.resumed is None:
             return []
-        then, now, changes = self._resumed
+        then, now, changes = self.resumed
         record = resumed_record(then, now, changes, epoch=state.epoch, steps=state.progress.steps)
         if self._writes:
             with self.directory.as_write_error():

@@ -97,7 +97,7 @@ def _resume(
         then = fabric.broadcast(recorder.directory.read_environment())
         now = environment_record(assembly)
         _check_unchanged(then, now, recorder.directory)
-        recorder.resumed(then, now, changes_since(then, recipe, recorder.directory))
+        recorder.resumed = then, now, changes_since(then, recipe, recorder.directory)
         started = run_started(assembly, recorder.directory)
         started.warnings.extend(_differences(then, now))
         yield from train_and_report(assembly, recorder, started, on_progress, stop)

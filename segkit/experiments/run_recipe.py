@@ -22,13 +22,12 @@ from segkit.utils.safe_read import corrupt_file
 
 # What a run that has begun may change: settings without effect on scores, how long it trains, and where.
 _FREE = (*(f"data.{key}" for key in SPEED_KEYS), *(f"training.{key}" for key in SAVING_KEYS))
-CHANGEABLE = (
+AFFECTING = (  # results, if only by rounding
     "training.epochs", "training.accelerator", "training.devices", "training.num_nodes", "training.strategy",
-    "training.precision", "training.deterministic", "training.channels_last", "training.compile", *_FREE,
+    "training.precision", "training.deterministic", "training.channels_last", "training.compile",
 )  # fmt: skip
-AFFECTING = tuple(path for path in CHANGEABLE if path not in _FREE)  # results, if only by rounding
+CHANGEABLE = (*AFFECTING, *_FREE)
 _PREDICTING = ("model.", "data.task", "data.classes", "data.channels", "data.size", "data.normalize")
-_NOT_SET = object()
 
 
 @dataclass(frozen=True)
@@ -46,11 +45,6 @@ class Change:
     after: Any
 
     @property
-    def is_label(self) -> bool:
-        """Whether it is a name or a text, which nothing depends on."""
-        return self.path.partition(".")[0] in LABEL_KEYS
-
-    @property
     def is_moved_file(self) -> bool:
         """Whether it is a path of data or weights, whose contents are compared when a run is resumed."""
         values = (self.before, self.after)
@@ -66,7 +60,8 @@ class Change:
     @property
     def affects_results(self) -> bool:
         """Whether weights and scores depend on it, if only by rounding."""
-        return not (self.is_label or self.is_moved_file or self.path in _FREE)
+        is_label = self.path.partition(".")[0] in LABEL_KEYS
+        return not (is_label or self.is_moved_file or self.path in _FREE)
 
     @property
     def affects_predictions(self) -> bool:
@@ -125,8 +120,8 @@ def check_changes(run: RunDir, recipe: Recipe, overrides: Sequence[str]) -> None
         raise SegkitError(
             f"--set cannot change {', '.join(refused)} of a run that has begun",
             where=str(run.path),
-            hint=f"it can change {_changeable_in_words()}; and the paths of data and weights that have "
-            f"moved. Or start a new run: {new_run} --set ...",
+            hint=f"it can change {', '.join(CHANGEABLE)}, and paths of data and weights that have moved. "
+            f"Or start a new run: {new_run} --set ...",
         )
     edited = [c for c in changes if c not in chosen and (c.affects_results or c.is_moved_file)]
     if not edited:
@@ -143,10 +138,10 @@ def check_changes(run: RunDir, recipe: Recipe, overrides: Sequence[str]) -> None
 
 
 def check_files(run: RunDir, recipe: Recipe) -> None:
-    """Check that the files and folders of a run's data, and its weights file, exist.
+    """Check that the data and the weights of a run are where its recipe says.
 
     Raises:
-        SegkitError: naming those that do not, and how to say where they are now.
+        SegkitError: naming those that are not, and how to say where they are now.
     """
     paths = [*_paths(_tree(recipe.data), "data")]
     weights = recipe.model.encoder.options.get("weights")
@@ -161,19 +156,8 @@ def check_files(run: RunDir, recipe: Recipe) -> None:
         )
 
 
-def as_record(changes: Sequence[Change]) -> dict[str, tuple[Any, Any]]:
-    """Former and present value by path, as plain data; None where a value was not set."""
-
-    def plain(value: Any) -> Any:
-        return None if value is _NOT_SET else to_jsonable_python(value)
-
-    return {change.path: (plain(change.before), plain(change.after)) for change in changes}
-
-
 def value_in_words(value: Any) -> str:
     """A value in the syntax of `--set`; only the name of a part."""
-    if value is _NOT_SET:
-        return "not set"
     if isinstance(value, dict) and "name" in value:
         return str(value["name"])
     if isinstance(value, list):
@@ -205,8 +189,8 @@ def _tree(value: Any) -> Any:
 def _differences(before: Any, after: Any, path: str = "") -> Iterator[Change]:
     same_kind = type(before) is type(after)
     if same_kind and isinstance(before, dict) and (not path or before.get("name") == after.get("name")):
-        pairs = {key: (before.get(key, _NOT_SET), after.get(key, _NOT_SET)) for key in (before | after)}
-    elif same_kind and isinstance(before, list) and len(before) == len(after) and _are_nested(before):
+        pairs = {key: (before.get(key), after.get(key)) for key in before | after}
+    elif same_kind and _holds_parts(before) and len(before) == len(after):
         pairs = {str(index): pair for index, pair in enumerate(zip(before, after, strict=True))}
     else:
         if before != after:
@@ -225,15 +209,8 @@ def _paths(value: Any, name: str) -> Iterator[tuple[str, Path]]:
             yield from _paths(item, f"{name}.{key}")
 
 
-def _changeable_in_words() -> str:
-    keys: dict[str, list[str]] = {}
-    for section, key in (path.split(".") for path in CHANGEABLE):
-        keys.setdefault(section, []).append(key)
-    return "; ".join(f"{section}: {', '.join(names)}" for section, names in keys.items())
-
-
-def _are_nested(items: list[Any]) -> bool:
-    return any(isinstance(item, dict | Path) for item in items)
+def _holds_parts(value: Any) -> bool:
+    return isinstance(value, list) and any(isinstance(item, dict | Path) for item in value)
 
 
 def _overlap(path: str, other: str) -> bool:

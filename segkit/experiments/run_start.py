@@ -7,10 +7,11 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import torch
+from pydantic_core import to_jsonable_python
 
 from segkit.core.events import RunStarted
 from segkit.data.scales import sampled_scales
-from segkit.experiments.run_recipe import AFFECTING, Change, as_record, value_in_words
+from segkit.experiments.run_recipe import AFFECTING, Change, value_in_words
 from segkit.models.segmenter import digest
 from segkit.recipe import plain_recipe, used_plugins
 from segkit.runs.environment import data_digests, environment
@@ -45,18 +46,11 @@ def environment_record(assembly: Assembly) -> Environment:
 def resumed_record(
     then: Environment, now: Environment, changes: Sequence[Change], *, epoch: int, steps: int
 ) -> Environment:
-    """Environment record of a run that is resumed.
-
-    Args:
-        then: its record so far.
-        now: record of this start.
-        changes: changes of the recipe since the last start.
-        epoch: completed epochs.
-        steps: completed training steps of the next epoch.
-    """
+    """The record `then` of a run that is resumed `now`, after that many epochs, and steps of the next one."""
     start = now.model_dump(mode="json", include=_START_FIELDS)
     if changes:
-        start |= {"changes": as_record(changes), "after_epoch": epoch, "after_steps": steps}
+        pairs = {change.path: to_jsonable_python((change.before, change.after)) for change in changes}
+        start |= {"changes": pairs, "after_epoch": epoch, "after_steps": steps}
     update: dict[str, Any] = {"recipe": now.recipe, "resumed": [*then.resumed, Resumed(**start)]}
     if then.identity and now.identity:
         if not any(change.affects_results for change in changes):

@@ -114,13 +114,7 @@ def undefined(epochs: Sequence[EpochEnded], metric: str) -> list[str]:
 
 
 def young_average(recipe: Recipe, epoch: int, images: int) -> list[str]:
-    """A warning if the moving average of the weights (EMA) is over fewer steps than its decay asks for.
-
-    Args:
-        recipe: the recipe.
-        epoch: epoch of the scored average.
-        images: number of training images.
-    """
+    """A warning if the moving average of the weights (EMA) is over fewer steps than its decay asks for."""
     decay = recipe.training.ema_decay
     steps = epoch * math.ceil(images / recipe.data.batch_size)
     if not decay or steps * (1 - decay) >= 1:

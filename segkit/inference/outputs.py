@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from segkit.core.types import class_file_name
+from segkit.core.types import class_file_name, classes_of_one_file
 from segkit.data.palette import mask_palette
 from segkit.inference.options import ProbabilityFormat
 from segkit.inference.overlays import draw_overlay
@@ -127,4 +127,8 @@ def save_mask(mask: Pixels, task: Task, files: Mapping[str, Path]) -> None:
 def _file_per_class(folder: Path, name: str, task: Task) -> dict[str, Path]:
     if task.kind == "binary":
         return {task.classes[0]: folder / f"{name}.png"}
-    return {label: folder / f"{name}_{class_file_name(label)}.png" for label in task.classes}
+    numbered = classes_of_one_file(task.classes)
+    return {
+        label: folder / f"{name}_{f'{index}_' if numbered else ''}{class_file_name(label)}.png"
+        for index, label in enumerate(task.classes)
+    }

@@ -89,9 +89,7 @@ def _unlisted(
     if not (file := recipe.data.split.file):
         return []
     names = {sample.name for samples in used.values() for sample in samples}
-    unused = sorted(
-        sample.name for samples in found.values() for sample in samples if sample.name not in names
-    )
+    unused = sorted({sample.name for samples in found.values() for sample in samples} - names)
     if not unused:
         return []
     problem = (
@@ -144,12 +142,7 @@ def prepare_splits(
 
 
 def dataset_warnings(found: SourceScan, prepared: Mapping[str, Prepared]) -> list[str]:
-    """Warnings about shared and unused images, in whole sentences.
-
-    Args:
-        found: result of `scan_samples`.
-        prepared: its splits, as read.
-    """
+    """Warnings about shared and unused images of `scan_samples`, as sentences."""
     unused = [f"{warning.problem}." for warning in found.warnings]
     return [*shared_image_warnings(found.splits, prepared), *unused]
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from segkit.recipe.schema import Recipe
 
 SOURCE = "synthetic_lesions"
-_POSITION = Position("--demo", 0)
+_POSITION = Position("demo", 0)
 
 
 def as_demo(tree: Node) -> Node:

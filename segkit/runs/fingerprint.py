@@ -52,14 +52,7 @@ def fingerprint(recipe: Recipe, samples: Mapping[str, Sequence[Sample]]) -> Fing
 
 
 def changed_fingerprint(then: Fingerprint, now: Fingerprint, epoch: int, steps: int) -> Fingerprint:
-    """Fingerprint of a run whose recipe was changed during training; no recipe has the same.
-
-    Args:
-        then: its fingerprint before.
-        now: fingerprint of the changed recipe.
-        epoch: completed epochs before the change.
-        steps: training steps of the next epoch before the change.
-    """
+    """Fingerprint of a run whose recipe was changed after that many epochs and steps; no recipe has it."""
     return then.model_copy(update={"recipe": _digest([then.recipe, now.recipe, epoch, steps])})
 
 

@@ -20,11 +20,7 @@ class _Record(BaseModel):
 
 
 def recorded_plugins(models: Iterable[Path]) -> set[str]:
-    """Digests of the plugins that models were trained with.
-
-    Args:
-        models: run directories, folders of these, hub folders, or exported files, which record none.
-    """
+    """Digests of the plugins of runs, folders of these, and hub folders; exported files record none."""
     digests: set[str] = set()
     for model in models:
         for file in (file for depth in _DEPTHS for name in _FILES for file in model.glob(depth + name)):

@@ -110,7 +110,7 @@ def count_processes(settings: TrainingSettings, rank_info: RankInfo | None) -> i
         raise SegkitError(
             f"training.devices: {launcher} started {local} processes on each of "
             f"{machines} machines; the recipe needs {devices} on each of {nodes}",
-            hint=f"--set training.devices={local} --set training.num_nodes={machines}; "
+            hint=f"training.devices={local} with training.num_nodes={machines}; "
             f"if {launcher} did not start this command: unset {LAUNCHED_BY[launcher]}",
         )
     processes = devices * nodes

@@ -97,8 +97,9 @@ class TrainState:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore a state of `state_dict`; a schedule of another length continues after as many steps."""
         self.model.load_state_dict(state["model"])
-        self.steps = state.get("steps", 0)  # missing in files of earlier versions
-        if state.get("epochs", self.epochs) != self.epochs and state["epoch"] < self.epochs:
+        # Files of earlier versions have neither steps nor epochs.
+        self.steps = state.get("steps", state["schedule"].get("last_epoch", 0))
+        if state.get("epochs") != self.epochs and state["epoch"] < self.epochs:
             self._advance_schedule(state["optimizer"])
         else:
             self.optimizer.load_state_dict(state["optimizer"])

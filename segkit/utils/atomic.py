@@ -50,19 +50,14 @@ def atomic_write(file: Path, *, durable: bool = False) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def atomic_folder(folder: Path) -> Iterator[Path]:
-    """Write to a temporary folder whose files are moved into `folder` if the body succeeds.
-
-    Args:
-        folder: folder, which may exist; files of the same names are replaced.
-
-    Yields:
-        The path of the temporary folder, on the same disk.
+    """Write to a temporary folder whose files are moved into `folder`, new or not, if the body succeeds.
 
     Raises:
         OSError: if a file cannot be written; `folder` is unchanged.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    new = Path(tempfile.mkdtemp(prefix=".new.", dir=folder.parent))
+    place = folder if folder.is_dir() else folder.parent  # the folder may be a disk of its own
+    place.mkdir(parents=True, exist_ok=True)
+    new = Path(tempfile.mkdtemp(prefix=".new.", dir=place))
     try:
         yield new
         for file in sorted(path for path in new.rglob("*") if not path.is_dir()):

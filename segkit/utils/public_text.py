@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections import Counter
@@ -11,12 +12,15 @@ from typing import Any
 
 # The folders of an absolute path inside a sentence; neither a URL nor the rest of a relative path begins one.
 _FOLDERS = re.compile(
-    r"""(?<![\w:/\\.~])(?:file://)?(?:[A-Za-z]:[\\/]|\\\\|/)(?:[^\s\\/'"<>|:;,()\[\]]+[\\/])+(?=[^\s\\/])"""
+    r"""(?<![\w/\\.~])(?:file://)?(?:[A-Za-z]:[\\/]|\\\\|/)(?:[^\s\\/'"<>|:;,()\[\]]+[\\/])+(?=[^\s\\/])"""
 )
 
 
 def public_text(text: str) -> str:
     """A sentence whose absolute paths are reduced to their last names."""
+    home = os.path.expanduser("~")
+    if " " in home:  # where the pattern ends
+        text = text.replace(home, "/home")
     return _FOLDERS.sub("", text)
 
 
@@ -70,4 +74,4 @@ def _parts(text: str) -> list[str]:
     if not _is_absolute(text) and not re.match(r"\.\.[\\/]", text):
         return []
     kind = PurePosixPath if PurePosixPath(text).is_absolute() or "\\" not in text else PureWindowsPath
-    return [part for part in kind(text).parts if part not in ("..", kind(text).anchor)]
+    return [part for part in kind(text).parts if part != kind(text).anchor]

@@ -89,10 +89,7 @@ def read_json(path: Path, shape: type[Record], *, hint: str = HINT) -> Record:
 def read_json_lines(path: Path, shape: type[BaseModel], *, may_be_torn: bool = False) -> list[dict[str, Any]]:
     """The data of a file with one JSON document of that shape per line.
 
-    Args:
-        path: file to read.
-        shape: model of every document.
-        may_be_torn: leave out a last line without a line end, of a process that was killed.
+    If it may be torn by a killed process, a last line without a line end is left out.
     """
     text = read_text(path, MAX_LIST_BYTES)
     lines = (text[: text.rfind("\n") + 1] if may_be_torn else text).splitlines()

@@ -22,6 +22,8 @@ from tests.cli.test_parts import DECODER, write
 from tests.plugin_cases import plugin
 from tests.small_runs import finished
 
+HUB = '{"library_name": "segkit"}'
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -59,9 +61,11 @@ def refusal(plugins: Path, found: Path) -> str:
 
 
 def files_in(folder: Path) -> list[Path]:
-    """All but the lock, an empty file whose name other programs use too."""
+    """All but the lock, an empty file, and the pictures: other programs use their names too."""
     return sorted(
-        path.relative_to(folder) for path in folder.rglob("*") if path.is_file() and path.name != ".lock"
+        path.relative_to(folder)
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != ".lock" and path.suffix != ".png"
     )
 
 
@@ -72,7 +76,7 @@ def test_any_one_file_of_a_run_or_a_hub_folder_keeps_code_from_being_run(
     sent = [(run, file) for file in files_in(run)] + [
         (trained / "hub", file) for file in files_in(trained / "hub")
     ]
-    assert len(sent) > 20
+    assert len(sent) > 15
     for number, (folder, file) in enumerate(sent):
         downloaded = tmp_path / str(number)
         (downloaded / file).parent.mkdir(parents=True, exist_ok=True)
@@ -85,21 +89,48 @@ def test_any_one_file_of_a_run_or_a_hub_folder_keeps_code_from_being_run(
             assert refused == refusal(inside / "plugins", downloaded / file)
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "model.pt2"])
-def test_exported_files_keep_code_from_being_run(segkit: Any, project: Path, name: str) -> None:
-    (project / name).touch()
+ORDINARY = {
+    "config.json": '{"library_name": "transformers"}',
+    "summary.json": '{"status": "complete"}',
+    "scores.csv": "name,score\n",
+    "metrics.jsonl": '{"epoch": 1, "loss": 0.5}\n',
+    "report.html": "<title>pytest report</title>",
+    "report.md": "# Results\n",
+    "README.md": "# A project\n\nmade with library_name: segkit\n",
+    "recipe.yaml": "name: mine\nplugins: plugins\nreference: {source: a paper}\n",
+    "model.safetensors": '00000000{"__metadata__":{"format":"pt"}}',
+    "checkpoints/resnet18.safetensors": '00000000{"weight":{}}',
+    "samples/1_image.png": "",
+    "lesions.onnx": "",  # `segkit export` writes it into the working directory
+    "lesions.pt2": "",
+    "runs/small/001/environment.json": '{"packages": {"segkit": "0.1.0"}}',
+}
+
+
+def test_files_of_an_own_project_keep_nothing_from_being_loaded(project: Path) -> None:
+    for name, text in ORDINARY.items():
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text(text)
+    os.mkfifo(project / "thumbnails.zip")
+    plugin(project / "plugins" / "mine.py")
+    assert load_plugins_here() == ""
+    assert [loaded.name for loaded in loaded_plugins()] == ["mine"]
+
+
+def test_a_refusal_leads_to_the_option(segkit: Any, project: Path) -> None:
+    (project / "config.json").write_text(HUB)
     evil(project / "plugins" / "mine.py")
     said = segkit("list", "losses", "--json")
     assert said.code == 0
     assert not (project / "executed").exists()
-    assert said.err == f"warning: {refusal(project / 'plugins', project / name)}\n"
+    assert said.err == f"warning: {refusal(project / 'plugins', project / 'config.json')}\n"
     write(project / "plugins", "mine")
     assert segkit("list", "decoders", "--plugins", "plugins").err.endswith("plugins: mine from plugins\n")
 
 
 def test_links_do_not_lead_around(project: Path) -> None:
     evil(project / "downloaded" / "code" / "mine.py")
-    (project / "downloaded" / "config.json").touch()
+    (project / "downloaded" / "config.json").write_text(HUB)
     (project / "plugins").symlink_to("downloaded/code")
     assert "config.json looks like part of a run" in load_plugins_here()
     (project / "plugins").unlink()
@@ -113,7 +144,7 @@ def test_files_of_the_home_folder_say_nothing_of_the_projects_in_it(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plugin(project / "work" / "plugins" / "mine.py")
-    (project / "config.json").touch()
+    (project / "config.json").write_text(HUB)
     monkeypatch.chdir(project / "work")
     assert "config.json looks like" in load_plugins_here()
     monkeypatch.setenv("HOME", str(project))

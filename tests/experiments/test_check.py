@@ -184,6 +184,10 @@ def test_transforms_that_do_not_fit_the_images_are_told_together(tmp_path):
     ]
 
 
+def test_a_transform_that_is_switched_off_is_not_tried(tmp_path):
+    check(recipe(tmp_path, "data.augment=[{name: RandomRotate90, p: 0}]", "data.size=[64, 96]"))
+
+
 def test_a_run_says_the_same_before_it_makes_a_directory(tmp_path):
     augment = "data.augment=[{name: RandomRotate90, p: 0.01}]"
     with pytest.raises(SegkitError, match=r"data\.augment\.0: RandomRotate90 changes the shape"):

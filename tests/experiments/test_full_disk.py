@@ -171,7 +171,7 @@ def test_comparison_on_a_full_disk_leaves_the_one_before(tmp_path, monkeypatch, 
     with full(tmp_path, number), pytest.raises(TrainingError) as caught:
         comparison.write_comparison(None, folder)
     assert caught.value.problems[0].hint == (
-        "free some space; then the same command again, or --out with another folder"
+        "free some space; then the same again, or the argument out with another folder"
     )
     assert [*tmp_path.rglob("*")] == [folder, folder / "comparison.html"]
     assert (folder / "comparison.html").read_text() == "before"

@@ -132,7 +132,7 @@ def test_an_override_of_anything_else_is_refused(run, override, path):
     problem = refusal(run, override, "training.epochs=5")
     assert problem.problem == f"--set cannot change {path} of a run that has begun"
     assert problem.file == str(run.path)
-    assert problem.hint.startswith("it can change training: epochs, accelerator, devices, ")
+    assert problem.hint.startswith("it can change training.epochs, training.accelerator, ")
     assert problem.hint.endswith(f"Or start a new run: segkit run '{run.recipe}' --set ...")
 
 

@@ -254,7 +254,7 @@ def test_processes_that_a_recipe_asks_for(gpus):
             {}, RankInfo("torchrun", world_size=4, rank=0, local_world_size=2, local_rank=0),
             "training.devices: torchrun started 2 processes on each of 2 machines; "
             "the recipe needs 1 on each of 1",
-            "--set training.devices=2 --set training.num_nodes=2; if torchrun did not start this command: "
+            "training.devices=2 with training.num_nodes=2; if torchrun did not start this command: "
             "unset TORCHELASTIC_RUN_ID",
         ),
         (

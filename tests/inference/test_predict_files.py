@@ -13,6 +13,7 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 from segkit.core.errors import SegkitError
+from segkit.core.types import Task
 from segkit.inference.inputs import check_out_folder, check_overwriting, find_inputs
 from segkit.inference.options import PredictOptions, ProbabilityFormat
 from segkit.inference.outputs import Outputs
@@ -118,6 +119,12 @@ def test_files_of_several_classes(photos, facts, masks, probabilities):
         with Image.open(photos / f"out/probabilities/{file}.png") as picture:
             assert picture.mode == "I;16"
             assert (np.asarray(picture) == (answer.probabilities[number] * MAX_UINT16).round()).all()
+
+
+def test_classes_that_differ_in_punctuation_have_files_of_their_own(tmp_path):
+    task = Task("multiclass", ("background", "<50%", ">50%"))
+    files = Outputs(tmp_path, task, probabilities=ProbabilityFormat.png).files("a")
+    assert [file.name for file in files] == ["a.png", "a_0_background.png", "a_1__50_.png", "a_2__50_.png"]
 
 
 @pytest.mark.parametrize("facts", [LESION, PARTS, LABELS], ids=["binary", "multiclass", "multilabel"])

@@ -163,3 +163,8 @@ def test_registries_reserve_what_recipes_say_about_every_part() -> None:
     assert {kind: registry.reserved for kind, registry in REGISTRIES.items()} == {
         kind: tuple(kinds[kind].model_fields) for kind in REGISTRIES
     }
+
+
+def test_classes_of_a_multiclass_task_may_differ_in_punctuation(tmp_path: Path) -> None:
+    data = "{source: synthetic_lesions, size: [64, 64], task: multiclass, classes: ['<50%', '>50%']}"
+    assert loaded(tmp_path, data=data).data.classes == ("<50%", ">50%")

@@ -81,6 +81,11 @@ def test_the_files_of_a_folder_appear_together(tmp_path):
     assert [*folder.parent.iterdir()] == [folder]
 
 
+def test_a_folder_that_exists_may_be_a_disk_of_its_own(tmp_path):
+    with atomic_folder(tmp_path) as new:
+        assert new.parent == tmp_path
+
+
 def test_a_failure_leaves_the_old_folder_alone(tmp_path):
     def write():
         with atomic_folder(tmp_path / "folder") as new:

@@ -26,12 +26,18 @@ from segkit.utils.public_text import (
         (r"C:\Users\me\runs\001 is left out", "001 is left out"),
         (r"\\server\share\a.csv", "a.csv"),
         ("file:///home/me/a.yaml", "a.yaml"),
+        ("me@host:/home/me/a.yaml, s3://bucket/a/b", "me@host:a.yaml, s3://bucket/a/b"),
         ("https://host.org/a/b/c and runs/unet/001", "https://host.org/a/b/c and runs/unet/001"),
         ("../data/a.csv, ~/x/y, 3 images/s, 1/2, and/or", "../data/a.csv, ~/x/y, 3 images/s, 1/2, and/or"),
     ],
 )
 def test_paths_in_a_sentence_are_reduced_to_their_last_names(text, public):
     assert public_text(text) == public
+
+
+def test_a_home_folder_with_a_space_is_left_out(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/Ada Lovelace")
+    assert public_text("/home/Ada Lovelace/images/a.png: cannot read") == "a.png: cannot read"
 
 
 def test_paths_in_plain_data_are_reduced_to_their_last_names():
@@ -50,6 +56,7 @@ def test_paths_in_plain_data_are_reduced_to_their_last_names():
         (["../../me/a", "../../me/b"], ["a", "b"]),
         ([r"C:\me\a", r"C:\me\b"], ["a", "b"]),
         (["/home/me/a", "a"], ["me/a", "a"]),
+        (["../me/a", "../../me/a", "/me/a"], ["../me/a", "../../me/a", "me/a"]),
     ],
 )
 def test_names_that_are_paths_keep_what_makes_them_unique(names, public):

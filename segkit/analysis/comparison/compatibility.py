@@ -53,15 +53,15 @@ def check_compatible(
     if problems := [_missing_metric(entry, metric) for entry in scored if metric not in _names(entry)]:
         raise SegkitError.of(problems)
     first = scored[0]
-    problems = [problem for entry in scored[1:] for problem in _differences(first, entry, metric)]
-    if problems and not force:
-        raise SegkitError.of(problems)
     common = set.intersection(*(set(entry.names) for entry in scored))
     images = [name for name in first.names if name in common]
     if not images:
-        hint = "--force compares the images that all have; compare runs on the same test images"
+        hint = "score all runs on the same test images"
         raise SegkitError("the runs have no scored image in common", where=first.where, hint=hint)
-    return images, [f"Compared with --force: {problem.where}: {problem.problem}." for problem in problems]
+    problems = [problem for entry in scored[1:] for problem in _differences(first, entry, metric)]
+    if problems and not force:
+        raise SegkitError.of(problems)
+    return images, [f"Compared by force: {problem.where}: {problem.problem}." for problem in problems]
 
 
 def has_one_definition(sections: Iterable[Sequence[Any]], metric: str) -> bool:

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from segkit.analysis.comparison.markdown import write_csv, write_markdown
 from segkit.analysis.comparison.page import write_page
 from segkit.analysis.comparison.result import Comparison
-from segkit.core.errors import SegkitError
+from segkit.core.errors import SegkitError, worded
 from segkit.runs.run_dir import write_json
 from segkit.utils.atomic import atomic_folder
 from segkit.utils.os_errors import cannot_write
@@ -29,7 +29,7 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         problem = f"cannot create the folder for the comparison: {error.strerror}"
-        raise SegkitError(problem, where=str(folder), hint="--out with another folder") from error
+        raise SegkitError(problem, where=str(folder), hint=_other_folder()) from error
 
 
 def folder_for(comparison: Comparison, preferred: Path) -> Path:
@@ -94,6 +94,10 @@ def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
             write_csv(comparison, new / table)
             write_json(new / document, _document(comparison))
     except OSError as error:
-        again = "the same command again, or --out with another folder"
+        again = f"the same again, or {_other_folder()}"
         raise cannot_write(error, folder, again) from error
     return [folder / name for name in names]
+
+
+def _other_folder() -> str:
+    return f"{worded('--out', 'the argument out')} with another folder"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from segkit.core.errors import PartError, SegkitError, line_at_fault, worded
 from segkit.core.plugins.plugin import Door, Plugin, is_test, plugin_path, source_digest
-from segkit.core.plugins.trust import distrust
+from segkit.core.plugins.trust import distrust, run_directory_of
 from segkit.core.registry import REGISTRIES, Entry
 
 _loaded: dict[Path, Plugin] = {}
@@ -54,13 +54,10 @@ def load_plugin(path: Path, door: Door = "recipe") -> None:
 
 
 def load_plugins_here(recorded: Container[str] | None = None) -> str:
-    """Import the plugins in the folder `plugins/` of the working directory, unless `distrust` names a reason.
-
-    Args:
-        recorded: digests of the plugins to import; by default all are.
+    """Import the plugins in `plugins/` of the working directory, or only those of recorded digests.
 
     Returns:
-        Why none is imported, as a sentence; empty otherwise.
+        Why none is imported, as a sentence, if `distrust` names a reason; empty otherwise.
 
     Raises:
         PartError: like `load_plugin`.
@@ -71,7 +68,7 @@ def load_plugins_here(recorded: Container[str] | None = None) -> str:
         files = [file for file in files if _digest(file) in recorded]
     paths = [plugin_path(file).resolve() for file in files]
     if files and (reason := distrust(folder, paths)):
-        way = "copy it elsewhere" if _run_directory_of(paths[0]) else "--plugins plugins loads it"
+        way = "copy it elsewhere" if run_directory_of(paths[0]) else "--plugins plugins loads it"
         return f"{folder} is not loaded, as {reason}; if you trust it, {way}"
     for file in files:
         try:
@@ -145,7 +142,7 @@ def _load_file(file: Path, door: Door) -> None:
     path = plugin_path(file)
     if is_loaded(path):
         return
-    if folder := _run_directory_of(file.resolve()):  # it may come from an untrusted source
+    if folder := run_directory_of(file.resolve()):  # it may come from an untrusted source
         raise PartError(
             f"the plugin lies in the run directory {folder}; code in a run directory is never executed",
             where=str(file),
@@ -164,11 +161,6 @@ def _digest(file: Path) -> str | None:
         return source_digest(plugin_path(file))
     except OSError:
         return None
-
-
-def _run_directory_of(path: Path) -> Path | None:
-    marks = ("environment.json", "metrics.jsonl")
-    return next((folder for folder in path.parents if all((folder / mark).is_file() for mark in marks)), None)
 
 
 def _import(file: Path, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Incompatible runs are refused, or compared with --force and a warning."""
+"""Incompatible runs are refused, or compared by force and a warning."""
 
 import pytest
 
@@ -49,7 +49,7 @@ def test_who_differs_where_is_said(tmp_path, case):
     assert problem.problem == words.format(first=first.path)
     assert problem.hint == (f"run its recipe again; {FORCE}" if case == "code" else FORCE)
     comparison = compare_runs([read_finished(first), read_finished(other)], DIRECTIONS, force=True)
-    assert comparison.warnings == [f"Compared with --force: {other.path}: {problem.problem}."]
+    assert comparison.warnings == [f"Compared by force: {other.path}: {problem.problem}."]
     assert comparison.images == ["image_000", "image_001"] + ["image_002"] * (case != "images")
 
 
@@ -73,13 +73,14 @@ def test_runs_that_took_no_digests_are_compared(tmp_path):
     assert compare_runs([read_finished(first), read_finished(other)], DIRECTIONS).warnings == []
 
 
-def test_force_needs_the_metric_and_an_image(tmp_path):
+@pytest.mark.parametrize("force", [False, True])
+def test_without_the_metric_or_a_common_image_no_hint_leads_to_force(tmp_path, force):
     first = scored_run(tmp_path, "a", SCORES)
-    (problem,) = refused(first, scored_run(tmp_path, "b", {"dice": [0.5]}), force=True)
+    (problem,) = refused(first, scored_run(tmp_path, "b", {"dice": [0.5]}), force=force)
     assert problem.problem == "it has no scores for the metric iou"
-    (problem,) = refused(first, scored_run(tmp_path, "c", {"iou": [0.5]}, images=["x"]), force=True)
+    (problem,) = refused(first, scored_run(tmp_path, "c", {"iou": [0.5]}, images=["x"]), force=force)
     assert problem.problem == "the runs have no scored image in common"
-    assert problem.hint == "--force compares the images that all have; compare runs on the same test images"
+    assert problem.hint == "score all runs on the same test images"
 
 
 def test_by_force_scores_of_all_images_together_are_left_out(tmp_path):

@@ -300,7 +300,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
         make_folder(tmp_path / "file" / "out")
     assert str(raised.value) == (
         f"{tmp_path / 'file' / 'out'}: cannot create the folder for the comparison: Not a directory\n"
-        "  try: --out with another folder"
+        "  try: the argument out with another folder"
     )
 
 
