@@ -45,9 +45,9 @@ def pairs_in(
         likely cause if there are no pairs.
     """
     try:
-        found_masks, found_images = find_images(masks), find_images(images)
+        found_images, found_masks = _both(lambda: find_images(images), lambda: find_images(masks))
     except DataError as error:
-        return [], [*error.problems]
+        return [], [*dict.fromkeys(error.problems)]
     mask_side = _side(masks, found_masks, pattern)
     used = {*mask_side.files.values(), *mask_side.unread.values()}
     image_side = _side(images, found_images, "{name}", used)
@@ -125,7 +125,7 @@ class _Side(NamedTuple):
 
 def _side(folder: Path, found: ImageFiles, pattern: str, used: Container[Path] = ()) -> _Side:
     before, after = map(re.escape, normalize("NFC", pattern).split("{name}"))
-    matches = re.compile(f"((?:.*/)?){before}([^/]+){after}")
+    matches = re.compile(f"((?:.*/)?){before}([^/]+){after}", re.DOTALL)
     side = _Side({}, {}, {}, [*found.problems])
     for path in (*found.images, *found.unread):
         if path in used:
@@ -212,10 +212,10 @@ class _Pair:  # one object for both ways to read, as there may be millions
         return pixels, labels
 
 
-def _both(read_image: Callable[[], Read], read_mask: Callable[[], Read]) -> tuple[Read, Read]:
+def _both(first: Callable[[], Read], second: Callable[[], Read]) -> tuple[Read, Read]:
     problems: list[Problem] = []
     results: list[Read] = []
-    for read in (read_image, read_mask):
+    for read in (first, second):
         try:
             results.append(read())
         except DataError as error:

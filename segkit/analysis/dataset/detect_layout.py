@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +12,7 @@ import numpy as np
 
 from segkit.analysis.dataset.dataset import Dataset
 from segkit.core.errors import DataError, Problem
-from segkit.core.paths import quoted
+from segkit.core.paths import as_stored, quoted
 from segkit.core.types import Source, Task
 from segkit.data.csv_table import read_table
 from segkit.data.decoding import MAX_PROBLEMS
@@ -84,8 +83,8 @@ def _manifest_dataset(file: Path) -> Dataset:
     if classes and "mask" not in columns:
         task = Task("multilabel", tuple(classes))
     else:
-        masks = [file.parent / row["mask"] for _, row in read_table(file, ["image", "mask"]) if row["mask"]]
-        task = _guess_task(masks)
+        masks = [row["mask"] for _, row in read_table(file, ["image", "mask"]) if row["mask"]]
+        task = _guess_task([as_stored(file.parent / mask) for mask in masks])
     return _dataset(manifest(task, _CHANNELS, file=file), f"the images listed in {file.name}", task)
 
 
@@ -108,14 +107,12 @@ def _pairs_dataset(root: Path) -> Dataset:
     pairs = scan_source(source(Task("binary", ("foreground",)))).splits.values()
     task = _guess_task([sample.files[1] for samples in pairs for sample in samples])
     about = f"images in {images.name}, masks in {masks.name}, named '{pattern}'"
-    found = _dataset(source(task), about, task)
-    if without_masks:
-        found = replace(found, about=f"{found.about}; without masks: {_listed_names(without_masks)}")
-    return found
+    more = f"; without masks: {_listed_names(without_masks)}" if without_masks else ""
+    return _dataset(source(task), about, task, more)
 
 
-def _dataset(source: Source, about: str, task: Task) -> Dataset:
-    return Dataset.of(scan_source(source), f"detected {about}; {task.kind} masks", task)
+def _dataset(source: Source, about: str, task: Task, more: str = "") -> Dataset:
+    return Dataset.of(scan_source(source), f"detected {about}; {task.kind} masks{more}", task)
 
 
 def _detect_pairs(root: Path) -> _Pairs:

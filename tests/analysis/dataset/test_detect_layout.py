@@ -200,9 +200,14 @@ def test_mask_columns_are_classes(tmp_path: Path) -> None:
 def test_names_may_be_composed_and_decomposed(tmp_path: Path) -> None:
     for number in range(3):
         save(tmp_path / f"images/M\u00fcller {number}.png", picture(number))
-        save(tmp_path / f"masks/Mu\u0308ller {number}_Fla\u0308che.png", blob(number, 2))
-    assert dataset_of_folder(tmp_path).about.endswith("named '{name}_Fl\u00e4che'; binary masks")
+        save(tmp_path / f"masks/Mu\u0308ller {number}_Fla\u0308che.png", blob(number, 1 + number % 2))
+    assert dataset_of_folder(tmp_path).about.endswith("named '{name}_Fl\u00e4che'; multiclass masks")
     assert counts(tmp_path) == {"train": 3}
+    rows = "".join(f"images/M\u00fcller {n}.png,masks/M\u00fcller {n}_Fl\u00e4che.png\n" for n in range(3))
+    (tmp_path / "all.csv").write_text(f"image,mask\n{rows}", encoding="utf-8")
+    found = dataset_of_folder(tmp_path)
+    assert found.task.kind == "multiclass"
+    assert not found.problems
 
 
 def test_a_csv_file_of_something_else_is_left_alone(tmp_path: Path) -> None:

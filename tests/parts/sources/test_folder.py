@@ -221,7 +221,7 @@ def test_two_files_of_one_name_are_refused(tmp_path):
 
 
 def test_missing_folder_is_named(tmp_path):
-    assert problems(tmp_path) == ["masks: there is no such folder"]
+    assert problems(tmp_path) == ["images: there is no such folder", "masks: there is no such folder"]
     (tmp_path / "masks").mkdir()
     assert problems(tmp_path) == ["images: there is no such folder"]
 
