@@ -7,13 +7,12 @@ import stat
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from operator import attrgetter
 from pathlib import Path
+from unicodedata import normalize
 
 from segkit.core.errors import DataError, Problem
-from segkit.data.images import ENDINGS
+from segkit.data.images import ENDINGS, READABLE
 
-READ = "PNG, JPEG, BMP, TIFF, GIF and WebP are read"
 # Formats of images and volumes that are not read.
 UNREAD = (
     ".heic", ".heif", ".hif", ".avif", ".jxl", ".jp2", ".j2k", ".jpx", ".jpe", ".jfif",
@@ -22,9 +21,7 @@ UNREAD = (
     ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2",
     ".pbm", ".pgm", ".ppm", ".pnm", ".tga", ".exr", ".psd",
 )  # fmt: skip
-_ANNEX = ("git-annex", "git annex get")
-_LFS = ("Git LFS", "git lfs pull")
-_DVC = ("DVC", "dvc pull")
+_OF_DRIVES = ("lost+found", "System Volume Information", "$RECYCLE.BIN")  # which only the system may read
 _MAX_PLACEHOLDER = 1024  # bytes
 
 
@@ -52,22 +49,33 @@ def find_images(folder: Path) -> ImageFiles:
     Raises:
         DataError: if the folder does not exist.
     """
-    if not folder.is_dir():
-        raise DataError.of(
-            [why_unread(folder) or Problem("there is no such folder", str(folder), kind="missing")]
-        )
+    if not os.path.isdir(folder):
+        missing = Problem("there is no such folder", str(folder), kind="missing")
+        raise DataError.of([why_unread(folder) or missing])
     found = ImageFiles([], {}, [], [])
     for path in _walk(folder, found.problems):
         _add(found, path)
     names = {without_ending(str(path)) for path in found.images}
-    # A camera may write a raw file beside each JPEG.
-    beside = {
-        path
-        for path in found.unread
-        if path.name.lower().endswith(UNREAD) and without_ending(str(path)) in names
-    }
-    unread = {path: problem for path, problem in sorted(found.unread.items()) if path not in beside}
-    return ImageFiles(sorted(found.images), unread, sorted([*found.others, *beside]), found.problems)
+    for path in [*found.unread]:  # a camera may write a raw file beside each JPEG
+        if path.name.lower().endswith(UNREAD) and without_ending(str(path)) in names:
+            del found.unread[path]
+            found.others.append(path)
+    return ImageFiles(
+        sorted(found.images), dict(sorted(found.unread.items())), sorted(found.others), found.problems
+    )
+
+
+def name_in(folder: Path, path: Path) -> str:
+    """Name of an image: its path in a folder without the ending, in composed Unicode.
+
+    The same name may be composed in one folder and decomposed in another, as systems differ.
+    """
+    return normalize("NFC", without_ending(path.relative_to(folder).as_posix()))
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is left out everywhere."""
+    return name.startswith(".") or name in _OF_DRIVES
 
 
 def without_ending(name: str) -> str:
@@ -81,7 +89,7 @@ def why_unread(path: Path) -> Problem | None:
     """Why an image or folder cannot be read, as far as its name, its links and its first bytes tell."""
     if path.name.lower().endswith(UNREAD):
         form = path.name[len(without_ending(path.name)) + 1 :].upper()
-        hint = f"convert it; {READ}"
+        hint = f"convert it; {READABLE}"
         return Problem(f"{form} files are not read", str(path), hint=hint, kind="unreadable")
     try:
         status = path.stat()
@@ -95,86 +103,69 @@ def why_unread(path: Path) -> Problem | None:
     except ValueError:  # a name with a null character
         return None
     if content.startswith(b"version https://git-lfs.github.com/spec/"):
-        return _placeholder(path, _LFS)
-    return _placeholder(path, _ANNEX) if b"annex/objects/" in content else None
+        return _placeholder(path, "Git LFS", "git lfs pull")
+    return _placeholder(path, "git-annex", "git annex get") if b"annex/objects/" in content else None
 
 
 def _missing(path: Path) -> Problem | None:
     if not path.is_symlink():
         sidecar = path.with_name(f"{path.name}.dvc")
-        return _placeholder(sidecar, _DVC) if sidecar.is_file() else None
+        return _placeholder(sidecar, "DVC", "dvc pull") if os.path.isfile(sidecar) else None
     target = os.readlink(path)
     if "annex/objects/" in Path(target).as_posix():
-        return _placeholder(path, _ANNEX)
+        return _placeholder(path, "git-annex", "git annex get")
     if {".dvc", "md5"} & {*Path(target).parts}:
-        return _placeholder(path, _DVC)
+        return _placeholder(path, "DVC", "dvc pull")
     hint = "restore it, or connect the drive that it is on"
     return Problem(f"this is a link to {target}, which does not exist", str(path), hint=hint, kind="missing")
 
 
-def _placeholder(path: Path, tool: tuple[str, str]) -> Problem:
-    name, command = tool
-    problem = f"this is a placeholder of {name}, not the data itself"
+def _placeholder(path: Path, tool: str, command: str) -> Problem:
+    problem = f"this is a placeholder of {tool}, not the data itself"
     return Problem(problem, str(path), hint=f"fetch the data with '{command}'", kind="missing")
 
 
 def _add(found: ImageFiles, path: Path) -> None:
     if path.name.lower().endswith(".dvc"):
         path = path.with_suffix("")
-        if path.exists() or path.is_symlink():
+        if os.path.lexists(path):
             return  # the data itself is listed
-    if without_ending(path.name) == path.name:
-        if not path.suffix and (problem := why_unread(path)):  # it may stand for a folder
-            found.problems.append(problem)
-        else:
-            found.others.append(path)
-    elif problem := why_unread(path):
+    is_image = without_ending(path.name) != path.name
+    problem = why_unread(path) if is_image or not path.suffix else None  # without a suffix: perhaps a folder
+    if problem and is_image:
         found.unread[path] = problem
+    elif problem:
+        found.problems.append(problem)
     else:
-        found.images.append(path)
+        (found.images if is_image else found.others).append(path)
 
 
 def _walk(root: Path, problems: list[Problem]) -> Iterator[Path]:
     """Files below a folder. Each folder is read once, whatever links lead to it."""
-    folders, links = [root], deque[Path]()  # links last: a folder has its own name before that of a link
+
+    def note(error: OSError) -> None:
+        problem = f"the folder cannot be read: {error.strerror}"
+        problems.append(Problem(problem, str(error.filename), kind="unreadable"))
+
+    starts = deque([root])  # links last: a folder has its own name before that of a link
     read: set[tuple[int, int]] = set()
-    while folders or links:
-        folder = folders.pop() if folders else links.popleft()
-        try:
-            status = folder.stat()
+    while starts:
+        start = starts.popleft()
+        for place, names, files in os.walk(start, onerror=note):
+            folder, status = Path(place), os.stat(place)
+            names[:] = sorted(name for name in names if not is_hidden(name))
             if (status.st_dev, status.st_ino) in read:
-                continue
-            if folder != root and folder.is_symlink() and _leads_up(folder, root):
-                problems.append(_upward_link(folder))
-                continue
-            read.add((status.st_dev, status.st_ino))
-            with os.scandir(folder) as scan:
-                entries = sorted(scan, key=attrgetter("name"))
-        except OSError as error:
-            problem = f"the folder cannot be read: {error.strerror}"
-            problems.append(Problem(problem, str(folder), kind="unreadable"))
-            continue
-        for entry in entries:
-            if not entry.name.startswith("."):
-                path = Path(entry.path)
-                if not _is_folder(entry):
-                    yield path
-                else:
-                    (links if entry.is_symlink() else folders).append(path)
+                names.clear()
+            elif folder == start != root and _leads_up(folder, root):
+                names.clear()
+                problem = "this link leads to a folder that contains it, and is not followed"
+                problems.append(Problem(problem, str(folder), hint="remove the link", kind="unreadable"))
+            else:
+                read.add((status.st_dev, status.st_ino))
+                starts.extend(link for name in names if (link := folder / name).is_symlink())
+                yield from (folder / name for name in files if not is_hidden(name))
 
 
 def _leads_up(link: Path, root: Path) -> bool:
     target = link.resolve()
     return any(folder.resolve().is_relative_to(target) for folder in (link.parent, root))
-
-
-def _upward_link(link: Path) -> Problem:
-    problem = "this link leads to a folder that contains it, and is not followed"
-    return Problem(problem, str(link), hint="remove the link", kind="unreadable")
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself
-        return False

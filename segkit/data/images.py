@@ -16,10 +16,11 @@ from segkit.core.errors import DataError, first_line
 from segkit.core.types import Pixels
 from segkit.data.pillow_limit import without_pillow_limit
 from segkit.data.resize import resize
-from segkit.data.tiff import describe_numbers, find_unsupported
+from segkit.data.tiff import find_unsupported
 from segkit.utils.os_errors import is_out_of_memory
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "GIF", "WEBP")  # Pillow reads more, some with external programs
+READABLE = "PNG, JPEG, BMP, TIFF, GIF and WebP are read"
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp")
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 LOSSY = ("JPEG", "MPO")
@@ -28,6 +29,8 @@ MAX_IN_TILES = 2**29  # 537 million, 2 GiB when decoded: limit for tiled predict
 Extent = tuple[int, int]  # (height, width)
 _ORIENTATION = 0x0112  # EXIF tag
 _TURNED = (5, 6, 7, 8)  # EXIF orientations that swap height and width
+_USUAL_PIXELS = 2**25  # assumed of a file whose header cannot be read
+_DECODER_BYTES = 8  # per pixel: a progressive JPEG needs 6, beside its pixels
 # Pillow's log messages about damaged files would be printed beside segkit's errors.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
@@ -88,10 +91,10 @@ def read_header(path: Path, max_pixels: int = MAX_PIXELS) -> Header:
         DataError: if the file is missing, not an image, or has more than `max_pixels`.
     """
     with opened(path, max_pixels) as image:
+        is_deep = _is_deep(image)  # first: Pillow decodes a PNG to find its EXIF data
         orientation = image.getexif().get(_ORIENTATION, 1)
         valid = orientation if orientation in range(1, 9) else 1  # other numbers are invalid
-        stored = image.height, image.width
-        return Header(image.format in LOSSY, image.mode, stored, valid, _is_deep(image))
+        return Header(image.format in LOSSY, image.mode, (image.height, image.width), valid, is_deep)
 
 
 @contextmanager
@@ -101,31 +104,22 @@ def opened(path: Path, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
     Raises:
         MemoryError: if there is too little memory, with the path.
     """
+    pixels = _USUAL_PIXELS
     try:
         if not (path.is_dir() or path.is_file()) and path.exists():  # a pipe could be waited for without end
             raise DataError("this is not a file", where=str(path))
         with without_pillow_limit(), Image.open(path, formats=FORMATS) as image:
+            pixels = image.width * image.height
             _check_header(image, path, max_pixels)
             yield image
     except DataError:
         raise
     except FileNotFoundError:
         raise DataError("there is no such file", where=str(path)) from None
-    except UnidentifiedImageError:
-        if what := find_unsupported(path):
-            raise _unsupported(what, path) from None
-        problem = "this is not a readable image file" if path.stat().st_size else "the file is empty"
-        hint = "copy or download it again; PNG, JPEG, BMP, TIFF, GIF and WebP are read"
-        raise DataError(problem, where=str(path), hint=hint) from None
     except Exception as error:  # decoders raise many types: struct.error, zlib.error, IndexError, ...
-        if is_out_of_memory(error):
+        if is_out_of_memory(error) or _is_memory_short(pixels):
             raise MemoryError(f"while reading {path}") from error
-        if what := find_unsupported(path):
-            raise _unsupported(what, path) from None
-        if isinstance(error, OSError) and error.strerror:
-            raise DataError(f"the file cannot be read: {error.strerror}", where=str(path)) from None
-        problem = f"the image is damaged: {first_line(error)}"
-        raise DataError(problem, where=str(path), hint="copy or download it again") from None
+        raise _cause(error, path) from None
 
 
 def upright(image: Image.Image) -> Image.Image:
@@ -156,7 +150,7 @@ def converted(image: Image.Image, path: Path | None, channels: int) -> Image.Ima
         image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
     elif image.mode in ("I", "F"):
         numbers = "floating-point numbers" if image.mode == "F" else "32-bit integers"
-        raise _unsupported((path and describe_numbers(path)) or numbers, path)
+        raise _unsupported((path and find_unsupported(path, is_mask=False)) or numbers, path)
     elif channels == 4 and getattr(image, "tag_v2", {}).get(SAMPLESPERPIXEL) == 4 and image.mode == "RGB":
         # A fourth channel that is not marked as alpha, such as near infrared. Pillow keeps it beside RGB.
         image = Image.frombytes("RGBA", image.size, image.tobytes("raw", "RGBX"))
@@ -170,16 +164,34 @@ def converted(image: Image.Image, path: Path | None, channels: int) -> Image.Ima
 
 
 def _is_deep(image: Image.Image) -> bool:
-    if image.mode.startswith("I;16"):
-        return True
     # Pillow reads 16-bit colours as 8-bit ones: only the name of its decoder's input tells.
-    tiles = getattr(image, "tile", ()) if image.format in ("PNG", "TIFF") else ()
-    return any(";16" in str(tile.args if isinstance(tile.args, str) else tile.args[0]) for tile in tiles)
+    return image.format in ("PNG", "TIFF") and ";16" in str(getattr(image, "tile", [])[:1])
 
 
 def _pixels(image: Image.Image) -> Pixels:
     pixels = np.asarray(image)
     return pixels if pixels.ndim == 3 else pixels[..., None]
+
+
+def _is_memory_short(pixels: int) -> bool:
+    # libjpeg and libwebp call an image damaged if they have too little memory.
+    try:
+        np.empty(_DECODER_BYTES * pixels, np.uint8)
+    except MemoryError:
+        return True
+    return False
+
+
+def _cause(error: Exception, path: Path) -> DataError:
+    where, again = str(path), "copy or download it again"
+    if what := find_unsupported(path):
+        return _unsupported(what, path)
+    if isinstance(error, UnidentifiedImageError):
+        problem = "this is not a readable image file" if path.stat().st_size else "the file is empty"
+        return DataError(problem, where=where, hint=f"{again}; {READABLE}")
+    if isinstance(error, OSError) and error.strerror:
+        return DataError(f"the file cannot be read: {error.strerror}", where=where)
+    return DataError(f"the image is damaged: {first_line(error)}", where=where, hint=again)
 
 
 def _check_header(image: Image.Image, path: Path, max_pixels: int) -> None:

@@ -13,6 +13,7 @@ from segkit.core.errors import DataError
 from segkit.core.types import Pixels, Task
 from segkit.data.images import LOSSY, Extent, opened, upright
 from segkit.data.resize import resize_mask
+from segkit.utils.listing import listed
 
 Colours = Mapping[tuple[int, int, int], int]
 _Values = npt.NDArray[np.number]
@@ -85,7 +86,7 @@ def _binary(image: Image.Image, path: Path, task: Task, resize: _Resize) -> Pixe
     is_odd = bool(others) and len(values) == 1 and others[0] not in (1, 255, 65535)
     if len(others) > 1 or is_odd or np.isnan(others).any():
         raise DataError(
-            f"a binary mask must hold 0 and one other value; this one holds {_listed(values)}",
+            f"a binary mask must hold 0 and one other value; this one holds {listed(values)}",
             where=str(path),
             hint="0 is background, 255 or 1 foreground; set data.ignore_index to a value to leave out",
             kind="labels",
@@ -120,7 +121,7 @@ def _two_colours(image: Image.Image, path: Path) -> Pixels:
     colours = np.unique(codes).tolist()
     if len(colours) != 2 or colours[0] != 0:
         raise DataError(
-            f"a binary mask must hold black and one other colour; this one holds {_listed(_hex(colours))}",
+            f"a binary mask must hold black and one other colour; this one holds {listed(_hex(colours))}",
             where=str(path),
             hint="set data.source.colours, if the source has it",
             kind="labels",
@@ -144,7 +145,7 @@ def _indices(image: Image.Image, path: Path, task: Task, resize: _Resize) -> Pix
     valid = {*range(len(task.classes)), task.ignore_index}
     if invalid := [value for value in _distinct(values) if value not in valid]:
         raise DataError(
-            f"the mask holds {_listed(invalid)}, which is not a class",
+            f"the mask holds {listed(invalid)}, which is not a class",
             where=str(path),
             hint=f"classes are 0 to {len(task.classes) - 1}; set data.ignore_index to a value to leave out",
             kind="labels",
@@ -161,7 +162,7 @@ def _by_colour(image: Image.Image, path: Path, colours: Colours, resize: _Resize
         mask[matches] = index
         unknown &= ~matches
     if unknown.any():
-        colour = _listed(_hex(np.unique(codes[unknown]).tolist()))
+        colour = listed(_hex(np.unique(codes[unknown]).tolist()))
         raise DataError(
             f"the mask holds {colour}, which is not the colour of any class",
             where=str(path),
@@ -212,7 +213,3 @@ def _codes(image: Image.Image) -> npt.NDArray[np.int_]:  # 0xRRGGBB
 
 def _hex(codes: Sequence[int]) -> list[str]:
     return [f"#{code:06x}" for code in codes]
-
-
-def _listed(values: Sequence[object]) -> str:
-    return ", ".join(map(str, values[:5])) + (f" and {len(values) - 5} more" if len(values) > 5 else "")

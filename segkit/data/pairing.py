@@ -6,13 +6,14 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 from unicodedata import normalize
 
 from segkit.core.errors import DataError, Problem
 from segkit.core.types import Pixels, Sample, Task
-from segkit.data.image_files import READ, ImageFiles, find_images, without_ending
+from segkit.data.image_files import ImageFiles, find_images, name_in
 from segkit.data.images import ENDINGS, Extent, read_image, read_image_at
 from segkit.data.masks import Colours, read_mask, read_mask_at
 from segkit.data.spelling import spelling_key
@@ -44,22 +45,26 @@ def pairs_in(
         likely cause if there are no pairs.
     """
     try:
-        found_masks, found_images = find_images(masks), find_images(images)
+        found_images, found_masks = _both(lambda: find_images(images), lambda: find_images(masks))
     except DataError as error:
-        return [], [*error.problems]
-    mask_side = _masks(masks, found_masks, pattern)
-    image_side = _images(images, found_images, {*mask_side.files.values(), *mask_side.unread.values()})
+        return [], [*dict.fromkeys(error.problems)]
+    mask_side = _side(masks, found_masks, pattern)
+    used = {*mask_side.files.values(), *mask_side.unread.values()}
+    image_side = _side(images, found_images, "{name}", used)
     problems = [*dict.fromkeys([*mask_side.problems, *image_side.problems])]  # one folder may hold both
-    files, named = image_side.files, mask_side.files
-    known, known_masks = {**files, **image_side.unread}, {**named, **mask_side.unread}
-    if not known.keys() & known_masks.keys() and max(len(known), len(known_masks)) > 2:
+    image_names, mask_names = ({**side.files, **side.unread} for side in (image_side, mask_side))
+    if not image_names.keys() & mask_names.keys() and max(len(image_names), len(mask_names)) > 2:
         # A few are listed one by one.
-        no_pairs = _no_pairs(images, masks, pattern, [*known], [*mask_side.others, *known_masks])
+        no_pairs = _no_pairs(images, masks, pattern, [*image_names], [*mask_side.others, *mask_names])
         return [], [*problems, no_pairs]
-    problems += [*_unpaired("image", image_side, "mask", mask_side)]
-    problems += [*_unpaired("mask", mask_side, "image", image_side)]
-    paired = sorted(files.keys() & named.keys())
-    return [sample(name, files[name], named[name], task, channels, colours) for name in paired], problems
+    problems += _unpaired("image", image_side, "mask", mask_side)
+    problems += _unpaired("mask", mask_side, "image", image_side)
+    pairs = [
+        sample(name, image, mask_side.files[name], task, channels, colours)
+        for name, image in sorted(image_side.files.items())
+        if name in mask_side.files
+    ]
+    return pairs, problems
 
 
 def sample(
@@ -82,17 +87,21 @@ def guess_pattern(images: Sequence[str], masks: Sequence[str], *, shared: bool =
         The pattern, "{name}" if no mask matches, and the share of masks that match.
     """
     known = set(images)
+    lengths = sorted({len(image.rpartition("/")[2]) for image in images}, reverse=True)
     counts: Counter[str] = Counter()
     masks = masks[:: len(masks) // _PATTERN_MASKS + 1]
     for mask in masks:
-        folder, name = mask[: mask.rfind("/") + 1], mask[mask.rfind("/") + 1 :]
         if mask in known and not shared:
             counts["{name}"] += 1
-        lengths = range(len(name) - 1, 0, -1)
-        parts = ((start, start + length) for length in lengths for start in range(len(name) - length + 1))
-        longest = next(((start, end) for start, end in parts if folder + name[start:end] in known), None)
-        if longest:
-            counts[f"{name[: longest[0]]}{{name}}{name[longest[1] :]}"] += 1
+        folder, slash, name = mask.rpartition("/")
+        patterns = (
+            f"{name[:start]}{{name}}{name[start + length :]}"
+            for length in lengths
+            if length < len(name)
+            for start in range(len(name) - length + 1)
+            if f"{folder}{slash}{name[start : start + length]}" in known
+        )
+        counts.update(islice(patterns, 1))  # the longest
     pattern, count = counts.most_common(1)[0] if counts else ("{name}", 0)
     return pattern, count / max(len(masks), 1)
 
@@ -109,52 +118,33 @@ class _Side(NamedTuple):
     """The images, or the masks by the name of their image."""
 
     files: dict[str, Path]
-    unread: dict[str, Path]  # images that cannot be read
-    others: dict[str, Path]  # images of the folder that are no masks
-    lookalikes: dict[str, Path]  # files of the name that are no images
+    unread: dict[str, Path]
+    others: dict[str, Path]  # files that do not match the pattern, by their own name
     problems: list[Problem]
 
 
-def _images(folder: Path, found: ImageFiles, masks: Container[Path]) -> _Side:
-    return _side(folder, found, lambda name, path: None if path in masks else name)
-
-
-def _masks(folder: Path, found: ImageFiles, pattern: str) -> _Side:
-    before, after = map(re.escape, pattern.split("{name}"))
-    mask_name = re.compile(f"((?:.*/)?){before}([^/]+){after}")
-
-    def image_name(name: str, path: Path) -> str | None:
-        match = mask_name.fullmatch(name)
-        return match[1] + match[2] if match else None
-
-    return _side(folder, found, image_name)
-
-
-def _side(folder: Path, found: ImageFiles, image_name: Callable[[str, Path], str | None]) -> _Side:
-    side = _Side({}, {}, {}, {}, [*found.problems])
-    for path in found.images:
-        own_name = _name_in(folder, path)
-        if (name := image_name(own_name, path)) is None:
+def _side(folder: Path, found: ImageFiles, pattern: str, used: Container[Path] = ()) -> _Side:
+    before, after = map(re.escape, normalize("NFC", pattern).split("{name}"))
+    matches = re.compile(f"((?:.*/)?){before}([^/]+){after}", re.DOTALL)
+    side = _Side({}, {}, {}, [*found.problems])
+    for path in (*found.images, *found.unread):
+        if path in used:
+            continue
+        own_name = name_in(folder, path)
+        if not (match := matches.fullmatch(own_name)):
             side.others[own_name] = path
+            continue
+        name = match[1] + match[2]
+        if path in found.unread:
+            side.unread[name] = path
+            side.problems.append(found.unread[path])
             continue
         if name in side.files:
             hint = f"the other is {side.files[name]}; move one of them out of the folder"
             problem = f"two files are called {own_name!r}"
             side.problems.append(Problem(problem, str(path), hint=hint, kind="unpaired"))
         side.files[name] = path
-    for path, reason in found.unread.items():
-        if (name := image_name(_name_in(folder, path), path)) is not None:
-            side.unread[name] = path
-            side.problems.append(reason)
-    for path in found.others:
-        if (name := image_name(_name_in(folder, path.with_suffix("")), path)) is not None:
-            side.lookalikes[name] = path
     return side
-
-
-def _name_in(folder: Path, path: Path) -> str:
-    # The same name may be composed in one folder and decomposed in another, as systems differ.
-    return normalize("NFC", without_ending(path.relative_to(folder).as_posix()))
 
 
 def _no_pairs(
@@ -174,36 +164,30 @@ def _no_pairs(
 def _unpaired(kind: str, side: _Side, partner: str, partners: _Side) -> Iterator[Problem]:
     """Problems of files without a partner, unless it is there but cannot be read, which is told elsewhere."""
     similar = _similar(side, partners)
-    remedy = f"add the missing {partner}, or move this {kind} out of the folder"
     for name, path in side.files.items():
-        if name in partners.files or name in partners.unread:
-            continue
-        hint = remedy
-        if lookalike := partners.lookalikes.get(name):
-            hint = f"{lookalike.name} is not an image: {READ}"
-        elif other := similar.get(name):
-            hint = f"does {other.name} belong to it?"
-        yield Problem(f"this {kind} has no {partner}", str(path), hint=hint, kind="unpaired")
+        if name not in partners.files and name not in partners.unread:
+            hint = f"add the missing {partner}, or move this {kind} out of the folder"
+            if path in similar:
+                hint = f"does {similar[path].name} belong to it?"
+            yield Problem(f"this {kind} has no {partner}", str(path), hint=hint, kind="unpaired")
 
 
-def _similar(side: _Side, partners: _Side) -> dict[str, Path]:
-    """By the name of a file the only file that is called so in another spelling, if it has no partner."""
-    own = {*side.files.values()}  # one folder may hold both
+def _similar(side: _Side, partners: _Side) -> dict[Path, Path]:
+    """By file the only file of the other side that is called so in another spelling."""
+    own = {*side.files.values(), *side.unread.values()}  # one folder may hold both
     others = [(name, path) for name, path in partners.others.items() if path not in own]
-    paired = {path for name, path in partners.files.items() if name in side.files}
     candidates = _by_spelling([*others, *partners.files.items()])
     return {
-        files[0][0]: candidates[key][0][1]
-        for key, files in _by_spelling(side.files.items()).items()
-        if key and len(files) == len(candidates[key]) == 1 and candidates[key][0][1] not in paired
+        paths[0]: candidates[key][0]
+        for key, paths in _by_spelling(side.files.items()).items()
+        if key and len(paths) == len(candidates[key]) == 1
     }
 
 
-def _by_spelling(files: Iterable[tuple[str, Path]]) -> dict[tuple[str, ...], list[tuple[str, Path]]]:
-    spellings: dict[tuple[str, ...], list[tuple[str, Path]]] = defaultdict(list)
+def _by_spelling(files: Iterable[tuple[str, Path]]) -> dict[tuple[str, ...], list[Path]]:
+    spellings: dict[tuple[str, ...], list[Path]] = defaultdict(list)
     for name, path in files:
-        key = tuple(word for word in spelling_key(name) if word not in _MASK_WORDS)
-        spellings[key].append((name, path))
+        spellings[tuple(word for word in spelling_key(name) if word not in _MASK_WORDS)].append(path)
     return spellings
 
 
@@ -228,10 +212,10 @@ class _Pair:  # one object for both ways to read, as there may be millions
         return pixels, labels
 
 
-def _both(read_image: Callable[[], Read], read_mask: Callable[[], Read]) -> tuple[Read, Read]:
+def _both(first: Callable[[], Read], second: Callable[[], Read]) -> tuple[Read, Read]:
     problems: list[Problem] = []
     results: list[Read] = []
-    for read in (read_image, read_mask):
+    for read in (first, second):
         try:
             results.append(read())
         except DataError as error:

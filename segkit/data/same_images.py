@@ -56,18 +56,18 @@ def same_files(first: Sequence[Sample], second: Sequence[Sample]) -> dict[int, i
     """Index in `second` by index in `first` of samples with identical image files."""
     # Only files of equal size can be equal: others are not read.
     sizes = {_file_size(sample) for sample in first} & {_file_size(sample) for sample in second} - {0}
-    candidates = [
-        {index: sample for index, sample in enumerate(samples) if _file_size(sample) in sizes}
-        for samples in (first, second)
-    ]
-    files = [sample.files[0] for samples in candidates for sample in samples.values()]
-    digests = FileDigests(cache_folder()).of(files)
-    keys, known = (
-        {index: (digests.get(sample.files[0]), sample.variant) for index, sample in samples.items()}
-        for samples in candidates
-    )
-    indices = {key: index for index, key in known.items() if key[0]}
+    keys, known = (_file_keys(samples, sizes) for samples in (first, second))
+    indices = {key: index for index, key in known.items()}
     return {index: indices[key] for index, key in keys.items() if key in indices}
+
+
+def _file_keys(samples: Sequence[Sample], sizes: set[int]) -> dict[int, tuple[bytes, str | None]]:
+    """Digest of the image file, and variant, by index of those samples whose file has one of the sizes."""
+    files = {index: sample.files[0] for index, sample in enumerate(samples) if _file_size(sample) in sizes}
+    digests = FileDigests(cache_folder()).of(files.values())
+    return {
+        index: (digests[file], samples[index].variant) for index, file in files.items() if file in digests
+    }
 
 
 def _same_pixels(first: Prepared, second: Prepared) -> dict[int, int]:

@@ -15,4 +15,4 @@ def spelling_key(name: str) -> tuple[str, ...]:
     or a number are names of different images, however similar.
     """
     words = _WORDS.findall(normalize("NFC", name).casefold())
-    return tuple(str(int(word)) if word.isdecimal() else word for word in words)
+    return tuple(word.lstrip("0") or "0" if word.isdecimal() else word for word in words)

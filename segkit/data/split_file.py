@@ -30,19 +30,19 @@ def split_by_file(samples: Sequence[Sample], file: Path, splits: Sequence[str]) 
     Raises:
         DataError: listing every line with an unknown split, or a name of no image or of several.
     """
-    rows = read_table(file, ["name", "split"])
-    names = _Names(samples, {row["name"] for _, row in rows})
+    names = _Names(samples)
+    rows = [(line, row["name"], row["split"]) for line, row in read_table(file, ["name", "split"])]
+    matches = [names.find(name) for _, name, _ in rows]
+    listed_names = {sample.name for found in matches for sample in found}
     divided: dict[str, list[Sample]] = {split: [] for split in splits}
     problems: list[Problem] = []
     lines: dict[str, int] = {}
-    for line, row in rows:
-        name, split = row["name"], row["split"]
-        found = names.find(name)
+    for (line, name, split), found in zip(rows, matches, strict=True):
         problem, hint = "", ""
         if split not in splits:
             problem, hint = f"found split {split!r}", f"one of {', '.join(splits)}"
         elif not found:
-            problem, hint = f"no image is called {name!r}", names.hint(name)
+            problem, hint = f"no image is called {name!r}", names.hint(name, listed_names)
         elif len(found) > 1:
             problem = f"{len(found)} images are called {name!r}: {listed([sample.name for sample in found])}"
             hint = "write the name with its folders"
@@ -60,43 +60,35 @@ def split_by_file(samples: Sequence[Sample], file: Path, splits: Sequence[str]) 
 
 
 class _Names:
-    """Samples by name, and by the end of the path of their image.
+    """Samples by name, by path, and by the last parts of both."""
 
-    Args:
-        samples: samples with different names.
-        listed_names: names in the split file.
-    """
-
-    def __init__(self, samples: Sequence[Sample], listed_names: set[str]) -> None:
+    def __init__(self, samples: Sequence[Sample]) -> None:
         self._samples = samples
-        self._listed = listed_names
         self._by_name = {normalize("NFC", sample.name): sample for sample in samples}
+        self._by_end: dict[int, dict[_Parts, list[Sample]]] = {}
 
     def find(self, name: str) -> list[Sample]:
-        """The sample of that name; else those whose name or path ends in it."""
+        """The sample of that name or path; else those whose name or path ends in it."""
         if exact := self._by_name.get(normalize("NFC", name)):
             return [exact]
         parts = _parts(name)
-        return [
-            sample
-            for sample in (self._by_end.get(parts[-1], []) if parts else [])
-            if any(path[-len(parts) :] == parts for path in _paths(sample))
-        ]
+        return self._ending_in(0).get(parts) or self._ending_in(len(parts)).get(parts, [])
 
-    def hint(self, name: str) -> str:
-        """The only name that is another spelling, unless the file lists it as well."""
+    def hint(self, name: str, listed_names: set[str]) -> str:
+        """The only name that is another spelling, unless it is listed as well."""
         similar = self._by_spelling.get(spelling_key(without_ending(name)), set())
-        if len(similar) == 1 and similar.isdisjoint(self._listed):
+        if len(similar) == 1 and similar.isdisjoint(listed_names):
             return f"did you mean {min(similar)!r}?"
         return "names are those of the image files, with or without folders and extension"
 
-    @cached_property
-    def _by_end(self) -> dict[str, list[Sample]]:
-        ends: dict[str, list[Sample]] = defaultdict(list)
-        for sample in self._samples:
-            for end in {path[-1] for path in _paths(sample)}:
-                ends[end].append(sample)
-        return ends
+    def _ending_in(self, count: int) -> dict[_Parts, list[Sample]]:
+        """Samples by the last `count` parts of their name and path; by all parts for 0."""
+        if count not in self._by_end:
+            ends = self._by_end[count] = defaultdict(list)
+            for sample in self._samples:
+                for end in {path[-count:] for path in _paths(sample)}:
+                    ends[end].append(sample)
+        return self._by_end[count]
 
     @cached_property
     def _by_spelling(self) -> dict[tuple[str, ...], set[str]]:

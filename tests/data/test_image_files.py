@@ -133,6 +133,23 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path, place: str) -> None
         find_images(folder)
 
 
+def test_folders_that_only_the_system_may_read_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = drawn(tmp_path / "images", "a.png", "lost+found/b.png")
+    (root / "System Volume Information").mkdir()
+    found = find_images(root)
+    assert (names(root), found.problems) == (["a.png"], [])
+
+
+@pytest.mark.parametrize("length", [252, 255, 256])
+def test_a_long_name_that_is_missing_is_no_crash(tmp_path: Path, length: int) -> None:
+    """Its .dvc file would have a name that is too long."""
+    problem = why_unread(tmp_path / f"{'a' * (length - 4)}.png")
+    expected = "the file cannot be read: File name too long" if length > 255 else None
+    assert (problem and problem.problem) == expected
+
+
 def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = drawn(tmp_path / "images", "a.png", "deep/b.png")
     scandir = os.scandir

@@ -168,6 +168,18 @@ def test_too_little_memory_is_no_damage(tmp_path, monkeypatch, error, step):
         read_image_at(file, 3, (6, 9))
 
 
+@pytest.mark.parametrize("message", ["broken data stream", "could not create decoder object"])
+def test_a_decoder_that_does_not_know_of_too_little_memory_is_not_believed(tmp_path, monkeypatch, message):
+    """Those of progressive JPEGs and of WebP."""
+    file = save(tmp_path / "a.png", picture())
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", Mock(side_effect=OSError(message)))
+    with fails(f"the image is damaged: {message}"):
+        read_image(file, 3)
+    monkeypatch.setattr("segkit.data.images.np.empty", Mock(side_effect=MemoryError))
+    with pytest.raises(MemoryError, match=r"while reading .*a\.png"):
+        read_image(file, 3)
+
+
 def test_tiff_of_several_images_is_refused(tmp_path):
     page = Image.fromarray(picture())
     page.save(tmp_path / "a.tif", save_all=True, append_images=[page, page])
@@ -212,8 +224,7 @@ def test_damaged_jpeg_is_refused_at_a_size_too(tmp_path):
         read_image_at(file, 3, (16, 16))
 
 
-def test_true_sizes_are_compared(tmp_path):
-    """Not those that a JPEG was decoded at."""
+def test_sizes_in_the_files_are_compared(tmp_path):
     image = save(tmp_path / "a.jpg", photograph(400, 640))
     mask = save(tmp_path / "m.png", np.zeros((400, 641), np.uint8))
     with fails(r"m\.png: the mask is 641x400 pixels, its image 640x400"):

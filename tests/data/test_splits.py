@@ -1,8 +1,10 @@
 """Dividing samples: the same names always fall the same way, and nothing is lost or doubled."""
 
+import os
 import random
 from pathlib import Path
 from unicodedata import normalize
+from unittest.mock import Mock
 
 import pytest
 from pydantic import ValidationError
@@ -172,6 +174,23 @@ def test_name_in_the_folder_itself_comes_before_those_in_subfolders(tmp_path):
     }
 
 
+def test_an_ending_does_not_make_a_name_another_one(tmp_path):
+    found = filed("photos/7.png", "photos/site/7.png")
+    assert by_file(tmp_path, "name,split\n7.png,train\nsite/7.png,val\n", found) == {
+        "train": ["7"],
+        "val": ["site/7"],
+    }
+
+
+def test_many_images_of_one_name_in_different_folders_are_found_fast(tmp_path, monkeypatch):
+    found = filed(*(f"photos/case_{number}/image.png" for number in range(300)))
+    rows = "".join(f"photos/case_{number}/image.png,train\n" for number in range(300))
+    calls = Mock(side_effect=os.path.abspath)
+    monkeypatch.setattr("segkit.data.split_file.os.path.abspath", calls)
+    assert len(by_file(tmp_path, f"name,split\n{rows}", found)["train"]) == 300
+    assert calls.call_count <= 600
+
+
 def test_composed_and_decomposed_names_are_the_same(tmp_path):
     found = samples(["M\u00fcller"])
     assert by_file(tmp_path, "name,split\nMu\u0308ller,train\n", found) == {"train": ["M\u00fcller"]}
@@ -203,11 +222,12 @@ def test_name_of_two_images_is_told(tmp_path):
         ("p1_11", ["p11_1"], ""),
         ("Scan_7", ["scan-7", "SCAN7"], ""),  # either of them
         ("A_1", ["a1"], ""),  # listed itself
+        ("7" * 5000, ["7"], ""),
     ],
 )
 def test_hint_is_another_spelling_and_never_another_image(tmp_path, name, others, hint):
     with pytest.raises(DataError) as error:
-        by_file(tmp_path, f"name,split\na1,train\n{name},val\n", samples(["a1", *{*others} - {"a1"}]))
+        by_file(tmp_path, f"name,split\na1.png,train\n{name},val\n", samples(["a1", *{*others} - {"a1"}]))
     (problem,) = error.value.problems
     assert problem.problem == f"no image is called {name!r}"
     assert problem.hint == (

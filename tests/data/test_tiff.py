@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -75,6 +76,8 @@ FIVE = np.dstack([picture(), picture()[..., :2]])
         (SMALL.astype(np.float64), {"big": True}, "64-bit floating-point numbers"),
         (SMALL.astype(np.uint16), {"photometric": 0}, "16-bit integers of which 0 is white"),
         (SMALL, {"compression": 34887}, "numbers compressed by method 34887"),
+        (SMALL, {"photometric": 32803}, "photometric interpretation 32803"),
+        (FIVE[..., :2].astype(np.uint16), {"extra": (2,)}, "2 channels of 16-bit integers"),
         (FIVE, {"extra": (0, 0, 0, 0)}, "5 channels of 8-bit integers"),
         (FIVE, {"extra": (0, 0, 0, 0), "planar": True}, "5 channels of 8-bit integers"),
         (FIVE, {"photometric": RGB, "extra": (0, 0)}, "5 channels of 8-bit integers"),
@@ -146,6 +149,8 @@ def test_files_of_sixteen_bits_are_known(tmp_path):
     assert read_header(tiff(tmp_path / "a.tif", deep, photometric=RGB)).deep
     assert read_header(tiff(tmp_path / "a.tif", deep[..., 0])).deep
     assert read_header(save(tmp_path / "a.png", deep[..., 0])).deep
+    assert cv2.imwrite(str(tmp_path / "colours.png"), deep)
+    assert read_header(tmp_path / "colours.png").deep
     for ending in ("png", "tif", "jpg", "bmp", "gif"):
         assert not read_header(save(tmp_path / f"b.{ending}", picture())).deep
     Image.fromarray(picture()).save(tmp_path / "c.tif", compression="tiff_lzw")

@@ -5,18 +5,18 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from segkit.analysis.dataset.dataset import Dataset
 from segkit.core.errors import DataError, Problem
-from segkit.core.paths import quoted
+from segkit.core.paths import as_stored, quoted
 from segkit.core.types import Source, Task
 from segkit.data.csv_table import read_table
 from segkit.data.decoding import MAX_PROBLEMS
-from segkit.data.image_files import find_images, without_ending
+from segkit.data.image_files import find_images, is_hidden, name_in
 from segkit.data.images import read_header
 from segkit.data.masks import read_values
 from segkit.data.pairing import guess_pattern
@@ -32,7 +32,7 @@ MASKS = re.compile(
     re.IGNORECASE,
 )
 WITHOUT_MASKS = re.compile(
-    "without|(^|[^a-z])((no|not)[^a-z]|un(mask|label|outline|annotat|segment))", re.IGNORECASE
+    "(^|[^a-z])(without|not?|un)[^a-z]*(mask|label|outline|annotat|segment|ground.?truth|gt)", re.IGNORECASE
 )
 _TASK_MASKS = 60  # read to guess the task
 _MIN_BINARY = 0.9  # fraction of masks
@@ -41,6 +41,13 @@ _LAYOUTS = (
     "a folder that holds the folders images and masks, or images beside their masks, or a CSV file with the "
     "columns image and mask, or the folders of ISIC 2016; or name a recipe"
 )
+
+
+class _Pairs(NamedTuple):
+    images: Path
+    masks: Path  # the same folder or another one
+    pattern: str
+    without_masks: list[Path]  # other folders of images
 
 
 def dataset_of_folder(path: Path) -> Dataset:
@@ -61,7 +68,7 @@ def _folder_dataset(root: Path) -> Dataset:
     if any((root / name).is_dir() for pair in FOLDERS.values() for name in pair):
         task = Task("binary", ("lesion",))
         return _dataset(isic2016(task, _CHANNELS, root=root), "the folders of ISIC 2016", task)
-    tables = [file for file in sorted(root.glob("*.csv")) if _is_manifest(file)]
+    tables = [file for file in sorted(root.glob("*.csv")) if file.is_file() and _is_manifest(file)]
     if len(tables) == 1:
         return _manifest_dataset(tables[0])
     if tables:
@@ -76,8 +83,8 @@ def _manifest_dataset(file: Path) -> Dataset:
     if classes and "mask" not in columns:
         task = Task("multilabel", tuple(classes))
     else:
-        masks = [file.parent / row["mask"] for _, row in read_table(file, ["image", "mask"]) if row["mask"]]
-        task = _guess_task(masks)
+        masks = [row["mask"] for _, row in read_table(file, ["image", "mask"]) if row["mask"]]
+        task = _guess_task([as_stored(file.parent / mask) for mask in masks])
     return _dataset(manifest(task, _CHANNELS, file=file), f"the images listed in {file.name}", task)
 
 
@@ -92,44 +99,42 @@ def _is_manifest(file: Path) -> bool:
 
 
 def _pairs_dataset(root: Path) -> Dataset:
-    images, masks, without_masks = _image_and_mask_folders(root)
-    pattern, _ = guess_pattern(_names(images), _names(masks), shared=images == masks)
-    if images == masks and pattern == "{name}":
-        raise _unknown_layout(root, "no file is named like the mask of another image")
-    prefix, suffix = pattern.split("{name}")
-    files = [
-        path
-        for path in find_images(masks).images
-        if path.stem.startswith(prefix) and path.stem.endswith(suffix)
-    ]
+    images, masks, pattern, without_masks = _detect_pairs(root)
+
+    def source(task: Task) -> Source:
+        return folder(task, _CHANNELS, images=images, masks=masks, pattern=pattern)
+
+    pairs = scan_source(source(Task("binary", ("foreground",)))).splits.values()
+    task = _guess_task([sample.files[1] for samples in pairs for sample in samples])
     about = f"images in {images.name}, masks in {masks.name}, named '{pattern}'"
-    task = _guess_task(files)
-    found = _dataset(folder(task, _CHANNELS, images=images, masks=masks, pattern=pattern), about, task)
-    if without_masks:
-        found = replace(found, about=f"{found.about}; without masks: {_listed_names(without_masks)}")
-    return found
+    more = f"; without masks: {_listed_names(without_masks)}" if without_masks else ""
+    return _dataset(source(task), about, task, more)
 
 
-def _dataset(source: Source, about: str, task: Task) -> Dataset:
-    return Dataset.of(scan_source(source), f"detected {about}; {task.kind} masks", task)
+def _dataset(source: Source, about: str, task: Task, more: str = "") -> Dataset:
+    return Dataset.of(scan_source(source), f"detected {about}; {task.kind} masks{more}", task)
 
 
-def _image_and_mask_folders(root: Path) -> tuple[Path, Path, list[Path]]:
-    """The folder of images; the folder of masks, which may be the same; folders of images without masks."""
-    paths = [path for path in sorted(root.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+def _detect_pairs(root: Path) -> _Pairs:
+    paths = [path for path in sorted(root.iterdir()) if path.is_dir() and not is_hidden(path.name)]
     names = {path: found for path in paths if (found := _names(path))}
     masks = [path for path in names if MASKS.search(path.name) and not WITHOUT_MASKS.search(path.name)]
     images = [path for path in names if path not in masks]
-    if direct := [name for name in _names(root) if "/" not in name]:
+    everything = _names(root)
+    if direct := [name for name in everything if "/" not in name]:
         names[root] = direct
-    candidates = [*images, root] if direct else images
     if direct and not masks:
-        return root, root, images
-    if len(masks) == 1 and candidates:
-        shares = [guess_pattern(names[path], names[masks[0]])[1] for path in candidates]
-        if shares.count(max(shares)) == 1:
-            chosen = candidates[shares.index(max(shares))]
-            return chosen, masks[0], [path for path in images if path != chosen]
+        pattern, _ = guess_pattern(everything, everything, shared=True)
+        if pattern == "{name}":
+            raise _unknown_layout(root, "no file is named like the mask of another image")
+        return _Pairs(root, root, pattern, [])
+    if len(masks) == 1:
+        guesses = {path: guess_pattern(names[path], names[masks[0]]) for path in names if path not in masks}
+        most = max((share for _, share in guesses.values()), default=0)
+        chosen = [path for path, (_, share) in guesses.items() if share == most]
+        if len(chosen) == 1:
+            others = [path for path in images if path != chosen[0]] if chosen[0] != root else []
+            return _Pairs(chosen[0], masks[0], guesses[chosen[0]][0], others)
     raise _unknown_layout(root, _layout_problem(images, masks))
 
 
@@ -154,7 +159,7 @@ def _unknown_layout(root: Path, problem: str) -> DataError:
 def _names(folder: Path) -> list[str]:
     """Names of the images in a folder, also of those that cannot be read."""
     found = find_images(folder)
-    return [without_ending(path.relative_to(folder).as_posix()) for path in (*found.images, *found.unread)]
+    return [name_in(folder, path) for path in (*found.images, *found.unread)]
 
 
 def _listed_names(folders: Sequence[Path]) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+from scipy.cluster.hierarchy import DisjointSet
 
 from segkit.analysis.dataset.finding import Finding, Severity
 from segkit.analysis.dataset.sample_stats import BLANK_SPREAD, DETAILS, ImageStats, SampleStats
@@ -60,21 +61,11 @@ def _finding(kind: str, severity: Severity, problem: str, group: Sequence[Sample
 
 
 def _groups(count: int, pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
-    """Indices of similar images, grouped by union-find: similarity is treated as transitive."""
-    parent = list(range(count))
-
-    def root(index: int) -> int:
-        while parent[index] != index:
-            parent[index] = index = parent[parent[index]]
-        return index
-
+    """Indices of similar images by group: similarity is treated as transitive."""
+    groups = DisjointSet(range(count))
     for first, second in pairs:
-        low, high = sorted((root(first), root(second)))
-        parent[high] = low
-    groups: dict[int, list[int]] = defaultdict(list)
-    for index in range(count):
-        groups[root(index)].append(index)
-    return [group for group in groups.values() if len(group) > 1]
+        groups.merge(first, second)
+    return sorted(sorted(group) for group in groups.subsets() if len(group) > 1)
 
 
 def _similar_pairs(images: Sequence[ImageStats]) -> Iterator[tuple[int, int]]:

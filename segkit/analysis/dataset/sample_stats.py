@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.stride_tricks import sliding_window_view
+from scipy.ndimage import uniform_filter
 
 from segkit.analysis.dataset.dataset import Dataset
 from segkit.core.errors import DataError, Problem, SegkitError
@@ -157,10 +157,7 @@ def _averaged(grid: npt.NDArray[np.float32], side: int) -> npt.NDArray[np.float3
 
 
 def _details(grey: npt.NDArray[np.float32]) -> npt.NDArray[np.int8]:
-    local_sum = np.pad(grey, _WINDOW // 2, mode="edge")
-    for axis in (0, 1):
-        local_sum = np.sum(sliding_window_view(local_sum, _WINDOW, axis), axis=-1)
-    details = (grey - local_sum / _WINDOW**2).clip(-_MAX_DETAIL, _MAX_DETAIL)
+    details = (grey - uniform_filter(grey, _WINDOW, mode="nearest")).clip(-_MAX_DETAIL, _MAX_DETAIL)
     scaled: npt.NDArray[np.int8] = (details * (127 / _MAX_DETAIL)).round().astype(np.int8)
     return scaled
 

@@ -80,22 +80,15 @@ def open_url(
 ) -> http.client.HTTPResponse:
     """Open an address. Redirects are followed to https only, from http also to http.
 
-    Args:
-        url: http or https address.
-        timeout: seconds without an answer.
-        headers: headers of the request.
-        method: method of the request.
-
     Raises:
-        OSError: or `http.client.HTTPException`, if the server does not answer, or with an error.
+        OSError: or `http.client.HTTPException`, if the server does not answer for `timeout` seconds, or
+            with an error.
         ValueError: if `url` or a redirect is another kind of address.
     """
     request = urllib.request.Request(url, headers=dict(headers or {}), method=method)
     if request.type not in ("http", "https"):
         raise ValueError(f"unknown url type: {url!r}")
-    opener = urllib.request.build_opener(_Redirects)
-    response: http.client.HTTPResponse = opener.open(request, timeout=timeout)
-    return response
+    return urllib.request.build_opener(_Redirects).open(request, timeout=timeout)  # type: ignore[no-any-return]
 
 
 def read_chunks(response: http.client.HTTPResponse) -> Iterator[bytes]:

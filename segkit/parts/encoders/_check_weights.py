@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from segkit.core.errors import WeightsError
+from segkit.utils.os_errors import is_out_of_memory
 
 
 def check_fit(name: str, state: dict[str, Tensor], path: Path) -> None:
@@ -31,6 +32,8 @@ def check_fit(name: str, state: dict[str, Tensor], path: Path) -> None:
     try:
         actual = _renamed_by_timm(model, state)
     except Exception as error:  # timm's renaming fails on files of other models
+        if is_out_of_memory(error):
+            raise
         raise _weights_error(
             name, path, f"timm cannot read its names ({type(error).__name__}: {error})"
         ) from error

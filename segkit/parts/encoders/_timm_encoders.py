@@ -19,6 +19,7 @@ from segkit.core.errors import PartError, ShapeError, WeightsError
 from segkit.core.types import Pyramid
 from segkit.parts.encoders._check_weights import check_fit
 from segkit.parts.encoders._pretrained import fetch_weights, read_weights, tag_of
+from segkit.utils.os_errors import is_out_of_memory
 
 # Options for images of any size, tried in order; a timm model raises TypeError for unknown ones.
 _ANY_SIZE: tuple[dict[str, bool], ...] = ({"dynamic_img_size": True}, {"strict_img_size": False}, {})
@@ -136,6 +137,8 @@ def inspect_model(name: str) -> EncoderSpec:
                 info, reductions = model.feature_info.channels(), model.feature_info.reduction()
                 maps = _maps(model, image, whole=False)
     except Exception as error:  # timm's models fail in many ways
+        if is_out_of_memory(error):
+            raise
         raise PartError(
             f"timm's {name} gives no feature maps ({type(error).__name__}: {error})",
             hint="choose another encoder",

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator
 
 from segkit.core.errors import PartError, Problem
 from segkit.core.registry import SOURCES
-from segkit.data.image_files import without_ending
+from segkit.data.image_files import is_hidden, why_unread, without_ending
 from segkit.data.mask_colors import ColourText, colours_for
 from segkit.data.pairing import pairs_in
 from segkit.data.source_scan import SourceScan
@@ -87,7 +87,8 @@ class FolderSource:
 
     def scan(self) -> SourceScan:
         """Splits and unpaired files."""
-        names = [name for name in NAMES if (self.images / name).is_dir()]
+        # A split that is a broken link, or that DVC has not fetched, is a problem and not absent.
+        names = [name for name in NAMES if (path := self.images / name).is_dir() or why_unread(path)]
         splits: dict[str, Sequence[Sample]] = {}
         problems: list[Problem] = self._outside_splits(names)
         for name in names or [""]:
@@ -105,8 +106,8 @@ class FolderSource:
             for path in sorted(self.images.iterdir())
             if path.name not in NAMES
             and path not in (self.masks, *self.masks.parents)
-            and not path.name.startswith(".")
-            if path.is_dir() or without_ending(path.name) != path.name
+            and not is_hidden(path.name)
+            if path.is_dir() or without_ending(path.name) != path.name or why_unread(path)
         ]
         if not outside:
             return []

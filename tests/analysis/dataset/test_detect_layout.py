@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,8 @@ def test_photographs_without_masks_may_lie_beside_the_others(tmp_path: Path, cal
         ("labelled", "masks", "unlabelled"),
         ("labeled", "labels", "unlabeled"),
         ("img", "unet_masks", "img_no_masks"),
+        ("img", "masks_without_hair", "img_nomask"),
+        ("img", "masks_no_background", "img_not_annotated"),
     ],
 )
 def test_folders_may_be_named_for_the_masks_that_they_lack(
@@ -91,6 +94,7 @@ def test_photographs_without_masks_may_lie_in_a_folder_inside_that_of_images(tmp
     found = dataset_of_folder(tmp_path)
     assert counts(tmp_path) == {"train": 3}
     assert [problem.problem for problem in found.problems] == ["this image has no mask"] * 3
+    assert "without masks" not in found.about
 
 
 def test_few_masks_of_many_photographs_are_found(tmp_path: Path) -> None:
@@ -193,7 +197,21 @@ def test_mask_columns_are_classes(tmp_path: Path) -> None:
     assert dataset_of_folder(tmp_path).task == Task("multilabel", ("spot", "hair"))
 
 
+def test_names_may_be_composed_and_decomposed(tmp_path: Path) -> None:
+    for number in range(3):
+        save(tmp_path / f"images/M\u00fcller {number}.png", picture(number))
+        save(tmp_path / f"masks/Mu\u0308ller {number}_Fla\u0308che.png", blob(number, 1 + number % 2))
+    assert dataset_of_folder(tmp_path).about.endswith("named '{name}_Fl\u00e4che'; multiclass masks")
+    assert counts(tmp_path) == {"train": 3}
+    rows = "".join(f"images/M\u00fcller {n}.png,masks/M\u00fcller {n}_Fl\u00e4che.png\n" for n in range(3))
+    (tmp_path / "all.csv").write_text(f"image,mask\n{rows}", encoding="utf-8")
+    found = dataset_of_folder(tmp_path)
+    assert found.task.kind == "multiclass"
+    assert not found.problems
+
+
 def test_a_csv_file_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
     pairs(tmp_path, range(3))
     (tmp_path / "patients.csv").write_text("name,age\n", encoding="utf-8")
     (tmp_path / "broken.csv").write_bytes(b"\xff\xfe\x00image")

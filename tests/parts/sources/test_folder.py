@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import pytest
@@ -160,13 +161,12 @@ def test_linked_subfolders_are_read(tmp_path):
 
 
 def test_an_image_that_cannot_be_read_is_told_instead_of_its_missing_partner(tmp_path):
-    for name in ("a", "b", "c", "d"):
+    for name in ("a", "b", "c"):
         save_pair(tmp_path / f"images/{name}.png", tmp_path / f"masks/{name}.png")
     (tmp_path / "images/a.png").rename(tmp_path / "images/a.HEIC")
     (tmp_path / "masks/b.png").rename(tmp_path / "masks/b.dcm")
     (tmp_path / "images/c.png").unlink()
     (tmp_path / "images/c.png").symlink_to("../.git/annex/objects/1.png")
-    (tmp_path / "images/d.png").rename(tmp_path / "images/d.npy")
     convert = "  try: convert it; PNG, JPEG, BMP, TIFF, GIF and WebP are read"
     assert problems(tmp_path) == [
         "masks/b.dcm: DCM files are not read",
@@ -175,8 +175,6 @@ def test_an_image_that_cannot_be_read_is_told_instead_of_its_missing_partner(tmp
         convert,
         "images/c.png: this is a placeholder of git-annex, not the data itself",
         "  try: fetch the data with 'git annex get'",
-        "masks/d.png: this mask has no image",
-        "  try: d.npy is not an image: PNG, JPEG, BMP, TIFF, GIF and WebP are read",
     ]
 
 
@@ -187,9 +185,31 @@ def test_a_folder_of_images_that_are_not_read_is_not_called_empty(tmp_path):
     assert [line.partition(": ")[2] for line in problems(tmp_path)[::2]] == ["HEIC files are not read"] * 3
 
 
-def test_a_name_may_be_composed_in_one_folder_and_decomposed_in_the_other(tmp_path):
-    save_pair(tmp_path / "images/Mu\u0308ller.png", tmp_path / "masks/M\u00fcller_mask.png")
-    assert names(splits(tmp_path, pattern="{name}_mask")["train"]) == ["M\u00fcller"]
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_name_may_be_composed_in_one_folder_and_decomposed_in_the_other(tmp_path, form):
+    save_pair(tmp_path / "images/Mu\u0308ller.png", tmp_path / "masks/M\u00fcller_Fl\u00e4che.png")
+    pattern = normalize(form, "{name}_Fl\u00e4che")
+    assert names(splits(tmp_path, pattern=pattern)["train"]) == ["M\u00fcller"]
+
+
+def test_a_split_that_is_not_there_is_told(tmp_path):
+    for split in ("train", "val"):
+        save_pair(tmp_path / f"images/{split}/a.png", tmp_path / f"masks/{split}/a.png")
+    (tmp_path / "images/test").symlink_to("/nowhere")
+    (tmp_path / "images/val.dvc").touch()  # beside the folder: it is there
+    assert problems(tmp_path)[0] == "images/test: this is a link to /nowhere, which does not exist"
+    (tmp_path / "images/test").rename(tmp_path / "images/site")
+    assert problems(tmp_path)[0] == "images: site: not in any split"
+    (tmp_path / "images/site").unlink()
+    (tmp_path / "images/test.dvc").touch()
+    assert problems(tmp_path)[0] == "images/test.dvc: this is a placeholder of DVC, not the data itself"
+
+
+def test_folders_of_a_whole_drive_are_no_images(tmp_path):
+    for split in ("train", "val"):
+        save_pair(tmp_path / f"images/{split}/a.png", tmp_path / f"masks/{split}/a.png")
+    (tmp_path / "images/lost+found").mkdir()
+    assert [*splits(tmp_path)] == ["train", "val"]
 
 
 def test_two_files_of_one_name_are_refused(tmp_path):
@@ -201,7 +221,7 @@ def test_two_files_of_one_name_are_refused(tmp_path):
 
 
 def test_missing_folder_is_named(tmp_path):
-    assert problems(tmp_path) == ["masks: there is no such folder"]
+    assert problems(tmp_path) == ["images: there is no such folder", "masks: there is no such folder"]
     (tmp_path / "masks").mkdir()
     assert problems(tmp_path) == ["images: there is no such folder"]
 
