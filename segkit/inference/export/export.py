@@ -18,7 +18,7 @@ from segkit.inference.export.recipe import public_recipe
 from segkit.inference.export.verify import Verification, check_shapes, score_warnings, verify
 from segkit.inference.export_metadata import ExportMetadata, Input, Output
 from segkit.inference.onnx import open_onnx
-from segkit.inference.torch_network import TorchNetwork, model_info
+from segkit.inference.torch_network import TorchNetwork, run_model_info
 from segkit.utils.atomic import atomic_write
 from segkit.utils.os_errors import is_out_of_memory
 
@@ -126,11 +126,9 @@ def open_for_export(
             where=first.file or str(run.path),
             hint="use --set data.source... to name similar images on this machine",
         ) from error
-    assembly, summary = finished.assembly, run.read_summary()
-    split, model = summary.reported_on, assembly.model.eval()
-    images = summary.images.get(split, 0)
-    scales = run.read_environment().image_scales
-    info = model_info(assembly.recipe, assembly.spec, model, split, images, summary.scores.metrics, scales)
+    assembly = finished.assembly
+    model = assembly.model.eval()
+    info = run_model_info(run, assembly.recipe, assembly.spec, model)
     return finished, TorchNetwork(info, assembly.recipe, model, assembly.fabric)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,8 +113,12 @@ def open_hub(path: Path, plugins: Sequence[Path] = (), *, accelerator: str = "au
     spec = dry_run(recipe.model, recipe.data)
     model = build_model(recipe, spec, pretrained=False)
     load_weights(model, path / WEIGHTS)
-    info = model_info(
-        recipe, spec, model, stored.scored_on, stored.images, stored.scores, stored.image_scales
+    info = replace(
+        model_info(recipe, spec, model),
+        scored_on=stored.scored_on,
+        images=stored.images,
+        scores=stored.scores,
+        image_scales=stored.image_scales,
     )
     return make_network(recipe, info, model, warnings)
 

@@ -19,7 +19,8 @@ from segkit.core.errors import SegkitError
 from segkit.core.types import Sample, Task
 from segkit.data.preprocess import decode, layout_of
 from segkit.experiments.objectives import build_metric
-from segkit.inference.evaluation.evaluation import EvaluateOptions, Evaluation, evaluate_runs, run_name
+from segkit.inference.evaluation.evaluate_runs import evaluate_runs
+from segkit.inference.evaluation.evaluation import EvaluateOptions, Evaluation, run_name
 from segkit.inference.evaluation.select_images import _pool_splits, choose_images
 from segkit.inference.evaluation.split_choice import SplitChoice
 from segkit.inference.options import PredictOptions

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from segkit.inference.evaluation.evaluation import EvaluateOptions, Evaluation, evaluate_runs
+from segkit.inference.evaluation.evaluate_runs import evaluate_runs
+from segkit.inference.evaluation.evaluation import EvaluateOptions, Evaluation
 from segkit.inference.evaluation.reported import size_text
 from segkit.inference.evaluation.split_choice import SplitChoice
 from segkit.inference.evaluation.write import write_evaluation
