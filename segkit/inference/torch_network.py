@@ -88,14 +88,15 @@ def open_network(
 
 def run_model_info(run: RunDir, recipe: Recipe, spec: ModelSpec, model: Segmenter) -> ModelInfo:
     """Information about the model of a run, with its scores."""
-    summary = run.read_summary()
+    summary, environment = run.read_summary(), run.read_environment()
     split = summary.reported_on
     return replace(
         model_info(recipe, spec, model),
         scored_on=split,
         images=summary.images.get(split, 0),
         scores=dict(summary.scores.metrics),
-        image_scales=run.read_environment().image_scales,
+        image_scales=environment.image_scales,
+        boundary_density=environment.boundary_density,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from segkit.core.errors import SegkitError
-from segkit.data.scales import sampled_scales
+from segkit.data.scales import boundary_density, sampled_scales
 from segkit.experiments.confidence import confidence_interval
 from segkit.experiments.metric_details import metric_details
 from segkit.experiments.objectives import build_metric
@@ -24,7 +24,8 @@ from segkit.inference.torch_network import TorchNetwork, open_network
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from segkit.core.types import Metric, Progress
+    from segkit.core.types import Metric, Progress, Sample
+    from segkit.inference.options import PredictOptions
     from segkit.recipe import Recipe
     from segkit.runs.run_dir import RunDir
 
@@ -75,8 +76,7 @@ def evaluate_runs(
     warnings = [*warnings, *changes]
     for run, trained, size in zip(runs, trained_with, sizes, strict=True):
         warnings += leak_warnings(run_name(run), trained, images.samples, recipe)
-        scales = run.read_environment().image_scales
-        warnings += scale_warnings(scales, sampled_scales(images.samples, size), "sampled images")
+        warnings += _scale_warnings(run, images.samples, size, options.predict)
     scores, *members = scorer.scores(on_progress)
     reported = reported_scores(runs[0], trained_with[0], recipe, same_images=scorer.as_reported)
     return Evaluation(
@@ -93,6 +93,18 @@ def evaluate_runs(
         seconds=time.perf_counter() - started,
         scorer=scorer,
     )
+
+
+def _scale_warnings(
+    run: RunDir, scored: Sequence[Sample], size: tuple[int, int], options: PredictOptions
+) -> list[str]:
+    sampled = sampled_scales(scored, size)
+    scales = [options.typical_scale * scale for _, scale in sampled]
+
+    def density_of(index: int) -> float:
+        return boundary_density(sampled[index][0].read()[1])
+
+    return scale_warnings(run.read_environment(), scales, density_of, "sampled images")
 
 
 def _check_same_classes(run: RunDir, trained_with: Recipe, recipe: Recipe) -> None:

@@ -119,6 +119,7 @@ def open_hub(path: Path, plugins: Sequence[Path] = (), *, accelerator: str = "au
         images=stored.images,
         scores=stored.scores,
         image_scales=stored.image_scales,
+        boundary_density=stored.boundary_density,
     )
     return make_network(recipe, info, model, warnings)
 
