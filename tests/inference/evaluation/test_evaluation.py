@@ -341,7 +341,7 @@ def test_images_scaled_very_differently_from_training_images_are_told_of(
 
 def test_that_training_images_are_gone_is_told(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
     def gone(recipe: Any) -> Any:
-        raise SegkitError("there is no such folder", where="photos")
+        raise SegkitError("there is no such folder", where="photos", hint="look\nfor it")
 
     monkeypatch.setattr("segkit.inference.evaluation.leaks.scan_splits", gone)
     (warning,) = scored(run, overrides=("data.source.seed=9",)).warnings
