@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from math import lcm
-from statistics import median
 from typing import TYPE_CHECKING
 
 from segkit.core.errors import SegkitError
@@ -62,11 +61,6 @@ class PredictOptions:
                 f"tiles of {self.tile} pixels cannot overlap by {self.overlap}",
                 hint="use an overlap that is smaller than the tile",
             )
-
-    @property
-    def typical_scale(self) -> float:
-        """Median of the scales."""
-        return median(self.scales)
 
     def step(self) -> int:
         """Distance of neighbouring tiles, in pixels."""

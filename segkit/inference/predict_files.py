@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 from segkit.core.errors import DataError, Problem
@@ -86,9 +87,8 @@ _Result = _Written | Sequence[Problem]
 def _scale_warnings(predictor: Predictor, images: Sequence[_Written], options: PredictOptions) -> list[str]:
     found: list[str] = []
     for info in (network.info for network in predictor.networks):
-        scales = [
-            options.typical_scale * (1 if options.tile else scale(info.size, image.size)) for image in images
-        ]
+        scales = [1 if options.tile else scale(info.size, image.size) for image in images]
+        scales = [median(options.scales) * each for each in scales]
         density_of = None if options.tile else lambda index: images[index].boundary_density
         found += scale_warnings(info, scales, density_of, "images")
     return [*dict.fromkeys(found)]

@@ -5,27 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from statistics import mean, median
-from typing import Protocol
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from segkit.inference.model_info import ModelInfo
+    from segkit.runs.schema import Environment
 
 _MAX_FACTOR = 2.0  # augmentation and different cameras often make less
 
 
-class Trained(Protocol):
-    """What a model was trained on: `ModelInfo` or `segkit.runs.schema.Environment`."""
-
-    @property
-    def image_scales(self) -> tuple[float, float] | None:
-        """Smallest and largest scale of the training images."""
-        ...
-
-    @property
-    def boundary_density(self) -> float | None:
-        """Boundary density of the training masks, at the size of the model's input."""
-        ...
-
-
 def scale_warnings(
-    trained: Trained, scales: Sequence[float], density_of: Callable[[int], float] | None, images: str
+    trained: ModelInfo | Environment,
+    scales: Sequence[float],
+    density_of: Callable[[int], float] | None,
+    images: str,
 ) -> list[str]:
     """A warning if images are scaled very differently from the training images.
 
@@ -33,7 +26,7 @@ def scale_warnings(
     right. Masks tell them apart. Whole images have more boundary per pixel of the input than patches of them.
 
     Args:
-        trained: what is known of the training images.
+        trained: record of the training images.
         scales: scales of the images, as in `segkit.data.scales`.
         density_of: boundary density of an image's mask at its own size, by index; None for tiles, which show
             a part of an image at its own scale whatever the training images were.

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from segkit.recipe.part_schema import Part
     from segkit.recipe.schema import DataSettings, ModelSettings
 
-_SIDES = (64, 128, 224, 256, 384, 512)  # of the images of a step: the first that the model takes
-_IMAGES = 2
+_SIDE, _IMAGES = 128, 2  # of the images of a step
 
 
 def check_training(
@@ -89,9 +88,8 @@ def _is_plugin(part: Part) -> bool:
 
 def _try_step(spec: ModelSpec, model: ModelSettings, data: DataSettings, device: str) -> None:
     """Compute gradients on small images: errors that need numbers are not seen on the meta device."""
-    size = _small_size(spec)
-    if size is None:
-        return
+    multiple = spec.size_multiple
+    size = (math.ceil(_SIDE / multiple) * multiple,) * 2 if multiple else data.size
     try:
         with torch.random.fork_rng(devices=[]), torch.device(device):
             features = _features(spec, model, data, size)
@@ -108,17 +106,6 @@ def _try_step(spec: ModelSpec, model: ModelSettings, data: DataSettings, device:
             where=plugin_line(error, model) or entry_for(plugin).where,
             hint=try_alone(),
         ) from error
-
-
-def _small_size(spec: ModelSpec) -> tuple[int, int] | None:
-    with torch.device("meta"), torch.inference_mode():
-        for side in _SIDES:
-            try:
-                spec.meta(side, side)
-            except Exception:
-                continue
-            return side, side
-    return None
 
 
 def _features(

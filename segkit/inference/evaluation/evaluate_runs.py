@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from statistics import median
 from typing import TYPE_CHECKING
 
 from segkit.core.errors import SegkitError
@@ -99,7 +100,7 @@ def _scale_warnings(
     run: RunDir, scored: Sequence[Sample], size: tuple[int, int], options: PredictOptions
 ) -> list[str]:
     sampled = sampled_scales(scored, size)
-    scales = [options.typical_scale * scale for _, scale in sampled]
+    scales = [median(options.scales) * scale for _, scale in sampled]
 
     def density_of(index: int) -> float:
         return boundary_density(sampled[index][0].read()[1])

@@ -15,9 +15,8 @@ from segkit.analysis.report.format import interval_text
 from segkit.analysis.report.run_data import RunData, read_run_data
 from segkit.core.plugins import Plugin, load_plugin
 from segkit.experiments.restore_run import compare_plugins
-from segkit.inference.export.export import ExportResult, open_for_export
+from segkit.inference.export.export import ExportResult, open_for_export, public_recipe
 from segkit.inference.export.model_card import model_card
-from segkit.inference.export.recipe import public_recipe
 from segkit.inference.export.verify import check_shapes, score_warnings, verify
 from segkit.inference.export_metadata import ExportMetadata
 from segkit.inference.model_info import parse_model_info
