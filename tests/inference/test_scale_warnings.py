@@ -19,7 +19,7 @@ from segkit.inference.predict_files import predict_files
 from segkit.inference.predictor import Predictor
 from segkit.inference.scale_warnings import scale_warnings
 from tests.data.cases import BINARY
-from tests.inference.networks import LESION, Blocks, noise
+from tests.inference.networks import LESION, Brightness, noise
 
 PATCHES = replace(LESION, image_scales=(1.0, 1.0), boundary_density=0.004)
 REDUCED = replace(PATCHES, boundary_density=0.02)  # whole photographs made smaller
@@ -83,7 +83,7 @@ def photos(tmp_path: Path) -> Path:
 )
 def test_predicted_files_are_compared_with_the_training_images(photos, info, ways, warnings):
     options = PredictOptions(**ways)
-    network = Blocks(info)
+    network = Brightness(info)
     found = find_inputs([str(photos)]).images
     result = predict_files(Predictor([network]), found, Outputs(photos / "m", info.task), options)
     assert result.problems == []

@@ -62,7 +62,7 @@ def test_a_wrong_number_of_channels_names_the_layer_and_both_numbers(part, layer
         (lambda self, x: self.conv(x).view(1, 8, 4, 4), "works on one image, but not on three: shape"),
         (
             lambda self, x: nn.functional.interpolate(x, scale_factor=256.0),
-            "model.decoder: mine on test_resnet gives maps of 1024x1024 for images of 128x128",
+            "model.decoder: mine gives maps of 1024x1024 for images of 128x128",
         ),
         (
             lambda self, x: self.conv(x).repeat(1, 1 + self.training, 1, 1),
