@@ -47,7 +47,8 @@ def evaluate(
     page = None
     with console.RunView(quiet=quiet or json) as view:
         view.note("Loading torch")
-        from segkit.inference.evaluation.evaluation import EvaluateOptions, evaluate_runs
+        from segkit.inference.evaluation.evaluate_runs import evaluate_runs
+        from segkit.inference.evaluation.evaluation import EvaluateOptions
         from segkit.inference.evaluation.write import write_evaluation
 
         asking = EvaluateOptions(native, predict_options, split)

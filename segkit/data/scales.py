@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from segkit.core.errors import DataError
-from segkit.core.types import Sample
+from segkit.core.types import Pixels, Sample
 from segkit.data.images import Extent, opened
 
 _MAX_IMAGES = 16
+_MAX_LINES = 1024  # of a mask
 
 
 def scale(size: Extent, extent: Extent) -> float:
@@ -17,10 +20,23 @@ def scale(size: Extent, extent: Extent) -> float:
     return math.sqrt(size[0] * size[1] / (extent[0] * extent[1]))
 
 
-def sampled_scales(samples: Sequence[Sample], size: Extent) -> list[float]:
-    """Scales of at most 16 samples that are resized to `size`; those that cannot be read are left out."""
-    extents = map(_extent, samples[:: math.ceil(len(samples) / _MAX_IMAGES) or 1])
-    return [scale(size, extent) for extent in extents if extent]
+def sampled_scales(samples: Sequence[Sample], size: Extent) -> list[tuple[Sample, float]]:
+    """At most 16 samples with their scales if resized to `size`; those that cannot be read are left out."""
+    chosen = samples[:: math.ceil(len(samples) / _MAX_IMAGES) or 1]
+    extents = ((sample, _extent(sample)) for sample in chosen)
+    return [(sample, scale(size, extent)) for sample, extent in extents if extent]
+
+
+def boundary_density(mask: Pixels) -> float:
+    """Share of neighbouring pixels of a mask (H, W) or (H, W, K) that differ, in at most 1024 lines each way.
+
+    A mask of twice the width and height has half of it.
+    """
+    rows = mask[:: 1 + len(mask) // _MAX_LINES]
+    columns = mask[:, :: 1 + mask.shape[1] // _MAX_LINES]
+    changes = (rows[:, 1:] != rows[:, :-1], columns[1:] != columns[:-1])
+    different: int = sum(np.count_nonzero(change) for change in changes)
+    return different / max(1, sum(change.size for change in changes))
 
 
 def _extent(sample: Sample) -> Extent | None:

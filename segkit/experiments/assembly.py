@@ -23,7 +23,6 @@ from segkit.models.build import build_model
 from segkit.models.dry_run import ModelSpec, dry_run
 from segkit.models.segmenter import Segmenter
 from segkit.models.training_check import check_training
-from segkit.models.training_step import try_training_step
 from segkit.parts.losses.weighted_sum import weighted_sum
 from segkit.recipe import Recipe, entry_for, used_plugins
 from segkit.recipe.build import build
@@ -159,10 +158,10 @@ def assemble(
         samples = found.whole()
         spec = dry_run(recipe.model, recipe.data)
         if to_train:
-            check_batch_size(recipe, len(samples["train"]), fabric.world_size)
-            check_training(spec, recipe.model, recipe.data)
-            try_training_step(spec, recipe.model, recipe.data, str(fabric.device))
-            try_optimization(recipe, steps_per_epoch(recipe, len(samples["train"])))
+            images = len(samples["train"])
+            check_batch_size(recipe, images, fabric.world_size)
+            check_training(spec, recipe.model, recipe.data, images, str(fabric.device))
+            try_optimization(recipe, steps_per_epoch(recipe, images))
         model = build_model(recipe, spec, pretrained=to_train)
         model.enable_feature_cache(training=recurring_fraction(recipe.data.augment) >= _CACHE_FRACTION)
         test_split = next(iter(scored)) if scored else "test" if samples.get("test") else "val"

@@ -17,9 +17,8 @@ from segkit.experiments.assembly import check_batch_size, steps_per_epoch, warni
 from segkit.experiments.augmentation import try_transforms
 from segkit.experiments.objectives import build_loss, build_metric
 from segkit.experiments.optimization import try_optimization
-from segkit.models.dry_run import ModelSpec, dry_run
+from segkit.models.dry_run import dry_run
 from segkit.models.training_check import check_training
-from segkit.models.training_step import try_training_step
 from segkit.parts.encoders._pretrained import find_weights
 from segkit.recipe import Recipe
 from segkit.recipe.build import build
@@ -84,7 +83,9 @@ def check(
     for metric in recipe.metrics:
         attempt(partial(build_metric, metric, recipe.data.goal))
     if spec:
-        attempt(partial(_try_training, spec, recipe, on_device=processes is not None))
+        device = choose_device(recipe.training)[0] if processes else ""
+        images = len(samples["train"]) if samples else recipe.data.batch_size
+        attempt(partial(check_training, spec, recipe.model, recipe.data, images, device))
     steps = steps_per_epoch(recipe, len(samples["train"])) if samples else 1
     attempt(partial(try_optimization, recipe, steps))
     downloads = attempt(partial(_weights_to_download, recipe)) or []
@@ -105,13 +106,6 @@ def check(
             *reading_warnings(splits),
         ],
     )
-
-
-def _try_training(spec: ModelSpec, recipe: Recipe, *, on_device: bool) -> None:
-    check_training(spec, recipe.model, recipe.data)
-    if on_device:
-        accelerator, _ = choose_device(recipe.training)
-        try_training_step(spec, recipe.model, recipe.data, accelerator)
 
 
 def _weights_to_download(recipe: Recipe) -> list[str]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
+from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 import torch
 from pydantic_core import to_jsonable_python
 
 from segkit.core.events import RunStarted
-from segkit.data.scales import sampled_scales
+from segkit.data.scales import boundary_density, sampled_scales
 from segkit.experiments.run_recipe import AFFECTING, Change, value_in_words
 from segkit.models.segmenter import digest
 from segkit.recipe import plain_recipe, used_plugins
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from segkit.experiments.assembly import Assembly
     from segkit.runs.run_dir import RunDir
 
+_MAX_MASKS = 256
 _START_FIELDS = {"command", "device", "git", "packages", "platform", "processor"}
 
 
@@ -38,7 +40,7 @@ def environment_record(assembly: Assembly) -> Environment:
         encoder_digest=digest(assembly.model.encoder),
         images=assembly.images,
         data_digests=data_digests(assembly.splits),
-        image_scales=_training_scales(assembly),
+        **_training_scales(assembly),
         plugins=used_plugins(assembly.recipe),
     )
 
@@ -103,10 +105,15 @@ def run_started(assembly: Assembly, directory: RunDir) -> RunStarted:
     )
 
 
-def _training_scales(assembly: Assembly) -> tuple[float, float] | None:
+def _training_scales(assembly: Assembly) -> dict[str, Any]:
     samples = assembly.samples.get("train") or [*chain(*assembly.samples.values())]
-    scales = sampled_scales(samples, assembly.recipe.data.size)
-    return (min(scales), max(scales)) if scales else None
+    scales = [scale for _, scale in sampled_scales(samples, assembly.recipe.data.size)]
+    masks = assembly.splits["train"].masks
+    densities = [boundary_density(masks[i]) for i in range(0, len(masks), 1 + len(masks) // _MAX_MASKS)]
+    return {
+        "image_scales": (min(scales), max(scales)) if scales else None,
+        "boundary_density": mean(densities),
+    }
 
 
 def _devices(fabric: Fabric) -> str:

@@ -29,6 +29,7 @@ class ModelInfo:
         scores: scores by metric.
         image_scales: smallest and largest scale of the training images, see `segkit.data.scales`; None if it
             is not known.
+        boundary_density: that of the training masks, see `segkit.data.scales`.
     """
 
     name: str
@@ -42,6 +43,7 @@ class ModelInfo:
     images: int = 0
     scores: dict[str, float | None] = field(default_factory=dict)
     image_scales: tuple[float, float] | None = None
+    boundary_density: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Plain data, for `parse_model_info`."""
@@ -92,6 +94,7 @@ class _Schema(BaseModel):
     images: int = Field(0, ge=0)
     scores: dict[str, float | None] = Field({})
     image_scales: tuple[_Scale, _Scale] | None = None
+    boundary_density: _Finite | None = None
 
     @model_validator(mode="after")
     def _classes_and_size_are_plausible(self) -> Self:

@@ -50,8 +50,8 @@ class Outputs:
         probabilities = self._probability_files(name) if self.probabilities else {}
         return [*mask_files(self.folder, name, self.task).values(), *overlay, *probabilities.values()]
 
-    def write(self, name: str, image: ImageSource, chunks: Iterator[Probabilities]) -> None:
-        """Write all files of an image.
+    def write(self, name: str, image: ImageSource, chunks: Iterator[Probabilities]) -> Pixels:
+        """Write all files of an image; returns its mask, as `mask_of`.
 
         Args:
             name: name of the image without extension.
@@ -81,6 +81,7 @@ class Outputs:
         if self.overlays:
             with atomic_write(self._overlay_file(name)) as temporary:
                 draw_overlay(image, mask, self.task).save(temporary, "JPEG", quality=90)
+        return mask
 
     def _overlay_file(self, name: str) -> Path:
         return self.folder / OVERLAYS / f"{name}.jpg"

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
-import statistics
 import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 from segkit.core.errors import DataError, Problem
-from segkit.data.scales import scale
+from segkit.data.scales import boundary_density, scale
 from segkit.inference.image_source import ImageFile
 from segkit.inference.scale_warnings import scale_warnings
 
@@ -56,7 +56,7 @@ def predict_files(
         OSError: if a file cannot be written.
     """
     problems: list[Problem] = []
-    sizes: list[Size] = []
+    written: list[_Written] = []
     # A generator: each image may hold its decoded pixels, and is freed once its mask is written.
     images = (ImageFile(file.path, predictor.info.channels) for file in inputs)
     predictions = predictor.predict_chunks(images, options, partial(on_progress, "tiles"))
@@ -67,32 +67,38 @@ def predict_files(
     )
     with warnings.catch_warnings():  # Pillow's, of harmless oddities; the state is shared by all threads
         warnings.simplefilter("ignore")
-        for done, written in enumerate(results, start=1):
-            problems += written.problems
-            sizes += written.sizes
+        for done, result in enumerate(results, start=1):
+            if isinstance(result, _Written):
+                written.append(result)
+            else:
+                problems += result
             on_progress("images", done, len(inputs))
-    return Predicted(problems, _scale_warnings(predictor, sizes, options))
+    return Predicted(problems, _scale_warnings(predictor, written, options))
 
 
 class _Written(NamedTuple):
-    problems: Sequence[Problem]
-    sizes: Sequence[Size] = ()  # of the image, if its files are written
+    size: Size
+    boundary_density: float  # of its mask
 
 
-def _scale_warnings(predictor: Predictor, sizes: Sequence[Size], options: PredictOptions) -> list[str]:
+_Result = _Written | Sequence[Problem]
+
+
+def _scale_warnings(predictor: Predictor, images: Sequence[_Written], options: PredictOptions) -> list[str]:
     found: list[str] = []
-    for network in predictor.networks:
-        factor = statistics.median(options.scales)
-        scales = [factor if options.tile else factor * scale(network.info.size, size) for size in sizes]
-        found += scale_warnings(network.info.image_scales, scales, "images")
+    for info in (network.info for network in predictor.networks):
+        scales = [1 if options.tile else scale(info.size, image.size) for image in images]
+        scales = [median(options.scales) * each for each in scales]
+        density_of = None if options.tile else lambda index: images[index].boundary_density
+        found += scale_warnings(info, scales, density_of, "images")
     return [*dict.fromkeys(found)]
 
 
 def _write_in_threads(
     items: Iterator[tuple[InputFile, ImageSource, Iterator[Probabilities]]], outputs: Outputs
-) -> Iterator[_Written]:
+) -> Iterator[_Result]:
     threads = min(_MAX_THREADS, os.cpu_count() or 1)
-    waiting: deque[Future[_Written]] = deque()
+    waiting: deque[Future[_Result]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for item in items:
             waiting.append(pool.submit(_write, outputs, *item))
@@ -101,19 +107,17 @@ def _write_in_threads(
         yield from (future.result() for future in waiting)
 
 
-def _write(
-    outputs: Outputs, file: InputFile, image: ImageSource, chunks: Iterator[Probabilities]
-) -> _Written:
+def _write(outputs: Outputs, file: InputFile, image: ImageSource, chunks: Iterator[Probabilities]) -> _Result:
     try:
-        outputs.write(file.name, image, chunks)
+        mask = outputs.write(file.name, image, chunks)
     except DataError as error:
-        return _Written(error.problems)
+        return error.problems
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG:
             raise
         problem = f"the name of its mask is too long: {Path(error.filename or '').name}"
-        return _Written([Problem(problem, str(file.path), hint="give the image a shorter name")])
+        return [Problem(problem, str(file.path), hint="give the image a shorter name")]
     except MemoryError:
         hint = "close other programs, raise the memory limit, or make the image smaller"
-        return _Written([Problem("there is too little memory for this image", str(file.path), hint=hint)])
-    return _Written((), [image.size])
+        return [Problem("there is too little memory for this image", str(file.path), hint=hint)]
+    return _Written(image.size, boundary_density(mask))

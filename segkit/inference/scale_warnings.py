@@ -2,31 +2,53 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from statistics import mean, median
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from segkit.inference.model_info import ModelInfo
+    from segkit.runs.schema import Environment
 
 _MAX_FACTOR = 2.0  # augmentation and different cameras often make less
 
 
-def scale_warnings(trained: tuple[float, float] | None, scales: Sequence[float], images: str) -> list[str]:
+def scale_warnings(
+    trained: ModelInfo | Environment,
+    scales: Sequence[float],
+    density_of: Callable[[int], float] | None,
+    images: str,
+) -> list[str]:
     """A warning if images are scaled very differently from the training images.
 
+    Small training images may be patches of larger ones, or copies made smaller: for those, another scale is
+    right. Masks tell them apart. Whole images have more boundary per pixel of the input than patches of them.
+
     Args:
-        trained: smallest and largest scale of the training images; None if it is not known.
+        trained: record of the training images.
         scales: scales of the images, as in `segkit.data.scales`.
+        density_of: boundary density of an image's mask at its own size, by index; None for tiles, which show
+            a part of an image at its own scale whatever the training images were.
         images: what they are, in the plural.
     """
-    low, high = trained or (0.0, float("inf"))
-    different = [scale for scale in scales if not low / _MAX_FACTOR <= scale <= high * _MAX_FACTOR]
+    low, high = trained.image_scales or (0.0, math.inf)
+    different = [i for i, scale in enumerate(scales) if not low / _MAX_FACTOR <= scale <= high * _MAX_FACTOR]
     if not different:
         return []
-    median = statistics.median(different)
+    typical = median(scales[i] for i in different)
+    clue = ""
+    if density_of:
+        density = mean(density_of(i) / scales[i] for i in different)
+        ratio = density / (trained.boundary_density or math.nan)
+        if not (ratio > _MAX_FACTOR if typical < low else 0 < ratio < 1 / _MAX_FACTOR):
+            return []
+        clue = f", and masks have {ratio:.2g} times as much boundary"
     usual = f"{low:.2g}" if f"{low:.2g}" == f"{high:.2g}" else f"{low:.2g} to {high:.2g}"
-    advice = "Masks may be wrong: predict whole images that are as large as those."
-    if median < low:
-        advice = "Masks are wrong if it was trained on patches: predict in tiles. They are right if it was "
-        advice += "trained on such images made smaller."
+    advice = "predict whole images that are as large as those"
+    if typical < low:
+        advice = "if it was trained on patches, predict in tiles"
     return [
-        f"The model sees {len(different):,} of {len(scales):,} {images} at {median:.2g} of their size, "
-        f"its training images at {usual} of theirs. {advice}"
+        f"The model sees {len(different):,} of {len(scales):,} {images} at {typical:.2g} of their size, its "
+        f"training images at {usual} of theirs{clue}. Masks may be wrong: {advice}."
     ]

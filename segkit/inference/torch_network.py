@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,25 +82,26 @@ def open_network(
     spec = dry_run(recipe.model, recipe.data)
     model = build_model(recipe, spec, pretrained=False)
     load_best(model, run, warnings)
-    summary = run.read_summary()
-    split = summary.reported_on
-    info = model_info(
-        recipe, spec, model, split, summary.images.get(split, 0), summary.scores.metrics,
-        run.read_environment().image_scales,
-    )  # fmt: skip
+    info = run_model_info(run, recipe, spec, model)
     return make_network(recipe, info, model, [*warnings, *run_warnings(run)])
 
 
-def model_info(
-    recipe: Recipe,
-    spec: ModelSpec,
-    model: Segmenter,
-    scored_on: str,
-    images: int,
-    scores: Mapping[str, float | None],
-    image_scales: tuple[float, float] | None,
-) -> ModelInfo:
-    """Information about a recipe's model, scored on a number of images of a split."""
+def run_model_info(run: RunDir, recipe: Recipe, spec: ModelSpec, model: Segmenter) -> ModelInfo:
+    """Information about the model of a run, with its scores."""
+    summary, environment = run.read_summary(), run.read_environment()
+    split = summary.reported_on
+    return replace(
+        model_info(recipe, spec, model),
+        scored_on=split,
+        images=summary.images.get(split, 0),
+        scores=dict(summary.scores.metrics),
+        image_scales=environment.image_scales,
+        boundary_density=environment.boundary_density,
+    )
+
+
+def model_info(recipe: Recipe, spec: ModelSpec, model: Segmenter) -> ModelInfo:
+    """Information about a recipe's model, without scores."""
     data = recipe.data
     normalize: Any = data.normalize or model.encoder
     return ModelInfo(
@@ -111,10 +112,6 @@ def model_info(
         mean=tuple(normalize.mean),
         std=tuple(normalize.std),
         multiple=spec.size_multiple,
-        scored_on=scored_on,
-        images=images,
-        scores=dict(scores),
-        image_scales=image_scales,
     )
 
 

@@ -14,14 +14,13 @@ from segkit.core.errors import PartError, Problem, ShapeError
 from segkit.core.model_table import Stage
 from segkit.core.types import Pyramid
 from segkit.models.feature_cache import machine_memory
-from segkit.models.meta_model import MetaModel, Shape, WrongChannelsError, line_of_forward
+from segkit.models.meta_model import MetaModel, Shape, line_of_forward
 from segkit.models.model_errors import (
     ONE_MAP,
-    channels_error,
     message_of,
+    model_error,
     plugin_line,
     sides,
-    size_error,
     size_multiples,
 )
 from segkit.models.segmenter import make_head, select_stages
@@ -102,7 +101,7 @@ def dry_run(model: ModelSettings, data: DataSettings) -> ModelSpec:
     rows[-1] = _stage("encoder", rows[-1].name, rows[-1].shape, _count(encoder, frozen=frozen))
     rows.append(_stage("decoder", model.decoder.name, decoded, _count(decoder)))
     rows.append(_stage("head", "conv 3x3", (data.goal.channels, *data.size), _count(head)))
-    return ModelSpec(pyramid, decoded[0], rows, meta, _size_warnings(model, data, decoded))
+    return ModelSpec(pyramid, decoded[0], rows, meta, _check_scale(model, data, decoded))
 
 
 def _build_module(part: Part, *given: Any, **forced: Any) -> Any:
@@ -143,10 +142,8 @@ def _run(model: ModelSettings, data: DataSettings, meta: MetaModel) -> tuple[lis
         maps, decoded = meta(*data.size)
     except PartError:
         raise
-    except WrongChannelsError as error:
-        raise channels_error(model, meta, error) from error
     except Exception as error:
-        raise size_error(model, data, meta, error) from error
+        raise model_error(model, data, meta, error) from error
     try:
         others = meta(*data.size, 3)[1]
     except PartError:
@@ -157,10 +154,6 @@ def _run(model: ModelSettings, data: DataSettings, meta: MetaModel) -> tuple[lis
     if others != decoded:
         problem = f"{name} gives a map of {sides(decoded)} for one image, but of {sides(others)} for three"
         raise PartError(problem, where=line_of_forward(meta.decoder), hint=ONE_MAP)
-    if max(side / full for side, full in zip(decoded[1:], data.size, strict=True)) > _MAX_SCALE:
-        problem = f"{name} gives a map of {sides(decoded[1:])} for images of {sides(data.size)}"
-        hint = "a map should not be larger than the image"
-        raise ShapeError.of([Problem(problem, path="model.decoder", hint=hint)])
     return maps, decoded
 
 
@@ -183,13 +176,16 @@ def _features(model: ModelSettings) -> Any:
     return entry_for(model.decoder).traits["features"] if features == "auto" else features
 
 
-def _size_warnings(model: ModelSettings, data: DataSettings, decoded: Shape) -> list[str]:
-    if min(side / full for side, full in zip(decoded[1:], data.size, strict=True)) < 2:
+def _check_scale(model: ModelSettings, data: DataSettings, decoded: Shape) -> list[str]:
+    scales = [side / full for side, full in zip(decoded[1:], data.size, strict=True)]
+    problem = f"{model.decoder.name} gives maps of {sides(decoded[1:])} for images of {sides(data.size)}"
+    if max(scales) > _MAX_SCALE:
+        hint = "a map should not be larger than the image"
+        raise ShapeError.of([Problem(problem, path="model.decoder", hint=hint)])
+    if min(scales) < 2:
         return []
-    return [
-        f"{model.decoder.name} gives maps of {sides(decoded[1:])} for images of {sides(data.size)}. They are "
-        "scaled down: with options for smaller maps it would need less time and memory."
-    ]
+    advice = "They are scaled down: with options for smaller maps it would need less time and memory."
+    return [f"{problem}. {advice}"]
 
 
 def _stage(part: str, name: str, shape: tuple[int, ...], counts: tuple[int, int]) -> Stage:

@@ -57,11 +57,6 @@ class WrongChannelsError(Exception):
         self.layer = layer
 
 
-def not_on_meta(error: Exception) -> bool:
-    """Whether an error says that tensors have no values."""
-    return isinstance(error, NotImplementedError) or "meta tensor" in str(error)
-
-
 def line_of_forward(module: nn.Module) -> str:
     """file:line of a module's `forward`."""
     code = getattr(getattr(type(module), "forward", None), "__code__", None)
@@ -72,7 +67,7 @@ def _check_maps(encoder: Any, maps: Any, images: int) -> None:
     widths = [shape[1] for shape in _shapes(maps, images)]
     if widths != [*encoder.pyramid.channels]:
         raise PartError(
-            f"{type(encoder).__name__}.forward returns {_in_words(maps)} for {_count(images)}, "
+            f"{type(encoder).__name__}.forward returns {_in_words(maps)} for a batch of {images}, "
             f"but its pyramid is {encoder.pyramid!r}",
             where=line_of_forward(encoder),
             hint="return a list of maps (B, C, h, w), finest first, one for each of pyramid.channels",
@@ -83,7 +78,7 @@ def _check_decoded(decoder: nn.Module, decoded: Any, images: int) -> None:
     shapes = _shapes([decoded], images)
     if not shapes or 0 in shapes[0] or decoded.dtype != torch.get_default_dtype():
         raise PartError(
-            f"{type(decoder).__name__}.forward returns {_in_words(decoded)} for {_count(images)}",
+            f"{type(decoder).__name__}.forward returns {_in_words(decoded)} for a batch of {images}",
             where=line_of_forward(decoder),
             hint=f"return one map (B, C, h, w) of {torch.get_default_dtype()}",
         )
@@ -94,10 +89,6 @@ def _shapes(maps: Any, images: int) -> list[Shape]:
     listed = isinstance(maps, (list, tuple)) and all(isinstance(item, Tensor) for item in maps)
     shapes = [tuple(item.shape) for item in maps] if listed else []
     return shapes if all(len(shape) == 4 and shape[0] == images for shape in shapes) else []
-
-
-def _count(images: int) -> str:
-    return "one image" if images == 1 else f"{images} images"
 
 
 def _in_words(value: Any) -> str:

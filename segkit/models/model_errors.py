@@ -18,10 +18,9 @@ ONE_MAP = "return one map (B, C, h, w), with the same C, h and w for every batch
 _MULTIPLES = (8, 16, 32, 64, 128)  # common size multiples
 
 
-def size_error(model: ModelSettings, data: DataSettings, meta: MetaModel, error: Exception) -> SegkitError:
-    """Error for a size that does not work; suggests a similar one that does."""
-    name = f"{model.decoder.name} on {model.encoder.name}"
-    problem = f"{name} does not work on images of {sides(data.size)}"
+def model_error(model: ModelSettings, data: DataSettings, meta: MetaModel, error: Exception) -> SegkitError:
+    """Error for a model that does not run at the recipe's size; suggests a similar size that works."""
+    problem = f"{model.decoder.name} on {model.encoder.name} does not work on images of {sides(data.size)}"
     where = "" if isinstance(error, SegkitError) else plugin_line(error, model)
     if where:  # for the author of the plugin
         problem += f": {message_of(error)}"
@@ -32,6 +31,8 @@ def size_error(model: ModelSettings, data: DataSettings, meta: MetaModel, error:
             error = other  # of the encoder's own size at last: then its reason is not the size
             continue
         return ShapeError(problem, where=where, hint=f"data.size: [{size[0]}, {size[1]}] works")
+    if isinstance(error, WrongChannelsError):
+        return _channels_error(model, meta, error)
     hint = error.problems[0].hint if isinstance(error, SegkitError) else ""
     if where:
         return PartError(problem, where=where, hint=hint or try_alone())
@@ -52,18 +53,16 @@ def size_multiples(meta: MetaModel) -> list[int]:
     return sorted({*_MULTIPLES, *meta.encoder.pyramid.reductions})
 
 
-def channels_error(model: ModelSettings, meta: MetaModel, error: WrongChannelsError) -> PartError:
-    """Error for a layer that gets another number of channels; names the layer and its part."""
+def _channels_error(model: ModelSettings, meta: MetaModel, error: WrongChannelsError) -> PartError:
+    where = plugin_line(error, model)
     for part, module in ((model.decoder, meta.decoder), (model.encoder, meta.encoder)):
         for name, layer in module.named_modules():
             if layer is error.layer:
+                problem = f"{part.kind} {part.name!r}: its layer {name or 'itself'}, {error}"
                 given = "pyramid.channels" if part is model.decoder else "in_channels"
-                return PartError(
-                    f"{part.kind} {part.name!r}: {f'its layer {name}' if name else 'it'}, {error}",
-                    where=plugin_line(error, model),
-                    hint=f"the layer gets the channels of the layer before it, or those of {given}",
-                )
-    return PartError(f"a layer of the model, {error}", where=plugin_line(error, model), hint=try_alone())
+                hint = f"the layer gets the channels of the layer before it, or those of {given}"
+                return PartError(problem, where=where, hint=hint)
+    return PartError(f"a layer of the model, {error}", where=where, hint=try_alone())
 
 
 def plugin_line(error: Exception, model: ModelSettings) -> str:

@@ -172,6 +172,7 @@ class Environment(Record):
     images: dict[Text, Count] = {}
     data_digests: dict[Text, Text] = {}
     image_scales: tuple[Scale, Scale] | None = None  # smallest and largest of training images
+    boundary_density: Number = None  # of training masks
     plugins: list[Plugin] = []
     resumed: list[Resumed] = []
 

@@ -13,7 +13,8 @@ from segkit.core.plugins import load_plugin
 from segkit.core.plugins import loading as load
 from segkit.core.registry import DECODERS
 from segkit.experiments.restore_run import open_trained
-from segkit.inference.evaluation.evaluation import EvaluateOptions, evaluate_runs
+from segkit.inference.evaluation.evaluate_runs import evaluate_runs
+from segkit.inference.evaluation.evaluation import EvaluateOptions
 from segkit.runs.run_dir import RunDir
 from tests.small_runs import finished
 

@@ -13,7 +13,8 @@ from segkit.core.errors import Interrupted, SegkitError
 from segkit.core.events import EpochEnded
 from segkit.experiments.resume import resume
 from segkit.experiments.run import run
-from segkit.inference.evaluation.evaluation import EvaluateOptions, evaluate_runs
+from segkit.inference.evaluation.evaluate_runs import evaluate_runs
+from segkit.inference.evaluation.evaluation import EvaluateOptions
 from segkit.runs.run_dir import RunDir
 from segkit.training.tensor_file import read_tensors
 from segkit.utils.signals import StopSignal

@@ -11,7 +11,7 @@ from PIL import Image
 
 from segkit.core.types import Sample
 from segkit.data.pairing import sample
-from segkit.data.scales import sampled_scales
+from segkit.data.scales import boundary_density, sampled_scales
 from segkit.inference.inputs import find_inputs
 from segkit.inference.options import PredictOptions
 from segkit.inference.outputs import Outputs
@@ -19,30 +19,44 @@ from segkit.inference.predict_files import predict_files
 from segkit.inference.predictor import Predictor
 from segkit.inference.scale_warnings import scale_warnings
 from tests.data.cases import BINARY
-from tests.inference.networks import LESION, Blocks, noise
+from tests.inference.networks import LESION, Brightness, noise
 
-PATCHES = replace(LESION, image_scales=(1.0, 1.0))
-PHOTOGRAPHS = replace(LESION, image_scales=(0.05, 0.2))
-SQUASHED = (
-    "The model sees 2 of 3 images at 0.16 of their size, its training images at 1 of theirs. Masks are wrong "
-    "if it was trained on patches: predict in tiles. They are right if it was trained on such images made "
-    "smaller."
-)
+PATCHES = replace(LESION, image_scales=(1.0, 1.0), boundary_density=0.004)
+REDUCED = replace(PATCHES, boundary_density=0.02)  # whole photographs made smaller
+PHOTOGRAPHS = replace(LESION, image_scales=(0.05, 0.2), boundary_density=0.02)
 
 
 @pytest.mark.parametrize(
     ("trained", "scales", "warned"),
     [
-        ((1.0, 1.0), [0.5, 1.0, 2.0], ""),
-        ((1.0, 1.0), [0.1, 1.0, 0.3], "2 of 3 images at 0.2 of their size, its training images at 1 of"),
-        ((0.05, 0.2), [0.03, 0.39], ""),
-        ((0.05, 0.2), [0.1, 1.0], "1 of 2 images at 1 of their size, its training images at 0.05 to 0.2 of"),
-        ((0.05, 0.2), [], ""),
-        (None, [1e-6, 1e6], ""),
+        (PATCHES, [0.5, 1.0, 2.0], ""),
+        (PATCHES, [0.1, 1.0, 0.3], "2 of 3 images at 0.2 of their size, its training images at 1 of"),
+        (PHOTOGRAPHS, [0.03, 0.39], ""),
+        (PHOTOGRAPHS, [0.1, 1.0], "1 of 2 images at 1 of their size, its training images at 0.05 to 0.2 of"),
+        (PHOTOGRAPHS, [], ""),
+        (LESION, [1e-6, 1e6], ""),
     ],
 )
 def test_scales_beyond_twice_those_of_training_are_told(trained, scales, warned):
-    warnings = scale_warnings(trained, scales, "images")
+    warnings = scale_warnings(trained, scales, None, "images")
+    assert len(warnings) == bool(warned)
+    assert warned in "".join(warnings)
+
+
+@pytest.mark.parametrize(
+    ("trained", "scale", "density", "warned"),
+    [
+        (PATCHES, 0.1, 0.002, ", and masks have 5 times as much boundary. Masks may be wrong: if it was tr"),
+        (REDUCED, 0.1, 0.002, ""),
+        (REDUCED, 0.1, 0.0, ""),  # nothing in the image
+        (PHOTOGRAPHS, 1.0, 0.002, ", and masks have 0.1 times as much boundary. Masks may be wrong: predict"),
+        (PHOTOGRAPHS, 1.0, 0.02, ""),  # a photograph made smaller
+        (PHOTOGRAPHS, 1.0, 0.0, ""),
+        (replace(PATCHES, boundary_density=None), 0.1, 0.002, ""),
+    ],
+)
+def test_masks_tell_patches_from_whole_images_made_smaller(trained, scale, density, warned):
+    warnings = scale_warnings(trained, [scale], lambda index: density, "images")
     assert len(warnings) == bool(warned)
     assert warned in "".join(warnings)
 
@@ -57,10 +71,11 @@ def photos(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("info", "ways", "warnings"),
     [
-        (PATCHES, {}, [SQUASHED]),
+        (PATCHES, {}, ["2 of 3 images at 0.16 of their size"]),
         (PATCHES, {"tile": 64}, []),
-        (PATCHES, {"scales": (4.0,)}, ["1 of 3 images at 4.3"]),
-        (PHOTOGRAPHS, {}, ["1 of 3 images at 1.1 of their size"]),
+        (replace(PATCHES, boundary_density=9.0), {}, []),
+        (PATCHES, {"scales": (4.0,)}, []),
+        (PHOTOGRAPHS, {}, []),
         (PHOTOGRAPHS, {"tile": 64}, ["3 of 3 images at 1 of their size"]),
         (PHOTOGRAPHS, {"tile": 64, "scales": (0.25,)}, []),
         (LESION, {}, []),
@@ -68,7 +83,7 @@ def photos(tmp_path: Path) -> Path:
 )
 def test_predicted_files_are_compared_with_the_training_images(photos, info, ways, warnings):
     options = PredictOptions(**ways)
-    network = Blocks(info)
+    network = Brightness(info)
     found = find_inputs([str(photos)]).images
     result = predict_files(Predictor([network]), found, Outputs(photos / "m", info.task), options)
     assert result.problems == []
@@ -82,6 +97,16 @@ def test_scales_of_samples_are_those_of_whole_files_and_of_parts_of_them(tmp_pat
     whole = sample("a", image, image, BINARY, 3)
     part = Sample("b", lambda: (noise(32, 32), np.zeros((32, 32), np.uint8)), (image,), variant="tile 1")
     broken = sample("c", tmp_path / "none.png", image, BINARY, 3)
-    assert sampled_scales([whole, part, broken], (64, 64)) == [0.5, 2.0]
-    assert sampled_scales([whole] * 1000, (64, 64)) == [0.5] * 16
+    assert sampled_scales([whole, part, broken], (64, 64)) == [(whole, 0.5), (part, 2.0)]
+    assert sampled_scales([whole] * 1000, (64, 64)) == [(whole, 0.5)] * 16
     assert sampled_scales([], (64, 64)) == []
+
+
+def test_boundary_density_is_the_share_of_neighbours_that_differ():
+    mask = np.zeros((4, 4), np.uint8)
+    mask[1:3, 1:3] = 1
+    assert boundary_density(mask) == 8 / 24
+    assert boundary_density(np.stack([mask, 0 * mask], axis=-1)) == 4 / 24
+    assert boundary_density(np.zeros((1, 1), np.uint8)) == 0
+    large = mask.repeat(1000, 0).repeat(1000, 1)
+    assert boundary_density(large) == pytest.approx(boundary_density(mask) / 1000, rel=0.3)

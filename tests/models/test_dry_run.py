@@ -77,7 +77,10 @@ def test_batches_that_cannot_be_learnt_from_are_refused():
             "Expected more than 1 value per channel when training\n"
             "  try: a larger data.size, or data.batch_size: 3 or more"
         )
+    with pytest.raises(ShapeError, match=r"  try: a larger data\.size, or more training images"):
+        checked(*settings("test_resnet", "unet", (32, 32), batch_size=8), images=1)
     checked(*settings("test_resnet", "unet", (32, 32), batch_size=3))
+    checked(*settings("test_resnet", "unet", (32, 32), batch_size=2), images=10)
     spec = checked(*settings({"name": "test_convnext", "frozen": True}, "segformer", (32, 32), batch_size=1))
     assert not any(
         module.training for part in (spec.meta.encoder, spec.meta.decoder) for module in part.modules()
@@ -160,14 +163,14 @@ def test_dry_run_names_the_line_where_only_other_sizes_work(part):
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
-        (lambda features: None, "returns a NoneType for one image"),
+        (lambda features: None, "returns a NoneType for a batch of 1"),
         (lambda features: features[3:], r"returns a list of a tensor of shape \(1, 192, 8, 8\), a"),
-        (lambda features: features[-1].mean(1), r"returns a tensor of shape \(1, 4, 4\) for one image"),
-        (lambda features: features[-1][:, :0], r"returns a tensor of shape \(1, 0, 4, 4\) for one image"),
-        (lambda features: features[-1].long(), r"\(1, 96, 4, 4\) and type torch.int64 for one image"),
+        (lambda features: features[-1].mean(1), r"returns a tensor of shape \(1, 4, 4\) for a batch of 1"),
+        (lambda features: features[-1][:, :0], r"returns a tensor of shape \(1, 0, 4, 4\) for a batch of 1"),
+        (lambda features: features[-1].long(), r"\(1, 96, 4, 4\) and type torch.int64 for a batch of 1"),
         (
             lambda features: features[-1].sum(0, True),
-            r"returns a tensor of shape \(1, 96, 4, 4\) for 3 images",
+            r"returns a tensor of shape \(1, 96, 4, 4\) for a batch of 3",
         ),
     ],
 )

@@ -4,11 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from segkit.core.errors import PartError, SegkitError
+from segkit.core.errors import PartError, SegkitError, ShapeError
 from segkit.core.registry import DECODERS, ENCODERS
 from segkit.core.types import Pyramid
 from segkit.models.dry_run import dry_run
-from segkit.models.training_step import try_training_step
 from tests.models.cases import checked
 from tests.parts.decoders.cases import settings
 
@@ -63,11 +62,11 @@ def test_a_wrong_number_of_channels_names_the_layer_and_both_numbers(part, layer
         (lambda self, x: self.conv(x).view(1, 8, 4, 4), "works on one image, but not on three: shape"),
         (
             lambda self, x: nn.functional.interpolate(x, scale_factor=256.0),
-            "model.decoder: mine on test_resnet gives a map of 1024x1024 for images of 128x128",
+            "model.decoder: mine gives maps of 1024x1024 for images of 128x128",
         ),
         (
             lambda self, x: self.conv(x).repeat(1, 1 + self.training, 1, 1),
-            "16x4x4 in training on 2 images, but of 8x4",
+            "16x4x4 in training on a batch of",
         ),
         (
             lambda self, x: self.conv(x) if not self.training else self.cnov(x),
@@ -98,7 +97,7 @@ def test_decoder_that_only_numbers_show_to_fail_is_refused(part, forward, told):
     torch.manual_seed(0)
     before = torch.get_rng_state()
     with pytest.raises(PartError, match="mine on test_resnet fails in a training step: ") as caught:
-        try_training_step(checked(*model), *model, "cpu")
+        checked(*model, device="cpu")
     assert told in str(caught.value)
     assert caught.value.problems[0].file.startswith(f"{__file__}:")
     assert torch.equal(torch.get_rng_state(), before)
@@ -111,7 +110,7 @@ def test_decoders_without_parameters_and_with_values_in_training_are_fine(part):
     part(DECODERS, decoder_of(forward))
     for encoder in ("test_resnet", {"name": "test_resnet", "frozen": True}):
         model = settings(encoder, "mine")
-        try_training_step(checked(*model), *model, "cpu")
+        checked(*model, device="cpu")
 
 
 def test_decoder_of_lazy_layers_is_refused(part):
@@ -142,12 +141,12 @@ def test_decoder_that_is_no_module_is_refused(part, value):
         ({"std": None}, "and the std None for 3 channels\n"),
         (
             {"pyramid": Pyramid((9,), (4,))},
-            r"shape \(1, 8, 32, 32\) for one image, but its pyramid is Pyramid\(ch",
+            r"shape \(1, 8, 32, 32\) for a batch of 1, but its pyramid is Pyramid\(ch",
         ),
         ({"pyramid": Pyramid((8, 8), (4, 8))}, "but its pyramid is"),
         (
             {"bare": True},
-            r"Mine.forward returns a tensor of shape \(1, 8, 32, 32\) for one image, but its pyr",
+            r"Mine.forward returns a tensor of shape \(1, 8, 32, 32\) for a batch of 1, but its pyr",
         ),
     ],
 )
@@ -169,3 +168,15 @@ def test_encoder_that_breaks_its_contract_is_refused(part, changes, told):
     part(ENCODERS, mine)
     with pytest.raises(PartError, match=told):
         dry_run(*settings("mine", "transposed_conv"))
+
+
+def test_layer_made_for_another_image_size_names_a_size_that_works(part):
+    def forward(self, x):
+        return self.mix(x.flatten(2)).view_as(x)
+
+    part(DECODERS, decoder_of(forward, ("mix", lambda _: nn.Linear(16, 16))))
+    dry_run(*settings("test_resnet", "mine", (128, 128)))
+    with pytest.raises(
+        ShapeError, match=r"images of 150x150: a Linear, takes 16 channels and gets 25\n.*128]"
+    ):
+        dry_run(*settings("test_resnet", "mine", (150, 150)))

@@ -34,7 +34,7 @@ def test_decoder_fits_encoders_and_sizes_by_default(name, encoder, size):
     data = DataSettings(source={"name": "synthetic_lesions"}, size=size, batch_size=1)
     model = ModelSettings(encoder={"name": encoder}, decoder={"name": name})
     spec = dry_run(model, data)
-    check_training(spec, model, data)
+    check_training(spec, model, data, 1)
     table = spec.stages
     assert table[-1].shape == (1, *size)
     assert all(side <= full + 1 for side, full in zip(table[-2].shape[1:], size, strict=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from segkit.core.errors import SegkitError
@@ -12,6 +13,7 @@ from segkit.data.same_images import same_files
 from segkit.recipe import plain_recipe
 from segkit.recipe.dataset import scan_splits
 from segkit.utils.listing import listed
+from segkit.utils.public_text import public_names
 
 if TYPE_CHECKING:
     from segkit.core.types import Sample
@@ -33,7 +35,8 @@ def leak_warnings(run: str, trained_with: Recipe, scored: Sequence[Sample], reci
     try:
         trained = scan_splits(trained_with).whole().get("train", ())
     except SegkitError as error:
-        return [f"Cannot check whether {run} was trained on some of these images: {error.problems[0]}."]
+        problem = replace(error.problems[0], hint="")
+        return [f"Cannot check whether {run} was trained on some of these images: {problem}."]
     same = _in_both(scored, trained)
     warnings = [_warning(same, scored, f"were among the training images of {run}")] if same else []
     if _source(trained_with) != _source(recipe):
@@ -46,7 +49,7 @@ def leak_warnings(run: str, trained_with: Recipe, scored: Sequence[Sample], reci
 
 
 def _warning(leaked: Sequence[Sample], scored: Sequence[Sample], problem: str) -> str:
-    names = listed([sample.name for sample in leaked], 3)
+    names = listed(public_names([sample.name for sample in leaked]), 3)
     return (
         f"{len(leaked):,} of the {len(scored):,} scored images {problem} ({names}): "
         f"this is not a score on unseen images."

@@ -42,17 +42,23 @@ def reported_scores(run: RunDir, trained: Recipe, recipe: Recipe, *, same_images
         same_images: whether the evaluation scores the same pixels, at the same size and in the same way.
     """
     summary = run.read_summary()
-    alike = same_images and trained.data.goal == recipe.data.goal
-    same = {part.name for part in trained.metrics if alike and part in recipe.metrics}
-    comparable, others = (
-        {name: score for name, score in summary.scores.metrics.items() if (name in same) is wanted}
-        for wanted in (True, False)
+    alike = same_images and all(
+        then == now
+        for then, now in (
+            (trained.model, recipe.model),
+            (trained.data.goal, recipe.data.goal),
+            (trained.data.normalize, recipe.data.normalize),
+        )
     )
-    split = summary.reported_on
+    same = {part.name for part in trained.metrics if alike and part in recipe.metrics}
+    scores, split = summary.scores.metrics, summary.reported_on
     count = summary.images.get(split)
     images = f"{split} images" if count is None else f"{count:,} {split} image{'' if count == 1 else 's'}"
     return Reported(
-        comparable, others, metric_details(trained.metrics), f"{images}, at {size_text(trained.data.size)}"
+        comparable={name: score for name, score in scores.items() if name in same},
+        others={name: score for name, score in scores.items() if name not in same},
+        details=metric_details(trained.metrics),
+        scored=f"{images}, at {size_text(trained.data.size)}",
     )
 
 

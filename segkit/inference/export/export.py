@@ -14,13 +14,15 @@ from segkit.inference.export.export_graph import ExportGraph, export_program
 from segkit.inference.export.model_card import model_card
 from segkit.inference.export.onnx_file import require_onnx, write_onnx
 from segkit.inference.export.pt2 import reopen_pt2, write_pt2
-from segkit.inference.export.recipe import public_recipe
 from segkit.inference.export.verify import Verification, check_shapes, score_warnings, verify
 from segkit.inference.export_metadata import ExportMetadata, Input, Output
 from segkit.inference.onnx import open_onnx
-from segkit.inference.torch_network import TorchNetwork, model_info
+from segkit.inference.torch_network import TorchNetwork, run_model_info
+from segkit.recipe import plain_recipe
+from segkit.recipe.yaml_tree import write_yaml
 from segkit.utils.atomic import atomic_write
 from segkit.utils.os_errors import is_out_of_memory
+from segkit.utils.public_text import public_data
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from segkit.core.types import Progress
     from segkit.inference.model_info import ModelInfo
     from segkit.inference.network import Network
+    from segkit.recipe import Recipe
     from segkit.runs.run_dir import RunDir
 
 Format = Literal["onnx", "pt2"]
@@ -126,12 +129,15 @@ def open_for_export(
             where=first.file or str(run.path),
             hint="use --set data.source... to name similar images on this machine",
         ) from error
-    assembly, summary = finished.assembly, run.read_summary()
-    split, model = summary.reported_on, assembly.model.eval()
-    images = summary.images.get(split, 0)
-    scales = run.read_environment().image_scales
-    info = model_info(assembly.recipe, assembly.spec, model, split, images, summary.scores.metrics, scales)
+    assembly = finished.assembly
+    model = assembly.model.eval()
+    info = run_model_info(run, assembly.recipe, assembly.spec, model)
     return finished, TorchNetwork(info, assembly.recipe, model, assembly.fabric)
+
+
+def public_recipe(recipe: Recipe) -> str:
+    """The complete recipe as YAML; absolute paths are reduced to their last name, plugins removed."""
+    return write_yaml(public_data({**plain_recipe(recipe), "plugins": []}))
 
 
 def _write(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,8 @@ from segkit.analysis.report.format import interval_text
 from segkit.analysis.report.run_data import RunData, read_run_data
 from segkit.core.plugins import Plugin, load_plugin
 from segkit.experiments.restore_run import compare_plugins
-from segkit.inference.export.export import ExportResult, open_for_export
+from segkit.inference.export.export import ExportResult, open_for_export, public_recipe
 from segkit.inference.export.model_card import model_card
-from segkit.inference.export.recipe import public_recipe
 from segkit.inference.export.verify import check_shapes, score_warnings, verify
 from segkit.inference.export_metadata import ExportMetadata
 from segkit.inference.model_info import parse_model_info
@@ -112,8 +112,13 @@ def open_hub(path: Path, plugins: Sequence[Path] = (), *, accelerator: str = "au
     spec = dry_run(recipe.model, recipe.data)
     model = build_model(recipe, spec, pretrained=False)
     load_weights(model, path / WEIGHTS)
-    info = model_info(
-        recipe, spec, model, stored.scored_on, stored.images, stored.scores, stored.image_scales
+    info = replace(
+        model_info(recipe, spec, model),
+        scored_on=stored.scored_on,
+        images=stored.images,
+        scores=stored.scores,
+        image_scales=stored.image_scales,
+        boundary_density=stored.boundary_density,
     )
     return make_network(recipe, info, model, warnings)
 

@@ -19,7 +19,8 @@ from segkit.core.errors import SegkitError
 from segkit.core.types import Sample, Task
 from segkit.data.preprocess import decode, layout_of
 from segkit.experiments.objectives import build_metric
-from segkit.inference.evaluation.evaluation import EvaluateOptions, Evaluation, evaluate_runs, run_name
+from segkit.inference.evaluation.evaluate_runs import evaluate_runs
+from segkit.inference.evaluation.evaluation import EvaluateOptions, Evaluation, run_name
 from segkit.inference.evaluation.select_images import _pool_splits, choose_images
 from segkit.inference.evaluation.split_choice import SplitChoice
 from segkit.inference.options import PredictOptions
@@ -328,16 +329,19 @@ def test_images_scaled_very_differently_from_training_images_are_told_of(
     usual = drawn(tmp_path / "usual", {"a": (64, 64), "b": (100, 60)})
     assert "The model sees" not in " ".join(scored(run, asking=asking, overrides=(usual,)).warnings)
     large = drawn(tmp_path / "large", {"a": (640, 640), "b": (64, 64)})
-    assert scored(run, asking=asking, overrides=(large,)).warnings[-1] == (
-        "The model sees 1 of 2 sampled images at 0.05 of their size, its training images at 0.5 of theirs. "
-        "Masks are wrong if it was trained on patches: predict in tiles. They are right if it was trained on "
-        "such images made smaller."
+    assert "The model sees" not in " ".join(scored(run, asking=asking, overrides=(large,)).warnings)
+    squares = np.indices((640, 640)).sum(0) // 20 % 2  # as many as in 100 patches
+    Image.fromarray((255 * squares).astype(np.uint8)).save(tmp_path / "large/masks/a.png")
+    warning = scored(run, asking=asking, overrides=(large,)).warnings[-1]
+    assert warning.startswith(
+        "The model sees 1 of 2 sampled images at 0.05 of their size, its training images "
     )
+    assert "at 0.5 of theirs, and masks have " in warning
 
 
 def test_that_training_images_are_gone_is_told(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
     def gone(recipe: Any) -> Any:
-        raise SegkitError("there is no such folder", where="photos")
+        raise SegkitError("there is no such folder", where="photos", hint="look\nfor it")
 
     monkeypatch.setattr("segkit.inference.evaluation.leaks.scan_splits", gone)
     (warning,) = scored(run, overrides=("data.source.seed=9",)).warnings

@@ -54,6 +54,16 @@ def test_the_same_name_is_told_of_apart_and_no_image_twice(own: Recipe, tmp_path
     ]
 
 
+def test_names_that_are_paths_are_reduced_to_what_tells_them_apart(own: Recipe) -> None:
+    samples = [
+        replace(sample, name=f"/home/John Smith/{folder}/1.png")
+        for sample, folder in zip(choose_images(own, (), SplitChoice.train).samples, "ab", strict=False)
+    ]
+    assert told(own, (own, ScoredImages("test", samples))) == [
+        f"2 of the 2 scored images were among the training images of small/001 (a/1.png, b/1.png): {NO_SCORE}"
+    ]
+
+
 def test_files_of_one_size_are_not_the_same_for_that(own: Recipe, tmp_path: Path) -> None:
     source = drawn(tmp_path / "other", {"x": (40, 30)}, seed=1)
     other = tmp_path / "other" / "images" / "x.png"

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from segkit.inference.evaluation.evaluation import EvaluateOptions, Evaluation, evaluate_runs
+from segkit.inference.evaluation.evaluate_runs import evaluate_runs
+from segkit.inference.evaluation.evaluation import EvaluateOptions, Evaluation
 from segkit.inference.evaluation.reported import size_text
 from segkit.inference.evaluation.split_choice import SplitChoice
 from segkit.inference.evaluation.write import write_evaluation
@@ -42,9 +43,10 @@ def test_a_metric_with_other_options_is_another_quantity(run: RunDir) -> None:
         ([], {"predict": PredictOptions(flips=True)}),
         (["data.size=[64, 64]"], {}),
         (["data.ignore_index=255"], {}),
+        (["data.normalize={mean: [0.1, 0.1, 0.1], std: [1, 1, 1]}"], {}),
         (["data.source.seed=9"], {}),
     ],
-    ids=["split", "native", "flips", "size", "ignored pixels", "images"],
+    ids=["split", "native", "flips", "size", "ignored pixels", "normalization", "images"],
 )
 def test_scores_of_other_images_sizes_and_ways_are_not_comparable(
     run: RunDir, overrides: list[str], options: dict[str, object]

@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from segkit.core.errors import SegkitError, TrainingError
-from segkit.inference.evaluation.evaluation import EvaluateOptions, Evaluation, evaluate_runs
+from segkit.inference.evaluation.evaluate_runs import evaluate_runs
+from segkit.inference.evaluation.evaluation import EvaluateOptions, Evaluation
 from segkit.inference.evaluation.output_folder import check_out_folder
 from segkit.inference.evaluation.select_images import ScoredImages
 from segkit.inference.evaluation.split_choice import SplitChoice

@@ -1,0 +1,144 @@
+"""Evaluation of finished runs: images, models, warnings and scores."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from statistics import median
+from typing import TYPE_CHECKING
+
+from segkit.core.errors import SegkitError
+from segkit.data.scales import boundary_density, sampled_scales
+from segkit.experiments.confidence import confidence_interval
+from segkit.experiments.metric_details import metric_details
+from segkit.experiments.objectives import build_metric
+from segkit.experiments.restore_run import read_run, restore, use_available_device
+from segkit.inference.evaluation.evaluation import AS_TRAINED, EvaluateOptions, Evaluation, run_name
+from segkit.inference.evaluation.leaks import leak_warnings
+from segkit.inference.evaluation.reported import reported_scores
+from segkit.inference.evaluation.score_images import PredictorScorer, ResizedScorer, Scorer
+from segkit.inference.evaluation.select_images import choose_images
+from segkit.inference.predictor import Predictor
+from segkit.inference.scale_warnings import scale_warnings
+from segkit.inference.torch_network import TorchNetwork, open_network
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from segkit.core.types import Metric, Progress, Sample
+    from segkit.inference.options import PredictOptions
+    from segkit.recipe import Recipe
+    from segkit.runs.run_dir import RunDir
+
+
+def evaluate_runs(
+    runs: Sequence[RunDir],
+    options: EvaluateOptions,
+    overrides: Sequence[str] = (),
+    plugins: Sequence[Path] = (),
+    on_progress: Progress = lambda label, done, total: None,
+) -> Evaluation:
+    """Score the best checkpoint of a run, or the mean probabilities of several runs.
+
+    A single run with default options repeats its final evaluation. Otherwise metrics take the logits of the
+    probabilities at the scored size.
+
+    Args:
+        runs: complete run directories.
+        options: evaluation options.
+        overrides: recipe changes, as for `--set`; images and metrics are those of the first run.
+        plugins: files or folders with the parts they used.
+        on_progress: callback of (label, done, total).
+
+    Raises:
+        SegkitError: if the runs cannot be scored with these options, or runs or images are damaged.
+    """
+    started = time.perf_counter()
+    trained_with = [read_run(run, (), plugins)[0] for run in runs]
+    recipe, changed = read_run(runs[0], overrides, plugins)
+    recipe, warnings = use_available_device(recipe, overrides)
+    if overrides:
+        _check_same_classes(runs[0], trained_with[0], recipe)
+    images = choose_images(recipe, overrides, options.split)
+    metrics: dict[str, Metric]
+    if len(runs) > 1 or options.native or options.predict != AS_TRAINED:
+        networks = _open_networks(runs, options, overrides, plugins, recipe)
+        metrics = {part.name: build_metric(part, recipe.data.goal) for part in recipe.metrics}
+        label = f"scoring {images}"
+        scorer: Scorer = PredictorScorer(
+            networks, images.samples, metrics, options.predict, options.native, label
+        )
+        changes = [*dict.fromkeys(warning for network in networks for warning in network.warnings)]
+        sizes = [network.info.size for network in networks]
+    else:
+        restored = restore(runs[0], recipe, changed, on_progress, {images.split: images.samples})
+        scorer, metrics, changes = ResizedScorer(restored), restored.assembly.metrics, restored.warnings
+        sizes = [recipe.data.size]
+    warnings = [*warnings, *changes]
+    for run, trained, size in zip(runs, trained_with, sizes, strict=True):
+        warnings += leak_warnings(run_name(run), trained, images.samples, recipe)
+        warnings += _scale_warnings(run, images.samples, size, options.predict)
+    scores, *members = scorer.scores(on_progress)
+    reported = reported_scores(runs[0], trained_with[0], recipe, same_images=scorer.as_reported)
+    return Evaluation(
+        runs=[*runs],
+        recipe=recipe,
+        options=options,
+        images=images,
+        scores=scores,
+        members=members,
+        intervals={name: confidence_interval(metric, scores.rows[name]) for name, metric in metrics.items()},
+        details=metric_details(recipe.metrics),
+        reported=None if members else reported,
+        warnings=warnings,
+        seconds=time.perf_counter() - started,
+        scorer=scorer,
+    )
+
+
+def _scale_warnings(
+    run: RunDir, scored: Sequence[Sample], size: tuple[int, int], options: PredictOptions
+) -> list[str]:
+    sampled = sampled_scales(scored, size)
+    scales = [median(options.scales) * scale for _, scale in sampled]
+
+    def density_of(index: int) -> float:
+        return boundary_density(sampled[index][0].read()[1])
+
+    return scale_warnings(run.read_environment(), scales, density_of, "sampled images")
+
+
+def _check_same_classes(run: RunDir, trained_with: Recipe, recipe: Recipe) -> None:
+    trained, changed = trained_with.data.goal, recipe.data.goal
+    if (trained.kind, trained.classes) != (changed.kind, changed.classes):
+        raise SegkitError(
+            f"{run_name(run)} was trained for {trained.kind} {', '.join(trained.classes)}, "
+            f"but --set changes this to {changed.kind} {', '.join(changed.classes)}",
+            hint="do not change data.classes and data.task",
+        )
+
+
+def _open_networks(
+    runs: Sequence[RunDir],
+    options: EvaluateOptions,
+    overrides: Sequence[str],
+    plugins: Sequence[Path],
+    recipe: Recipe,
+) -> list[TorchNetwork]:
+    training = recipe.training
+    changes = [*overrides, f"training.precision={training.precision}"]
+    networks = [
+        open_network(run, plugins, accelerator=training.accelerator, overrides=changes) for run in runs
+    ]
+    Predictor(networks)  # checks that they predict the same classes
+    first, *others = (network.info.size for network in networks)
+    for run, size in zip(runs[1:], others, strict=True):
+        if size != first and not options.native:
+            raise SegkitError(
+                f"{run_name(runs[0])} takes images of {first[1]}x{first[0]} pixels, "
+                f"{run_name(run)} of {size[1]}x{size[0]}: their scores are not comparable",
+                hint="use --native to score at the images' own size",
+            )
+    for network in networks:
+        options.predict.check(network.info)
+    return networks
