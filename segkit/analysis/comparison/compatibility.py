@@ -8,7 +8,6 @@ from typing import Any
 
 from segkit.core.errors import Problem, SegkitError, worded
 
-FORCE = "{} to compare anyway, with a warning in the report"
 TASK = ("task", "classes", "ignore_index", "size")  # keys of `data` that define target and resolution
 
 
@@ -59,7 +58,7 @@ def check_compatible(
     common = set.intersection(*(set(entry.names) for entry in scored))
     images = [name for name in first.names if name in common]
     if not images:
-        hint = "--force compares the images that all have; compare runs on the same test images"
+        hint = "compare runs that were scored on the same test images"
         raise SegkitError("the runs have no scored image in common", where=first.where, hint=hint)
     return images, [f"Compared with --force: {problem.where}: {problem.problem}." for problem in problems]
 
@@ -77,7 +76,7 @@ def _missing_metric(entry: Scored, metric: str) -> Problem:
 
 
 def _differences(first: Scored, second: Scored, metric: str) -> Iterator[Problem]:
-    force = FORCE.format(worded("--force", "force=True"))
+    force = f"{worded('--force', 'force=True')} to compare anyway, with a warning in the report"
 
     def problem(text: str, path: str, hint: str = force) -> Problem:
         return Problem(text, second.where, path=path, hint=hint)

@@ -54,7 +54,7 @@ class _Written(BaseModel):
 def _compared(comparison: Comparison) -> str:
     """Digest of metric and runs, independent of the ranking."""
     runs = (run for candidate in comparison.candidates for run in candidate.runs)
-    compared = [comparison.metric, *sorted(str(run.path.absolute()) for run in runs)]
+    compared = [comparison.metric, *sorted(str(run.path) for run in runs)]
     return hashlib.sha256("\0".join(compared).encode()).hexdigest()
 
 

@@ -79,7 +79,15 @@ def test_force_needs_the_metric_and_an_image(tmp_path):
     assert problem.problem == "it has no scores for the metric iou"
     (problem,) = refused(first, scored_run(tmp_path, "c", {"iou": [0.5]}, images=["x"]), force=True)
     assert problem.problem == "the runs have no scored image in common"
-    assert problem.hint == "--force compares the images that all have; compare runs on the same test images"
+    assert problem.hint == "compare runs that were scored on the same test images"
+
+
+def test_by_force_a_metric_of_several_definitions_is_called_so(tmp_path):
+    first = scored_run(tmp_path, "a", SCORES, metrics=[{"name": "iou", "threshold": 0.9}, {"name": "dice"}])
+    runs = [read_finished(first), read_finished(scored_run(tmp_path, "b", SCORES))]
+    comparison = compare_runs(runs, DIRECTIONS, force=True)
+    assert comparison.label("iou") == "IoU (with different options)"
+    assert comparison.as_json()["metric_details"] == {"iou": "with different options"}
 
 
 def test_by_force_scores_of_all_images_together_are_left_out(tmp_path):

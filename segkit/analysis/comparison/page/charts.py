@@ -18,7 +18,7 @@ def curves(comparison: Comparison) -> list[dict[str, Any]]:
     sections = [candidate.recipe.get("metrics") or [] for candidate in comparison.candidates]
     alike = [name for name in recorded if has_one_definition(sections, name)]
     plots = []
-    for key in dict.fromkeys([comparison.metric, *comparison.metrics, *alike, *LOSSES]):
+    for key in dict.fromkeys([comparison.metric, *alike, *LOSSES]):
         lines = [_lines(candidate, key) for candidate in comparison.candidates]
         if any(line["mean"] for line in lines):
             label, published = curve_label(comparison, key), _published(comparison, key)
