@@ -107,13 +107,11 @@ def recipe_table(comparison: Comparison) -> Table:
         dict(flat({key: value for key, value in candidate.recipe.items() if key not in IGNORED}))
         for candidate in candidates
     ]
-    options = [
-        [path, *(recipe.get(path, NOTHING) for recipe in recipes)]
-        for path in dict.fromkeys(path for recipe in recipes for path in recipe)
-    ]
-    # Stopped runs do not record all of it.
-    given = [[*row] for row in zip(GIVEN, *map(_given, candidates), strict=True) if all(row)]
-    differing = [row for row in [*options, *given] if len(set(row[1:])) > 1]
+    paths = dict.fromkeys(path for recipe in recipes for path in recipe)
+    rows = [[path, *(recipe.get(path, NOTHING) for recipe in recipes)] for path in paths]
+    given = zip(GIVEN, *map(_given, candidates), strict=True)
+    rows += [[*row] for row in given if all(row)]  # stopped runs do not record all of it
+    differing = [row for row in rows if len(set(row[1:])) > 1]
     columns = ["Option", *(candidate.name for candidate in candidates)]
     return Table("Where the recipes differ", columns, differing, [False] * len(columns))
 

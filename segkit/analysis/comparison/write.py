@@ -84,16 +84,13 @@ def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
         TrainingError: if a file cannot be written; existing files are unchanged.
     """
     make_folder(folder)
-    names = page, markdown, table, document = [
-        f"comparison.{ending}" for ending in ("html", "md", "csv", "json")
-    ]
     try:
         with atomic_folder(folder) as new:
-            write_page(comparison, new / page)
-            write_markdown(comparison, new / markdown)
-            write_csv(comparison, new / table)
-            write_json(new / document, _document(comparison))
+            write_page(comparison, new / "comparison.html")
+            write_markdown(comparison, new / "comparison.md")
+            write_csv(comparison, new / "comparison.csv")
+            write_json(new / "comparison.json", _document(comparison))
     except OSError as error:
         again = "the same command again, or --out with another folder"
         raise cannot_write(error, folder, again) from error
-    return [folder / name for name in names]
+    return [folder / f"comparison.{ending}" for ending in ("html", "md", "csv", "json")]

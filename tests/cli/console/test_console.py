@@ -439,8 +439,8 @@ def test_a_reader_that_leaves_early_is_no_failure():
     assert process.wait() == 0
 
 
-def test_command_line_is_imported_without_torch():
-    script = "import sys, segkit.cli, segkit.cli.console; sys.exit(bool({'torch', 'pydantic'} & {*sys.modules}))"
+def test_console_is_imported_without_torch():
+    script = "import sys, segkit.cli.console; sys.exit('torch' in sys.modules or 'pydantic' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script]).returncode == 0
 
 
