@@ -146,8 +146,9 @@ def test_analysis_says_what_two_seeds_show():
     for other in (pair_of_seeds[1], candidate("b", rising(0.8), seeds=5), candidate("b", rising(0.8))):
         assert analyse(two(pair_of_seeds[0], other))[-1].endswith(
             "Two seeds measure the variation between seeds only roughly, so a difference must be large to be "
-            "significant: up to 4.3 times its standard error with two seeds each, up to 2.3 times with five. "
-            "A smaller one may be real all the same: more seeds can show it."
+            "significant: about 4.3 times its standard error with two seeds each, where seeds matter more "
+            "than images, and 2.3 times with five. A smaller one may be real all the same: more seeds can "
+            "show it."
         )
 
 
