@@ -23,8 +23,8 @@ from segkit.analysis.report.format import difference, number, whole
 # The factors are quantiles of Student's t at 2 and 8 degrees of freedom.
 TWO_SEEDS = (
     "Two seeds measure the variation between seeds only roughly, so a difference must be large to be "
-    "significant: about 4.3 times its standard error with two seeds each, where seeds matter more than images, "
-    "and 2.3 times with five. A smaller one may be real all the same: more seeds can show it."
+    "significant: about 4.3 times its standard error with two seeds each, where seeds matter more than "
+    "images, and 2.3 times with five. A smaller one may be real all the same: more seeds can show it."
 )
 MAX_PUBLISHED = 3  # numbers in one sentence
 
