@@ -104,6 +104,7 @@ def _devnull() -> TextIO:
 
 
 def _unexpected(error: Exception) -> SegkitError:
+    from segkit.core.paths import quoted
     from segkit.core.plugins import loaded_plugins
 
     if os_error := in_words(error):
@@ -113,7 +114,7 @@ def _unexpected(error: Exception) -> SegkitError:
     for plugin in loaded_plugins():
         file = str(plugin.path / "__init__.py" if plugin.path.is_dir() else plugin.path)
         if (line := line_at_fault(error, file)) != file:
-            hint = f"segkit test-plugin {plugin.path} tests its parts; {hint}"
+            hint = f"segkit test-plugin {quoted(plugin.path)} tests its parts; {hint}"
             return SegkitError(f"the plugin {plugin.name} failed: {message}", where=line, hint=hint)
     if loaded_plugins():
         hint += "; segkit test-plugin tests the parts of a plugin"

@@ -96,9 +96,8 @@ def _parse_seeds(seeds: str) -> list[int]:
 
 def _folder_name(recipes: Sequence[str]) -> str:
     first, *others = sorted(recipes)
-    shared = os.path.commonprefix([first, *others])  # noqa: RUF071 - characters are meant
-    start = shared.rfind("-") + 1  # variants of one recipe repeat its name
-    names = "+".join([first, *(name[start:] for name in others)])
+    start = os.path.commonprefix([first, *others]).rfind("-") + 1  # noqa: RUF071 - characters are meant
+    names = "+".join([first, *(name[start:] for name in others)])  # variants of one recipe repeat its name
     name = "".join(char if char.isalnum() or char in "+-_. " else "_" for char in names).strip(". ")
     if len(name) <= MAX_FOLDER_NAME:
         return name or "_"

@@ -10,7 +10,6 @@ from typer import Argument, Exit, Option, Typer
 from segkit.cli import options
 from segkit.cli.app import app, example
 from segkit.core.errors import SegkitError
-from segkit.core.paths import quoted
 
 if TYPE_CHECKING:
     from segkit.analysis.dataset import Dataset
@@ -50,6 +49,7 @@ def write_example(
 ) -> None:
     """Draw an example data set and write a recipe for it."""
     from segkit.cli import console
+    from segkit.core.paths import quoted
     from segkit.data import example as example_data
 
     with console.RunView(quiet=quiet) as view:

@@ -11,7 +11,6 @@ from typer import Option
 from segkit.cli import options
 from segkit.cli.app import app, example
 from segkit.core.errors import SegkitError
-from segkit.core.paths import quoted
 
 
 @app.command(epilog=example("export runs/quickstart/001 --format onnx --out lesions.onnx"))
@@ -37,6 +36,7 @@ def export(
 ) -> None:
     """Export the model of a run and verify its predictions."""
     from segkit.cli import console
+    from segkit.core.paths import quoted
     from segkit.runs.run_dir import RunDir
     from segkit.utils.os_errors import cannot_write
 
@@ -77,6 +77,8 @@ def export(
 
 
 def _refuse_overwriting(targets: list[Path], overwrite: bool) -> None:
+    from segkit.core.paths import quoted
+
     for target in targets:
         folder = target.parent
         if folder.exists() and not folder.is_dir():

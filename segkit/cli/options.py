@@ -85,7 +85,7 @@ def load_plugins(
         plugins: named files and folders.
         models: runs, folders of runs, or exports. Of ./plugins only the plugins that these record are loaded.
     """
-    from segkit.cli.console import print_not_loaded
+    from segkit.cli.console import RunView
     from segkit.core.plugins import load_plugin, load_plugins_here, skip_installed
     from segkit.runs.recorded_plugins import recorded_plugins
     from segkit.training.distributed.rank import is_worker
@@ -95,7 +95,7 @@ def load_plugins(
     else:
         refusal = load_plugins_here(None if models is None else recorded_plugins(models))
         if refusal and not is_worker():
-            print_not_loaded(refusal)
+            RunView().print_warnings([refusal])
     for plugin in plugins or ():
         load_plugin(plugin, "--plugins")
 

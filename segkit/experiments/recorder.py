@@ -6,10 +6,12 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segkit.analysis.report import write_report
+from segkit.analysis.report.tables import given_to_decoder
 from segkit.core.errors import SegkitError, worded
 from segkit.core.events import EpochEnded
 from segkit.core.paths import quoted
@@ -26,6 +28,7 @@ from segkit.utils.os_errors import cannot_write
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
+    from segkit.core.model_table import Stage
     from segkit.core.types import Pixels
     from segkit.experiments.assembly import Assembly
     from segkit.experiments.run_recipe import Change
@@ -73,7 +76,8 @@ class RunRecorder:
                     directory = RunDir.create(runs, assembly.recipe.name)
                     stack.enter_context(directory.locked())
                     directory.write_environment(environment_record(assembly))
-                    directory.write_recipe(dump_recipe(assembly.recipe))  # last: it marks a run directory
+                    # Last: it marks a run directory.
+                    directory.write_recipe(_given(assembly.spec.stages) + dump_recipe(assembly.recipe))
                 except OSError as error:
                     hint = f"the same again, or {worded('--runs', 'the argument runs')} with another folder"
                     raise cannot_write(error, runs, hint) from error
@@ -185,7 +189,9 @@ class RunRecorder:
                 if self.directory.has_ended:
                     self.directory.remove_results()
                 if changes:
-                    self.directory.write_recipe(write_yaml(now.recipe))
+                    lines = self.directory.recipe_text().splitlines(keepends=True)
+                    comment = "".join(takewhile(lambda line: line.startswith("#"), lines))
+                    self.directory.write_recipe(comment + write_yaml(now.recipe))
                 self.directory.write_environment(record)
         return change_warnings(record)
 
@@ -193,3 +199,9 @@ class RunRecorder:
         if state.best_epoch == state.epoch:
             save_weights(state.eval_model, self.directory.weights, state.epoch)
         save_weights(state.eval_model, self.directory.checkpoints / "last.safetensors", state.epoch)
+
+
+def _given(stages: Sequence[Stage]) -> str:
+    """A comment for the recipe: what `features` came to."""
+    names, maps = given_to_decoder(stages)
+    return f"# The decoder is given {names} of the encoder: {maps} (channels, height, width)\n"

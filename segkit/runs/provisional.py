@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 
+from segkit.core.paths import quoted
 from segkit.runs.schema import EpochScores, SplitScores, Summary
 from segkit.utils.safe_read import corrupt_file
 
@@ -25,7 +26,7 @@ def provisional_summary(run: RunFiles) -> Summary:
     """
     recipe, environment, epochs = run.read_recipe(), run.read_environment(), run.read_epochs()
     if not epochs:
-        raise corrupt_file(run.metrics, "no epoch has ended", f"segkit resume {run.path}")
+        raise corrupt_file(run.metrics, "no epoch has ended", f"segkit resume {quoted(run.path)}")
     last, training = epochs[-1]["epoch"], recipe.get("training") or {}
     best = _epoch_of_weights(run) or next((e["epoch"] for e in reversed(epochs) if e.get("best")), last)
     metrics = [part if isinstance(part, str) else part["name"] for part in recipe.get("metrics") or ()]

@@ -92,6 +92,7 @@ def test_more_epochs_are_recorded_and_part_of_the_identity(directory):
     (start,) = directory.read_environment().resumed
     assert (start.changes, start.after_epoch, start.after_steps) == ({"training.epochs": (2, 3)}, 1, 0)
     assert load_recipe(directory.recipe).training.epochs == 3
+    assert directory.recipe.read_text(encoding="utf-8").startswith("# The decoder is given stage ")
     for epochs in (2, 3):
         (missing,) = planned(directory, f"training.epochs={epochs}").missing
         assert missing.resumable is None

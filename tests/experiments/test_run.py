@@ -137,6 +137,14 @@ def test_a_finished_run_keeps_its_training_state_unless_the_recipe_says_no(tmp_p
     assert checkpoints == {"best.safetensors", "last.safetensors"}
 
 
+def test_saved_recipe_says_what_the_decoder_was_given(small):
+    directory, _ = small
+    stage = next(stage for stage in directory.read_summary().stages if stage.part == "encoder")
+    size = " \N{MULTIPLICATION SIGN} ".join(map(str, stage.shape))
+    first = directory.recipe.read_text(encoding="utf-8").splitlines()[0]
+    assert first == f"# The decoder is given {stage.name} of the encoder: {size} (channels, height, width)"
+
+
 def test_saved_recipe_repeats_the_run(small, tmp_path, unreported):
     directory, _ = small
     again = list(run(load_recipe(directory.recipe), tmp_path))[-1].directory

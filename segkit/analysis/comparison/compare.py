@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 
@@ -49,6 +49,7 @@ def compare_runs(
     candidates = _best_first(candidates, metric, higher_is_better=higher_is_better)
     pairs = _pairs(candidates, metric, higher_is_better=higher_is_better)
     unlike = _unlike_metrics(results, metric)
+    left_out = (f"{name} is left out: its options differ between the recipes." for name in unlike)
     means = _means(results, candidates, metric, images, unlike)
     return Comparison(
         metric=metric,
@@ -60,7 +61,7 @@ def compare_runs(
             for i, candidate in enumerate(candidates)
         ],
         pairs=pairs,
-        warnings=[*warnings, *duplicates, *unlike.values(), *_run_warnings(candidates)],
+        warnings=[*warnings, *duplicates, *left_out, *_run_warnings(candidates)],
         costs_measured=how_measured([run for candidate in candidates for run in candidate.runs]),
         command=command,
     )
@@ -112,14 +113,11 @@ def _rank(candidate: Candidate, pairs: Sequence[PairwiseTest]) -> int:
     return 1 + losers.count(candidate.name)
 
 
-def _unlike_metrics(results: Sequence[RunResult], metric: str) -> dict[str, str]:
-    """Warnings about other metrics whose options differ between the runs, by metric."""
+def _unlike_metrics(results: Sequence[RunResult], metric: str) -> list[str]:
+    """Other metrics whose options differ between the runs."""
     names = dict.fromkeys(name for result in results for name in result.data.scores if name != metric)
-    return {
-        name: f"{name} is left out: its options differ between the recipes."
-        for name in names
-        if not has_one_definition([result.scored.metrics for result in results], name)
-    }
+    sections = [result.scored.metrics for result in results]
+    return [name for name in names if not has_one_definition(sections, name)]
 
 
 def _means(
@@ -127,7 +125,7 @@ def _means(
     candidates: Sequence[Candidate],
     metric: str,
     images: Sequence[str],
-    unlike: Container[str],
+    unlike: Sequence[str],
 ) -> dict[str, list[Interval]]:
     """Means of every metric that all candidates have, the ranking metric first.
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from segkit.core.errors import Problem, SegkitError, worded
 
-FORCE = "{} to compare anyway, with a warning in the report"
 TASK = ("task", "classes", "ignore_index", "size")  # keys of `data` that define target and resolution
 
 
@@ -56,7 +55,7 @@ def check_compatible(
     common = set.intersection(*(set(entry.names) for entry in scored))
     images = [name for name in first.names if name in common]
     if not images:
-        hint = "score all runs on the same test images"
+        hint = "compare runs that were scored on the same test images"
         raise SegkitError("the runs have no scored image in common", where=first.where, hint=hint)
     problems = [problem for entry in scored[1:] for problem in _differences(first, entry, metric)]
     if problems and not force:
@@ -77,7 +76,7 @@ def _missing_metric(entry: Scored, metric: str) -> Problem:
 
 
 def _differences(first: Scored, second: Scored, metric: str) -> Iterator[Problem]:
-    force = FORCE.format(worded("--force", "force=True"))
+    force = f"{worded('--force', 'force=True')} to compare anyway, with a warning in the report"
 
     def problem(text: str, path: str, hint: str = force) -> Problem:
         return Problem(text, second.where, path=path, hint=hint)

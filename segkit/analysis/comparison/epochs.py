@@ -32,15 +32,20 @@ def epoch_table(comparison: Comparison) -> Table:
 
 
 def curve_label(comparison: Comparison, key: str) -> str:
-    """Name of a curve, with the split if it is not that of the ranking."""
+    """Name of a curve, with its images if they are not those of the ranking."""
     if key in LOSSES:
         alike = len({str(candidate.recipe.get("loss")) for candidate in comparison.candidates}) == 1
         return LOSSES[key] if alike else f"{LOSSES[key]} (of different loss functions)"
+    split = other_split(comparison)
+    return comparison.label(key) + (f" on {split} images" if split else "")
+
+
+def other_split(comparison: Comparison) -> str:
+    """Split that curves are scored on, such as ``val``, or ``test or val``; empty if it is the ranking's."""
     summaries = [summary for candidate in comparison.candidates for summary in candidate.summaries]
     scored_on = {summary.scored_on for summary in summaries}
-    if scored_on == {summary.reported_on for summary in summaries}:
-        return comparison.label(key)
-    return f"{comparison.label(key)} on {' or '.join(sorted(scored_on))} images"
+    same = scored_on == {summary.reported_on for summary in summaries}
+    return "" if same else " or ".join(sorted(scored_on))
 
 
 def mean_curve(candidate: Candidate, key: str) -> Curve:

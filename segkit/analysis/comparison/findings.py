@@ -20,11 +20,11 @@ from segkit.analysis.comparison.format import (
 from segkit.analysis.comparison.result import Comparison, PairwiseTest, Ranking
 from segkit.analysis.report.format import difference, number, whole
 
-# Standard errors: quantiles of Student's t at 2 and 8 degrees of freedom.
+# The factors are quantiles of Student's t at 2 and 8 degrees of freedom.
 TWO_SEEDS = (
-    "Two seeds measure the variation between seeds only roughly. They can show a difference of at least 4.3 "
-    "standard errors (with five seeds each: 2.3). They cannot show a smaller one, nor that two recipes are "
-    "equal."
+    "Two seeds measure the variation between seeds only roughly, so a difference must be large to be "
+    "significant: about 4.3 times its standard error with two seeds each, where seeds matter more than "
+    "images, and 2.3 times with five. A smaller one may be real all the same: more seeds can show it."
 )
 MAX_PUBLISHED = 3  # numbers in one sentence
 
@@ -126,19 +126,17 @@ def _published(comparison: Comparison) -> list[str]:
 
 
 def _limits(comparison: Comparison) -> str:
-    counts = sorted({len(candidate.seeds) for candidate in comparison.candidates})
-    text = _trained_once(comparison)
-    if not text:
-        seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-        text = f"Trained with {seeds} seeds each: intervals and p-values include the variation between seeds."
-    return f"{text} {TWO_SEEDS}" if 2 in counts else text
+    counts = {len(candidate.seeds) for candidate in comparison.candidates}
+    return " ".join([_seeds(comparison), *([TWO_SEEDS] if 2 in counts else [])])
 
 
-def _trained_once(comparison: Comparison) -> str:
+def _seeds(comparison: Comparison) -> str:
     candidates = comparison.candidates
     once = [candidate.name for candidate in candidates if len(candidate.seeds) == 1]
     if not once:
-        return ""
+        counts = sorted({len(candidate.seeds) for candidate in candidates})
+        seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+        return f"Trained with {seeds} seeds each: intervals and p-values include the variation between seeds."
     if len(candidates) == 1:
         return (
             f"{once[0]} was trained once; repeat with `--seeds 0,1,2` to measure the variation between seeds."

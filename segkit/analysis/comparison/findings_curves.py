@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import pairwise, takewhile
 
-from segkit.analysis.comparison.epochs import Curve, mean_curve
+from segkit.analysis.comparison.epochs import Curve, mean_curve, other_split
 from segkit.analysis.comparison.result import Comparison
 from segkit.analysis.report.format import number
 
@@ -25,16 +25,14 @@ def curve_sentences(comparison: Comparison) -> list[str]:
 
 
 def _leading(comparison: Comparison, curves: Mapping[str, Curve]) -> list[str]:
-    summaries = [summary for candidate in comparison.candidates for summary in candidate.summaries]
-    scored_on = {summary.scored_on for summary in summaries}
+    scored_on = {summary.scored_on for c in comparison.candidates for summary in c.summaries}
     common = sorted(set.intersection(*map(set, curves.values())))
     leaders = _leaders(curves, common, higher_is_better=comparison.higher_is_better)
     if len(curves) == 1 or len(leaders) < 2 or len(scored_on) > 1:
         return []
     changes = [epoch for before, epoch in pairwise(leaders) if leaders[before] != leaders[epoch]]
     word = ("high" if comparison.higher_is_better else "low") + ("er" if len(curves) == 2 else "est")
-    # Curves on other images than the compared ones are named with their split.
-    split = "" if scored_on == {summary.reported_on for summary in summaries} else f"{scored_on.pop()} "
+    split = f"{name} " if (name := other_split(comparison)) else ""
     curve, first, last = f"{split}{comparison.label(comparison.metric)} curve", min(leaders), max(leaders)
     if not changes:
         every = len(leaders) == len(common)

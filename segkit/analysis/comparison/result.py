@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from segkit.analysis.comparison.compatibility import has_one_definition
 from segkit.analysis.report.format import score_label
 from segkit.runs.schema import Costs, Published, Summary
 
@@ -146,9 +147,18 @@ class Comparison:
         """Candidates, best first."""
         return [ranking.candidate for ranking in self.ranking]
 
+    @property
+    def details(self) -> dict[str, str]:
+        """What names of metrics do not say, by metric."""
+        summaries = [summary for candidate in self.candidates for summary in candidate.summaries]
+        details = {name: text for summary in summaries for name, text in summary.metric_details.items()}
+        if not has_one_definition([c.recipe.get("metrics") or [] for c in self.candidates], self.metric):
+            details[self.metric] = "with different options"  # compared by force
+        return details
+
     def label(self, metric: str) -> str:
         """Display name of a metric."""
-        return score_label(metric, self.candidates[0].summaries[0].metric_details)
+        return score_label(metric, self.details)
 
     @property
     def metrics(self) -> list[str]:
@@ -159,6 +169,7 @@ class Comparison:
         """Content of `comparison.json`."""
         return {
             "metric": self.metric,
+            "metric_details": self.details,
             "higher_is_better": self.higher_is_better,
             "alpha": self.alpha,
             "images": len(self.images),

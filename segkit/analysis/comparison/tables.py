@@ -16,11 +16,18 @@ from segkit.analysis.comparison.format import (
 )
 from segkit.analysis.comparison.result import Candidate, Comparison, PairwiseTest
 from segkit.analysis.report.format import NOTHING, number, whole
-from segkit.analysis.report.tables import TIMES, Table, flat, given_to_decoder
+from segkit.analysis.report.tables import TIMES, Table, flat, given_to_decoder, shape_text
 from segkit.utils.public_text import public_command
 
 MAX_METRICS = 4  # including the ranking metric
 IGNORED = ("name", "description", "reference", "seed", "plugins")  # recipe keys that make no difference
+GIVEN = (
+    "Encoder stages given to the decoder",
+    f"Input of the decoder ({TIMES.join('Chw')})",
+    f"Output of the decoder ({TIMES.join('Chw')})",
+    "Precision",
+    "Device",
+)
 MAX_PAIRS = 15  # more than that: only pairs with the first candidate
 
 
@@ -95,43 +102,38 @@ def pair_table(comparison: Comparison) -> Table:
 
 def recipe_table(comparison: Comparison) -> Table:
     """Recipe options that differ, and what the parts were given; no rows for a single recipe."""
-    recipes = [_options(candidate) for candidate in comparison.candidates]
+    candidates = comparison.candidates
+    recipes = [
+        dict(flat({key: value for key, value in candidate.recipe.items() if key not in IGNORED}))
+        for candidate in candidates
+    ]
     paths = dict.fromkeys(path for recipe in recipes for path in recipe)
     rows = [[path, *(recipe.get(path, NOTHING) for recipe in recipes)] for path in paths]
+    given = zip(GIVEN, *map(_given, candidates), strict=True)
+    rows += [[*row] for row in given if all(row)]  # stopped runs do not record all of it
     differing = [row for row in rows if len(set(row[1:])) > 1]
-    columns = ["Option", *(candidate.name for candidate in comparison.candidates)]
+    columns = ["Option", *(candidate.name for candidate in candidates)]
     return Table("Where the recipes differ", columns, differing, [False] * len(columns))
 
 
-def _options(candidate: Candidate) -> dict[str, str]:
-    """Options of the recipe, and what those such as `features: auto` came to."""
-    recipe, summary = candidate.recipe, candidate.summaries[0]
-    options = dict(flat({key: value for key, value in recipe.items() if key not in IGNORED}))
-    stages, maps = given_to_decoder(summary.stages)
-    features = options.get("model.encoder.features", NOTHING)
-    outputs = [TIMES.join(map(str, stage.shape)) for stage in summary.stages if stage.part == "decoder"]
-    given = {
-        "model.encoder.features": stages and f"{features}: {stages}",
-        f"Input of the decoder ({TIMES.join('Chw')})": maps,
-        f"Output of the decoder ({TIMES.join('Chw')})": ", ".join(outputs),
-        "Precision": summary.precision,
-        "Device": summary.device,
-    }
-    return options | {name: text for name, text in given.items() if text}
+def _given(candidate: Candidate) -> tuple[str, ...]:
+    """What options such as `features: auto` came to, in the order of `GIVEN`; empty where unknown."""
+    summary = candidate.summaries[0]
+    outputs = ", ".join(shape_text(stage) for stage in summary.stages if stage.part == "decoder")
+    return *given_to_decoder(summary.stages), outputs, summary.precision, summary.device
 
 
 def _how_computed(comparison: Comparison) -> str:
     counts = {len(candidate.seeds) for candidate in comparison.candidates}
-    once = "intervals are bootstrapped over images"
-    several = "intervals are of a standard error over images and seeds, with Student's t"
+    several = "Where a recipe has several seeds, intervals come from a t-test over images and seeds."
+    once = "With one seed each, intervals are bootstrapped over images."
     if comparison.pairs:
-        once += ", and p is of Wilcoxon's signed-rank test over images"
-        several += f"; p is of the same: below {comparison.alpha:g} exactly where the interval excludes zero"
-    if counts == {1}:
-        return f"With one seed, {once}."
-    if 1 not in counts:
-        return f"With several seeds, {several}."
-    return f"Where any recipe has several seeds, {several}. Otherwise, {once}."
+        several = (
+            "Where a recipe has several seeds, intervals and p come from one t-test over images and seeds: "
+            f"p is below {comparison.alpha:g} exactly where the interval excludes zero."
+        )
+        once = f"{once[:-1]}, and p is that of Wilcoxon's signed-rank test over images."
+    return " ".join([several] * (counts != {1}) + [once] * (1 in counts))
 
 
 def shown_pairs(comparison: Comparison) -> list[PairwiseTest]:

@@ -54,7 +54,7 @@ class _Written(BaseModel):
 def _compared(comparison: Comparison) -> str:
     """Digest of metric and runs, independent of the ranking."""
     runs = (run for candidate in comparison.candidates for run in candidate.runs)
-    compared = [comparison.metric, *sorted(str(run.path.absolute()) for run in runs)]
+    compared = [comparison.metric, *sorted(str(run.path) for run in runs)]
     return hashlib.sha256("\0".join(compared).encode()).hexdigest()
 
 
@@ -84,19 +84,16 @@ def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
         TrainingError: if a file cannot be written; existing files are unchanged.
     """
     make_folder(folder)
-    names = page, markdown, table, document = [
-        f"comparison.{ending}" for ending in ("html", "md", "csv", "json")
-    ]
     try:
         with atomic_folder(folder) as new:
-            write_page(comparison, new / page)
-            write_markdown(comparison, new / markdown)
-            write_csv(comparison, new / table)
-            write_json(new / document, _document(comparison))
+            write_page(comparison, new / "comparison.html")
+            write_markdown(comparison, new / "comparison.md")
+            write_csv(comparison, new / "comparison.csv")
+            write_json(new / "comparison.json", _document(comparison))
     except OSError as error:
         again = f"the same again, or {_other_folder()}"
         raise cannot_write(error, folder, again) from error
-    return [folder / name for name in names]
+    return [folder / f"comparison.{ending}" for ending in ("html", "md", "csv", "json")]
 
 
 def _other_folder() -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import statistics
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
@@ -36,7 +35,7 @@ from segkit.runs.provisional import STOPPED
 from segkit.runs.schema import Frozen, Summary
 from segkit.utils.public_text import public_data
 
-INTERVALS = "Intervals are over these images; training again adds further variation."
+INTERVALS = "95% intervals are over these images. Training again adds further variation."
 TOGETHER = "The score above is computed over all images together: it is not the mean of these scores."
 
 
@@ -64,22 +63,24 @@ class Verdict:
 def contents(data: RunData) -> dict[str, Any]:
     """Values of the templates, without figures and samples."""
     summary, published = data.summary, data.published
-    recipe = _recipe_text(data)
-    backticks = max(map(len, re.findall("`+", recipe)), default=0)
+    mean = data.is_mean(data.first_metric)
+    label = data.image_label(data.first_metric)
+    cards, repetition = _cards(data), _repetition(data)
+    backticks = max(map(len, re.findall("`+", repetition["recipe"])), default=0)
     return {
         "name": summary.recipe,
         "description": summary.description,
         "headline": _headline(data),
-        "cards": _cards(data),
-        "intervals": INTERVALS,
+        "cards": cards,
+        "intervals": INTERVALS if any(card.interval for card in cards) else "",
         "source": published.source if published and published.metrics else "",
         "drawn": published.source if published and published.epochs else "",
-        "chosen_on": on_chosen_split(data).strip(),
+        "chosen_on": on_chosen_split(data),
         "warnings": _warnings(data),
         "verdict": _verdict(summary.frozen_encoder),
         "has_images": bool(data.names),
-        "per_image": _per_image_title(data),
-        "per_image_note": "" if data.is_mean(data.first_metric) else TOGETHER,
+        "per_image": f"{label} per image" if mean else label,
+        "per_image_note": "" if mean else TOGETHER,
         "scores": _score_facts(data),
         "overlap": "Where classes overlap, only the last one is shown." if _may_overlap(data) else "",
         "worst": worst_table(data),
@@ -88,27 +89,24 @@ def contents(data: RunData) -> dict[str, Any]:
         "costs": _costs(summary),
         "model": model_table(data),
         "environment": environment_table(data),
-        "recipe": recipe,
         "fence": Markup("`" * max(3, backticks + 1)),  # longer than any in the recipe
-        **_repetition(data),
+        **repetition,
     }
 
 
-def _recipe_text(data: RunData) -> str:
-    """The recipe as in its file, or with absolute paths reduced to their last names."""
-    public = public_data(data.recipe)
-    return data.run.recipe_text() if public == data.recipe else write_yaml(public)
-
-
 def _repetition(data: RunData) -> dict[str, str]:
-    """How to run the recipe again, without the folders of this machine."""
-    file, folder = data.run.recipe, ""
+    """The recipe and how to run it again, without the folders of this machine."""
+    public, file = public_data(data.recipe), data.run.recipe
+    shortened = public != data.recipe
+    text = "The recipe contains all defaults."
+    if shortened:
+        text += " Its absolute paths are shortened to their last names here; recipe.yaml has them in full."
     if file.is_absolute():
-        file, folder = Path(file.name), " In the folder of this run:"
-    reduced = "" if public_data(data.recipe) == data.recipe else ", here with the last names of its paths"
+        text += " In the folder of this run:"
     return {
-        "command": f"segkit run {quoted(file)}",
-        "repetition": f"The recipe contains all defaults{reduced}.{folder}",
+        "recipe": write_yaml(public) if shortened else data.run.recipe_text(),
+        "repetition": text,
+        "command": f"segkit run {quoted(file.name if file.is_absolute() else file)}",
     }
 
 
@@ -175,11 +173,6 @@ def _verdict(frozen: Frozen | None) -> Verdict | None:
         return Verdict(True, text, [("digest", before)])
     text = "Parameters or running statistics of the encoder changed during training, although it is frozen."
     return Verdict(False, text, [("digest before", before), ("digest after", after)])
-
-
-def _per_image_title(data: RunData) -> str:
-    label = data.image_label(data.first_metric)
-    return f"{label} per image" if data.is_mean(data.first_metric) else label
 
 
 def _score_facts(data: RunData) -> list[tuple[str, str]]:

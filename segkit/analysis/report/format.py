@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 NOTHING = "\N{EN DASH}"
@@ -13,34 +13,35 @@ _NAMES = {"iou": "IoU", "dice": "Dice", "hd95": "HD95"}
 UNITS = {"hd95": "px"}
 
 
-def metric_name(name: str, details: str = "") -> str:
-    """Display name of a metric: ``iou_dataset`` -> ``IoU dataset``, with details ``IoU (threshold 0.9)``."""
+def metric_name(name: str) -> str:
+    """Display name of a metric: ``iou_dataset`` -> ``IoU dataset``."""
     text = " ".join(_NAMES.get(word, word) for word in name.split("_"))
-    text = text[:1].upper() + text[1:]
-    return f"{text} ({details})" if details else text
+    return text[:1].upper() + text[1:]
+
+
+def score_label(name: str, details: Mapping[str, str]) -> str:
+    """Display name of a metric with its details: ``IoU (threshold 0.9)``, ``HD95 (px)``."""
+    return with_details(metric_name(name), name, details)
+
+
+def with_details(label: str, name: str, details: Mapping[str, str]) -> str:
+    """The label of a metric with its options and unit, if these are known by its name."""
+    detail = details.get(name, UNITS.get(name, ""))
+    return f"{label} ({detail})" if detail else label
 
 
 def is_mean(scores: Sequence[float], score: float | None) -> bool:
-    """Whether a score is the mean of the defined scores of single images."""
-    defined = [value for value in scores if math.isfinite(value)]
+    """Whether a score is the mean of the defined scores of single images; infinite ones count as equal."""
+    defined = [value for value in scores if not math.isnan(value)]
     mean = statistics.fmean(defined) if defined else math.nan
-    score = math.nan if score is None else float(score)
-    return math.isclose(mean, score, rel_tol=1e-6, abs_tol=1e-6) or (math.isnan(mean) and math.isnan(score))
+    if score is None or not math.isfinite(score):
+        return not math.isfinite(mean)
+    return math.isclose(mean, score, rel_tol=1e-6, abs_tol=1e-6)
 
 
 def image_label(label: str, *, is_mean: bool) -> str:
     """Name of a metric's score of one image: another one if the score of all images is not their mean."""
     return label if is_mean else f"{label} of each image alone"
-
-
-def score_label(name: str, details: Mapping[str, str]) -> str:
-    """Display name of a metric with what its name does not say: ``HD95 (px)``."""
-    return metric_name(name, details.get(name, UNITS.get(name, "")))
-
-
-def interval_text(low: float, high: float) -> str:
-    """``0.8203 to 0.8361``; a dash if undefined."""
-    return f"{number(low)} to {number(high)}" if math.isfinite(high - low) else NOTHING
 
 
 def pixel_size(size: Any) -> str:
@@ -57,6 +58,11 @@ def number(value: float | None) -> str:
         return NOTHING
     decimals = 4 if abs(value) < 10 else 2 if abs(value) < 1000 else 0
     return f"{value:,.{decimals}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def interval_text(low: float, high: float, text: Callable[[float], str] = number) -> str:
+    """``0.8203 to 0.8361``; empty if undefined."""
+    return f"{text(low)} to {text(high)}" if math.isfinite(high - low) else ""
 
 
 def difference(value: float | None, published: float | None) -> str:

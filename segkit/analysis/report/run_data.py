@@ -61,14 +61,11 @@ class RunData:
 
         Runs of older versions recorded no intervals; those of means are computed from the scores.
         """
-        score = self.summary.scores.metrics.get(metric)
-        value = math.nan if score is None else score
-        if limits := self.summary.scores.intervals.get(metric):
-            return Interval(value, *(math.nan if limit is None else limit for limit in limits))
-        if self.is_mean(metric) and len(self.scores.get(metric, ())) > 1:
-            (computed,) = intervals([np.array([self.scores[metric]])])
-            return Interval(value, computed.low, computed.high)
-        return Interval(value, math.nan, math.nan)
+        scores = self.summary.scores
+        if self.scores.get(metric) and metric not in scores.intervals and self.is_mean(metric):
+            return intervals([np.array([self.scores[metric]])])[0]
+        values = (scores.metrics.get(metric), *scores.intervals.get(metric, (None, None)))
+        return Interval(*(math.nan if value is None else value for value in values))
 
     @cached_property
     def public_names(self) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from segkit.analysis.report.format import NOTHING, decimal, number, whole
 from segkit.analysis.report.run_data import RunData
 from segkit.core.model_table import Stage, parameter_counts
-from segkit.utils.public_text import public_data
+from segkit.utils.public_text import public_command, public_data
 
 WORST = 10
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
@@ -45,16 +46,16 @@ def epoch_table(data: RunData) -> Table:
     ]
     columns = ["Epoch", *map(data.label, scores), "Training loss", "Validation loss", "Seconds"]
     marked = next((i for i, line in enumerate(data.epochs) if line["epoch"] == best), None)
-    caption = f"Scores{on_chosen_split(data)} and losses of every epoch"
-    return Table(caption, columns, rows, [True] * len(columns), marked)
+    caption = ["Scores", on_chosen_split(data), "and losses of every epoch"]
+    return Table(" ".join(filter(None, caption)), columns, rows, [True] * len(columns), marked)
 
 
 def on_chosen_split(data: RunData) -> str:
-    """`` on the validation images`` if the scores of epochs are not of the images of the final scores."""
+    """``on the validation images``; empty if epochs and the final scores have the same images."""
     summary = data.summary
     if summary.scored_on == summary.reported_on:
         return ""
-    return f" on the {SPLITS.get(summary.scored_on, summary.scored_on)} images"
+    return f"on the {SPLITS.get(summary.scored_on, summary.scored_on)} images"
 
 
 def worst_table(data: RunData) -> Table:
@@ -75,7 +76,7 @@ def model_table(data: RunData) -> Table:
         [
             stage.part,
             stage.name,
-            TIMES.join(map(str, stage.shape)),
+            shape_text(stage),
             *(map(whole, counts) if counts else ("", "")),
         ]
         for stage, counts in zip(stages, parameter_counts(stages), strict=True)
@@ -85,20 +86,23 @@ def model_table(data: RunData) -> Table:
 
 
 def given_to_decoder(stages: Sequence[Stage]) -> tuple[str, str]:
-    """Stages of the encoder that the decoder was given, and the shapes of their maps; empty if unknown."""
+    """``stage 4, 5 of 5`` of the encoder, and the shapes of their maps; empty if unknown."""
     maps = [stage for stage in stages if stage.part == "encoder"]
-    found = [re.fullmatch(r"stage (\d+) of (\d+)", stage.name) for stage in maps]
     names = ", ".join(stage.name for stage in maps)
-    if len(maps) > 1 and all(found):
-        numbers = ", ".join(match[1] for match in found if match)
-        names = f"stages {numbers} of {names.rpartition(' ')[2]}"
-    return names, ", ".join(TIMES.join(map(str, stage.shape)) for stage in maps)
+    return re.sub(r" of \d+, stage ", ", ", names), ", ".join(map(shape_text, maps))
+
+
+def shape_text(stage: Stage) -> str:
+    """Output shape: channels, height and width."""
+    return TIMES.join(map(str, stage.shape))
 
 
 def environment_table(data: RunData) -> Table:
     """Versions, hardware and digests."""
-    content = data.environment.model_dump(mode="json", exclude_unset=True, exclude={"recipe"})
-    rows = [[*pair] for pair in flat(public_data(content))]
+    content = public_data(data.environment.model_dump(mode="json", exclude_unset=True, exclude={"recipe"}))
+    if command := data.environment.command:
+        content["command"] = public_command(shlex.join(command))
+    rows = [[*pair] for pair in flat(content)]
     return Table("Versions, hardware and digests", ["", ""], rows, [False, False])
 
 

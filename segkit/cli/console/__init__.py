@@ -11,7 +11,7 @@ from segkit.cli.console.cache import print_cache
 from segkit.cli.console.comparison import print_comparison
 from segkit.cli.console.data_check import print_data_check
 from segkit.cli.console.export import print_exported
-from segkit.cli.console.plugins import print_new_plugin, print_not_loaded, print_outcomes, print_plugins
+from segkit.cli.console.plugins import print_new_plugin, print_outcomes, print_plugins
 from segkit.cli.console.problems import print_error, print_problems
 from segkit.cli.console.results import (
     print_check,
@@ -39,7 +39,6 @@ __all__ = [
     "print_json",
     "print_line",
     "print_new_plugin",
-    "print_not_loaded",
     "print_outcomes",
     "print_part",
     "print_parts",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 from rich.table import Table
 
-from segkit.cli.console.format import format_metric, print_warnings
+from segkit.cli.console.format import print_warnings
 from segkit.cli.console.stream import Screen, clean
 
 if TYPE_CHECKING:
@@ -89,15 +89,13 @@ def _print_ranking(screen: Screen, comparison: Comparison) -> None:
 def _columns(comparison: Comparison) -> Iterator[_Column]:
     from segkit.analysis.comparison.costs import COSTS as ALL_COSTS
     from segkit.analysis.comparison.format import format_interval
-    from segkit.analysis.report.format import number
+    from segkit.analysis.report.format import number, with_details
 
     metric, ranking = comparison.metric, comparison.ranking
     yield _Column("rank", [str(entry.rank) for entry in ranking])
     yield _Column("recipe", [clean(entry.candidate.name) for entry in ranking], name=True)
-    details = comparison.candidates[0].summaries[0].metric_details
-    yield _Column(
-        format_metric(metric, details), [_ascii(format_interval(entry.metrics[metric])) for entry in ranking]
-    )
+    title = with_details(metric, metric, comparison.details)
+    yield _Column(title, [_ascii(format_interval(entry.metrics[metric])) for entry in ranking])
     if metric != "dice" and "dice" in comparison.metrics:
         yield _Column("dice", [_ascii(number(entry.metrics["dice"].mean)) for entry in ranking])
     for cost in (cost for cost in ALL_COSTS if cost.key in COSTS):

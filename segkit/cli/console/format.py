@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from segkit.analysis.report.format import UNITS
+from segkit.analysis.report.format import with_details
 from segkit.cli.console.stream import Screen
 
 if TYPE_CHECKING:
@@ -24,15 +24,9 @@ def format_number(value: float) -> str:
 def format_scores(values: Mapping[str, float | None], details: Mapping[str, str] | None = None) -> str:
     """Scores with their names: "iou 0.6400, hd95 (px) 7.5000"."""
     return ", ".join(
-        f"{format_metric(name, details or {})} {format_number(math.nan if value is None else value)}"
+        f"{with_details(name, name, details or {})} {format_number(math.nan if value is None else value)}"
         for name, value in values.items()
     )
-
-
-def format_metric(name: str, details: Mapping[str, str]) -> str:
-    """Name of a metric with what it does not say: "iou", "iou (threshold 0.9)", "hd95 (px)"."""
-    detail = details.get(name, UNITS.get(name, ""))
-    return f"{name} ({detail})" if detail else name
 
 
 def images_in_words(images: Mapping[str, int]) -> str:

@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from segkit.cli.console.format import print_warnings
 from segkit.cli.console.problems import print_problem
 from segkit.cli.console.stream import Screen, clean
-from segkit.core.paths import quoted
 
 if TYPE_CHECKING:
     from segkit.core.plugins import Plugin
@@ -29,13 +27,10 @@ def print_plugins(plugins: Sequence[Plugin]) -> None:
     Screen(sys.stderr).line(f"plugins: {'; '.join(groups)}", "dim")
 
 
-def print_not_loaded(reason: str) -> None:
-    """Print to standard error why plugins of the working directory are not loaded."""
-    print_warnings(Screen(sys.stderr), [reason])
-
-
 def print_new_plugin(files: Sequence[Path]) -> None:
     """Print the files of a new plugin (its folder first) and the next commands."""
+    from segkit.core.paths import quoted  # imports pydantic
+
     folder = files[0]
     screen = Screen(sys.stdout)
     screen.line(f"Created the plugin {folder}:", "bold")

@@ -19,7 +19,6 @@ from segkit.cli.console.format import (
 from segkit.cli.console.progress_view import View
 from segkit.cli.console.stream import Screen
 from segkit.core.events import EpochEnded, Event, RunEnded, RunStarted, StepEnded
-from segkit.core.paths import quoted
 
 if TYPE_CHECKING:
     from segkit.runs.schema import Summary
@@ -91,6 +90,8 @@ class RunView(View):
             self._screen.line("Saving, then stopping. Press Ctrl-C again to stop immediately.")
 
     def _resume_hint(self) -> str:
+        from segkit.core.paths import quoted  # imports pydantic
+
         return f"; to continue: segkit resume {quoted(self._directory)}" if self._directory else ""
 
     def _show_step(self, event: StepEnded) -> None:

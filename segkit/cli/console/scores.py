@@ -10,20 +10,13 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from segkit.analysis.report.format import duration, image_label
-from segkit.cli.console.format import (
-    format_metric,
-    format_number,
-    format_scores,
-    plain_table,
-    print_warnings,
-)
+from segkit.analysis.report.format import duration, image_label, with_details
+from segkit.cli.console.format import format_number, format_scores, plain_table, print_warnings
 from segkit.cli.console.stream import Screen, clean
 
 if TYPE_CHECKING:
     from segkit.analysis.comparison.result import Interval
     from segkit.inference.evaluation.evaluation import Evaluation
-    from segkit.inference.evaluation.reported import Reported
 
 WORST = 5  # images
 
@@ -43,7 +36,9 @@ def print_evaluation(evaluation: Evaluation, page: Path | None) -> None:
     )
     screen.line()
     screen.table(_table(evaluation))
-    _print_reported(screen, evaluation.reported)
+    if evaluation.reported and evaluation.reported.others:
+        scores = format_scores(evaluation.reported.others, evaluation.reported.details)
+        screen.prose(f"the run reports {scores} on {evaluation.reported.scored}", hang=2)
     screen.line()
     _print_worst(screen, evaluation)
     print_warnings(screen, evaluation.warnings)
@@ -76,21 +71,15 @@ def _table(evaluation: Evaluation) -> Table:
     for name, interval in evaluation.intervals.items():
         values = (scores.get(name) for scores in columns.values())
         cells = ("-" if value is None else format_number(value) for value in values)
-        table.add_row(clean(format_metric(name, evaluation.details)), with_interval(interval), *cells)
+        table.add_row(clean(with_details(name, name, evaluation.details)), with_interval(interval), *cells)
     return table
-
-
-def _print_reported(screen: Screen, reported: Reported | None) -> None:
-    """Print the scores that stand in no row of the table, because they are of another kind."""
-    if reported and reported.others:
-        scores = format_scores(reported.others, reported.details)
-        screen.prose(f"the run reports {scores} on {reported.scored}", hang=2)
 
 
 def _print_worst(screen: Screen, evaluation: Evaluation) -> None:
     metric, names = evaluation.first_metric, evaluation.names
     scores = evaluation.scores.per_image[metric]
-    label = image_label(format_metric(metric, evaluation.details), is_mean=evaluation.is_mean(metric))
+    label = with_details(metric, metric, evaluation.details)
+    label = image_label(label, is_mean=evaluation.is_mean(metric))
     screen.line(f"worst by {label}", "bold")
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True, justify="right")

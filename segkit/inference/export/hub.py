@@ -152,4 +152,5 @@ def _front_matter(run: RunDir, metadata: ExportMetadata) -> str:
 def _metric_title(data: RunData, name: str, interval: Interval) -> str:
     """``IoU on images of 128 x 128 pixels (95% interval 0.8107 to 0.8371)``."""
     images = f" on images of {data.size}" if data.size else ""
-    return f"{data.label(name)}{images} (95% interval {interval_text(interval.low, interval.high)})"
+    limits = interval_text(interval.low, interval.high)
+    return f"{data.label(name)}{images}{limits and f' (95% interval {limits})'}"

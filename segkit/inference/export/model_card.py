@@ -63,7 +63,7 @@ def model_card(
 def score_table(data: RunData) -> Table:
     """Scores of all metrics with their intervals."""
     found = [(name, data.interval(name)) for name in data.metrics]
-    rows = [[data.label(name), number(i.mean), interval_text(i.low, i.high)] for name, i in found]
+    rows = [[data.label(name), number(i.mean), interval_text(i.low, i.high) or NOTHING] for name, i in found]
     return Table("Scores", ["Metric", "Score", "95% interval"], rows, [False, True, True])
 
 

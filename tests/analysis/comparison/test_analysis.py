@@ -145,9 +145,10 @@ def test_analysis_says_what_two_seeds_show():
     pair_of_seeds = candidate("a", rising(0.8), seeds=2), candidate("b", rising(0.8), seeds=2)
     for other in (pair_of_seeds[1], candidate("b", rising(0.8), seeds=5), candidate("b", rising(0.8))):
         assert analyse(two(pair_of_seeds[0], other))[-1].endswith(
-            "Two seeds measure the variation between seeds only roughly. They can show a difference of at "
-            "least 4.3 standard errors (with five seeds each: 2.3). They cannot show a smaller one, nor that "
-            "two recipes are equal."
+            "Two seeds measure the variation between seeds only roughly, so a difference must be large to be "
+            "significant: about 4.3 times its standard error with two seeds each, where seeds matter more "
+            "than images, and 2.3 times with five. A smaller one may be real all the same: more seeds can "
+            "show it."
         )
 
 

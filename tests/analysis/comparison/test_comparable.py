@@ -80,7 +80,15 @@ def test_without_the_metric_or_a_common_image_no_hint_leads_to_force(tmp_path, f
     assert problem.problem == "it has no scores for the metric iou"
     (problem,) = refused(first, scored_run(tmp_path, "c", {"iou": [0.5]}, images=["x"]), force=force)
     assert problem.problem == "the runs have no scored image in common"
-    assert problem.hint == "score all runs on the same test images"
+    assert problem.hint == "compare runs that were scored on the same test images"
+
+
+def test_by_force_a_metric_of_several_definitions_is_called_so(tmp_path):
+    first = scored_run(tmp_path, "a", SCORES, metrics=[{"name": "iou", "threshold": 0.9}, {"name": "dice"}])
+    runs = [read_finished(first), read_finished(scored_run(tmp_path, "b", SCORES))]
+    comparison = compare_runs(runs, DIRECTIONS, force=True)
+    assert comparison.label("iou") == "IoU (with different options)"
+    assert comparison.as_json()["metric_details"] == {"iou": "with different options"}
 
 
 def test_by_force_scores_of_all_images_together_are_left_out(tmp_path):

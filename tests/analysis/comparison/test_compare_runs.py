@@ -201,25 +201,30 @@ def test_what_the_decoders_were_given_is_a_difference(tmp_path):
     for run in (one, all_five):
         run.write_recipe(run.recipe.read_text().replace("features: last", "features: auto"))
     summary = json.loads(all_five.summary.read_text())
+    counts = {"parameters": 0, "trainable": 0}
     first = [
-        {"part": "encoder", "name": f"stage {i} of 5", "shape": [16 * i, 128 >> i, 128 >> i], "parameters": 0,
-         "trainable": 0} for i in range(1, 5)
-    ]  # fmt: skip
-    write_json(
-        all_five.summary, summary | {"stages": [*first, *summary["stages"]], "precision": "bf16-mixed"}
-    )
+        {"part": "encoder", "name": f"stage {i} of 5", "shape": [16 * i, 128 >> i, 128 >> i], **counts}
+        for i in range(1, 5)
+    ]
+    stages = [*first, *summary["stages"]]
+    write_json(all_five.summary, summary | {"stages": stages, "precision": "bf16-mixed"})
     table = recipe_table(compared(one, all_five))
-    assert table.rows == [
-        ["model.encoder.features", "auto: stage 5 of 5", "auto: stages 1, 2, 3, 4, 5 of 5"],
+    assert [[cell.replace("\N{MULTIPLICATION SIGN}", "x") for cell in row] for row in table.rows] == [
+        ["Encoder stages given to the decoder", "stage 5 of 5", "stage 1, 2, 3, 4, 5 of 5"],
         [
-            "Input of the decoder (C \N{MULTIPLICATION SIGN} h \N{MULTIPLICATION SIGN} w)",
-            "1280 \N{MULTIPLICATION SIGN} 4 \N{MULTIPLICATION SIGN} 4",
-            "16 x 64 x 64, 32 x 32 x 32, 48 x 16 x 16, 64 x 8 x 8, 1280 x 4 x 4".replace(
-                "x", "\N{MULTIPLICATION SIGN}"
-            ),
+            "Input of the decoder (C x h x w)",
+            "1280 x 4 x 4",
+            "16 x 64 x 64, 32 x 32 x 32, 48 x 16 x 16, 64 x 8 x 8, 1280 x 4 x 4",
         ],
         ["Precision", "32-true", "bf16-mixed"],
     ]
+
+
+def test_what_a_run_did_not_record_is_no_difference(tmp_path):
+    stopped, ended = (scored_run(tmp_path, name, {"iou": scores(0.7)}) for name in "ab")
+    summary = json.loads(stopped.summary.read_text())
+    write_json(stopped.summary, summary | {"stages": [], "precision": ""})
+    assert recipe_table(compared(stopped, ended)).rows == []
 
 
 def test_how_costs_were_measured_is_said(tmp_path):
@@ -286,11 +291,13 @@ def test_no_folder_of_the_machine_is_in_the_files(tmp_path):
     comparison = compared(
         *runs, command=f"segkit compare {' '.join(str(run.path) for run in runs)} --out={tmp_path}"
     )
-    assert [candidate.name for candidate in comparison.candidates] == ["one/a/001", "two/a/001"]
+    assert [candidate.name for candidate in comparison.candidates] == [
+        "one/isic_frozen/001", "two/isic_frozen/001",
+    ]  # fmt: skip
     for file in write_comparison(comparison, tmp_path / "comparison"):
         assert str(tmp_path) not in file.read_text(), file
     document = json.loads(file.read_text())
-    assert [entry["runs"] for entry in document["ranking"]] == [["a/001"], ["a/001"]]
+    assert [entry["runs"] for entry in document["ranking"]] == [["isic_frozen/001"], ["isic_frozen/001"]]
     assert document["command"] == f"segkit compare 001 001 002 --out={tmp_path.name}"
 
 

@@ -81,7 +81,7 @@ Measured on one machine, one after the other: AMD EPYC, 1 thread.
 
 ## How it was computed
 
-With one seed, intervals are bootstrapped over images, and p is of Wilcoxon's signed-rank test over images.
+With one seed each, intervals are bootstrapped over images, and p is that of Wilcoxon's signed-rank test over images.
 A difference is significant if its interval excludes zero and adjusted p is below 0.05. Adjusted p has \
 Holm's correction for the number of pairs; intervals and p have none.
 
@@ -138,8 +138,8 @@ def test_markdown_shows_the_epochs_of_up_to_four(tmp_path, count, shown):
 def test_markdown_of_several_seeds_says_how_they_were_taken_in(tmp_path):
     text = markdown(seeded(), tmp_path)
     assert (
-        "With several seeds, intervals are of a standard error over images and seeds, with Student's t; p is "
-        "of the same: below 0.05 exactly where the interval excludes zero.\n"
+        "Where a recipe has several seeds, intervals and p come from one t-test over images and seeds: p is "
+        "below 0.05 exactly where the interval excludes zero.\n"
     ) in text
 
 

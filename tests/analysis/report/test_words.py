@@ -9,9 +9,12 @@ from segkit.analysis.report.format import (
     decimal,
     difference,
     duration,
+    interval_text,
+    is_mean,
     memory,
     metric_name,
     number,
+    score_label,
     share,
     whole,
 )
@@ -52,7 +55,25 @@ from segkit.analysis.report.format import (
         (metric_name("iou_dataset"), "IoU dataset"),
         (metric_name("sensitivity"), "Sensitivity"),
         (metric_name("hd95"), "HD95"),
+        (score_label("hd95", {}), "HD95 (px)"),
+        (score_label("iou", {"iou": "threshold 0.9"}), "IoU (threshold 0.9)"),
+        (interval_text(0.82031, 0.83611), "0.8203 to 0.8361"),
+        (interval_text(math.nan, 0.83611), ""),
     ],
 )
 def test_words(written, expected):
     assert written == expected
+
+
+@pytest.mark.parametrize(
+    ("scores", "score", "expected"),
+    [
+        ([0.5, math.nan, 0.7], 0.6, True),
+        ([0.5, 0.7], 0.61, False),
+        ([math.nan], None, True),
+        ([0.5, math.inf], None, True),  # infinite scores are recorded as None
+        ([0.5, 0.7], None, False),
+    ],
+)
+def test_whether_a_score_is_the_mean_over_images(scores, score, expected):
+    assert is_mean(scores, score) is expected

@@ -91,7 +91,7 @@ def test_report_says_what_the_run_found(run, html, markdown):
         assert "scored on 329 test images of 128 x 128 pixels; trained on 788." in text
         assert "Best epoch 18 of 20, chosen by IoU; scored on 329" in text
         assert f"{interval.low:.4f} to {interval.high:.4f}" in text
-        assert "Intervals are over these images; training again adds further variation." in text
+        assert "95% intervals are over these images. Training again adds further variation." in text
         assert "13 min 32 s" in text
         assert "1.20 GB" in text
         assert "13,263,905 (86 %)" in text
@@ -249,19 +249,6 @@ def test_sizes_that_are_not_square_say_which_side_is_which(tmp_path, undrawn):
         assert "329 test images of 96 x 128 pixels (height x width); trained" in text
 
 
-def test_stages_whose_parameters_are_counted_elsewhere_show_none(tmp_path, undrawn):
-    run = write_run(tmp_path)
-    summary = json.loads(run.summary.read_text())
-    stage = {"part": "encoder", "name": "stage 4 of 5", "shape": [96, 8, 8], "parameters": 0, "trainable": 0}
-    write_json(run.summary, summary | {"stages": [stage, *summary["stages"]]})
-    _, markdown = texts(run)
-    assert (
-        "| encoder | stage 4 of 5 | 96 \N{MULTIPLICATION SIGN} 8 \N{MULTIPLICATION SIGN} 8 |  |  |"
-        in markdown
-    )
-    assert "| 2,223,872 | 0 |" in markdown
-
-
 def test_no_folder_of_the_machine_is_in_a_report(tmp_path, undrawn):
     home = tmp_path / "home of me"
     run = write_run(tmp_path, warnings=[f"{home}/plugins/a.py: it has changed."])
@@ -269,14 +256,15 @@ def test_no_folder_of_the_machine_is_in_a_report(tmp_path, undrawn):
     names = [str(home / folder / name) for folder, name in (("1", "a"), ("2", "a"), ("2", "b"))]
     run.write_scores(names, {name: [score] * 3 for name, score in reported.items()})
     run.write_recipe(run.recipe.read_text().replace("root: data/isic2016", f"root: {home}/isic2016"))
-    write_json(run.environment, {"command": [f"{home}/segkit", "run", f"{home}/a.yaml"]})
+    write_json(run.environment, {"command": [f"{home}/segkit", "run", f"{home}/my a.yaml"]})
     for text in texts(run):
         assert str(tmp_path) not in text
         assert "home of me" not in text.replace(
             "home of me/plugins", ""
         )  # a space may end a path in a sentence
         assert "root: isic2016" in text
-        assert "segkit run a.yaml" in text
+        assert "Its absolute paths are shortened to their last names here; recipe.yaml has them" in text
+        assert re.search("segkit run (&#39;|')my a.yaml(&#39;|')", text)
         for name in ("1/a", "2/a", "b"):
             assert re.search(rf">{name}<|\| {name} \|", text)
 

@@ -6,19 +6,15 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from segkit.analysis.comparison.compatibility import has_one_definition
 from segkit.analysis.comparison.epochs import LOSSES, curve_label, mean_curve, points
 from segkit.analysis.comparison.format import format_difference, verdict, wins_ties_losses
 from segkit.analysis.comparison.result import Candidate, Comparison
 
 
 def curves(comparison: Comparison) -> list[dict[str, Any]]:
-    """Curves of every recorded metric and loss, the ranking metric first."""
-    recorded = [name for candidate in comparison.candidates for name in candidate.summaries[0].metrics]
-    sections = [candidate.recipe.get("metrics") or [] for candidate in comparison.candidates]
-    alike = [name for name in recorded if has_one_definition(sections, name)]
+    """Curves of every compared metric and loss, the ranking metric first."""
     plots = []
-    for key in dict.fromkeys([comparison.metric, *comparison.metrics, *alike, *LOSSES]):
+    for key in (*comparison.metrics, *LOSSES):
         lines = [_lines(candidate, key) for candidate in comparison.candidates]
         if any(line["mean"] for line in lines):
             label, published = curve_label(comparison, key), _published(comparison, key)

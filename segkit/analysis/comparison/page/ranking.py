@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from segkit.analysis.comparison.costs import COSTS, Cost
 from segkit.analysis.comparison.format import format_p, format_signed, verdict
 from segkit.analysis.comparison.result import Comparison, Interval, Ranking
-from segkit.analysis.report.format import number, whole
+from segkit.analysis.report.format import interval_text, number, whole
 
 SHOWN_METRICS = ("dice",)  # shown by default beside the ranking metric
 MARGIN = 0.04  # of the interval plot, on both sides
@@ -108,7 +107,7 @@ def pair_rows(comparison: Comparison) -> list[dict[str, Any]]:
             "b": pair.b,
             "positions": (positions[pair.a], positions[pair.b]),
             "difference": format_signed(pair.difference),
-            "interval": _limits(Interval(pair.difference, pair.low, pair.high), format_signed),
+            "interval": interval_text(pair.low, pair.high, format_signed),
             "p": format_p(pair.p),
             "p_adjusted": format_p(pair.p_adjusted),
             "record": f"{whole(pair.wins)} / {whole(pair.ties)} / {whole(pair.losses)}",
@@ -139,12 +138,8 @@ def _cells(ranking: Ranking, metrics: list[str]) -> list[Cell]:
 
 def _score(interval: Interval) -> Cell:
     defined = math.isfinite(interval.mean)
-    return Cell(number(interval.mean), interval.mean if defined else None, _limits(interval))
-
-
-def _limits(interval: Interval, text: Callable[[float], str] = number) -> str:
-    defined = math.isfinite(interval.high - interval.low)
-    return f"{text(interval.low)} to {text(interval.high)}" if defined else ""
+    note = interval_text(interval.low, interval.high)
+    return Cell(number(interval.mean), interval.mean if defined else None, note)
 
 
 def _seeds(seeds: tuple[int, ...], most: int = 5) -> str:
