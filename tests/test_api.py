@@ -78,7 +78,10 @@ def test_what_is_no_model_is_told(tmp_path):
     ("call", "message"),
     [
         (lambda file: segkit.load_recipe(file, ["training.epoch"]), "override 'training.epoch': it does not"),
-        (lambda file: segkit.load_recipe(file, ["loss=dicee"]), "segkit.LOSSES.names() has all; parts of a"),
+        (
+            lambda file: segkit.load_recipe(file, ["loss=dicee"]),
+            "segkit.LOSSES.names() lists all; parts of a",
+        ),
         (lambda file: segkit.compare(file, vary="seed=1,2"), "try: seeds=[0, 1, 2]"),
         (lambda file: segkit.load(file.with_suffix(".onnx"), accelerator="cuda"), "use accelerator='auto'"),
     ],

@@ -40,7 +40,7 @@ def split_by_file(samples: Sequence[Sample], file: Path, splits: Sequence[str]) 
     for (line, name, split), found in zip(rows, matches, strict=True):
         problem, hint = "", ""
         if split not in splits:
-            problem, hint = f"found split {split!r}", f"one of {', '.join(splits)}"
+            problem, hint = f"the split {split!r} is unknown", f"one of {', '.join(splits)}"
         elif not found:
             problem, hint = f"no image is called {name!r}", names.hint(name, listed_names)
         elif len(found) > 1:

@@ -75,5 +75,5 @@ def _find_unsupported(tags: dict[int, Any], is_mask: bool) -> str:
         return "16-bit integers of which 0 is white"
     is_planar = tags.get(tiff.PLANAR_CONFIGURATION) == _ONE_AFTER_THE_OTHER
     if bits == 16 and channels > 1 and is_planar and compression == 1:
-        return f"{_describe(tags)}, one channel after the other"
+        return f"{_describe(tags)}, stored one channel after the other"
     return ""

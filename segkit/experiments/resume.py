@@ -107,11 +107,11 @@ def _check_more_epochs(directory: RunDir, recipe: Recipe) -> None:
     done = directory.read_summary().epochs
     new_run = f"a new run: segkit run {quoted(directory.recipe)} --set ..."
     if recipe.training.epochs <= done:
-        problem = f"this run is complete after {done} epochs, and only more epochs resume it"
+        problem = f"this run is complete after {done} epochs: it can only be resumed for more"
         hint = f"--set training.epochs=N with N above {done}, or {new_run}"
         raise SegkitError(problem, where=str(directory.path), hint=hint)
     if not StateFiles(directory.checkpoints).last.is_file():
-        problem = "this run is complete and its training state was not kept, so that it cannot be trained on"
+        problem = "this run is complete and its training state was not kept: it cannot be trained further"
         hint = f"{new_run}; training.keep_state=true keeps the state"
         raise SegkitError(problem, where=str(directory.path), hint=hint)
 

@@ -20,6 +20,8 @@ from segkit.runs.run_dir import RunDir
 from segkit.runs.schema import Environment, Fingerprint
 from segkit.utils.safe_read import read_json
 
+_TO_INCLUDE = "give its directory to include it"
+
 if TYPE_CHECKING:
     from segkit.core.types import Sample
     from segkit.recipe import Recipe
@@ -128,9 +130,8 @@ def _runs_in(folder: Path, notes: list[str]) -> list[RunDir]:
         return [RunDir.open(folder, stopped=True)]
     finished = [run for file in files if (run := RunDir(file.parent)).has_ended]
     if not finished:
-        raise SegkitError(
-            "this folder has no finished runs", where=str(folder), hint="name a recipe file, or a stopped run"
-        )
+        hint = "give a recipe file, or the directory of a stopped run"
+        raise SegkitError("this folder has no finished runs", where=str(folder), hint=hint)
     if unfinished := len(files) - len(finished):
         notes.append(f"{folder}: {unfinished} of {len(files)} runs are not finished and are left out.")
     return finished
@@ -203,11 +204,11 @@ class _ExistingRuns:
         """Note on a run of this recipe and seed with other images, code or changes; "" if there is none."""
         for existing, run in self._changed:
             if existing == identity:
-                return f"{run.path} began as this recipe and was resumed with changes; name it to include it."
+                return f"{run.path} began as this recipe and was resumed with changes; {_TO_INCLUDE}."
         for existing, run in self._finished:
             if (existing.recipe, existing.seed) == (identity.recipe, identity.seed):
                 reason = self._other_code(run) if existing.data == identity.data else "on other images"
-                return f"{run.path} has the same recipe but was trained {reason}; name it to include it."
+                return f"{run.path} has the same recipe but was trained {reason}; {_TO_INCLUDE}."
         return ""
 
     def _other_code(self, run: RunDir) -> str:

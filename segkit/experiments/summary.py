@@ -104,7 +104,7 @@ def undefined(epochs: Sequence[EpochEnded], metric: str) -> list[str]:
     failed = [epoch.epoch for epoch in epochs if math.isnan(epoch.metrics[metric])]
     if not failed:
         return []
-    choice = "no such epoch is the best one"
+    choice = "such an epoch is never the best one"
     if len(failed) == len(epochs):
         choice = "the best epoch is that with the lowest validation loss"
     return [
@@ -120,8 +120,8 @@ def young_average(recipe: Recipe, epoch: int, images: int) -> list[str]:
     if not decay or steps * (1 - decay) >= 1:
         return []
     return [
-        f"The scored weights are an average (EMA) that is too young: it is over {steps:,} training steps, "
-        f"and training.ema_decay {decay:g} averages over about {1 / (1 - decay):,.0f}. "
+        f"The scored weights are an average (EMA) over only {steps:,} training steps; "
+        f"training.ema_decay {decay:g} averages over about {1 / (1 - decay):,.0f}. "
         "Train for more epochs, or use a smaller ema_decay."
     ]
 

@@ -33,7 +33,7 @@ def checked(probabilities: Probabilities, where: str) -> Probabilities:
     if not (low >= -ROUNDING and high <= 1 + ROUNDING):
         found = "NaN" if low != low else f"{low:.4g} to {high:.4g}"
         raise SegkitError(
-            f"the model predicts no probabilities: its output is {found}, not 0 to 1",
+            f"the model's output is {found}, but probabilities are between 0 and 1",
             where=where,
             hint="its weights are damaged or its training has diverged: use another model",
         )

@@ -123,7 +123,7 @@ def _check_shape(path: Path, name: str, shape: list[Any], expected: tuple[int, i
     """Compare the sizes that a file fixes, (B, C, H, W), with its metadata; others are names or None."""
     fixed = zip(shape[1:], expected, strict=False)
     if any(isinstance(size, int) and size != stated for size, stated in fixed):
-        raise _damaged(path, f"its {name} has the shape {shape}, its metadata say {expected}")
+        raise _damaged(path, f"its {name} has the shape {shape}, but its metadata say {expected}")
 
 
 def _damaged(path: Path, reason: str) -> SegkitError:

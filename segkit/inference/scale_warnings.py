@@ -49,6 +49,6 @@ def scale_warnings(
     if typical < low:
         advice = "if it was trained on patches, predict in tiles"
     return [
-        f"The model sees {len(different):,} of {len(scales):,} {images} at {typical:.2g} of their size, its "
-        f"training images at {usual} of theirs{clue}. Masks may be wrong: {advice}."
+        f"{len(different):,} of {len(scales):,} {images} are scaled to {typical:.2g} of their size for the "
+        f"model, its training images to {usual} of theirs{clue}. Masks may be wrong: {advice}."
     ]

@@ -227,7 +227,8 @@ def _unknown_part(part: type[Part], name: Node, loc: Loc) -> Problem:
     guess = f"did you mean {either([repr(guess) for guess in guesses])}? " if guesses else ""
     own = [entry.name for entry in registry.own()]
     allowed = f", allowed: {', '.join(own)}" if own and not registry.families else ""
-    listed = worded(f"'segkit list {registry.plural}' shows", f"segkit.{registry.plural.upper()}.names() has")
+    names = f"segkit.{registry.plural.upper()}.names()"
+    listed = worded(f"'segkit list {registry.plural}' shows", f"{names} lists")
     option = worded("--plugins", "plugins=[...]")
     hint = f"{guess}{listed} all; parts of a plugin need 'plugins:', {option}, or an installed package"
     if empty := ", ".join(plugin.path.name for plugin in imported_plugins() if not plugin.parts):

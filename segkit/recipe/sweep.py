@@ -103,7 +103,7 @@ def _parse(option: str) -> tuple[str, str, list[str]]:
     values = [value.strip() for value in _split_at_commas(text)]
     if not equals or not path or not all(values):
         hint = "write PATH=VALUE,VALUE, as in model.decoder=unet,fpn"
-        raise _error("it does not vary a value", _position(option), hint)
+        raise _error("a path and its values are missing", _position(option), hint)
     if path in ("name", "extends", "seed"):
         hint = worded("--seeds 0,1,2", "seeds=[0, 1, 2]") if path == "seed" else "compare two recipes instead"
         raise _error(f"{path} cannot be varied", _position(option), hint)

@@ -65,7 +65,7 @@ class RunDir(RunFiles):
             return run
         hint = f"segkit resume {quoted(path)} continues it"
         if run.weights.is_file():
-            hint += ", and with --set training.epochs=1 ends it with its best epoch so far"
+            hint += "; with --set training.epochs=1 it ends now, with scores and report"
         raise SegkitError("this run has not ended", where=str(path), hint=hint)
 
     @classmethod

@@ -55,8 +55,8 @@ def evil(path: Path) -> Path:
 
 def refusal(plugins: Path, found: Path) -> str:
     return (
-        f"{plugins} is not loaded, as {found} looks like part of a run or of an exported model; "
-        "if you trust it, --plugins plugins loads it"
+        f"the plugins in {plugins} are not loaded: {found} looks like part of a run or of an exported model; "
+        "if you trust them, --plugins plugins loads them"
     )
 
 
@@ -159,7 +159,7 @@ def test_plugins_of_another_user_are_not_loaded(project: Path, monkeypatch: pyte
         os.chown(path, 12345, -1)
     else:
         monkeypatch.setattr(os, "geteuid", lambda: 12345)
-    assert "belongs to another user; if you trust it, --plugins plugins loads it" in load_plugins_here()
+    assert "belongs to another user; if you trust them, --plugins plugins loads them" in load_plugins_here()
     assert not (project / "executed").exists()
 
 
@@ -218,8 +218,8 @@ def test_a_downloaded_run_is_used_without_its_code(
     said = segkit("predict", ".", "../../../photo.png", "--out", "../../../masks")
     assert said.code == 2
     assert not (run.path / "executed").exists()
-    assert f"{run.path}/plugins is not loaded, as {run.path}/" in said.err
-    assert "if you trust it, copy it elsewhere\n" in said.err
+    assert f"the plugins in {run.path}/plugins are not loaded: {run.path}/" in said.err
+    assert "if you trust them, copy them elsewhere\n" in said.err
 
 
 @pytest.mark.parametrize("option", ["--quiet", "--json"])

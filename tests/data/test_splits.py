@@ -119,7 +119,7 @@ def test_file_reports_every_problem_with_its_line(tmp_path):
             tmp_path, "name,split\na,train\nb,dev\n\nA_1,val\nzebra,val\na,val\n", samples(["a", "b", "a1"])
         )
     assert str(error.value).replace(f"{tmp_path}/", "").splitlines() == [
-        "split.csv:3: found split 'dev'",
+        "split.csv:3: the split 'dev' is unknown",
         "  try: one of train, val, test",
         "split.csv:5: no image is called 'A_1'",
         "  try: did you mean 'a1'?",

@@ -86,7 +86,7 @@ FIVE = np.dstack([picture(), picture()[..., :2]])
         (
             picture().astype(np.uint16),
             {"photometric": RGB, "planar": True},
-            "3 channels of 16-bit integers, one channel after the other",
+            "3 channels of 16-bit integers, stored one channel after the other",
         ),
     ],
 )

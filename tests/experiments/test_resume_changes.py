@@ -98,7 +98,7 @@ def test_more_epochs_are_recorded_and_part_of_the_identity(directory):
         assert missing.resumable is None
     assert planned(directory).notes == [
         f"small, seed 3: {directory.path} began as this recipe and was resumed with changes; "
-        "name it to include it."
+        "give its directory to include it."
     ]
 
 
@@ -122,7 +122,7 @@ def test_a_finished_run_is_trained_on_for_more_epochs(tmp_path):
         assert (directory.path / name).read_bytes() == (whole.path / name).read_bytes()
     assert directory.read_environment().identity != whole.read_environment().identity
     with pytest.raises(
-        SegkitError, match="this run is complete after 3 epochs, and only more epochs resume it"
+        SegkitError, match="this run is complete after 3 epochs: it can only be resumed for more"
     ):
         list(resume(directory.path, ["training.epochs=3"]))
     with pytest.raises(SegkitError, match="and only more epochs resume it") as caught:

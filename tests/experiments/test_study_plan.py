@@ -87,14 +87,15 @@ def test_a_run_by_other_code_is_told_of(plan, folder, tmp_path):
     assert note.startswith(
         f"small, seed 3: {run} has the same recipe but was trained with other code (torch 1.0, now "
     )
-    assert note.endswith("; name it to include it.")
+    assert note.endswith("; give its directory to include it.")
 
 
 def test_a_run_on_other_images_is_told_of(plan, folder, tmp_path):
     run = changed(folder, tmp_path, identity={"data": "0"})
     (note,) = plan("small.yaml", runs=tmp_path).notes
     assert note == (
-        f"small, seed 3: {run} has the same recipe but was trained on other images; name it to include it."
+        f"small, seed 3: {run} has the same recipe but was trained on other images; "
+        "give its directory to include it."
     )
 
 

@@ -27,7 +27,7 @@ def test_a_first_metric_that_is_undefined_is_told():
     (some,) = undefined([scored(1, 3.0), scored(2, math.nan)], "hd95")
     assert some == (
         "hd95, which chooses the best epoch, is undefined in 1 of 2 epochs, first in epoch 2: "
-        "no such epoch is the best one. List another metric first to choose by it."
+        "such an epoch is never the best one. List another metric first to choose by it."
     )
     (always,) = undefined([scored(1, math.nan), scored(2, math.nan)], "hd95")
     assert ": the best epoch is that with the lowest validation loss. " in always
@@ -40,7 +40,7 @@ def test_an_average_over_too_few_steps_is_told(tmp_path, epoch, is_young):
     assert len(warnings) == is_young
     if is_young:
         assert warnings[0].startswith(
-            "The scored weights are an average (EMA) that is too young: "
-            f"it is over {3 * epoch} training steps, and training.ema_decay 0.99 averages over about 100. "
+            f"The scored weights are an average (EMA) over only {3 * epoch} training steps; "
+            "training.ema_decay 0.99 averages over about 100. "
         )
     assert young_average(recipe(tmp_path), epoch, 10) == []

@@ -134,7 +134,7 @@ DAMAGED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "channels": (
         {"segkit.facts": _facts(channels=4, mean=[0.5] * 4, std=[0.5] * 4)},
-        "its input has the shape ['b', 3, 'h', 'w'], its metadata say (4, 64, 64)",
+        "its input has the shape ['b', 3, 'h', 'w'], but its metadata say (4, 64, 64)",
     ),
     "other input": (
         {"segkit.input": "normalized"},
@@ -202,7 +202,7 @@ def test_an_answer_of_another_shape_is_told(facts: Any, tmp_path: Path) -> None:
     with pytest.raises(SegkitError) as caught:
         open_onnx(written(tmp_path / "a.onnx", ExportMetadata(facts), channels=1))
     wanted = (facts.task.channels, 64, 64)
-    assert f"its output has the shape ['b', 1, 'h', 'w'], its metadata say {wanted}" in str(caught.value)
+    assert f"its output has the shape ['b', 1, 'h', 'w'], but its metadata say {wanted}" in str(caught.value)
 
 
 @pytest.mark.parametrize("facts", [PARTS, LABELS], ids=["multiclass", "multilabel"])
@@ -229,7 +229,7 @@ def test_an_answer_of_no_probabilities_is_refused(largest: float, found: str, tm
     with pytest.raises(SegkitError) as caught:
         segkit.load(path).predict(pixels)
     first = caught.value.problems[0]
-    assert first.problem.startswith("the model predicts no probabilities: its output is ")
+    assert first.problem.startswith("the model's output is ")
     assert found in first.problem
     assert (first.file, first.hint) == (
         str(path), "its weights are damaged or its training has diverged: use another model",

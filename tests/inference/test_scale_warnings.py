@@ -30,9 +30,9 @@ PHOTOGRAPHS = replace(LESION, image_scales=(0.05, 0.2), boundary_density=0.02)
     ("trained", "scales", "warned"),
     [
         (PATCHES, [0.5, 1.0, 2.0], ""),
-        (PATCHES, [0.1, 1.0, 0.3], "2 of 3 images at 0.2 of their size, its training images at 1 of"),
+        (PATCHES, [0.1, 1.0, 0.3], "2 of 3 images are scaled to 0.2 of their size"),
         (PHOTOGRAPHS, [0.03, 0.39], ""),
-        (PHOTOGRAPHS, [0.1, 1.0], "1 of 2 images at 1 of their size, its training images at 0.05 to 0.2 of"),
+        (PHOTOGRAPHS, [0.1, 1.0], "training images to 0.05 to 0.2 of theirs"),
         (PHOTOGRAPHS, [], ""),
         (LESION, [1e-6, 1e6], ""),
     ],

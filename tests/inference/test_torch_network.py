@@ -56,7 +56,7 @@ def test_a_model_whose_weights_are_no_numbers_predicts_nothing(run):
     with pytest.raises(SegkitError) as caught:
         network(np.zeros((1, 64, 64, 3), np.uint8))
     assert str(caught.value) == (
-        "small: the model predicts no probabilities: its output is NaN, not 0 to 1\n"
+        "small: the model's output is NaN, but probabilities are between 0 and 1\n"
         "  try: its weights are damaged or its training has diverged: use another model"
     )
 

@@ -85,9 +85,9 @@ def test_seeds_share_a_name(file):
 @pytest.mark.parametrize(
     ("vary", "said"),
     [
-        ("model.decoder", "vary 'model.decoder': it does not vary a value\n"
+        ("model.decoder", "vary 'model.decoder': a path and its values are missing\n"
          "  try: write PATH=VALUE,VALUE, as in model.decoder=unet,fpn"),
-        ("model.decoder=unet,,fpn", "vary 'model.decoder=unet,,fpn': it does not vary a value\n"
+        ("model.decoder=unet,,fpn", "vary 'model.decoder=unet,,fpn': a path and its values are missing\n"
          "  try: write PATH=VALUE,VALUE, as in model.decoder=unet,fpn"),
         ("seed=1,2", "vary 'seed=1,2': seed cannot be varied\n  try: seeds=[0, 1, 2]"),
         ("name=a,b", "vary 'name=a,b': name cannot be varied\n  try: compare two recipes instead"),

@@ -127,7 +127,7 @@ PART = "by name or as a mapping with name and options"
             {"data": DATA.format("augment: [HorizontalFlop]")},
             "data.augment.0.name",
             "no transform is called 'HorizontalFlop'",
-            "did you mean 'HorizontalFlip'? segkit.TRANSFORMS.names() has all",
+            "did you mean 'HorizontalFlip'? segkit.TRANSFORMS.names() lists all",
         ),
         (
             {"data": DATA.format("augment: [{name: Rotate, limmit: 3}]")},

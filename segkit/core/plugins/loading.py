@@ -68,8 +68,8 @@ def load_plugins_here(recorded: Container[str] | None = None) -> str:
         files = [file for file in files if _digest(file) in recorded]
     paths = [plugin_path(file).resolve() for file in files]
     if files and (reason := distrust(folder, paths)):
-        way = "copy it elsewhere" if run_directory_of(paths[0]) else "--plugins plugins loads it"
-        return f"{folder} is not loaded, as {reason}; if you trust it, {way}"
+        way = "copy them elsewhere" if run_directory_of(paths[0]) else "--plugins plugins loads them"
+        return f"the plugins in {folder} are not loaded: {reason}; if you trust them, {way}"
     for file in files:
         try:
             _load_file(file, "working directory")

@@ -101,7 +101,7 @@ class Manifest:
 
     def _check_row(self, row: Mapping[str, str], split: str) -> Iterator[tuple[str, str]]:  # problem, hint
         if split not in NAMES:
-            yield f"found split {split!r}", "one of train, val, test"
+            yield f"the split {split!r} is unknown", "one of train, val, test"
         for column in ("image", *self.mask_columns):
             path = self._path(row[column])
             if row[column] and (unread := why_unread(path)):

@@ -327,16 +327,14 @@ def test_images_scaled_very_differently_from_training_images_are_told_of(
     assert run.read_environment().image_scales == (0.5, 0.5)
     asking = EvaluateOptions(native=native)
     usual = drawn(tmp_path / "usual", {"a": (64, 64), "b": (100, 60)})
-    assert "The model sees" not in " ".join(scored(run, asking=asking, overrides=(usual,)).warnings)
+    assert "of their size" not in " ".join(scored(run, asking=asking, overrides=(usual,)).warnings)
     large = drawn(tmp_path / "large", {"a": (640, 640), "b": (64, 64)})
-    assert "The model sees" not in " ".join(scored(run, asking=asking, overrides=(large,)).warnings)
+    assert "of their size" not in " ".join(scored(run, asking=asking, overrides=(large,)).warnings)
     squares = np.indices((640, 640)).sum(0) // 20 % 2  # as many as in 100 patches
     Image.fromarray((255 * squares).astype(np.uint8)).save(tmp_path / "large/masks/a.png")
     warning = scored(run, asking=asking, overrides=(large,)).warnings[-1]
-    assert warning.startswith(
-        "The model sees 1 of 2 sampled images at 0.05 of their size, its training images "
-    )
-    assert "at 0.5 of theirs, and masks have " in warning
+    assert warning.startswith("1 of 2 sampled images are scaled to 0.05 of their size for the model, its ")
+    assert "training images to 0.5 of theirs, and masks have " in warning
 
 
 def test_that_training_images_are_gone_is_told(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:

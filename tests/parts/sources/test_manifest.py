@@ -102,13 +102,13 @@ def test_every_problem_is_reported_with_its_line(root):
         ",masks/b.png,test\n"
     )
     assert problems(root, text) == [
-        "data.csv:3: found split 'valid'",
+        "data.csv:3: the split 'valid' is unknown",
         "  try: one of train, val, test",
         "data.csv:3: there is no image images/none.png",
         "  try: paths are relative to the folder of the CSV file",
         "data.csv:3: there is no mask masks/none.png",
         "  try: paths are relative to the folder of the CSV file",
-        "data.csv:5: found split ''",
+        "data.csv:5: the split '' is unknown",
         "  try: one of train, val, test",
         "data.csv:5: the column mask is empty",
         EMPTY,
