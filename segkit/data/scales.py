@@ -35,7 +35,7 @@ def boundary_density(mask: Pixels) -> float:
     rows = mask[:: 1 + len(mask) // _MAX_LINES]
     columns = mask[:, :: 1 + mask.shape[1] // _MAX_LINES]
     changes = (rows[:, 1:] != rows[:, :-1], columns[1:] != columns[:-1])
-    different: int = sum(np.count_nonzero(change) for change in changes)
+    different = sum(int(np.count_nonzero(change)) for change in changes)
     return different / max(1, sum(change.size for change in changes))
 
 
