@@ -36,7 +36,8 @@ def boundary_density(mask: Pixels) -> float:
     columns = mask[:, :: 1 + mask.shape[1] // _MAX_LINES]
     changes = (rows[:, 1:] != rows[:, :-1], columns[1:] != columns[:-1])
     different = sum(int(np.count_nonzero(change)) for change in changes)
-    return float(different / max(1, sum(change.size for change in changes)))
+    total = sum(int(change.size) for change in changes)
+    return different / max(1, total)
 
 
 def _extent(sample: Sample) -> Extent | None:

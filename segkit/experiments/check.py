@@ -83,7 +83,7 @@ def check(
     for metric in recipe.metrics:
         attempt(partial(build_metric, metric, recipe.data.goal))
     if spec:
-        device = choose_device(recipe.training)[0] if processes else ""
+        device = choose_device(recipe.training)[0] if processes is not None else ""
         images = len(samples["train"]) if samples else recipe.data.batch_size
         attempt(partial(check_training, spec, recipe.model, recipe.data, images, device))
     steps = steps_per_epoch(recipe, len(samples["train"])) if samples else 1
