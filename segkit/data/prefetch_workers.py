@@ -116,9 +116,10 @@ class WaitTimer:
                 return
             received = time.perf_counter()
             yield batch
+            used = time.perf_counter()
             if number or self._first_counts:
                 self.waited += received - requested
-                self.busy += time.perf_counter() - received
+                self.busy += used - received
 
 
 def cores() -> int:
