@@ -26,7 +26,7 @@ SAVING_KEYS = ("checkpoint_seconds", "keep_state")
 # Code that affects scores.
 RESULT_CODE = (
     "core", "data", "parts", "recipe", "models", "training",
-    "experiments/assembly.py", "experiments/objectives.py", "experiments/optimization.py",
+    "experiments/assembly.py", "experiments/augmentation.py", "experiments/objectives.py", "experiments/optimization.py",
     "experiments/run.py",
 )  # fmt: skip
 

@@ -89,6 +89,13 @@ def count_processes(settings: TrainingSettings, rank_info: RankInfo | None) -> i
         SegkitError: if the recipe's `devices` and `num_nodes` are not available, or differ from what the
             launcher started.
     """
+    if rank_info and not rank_info.even:
+        raise SegkitError(
+            f"training.devices: {rank_info.launcher} started {rank_info.world_size} processes on "
+            f"{rank_info.nodes} machines, not equally many on each",
+            hint="srun --ntasks-per-node=N; "
+            f"if {rank_info.launcher} did not start this command: unset {LAUNCHED_BY[rank_info.launcher]}",
+        )
     accelerator, _ = choose_device(settings)
     available = 1 if accelerator == "mps" else torch.cuda.device_count()
     devices, nodes = settings.devices, settings.num_nodes

@@ -313,6 +313,27 @@ def test_a_single_process_of_torchrun_runs_alone(monkeypatch):
     assert current_rank_info() is None
 
 
+@pytest.mark.parametrize(
+    ("rank", "local_rank", "processes", "per_node"),
+    [(2, 2, 5, "3,2"), (4, 1, 5, "3,2"), (3, 3, 6, "4,2"), (0, 0, 6, "4,2"), (0, 0, 5, "")],
+)
+def test_machines_of_slurm_with_unequal_numbers_of_processes_are_refused(
+    monkeypatch, rank, local_rank, processes, per_node
+):
+    for name, value in {
+        **several.under_srun(rank, processes), "SLURM_NNODES": "2", "SLURM_LOCALID": str(local_rank),
+        "SLURM_STEP_TASKS_PER_NODE": per_node,
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SegkitError) as caught:
+        count_processes(TrainingSettings(devices="auto", num_nodes=2), current_rank_info())
+    (found,) = caught.value.problems
+    assert (found.problem, found.hint) == (
+        f"training.devices: srun started {processes} processes on 2 machines, not equally many on each",
+        "srun --ntasks-per-node=N; if srun did not start this command: unset SLURM_STEP_ID",
+    )
+
+
 @pytest.mark.parametrize("nodes", ["0", "", "2(x3)"])
 def test_numbers_of_slurm_that_contradict_each_other_are_ignored(monkeypatch, nodes):
     for name, value in {**several.under_srun(1, 2), "SLURM_NNODES": nodes, "SLURM_LOCALID": "3"}.items():

@@ -28,6 +28,7 @@ class RankInfo:
         rank: rank of this process.
         local_world_size: number of processes on this machine.
         local_rank: rank on this machine.
+        even: whether every machine has as many.
     """
 
     launcher: Literal["segkit", "torchrun", "srun"]
@@ -35,6 +36,7 @@ class RankInfo:
     rank: int
     local_world_size: int
     local_rank: int
+    even: bool = True
 
     @property
     def nodes(self) -> int:
@@ -44,8 +46,8 @@ class RankInfo:
     @property
     def is_consistent(self) -> bool:
         """Whether the numbers can be those of one process among others."""
-        local = self.local_rank < self.local_world_size <= self.world_size
-        return local and self.rank < self.world_size
+        local = self.local_rank < self.local_world_size or not self.even
+        return local and 0 < self.local_world_size <= self.world_size and self.rank < self.world_size
 
 
 def current_rank_info() -> RankInfo | None:
@@ -62,7 +64,10 @@ def current_rank_info() -> RankInfo | None:
         info = RankInfo("torchrun", *numbers)
     elif LAUNCHED_BY["srun"] in os.environ and slurm and slurm[0] > 1:
         world_size, rank, nodes, local_rank = slurm
-        info = RankInfo("srun", world_size, rank, world_size // max(nodes, 1), local_rank)
+        local_world_size, rest = divmod(world_size, max(nodes, 1))
+        # Such as "3,2"; of equal numbers "2(x2)".
+        even = not rest and "," not in os.environ.get("SLURM_STEP_TASKS_PER_NODE", "")
+        info = RankInfo("srun", world_size, rank, local_world_size, local_rank, even)
     return info if info and info.is_consistent else None
 
 
