@@ -29,12 +29,12 @@ def test_everything_that_is_wrong_is_told_at_once(tmp_path, monkeypatch):
         "data.source.test=0",
         "model.decoder={name: fpn}",
         "model.encoder.name=mobilenetv2_050",
-        "data.size=[72, 72]",
+        "data.size=[72, 88]",
         "loss={name: bce}",
         "metrics={name: iou, classes: [hair]}",
         "optimizer={name: sgd, lr: 0.1, nesterov: true, momentum: 0}",
         "training.accelerator=cuda",
-        "data.augment=[{name: Rotate, limit: up}]",
+        "data.augment=[{name: RandomRotate90, p: 0.1}]",
     )
     with pytest.raises(SegkitError) as caught:
         check(wrong)
@@ -42,10 +42,10 @@ def test_everything_that_is_wrong_is_told_at_once(tmp_path, monkeypatch):
     for part in (
         "this machine has no cuda",
         "there are no images to score",
-        "fpn on mobilenetv2_050 does not work on images of 72x72",
+        "fpn on mobilenetv2_050 does not work on images of 72x88",
         "classes: a binary task has one class only",
         "nesterov needs a momentum",
-        "data.augment.0: Rotate: limit: ",
+        "data.augment.0: RandomRotate90 changes the shape",
     ):
         assert part in text
     assert len(caught.value.problems) == 6
