@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.inference.networks import noise
+from segkit import api
+from segkit.inference.model_info import ModelInfo
+from segkit.inference.predictor import Predictor
+from tests.inference.networks import LESION, PARTS, Brightness, noise
 from tests.small_runs import finished
 
 
@@ -25,6 +28,25 @@ def photos(project: Path) -> Path:
     for number in range(3):
         Image.fromarray(noise(80, 100 + number, seed=number)).save(project / f"photos/{number}.jpg")
     return project / "photos"
+
+
+@pytest.mark.parametrize(
+    ("info", "told"),
+    [(LESION, "2 of them with no foreground"), (PARTS, "2 of them with nothing but skin")],
+)
+def test_masks_without_foreground_are_counted(
+    segkit: Any, project: Path, monkeypatch: pytest.MonkeyPatch, info: ModelInfo, told: str
+) -> None:
+    monkeypatch.setattr(api, "load", lambda *_, **__: Predictor([Brightness(info)]))
+    (project / "photos").mkdir()
+    for name, color in {"a": (0, 0, 0), "b": (200, 255, 0), "c": (0, 0, 0)}.items():
+        Image.new("RGB", (40, 30), color).save(project / f"photos/{name}.png")
+    said = segkit("predict", "model.onnx", "photos", "--out", "masks")
+    assert said.out.splitlines()[1:] == [told]
+    said = segkit("predict", "model.onnx", "photos/b.png", "--out", "one")
+    assert len(said.out.splitlines()) == 1
+    said = segkit("predict", "model.onnx", "photos", "--out", "again", "--json")
+    assert json.loads(said.out)["no_foreground"] == 2
 
 
 def test_masks_of_a_folder(segkit: Any, run: Path, photos: Path) -> None:

@@ -121,13 +121,12 @@ def test_a_finished_run_is_trained_on_for_more_epochs(tmp_path):
     for name in ("checkpoints/best.safetensors", "checkpoints/last.safetensors", "scores.csv"):
         assert (directory.path / name).read_bytes() == (whole.path / name).read_bytes()
     assert directory.read_environment().identity != whole.read_environment().identity
-    with pytest.raises(
-        SegkitError, match="this run is complete after 3 epochs: it can only be resumed for more"
-    ):
-        list(resume(directory.path, ["training.epochs=3"]))
-    with pytest.raises(SegkitError, match="and only more epochs resume it") as caught:
-        list(resume(directory.path, ["data.workers=0"]))
-    assert caught.value.problems[0].hint.startswith("--set training.epochs=N with N above 3, or a new run: ")
+    for change in ("training.epochs=3", "data.workers=0"):
+        with pytest.raises(SegkitError) as caught:
+            list(resume(directory.path, [change]))
+        (found,) = caught.value.problems
+        assert found.problem == "this run is complete after 3 epochs: it can only be resumed for more"
+        assert found.hint.startswith("--set training.epochs=N with N above 3, or a new run: ")
     (directory.checkpoints / "last.state.safetensors").unlink()
     with pytest.raises(SegkitError, match="its training state was not kept"):
         list(resume(directory.path, ["training.epochs=4"]))

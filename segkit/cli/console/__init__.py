@@ -15,6 +15,7 @@ from segkit.cli.console.plugins import print_new_plugin, print_outcomes, print_p
 from segkit.cli.console.problems import print_error, print_problems
 from segkit.cli.console.results import (
     print_check,
+    print_empty,
     print_json,
     print_line,
     print_part,
@@ -33,6 +34,7 @@ __all__ = [
     "print_check",
     "print_comparison",
     "print_data_check",
+    "print_empty",
     "print_error",
     "print_evaluation",
     "print_exported",

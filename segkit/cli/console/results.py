@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from segkit.core.registry import Entry, Registry
+    from segkit.core.types import Task
     from segkit.experiments.check import CheckReport
 
 
@@ -49,6 +50,13 @@ def print_predicted(folder: Path, masks: int, images: int, seconds: float) -> No
     speed = f"{images / seconds:.1f} images/s" if images >= 2 else f"{seconds:.1f} s"
     total = "" if masks == images else f" of {images:,} images"
     screen.line(f"{masks:,} {'mask' if masks == 1 else 'masks'}{total} in {folder} ({speed})", "bold")
+
+
+def print_empty(masks: int, task: Task) -> None:
+    """Print how many masks have no foreground."""
+    if masks:
+        what = f"nothing but {clean(task.classes[0])}" if task.kind == "multiclass" else "no foreground"
+        Screen(sys.stdout).line(f"{masks:,} of them with {what}", "yellow")
 
 
 def print_parts(registry: Registry, *, all_names: bool) -> None:
