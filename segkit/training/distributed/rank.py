@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from segkit.core.errors import TrainingError
@@ -36,7 +36,7 @@ class RankInfo:
     rank: int
     local_world_size: int
     local_rank: int
-    even: bool = True
+    even: bool = field(default=True, kw_only=True)
 
     @property
     def nodes(self) -> int:
@@ -67,7 +67,7 @@ def current_rank_info() -> RankInfo | None:
         local_world_size, rest = divmod(world_size, max(nodes, 1))
         # Such as "3,2"; of equal numbers "2(x2)".
         even = not rest and "," not in os.environ.get("SLURM_STEP_TASKS_PER_NODE", "")
-        info = RankInfo("srun", world_size, rank, local_world_size, local_rank, even)
+        info = RankInfo("srun", world_size, rank, local_world_size, local_rank, even=even)
     return info if info and info.is_consistent else None
 
 
