@@ -105,7 +105,7 @@ def test_commands_in_messages_quote_their_paths() -> None:
     ]
     verbs = "segkit (?:run|resume|report|compare|predict|evaluate|export|test-plugin|data check)|mkdir"
     verbs += "|--sheet|--out"
-    found = [match for source in sources for match in re.findall(rf"(?:{verbs}) \\{{[^}}]*", source)]
+    found = [match for source in sources for match in re.findall(rf"(?:{verbs}) \{{[^}}]*", source)]
     assert len(found) > 10
     assert [text for text in found if "quote" not in text] == []
 

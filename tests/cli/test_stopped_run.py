@@ -38,5 +38,5 @@ def test_predict_and_evaluate(segkit, stopped, tmp_path):
 def test_an_export_says_how_to_end_the_run(segkit, stopped, tmp_path):
     said = segkit("export", str(stopped.path), "--format", "onnx", "--out", str(tmp_path / "a.onnx"))
     assert said.code == 2
-    hint = f"segkit resume {stopped.path} continues it, and with --set training.epochs=1 ends it"
+    hint = f"segkit resume {stopped.path} continues it; with --set training.epochs=1 it ends now"
     assert hint in " ".join(said.err.split())

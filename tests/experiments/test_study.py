@@ -143,7 +143,8 @@ def test_killed_in_the_middle_it_goes_on_where_it_stopped(folder, events):
     while not RunDir(begun.parent).is_free():  # its own process hears of it when it next says something
         time.sleep(0.01)
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
-    assert "finished runs: 1, not trained again\nruns to train: 1" in done.stderr
+    finished = "killed/small-transposed_conv/001"
+    assert f"finished runs: 1, not trained again: {finished}\nruns to train: 1" in done.stderr
     assert [path.name for path in (folder / "killed/small-thin").iterdir()] == ["001"]
     assert first.stat().st_mtime_ns == ended
     assert len(list(folder.glob("killed/small-transposed_conv/*"))) == 1

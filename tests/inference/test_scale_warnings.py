@@ -71,12 +71,12 @@ def photos(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("info", "ways", "warnings"),
     [
-        (PATCHES, {}, ["2 of 3 images at 0.16 of their size"]),
+        (PATCHES, {}, ["2 of 3 images are scaled to 0.16 of their size"]),
         (PATCHES, {"tile": 64}, []),
         (replace(PATCHES, boundary_density=9.0), {}, []),
         (PATCHES, {"scales": (4.0,)}, []),
         (PHOTOGRAPHS, {}, []),
-        (PHOTOGRAPHS, {"tile": 64}, ["3 of 3 images at 1 of their size"]),
+        (PHOTOGRAPHS, {"tile": 64}, ["3 of 3 images are scaled to 1 of their size"]),
         (PHOTOGRAPHS, {"tile": 64, "scales": (0.25,)}, []),
         (LESION, {}, []),
     ],

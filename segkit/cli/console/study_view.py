@@ -7,6 +7,7 @@ from segkit.cli.console.format import format_number
 from segkit.cli.console.progress_view import View
 from segkit.core.events import EpochEnded, RunEnded, RunStarted, StepEnded
 from segkit.experiments.study_events import Compared, Measured, StudyEvent, StudyPlanned, StudyProgressed
+from segkit.utils.listing import listed
 
 
 class StudyView(View):
@@ -40,7 +41,9 @@ class StudyView(View):
         return f"{finished}; repeat the command to continue"
 
     def _show_plan(self, event: StudyPlanned) -> None:
-        facts = {"finished runs": f"{len(event.finished)}, not trained again"} if event.finished else {}
+        facts = {}
+        if event.finished:
+            facts["finished runs"] = f"{len(event.finished)}, not trained again: {listed(event.finished)}"
         if event.missing:
             parallel = f", {event.jobs} in parallel" if event.jobs > 1 else ""
             facts["runs to train"] = f"{len(event.missing)}{parallel}"

@@ -37,7 +37,7 @@ def test_a_log_tells_what_is_there_what_is_missing_and_how_it_goes(capsys):
         for event in EVENTS:
             view.show(event)
     assert capsys.readouterr().err == (
-        "finished runs: 1, not trained again\n"
+        "finished runs: 1, not trained again: runs/b/001\n"
         "runs to train: 2, 2 in parallel\n"
         "note: b, seed 3: there is one like it.\n"
         "Checking the recipes\n"
