@@ -63,6 +63,7 @@ def export(
         from segkit.inference.export.export import export_run
         from segkit.inference.export.hub import export_to_hub
 
+        view.note(f"Exporting to {target}")
         write = partial(export_run, format=format, input=input, output=output) if format else export_to_hub
         try:
             outcome = write(

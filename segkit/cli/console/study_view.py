@@ -81,9 +81,10 @@ class StudyView(View):
         return f"epoch {event.epoch:>{len(str(epochs))}}/{epochs}  {scores}  {duration(event.seconds)}{best}"
 
     def _show_measured(self, event: Measured) -> None:
-        if self._screen.terminal and event.number < event.total:
+        if not self._screen.terminal:
+            self._screen.line(f"costs measured: {event.name}, {event.number} of {event.total}")
+        elif event.number < event.total:
             self._line.bar("measuring costs", event.number, event.total, event.name)
         else:
             self._line.clear()
-            if event.number == event.total:
-                self._screen.line(f"costs measured: {event.total} models, one at a time")
+            self._screen.line(f"costs measured: {event.total} models, one at a time")

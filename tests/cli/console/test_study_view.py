@@ -45,7 +45,8 @@ def test_a_log_tells_what_is_there_what_is_missing_and_how_it_goes(capsys):
         "1/2 a, seed 0: epoch  1/20  iou 0.5000  val loss 0.2500  1 min 23 s  best\n"
         "1/2 a, seed 0: epoch 12/20  iou 0.2500  val loss 0.2500  1 min 23 s\n"
         "1/2 a, seed 0: done, 1 of 2\n"
-        "costs measured: 2 models, one at a time\n"
+        "costs measured: a, seed 0, 1 of 2\n"
+        "costs measured: a, seed 1, 2 of 2\n"
     )
 
 
