@@ -133,7 +133,7 @@ def report(run: options.RunArgument, quiet: options.QuietOption = False) -> None
     from segkit.runs.run_dir import RunDir
 
     directory = RunDir.open(run, stopped=True)
-    with directory.as_write_error():
+    with directory.as_write_error(), directory.locked():  # also removes what a killed process has left
         page = write_report(directory)
     if not quiet:
         if not directory.has_ended:

@@ -26,6 +26,17 @@ def test_report(segkit, stopped):
     assert WORDS in " ".join(said.err.split())
 
 
+@pytest.mark.parametrize("verb", ["report", "resume"])
+def test_what_a_kill_during_the_report_left_is_removed(segkit, tmp_path, verb):
+    directory, _ = finished(tmp_path, "training.epochs=1")
+    names = {path.name for path in directory.path.iterdir()}
+    for name in (".lock", ".curves.png.99", ".report.html.99"):
+        (directory.path / name).touch()
+    directory.report.unlink()
+    assert segkit(verb, str(directory.path)).code == 0
+    assert {path.name for path in directory.path.iterdir()} == names
+
+
 def test_predict_and_evaluate(segkit, stopped, tmp_path):
     photo = stopped.path.parents[2] / "photo.png"
     for words in (["predict", str(stopped.path), str(photo), "--out", str(tmp_path)],
