@@ -64,7 +64,7 @@ class EpochEnded:
         train_loss: mean over the epoch's images, with augmentation and dropout.
         val_loss: mean of the per-image losses on the validation images.
         metrics: scores by metric.
-        learning_rate: learning rate of the decoder at the end of the epoch.
+        learning_rate: learning rate of the decoder in the epoch's last step.
         seconds: duration of training and evaluation.
         train_seconds: duration of training.
         images_per_second: training throughput.

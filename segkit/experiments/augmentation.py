@@ -44,6 +44,7 @@ def try_transforms(data: DataSettings, train: Prepared | None) -> None:
 
 
 def _try(part: TransformPart, image: Pixels, mask: Pixels, task: Task) -> None:
+    build(part)
     transform = build(part, p=1.0)  # in a run, sooner or later it is applied
     allowed = {*range(task.channels if task.kind == "multiclass" else 2), task.ignore_index}
     for draw in range(_DRAWS):

@@ -45,9 +45,12 @@ def scale_warnings(
             return []
         clue = f", and masks have {ratio:.2g} times as much boundary"
     usual = f"{low:.2g}" if f"{low:.2g}" == f"{high:.2g}" else f"{low:.2g} to {high:.2g}"
-    advice = "predict whole images that are as large as those"
     if typical < low:
         advice = "if it was trained on patches, predict in tiles"
+    elif density_of:
+        advice = "predict whole images that are as large as those"
+    else:
+        advice = "if it was trained on whole images, predict without tiles"
     return [
         f"{len(different):,} of {len(scales):,} {images} are scaled to {typical:.2g} of their size for the "
         f"model, its training images to {usual} of theirs{clue}. Masks may be wrong: {advice}."

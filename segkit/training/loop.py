@@ -77,6 +77,7 @@ def fit(
                     fabric.clip_gradients(model, optimizer, max_norm=limit, error_if_nonfinite=False)
                 optimizer.step()
             optimizer.zero_grad()
+            progress.learning_rate = state.learning_rate
             state.schedule.step()
             state.steps = state.epoch * batches.steps + step
             if state.average:
@@ -165,7 +166,7 @@ def _epoch_ended(
         train_loss=progress.loss / progress.images,
         val_loss=scores.loss,
         metrics=scores.metrics,
-        learning_rate=state.learning_rate,
+        learning_rate=progress.learning_rate,
         seconds=seconds,
         train_seconds=progress.seconds,
         images_per_second=progress.images / progress.seconds,

@@ -27,12 +27,14 @@ class EpochProgress:
         images: images seen.
         loss: summed loss.
         seconds: elapsed time.
+        learning_rate: that of decoder and head in the last step.
     """
 
     steps: int = 0
     images: int = 0
     loss: float = 0.0
     seconds: float = 0.0
+    learning_rate: float = 0.0
 
 
 @dataclass

@@ -33,6 +33,7 @@ PHOTOGRAPHS = replace(LESION, image_scales=(0.05, 0.2), boundary_density=0.02)
         (PATCHES, [0.1, 1.0, 0.3], "2 of 3 images are scaled to 0.2 of their size"),
         (PHOTOGRAPHS, [0.03, 0.39], ""),
         (PHOTOGRAPHS, [0.1, 1.0], "training images to 0.05 to 0.2 of theirs"),
+        (PHOTOGRAPHS, [1.0], "if it was trained on whole images, predict without tiles"),
         (PHOTOGRAPHS, [], ""),
         (LESION, [1e-6, 1e6], ""),
     ],

@@ -124,7 +124,7 @@ def test_events_tell_every_step_and_epoch():
     first = events[3]
     assert first.train_loss == pytest.approx(sum(event.loss for event in events[:3]) / 3)
     assert (first.epoch, first.val_loss, first.metrics, first.best) == (1, 0.5, {"iou": 0.1}, True)
-    assert first.learning_rate == pytest.approx(0.1 * 0.5**3)
+    assert first.learning_rate == pytest.approx(0.1 * 0.5**2), "that of the third step"
     assert first.seconds >= first.train_seconds > 0
 
 

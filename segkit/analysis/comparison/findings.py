@@ -127,7 +127,18 @@ def _published(comparison: Comparison) -> list[str]:
 
 def _limits(comparison: Comparison) -> str:
     counts = {len(candidate.seeds) for candidate in comparison.candidates}
-    return " ".join([_seeds(comparison), *([TWO_SEEDS] if 2 in counts else [])])
+    return " ".join([*_few_images(comparison), _seeds(comparison), *([TWO_SEEDS] if 2 in counts else [])])
+
+
+def _few_images(comparison: Comparison) -> list[str]:
+    images, pairs = len(comparison.images), len(comparison.pairs)
+    smallest = min(1.0, pairs * 2.0 ** (1 - images))  # of Wilcoxon's test, adjusted
+    if not pairs or smallest < comparison.alpha or any(len(one.seeds) > 1 for one in comparison.candidates):
+        return []
+    return [
+        f"With {whole(images)} images no difference can be significant, as the smallest possible p-value is "
+        f"{smallest:.3g}: more test images are needed."
+    ]
 
 
 def _seeds(comparison: Comparison) -> str:

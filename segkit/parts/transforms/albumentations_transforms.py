@@ -17,7 +17,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from segkit.core.registry import REQUIRED, TRANSFORMS, Entry, Option, first_paragraph, meanings_of
 
@@ -42,6 +42,7 @@ _HIDDEN_OPTIONS = (
     "plasma_size",  # unused by albumentations
 )
 _REQUIRED = {("ConstrainedCoarseDropout", "mask_indices")}  # without it, the transform does nothing
+_Probability = Annotated[float, Field(ge=0, le=1)]
 _COMMON = {
     "p": "probability of applying the transform",
     "border_mode": "extrapolation outside the image",
@@ -120,7 +121,7 @@ def _parse(source: _Class) -> ast.ClassDef:
 def _options(name: str, meanings: dict[str, str]) -> Iterator[Option]:
     source = _classes().get(name)
     if source is None:
-        yield Option("p", float, 0.5, _COMMON["p"])
+        yield Option("p", _Probability, 0.5, _COMMON["p"])
         return
     init = next((node for node in _parse(source).body if getattr(node, "name", "") == "__init__"), None)
     if not isinstance(init, ast.FunctionDef):
@@ -134,9 +135,8 @@ def _options(name: str, meanings: dict[str, str]) -> Iterator[Option]:
             required = default is None or (name, argument.arg) in _REQUIRED
             value = REQUIRED if required else _evaluate(default, None)
             meaning = meanings.get(argument.arg) or _COMMON.get(argument.arg, "")
-            yield Option(
-                argument.arg, _annotation(argument.annotation, value), value, _first_sentence(meaning)
-            )
+            annotation = _annotation(argument.annotation, value) if argument.arg != "p" else _Probability
+            yield Option(argument.arg, annotation, value, _first_sentence(meaning))
 
 
 def _annotation(expression: ast.expr | None, default: Any) -> Any:

@@ -74,6 +74,16 @@ def test_analysis_of_two_without_a_significant_difference():
     ]
 
 
+@pytest.mark.parametrize(("images", "smallest"), [(2, "0.5"), (4, "0.125"), (5, "0.0625"), (6, None)])
+def test_too_few_images_for_any_difference_are_told(images, smallest):
+    found = analyse(dataclasses.replace(level(), images=[f"image {number}" for number in range(images)]))
+    told = (
+        f"With {images} images no difference can be significant, as the smallest possible p-value is "
+        f"{smallest}: more test images are needed. "
+    )
+    assert found[-1] == (told if smallest else "") + ONE_SEED
+
+
 def test_analysis_of_six_in_groups():
     assert analyse(groups()) == [
         "No significant difference between the leading recipes r0, r1 and r2: IoU 0.8643 [0.8573, 0.8713] to "
