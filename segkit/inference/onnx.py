@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from segkit.inference.model_info import ModelInfo
     from segkit.inference.network import Probabilities
 
+_MIN_RUNTIME = (1, 24, 1)  # earlier ones read tensors from files outside the folder of the ONNX file
 _FATAL = 4  # log level; all other errors are raised as exceptions
 _TYPES = {"pixels": "tensor(uint8)", "normalized": "tensor(float)"}
 
@@ -88,6 +90,12 @@ def _session(path: Path, threads: int) -> Any:
             where=str(path),
             hint="python -m pip install onnxruntime",
         ) from error
+    if tuple(map(int, re.findall(r"\d+", onnxruntime.__version__)[:3])) < _MIN_RUNTIME:
+        raise SegkitError(
+            f"onnxruntime {onnxruntime.__version__} may read other files that an ONNX file names",
+            where=str(path),
+            hint="python -m pip install --upgrade onnxruntime",
+        )
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _FATAL
     options.intra_op_num_threads = threads

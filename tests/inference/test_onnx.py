@@ -185,6 +185,20 @@ def test_numbers_outside_its_folder_are_not_read(place: str, tmp_path: Path) -> 
         open_onnx(path)
 
 
+@pytest.mark.parametrize("version", ["1.22.0", "1.23.2", "1.24.0"])
+def test_a_runtime_that_would_read_them_is_refused(
+    version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path / "a.onnx", ExportMetadata(LESION))
+    monkeypatch.setattr("onnxruntime.__version__", version)
+    with pytest.raises(SegkitError) as caught:
+        open_onnx(path)
+    assert str(caught.value) == (
+        f"{path}: onnxruntime {version} may read other files that an ONNX file names\n"
+        "  try: python -m pip install --upgrade onnxruntime"
+    )
+
+
 def test_a_file_of_somebody_else_is_told_apart(tmp_path: Path) -> None:
     path = written(tmp_path / "a.onnx", None)
     with pytest.raises(SegkitError) as caught:
