@@ -84,14 +84,14 @@ def predict(
     problems = [*found.problems, *predicted.problems]
     if json:
         console.print_json({
-            "model": model, "out": out, "images": images, "masks": masks, "no_foreground": predicted.empty,
-            "seconds": seconds,
+            "model": model, "out": out, "images": images, "masks": masks,
+            "no_foreground": predicted.without_foreground, "seconds": seconds,
             "errors": options.problems_as_json(problems), "left_out": found.others,
             "warnings": [*warnings, *predicted.warnings],
         })  # fmt: skip
     elif not quiet:
         console.print_predicted(out, masks, images, seconds)
-        console.print_empty(predicted.empty, predictor.info.task)
+        console.print_without_foreground(predicted.without_foreground, predictor.info.task)
     if problems:
         if not json:
             console.print_error(SegkitError.of(problems))

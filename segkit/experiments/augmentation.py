@@ -33,10 +33,10 @@ def try_transforms(data: DataSettings, train: Prepared | None) -> None:
     mask = train.masks[0] if train else np.zeros(layout.mask, np.uint8)
     problems: list[Problem] = []
     for number, part in enumerate(data.augment):
-        if part.options.get("p") == 0:
-            continue  # switched off
         try:
-            _try(part, image, mask, data.goal)
+            build(part)  # as a run does, also where it is never applied
+            if part.options.get("p") != 0:
+                _try(part, image, mask, data.goal)
         except SegkitError as error:
             problems += [replace(problem, path=f"data.augment.{number}") for problem in error.problems]
     if problems:
@@ -44,7 +44,6 @@ def try_transforms(data: DataSettings, train: Prepared | None) -> None:
 
 
 def _try(part: TransformPart, image: Pixels, mask: Pixels, task: Task) -> None:
-    build(part)
     transform = build(part, p=1.0)  # in a run, sooner or later it is applied
     allowed = {*range(task.channels if task.kind == "multiclass" else 2), task.ignore_index}
     for draw in range(_DRAWS):

@@ -35,12 +35,12 @@ class Predicted(NamedTuple):
 
     Args:
         problems: problems of unreadable images, for which nothing is written.
-        empty: number of masks without foreground: for a multiclass task, of the first class only.
+        without_foreground: number of masks without foreground; for multiclass, of the first class only.
         warnings: warnings about the images, in whole sentences.
     """
 
     problems: list[Problem]
-    empty: int
+    without_foreground: int
     warnings: list[str]
 
 
@@ -75,15 +75,15 @@ def predict_files(
             else:
                 problems += result
             on_progress("images", done, len(inputs))
-    empty = sum(image.empty for image in written)
-    return Predicted(problems, empty, _scale_warnings(predictor, written, options))
+    without_foreground = sum(not image.has_foreground for image in written)
+    return Predicted(problems, without_foreground, _scale_warnings(predictor, written, options))
 
 
 class _Written(NamedTuple):
-    """Size of an image, and what its mask is like."""
+    """Size of an image, and facts about its mask."""
 
     size: Size
-    empty: bool
+    has_foreground: bool
     boundary_density: float
 
 
@@ -126,4 +126,4 @@ def _write(outputs: Outputs, file: InputFile, image: ImageSource, chunks: Iterat
     except MemoryError:
         hint = "close other programs, raise the memory limit, or make the image smaller"
         return [Problem("there is too little memory for this image", str(file.path), hint=hint)]
-    return _Written(image.size, not mask.any(), boundary_density(mask))
+    return _Written(image.size, bool(mask.any()), boundary_density(mask))

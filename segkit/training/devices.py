@@ -87,7 +87,7 @@ def count_processes(settings: TrainingSettings, rank_info: RankInfo | None) -> i
 
     Raises:
         SegkitError: if the recipe's `devices` and `num_nodes` are not available, or differ from what the
-            launcher started.
+            launcher started, or it started unequal numbers on the machines.
     """
     if rank_info and not rank_info.even:
         raise SegkitError(

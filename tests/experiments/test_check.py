@@ -184,8 +184,22 @@ def test_transforms_that_do_not_fit_the_images_are_told_together(tmp_path):
     ]
 
 
-def test_a_transform_that_is_switched_off_is_not_tried(tmp_path):
+def test_a_transform_that_is_switched_off_is_not_tried_on_images(tmp_path):
     check(recipe(tmp_path, "data.augment=[{name: RandomRotate90, p: 0}]", "data.size=[64, 96]"))
+
+
+def test_a_transform_that_is_switched_off_is_built_as_in_a_run(tmp_path):
+    augment = "data.augment=[{name: GaussNoise, std_range: [2, 3], p: 0}]"
+    for attempt in (check, lambda chosen: list(run(chosen, tmp_path / "runs"))):
+        with pytest.raises(SegkitError, match=r"data\.augment\.0: GaussNoise: std_range: All values in"):
+            attempt(recipe(tmp_path, augment))
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_transform_that_refuses_its_probability_is_told(told_of):
+    refusing = TRANSFORM.format(body="pass").replace("    def apply", "    assert p > 0.5, p\n    def apply")
+    told = "data.augment.0: transform 'mine' cannot be built: AssertionError: 0.2"
+    assert told in told_of(refusing, "data.augment=[{name: mine, p: 0.2}]")
 
 
 def test_a_run_says_the_same_before_it_makes_a_directory(tmp_path):

@@ -15,12 +15,12 @@ from segkit.cli.console.plugins import print_new_plugin, print_outcomes, print_p
 from segkit.cli.console.problems import print_error, print_problems
 from segkit.cli.console.results import (
     print_check,
-    print_empty,
     print_json,
     print_line,
     print_part,
     print_parts,
     print_predicted,
+    print_without_foreground,
 )
 from segkit.cli.console.run_view import RunView
 from segkit.cli.console.scores import print_evaluation
@@ -34,7 +34,6 @@ __all__ = [
     "print_check",
     "print_comparison",
     "print_data_check",
-    "print_empty",
     "print_error",
     "print_evaluation",
     "print_exported",
@@ -47,4 +46,5 @@ __all__ = [
     "print_plugins",
     "print_predicted",
     "print_problems",
+    "print_without_foreground",
 ]  # fmt: skip

@@ -52,7 +52,7 @@ def print_predicted(folder: Path, masks: int, images: int, seconds: float) -> No
     screen.line(f"{masks:,} {'mask' if masks == 1 else 'masks'}{total} in {folder} ({speed})", "bold")
 
 
-def print_empty(masks: int, task: Task) -> None:
+def print_without_foreground(masks: int, task: Task) -> None:
     """Print how many masks have no foreground."""
     if masks:
         what = f"nothing but {clean(task.classes[0])}" if task.kind == "multiclass" else "no foreground"

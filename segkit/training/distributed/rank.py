@@ -28,7 +28,7 @@ class RankInfo:
         rank: rank of this process.
         local_world_size: number of processes on this machine.
         local_rank: rank on this machine.
-        even: whether every machine has as many.
+        even: whether every machine has the same number of processes.
     """
 
     launcher: Literal["segkit", "torchrun", "srun"]
