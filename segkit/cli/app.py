@@ -12,7 +12,7 @@ from typing import Annotated, TextIO
 import typer
 
 from segkit.core.errors import Interrupted, SegkitError, line_at_fault
-from segkit.training.distributed.rank import is_worker, reports_elsewhere
+from segkit.training.distributed.rank import is_worker, reports_elsewhere, wait_for_report
 from segkit.utils.os_errors import in_words
 
 app = typer.Typer(
@@ -91,7 +91,9 @@ def main() -> None:
             import traceback
 
             traceback.print_exception(error)
-        elif not reports_elsewhere():
+        elif reports_elsewhere():
+            wait_for_report(error)
+        else:
             with contextlib.suppress(OSError):  # stderr may be unwritable
                 from segkit.cli.console import print_error
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch.distributed as dist
 
 from segkit.core.errors import SegkitError
-from segkit.training.distributed.rank import LostProcess
+from segkit.training.distributed.rank import LostProcess, wait_for_report
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -33,6 +33,7 @@ def raise_once(fabric: Fabric, rank_info: RankInfo | None) -> Iterator[None]:
     except Exception as error:
         own = LostProcess("another process of this run has ended") if _is_lost_connection(error) else error
         if rank_info and rank_info.launcher != "segkit" and not _is_first_failure(fabric):
+            wait_for_report(own)
             raise SystemExit(own.exit_code if isinstance(own, SegkitError) else 1) from error
         if own is error:
             raise

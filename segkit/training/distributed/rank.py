@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
-from segkit.core.errors import TrainingError
+from segkit.core.errors import Interrupted, TrainingError
 
 STARTED_BY_SEGKIT = "SEGKIT_PROCESS"
+_REPORT_SECONDS = 10.0  # far more than an error takes to be printed
 # The variable by which a process is recognised as started by a launcher.
 LAUNCHED_BY = {"segkit": STARTED_BY_SEGKIT, "torchrun": "TORCHELASTIC_RUN_ID", "srun": "SLURM_STEP_ID"}
 
@@ -87,6 +90,17 @@ def reports_elsewhere() -> bool:
     distributed = sys.modules.get("torch.distributed")
     connected = distributed is not None and distributed.is_initialized()
     return info is not None and info.local_rank > 0 and not connected
+
+
+def wait_for_report(error: Exception) -> None:
+    """Let the process that reports an error print it, before this one ends with the same error.
+
+    torchrun ends all processes as soon as one has failed, also one that has not yet printed.
+    """
+    info = current_rank_info()
+    if info and info.launcher == "torchrun" and not isinstance(error, Interrupted):
+        with suppress(KeyboardInterrupt):
+            time.sleep(_REPORT_SECONDS)
 
 
 def _integers(*names: str) -> list[int]:
