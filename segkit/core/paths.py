@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import Annotated, Any
 from unicodedata import normalize
 
+from platformdirs import user_cache_path
 from pydantic import BeforeValidator
 
 WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".tar")
 
 
 def home() -> Path:
-    """Folder of ``data/`` and ``weights/``: ``$SEGKIT_HOME``, or ``segkit`` in the user's cache folder."""
+    """Folder of ``data/`` and ``weights/``: ``$SEGKIT_HOME``, or the user's cache folder."""
     if chosen := os.environ.get("SEGKIT_HOME"):
         return _expanded(chosen).absolute()
-    return _expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache").absolute() / "segkit"
+    return _user_cache()
 
 
 def cache_folder() -> Path:
@@ -27,7 +28,11 @@ def cache_folder() -> Path:
     """
     if chosen := os.environ.get("SEGKIT_CACHE"):
         return _expanded(chosen).absolute()
-    return _expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache").absolute() / "segkit" / "cache"
+    return _user_cache() / "cache"
+
+
+def _user_cache() -> Path:
+    return user_cache_path("segkit", appauthor=False).expanduser().absolute()
 
 
 def resolve(path: str, written_in: str, *, inside: str = "") -> Path:

@@ -15,6 +15,7 @@ from segkit.core.errors import SegkitError
 from segkit.core.types import Pixels, Transform
 from segkit.data import prefetch_workers as feed
 from segkit.data.cache.array_view import Stack
+from segkit.utils.machine import usable_cores
 
 _ORDER, _AUGMENTATION = 0, 1  # first word of a random state, so that the two never share one
 # On the CPU, alternating between training and augmentation empties the processor's caches; so make several.
@@ -134,7 +135,7 @@ class TrainBatches:
 
     def _start_workers_if_slow(self, timer: feed.WaitTimer) -> None:
         self._choose_workers = False
-        free = feed.cores() - (torch.get_num_threads() if self._on_cpu else 1)
+        free = usable_cores() - (torch.get_num_threads() if self._on_cpu else 1)
         # As many as make a batch in the time of a step.
         workers = min(math.ceil(timer.seconds / max(timer.busy, 1e-9)), free, _MAX_WORKERS)
         if timer.waited > _MAX_WAITING * timer.seconds and workers > 0:

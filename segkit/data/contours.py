@@ -15,19 +15,11 @@ if TYPE_CHECKING:
 
 def contour(mask: Pixels, thickness: int = 1) -> npt.NDArray[np.bool_]:
     """Pixels of classes, without background and ignored ones, within `thickness` of another value."""
+    from scipy.ndimage import binary_erosion  # 0.2 s, which only overlays need
+
     edge = np.zeros(mask.shape, bool)
     for value in np.unique(mask):
         if value not in (0, IGNORED):
             inside = mask == value
-            edge |= inside & ~neighbours(inside, thickness, np.logical_and)
+            edge |= inside & ~binary_erosion(inside, iterations=thickness, border_value=1)
     return edge
-
-
-def neighbours(mask: npt.NDArray[np.bool_], radius: int, join: np.ufunc) -> npt.NDArray[np.bool_]:
-    """Whether all (`np.logical_and`) or any (`np.logical_or`) pixels in a diamond around a pixel are set."""
-    for _ in range(radius):
-        padded = np.pad(mask, 1, mode="edge")
-        shifts = (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:])
-        for shift in shifts:
-            mask = join(mask, shift)
-    return mask

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 import warnings
@@ -120,11 +119,3 @@ class WaitTimer:
             if number or self._first_counts:
                 self.waited += received - requested
                 self.busy += used - received
-
-
-def cores() -> int:
-    """Number of cores that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on Linux
-        return os.cpu_count() or 1

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import math
-import resource
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,6 +12,7 @@ from segkit.experiments.confidence import confidence_interval
 from segkit.experiments.metric_details import metric_details
 from segkit.runs.reference import read_reference
 from segkit.runs.schema import EpochScores, Frozen, SplitScores, Summary
+from segkit.utils import machine
 
 if TYPE_CHECKING:
     from segkit.core.events import EpochEnded, RunStarted
@@ -79,13 +77,7 @@ def peak_memory() -> int:
     """
     if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
         return int(torch.cuda.max_memory_allocated())
-    status = Path("/proc/self/status")
-    for line in status.read_text(encoding="utf-8").splitlines() if status.is_file() else []:
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    # Not on Linux: there a process inherits ru_maxrss from its parent.
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    return machine.peak_memory()
 
 
 def diverged(epochs: Sequence[EpochEnded]) -> list[str]:

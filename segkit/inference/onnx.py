@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from segkit.core.errors import SegkitError, first_line
 from segkit.inference.export_metadata import INPUT_NAME, ExportMetadata, parse_metadata, prediction_failed
 from segkit.inference.network import checked
+from segkit.utils.machine import usable_cores
 from segkit.utils.os_errors import is_out_of_memory
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def _default_threads() -> int:
     variable = os.environ.get("OMP_NUM_THREADS", "")
     if variable.isdecimal() and int(variable):
         return int(variable)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return usable_cores()
 
 
 def _check_signature(path: Path, metadata: ExportMetadata, session: Any) -> None:

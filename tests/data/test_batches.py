@@ -105,7 +105,7 @@ def pretend_seconds(monkeypatch, *, waiting: float, using: float) -> None:
 @pytest.mark.parametrize(("waiting", "hired"), [(0.02, False), (0.04, True)])
 @pytest.mark.parametrize("on_cpu", [False, True])
 def test_workers_are_hired_where_the_training_waits(waiting, hired, on_cpu, monkeypatch):
-    monkeypatch.setattr(feed, "cores", lambda: 3)
+    monkeypatch.setattr(batching, "usable_cores", lambda: 3)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     train, alone = batches(workers=None, on_cpu=on_cpu), batches()
     for epoch in (1, 2):
@@ -119,7 +119,7 @@ def test_workers_are_hired_where_the_training_waits(waiting, hired, on_cpu, monk
 
 @pytest.mark.parametrize(("on_cpu", "cores"), [(False, 1), (True, 4)])
 def test_no_workers_without_a_core_for_them(on_cpu, cores, monkeypatch):
-    monkeypatch.setattr(feed, "cores", lambda: cores)
+    monkeypatch.setattr(batching, "usable_cores", lambda: cores)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
     pretend_seconds(monkeypatch, waiting=1, using=0)
     train = batches(workers=None, on_cpu=on_cpu)

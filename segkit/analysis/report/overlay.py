@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from scipy.ndimage import binary_dilation
 
 from segkit.analysis.report.format import number
 from segkit.analysis.report.run_data import RunData
 from segkit.core.types import Pixels
-from segkit.data.contours import contour, neighbours
+from segkit.data.contours import contour
 from segkit.data.palette import IGNORED, VOID, palette
 from segkit.runs.run_dir import ScoredSample
 
@@ -109,7 +110,7 @@ def overlay(pixels: Pixels, truth: Pixels, prediction: Pixels) -> Pixels:
     # The ground truth is wider, so that it stays visible under an equal prediction.
     for mask, color, thickness in ((truth, TRUTH, thin + 2), (prediction, PREDICTION, thin)):
         edge = contour(mask, thickness)
-        canvas[neighbours(edge, 1, np.logical_or) & ~edge] *= 0.65  # contrast on bright images
+        canvas[binary_dilation(edge) & ~edge] *= 0.65  # contrast on bright images
         canvas[edge] = color
     return canvas.round().astype(np.uint8)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segkit.runs.environment import packages, processor
+from segkit.utils.machine import usable_cores
 
 if TYPE_CHECKING:
     from segkit.runs.schema import MeasuredCosts
@@ -29,16 +30,12 @@ def this_machine() -> dict[str, Any]:
     versions = packages()
     return {
         "processor": processor(),
-        "cores": _cores(),
+        "cores": usable_cores(),
         "gpus": _gpus(),
         "variables": {name: os.environ[name] for name in VARIABLES if name in os.environ},
         "torch": versions["torch"],
         "segkit": versions["segkit"],
     }
-
-
-def _cores() -> int | None:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def _gpus() -> list[str]:

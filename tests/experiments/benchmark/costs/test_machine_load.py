@@ -2,44 +2,31 @@
 
 from __future__ import annotations
 
-import os
-import time
-from pathlib import Path
-from types import SimpleNamespace
-
 import pytest
 
 from segkit.experiments.benchmark.costs import machine_load as load
 from segkit.experiments.benchmark.costs.machine_load import Load
 
-TICKS = os.sysconf("SC_CLK_TCK")
-
 
 class Machine:
     """A pretended machine of four cores."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.stat, self.clock, self.own = folder / "stat", 0.0, 0.0
-        self.write(0)
-        monkeypatch.setattr(load, "_STAT", self.stat)
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.clock = self.own = self.busy = 0.0
+        monkeypatch.setattr(load.os, "cpu_count", lambda: 4)
         monkeypatch.setattr(load.time, "perf_counter", lambda: self.clock)
-        monkeypatch.setattr(load.time, "process_time", lambda: self.own)
-
-    def write(self, busy: float) -> None:
-        """As many seconds in each of user, nice, system, irq, softirq, steal; idle and iowait are none."""
-        part = round(1000 + busy * TICKS / 6)
-        total = f"cpu  {part} {part} {part} {999_999 + part} {part} {part} {part} {part} 77 77"
-        self.stat.write_text("\n".join([total, *(f"cpu{i} 1 1" for i in range(4)), "intr 5", "ctxt 6"]))
+        monkeypatch.setattr(load, "own_seconds", lambda: self.own)
+        monkeypatch.setattr(load, "busy_seconds", lambda: self.busy)
 
     def work(self, *, seconds: float, own: float, others: float) -> None:
         self.clock += seconds
         self.own += own
-        self.write(own + others)
+        self.busy += own + others
 
 
 @pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    return Machine(tmp_path, monkeypatch)
+def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
+    return Machine(monkeypatch)
 
 
 def test_others_that_take_cores_are_told(machine: Machine) -> None:
@@ -63,15 +50,3 @@ def test_work_of_one_s_own_is_not_that_of_others(machine: Machine) -> None:
     assert watch.warnings(threads=4) == []
     machine.work(seconds=10, own=0, others=0)
     assert watch.warnings(threads=4) == []
-
-
-def test_nothing_is_told_where_nothing_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load, "_STAT", tmp_path / "nowhere")
-    assert Load().warnings(threads=4) == []
-
-
-@pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="not Linux")
-def test_work_of_children_is_one_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    myself, gone = SimpleNamespace(pid=os.getpid()), SimpleNamespace(pid=0)
-    monkeypatch.setattr(load, "active_children", lambda: [myself, gone])
-    assert load._own_seconds() == pytest.approx(2 * time.process_time(), rel=0.05, abs=0.1)

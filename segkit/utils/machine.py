@@ -1,0 +1,51 @@
+"""Cores, memory and load of this machine, by psutil. No torch."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+
+def usable_cores() -> int:
+    """Number of cores that this process may use."""
+    process = psutil.Process()
+    if hasattr(process, "cpu_affinity"):  # not on macOS
+        return len(process.cpu_affinity())
+    return os.cpu_count() or 1
+
+
+def busy_seconds() -> float:
+    """Busy time of all cores since boot, with the time that the host of a virtual machine took."""
+    times = psutil.cpu_times()._asdict()
+    idle = ("idle", "iowait", "guest", "guest_nice")  # that of guests is also in user and nice
+    return float(sum(seconds for kind, seconds in times.items() if kind not in idle))
+
+
+def own_seconds() -> float:
+    """Processor time of this process and of its children that are alive."""
+    myself = psutil.Process()
+    total = 0.0
+    for process in (myself, *myself.children(recursive=True)):
+        with suppress(psutil.Error):  # a child has just ended
+            times = process.cpu_times()
+            total += times.user + times.system
+    return total
+
+
+def peak_memory() -> int:
+    """Peak resident memory of this process in bytes."""
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset)
+    status = Path("/proc/self/status")  # psutil does not tell the peak here
+    for line in status.read_text(encoding="utf-8").splitlines() if status.is_file() else []:
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    import resource
+
+    # Not on Linux: there a process inherits ru_maxrss from its parent.
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,48 @@
+"""Cores, memory and processor time of this machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from segkit.utils import machine
+
+WORK = "import time, sys\nwhile time.process_time() < 0.5: pass\nprint(flush=True); sys.stdin.read()"
+
+
+def test_usable_cores_are_those_that_the_process_is_bound_to() -> None:
+    if not hasattr(os, "sched_getaffinity"):
+        pytest.skip("this system binds no process to cores")
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        assert machine.usable_cores() == 1
+    finally:
+        os.sched_setaffinity(0, allowed)
+    assert machine.usable_cores() == len(allowed)
+
+
+def test_own_time_has_that_of_living_children_and_busy_time_has_both() -> None:
+    own, busy = machine.own_seconds(), machine.busy_seconds()
+    with subprocess.Popen(
+        [sys.executable, "-c", WORK], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        spent = machine.own_seconds() - own
+        time.sleep(0.05)  # the system counts in ticks
+        assert spent >= 0.5
+        assert machine.busy_seconds() - busy >= spent - 0.2
+
+
+def test_peak_memory_is_in_bytes_and_stays() -> None:
+    size = 200 << 20
+    before = machine.peak_memory()
+    np.ones(size, np.uint8)
+    assert size / 2 < machine.peak_memory() < before + 2 * size
+    assert machine.peak_memory() > size / 2, "the memory is free again, the peak remains"
