@@ -81,7 +81,7 @@ def fit(
             state.schedule.step()
             state.steps = state.epoch * batches.steps + step
             if state.average:
-                state.average.update()
+                state.average.update_parameters(state.model)
             progress.steps = step
             progress.images += shard.batch_size
             progress.loss += value * shard.batch_size

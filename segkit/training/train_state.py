@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from segkit.training.ema import EMA
+from segkit.training.ema import moving_average
 from segkit.training.rng import random_state
 
 if TYPE_CHECKING:
+    from torch.optim.swa_utils import AveragedModel
+
     from segkit.core.types import Schedule
     from segkit.recipe.schema import TrainingSettings
 
@@ -59,7 +61,7 @@ class TrainState:
     model: nn.Module
     optimizer: torch.optim.Optimizer
     schedule: Schedule
-    average: EMA | None = None
+    average: AveragedModel | None = None
     epoch: int = 0
     best_epoch: int = 0
     best_score: float = math.nan
@@ -72,7 +74,7 @@ class TrainState:
     @property
     def eval_model(self) -> nn.Module:
         """The model to evaluate: the moving average if there is one."""
-        return self.average.model if self.average else self.model
+        return self.average.module if self.average else self.model
 
     @property
     def learning_rate(self) -> float:
@@ -135,8 +137,8 @@ def make_train_state(
         schedule: learning-rate schedule of the optimiser.
         settings: the recipe's `training`.
     """
-    average = EMA(model, settings.ema_decay) if settings.ema_decay else None
+    average = moving_average(model, settings.ema_decay) if settings.ema_decay else None
     if settings.compile:  # in place keeps the names of the weights; a copy would not be compiled
-        for module in (model, *([average.model] if average else [])):
+        for module in (model, *([average.module] if average else [])):
             module.compile()
     return TrainState(model, optimizer, schedule, average, epochs=settings.epochs)

@@ -44,9 +44,9 @@ def test_average_is_what_is_kept_and_scored(tmp_path):
     directory, _ = finished(tmp_path, "training.ema_decay=0.9")
     last = load_file(directory.checkpoints / "last.safetensors")
     state = read_state(directory.checkpoints / "last.state.safetensors")["learner"]
-    assert torch.equal(last["head.weight"], state["average"]["model"]["head.weight"])
+    assert torch.equal(last["head.weight"], state["average"]["module.head.weight"])
     assert not torch.equal(last["head.weight"], state["model"]["head.weight"])
-    assert state["average"]["updates"] == 6
+    assert state["average"]["n_averaged"] == 6
     summary = directory.read_summary()
     assert summary.scores.metrics == summary.best.metrics
 

@@ -9,7 +9,7 @@ from torch import nn
 from segkit.core.errors import ShapeError
 from segkit.core.types import Pyramid
 from segkit.models.segmenter import Segmenter, digest, make_head, select_stages
-from segkit.training.ema import EMA
+from segkit.training.ema import moving_average
 from tests.parts.decoders.cases import segmenter
 
 
@@ -183,15 +183,15 @@ def test_chosen_stages_reach_the_decoder():
 def test_copy_is_frozen_alike_and_goes_its_own_way(frozen):
     """Moving averages of the weights are made from a copy."""
     model = model_of(frozen=frozen)
-    average = EMA(model, 0.5)
-    before = digest(average.model)
+    average = moving_average(model, 0.5)
+    before = digest(average.module)
     assert digest(model) == before
     train(model)
-    assert digest(average.model) == before
-    average.update()
-    average.model.train()
-    assert average.model.encoder.training is not frozen
-    assert torch.equal(average.model.eval()(images()), average.model(images()))
+    assert digest(average.module) == before
+    average.update_parameters(model)
+    average.module.train()
+    assert average.module.encoder.training is not frozen
+    assert torch.equal(average.module.eval()(images()), average.module(images()))
 
 
 def test_state_goes_into_a_new_model():

@@ -11,7 +11,7 @@ from segkit.core.errors import SegkitError, TrainingError
 from segkit.parts.schedules.cosine import cosine
 from segkit.parts.schedules.warmup import build_schedule
 from segkit.training.checkpoint import StateFiles, load_weights, save_weights
-from segkit.training.ema import EMA
+from segkit.training.ema import moving_average
 from segkit.training.train_state import TrainState
 
 
@@ -23,7 +23,7 @@ def model(width=4):
 def learner_for(net):
     optimizer = torch.optim.AdamW(net.parameters(), lr=0.1)
     schedule = build_schedule(cosine, optimizer, 4, 5, warmup_epochs=1.0, options={})
-    return TrainState(net, optimizer, schedule, EMA(net, 0.9))
+    return TrainState(net, optimizer, schedule, moving_average(net, 0.9))
 
 
 def step(learner):
@@ -31,7 +31,7 @@ def step(learner):
     learner.model(torch.ones(2, 3, 5, 5)).square().sum().backward()
     learner.optimizer.step()
     learner.schedule.step()
-    learner.average.update()
+    learner.average.update_parameters(learner.model)
 
 
 @pytest.mark.parametrize("missing", [(), ("steps", "epochs")])  # in files of earlier versions
@@ -41,7 +41,7 @@ def test_a_schedule_of_another_length_goes_on_after_as_many_steps(missing):
         optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
         # Its state has its own length, and it changes the momentum too.
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, epochs=epochs, steps_per_epoch=5)
-        return TrainState(net, optimizer, schedule, EMA(net, 0.9), epochs=epochs)
+        return TrainState(net, optimizer, schedule, moving_average(net, 0.9), epochs=epochs)
 
     short, whole = learner(2), learner(4)
     for state in (short, whole):
@@ -138,7 +138,7 @@ def test_state_is_all_that_training_needs_to_go_on(tmp_path):
     assert math.isnan(other.best_score)
     for one in (learner, other):
         step(one)
-    for mine, theirs in ((learner.model, other.model), (learner.average.model, other.average.model)):
+    for mine, theirs in ((learner.model, other.model), (learner.average.module, other.average.module)):
         for name, tensor in mine.state_dict().items():
             assert torch.equal(tensor, theirs.state_dict()[name]), name
     assert learner.learning_rate == other.learning_rate

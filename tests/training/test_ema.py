@@ -1,62 +1,62 @@
-"""A moving average follows what learns, and shares what does not."""
+"""A moving average follows what learns."""
 
 import pytest
 import torch
 from torch import nn
 
-from segkit.training.ema import EMA
+from segkit.training.ema import moving_average
 from tests.models.test_segmenter import images, model_of, train
 
 
-def test_a_frozen_encoder_is_shared_and_the_rest_is_not():
+def test_nothing_of_it_is_trained_or_shared():
     model = model_of(frozen=True)
-    average = EMA(model, 0.9)
-    assert average.model.encoder is model.encoder
-    assert average.model.decoder is not model.decoder
-    assert EMA(model_of(), 0.9).model.encoder is not model.encoder
+    average = moving_average(model, 0.9)
     assert model.decoder.conv.weight.requires_grad
-    assert not average.model.decoder.conv.weight.requires_grad
+    assert not any(parameter.requires_grad for parameter in average.parameters())
+    assert not {*map(id, average.parameters())} & {*map(id, model.parameters())}
 
 
 @pytest.mark.parametrize("decay", [0.15, 0.99])
 def test_the_decay_warms_up_to_its_value(decay):
-    """The average of 1, 2, 3, ... over an initial 0, with decays 1/10, 2/11, 3/12, 4/13 up to `decay`."""
-    model = nn.Linear(1, 1, bias=False).requires_grad_(True)
-    with torch.no_grad():
-        model.weight.zero_()
-    average, expected = EMA(model, decay), 0.0
-    for step, warm in enumerate([1 / 10, 2 / 11, 3 / 12, 4 / 13]):
+    """The average of 1, 2, 3, ... with decays 2/11, 3/12, 4/13 up to `decay`; the first is copied."""
+    model = nn.Linear(1, 1, bias=False)
+    average, expected = moving_average(model, decay), 1.0
+    for step, warm in enumerate([0, 2 / 11, 3 / 12, 4 / 13]):
         with torch.no_grad():
             model.weight.fill_(step + 1)
-        average.update()
+        average.update_parameters(model)
         expected += (1 - min(decay, warm)) * (step + 1 - expected)
-        assert average.model.weight.item() == pytest.approx(expected)
+        assert average.module.weight.item() == pytest.approx(expected)
 
 
 def test_statistics_are_averaged_and_counters_are_copied():
     model = model_of()
-    average = EMA(model, 0.99)
-    first = average.model.decoder.norm.running_mean.clone()
+    average = moving_average(model, 0.99)
+    average.update_parameters(model)
+    first = average.module.decoder.norm.running_mean.clone()
     train(model, steps=2)
-    average.update()
-    norm, followed = average.model.decoder.norm, model.decoder.norm
-    torch.testing.assert_close(norm.running_mean, 0.1 * first + 0.9 * followed.running_mean)
+    average.update_parameters(model)
+    norm, followed = average.module.decoder.norm, model.decoder.norm
+    torch.testing.assert_close(norm.running_mean, 2 / 11 * first + 9 / 11 * followed.running_mean)
     assert norm.num_batches_tracked == followed.num_batches_tracked == 2
 
 
 def test_it_goes_on_from_its_state():
     model = model_of()
-    one, other = EMA(model, 0.5), EMA(model_of(), 0.5)
-    one.update()
+    one, other = moving_average(model, 0.5), moving_average(model_of(), 0.5)
+    one.update_parameters(model)
     train(model)
-    one.update()
+    one.update_parameters(model)
     other.load_state_dict(one.state_dict())
-    assert other.updates == 2
-    assert torch.equal(one.model.eval()(images()), other.model.eval()(images()))
+    train(model)
+    for average in (one, other):
+        average.update_parameters(model)
+    assert other.n_averaged == 3
+    assert torch.equal(one.module.eval()(images()), other.module.eval()(images()))
 
 
 def test_a_part_without_weights_is_no_trouble():
     model = nn.Sequential(nn.ReLU(), nn.Linear(2, 2)).train()
-    average = EMA(model, 0.5)
-    average.update()
-    torch.testing.assert_close(average.model[1].weight, model[1].weight)
+    average = moving_average(model, 0.5)
+    average.update_parameters(model)
+    torch.testing.assert_close(average.module[1].weight, model[1].weight)

@@ -14,7 +14,7 @@ from segkit.core.events import EpochEnded, StepEnded
 from segkit.data.batches import TrainBatches
 from segkit.models.segmenter import Segmenter
 from segkit.recipe.schema import TrainingSettings
-from segkit.training.ema import EMA
+from segkit.training.ema import moving_average
 from segkit.training.evaluate import Scores
 from segkit.training.loop import fit
 from segkit.training.train_state import TrainState
@@ -62,7 +62,7 @@ def learner_for(model, lr=0.1, decay=None):
     model.to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=lr)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 0.5**step)
-    return TrainState(model, optimizer, schedule, EMA(model, decay) if decay else None)
+    return TrainState(model, optimizer, schedule, moving_average(model, decay) if decay else None)
 
 
 def scoring(values, seen=None, losses=None):
@@ -304,13 +304,13 @@ def test_average_is_scored_and_follows_weights_and_statistics():
     learner = learner_for(segmenter(), decay=0.5)
     trained(learner, [0.1], seen=seen)
     (scored,) = seen
-    assert scored is learner.eval_model is learner.average.model
+    assert scored is learner.eval_model is learner.average.module
     assert scored is not learner.model
     average, current = scored.state_dict(), learner.model.state_dict()
     assert not torch.equal(average["decoder.layers.0.weight"], current["decoder.layers.0.weight"])
     assert not torch.equal(average["decoder.layers.1.running_mean"], current["decoder.layers.1.running_mean"])
     assert average["decoder.layers.1.num_batches_tracked"] == 3
-    assert learner.average.updates == 3
+    assert learner.average.n_averaged == 3
 
 
 def test_average_leaves_a_frozen_encoder_as_it_is():

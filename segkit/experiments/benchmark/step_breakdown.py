@@ -84,7 +84,7 @@ def _timed_parts(loop: Loop, watch: Stopwatch) -> Iterator[None]:
         ("optimizer", fabric, "clip_gradients"),
         ("optimizer", state.optimizer, "step"),
         ("optimizer", state.schedule, "step"),
-        *([("average", state.average, "update")] if state.average else []),
+        *([("average", state.average, "update_parameters")] if state.average else []),
     ]
     with ExitStack() as stack:
         # A compiled model has no separate parts: time the uncompiled one.

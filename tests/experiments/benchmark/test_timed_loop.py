@@ -136,7 +136,7 @@ def test_parts_add_up_to_the_step(loop: Loop, monkeypatch: pytest.MonkeyPatch) -
     slow(monkeypatch, clock, loop.fabric, "backward", 16.0)
     slow(monkeypatch, clock, loop.state.optimizer, "step", 32.0)
     slow(monkeypatch, clock, loop.state.schedule, "step", 64.0)
-    slow(monkeypatch, clock, loop.state.average, "update", 128.0)
+    slow(monkeypatch, clock, loop.state.average, "update_parameters", 128.0)
     found = seconds_by_part(loop, 6)
     assert found == {
         "data": pytest.approx(8 / 6),  # six batches, and twice the end of an epoch

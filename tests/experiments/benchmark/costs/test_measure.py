@@ -118,7 +118,7 @@ def test_training_is_that_of_the_recipe(plugin: Path, copy: RunDir, monkeypatch:
     monkeypatch.setattr(measuring, "fit", watched)
     assert measure(copy, [plugin], effort=0).precision == "bf16-mixed"
     assert isinstance(asked["learner"].optimizer, torch.optim.SGD)
-    assert asked["learner"].average.updates == EFFORTS[2].warm_up + EFFORTS[2].times
+    assert asked["learner"].average.n_averaged == EFFORTS[2].warm_up + EFFORTS[2].times
     assert asked["precision"] == "bf16-mixed"
     assert asked["compiled"] is not None
 
