@@ -19,7 +19,7 @@ from segkit.core.errors import PartError
 from segkit.core.types import ParameterGroups
 from segkit.parts.schedules.warmup import build_schedule
 from segkit.testing.check import Subject, accepted_cases, global_seed, require
-from segkit.training.tensor_file import Unsavable, read_state, write_state
+from segkit.training.state_file import Unsavable, read_state, write_state
 
 _GROUPS = ((1.0, True), (1.0, False), (0.25, True), (0.25, False))  # lr_factor, decay
 _SHAPES = ((4, 3, 3, 3), (3, 5), (5,))  # of the parameters in each group
@@ -185,7 +185,7 @@ def _rates(optimizer: Optimizer, schedule: LRScheduler, steps: int) -> list[tupl
 def _save_and_load(state: dict[str, Any], owner: str) -> Any:
     """A state after a round trip through a checkpoint file."""
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "state.safetensors"
+        file = Path(folder) / "state.pt"
         try:
             write_state(file, state)
         except Unsavable as error:

@@ -9,14 +9,8 @@ from torch import nn
 
 from segkit.core.errors import SegkitError, TrainingError
 from segkit.core.paths import quoted
-from segkit.training.tensor_file import (
-    Unreadable,
-    Unsavable,
-    read_state,
-    read_tensors,
-    write_state,
-    write_tensors,
-)
+from segkit.training.state_file import Unsavable, read_state, write_state
+from segkit.training.tensor_file import Unreadable, read_tensors, write_tensors
 
 
 def save_weights(model: nn.Module, path: Path, epoch: int | None = None) -> None:
@@ -62,8 +56,8 @@ class StateFiles:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.last = folder / "last.state.safetensors"
-        self.previous = folder / "previous.state.safetensors"
+        self.last = folder / "last.state.pt"
+        self.previous = folder / "previous.state.pt"
 
     def save(self, state: dict[str, Any]) -> None:
         """Write a state; the former last one becomes the backup once the file is complete.
@@ -72,7 +66,7 @@ class StateFiles:
             OSError: if the file cannot be written; the existing files are unchanged.
             TrainingError: if the state of the optimiser or the schedule cannot be serialised.
         """
-        new = self.last.with_name("new.state.safetensors")
+        new = self.last.with_name("new.state.pt")
         try:
             write_state(new, state)
         except Unsavable as error:

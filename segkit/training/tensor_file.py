@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -24,10 +22,6 @@ _METADATA = "segkit"  # a single entry: safetensors writes several in varying or
 
 class Unreadable(Exception):
     """The file is missing, damaged or of another format."""
-
-
-class Unsavable(Exception):
-    """The state holds a value that cannot be serialised."""
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], extra: Any = None) -> None:
@@ -76,68 +70,6 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
         return tensors, json.loads(text)
     except (ValueError, RecursionError) as error:  # anyone can write a valid checksum
         raise Unreadable("its metadata is not JSON") from error
-
-
-def write_state(path: Path, state: Any) -> None:
-    """Write nested plain data that contains tensors, such as optimiser states.
-
-    Raises:
-        OSError: if the file cannot be written; an existing file is unchanged.
-        Unsavable: if a value is not a number, string, tensor, list, tuple or dict.
-    """
-    tensors: dict[str, Tensor] = {}
-    extra = _encode(state, tensors, "state")
-    write_tensors(path, tensors, extra)
-
-
-def read_state(path: Path) -> Any:
-    """Data of `write_state`: tensors on the CPU, with their original strides.
-
-    Raises:
-        Unreadable: if the file is missing, damaged or of another format.
-    """
-    tensors, extra = read_tensors(path)
-    if extra is None:
-        raise Unreadable("it is not a saved state")
-    try:
-        return _decode(extra, tensors)
-    except (LookupError, TypeError, ValueError, RuntimeError, RecursionError) as error:
-        raise Unreadable("it is not a saved state") from error
-
-
-def _encode(value: Any, tensors: dict[str, Tensor], path: str) -> Any:
-    """JSON data: containers and tensors become lists that begin with their type."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, Tensor):
-        name = str(len(tensors))
-        tensors[name] = value
-        return ["tensor", name, list(value.stride())]
-    if isinstance(value, list | tuple):
-        items = [_encode(item, tensors, f"{path}[{i}]") for i, item in enumerate(value)]
-        return ["list" if isinstance(value, list) else "tuple", items]
-    if isinstance(value, dict) and all(isinstance(key, int | str) for key in value):
-        pairs = [[key, _encode(item, tensors, f"{path}[{key!r}]")] for key, item in value.items()]
-        return ["counter" if isinstance(value, Counter) else "dict", pairs]
-    raise Unsavable(f"{path} is {type(value).__module__}.{type(value).__qualname__}")
-
-
-def _decode(value: Any, tensors: dict[str, Tensor]) -> Any:
-    if not isinstance(value, list):
-        return value
-    kind, content, *strides = value
-    if kind == "tensor":
-        tensor = tensors[content]
-        return torch.empty_strided(tensor.shape, strides[0], dtype=tensor.dtype).copy_(tensor)
-    if kind in ("dict", "counter"):
-        pairs = {key: _decode(item, tensors) for key, item in content}
-        return pairs if kind == "dict" else Counter(pairs)
-    if kind not in ("list", "tuple"):
-        raise ValueError(f"unknown type {kind}")
-    items = [_decode(item, tensors) for item in content]
-    return items if kind == "list" else tuple(items)
 
 
 def _checksum(tensors: Mapping[str, Tensor], text: str) -> str:

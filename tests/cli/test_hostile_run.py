@@ -95,7 +95,7 @@ def test_unfinished_run_goes_on_from_no_pickle(segkit: Any, hostile: RunDir) -> 
     hostile.summary.unlink()
     said = segkit("resume", str(hostile.path))
     assert said.code == 2
-    assert "last.state.safetensors" in said.err
+    assert "last.state.pt" in said.err
     assert "the saved states of this run cannot be read" in said.err
     assert not (hostile.path.parents[1] / "marker").exists()
 

@@ -83,7 +83,7 @@ def test_what_is_held_against_each_other_tells_any_difference(left, tmp_path):
     for file in (path for path in reference.rglob("*") if path.is_file() and path.name != "report.html"):
         copy = shutil.copytree(reference, tmp_path / "copy")
         name = file.relative_to(reference)
-        if file.name.endswith(".state.safetensors"):
+        if file.name.endswith(".state.pt"):
             shutil.copy(reference / "checkpoints/best.safetensors", copy / "best.safetensors")
             name = "best.safetensors is left over"
         elif file.suffix in (".json", ".jsonl"):

@@ -14,7 +14,7 @@ from segkit.core.events import EpochEnded, RunEnded, RunStarted, StepEnded
 from segkit.experiments.resume import resume
 from segkit.experiments.run import run
 from segkit.runs.run_dir import RunDir
-from segkit.training.tensor_file import read_state, write_state
+from segkit.training.state_file import read_state, write_state
 from segkit.utils.signals import StopSignal
 from tests.small_runs import RECIPE, finished, recipe
 
@@ -146,17 +146,17 @@ def test_a_run_that_was_killed_before_it_saved_anything_begins_anew(unreported, 
 
 def test_a_damaged_state_is_told_and_the_one_before_is_used(tmp_path):
     directory, _ = stopped(tmp_path, at(2, 2))
-    last = directory.checkpoints / "last.state.safetensors"
+    last = directory.checkpoints / "last.state.pt"
     last.write_bytes(last.read_bytes()[:-100])
     started = next(resume(directory.path))
     assert (started.epochs_done, started.steps_done) == (1, 0)
-    assert started.warnings[-1].startswith("last.state.safetensors cannot be read (Error while deserializing")
+    assert started.warnings[-1].startswith("last.state.pt cannot be read (it is not a saved state")
 
 
 @pytest.mark.parametrize("change", ["learner", "epochs", "model"])
 def test_a_state_of_something_else_is_named(tmp_path, change):
     directory, _ = stopped(tmp_path, at(1, 1))
-    last = directory.checkpoints / "last.state.safetensors"
+    last = directory.checkpoints / "last.state.pt"
     state = read_state(last)
     if change == "model":
         state["learner"]["model"].popitem()

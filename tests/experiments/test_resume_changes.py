@@ -127,7 +127,7 @@ def test_a_finished_run_is_trained_on_for_more_epochs(tmp_path):
         (found,) = caught.value.problems
         assert found.problem == "this run is complete after 3 epochs: it can only be resumed for more"
         assert found.hint.startswith("--set training.epochs=N with N above 3, or a new run: ")
-    (directory.checkpoints / "last.state.safetensors").unlink()
+    (directory.checkpoints / "last.state.pt").unlink()
     with pytest.raises(SegkitError, match="its training state was not kept"):
         list(resume(directory.path, ["training.epochs=4"]))
     assert directory.summary.is_file()

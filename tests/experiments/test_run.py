@@ -20,7 +20,7 @@ from segkit.runs.schema import EpochScores
 from segkit.training.checkpoint import load_weights
 from segkit.training.devices import make_fabric
 from segkit.training.evaluate import evaluate
-from segkit.training.tensor_file import read_state
+from segkit.training.state_file import read_state
 from tests.small_runs import finished, recipe
 
 THREE = ["data.task=multiclass", "data.classes=[skin, lesion, hair]", "loss=[dice, cross_entropy]"]
@@ -57,7 +57,7 @@ def test_events_tell_the_run_in_order(small):
 
 def test_run_directory_is_complete(small):
     directory, _ = small
-    checkpoints = {"best.safetensors", "last.safetensors", "last.state.safetensors"}
+    checkpoints = {"best.safetensors", "last.safetensors", "last.state.pt"}
     samples = {f"{n}_{kind}.png" for n in range(1, 6) for kind in ("image", "truth", "prediction", "overlay")}
     assert files_of(directory) == {
         "recipe.yaml", "environment.json", "metrics.jsonl", "scores.csv", "summary.json", "thumbnails.zip",
@@ -164,7 +164,7 @@ def test_best_checkpoint_builds_the_scored_model_anew(small):
 
 def test_state_loads_without_running_code(small):
     directory, _ = small
-    state = read_state(directory.checkpoints / "last.state.safetensors")
+    state = read_state(directory.checkpoints / "last.state.pt")
     assert state.keys() == {"learner", "precision", "epochs", "seconds"}
     assert state["learner"]["epoch"] == len(state["epochs"]) == 2
 
@@ -261,10 +261,10 @@ def test_interrupted_run_keeps_its_finished_epochs(tmp_path):
     directory = RunDir(tmp_path / "runs" / "small" / "001")
     assert files_of(directory) == {
         "recipe.yaml", "environment.json", "metrics.jsonl",
-        *(f"checkpoints/{name}.safetensors" for name in ("best", "last", "last.state")),
+        "checkpoints/best.safetensors", "checkpoints/last.safetensors", "checkpoints/last.state.pt",
     }  # fmt: skip
     assert [json.loads(line)["epoch"] for line in directory.metrics.read_text().splitlines()] == [1]
-    assert read_state(directory.checkpoints / "last.state.safetensors")["learner"]["epoch"] == 1
+    assert read_state(directory.checkpoints / "last.state.pt")["learner"]["epoch"] == 1
 
 
 def test_nothing_is_written_for_a_run_that_cannot_begin(tmp_path, monkeypatch):

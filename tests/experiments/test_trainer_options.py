@@ -8,7 +8,7 @@ from torch import nn
 from segkit.core.errors import TrainingError
 from segkit.core.events import EpochEnded
 from segkit.experiments.run import run
-from segkit.training.tensor_file import read_state
+from segkit.training.state_file import read_state
 from tests.small_runs import finished, recipe
 
 
@@ -43,7 +43,7 @@ def test_precisions_of_a_cpu(tmp_path, precision, dtype):
 def test_average_is_what_is_kept_and_scored(tmp_path):
     directory, _ = finished(tmp_path, "training.ema_decay=0.9")
     last = load_file(directory.checkpoints / "last.safetensors")
-    state = read_state(directory.checkpoints / "last.state.safetensors")["learner"]
+    state = read_state(directory.checkpoints / "last.state.pt")["learner"]
     assert torch.equal(last["head.weight"], state["average"]["module.head.weight"])
     assert not torch.equal(last["head.weight"], state["model"]["head.weight"])
     assert state["average"]["n_averaged"] == 6

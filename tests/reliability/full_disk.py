@@ -77,7 +77,7 @@ def main() -> None:
         reference = begun(Path(folder, "reference"))
         assert reference, f"exit code {code}: {said}"
         needed = sum(path.stat().st_size for path in reference.rglob("*")) // 1024
-        state = (reference / "checkpoints/last.state.safetensors").stat().st_size // 1024
+        state = (reference / "checkpoints/last.state.pt").stat().st_size // 1024
         most = needed + 2 * state  # while a state is written, the two before it are there
         for number in range(chosen.sizes):
             kilobytes = 4 + 4 * (most * number // chosen.sizes // 4)

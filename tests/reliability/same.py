@@ -11,7 +11,7 @@ from torch import Tensor
 
 from segkit.analysis.report import write_report
 from segkit.runs.run_dir import RunDir
-from segkit.training.tensor_file import read_state
+from segkit.training.state_file import read_state
 
 # How long it took, and how much memory; by what command, and how often it was gone on with. Nothing else.
 LEFT_OUT = {"seconds", "train_seconds", "images_per_second", "peak_memory_bytes", "command", "resumed"}
@@ -34,7 +34,7 @@ def differences(reference: Path, run: Path) -> list[str]:
 
 def content(file: Path) -> Any:
     """What has to be the same: the bytes, where a file tells no times."""
-    if file.name.endswith(".state.safetensors"):
+    if file.name.endswith(".state.pt"):
         return _plain(read_state(file))
     if file.suffix == ".jsonl":
         return [_plain(json.loads(line)) for line in file.read_text(encoding="utf-8").splitlines()]
