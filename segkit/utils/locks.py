@@ -1,50 +1,20 @@
-"""File locks that are released when their process dies."""
+"""File locks that are released when their process dies, by filelock."""
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import json
 import os
 import socket
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
-_PAUSE_SECONDS = 0.1
-_NO_LINK = getattr(os, "O_NOFOLLOW", 0)  # the lock file is written to: never through a symlink
-
-
-@contextmanager
-def locked(file: Path, *, wait: bool = True) -> Iterator[bool | None]:
-    """Hold a lock while the body runs.
-
-    Args:
-        file: lock file; created with its folder if missing.
-        wait: whether to wait until the lock is free.
-
-    Yields:
-        True if the lock is held, False if another process holds it and `wait` is false, None if the system or
-        the file system has no locks.
-
-    Raises:
-        OSError: if the file cannot be created.
-    """
-    held, descriptor = _lock(file, wait)
-    try:
-        yield held
-    finally:
-        if held and fcntl is not None:
-            fcntl.flock(descriptor, fcntl.LOCK_UN)  # closing is not enough while a forked process has it open
-        os.close(descriptor)
+_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP)  # of some network file systems
 
 
 class LockedError(Exception):
@@ -60,104 +30,78 @@ class LockedError(Exception):
 
 
 @contextmanager
-def exclusive(file: Path) -> Iterator[None]:
-    """Hold an exclusive lock while the body runs; the lock file names its holder.
+def locked(file: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Hold a lock while the body runs.
 
-    Unlike `locked`, the lock belongs to this process alone and is lost when it is killed, even while workers
-    that it forked are still alive. Without locks, the process that the file names is the holder.
+    Args:
+        file: lock file; created with its folder if missing.
+        wait: whether to wait until the lock is free.
+
+    Yields:
+        True if the lock is held, False if another process holds it and `wait` is false.
+
+    Raises:
+        OSError: if the file cannot be created.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        lock = _acquired(file, wait=wait)
+    except LockedError:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+@contextmanager
+def exclusive(file: Path) -> Iterator[None]:
+    """Hold a lock while the body runs; the lock file names its holder.
 
     Args:
         file: lock file; it exists while the body runs, and after a kill.
 
     Raises:
-        Taken: if another process holds the lock.
+        LockedError: if another process holds the lock.
         OSError: if the file cannot be created.
     """
-    while True:
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o666)
+    lock = _acquired(file, wait=False)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            file.unlink()
+        lock.release()
+
+
+def _acquired(file: Path, *, wait: bool) -> BaseFileLock:
+    lock: BaseFileLock = FileLock(file, blocking=wait, on_acquired=_write_holder)
+    try:
         try:
-            held = _try(descriptor, fcntl.lockf if fcntl else None)
-            holder = _holder(descriptor)
-            if held is False or (held is None and _is_alive(holder)):
-                raise LockedError(_describe(holder))
-            if _same_file(file, descriptor):  # the former holder may have deleted the file just now
-                with contextlib.suppress(OSError):  # on a full disk the holder stays unnamed, the lock works
-                    os.ftruncate(descriptor, 0)
-                    os.pwrite(descriptor, json.dumps(_this_process()).encode(), 0)
-                try:
-                    yield
-                finally:
-                    with contextlib.suppress(OSError):
-                        file.unlink()
-                return
-        finally:
-            os.close(descriptor)
+            lock.acquire()
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            lock = SoftFileLock(file, blocking=wait)  # names its holder in the file, on any file system
+            lock.acquire()
+    except Timeout as error:
+        raise LockedError(_holder(file)) from error
+    return lock
 
 
-def _this_process() -> dict[str, Any]:
+def _write_holder(descriptor: int) -> None:
     since = datetime.now().astimezone().isoformat(" ", "seconds")
-    return {"pid": os.getpid(), "host": socket.gethostname(), "since": since, "command": sys.argv}
+    holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since, "command": sys.argv}
+    with suppress(OSError):  # on a full disk the holder stays unnamed, the lock works
+        os.ftruncate(descriptor, 0)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        os.write(descriptor, json.dumps(holder).encode())
 
 
-def _holder(descriptor: int) -> dict[str, Any]:
+def _holder(file: Path) -> str:
     try:
-        holder = json.loads(os.pread(descriptor, 1 << 16, 0))
-    except ValueError:  # killed before it wrote its name
-        return {}
-    return holder if isinstance(holder, dict) else {}
-
-
-def _is_alive(holder: dict[str, Any]) -> bool:
-    """Whether the process is alive, or may be alive on another machine."""
-    if holder.get("host") != socket.gethostname():
-        return bool(holder)
-    if holder.get("pid") == os.getpid():
-        return False
-    try:
-        os.kill(int(holder["pid"]), 0)
-    except (OSError, ValueError, TypeError, KeyError):
-        return False
-    return True
-
-
-def _describe(holder: dict[str, Any]) -> str:
-    if not holder:
+        holder = json.loads(file.read_bytes())
+        return f"process {holder['pid']} on {holder['host']}, since {holder['since']}"
+    except (OSError, ValueError, TypeError, KeyError):  # not yet written, or on Windows not readable
         return ""
-    return f"process {holder.get('pid')} on {holder.get('host')}, since {holder.get('since')}"
-
-
-def _lock(file: Path, wait: bool) -> tuple[bool | None, int]:
-    """True, False or None as `locked` yields it, and the file descriptor."""
-    while True:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            held = _try(descriptor, fcntl.flock if fcntl else None)
-            if held is None or (held and _same_file(file, descriptor)) or not (held or wait):
-                return held, descriptor
-            if not held:  # a blocking flock cannot be interrupted by Ctrl-C everywhere
-                time.sleep(_PAUSE_SECONDS)
-        except BaseException:
-            os.close(descriptor)
-            raise
-        os.close(descriptor)
-
-
-def _try(descriptor: int, lock: Callable[[int, int], None] | None) -> bool | None:
-    if lock is None:
-        return None
-    try:
-        lock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    except OSError:  # some network file systems
-        return None
-    return True
-
-
-def _same_file(file: Path, descriptor: int) -> bool:
-    # Clearing the cache deletes lock files with their folder.
-    try:
-        return os.path.samestat(file.stat(), os.fstat(descriptor))
-    except FileNotFoundError:
-        return False

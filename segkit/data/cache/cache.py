@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import json
 import os
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,6 @@ from segkit.utils.hashing import FileDigests, file_digest
 from segkit.utils.locks import locked
 
 ABOUT, LOCK = "about.json", "lock"
-DAY_SECONDS = 86_400
 
 
 class Cache:
@@ -87,17 +85,16 @@ class Cache:
     def writer(self) -> Iterator[CacheWriter]:
         """Add rows to the cache.
 
-        A file lock admits one process at a time, so that a second one finds the rows of the first. On file
-        systems without locks both write, and both packs are valid.
+        A file lock admits one process at a time, so that a second one finds the rows of the first.
 
         Raises:
             CacheWriteError: if the folder cannot be written; earlier packs stay.
         """
         with contextlib.ExitStack() as stack:
             with as_write_error():
-                held = stack.enter_context(locked(self.folder / LOCK))
+                stack.enter_context(locked(self.folder / LOCK))
                 self._write_about()
-            clear_unfinished(self.folder, exclusive=held is True)
+            clear_unfinished(self.folder)
             self._refresh()
             writer = CacheWriter(self.folder, self.layout)
             try:
@@ -212,14 +209,8 @@ def _is_unchanged(key: bytes, sample: Sample) -> bool:
         return False
 
 
-def clear_unfinished(folder: Path, *, exclusive: bool) -> None:
-    """Remove incomplete packs of killed processes.
-
-    Args:
-        folder: folder of a preprocessing.
-        exclusive: whether its lock is held; otherwise only files older than a day are removed.
-    """
+def clear_unfinished(folder: Path) -> None:
+    """Remove incomplete packs of killed processes; the folder's lock must be held."""
     for file in folder.glob(f"*{UNFINISHED}"):
         with contextlib.suppress(OSError):
-            if exclusive or time.time() - file.stat().st_mtime > DAY_SECONDS:
-                file.unlink()
+            file.unlink()

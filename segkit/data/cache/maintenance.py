@@ -13,10 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from segkit.data.cache.cache import ABOUT, DAY_SECONDS, LOCK, clear_unfinished
+from segkit.data.cache.cache import ABOUT, LOCK, clear_unfinished
 from segkit.data.cache.pack_file import ENDING, rows_in
 from segkit.utils.hashing import FOLDER as DIGESTS
 from segkit.utils.locks import locked
+
+_DAY_SECONDS = 86_400
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def clear_cache(root: Path, unused_days: float = 0) -> list[Cached]:
     Returns:
         The removed entries.
     """
-    until = time.time() - unused_days * DAY_SECONDS
+    until = time.time() - unused_days * _DAY_SECONDS
     removed = [cached for cached in cached_images(root) if cached.used <= until and _remove(cached.folder)]
     if not unused_days:
         shutil.rmtree(root / DIGESTS, ignore_errors=True)
@@ -104,9 +106,9 @@ def _cached(folder: Path) -> Cached:
 
 def _remove(folder: Path) -> bool:
     with contextlib.suppress(OSError), locked(folder / LOCK, wait=False) as held:
-        if held is False:
+        if not held:
             return False
-        clear_unfinished(folder, exclusive=held is True)
+        clear_unfinished(folder)
         for file in (*folder.glob(f"*{ENDING}"), folder / ABOUT, folder / LOCK):
             file.unlink(missing_ok=True)
         folder.rmdir()
