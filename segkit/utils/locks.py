@@ -43,12 +43,15 @@ def locked(file: Path, *, wait: bool = True) -> Iterator[bool]:
     Raises:
         OSError: if the file cannot be created.
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        lock = _acquired(file, wait=wait)
-    except LockedError:
-        yield False
-        return
+    while True:
+        try:
+            lock = _acquired(file, wait=wait)
+            break
+        except LockedError:
+            yield False
+            return
+        except FileNotFoundError:  # its holder has deleted the folder; acquire creates it again
+            pass
     try:
         yield True
     finally:
@@ -66,6 +69,7 @@ def exclusive(file: Path) -> Iterator[None]:
         LockedError: if another process holds the lock.
         OSError: if the file cannot be created.
     """
+    file.parent.stat()  # FileLock would create it again after its deletion
     lock = _acquired(file, wait=False)
     try:
         yield

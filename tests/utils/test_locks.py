@@ -6,24 +6,26 @@ import re
 import signal
 import subprocess
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from segkit.utils import locks
-from segkit.utils.locks import LockedError, exclusive
+from segkit.utils.locks import LockedError, exclusive, locked
 
 HOLD = """
-import sys, time
+import os, sys, time
 from pathlib import Path
 from segkit.utils.locks import exclusive
 with exclusive(Path(sys.argv[1])):
-    print("held", flush=True)
+    os.write(1, b"held\\n")
     sys.stdin.read()
 """
-FORKED = HOLD.replace(
-    '    print("held"', '    import os\n    if os.fork() == 0: time.sleep(60)\n    print("held"'
+FORKED = HOLD.replace("    os.write", "    child = os.fork() == 0\n    os.write").replace(
+    "    sys.stdin", "    if child: time.sleep(60)\n    sys.stdin"
 )
-
 
 WITHOUT_LOCKS = HOLD.replace(
     "with exclusive", "import errno\nfrom segkit.utils import locks\n"
@@ -68,6 +70,7 @@ def test_the_second_is_told_who_holds_it(lock):
 
 def test_a_dead_process_holds_nothing_even_where_its_children_live(lock):
     process = holder(lock, FORKED)
+    assert process.stdout.readline() == "held\n"  # of the child, which has let go of the lock before
     process.kill()
     process.wait()
     assert lock.exists()
@@ -99,9 +102,39 @@ def test_without_locks_the_file_counts_until_its_process_is_dead(lock):
     assert not lock.exists()
 
 
-def test_other_errors_are_no_lack_of_locks(tmp_path):
+@pytest.mark.parametrize("lock_with", [exclusive, locked])
+def test_other_errors_are_no_lack_of_locks(tmp_path, lock_with):
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError), lock_with(tmp_path / "file" / "folder" / "lock"):
+        pass
+
+
+def test_a_deleted_folder_stays_deleted(tmp_path):
     with pytest.raises(FileNotFoundError), exclusive(tmp_path / "gone" / "lock"):
         pass
+    assert not (tmp_path / "gone").exists()
+
+
+def test_a_lock_is_had_after_its_holder_has_deleted_the_folder(tmp_path):
+    lock = tmp_path / "new" / "lock"
+    waiting = threading.Event()
+
+    def wait():
+        waiting.set()
+        with locked(lock):
+            return lock.exists()
+
+    with ThreadPoolExecutor() as pool:
+        with locked(lock) as held:
+            assert held
+            with locked(lock, wait=False) as again:
+                assert not again
+            other = pool.submit(wait)
+            waiting.wait()
+            time.sleep(0.2)
+            lock.unlink()
+            lock.parent.rmdir()
+        assert other.result(60)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"host": 3}', '{"pid": "x"}'])
