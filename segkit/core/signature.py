@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -158,6 +159,13 @@ def options_of(
             hint=f"segkit gives every {kind} {takes}; put * before the options",
         )
     return options
+
+
+def arguments_of(function: ast.FunctionDef) -> Iterator[tuple[ast.arg, ast.expr | None]]:
+    """Arguments and their defaults of a function in a source file; None if there is no default."""
+    arguments = [*function.args.args, *function.args.kwonlyargs]
+    defaults: list[ast.expr | None] = [*function.args.defaults, *function.args.kw_defaults]
+    return zip(arguments, [None] * (len(arguments) - len(defaults)) + defaults, strict=True)
 
 
 def where_of(factory: Callable[..., Any]) -> str:

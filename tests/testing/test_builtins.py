@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from segkit.core.registry import ENCODERS, REGISTRIES, Entry, Registry
+from segkit.core.registry import ENCODERS, OPTIMIZERS, REGISTRIES, Entry, Registry
 from segkit.recipe import load_recipe
 from segkit.testing import part_checks
 from tests.data.cases import NEEDED, save_pair
@@ -45,6 +45,8 @@ def options_of(kind: str, name: str) -> dict[str, Any]:
     """Required options of a part."""
     if kind == "decoder":
         return SMALL.get(name, {})
+    if kind == "optimizer":
+        return {option.name: 0.01 for option in OPTIMIZERS.get(name).options.values() if option.required}
     if kind != "source":
         return NEEDED.get(name, {}) if kind == "transform" else {}
     if name == "isic2016" and "SEGKIT_TEST_DATA" not in os.environ:

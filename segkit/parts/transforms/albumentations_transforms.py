@@ -20,6 +20,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import BeforeValidator, Field
 
 from segkit.core.registry import REQUIRED, TRANSFORMS, Entry, Option, first_paragraph, meanings_of
+from segkit.core.signature import arguments_of
 
 # Excluded: transforms of boxes, several images, volumes or code, which a recipe cannot give; of size or value
 # range, which segkit sets; those that grow labels (Morphological); base classes.
@@ -127,10 +128,7 @@ def _options(name: str, meanings: dict[str, str]) -> Iterator[Option]:
     if not isinstance(init, ast.FunctionDef):
         yield from _options(source.base, meanings)
         return
-    arguments = [*init.args.args, *init.args.kwonlyargs]
-    defaults: Sequence[ast.expr | None] = [*init.args.defaults, *init.args.kw_defaults]
-    padded = [None] * (len(arguments) - len(defaults)) + list(defaults)
-    for argument, default in zip(arguments, padded, strict=True):
+    for argument, default in arguments_of(init):
         if argument.arg not in _HIDDEN_OPTIONS:
             required = default is None or (name, argument.arg) in _REQUIRED
             value = REQUIRED if required else _evaluate(default, None)
