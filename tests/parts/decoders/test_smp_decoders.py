@@ -47,6 +47,11 @@ def test_decoder_gives_what_smps_own_model_gives(name):
         torch.testing.assert_close(ours(list(stages)), judge.decoder(theirs))
 
 
+def test_every_decoder_of_smp_is_a_part():
+    models = {name.lower() for name, model in vars(smp).items() if isinstance(model, type)}
+    assert models == {*DECODERS.names()} - {"transposed_conv"}
+
+
 def test_options_reach_smps_decoder():
     from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoder
 
