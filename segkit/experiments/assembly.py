@@ -17,7 +17,7 @@ from segkit.data.batches import EvalBatches, TrainBatches
 from segkit.data.preprocess import Prepared
 from segkit.data.source_scan import SourceScan
 from segkit.experiments.augmentation import try_transforms
-from segkit.experiments.objectives import build_loss, build_metric
+from segkit.experiments.objectives import build_loss, build_metric, is_mean_over_images
 from segkit.experiments.optimization import optimizer_for, schedule_for, try_optimization
 from segkit.models.build import build_model
 from segkit.models.dry_run import ModelSpec, dry_run
@@ -88,7 +88,7 @@ class Assembly:
     @property
     def warnings(self) -> list[str]:
         """Warnings about scores and images, as sentences."""
-        about_scores = warnings_for(self.recipe, set(self.splits))
+        about_scores = warnings_for(self.recipe, set(self.splits), self.fabric.world_size)
         return [*self.data_warnings, *about_scores, *self.spec.warnings, *reading_warnings(self.splits)]
 
     @property
@@ -160,9 +160,14 @@ def assemble(
         if to_train:
             images = len(samples["train"])
             check_batch_size(recipe, images, fabric.world_size)
-            check_training(spec, recipe.model, recipe.data, images, str(fabric.device))
+            device, processes = str(fabric.device), fabric.world_size
+            check_training(spec, recipe.model, recipe.data, images, device, processes=processes)
             try_optimization(recipe, steps_per_epoch(recipe, images))
         model = build_model(recipe, spec, pretrained=to_train)
+        if fabric.world_size > 1 and fabric.device.type == "cuda":
+            from segkit.parts.encoders._sync_batchnorm import sync_batchnorm
+
+            sync_batchnorm(model.decoder if model.frozen else model)
         model.enable_feature_cache(training=recurring_fraction(recipe.data.augment) >= _CACHE_FRACTION)
         test_split = next(iter(scored)) if scored else "test" if samples.get("test") else "val"
         to_read = samples if to_train else {test_split: samples[test_split]}
@@ -205,8 +210,14 @@ def check_batch_size(recipe: Recipe, images: int, processes: int) -> None:
         )
 
 
-def warnings_for(recipe: Recipe, splits: set[str]) -> list[str]:
-    """Warnings about hidden plugins, optimistic scores and untrained encoders; `splits` have images."""
+def warnings_for(recipe: Recipe, splits: set[str], processes: int = 1) -> list[str]:
+    """Warnings about hidden plugins, optimistic scores, untrained encoders and losses of several processes.
+
+    Args:
+        recipe: checked recipe.
+        splits: splits that have images.
+        processes: processes that train together.
+    """
     warnings = installed_plugins_hidden_by(used_plugins(recipe))
     if "val" not in splits:
         warnings.append(
@@ -221,6 +232,12 @@ def warnings_for(recipe: Recipe, splits: set[str]) -> list[str]:
     encoder = recipe.model.encoder
     if encoder.frozen and encoder.options.get("weights") == "none":
         warnings.append("The encoder has random weights (weights: none) and is frozen: it is never trained.")
+    for part in recipe.loss if processes > 1 else ():
+        if not is_mean_over_images(part, recipe.data.goal):
+            warnings.append(
+                f"The loss {part.name} of a batch is not the mean over its images: each of the {processes} "
+                "processes computes it over its own images, which gives other gradients than one process."
+            )
     return warnings
 
 

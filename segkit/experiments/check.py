@@ -85,7 +85,9 @@ def check(
     if spec:
         device = choose_device(recipe.training)[0] if processes is not None else ""
         images = len(samples["train"]) if samples else recipe.data.batch_size
-        attempt(partial(check_training, spec, recipe.model, recipe.data, images, device))
+        attempt(
+            partial(check_training, spec, recipe.model, recipe.data, images, device, processes=processes or 1)
+        )
     steps = steps_per_epoch(recipe, len(samples["train"])) if samples else 1
     attempt(partial(try_optimization, recipe, steps))
     downloads = attempt(partial(_weights_to_download, recipe)) or []
@@ -100,7 +102,7 @@ def check(
         stages=spec.stages,
         warnings=[
             *dataset_warnings(found, splits),
-            *warnings_for(recipe, set(samples)),
+            *warnings_for(recipe, set(samples), processes or 1),
             *spec.warnings,
             *downloads,
             *reading_warnings(splits),

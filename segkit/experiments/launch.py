@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 import re
-import socket
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from segkit.core.errors import SegkitError
 from segkit.core.events import Event
 from segkit.core.types import Progress
 from segkit.recipe import Recipe, dump_recipe, load_dumped
-from segkit.training.distributed.rank import STARTED_BY_SEGKIT, LostProcess, current_rank_info
+from segkit.training.distributed.rank import LAUNCHED_BY, LostProcess, current_rank_info
 from segkit.utils.signals import StopSignal, handle_signals
 from segkit.utils.subprocesses import run_in_subprocesses, send
 
@@ -61,8 +60,10 @@ def run_distributed(
 
 
 def _launch(target: str, text: str, folder: Path, processes: int, on_progress: Progress) -> Iterator[Event]:
-    port = _free_port()
-    calls = [(target, text, folder, processes, rank, port) for rank in range(processes)]
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]
+
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)  # here the processes meet
+    calls = [(target, text, folder, processes, rank, store.port) for rank in range(processes)]
     lost: SegkitError | None = None
     for rank, value in run_in_subprocesses("segkit.experiments.launch:run_rank", calls, at_once=processes):
         if isinstance(value, _ProgressMessage):
@@ -85,13 +86,13 @@ class _ProgressMessage:
 
 
 def run_rank(target: str, text: str, folder: Path, processes: int, rank: int, port: int) -> Iterator[Event]:
-    """In a child: call the target as one process of a run; only rank 0 yields events."""
+    """In a child: call the target as torchrun would as one process of a run; only rank 0 yields events."""
     os.environ.update(
         {
-            STARTED_BY_SEGKIT: "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "NODE_RANK": "0",
-            "WORLD_SIZE": str(processes), "RANK": str(rank),
+            LAUNCHED_BY["torchrun"]: "segkit", "TORCHELASTIC_RESTART_COUNT": "0",
+            "TORCHELASTIC_USE_AGENT_STORE": "True", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
+            "WORLD_SIZE": str(processes), "RANK": str(rank), "GROUP_RANK": "0",
             "LOCAL_WORLD_SIZE": str(processes), "LOCAL_RANK": str(rank),
-            "TORCHELASTIC_USE_AGENT_STORE": "False",  # inherited, torch would wait for torchrun
         }
     )  # fmt: skip
     if rank > 0:
@@ -118,9 +119,3 @@ def _with_rank(error: SegkitError, rank: int, processes: int) -> SegkitError:
             for problem in error.problems
         ]
     )
-
-
-def _free_port() -> int:
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        return int(server.getsockname()[1])

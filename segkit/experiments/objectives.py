@@ -34,6 +34,18 @@ def build_loss(part: LossPart, task: Task) -> Loss:
     return loss
 
 
+def is_mean_over_images(part: LossPart, task: Task) -> bool:
+    """Whether the loss of a batch is the mean of its images' losses, tried on images unlike each other."""
+    loss: Loss = build(part, task)
+    logits, target = _example(task)
+    target[1, ..., _SIDE // 2 :, :] = target[1, ..., :1, :1]  # one class is more frequent
+    if task.ignore_index is not None:
+        target[1, ..., : _SIDE // 4, :] = task.ignore_index
+    whole = _call(part, loss, logits, target)
+    images = [_call(part, loss, logits[i : i + 1], target[i : i + 1]) for i in range(_IMAGES)]
+    return torch.allclose(whole, torch.stack(images).mean(), rtol=1e-4)
+
+
 def build_metric(part: MetricPart, task: Task) -> Metric:
     """Build a metric and check that it returns one row of numbers per image and one score.
 

@@ -23,6 +23,8 @@ from segkit.recipe.yaml_tree import write_yaml
 from segkit.runs.run_dir import RunDir
 from segkit.runs.thumbnails import write_thumbnails
 from segkit.training.checkpoint import StateFiles, save_weights
+from segkit.training.distributed.sharding import any_process, gather_batches
+from segkit.training.rng import random_state
 from segkit.utils.os_errors import cannot_write
 
 if TYPE_CHECKING:
@@ -108,6 +110,7 @@ class RunRecorder:
         if saved:
             try:
                 state.load_state_dict(saved["learner"])
+                state.random_states = saved["random_states"]
                 if saved["precision"]:  # empty unless the precision was 16-mixed
                     self._fabric.strategy.precision.load_state_dict(saved["precision"])
                 self.epochs = [EpochEnded(**epoch) for epoch in saved["epochs"]]
@@ -127,24 +130,30 @@ class RunRecorder:
     def step_ended(self, state: TrainState) -> None:
         """Save the state if the save interval has passed."""
         interval = self._settings.checkpoint_seconds
-        if interval is not None and time.perf_counter() - self._last_save >= interval:
+        if interval is None:
+            return
+        due = self._writes and time.perf_counter() - self._last_save >= interval
+        if any_process(due, self._fabric):
             self.save(state)
 
     def epoch_ended(self, state: TrainState, event: EpochEnded) -> None:
         """Write the scores, state and weights of an epoch."""
         self.epochs.append(event)
-        if self._writes:
-            with self.directory.as_write_error():
+        with self.directory.as_write_error():
+            if self._writes:
                 self.directory.append_epoch(event)
-                self.save(state)
+            self.save(state)
+            if self._writes:
                 self._save_weights(state)
 
     def save(self, state: TrainState) -> None:
-        """Save the training state between two events."""
+        """Save the training state between two events; all processes must call this at the same point."""
+        random_states = gather_batches([random_state()], self._fabric, everywhere=False)
         if not self._writes:
             return
         content: dict[str, Any] = {
             "learner": state.state_dict(),
+            "random_states": random_states,
             "precision": self._fabric.strategy.precision.state_dict(),
             "epochs": [asdict(epoch) for epoch in self.epochs],
             "seconds": self.seconds,

@@ -117,8 +117,8 @@ def _fit(
         if stop.requested and fabric.world_size == 1:  # several processes must stop at the same batch
             raise _StopRequested
 
-    try:
-        with stop.deferred():
+    with stop.deferred():
+        try:
             for event in fit(
                 state, batches, assembly.loss, assembly.scorer(assembly.val_split, progress_or_stop),
                 fabric, recipe.training, seed=recipe.seed, names=assembly.splits["train"].names,
@@ -131,13 +131,14 @@ def _fit(
                 yield event
                 if any_process(stop.requested, fabric):
                     raise _StopRequested
-    except _StopRequested:
-        recorder.save(state)
-        position = f"after epoch {state.epoch}"
-        if state.progress.steps:
-            position = f"in epoch {state.epoch + 1}, after step {state.progress.steps} of {batches.steps}"
-        hint = f"segkit resume {quoted(recorder.directory.path)}"
-        raise Interrupted(f"stopped {position}; the state is saved", hint=hint) from None
+        except _StopRequested:
+            recorder.save(state)
+            fabric.barrier()  # a process that ends earlier would end the one that saves
+            position = f"after epoch {state.epoch}"
+            if state.progress.steps:
+                position = f"in epoch {state.epoch + 1}, after step {state.progress.steps} of {batches.steps}"
+            hint = f"segkit resume {quoted(recorder.directory.path)}"
+            raise Interrupted(f"stopped {position}; the state is saved", hint=hint) from None
 
 
 class _StopRequested(Exception):

@@ -22,8 +22,8 @@ from segkit.utils.safe_read import corrupt_file
 
 # What a run that has begun may change: settings without effect on scores, how long it trains, and where.
 _FREE = (*(f"data.{key}" for key in SPEED_KEYS), *(f"training.{key}" for key in SAVING_KEYS))
-AFFECTING = (  # results, if only by rounding
-    "training.epochs", "training.accelerator", "training.devices", "training.num_nodes", "training.strategy",
+AFFECTING = (  # results, some only by rounding
+    "training.epochs", "training.accelerator", "training.devices", "training.num_nodes",
     "training.precision", "training.deterministic", "training.channels_last", "training.compile",
 )  # fmt: skip
 CHANGEABLE = (*AFFECTING, *_FREE)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 # Device settings of the training do not affect predictions: use what this machine has.
 THIS_MACHINE = ("training.accelerator=auto", "training.devices=1", "training.num_nodes=1",
-                "training.strategy=auto", "training.compile=false")  # fmt: skip
+                "training.compile=false")  # fmt: skip
 
 # Near the smallest float32, and between its largest number below 1 and 1.
 MIN_PROBABILITY, MAX_PROBABILITY = 1e-38, 1 - 2**-25

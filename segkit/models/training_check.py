@@ -25,7 +25,13 @@ _SIDE, _IMAGES = 128, 2  # of the images of a step
 
 
 def check_training(
-    spec: ModelSpec, model: ModelSettings, data: DataSettings, images: int, device: str = ""
+    spec: ModelSpec,
+    model: ModelSettings,
+    data: DataSettings,
+    images: int,
+    device: str = "",
+    *,
+    processes: int = 1,
 ) -> None:
     """Run the model in training mode on the smallest and the largest batch of an epoch.
 
@@ -35,19 +41,23 @@ def check_training(
         data: settings of the data.
         images: number of training images.
         device: device on which a plugin's encoder or decoder is tried too; empty for none.
+        processes: processes that share each batch; on GPUs, BatchNorm is over the images of all.
 
     Raises:
         PartError: if it fails, or gives other maps than in evaluation mode; names the line.
         ShapeError: if the smallest batch is too small for BatchNorm.
     """
     steps = math.ceil(images / data.batch_size)
-    for batch in {images // steps, math.ceil(images / steps)}:
-        _check_batch(spec, model, data, batch, images)
+    alone = 1 if device.startswith("cuda") else processes
+    for batch in {max(1, images // steps // alone), math.ceil(images / steps)}:
+        _check_batch(spec, model, data, batch, images, alone)
     if device and (_is_plugin(model.encoder) or _is_plugin(model.decoder)):
         _try_step(spec, model, data, device)
 
 
-def _check_batch(spec: ModelSpec, model: ModelSettings, data: DataSettings, batch: int, images: int) -> None:
+def _check_batch(
+    spec: ModelSpec, model: ModelSettings, data: DataSettings, batch: int, images: int, processes: int
+) -> None:
     meta, name, expected = spec.meta, f"{model.decoder.name} on {model.encoder.name}", spec.stages[-2].shape
     meta.encoder.train(not model.encoder.frozen)
     meta.decoder.train()
@@ -60,7 +70,8 @@ def _check_batch(spec: ModelSpec, model: ModelSettings, data: DataSettings, batc
         if isinstance(error, NotImplementedError) or "meta tensor" in str(error):
             return  # tensors have no values there: only evaluation has to do without
         if "more than 1 value per channel" in str(error):
-            more = "data.batch_size: 3 or more" if images > 1 else "more training images"
+            enough = f"data.batch_size: {4 * processes - 1} or more"
+            more = enough if images >= 2 * processes else "more training images"
             raise ShapeError(
                 f"{name} cannot be trained with a batch of one image of {sides(data.size)}: "
                 f"{message_of(error).partition(', got')[0]}",

@@ -121,10 +121,9 @@ class TrainingSettings(Settings):
     Args:
         epochs: passes over the training images.
         accelerator: device type; auto selects cuda, else mps, else cpu.
-        devices: processes per machine, one per GPU or any number on a CPU; they share every batch, so that
-            their number changes only speed and rounding. auto uses all GPUs, or one process without a GPU.
+        devices: processes per machine, one per GPU or any number on a CPU, which share every batch. auto uses
+            all GPUs, or one process without a GPU.
         num_nodes: machines; several require torchrun or srun, which start segkit on each.
-        strategy: distributed strategy; auto is ddp for several processes.
         precision: numeric precision; auto is bf16-mixed on cuda devices that support it, else 32-true.
         deterministic: whether a GPU gives identical bytes for the same seed; slower.
         channels_last: whether tensors use the channels-last memory format; changes only speed.
@@ -143,7 +142,6 @@ class TrainingSettings(Settings):
     accelerator: Literal["auto", "cpu", "cuda", "gpu", "mps"] = "auto"
     devices: Literal["auto"] | Annotated[int, Field(ge=1, le=65536)] = 1
     num_nodes: int = Field(1, ge=1, le=65536)
-    strategy: Literal["auto", "ddp"] = "auto"
     precision: Literal["auto", "32-true", "16-mixed", "bf16-mixed", "bf16-true", "64-true"] = "auto"
     deterministic: bool = False
     channels_last: bool = True

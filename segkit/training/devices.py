@@ -38,9 +38,7 @@ if TYPE_CHECKING:
 
 _MODEL_DTYPES = {"bf16-true": torch.bfloat16, "64-true": torch.float64}
 # Explicit, as Fabric mistakes a SLURM batch script for a process started by srun.
-_ENVIRONMENTS = {
-    "segkit": LightningEnvironment, "torchrun": TorchElasticEnvironment, "srun": SLURMEnvironment,
-}  # fmt: skip
+_ENVIRONMENTS = {"torchrun": TorchElasticEnvironment, "srun": SLURMEnvironment}
 
 
 def make_fabric(settings: TrainingSettings, rank_info: RankInfo | None = None) -> Fabric:
@@ -126,7 +124,7 @@ def count_processes(settings: TrainingSettings, rank_info: RankInfo | None) -> i
             f"training.compile: compilation is not supported with {processes} processes",
             hint="training.compile=false, or training.devices=1",
         )
-    return processes if processes > 1 or settings.strategy == "ddp" else 0
+    return processes if processes > 1 else 0
 
 
 def choose_device(settings: TrainingSettings) -> tuple[str, str]:

@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from segkit.core.errors import TrainingError
 from segkit.core.events import EpochEnded, StepEnded
 from segkit.training.devices import async_item, memory_format
-from segkit.training.distributed.global_batch import global_batch
-from segkit.training.distributed.sharding import BatchShard, gather_batch
+from segkit.training.distributed.sharding import copy_buffers, sum_over_processes
 from segkit.training.rng import seed_everything, set_random_state
 from segkit.training.torch_errors import explain_training_errors
 from segkit.training.train_state import EpochProgress, TrainState
@@ -64,12 +63,12 @@ def fit(
     while state.epoch < settings.epochs and not _stops_early(state, settings):
         epoch, progress = state.epoch + 1, state.progress
         started = time.perf_counter() - progress.seconds
-        _set_rng(state, seed, epoch)
+        _set_rng(state, seed, epoch, fabric)
         model.train()
         for step, batch in enumerate(batches.epoch(epoch, after=progress.steps), start=progress.steps + 1):
-            shard = BatchShard(batches.size(step), fabric.global_rank, fabric.world_size)
+            images = batches.size(step)
             with explain_training_errors(len(batch.image), _retry(model, compute_gradients, batch, fabric)):
-                value = compute_gradients(batch.image, batch.target, shard)
+                value = compute_gradients(batch.image, batch.target, len(batch.image) / images)
                 if not math.isfinite(value):
                     raise _not_finite(value, epoch, step, [names[i] for i in batches.indices(epoch, step)])
                 if limit := settings.clip_grad_norm:
@@ -83,22 +82,24 @@ def fit(
             if state.average:
                 state.average.update_parameters(state.model)
             progress.steps = step
-            progress.images += shard.batch_size
-            progress.loss += value * shard.batch_size
+            progress.images += images
+            progress.loss += value * images
             progress.seconds = time.perf_counter() - started
             yield StepEnded(epoch, step, batches.steps, value)
         progress.seconds = time.perf_counter() - started
+        copy_buffers(state.eval_model, fabric)  # the processes share the images to score
         scores = evaluate(state.eval_model)
         state.epoch, state.progress = epoch, EpochProgress()
         best = _update_best(state, scores, higher_is_better)
         yield _epoch_ended(state, progress, scores, time.perf_counter() - started, best=best)
 
 
-def _set_rng(state: TrainState, seed: int, epoch: int) -> None:
-    if state.rng_state and state.progress.steps:  # resumed within an epoch
-        set_random_state(state.rng_state)
+def _set_rng(state: TrainState, seed: int, epoch: int, fabric: Fabric) -> None:
+    steps = state.progress.steps
+    if steps and len(state.random_states) == fabric.world_size:  # resumed within an epoch
+        set_random_state(state.random_states[fabric.global_rank])
     else:
-        seed_everything(seed, epoch)
+        seed_everything(seed, epoch, fabric.global_rank, steps)
 
 
 def _compute_gradients(
@@ -108,20 +109,17 @@ def _compute_gradients(
     settings: TrainingSettings,
     image: Tensor,
     target: Tensor,
-    shard: BatchShard,
+    share: float,
 ) -> float:
-    """Forward pass, loss and backward pass; returns the loss.
+    """Forward pass, loss and backward pass; returns the mean loss of the processes, weighted by `share`.
 
-    Each process computes the loss of the whole batch and the gradient of its own images; `backward` averages
-    the gradients over the processes, but their sum is needed.
+    `share` is the fraction of the batch that this process has.
     """
     image, target = fabric.to_device((image, target))
     image = image.contiguous(memory_format=memory_format(settings))
-    with global_batch(shard):
-        logits = model(image)
-    value = loss(gather_batch(logits, shard), gather_batch(target, shard))
-    read_loss = async_item(value)
-    fabric.backward(value * shard.world_size)
+    value = loss(model(image), target) * share
+    read_loss = async_item(sum_over_processes(value.detach().clone(), fabric))
+    fabric.backward(value * fabric.world_size)  # DDP averages the gradients: their sum is needed
     return read_loss()  # the GPU computes gradients meanwhile
 
 
@@ -134,7 +132,7 @@ def _retry(
 
     def retry(images: int) -> None:
         model.zero_grad()
-        compute_gradients(batch.image[:images], batch.target[:images], BatchShard(images))
+        compute_gradients(batch.image[:images], batch.target[:images], 1.0)
         model.zero_grad()
 
     return retry

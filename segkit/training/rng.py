@@ -9,9 +9,16 @@ import numpy as np
 import torch
 
 
-def seed_everything(seed: int, epoch: int) -> None:
-    """Seed all generators from seed and epoch alone."""
-    mixed = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0])
+def seed_everything(seed: int, epoch: int, rank: int = 0, step: int = 0) -> None:
+    """Seed all generators from these numbers alone.
+
+    Args:
+        seed: seed of the run.
+        epoch: epoch that begins or goes on.
+        rank: rank of this process: each draws its own numbers.
+        step: steps of the epoch that are done already.
+    """
+    mixed = int(np.random.SeedSequence([seed, epoch, rank, step]).generate_state(1, np.uint64)[0])
     torch.manual_seed(mixed)
     np.random.seed(mixed % 2**32)  # third-party parts may use these two
     random.seed(mixed)

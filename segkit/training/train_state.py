@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from segkit.training.ema import moving_average
-from segkit.training.rng import random_state
 
 if TYPE_CHECKING:
     from torch.optim.swa_utils import AveragedModel
@@ -41,7 +40,7 @@ class EpochProgress:
 
 @dataclass
 class TrainState:
-    """Everything that changes during training, and so the content of a checkpoint.
+    """Everything that changes during training; with the random states, the content of a checkpoint.
 
     Args:
         model: pixels -> logits.
@@ -53,7 +52,7 @@ class TrainState:
         best_score: score of the best epoch by the first metric.
         best_loss: validation loss of the best epoch, infinite if it is NaN.
         progress: progress within the current epoch.
-        rng_state: random state to restore when an epoch is resumed.
+        random_states: those of all processes, to restore when an epoch is resumed.
         epochs: length of the training, and so of the schedule.
         steps: number of completed training steps.
     """
@@ -67,7 +66,7 @@ class TrainState:
     best_score: float = math.nan
     best_loss: float = math.inf
     progress: EpochProgress = field(default_factory=EpochProgress)
-    rng_state: dict[str, Any] | None = None
+    random_states: list[dict[str, Any]] = field(default_factory=list)
     epochs: int = 0
     steps: int = 0
 
@@ -82,7 +81,7 @@ class TrainState:
         return float(self.optimizer.param_groups[0]["lr"])
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything needed to resume training with identical results."""
+        """Everything needed to resume training with identical results, but for the random states."""
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -93,7 +92,6 @@ class TrainState:
             "best_score": self.best_score,
             "best_loss": self.best_loss,
             "progress": asdict(self.progress),
-            "rng_state": random_state(),
             "epochs": self.epochs,
             "steps": self.steps,
         }
@@ -111,7 +109,7 @@ class TrainState:
         if self.average:
             self.average.load_state_dict(state["average"])
         self.epoch, self.best_epoch = state["epoch"], state["best_epoch"]
-        self.best_score, self.rng_state = state["best_score"], state["rng_state"]
+        self.best_score = state["best_score"]
         self.best_loss = state.get("best_loss", math.inf)  # missing in files of earlier versions
         self.progress = EpochProgress(**state["progress"])
 

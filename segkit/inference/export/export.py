@@ -41,7 +41,7 @@ _WRITERS: dict[str, Callable[[ExportedProgram, ExportMetadata, Path], None]] = {
 _OPENERS: dict[str, Callable[[Path], Network]] = {"onnx": open_onnx, "pt2": reopen_pt2}
 # Exported models compute in float32 and are compared on the CPU, whatever the run was trained on.
 _CPU = ("training.accelerator=cpu", "training.precision=32-true", "training.devices=1",
-        "training.num_nodes=1", "training.strategy=auto", "training.compile=false")  # fmt: skip
+        "training.num_nodes=1", "training.compile=false")  # fmt: skip
 
 
 @dataclass(frozen=True)

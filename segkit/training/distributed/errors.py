@@ -26,13 +26,13 @@ def raise_once(fabric: Fabric, rank_info: RankInfo | None) -> Iterator[None]:
 
     Args:
         fabric: connected processes.
-        rank_info: rank of this process; if segkit started the processes, it collects their errors: all raise.
+        rank_info: rank of this process.
     """
     try:
         yield
     except Exception as error:
         own = LostProcess("another process of this run has ended") if _is_lost_connection(error) else error
-        if rank_info and rank_info.launcher != "segkit" and not _is_first_failure(fabric):
+        if rank_info and not _is_first_failure(fabric):
             wait_for_report(own)
             raise SystemExit(own.exit_code if isinstance(own, SegkitError) else 1) from error
         if own is error:

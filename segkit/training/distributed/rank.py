@@ -11,10 +11,9 @@ from typing import Literal
 
 from segkit.core.errors import Interrupted, TrainingError
 
-STARTED_BY_SEGKIT = "SEGKIT_PROCESS"
 _REPORT_SECONDS = 10.0  # far more than an error takes to be printed
 # The variable by which a process is recognised as started by a launcher.
-LAUNCHED_BY = {"segkit": STARTED_BY_SEGKIT, "torchrun": "TORCHELASTIC_RUN_ID", "srun": "SLURM_STEP_ID"}
+LAUNCHED_BY = {"torchrun": "TORCHELASTIC_RUN_ID", "srun": "SLURM_STEP_ID"}
 
 
 class LostProcess(TrainingError):
@@ -26,7 +25,7 @@ class RankInfo:
     """Rank of a process among those that train one model together.
 
     Args:
-        launcher: program that started the processes.
+        launcher: program that started the processes; those that segkit starts are given torchrun's variables.
         world_size: number of processes.
         rank: rank of this process.
         local_world_size: number of processes on this machine.
@@ -34,7 +33,7 @@ class RankInfo:
         even: whether every machine has the same number of processes.
     """
 
-    launcher: Literal["segkit", "torchrun", "srun"]
+    launcher: Literal["torchrun", "srun"]
     world_size: int
     rank: int
     local_world_size: int
@@ -61,9 +60,7 @@ def current_rank_info() -> RankInfo | None:
     numbers = _integers("WORLD_SIZE", "RANK", "LOCAL_WORLD_SIZE", "LOCAL_RANK")
     slurm = _integers("SLURM_NTASKS", "SLURM_PROCID", "SLURM_NNODES", "SLURM_LOCALID")
     info = None
-    if STARTED_BY_SEGKIT in os.environ and numbers:
-        info = RankInfo("segkit", *numbers)
-    elif LAUNCHED_BY["torchrun"] in os.environ and numbers and numbers[0] > 1:
+    if LAUNCHED_BY["torchrun"] in os.environ and numbers and numbers[0] > 1:
         info = RankInfo("torchrun", *numbers)
     elif LAUNCHED_BY["srun"] in os.environ and slurm and slurm[0] > 1:
         world_size, rank, nodes, local_rank = slurm

@@ -1,15 +1,14 @@
-"""Division of batches among processes, and gathering of their results."""
+"""Sums, copies and results of the processes that train together."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -17,51 +16,20 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 
 
-@dataclass(frozen=True)
-class BatchShard:
-    """The contiguous part of a batch that a process computes.
-
-    Args:
-        batch_size: images in the whole batch.
-        rank: rank of this process.
-        world_size: number of processes.
-    """
-
-    batch_size: int
-    rank: int = 0
-    world_size: int = 1
-
-    @property
-    def sizes(self) -> list[int]:
-        """Images of every process, divided like `numpy.array_split`."""
-        size, remainder = divmod(self.batch_size, self.world_size)
-        return [size + (rank < remainder) for rank in range(self.world_size)]
-
-    @property
-    def slice(self) -> slice:
-        """Position of this process's images in the batch."""
-        start = sum(self.sizes[: self.rank])
-        return slice(start, start + self.sizes[self.rank])
+def sum_over_processes(value: Tensor, fabric: Fabric) -> Tensor:
+    """Sum of the processes' values; all processes must call this at the same point."""
+    if fabric.world_size > 1:
+        dist.all_reduce(value)
+    return value
 
 
-def gather_batch(rows: Tensor, shard: BatchShard) -> Tensor:
-    """Rows of the whole batch; only those of this process have gradients.
-
-    So a loss of the result gives every process the gradient of its own rows.
-
-    Shape:
-        rows: (B of this process, ...).
-        output: (B of the whole batch, ...).
-    """
-    if shard.world_size == 1:
-        return rows
-    padded = rows.new_zeros((max(shard.sizes), *rows.shape[1:]))
-    padded[: len(rows)] = rows.detach()
-    parts = [torch.empty_like(padded) for _ in shard.sizes]
-    dist.all_gather(parts, padded)
-    parts = [part[:size] for part, size in zip(parts, shard.sizes, strict=True)]
-    parts[shard.rank] = rows
-    return torch.cat(parts)
+@torch.no_grad()
+def copy_buffers(model: nn.Module, fabric: Fabric) -> None:
+    """Give every process the buffers of the first, such as running statistics."""
+    for buffer in model.buffers() if fabric.world_size > 1 else ():
+        values = buffer.contiguous()
+        dist.broadcast(values, 0)
+        buffer.copy_(values)
 
 
 def any_process(flag: bool, fabric: Fabric) -> bool:

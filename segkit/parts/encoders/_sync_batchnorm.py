@@ -1,0 +1,18 @@
+"""Batch normalisation over the images of all processes; on GPUs only, as torch has it."""
+
+from __future__ import annotations
+
+from timm import layers
+from torch import nn
+
+# Not subclasses, such as a plugin's: their own `forward` would be lost.
+_CONVERTED = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, layers.BatchNormAct2d)
+
+
+def sync_batchnorm(module: nn.Module) -> None:
+    """Replace the BatchNorms within a module; weights, buffers and their names stay the same."""
+    for name, child in module.named_children():
+        if type(child) in _CONVERTED:
+            setattr(module, name, layers.convert_sync_batchnorm(child))  # torch's loses an activation
+        else:
+            sync_batchnorm(child)
