@@ -1,9 +1,13 @@
 """From names to objects."""
 
+from contextlib import nullcontext
+from types import SimpleNamespace
+
 import pytest
 import torch
+from torch import nn
 
-from segkit.core.errors import DataError
+from segkit.core.errors import DataError, ShapeError
 from segkit.experiments.assembly import assemble, recurring_fraction, warnings_for
 from segkit.models.segmenter import digest
 from segkit.recipe.dataset import find_samples
@@ -108,3 +112,39 @@ def test_images_come_again_where_augmentation_makes_one_of_a_few(tmp_path, augme
 
 def test_an_encoder_that_learns_remembers_nothing(tmp_path):
     assert assemble(recipe(tmp_path, "model.encoder.frozen=false")).model.feature_cache is None
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("device", ["cuda", "cpu"])
+def test_batchnorm_of_several_gpus_is_synchronised(tmp_path, device, frozen):
+    fabric = SimpleNamespace(
+        world_size=2, device=torch.device(device), rank_zero_first=lambda local: nullcontext()
+    )
+    model = assemble(recipe(tmp_path, f"model.encoder.frozen={frozen}"), fabric=fabric).model
+
+    def synchronised(part):
+        norms = [module for module in part.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+        return {isinstance(norm, nn.SyncBatchNorm) for norm in norms}
+
+    assert synchronised(model.decoder) == {device == "cuda"}
+    assert synchronised(model.encoder) == {device == "cuda" and not frozen}
+
+
+def test_batchnorm_of_a_single_image_of_a_process_is_refused(tmp_path):
+    def assembled(device, batch_size):
+        fabric = SimpleNamespace(
+            world_size=2, device=torch.device(device), rank_zero_first=lambda local: nullcontext()
+        )
+        small = ("data.size=[32, 32]", "model.decoder={name: unet}", f"data.batch_size={batch_size}")
+        return assemble(recipe(tmp_path, *small), fabric=fabric)
+
+    with pytest.raises(ShapeError) as caught:
+        assembled("cpu", 4)  # batches of 4, 3 and 3 images
+    (problem,) = caught.value.problems
+    assert problem.problem == (
+        "unet on test_resnet cannot be trained with a batch of one image of 32x32: "
+        "Expected more than 1 value per channel when training"
+    )
+    assert problem.hint == "a larger data.size, or data.batch_size: 7 or more"
+    assembled("cpu", 7)
+    assembled("cuda", 4)  # there BatchNorm is over the images of all processes

@@ -6,7 +6,7 @@ import torch
 from segkit.core.errors import PartError
 from segkit.core.registry import LOSSES, METRICS
 from segkit.core.types import Metric, Task
-from segkit.experiments.objectives import build_loss, build_metric
+from segkit.experiments.objectives import build_loss, build_metric, is_mean_over_images
 from segkit.recipe.part_schema import LossPart, MetricPart
 
 TASK = Task("binary", ("lesion",))
@@ -87,3 +87,26 @@ def test_what_is_drawn_while_trying_does_not_change_a_run():
     before = torch.get_rng_state()
     build_loss(LossPart(name="mine"), TASK)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "kind", "ignore_index", "expected"),
+    [
+        ("dice", {}, "binary", None, True),
+        ("dice", {}, "multilabel", 255, True),
+        ("dice", {"over": "batch"}, "binary", None, False),
+        ("lovasz", {}, "multiclass", 255, True),
+        ("lovasz", {"over": "batch"}, "multiclass", None, False),
+        ("mcc", {"over": "batch"}, "multilabel", None, False),
+        ("bce", {}, "binary", None, True),
+        ("bce", {}, "binary", 255, False),
+        ("bce", {"class_weights": (1, 2, 3)}, "multilabel", None, True),
+        ("cross_entropy", {}, "multiclass", None, True),
+        ("cross_entropy", {"class_weights": (1, 2, 3)}, "multiclass", None, False),
+        ("focal", {"class_weights": (1, 2, 3)}, "multiclass", None, False),
+    ],
+)
+def test_losses_that_are_not_means_over_images_are_found(name, options, kind, ignore_index, expected):
+    classes = ("lesion",) if kind == "binary" else ("a", "b", "c")
+    part = LossPart(name=name, **options)
+    assert is_mean_over_images(part, Task(kind, classes, ignore_index)) is expected

@@ -87,10 +87,10 @@ def test_gradients_of_unequal_shares_are_those_of_the_whole_batch(tmp_path):
         found[processes] = load_file(directory.checkpoints / "last.safetensors"), directory.read_epochs()
     (expected, epochs), (weights, others) = found[1], found[2]
     for name, tensor in expected.items():
-        torch.testing.assert_close(weights[name], tensor, rtol=1e-12, atol=1e-14, msg=name)
+        torch.testing.assert_close(weights[name], tensor, rtol=1e-7, atol=1e-9, msg=name)
     for epoch, other in zip(epochs, others, strict=True):
         for name in ("train_loss", "val_loss", "iou"):
-            assert other[name] == pytest.approx(epoch[name], rel=1e-12), name
+            assert other[name] == pytest.approx(epoch[name], rel=1e-6), name  # float32
 
 
 def test_events_are_those_of_one_process(one, two):
@@ -210,7 +210,7 @@ def test_one_process_that_fails_ends_all(tmp_path, how, error, said):
     )  # fmt: skip
     with pytest.raises(error) as caught:
         list(run(broken, tmp_path / "runs"))
-    assert [problem.problem.partition(" train_")[0] for problem in caught.value.problems] == [said]
+    assert [problem.problem.partition(" lesion_train")[0] for problem in caught.value.problems] == [said]
 
 
 @pytest.mark.parametrize("how", ["raise", "kill", "nan, at: 2"])
