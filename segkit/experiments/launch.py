@@ -6,6 +6,8 @@ import importlib
 import os
 import re
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -63,7 +65,7 @@ def _launch(target: str, text: str, folder: Path, processes: int, on_progress: P
     from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)  # here the processes meet
-    calls = [(target, text, folder, processes, rank, store.port) for rank in range(processes)]
+    calls = [(target, text, folder, processes, rank, store.port, os.getpid()) for rank in range(processes)]
     lost: SegkitError | None = None
     for rank, value in run_in_subprocesses("segkit.experiments.launch:run_rank", calls, at_once=processes):
         if isinstance(value, _ProgressMessage):
@@ -85,7 +87,9 @@ class _ProgressMessage:
     total: int
 
 
-def run_rank(target: str, text: str, folder: Path, processes: int, rank: int, port: int) -> Iterator[Event]:
+def run_rank(
+    target: str, text: str, folder: Path, processes: int, rank: int, port: int, parent: int
+) -> Iterator[Event]:
     """In a child: call the target as torchrun would as one process of a run; only rank 0 yields events."""
     os.environ.update(
         {
@@ -95,6 +99,7 @@ def run_rank(target: str, text: str, folder: Path, processes: int, rank: int, po
             "LOCAL_WORLD_SIZE": str(processes), "LOCAL_RANK": str(rank),
         }
     )  # fmt: skip
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     if rank > 0:
         sys.stderr = sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     module, _, function = target.partition(":")
@@ -108,6 +113,13 @@ def run_rank(target: str, text: str, folder: Path, processes: int, rank: int, po
         for event in call(load_dumped(text), folder, on_progress, stop):
             if rank == 0:
                 yield event
+
+
+def _end_with(parent: int) -> None:
+    # torch would try for half an hour to connect to the store of a parent that was killed.
+    while os.name != "posix" or os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 def _with_rank(error: SegkitError, rank: int, processes: int) -> SegkitError:

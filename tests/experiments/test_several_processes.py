@@ -7,7 +7,9 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 
+import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -211,6 +213,19 @@ def test_one_process_that_fails_ends_all(tmp_path, how, error, said):
     with pytest.raises(error) as caught:
         list(run(broken, tmp_path / "runs"))
     assert [problem.problem.partition(" lesion_train")[0] for problem in caught.value.problems] == [said]
+
+
+def test_processes_end_with_a_parent_that_is_killed_before_they_have_met(tmp_path):
+    process = launched(tmp_path, *SEGKIT)
+    while process.poll() is None and len(ranks := psutil.Process(process.pid).children()) < 2:
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    _, alive = psutil.wait_procs(ranks, timeout=20)
+    for rank in alive:
+        rank.kill()
+    process.communicate()
+    assert not alive
 
 
 @pytest.mark.parametrize("how", ["raise", "kill", "nan, at: 2"])
