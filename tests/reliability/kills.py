@@ -138,7 +138,7 @@ def _to_the_end(begin: Sequence[str], runs: Path) -> Path:
         code, said = segkit(["resume", str(run)] if run else [*begin, f"--runs={runs}"])
         if code == 0:
             return begun(runs) or runs
-        if "another segkit is at work" not in said or time.perf_counter() > patience:
+        if "another process is working on this run" not in said or time.perf_counter() > patience:
             raise SystemExit(f"{' '.join(begin)} failed:\n{said}")
         time.sleep(0.5)
 
