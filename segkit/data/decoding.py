@@ -14,7 +14,6 @@ import numpy.typing as npt
 from segkit.core.errors import DataError, Problem
 from segkit.core.types import Pixels, Sample
 from segkit.data.cache.array_view import Stack
-from segkit.data.cache.pack_file import Layout
 
 MAX_PROBLEMS = 50
 MAX_THREADS = 16  # each holds a full-size image
@@ -23,6 +22,18 @@ _AT_ONCE = 512  # queued samples; limits the memory of queued calls
 Count = Callable[[int, int], None]
 Decode = Callable[[Sample], tuple[Pixels, Pixels]]
 Problems = Mapping[int, Sequence[Problem]]  # by sample index
+
+
+class Layout(NamedTuple):
+    """Shapes of a decoded image and its mask.
+
+    Args:
+        image: (H, W, C).
+        mask: (H, W), or (H, W, K) for multilabel.
+    """
+
+    image: tuple[int, ...]
+    mask: tuple[int, ...]
 
 
 class Decoded(NamedTuple):

@@ -15,8 +15,8 @@ from segkit.core.errors import DataError
 from segkit.core.types import Pixels, Sample, Task
 from segkit.data.cache.array_view import Stack
 from segkit.data.cache.cache import Cache
-from segkit.data.cache.pack_file import Layout, pixel_digest
-from segkit.data.decoding import Count, decode_in_memory
+from segkit.data.cache.store import pixel_digest
+from segkit.data.decoding import Count, Layout, decode_in_memory
 from segkit.data.pairing import check_extent
 from segkit.data.resize import resize_image, resize_mask
 

@@ -50,7 +50,7 @@ def test_cache_is_shown_to_programs(segkit: Any, folder: Path) -> None:
     (one,) = shown["caches"]
     assert shown == {"folder": str(folder), "caches": [one], "removed": []}
     assert one["images"] == 6
-    assert one["bytes"] == sum(file.stat().st_size for file in folder.glob("*/*.pack"))
+    assert one["bytes"] == sum(file.stat().st_size for file in folder.glob("*/*.safetensors"))
     assert one["about"]["size"] == [64, 64]
 
 

@@ -89,7 +89,7 @@ def test_cache_that_is_off_writes_nothing(photographs: Path) -> None:
 
 def test_folder_that_cannot_be_written_to_is_told_by_every_verb(photographs: Path) -> None:
     good = weights(photographs)
-    for path in (photographs / "cache").rglob("*.pack"):
+    for path in (photographs / "cache").rglob("*.safetensors"):
         path.unlink()
     (photographs / "cache").rename(photographs / "gone")
     (photographs / "cache").write_text("")

@@ -14,37 +14,33 @@ from segkit.core.types import Pixels
 class Block(Protocol):
     """Images or masks, by row."""
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, ...)."""
+
     def __getitem__(self, row: int, /) -> Pixels: ...
 
 
 class IndexedArrays:
     """A view of rows of several arrays, in any order.
 
-    An index gives a row without a copy, read-only for a memory-mapped file; a slice gives another view.
+    An index gives a row, read-only if it comes from a file; a slice gives another view.
 
     Args:
-        blocks: arrays (n, ...) that differ in n only, or objects indexed like them.
-        row_shape: shape of a row.
+        blocks: arrays (n, ...) that differ in n only, or objects indexed like them; at least one.
         block: (N,) index of the array of each row.
         row: (N,) index within that array.
     """
 
-    def __init__(
-        self,
-        blocks: Sequence[Block],
-        row_shape: tuple[int, ...],
-        block: npt.NDArray[Any],
-        row: npt.NDArray[Any],
-    ) -> None:
+    def __init__(self, blocks: Sequence[Block], block: npt.NDArray[Any], row: npt.NDArray[Any]) -> None:
         self._blocks = blocks
-        self._row_shape = row_shape
         self._block = block.astype(np.int32)
         self._row = row.astype(np.int64)
 
     @property
     def shape(self) -> tuple[int, ...]:
         """(N, ...)."""
-        return (len(self), *self._row_shape)
+        return (len(self), *self._blocks[0].shape[1:])
 
     @property
     def dtype(self) -> np.dtype[np.uint8]:
@@ -60,7 +56,7 @@ class IndexedArrays:
     def __getitem__(self, index: slice) -> IndexedArrays: ...
     def __getitem__(self, index: int | slice) -> Pixels | IndexedArrays:
         if isinstance(index, slice):
-            return IndexedArrays(self._blocks, self._row_shape, self._block[index], self._row[index])
+            return IndexedArrays(self._blocks, self._block[index], self._row[index])
         row: Pixels = self._blocks[self._block[index]][int(self._row[index])]
         return row
 

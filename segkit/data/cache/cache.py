@@ -20,10 +20,18 @@ import numpy.typing as npt
 from segkit.core.errors import DataError
 from segkit.core.types import Sample
 from segkit.data.cache.array_view import IndexedArrays
-from segkit.data.cache.cache_writer import CacheWriter
-from segkit.data.cache.errors import CacheWriteError, CorruptPackError, as_write_error
-from segkit.data.cache.pack_file import ENDING, UNFINISHED, Layout, Pack, pixel_digest, read_index
-from segkit.data.decoding import Count, Decode, Decoded, Problems, decode_in_memory, run_in_threads
+from segkit.data.cache.store import (
+    ENDING,
+    UNFINISHED,
+    CacheWriteError,
+    CorruptPackError,
+    Group,
+    StoreWriter,
+    as_write_error,
+    pixel_digest,
+    read_pack,
+)
+from segkit.data.decoding import Count, Decode, Decoded, Layout, Problems, decode_in_memory, run_in_threads
 from segkit.utils.atomic import atomic_write
 from segkit.utils.hashing import FileDigests, file_digest
 from segkit.utils.locks import locked
@@ -46,9 +54,9 @@ class Cache:
         self._about = json.dumps(about, indent=1, sort_keys=True, default=str)
         self.folder = root / hashlib.sha256(self._about.encode()).hexdigest()[:32]
         self._files = FileDigests(root)
-        self._packs: list[Pack] = []
-        self._entries: list[npt.NDArray[Any]] = []
-        self._rows: dict[bytes, int] = {}  # key -> row, counted through all packs
+        self._packs: set[Path] = set()
+        self._groups: list[Group] = []
+        self._rows: dict[bytes, int] = {}  # key -> row, counted through all groups
         self._refresh()
         with contextlib.suppress(OSError):
             os.utime(self.folder / ABOUT)  # time of last use
@@ -82,7 +90,7 @@ class Cache:
         return decoded._replace(warnings=warnings)
 
     @contextlib.contextmanager
-    def writer(self) -> Iterator[CacheWriter]:
+    def writer(self) -> Iterator[StoreWriter]:
         """Add rows to the cache.
 
         A file lock admits one process at a time, so that a second one finds the rows of the first.
@@ -96,11 +104,10 @@ class Cache:
                 self._write_about()
             clear_unfinished(self.folder)
             self._refresh()
-            writer = CacheWriter(self.folder, self.layout)
+            writer = StoreWriter(self.folder)
             try:
                 yield writer
             except CacheWriteError:
-                writer.discard()
                 raise
             except BaseException:  # mostly an interrupt: keep the decoded rows
                 with contextlib.suppress(CacheWriteError):
@@ -135,23 +142,26 @@ class Cache:
         return {index: key for key, index in missing.items()}
 
     def _refresh(self) -> None:
-        known = {pack.path for pack in self._packs}
-        for path in sorted(self.folder.glob(f"*{ENDING}")):
-            if path in known:
-                continue
+        for path in sorted({*self.folder.glob(f"*{ENDING}")} - self._packs):
             try:
-                entries = read_index(path, self.layout)
+                groups = read_pack(path)
+                if any(group.shapes != self.layout for group in groups):
+                    raise CorruptPackError("its rows have another size")
             except CorruptPackError:
                 with contextlib.suppress(OSError):
                     path.unlink()
                 continue
             except OSError:
                 continue
-            first = sum(map(len, self._entries))
-            self._packs.append(Pack(path, self.layout))
-            self._entries.append(entries)
-            keys = entries["key"].tobytes()
-            self._rows |= {keys[32 * row : 32 * row + 32]: first + row for row in range(len(entries))}
+            self._packs.add(path)
+            for group in groups:
+                first = self._starts()[-1]
+                self._rows |= {key: first + row for row, key in enumerate(group.keys.tolist())}
+                self._groups.append(group)
+
+    def _starts(self) -> npt.NDArray[np.int64]:
+        """First row of every group, and the number of rows."""
+        return np.cumsum([0, *(len(group.keys) for group in self._groups)])
 
     def _keys(self, samples: Sequence[Sample]) -> list[bytes | None]:
         cacheable = [sample for sample in samples if sample.variant is not None]
@@ -160,24 +170,16 @@ class Cache:
 
     def _join(self, rows: npt.NDArray[np.int64], decoded: Decoded) -> Decoded:
         """Cached rows, with their digests; rows of -1 are those decoded in memory, in order."""
-        starts = np.cumsum([0, *map(len, self._entries)])
+        starts, in_memory = self._starts(), rows < 0
+        rows = np.where(in_memory, starts[-1] + np.cumsum(in_memory) - 1, rows)
         block = np.searchsorted(starts, rows, side="right") - 1
-        row = rows - starts[block]
-        in_memory = rows < 0
-        block[in_memory], row[in_memory] = len(self._packs), np.arange(in_memory.sum())
-        digests = np.zeros(len(rows), self._entries[0]["digest"].dtype)
-        for number, entries in enumerate(self._entries):
-            inside = block == number
-            if inside.any():
-                _ = self._packs[number].pixels  # map it now, in case the cache is cleared
-                digests[inside] = entries["digest"][row[inside]]
         pairs = zip(decoded.images, decoded.masks, strict=True)
-        digests[in_memory] = [np.void(pixel_digest(*pair)) for pair in pairs]
-        blocks: list[Pack | Decoded] = [*self._packs, decoded]
+        digests = np.frombuffer(b"".join(pixel_digest(*pair) for pair in pairs), "V32")
+        blocks: list[Group | Decoded] = [*self._groups, decoded]
         return Decoded(
-            IndexedArrays([item.images for item in blocks], self.layout.image, block, row),
-            IndexedArrays([item.masks for item in blocks], self.layout.mask, block, row),
-            digests,
+            IndexedArrays([item.images for item in blocks], block, rows - starts[block]),
+            IndexedArrays([item.masks for item in blocks], block, rows - starts[block]),
+            np.concatenate([*(group.digests for group in self._groups), digests])[rows],
         )
 
     def _write_about(self) -> None:
@@ -210,7 +212,7 @@ def _is_unchanged(key: bytes, sample: Sample) -> bool:
 
 
 def clear_unfinished(folder: Path) -> None:
-    """Remove incomplete packs of killed processes; the folder's lock must be held."""
-    for file in folder.glob(f"*{UNFINISHED}"):
+    """Remove temporary files of killed processes; the folder's lock must be held."""
+    for file in (file for pattern in (*UNFINISHED, f".{ABOUT}.*") for file in folder.glob(pattern)):
         with contextlib.suppress(OSError):
             file.unlink()

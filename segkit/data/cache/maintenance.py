@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from segkit.data.cache.cache import ABOUT, LOCK, clear_unfinished
-from segkit.data.cache.pack_file import ENDING, rows_in
+from segkit.data.cache.store import ENDING, rows_in
 from segkit.utils.hashing import FOLDER as DIGESTS
 from segkit.utils.locks import locked
 
 _DAY_SECONDS = 86_400
+_EARLIER = ("*.pack", "*.unfinished")  # files of the format before safetensors
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Cached:
     Args:
         folder: cache folder of the preprocessing.
         about: everything that determines the pixels apart from the files.
-        images: number of images.
+        images: number of images; those of the format before safetensors are not counted.
         bytes: size on disk.
         used: time of last use, in seconds since 1970.
     """
@@ -91,9 +92,13 @@ def _folders(root: Path) -> Iterator[Path]:
             yield path
 
 
+def _files(folder: Path, *patterns: str) -> list[Path]:
+    return [file for pattern in patterns for file in folder.glob(pattern)]
+
+
 def _cached(folder: Path) -> Cached:
-    packs = list(folder.glob(f"*{ENDING}"))
-    sizes = [path.stat().st_size for path in packs]
+    packs = _files(folder, f"*{ENDING}")
+    sizes = [path.stat().st_size for path in (*packs, *_files(folder, *_EARLIER))]
     try:
         about = json.loads((folder / ABOUT).read_bytes())
         used = (folder / ABOUT).stat().st_mtime
@@ -109,7 +114,7 @@ def _remove(folder: Path) -> bool:
         if not held:
             return False
         clear_unfinished(folder)
-        for file in (*folder.glob(f"*{ENDING}"), folder / ABOUT, folder / LOCK):
+        for file in (*_files(folder, f"*{ENDING}", *_EARLIER), folder / ABOUT, folder / LOCK):
             file.unlink(missing_ok=True)
         folder.rmdir()
     return not folder.exists()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from segkit.core.types import Metric, Pixels, Progress, Sample
-    from segkit.data.cache.pack_file import Layout
+    from segkit.data.decoding import Layout
     from segkit.experiments.restore_run import FinishedRun
     from segkit.inference.image_source import Size
     from segkit.inference.network import Network, Probabilities

@@ -28,7 +28,7 @@ def test_cache_is_shown_by_preprocessing(photographs):
     (one,) = cached_images(photographs / "cache")
     assert one.preprocessing == "folder at 6x8, 3 channels, binary"
     assert one.images == COUNT
-    assert one.bytes == sum(pack.stat().st_size for pack in one.folder.glob("*.pack"))
+    assert one.bytes == sum(pack.stat().st_size for pack in one.folder.glob("*.safetensors"))
     assert abs(one.used - time.time()) < 3600
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", one.as_json()["last_used"])
     assert cached_images(photographs / "nowhere") == []
@@ -65,7 +65,7 @@ def test_what_is_being_built_stays(photographs):
     samples = found(photographs)
     prepare(samples[:2], SIZE, BINARY, 3, cache=cache)
     with cache.writer():
-        unfinished = cache.folder / "1.unfinished"
+        unfinished = cache.folder / ".1.safetensors.1"
         unfinished.write_text("")
         assert clear_cache(photographs / "cache") == []
         assert unfinished.exists()
@@ -88,11 +88,11 @@ def test_what_is_not_the_caches_is_left_alone(photographs, name):
     cached(photographs)
     other = photographs / "cache" / name
     other.mkdir()
-    (other / "a.pack").write_text("")
+    (other / "a.safetensors").write_text("")
     (one,) = cached_images(photographs / "cache")
     (one.folder / "mine").write_text("")
     assert clear_cache(photographs / "cache") == []
-    assert (other / "a.pack").exists()
+    assert (other / "a.safetensors").exists()
     assert (one.folder / "mine").exists()
     assert list(one.folder.iterdir()) == [one.folder / "mine"]
 
@@ -103,3 +103,19 @@ def test_folder_that_lost_its_description_can_be_cleared(photographs):
     (one.folder / "about.json").write_text("[")
     assert cached_images(photographs / "cache")[0].preprocessing == "unknown preprocessing"
     assert len(clear_cache(photographs / "cache")) == 1
+
+
+def test_folder_of_the_earlier_format_is_shown_and_cleared(photographs):
+    cached(photographs, **ABOUT)
+    (one,) = cached_images(photographs / "cache")
+    (pack,) = one.folder.glob("*.safetensors")
+    pack.unlink()
+    (one.folder / "0.pack").write_bytes(bytes(100))
+    (one.folder / "1.unfinished").write_bytes(bytes(20))
+    (earlier,) = cached_images(photographs / "cache")
+    assert (earlier.preprocessing, earlier.images, earlier.bytes) == (one.preprocessing, 0, 120)
+    assert_same(cached(photographs, **ABOUT), prepare(found(photographs), SIZE, BINARY, 3))
+    assert [(item.images, item.bytes) for item in clear_cache(photographs / "cache")] == [
+        (COUNT, one.bytes + 120)
+    ]
+    assert list((photographs / "cache").iterdir()) == []

@@ -1,0 +1,271 @@
+"""Store of images and masks of any shape and type: safetensors files (packs), memory-mapped for reading.
+
+The rows of a pack with the same shapes and types are a group. It has four tensors of equal length: images,
+masks, keys, and the SHA-256 of each image with its mask. No other module knows the format.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import threading
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from segkit.core.errors import DataError
+from segkit.utils.atomic import atomic_write
+from segkit.utils.os_errors import is_out_of_memory
+
+ENDING = ".safetensors"
+UNFINISHED = (f".*{ENDING}.*", ".tmp??????")  # temporary files of `atomic_write` and of safetensors
+PACK_BYTES = 64 << 20  # a pack is held in memory until it is full, and lost when the process is killed
+_METADATA = "segkit"
+Array = npt.NDArray[Any]
+
+
+class CacheWriteError(Exception):
+    """The cache cannot be written."""
+
+
+class CorruptPackError(Exception):
+    """A pack is incomplete or damaged."""
+
+
+@contextlib.contextmanager
+def as_write_error() -> Iterator[None]:
+    """Turn an error of writing a file into a `CacheWriteError`."""
+    try:
+        yield
+    except OSError as error:
+        raise CacheWriteError(error.strerror or str(error)) from error
+    except SafetensorError as error:  # its text ends with the system's number
+        code = re.search(r"os error (\d+)", str(error))
+        raise CacheWriteError(os.strerror(int(code[1])) if code else str(error)) from error
+
+
+def pixel_digest(image: Array, mask: Array) -> bytes:
+    """SHA-256 over the bytes of an image and its mask."""
+    return bytes.fromhex(_sha256([image, mask]))
+
+
+class StoredArrays:
+    """Images or masks of a group, by row; after unpickling the file is mapped again at the first access.
+
+    An index gives a row, read-only; an index and slices give a window of it, without reading the rest:
+    ``images[3, 512:1024, :512]``. If the file is gone by then, both raise a `DataError`.
+
+    Args:
+        path: pack.
+        name: name of the tensor.
+        tensor: the mapped tensor.
+    """
+
+    def __init__(self, path: Path, name: str, tensor: Any) -> None:
+        self._path = path
+        self._name = name
+        self._tensor = tensor
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, ...)."""
+        return tuple(self._tensor.get_shape())
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: int | tuple[int | slice, ...]) -> Array:
+        pixels: Array = self._tensor[index]
+        pixels.flags.writeable = False
+        return pixels
+
+    @cached_property
+    def _tensor(self) -> Any:
+        try:
+            file: Any = safe_open(self._path, "np")
+            return file.get_slice(self._name)
+        except (OSError, SafetensorError) as error:
+            reason = "No such file or directory" if isinstance(error, FileNotFoundError) else error
+            raise DataError(
+                f"the cached images can no longer be read: {reason}",
+                where=str(self._path),
+                hint="was the cache cleared? start the run again",
+            ) from None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_path": self._path, "_name": self._name}
+
+
+class Group(NamedTuple):
+    """Rows of a pack with the same shapes and types.
+
+    Args:
+        keys: (N,), 32 bytes each.
+        digests: (N,), SHA-256 of each image with its mask.
+        images: (N, H, W, C).
+        masks: (N, H, W), or (N, H, W, K) for multilabel.
+    """
+
+    keys: Array
+    digests: Array
+    images: StoredArrays
+    masks: StoredArrays
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Shapes of an image and a mask."""
+        return self.images.shape[1:], self.masks.shape[1:]
+
+
+def read_pack(path: Path) -> list[Group]:
+    """Check a pack and map it, so that the file may be removed.
+
+    Header, size, keys and digests are always checked; the pixels only if the file's modification time differs
+    from that in its metadata.
+
+    Raises:
+        CorruptPackError: if it is incomplete or damaged.
+        OSError: if it cannot be read.
+    """
+    try:
+        with safe_open(path, "np") as file:
+            groups = [_group(path, file, number) for number in range(len(file.keys()) // 4)]
+            text, digest = file.metadata()[_METADATA].split()
+            written = int(text)
+    except (SafetensorError, LookupError, TypeError, ValueError) as error:
+        if is_out_of_memory(error):
+            raise
+        raise CorruptPackError(str(error)) from error
+    if _sha256(column for group in groups for column in (group.keys, group.digests)) != digest:
+        raise CorruptPackError("its keys have changed")
+    if path.stat().st_mtime_ns != written * 10**9:
+        for group in groups:
+            for row, known in enumerate(group.digests):
+                if pixel_digest(group.images[row], group.masks[row]) != known.tobytes():
+                    raise CorruptPackError("its pixels have changed")
+        with contextlib.suppress(OSError):
+            os.utime(path, (written, written))
+    return groups
+
+
+def rows_in(path: Path) -> int:
+    """Number of rows in the header of a pack; 0 if it is not a pack."""
+    with contextlib.suppress(OSError, SafetensorError), safe_open(path, "np") as file:
+        keys = [file.get_slice(name) for name in file.keys() if name.endswith(".keys")]  # noqa: SIM118
+        return sum(tensor.get_shape()[0] for tensor in keys)
+    return 0
+
+
+class StoreWriter:
+    """Adds rows to a folder of packs, from any number of threads.
+
+    Args:
+        folder: folder of the packs.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._rows: list[_Row] = []
+        self._bytes = 0
+
+    def add(self, key: bytes, image: Array, mask: Array) -> None:
+        """Add a row; it is stored when its pack is full, or at `finish`.
+
+        Args:
+            key: 32 bytes.
+            image: (H, W, C), of any size and a type of safetensors.
+            mask: (H, W), or (H, W, K).
+
+        Raises:
+            CacheWriteError: if the rows cannot be written; those of earlier packs stay.
+        """
+        digest = pixel_digest(image, mask)
+        with self._lock:
+            self._bytes += image.nbytes + mask.nbytes
+            full = self._bytes >= PACK_BYTES
+            if not full:  # the caller may use its arrays again
+                image, mask = image.copy(), mask.copy()
+            self._rows.append(_Row(key, digest, image, mask))
+            if full:
+                self._write()
+
+    def finish(self) -> None:
+        """Store the last rows.
+
+        Raises:
+            CacheWriteError: if they cannot be written.
+        """
+        with self._lock:
+            if self._rows:
+                self._write()
+
+    def _write(self) -> None:
+        rows, self._rows, self._bytes = self._rows, [], 0
+        _write_pack(self._folder, rows)
+
+
+class _Row(NamedTuple):
+    key: bytes
+    digest: bytes
+    image: Array
+    mask: Array
+
+
+def _write_pack(folder: Path, rows: Sequence[_Row]) -> None:
+    kinds: dict[tuple[Any, ...], list[_Row]] = {}
+    for row in rows:
+        kind = row.image.shape, row.image.dtype, row.mask.shape, row.mask.dtype
+        kinds.setdefault(kind, []).append(row)
+    tensors: dict[str, Array] = {}
+    for number, same in enumerate(kinds.values()):
+        tensors[f"{number}.keys"] = _stack([np.frombuffer(row.key, np.uint8) for row in same])
+        tensors[f"{number}.digests"] = _stack([np.frombuffer(row.digest, np.uint8) for row in same])
+        tensors[f"{number}.images"] = _stack([row.image for row in same])
+        tensors[f"{number}.masks"] = _stack([row.mask for row in same])
+    # Even seconds, which every file system can store as modification time.
+    written = int(time.time()) // 2 * 2
+    index = (tensors[f"{number}.{name}"] for number in range(len(kinds)) for name in ("keys", "digests"))
+    metadata = {_METADATA: f"{written} {_sha256(index)}"}
+    with as_write_error(), atomic_write(folder / f"{uuid.uuid4().hex}{ENDING}", durable=True) as temporary:
+        temporary.touch()
+        mode = temporary.stat().st_mode
+        save_file(tensors, temporary, metadata)
+        temporary.chmod(mode)  # safetensors 0.8 makes files that only their owner can read
+        os.utime(temporary, (written, written))
+
+
+def _group(path: Path, file: Any, number: int) -> Group:
+    def column(name: str) -> Array:
+        return np.frombuffer(file.get_tensor(f"{number}.{name}"), "V32")
+
+    def arrays(name: str) -> StoredArrays:
+        return StoredArrays(path, f"{number}.{name}", file.get_slice(f"{number}.{name}"))
+
+    return Group(column("keys"), column("digests"), arrays("images"), arrays("masks"))
+
+
+def _plain(array: Array) -> Array:
+    """As stored: contiguous and little-endian; a copy only if it is not."""
+    return np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+
+
+def _stack(arrays: Sequence[Array]) -> Array:
+    return _plain(np.stack(arrays) if len(arrays) > 1 else arrays[0][None])  # no copy of a large image
+
+
+def _sha256(arrays: Iterable[Array]) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(_plain(array).reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
