@@ -41,13 +41,15 @@ def locked(file: Path, *, wait: bool = True) -> Iterator[bool]:
         True if the lock is held, False if another process holds it and `wait` is false.
 
     Raises:
-        OSError: if the file cannot be created.
+        OSError: if the file cannot be created, or, on a file system without locks, another process holds it.
     """
     while True:
         try:
             lock = _acquired(file, wait=wait)
             break
-        except LockedError:
+        except LockedError as error:
+            if wait:  # on a file system without locks, where a holder on another machine may be long dead
+                raise OSError(errno.EAGAIN, f"locked by {error.holder or 'another process'}") from error
             yield False
             return
         except FileNotFoundError:  # its holder has deleted the folder; acquire creates it again
@@ -87,7 +89,7 @@ def _acquired(file: Path, *, wait: bool) -> BaseFileLock:
         except OSError as error:
             if error.errno not in _NO_LOCKS:
                 raise
-            lock = SoftFileLock(file, blocking=wait)  # names its holder in the file, on any file system
+            lock = SoftFileLock(file, blocking=False)  # names its holder in the file, on any file system
             lock.acquire()
     except Timeout as error:
         raise LockedError(_holder(file)) from error

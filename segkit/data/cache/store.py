@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
+import mmap
 import os
 import re
 import threading
@@ -62,39 +64,34 @@ def pixel_digest(image: Array, mask: Array) -> bytes:
 class StoredArrays:
     """Images or masks of a group, by row; after unpickling the file is mapped again at the first access.
 
-    An index gives a row, read-only; an index and slices give a window of it, without reading the rest:
-    ``images[3, 512:1024, :512]``. If the file is gone by then, both raise a `DataError`.
+    Indexed as an array, without a copy, read-only: ``images[3]`` is a row, ``images[3, 512:1024, :512]`` a
+    window of it, which is all that is read. If the file is gone by then, both raise a `DataError`.
 
     Args:
         path: pack.
         name: name of the tensor.
-        tensor: the mapped tensor.
+        array: the tensor, memory-mapped.
     """
 
-    def __init__(self, path: Path, name: str, tensor: Any) -> None:
+    def __init__(self, path: Path, name: str, array: Array) -> None:
         self._path = path
         self._name = name
-        self._tensor = tensor
+        self._array = array
 
     @property
     def shape(self) -> tuple[int, ...]:
         """(N, ...)."""
-        return tuple(self._tensor.get_shape())
-
-    def __len__(self) -> int:
-        return self.shape[0]
+        return self._array.shape
 
     def __getitem__(self, index: int | tuple[int | slice, ...]) -> Array:
-        pixels: Array = self._tensor[index]
-        pixels.flags.writeable = False
+        pixels: Array = self._array[index]
         return pixels
 
     @cached_property
-    def _tensor(self) -> Any:
+    def _array(self) -> Array:
         try:
-            file: Any = safe_open(self._path, "np")
-            return file.get_slice(self._name)
-        except (OSError, SafetensorError) as error:
+            return _mapped(self._path)[self._name]
+        except (OSError, SafetensorError, LookupError, ValueError) as error:
             reason = "No such file or directory" if isinstance(error, FileNotFoundError) else error
             raise DataError(
                 f"the cached images can no longer be read: {reason}",
@@ -138,10 +135,11 @@ def read_pack(path: Path) -> list[Group]:
         OSError: if it cannot be read.
     """
     try:
+        arrays = _mapped(path)
+        groups = [_group(path, arrays, number) for number in range(len(arrays) // 4)]
         with safe_open(path, "np") as file:
-            groups = [_group(path, file, number) for number in range(len(file.keys()) // 4)]
             text, digest = file.metadata()[_METADATA].split()
-            written = int(text)
+        written = int(text)
     except (SafetensorError, LookupError, TypeError, ValueError) as error:
         if is_out_of_memory(error):
             raise
@@ -245,14 +243,29 @@ def _write_pack(folder: Path, rows: Sequence[_Row]) -> None:
         os.utime(temporary, (written, written))
 
 
-def _group(path: Path, file: Any, number: int) -> Group:
-    def column(name: str) -> Array:
-        return np.frombuffer(file.get_tensor(f"{number}.{name}"), "V32")
+def _mapped(path: Path) -> dict[str, Array]:
+    """Tensors of a pack by name. safetensors checks the header and the size, but would copy what it reads."""
+    file: Any
+    with safe_open(path, "np") as file, path.open("rb") as opened:
+        content = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
+        start = 8 + int.from_bytes(content[:8], "little")
+        header = json.loads(content[8:start])
+        arrays: dict[str, Array] = {}
+        for name in file.keys():  # noqa: SIM118
+            begin, end = header[name]["data_offsets"]
+            like = file.get_slice(name)[:0]
+            flat = np.frombuffer(content, like.dtype, (end - begin) // like.itemsize, start + begin)
+            arrays[name] = flat.reshape(-1, *like.shape[1:])
+    return arrays
 
-    def arrays(name: str) -> StoredArrays:
-        return StoredArrays(path, f"{number}.{name}", file.get_slice(f"{number}.{name}"))
 
-    return Group(column("keys"), column("digests"), arrays("images"), arrays("masks"))
+def _group(path: Path, arrays: dict[str, Array], number: int) -> Group:
+    names = [f"{number}.{name}" for name in ("images", "masks")]
+    return Group(
+        np.frombuffer(arrays[f"{number}.keys"], "V32"),
+        np.frombuffer(arrays[f"{number}.digests"], "V32"),
+        *(StoredArrays(path, name, arrays[name]) for name in names),
+    )
 
 
 def _plain(array: Array) -> Array:
