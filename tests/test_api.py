@@ -10,14 +10,15 @@ import pytest
 
 import segkit
 from segkit.core.events import EpochEnded, RunEnded
-from tests.small_runs import RECIPE, finished, recipe
+from tests.small_runs import RECIPE, recipe, unreported
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    return finished(tmp_path_factory.mktemp("api"))[0]
+    return unreported(tmp_path_factory.mktemp("api"))[0]
 
 
+@pytest.mark.slow
 def test_a_recipe_is_run_and_its_model_loaded(tmp_path):
     file = tmp_path / "small.yaml"
     file.write_text(RECIPE)
@@ -33,6 +34,7 @@ def test_a_recipe_is_run_and_its_model_loaded(tmp_path):
     assert predictor.predict(np.zeros((90, 120, 3), np.uint8)).mask.shape == (90, 120)
 
 
+@pytest.mark.slow
 def test_a_loaded_recipe_is_run_as_it_is(tmp_path):
     loaded = recipe(tmp_path, "training.epochs=1")
     assert segkit.run(loaded, runs=tmp_path / "runs").read_summary().epochs == 1
@@ -44,6 +46,7 @@ def test_a_loaded_recipe_is_run_as_it_is(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_models_are_loaded_by_path_and_by_directory(run):
     image = np.full((70, 70, 3), 90, np.uint8)
     answers = [

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from importlinter.cli import lint_imports
 
 import segkit
@@ -29,6 +30,7 @@ def test_imports_keep_the_contracts_of_pyproject(monkeypatch):
     assert lint_imports() == os.EX_OK
 
 
+@pytest.mark.slow
 def test_what_reads_recipes_and_runs_imports_nothing_slow():
     """What needs torch stands beside it in a file with a leading underscore, or is imported in a function."""
     files = [file.relative_to(ROOT / "segkit").as_posix() for file in (ROOT / "segkit").rglob("*.py")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from segkit.core.paths import RecipePath
 from segkit.core.registry import Settings
@@ -151,6 +151,13 @@ class TrainingSettings(Settings):
     early_stopping_epochs: int | None = Field(None, ge=1)
     checkpoint_seconds: float | None = Field(300.0, ge=0)
     keep_state: bool = True
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_strategy(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("strategy") in ("auto", "ddp"):  # of earlier versions
+            return {key: value for key, value in values.items() if key != "strategy"}
+        return values
 
 
 class Reference(Settings):

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.small_runs import RECIPE
 
 CONTRACT = {
@@ -25,6 +27,7 @@ def test_json_is_one_document_and_nothing_is_left(segkit: Any, project: Path) ->
     assert [path.name for path in project.iterdir()] == ["small.yaml"]
 
 
+@pytest.mark.slow
 def test_demo_needs_no_images(segkit: Any, project: Path) -> None:
     (project / "small.yaml").write_text(
         RECIPE.replace(
@@ -47,6 +50,7 @@ def test_no_steps_are_refused(segkit: Any, project: Path) -> None:
     assert "--steps" in said.err
 
 
+@pytest.mark.slow
 def test_quiet_says_nothing(segkit: Any, project: Path) -> None:
     (project / "small.yaml").write_text(RECIPE)
     said = segkit("bench", "small.yaml", "--steps", "1", "--quiet")

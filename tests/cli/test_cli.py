@@ -185,6 +185,7 @@ def in_process(*words: str) -> tuple[int, list[str]]:
     return done.returncode, eval(slow)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [
@@ -207,6 +208,7 @@ def test_what_needs_no_torch_imports_none(words: list[str]) -> None:
     assert slow == []
 
 
+@pytest.mark.slow
 def test_a_wrong_recipe_is_told_without_what_is_slow(tmp_path: Path) -> None:
     path = tmp_path / "five.yaml"
     path.write_text(FIVE)

@@ -181,5 +181,6 @@ def test_files_of_nothing_in_common_are_shown_whole() -> None:
     assert doctor._common_folder([Finding("empty", "warning", ("drawn 1",), "it is")]) == ""
 
 
+@pytest.mark.slow
 def test_no_torch_is_imported(recipe: Path) -> None:
     assert in_process("data", "check", str(recipe)) == (0, [])

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.small_runs import finished
+from tests.small_runs import unreported
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return finished(tmp_path_factory.mktemp("evaluating"), "training.epochs=1", "data.size=[32, 32]")[0].path
+    return unreported(tmp_path_factory.mktemp("evaluating"), "training.epochs=1", "data.size=[32, 32]")[
+        0
+    ].path
 
 
 def test_scores_stand_beside_those_that_the_run_reports(segkit: Any, run: Path) -> None:
@@ -93,6 +95,7 @@ def test_a_name_is_no_order_to_the_terminal(segkit: Any, run: Path, project: Pat
     assert "[2Jb" in said.out
 
 
+@pytest.mark.slow
 def test_at_own_size_with_a_page(segkit: Any, run: Path) -> None:
     said = segkit("evaluate", str(run), "--native", "--tta", "--scales", "1,2", "--out", "scores")
     assert said.code == 0, said.err

@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 
-from tests.small_runs import finished
+from tests.small_runs import unreported
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return finished(tmp_path_factory.mktemp("exporting"), "training.epochs=1")[0].path
+    return unreported(tmp_path_factory.mktemp("exporting"), "training.epochs=1")[0].path
 
 
+@pytest.mark.slow
 def test_what_was_written_and_compared_is_told(segkit: Any, run: Path) -> None:
     said = segkit("export", str(run), "--format", "onnx")
     assert said.code == 0, said.err
@@ -34,6 +35,7 @@ def test_what_was_written_and_compared_is_told(segkit: Any, run: Path) -> None:
     assert {path.name for path in Path().iterdir()} == {"small-001.onnx", "small-001.md"}
 
 
+@pytest.mark.slow
 def test_a_folder_for_the_hub_as_json(segkit: Any, run: Path) -> None:
     said = segkit("export", str(run), "--hub", "lesions", "--json")
     assert (said.code, said.err) == (0, "")

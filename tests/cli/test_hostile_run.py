@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 from segkit.runs.run_dir import RunDir, write_json
 from tests.analysis.comparison.browser import FOUND, Browser
 from tests.hostile import TEXT, pickled, spoil
-from tests.small_runs import finished
+from tests.small_runs import unreported
 
 VERBS = (("report",), ("evaluate",), ("resume",), ("compare",), ("compare", "--measure"))
 READ = {"report", "compare"}  # by them it is a run like any other: no part of it is built
@@ -24,7 +24,7 @@ STEERING = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]")
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
-    return finished(tmp_path_factory.mktemp("good"))[0]
+    return unreported(tmp_path_factory.mktemp("good"))[0]
 
 
 @pytest.fixture
@@ -51,6 +51,7 @@ def files_around(run: RunDir) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in files}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)
 def test_nothing_of_it_is_executed(
     segkit: Any, hostile: RunDir, monkeypatch: pytest.MonkeyPatch, verb: tuple[str, ...]
@@ -137,6 +138,7 @@ def test_links_that_lead_out_of_it_are_not_followed(
     assert files_around(hostile) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["report", "comparison"])
 def test_no_script_runs_in_a_browser(
     segkit: Any, hostile: RunDir, good: RunDir, browser: Browser, tmp_path: Path, page: str
@@ -168,6 +170,7 @@ def test_no_script_runs_in_a_browser(
         shown.call("Page.close")
 
 
+@pytest.mark.slow
 def test_markdown_holds_no_markup_of_its_own(segkit: Any, hostile: RunDir, tmp_path: Path) -> None:
     segkit("report", str(hostile.path))
     segkit("compare", "--out", str(tmp_path / "out"), str(hostile.path))

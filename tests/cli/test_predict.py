@@ -14,12 +14,12 @@ from segkit import api
 from segkit.inference.model_info import ModelInfo
 from segkit.inference.predictor import Predictor
 from tests.inference.networks import LESION, PARTS, Brightness, noise
-from tests.small_runs import finished
+from tests.small_runs import unreported
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return finished(tmp_path_factory.mktemp("predicting"), "training.epochs=1")[0].path
+    return unreported(tmp_path_factory.mktemp("predicting"), "training.epochs=1")[0].path
 
 
 @pytest.fixture

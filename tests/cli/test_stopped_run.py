@@ -7,6 +7,8 @@ from PIL import Image
 
 from tests.small_runs import finished
 
+pytestmark = pytest.mark.slow
+
 WORDS = "This run has not ended: it was stopped after epoch 1 of 1."
 
 

@@ -69,6 +69,7 @@ def files_in(folder: Path) -> list[Path]:
     )
 
 
+@pytest.mark.slow
 def test_any_one_file_of_a_run_or_a_hub_folder_keeps_code_from_being_run(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,6 +174,8 @@ VERBS = {
 }
 
 
+@pytest.mark.slow
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", VERBS)
 def test_of_the_plugins_only_those_of_the_run_are_loaded(segkit: Any, own: Path, verb: str) -> None:
     if verb == "resume":

@@ -72,6 +72,7 @@ def weights(folder: Path, *overrides: str) -> tuple[bytes, dict[str, str], RunSt
     return content, directory.read_environment().data_digests, started
 
 
+@pytest.mark.slow
 def test_cold_warm_and_off_are_the_same_run(photographs: Path, decoded: list[str]) -> None:
     cold = weights(photographs)
     assert len(decoded) == 2 * COUNT
@@ -82,11 +83,13 @@ def test_cold_warm_and_off_are_the_same_run(photographs: Path, decoded: list[str
     assert cold[:2] == warm[:2] == off[:2]
 
 
+@pytest.mark.slow
 def test_cache_that_is_off_writes_nothing(photographs: Path) -> None:
     weights(photographs, "data.cache=false")
     assert not (photographs / "cache").exists()
 
 
+@pytest.mark.slow
 def test_folder_that_cannot_be_written_to_is_told_by_every_verb(photographs: Path) -> None:
     good = weights(photographs)
     for path in (photographs / "cache").rglob("*.safetensors"):

@@ -43,6 +43,7 @@ def test_check_tells_of_shared_and_unused_images_first(recipe: Recipe) -> None:
     assert check(recipe).warnings[:2] == [SHARED, UNUSED]
 
 
+@pytest.mark.slow
 def test_a_run_tells_and_records_them(recipe: Recipe, tmp_path: Path) -> None:
     events = list(run(recipe, tmp_path / "runs"))
     assert isinstance(events[0], RunStarted)

@@ -2,27 +2,20 @@
 
 import pytest
 
-from tests.small_runs import finished
+from tests.small_runs import unreported
 
 SCORES = ("epoch", "train_loss", "val_loss", "iou", "dice", "learning_rate", "best")
 
 
-@pytest.fixture(autouse=True)
-def unreported(monkeypatch):
-    monkeypatch.setattr("segkit.experiments.recorder.write_report", lambda directory: directory.report)
-
-
 def scores(folder, *overrides):
     folder.mkdir()
-    directory, _ = finished(folder, *overrides)
+    directory, _ = unreported(folder, *overrides)
     return [tuple(line[key] for key in SCORES) for line in directory.read_epochs()]
 
 
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("segkit.experiments.recorder.write_report", lambda directory: directory.report)
-        return scores(tmp_path_factory.mktemp("first") / "run")
+    return scores(tmp_path_factory.mktemp("first") / "run")
 
 
 @pytest.mark.parametrize(
@@ -41,6 +34,7 @@ def test_same_seed_same_scores(tmp_path, expected, overrides):
     assert scores(tmp_path / "run", *overrides) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("override", ["seed=4", "data.source.seed=1", "data.augment=[]", "data.batch_size=5"])
 def test_what_matters_changes_the_scores(tmp_path, expected, override):
     assert scores(tmp_path / "run", override) != expected

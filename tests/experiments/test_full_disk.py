@@ -83,6 +83,7 @@ def gone_on_with(recipe, runs):
     return ended.directory
 
 
+@pytest.mark.slow
 def test_wherever_the_disk_is_full_words_say_so_and_the_run_ends_the_same_later(recipe, reference, tmp_path):
     directory, changes = reference
     for number in range(2, changes - 4, EACH):
@@ -96,6 +97,7 @@ def test_wherever_the_disk_is_full_words_say_so_and_the_run_ends_the_same_later(
         shutil.rmtree(runs)
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_finds_no_room_either(recipe, reference, tmp_path):
     directory, changes = reference
     with full(tmp_path, changes // 2), pytest.raises(TrainingError, match="No space left"):
@@ -107,6 +109,7 @@ def test_a_run_that_goes_on_finds_no_room_either(recipe, reference, tmp_path):
     assert same.differences(directory, gone_on_with(recipe, tmp_path)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [10, 1_000, 100_000, 4_000_000])
 def test_what_fails_in_the_middle_of_a_file_leaves_the_files_before_it(recipe, reference, tmp_path, size):
     with largest_file(size), pytest.raises(TrainingError, match="cannot write: File too large"):
@@ -115,6 +118,7 @@ def test_what_fails_in_the_middle_of_a_file_leaves_the_files_before_it(recipe, r
     assert same.differences(reference[0], gone_on_with(recipe, tmp_path)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "hint"),
     [

@@ -58,6 +58,7 @@ def plugin(run: RunDir) -> Path:
     return run.path.parents[2] / "thin.py"
 
 
+@pytest.mark.slow
 def test_a_run_records_the_plugins_it_used(run: RunDir) -> None:
     (recorded,) = json.loads(run.environment.read_text())["plugins"]
     assert recorded == {

@@ -81,15 +81,20 @@ def at(epoch, step):
     ("when", "said"),
     [
         (at(1, 1), "stopped in epoch 1, after step 1 of 3; the state is saved"),
-        (at(2, 2), "stopped in epoch 2, after step 2 of 3; the state is saved"),
-        (at(1, 3), "stopped in epoch 1, after step 3 of 3; the state is saved"),
+        pytest.param(
+            at(2, 2), "stopped in epoch 2, after step 2 of 3; the state is saved", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            at(1, 3), "stopped in epoch 1, after step 3 of 3; the state is saved", marks=pytest.mark.slow
+        ),
         (
             lambda event: isinstance(event, EpochEnded) and event.epoch == 1,
             "stopped after epoch 1; the state is saved",
         ),
-        (
+        pytest.param(
             lambda event: isinstance(event, EpochEnded) and event.epoch == 2,
             "stopped after epoch 2; the state is saved",
+            marks=pytest.mark.slow,
         ),
     ],
 )
@@ -117,6 +122,7 @@ def test_stopped_while_an_epoch_is_scored(unreported, tmp_path, reference):
     assert outcome(directory) == outcome(reference)
 
 
+@pytest.mark.slow
 def test_stopped_again_and_again(unreported, tmp_path, reference):
     directory, _ = stopped(tmp_path, lambda event: isinstance(event, StepEnded))
     for _ in range(5):
@@ -153,7 +159,9 @@ def test_a_damaged_state_is_told_and_the_one_before_is_used(tmp_path):
     assert started.warnings[-1].startswith("last.state.pt cannot be read (it is not a saved state")
 
 
-@pytest.mark.parametrize("change", ["learner", "epochs", "model"])
+@pytest.mark.parametrize(
+    "change", ["learner", *(pytest.param(name, marks=pytest.mark.slow) for name in ("epochs", "model"))]
+)
 def test_a_state_of_something_else_is_named(tmp_path, change):
     directory, _ = stopped(tmp_path, at(1, 1))
     last = directory.checkpoints / "last.state.pt"
@@ -169,6 +177,7 @@ def test_a_state_of_something_else_is_named(tmp_path, change):
     assert (problem.file, problem.hint) == (str(last), f"start a new run: segkit run {directory.recipe}")
 
 
+@pytest.mark.slow
 def test_a_run_that_has_ended_gets_its_report_again(tmp_path):
     directory, _ = finished(tmp_path)
     page = directory.report.read_bytes()
@@ -255,6 +264,7 @@ def test_one_process_at_a_time(tmp_path):
     assert "try: wait until it has ended, or stop it with Ctrl-C or kill: it saves its progress" in words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_end_the_command_in_good_time(tmp_path, reference, number):
     file = tmp_path / "small.yaml"

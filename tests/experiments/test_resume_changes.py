@@ -102,6 +102,7 @@ def test_more_epochs_are_recorded_and_part_of_the_identity(directory):
     ]
 
 
+@pytest.mark.slow
 def test_a_change_stays_when_the_run_is_stopped_again(directory, tmp_path):
     stop = StopSignal()
     with pytest.raises(Interrupted):
@@ -113,6 +114,7 @@ def test_a_change_stays_when_the_run_is_stopped_again(directory, tmp_path):
     assert rates(directory)[0] != rates(whole)[0]  # of a schedule of two epochs
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_trained_on_for_more_epochs(tmp_path):
     directory, _ = finished(tmp_path, CONSTANT)
     list(resume(directory.path, ["training.epochs=3"]))

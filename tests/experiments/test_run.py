@@ -173,12 +173,13 @@ def test_state_loads_without_running_code(small):
     ("overrides", "values"),
     [
         (THREE, {0, 1, 2}),
-        (BOTH, {0, 1, 2}),
+        pytest.param(BOTH, {0, 1, 2}, marks=pytest.mark.slow),
         (["data.channels=1"], {0, 1}),
-        (["data.channels=4"], {0, 1}),
-        (
+        pytest.param(["data.channels=4"], {0, 1}, marks=pytest.mark.slow),
+        pytest.param(
             ["model.decoder={name: unet, channels: [16, 8, 8, 8, 8]}", "model.encoder.name=mobilenetv2_050"],
             {0, 1},
+            marks=pytest.mark.slow,
         ),
     ],
     ids=["multiclass", "multilabel", "grey", "alpha", "smp"],
@@ -197,6 +198,7 @@ def test_every_kind_of_run_ends_with_a_report(tmp_path, overrides, values):
         assert f"</span>{name}</li>" in html
 
 
+@pytest.mark.slow
 def test_distance_as_first_metric_is_the_better_the_lower(tmp_path):
     directory, events = finished(tmp_path, "metrics=[hd95, iou]", "training.epochs=3")
     epochs = [event for event in events if isinstance(event, EpochEnded)]
@@ -218,6 +220,7 @@ def test_validation_images_choose_and_test_images_tell(tmp_path, unreported):
     assert directory.read_scores()[0][0] == "lesion_test_0000"
 
 
+@pytest.mark.slow
 def test_metric_that_is_never_defined_ends_in_a_run_all_the_same(tmp_path, monkeypatch):
     from segkit.core.registry import METRICS
     from segkit.core.types import Metric

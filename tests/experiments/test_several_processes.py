@@ -51,6 +51,7 @@ def two(tmp_path_factory):
     return finished(tmp_path_factory.mktemp("two"), *HARD, "training.devices=2")
 
 
+@pytest.mark.slow
 def test_weights_have_the_names_and_shapes_of_one_process(one, two):
     for file in ("best.safetensors", "last.safetensors"):
         expected, found = (load_file(directory.checkpoints / file) for directory, _ in (one, two))
@@ -59,6 +60,7 @@ def test_weights_have_the_names_and_shapes_of_one_process(one, two):
         assert any(not torch.equal(found[name], expected[name]) for name in found)
 
 
+@pytest.mark.slow
 def test_a_loss_of_the_whole_batch_is_warned_of(one, two, tmp_path):
     def told(warnings):
         return [warning for warning in warnings if warning.startswith("The loss")]
@@ -73,6 +75,7 @@ def test_a_loss_of_the_whole_batch_is_warned_of(one, two, tmp_path):
         assert told(check(recipe(tmp_path, *HARD, f"training.devices={processes}")).warnings) == expected
 
 
+@pytest.mark.slow
 def test_gradients_of_unequal_shares_are_those_of_the_whole_batch(tmp_path):
     (tmp_path / "faulty.py").write_text(several.PLUGIN, encoding="utf-8")
     settings = (
@@ -95,6 +98,7 @@ def test_gradients_of_unequal_shares_are_those_of_the_whole_batch(tmp_path):
             assert other[name] == pytest.approx(epoch[name], rel=1e-6), name  # float32
 
 
+@pytest.mark.slow
 def test_events_are_those_of_one_process(one, two):
     def told(events):
         return [(type(event), getattr(event, "step", None)) for event in events]
@@ -111,6 +115,7 @@ def opened(directory):
     return trained
 
 
+@pytest.mark.slow
 def test_the_same_weights_have_the_same_scores_to_the_byte(two):
     directory, _ = two
     trained = opened(directory)
@@ -124,6 +129,7 @@ def test_the_same_weights_have_the_same_scores_to_the_byte(two):
     assert (summary.scores.metrics, summary.scores.loss) == (scores.metrics, scores.loss)
 
 
+@pytest.mark.slow
 def test_masks_of_all_processes_are_kept_in_order(two):
     directory, _ = two
     trained = opened(directory)
@@ -136,6 +142,7 @@ def test_masks_of_all_processes_are_kept_in_order(two):
     assert read_thumbnails(directory.thumbnails) == expected
 
 
+@pytest.mark.slow
 def test_there_is_one_directory_and_it_is_complete(one, two):
     assert [path.name for path in two[0].path.parent.iterdir()] == ["001"]
     files = [{str(path.relative_to(directory.path)) for path in directory.path.rglob("*")}
@@ -166,7 +173,13 @@ def lines(said):
     return [re.sub(r"[\d.]+(e-\d+)?", "#", line) for line in said.splitlines()]
 
 
-@pytest.mark.parametrize("words", [SEGKIT, [*TORCHRUN, *SEGKIT]], ids=["segkit", "torchrun"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(SEGKIT, id="segkit", marks=pytest.mark.slow),
+        pytest.param([*TORCHRUN, *SEGKIT], id="torchrun"),
+    ],
+)
 def test_a_command_speaks_once(tmp_path, words):
     process = launched(tmp_path, *words)
     said, warned = process.communicate(timeout=300)
@@ -180,6 +193,7 @@ def test_a_command_speaks_once(tmp_path, words):
     assert [path.name for path in (tmp_path / "runs" / "small").iterdir()] == ["001"]
 
 
+@pytest.mark.slow
 def test_processes_that_srun_has_started_are_taken(tmp_path):
     port = several.free_port()
     both = [
@@ -195,6 +209,7 @@ def test_processes_that_srun_has_started_are_taken(tmp_path):
     assert [path.name for path in (tmp_path / "runs" / "small").iterdir()] == ["001"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "error", "said"),
     [
@@ -215,6 +230,7 @@ def test_one_process_that_fails_ends_all(tmp_path, how, error, said):
     assert [problem.problem.partition(" lesion_train")[0] for problem in caught.value.problems] == [said]
 
 
+@pytest.mark.slow
 def test_processes_end_with_a_parent_that_is_killed_before_they_have_met(tmp_path):
     process = launched(tmp_path, *SEGKIT)
     while process.poll() is None and len(ranks := psutil.Process(process.pid).children()) < 2:
@@ -228,6 +244,7 @@ def test_processes_end_with_a_parent_that_is_killed_before_they_have_met(tmp_pat
     assert not alive
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["raise", "kill", "nan, at: 2"])
 def test_one_process_that_fails_is_told_of_once_under_torchrun(tmp_path, how):
     process = launched(
@@ -263,6 +280,7 @@ def uninterrupted(tmp_path_factory):
     return outcome(folder / "runs" / "small" / "001")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("launcher", [[], TORCHRUN], ids=["segkit", "torchrun"])
 @pytest.mark.parametrize(("how", "code"), [("stop", 130), ("kill", 1)])
 def test_a_run_that_was_ended_goes_on_to_the_same_bytes(tmp_path, uninterrupted, launcher, how, code):
@@ -291,6 +309,7 @@ def test_a_run_that_was_ended_goes_on_to_the_same_bytes(tmp_path, uninterrupted,
         assert outcome(fewer) != uninterrupted
 
 
+@pytest.mark.slow
 def test_a_mistake_is_told_once_under_torchrun(tmp_path, monkeypatch):
     # torchrun ends all processes when one has ended: the first, which reports, is the slower one.
     (tmp_path / "sitecustomize.py").write_text(
@@ -303,6 +322,7 @@ def test_a_mistake_is_told_once_under_torchrun(tmp_path, monkeypatch):
     assert warned.count("training.epochs: found") == 1, warned
 
 
+@pytest.mark.slow
 def test_batches_smaller_than_the_processes_are_refused(tmp_path):
     with pytest.raises(SegkitError) as caught:
         check_batch_size(recipe(tmp_path), images=10, processes=4)
@@ -443,6 +463,7 @@ def test_numbers_of_slurm_that_contradict_each_other_are_ignored(monkeypatch, no
     assert current_rank_info() is None
 
 
+@pytest.mark.slow
 def test_a_command_runs_alone_with_inherited_variables():
     words = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "SLURM_PROCID", "SLURM_NTASKS", "SLURM_STEP_ID",
              "TORCHELASTIC_RUN_ID", "MASTER_PORT", "GROUP_RANK")  # fmt: skip

@@ -79,6 +79,7 @@ def test_its_report_has_the_epochs_and_no_images(stopped):
     assert "per image" not in stopped.report.with_suffix(".md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_it_is_compared_with_the_same_run_ended(stopped, tmp_path):
     ended = tmp_path / "ended" / "001"
     shutil.copytree(stopped.path, ended)

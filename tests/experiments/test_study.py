@@ -58,6 +58,7 @@ def again(folder, **options):
     return said, made
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_trained_and_measured(folder, events):
     planned = events[0]
     assert isinstance(planned, StudyPlanned)
@@ -77,6 +78,7 @@ def test_what_is_missing_is_trained_and_measured(folder, events):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_nothing_finished_is_made_again_and_the_result_is_the_same(folder, events):
     said, made = again(folder)
     assert [type(event).__name__ for event in said] == ["StudyPlanned", "Compared"]
@@ -84,6 +86,7 @@ def test_nothing_finished_is_made_again_and_the_result_is_the_same(folder, event
     assert made.as_json() == events[-1].as_json()
 
 
+@pytest.mark.slow
 def test_costs_of_a_run_are_measured_when_asked_for(folder, events):
     run, said = folder / "runs/small-thin/001", []
     before = (run / "costs.json").read_bytes()
@@ -94,6 +97,7 @@ def test_costs_of_a_run_are_measured_when_asked_for(folder, events):
     assert (run / "costs.json").read_bytes() != before
 
 
+@pytest.mark.slow
 def test_a_failing_recipe_is_told_after_the_others_have_ended(folder, tmp_path):
     # A rate that no network survives: it is found while training, not before.
     with pytest.raises(TrainingError) as raised:
@@ -107,6 +111,7 @@ def test_a_failing_recipe_is_told_after_the_others_have_ended(folder, tmp_path):
     assert len(list(tmp_path.glob("*/001/summary.json"))) == 1
 
 
+@pytest.mark.slow
 def test_what_is_wrong_with_any_recipe_is_told_before_the_first_is_trained(folder, tmp_path):
     with pytest.raises(SegkitError) as raised:
         compare(
@@ -121,6 +126,7 @@ def test_what_is_wrong_with_any_recipe_is_told_before_the_first_is_trained(folde
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_it_goes_on_where_it_stopped(folder, events):
     command = [
         sys.executable, "-m", "segkit", "compare", "small.yaml", "--vary", VARY[0], "--set", FAST[0],

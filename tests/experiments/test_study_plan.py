@@ -8,14 +8,14 @@ import pytest
 from segkit.core.errors import SegkitError
 from segkit.experiments.study_plan import make_plan
 from segkit.utils.locks import LockedError
-from tests.small_runs import RECIPE, finished
+from tests.small_runs import RECIPE, unreported
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A recipe, and its finished run."""
     folder = tmp_path_factory.mktemp("plan")
-    finished(folder, "training.epochs=1")
+    unreported(folder, "training.epochs=1")
     return folder
 
 

@@ -9,12 +9,11 @@ from segkit.core.errors import TrainingError
 from segkit.core.events import EpochEnded
 from segkit.experiments.run import run
 from segkit.training.state_file import read_state
-from tests.small_runs import finished, recipe
+from tests.small_runs import recipe, unreported
 
 
 @pytest.fixture(autouse=True)
-def unreported(monkeypatch):
-    monkeypatch.setattr("segkit.experiments.recorder.write_report", lambda directory: directory.report)
+def nondeterministic_again():
     yield
     torch.use_deterministic_algorithms(False)
 
@@ -29,7 +28,7 @@ def unreported(monkeypatch):
     ],
 )
 def test_precisions_of_a_cpu(tmp_path, precision, dtype):
-    directory, events = finished(
+    directory, events = unreported(
         tmp_path, f"training.precision={precision}", "model.encoder.frozen=true", "training.ema_decay=0.5"
     )
     summary = directory.read_summary()
@@ -41,7 +40,7 @@ def test_precisions_of_a_cpu(tmp_path, precision, dtype):
 
 
 def test_average_is_what_is_kept_and_scored(tmp_path):
-    directory, _ = finished(tmp_path, "training.ema_decay=0.9")
+    directory, _ = unreported(tmp_path, "training.ema_decay=0.9")
     last = load_file(directory.checkpoints / "last.safetensors")
     state = read_state(directory.checkpoints / "last.state.pt")["learner"]
     assert torch.equal(last["head.weight"], state["average"]["module.head.weight"])
@@ -51,18 +50,21 @@ def test_average_is_what_is_kept_and_scored(tmp_path):
     assert summary.scores.metrics == summary.best.metrics
 
 
+@pytest.mark.slow
 def test_the_average_of_a_short_run_has_learnt(tmp_path):
     scores = {}
     for decay in ("null", "0.99"):
         folder = tmp_path / decay
         folder.mkdir()
-        _, events = finished(folder, f"training.ema_decay={decay}", "training.epochs=4", "schedule=constant")
+        _, events = unreported(
+            folder, f"training.ema_decay={decay}", "training.epochs=4", "schedule=constant"
+        )
         scores[decay] = events[-1].summary.best.metrics["iou"]
     assert scores["0.99"] > 0.5 * scores["null"] > 0.05
 
 
 def test_early_stopping_ends_the_run(tmp_path):
-    directory, events = finished(
+    directory, events = unreported(
         tmp_path, "training.epochs=9", "training.early_stopping_epochs=1", "optimizer.lr=1e-12"
     )
     summary = directory.read_summary()
@@ -70,6 +72,7 @@ def test_early_stopping_ends_the_run(tmp_path):
     assert summary.epochs == len(epochs) == summary.best.epoch + 1 < summary.epochs_asked == 9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ema_decay", [None, 0.9])
 def test_compile_is_of_the_trained_and_of_the_scored_model(tmp_path, monkeypatch, ema_decay):
     compiled = []
@@ -81,13 +84,14 @@ def test_compile_is_of_the_trained_and_of_the_scored_model(tmp_path, monkeypatch
 
     monkeypatch.setattr(nn.Module, "compile", plain)
     average = [f"training.ema_decay={ema_decay}"] if ema_decay else []
-    directory, _ = finished(tmp_path, "training.compile=true", "training.epochs=1", *average)
+    directory, _ = unreported(tmp_path, "training.compile=true", "training.epochs=1", *average)
     assert len(compiled) == len({id(model) for model in compiled}) == 1 + len(average)
     assert "head.weight" in load_file(directory.checkpoints / "best.safetensors")
     summary = directory.read_summary()
     assert summary.scores.metrics == summary.best.metrics
 
 
+@pytest.mark.slow
 def test_model_that_cannot_be_compiled(tmp_path, monkeypatch):
     def broken(graph, inputs):
         raise ValueError("no compiler here")
@@ -100,7 +104,8 @@ def test_model_that_cannot_be_compiled(tmp_path, monkeypatch):
         list(run(recipe(tmp_path, "training.compile=true"), tmp_path / "runs"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("override", ["training.channels_last=false", "training.clip_grad_norm=0.1"])
 def test_option_keeps_the_run_whole(tmp_path, override):
-    directory, _ = finished(tmp_path, override)
+    directory, _ = unreported(tmp_path, override)
     assert directory.read_summary().status == "complete"

@@ -57,6 +57,7 @@ def test_it_answers_for_every_size_and_number(tmp_path: Path) -> None:
         assert network(pixels) == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_without_torch(tmp_path: Path) -> None:
     """Neither segkit.load nor segkit predict imports it for an .onnx file."""
     from PIL import Image

@@ -302,6 +302,12 @@ def test_loops_of_links_end(photos):
     check_overwriting(found.images, Outputs(photos / "photos/loop.png/out", LESION.task), overwrite=False)
 
 
+def test_a_link_into_the_images_is_no_other_folder(photos):
+    (photos / "elsewhere").symlink_to(photos / "photos")
+    with pytest.raises(SegkitError, match="this folder is inside photos: the next prediction would read"):
+        check_out_folder(photos / "elsewhere/masks", ["photos"])
+
+
 @pytest.mark.parametrize(("image", "mask"), [("NFC", "NFD"), ("NFD", "NFC")])
 def test_names_in_composed_and_decomposed_unicode_are_the_same(photos, image, mask):
     names = {form: unicodedata.normalize(form, "Müller") for form in (image, mask)}

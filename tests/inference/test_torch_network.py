@@ -12,7 +12,7 @@ from segkit.inference.model_info import parse_model_info
 from segkit.inference.postprocess import mask_of
 from segkit.inference.torch_network import open_network, probabilities_of
 from segkit.models.dry_run import dry_run
-from tests.small_runs import finished, recipe
+from tests.small_runs import recipe, unreported
 
 TASKS = {
     "binary": [],
@@ -21,9 +21,12 @@ TASKS = {
 }
 
 
-@pytest.fixture(scope="module", params=TASKS)
+@pytest.fixture(
+    scope="module",
+    params=["binary", *(pytest.param(name, marks=pytest.mark.slow) for name in ("multiclass", "frozen"))],
+)
 def run(request, tmp_path_factory):
-    directory, _ = finished(tmp_path_factory.mktemp("run"), *TASKS[request.param])
+    directory, _ = unreported(tmp_path_factory.mktemp("run"), *TASKS[request.param])
     return directory
 
 
@@ -70,8 +73,9 @@ def test_its_images_are_not_needed(run, monkeypatch):
     assert open_network(run).info.images == 5
 
 
+@pytest.mark.slow
 def test_where_a_run_was_trained_decides_nothing(tmp_path):
-    directory, _ = finished(tmp_path, "training.epochs=1", "training.devices=2")
+    directory, _ = unreported(tmp_path, "training.epochs=1", "training.devices=2")
     there = directory.recipe.read_text().replace("accelerator: cpu", "accelerator: cuda")
     there = there.replace("num_nodes: 1", "num_nodes: 4")
     directory.recipe.write_text(there)
@@ -80,8 +84,9 @@ def test_where_a_run_was_trained_decides_nothing(tmp_path):
     assert network(np.zeros((2, 64, 64, 3), np.uint8)).shape == (2, 1, 64, 64)
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_named(tmp_path):
-    directory, _ = finished(tmp_path, "training.epochs=1")
+    directory, _ = unreported(tmp_path, "training.epochs=1")
     weights = directory.checkpoints / "best.safetensors"
     weights.write_bytes(weights.read_bytes()[:-50])
     with pytest.raises(SegkitError, match="the checkpoint cannot be read"):

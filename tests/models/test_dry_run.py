@@ -243,6 +243,7 @@ def test_dry_run_of_numbers_that_overflow_says_so_in_one_line():
 # Transformers
 
 
+@pytest.mark.slow
 def test_transposed_conv_ends_at_the_image_s_size_by_default():
     sizes = {
         "vit_tiny_patch16_224": (64, 224, 224),
@@ -259,6 +260,7 @@ def test_transposed_conv_ends_at_the_image_s_size_by_default():
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decoder", ["transposed_conv", "deeplabv3", "pspnet"])
 def test_sizes_of_patches_of_14_are_found(decoder):
     model = settings("vit_small_patch14_dinov2", decoder)
@@ -267,6 +269,7 @@ def test_sizes_of_patches_of_14_are_found(decoder):
     assert dry_run(*settings("vit_small_patch14_dinov2", decoder, (126, 140))).size_multiple == 14
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(128, 128), (126, 126), (518, 518)])
 def test_dpt_on_patches_of_14_says_that_no_size_works_and_what_does(size):
     with pytest.raises(ShapeError) as caught:

@@ -53,6 +53,7 @@ def norms(encoder):
     return sum(isinstance(module, nn.BatchNorm2d) for module in encoder.modules())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["mobilenetv2_100", "mobilenetv3_small_050", "resnet10t", "efficientnet_lite0"]
 )

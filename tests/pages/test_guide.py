@@ -12,6 +12,8 @@ from PIL import Image
 from segkit.data import example
 from tests.pages.test_tutorials import GUIDE, as_typed, blocks_of, follow
 
+pytestmark = pytest.mark.slow
+
 
 def with_little_to_train(line: str) -> list[str]:
     """A command's words; how well twenty epochs train is told by the page, and is no test."""

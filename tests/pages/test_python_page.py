@@ -11,6 +11,8 @@ import pytest
 
 from tests.pages.test_tutorials import ROOT, blocks_of
 
+pytestmark = pytest.mark.slow
+
 PAGE = ROOT / "docs" / "python.md"
 
 

@@ -49,6 +49,7 @@ def workplace(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("page", "lines"), COMMANDS, ids=[lines[0] for _, lines in COMMANDS])
 def test_commands_of_the_documentation_work(page, lines, workplace):
     first = "segkit run recipes/quickstart.yaml"

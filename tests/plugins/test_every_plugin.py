@@ -25,6 +25,7 @@ def test_plugin_keeps_the_contract(plugin):
     assert [(str(one.check), one.problem) for one in outcomes if not one.passed] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(128, 128), (100, 75), (64, 64)])
 @pytest.mark.parametrize("encoder", ["mobilenetv2_100", "convnext_atto", "resnet18"])
 @pytest.mark.parametrize("name", ["attention_unet", "bifpn", "one_conv", "separable_unet"])
@@ -51,6 +52,7 @@ def test_recipes_of_a_plugin_use_it(plugin):
         assert f"segkit run plugins/{plugin.name}/{file.name}" in (plugin / "README.md").read_text()
 
 
+@pytest.mark.slow
 @every_plugin
 def test_listing_a_plugin_imports_nothing_slow(plugin):
     code = (

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +26,7 @@ def loaded(folder: str, files: dict[str, Any], *overrides: str) -> Recipe:
     return load_recipe(Path(folder, name), overrides)
 
 
+@pytest.mark.slow
 @given(recipes())
 def test_a_recipe_is_the_same_after_dumping_and_loading(plain: Any) -> None:
     with TemporaryDirectory() as folder:

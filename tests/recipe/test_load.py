@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from segkit.core.errors import RecipeError
 from segkit.core.registry import REGISTRIES, SOURCES, Entry
 from segkit.recipe import Recipe, dump_recipe, load_recipe
 from segkit.recipe.part_schema import PARTS, Part
 from segkit.recipe.yaml_tree import parse_yaml
+from tests.points import check_points
 from tests.recipe.cases import RECIPES, loaded, only_problem, written
 
 
@@ -24,16 +26,7 @@ def test_a_shipped_recipe_is_dumped_and_loaded_again_unchanged(path: Path, tmp_p
     assert reloaded(recipe, tmp_path) == recipe
 
 
-def every_part() -> list[tuple[str, str]]:
-    encoders = [("encoder", name) for name in ("mobilenetv2_100", "convnext_atto", "vit_tiny_patch16_224")]
-    return encoders + [
-        (kind, name)
-        for kind, registry in REGISTRIES.items()
-        if kind != "encoder"
-        for name in registry.names()
-    ]
-
-
+ENCODERS = ("mobilenetv2_100", "convnext_atto", "vit_tiny_patch16_224")
 KEYS = {
     "source": "data.source",
     "transform": "data.augment",
@@ -53,8 +46,13 @@ EXAMPLES = {
 }
 
 
-@pytest.mark.parametrize(("kind", "name"), every_part())
-def test_every_part_survives_dumping_and_loading(tmp_path: Path, kind: str, name: str) -> None:
+@pytest.mark.parametrize("kind", REGISTRIES)
+def test_every_part_survives_dumping_and_loading(tmp_path: Path, kind: str) -> None:
+    names = REGISTRIES[kind].names() if kind != "encoder" else ENCODERS
+    check_points([survives_dumping_and_loading], [(tmp_path, kind, name) for name in names])
+
+
+def survives_dumping_and_loading(tmp_path: Path, kind: str, name: str) -> None:
     entry = REGISTRIES[kind].get(name)
     assert entry is not None
     part = ", ".join([f"name: {name}", *(f"{key}: {EXAMPLES[key]}" for key in _required(entry))])
@@ -168,3 +166,11 @@ def test_registries_reserve_what_recipes_say_about_every_part() -> None:
 def test_classes_of_a_multiclass_task_may_differ_in_punctuation(tmp_path: Path) -> None:
     data = "{source: synthetic_lesions, size: [64, 64], task: multiclass, classes: ['<50%', '>50%']}"
     assert loaded(tmp_path, data=data).data.classes == ("<50%", ">50%")
+
+
+def test_the_strategy_of_earlier_versions_is_passed_over(tmp_path: Path) -> None:
+    recipe = load_recipe(RECIPES / "quickstart.yaml", ["training.strategy=ddp"])
+    assert recipe == load_recipe(RECIPES / "quickstart.yaml")
+    assert "strategy" not in dump_recipe(recipe)
+    with pytest.raises(RecipeError, match=r"training\.strategy"):
+        load_recipe(RECIPES / "quickstart.yaml", ["training.strategy=fsdp"])

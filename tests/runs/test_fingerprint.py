@@ -60,6 +60,16 @@ def test_what_differs_is_seen(tmp_path, override, field):
     assert [key for key in ours if ours[key] != theirs[key]] == [field]
 
 
+def test_other_lines_of_the_split_file_are_seen(tmp_path):
+    file = tmp_path / "split.csv"
+
+    def divided(lines):
+        file.write_text(f"name,split\n{lines}")
+        return identified(recipe(tmp_path, f"data.split={{by: file, file: {file}}}"))
+
+    assert divided("a,train\n").recipe == divided("a,train\n").recipe != divided("a,test\n").recipe
+
+
 def test_other_code_is_seen(tmp_path, monkeypatch):
     before = identified(recipe(tmp_path))
     monkeypatch.setattr(identity, "packages", lambda: {"torch": "0.1"})

@@ -99,6 +99,15 @@ def test_epochs_are_lines_and_undefined_scores_null(tmp_path):
     assert {"train_loss", "seconds", "learning_rate", "images_per_second"} <= first.keys()
 
 
+def test_a_torn_line_is_passed_over_until_the_run_has_ended(tmp_path):
+    run = RunDir.create(tmp_path, "small")
+    run.metrics.write_text('{"epoch": 1}\n{"epo', encoding="utf-8")
+    assert run.read_epochs() == [{"epoch": 1}]
+    run.write_summary(Summary.model_validate(SUMMARY))
+    with pytest.raises(SegkitError, match=r"metrics\.jsonl: .*line 2: "):
+        run.read_epochs()
+
+
 def test_scores_keep_every_digit_and_every_name(tmp_path):
     run = RunDir.create(tmp_path, "small")
     names = ["a, b", 'quoted "c"', "d"]
@@ -187,3 +196,11 @@ def test_a_pt2_file_is_not_read(tmp_path):
         "  try: the run directory that it was exported from, or an .onnx file of that run to predict with; "
         "torch.export.load opens a .pt2 file"
     )
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path):
+    run = RunDir.create(tmp_path, "small")
+    left = run.checkpoints / ".best.safetensors.4194305"
+    left.touch()
+    with run.locked():
+        assert not left.exists()

@@ -22,6 +22,12 @@ from segkit.testing import part_checks
 from tests.data.cases import NEEDED, save_pair
 from tests.parts.decoders.cases import SMALL
 
+# Of their kind, they take the longest.
+LONG = {
+    "Superpixels", "PiecewiseAffine", "RandomFog",
+    "upernet", "dpt", "deeplabv3", "deeplabv3plus", "manet", "pan", "unetplusplus", "fpn", "pspnet",
+    "test_mambaout", "test_convnext2", "test_byobnet", "test_efficientnet_evos",
+}  # fmt: skip
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
 
 
@@ -67,7 +73,7 @@ def options_of(kind: str, name: str) -> dict[str, Any]:
 
 
 PARTS = [
-    pytest.param(entry, id=f"{entry.kind}-{entry.name}")
+    pytest.param(entry, id=f"{entry.kind}-{entry.name}", marks=[pytest.mark.slow] * (entry.name in LONG))
     for registry in REGISTRIES.values()
     for entry in built_in(registry)
 ]

@@ -335,6 +335,7 @@ class Moody(Good):
         return super().forward(features)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fails", "told"),
     [
@@ -370,5 +371,6 @@ def test_options_that_only_training_shows_to_fail_are_tried():
     assert "modified by an inplace operation" in outcome.problem.problem
 
 
+@pytest.mark.slow
 def test_values_that_a_decoder_refuses_are_fine():
     assert_passes("decoder", Moody)

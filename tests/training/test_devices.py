@@ -103,6 +103,7 @@ def test_device_has_a_name():
     assert device_name(torch.device("cpu")) == f"cpu, {torch.get_num_threads()} threads"
 
 
+@pytest.mark.slow
 def test_torchmetrics_is_not_imported_for_its_version():
     code = (
         "import sys, segkit.training.devices; assert 'torchmetrics' not in sys.modules; import torchmetrics"

@@ -8,6 +8,8 @@ import pytest
 
 from segkit.training.malloc import keep_freed_memory
 
+pytestmark = pytest.mark.slow
+
 COUNT = """
 import resource, sys
 import torch

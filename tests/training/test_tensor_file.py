@@ -1,6 +1,7 @@
 """Weights files are safetensors, with a checksum."""
 
 import hashlib
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +13,19 @@ from segkit.training.tensor_file import Unreadable, read_tensors, write_tensors
 @pytest.fixture
 def file(tmp_path):
     return tmp_path / "weights.safetensors"
+
+
+def test_a_power_failure_leaves_no_empty_file(file, monkeypatch):
+    """The content is on the disk before the file takes its name, and then its name is, too."""
+    steps, replace = [], Path.replace
+    monkeypatch.setattr("segkit.utils.atomic._fsync", lambda path: steps.append(("sync", path)))
+    monkeypatch.setattr(
+        Path, "replace", lambda path, to: steps.append(("replace", path)) or replace(path, to)
+    )
+    write_tensors(file, {})
+    (first, written), (second, renamed), third = steps
+    assert (first, second, third) == ("sync", "replace", ("sync", file.parent))
+    assert written == renamed != file
 
 
 @pytest.mark.parametrize("place", [8, 40, -1])

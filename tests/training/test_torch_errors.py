@@ -10,6 +10,8 @@ import torch
 from segkit.core.errors import TrainingError
 from segkit.training.torch_errors import explain_training_errors
 
+pytestmark = pytest.mark.slow
+
 SMALLER = "a smaller data.size, or training.precision=bf16-mixed"
 # A training in little address space; in a process of its own, which it is taken from.
 LITTLE = """

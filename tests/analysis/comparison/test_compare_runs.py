@@ -317,6 +317,7 @@ def test_records_are_flat_rows(tmp_path):
     assert {"iou_low", "iou_high", "parameters", "latency_ms"} <= set(row)
 
 
+@pytest.mark.slow
 def test_twenty_runs_compare_without_torch(tmp_path):
     for number in range(20):
         scored_run(tmp_path / "runs", f"r{number}", {"iou": scores(0.6 + number / 200, 379, number)})

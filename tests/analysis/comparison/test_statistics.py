@@ -29,22 +29,26 @@ def test_the_interval_of_a_mean_covers_the_truth(seeds, images, spread):
     assert 0.93 <= held(of_a_mean, MEAN, [seeds], images, spread) <= most(seeds)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seeds", "images", "spread"), simulation.LAYOUTS)
 def test_the_interval_of_a_difference_covers_the_truth(seeds, images, spread):
     assert 0.93 <= held(of_a_difference, 0.0, [seeds, seeds], images, spread) <= most(seeds)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [(5, 2), (4, 1)])
 def test_one_may_have_more_seeds_than_the_other(seeds):
     assert 0.93 <= held(of_a_difference, 0.0, seeds, 200, 0.01) <= 0.97
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seeds", "images", "spread"), simulation.ALIKE)
 def test_where_seeds_change_nothing_intervals_are_not_too_narrow(seeds, images, spread):
     assert 0.93 <= held(of_a_mean, MEAN, [seeds], images, spread) <= most(seeds)
     assert 0.93 <= held(of_a_difference, 0.0, [seeds, seeds], images, spread) <= most(seeds)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("candidates", "seeds", "spread"), simulation.EQUALS)
 def test_where_there_is_no_difference_none_is_shown(candidates, seeds, spread):
     assert shown(candidates, seeds, spread) <= 0.05
@@ -108,6 +112,7 @@ def test_p_takes_the_spread_over_seeds_in():
     assert pair.verdict == "no difference shown"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [(2, 2), (2, 1), (3, 3), (5, 2)])
 @pytest.mark.parametrize("spread", [0.0, 0.005, 0.03])
 def test_p_and_interval_of_several_seeds_tell_the_same(seeds, spread):
@@ -196,6 +201,7 @@ def test_the_same_scores_in_another_order_or_number_of_seeds_are_ties():
     assert (pair.ties, pair.verdict) == (20, "no difference shown")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [(3, 3), (3, 5), (5, 3)])
 def test_one_recipe_may_depend_on_its_seed_more_than_another(seeds):
     rng = np.random.default_rng(seeds)

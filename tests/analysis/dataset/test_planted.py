@@ -27,6 +27,7 @@ def real() -> Path:
     return Path(shared) / "data/isic2016"
 
 
+@pytest.mark.slow
 def test_planted_faults_are_found_and_no_others(script: ModuleType, real: Path, tmp_path: Path) -> None:
     script.copy_of(real, tmp_path, 60)
     assert script.said(script.examined(tmp_path)) == set()

@@ -116,6 +116,7 @@ def test_markdown_refers_to_files_that_are_there(run, markdown):
     assert all((run.path / file).read_bytes().startswith(b"\x89PNG") for file in files)
 
 
+@pytest.mark.slow
 def test_same_run_gives_the_same_bytes(tmp_path):
     run = write_run(tmp_path, metrics=["iou"])
 
@@ -178,6 +179,7 @@ def test_file_that_the_recipe_of_a_run_names_is_not_opened(tmp_path, undrawn):
         assert "Dashed" not in text
 
 
+@pytest.mark.slow
 def test_undefined_scores_are_dashes(tmp_path):
     run = write_run(
         tmp_path,
@@ -208,6 +210,7 @@ def test_some_undefined_scores_of_images_are_left_out(tmp_path, undrawn):
     assert "| Mean | 0.4000 |" in markdown
 
 
+@pytest.mark.slow
 def test_a_score_over_all_images_together_and_those_of_single_images_have_two_names(tmp_path):
     run = write_run(
         tmp_path,
@@ -228,6 +231,7 @@ def test_a_score_over_all_images_together_and_those_of_single_images_have_two_na
     assert "| Image | IoU dataset of each image alone |" in markdown
 
 
+@pytest.mark.slow
 def test_a_distance_has_its_unit_and_the_interval_that_the_run_recorded(tmp_path):
     scores = {"metrics": {"hd95": 4.6205, "iou": 0.7}, "intervals": {"hd95": [4.1, 5.2], "iou": [None, None]}}
     changes = {"first_metric": "hd95", "higher_is_better": False, "scores": scores}
@@ -281,6 +285,7 @@ def test_scores_of_epochs_name_their_images_where_these_are_others(tmp_path, und
     assert "Scores on the validation images. The dot marks the best epoch" in markdown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("told", [True, False])
 def test_worst_images_of_a_distance_are_the_highest(tmp_path, undrawn, told):
     best = {"epoch": 18, "metrics": {"iou": 3.0, "dice": 0.5}, "val_loss": 0.1}
@@ -300,6 +305,7 @@ def test_multiclass_with_ignored_pixels_and_grey_images(tmp_path, undrawn):
     assert "frozen encoder" not in html
 
 
+@pytest.mark.slow
 def test_multilabel_names_the_classes_and_says_what_an_overlap_shows(tmp_path, undrawn):
     for text in texts(write_run(tmp_path, task="multilabel")):
         assert "Where classes overlap, only the last one is shown." in text

@@ -91,6 +91,7 @@ def test_new_plugins_are_clean_under_ruff(length: int, tmp_path: Path) -> None:
     assert python("ruff", "format", "--check", *settings, tmp_path) == ""
 
 
+@pytest.mark.slow
 @EVERY_KIND
 def test_a_new_plugin_trains(kind: str, plugins: Path, tmp_path: Path) -> None:
     recipe = load_recipe(plugins / f"my_{kind}" / "recipe.yaml", FEW)
@@ -122,6 +123,7 @@ def test_a_new_plugin_keeps_the_contract_of_its_kind(kind: str, plugins: Path) -
         check()
 
 
+@pytest.mark.slow
 def test_tests_of_new_plugins_pass(plugins: Path) -> None:
     words = ("pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "-k", "not contract")
     assert python(*words, "-c", "/dev/null", ".", cwd=plugins) == ""

@@ -14,6 +14,8 @@ import pytest
 import segkit
 from tests.recipe.cases import written
 
+pytestmark = pytest.mark.slow
+
 SEGKIT = Path(segkit.__file__).parent
 ONE_CONV = SEGKIT.parent / "plugins" / "one_conv"
 Run = Callable[..., str]

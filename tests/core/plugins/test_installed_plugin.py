@@ -20,6 +20,8 @@ from segkit import cli
 from segkit.core import plugins
 from tests.recipe.cases import written
 
+pytestmark = pytest.mark.slow
+
 TEMPLATE = Path(__file__).parents[3] / "docs" / "examples" / "segkit-plugin-template"
 README = (TEMPLATE / "README.md").read_text(encoding="utf-8")
 PACKAGE = "segkit-mylab 0.1.0"

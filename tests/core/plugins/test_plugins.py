@@ -237,6 +237,7 @@ def test_a_copy_of_an_installed_plugin_is_told(install: Callable[..., Path], tmp
     )
 
 
+@pytest.mark.slow
 def test_a_recipe_that_takes_a_part_from_elsewhere_is_told_of_the_installed_one(
     install: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

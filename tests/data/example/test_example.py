@@ -17,6 +17,8 @@ from segkit.data.example import write_example
 from segkit.data.example.photographs import outlined, unseen
 from segkit.recipe import load_recipe
 
+pytestmark = pytest.mark.slow
+
 
 def silent(label: str, done: int, total: int) -> None:
     pass

@@ -28,6 +28,8 @@ from segkit.models.dry_run import dry_run
 from segkit.recipe import Recipe, load_recipe
 from tests.small_runs import RECIPE
 
+pytestmark = pytest.mark.slow
+
 SCRIPTS = Path(__file__).parents[2] / "benchmarks"
 DRAWN = "{name: synthetic_lesions, train: 10, test: 5, size: 64}"
 TASK = Task("binary", ("lesion",))

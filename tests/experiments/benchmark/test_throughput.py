@@ -38,6 +38,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return bench(recipe(tmp_path_factory.mktemp("bench"), "training.ema_decay=0.9"), steps=11)
 
 
+@pytest.mark.slow
 def test_what_is_measured_is_plain_data(measured: dict[str, Any]) -> None:
     assert json.loads(json.dumps(measured)) == measured
     assert set(measured) == {*RATES, *OTHERS}
@@ -71,6 +72,7 @@ def test_parts_are_all_there_and_each_takes_its_time(measured: dict[str, Any]) -
     assert min(parts.values()) > 0
 
 
+@pytest.mark.slow
 def test_without_an_average_nothing_averages(tmp_path: Path) -> None:
     assert bench(recipe(tmp_path), steps=1)["parts"]["average"] == 0
 
@@ -106,6 +108,7 @@ def test_a_round_compares_two_rates() -> None:
     assert Round(loop=30.0, model=40.0).ratio == 0.75
 
 
+@pytest.mark.slow
 def test_parts_of_a_compiled_model_are_said_to_be_those_of_one_that_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,6 +119,7 @@ def test_parts_of_a_compiled_model_are_said_to_be_those_of_one_that_is_not(
     assert answer["warnings"] == ["The parts of a step were measured without compiling the model."]
 
 
+@pytest.mark.slow
 def test_machine_that_is_busy_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(benching.Load, "warnings", lambda load, threads: [f"No {threads} free cores."])
     assert bench(recipe(tmp_path), steps=1)["warnings"] == [f"No {torch.get_num_threads()} free cores."]
@@ -163,6 +167,7 @@ def test_nothing_is_written_and_nothing_learnt(tmp_path: Path, monkeypatch: pyte
     assert [path.name for path in tmp_path.iterdir()] == ["small.yaml"]
 
 
+@pytest.mark.slow
 def test_one_process_is_measured_and_said_to_be(tmp_path: Path) -> None:
     answer = bench(recipe(tmp_path, "training.devices=2"), steps=1)
     assert answer["warnings"] == [

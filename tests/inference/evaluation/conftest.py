@@ -13,7 +13,7 @@ import yaml
 from PIL import Image
 
 from segkit.runs.run_dir import RunDir
-from tests.small_runs import finished
+from tests.small_runs import unreported
 
 HALF = ("data.size=[32, 32]", "training.epochs=6")
 TASKS = {
@@ -29,7 +29,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], RunDir]
 
     @cache
     def of(kind: str) -> RunDir:
-        return finished(tmp_path_factory.mktemp(kind), *HALF, *TASKS[kind])[0]
+        return unreported(tmp_path_factory.mktemp(kind), *HALF, *TASKS[kind])[0]
 
     return of
 
@@ -42,7 +42,7 @@ def run(trained: Callable[[str], RunDir]) -> RunDir:
 @pytest.fixture(scope="session")
 def second(run: RunDir) -> RunDir:
     """The same recipe with another seed."""
-    return finished(run.path.parents[2], *HALF, "seed=4")[0]
+    return unreported(run.path.parents[2], *HALF, "seed=4")[0]
 
 
 @pytest.fixture(params=TASKS)

@@ -123,6 +123,7 @@ def test_at_the_recipe_s_size_several_have_their_own_figures_beside_the_common_o
     assert found.scores.metrics["iou_soft"] not in [member.metrics["iou_soft"] for member in found.members]
 
 
+@pytest.mark.slow
 def test_runs_of_several_sizes_have_one_at_the_images_own(run: RunDir, tmp_path: Path) -> None:
     larger = like(run, tmp_path / "larger" / "001", size=[64, 64])
     with pytest.raises(SegkitError) as caught:
@@ -196,6 +197,7 @@ def test_masks_of_other_images_are_scored_as_they_are_in_their_files(run: RunDir
     assert found.warnings == []
 
 
+@pytest.mark.slow
 def test_of_another_source_its_own_test_images_are_taken_or_its_val_images(
     run: RunDir, tmp_path: Path
 ) -> None:
@@ -241,6 +243,7 @@ def test_a_run_is_named_by_its_folders_wherever_one_stands(
     assert run_name(RunDir.open(Path())) == "small/001"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asking", [EvaluateOptions(), NATIVE], ids=["as trained", "native"])
 def test_a_run_of_another_machine_is_scored_on_this_one_and_that_is_told(
     run: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asking: EvaluateOptions
@@ -320,6 +323,7 @@ def test_images_that_only_have_the_name_of_training_images_are_told_of_apart(run
     assert warning.startswith("4 of the 4 scored images have the names of training images of small/001 (")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("native", [False, True])
 def test_images_scaled_very_differently_from_training_images_are_told_of(
     run: RunDir, tmp_path: Path, native: bool

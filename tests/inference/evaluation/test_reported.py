@@ -35,6 +35,7 @@ def test_a_metric_with_other_options_is_another_quantity(run: RunDir) -> None:
     assert found.reported.scored == "5 test images, at 32x32"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("overrides", "options"),
     [

@@ -14,7 +14,7 @@ from segkit.core.registry import ENCODERS
 from segkit.core.types import Pyramid
 from segkit.inference.export.export import ExportResult, export_run
 from segkit.runs.run_dir import RunDir
-from tests.small_runs import finished
+from tests.small_runs import unreported
 
 # An exporter takes time for every layer: most tests need no more than three.
 SMALL = ("training.epochs=1", "model.encoder={name: three_layers}")
@@ -88,7 +88,7 @@ def run_of(shelf: Path) -> Callable[[str], RunDir]:
         if case not in trained:
             folder = shelf / case
             folder.mkdir()
-            trained[case] = finished(folder, *SMALL, *RUNS[case])[0]
+            trained[case] = unreported(folder, *SMALL, *RUNS[case])[0]
         return trained[case]
 
     return run

@@ -38,11 +38,11 @@ def pieces(page: str, language: str) -> list[str]:
 @pytest.mark.parametrize(
     ("case", "format"),
     [
-        ("binary", "onnx"),
-        ("multiclass", "onnx"),
-        ("multilabel", "onnx"),
+        pytest.param("binary", "onnx", marks=pytest.mark.slow),
+        pytest.param("multiclass", "onnx", marks=pytest.mark.slow),
+        pytest.param("multilabel", "onnx", marks=pytest.mark.slow),
         ("multiclass", "pt2"),
-        ("binary", "pt2"),
+        pytest.param("binary", "pt2", marks=pytest.mark.slow),
     ],
 )
 def test_the_code_of_its_page_gives_the_model_s_mask(
@@ -71,6 +71,7 @@ def test_the_code_of_its_page_gives_the_model_s_mask(
     assert (mask == found["mask"]).mean() > 0.999
 
 
+@pytest.mark.slow
 def test_its_page_says_what_it_is_what_it_scores_and_what_nobody_knows(
     export_of: Export, run_of: Run
 ) -> None:

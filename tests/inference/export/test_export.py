@@ -27,11 +27,17 @@ from segkit.inference.torch_network import open_network
 from segkit.runs.run_dir import RunDir
 from tests.inference.export.conftest import ASKED, OF_ONE_SIZE, RUNS, SMALL
 from tests.inference.networks import noise
-from tests.small_runs import finished
+from tests.small_runs import unreported
 
 FORMATS = ["onnx", "pt2"]
 Export = Callable[[str, str], ExportResult]
 Run = Callable[[str], RunDir]
+QUICK = {("binary", "onnx"), ("binary", "pt2")}
+EXPORTS = [
+    pytest.param(case, format, marks=[pytest.mark.slow] * ((case, format) not in QUICK))
+    for case in RUNS
+    for format in FORMATS
+]
 
 
 def predictor_of(file: Path) -> Predictor:
@@ -39,8 +45,7 @@ def predictor_of(file: Path) -> Predictor:
     return Predictor([reopen_pt2(file)]) if file.suffix == ".pt2" else segkit.load(file)
 
 
-@pytest.mark.parametrize("format", FORMATS)
-@pytest.mark.parametrize("case", RUNS)
+@pytest.mark.parametrize(("case", "format"), EXPORTS)
 def test_it_says_what_the_run_s_model_says(case: str, format: str, export_of: Export, run_of: Run) -> None:
     outcome, network = export_of(case, format), open_network(run_of(case))
     opened = predictor_of(outcome.files[0])
@@ -64,8 +69,7 @@ def test_it_says_what_the_run_s_model_says(case: str, format: str, export_of: Ex
     assert (one.mask != other.mask).mean() < 1e-3
 
 
-@pytest.mark.parametrize("format", FORMATS)
-@pytest.mark.parametrize("case", RUNS)
+@pytest.mark.parametrize(("case", "format"), EXPORTS)
 def test_it_is_compared_on_every_scored_image(case: str, format: str, export_of: Export, run_of: Run) -> None:
     found = export_of(case, format).verification
     reported = run_of(case).read_summary().scores.metrics
@@ -81,6 +85,7 @@ def test_it_is_compared_on_every_scored_image(case: str, format: str, export_of:
     assert bool(export_of(case, format).warnings) == one_size
 
 
+@pytest.mark.slow
 def test_frozen_or_not_what_was_kept_or_folded_is_in_it(export_of: Export, run_of: Run) -> None:
     """The frozen case is compared above; its graph has no BatchNorm left, and needs none of its features."""
     import onnx
@@ -92,6 +97,7 @@ def test_frozen_or_not_what_was_kept_or_folded_is_in_it(export_of: Export, run_o
     }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
 def test_it_names_no_folder_of_this_machine(format: str, export_of: Export, shelf: Path) -> None:
     outcome = export_of("multilabel", format)
@@ -130,6 +136,7 @@ def decoders() -> None:
         return Opaque(pyramid.channels[-1], 8, 3, padding=1)
 
 
+@pytest.mark.slow
 def test_where_it_cannot_be_had_for_any_size_it_is_for_one(export_of: Export) -> None:
     outcome = export_of(*OF_ONE_SIZE)
     (warning,) = outcome.warnings
@@ -141,9 +148,10 @@ def test_where_it_cannot_be_had_for_any_size_it_is_for_one(export_of: Export) ->
         model.predict(noise(50, 70), scales=(1, 2))
 
 
+@pytest.mark.slow
 def test_a_decoder_that_mends_its_maps_is_exported_for_sizes_at_which_it_need_not(tmp_path: Path) -> None:
     decoder = "model.decoder={name: transposed_conv, channels: [8, 8, 8]}"
-    run, _ = finished(tmp_path, *SMALL, "model.encoder.features=all", decoder)
+    run, _ = unreported(tmp_path, *SMALL, "model.encoder.features=all", decoder)
     outcome = export_run(run, tmp_path / "skips.pt2", "pt2")
     assert (outcome.metadata.info.multiple, outcome.warnings) == (8, ())
     assert open_network(run).info.multiple == 1
@@ -152,9 +160,10 @@ def test_a_decoder_that_mends_its_maps_is_exported_for_sizes_at_which_it_need_no
     assert reopen_pt2(outcome.files[0])(pixels) == pytest.approx(open_network(run)(pixels), abs=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("decoders")
 def test_what_cannot_be_exported_at_all_is_told(tmp_path: Path) -> None:
-    run, _ = finished(tmp_path, *SMALL, "model.encoder.frozen=true", "model.decoder=plain")
+    run, _ = unreported(tmp_path, *SMALL, "model.encoder.frozen=true", "model.decoder=plain")
     run.recipe.write_text(run.recipe.read_text().replace("plain", "opaque"))
     place = tmp_path / "out"
     place.mkdir()
@@ -190,7 +199,12 @@ def one_size(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("one_size")
 @pytest.mark.parametrize(
-    ("fault", "format"), [(_other_weights, "onnx"), (_no_normalisation, "pt2"), (_blue_for_red, "pt2")]
+    ("fault", "format"),
+    [
+        pytest.param(_other_weights, "onnx", marks=pytest.mark.slow),
+        (_no_normalisation, "pt2"),
+        pytest.param(_blue_for_red, "pt2", marks=pytest.mark.slow),
+    ],
 )
 def test_a_broken_export_is_refused_and_what_was_there_stays(
     fault: Callable[[Any], None], format: Any, run_of: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -15,6 +15,8 @@ import segkit
 from segkit.inference.export.export import ExportResult
 from segkit.runs.run_dir import RunDir
 
+pytestmark = pytest.mark.slow
+
 
 def test_it_prints_a_row_for_every_number_of_images(
     run_of: Callable[[str], RunDir],

@@ -15,6 +15,7 @@ NAMES = [entry.name for entry in DECODERS.own() if entry.where.startswith(sys.mo
 every_decoder = pytest.mark.parametrize("decoder", NAMES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("encoder", "size"),
     [("mobilenetv2_100", (100, 100)), ("convnext_atto", (100, 72)), ("resnet18", (50, 70))],
@@ -35,6 +36,7 @@ def test_decoder_takes_a_size_or_names_one_that_it_takes(encoder, decoder, size)
 ANY_SIZE = ("deeplabv3", "deeplabv3plus", "pspnet", "segformer", "transposed_conv", "unet", "upernet")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decoder", ANY_SIZE)
 def test_decoder_that_the_dry_run_lets_pass_works_at_an_odd_size(decoder):
     dry_run(*settings("mobilenetv2_100", {"name": decoder, **options_for(decoder)}, (100, 75)))

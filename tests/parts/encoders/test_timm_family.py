@@ -26,6 +26,7 @@ PYRAMIDS = {
 OF_PATCHES = {"vit_tiny_patch16_224": (48, 80), "swin_tiny_patch4_window7_224": (52, 76)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PYRAMIDS)
 def test_encoder_delivers_its_pyramid_at_sizes_that_are_no_multiple_of_32(name):
     size = OF_PATCHES.get(name, (50, 74))

@@ -8,6 +8,7 @@ from segkit.core.errors import PartError, ShapeError
 from segkit.core.registry import LOSSES
 from segkit.testing.tasks import opposite
 from tests.parts.losses.cases import TASKS, VOID, batch, certain
+from tests.points import check_points
 
 
 def build(name: str, kind: str):
@@ -23,7 +24,17 @@ def fits(name: str, kind: str) -> bool:
 
 
 FITTING = [(entry.name, kind) for entry in LOSSES.own() for kind in TASKS if fits(entry.name, kind)]
-every_loss = pytest.mark.parametrize(("name", "kind"), FITTING, ids=lambda value: value)
+POINTS = []
+
+
+def point(function):
+    POINTS.append(function)
+    return function
+
+
+@pytest.mark.parametrize(("name", "kind"), FITTING, ids=lambda value: value)
+def test_loss_keeps_every_point(name, kind):
+    check_points(POINTS, [(name, kind)])
 
 
 def value_and_gradient(loss, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
@@ -44,22 +55,22 @@ def test_loss_that_does_not_fit_names_those_that_do(entry, kind):
     assert set(named) == {name for name, fitting in FITTING if fitting == kind}
 
 
-@every_loss
-def test_loss_of_a_perfect_prediction_is_zero(name, kind):
+@point
+def of_a_perfect_prediction_is_zero(name, kind):
     _, target = batch(kind)
     loss = build(name, kind)(certain(kind, target), target)
     assert loss.shape == ()
     assert -1e-7 < loss < 1e-5
 
 
-@every_loss
-def test_loss_of_the_opposite_prediction_is_large(name, kind):
+@point
+def of_the_opposite_prediction_is_large(name, kind):
     _, target = batch(kind)
     assert build(name, kind)(certain(kind, opposite(TASKS[kind], target)), target) > 0.99
 
 
-@every_loss
-def test_loss_of_an_empty_target_unlearns_false_alarms(name, kind):
+@point
+def of_an_empty_target_unlearns_false_alarms(name, kind):
     logits, target = batch(kind)
     value, gradient = value_and_gradient(build(name, kind), logits, torch.zeros_like(target))
     foreground = gradient[:, 1:] if kind == "multiclass" else gradient
@@ -67,8 +78,8 @@ def test_loss_of_an_empty_target_unlearns_false_alarms(name, kind):
     assert (foreground.sum((2, 3)) > 0).all()
 
 
-@every_loss
-def test_loss_under_bf16_autocast_is_the_float32_loss(name, kind):
+@point
+def under_bf16_autocast_is_the_float32_loss(name, kind):
     logits, target = batch(kind)
     half = logits.bfloat16()
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -79,8 +90,8 @@ def test_loss_under_bf16_autocast_is_the_float32_loss(name, kind):
     assert torch.equal(gradient, expected_gradient.bfloat16())
 
 
-@every_loss
-def test_loss_ignores_as_if_the_pixels_were_not_there(name, kind):
+@point
+def ignores_as_if_the_pixels_were_not_there(name, kind):
     logits, target = batch(kind)
     expected = build(name, kind)(logits[..., :5], target[..., :5])
     logits[..., 5:] = torch.nan
@@ -91,22 +102,22 @@ def test_loss_ignores_as_if_the_pixels_were_not_there(name, kind):
     assert (gradient[..., :5] != 0).any()
 
 
-@every_loss
-def test_loss_leaves_out_an_image_that_is_ignored_altogether(name, kind):
+@point
+def leaves_out_an_image_that_is_ignored_altogether(name, kind):
     logits, target = batch(kind)
     expected = build(name, kind)(logits[1:], target[1:])
     target[0] = VOID
     torch.testing.assert_close(build(name, kind)(logits, target), expected)
 
 
-@every_loss
-def test_loss_of_nothing_but_ignored_pixels_is_zero(name, kind):
+@point
+def of_nothing_but_ignored_pixels_is_zero(name, kind):
     logits, target = batch(kind)
     assert build(name, kind)(logits, torch.full_like(target, VOID)) == 0
 
 
-@every_loss
-def test_loss_of_a_batch_is_the_mean_over_its_images(name, kind):
+@point
+def of_a_batch_is_the_mean_over_its_images(name, kind):
     logits, target = batch(kind)
     target[0] = 0  # one class only: images weigh the same, however many classes they hold
     loss = build(name, kind)
@@ -126,8 +137,8 @@ def test_loss_does_not_depend_on_the_order_of_classes(name, kind):
     torch.testing.assert_close(loss(logits_2, target_2), loss(logits, target))
 
 
-@every_loss
-def test_loss_refuses_shapes_that_would_broadcast(name, kind):
+@point
+def refuses_shapes_that_would_broadcast(name, kind):
     logits, target = batch(kind)
     with pytest.raises(ShapeError, match=f"do not fit a {kind} task"):
         build(name, kind)(logits, target[..., None, :, :])

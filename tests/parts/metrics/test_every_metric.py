@@ -9,12 +9,23 @@ import torch
 from segkit.core.errors import PartError, ShapeError
 from segkit.core.registry import METRICS
 from tests.parts.metrics.cases import TASKS, VOID, batch, build, certain
+from tests.points import check_points
 
 NAMES = [entry.name for entry in METRICS.own()]
 WITH_CLASSES = [entry.name for entry in METRICS.own() if "classes" in entry.options]
 WITH_THRESHOLD = [entry.name for entry in METRICS.own() if "threshold" in entry.options]
 every_metric = pytest.mark.parametrize("name", NAMES)
-every_kind = pytest.mark.parametrize("kind", TASKS)
+POINTS = []
+
+
+def point(function):
+    POINTS.append(function)
+    return function
+
+
+@every_metric
+def test_metric_keeps_every_point_for_every_task(name):
+    check_points(POINTS, [(name, kind) for kind in TASKS])
 
 
 def best(name: str) -> float:
@@ -27,32 +38,33 @@ def test_metric_is_written_down(name):
     assert f"\n### `{name}`\n" in page.read_text(encoding="utf-8")
 
 
-@every_metric
-@every_kind
-def test_metric_of_the_truth_is_the_end_of_its_range(name, kind):
+@point
+def of_the_truth_is_the_end_of_its_range(name, kind):
     metric = build(name, kind)
     _, target = batch(kind)
     perfect = metric.reduce(metric.per_image(certain(kind, target[1:]), target[1:]))
     assert perfect == pytest.approx(best(name), abs=1e-9)
 
 
-@every_metric
-@every_kind
-@pytest.mark.parametrize("seed", range(5))
-def test_metric_stays_in_its_range(name, kind, seed):
+@point
+def stays_in_its_range(name, kind):
+    for seed in range(5):
+        scores_are_in_range(name, kind, seed)
+
+
+def scores_are_in_range(name, kind, seed):
     metric = build(name, kind)
     logits, target = batch(kind, seed=seed)
     per_image = metric.per_image(logits, target)
     scores = torch.tensor([metric.reduce(row[None]) for row in per_image])
     top = 1.0 if best(name) else 16 * 2**0.5
     scores = scores[~scores.isnan()]
-    assert len(scores) > 0
-    assert ((scores >= 0) & (scores <= top)).all()
+    assert len(scores) > 0, seed
+    assert ((scores >= 0) & (scores <= top)).all(), seed
 
 
-@every_metric
-@every_kind
-def test_metric_does_not_see_the_order_of_memory(name, kind):
+@point
+def does_not_see_the_order_of_memory(name, kind):
     metric = build(name, kind)
     logits, target = batch(kind, size=33)
     target[3, ..., 2:7] = VOID
@@ -62,17 +74,15 @@ def test_metric_does_not_see_the_order_of_memory(name, kind):
     assert torch.equal(strided.nan_to_num(-1), expected.nan_to_num(-1))
 
 
-@every_metric
-@every_kind
-def test_metric_of_an_image_that_is_ignored_altogether_is_undefined(name, kind):
+@point
+def of_an_image_that_is_ignored_altogether_is_undefined(name, kind):
     metric = build(name, kind)
     logits, target = batch(kind)
     assert torch.tensor(metric.reduce(metric.per_image(logits, torch.full_like(target, VOID)))).isnan()
 
 
-@every_metric
-@every_kind
-def test_metric_of_bf16_logits_is_exactly_that_of_the_same_in_float32(name, kind):
+@point
+def of_bf16_logits_is_exactly_that_of_the_same_in_float32(name, kind):
     metric = build(name, kind)
     logits, target = batch(kind)
     logits = logits.bfloat16()
@@ -80,9 +90,8 @@ def test_metric_of_bf16_logits_is_exactly_that_of_the_same_in_float32(name, kind
     assert torch.equal(metric.per_image(logits, target).nan_to_num(-1), expected.nan_to_num(-1))
 
 
-@every_metric
-@every_kind
-def test_metric_refuses_shapes_that_would_broadcast(name, kind):
+@point
+def refuses_shapes_that_would_broadcast(name, kind):
     logits, target = batch(kind)
     with pytest.raises(ShapeError, match=f"do not fit a {kind} task"):
         build(name, kind).per_image(logits, target[..., None, :, :])

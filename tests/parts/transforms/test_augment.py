@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from segkit.core.errors import PartError
 from segkit.core.registry import TRANSFORMS
 from tests.data.cases import NEEDED
+from tests.points import check_points
 
 SIDE = 32
 NAMES = TRANSFORMS.names()
@@ -29,7 +30,6 @@ GEOMETRY = [
     *("ThinPlateSpline", "Transpose", "VerticalFlip"),
 ]
 COMMON = [name for name in GEOMETRY if name != "GridElasticDeform"]  # it takes 1 or 3 channels only
-every_transform = pytest.mark.parametrize("name", NAMES)
 
 
 def build(name: str, **options):
@@ -60,8 +60,11 @@ def noise(channels: int = 3) -> np.ndarray:
     return rng(0).integers(0, 256, (SIDE, SIDE, channels), np.uint8)
 
 
-@every_transform
-def test_transform_says_what_it_does_in_a_few_words(name):
+def test_transforms_say_what_they_do_in_a_few_words():
+    check_points([says_what_it_does_in_a_few_words], [(name,) for name in NAMES])
+
+
+def says_what_it_does_in_a_few_words(name):
     entry = TRANSFORMS.get(name)
     assert 10 < len(entry.summary) < 250
     assert "\n" not in entry.summary
@@ -71,8 +74,11 @@ def test_transform_says_what_it_does_in_a_few_words(name):
 
 
 @pytest.mark.parametrize("name", GEOMETRY)
-@pytest.mark.parametrize("labels", [1, 2, 6])
-def test_every_label_moves_as_a_mask_of_its_own(name, labels):
+def test_every_label_moves_as_a_mask_of_its_own(name):
+    check_points([label_moves_as_a_mask_of_its_own], [(name, labels) for labels in (1, 2, 6)])
+
+
+def label_moves_as_a_mask_of_its_own(name, labels):
     _, several = always(name)(noise(), blobs(labels), rng())
     assert several.shape == (SIDE, SIDE, labels)
     for label in range(labels):
@@ -195,8 +201,12 @@ def test_transform_that_fails_on_the_images_is_named():
 
 
 @pytest.mark.parametrize("channels", [1, 4])
-@pytest.mark.parametrize("name", [*COMMON, "RandomBrightnessContrast", "GaussNoise", "GaussianBlur"])
-def test_common_transforms_work_on_other_channels(name, channels):
+def test_common_transforms_work_on_other_channels(channels):
+    names = [*COMMON, "RandomBrightnessContrast", "GaussNoise", "GaussianBlur"]
+    check_points([works_on_other_channels], [(name, channels) for name in names])
+
+
+def works_on_other_channels(name, channels):
     image, _ = always(name)(noise(channels), blobs(), rng())
     assert image.shape == (SIDE, SIDE, channels)
 
@@ -209,6 +219,7 @@ def test_transform_that_changes_the_size_is_refused():
         always("Transpose")(noise()[:, :24], blobs()[:, :24], rng())
 
 
+@pytest.mark.slow
 def test_listing_imports_no_albumentations():
     code = (
         "import sys, segkit.parts.transforms.albumentations_transforms\n"

@@ -6,12 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from segkit.runs.run_dir import RunDir
-
-
-def light_report(directory: RunDir) -> Path:
-    directory.report.write_text("<p>a report</p>", encoding="utf-8")
-    return directory.report
+from tests.small_runs import light_report
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,8 @@ pytest.importorskip("mlflow", reason="its store is read back with it")
 
 from mlflow.tracking import MlflowClient
 
+pytestmark = pytest.mark.slow
+
 
 def only_run():
     client = MlflowClient()

@@ -8,6 +8,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams import api_pb2
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
+pytestmark = pytest.mark.slow
+
 
 def read(directory):
     found = EventAccumulator(str(directory.path / "tensorboard"))

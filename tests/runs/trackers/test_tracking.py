@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from segkit.core.errors import Interrupted, SegkitError
+from segkit.core.events import EpochEnded
 from segkit.runs.trackers import TRACKERS, tracking
 from segkit.runs.trackers.run_ids import read_run_id, write_run_id
 from tests.runs.trackers.cases import followed, gone_on, stopped
-from tests.small_runs import finished
+from tests.small_runs import unreported
 
 room = sys.modules["segkit.runs.trackers.follow"]
 
@@ -109,11 +110,12 @@ def test_how_it_ended(made, error, ending):
     assert made["good"].heard == [("made",), ("close", ending)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fails", ["epoch", "end", "close"])
 def test_one_that_fails_is_told_of_once_and_left_out(tmp_path, made, fails):
     made["bad"].fails = fails
     (tmp_path / "plain").mkdir()
-    plain, _ = finished(tmp_path / "plain")
+    plain, _ = unreported(tmp_path / "plain")
     told = []
     directory = followed(tmp_path, ["bad", "good"], warn=told.append)
     later = f"segkit resume {directory.path} --track bad sends the rest later"
@@ -124,6 +126,16 @@ def test_one_that_fails_is_told_of_once_and_left_out(tmp_path, made, fails):
         weights = f"checkpoints/{name}.safetensors"
         assert (directory.path / weights).read_bytes() == (plain.path / weights).read_bytes()
     assert directory.scores.read_bytes() == plain.scores.read_bytes()
+
+
+def test_one_that_has_failed_hears_no_more(made):
+    made["bad"].fails, told = "epoch", []
+    with tracking(["bad", "good"], warn=told.append) as on_event:
+        for number in (1, 2):
+            on_event(EpochEnded(number, 0.5, 0.5, {}, 0.001, 2.0, 1.0, 8.0, best=False))
+    assert told == ["bad failed and no longer tracks this run: nobody answers"]
+    assert [what for what, *_ in made["bad"].heard] == ["made", "epoch"]
+    assert [what for what, *_ in made["good"].heard] == ["made", "epoch", "epoch", "close"]
 
 
 def test_one_that_fails_before_anything_is_trained(tmp_path, made):
@@ -147,11 +159,12 @@ def test_one_that_cannot_be_made(made):
     assert made["good"].heard[-1] == ("close", "failed")
 
 
+@pytest.mark.slow
 def test_all_of_them_leave_the_weights_alone(tmp_path, monkeypatch):
     for name in TRACKERS:
         pytest.importorskip(name)
     (tmp_path / "plain").mkdir()
-    plain, _ = finished(tmp_path / "plain")
+    plain, _ = unreported(tmp_path / "plain")
     directory = followed(tmp_path, [*TRACKERS])
     for name in ("checkpoints/best.safetensors", "checkpoints/last.safetensors", "scores.csv", "recipe.yaml"):
         assert (directory.path / name).read_bytes() == (plain.path / name).read_bytes()
@@ -215,6 +228,7 @@ def test_names_are_kept_with_the_run(tmp_path):
     assert (read_run_id(directory, "wandb"), read_run_id(directory, "mlflow")) == ("a1", "b2")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", ["[1]", '{"wandb": 1}', '{"wandb": "../../else"}', "{"])
 def test_a_damaged_file_of_names_is_refused(tmp_path, content):
     directory = followed(tmp_path, [])

@@ -74,6 +74,7 @@ def test_a_tracker_that_fails_is_told_of_even_where_nothing_else_is(segkit, run,
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="asks /proc for what is left running")
 def test_ctrl_c_reaches_all_and_leaves_nothing_running(run):
     """It reaches the whole foreground process group, W&B's own process too, if that were in it."""

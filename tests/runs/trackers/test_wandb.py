@@ -7,6 +7,8 @@ from segkit.runs.trackers import tracking
 from tests.runs.trackers.cases import epochs_of, followed, gone_on, stopped
 from tests.runs.trackers.wandb_files import Offline
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("wandb", reason="its files are read back with it")
 
 

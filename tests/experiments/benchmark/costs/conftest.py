@@ -11,7 +11,7 @@ from segkit.core.plugins import loading as load
 from segkit.core.registry import DECODERS
 from segkit.runs.run_dir import RunDir
 from tests.experiments.benchmark.costs import DECODER
-from tests.small_runs import finished
+from tests.small_runs import unreported
 
 
 @pytest.fixture(scope="package")
@@ -21,7 +21,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
     (folder / "thin.py").write_text(DECODER)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(load, "_loaded", dict(load._loaded))
-        directory, _ = finished(
+        directory, _ = unreported(
             folder,
             f"plugins=[{folder / 'thin.py'}]",
             "model.decoder=thin",

@@ -24,6 +24,7 @@ from tests.small_runs import recipe
 EFFORTS = (measuring.LATENCY, measuring.PREDICTION, measuring.TRAINING)
 
 
+@pytest.mark.slow
 def test_costs_are_plain_numbers(run: RunDir, plugin: Path) -> None:
     costs = json.loads(measure(run, [plugin], effort=0).model_dump_json(exclude_unset=True))
     assert costs.pop("date").endswith("+00:00")
@@ -99,6 +100,7 @@ def test_noise_teaches_nothing_and_a_frozen_encoder_stays_frozen(watched: Watche
     assert model.decoder[1].num_batches_tracked == of_the_run + EFFORTS[2].warm_up + EFFORTS[2].times
 
 
+@pytest.mark.slow
 def test_training_is_that_of_the_recipe(plugin: Path, copy: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
     changed = copy.read_recipe()
     changed["optimizer"] = {"name": "sgd", "lr": 1e30, "momentum": 0.9}  # which would soon end in NaN
