@@ -35,6 +35,7 @@ KEYS = {
 }
 EXAMPLES = {
     "images": "i",
+    "lr": "0.1",
     "masks": "m",
     "file": "list.csv",
     "root": "data",

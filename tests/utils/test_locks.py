@@ -102,6 +102,14 @@ def test_without_locks_the_file_counts_until_its_process_is_dead(lock):
     assert not lock.exists()
 
 
+@pytest.mark.usefixtures("no_locks")
+def test_without_locks_nobody_waits_for_a_process_that_may_be_dead_on_another_machine(lock):
+    process = holder(lock, WITHOUT_LOCKS)
+    with pytest.raises(OSError, match=f"locked by process {process.pid} on "), locked(lock):
+        pass
+    end(process)
+
+
 @pytest.mark.parametrize("lock_with", [exclusive, locked])
 def test_other_errors_are_no_lack_of_locks(tmp_path, lock_with):
     (tmp_path / "file").touch()

@@ -375,13 +375,14 @@ def wait_for(condition) -> None:
 
 
 @pytest.mark.parametrize("locks", [True, False])
-def test_two_builders_at_once_decode_once_and_are_both_right(photographs, locks):
+def test_two_builders_at_once_are_both_right_and_decode_once_where_files_can_be_locked(photographs, locks):
     good = prepare(found(photographs), SIZE, BINARY, 3).digest()
     children = [child(photographs, 0.1, locks) for _ in range(2)]
     for one in children:
         out, errors = one.communicate(timeout=120)
         assert (out.strip(), errors) == (good, "")
-    assert sorted(decoded(photographs)) == [str(number) for number in range(COUNT)]
+    if locks:
+        assert sorted(decoded(photographs)) == [str(number) for number in range(COUNT)]
 
 
 def test_killed_builder_leaves_nothing_that_stays(photographs):
