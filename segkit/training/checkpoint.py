@@ -82,7 +82,7 @@ class StateFiles:
         """The latest readable state, None if none was saved, and warnings about unreadable ones.
 
         Raises:
-            SegkitError: if all saved states are unreadable.
+            SegkitError: if all saved states are unreadable, or of an earlier version of segkit.
         """
         warnings: list[str] = []
         unreadable: list[Path] = []
@@ -96,10 +96,12 @@ class StateFiles:
                 )
             else:
                 return state, warnings
+        hint = f"start again: segkit run {quoted(self.last.parents[1] / 'recipe.yaml')}"
         if unreadable:
+            where = ", ".join(map(str, unreadable))
+            raise SegkitError("the saved states of this run cannot be read", where=where, hint=hint)
+        if (earlier := self.last.with_name("last.state.safetensors")).exists():
             raise SegkitError(
-                "the saved states of this run cannot be read",
-                where=", ".join(map(str, unreadable)),
-                hint=f"start again: segkit run {quoted(self.last.parents[1] / 'recipe.yaml')}",
+                "this training state was saved by an earlier version of segkit", where=str(earlier), hint=hint
             )
         return None, []

@@ -99,9 +99,8 @@ class TrainState:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore a state of `state_dict`; a schedule of another length continues after as many steps."""
         self.model.load_state_dict(state["model"])
-        # Files of earlier versions have neither steps nor epochs.
-        self.steps = state.get("steps", state["schedule"].get("last_epoch", 0))
-        if state.get("epochs") != self.epochs and state["epoch"] < self.epochs:
+        self.steps = state["steps"]
+        if state["epochs"] != self.epochs and state["epoch"] < self.epochs:
             self._advance_schedule(state["optimizer"])
         else:
             self.optimizer.load_state_dict(state["optimizer"])
@@ -109,8 +108,7 @@ class TrainState:
         if self.average:
             self.average.load_state_dict(state["average"])
         self.epoch, self.best_epoch = state["epoch"], state["best_epoch"]
-        self.best_score = state["best_score"]
-        self.best_loss = state.get("best_loss", math.inf)  # missing in files of earlier versions
+        self.best_score, self.best_loss = state["best_score"], state["best_loss"]
         self.progress = EpochProgress(**state["progress"])
 
     def _advance_schedule(self, saved_optimizer: dict[str, Any]) -> None:

@@ -165,7 +165,7 @@ def test_best_checkpoint_builds_the_scored_model_anew(small):
 def test_state_loads_without_running_code(small):
     directory, _ = small
     state = read_state(directory.checkpoints / "last.state.pt")
-    assert state.keys() == {"learner", "precision", "epochs", "seconds"}
+    assert state.keys() == {"learner", "random_states", "precision", "epochs", "seconds"}
     assert state["learner"]["epoch"] == len(state["epochs"]) == 2
 
 
