@@ -100,6 +100,7 @@ ORDINARY = {
     "README.md": "# A project\n\nmade with library_name: segkit\n",
     "recipe.yaml": "name: mine\nplugins: plugins\nreference: {source: a paper}\n",
     "model.safetensors": '00000000{"__metadata__":{"format":"pt"}}',
+    "checkpoints/learner.state.pt": "PK archive/data.pkl learner",
     "checkpoints/resnet18.safetensors": '00000000{"weight":{}}',
     "samples/1_image.png": "",
     "lesions.onnx": "",  # `segkit export` writes it into the working directory

@@ -96,7 +96,7 @@ def test_frozen_random_encoder_is_warned_of(tmp_path):
     ("augment", "share"),
     [
         ("[]", 1.0),
-        ("[{name: HorizontalFlip}, {name: D4}]", 1.0),
+        pytest.param("[{name: HorizontalFlip}, {name: D4}]", 1.0, marks=pytest.mark.slow),
         ("[{name: Rotate, limit: 15, p: 0.1}, {name: HorizontalFlip, p: 0.5}]", 0.9),
         ("[{name: Affine, p: 0.8}, {name: RandomBrightnessContrast}]", 0.1),
         ("[{name: Affine, p: 1}]", 0.0),

@@ -121,6 +121,7 @@ def test_other_sizes_and_tasks_are_other_images(photographs: Path, decoded: list
     assert len(decoded) == 2 * COUNT * 4
 
 
+@pytest.mark.slow
 def test_evaluation_reads_only_what_it_scores(photographs: Path, decoded: list[str]) -> None:
     directory = weights(photographs)[2].directory
     (photographs / "images" / "train" / "03.png").write_bytes(b"damaged")

@@ -172,7 +172,7 @@ def test_state_loads_without_running_code(small):
 @pytest.mark.parametrize(
     ("overrides", "values"),
     [
-        (THREE, {0, 1, 2}),
+        pytest.param(THREE, {0, 1, 2}, marks=pytest.mark.slow),
         pytest.param(BOTH, {0, 1, 2}, marks=pytest.mark.slow),
         (["data.channels=1"], {0, 1}),
         pytest.param(["data.channels=4"], {0, 1}, marks=pytest.mark.slow),

@@ -9,9 +9,9 @@ from torch import nn
 
 from segkit.core.errors import PartError
 from segkit.core.registry import OPTIMIZERS
+from tests.points import check_points
 
 (FAMILY,) = OPTIMIZERS.families
-every_optimizer = pytest.mark.parametrize("name", OPTIMIZERS.names())
 
 
 def groups(model):
@@ -23,8 +23,11 @@ def groups(model):
     ]
 
 
-@every_optimizer
-def test_optimizer_has_the_rate_and_decay_of_the_recipe(name):
+def test_every_optimizer_has_the_rate_and_decay_of_the_recipe():
+    check_points([has_rate_and_decay], [(name,) for name in OPTIMIZERS.names()])
+
+
+def has_rate_and_decay(name):
     first, second = (
         OPTIMIZERS.get(name).factory(groups(nn.Linear(3, 2)), lr=0.02, weight_decay=0.3).param_groups
     )
@@ -46,8 +49,11 @@ def test_options_that_exclude_each_other_are_told():
     assert caught.value.problems[0].hint == "segkit show optimizer sgdw lists the options"
 
 
-@pytest.mark.parametrize("name", FAMILY.names())
-def test_options_of_timms_optimizers_are_those_of_the_installed_classes(name):
+def test_options_of_timms_optimizers_are_those_of_the_installed_classes():
+    check_points([has_the_options_of_its_class], [(name,) for name in FAMILY.names()])
+
+
+def has_the_options_of_its_class(name):
     made = timm.optim.get_optimizer_class(name, bind_defaults=True)
     kind, defaults = (made.func, made.keywords) if isinstance(made, partial) else (made, {})
     parameters = inspect.signature(kind).parameters

@@ -26,7 +26,8 @@ from tests.parts.decoders.cases import SMALL
 LONG = {
     "Superpixels", "PiecewiseAffine", "RandomFog",
     "upernet", "dpt", "deeplabv3", "deeplabv3plus", "manet", "pan", "unetplusplus", "fpn", "pspnet",
-    "test_mambaout", "test_convnext2", "test_byobnet", "test_efficientnet_evos",
+    "test_mambaout", "test_convnext2", "test_byobnet", "test_efficientnet_evos", "test_vit3", "isic2016",
+    *sorted(OPTIMIZERS.families[0].names())[1:],
 }  # fmt: skip
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
 

@@ -22,6 +22,7 @@ _WRITTEN = {
     "report.md": rb"\n\| Metric \| Best epoch \|",
     "samples/samples.json": rb'"1_prediction\.png"',
     "checkpoints/*.safetensors": rb'^.{8}{"__metadata__":{"segkit":',
+    "checkpoints/*.state.pt": rb"/data\.pkl[^X]*X\x07\x00\x00\x00learner",
     "model.safetensors": rb'^.{8}{"__metadata__":{"segkit":',
     "config.json": rb'"library_name": "segkit"',
     "README.md": rb"\nlibrary_name: segkit\s",

@@ -45,7 +45,7 @@ def second(run: RunDir) -> RunDir:
     return unreported(run.path.parents[2], *HALF, "seed=4")[0]
 
 
-@pytest.fixture(params=TASKS)
+@pytest.fixture(params=["binary", "multilabel", pytest.param("multiclass", marks=pytest.mark.slow)])
 def of_a_task(request: pytest.FixtureRequest, trained: Callable[[str], RunDir]) -> RunDir:
     return trained(request.param)
 

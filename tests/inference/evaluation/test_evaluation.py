@@ -108,6 +108,7 @@ def test_at_the_recipe_s_size_mirrored_as_predict_does(run: RunDir) -> None:
     assert found.scores.metrics["iou"] != run.read_summary().scores.metrics["iou"]
 
 
+@pytest.mark.slow
 def test_several_runs_are_one_model_and_each_is_scored_alone(run: RunDir, second: RunDir) -> None:
     found = scored(run, second)
     assert found.scores.per_image["iou"] == pytest.approx(by_hand(run, segkit.load([run, second])), abs=1e-12)

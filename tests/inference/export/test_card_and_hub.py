@@ -41,7 +41,7 @@ def pieces(page: str, language: str) -> list[str]:
         pytest.param("binary", "onnx", marks=pytest.mark.slow),
         pytest.param("multiclass", "onnx", marks=pytest.mark.slow),
         pytest.param("multilabel", "onnx", marks=pytest.mark.slow),
-        ("multiclass", "pt2"),
+        pytest.param("multiclass", "pt2", marks=pytest.mark.slow),
         pytest.param("binary", "pt2", marks=pytest.mark.slow),
     ],
 )
