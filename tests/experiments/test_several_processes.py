@@ -332,10 +332,11 @@ def test_batches_smaller_than_the_processes_are_refused(tmp_path):
     )
     assert problem.hint == "use at most 3 processes (training.devices, training.num_nodes) or larger batches"
     check_batch_size(recipe(tmp_path), images=10, processes=3)
-    with pytest.raises(SegkitError, match="has 3"):
-        check(recipe(tmp_path, "training.devices=4"))
-    with pytest.raises(SegkitError, match="has 3") as caught:
-        list(run(recipe(tmp_path, "training.devices=4"), tmp_path / "runs"))
+    single = recipe(tmp_path, "data.batch_size=1", "training.devices=2")
+    with pytest.raises(SegkitError, match="the smallest batch has 1"):
+        check(single)
+    with pytest.raises(SegkitError, match="the smallest batch has 1") as caught:
+        list(run(single, tmp_path / "runs"))
     assert caught.value.exit_code == 2
     assert not (tmp_path / "runs").exists()
 

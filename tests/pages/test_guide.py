@@ -1,4 +1,4 @@
-"""docs/guide.md is followed in an empty folder, from its first command to its last; with little to train."""
+"""docs/guide.md is followed in an empty folder, from its first command to its last."""
 
 from __future__ import annotations
 
@@ -10,26 +10,14 @@ import pytest
 from PIL import Image
 
 from segkit.data import example
-from tests.pages.test_tutorials import GUIDE, as_typed, blocks_of, follow
+from tests.pages.test_tutorials import GUIDE, blocks_of, follow
 
 pytestmark = pytest.mark.slow
 
 
-def with_little_to_train(line: str) -> list[str]:
-    """A command's words; how well twenty epochs train is told by the page, and is no test."""
-    words = as_typed(line)
-    if words[:2] == ["segkit", "run"] and "--set" in words:
-        return ["segkit", "data", "check", *words[2:]]  # that there are such keys
-    if words[:2] in (["segkit", "run"], ["segkit", "compare"]):
-        words += ["--set", "training.epochs=1", "--set", "data.size=[64, 64]"]
-    if words[1] == "compare":
-        words.append("--no-measure")
-    return words
-
-
 def test_the_guide_can_be_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEGKIT_CACHE", str(tmp_path / "cache"))
-    follow(GUIDE, tmp_path, with_little_to_train)
+    follow(GUIDE, tmp_path)
     assert (tmp_path / "runs/lesions/001/report.html").is_file()
     with (tmp_path / "areas.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
