@@ -69,7 +69,8 @@ def shortened(line):
     if words[0] in ("run", "compare") and "isic" in line and "--demo" not in words:
         if "SEGKIT_TEST_DATA" not in os.environ:
             pytest.skip("SEGKIT_TEST_DATA is not set: no ISIC images")
-        words = ["check", *words[1:]] if words[0] == "run" else ["check", words[1]]  # twenty epochs are measured in docs/results.md
+        # Twenty epochs are measured in docs/results.md.
+        words = ["check", *(words[1:] if words[0] == "run" else words[1:2])]
     if words[0] in ("run", "compare"):
         source = "data.source={name: synthetic_lesions, train: 8, test: 4}"
         for override in ("training.epochs=1", source, "data.size=[64, 64]"):

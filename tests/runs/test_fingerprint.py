@@ -10,7 +10,14 @@ import segkit
 from segkit.recipe import load_recipe, plain_recipe
 from segkit.recipe.dataset import scan_recipe_source
 from segkit.runs import fingerprint as identity
-from segkit.runs.fingerprint import LABEL_KEYS, RESULT_CODE, SAVING_KEYS, SPEED_KEYS, fingerprint
+from segkit.runs.fingerprint import (
+    LABEL_KEYS,
+    RESULT_CODE,
+    SAVING_KEYS,
+    SPEED_KEYS,
+    changed_fingerprint,
+    fingerprint,
+)
 from tests.small_runs import RECIPE, recipe
 
 # What deciding code may import beside itself: files, locks, processes.
@@ -68,6 +75,13 @@ def test_other_lines_of_the_split_file_are_seen(tmp_path):
         return identified(recipe(tmp_path, f"data.split={{by: file, file: {file}}}"))
 
     assert divided("a,train\n").recipe == divided("a,train\n").recipe != divided("a,test\n").recipe
+
+
+def test_a_run_that_is_changed_elsewhere_is_another_one(tmp_path):
+    then, now = identified(recipe(tmp_path)), identified(recipe(tmp_path, "training.epochs=3"))
+    places = [(1, 0), (1, 2), (2, 0)]
+    changed = [changed_fingerprint(then, now, epoch, steps).recipe for epoch, steps in places]
+    assert len({then.recipe, now.recipe, *changed}) == 5
 
 
 def test_other_code_is_seen(tmp_path, monkeypatch):

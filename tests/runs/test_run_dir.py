@@ -34,6 +34,16 @@ def test_every_run_gets_the_next_number(tmp_path):
     assert RunDir.create(tmp_path, "small").path.name == "042"
 
 
+def test_a_finished_run_that_is_trained_on_has_no_results(tmp_path):
+    directory = RunDir.create(tmp_path, "small")
+    before = set(directory.path.iterdir())
+    for name in ("summary.json", "scores.csv", "thumbnails.zip", "report.html", "report.md"):
+        (directory.path / name).touch()
+    directory.remove_results()
+    assert set(directory.path.iterdir()) == before
+    assert not directory.has_ended
+
+
 def test_number_that_another_run_took_meanwhile_is_passed_over(tmp_path, monkeypatch):
     (tmp_path / "small" / "001").mkdir(parents=True)
     monkeypatch.setattr("pathlib.Path.iterdir", lambda path: iter(()))
