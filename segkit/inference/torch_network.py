@@ -105,14 +105,10 @@ def model_info(recipe: Recipe, spec: ModelSpec, model: Segmenter) -> ModelInfo:
     data = recipe.data
     normalize: Any = data.normalize or model.encoder
     return ModelInfo(
-        name=recipe.name,
-        task=data.goal,
-        channels=data.channels,
-        size=data.size,
-        mean=tuple(normalize.mean),
-        std=tuple(normalize.std),
+        format=1, kind=data.task, classes=data.classes, ignore_index=data.ignore_index, name=recipe.name,
+        channels=data.channels, size=data.size, mean=tuple(normalize.mean), std=tuple(normalize.std),
         multiple=spec.size_multiple,
-    )
+    )  # fmt: skip
 
 
 def make_network(

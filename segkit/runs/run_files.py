@@ -11,8 +11,9 @@ from typing import Any
 from unicodedata import normalize
 
 from PIL import Image
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
+from segkit.core.errors import TrainingError
 from segkit.core.events import EpochEnded
 from segkit.core.types import Pixels
 from segkit.runs.provisional import provisional_summary
@@ -21,6 +22,7 @@ from segkit.runs.schema import Environment, Epoch, MeasuredCosts, Sample, Sample
 from segkit.utils.atomic import atomic_write
 from segkit.utils.csv_files import original_text, write_csv
 from segkit.utils.safe_read import (
+    MAX_NUMBER,
     corrupt_file,
     read_json,
     read_json_lines,
@@ -204,7 +206,15 @@ def write_json(path: Path, content: Any) -> None:
 def _line(event: EpochEnded) -> str:
     line = asdict(event)
     line |= line.pop("metrics")
-    return json.dumps(_finite(line)) + "\n"
+    try:
+        return json.dumps(Epoch(**line).model_dump()) + "\n"
+    except ValidationError as error:
+        name = str(error.errors()[0]["loc"][0])
+        raise TrainingError(
+            f"{name} is {line[name]}, which cannot be recorded in metrics.jsonl",
+            where=f"epoch {event.epoch}",
+            hint=f"no metric may be called epoch or best; scores lie within ±{MAX_NUMBER:g}",
+        ) from None
 
 
 def _save_png(image: Image.Image, path: Path) -> None:

@@ -57,12 +57,18 @@ class Record(BaseModel):
 
 
 class Epoch(BaseModel):
-    """A line of metrics.jsonl: losses, scores and times of one epoch."""
+    """A line of metrics.jsonl: losses and times of one epoch; the scores are the other keys."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, Number]
 
     epoch: Count
+    train_loss: Number = None
+    val_loss: Number = None
+    learning_rate: Number = None
+    seconds: Number = None
+    train_seconds: Number = None
+    images_per_second: Number = None
     best: Flag = False
 
 

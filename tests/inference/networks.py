@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from segkit.core.types import Pixels, Task
+from segkit.core.types import Pixels
 from segkit.inference.model_info import ModelInfo
 
 if TYPE_CHECKING:
     from segkit.inference.network import Probabilities
 
-LESION = ModelInfo("drawn", Task("binary", ("lesion",)), 3, (64, 64), (0.5,) * 3, (0.25,) * 3, multiple=32)
-PARTS = replace(LESION, task=Task("multiclass", ("skin", "lesion", "hair")))
-LABELS = replace(LESION, task=Task("multilabel", ("lesion", "dark hair")))
+LESION = ModelInfo(
+    format=1, kind="binary", classes=("lesion",), name="drawn", channels=3, size=(64, 64),
+    mean=(0.5,) * 3, std=(0.25,) * 3, multiple=32,
+)  # fmt: skip
+PARTS = replace(LESION, kind="multiclass", classes=("skin", "lesion", "hair"))
+LABELS = replace(LESION, kind="multilabel", classes=("lesion", "dark hair"))
 
 
 class Blocks:

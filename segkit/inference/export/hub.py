@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from segkit.analysis.report.format import interval_text
 from segkit.analysis.report.run_data import RunData, read_run_data
@@ -38,12 +38,11 @@ CONFIG, WEIGHTS, RECIPE, CARD = "config.json", "model.safetensors", "recipe.yaml
 
 
 class Config(BaseModel):
-    """Keys of config.json that are read."""
-
-    model_config = ConfigDict(extra="ignore")
+    """config.json; other keys are ignored."""
 
     library_name: str
-    facts: dict[str, Any]
+    segkit_version: str = ""
+    facts: dict[str, Any]  # of `ModelInfo`
     plugins: list[Plugin] = []
 
 
@@ -71,17 +70,16 @@ def export_to_hub(
     """
     finished, model = open_for_export(run, overrides, plugins, on_progress)
     metadata = ExportMetadata(model.info, recipe=public_recipe(model.recipe))
-    used_plugins = run.read_environment().plugins
     with atomic_folder(folder) as new:
         save_weights(model.model, new / WEIGHTS)
         (new / RECIPE).write_text(metadata.recipe, encoding="utf-8")
-        write_json(new / CONFIG, {
-            "library_name": "segkit", "segkit_version": metadata.version, "facts": metadata.info.as_json(),
-            "plugins": [
-                {**plugin.model_dump(mode="json"), "path": last_name(str(plugin.path))}
-                for plugin in used_plugins
+        write_json(new / CONFIG, Config(
+            library_name="segkit", segkit_version=metadata.version, facts=metadata.info.as_json(),
+            plugins=[
+                plugin.model_copy(update={"path": Path(last_name(str(plugin.path)))})
+                for plugin in run.read_environment().plugins
             ],
-        })  # fmt: skip
+        ))  # fmt: skip
         network = open_hub(new, plugins, accelerator="cpu")
         shapes = check_shapes(network, model, finished)
         verification = verify(network, model, finished, shapes, on_progress)
