@@ -23,6 +23,12 @@ from segkit.recipe.part_schema import (
     TransformPart,
 )
 
+# Columns of metrics.jsonl and scores.csv beside the metrics.
+COLUMNS = frozenset(
+    ("epoch", "train_loss", "val_loss", "learning_rate", "seconds", "train_seconds", "images_per_second",
+     "best", "image")
+)  # fmt: skip
+
 
 def _as_list(value: Any) -> Any:
     return value if isinstance(value, list) or value is None else [value]
@@ -225,4 +231,6 @@ class Recipe(Settings):
         names = [metric.name for metric in metrics]
         if duplicates := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"duplicate metrics: {', '.join(duplicates)}")
+        if taken := [name for name in names if name in COLUMNS]:
+            raise ValueError(f"{taken[0]!r} cannot name a metric: it is another column of a run's files")
         return metrics

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,9 +10,8 @@ from typing import Any
 from unicodedata import normalize
 
 from PIL import Image
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from segkit.core.errors import TrainingError
 from segkit.core.events import EpochEnded
 from segkit.core.types import Pixels
 from segkit.runs.provisional import provisional_summary
@@ -194,7 +192,7 @@ class RunFiles:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write a pydantic model or plain data atomically; NaN and infinities become null."""
+    """Write a pydantic model or plain data atomically; NaN and numbers beyond ±1e100 become null."""
     if isinstance(content, BaseModel):
         content = content.model_dump(mode="json", exclude_unset=True)
     with atomic_write(path) as temporary:
@@ -206,15 +204,7 @@ def write_json(path: Path, content: Any) -> None:
 def _line(event: EpochEnded) -> str:
     line = asdict(event)
     line |= line.pop("metrics")
-    try:
-        return json.dumps(Epoch(**line).model_dump()) + "\n"
-    except ValidationError as error:
-        name = str(error.errors()[0]["loc"][0])
-        raise TrainingError(
-            f"{name} is {line[name]}, which cannot be recorded in metrics.jsonl",
-            where=f"epoch {event.epoch}",
-            hint=f"no metric may be called epoch or best; scores lie within ±{MAX_NUMBER:g}",
-        ) from None
+    return json.dumps(Epoch(**_finite(line)).model_dump()) + "\n"
 
 
 def _save_png(image: Image.Image, path: Path) -> None:
@@ -224,7 +214,7 @@ def _save_png(image: Image.Image, path: Path) -> None:
 
 def _finite(value: Any) -> Any:
     if isinstance(value, float):
-        return value if math.isfinite(value) else None
+        return value if abs(value) <= MAX_NUMBER else None
     if isinstance(value, Mapping):
         return {key: _finite(item) for key, item in value.items()}
     return [_finite(item) for item in value] if isinstance(value, list | tuple) else value

@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 
+from segkit.core.registry import METRICS
+from segkit.recipe.schema import COLUMNS
+from segkit.runs.schema import Epoch
 from tests.recipe.cases import only_problem, problems, written
 
 FIVE = """\
@@ -322,6 +325,19 @@ def test_a_mistake_is_told(
     assert bool(hint) == bool(found.hint)
     assert found.file == str(tmp_path / "recipe.yaml")
     assert found.line > 0
+
+
+@pytest.mark.parametrize("name", ["best", "seconds", "image"])
+def test_a_metric_with_the_name_of_another_column_is_refused(tmp_path: Path, name: str) -> None:
+    METRICS.register(name)(lambda task: None)
+    found = only_problem(written(tmp_path, metrics=name))
+    assert (found.path, found.problem) == (
+        "metrics", f"{name!r} cannot name a metric: it is another column of a run's files",
+    )  # fmt: skip
+
+
+def test_all_columns_of_the_epochs_are_taken() -> None:
+    assert Epoch.model_fields.keys() < COLUMNS
 
 
 def test_a_part_whose_default_breaks_its_own_type_is_blamed_itself(tmp_path: Path) -> None:
