@@ -108,6 +108,30 @@ def test_events_are_those_of_one_process(one, two):
     assert two[1][0].device.startswith("2 processes, the first on cpu, ")
 
 
+COUNTED = """
+import torch.distributed as dist
+
+all_reduce = dist.all_reduce
+
+def counted(value, op=dist.ReduceOp.SUM):
+    with open({file!r}, "a") as told:
+        print("flags" if op == dist.ReduceOp.MAX else "sum", file=told)
+    all_reduce(value, op)
+
+if RANK == "1":
+    dist.all_reduce = counted
+"""
+
+
+@pytest.mark.slow
+def test_a_step_has_one_reduction_of_the_loss_and_one_of_the_decisions_to_stop_and_save(tmp_path):
+    plugin, told = tmp_path / "counted.py", tmp_path / "told"
+    plugin.write_text(several.PLUGIN + COUNTED.format(file=str(told)), encoding="utf-8")
+    settings = ("training.epochs=1", "training.devices=2", "training.checkpoint_seconds=0")
+    finished(tmp_path, f"plugins={plugin}", *settings)
+    assert told.read_text(encoding="utf-8").split() == [*["sum", "flags"] * 3, "flags"]
+
+
 def opened(directory):
     """A run, its weights read again in 64 bits: `open_trained` reads them before the model has these."""
     trained = open_trained(directory)
