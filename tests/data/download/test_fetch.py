@@ -9,7 +9,9 @@ import stat
 import urllib.request
 import zipfile
 from collections import namedtuple
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -191,14 +193,21 @@ def test_fetch_gives_up_on_a_connection_that_is_always_cut(server, tmp_path):
     assert (tmp_path / f"{TRAINING}.zip.part").stat().st_size == 100
 
 
-@pytest.mark.parametrize("timeout", [0.02, 30])  # shorter than the time between two bytes, and longer
-def test_fetch_gives_up_on_a_server_that_sends_a_byte_now_and_then(server, tmp_path, monkeypatch, timeout):
-    monkeypatch.setattr(_download, "_PATIENCE_SECONDS", 0.1)
+@pytest.mark.parametrize(
+    ("timeout", "drip", "reason"),
+    [(0.2, 10, "timed out"), (30, 0.01, "the server sends less than 1000 bytes a second")],
+)
+def test_fetch_gives_up_on_a_server_that_sends_a_byte_now_and_then(
+    server, tmp_path, monkeypatch, timeout, drip, reason
+):
+    waits: list[float] = []  # between attempts; ten seconds pass from one look at the clock to the next
+    clock = SimpleNamespace(monotonic=count(step=10).__next__, sleep=waits.append)
+    monkeypatch.setattr(_download, "time", clock)
     monkeypatch.setattr(_download, "_TIMEOUT_SECONDS", timeout)
-    server.drip = 0.05
-    with pytest.raises(DataError, match=r"cannot be downloaded: (timed out|the server sends less than 1000)"):
+    server.drip, server.files = drip, {name: zipped[:1000] for name, zipped in server.files.items()}
+    with pytest.raises(DataError, match=f"cannot be downloaded: {reason}"):
         fetch_isic2016(tmp_path, base_url=server.url)
-    assert len(server.gets()) == 3
+    assert waits == [0.0, 0.0]
 
 
 @pytest.mark.parametrize("kind", ["ftp", "file", "data"])
