@@ -27,11 +27,11 @@ from segkit.data.cache.store import (
     CacheWriteError,
     CorruptPackError,
     Group,
-    StoreWriter,
     as_write_error,
     pixel_digest,
     read_pack,
 )
+from segkit.data.cache.writer import StoreWriter
 from segkit.data.decoding import Count, Decode, Decoded, Layout, Problems, decode_in_memory, run_in_threads
 from segkit.utils.atomic import atomic_write
 from segkit.utils.hashing import FileDigests, file_digest

@@ -109,7 +109,9 @@ def file_limit(size: int):
 
 
 def test_packs_that_were_full_before_the_disk_was_are_used(photographs, reads, monkeypatch):
-    monkeypatch.setattr(store, "PACK_BYTES", 2 * sum(map(np.prod, layout_of(SIZE, BINARY, 3))))
+    monkeypatch.setattr(
+        "segkit.data.cache.writer.PACK_BYTES", 2 * sum(map(np.prod, layout_of(SIZE, BINARY, 3)))
+    )
     written: list[object] = []
     save_file = store.save_file
 
