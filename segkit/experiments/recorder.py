@@ -23,7 +23,7 @@ from segkit.recipe.yaml_tree import write_yaml
 from segkit.runs.run_dir import RunDir
 from segkit.runs.thumbnails import write_thumbnails
 from segkit.training.checkpoint import StateFiles, save_weights
-from segkit.training.distributed.sharding import any_process, gather_batches
+from segkit.training.distributed.sharding import gather_batches
 from segkit.training.rng import random_state
 from segkit.utils.os_errors import cannot_write
 
@@ -67,6 +67,13 @@ class RunRecorder:
     def seconds(self) -> float:
         """Duration of the run, summed over its starts."""
         return self._seconds_before + time.perf_counter() - self._started
+
+    @property
+    def save_due(self) -> bool:
+        """Whether the save interval has passed; False in processes that do not write."""
+        interval = self._settings.checkpoint_seconds
+        seconds = time.perf_counter() - self._last_save
+        return self._writes and interval is not None and seconds >= interval
 
     @contextmanager
     def new_run(self, assembly: Assembly, runs: Path) -> Iterator[None]:
@@ -126,15 +133,6 @@ class RunRecorder:
                 if state.epoch and not state.progress.steps:
                     self._save_weights(state)
         return [*warnings, *self._record_start(state)]
-
-    def step_ended(self, state: TrainState) -> None:
-        """Save the state if the save interval has passed."""
-        interval = self._settings.checkpoint_seconds
-        if interval is None:
-            return
-        due = self._writes and time.perf_counter() - self._last_save >= interval
-        if any_process(due, self._fabric):
-            self.save(state)
 
     def epoch_ended(self, state: TrainState, event: EpochEnded) -> None:
         """Write the scores, state and weights of an epoch."""

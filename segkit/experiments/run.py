@@ -126,11 +126,13 @@ def _fit(
             ):  # fmt: skip
                 if isinstance(event, EpochEnded):
                     recorder.epoch_ended(state, event)
-                else:
-                    recorder.step_ended(state)
                 yield event
-                if any_process(stop.requested, fabric):
+                # One reduction a step for both: each costs a round trip between the processes.
+                stops, save_due = any_process((stop.requested, recorder.save_due), fabric)
+                if stops:
                     raise _StopRequested
+                if save_due and isinstance(event, StepEnded):
+                    recorder.save(state)
         except _StopRequested:
             recorder.save(state)
             fabric.barrier()  # a process that ends earlier would end the one that saves

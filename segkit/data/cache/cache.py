@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,11 @@ from segkit.data.cache.store import (
     CacheWriteError,
     CorruptPackError,
     Group,
-    StoreWriter,
     as_write_error,
     pixel_digest,
     read_pack,
 )
+from segkit.data.cache.writer import StoreWriter
 from segkit.data.decoding import Count, Decode, Decoded, Layout, Problems, decode_in_memory, run_in_threads
 from segkit.utils.atomic import atomic_write
 from segkit.utils.hashing import FileDigests, file_digest
@@ -56,6 +57,7 @@ class Cache:
         self._files = FileDigests(root)
         self._packs: set[Path] = set()
         self._groups: list[Group] = []
+        self._starts = [0]  # first row of every group, and the number of rows
         self._rows: dict[bytes, int] = {}  # key -> row, counted through all groups
         self._refresh()
         with contextlib.suppress(OSError):
@@ -155,13 +157,9 @@ class Cache:
                 continue
             self._packs.add(path)
             for group in groups:
-                first = self._starts()[-1]
-                self._rows |= {key: first + row for row, key in enumerate(group.keys.tolist())}
+                self._rows.update(zip(group.keys.tolist(), count(self._starts[-1])))
                 self._groups.append(group)
-
-    def _starts(self) -> npt.NDArray[np.int64]:
-        """First row of every group, and the number of rows."""
-        return np.cumsum([0, *(len(group.keys) for group in self._groups)])
+                self._starts.append(self._starts[-1] + len(group.keys))
 
     def _keys(self, samples: Sequence[Sample]) -> list[bytes | None]:
         cacheable = [sample for sample in samples if sample.variant is not None]
@@ -170,7 +168,7 @@ class Cache:
 
     def _join(self, rows: npt.NDArray[np.int64], decoded: Decoded) -> Decoded:
         """Cached rows, with their digests; rows of -1 are those decoded in memory, in order."""
-        starts, in_memory = self._starts(), rows < 0
+        starts, in_memory = np.array(self._starts), rows < 0
         rows = np.where(in_memory, starts[-1] + np.cumsum(in_memory) - 1, rows)
         block = np.searchsorted(starts, rows, side="right") - 1
         pairs = zip(decoded.images, decoded.masks, strict=True)

@@ -12,7 +12,6 @@ import json
 import mmap
 import os
 import re
-import threading
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,7 +30,6 @@ from segkit.utils.os_errors import is_out_of_memory
 
 ENDING = ".safetensors"
 UNFINISHED = (f".*{ENDING}.*", ".tmp??????")  # temporary files of `atomic_write` and of safetensors
-PACK_BYTES = 64 << 20  # a pack is held in memory until it is full, and lost when the process is killed
 _METADATA = "segkit"
 Array = npt.NDArray[Any]
 
@@ -164,64 +162,22 @@ def rows_in(path: Path) -> int:
     return 0
 
 
-class StoreWriter:
-    """Adds rows to a folder of packs, from any number of threads.
+class Row(NamedTuple):
+    """A row to write: key and digest of 32 bytes, image (H, W, C), mask (H, W) or (H, W, K)."""
 
-    Args:
-        folder: folder of the packs.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._lock = threading.Lock()
-        self._rows: list[_Row] = []
-        self._bytes = 0
-
-    def add(self, key: bytes, image: Array, mask: Array) -> None:
-        """Add a row; it is stored when its pack is full, or at `finish`.
-
-        Args:
-            key: 32 bytes.
-            image: (H, W, C), of any size and a type of safetensors.
-            mask: (H, W), or (H, W, K).
-
-        Raises:
-            CacheWriteError: if the rows cannot be written; those of earlier packs stay.
-        """
-        digest = pixel_digest(image, mask)
-        with self._lock:
-            self._bytes += image.nbytes + mask.nbytes
-            full = self._bytes >= PACK_BYTES
-            if not full:  # the caller may use its arrays again
-                image, mask = image.copy(), mask.copy()
-            self._rows.append(_Row(key, digest, image, mask))
-            if full:
-                self._write()
-
-    def finish(self) -> None:
-        """Store the last rows.
-
-        Raises:
-            CacheWriteError: if they cannot be written.
-        """
-        with self._lock:
-            if self._rows:
-                self._write()
-
-    def _write(self) -> None:
-        rows, self._rows, self._bytes = self._rows, [], 0
-        _write_pack(self._folder, rows)
-
-
-class _Row(NamedTuple):
     key: bytes
     digest: bytes
     image: Array
     mask: Array
 
 
-def _write_pack(folder: Path, rows: Sequence[_Row]) -> None:
-    kinds: dict[tuple[Any, ...], list[_Row]] = {}
+def write_pack(folder: Path, rows: Sequence[Row]) -> None:
+    """Write rows to a new pack.
+
+    Raises:
+        CacheWriteError: if it cannot be written.
+    """
+    kinds: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
         kind = row.image.shape, row.image.dtype, row.mask.shape, row.mask.dtype
         kinds.setdefault(kind, []).append(row)

@@ -32,13 +32,13 @@ def copy_buffers(model: nn.Module, fabric: Fabric) -> None:
         buffer.copy_(values)
 
 
-def any_process(flag: bool, fabric: Fabric) -> bool:
-    """Whether the flag is true in any process; all processes must call this at the same point."""
+def any_process(flags: Sequence[bool], fabric: Fabric) -> list[bool]:
+    """Whether each flag is true in any process; all processes must call this at the same point."""
     if fabric.world_size == 1:
-        return flag
-    largest = torch.tensor(float(flag), device=fabric.device)
+        return list(flags)
+    largest = torch.tensor([float(flag) for flag in flags], device=fabric.device)
     dist.all_reduce(largest, dist.ReduceOp.MAX)
-    return bool(largest.item())
+    return [flag > 0 for flag in largest.tolist()]
 
 
 def gather_batches(items: Sequence[Item], fabric: Fabric, *, everywhere: bool = True) -> list[Item]:

@@ -20,6 +20,7 @@ from tests.analysis.comparison.made import (
     place,
     rising,
 )
+from tests.cli.console.conftest import Terminal
 
 LONG_PATH = Path("/data/a long way/" + "sub/" * 20 + "comparison.html")
 FILES = [LONG_PATH, Path("out/comparison.json")]
@@ -27,20 +28,6 @@ ONE_SEED = "Each was trained once; repeat with `--seeds 0,1,2` before claiming t
 WIDE_HEADER = (
     "rank  recipe                              iou    dice  parameters     macs  latency  training time"
 )
-
-
-class Terminal(io.StringIO):
-    encoding = "utf-8"
-
-    def isatty(self):
-        return True
-
-
-@pytest.fixture(autouse=True)
-def _plain_surroundings(monkeypatch):
-    for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("TERM", "xterm-256color")
 
 
 @pytest.fixture

@@ -9,10 +9,9 @@ import pytest
 from segkit.data.cache.cache import Cache
 from segkit.data.cache.maintenance import cached_images, clear_cache
 from segkit.data.preprocess import layout_of, prepare
-from tests.data.cache.test_cache import COUNT, SIZE, assert_same, cached, found, photographs
+from tests.data.cache.conftest import COUNT, SIZE, assert_same, cached, found
 from tests.data.cases import BINARY
 
-__all__ = ["photographs"]
 ABOUT = {"source": {"name": "folder"}, "size": [6, 8], "channels": 3, "task": "binary"}
 DAY = 86_400
 

@@ -14,6 +14,7 @@ import pytest
 
 from segkit.data.cache import store
 from segkit.data.cache.cache import clear_unfinished
+from segkit.data.cache.writer import StoreWriter
 
 KINDS = [
     ((6, 8, 3), np.uint8, (6, 8), np.uint8),
@@ -36,7 +37,7 @@ def rows():
 
 
 def write(folder: Path) -> None:
-    writer = store.StoreWriter(folder)
+    writer = StoreWriter(folder)
     for row in rows():
         writer.add(*row)
     writer.finish()
@@ -49,7 +50,7 @@ def read(folder: Path) -> dict[bytes, tuple[store.Group, int]]:
 
 @pytest.mark.parametrize("pack_bytes", [1, 2000, 1 << 20])
 def test_rows_of_all_shapes_and_types_are_kept(tmp_path, monkeypatch, pack_bytes):
-    monkeypatch.setattr(store, "PACK_BYTES", pack_bytes)
+    monkeypatch.setattr("segkit.data.cache.writer.PACK_BYTES", pack_bytes)
     write(tmp_path)
     kept = read(tmp_path)
     assert len(kept) == sum(map(store.rows_in, tmp_path.iterdir())) == 3 * len(KINDS)
@@ -81,7 +82,7 @@ def test_changed_pixels_of_any_type_are_found(tmp_path):
 
 def test_array_that_is_used_again_after_it_was_added_is_kept_as_it_was(tmp_path):
     image, mask = np.zeros((2, 2, 1), np.uint8), np.zeros((2, 2), np.uint8)
-    writer = store.StoreWriter(tmp_path)
+    writer = StoreWriter(tmp_path)
     for number in range(3):
         image[...] = number
         writer.add(bytes([number]) * 32, image, mask)
@@ -99,7 +100,8 @@ def test_packs_can_be_read_by_those_who_can_read_other_new_files(tmp_path):
 LARGE = """
     import numpy as np, sys
     from pathlib import Path
-    from segkit.data.cache.store import StoreWriter, read_pack
+    from segkit.data.cache.store import read_pack
+    from segkit.data.cache.writer import StoreWriter
 
     def anonymous(key="RssAnon"):
         lines = Path("/proc/self/status").read_text().splitlines()
@@ -125,7 +127,7 @@ LARGE = """
 def test_large_image_is_neither_copied_to_write_it_nor_read_for_a_window(tmp_path, what):
     if what == "window":
         image, mask = np.ones((6000, 6000, 3), np.uint8), np.ones((6000, 6000), np.uint8)
-        store.StoreWriter(tmp_path).add(bytes(32), image, mask)
+        StoreWriter(tmp_path).add(bytes(32), image, mask)
     words = [sys.executable, "-c", textwrap.dedent(LARGE), str(tmp_path), what]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert max(map(float, done.stdout.split())) < 30  # MiB; the image has 103
@@ -134,7 +136,7 @@ def test_large_image_is_neither_copied_to_write_it_nor_read_for_a_window(tmp_pat
 KILLED = """
     import numpy as np, sys
     from pathlib import Path
-    from segkit.data.cache.store import StoreWriter
+    from segkit.data.cache.writer import StoreWriter
 
     writer, rng = StoreWriter(Path(sys.argv[1])), np.random.default_rng(0)
     image, mask = rng.integers(256, size=(5000, 5000, 3), dtype=np.uint8), np.zeros((5000, 5000), np.uint8)

@@ -2,66 +2,29 @@
 
 import errno
 import hashlib
-import io
 import json
 import shutil
 import stat
-import urllib.request
 import zipfile
 from collections import namedtuple
-from pathlib import Path
 
 import pytest
 
 from segkit.core.errors import DataError
-from segkit.data.download import http as _download
 from segkit.data.download import isic2016 as fetch
 from segkit.data.download import unzip as _unpack
 from segkit.data.download.isic2016 import fetch_isic2016
-from tests.data.download.zip_server import ZipServer, serving, zip_of
+from tests.data.download.conftest import (
+    FOLDERS,
+    TEST,
+    TEST_MASKS,
+    TRAINING,
+    TRAINING_MASKS,
+    assert_complete,
+    members,
+)
+from tests.data.download.zip_server import zip_of
 from tests.reliability_pieces import piece
-
-TRAINING = "ISBI2016_ISIC_Part1_Training_Data"
-TRAINING_MASKS = "ISBI2016_ISIC_Part1_Training_GroundTruth"
-TEST = "ISBI2016_ISIC_Part1_Test_Data"
-TEST_MASKS = "ISBI2016_ISIC_Part1_Test_GroundTruth"
-FOLDERS = {TRAINING, TRAINING_MASKS, TEST, TEST_MASKS}
-
-
-def members(folder: str, count: int) -> dict[str, bytes]:
-    ending = "_Segmentation.png" if folder.endswith("GroundTruth") else ".jpg"
-    return {f"{folder}/ISIC_{i:07}{ending}": f"{folder} {i} ".encode() * 100 for i in range(count)}
-
-
-@pytest.fixture
-def server(monkeypatch):
-    monkeypatch.setattr(fetch, "_COUNTS", {"Training": 3, "Test": 2})
-    monkeypatch.setattr(_download, "_WAITS_SECONDS", (0.0, 0.0))
-    monkeypatch.setenv("no_proxy", "*")
-    counts = {TRAINING: 3, TRAINING_MASKS: 3, TEST: 2, TEST_MASKS: 2}
-    with serving({f"{name}.zip": zip_of(members(name, count)) for name, count in counts.items()}) as served:
-        yield served
-
-
-def assert_complete(to: Path) -> None:
-    assert {path.name for path in to.iterdir()} == FOLDERS | {"fetched.json"}
-    assert sorted(path.name for path in (to / TRAINING).iterdir()) == [f"ISIC_{i:07}.jpg" for i in range(3)]
-    assert [path.name for path in sorted((to / TEST_MASKS).iterdir())] == [
-        "ISIC_0000000_Segmentation.png",
-        "ISIC_0000001_Segmentation.png",
-    ]
-    assert (to / TEST / "ISIC_0000001.jpg").read_bytes() == f"{TEST} 1 ".encode() * 100
-
-
-def begin(
-    server: ZipServer, to: Path, *, size: int = 300, tag: str = '"one"', length: int | None = None
-) -> None:
-    """Leave the beginning of the first zip in the folder, as an interrupted fetch does."""
-    content = server.files[f"{TRAINING}.zip"]
-    part = to / f"{TRAINING}.zip.part"
-    part.write_bytes(content[:size])
-    state = {"tag": tag, "length": length or len(content)}
-    _download.state_of(part).write_text(json.dumps(state))
 
 
 def test_fetch_brings_folders_and_removes_zips(server, tmp_path):
@@ -128,142 +91,6 @@ def test_fetch_without_head_or_lengths(server, tmp_path, lengths):
     server.head, server.lengths, server.tag = False, lengths, ""
     fetch_isic2016(tmp_path, base_url=server.url)
     assert_complete(tmp_path)
-
-
-# Resuming.
-
-
-def test_fetch_goes_on_where_a_former_one_stopped(server, tmp_path):
-    begin(server, tmp_path)
-    fetch_isic2016(tmp_path, base_url=server.url)
-    assert server.gets()[0] == (f"{TRAINING}.zip", "bytes=300-")
-    assert [name for name, _ in server.gets()].count(f"{TRAINING}.zip") == 1
-    assert_complete(tmp_path)
-
-
-def test_fetch_asks_nothing_for_a_finished_part(server, tmp_path):
-    begin(server, tmp_path, size=10**6)
-    fetch_isic2016(tmp_path, base_url=server.url)
-    assert f"{TRAINING}.zip" not in [name for name, _ in server.gets()]
-    assert_complete(tmp_path)
-
-
-@pytest.mark.parametrize("ranges", ["ignore", "refuse", "wrong"])
-def test_fetch_begins_anew_where_the_server_cannot_resume(server, tmp_path, ranges):
-    begin(server, tmp_path)
-    server.ranges = ranges
-    fetch_isic2016(tmp_path, base_url=server.url)
-    assert_complete(tmp_path)
-
-
-@pytest.mark.parametrize("former", [{"tag": '"other"'}, {"length": 12345}, {"length": 100}])
-def test_fetch_begins_anew_when_the_remote_file_has_changed(server, tmp_path, former):
-    begin(server, tmp_path, **former)
-    part = tmp_path / f"{TRAINING}.zip.part"
-    part.write_bytes(b"of the other file" * 20)
-    fetch_isic2016(tmp_path, base_url=server.url)
-    assert (f"{TRAINING}.zip", "") in server.gets()
-    assert_complete(tmp_path)
-
-
-@pytest.mark.parametrize("state", [None, "{", "[]", '{"tag": 1}'])
-def test_fetch_begins_anew_when_nothing_is_known_of_the_part(server, tmp_path, state):
-    begin(server, tmp_path)
-    state_file = _download.state_of(tmp_path / f"{TRAINING}.zip.part")
-    state_file.unlink() if state is None else state_file.write_text(state)
-    fetch_isic2016(tmp_path, base_url=server.url)
-    assert server.gets()[0] == (f"{TRAINING}.zip", "")
-    assert_complete(tmp_path)
-
-
-def test_fetch_survives_many_cuts_as_long_as_it_gets_on(server, tmp_path):
-    server.cuts = [100] * 8
-    fetch_isic2016(tmp_path, base_url=server.url)
-    assert server.gets()[8] == (f"{TRAINING}.zip", "bytes=800-")
-    assert_complete(tmp_path)
-
-
-def test_fetch_gives_up_on_a_connection_that_is_always_cut(server, tmp_path):
-    server.cuts, server.ranges = [100] * 9, "ignore"
-    with pytest.raises(DataError, match=r"cannot be downloaded: the connection was cut"):
-        fetch_isic2016(tmp_path, base_url=server.url)
-    assert len(server.gets()) == 3
-    assert (tmp_path / f"{TRAINING}.zip.part").stat().st_size == 100
-
-
-@pytest.mark.parametrize("timeout", [0.02, 30])  # shorter than the time between two bytes, and longer
-def test_fetch_gives_up_on_a_server_that_sends_a_byte_now_and_then(server, tmp_path, monkeypatch, timeout):
-    monkeypatch.setattr(_download, "_PATIENCE_SECONDS", 0.1)
-    monkeypatch.setattr(_download, "_TIMEOUT_SECONDS", timeout)
-    server.drip = 0.05
-    with pytest.raises(DataError, match=r"cannot be downloaded: (timed out|the server sends less than 1000)"):
-        fetch_isic2016(tmp_path, base_url=server.url)
-    assert len(server.gets()) == 3
-
-
-@pytest.mark.parametrize("kind", ["ftp", "file", "data"])
-def test_fetch_follows_no_redirect_to_another_kind_of_address(server, tmp_path, kind):
-    server.redirect = {"ftp": "ftp://127.0.0.1/", "file": f"file://{tmp_path}/", "data": "data:,"}[kind]
-    with pytest.raises(DataError, match=r"cannot be downloaded: .*[Rr]edirect") as caught:
-        fetch_isic2016(tmp_path, base_url=server.url)
-    assert kind in str(caught.value)
-
-
-def test_fetch_follows_a_redirect_to_another_server(server, tmp_path):
-    with serving(server.files) as other:
-        server.redirect = other.url
-        fetch_isic2016(tmp_path, base_url=server.url)
-        assert len(other.gets()) == 4
-    assert_complete(tmp_path)
-
-
-def test_no_redirect_leads_from_https_to_http():
-    request, redirects = urllib.request.Request("https://example.org/a"), _download._Redirects()
-    with pytest.raises(ValueError, match=r"redirects from https to http://example\.org/b, which is not"):
-        redirects.redirect_request(request, io.BytesIO(), 302, "", {}, "http://example.org/b")
-    assert redirects.redirect_request(request, io.BytesIO(), 302, "", {}, "https://example.org/b")
-
-
-def test_fetch_waits_for_a_busy_server(server, tmp_path):
-    server.statuses = [503, 429]
-    fetch_isic2016(tmp_path, base_url=server.url)
-    assert_complete(tmp_path)
-
-
-# Servers that refuse, and no network at all.
-
-
-@pytest.mark.parametrize(("status", "name"), [(403, "Forbidden"), (404, "Not Found"), (416, "")])
-def test_fetch_names_the_url_that_is_refused(server, tmp_path, status, name):
-    server.statuses = [status]
-    with pytest.raises(DataError, match=f"the server answers {status} {name}") as caught:
-        fetch_isic2016(tmp_path, base_url=server.url)
-    assert caught.value.problems[0].where == f"{server.url}{TRAINING}.zip"
-    assert len(server.gets()) == 1
-
-
-def test_fetch_without_network_says_what_to_download_by_hand(server, tmp_path):
-    (tmp_path / f"{TRAINING}.zip").write_bytes(server.files[f"{TRAINING}.zip"])
-    with pytest.raises(DataError, match="the data set cannot be downloaded: Connection refused") as caught:
-        fetch_isic2016(tmp_path, base_url="http://127.0.0.1:9/")
-    hint = caught.value.problems[0].hint
-    assert f"download {TRAINING_MASKS}.zip, {TEST}.zip, {TEST_MASKS}.zip by hand" in hint
-    assert f"put them into {tmp_path}" in hint
-
-
-@pytest.mark.parametrize("base_url", ["nowhere", "file:///tmp/", "ftp://127.0.0.1/"])
-def test_fetch_from_what_is_no_address(server, tmp_path, base_url):
-    with pytest.raises(DataError, match="cannot be downloaded: unknown url type"):
-        fetch_isic2016(tmp_path, base_url=base_url)
-
-
-def test_fetch_bounds_what_a_server_may_send(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(_download, "MAX_BYTES", 1000)
-    with pytest.raises(DataError, match=r"the server announces \d+ bytes, more than the limit of 1000"):
-        fetch_isic2016(tmp_path, base_url=server.url)
-    server.lengths = False
-    with pytest.raises(DataError, match="the server sends more than 1000 bytes"):
-        fetch_isic2016(tmp_path, base_url=server.url)
 
 
 # Zips that are not what they should be: nothing is unpacked, and what was downloaded is thrown away.

@@ -2,7 +2,6 @@
 
 import io
 import threading
-import time
 import zipfile
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ class ZipServer:
         head: whether HEAD is allowed.
         lengths: whether Content-Length is sent.
         cuts: the number of bytes after which the next responses break off.
-        drip: seconds before each byte of a body.
+        drip: seconds before each byte of a body, as long as the server runs.
         redirect: where all requests are sent instead; nowhere if empty.
         statuses: what the next GETs are answered with.
         requests: (method, name, Range) of every request.
@@ -37,6 +36,7 @@ class ZipServer:
     statuses: list[int] = field(default_factory=list)
     requests: list[tuple[str, str, str]] = field(default_factory=list)
     url: str = ""
+    closed: threading.Event = field(default_factory=threading.Event)
 
     def gets(self) -> list[tuple[str, str]]:
         """Name and Range of every GET."""
@@ -65,6 +65,7 @@ def serving(files: dict[str, bytes]):
     try:
         yield served
     finally:
+        served.closed.set()
         server.shutdown()
         server.server_close()
         thread.join()
@@ -102,7 +103,8 @@ def answer(request: BaseHTTPRequestHandler, served: ZipServer) -> None:
     if is_get and served.drip:
         with suppress(OSError):  # the client has gone
             for byte in body:
-                time.sleep(served.drip)
+                if served.closed.wait(served.drip):
+                    break
                 request.wfile.write(bytes([byte]))
     elif is_get:
         request.wfile.write(body[: served.cuts.pop(0)] if served.cuts else body)

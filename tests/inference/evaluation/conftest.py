@@ -12,9 +12,15 @@ import pytest
 import yaml
 from PIL import Image
 
+from segkit.core.types import Sample
+from segkit.inference.evaluation.evaluate_runs import evaluate_runs
+from segkit.inference.evaluation.evaluation import EvaluateOptions, Evaluation
+from segkit.recipe import load_recipe
+from segkit.recipe.dataset import find_samples
 from segkit.runs.run_dir import RunDir
 from tests.small_runs import unreported
 
+NATIVE = EvaluateOptions(native=True)
 HALF = ("data.size=[32, 32]", "training.epochs=6")
 TASKS = {
     "binary": (),
@@ -77,3 +83,11 @@ def drawn(folder: Path, sizes: dict[str, tuple[int, int]], seed: int = 0) -> str
         Image.fromarray(image).save(folder / "images" / f"{name}.png")
         Image.fromarray(mask).save(folder / "masks" / f"{name}.png")
     return f"data.source={{name: folder, images: {folder / 'images'}, masks: {folder / 'masks'}}}"
+
+
+def scored(*runs: RunDir, asking: EvaluateOptions = NATIVE, overrides: tuple[str, ...] = ()) -> Evaluation:
+    return evaluate_runs(runs, asking, overrides)
+
+
+def samples_of(run: RunDir) -> list[Sample]:
+    return find_samples(load_recipe(run.recipe))["test"]
