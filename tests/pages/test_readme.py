@@ -27,7 +27,7 @@ def blocks(language: str) -> list[tuple[str, str]]:
     ]
 
 
-# Fetching is a download of 1 GB; tests/data/test_fetch.py does it from a local server.
+# Fetching is a download of 1 GB; tests/data/download/test_fetch.py does it from a local server.
 COMMANDS = [
     (page, lines)
     for page, block in blocks("bash")

@@ -7,6 +7,7 @@ a row is the SHA-256 of its files: renamed or differently split files are found,
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -153,7 +154,14 @@ class Cache:
                 with contextlib.suppress(OSError):
                     path.unlink()
                 continue
-            except OSError:
+            except OSError as error:
+                if error.errno == errno.EMFILE:  # a mapped file stays open
+                    raise DataError(
+                        f"the cache of decoded images has more files than the {len(self._packs):,} that this "
+                        "process may open",
+                        where=str(self.folder),
+                        hint="ulimit -n 65536, or segkit data cache --clear",
+                    ) from error
                 continue
             self._packs.add(path)
             for group in groups:

@@ -130,6 +130,22 @@ def test_packs_that_were_full_before_the_disk_was_are_used(photographs, reads, m
     assert_same(prepared, prepare(found(photographs), SIZE, BINARY, 3))
 
 
+def test_more_packs_than_a_process_may_open_are_told(photographs, monkeypatch):
+    cached(photographs)
+
+    def too_many(_):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr("segkit.data.cache.cache.read_pack", too_many)
+    with pytest.raises(DataError) as caught:
+        cached(photographs)
+    (problem,) = caught.value.problems
+    assert (problem.problem, problem.hint) == (
+        "the cache of decoded images has more files than the 0 that this process may open",
+        "ulimit -n 65536, or segkit data cache --clear",
+    )
+
+
 CHILD = """
     import errno, sys, time
     from pathlib import Path
