@@ -20,7 +20,6 @@ app = typer.Typer(
     help="Train, evaluate, compare and export image segmentation models from YAML recipes.",
     epilog="Add --traceback to any command to print the Python traceback of an error.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )

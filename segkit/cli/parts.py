@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Exit, Option
 
-from segkit.cli import options
+from segkit.cli import completion, options
 from segkit.cli.app import app, example
 from segkit.core.errors import SegkitError
 
@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 
 @app.command(name="list", epilog=example("list decoders"))
 def list_parts(
-    kind: Annotated[str, Argument(help="encoders, decoders, losses, metrics, ... (default: all)")] = "",
+    kind: Annotated[
+        str,
+        Argument(
+            help="encoders, decoders, losses, metrics, ... (default: all)",
+            autocompletion=completion.plural_kinds,
+        ),
+    ] = "",
     plugins: options.PluginsOption = None,
     no_plugins: options.NoPluginsOption = False,
     json: options.JsonOption = False,
@@ -40,8 +46,10 @@ def list_parts(
 
 @app.command(epilog=example("show decoder transposed_conv"))
 def show(
-    kind: Annotated[str, Argument(help="encoder, decoder, loss, metric, source, ...")],
-    name: Annotated[str, Argument(help="Name of the part.")],
+    kind: Annotated[
+        str, Argument(help="encoder, decoder, loss, metric, source, ...", autocompletion=completion.kinds)
+    ],
+    name: Annotated[str, Argument(help="Name of the part.", autocompletion=completion.part_names)],
     plugins: options.PluginsOption = None,
     no_plugins: options.NoPluginsOption = False,
     json: options.JsonOption = False,
@@ -77,7 +85,9 @@ def schema(plugins: options.PluginsOption = None, no_plugins: options.NoPluginsO
 
 @app.command(epilog=example("new decoder mydec"))
 def new(
-    kind: Annotated[str, Argument(help="encoder, decoder, loss or metric.")],
+    kind: Annotated[
+        str, Argument(help="encoder, decoder, loss or metric.", autocompletion=completion.template_kinds)
+    ],
     name: Annotated[str, Argument(help="Name of the new part, in snake_case.")],
     into: Annotated[Path, Option(metavar="DIR", help="Folder of plugins.")] = Path("plugins"),
     quiet: options.QuietOption = False,

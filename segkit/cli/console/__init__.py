@@ -10,6 +10,7 @@ from segkit.cli.console.bench import print_bench
 from segkit.cli.console.cache import print_cache
 from segkit.cli.console.comparison import print_comparison
 from segkit.cli.console.data_check import print_data_check
+from segkit.cli.console.doctor import print_findings
 from segkit.cli.console.export import print_exported
 from segkit.cli.console.plugins import print_new_plugin, print_outcomes, print_plugins
 from segkit.cli.console.problems import print_error, print_problems
@@ -37,6 +38,7 @@ __all__ = [
     "print_error",
     "print_evaluation",
     "print_exported",
+    "print_findings",
     "print_json",
     "print_line",
     "print_new_plugin",
