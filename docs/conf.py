@@ -29,12 +29,12 @@ nitpick_ignore_regex = [
     # Of other packages, whose documentation is on other hosts.
     ("py:.*", r"(collections|contextlib|inspect|numpy|np|npt|nn|os|pathlib|PIL|torch|typing)\..*"),
     ("py:.*", r"Any|Callable|FileExistsError|Image|OSError|Path|PathLike|Tensor|ValueError"),
-    # Names of array types, and of classes that docs/runs.md and the keys of a recipe describe.
+    # Names of types, and classes that docs/runs.md and the keys of a recipe describe.
+    ("py:.*", r"Chunks|Pixels|Probabilities|Scores|Size|Target|segkit\.core\.registry\.Factory"),
     (
         "py:.*",
-        r"Chunks|Pixels|Probabilities|Size|Target|segkit\.core\.(registry\.Factory|signature\.Settings)",
+        r"Costs|Published|Stage|Summary|segkit\.(core\.signature|recipe\.part_schema|runs\.schema)\..*",
     ),
-    ("py:.*", r"segkit\.(runs\.schema|recipe\.part_schema)\..*"),
 ]
 
 myst_heading_anchors = 4
@@ -69,6 +69,13 @@ def keep_colon(app: Sphinx, what: str, name: str, thing: Any, options: Any, line
         lines[:0] = ["..", ""]  # a comment
 
 
+def name_factories(
+    app: Sphinx, what: str, name: str, thing: Any, options: Any, signature: str | None, returns: str | None
+) -> tuple[str | None, str | None]:
+    """Put dots for what a dataclass makes anew as a default: a signature with `<factory>` is not parsed."""
+    return signature and signature.replace("<factory>", "..."), returns
+
+
 def resolve_short_name(
     app: Sphinx, environment: BuildEnvironment, node: pending_xref, content: Element
 ) -> Element | None:
@@ -95,4 +102,5 @@ def setup(app: Sphinx) -> None:
     app.connect("source-read", adapt)
     app.connect("autodoc-process-docstring", keep_colon, priority=100)  # before napoleon
     app.connect("doctree-resolved", plain_separators)
+    app.connect("autodoc-process-signature", name_factories)
     app.connect("missing-reference", resolve_short_name)
