@@ -20,7 +20,6 @@ project = "segkit"
 author = "the segkit authors"
 version = release = segkit.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-exclude_patterns = ["examples/*/[!c]*/**", "notebooks"]
 smartquotes = False  # would make one dash of the two of --set
 default_role = "literal"  # single backticks in docstrings
 highlight_language = "text"
@@ -38,7 +37,6 @@ nitpick_ignore_regex = [
 ]
 
 myst_heading_anchors = 4
-myst_links_external_new_tab = False
 
 autodoc_default_options = {"members": True, "member-order": "bysource", "exclude-members": "model_config"}
 autodoc_typehints = "signature"
