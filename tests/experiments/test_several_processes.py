@@ -235,7 +235,6 @@ def test_processes_that_srun_has_started_are_taken(tmp_path):
     ("how", "error", "said"),
     [
         ("raise", SegkitError, "loss 'faulty' fails: RuntimeError: broken on purpose"),
-        ("kill", TrainingError, "process 2 of 2 was ended by signal 9"),
         ("kill, at: 2", TrainingError, "process 2 of 2 was ended by signal 9"),
         ("nan, at: 2", TrainingError, "the loss is nan in epoch 1, step 2, on the images"),
     ],
@@ -266,7 +265,7 @@ def test_processes_end_with_a_parent_that_is_killed_before_they_have_met(tmp_pat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", ["raise", "kill", "nan, at: 2"])
+@pytest.mark.parametrize("how", ["raise", "kill"])
 def test_one_process_that_fails_is_told_of_once_under_torchrun(tmp_path, how):
     process = launched(
         tmp_path, *TORCHRUN, *SEGKIT, *FAULTY, f"loss={{name: faulty, how: {how}}}", "--set", "metrics=iou"
@@ -274,7 +273,6 @@ def test_one_process_that_fails_is_told_of_once_under_torchrun(tmp_path, how):
     _, warned = process.communicate(timeout=300)
     assert process.returncode == 1
     fails = warned.count("loss 'faulty' fails: RuntimeError: broken on purpose")
-    fails += warned.count("the loss is nan in epoch 1, step 2, on the images")
     lost = warned.count("another process of this run has ended")
     # One that was killed tells nothing; torchrun may end the other before it has noticed.
     assert (fails, lost) in ({(0, 0), (0, 1)} if how == "kill" else {(1, 0)}), warned
