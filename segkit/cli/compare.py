@@ -19,7 +19,7 @@ from segkit.core.errors import SegkitError
 MAX_FOLDER_NAME = 80  # characters
 
 
-@app.command(epilog=example("compare recipes/isic_finetune.yaml --vary model.decoder=transposed_conv,unet"))
+@app.command(epilog=example("compare isic_finetune --vary model.decoder=transposed_conv,unet"))
 def compare(
     targets: Annotated[
         list[Path], Argument(metavar="RUN|RECIPE", help="Run directories, folders of these, recipes.")

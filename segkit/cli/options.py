@@ -14,7 +14,7 @@ from segkit.core.errors import Problem, SegkitError
 if TYPE_CHECKING:
     from segkit.recipe import Recipe
 
-RecipeArgument = Annotated[Path, Argument(metavar="RECIPE", help="Recipe YAML file.")]
+RecipeArgument = Annotated[Path, Argument(metavar="RECIPE", help="YAML file, or name of a shipped recipe.")]
 RunArgument = Annotated[Path, Argument(metavar="RUN", help="Run directory.")]
 SetOption = Annotated[
     list[str] | None,
