@@ -87,13 +87,17 @@ def load_plugins(
     """
     from segkit.cli.console import RunView
     from segkit.core.plugins import load_plugin, load_plugins_here, skip_installed
-    from segkit.runs.recorded_plugins import recorded_plugins
     from segkit.training.distributed.rank import is_worker
 
     if no_plugins:
         skip_installed()
     else:
-        refusal = load_plugins_here(None if models is None else recorded_plugins(models))
+        only = None
+        if models is not None:
+            from segkit.runs.recorded_plugins import recorded_plugins  # imports numpy
+
+            only = recorded_plugins(models)
+        refusal = load_plugins_here(only)
         if refusal and not is_worker():
             RunView().print_warnings([refusal])
     for plugin in plugins or ():
