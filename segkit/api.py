@@ -52,7 +52,7 @@ def run(
     """Train a recipe, score it and write a report, as `segkit run` does.
 
     Args:
-        recipe: recipe file, or result of `load_recipe`.
+        recipe: recipe file, name of a recipe that ships with segkit, or result of `load_recipe`.
         overrides: recipe changes, such as ``["training.epochs=2"]``; for files only.
         runs: folder of all runs.
         plugins: files or folders with parts; for files only.

@@ -12,17 +12,22 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from segkit.cli import options
+from segkit.cli import completion, options
 from segkit.cli.app import announce_plugins, app, example
 from segkit.core.errors import SegkitError
 
 MAX_FOLDER_NAME = 80  # characters
 
 
-@app.command(epilog=example("compare recipes/isic_finetune.yaml --vary model.decoder=transposed_conv,unet"))
+@app.command(epilog=example("compare isic_finetune --vary model.decoder=transposed_conv,unet"))
 def compare(
     targets: Annotated[
-        list[Path], Argument(metavar="RUN|RECIPE", help="Run directories, folders of these, recipes.")
+        list[Path],
+        Argument(
+            metavar="RUN|RECIPE",
+            help="Run directories, folders of these, recipes.",
+            autocompletion=completion.recipes,
+        ),
     ],
     seeds: Annotated[str, Option(metavar="0,1,2", help="Train each recipe once per seed.")] = "",
     vary: Annotated[

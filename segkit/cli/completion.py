@@ -1,37 +1,59 @@
-"""Values that the shell completes; paths are completed by the shell itself."""
+"""Values that the shell completes; other paths are completed by the shell itself."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from glob import escape, glob
 
 from typer import Context
 
 
 def plural_kinds(incomplete: str) -> list[str]:
-    """Kinds of parts, as `list` takes them."""
+    """Kinds, as `list` takes them."""
     from segkit.core.registry import REGISTRIES
 
-    return [registry.plural for registry in REGISTRIES.values() if registry.plural.startswith(incomplete)]
+    return _beginning(incomplete, [*(registry.plural for registry in REGISTRIES.values()), "recipes"])
 
 
 def kinds(incomplete: str) -> list[str]:
-    """Kinds of parts, as `show` takes them."""
+    """Kinds, as `show` takes them."""
     from segkit.core.registry import REGISTRIES
 
-    return [kind for kind in REGISTRIES if kind.startswith(incomplete)]
+    return _beginning(incomplete, [*REGISTRIES, "recipe"])
 
 
 def template_kinds(incomplete: str) -> list[str]:
-    """Kinds of parts that `new` has a template for."""
+    """Kinds that `new` has a template for."""
     from segkit.cli.scaffold import KINDS
 
-    return [kind for kind in KINDS if kind.startswith(incomplete)]
+    return _beginning(incomplete, [*KINDS, "recipe"])
 
 
-def part_names(context: Context, incomplete: str) -> list[str]:
-    """Names of the parts of the kind that is typed before; plugins in the working directory are not run."""
+def names(context: Context, incomplete: str) -> list[str]:
+    """Names of the kind that is typed before; plugins in the working directory are not run."""
     from segkit.core.plugins import load_installed
     from segkit.core.registry import REGISTRIES
 
-    if (registry := REGISTRIES.get(context.params.get("kind", ""))) is None:
+    kind = context.params.get("kind", "")
+    if kind == "recipe":
+        return shipped_recipes(incomplete)
+    if kind not in REGISTRIES:
         return []
     load_installed()
-    return [name for name in registry.names() if name.startswith(incomplete)]
+    return _beginning(incomplete, REGISTRIES[kind].names())
+
+
+def shipped_recipes(incomplete: str) -> list[str]:
+    """Names of the recipes that ship with segkit."""
+    from segkit.recipe import shipped
+
+    return _beginning(incomplete, shipped.shipped_recipes())
+
+
+def recipes(incomplete: str) -> list[str]:
+    """Names of the recipes that ship with segkit, and paths."""
+    return [*shipped_recipes(incomplete), *sorted(glob(f"{escape(incomplete)}*"))]
+
+
+def _beginning(incomplete: str, words: Iterable[str]) -> list[str]:
+    return [word for word in words if word.startswith(incomplete)]

@@ -63,7 +63,7 @@ def write_example(
     console.print_line(f"\nType next: segkit data check {quoted(folder)}")
 
 
-@data_app.command(epilog=example("data check recipes/isic_frozen.yaml --sheet suspects.png"))
+@data_app.command(epilog=example("data check isic_frozen --sheet suspects.png"))
 def check(
     target: Annotated[Path, Argument(metavar="RECIPE|DIR", help="Recipe, folder of images, or CSV file.")],
     overrides: options.SetOption = None,
@@ -106,9 +106,10 @@ def _subject(
     target: Path, overrides: list[str] | None, plugins: list[Path] | None, no_plugins: bool
 ) -> Dataset:
     from segkit.analysis import dataset
+    from segkit.recipe.shipped import hint_for, recipe_file
 
-    if not target.exists():
-        hint = "give a recipe, a folder of images and masks, or a CSV file"
+    if not recipe_file(target).exists():
+        hint = hint_for(target, expected="give a recipe, a folder of images and masks, or a CSV file")
         raise SegkitError("there is no such file or folder", where=str(target), hint=hint)
     if target.is_dir() or target.suffix.lower() == ".csv":
         if overrides or plugins or no_plugins:

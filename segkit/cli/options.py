@@ -8,13 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
+from segkit.cli import completion
 from segkit.cli.app import announce_plugins
 from segkit.core.errors import Problem, SegkitError
 
 if TYPE_CHECKING:
     from segkit.recipe import Recipe
 
-RecipeArgument = Annotated[Path, Argument(metavar="RECIPE", help="Recipe YAML file.")]
+RecipeArgument = Annotated[
+    Path,
+    Argument(
+        metavar="RECIPE",
+        help="YAML file, or name of a shipped recipe.",
+        autocompletion=completion.recipes,
+    ),
+]
 RunArgument = Annotated[Path, Argument(metavar="RUN", help="Run directory.")]
 SetOption = Annotated[
     list[str] | None,
@@ -87,13 +95,17 @@ def load_plugins(
     """
     from segkit.cli.console import RunView
     from segkit.core.plugins import load_plugin, load_plugins_here, skip_installed
-    from segkit.runs.recorded_plugins import recorded_plugins
     from segkit.training.distributed.rank import is_worker
 
     if no_plugins:
         skip_installed()
     else:
-        refusal = load_plugins_here(None if models is None else recorded_plugins(models))
+        only = None
+        if models is not None:
+            from segkit.runs.recorded_plugins import recorded_plugins  # imports numpy
+
+            only = recorded_plugins(models)
+        refusal = load_plugins_here(only)
         if refusal and not is_worker():
             RunView().print_warnings([refusal])
     for plugin in plugins or ():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Exit, Option
 
-from segkit.cli import completion, options
+from segkit.cli import completion, options, recipes
 from segkit.cli.app import app, example
 from segkit.core.errors import SegkitError
 
@@ -23,7 +23,7 @@ def list_parts(
     kind: Annotated[
         str,
         Argument(
-            help="encoders, decoders, losses, metrics, ... (default: all)",
+            help="encoders, decoders, losses, ..., recipes (default: all)",
             autocompletion=completion.plural_kinds,
         ),
     ] = "",
@@ -31,34 +31,41 @@ def list_parts(
     no_plugins: options.NoPluginsOption = False,
     json: options.JsonOption = False,
 ) -> None:
-    """List the parts that a recipe can use."""
+    """List the parts that a recipe can use, and the recipes that ship with segkit."""
     from segkit.cli import console
     from segkit.core.registry import REGISTRIES, registry_of
 
-    chosen = [registry_of(kind)] if kind else list(REGISTRIES.values())
+    kinds = [] if kind in recipes.KINDS else [kind] if kind else [*REGISTRIES]
+    chosen = [registry_of(one, "recipes") for one in kinds]
     options.load_parts(plugins, no_plugins)
+    shipped = {"recipes": recipes.descriptions()} if kind in ("", *recipes.KINDS) else {}
     if json:
-        console.print_json({registry.plural: registry.names() for registry in chosen})
+        console.print_json({**{registry.plural: registry.names() for registry in chosen}, **shipped})
         return
     for registry in chosen:
         console.print_parts(registry, all_names=bool(kind))
+    for described in shipped.values():
+        console.print_recipes(described)
 
 
 @app.command(epilog=example("show decoder transposed_conv"))
 def show(
     kind: Annotated[
-        str, Argument(help="encoder, decoder, loss, metric, source, ...", autocompletion=completion.kinds)
+        str, Argument(help="encoder, decoder, loss, metric, ..., recipe.", autocompletion=completion.kinds)
     ],
-    name: Annotated[str, Argument(help="Name of the part.", autocompletion=completion.part_names)],
+    name: Annotated[str, Argument(help="Name of the part or recipe.", autocompletion=completion.names)],
     plugins: options.PluginsOption = None,
     no_plugins: options.NoPluginsOption = False,
     json: options.JsonOption = False,
 ) -> None:
-    """Show the options, defaults and location of a part."""
+    """Show the options, defaults and location of a part, or a recipe that ships with segkit."""
     from segkit.cli import console
     from segkit.core.registry import registry_of
 
-    registry = registry_of(kind)
+    if kind in recipes.KINDS:
+        recipes.show(name, json=json)
+        return
+    registry = registry_of(kind, "recipes")
     options.load_parts(plugins, no_plugins)
     entry = registry.get(name)
     if entry is None:
@@ -86,18 +93,40 @@ def schema(plugins: options.PluginsOption = None, no_plugins: options.NoPluginsO
 @app.command(epilog=example("new decoder mydec"))
 def new(
     kind: Annotated[
-        str, Argument(help="encoder, decoder, loss or metric.", autocompletion=completion.template_kinds)
+        str,
+        Argument(help="encoder, decoder, loss, metric or recipe.", autocompletion=completion.template_kinds),
     ],
-    name: Annotated[str, Argument(help="Name of the new part, in snake_case.")],
-    into: Annotated[Path, Option(metavar="DIR", help="Folder of plugins.")] = Path("plugins"),
+    name: Annotated[
+        str, Argument(help="Name of the new part, in snake_case, or recipe.", show_default=False)
+    ] = "",
+    into: Annotated[
+        Path | None, Option(metavar="DIR", help="Folder (default: plugins; for a recipe, the current one).")
+    ] = None,
+    source: Annotated[
+        str,
+        Option(
+            "--from",
+            metavar="RECIPE",
+            help="Recipe to copy, of segkit list recipes.",
+            autocompletion=completion.shipped_recipes,
+        ),
+    ] = "",
     quiet: options.QuietOption = False,
 ) -> None:
-    """Create a plugin from a template."""
+    """Create a plugin from a template, or copy a recipe that ships with segkit."""
     from segkit.cli import console
     from segkit.cli.scaffold import new_plugin
 
+    if kind in recipes.KINDS:
+        recipes.copy(source, name, into or Path(), quiet=quiet)
+        return
+    if source:
+        hint = f"segkit new recipe --from {source}"
+        raise SegkitError("only recipes are copied", where="--from", hint=hint)
+    if not name:
+        raise SegkitError(f"the new {kind} has no name", hint=f"segkit new {kind} my_{kind}")
     options.load_plugins(no_plugins=False)
-    written = new_plugin(kind, name, into)
+    written = new_plugin(kind, name, into or Path("plugins"))
     if not quiet:
         console.print_new_plugin(written)
 

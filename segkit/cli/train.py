@@ -13,7 +13,7 @@ from segkit.cli.app import app, example
 from segkit.core.errors import SegkitError
 
 
-@app.command(epilog=example("run recipes/quickstart.yaml --set training.epochs=2"))
+@app.command(epilog=example("run quickstart --set training.epochs=2"))
 def run(
     recipe: options.RecipeArgument,
     overrides: options.SetOption = None,
@@ -93,7 +93,7 @@ def resume(
             on_event(event)
 
 
-@app.command(epilog=example("check recipes/isic_frozen.yaml"))
+@app.command(epilog=example("check isic_frozen"))
 def check(
     recipe: options.RecipeArgument,
     overrides: options.SetOption = None,
@@ -141,7 +141,7 @@ def report(run: options.RunArgument, quiet: options.QuietOption = False) -> None
         console.print_line(f"Report: {page}")
 
 
-@app.command(epilog=example("bench recipes/quickstart.yaml"))
+@app.command(epilog=example("bench quickstart"))
 def bench(
     recipe: options.RecipeArgument,
     overrides: options.SetOption = None,

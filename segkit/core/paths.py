@@ -12,6 +12,7 @@ from platformdirs import user_cache_path
 from pydantic import BeforeValidator
 
 WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".tar")
+INSTALLED_RECIPES = Path(__file__).parents[1] / "recipes"  # a checkout has them beside the package
 
 
 def home() -> Path:
@@ -38,8 +39,8 @@ def _user_cache() -> Path:
 def resolve(path: str, written_in: str, *, inside: str = "") -> Path:
     """The absolute path for a path in a recipe.
 
-    Relative paths are looked up in the folder of the recipe, then in `home()`. `~` and environment variables
-    are expanded.
+    Relative paths are looked up in the folder of the recipe, then in `home()`; those that lead out of the
+    folder of installed recipes only in `home()`. `~` and environment variables are expanded.
 
     Args:
         path: path as written by the user.
@@ -55,8 +56,10 @@ def resolve(path: str, written_in: str, *, inside: str = "") -> Path:
     else:
         folder = Path(written_in).parent if Path(written_in).is_file() else Path()
         shared = Path(*(piece for piece in expanded.parts if piece != ".."))
-        places = [Path(os.path.normpath(folder.absolute() / expanded)), home() / shared]
-        places += [home() / inside / shared] if inside else []
+        beside = Path(os.path.normpath(folder.absolute() / expanded))
+        is_outside = folder == INSTALLED_RECIPES and folder not in beside.parents  # among the packages
+        places = [] if is_outside else [beside]
+        places += [home() / shared, *([home() / inside / shared] if inside else [])]
     return next((place for place in map(as_stored, places) if _exists(place)), places[0])
 
 

@@ -234,16 +234,20 @@ REGISTRIES: dict[str, Registry] = {
 }
 
 
-def registry_of(kind: str) -> Registry:
+def registry_of(kind: str, *others: str) -> Registry:
     """The registry of a kind, given in singular or plural.
+
+    Args:
+        kind: the kind.
+        others: words that the caller knows besides the kinds, for the hint.
 
     Raises:
         SegkitError: if there is no such kind.
     """
     known = {name: registry for registry in REGISTRIES.values() for name in (registry.kind, registry.plural)}
     if kind not in known:
-        guesses = near(kind, known)
+        guesses = near(kind, [*known, *others])
         hint = f"did you mean {guesses[0]!r}? " if guesses else ""
-        kinds = ", ".join(registry.plural for registry in REGISTRIES.values())
+        kinds = ", ".join([*(registry.plural for registry in REGISTRIES.values()), *others])
         raise SegkitError(f"unknown kind of part {kind!r}", hint=f"{hint}kinds: {kinds}")
     return known[kind]

@@ -22,7 +22,7 @@ def recipe_schema() -> Schema:
     for part in dict.fromkeys(PARTS.values()):
         definitions[part.__name__] = _part_schema(part, definitions)
     properties: Schema = schema["properties"]
-    properties["extends"] = {"type": "string", "description": "Base recipe that this one changes."}
+    properties["extends"] = {"type": "string", "description": "Base recipe: a file, or a shipped one's name."}
     for key in ("loss", "metrics"):
         several = properties[key]
         properties[key] = {

@@ -37,7 +37,7 @@ def load_recipe(
     """Read and check a recipe, with its base recipes, overrides and defaults.
 
     Args:
-        path: YAML file.
+        path: YAML file, or name of a recipe that ships with segkit.
         overrides: changes of the recipe, such as ``training.epochs=2``.
         plugins: plugin files or folders in addition to those of the recipe.
         demo: whether to use synthetic lesions as data, and random weights instead of a download. Only this

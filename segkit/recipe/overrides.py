@@ -9,6 +9,7 @@ from pathlib import Path
 from segkit.core.errors import Problem, RecipeError, worded
 from segkit.core.paths import resolve
 from segkit.recipe.part_schema import part_at
+from segkit.recipe.shipped import names_in_words, recipe_file, shipped_recipes
 from segkit.recipe.tree import Loc, Node, Position
 from segkit.recipe.yaml_tree import parse_yaml, read_yaml
 
@@ -16,12 +17,15 @@ MAX_EXTENDS = 20
 
 
 def read_tree(path: Path) -> Node:
-    """A recipe file merged over its base recipes.
+    """A recipe merged over its base recipes.
+
+    Args:
+        path: recipe file, or name of a recipe that ships with segkit.
 
     Raises:
         RecipeError: if a file is not valid YAML, or `extends` is circular.
     """
-    return _with_bases(path, ())
+    return _with_bases(recipe_file(path), ())
 
 
 def override_tree(tree: Node, overrides: Sequence[str]) -> Node:
@@ -119,13 +123,17 @@ def _with_bases(path: Path, descendants: tuple[str, ...]) -> Node:
         base = resolve(extends.value, str(path))
     except ValueError as access_error:
         raise error(str(access_error)) from None
+    if not base.is_file():
+        shipped = shipped_recipes()
+        if extends.value not in shipped:
+            hint = f"the path is relative to the folder of this recipe; {names_in_words()}"
+            raise error(f"file not found: {base}", hint)
+        base = shipped[extends.value]
     files = (*descendants, os.path.realpath(path))
     if len(files) > MAX_EXTENDS:
         raise error(f"recipes extend each other more than {MAX_EXTENDS} times", "merge some of them")
     if os.path.realpath(base) in files:
         raise error("the recipes extend each other in a circle", "remove one of the extends keys")
-    if not base.is_file():
-        raise error(f"file not found: {base}", "the path is relative to the folder of this recipe")
     return overlay(_with_bases(base, files), tree)
 
 

@@ -34,6 +34,13 @@ def _as_list(value: Any) -> Any:
     return value if isinstance(value, list) or value is None else [value]
 
 
+def name_problem(name: str) -> str:
+    """What is wrong with the name of a recipe, or an empty string."""
+    if not re.fullmatch(r"\w[\w .+-]*", name):
+        return f"{name!r} is not a folder name: use letters, digits, '_', '-', '+', '.' and spaces"
+    return ""
+
+
 def _as_split(value: Any) -> Any:
     return {"by": value} if isinstance(value, str) else value
 
@@ -219,10 +226,8 @@ class Recipe(Settings):
     @field_validator("name")
     @classmethod
     def _name_is_a_folder(cls, name: str) -> str:
-        if not re.fullmatch(r"\w[\w .+-]*", name):
-            raise ValueError(
-                f"{name!r} is not a folder name: use letters, digits, '_', '-', '+', '.' and spaces"
-            )
+        if problem := name_problem(name):
+            raise ValueError(problem)
         return name
 
     @field_validator("metrics")

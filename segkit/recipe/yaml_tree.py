@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from segkit.core.errors import Problem, RecipeError
-from segkit.core.registry import near
+from segkit.recipe.shipped import hint_for
 from segkit.recipe.tree import Node, Position
 
 MAX_NODES = 20_000  # aliases can expand a few lines to billions of values
@@ -91,11 +91,10 @@ def read_yaml(path: Path) -> Node:
 def _suggest_file(path: Path) -> str:
     if os.path.isdir(path):
         return "give the path of a .yaml file in it"
-    folder, names = path.parent, []
+    names: list[str] = []
     with suppress(OSError):
-        names = [file.name for file in folder.iterdir() if file.suffix in SUFFIXES]
-    guesses = near(path.name, names) or near(f"{path.name}.yaml", names)
-    return f"did you mean {folder / guesses[0]}?" if guesses else "give the path of a .yaml file"
+        names = [file.name for file in path.parent.iterdir() if file.suffix in SUFFIXES]
+    return hint_for(path, names)
 
 
 def parse_yaml(text: str, file: str, *, numbered: bool = True) -> Node:

@@ -38,7 +38,7 @@ def test_verbs_and_their_options_are_these() -> None:
         "list": ["kind", *PLUGINS, "--json"],
         "show": ["kind", "name", *PLUGINS, "--json"],
         "schema": PLUGINS,
-        "new": ["kind", "name", "--into", *QUIET],
+        "new": ["kind", "name", "--into", "--from", *QUIET],
         "test-plugin": ["target", *PLUGINS, *QUIET, "--json"],
         "resume": ["run", "--set", *PLUGINS, "--track", *QUIET],
         "evaluate": [
@@ -194,6 +194,8 @@ def in_process(*words: str) -> tuple[int, list[str]]:
         ["list"],
         ["list", "transforms"],
         ["list", "encoders", "--json"],
+        ["list", "recipes"],
+        ["show", "recipe", "isic_unet"],
         ["schema"],
         ["data", "check", "nowhere"],
         ["show", "encoder", "mobilenetv2_100"],
@@ -226,6 +228,7 @@ def test_list_and_show_as_json(segkit: Any) -> None:
         "transforms",
         "optimizers",
         "schedules",
+        "recipes",
     ]
     assert "mobilenetv2_100" in everything["encoders"]
     assert json.loads(segkit("list", "losses", "--json").out) == {"losses": everything["losses"]}

@@ -14,7 +14,7 @@ import pytest
 ASK = {
     "bash": "source ./script; COMP_WORDS=($1); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); "
     '_segkit_completion segkit; printf "%s\\n" "${COMPREPLY[@]}"',
-    "zsh": "compdef() {}; _files() { print files }; _arguments() { print -r -- $@ }; source ./script; "
+    "zsh": "compdef() {}; _arguments() { print -r -- $@ }; source ./script; "
     "words=(${=1}); CURRENT=$#words; _segkit_completion",
     "fish": "source ./script; complete -C $argv[1]",
 }
@@ -61,17 +61,15 @@ def completed(shell: str, line: str, folder: Path, environment: dict[str, str]) 
         ("segkit list dec", "decoders"),
         ("segkit show decoder transposed_c", "transposed_conv"),
         ("segkit new enc", "encoder"),
+        ("segkit run quick", "quickstart"),
+        ("segkit new recipe --from quick", "quickstart"),
+        ("segkit show recipe isic_froz", "isic_frozen"),
+        ("segkit run mi", "mine.yaml"),
     ],
 )
 def test_commands_options_kinds_and_parts_are_completed(shell, line, offered, tmp_path, environment):
-    assert offered in completed(shell, line, tmp_path, environment)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("shell", "offered"), [("bash", ""), ("zsh", "files"), ("fish", "mine.yaml")])
-def test_paths_are_left_to_the_shell(shell, offered, tmp_path, environment):
     (tmp_path / "mine.yaml").touch()
-    assert completed(shell, "segkit run mi", tmp_path, environment).strip() == offered
+    assert offered in completed(shell, line, tmp_path, environment)
 
 
 def test_parts_of_no_kind_are_none(segkit, monkeypatch):

@@ -21,6 +21,7 @@ from segkit.cli.console.results import (
     print_part,
     print_parts,
     print_predicted,
+    print_recipes,
     print_without_foreground,
 )
 from segkit.cli.console.run_view import RunView
@@ -48,5 +49,6 @@ __all__ = [
     "print_plugins",
     "print_predicted",
     "print_problems",
+    "print_recipes",
     "print_without_foreground",
 ]  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich.columns import Columns
@@ -70,12 +71,7 @@ def print_parts(registry: Registry, *, all_names: bool) -> None:
     kinds = registry.plural
     screen.line(kinds, "bold")
     if own := registry.own():
-        table = Table.grid(padding=(0, 2, 0, 0))
-        table.add_column(no_wrap=True, overflow="ignore", style="cyan")
-        table.add_column(overflow="fold")
-        for entry in own:
-            table.add_row(f"  {clean(entry.name)}", clean(entry.summary))
-        screen.table(table)
+        _print_summaries(screen, {entry.name: entry.summary for entry in own})
     for family in registry.families:
         names = sorted(set(family.names()))
         if not all_names:
@@ -83,6 +79,14 @@ def print_parts(registry: Registry, *, all_names: bool) -> None:
             continue
         screen.line(f"{len(names):,} {family.title}", "bold")
         _print_names(screen, names)
+    screen.line()
+
+
+def print_recipes(recipes: Mapping[str, str]) -> None:
+    """Print names and descriptions of recipes."""
+    screen = Screen(sys.stdout)
+    screen.line("recipes", "bold")
+    _print_summaries(screen, recipes)
     screen.line()
 
 
@@ -107,6 +111,15 @@ def print_part(entry: Entry) -> None:
         default = "required" if option.required else format_value(option.default)
         cells = (option.name, in_words(option.annotation) or "anything", default, option.meaning)
         table.add_row(*map(clean, cells))
+    screen.table(table)
+
+
+def _print_summaries(screen: Screen, summaries: Mapping[str, str]) -> None:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True, overflow="ignore", style="cyan")
+    table.add_column(overflow="fold")
+    for name, summary in summaries.items():
+        table.add_row(f"  {clean(name)}", clean(summary))
     screen.table(table)
 
 
