@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
+import subprocess
+import sys
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 from unicodedata import normalize
@@ -11,6 +15,7 @@ from unicodedata import normalize
 from platformdirs import user_cache_path
 from pydantic import BeforeValidator
 
+_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]) *(\..*)?", re.IGNORECASE | re.DOTALL)
 WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".tar")
 
 
@@ -74,9 +79,24 @@ def resolved(value: Any) -> Any:
     return resolve(value, getattr(value, "file", "")) if isinstance(value, str) else value
 
 
+@cache
+def ignores_case(folder: Path) -> bool:
+    """Whether two names that differ in upper and lower case are one file there; the folder may be missing."""
+    for path in (folder.absolute(), *folder.absolute().parents):
+        other = path.with_name(path.name.swapcase()) if path.name else path
+        if other != path and path.exists():
+            return other.exists() and other.samefile(path)
+    return False
+
+
 def quoted(path: Path | str) -> str:
     """A path as one word of a command line."""
-    return shlex.quote(str(path))
+    return subprocess.list2cmdline([str(path)]) if sys.platform == "win32" else shlex.quote(str(path))
+
+
+def is_reserved(name: str) -> bool:
+    """Whether Windows keeps the name of a file for a device, with any extension: ``aux``, ``con.txt``."""
+    return bool(_DEVICE.fullmatch(name))
 
 
 def is_weights_file(weights: str) -> bool:

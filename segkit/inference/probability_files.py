@@ -29,8 +29,11 @@ def npy_writer(file: Path, shape: tuple[int, int, int]) -> Iterator[ProbabilityW
         def write(rows: slice, chunk: Probabilities) -> None:
             array[:, rows] = chunk
 
-        yield write
-        array.flush()
+        try:
+            yield write
+            array.flush()
+        finally:
+            array._mmap.close()  # Windows does not rename a mapped file
 
 
 @contextmanager

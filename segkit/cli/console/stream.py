@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.rule import Rule
 from rich.text import Text
 
+from segkit.utils.os_errors import is_broken_pipe
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
@@ -104,8 +106,10 @@ def write(stream: TextIO, text: str) -> None:
     try:
         stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
         stream.flush()
-    except BrokenPipeError:
-        with open(os.devnull, "w") as devnull:
+    except OSError as error:
+        if not is_broken_pipe(error):
+            raise
+        with open(os.devnull, "wb") as devnull:
             os.dup2(devnull.fileno(), stream.fileno())
 
 

@@ -32,7 +32,7 @@ from segkit.data.cache.store import (
     read_pack,
 )
 from segkit.data.decoding import Count, Decode, Decoded, Layout, Problems, decode_in_memory, run_in_threads
-from segkit.utils.atomic import atomic_write
+from segkit.utils.atomic import write_text
 from segkit.utils.hashing import FileDigests, file_digest
 from segkit.utils.locks import locked
 
@@ -143,15 +143,17 @@ class Cache:
 
     def _refresh(self) -> None:
         for path in sorted({*self.folder.glob(f"*{ENDING}")} - self._packs):
+            groups: list[Group] | None = None
             try:
                 groups = read_pack(path)
-                if any(group.shapes != self.layout for group in groups):
-                    raise CorruptPackError("its rows have another size")
+            except OSError:
+                continue
             except CorruptPackError:
+                pass  # and the error, which holds the mapped file, is gone behind this
+            if groups is None or any(group.shapes != self.layout for group in groups):
+                del groups  # Windows does not remove a mapped file
                 with contextlib.suppress(OSError):
                     path.unlink()
-                continue
-            except OSError:
                 continue
             self._packs.add(path)
             for group in groups:
@@ -185,8 +187,7 @@ class Cache:
     def _write_about(self) -> None:
         about = self.folder / ABOUT
         if not about.exists():
-            with atomic_write(about) as temporary:
-                temporary.write_text(self._about, encoding="utf-8")
+            write_text(about, self._about)
 
     def _warning(self, error: CacheWriteError) -> str:
         return (
