@@ -220,6 +220,7 @@ def test_eval_batches_are_in_order_and_repeat():
     assert_same(first, list(found))
 
 
+@pytest.mark.posix("kills a group of processes")
 def test_interrupt_ends_parent_and_workers():
     code = """
         import signal, sys, time

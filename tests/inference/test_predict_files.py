@@ -260,6 +260,7 @@ def test_of_many_images_of_one_name_ten_are_told(photos):
     assert caught.value.problems[-1].problem == "and 4 more"
 
 
+@pytest.mark.posix("links need a privilege there")
 def test_what_a_folder_holds_besides_is_named(photos):
     for name in ("scan.HEIC", "volume.nii.gz", "table.csv"):
         (photos / "photos" / name).write_bytes(b"content")
@@ -289,6 +290,7 @@ def test_a_folder_of_images_that_are_not_read_is_told(photos):
         find_inputs(["scans"])
 
 
+@pytest.mark.posix("links need a privilege there")
 def test_loops_of_links_end(photos):
     (photos / "photos/loop.png").symlink_to("loop.png")
     (photos / "photos/up").symlink_to(photos)
@@ -302,6 +304,7 @@ def test_loops_of_links_end(photos):
     check_overwriting(found.images, Outputs(photos / "photos/loop.png/out", LESION.task), overwrite=False)
 
 
+@pytest.mark.posix("links need a privilege there")
 def test_a_link_into_the_images_is_no_other_folder(photos):
     (photos / "elsewhere").symlink_to(photos / "photos")
     with pytest.raises(SegkitError, match="this folder is inside photos: the next prediction would read"):

@@ -2,7 +2,6 @@
 
 import os
 import pickle
-import signal
 import subprocess
 import sys
 import textwrap
@@ -156,7 +155,7 @@ def test_writer_killed_at_any_time_leaves_whole_packs(tmp_path):
                 assert process.poll() is None
                 time.sleep(0.001)
             time.sleep(seconds)
-            process.send_signal(signal.SIGKILL)
+            process.kill()
         left += len(unfinished(tmp_path))
         clear_unfinished(tmp_path)
         assert all(file.suffix == ".safetensors" for file in tmp_path.iterdir())

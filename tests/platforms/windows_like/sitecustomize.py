@@ -52,16 +52,22 @@ _real = {name: getattr(os, name) for name in ("fsync", "kill", "mkdir", "open", 
                                               "symlink", "unlink")}  # fmt: skip
 
 
-class _Seen(ModuleType):
+class _Seen:
     """A module as it is on Windows; what is set in it is set in the real one."""
 
+    __slots__ = ("_absent", "_other", "_real")
+
     def __init__(self, real: ModuleType, absent: tuple[str, ...] = (), **other: Any) -> None:
-        super().__init__(real.__name__, real.__doc__)
-        self.__dict__.update(_real=real, _absent=absent, _other=other)
+        for name, value in {"_real": real, "_absent": absent, "_other": other}.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
+        return {**vars(self._real), **self._other}
 
     def __getattr__(self, name: str) -> Any:
         if name in self._absent:
-            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r} on Windows")
+            raise AttributeError(f"module {self._real.__name__!r} has no attribute {name!r} on Windows")
         return self._other[name] if name in self._other else getattr(self._real, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -93,7 +99,7 @@ def _possible(options: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
-def _psutil() -> ModuleType:
+def _psutil() -> Any:
     import psutil
 
     class Process(psutil.Process):
@@ -107,7 +113,7 @@ def _psutil() -> ModuleType:
     return _Seen(psutil, Process=Process)
 
 
-def _filelock() -> ModuleType:
+def _filelock() -> Any:
     import filelock
 
     class FileLock(filelock.FileLock):
@@ -127,9 +133,7 @@ _modules = {
 }
 
 
-def _import(
-    name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0
-) -> ModuleType:
+def _import(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
     if level or not _is_ours(globals or {}):
         return _real_import(name, globals, locals, fromlist, level)
     if name in _NO_MODULES:
@@ -241,7 +245,7 @@ def _fsync(file: Any) -> None:
 
 
 def _kill(process: int, number: int) -> None:
-    if number != _BREAK and _by_us():
+    if number != _BREAK and _is_ours(sys._getframe(1).f_globals):
         raise RuntimeError("on Windows os.kill ends the process at once, with any signal")
     _real["kill"](process, number)
 
