@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import subprocess
 import sys
 from functools import cache
 from pathlib import Path
@@ -16,6 +15,8 @@ from platformdirs import user_cache_path
 from pydantic import BeforeValidator
 
 _DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]) *(\..*)?", re.IGNORECASE | re.DOTALL)
+_PLAIN_WORD = re.compile(r"[\w:\\/.,=+-]+")
+_EXPANDED = re.compile('["\N{LEFT DOUBLE QUOTATION MARK}-\N{DOUBLE LOW-9 QUOTATION MARK}`$]')
 WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".tar")
 
 
@@ -90,8 +91,17 @@ def ignores_case(folder: Path) -> bool:
 
 
 def quoted(path: Path | str) -> str:
-    """A path as one word of a command line."""
-    return subprocess.list2cmdline([str(path)]) if sys.platform == "win32" else shlex.quote(str(path))
+    """A path as one word of a command line.
+
+    On Windows it is one for cmd and PowerShell; what PowerShell expands between quotes becomes "?".
+    """
+    text = str(path)
+    if sys.platform != "win32":
+        return shlex.quote(text)
+    if _PLAIN_WORD.fullmatch(text):
+        return text
+    end = "\\" if text.endswith("\\") else ""  # else it would escape the mark behind it
+    return f'"{_EXPANDED.sub("?", text)}{end}"'
 
 
 def is_reserved(name: str) -> bool:

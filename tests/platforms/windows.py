@@ -149,10 +149,20 @@ def test_line_ends_are_the_same_everywhere(tmp_path: Path) -> None:
     assert [file for file in tmp_path.iterdir() if b"\r" in file.read_bytes()] == []
 
 
-def test_paths_are_quoted_as_its_shells_do() -> None:
-    assert [quoted(path) for path in ("runs/a", "my runs/a", r"C:\my runs\a")] == [
-        "runs/a", '"my runs/a"', '"C:\\my runs\\a"',
-    ]  # fmt: skip
+@pytest.mark.parametrize(
+    ("path", "word"),
+    [
+        (r"C:\runs\a", r"C:\runs\a"),
+        (r"C:\my runs\a", r'"C:\my runs\a"'),
+        ("my runs\\", '"my runs\\\\"'),
+        ("a & del b; c", '"a & del b; c"'),
+        ('a" & del b', '"a? & del b"'),
+        ("$(del b) `", '"?(del b) ?"'),
+        ("a\u201d; del b", '"a?; del b"'),
+    ],
+)
+def test_paths_are_one_word_of_its_shells(path: str, word: str) -> None:
+    assert quoted(path) == word
 
 
 def test_a_lock_is_let_go(tmp_path: Path) -> None:

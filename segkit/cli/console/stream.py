@@ -87,7 +87,10 @@ class Screen:
         """Print a horizontal rule, on a terminal only."""
         if self.terminal:
             text = Text(clean(title), f"bold {style}".strip())
-            self._print(Rule(text, align="left", style=style or "rule.line"), width=self.width)
+            # rich itself does so only where there is a title.
+            line = "\N{BOX DRAWINGS LIGHT HORIZONTAL}" if self.console.encoding.startswith("utf") else "-"
+            rule = Rule(text, characters=line, align="left", style=style or "rule.line")
+            self._print(rule, width=self.width)
 
     def _print(
         self, renderable: RenderableType, *, soft_wrap: bool = False, width: int | None = None
