@@ -237,6 +237,23 @@ def test_two_images_of_one_name_are_refused(photos):
     assert not (photos / "masks").exists()
 
 
+@pytest.mark.parametrize("ignored", [True, False])
+def test_images_whose_names_differ_in_case_are_refused_where_their_masks_would_be_one_file(
+    photos, ignored, monkeypatch
+):
+    Image.fromarray(noise(40, 40)).save(photos / "photos/A.png")
+    monkeypatch.setattr("segkit.inference.inputs.ignores_case", lambda folder: ignored)
+    images, outputs = find_inputs(["photos/*.png"]).images, Outputs(photos / "masks", LESION.task)
+    if not ignored:
+        check_overwriting(images, outputs, overwrite=False)
+        return
+    with pytest.raises(SegkitError) as caught:
+        check_overwriting(images, outputs, overwrite=False)
+    assert caught.value.problems[0].problem == (
+        "photos/A.png and photos/a.png would have the same mask file, a.png"
+    )
+
+
 def test_files_that_exist_are_counted_in_one_line(photos):
     for number in range(14):
         Image.fromarray(noise(40, 40)).save(photos / f"photos/{number}.png")
