@@ -116,8 +116,7 @@ def _remove(folder: Path) -> bool:
         clear_unfinished(folder)
         for file in (*_files(folder, f"*{ENDING}", *_EARLIER), folder / ABOUT):
             file.unlink(missing_ok=True)
-        with contextlib.suppress(PermissionError):
-            (folder / LOCK).unlink(missing_ok=True)  # on Windows filelock does it when it lets go
+        (folder / LOCK).unlink(missing_ok=True)  # fails on Windows, where filelock does it when it lets go
     with contextlib.suppress(OSError):
         folder.rmdir()
     return not folder.exists()
