@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 
@@ -26,6 +27,11 @@ FIRST = ("test_tutorials.py", "test_guide.py", "test_study.py", "test_readme.py"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest tests come first: one that comes last keeps one worker busy, and all others wait."""
     items.sort(key=lambda item: FIRST.index(item.path.name) if item.path.name in FIRST else len(FIRST))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if sys.platform == "win32" and (mark := item.get_closest_marker("posix")):
+        pytest.skip(f"not on Windows: {mark.args[0]}")
 
 
 @pytest.fixture(autouse=True)

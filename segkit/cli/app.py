@@ -101,7 +101,7 @@ def main() -> None:
 
 
 def _devnull() -> TextIO:
-    return open(os.devnull, "w")
+    return open(os.devnull, "w", encoding="utf-8")
 
 
 def _unexpected(error: Exception) -> SegkitError:

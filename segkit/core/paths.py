@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
+import sys
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 from unicodedata import normalize
@@ -11,6 +14,9 @@ from unicodedata import normalize
 from platformdirs import user_cache_path
 from pydantic import BeforeValidator
 
+_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]) *(\..*)?", re.IGNORECASE | re.DOTALL)
+_PLAIN_WORD = re.compile(r"[\w:\\/.,=+-]+")
+_EXPANDED = re.compile('["\N{LEFT DOUBLE QUOTATION MARK}-\N{DOUBLE LOW-9 QUOTATION MARK}`$]')
 WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".tar")
 INSTALLED_RECIPES = Path(__file__).parents[1] / "recipes"  # a checkout has them beside the package
 
@@ -77,9 +83,33 @@ def resolved(value: Any) -> Any:
     return resolve(value, getattr(value, "file", "")) if isinstance(value, str) else value
 
 
+@cache
+def ignores_case(folder: Path) -> bool:
+    """Whether two names that differ in upper and lower case are one file there; the folder may be missing."""
+    for path in (folder.absolute(), *folder.absolute().parents):
+        other = path.with_name(path.name.swapcase()) if path.name else path
+        if other != path and path.exists():
+            return other.exists() and other.samefile(path)
+    return False
+
+
 def quoted(path: Path | str) -> str:
-    """A path as one word of a command line."""
-    return shlex.quote(str(path))
+    """A path as one word of a command line.
+
+    On Windows it is one for cmd and PowerShell; what PowerShell expands between quotes becomes "?".
+    """
+    text = str(path)
+    if sys.platform != "win32":
+        return shlex.quote(text)
+    if _PLAIN_WORD.fullmatch(text):
+        return text
+    end = "\\" if text.endswith("\\") else ""  # else it would escape the mark behind it
+    return f'"{_EXPANDED.sub("?", text)}{end}"'
+
+
+def is_reserved(name: str) -> bool:
+    """Whether Windows keeps the name of a file for a device, with any extension: ``aux``, ``con.txt``."""
+    return bool(_DEVICE.fullmatch(name))
 
 
 def is_weights_file(weights: str) -> bool:

@@ -20,6 +20,8 @@ Key = TypeVar("Key")
 Made = TypeVar("Made")
 
 _AHEAD = 2  # batches prepared ahead
+# Forked workers share the images' memory; elsewhere they are started anew, which takes seconds.
+_START_METHOD = "fork" if sys.platform == "linux" else "spawn"
 
 
 def prefetch(make: Callable[[Key], Made], keys: Iterable[Key]) -> Iterator[Made]:
@@ -53,8 +55,7 @@ def worker_loader(batches: Dataset[Made], sampler: EpochSampler[Any], workers: i
         worker_init_fn=_ignore_signals,
         # A loader draws seeds for its workers; it must not change the random state of training.
         generator=torch.Generator(),
-        # Forked workers share the images' memory, and transforms that cannot be imported.
-        multiprocessing_context="fork" if sys.platform == "linux" else None,
+        multiprocessing_context=_START_METHOD,
     )
 
 

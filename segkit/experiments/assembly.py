@@ -25,7 +25,7 @@ from segkit.models.segmenter import Segmenter
 from segkit.models.training_check import check_training
 from segkit.parts.losses.weighted_sum import weighted_sum
 from segkit.recipe import Recipe, entry_for, used_plugins
-from segkit.recipe.build import build
+from segkit.recipe.build import Transforms
 from segkit.recipe.dataset import (
     dataset_warnings,
     prepare_splits,
@@ -100,7 +100,7 @@ class Assembly:
         """Augmented training batches; with several processes, this process's share of each batch."""
         data = self.recipe.data
         train = self.splits["train"]
-        transforms = [build(part) for part in data.augment]
+        transforms = Transforms.of(self.recipe)
         workers = None if data.workers == "auto" else data.workers
         return TrainBatches(
             train.images, train.masks, transforms, data.batch_size, self.recipe.seed,

@@ -18,6 +18,7 @@ from segkit.core.events import Event
 from segkit.core.types import Progress
 from segkit.recipe import Recipe, dump_recipe, load_dumped
 from segkit.training.distributed.rank import LAUNCHED_BY, LostProcess, current_rank_info
+from segkit.utils.machine import is_running
 from segkit.utils.signals import StopSignal, handle_signals
 from segkit.utils.subprocesses import run_in_subprocesses, send
 
@@ -64,7 +65,9 @@ def run_distributed(
 def _launch(target: str, text: str, folder: Path, processes: int, on_progress: Progress) -> Iterator[Event]:
     from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
-    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)  # here the processes meet
+    # Here the processes meet; torch has no libuv on Windows.
+    libuv = sys.platform != "win32"
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False, use_libuv=libuv)
     calls = [(target, text, folder, processes, rank, store.port, os.getpid()) for rank in range(processes)]
     lost: SegkitError | None = None
     for rank, value in run_in_subprocesses("segkit.experiments.launch:run_rank", calls, at_once=processes):
@@ -101,7 +104,7 @@ def run_rank(
     )  # fmt: skip
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     if rank > 0:
-        sys.stderr = sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+        sys.stderr = sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     module, _, function = target.partition(":")
 
     def on_progress(label: str, done: int, total: int) -> None:
@@ -117,7 +120,8 @@ def run_rank(
 
 def _end_with(parent: int) -> None:
     # torch would try for half an hour to connect to the store of a parent that was killed.
-    while os.name != "posix" or os.getppid() == parent:
+    # On Windows a process of a virtual environment has another between itself and its parent.
+    while is_running(parent) if sys.platform == "win32" else os.getppid() == parent:
         time.sleep(1)
     os._exit(1)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from unicodedata import normalize
 
 from segkit.core.errors import Problem, SegkitError
-from segkit.core.paths import as_stored
+from segkit.core.paths import as_stored, ignores_case
 from segkit.data.image_files import find_images, why_unread, without_ending
 from segkit.data.images import ENDINGS
 from segkit.inference.outputs import Outputs
@@ -106,11 +106,14 @@ def check_overwriting(images: Sequence[InputFile], outputs: Outputs, *, overwrit
     for image in images:
         for file in outputs.files(image.name):
             path = os.path.realpath(file)
-            # Composed and decomposed Unicode is the same name, and on some systems the same file.
-            if other := written.get(normalize("NFC", path)):
+            # Composed and decomposed Unicode is the same name, and on some systems the same file, as is the
+            # same name in upper and lower case.
+            key = normalize("NFC", path)
+            key = key.casefold() if ignores_case(outputs.folder) else key
+            if other := written.get(key):
                 twice.append(_same_mask_file(other, image, file))
                 break
-            written[normalize("NFC", path)] = image
+            written[key] = image
             if path in paths:
                 replaced.append(file)
             elif not overwrite and any(

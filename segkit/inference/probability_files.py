@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -24,13 +24,16 @@ MAX_UINT16 = 2**16 - 1  # a probability of 1 in a 16-bit PNG
 def npy_writer(file: Path, shape: tuple[int, int, int]) -> Iterator[ProbabilityWriter]:
     """Write an array (K, H, W) of float32; the file appears when the body ends."""
     with atomic_write(file) as temporary:
-        array = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=shape)
+        array: Any = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=shape)
 
         def write(rows: slice, chunk: Probabilities) -> None:
             array[:, rows] = chunk
 
-        yield write
-        array.flush()
+        try:
+            yield write
+            array.flush()
+        finally:
+            array._mmap.close()  # Windows does not rename a mapped file
 
 
 @contextmanager

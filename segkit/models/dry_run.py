@@ -13,7 +13,6 @@ from torch import nn
 from segkit.core.errors import PartError, Problem, ShapeError
 from segkit.core.model_table import Stage
 from segkit.core.types import Pyramid
-from segkit.models.feature_cache import machine_memory
 from segkit.models.meta_model import MetaModel, Shape, line_of_forward
 from segkit.models.model_errors import (
     ONE_MAP,
@@ -26,6 +25,7 @@ from segkit.models.model_errors import (
 from segkit.models.segmenter import make_head, select_stages
 from segkit.recipe import entry_for
 from segkit.recipe.build import build
+from segkit.utils.machine import machine_memory
 
 if TYPE_CHECKING:
     from segkit.recipe.part_schema import Part
@@ -162,7 +162,7 @@ def _check_memory(parts: Mapping[str, tuple[str, nn.Module]]) -> None:
     for kind, (name, part) in parts.items():
         parameters, _ = _count(part)
         size = 4 * parameters  # float32
-        if memory and size > memory:
+        if size > memory:
             problem = (
                 f"{name} would have {parameters:,} parameters ({size / 1e9:,.0f} GB); "
                 f"this machine has {memory / 1e9:,.0f} GB of memory"

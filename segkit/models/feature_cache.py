@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
+from segkit.utils.machine import machine_memory
+
 Encode = Callable[[Tensor], list[Tensor]]
 
 # Fixed, as the last digits of convolutions may depend on the batch size, and features must not.
 ENCODE_BATCH_SIZE = 8
-_UNKNOWN_MEMORY = 8 << 30
 
 
 class FeatureCache:
@@ -25,7 +25,7 @@ class FeatureCache:
     """
 
     def __init__(self, limit_bytes: int | None = None) -> None:
-        self.limit_bytes = (machine_memory() or _UNKNOWN_MEMORY) // 8 if limit_bytes is None else limit_bytes
+        self.limit_bytes = machine_memory() // 8 if limit_bytes is None else limit_bytes
         self.used_bytes = 0
         self._maps: dict[bytes, list[Tensor]] = {}
 
@@ -75,11 +75,3 @@ def _stack(maps: tuple[Tensor, ...]) -> Tensor:
     if maps[0].is_contiguous():
         return torch.stack(maps)
     return torch.stack([map_.permute(1, 2, 0) for map_ in maps]).permute(0, 3, 1, 2)
-
-
-def machine_memory() -> int:
-    """Main memory in bytes; 0 if unknown."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):  # Windows
-        return 0

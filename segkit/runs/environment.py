@@ -73,9 +73,7 @@ def _git_revision(folder: Path) -> dict[str, Any] | None:
 def _git(folder: Path, *arguments: str) -> str | None:
     """Output of a git command; None if it fails."""
     try:
-        process = subprocess.run(
-            ["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=False
-        )
+        process = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, timeout=10)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return process.stdout.strip() if process.returncode == 0 else None
+    return process.stdout.decode(errors="replace").strip() if process.returncode == 0 else None

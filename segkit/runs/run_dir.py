@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from segkit.core.errors import SegkitError
-from segkit.core.paths import quoted
+from segkit.core.paths import is_reserved, quoted
 from segkit.runs.run_files import RunFiles, ScoredSample, write_json
 from segkit.utils.atomic import remove_leftovers
 from segkit.utils.listing import listed
@@ -31,7 +31,8 @@ class RunDir(RunFiles):
         """
         name = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in recipe)
         name = name.encode()[:140].decode(errors="ignore")  # a file system's limit, in bytes
-        folder = runs / (name if name.strip(".") else "_")
+        name = name.rstrip(".")  # Windows leaves it out
+        folder = runs / (f"_{name}" if is_reserved(name) or not name else name)
         folder.mkdir(parents=True, exist_ok=True)
         numbers = [int(path.name) for path in folder.iterdir() if path.name.isdecimal()]
         number = max(numbers, default=0) + 1

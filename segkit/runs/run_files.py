@@ -17,7 +17,7 @@ from segkit.core.types import Pixels
 from segkit.runs.provisional import provisional_summary
 from segkit.runs.recipe_schema import RunRecipe
 from segkit.runs.schema import Environment, Epoch, MeasuredCosts, Sample, Samples, Summary
-from segkit.utils.atomic import atomic_write
+from segkit.utils.atomic import atomic_write, write_text
 from segkit.utils.csv_files import original_text, write_csv
 from segkit.utils.safe_read import (
     MAX_NUMBER,
@@ -76,8 +76,7 @@ class RunFiles:
 
     def write_recipe(self, text: str) -> None:
         """Write the complete recipe."""
-        with atomic_write(self.recipe) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_text(self.recipe, text)
 
     def write_environment(self, environment: Environment) -> None:
         """Write versions, hardware and digests."""
@@ -98,13 +97,12 @@ class RunFiles:
 
     def append_epoch(self, event: EpochEnded) -> None:
         """Append one line to metrics.jsonl."""
-        with self.metrics.open("a", encoding="utf-8") as file:
+        with self.metrics.open("a", encoding="utf-8", newline="\n") as file:
             file.write(_line(event))
 
     def rewrite_epochs(self, events: Sequence[EpochEnded]) -> None:
         """Replace metrics.jsonl; after a kill it may hold incomplete or repeated lines."""
-        with atomic_write(self.metrics) as temporary:
-            temporary.write_text("".join(map(_line, events)), encoding="utf-8")
+        write_text(self.metrics, "".join(map(_line, events)))
 
     def write_scores(self, names: Sequence[str], scores: Mapping[str, Sequence[float]]) -> None:
         """Write the scores of every image; an undefined score is an empty cell.
@@ -195,10 +193,7 @@ def write_json(path: Path, content: Any) -> None:
     """Write a pydantic model or plain data atomically; NaN and numbers beyond ±1e100 become null."""
     if isinstance(content, BaseModel):
         content = content.model_dump(mode="json", exclude_unset=True)
-    with atomic_write(path) as temporary:
-        temporary.write_text(
-            json.dumps(_finite(content), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+    write_text(path, json.dumps(_finite(content), indent=2, ensure_ascii=False) + "\n")
 
 
 def _line(event: EpochEnded) -> str:

@@ -11,6 +11,7 @@ from segkit.core.errors import SegkitError, TrainingError
 from segkit.core.paths import quoted
 from segkit.training.state_file import Unsavable, read_state, write_state
 from segkit.training.tensor_file import Unreadable, read_tensors, write_tensors
+from segkit.utils.atomic import replace
 
 
 def save_weights(model: nn.Module, path: Path, epoch: int | None = None) -> None:
@@ -75,8 +76,8 @@ class StateFiles:
                 hint="states may hold numbers, strings, tensors, lists and dicts; run segkit test-plugin",
             ) from error
         if self.last.exists():
-            self.last.replace(self.previous)
-        new.replace(self.last)
+            replace(self.last, self.previous)
+        replace(new, self.last)
 
     def load(self) -> tuple[dict[str, Any] | None, list[str]]:
         """The latest readable state, None if none was saved, and warnings about unreadable ones.

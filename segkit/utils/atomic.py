@@ -7,12 +7,15 @@ import hashlib
 import os
 import re
 import shutil
+import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 _LEFTOVER = re.compile(r"\..+\.\d+")
 _MAX_NAME = 100  # bytes; file systems allow 143 to 255
+_PATIENCE_SECONDS = 1.0
 
 
 @contextlib.contextmanager
@@ -35,7 +38,7 @@ def atomic_write(file: Path, *, durable: bool = False) -> Iterator[Path]:
         yield temporary
         if durable:
             _fsync(temporary)
-        temporary.replace(file)
+        replace(temporary, file)
         if durable:
             _fsync(file.parent)  # the directory entry
     except OSError as error:
@@ -46,6 +49,37 @@ def atomic_write(file: Path, *, durable: bool = False) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):  # a write error is already on its way
             temporary.unlink(missing_ok=True)
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write UTF-8 text atomically; line ends are written as they are, on every system.
+
+    Raises:
+        OSError: if it cannot be written; `file` is unchanged.
+    """
+    with atomic_write(file) as temporary:
+        temporary.write_bytes(text.encode())
+
+
+def replace(source: Path, target: Path) -> None:
+    """Rename a file, replacing `target`.
+
+    Windows refuses while another program has one of them open, as virus scanners do for a moment; then it is
+    tried again for a second.
+
+    Raises:
+        OSError: if it cannot be renamed; both files are unchanged.
+    """
+    until = time.monotonic() + (_PATIENCE_SECONDS if sys.platform == "win32" else 0)
+    while True:
+        try:
+            source.replace(target)
+        except PermissionError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(0.05)
+        else:
+            return
 
 
 @contextlib.contextmanager
@@ -63,7 +97,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
         for file in sorted(path for path in new.rglob("*") if not path.is_dir()):
             target = folder / file.relative_to(new)
             target.parent.mkdir(parents=True, exist_ok=True)
-            file.replace(target)
+            replace(file, target)
     except OSError as error:
         if error.filename and Path(error.filename).is_relative_to(new):
             error.filename = str(folder / Path(error.filename).relative_to(new))
@@ -86,9 +120,9 @@ def _short(name: str) -> str:
 
 
 def _fsync(path: Path) -> None:
-    if path.is_dir() and os.name == "nt":  # Windows cannot open folders
+    if path.is_dir() and sys.platform == "win32":  # Windows cannot open folders
         return
-    descriptor = os.open(path, os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)  # Windows: not if only read
     try:
         os.fsync(descriptor)
     finally:

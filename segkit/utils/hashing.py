@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby, islice
 from pathlib import Path
 
-from segkit.utils.atomic import atomic_write
+from segkit.utils.atomic import write_text
 
 FOLDER = "digests"
 _RACY_NS = 2_000_000_000  # the coarsest clock of a file system in use: FAT's
@@ -92,8 +92,7 @@ class FileDigests:
         files = {name: entry for name, entry in cached.items() if name in there}
         with contextlib.suppress(OSError):
             place.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_write(place) as temporary:
-                temporary.write_text(json.dumps({"folder": str(parent), "files": files}), encoding="utf-8")
+            write_text(place, json.dumps({"folder": str(parent), "files": files}))
 
     def _cache_file(self, parent: Path) -> Path:
         assert self._folder is not None

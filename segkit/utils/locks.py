@@ -102,12 +102,14 @@ def _write_holder(descriptor: int) -> None:
     with suppress(OSError):  # on a full disk the holder stays unnamed, the lock works
         os.ftruncate(descriptor, 0)
         os.lseek(descriptor, 0, os.SEEK_SET)
-        os.write(descriptor, json.dumps(holder).encode())
+        os.write(descriptor, f" {json.dumps(holder)}".encode())  # Windows locks the first byte
 
 
 def _holder(file: Path) -> str:
     try:
-        holder = json.loads(file.read_bytes())
+        with file.open("rb", buffering=0) as opened:
+            opened.seek(1)
+            holder = json.loads(opened.read())
         return f"process {holder['pid']} on {holder['host']}, since {holder['since']}"
-    except (OSError, ValueError, TypeError, KeyError):  # not yet written, or on Windows not readable
+    except (OSError, ValueError, TypeError, KeyError):  # not yet written
         return ""

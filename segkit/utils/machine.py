@@ -18,6 +18,16 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
+def machine_memory() -> int:
+    """Main memory in bytes."""
+    return int(psutil.virtual_memory().total)
+
+
+def is_running(process: int) -> bool:
+    """Whether there is a process of that number."""
+    return bool(psutil.pid_exists(process))
+
+
 def busy_seconds() -> float:
     """Busy time of all cores since boot, with the time that the host of a virtual machine took."""
     times = psutil.cpu_times()._asdict()

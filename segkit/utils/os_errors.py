@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import sys
 from pathlib import Path
 
 from segkit.core.errors import TrainingError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _UNWRITABLE = (*_FULL, errno.EROFS, errno.EIO)
+_LONG_PATH = 230  # characters; a temporary file beside it has up to 30 more
 # Messages of the system and its loader; torch, C++ and oneDNN; Python; OpenCV; Pillow; ONNX Runtime.
 _NO_MEMORY = (
     "cannot allocate memory", "failed to map segment", "can't allocate memory", "std::bad_alloc",
@@ -25,12 +27,16 @@ def cannot_write(error: OSError, place: Path | None, again: str) -> TrainingErro
         place: path that was written to, used if the error names no file.
         again: what to do once the cause is removed.
     """
-    cure = "free some space" if error.errno in _FULL else "make the location writable"
+    where = str(error.filename or place or "")
     return TrainingError(
-        f"cannot write: {_reason(error)}",
-        where=str(error.filename or place or ""),
-        hint=f"{cure}; then {again}",
+        f"cannot write: {_reason(error)}", where=where, hint=f"{_cure(error, where)}; then {again}"
     )
+
+
+def is_broken_pipe(error: BaseException) -> bool:
+    """Whether the reader of a pipe has closed it."""
+    closed = sys.platform == "win32" and isinstance(error, OSError) and error.errno == errno.EINVAL
+    return closed or isinstance(error, BrokenPipeError)
 
 
 def in_words(error: BaseException) -> TrainingError | None:
@@ -51,6 +57,18 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether the machine's memory, or the limit of this process, is exhausted."""
     message = str(error).lower()
     return isinstance(error, MemoryError) or any(sign in message for sign in _NO_MEMORY)
+
+
+def _cure(error: OSError, where: str) -> str:
+    if error.errno in _FULL:
+        return "free some space"
+    if sys.platform == "win32":
+        if len(where) >= _LONG_PATH:
+            limit = "Windows takes 259 unless long paths are switched on"
+            return f"choose a shorter path (it has {len(where)} characters, {limit})"
+        if isinstance(error, PermissionError):
+            return "close the programs that have it open, or make the location writable"
+    return "make the location writable"
 
 
 def _reason(error: OSError) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +12,8 @@ from types import FrameType
 from typing import Any
 
 # SIGHUP comes when a terminal closes; SIGTERM and SIGUSR1 are what SLURM sends before it takes the machine.
-_STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
+# Windows has SIGBREAK, of Ctrl-Break and of a window that closes.
+_STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGBREAK")
 
 
 class StopSignal:
@@ -80,7 +82,7 @@ def handle_signals(on_request: Callable[[], None] = lambda: None) -> Iterator[St
 @contextmanager
 def held_back() -> Iterator[None]:
     """Block signals while workers start: one that is hit before it ignores them would die half-started."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
+    if sys.platform == "win32":
         yield
         return
     former = signal.pthread_sigmask(signal.SIG_BLOCK, _stop_signals())
@@ -97,15 +99,15 @@ def leave_to_the_parent() -> None:
     """
     for number in _stop_signals():
         signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.SIG_IGN)
-    if hasattr(signal, "sigwaitinfo"):
+    if sys.platform == "darwin":  # it does not tell the sender
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    elif sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         threading.Thread(target=_exit_on_sigterm_of, args=(os.getppid(),), daemon=True).start()
-    elif hasattr(signal, "pthread_sigmask"):  # macOS does not tell the sender
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 def _exit_on_sigterm_of(parent: int) -> None:
-    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
+    while sys.platform not in ("darwin", "win32") and signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
         pass
     os._exit(0)
 

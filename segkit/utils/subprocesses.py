@@ -11,13 +11,21 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, BinaryIO
 
 from segkit.core.errors import SegkitError, TrainingError
-from segkit.utils.os_errors import in_words
+from segkit.utils.os_errors import in_words, is_broken_pipe
 
 _START = "from segkit.utils.subprocesses import main; main()"
-_POLL_SECONDS = 0.5  # on some systems Ctrl-C does not interrupt a waiting queue
+_POLL_SECONDS = 0.5  # on some systems Ctrl-C does not interrupt one that waits for a queue or a process
+# Ctrl-C reaches the parent alone, which asks its children to stop. Not with SIGTERM: on Windows it kills,
+# and a cluster's scheduler may have sent it to every process already.
+_APART: dict[str, Any]
+if sys.platform == "win32":
+    _STOP, _APART = signal.CTRL_BREAK_EVENT, {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+else:
+    _STOP, _APART = signal.SIGUSR1, {"process_group": 0}
 
 
 def run_in_subprocesses(
@@ -72,12 +80,13 @@ def run_in_subprocesses(
 
 def _end(children: Iterable[subprocess.Popen[bytes]]) -> None:
     """Ask children to stop and wait for them; on Ctrl-C kill them."""
-    # Not SIGTERM: a cluster's scheduler may have sent it to every process already.
     for child in children:
-        child.send_signal(getattr(signal, "SIGUSR1", signal.SIGTERM))
+        child.send_signal(_STOP)
     try:
         for child in children:
-            child.wait()
+            while child.poll() is None:
+                with suppress(subprocess.TimeoutExpired):
+                    child.wait(_POLL_SECONDS)
     except KeyboardInterrupt:
         for child in children:
             child.kill()
@@ -92,8 +101,7 @@ def _start(at_once: int) -> subprocess.Popen[bytes]:
     if at_once > 1:
         environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // at_once)))
     command = [sys.executable, "-P", "-c", _START]
-    apart: Any = {"process_group": 0} if os.name == "posix" else {}  # Ctrl-C reaches the parent alone
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, **apart)
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, **_APART)
 
 
 def _listen(
@@ -131,7 +139,7 @@ def send(value: Any) -> None:
     """In a child: send a value to the parent, beside those that are yielded.
 
     Raises:
-        BrokenPipeError: if the parent has gone.
+        OSError: if the parent has gone.
     """
     _write(_answers[-1], value)
 
@@ -149,11 +157,11 @@ def main() -> None:
     try:
         for value in getattr(importlib.import_module(module), function)(*arguments):
             _write(answers, value)
-    except BrokenPipeError:
-        sys.exit(1)  # the parent has gone
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
+        if is_broken_pipe(error):
+            sys.exit(1)  # the parent has gone
         _write(answers, error if isinstance(error, SegkitError) else _unexpected(error))
         sys.exit(1)
 

@@ -109,6 +109,7 @@ ORDINARY = {
 }
 
 
+@pytest.mark.posix("there are no named pipes")
 def test_files_of_an_own_project_keep_nothing_from_being_loaded(project: Path) -> None:
     for name, text in ORDINARY.items():
         (project / name).parent.mkdir(parents=True, exist_ok=True)
@@ -130,6 +131,7 @@ def test_a_refusal_leads_to_the_option(segkit: Any, project: Path) -> None:
     assert segkit("list", "decoders", "--plugins", "plugins").err.endswith("plugins: mine from plugins\n")
 
 
+@pytest.mark.posix("links need a privilege there")
 def test_links_do_not_lead_around(project: Path) -> None:
     evil(project / "downloaded" / "code" / "mine.py")
     (project / "downloaded" / "config.json").write_text(HUB)
@@ -154,7 +156,7 @@ def test_files_of_the_home_folder_say_nothing_of_the_projects_in_it(
     assert [loaded.name for loaded in loaded_plugins()] == ["mine"]
 
 
-@pytest.mark.skipif(os.name != "posix", reason="files have no owner there")
+@pytest.mark.posix("files have no owner there")
 def test_plugins_of_another_user_are_not_loaded(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = evil(project / "plugins" / "mine.py")
     if os.geteuid() == 0:

@@ -6,7 +6,16 @@ from unicodedata import normalize
 import pytest
 from pydantic import TypeAdapter
 
-from segkit.core.paths import RecipePath, Weights, cache_folder, home, is_weights_file, resolve
+from segkit.core.paths import (
+    RecipePath,
+    Weights,
+    cache_folder,
+    home,
+    ignores_case,
+    is_reserved,
+    is_weights_file,
+    resolve,
+)
 from segkit.recipe.tree import Text
 
 
@@ -115,3 +124,25 @@ def test_a_path_that_nothing_can_be_looked_for_at_is_refused(tmp_path: Path) -> 
     for path in ("a" * 300, f"/{'a' * 300}/b", "a/" * 3000):
         with pytest.raises(ValueError, match=r"cannot access /.*: File name too long"):
             resolve(path, str(tmp_path / "recipe.yaml"))
+
+
+@pytest.mark.posix("links need a privilege there")
+def test_a_folder_that_is_found_in_other_case_ignores_it(tmp_path: Path) -> None:
+    for name in ("Folder", "Other", "oTHER"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "fOLDER").symlink_to("Folder")
+    assert ignores_case(tmp_path / "Folder")
+    assert ignores_case(tmp_path / "Folder" / "missing" / "too")
+    assert not ignores_case(tmp_path / "Other")
+
+
+@pytest.mark.parametrize(
+    ("name", "reserved"),
+    [
+        ("con", True), ("Aux.png", True), ("NUL.tar.gz", True), ("com1", True), ("lpt\u00b9.txt", True),
+        ("prn .txt", True), ("console", False),
+        ("a.con", False), ("com", False), ("com10", False), ("", False),
+    ],
+)  # fmt: skip
+def test_names_of_devices(name: str, reserved: bool) -> None:
+    assert is_reserved(name) == reserved

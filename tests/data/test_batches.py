@@ -98,6 +98,18 @@ def test_workers_change_nothing(workers):
         assert_same(list(together.epoch(epoch)), list(alone.epoch(epoch)))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "method", ["spawn", pytest.param("forkserver", marks=pytest.mark.posix("Windows spawns"))]
+)
+def test_workers_that_share_no_memory_change_nothing(method, monkeypatch):
+    """As on Windows and macOS, and as Python 3.14 starts processes on Linux."""
+    monkeypatch.setattr(feed, "_START_METHOD", method)
+    alone, together = batches(), batches(workers=2)
+    for epoch in (1, 2):
+        assert_same(list(together.epoch(epoch)), list(alone.epoch(epoch)))
+
+
 def pretend_seconds(monkeypatch, *, waiting: float, using: float) -> None:
     """Every batch seems to be waited for, and to be used, for these seconds."""
     readings = accumulate(cycle([waiting, using, 0.0]), initial=0.0)  # requested, received, used
@@ -220,6 +232,7 @@ def test_eval_batches_are_in_order_and_repeat():
     assert_same(first, list(found))
 
 
+@pytest.mark.posix("kills a group of processes")
 def test_interrupt_ends_parent_and_workers():
     code = """
         import signal, sys, time

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,6 +29,7 @@ def names(folder: Path) -> list[str]:
     return [path.relative_to(folder).as_posix() for path in find_images(folder).images]
 
 
+@pytest.mark.posix("links need a privilege there")
 def test_links_to_folders_and_files_are_followed(tmp_path: Path) -> None:
     store = drawn(tmp_path / "store", "b.png", "deep/c.png")
     root = drawn(tmp_path / "images", "a.png")
@@ -38,6 +40,7 @@ def test_links_to_folders_and_files_are_followed(tmp_path: Path) -> None:
     assert names(tmp_path / "link") == names(root)
 
 
+@pytest.mark.posix("links need a privilege there")
 def test_a_folder_that_is_linked_twice_is_read_once_under_its_own_name(tmp_path: Path) -> None:
     store = drawn(tmp_path / "store", "b.png")
     root = drawn(tmp_path / "images", "z/a.png")
@@ -47,6 +50,7 @@ def test_a_folder_that_is_linked_twice_is_read_once_under_its_own_name(tmp_path:
     assert names(root) == ["site/b.png", "z/a.png"]
 
 
+@pytest.mark.posix("links need a privilege there")
 @pytest.mark.parametrize("target", ["images", "images/deep"])
 def test_a_loop_of_links_ends_and_nothing_is_lost(tmp_path: Path, target: str) -> None:
     root = drawn(tmp_path / "images", "a.png", "deep/b.png")
@@ -56,6 +60,7 @@ def test_a_loop_of_links_ends_and_nothing_is_lost(tmp_path: Path, target: str) -
     assert (found.problems, found.unread) == ([], {})
 
 
+@pytest.mark.posix("links need a privilege there")
 def test_folders_that_link_to_each_other_are_read_once(tmp_path: Path) -> None:
     folders = [drawn(tmp_path / f"store/{number}", "a.png") for number in range(8)]
     root = drawn(tmp_path / "images", "a.png")
@@ -65,6 +70,7 @@ def test_folders_that_link_to_each_other_are_read_once(tmp_path: Path) -> None:
     assert len(names(root)) == 9
 
 
+@pytest.mark.posix("links need a privilege there")
 def test_a_link_to_a_folder_that_contains_it_is_named(tmp_path: Path) -> None:
     drawn(tmp_path, "masks/a.png")
     root = drawn(tmp_path / "images", "a.png")
@@ -86,16 +92,29 @@ def dvc_linked(image: Path) -> None:
     image.symlink_to("/store/.dvc/cache/files/md5/a3/04afb96060aad90176268345e10355")
 
 
-PLACEHOLDERS: list[tuple[Callable[[Path], object], str]] = [
-    (annexed, ANNEX),
+LINKS = pytest.mark.posix("links need a privilege there")
+PLACEHOLDERS: list[Any] = [
+    pytest.param(annexed, ANNEX, marks=LINKS),
     (lambda image: image.write_text("/annex/objects/SHA256E-s9--1.png\n"), ANNEX),
     (lambda image: image.write_text("../.git/annex/objects/Xk/9w/SHA256E-s9--1.png"), ANNEX),
     (lambda image: image.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d\n"), LFS),
-    (dvc_linked, DVC),
+    pytest.param(dvc_linked, DVC, marks=LINKS),
     (lambda image: image.with_name("b.png.dvc").write_text("outs:\n- path: b.png\n"), DVC),
-    (lambda image: image.symlink_to("/no/b.png"), "this is a link to /no/b.png, which does not exist"),
-    (lambda image: image.symlink_to(image), "the file cannot be read: Too many levels of symbolic links"),
-    (lambda image: os.mkfifo(image), "this is not a file"),
+    pytest.param(
+        lambda image: image.symlink_to("/no/b.png"),
+        "this is a link to /no/b.png, which does not exist",
+        marks=LINKS,
+    ),
+    pytest.param(
+        lambda image: image.symlink_to(image),
+        "the file cannot be read: Too many levels of symbolic links",
+        marks=LINKS,
+    ),
+    pytest.param(
+        lambda image: os.mkfifo(image),
+        "this is not a file",
+        marks=pytest.mark.posix("there are no named pipes"),
+    ),
 ]  # fmt: skip
 
 

@@ -137,6 +137,7 @@ def test_no_warning_tells_of_a_large_image_that_is_read(tmp_path, monkeypatch, l
     assert limit == Image.MAX_IMAGE_PIXELS
 
 
+@pytest.mark.posix("there are no named pipes")
 @pytest.mark.parametrize("read", [lambda path: read_image(path, 3), lambda path: read_mask(path, BINARY)])
 def test_a_pipe_is_not_waited_for(tmp_path, read):
     os.mkfifo(tmp_path / "a.png")
@@ -144,6 +145,7 @@ def test_a_pipe_is_not_waited_for(tmp_path, read):
         read(tmp_path / "a.png")
 
 
+@pytest.mark.posix("links need a privilege there")
 def test_a_loop_of_links_is_told(tmp_path):
     (tmp_path / "a.png").symlink_to("a.png")
     with fails(r"a\.png: the file cannot be read: Too many levels of symbolic links"):

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -65,6 +64,8 @@ def full(folder, number, code=errno.ENOSPC):
 @contextmanager
 def largest_file(size):
     """Whatever is written beyond that many bytes of a file fails, as on a disk that fills up meanwhile."""
+    import resource
+
     former = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, former[1]))
     try:
@@ -109,6 +110,7 @@ def test_a_run_that_goes_on_finds_no_room_either(recipe, reference, tmp_path):
     assert same.differences(directory, gone_on_with(recipe, tmp_path)) == []
 
 
+@pytest.mark.posix("the size of files is not limited there")
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [10, 1_000, 100_000, 4_000_000])
 def test_what_fails_in_the_middle_of_a_file_leaves_the_files_before_it(recipe, reference, tmp_path, size):
@@ -234,7 +236,7 @@ def test_file_is_named_where_the_system_names_one(tmp_path):
     assert cannot_write(OSError("odd"), tmp_path, "again").problems[0].where == str(tmp_path)
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full on this system")
+@pytest.mark.posix("there is no /dev/full")
 @pytest.mark.parametrize(
     ("streams", "code"), [("> /dev/full", 1), ("> /dev/full 2>&1", 1), (">&-", 0), (">&- 2>&-", 0)]
 )

@@ -237,6 +237,23 @@ def test_two_images_of_one_name_are_refused(photos):
     assert not (photos / "masks").exists()
 
 
+@pytest.mark.parametrize("ignored", [True, False])
+def test_images_whose_names_differ_in_case_are_refused_where_their_masks_would_be_one_file(
+    photos, ignored, monkeypatch
+):
+    Image.fromarray(noise(40, 40)).save(photos / "photos/A.png")
+    monkeypatch.setattr("segkit.inference.inputs.ignores_case", lambda folder: ignored)
+    images, outputs = find_inputs(["photos/*.png"]).images, Outputs(photos / "masks", LESION.task)
+    if not ignored:
+        check_overwriting(images, outputs, overwrite=False)
+        return
+    with pytest.raises(SegkitError) as caught:
+        check_overwriting(images, outputs, overwrite=False)
+    assert caught.value.problems[0].problem == (
+        "photos/A.png and photos/a.png would have the same mask file, a.png"
+    )
+
+
 def test_files_that_exist_are_counted_in_one_line(photos):
     for number in range(14):
         Image.fromarray(noise(40, 40)).save(photos / f"photos/{number}.png")
@@ -260,6 +277,7 @@ def test_of_many_images_of_one_name_ten_are_told(photos):
     assert caught.value.problems[-1].problem == "and 4 more"
 
 
+@pytest.mark.posix("links need a privilege there")
 def test_what_a_folder_holds_besides_is_named(photos):
     for name in ("scan.HEIC", "volume.nii.gz", "table.csv"):
         (photos / "photos" / name).write_bytes(b"content")
@@ -289,6 +307,7 @@ def test_a_folder_of_images_that_are_not_read_is_told(photos):
         find_inputs(["scans"])
 
 
+@pytest.mark.posix("links need a privilege there")
 def test_loops_of_links_end(photos):
     (photos / "photos/loop.png").symlink_to("loop.png")
     (photos / "photos/up").symlink_to(photos)
@@ -302,6 +321,7 @@ def test_loops_of_links_end(photos):
     check_overwriting(found.images, Outputs(photos / "photos/loop.png/out", LESION.task), overwrite=False)
 
 
+@pytest.mark.posix("links need a privilege there")
 def test_a_link_into_the_images_is_no_other_folder(photos):
     (photos / "elsewhere").symlink_to(photos / "photos")
     with pytest.raises(SegkitError, match="this folder is inside photos: the next prediction would read"):

@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
@@ -45,7 +46,7 @@ COMMANDS = [
 def workplace(tmp_path):
     """A copy of what commands name, so that runs do not land in the checkout."""
     for name in ("recipes", "plugins"):
-        (tmp_path / name).symlink_to(ROOT / name)
+        copytree(ROOT / name, tmp_path / name)
     return tmp_path
 
 

@@ -39,17 +39,17 @@ def lock(tmp_path):
     return tmp_path / ".lock"
 
 
-def holder(lock, code=HOLD):
+def holder(lock, code=HOLD, **options):
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        start_new_session=True,
+        **options,
     )  # fmt: skip
     assert process.stdout.readline() == "held\n"
     return process
 
 
 def end(process):
-    os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
     process.communicate()
 
 
@@ -68,8 +68,9 @@ def test_the_second_is_told_who_holds_it(lock):
         process.wait()
 
 
+@pytest.mark.posix("its child is a fork")
 def test_a_dead_process_holds_nothing_even_where_its_children_live(lock):
-    process = holder(lock, FORKED)
+    process = holder(lock, FORKED, start_new_session=True)
     assert process.stdout.readline() == "held\n"  # of the child, which has let go of the lock before
     process.kill()
     process.wait()
@@ -77,7 +78,8 @@ def test_a_dead_process_holds_nothing_even_where_its_children_live(lock):
     with exclusive(lock):
         pass
     assert not lock.exists()
-    end(process)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
 
 
 @pytest.fixture
@@ -123,6 +125,7 @@ def test_a_deleted_folder_stays_deleted(tmp_path):
     assert not (tmp_path / "gone").exists()
 
 
+@pytest.mark.posix("a file that is open is not deleted there")
 def test_a_lock_is_had_after_its_holder_has_deleted_the_folder(tmp_path):
     lock = tmp_path / "new" / "lock"
     waiting = threading.Event()
@@ -152,6 +155,7 @@ def test_a_damaged_lock_file_keeps_nobody_out(lock, content):
         pass
 
 
+@pytest.mark.posix("links need a privilege there")
 def test_a_lock_that_links_elsewhere_writes_nothing_there(lock, tmp_path):
     (tmp_path / "mine").write_text("mine")
     lock.symlink_to(tmp_path / "mine")

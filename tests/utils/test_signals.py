@@ -1,7 +1,6 @@
 """What a signal does, and when."""
 
 import multiprocessing
-import os
 import signal
 import subprocess
 import sys
@@ -12,8 +11,11 @@ import pytest
 
 from segkit.utils.signals import handle_signals, held_back, leave_to_the_parent
 
-FORK = multiprocessing.get_context("fork")
-ASKING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1]
+ASKING = [
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGBREAK")
+    if hasattr(signal, name)
+]
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +32,7 @@ def as_it_was():
 def test_a_signal_interrupts_at_once_where_nobody_looks(number):
     with handle_signals() as stop:
         with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), number)
+            signal.raise_signal(number)
         assert not stop.requested
 
 
@@ -38,10 +40,10 @@ def test_a_signal_interrupts_at_once_where_nobody_looks(number):
 def test_a_signal_is_noted_in_good_time_and_interrupts_when_it_comes_again(number):
     told = []
     with handle_signals(lambda: told.append(1)) as stop, stop.deferred():
-        os.kill(os.getpid(), number)
+        signal.raise_signal(number)
         assert stop.requested
         with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), number)
+            signal.raise_signal(number)
     assert told == [1]
 
 
@@ -50,7 +52,7 @@ def test_different_signals_ask_for_the_same_thing():
     told = []
     with handle_signals(lambda: told.append(1)) as stop, stop.deferred():
         for number in ASKING:
-            os.kill(os.getpid(), number)
+            signal.raise_signal(number)
         assert stop.requested
     assert told == [1]
 
@@ -60,19 +62,21 @@ def test_after_the_good_time_a_signal_interrupts_again():
         with stop.deferred():
             pass
         with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
 
 
 def test_what_is_ignored_stays_ignored_and_all_is_as_it_was_in_the_end():
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup has it
+    last = ASKING[-1]
+    signal.signal(last, signal.SIG_IGN)  # as nohup has it
     former = signal.getsignal(signal.SIGTERM)
     with handle_signals() as stop:
-        os.kill(os.getpid(), signal.SIGHUP)
+        signal.raise_signal(last)
         assert not stop.requested
         assert signal.getsignal(signal.SIGTERM) != former
     assert signal.getsignal(signal.SIGTERM) == former
 
 
+@pytest.mark.posix("signals are not held back there")
 def test_held_back_signals_come_in_the_end():
     with handle_signals() as stop, stop.deferred():
         with held_back():
@@ -83,8 +87,9 @@ def test_held_back_signals_come_in_the_end():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells who has sent a signal")
 def test_workers_leave_it_to_the_parent():
-    ready = FORK.Event()
-    worker = FORK.Process(target=_work, args=(ready,), daemon=True)
+    fork = multiprocessing.get_context("fork")
+    ready = fork.Event()
+    worker = fork.Process(target=_work, args=(ready,), daemon=True)
     with held_back():  # as workers are started
         worker.start()
     assert ready.wait(60)

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from segkit.core.errors import SegkitError, TrainingError
+from segkit.utils.machine import is_running
 from segkit.utils.subprocesses import run_in_subprocesses
 
 HERE = "tests.utils.test_subprocesses"
@@ -57,7 +58,11 @@ def test_every_call_has_a_process_of_its_own():
     [
         ("user", "no such image"),
         ("bug", "ZeroDivisionError: by zero"),
-        ("killed", "its process was ended by signal 9"),
+        pytest.param(
+            "killed",
+            "its process was ended by signal 9",
+            marks=pytest.mark.posix("nothing ends by a signal there"),
+        ),
     ],
 )
 def test_a_failing_child_says_why_and_the_others_go_on(kind, problem):
@@ -76,8 +81,7 @@ def test_children_end_when_nobody_listens(tmp_path):
     said = run_in_subprocesses(f"{HERE}:forever", [(file,)])
     next(said)
     said.close()
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(file.read_text(encoding="utf-8")), 0)
+    assert not is_running(int(file.read_text(encoding="utf-8")))
 
 
 def test_children_share_the_cores(monkeypatch):

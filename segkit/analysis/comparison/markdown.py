@@ -24,7 +24,7 @@ MAX_IN_EPOCHS = 4  # candidates in the table of epochs
 def write_markdown(comparison: Comparison, path: Path) -> Path:
     """Write a comparison as Markdown; returns the path."""
     template = markdown_templates("analysis/comparison", "analysis/report").get_template("comparison.md.j2")
-    path.write_text(template.render(_context(comparison)), encoding="utf-8")
+    path.write_bytes(template.render(_context(comparison)).encode())
     return path
 
 

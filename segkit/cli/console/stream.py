@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.rule import Rule
 from rich.text import Text
 
+from segkit.utils.os_errors import is_broken_pipe
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
@@ -85,7 +87,10 @@ class Screen:
         """Print a horizontal rule, on a terminal only."""
         if self.terminal:
             text = Text(clean(title), f"bold {style}".strip())
-            self._print(Rule(text, align="left", style=style or "rule.line"), width=self.width)
+            # rich itself does so only where there is a title.
+            line = "\N{BOX DRAWINGS LIGHT HORIZONTAL}" if self.console.encoding.startswith("utf") else "-"
+            rule = Rule(text, characters=line, align="left", style=style or "rule.line")
+            self._print(rule, width=self.width)
 
     def _print(
         self, renderable: RenderableType, *, soft_wrap: bool = False, width: int | None = None
@@ -104,8 +109,10 @@ def write(stream: TextIO, text: str) -> None:
     try:
         stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
         stream.flush()
-    except BrokenPipeError:
-        with open(os.devnull, "w") as devnull:
+    except OSError as error:
+        if not is_broken_pipe(error):
+            raise
+        with open(os.devnull, "wb") as devnull:
             os.dup2(devnull.fileno(), stream.fileno())
 
 

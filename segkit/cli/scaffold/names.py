@@ -9,6 +9,7 @@ import sys
 
 from segkit.cli.scaffold.render import camel_case, names_in_templates
 from segkit.core.errors import SegkitError
+from segkit.core.paths import is_reserved
 
 MAX_LENGTH = 40  # longer names would exceed the line length of the templates
 _SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
@@ -45,6 +46,8 @@ def _conflict(kind: str, name: str) -> str:
         return "it is a Python keyword"
     if name in ("true", "false", "null"):
         return "it is a YAML keyword"
+    if is_reserved(name):
+        return "Windows keeps this name for a device"
     if name.startswith("test"):
         return "pytest would collect it as a test"
     if name in sys.stdlib_module_names or _is_installed(name):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def run_directory_of(path: Path) -> Path | None:
 
 
 def _belongs_to_others(path: Path) -> bool:
-    return os.name == "posix" and path.stat().st_uid not in (0, os.geteuid())
+    return sys.platform != "win32" and path.stat().st_uid not in (0, os.geteuid())
 
 
 def _folders_above(paths: tuple[Path, ...]) -> Iterator[Path]:

@@ -34,7 +34,7 @@ from segkit.data.cache.store import (
 )
 from segkit.data.cache.writer import StoreWriter
 from segkit.data.decoding import Count, Decode, Decoded, Layout, Problems, decode_in_memory, run_in_threads
-from segkit.utils.atomic import atomic_write
+from segkit.utils.atomic import write_text
 from segkit.utils.hashing import FileDigests, file_digest
 from segkit.utils.locks import locked
 
@@ -146,14 +146,9 @@ class Cache:
 
     def _refresh(self) -> None:
         for path in sorted({*self.folder.glob(f"*{ENDING}")} - self._packs):
+            groups: list[Group] | None = None
             try:
                 groups = read_pack(path)
-                if any(group.shapes != self.layout for group in groups):
-                    raise CorruptPackError("its rows have another size")
-            except CorruptPackError:
-                with contextlib.suppress(OSError):
-                    path.unlink()
-                continue
             except OSError as error:
                 if error.errno == errno.EMFILE:  # a mapped file stays open
                     raise DataError(
@@ -162,6 +157,13 @@ class Cache:
                         where=str(self.folder),
                         hint="ulimit -n 65536, or segkit data cache --clear",
                     ) from error
+                continue
+            except CorruptPackError:
+                pass  # and the error, which holds the mapped file, is gone behind this
+            if groups is None or any(group.shapes != self.layout for group in groups):
+                del groups  # Windows does not remove a mapped file
+                with contextlib.suppress(OSError):
+                    path.unlink()
                 continue
             self._packs.add(path)
             for group in groups:
@@ -191,8 +193,7 @@ class Cache:
     def _write_about(self) -> None:
         about = self.folder / ABOUT
         if not about.exists():
-            with atomic_write(about) as temporary:
-                temporary.write_text(self._about, encoding="utf-8")
+            write_text(about, self._about)
 
     def _warning(self, error: CacheWriteError) -> str:
         return (

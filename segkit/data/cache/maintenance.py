@@ -114,7 +114,9 @@ def _remove(folder: Path) -> bool:
         if not held:
             return False
         clear_unfinished(folder)
-        for file in (*_files(folder, f"*{ENDING}", *_EARLIER), folder / ABOUT, folder / LOCK):
+        for file in (*_files(folder, f"*{ENDING}", *_EARLIER), folder / ABOUT):
             file.unlink(missing_ok=True)
+        (folder / LOCK).unlink(missing_ok=True)  # fails on Windows, where filelock does it when it lets go
+    with contextlib.suppress(OSError):
         folder.rmdir()
     return not folder.exists()

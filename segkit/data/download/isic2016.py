@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import zipfile
 from collections.abc import Callable, Iterable
@@ -18,6 +17,7 @@ from pathlib import Path
 from segkit.core.errors import DataError
 from segkit.data.download.http import DownloadError, download, remote_bytes, state_of
 from segkit.data.download.unzip import unpack, wanted_members
+from segkit.utils.atomic import replace, write_text
 
 BASE_URL = "https://isic-challenge-data.s3.amazonaws.com/2016/"
 PAGE = "https://challenge.isic-archive.com/data/#2016"
@@ -180,7 +180,7 @@ def _verified(archive: _Archive, on_progress: Progress) -> dict[str, zipfile.Zip
         raise
     _check_record(archive, path)
     if path == archive.part:
-        os.replace(path, archive.zip)
+        replace(path, archive.zip)
     on_progress(label, 1, 1)
     return members
 
@@ -203,9 +203,7 @@ def _check_record(archive: _Archive, path: Path) -> None:
             hint=f"find out which of them is right; remove {record} to accept the new one",
         )
     known[archive.zip.name] = {"sha256": digest, "bytes": path.stat().st_size, "files": archive.files}
-    fresh = record.with_name(f"{RECORD}.new")
-    fresh.write_text(json.dumps({"note": _NOTE, "zips": known}, indent=2) + "\n", encoding="utf-8")
-    os.replace(fresh, record)
+    write_text(record, json.dumps({"note": _NOTE, "zips": known}, indent=2) + "\n")
 
 
 def _check_pairs(images: Iterable[str], masks: Iterable[str], where: _Archive) -> None:

@@ -108,7 +108,7 @@ def export_run(
         verification = verify(network, model, finished, shapes, on_progress)
         del network  # closes the file
         warnings = (*finished.warnings, *notes, *score_warnings(verification))
-        card.write_text(model_card(run, metadata, verification, warnings, file=out.name), encoding="utf-8")
+        card.write_bytes(model_card(run, metadata, verification, warnings, file=out.name).encode())
     return ExportResult((out, card_file), metadata, verification, warnings)
 
 

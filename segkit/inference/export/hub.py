@@ -72,7 +72,7 @@ def export_to_hub(
     metadata = ExportMetadata(model.info, recipe=public_recipe(model.recipe))
     with atomic_folder(folder) as new:
         save_weights(model.model, new / WEIGHTS)
-        (new / RECIPE).write_text(metadata.recipe, encoding="utf-8")
+        (new / RECIPE).write_bytes(metadata.recipe.encode())
         write_json(new / CONFIG, Config(
             library_name="segkit", segkit_version=metadata.version, facts=metadata.info.as_json(),
             plugins=[
@@ -86,7 +86,7 @@ def export_to_hub(
         warnings = (*finished.warnings, *score_warnings(verification))
         front = _front_matter(run, metadata)
         card = model_card(run, metadata, verification, warnings, file=folder.name, front_matter=front)
-        (new / CARD).write_text(card, encoding="utf-8")
+        (new / CARD).write_bytes(card.encode())
     files = tuple(folder / name for name in (WEIGHTS, CONFIG, RECIPE, CARD))
     return ExportResult(files, metadata, verification, warnings)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import fcntl
 import json
 import os
 import select
@@ -207,6 +206,8 @@ class Page:
 
 def _pipe() -> tuple[int, int]:
     """Both ends under numbers that the browser's own, 3 and 4, do not overwrite."""
+    import fcntl
+
     low = os.pipe()
     high = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in low]
     for end in low:

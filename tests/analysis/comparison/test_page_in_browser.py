@@ -16,7 +16,7 @@ from segkit.analysis.report.style import DARK, LIGHT
 from tests.analysis.comparison.browser import FOUND, Browser
 from tests.analysis.comparison.cases import HOSTILE, HOSTILE_IMAGE, NAMES, Made, made_up, thumbnail_of
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.posix("the browser is driven through inherited descriptors")]
 
 KEPT = (0, 1, 2)  # positions of those whose runs kept thumbnails
 

@@ -210,6 +210,7 @@ def test_names_may_be_composed_and_decomposed(tmp_path: Path) -> None:
     assert not found.problems
 
 
+@pytest.mark.posix("there are no named pipes")
 def test_a_csv_file_of_something_else_is_left_alone(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.csv")
     pairs(tmp_path, range(3))

@@ -170,7 +170,7 @@ def test_what_is_no_python_file_is_not_even_read(tmp_path: Path) -> None:
         load_plugin(tmp_path / "notes.txt")
 
 
-@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="a file that root cannot read either")
+@pytest.mark.posix("a file that root cannot read either")
 def test_a_plugin_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "mine.py").symlink_to("/proc/self/mem")
     with pytest.raises(PartError, match=r"mine\.py: the plugin cannot be read: Input/output error"):

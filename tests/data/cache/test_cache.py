@@ -177,6 +177,12 @@ def test_rows_are_read_only_and_travel_by_name(photographs):
     sent = pickle.dumps(prepared.images)
     assert np.asarray(prepared.images).tobytes()[:64] not in sent
     np.testing.assert_array_equal(np.asarray(pickle.loads(sent)), np.asarray(prepared.images))
+
+
+@pytest.mark.posix("a file that is mapped is not removed there")
+def test_rows_stay_when_their_file_is_removed_and_do_not_travel(photographs):
+    prepared = cached(photographs)
+    sent = pickle.dumps(prepared.images)
     shutil.rmtree(photographs / "cache")
     np.testing.assert_array_equal(prepared.images[0], prepared.images.copy()[0])  # it is mapped, and stays
     with pytest.raises(DataError) as error:

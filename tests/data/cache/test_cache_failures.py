@@ -4,8 +4,6 @@ import contextlib
 import errno
 import os
 import pickle
-import resource
-import signal
 import subprocess
 import sys
 import textwrap
@@ -87,6 +85,7 @@ def test_file_in_the_place_of_the_folder_is_told(photographs):
     assert_same(prepared, prepare(found(photographs), SIZE, BINARY, 3))
 
 
+@pytest.mark.posix("the size of files is not limited there")
 def test_full_disk_is_told_and_leaves_nothing_half(photographs, reads):
     with file_limit(600):
         prepared = cached(photographs)
@@ -100,6 +99,8 @@ def test_full_disk_is_told_and_leaves_nothing_half(photographs, reads):
 @contextlib.contextmanager
 def file_limit(size: int):
     """A disk that has no space for larger files."""
+    import resource
+
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -210,7 +211,7 @@ def test_killed_builder_leaves_nothing_that_stays(photographs):
     good = prepare(found(photographs), SIZE, BINARY, 3)
     killed = child(photographs, 0.5)
     wait_for(lambda: len(decoded(photographs)) > 2)
-    killed.send_signal(signal.SIGKILL)
+    killed.kill()
     killed.communicate(timeout=60)
     assert pack_files(photographs) == []
     prepared = cached(photographs)

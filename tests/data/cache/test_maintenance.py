@@ -41,6 +41,7 @@ def test_opening_counts_as_use(photographs):
     assert cached_images(photographs / "cache")[0].used > 1
 
 
+@pytest.mark.posix("a file that is mapped is not removed there")
 def test_clearing_removes_all_and_runs_go_on(photographs):
     prepared = cached(photographs)
     assert [one.images for one in clear_cache(photographs / "cache")] == [COUNT]
@@ -69,6 +70,7 @@ def test_what_is_being_built_stays(photographs):
         assert clear_cache(photographs / "cache") == []
         assert unfinished.exists()
         assert [one.images for one in cached_images(photographs / "cache")] == [2]
+    del cache  # Windows removes no file that is mapped
     assert len(clear_cache(photographs / "cache")) == 1
 
 

@@ -137,6 +137,7 @@ def test_pictures_of_somebody_else_are_not_ours(run: RunDir, tmp_path: Path) -> 
         check_out_folder(tmp_path, [run])
 
 
+@pytest.mark.posix("links need a privilege there")
 def test_an_evaluation_before_is_ours_and_a_link_out_of_it_harms_nothing(
     found: Evaluation, run: RunDir, tmp_path: Path
 ) -> None:

@@ -152,6 +152,7 @@ def test_a_similar_name_of_another_image_is_no_hint(tmp_path):
     assert hints == ["  try: does SCAN-3-b_seg.png belong to it?", "  try: does scan_3_b.png belong to it?"]
 
 
+@pytest.mark.posix("links need a privilege there")
 def test_linked_subfolders_are_read(tmp_path):
     for kind, number in (("store", 2), (".", 1)):
         save_pair(tmp_path / kind / f"images/{number}.png", tmp_path / kind / f"masks/{number}.png")
@@ -160,6 +161,7 @@ def test_linked_subfolders_are_read(tmp_path):
     assert names(splits(tmp_path)["train"]) == ["1", "site/2"]
 
 
+@pytest.mark.posix("links need a privilege there")
 def test_an_image_that_cannot_be_read_is_told_instead_of_its_missing_partner(tmp_path):
     for name in ("a", "b", "c"):
         save_pair(tmp_path / f"images/{name}.png", tmp_path / f"masks/{name}.png")
@@ -192,6 +194,7 @@ def test_a_name_may_be_composed_in_one_folder_and_decomposed_in_the_other(tmp_pa
     assert names(splits(tmp_path, pattern=pattern)["train"]) == ["M\u00fcller"]
 
 
+@pytest.mark.posix("links need a privilege there")
 def test_a_split_that_is_not_there_is_told(tmp_path):
     for split in ("train", "val"):
         save_pair(tmp_path / f"images/{split}/a.png", tmp_path / f"masks/{split}/a.png")

@@ -119,6 +119,7 @@ def test_every_problem_is_reported_with_its_line(root):
     ]
 
 
+@pytest.mark.posix("links need a privilege there")
 def test_an_image_that_cannot_be_read_says_why(root):
     (root / "images/c.png").symlink_to("/nowhere/c.png")
     (root / "images/d.png.dvc").write_text("outs:", encoding="utf-8")
@@ -188,6 +189,7 @@ def test_cell_that_names_no_file_is_told(root, cell):
     assert told[0].startswith("data.csv:2: there is no image ")
 
 
+@pytest.mark.posix("links need a privilege there")
 def test_file_that_never_ends_is_refused(root):
     (root / "zero").symlink_to("/dev/zero")
     with pytest.raises(DataError, match=r"zero: this is not a regular file of at most 400,000,000 bytes"):

@@ -59,7 +59,7 @@ def write_page(comparison: Comparison, path: Path) -> Path:
         "scripts": [Markup(script) for script in scripts],
         "hashes": [_hash(script) for script in scripts],
     }
-    path.write_text(environment.get_template("comparison.html.j2").render(page), encoding="utf-8")
+    path.write_bytes(environment.get_template("comparison.html.j2").render(page).encode())
     return path
 
 
