@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
-import sysconfig
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +15,7 @@ import segkit
 from segkit import cli
 from segkit.cli.scaffold import new_plugin
 from segkit.core import plugins
+from tests.environments import Done, call, fresh_python, printed
 from tests.recipe.cases import written
 
 pytestmark = pytest.mark.slow
@@ -25,16 +23,7 @@ pytestmark = pytest.mark.slow
 PACKAGE = "segkit-mydec 0.1.0"
 DATA = "{source: {name: synthetic_lesions, train: 4, test: 2, size: 64}, size: [64, 64]}"
 MODEL = "{encoder: {name: test_resnet, weights: none}, decoder: transposed_conv}"
-Done = subprocess.CompletedProcess[str]
-
-
-def call(python: Path | str, *words: str, folder: Path, more: Mapping[str, str] = {}) -> Done:
-    """`python -m ...` in a folder, as from a shell in which no Python is set up."""
-    own = ("PYTHON", "PYTEST")
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(own)}
-    environment = {**inherited, "SEGKIT_HOME": str(folder), **more}
-    command = [str(python), "-m", *words]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+ROOT = Path(segkit.__file__).parents[1]  # segkit may be a checkout
 
 
 # A new plugin, installed
@@ -51,14 +40,9 @@ class Installed:
     def plugin(self) -> Path:
         return self.folder / "made" / "mydec"
 
-    def module(self, *words: str) -> str:
-        """What `python -m` prints, if all goes well."""
-        done = call(self.python, *words, folder=self.folder)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
     def install(self) -> None:
-        self.module("pip", "install", "--no-deps", "--no-build-isolation", "--no-index", str(self.plugin))
+        words = ("install", "--no-deps", "--no-build-isolation", "--no-index", str(self.plugin))
+        printed(self.python, "pip", *words, folder=self.folder)
 
     def segkit(self, *words: str) -> Done:
         return call(self.python, "segkit", *words, folder=self.folder)
@@ -68,25 +52,13 @@ class Installed:
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     """A fresh environment that takes all but the plugin from the one that runs the tests."""
     root = tmp_path_factory.mktemp("installed")
-    python = root / "environment" / ("Scripts" if os.name == "nt" else "bin") / "python"
-    created = call(sys.executable, "venv", str(root / "environment"), folder=root)
-    assert created.returncode == 0, created.stdout + created.stderr
-    where = "import sysconfig; print(sysconfig.get_path('purelib'))"
-    site = subprocess.run([python, "-c", where], capture_output=True, text=True, check=True).stdout.strip()
-    (Path(site) / "running.pth").write_text("\n".join(running()), encoding="utf-8")
-    fresh = Installed(python, root)
+    fresh = Installed(fresh_python(root, ROOT), root)
     new_plugin("decoder", "mydec", root / "made")
     recipe = fresh.plugin / "recipe.yaml"
     text = recipe.read_text(encoding="utf-8")
     (root / "recipe.yaml").write_text(re.sub("plugins: .*", "plugins: []", text), encoding="utf-8")
     fresh.install()
     return fresh
-
-
-def running() -> list[str]:
-    """Where the packages of this environment are, and segkit, which may be a checkout."""
-    site = [sysconfig.get_path(name) for name in ("purelib", "platlib")]
-    return [*dict.fromkeys([*site, str(Path(segkit.__file__).parents[1])])]
 
 
 def test_making_a_package_leaves_nothing_in_the_plugin_s_folder(installed: Installed) -> None:
@@ -126,7 +98,7 @@ def test_an_installed_plugin_keeps_its_contract(installed: Installed) -> None:
 
 
 def test_without_its_package_the_recipe_names_what_is_missing(installed: Installed) -> None:
-    installed.module("pip", "uninstall", "--yes", "segkit-mydec")
+    printed(installed.python, "pip", "uninstall", "--yes", "segkit-mydec", folder=installed.folder)
     try:
         done = installed.segkit("check", "recipe.yaml")
     finally:
@@ -169,7 +141,7 @@ class Broken:
     @property
     def path(self) -> str:
         """The broken package first, then segkit."""
-        return os.pathsep.join([str(self.module.parent), *running()[-1:]])
+        return os.pathsep.join([str(self.module.parent), str(ROOT)])
 
 
 @pytest.fixture
