@@ -32,6 +32,8 @@ def fresh_python(folder: Path, *more: Path) -> Path:
     """The Python of a new environment in a folder; it finds the packages of this one, and further folders."""
     printed(sys.executable, "venv", str(folder / "environment"), folder=folder)
     python = folder / "environment" / ("Scripts" if os.name == "nt" else "bin") / "python"
+    # Python 3.11 brings an old setuptools, which torch's requirements do not allow.
+    printed(python, "pip", "uninstall", "--yes", "setuptools", folder=folder)
     where = "import sysconfig; print(sysconfig.get_path('purelib'))"
     site = subprocess.run([python, "-c", where], capture_output=True, text=True, check=True).stdout.strip()
     paths = [*(sysconfig.get_path(name) for name in ("purelib", "platlib")), *map(str, more)]

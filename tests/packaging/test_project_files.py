@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[2]
 TEXT = {".cff", ".j2", ".md", ".py", ".toml", ".yaml", ".yml", ".ipynb", ""}
 FOLDERS = (".ci", ".github", "docs", "plugins", "recipes", "segkit", "tests")
 # A package `segkit` as an argument of pip, uv or pipx; on the package index this is another project.
-OTHER_PROJECT = re.compile(r"\b(?:install|add|download)(?: [^\s&|;]+)*? [\"']?segkit(?![\w-])")
+INSTALL = r"(?:pipx?|uv pip) (?:install|download|run)|uv add|uvx"
+OTHER_PROJECT = re.compile(rf"\b(?:{INSTALL})(?: [^\s&|;]+)*? [\"']?segkit(?![\w-])")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
@@ -32,7 +33,9 @@ def test_no_file_installs_the_package_of_the_same_name_on_the_index() -> None:
     assert [file for file, text in found.items() if OTHER_PROJECT.search(text)] == []
 
 
-@pytest.mark.parametrize("command", ["pip install segkit", "uv add 'segkit[onnx]'", 'install -U "segkit==1"'])
+@pytest.mark.parametrize(
+    "command", ["pip install segkit", "uv add 'segkit[onnx]'", 'pipx install -q "segkit==1"']
+)
 def test_such_a_command_would_be_found(command: str) -> None:
     assert OTHER_PROJECT.search(command)
 
