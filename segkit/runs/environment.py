@@ -10,11 +10,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from segkit.version import __version__
+
 if TYPE_CHECKING:
     from segkit.data.preprocess import Prepared
 
 PACKAGES = (
-    "segkit", "torch", "torchvision", "timm", "segmentation-models-pytorch", "albumentations",
+    "torch", "torchvision", "timm", "segmentation-models-pytorch", "albumentations",
     "lightning-fabric", "numpy", "pillow", "opencv-python-headless", "pydantic", "scipy",
 )  # fmt: skip
 
@@ -33,8 +35,8 @@ def environment() -> dict[str, Any]:
 
 
 def packages() -> dict[str, str | None]:
-    """Versions of the packages that affect results; None if not installed."""
-    return {name: _version(name) for name in PACKAGES}
+    """Versions of segkit and the packages that affect results; None if not installed."""
+    return {"segkit": __version__, **{name: _version(name) for name in PACKAGES}}
 
 
 def processor() -> str:

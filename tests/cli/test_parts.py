@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from segkit.core.plugins import entry_points as installed
+from segkit.version import __version__
 
 DECODER = '''\
 from torch import nn
@@ -115,7 +116,7 @@ def test_a_fault_that_came_through_a_plugin_names_its_line(
 
 
 def test_version(segkit: Any) -> None:
-    assert segkit("--version").out == "segkit 0.1.0\n"
+    assert segkit("--version").out == f"segkit {__version__}\n"
 
 
 def test_broken_installed_plugins_are_told_by_list(

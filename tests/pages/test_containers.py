@@ -39,5 +39,6 @@ def test_the_wheel_is_built_from_what_the_dockerfile_copies(tmp_path: Path) -> N
     subprocess.run([*command, "--no-index", "--wheel-dir", "wheels", "."], cwd=tmp_path, check=True)
     (wheel,) = (tmp_path / "wheels").glob("*.whl")
     sources = {path.relative_to(tmp_path).as_posix() for path in (tmp_path / "segkit").rglob("*.*")}
+    sources |= {f"segkit/recipes/{path.name}" for path in (ROOT / "recipes").iterdir()}
     with zipfile.ZipFile(wheel) as archive:
         assert sources <= {*archive.namelist()}

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+import segkit
 from segkit.data.preprocess import Prepared
 from segkit.runs import environment as module
-from segkit.runs.environment import data_digests, environment
+from segkit.runs.environment import data_digests, environment, packages
 
 
 def prepared(names=("a", "b"), value=0, mask=0):
@@ -23,6 +24,13 @@ def test_environment_names_versions_and_hardware():
     assert found["processor"]
     assert found["packages"]["torch"]
     assert found["command"] == sys.argv
+
+
+def test_version_of_segkit_is_its_own_and_not_of_a_package_of_that_name(monkeypatch):
+    """The package `segkit` of the package index is another project."""
+    monkeypatch.setattr(module.metadata, "version", lambda name: f"installed {name}")
+    assert packages()["segkit"] == segkit.__version__
+    assert packages()["timm"] == "installed timm"
 
 
 def test_package_that_is_not_there_has_no_version(monkeypatch):

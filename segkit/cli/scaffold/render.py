@@ -17,7 +17,7 @@ def render(kind: str, name: str, folder: Path) -> dict[str, str]:
     Args:
         kind: kind of the part, singular.
         name: name of the part.
-        folder: folder of the plugin, as shown in its README.
+        folder: folder of the plugin, as shown in its files.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -31,8 +31,10 @@ def render(kind: str, name: str, folder: Path) -> dict[str, str]:
     path = quoted(folder.as_posix())
     templates = {
         "__init__.py": f"{kind}/part.py.j2",
+        f"_{name}.py": f"{kind}/module.py.j2",
         "recipe.yaml": f"{kind}/recipe.yaml.j2",
         f"test_{name}.py": f"{kind}/test.py.j2",
+        "pyproject.toml": "pyproject.toml.j2",
         "README.md": "README.md.j2",
     }
     return {
@@ -56,7 +58,7 @@ def names_in_templates(kind: str) -> set[str]:
             for scope in _scopes(symtable.symtable(code, file, "exec")):
                 every = file.startswith("test_") or scope.get_type() == "module"
                 names |= {symbol.get_name() for symbol in scope.get_symbols() if every or symbol.is_global()}
-    return names - {_PLACEHOLDER, camel_case(_PLACEHOLDER)}
+    return {name for name in names if _PLACEHOLDER not in name} - {camel_case(_PLACEHOLDER)}
 
 
 def _scopes(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:

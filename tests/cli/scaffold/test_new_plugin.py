@@ -44,7 +44,9 @@ def test_new_plugin_gives_the_folder_and_then_its_files(tmp_path: Path) -> None:
     into = tmp_path / "not" / "yet"
     written = new_plugin("decoder", "mydec", into)
     assert written[0] == into / "mydec"
-    assert [file.name for file in written[1:]] == ["__init__.py", "recipe.yaml", "test_mydec.py", "README.md"]
+    assert [file.name for file in written[1:]] == [
+        "__init__.py", "_mydec.py", "recipe.yaml", "test_mydec.py", "pyproject.toml", "README.md"
+    ]  # fmt: skip
     assert sorted(written[1:]) == sorted((into / "mydec").iterdir())
     assert list(into.iterdir()) == [into / "mydec"]
 
@@ -63,9 +65,9 @@ def test_new_plugin_takes_the_plural_too(kind: str, tmp_path: Path) -> None:
 
 
 def test_function_and_class_are_called_after_the_part(plugins: Path) -> None:
-    text = (plugins / "my_decoder" / "__init__.py").read_text(encoding="utf-8")
-    assert '@DECODERS.register("my_decoder", features="all")\ndef my_decoder(\n' in text
-    assert "class MyDecoder(nn.Module):" in text
+    part, module = (plugins / "my_decoder" / file for file in ("__init__.py", "_my_decoder.py"))
+    assert '@DECODERS.register("my_decoder", features="all")\ndef my_decoder(\n' in part.read_text("utf-8")
+    assert "class MyDecoder(nn.Module):" in module.read_text("utf-8")
 
 
 def test_readme_names_the_folder_as_the_user_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,6 +92,23 @@ def test_new_plugins_are_clean_under_ruff(length: int, tmp_path: Path) -> None:
     settings = ("--no-cache", "--config", ROOT / "pyproject.toml")
     assert python("ruff", "check", *settings, tmp_path) == ""
     assert python("ruff", "format", "--check", *settings, tmp_path) == ""
+
+
+@pytest.mark.slow
+def test_new_plugins_are_clean_under_mypy(plugins: Path) -> None:
+    """As strictly as segkit itself, so that a plugin can become a built-in part."""
+    settings = ("--config-file", ROOT / "pyproject.toml", "--cache-dir", plugins.parent / "cache")
+    assert python("mypy", *settings, *(f"my_{kind}" for kind in KINDS), cwd=plugins) == ""
+
+
+@pytest.mark.slow
+@EVERY_KIND
+def test_listing_a_new_plugin_does_not_import_torch(kind: str, plugins: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from segkit.core.plugins import load_plugin; "
+        f"load_plugin(Path({str(plugins / f'my_{kind}')!r})); sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @pytest.mark.slow

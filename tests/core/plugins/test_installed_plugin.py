@@ -1,15 +1,11 @@
-"""Plugins of installed packages: the template, in an environment of its own, and a broken one."""
+"""Plugins of installed packages: a new one, in an environment of its own, and a broken one."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import shutil
-import subprocess
 import sys
-import sysconfig
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,132 +13,101 @@ import pytest
 
 import segkit
 from segkit import cli
+from segkit.cli.scaffold import new_plugin
 from segkit.core import plugins
+from tests.environments import Done, call, fresh_python, printed
 from tests.recipe.cases import written
 
 pytestmark = pytest.mark.slow
 
-TEMPLATE = Path(__file__).parents[3] / "docs" / "examples" / "segkit-plugin-template"
-README = (TEMPLATE / "README.md").read_text(encoding="utf-8")
-PACKAGE = "segkit-mylab 0.1.0"
+PACKAGE = "segkit-mydec 0.1.0"
 DATA = "{source: {name: synthetic_lesions, train: 4, test: 2, size: 64}, size: [64, 64]}"
 MODEL = "{encoder: {name: test_resnet, weights: none}, decoder: transposed_conv}"
-Done = subprocess.CompletedProcess[str]
+ROOT = Path(segkit.__file__).parents[1]  # segkit may be a checkout
 
 
-def call(python: Path | str, *words: str, folder: Path, more: Mapping[str, str] = {}) -> Done:
-    """`python -m ...` in a folder, as from a shell in which no Python is set up."""
-    own = ("PYTHON", "PYTEST")
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(own)}
-    environment = {**inherited, "SEGKIT_HOME": str(folder), **more}
-    command = [str(python), "-m", *words]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-
-
-# The template, installed
+# A new plugin, installed
 
 
 @dataclass
 class Installed:
-    """A copy of the template's folder, and the Python that it is installed in."""
+    """A working directory with a new plugin in it, and the Python that the plugin is installed in."""
 
     python: Path
     folder: Path
 
-    def module(self, *words: str) -> str:
-        """What `python -m` prints, if all goes well."""
-        done = call(self.python, *words, folder=self.folder)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+    @property
+    def plugin(self) -> Path:
+        return self.folder / "made" / "mydec"
 
     def install(self) -> None:
-        self.module("pip", "install", "--no-deps", "--no-build-isolation", "--no-index", ".")
+        words = ("install", "--no-deps", "--no-build-isolation", "--no-index", str(self.plugin))
+        printed(self.python, "pip", *words, folder=self.folder)
 
-    def typed(self, command: str, *more: str) -> Done:
-        """A command of the template's README, in the template's folder."""
-        assert f"\nsegkit {command}\n" in README
-        return call(self.python, "segkit", *command.split(), *more, folder=self.folder)
+    def segkit(self, *words: str) -> Done:
+        return call(self.python, "segkit", *words, folder=self.folder)
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    """A fresh environment that takes all but the template from the one that runs the tests."""
+    """A fresh environment that takes all but the plugin from the one that runs the tests."""
     root = tmp_path_factory.mktemp("installed")
-    folder = shutil.copytree(TEMPLATE, root / "template")  # pip leaves build folders behind
-    python = root / "environment" / ("Scripts" if os.name == "nt" else "bin") / "python"
-    created = call(sys.executable, "venv", str(root / "environment"), folder=root)
-    assert created.returncode == 0, created.stdout + created.stderr
-    fresh = Installed(python, folder)
-    # Python 3.11 brings an old setuptools, which would be found before the one that runs the tests.
-    fresh.module("pip", "uninstall", "--yes", "setuptools")
-    where = "import sysconfig; print(sysconfig.get_path('purelib'))"
-    site = subprocess.run([python, "-c", where], capture_output=True, text=True, check=True).stdout.strip()
-    (Path(site) / "running.pth").write_text("\n".join(running()), encoding="utf-8")
+    fresh = Installed(fresh_python(root, ROOT), root)
+    new_plugin("decoder", "mydec", root / "made")
+    recipe = fresh.plugin / "recipe.yaml"
+    text = recipe.read_text(encoding="utf-8")
+    (root / "recipe.yaml").write_text(re.sub("plugins: .*", "plugins: []", text), encoding="utf-8")
     fresh.install()
     return fresh
 
 
-def running() -> list[str]:
-    """Where the packages of this environment are, and segkit, which may be a checkout."""
-    site = [sysconfig.get_path(name) for name in ("purelib", "platlib")]
-    return [*dict.fromkeys([*site, str(Path(segkit.__file__).parents[1])])]
+def test_making_a_package_leaves_nothing_in_the_plugin_s_folder(installed: Installed) -> None:
+    """A build folder's copies of the modules would count as code of the plugin."""
+    names = {"__init__.py", "_mydec.py", "recipe.yaml", "test_mydec.py", "pyproject.toml", "README.md"}
+    assert {path.name for path in installed.plugin.iterdir()} == names
 
 
 def test_an_installed_plugin_is_listed(installed: Installed) -> None:
-    done = installed.typed("list decoders")
-    assert f"mylab from {PACKAGE} (installed)" in done.stderr
-    assert re.search(r"^  lraspp +LR-ASPP of MobileNetV3: ", done.stdout, re.MULTILINE)
+    done = installed.segkit("list", "decoders")
+    assert f"mydec from {PACKAGE} (installed)" in done.stderr
+    assert re.search(r"^  mydec +Project all maps to one width, ", done.stdout, re.MULTILINE)
 
 
 def test_an_installed_plugin_is_explained(installed: Installed) -> None:
-    done = installed.typed("show decoder lraspp")
-    assert "channels that the coarse map is brought to" in done.stdout
+    done = installed.segkit("show", "decoder", "mydec")
+    assert "channels of the output map" in done.stdout
 
 
 def test_a_recipe_trains_an_installed_plugin_and_the_run_names_its_package(installed: Installed) -> None:
     fewer = ("--set", "training.epochs=1", "--set", "data.source.train=8", "--set", "data.source.test=2")
-    done = installed.typed("run recipe.yaml", *fewer)
+    done = installed.segkit("run", "recipe.yaml", *fewer)
     assert done.returncode == 0, done.stdout + done.stderr
-    record = json.loads((installed.folder / "runs" / "mylab" / "001" / "environment.json").read_text())
+    record = json.loads((installed.folder / "runs" / "mydec" / "001" / "environment.json").read_text())
     (plugin,) = record["plugins"]
-    assert (plugin["name"], plugin["door"], plugin["package"]) == ("mylab", "installed", PACKAGE)
-    assert plugin["parts"] == ["decoder lraspp", "loss generalized_cross_entropy"]
+    assert (plugin["name"], plugin["door"], plugin["package"]) == ("mydec", "installed", PACKAGE)
+    assert plugin["parts"] == ["decoder mydec"]
     assert Path(plugin["path"]).is_relative_to(installed.python.parents[1].resolve())
 
 
 def test_an_installed_plugin_keeps_its_contract(installed: Installed) -> None:
-    done = installed.typed("test-plugin mylab", "--json")
+    done = installed.segkit("test-plugin", "mydec", "--json")
     told = json.loads(done.stdout)
     failed = [check for check in told["checks"] if not check["ok"]]
     assert (done.returncode, told["ok"], failed) == (0, True, [])
-    assert {check["part"] for check in told["checks"]} == {
-        "decoder lraspp",
-        "loss generalized_cross_entropy",
-    }
-
-
-def test_the_template_s_own_tests_pass(installed: Installed) -> None:
-    assert "\npython -m pytest\n" in README
-    told = installed.module("pytest", "-q", "-k", "not contract")  # test-plugin tries that above
-    assert re.search(r"^5 passed, \d+ deselected", told, re.MULTILINE)
+    assert {check["part"] for check in told["checks"]} == {"decoder mydec"}
 
 
 def test_without_its_package_the_recipe_names_what_is_missing(installed: Installed) -> None:
-    installed.module("pip", "uninstall", "--yes", "segkit-mylab")
+    printed(installed.python, "pip", "uninstall", "--yes", "segkit-mydec", folder=installed.folder)
     try:
-        done = call(installed.python, "segkit", "check", "recipe.yaml", folder=installed.folder)
+        done = installed.segkit("check", "recipe.yaml")
     finally:
         installed.install()  # other tests of this environment may come later
     assert (done.returncode, done.stdout) == (2, "")
-    problems = [line for line in done.stderr.splitlines() if not line.startswith("  try: ")]
-    lines = (TEMPLATE / "recipe.yaml").read_text().splitlines()
-    decoder = next(number for number, line in enumerate(lines, 1) if "lraspp" in line)
-    loss = next(number for number, line in enumerate(lines, 1) if "generalized_cross_entropy" in line)
-    assert [problem.partition(", allowed:")[0] for problem in problems] == [
-        "2 problems:",
-        f"recipe.yaml:{decoder}: model.decoder.name: no decoder is called 'lraspp'",
-        f"recipe.yaml:{loss}: loss.1.name: no loss is called 'generalized_cross_entropy'",
-    ]
+    lines = (installed.folder / "recipe.yaml").read_text().splitlines()
+    line = next(number for number, line in enumerate(lines, 1) if line == "    name: mydec")
+    problem = f"recipe.yaml:{line}: model.decoder.name: no decoder is called 'mydec'"
+    assert done.stderr.partition(", allowed:")[0] == problem
 
 
 # A broken one
@@ -176,7 +141,7 @@ class Broken:
     @property
     def path(self) -> str:
         """The broken package first, then segkit."""
-        return os.pathsep.join([str(self.module.parent), *running()[-1:]])
+        return os.pathsep.join([str(self.module.parent), str(ROOT)])
 
 
 @pytest.fixture
