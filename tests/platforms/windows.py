@@ -27,7 +27,7 @@ from segkit.training.checkpoint import StateFiles
 from segkit.utils import machine
 from segkit.utils.atomic import atomic_write, replace
 from segkit.utils.locks import exclusive, locked
-from segkit.utils.os_errors import cannot_write, is_broken_pipe
+from segkit.utils.os_errors import cannot_write, is_broken_pipe, is_path_too_long
 from segkit.utils.signals import held_back, leave_to_the_parent
 
 BY_ANOTHER = "being used by another process"
@@ -123,6 +123,8 @@ def test_a_path_that_is_too_long_is_told(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="cannot find the path") as caught:
         RunDir.create(deep, "a" * 100)
     error = cannot_write(caught.value, deep, "the same again")
+    assert is_path_too_long(caught.value)
+    assert not is_path_too_long(FileNotFoundError(errno.ENOENT, "The system cannot find the path", "a"))
     characters = len(error.problems[0].file)
     assert error.problems[0].hint == (
         f"choose a shorter path (it has {characters} characters, "
