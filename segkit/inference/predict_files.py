@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import warnings
 from collections import deque
@@ -17,6 +16,7 @@ from segkit.core.errors import DataError, Problem
 from segkit.data.scales import boundary_density, scale
 from segkit.inference.image_source import ImageFile
 from segkit.inference.scale_warnings import scale_warnings
+from segkit.utils.os_errors import is_path_too_long
 
 if TYPE_CHECKING:
     from segkit.core.types import Progress
@@ -119,7 +119,7 @@ def _write(outputs: Outputs, file: InputFile, image: ImageSource, chunks: Iterat
     except DataError as error:
         return error.problems
     except OSError as error:
-        if error.errno != errno.ENAMETOOLONG:
+        if not is_path_too_long(error):
             raise
         problem = f"the name of its mask is too long: {Path(error.filename or '').name}"
         return [Problem(problem, str(file.path), hint="give the image a shorter name")]

@@ -59,6 +59,12 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or any(sign in message for sign in _NO_MEMORY)
 
 
+def is_path_too_long(error: OSError) -> bool:
+    """Whether a path is longer than the system takes; Windows tells only that there is no such file."""
+    missing = sys.platform == "win32" and isinstance(error, FileNotFoundError)
+    return error.errno == errno.ENAMETOOLONG or (missing and len(str(error.filename)) >= _LONG_PATH)
+
+
 def _cure(error: OSError, where: str) -> str:
     if error.errno in _FULL:
         return "free some space"

@@ -146,7 +146,11 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path, place: str) -> None
     folder.with_name(f"{folder.name}.dvc").write_text("outs:\n- path: images\n")
     problems = [why_unread(folder)] if place == "images" else find_images(tmp_path / "images").problems
     assert [(problem.problem, problem.file) for problem in problems if problem] == [(DVC, f"{folder}.dvc")]
-    folder.with_name(f"{folder.name}.dvc").unlink()
+
+
+@LINKS
+def test_a_folder_that_links_to_nowhere_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "images"
     folder.symlink_to("/nowhere")
     with pytest.raises(DataError, match="this is a link to /nowhere, which does not exist"):
         find_images(folder)

@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from segkit.core.errors import SegkitError
+from segkit.core.paths import quoted
 from segkit.experiments.run_recipe import (
     CHANGEABLE,
     changes_since,
@@ -73,14 +74,16 @@ def test_an_edit_that_affects_results_is_named(run, path, value, words):
     problem = refusal(run)
     assert problem.problem == f"the recipe has been edited since the run began: {words}"
     assert problem.file == str(run.recipe)
-    assert problem.hint == f"undo this, or start a new run: segkit run '{run.recipe}'"
+    assert problem.hint == f"undo this, or start a new run: segkit run {quoted(run.recipe)}"
 
 
 def test_an_edit_of_what_may_change_leads_to_the_option(run):
     edit(run, "training.epochs", 5)
     edit(run, "training.devices", 2)
     problem = refusal(run)
-    assert problem.hint == f"segkit resume '{run.path}' --set training.epochs=5 --set training.devices=2"
+    assert (
+        problem.hint == f"segkit resume {quoted(run.path)} --set training.epochs=5 --set training.devices=2"
+    )
     named = ["training.epochs=5", "training.devices=2"]
     check_changes(run, load_run_recipe(run, named), named)
     edit(run, "optimizer.lr", 0.1)
@@ -133,7 +136,7 @@ def test_an_override_of_anything_else_is_refused(run, override, path):
     assert problem.problem == f"--set cannot change {path} of a run that has begun"
     assert problem.file == str(run.path)
     assert problem.hint.startswith("it can change training.epochs, training.accelerator, ")
-    assert problem.hint.endswith(f"Or start a new run: segkit run '{run.recipe}' --set ...")
+    assert problem.hint.endswith(f"Or start a new run: segkit run {quoted(run.recipe)} --set ...")
 
 
 def test_paths_of_data_may_change_and_its_other_options_may_not(tmp_path):

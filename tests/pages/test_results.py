@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
-RESULTS = json.loads((DOCS / "results.json").read_text())
-DECODERS = json.loads((DOCS / "examples/decoders/comparison.json").read_text())
+RESULTS = json.loads((DOCS / "results.json").read_text(encoding="utf-8"))
+DECODERS = json.loads((DOCS / "examples/decoders/comparison.json").read_text(encoding="utf-8"))
 
 
 def module():
@@ -19,7 +19,7 @@ def module():
 
 
 def test_tables_are_those_of_the_measurements():
-    page = (DOCS / "results.md").read_text()
+    page = (DOCS / "results.md").read_text(encoding="utf-8")
     assert module().rendered(page, RESULTS, DECODERS) == page
 
 
@@ -27,7 +27,7 @@ def test_tables_are_those_of_the_measurements():
     "page", sorted(DOCS.parent.glob("plugins/*/README.md")), ids=lambda page: page.parent.name
 )
 def test_table_of_a_plugin_is_that_of_the_measurements(page):
-    text = page.read_text()
+    text = page.read_text(encoding="utf-8")
     assert module().rendered_plugin(text, RESULTS) == text
     assert ("<!-- measured: " in text) == (page.parent / "isic.yaml").is_file()
 

@@ -25,10 +25,11 @@ from segkit.data.cache.writer import StoreWriter
 from segkit.inference.probability_files import npy_writer
 from segkit.runs.run_dir import RunDir, write_json
 from segkit.training.checkpoint import StateFiles
+from segkit.utils import machine
 from segkit.utils.atomic import atomic_write, replace
 from segkit.utils.locks import exclusive, locked
-from segkit.utils.machine import peak_memory, usable_cores
-from segkit.utils.os_errors import cannot_write, is_broken_pipe
+from segkit.utils.os_errors import cannot_write, is_broken_pipe, is_path_too_long
+from segkit.utils.signals import held_back, leave_to_the_parent
 
 BY_ANOTHER = "being used by another process"
 
@@ -123,6 +124,8 @@ def test_a_path_that_is_too_long_is_told(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="cannot find the path") as caught:
         RunDir.create(deep, "a" * 100)
     error = cannot_write(caught.value, deep, "the same again")
+    assert is_path_too_long(caught.value)
+    assert not is_path_too_long(FileNotFoundError(errno.ENOENT, "The system cannot find the path", "a"))
     characters = len(error.problems[0].file)
     assert error.problems[0].hint == (
         f"choose a shorter path (it has {characters} characters, "
@@ -211,9 +214,24 @@ def test_states_are_replaced(tmp_path: Path) -> None:
     assert (state, warnings) == ({"number": torch.tensor(2)}, [])
 
 
-def test_the_machine_is_asked() -> None:
-    assert usable_cores() >= 1
-    assert peak_memory() > 1 << 20
+def test_the_machine_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "Path", None)  # there is no /proc
+    assert machine.usable_cores() >= 1
+    assert machine.peak_memory() > 1 << 20
+
+
+def test_workers_ignore_what_asks_to_stop() -> None:
+    numbers = (signal.SIGINT, signal.SIGBREAK, signal.SIGTERM)  # type: ignore[attr-defined]
+    former = {number: signal.getsignal(number) for number in numbers}
+    try:
+        with held_back():
+            leave_to_the_parent()
+        assert [signal.getsignal(number) for number in numbers] == [
+            signal.SIG_IGN, signal.SIG_IGN, signal.SIG_DFL,
+        ]  # fmt: skip
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
 
 
 def test_a_closed_pipe_is_known() -> None:

@@ -22,7 +22,7 @@ from tests.properties.fuzzing import damage_images, image_damage
 @given(chance=st.randoms())
 def test_a_damaged_image_is_read_or_named(filters: Any, chance: Any) -> None:
     case = image_damage.draw_case(chance)
-    with TemporaryDirectory() as folder, warnings.catch_warnings():
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder, warnings.catch_warnings():
         warnings.simplefilter(filters)
         path = Path(folder, f"case.{case.ending}")
         path.write_bytes(case.content)

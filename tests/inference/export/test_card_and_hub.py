@@ -111,7 +111,7 @@ def test_a_hub_folder_is_loaded_and_says_the_same(run_of: Run, tmp_path: Path) -
     loaded, photo = segkit.load(folder), noise(50, 70)
     assert (loaded.predict(photo).mask == segkit.load(run).predict(photo).mask).all()
     assert loaded.info == outcome.metadata.info
-    _, front, page = (folder / "README.md").read_text().split("---\n", 2)
+    _, front, page = (folder / "README.md").read_text(encoding="utf-8").split("---\n", 2)
     told = yaml.safe_load(front)
     assert (told["library_name"], told["pipeline_tag"]) == ("segkit", "image-segmentation")
     (result,) = told["model-index"][0]["results"]
