@@ -21,7 +21,7 @@ if "SEGKIT_CACHE" not in os.environ or "PYTEST_XDIST_WORKER" not in os.environ:
 
 from tests.commands import as_before
 
-FIRST = ("test_tutorials.py", "test_guide.py", "test_study.py", "test_readme.py")
+FIRST = ("test_tutorials.py", "test_windows.py", "test_guide.py", "test_study.py", "test_readme.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

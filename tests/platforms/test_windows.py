@@ -52,24 +52,18 @@ def test_a_run_is_trained_used_and_the_same_as_elsewhere(tmp_path: Path) -> None
     small = [word for change in SMALL for word in ("--set", change)]
     run = ("run", str(ROOT / "recipes/quickstart.yaml"), "--no-plugins", *small)
     segkit(*run, like=False)
-    segkit(*run)
     segkit(*run, "--set", "data.workers=2")
-    segkit(*run, "--set", "training.devices=2")
-    weights = [tmp_path / f"runs/quickstart/{number:03}/checkpoints/best.safetensors" for number in (1, 2, 3)]
+    weights = [tmp_path / f"runs/quickstart/{number:03}/checkpoints/best.safetensors" for number in (1, 2)]
     assert len({file.read_bytes() for file in weights}) == 1
     image = str(tmp_path / "runs/quickstart/002/samples/1_image.png")
     segkit("resume", "runs/quickstart/002", "--set", "training.epochs=3")
-    segkit("report", "runs/quickstart/002")
     segkit("evaluate", "runs/quickstart/002", "--out", "evaluation")
-    segkit("compare", "runs/quickstart/002", "runs/quickstart/003", "--out", "comparison")
+    segkit("compare", "runs/quickstart/001", "runs/quickstart/002", "--out", "comparison")
     segkit("predict", "runs/quickstart/002", image, "--out", "masks", "--overlay", "--probabilities",
            "--probability-format", "npy")  # fmt: skip
-    for target in ("model.onnx", "model.pt2"):
-        segkit("export", "runs/quickstart/002", "--format", target.rpartition(".")[2], "--out", target)
-        (tmp_path / "model.md").unlink()
+    segkit("export", "runs/quickstart/002", "--format", "onnx", "--out", "model.onnx")
     segkit("export", "runs/quickstart/002", "--hub", "hub")
-    for model in ("model.onnx", "hub"):
-        segkit("predict", model, image, "--out", f"masks of {model}")
+    segkit("predict", "hub", image, "--out", "masks of the hub")
     written = [
         file for file in tmp_path.rglob("*") if file.suffix in (".json", ".jsonl", ".yaml", ".csv", ".md")
     ]
