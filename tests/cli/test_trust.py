@@ -204,9 +204,7 @@ def test_a_plugin_that_has_changed_since_the_run_is_not_loaded_unasked(
     else:
         assert said.code == 2
         assert "the run used decoder thin of the plugin thin, which is not loaded\n  try: " in said.err
-        location = (
-            "location with --plugins" if "hub" in VERBS[verb] else "/trained0/plugins/thin.py, if you trust"
-        )
+        location = "location with --plugins" if "hub" in VERBS[verb] else "/plugins/thin.py, if you trust"
         assert location in said.err
 
 
