@@ -11,7 +11,7 @@ from typing import Annotated, TextIO
 
 import typer
 
-from segkit.core.errors import Interrupted, SegkitError, line_at_fault
+from segkit.core.errors import Interrupted, SegkitError, TrainingError, line_at_fault
 from segkit.training.distributed.rank import is_worker, reports_elsewhere, wait_for_report
 from segkit.utils.os_errors import in_words
 
@@ -86,6 +86,7 @@ def main() -> None:
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except Exception as error:
+        told = error if isinstance(error, SegkitError) else _unexpected(error)
         if with_traceback and not isinstance(error, Interrupted):
             import traceback
 
@@ -96,8 +97,8 @@ def main() -> None:
             with contextlib.suppress(OSError):  # stderr may be unwritable
                 from segkit.cli.console import print_error
 
-                print_error(error if isinstance(error, SegkitError) else _unexpected(error))
-        raise SystemExit(error.exit_code if isinstance(error, SegkitError) else 1) from None
+                print_error(told)
+        raise SystemExit(told.exit_code) from None
 
 
 def _devnull() -> TextIO:
@@ -116,7 +117,7 @@ def _unexpected(error: Exception) -> SegkitError:
         file = str(plugin.path / "__init__.py" if plugin.path.is_dir() else plugin.path)
         if (line := line_at_fault(error, file)) != file:
             hint = f"segkit test-plugin {quoted(plugin.path)} tests its parts; {hint}"
-            return SegkitError(f"the plugin {plugin.name} failed: {message}", where=line, hint=hint)
+            return TrainingError(f"the plugin {plugin.name} failed: {message}", where=line, hint=hint)
     if loaded_plugins():
         hint += "; segkit test-plugin tests the parts of a plugin"
-    return SegkitError(f"segkit failed: {message}", hint=hint)
+    return TrainingError(f"segkit failed: {message}", hint=hint)

@@ -72,7 +72,7 @@ def read_yaml(path: Path) -> Node:
             raise RecipeError(f"the recipe is larger than {MAX_BYTES:,} bytes", where=str(path))
         text = content.decode("utf-8-sig")
     except OSError as error:
-        reason = "Is a directory" if path.is_dir() else error.strerror  # Windows tells of a permission
+        reason = "Is a directory" if os.path.isdir(path) else error.strerror  # Windows tells of a permission
         problem = f"cannot read the recipe: {reason}"
         raise RecipeError(problem, where=str(path), hint=_suggest_file(path)) from None
     except UnicodeDecodeError:

@@ -6,10 +6,15 @@ import errno
 import sys
 from pathlib import Path
 
-from segkit.core.errors import TrainingError
+from segkit.core.errors import SegkitError, TrainingError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _UNWRITABLE = (*_FULL, errno.EROFS, errno.EIO)
+_UNUSABLE = {
+    errno.ENAMETOOLONG: "give a shorter path",
+    errno.ELOOP: "remove the links that lead to each other",
+    errno.EACCES: "make it readable for you, or give another path",
+}
 _LONG_PATH = 230  # characters; a temporary file beside it has up to 30 more
 # Messages of the system and its loader; torch, C++ and oneDNN; Python; OpenCV; Pillow; ONNX Runtime.
 _NO_MEMORY = (
@@ -39,8 +44,8 @@ def is_broken_pipe(error: BaseException) -> bool:
     return closed or isinstance(error, BrokenPipeError)
 
 
-def in_words(error: BaseException) -> TrainingError | None:
-    """A readable error if `error` means too little memory or a full disk, else None."""
+def in_words(error: BaseException) -> SegkitError | None:
+    """A readable error for too little memory, a full disk or a path that cannot be used, else None."""
     if is_out_of_memory(error):
         lines = str(error).splitlines()
         return TrainingError(
@@ -50,6 +55,9 @@ def in_words(error: BaseException) -> TrainingError | None:
         )
     if isinstance(error, OSError) and error.errno in _UNWRITABLE:
         return cannot_write(error, None, "the same command again")
+    if isinstance(error, OSError) and error.filename and error.errno in _UNUSABLE:
+        problem = f"this path cannot be used: {_reason(error)}"
+        return SegkitError(problem, where=str(error.filename), hint=_UNUSABLE[error.errno])
     return None
 
 

@@ -54,6 +54,7 @@ def test_verbs_and_their_options_are_these() -> None:
             *QUIET, "--json",
         ],
         "report": ["run", *QUIET],
+        "doctor": ["--no-plugins", *QUIET, "--json"],
         "bench": ["recipe", "--set", "--steps", *PLUGINS, "--demo", *QUIET, "--json"],
         "data": [],
     }  # fmt: skip
@@ -329,3 +330,19 @@ def test_a_good_recipe_is_checked(segkit: Any, tmp_path: Path) -> None:
     assert (answer["ok"], answer["errors"]) == (True, [])
     assert answer["images"] == {"train": 4, "test": 2}
     assert segkit("check", str(path), "--quiet").out == ""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["compare", "LONG"], ["data", "check", "LONG"], ["predict", "LONG", "x", "--out", "y"],
+        ["report", "LONG"], ["evaluate", "LONG"], ["check", "quickstart", "--plugins", "LONG"],
+    ],
+)  # fmt: skip
+@pytest.mark.posix("Windows has another limit")
+def test_a_path_that_the_system_does_not_take_is_a_mistake(segkit: Any, words: list[str]) -> None:
+    said = segkit(*("a" * 300 if word == "LONG" else word for word in words))
+    assert said.code == 2
+    lines = said.err.splitlines()
+    assert lines[0].endswith(": this path cannot be used: File name too long")
+    assert lines[1] == "  try: give a shorter path"
