@@ -171,7 +171,7 @@ def _write(answers: BinaryIO, value: Any) -> None:
     answers.flush()
 
 
-def _unexpected(error: Exception) -> TrainingError:
+def _unexpected(error: Exception) -> SegkitError:
     if explained := in_words(error):
         return explained
     hint = "segkit run with its recipe and --traceback shows where"

@@ -25,7 +25,7 @@ NEEDED = {
     "RandomSizedCrop": {"size": [32, 32], "min_max_height": [16, 24]},
     "ConstrainedCoarseDropout": {"mask_indices": [1, 2]},
     "RandomSunFlare": {"src_radius": 10},
-    "Superpixels": {"max_size": 16},
+    "Superpixels": {"n_segments": [10, 10], "max_size": 16},
     "PixelDropout": {"dropout_prob": 0.2},
     "ElasticTransform": {"alpha": 60, "sigma": 5},
     "CoarseDropout": {"hole_height_range": [4, 8], "hole_width_range": [0.1, 0.5]},

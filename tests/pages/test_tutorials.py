@@ -53,6 +53,8 @@ def with_little_to_train(line: str) -> list[str]:
     words = shlex.split(line)
     if words[:2] == ["segkit", "run"] and "--set" in words:
         return ["segkit", "data", "check", *words[2:]]  # that there are such keys
+    if words[:3] == ["segkit", "compare", "lesions/recipe.yaml"]:
+        return ["segkit", "check", words[2]]  # README's commands compare, too
     if words[:2] in (["segkit", "run"], ["segkit", "compare"]):
         words += ["--set", "training.epochs=1", "--set", "data.size=[64, 64]"]
     if words[1] == "compare":

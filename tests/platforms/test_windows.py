@@ -57,13 +57,9 @@ def test_a_run_is_trained_used_and_the_same_as_elsewhere(tmp_path: Path) -> None
     assert len({file.read_bytes() for file in weights}) == 1
     image = str(tmp_path / "runs/quickstart/002/samples/1_image.png")
     segkit("resume", "runs/quickstart/002", "--set", "training.epochs=3")
-    segkit("evaluate", "runs/quickstart/002", "--out", "evaluation")
-    segkit("compare", "runs/quickstart/001", "runs/quickstart/002", "--out", "comparison")
     segkit("predict", "runs/quickstart/002", image, "--out", "masks", "--overlay", "--probabilities",
            "--probability-format", "npy")  # fmt: skip
     segkit("export", "runs/quickstart/002", "--format", "onnx", "--out", "model.onnx")
-    segkit("export", "runs/quickstart/002", "--hub", "hub")
-    segkit("predict", "hub", image, "--out", "masks of the hub")
     written = [
         file for file in tmp_path.rglob("*") if file.suffix in (".json", ".jsonl", ".yaml", ".csv", ".md")
     ]

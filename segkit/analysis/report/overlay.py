@@ -172,5 +172,7 @@ def _class_names(recipe: Mapping[str, Any]) -> list[str]:
 
 def _png(pixels: Pixels) -> bytes:
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG", optimize=True)
+    Image.fromarray(pixels).save(
+        file, "PNG", compress_level=4
+    )  # of 512 x 512 pixels: 24 ms; `optimize` takes 417
     return file.getvalue()
