@@ -28,7 +28,8 @@ def windows_like(tmp_path: Path) -> dict[str, str]:
 )
 def test_tests_pass_there(tests: str, tmp_path: Path) -> None:
     files = [f"tests/{file}" for file in tests.split()]
-    words = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", *files]
+    options = ("-q", "-n", "0", "-p", "no:cacheprovider", "-o", "filterwarnings=default")
+    words = [sys.executable, "-m", "pytest", *options, *files]
     done = subprocess.run(words, cwd=ROOT, env=windows_like(tmp_path), capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
     assert " passed" in done.stdout
