@@ -49,7 +49,8 @@ def test_decoder_gives_what_smps_own_model_gives(name):
 
 def test_every_decoder_of_smp_is_a_part():
     models = {name.lower() for name, model in vars(smp).items() if isinstance(model, type)}
-    assert models == {*DECODERS.names()} - {"transposed_conv"}
+    assert models
+    assert models <= {*DECODERS.names()}
 
 
 def test_options_reach_smps_decoder():
