@@ -25,7 +25,10 @@ app.add_typer(data_app, name="data")
 @data_app.command(epilog=example("data fetch isic2016"))
 def fetch(
     name: Annotated[str, Argument(help="Name of the data set: isic2016.")],
-    to: Annotated[Path | None, Option(metavar="DIR", help="Folder to unpack into.")] = None,
+    to: Annotated[
+        Path | None,
+        Option(metavar="DIR", help="Folder (default: data/isic2016 in the cache folder or $SEGKIT_HOME)."),
+    ] = None,
     quiet: options.QuietOption = False,
 ) -> None:
     """Download a data set, or resume the download."""

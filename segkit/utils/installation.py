@@ -46,7 +46,7 @@ class Finding:
 
 def check_distribution(package: str, extras: Sequence[str]) -> Iterator[Finding]:
     """Whether one distribution provides `package`, and has the packages that it and its extras require."""
-    names = sorted(set(metadata.packages_distributions().get(package, ())))
+    names = _distributions_of(package)
     version = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
     if not names:
         yield Finding(package, "ok", f"{version}; not installed, used from a folder")
@@ -84,7 +84,7 @@ def _requirement_findings(distribution: str, extra: str) -> Iterator[Finding]:
 
 def check_one_distribution(module: str) -> Iterator[Finding]:
     """Whether several distributions have installed the same module, as those of OpenCV do."""
-    names = sorted(set(metadata.packages_distributions().get(module, ())))
+    names = _distributions_of(module)
     if len(names) > 1:
         text = f"{' and '.join(names)} replace each other's files"
         hint = f"pip uninstall -y {' '.join(names)}, then install one of them"
@@ -160,6 +160,13 @@ def check_folder(name: str, folder: Path, variable: str) -> Finding:
         text = f"{folder} cannot be written to: {error.strerror or error}"
         return Finding(name, "fault", text, f"set {variable} to another folder")
     return Finding(name, "ok", f"{folder}, {free / 2**30:.1f} GiB free")
+
+
+def _distributions_of(module: str) -> list[str]:
+    """Distributions with a module's files, or, if installed as editable, with its command."""
+    commands = metadata.entry_points(group="console_scripts", name=module)
+    editable = {command.dist.name for command in commands if command.dist}
+    return sorted({*metadata.packages_distributions().get(module, ()), *editable})
 
 
 def _applies(requirement: Requirement, extra: str) -> bool:

@@ -23,7 +23,7 @@ TORCH = {"version": "2.14.1", "cuda": None, "hip": None, "cuda_error": "", "devi
 
 def install(folder: Path, name: str, version: str, *requirements: str, module: str = "") -> None:
     """What pip leaves of a distribution: its metadata."""
-    about = folder / f"{name}-{version}.dist-info"
+    about = folder / f"{name.replace('-', '_')}-{version}.dist-info"
     about.mkdir()
     lines = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}", "Provides-Extra: plots"]
     lines += [f"Requires-Dist: {requirement}" for requirement in requirements]
@@ -61,6 +61,15 @@ def test_an_extra_that_is_there(folder):
     install(folder, "tool", "2.0", "drawing >=3 ; extra == 'plots'")
     install(folder, "drawing", "3.1")
     assert list(check_distribution("tool", ("plots",)))[1:] == [Finding("plots", "ok", "installed")]
+
+
+def test_an_editable_installation_is_known_by_its_command(folder):
+    install(folder, "tool-of-ours", "2.0", module="another_finder")
+    (folder / "tool_of_ours-2.0.dist-info" / "entry_points.txt").write_text(
+        "[console_scripts]\ntool = tool:main\n"
+    )
+    (found,) = check_distribution("tool", ())
+    assert found.text.startswith("tool-of-ours 2.0, Python 3.")
 
 
 def test_two_distributions_with_one_module(folder):

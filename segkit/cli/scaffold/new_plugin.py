@@ -30,7 +30,7 @@ def new_plugin(kind: str, name: str, into: Path) -> list[Path]:
         SegkitError: if the kind is unknown or has no template, the name is invalid or taken, or the folder
             exists or cannot be written.
     """
-    registry = registry_of(kind)
+    registry = registry_of(kind, "recipe")
     if registry.kind not in KINDS:
         raise SegkitError(
             f"segkit new has no template for {registry.plural}, only for {', '.join(KINDS)}",

@@ -154,7 +154,7 @@ def test_an_unknown_kind_is_refused(tmp_path: Path) -> None:
         new_plugin("decodr", "mydec", tmp_path)
     assert str(caught.value) == (
         "unknown kind of part 'decodr'\n  try: did you mean 'decoder'? kinds: "
-        "encoders, decoders, losses, metrics, sources, transforms, optimizers, schedules"
+        "encoders, decoders, losses, metrics, sources, transforms, optimizers, schedules, recipe"
     )
 
 
