@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from segkit.core.paths import quoted
 from segkit.recipe.shipped import names_in_words, shipped_recipes
 
 DESCRIPTION = "A first run that needs no data and no downloads, on drawn lesions."
@@ -56,7 +57,7 @@ def test_a_copy_is_named_with_the_command_to_type_next(segkit: Any, project: Pat
     assert (said.code, said.err) == (0, "")
     assert said.out == (
         "Created mine/my frozen.yaml, mine/published_frozen.csv\n"
-        "\nType next: segkit run 'mine/my frozen.yaml'\n"
+        f"\nType next: segkit run {quoted('mine/my frozen.yaml')}\n"
     )
     said = segkit("new", "recipe", "--from", "quickstart", "--quiet")
     assert (said.code, said.out) == (0, "")

@@ -33,6 +33,7 @@ def test_number_of_threads_that_was_asked_for_counts(monkeypatch: pytest.MonkeyP
     assert not measured_here(costs)
 
 
+@pytest.mark.posix("names of folders with a colon")
 def test_gpus_are_known_without_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "_NVIDIA", tmp_path)
     assert machine.this_machine()["gpus"] == []
