@@ -300,8 +300,10 @@ def uninterrupted(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", [[], TORCHRUN], ids=["segkit", "torchrun"])
-@pytest.mark.parametrize(("how", "code"), [("stop", 130), ("kill", 1)])
+@pytest.mark.parametrize(
+    ("launcher", "how", "code"),
+    [pytest.param([], "stop", 130, id="segkit-stop"), pytest.param(TORCHRUN, "kill", 1, id="torchrun-kill")],
+)
 def test_a_run_that_was_ended_goes_on_to_the_same_bytes(tmp_path, uninterrupted, launcher, how, code):
     loss = f"loss={{name: faulty, how: {how}, at: 5, once: {tmp_path / 'ended'}}}"
     process = launched(tmp_path, *launcher, *SEGKIT, *STOPPED, loss)
@@ -352,9 +354,6 @@ def test_batches_smaller_than_the_processes_are_refused(tmp_path):
     assert problem.hint == "use at most 3 processes (training.devices, training.num_nodes) or larger batches"
     check_batch_size(recipe(tmp_path), images=10, processes=3)
     single = recipe(tmp_path, "data.batch_size=1", "training.devices=2")
-    with pytest.raises(SegkitError, match="the smallest batch has 1"):
-        check(single)
     with pytest.raises(SegkitError, match="the smallest batch has 1") as caught:
-        list(run(single, tmp_path / "runs"))
+        check(single)
     assert caught.value.exit_code == 2
-    assert not (tmp_path / "runs").exists()
