@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    Pixels = npt.NDArray[np.uint8]
+    # Images: uint8, uint16, int16 or float32. Masks: uint8.
+    Pixels = npt.NDArray[Any]
     Loss = Callable[[Tensor, Tensor], Tensor]
     ParameterGroups = list[dict[str, list[nn.Parameter] | float]]
 else:  # names for annotations only: numpy and torch are slow to import
@@ -152,8 +153,8 @@ class Sample:
 
     Args:
         name: name, unique in its split; usually the image file's stem.
-        read: function that returns the image (H, W, C) as uint8 and the mask as the task's integers, (H, W),
-            or (H, W, K) for multilabel; raises `DataError` with the file at fault.
+        read: function that returns the image (H, W, C) as uint8, uint16, int16 or float32 and the mask as the
+            task's integers, (H, W), or (H, W, K) for multilabel; raises `DataError` with the file at fault.
         files: files that `read` reads, image first; empty if pixels are generated.
         read_at: optional faster function of (height, width) that returns image and mask at that size, the
             mask by nearest neighbour; it compares the original sizes itself.
