@@ -42,7 +42,19 @@ class ErrorContext:
         for details in error.errors():
             problem = self._problem(details, (*self.loc, *details["loc"]))
             problems.setdefault(problem.path, problem)
-        return list(problems.values())
+        # A misspelt key is one problem, and not a missing key as well.
+        meant = {
+            (problem.path.rpartition(".")[0], problem.hint)
+            for problem in problems.values()
+            if problem.hint.startswith("did you mean")
+        }
+        missing = {dotted((*self.loc, *each["loc"])) for each in error.errors() if each["type"] == "missing"}
+        return [
+            problem
+            for path, problem in problems.items()
+            if path not in missing
+            or (path.rpartition(".")[0], _did_you_mean(path.split(".")[-1])) not in meant
+        ]
 
     def _problem(self, details: Any, loc: Loc) -> Problem:
         node, found = self.tree.nearest(loc)
@@ -81,7 +93,7 @@ class ErrorContext:
         allowed = f"allowed: {', '.join(known)}" if known else "there are none"
         problem = f"{self.owner} has no option {key!r}" if self.owner else f"unknown key {key!r}"
         guesses = near(key, known) or [dotted(path) for path in _paths_of(key)]
-        hint = f"did you mean {guesses[0]!r}?" if guesses else ""
+        hint = _did_you_mean(guesses[0]) if guesses else ""
         return Problem(f"{problem}, {allowed}", *node.position, path=dotted(loc), hint=hint)
 
     def _allowed(self, loc: Loc, found: Loc) -> str:
@@ -149,6 +161,10 @@ def _field(model: type[BaseModel], loc: Loc) -> FieldInfo | None:
         if owner and isinstance(key, str) and key in owner.model_fields:
             return owner.model_fields[key]
     return None
+
+
+def _did_you_mean(key: str) -> str:
+    return f"did you mean {key!r}?"
 
 
 def _model(model: type[BaseModel], loc: Loc) -> type[BaseModel] | None:

@@ -73,6 +73,14 @@ def test_mistakes_in_the_base_recipe_are_told_with_the_base_s_file_and_line(tmp_
     ]
 
 
+def test_a_misspelt_key_is_one_problem(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(FIVE.replace("\nmodel:", "\nmodle:"))
+    assert [p.hint for p in problems(recipe) if "model" in p.path or "modle" in p.path] == [
+        "did you mean 'model'?"
+    ]
+
+
 DATA = "{{source: synthetic_lesions, size: [64, 64], {}}}"
 PART = "by name or as a mapping with name and options"
 
