@@ -41,3 +41,16 @@ def light_reports(same: ModuleType) -> Iterator[None]:
             patch.setattr(place, write)
         patch.setattr(same, "write_report", write)
         yield
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """Whatever is written beyond that many bytes of a file fails, as on a disk that fills up meanwhile."""
+    import resource
+
+    former = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, former[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, former)

@@ -72,7 +72,8 @@ def show(
         guesses = [repr(guess) for guess in registry.near(name)]
         hint = f"did you mean {' or '.join(guesses)}? " if guesses else ""
         raise SegkitError(
-            f"no {registry.kind} is called {name!r}", hint=f"{hint}'segkit list {registry.plural}' lists all"
+            f"no {registry.kind} is called {name!r}",
+            hint=f"{hint}'segkit list {registry.plural}' lists all; those of a plugin need --plugins",
         )
     if json:
         console.print_json(_entry_as_json(entry))

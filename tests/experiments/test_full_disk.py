@@ -17,7 +17,7 @@ from segkit.recipe import load_recipe
 from segkit.runs.run_dir import RunDir
 from segkit.utils.os_errors import cannot_write, in_words
 from tests.cli import conftest
-from tests.reliability_pieces import SCRIPTS, light_reports, piece
+from tests.reliability_pieces import SCRIPTS, largest_file, light_reports, piece
 
 segkit = conftest.segkit
 heard_before = piece("changes").heard_before
@@ -59,19 +59,6 @@ def full(folder, number, code=errno.ENOSPC):
 
     with heard_before(folder, hear):
         yield
-
-
-@contextmanager
-def largest_file(size):
-    """Whatever is written beyond that many bytes of a file fails, as on a disk that fills up meanwhile."""
-    import resource
-
-    former = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, former[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, former)
 
 
 def gone_on_with(recipe, runs):

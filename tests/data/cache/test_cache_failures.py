@@ -1,6 +1,5 @@
 """Damaged packs, disks that are full or read-only, two builders at once, kills: no run gets other pixels."""
 
-import contextlib
 import errno
 import os
 import pickle
@@ -19,6 +18,7 @@ from segkit.data.cache.array_view import IndexedArrays
 from segkit.data.preprocess import layout_of, prepare
 from tests.data.cache.conftest import COUNT, SIZE, assert_same, cache_in, cached, found, pack_files
 from tests.data.cases import BINARY, picture, save
+from tests.reliability_pieces import largest_file
 
 
 def leftovers(folder: Path) -> list[Path]:
@@ -87,26 +87,13 @@ def test_file_in_the_place_of_the_folder_is_told(photographs):
 
 @pytest.mark.posix("the size of files is not limited there")
 def test_full_disk_is_told_and_leaves_nothing_half(photographs, reads):
-    with file_limit(600):
+    with largest_file(600):
         prepared = cached(photographs)
     assert prepared.warnings == (warning(photographs, "File too large"),)
     assert isinstance(prepared.images, np.ndarray)
     assert_same(prepared, prepare(found(photographs), SIZE, BINARY, 3))
     assert pack_files(photographs) == []
     assert leftovers(photographs) == []
-
-
-@contextlib.contextmanager
-def file_limit(size: int):
-    """A disk that has no space for larger files."""
-    import resource
-
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_packs_that_were_full_before_the_disk_was_are_used(photographs, reads, monkeypatch):
