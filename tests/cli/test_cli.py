@@ -258,6 +258,11 @@ def test_list_and_show_in_words(segkit: Any) -> None:
             ["list", "decodrs"],
             "unknown kind of part 'decodrs'\n  try: did you mean 'decoders'? kinds: encoders,",
         ),
+        (
+            ["show", "decoder", "qqqq"],
+            "no decoder is called 'qqqq'\n  try: 'segkit list decoders' lists all; those of a plugin need "
+            "--plugins",
+        ),
         (["show", "decoder", "unett"], "no decoder is called 'unett'\n  try: did you mean 'unet'"),
         (
             ["show", "encoder", "mobilenet2_100"],
