@@ -15,9 +15,9 @@ def display_rgb(image: Pixels, pixel_range: PixelRange | None = None, rgb: Seque
 
     Args:
         image: (H, W, C) of any type.
-        pixel_range: numbers that become black and white, one pair for each of the C channels; None is 0 to 255.
-        rgb: channels to show as red, green and blue; by default the first three, or the first as grey if there
-            are fewer.
+        pixel_range: numbers that become black and white, for each of the C channels; None is 0 to 255.
+        rgb: channels to show as red, green and blue; by default the first three, or the first as grey if
+            there are fewer.
 
     Returns:
         (H, W, 3) uint8, or (H, W, 1) for grey.

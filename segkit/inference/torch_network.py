@@ -54,8 +54,8 @@ class TorchNetwork:
     warnings: tuple[str, ...] = ()
 
     def __call__(self, pixels: Pixels) -> Probabilities:
-        """(B, H, W, C) uint8 -> probabilities (B, K, H, W)."""
-        image = torch.from_numpy(pixels).permute(0, 3, 1, 2)  # B H W C -> B C H W
+        """(B, H, W, C) -> probabilities (B, K, H, W)."""
+        image = torch.from_numpy(self.info.scaled(pixels)).permute(0, 3, 1, 2)  # B H W C -> B C H W
         logits = logits_of(self.model, image, self.fabric)
         probabilities: Probabilities = probabilities_of(logits, self.info.task).float().cpu().numpy()
         return checked(probabilities, self.info.name)
