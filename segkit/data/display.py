@@ -10,12 +10,12 @@ from segkit.core.types import Pixels
 from segkit.data.pixel_range import PixelRange
 
 
-def display_rgb(image: Pixels, pixel_range: PixelRange | None = None, rgb: Sequence[int] = ()) -> Pixels:
+def display_rgb(image: Pixels, pixel_range: PixelRange, rgb: Sequence[int] = ()) -> Pixels:
     """An 8-bit picture of an image.
 
     Args:
         image: (H, W, C) of any type.
-        pixel_range: numbers that become black and white, for each of the C channels; None is 0 to 255.
+        pixel_range: numbers that become black and white, for each of the C channels.
         rgb: channels to show as red, green and blue; by default the first three, or the first as grey if
             there are fewer.
 
@@ -24,7 +24,6 @@ def display_rgb(image: Pixels, pixel_range: PixelRange | None = None, rgb: Seque
     """
     channels = [*rgb] or ([0, 1, 2] if image.shape[-1] >= 3 else [0])
     shown = image[..., channels]
-    pixel_range = pixel_range or PixelRange.of((0, 255), image.shape[-1])
     if image.dtype == np.uint8 and pixel_range.is_eight_bits:
         return shown
     low, high = (

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from segkit.core.types import Task, TaskKind, class_problem
+from segkit.data.display import display_rgb
 from segkit.data.pixel_range import PixelRange
 
 if TYPE_CHECKING:
@@ -89,9 +90,16 @@ class ModelInfo:
 
     def scaled(self, pixels: Pixels) -> Pixels:
         """(..., C) numbers as in image files -> pixels in 0..255, as in training: uint8 or float32."""
-        if self.range is not None:
-            return np.float32(255) * self.pixel_range.unit(pixels)
-        return pixels if pixels.dtype == np.uint8 else pixels.round().clip(0, 255).astype(np.uint8)
+        pixel_range = self.pixel_range
+        if pixels.dtype == np.uint8 and pixel_range.is_eight_bits:
+            return pixels
+        if self.range is None:
+            return pixels.round().clip(0, 255).astype(np.uint8)
+        return np.float32(255) * pixel_range.unit(pixels)
+
+    def display(self, pixels: Pixels) -> Pixels:
+        """(H, W, C) -> 8-bit picture (H, W, 3), or (H, W, 1) for grey."""
+        return display_rgb(pixels, self.pixel_range, self.rgb)
 
     def as_json(self) -> dict[str, Any]:
         """Plain data, for `parse_model_info`."""

@@ -14,7 +14,7 @@ from segkit.data.pixel_range import PixelRange
 )
 def test_the_first_channels_of_eight_bits_are_shown_as_they_are(channels, shown):
     image = np.random.default_rng(0).integers(0, 256, (5, 7, channels), np.uint8)
-    picture = display_rgb(image)
+    picture = display_rgb(image, PixelRange.of((0, 255), channels))
     assert picture.dtype == np.uint8
     np.testing.assert_array_equal(picture, image[..., shown])
 

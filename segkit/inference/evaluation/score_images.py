@@ -12,10 +12,11 @@ import numpy as np
 import torch
 
 from segkit.core.errors import DataError, Problem
+from segkit.data.batches import EvalBatches
 from segkit.data.decoding import raise_problems
 from segkit.data.palette import flat
 from segkit.data.preprocess import decode, layout_of
-from segkit.experiments.samples import predicted_masks
+from segkit.experiments.samples import display_of, predicted_masks
 from segkit.inference.postprocess import mask_of
 from segkit.inference.torch_network import probabilities_to_logits
 from segkit.inference.tta import ensemble, resize_probabilities
@@ -51,7 +52,7 @@ class Scorer(Protocol):
         ...
 
     def image_and_masks(self, index: int) -> tuple[Pixels, Pixels, Pixels]:
-        """Image (H, W, C), ground truth (H, W) and predicted mask (H, W), at the scored size."""
+        """8-bit picture, ground truth (H, W) and predicted mask (H, W), at the scored size."""
         ...
 
 
@@ -85,9 +86,10 @@ class ResizedScorer:
         """See `Scorer`."""
         assembly = self.run.assembly
         prepared = assembly.splits[assembly.test_split]
-        image, task = prepared.images[index], assembly.task
-        pixels = torch.from_numpy(image[None].copy()).permute(0, 3, 1, 2)  # B C H W
-        (predicted,) = predicted_masks(predict_logits(assembly.model, pixels, assembly.fabric), task)
+        rows, task = slice(index, index + 1), assembly.task
+        (batch,) = EvalBatches(prepared.images[rows], prepared.masks[rows], 1)
+        (predicted,) = predicted_masks(predict_logits(assembly.model, batch.image, assembly.fabric), task)
+        image = display_of(assembly.recipe)(prepared.images[index])
         return image, flat(prepared.masks[index], task), flat(predicted, task)
 
 
@@ -139,7 +141,7 @@ class PredictorScorer:
         probabilities = self._predict([loaded])[0][0]
         pixels = sample.read()[0] if self.native else decode(sample, self._layout())[0]
         predicted = mask_of(_upsample(probabilities, loaded.mask), task)
-        return pixels, flat(loaded.mask, task), flat(predicted, task)
+        return self.networks[0].info.display(pixels), flat(loaded.mask, task), flat(predicted, task)
 
     def _batches(self) -> Iterator[list[LoadedSample]]:
         # After the first damaged file the rest is only read, to report all damaged files at once.
