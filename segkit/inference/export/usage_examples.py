@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from segkit.inference.export_metadata import ExportMetadata
     from segkit.inference.model_info import ModelInfo
 
-_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+_RGB = 3  # channels
+_MODES = {1: "L", _RGB: "RGB", 4: "RGBA"}
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,15 @@ def _image_lines(metadata: ExportMetadata) -> list[str]:
         ]
     else:
         dtype = "uint8" if info.range is None else "float32"
-        bands = f"[:, :, {[*info.bands]}]" if info.bands else ""
+        gray = "photo = np.broadcast_to(photo, (*photo.shape[:2], 3))  # grey as three equal channels"
         lines = [
-            f"photo = np.atleast_3d(tifffile.imread({_photo(info)})){bands}.astype(np.{dtype})  # H W C",
+            f"photo = np.atleast_3d(tifffile.imread({_photo(info)})).astype(np.{dtype})  # H W C",
+            *([gray] if info.channels == _RGB else ()),
+            *(
+                [f"photo = photo[:, :, {[*info.bands]}]  # the bands that the model takes"]
+                if info.bands
+                else ()
+            ),
             "bands = [Image.fromarray(photo[:, :, band]) for band in range(photo.shape[2])]",
             f"small = [band.resize(({width}, {height}), Image.Resampling.BILINEAR) for band in bands]",
             f"image = np.stack(small)[None]  # 1 C {height} {width}, {dtype}, the training size",
