@@ -82,7 +82,8 @@ def test_a_bad_photograph_is_told_and_the_exit_code_says_so(segkit: Any, run: Pa
     assert said.out.startswith("2 masks of 3 images in masks (")
     assert said.err.endswith(
         "photos/1.jpg: this is not a readable image file\n"
-        "  try: copy or download it again; PNG, JPEG, BMP, TIFF, GIF, WebP, PPM, HEIC, AVIF and NPY are read\n"
+        "  try: copy or download it again; "
+        "PNG, JPEG, BMP, TIFF, GIF, WebP, PPM, HEIC, AVIF and NPY are read\n"
     )
     assert sorted(path.name for path in Path("masks").iterdir()) == ["0.png", "2.png"]
 

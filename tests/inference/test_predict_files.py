@@ -75,8 +75,10 @@ def test_what_has_no_images_is_told_all_at_once(photos):
     (photos / "empty").mkdir()
     with pytest.raises(SegkitError) as caught:
         find_inputs(["empty", "photos", "none/*.png"])
-    kinds = "image files end in .png, .jpg, .jpeg, .bmp, .tif, .tiff, .gif, .webp, .pbm, .pgm, .ppm, "
-        ".pnm, .heic, .heif, .hif, .avif, .npy, .mat"
+    kinds = (
+        "image files end in .png, .jpg, .jpeg, .bmp, .tif, .tiff, .gif, .webp, .pbm, .pgm, .ppm, .pnm, "
+        ".heic, .heif, .hif, .avif, .npy, .mat"
+    )
     assert str(caught.value) == (
         f"empty: this folder has no images\n  try: {kinds}\n"
         f"none/*.png: no image matches this pattern\n  try: {kinds}"
