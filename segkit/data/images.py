@@ -17,7 +17,10 @@ from segkit.data.readers.pillow import MODES, PillowFile, converted, open_pillow
 from segkit.data.readers.raster import Extent, Header, ImageFile, Numbers, Raster, image_type
 from segkit.data.resize import resize, resize_image
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp")
+ENDINGS = (
+    ".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".pbm", ".pgm", ".ppm", ".pnm",
+    ".heic", ".heif", ".hif", ".avif", ".npy", ".mat",
+)  # fmt: skip
 LOSSY = ("JPEG", "MPO")
 MAX_PIXELS = 2**27  # 134 million; larger files are mistakes or decompression bombs
 MAX_IN_TILES = 2**29  # 537 million, 2 GiB for 8-bit ones when decoded: limit for tiled prediction

@@ -66,14 +66,15 @@ def open_tiff(path: Path, max_pixels: int) -> Iterator[ImageFile]:
     with tifffile.TiffFile(path, _multifile=False, **_PLAIN) as file:
         pages = _images(file)
         page = pages[0]
-        check_size((page.imagelength, page.imagewidth), 1, path, max_pixels)
+        stored = page.imagelength, page.imagewidth
+        check_size(stored, 1, path, max_pixels)
         if what := _unread(page):
             hint = "save it as grey or RGB, without compression or with deflate"
             raise DataError(f"images of {what} are not read", where=str(path), hint=hint)
         if not _is_for_pillow(page):
             yield _TiffFile(file, pages, path, max_pixels)
             return
-    with open_pillow(path, max_pixels, page.index, len(pages)) as image:
+    with open_pillow(path, max_pixels, page=page.index, stored=stored, pages=len(pages)) as image:
         yield image
 
 
