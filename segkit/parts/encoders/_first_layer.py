@@ -54,20 +54,26 @@ def adapted_first_layer(name: str, channels: int) -> Iterator[None]:
     Raises:
         WeightsError: if timm cannot adapt the first layer of the model that is built in the body.
     """
-    records: list[logging.LogRecord] = []
-    handler = logging.Handler(logging.WARNING)
-    handler.emit = records.append  # type: ignore[method-assign]
-    logger = logging.getLogger("timm.models._builder")
+    handler, logger = _Messages(logging.WARNING), logging.getLogger("timm.models._builder")
     logger.addHandler(handler)
     try:
         yield
     finally:
         logger.removeHandler(handler)
-    if any("Unable to convert pretrained" in record.getMessage() for record in records):
+    if any("Unable to convert pretrained" in message for message in handler.messages):
         raise WeightsError(
             f"timm cannot adapt the first layer of {name}, made for RGB, to {channels} channels",
             hint="data.bands: three of the channels, weights: none, or another encoder",
         )
+
+
+class _Messages(logging.Handler):
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
 
 
 @torch.no_grad()
