@@ -33,11 +33,11 @@ class PillowFile:
 
     Args:
         image: image as opened.
-        path: file.
+        path: file; None for an image in memory.
         pages: number of images, if it is not the number of frames.
     """
 
-    def __init__(self, image: Image.Image, path: Path, pages: int | None = None) -> None:
+    def __init__(self, image: Image.Image, path: Path | None, pages: int | None = None) -> None:
         self._image = image
         self._path = path
         self._pages = pages
@@ -70,7 +70,7 @@ class PillowFile:
     def raster(self) -> Raster:
         """Its numbers: indices if it has a palette, RGB if it has colours of another kind."""
         form, lossy = str(self._image.format), _is_lossy(self._image)
-        if self._is_halved:
+        if self._is_halved and self._path:
             pixels = turned(decode_png(self._path), self.header.orientation)
             return Raster(pixels, form, opacity=pixels.shape[-1] in (2, 4))
         image = upright(self._image)
