@@ -86,8 +86,10 @@ def channels_to_read(path: Path) -> int:
     Raises:
         DataError: if the file is missing, or not an image.
     """
-    header = read_header(path)
-    return 3 if header.colors in (1, 3) else header.channels
+    with open_file(path, MAX_PIXELS) as file:
+        if isinstance(file, PillowFile):  # its header would decode a PNG
+            return 3 if file.colors in (1, 3) else file.channels
+        return 3 if file.header.colors in (1, 3) else file.header.channels
 
 
 @contextmanager

@@ -29,6 +29,7 @@ from segkit.recipe.dataset import (
     scan_recipe_source,
     scan_samples,
 )
+from segkit.recipe.resolve import pixels_in_words, range_warnings, with_measured_range
 from segkit.training.devices import choose_device, count_processes
 from segkit.training.distributed.rank import current_rank_info
 
@@ -42,12 +43,14 @@ class CheckReport:
     Args:
         recipe: name of the recipe.
         images: number of images by split.
+        pixels: channels and range of the model's images; empty for 8-bit RGB.
         stages: rows of the model table.
         warnings: warnings, as sentences.
     """
 
     recipe: str
     images: dict[str, int]
+    pixels: str
     stages: list[Stage]
     warnings: list[str]
 
@@ -101,15 +104,20 @@ def check(
     downloads = attempt(partial(_weights_to_download, recipe)) or []
     to_read = samples if samples and read_files else {}
     splits = attempt(partial(prepare_splits, recipe, to_read, on_progress)) or {}
+    given = recipe
+    if train := splits.get("train"):
+        recipe = with_measured_range(recipe, train)
     attempt(partial(try_transforms, recipe.data, splits.get("train")))
     if problems or found is None or samples is None or spec is None:
         raise SegkitError.of(problems)
     return CheckReport(
         recipe=recipe.name,
         images={split: len(members) for split, members in samples.items()},
+        pixels=pixels_in_words(recipe.data),
         stages=spec.stages,
         warnings=[
             *dataset_warnings(found, splits),
+            *range_warnings(given, recipe, splits),
             *warnings_for(recipe, set(samples), processes or 1),
             *spec.warnings,
             *downloads,

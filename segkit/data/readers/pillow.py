@@ -49,6 +49,16 @@ class PillowFile:
         self._numbers = _numbers(image, self._is_halved)
         self.stored = stored or (image.height, image.width)
 
+    @property
+    def channels(self) -> int:
+        """Channels of the image, opacity included."""
+        return self._stored[0]
+
+    @property
+    def colors(self) -> int:
+        """Channels that are not opacity."""
+        return self._stored[0] - self._stored[2]
+
     @cached_property
     def header(self) -> Header:
         """Metadata; a PNG is decoded, as Pillow does to find its EXIF data."""
