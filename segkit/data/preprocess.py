@@ -127,6 +127,8 @@ def decode(sample: Sample, layout: Layout, bands: Sequence[int] | None = None) -
             where=sample.name,
             hint="check the source with segkit test-plugin",
         )
+    if image.dtype == np.float32 and not np.isfinite(image).all():
+        raise DataError("the image holds NaN or infinity", where=str((*sample.files, sample.name)[0]))
     return image, mask.astype(np.uint8, copy=False)
 
 
