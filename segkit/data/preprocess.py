@@ -16,7 +16,7 @@ from segkit.core.types import Pixels, Sample, Task
 from segkit.data.cache.array_view import Stack
 from segkit.data.cache.cache import Cache
 from segkit.data.cache.store import pixel_digest
-from segkit.data.decoding import Count, Layout, decode_in_memory
+from segkit.data.decoding import IMAGE_TYPES, Count, Layout, decode_in_memory
 from segkit.data.pairing import check_extent
 from segkit.data.resize import resize_image, resize_mask
 
@@ -27,7 +27,7 @@ class Prepared:
 
     Args:
         names: sample names, in order.
-        images: (N, H, W, C) uint8.
+        images: (N, H, W, C) uint8, uint16, int16 or float32, also mixed.
         masks: (N, H, W) uint8, or (N, H, W, K) for multilabel.
         digests: (N,), SHA-256 of each image with its mask; None if not computed.
         warnings: sentences for the user.
@@ -68,6 +68,8 @@ def prepare(
     channels: int,
     on_progress: Count = lambda done, total: None,
     cache: Cache | None = None,
+    *,
+    bands: Sequence[int] | None = None,
 ) -> Prepared:
     """Decode and resize samples: bilinear filtering for images, nearest neighbour for masks.
 
@@ -75,15 +77,16 @@ def prepare(
         samples: samples, in order.
         size: (height, width).
         task: kind of masks, classes and ignored value.
-        channels: channels of the images.
+        channels: channels of the images, after selection of bands.
         on_progress: callback of (done, total).
         cache: cache for this size; by default images are held in memory.
+        bands: channels to select from what the source gives; default: all.
 
     Raises:
         DataError: listing every file at fault, up to 50 problems.
     """
     layout = layout_of(size, task, channels)
-    read = partial(decode, layout=layout)
+    read = partial(decode, layout=layout, bands=bands)
     if cache:
         decoded = cache.get_or_decode(samples, read, on_progress)
     else:
@@ -92,8 +95,18 @@ def prepare(
     return Prepared([sample.name for sample in samples], *decoded)
 
 
-def decode(sample: Sample, layout: Layout) -> tuple[Pixels, Pixels]:
-    """Decode a sample at the size of a layout.
+def select_bands(image: Pixels, bands: Sequence[int] | None) -> Pixels:
+    """(..., channels of the file) -> (..., C): the bands in their order, or all of them."""
+    return image if bands is None else np.ascontiguousarray(image[..., list(bands)])
+
+
+def decode(sample: Sample, layout: Layout, bands: Sequence[int] | None = None) -> tuple[Pixels, Pixels]:
+    """Decode a sample at the size of a layout; the image keeps its type.
+
+    Args:
+        sample: sample to decode.
+        layout: shapes of image and mask.
+        bands: channels to select from what the source gives; default: all.
 
     Raises:
         DataError: naming the files at fault.
@@ -106,10 +119,11 @@ def decode(sample: Sample, layout: Layout) -> tuple[Pixels, Pixels]:
         files = [str(file) for file in sample.files] or [sample.name]
         check_extent(image.shape, mask.shape, files[0], files[-1])
         image, mask = resize_image(image, size), resize_mask(mask, size).astype(np.uint8)
-    if (image.shape, mask.shape) != (layout.image, layout.mask):
+    image = select_bands(image, bands)
+    if (image.shape, mask.shape) != (layout.image, layout.mask) or image.dtype not in IMAGE_TYPES:
         raise DataError(
-            f"the source gives an image {image.shape} and a mask {mask.shape}, "
-            f"expected {layout.image} and {layout.mask}",
+            f"the source gives an image {image.shape} of {image.dtype} and a mask {mask.shape}, "
+            f"expected {layout.image} of uint8, uint16, int16 or float32, and {layout.mask}",
             where=sample.name,
             hint="check the source with segkit test-plugin",
         )

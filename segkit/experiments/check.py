@@ -22,7 +22,14 @@ from segkit.models.training_check import check_training
 from segkit.parts.encoders._pretrained import find_weights
 from segkit.recipe import Recipe
 from segkit.recipe.build import build
-from segkit.recipe.dataset import dataset_warnings, prepare_splits, reading_warnings, scan_samples
+from segkit.recipe.dataset import (
+    dataset_warnings,
+    prepare_splits,
+    reading_warnings,
+    scan_recipe_source,
+    scan_samples,
+)
+from segkit.recipe.resolve import pixels_in_words, range_warnings, with_measured_range
 from segkit.training.devices import choose_device, count_processes
 from segkit.training.distributed.rank import current_rank_info
 
@@ -36,12 +43,14 @@ class CheckReport:
     Args:
         recipe: name of the recipe.
         images: number of images by split.
+        pixels: channels and range of the model's images; empty for 8-bit RGB.
         stages: rows of the model table.
         warnings: warnings, as sentences.
     """
 
     recipe: str
     images: dict[str, int]
+    pixels: str
     stages: list[Stage]
     warnings: list[str]
 
@@ -73,7 +82,9 @@ def check(
             return None
 
     processes = attempt(partial(count_processes, recipe.training, current_rank_info()))
-    found = attempt(partial(scan_samples, recipe))
+    resolved = attempt(partial(scan_recipe_source, recipe))
+    recipe, scan = resolved or (recipe, None)
+    found = attempt(partial(scan_samples, recipe, scan)) if scan else None
     samples = attempt(found.whole) if found else None
     if samples and processes:
         attempt(partial(check_batch_size, recipe, len(samples["train"]), processes))
@@ -93,15 +104,20 @@ def check(
     downloads = attempt(partial(_weights_to_download, recipe)) or []
     to_read = samples if samples and read_files else {}
     splits = attempt(partial(prepare_splits, recipe, to_read, on_progress)) or {}
+    given = recipe
+    if train := splits.get("train"):
+        recipe = with_measured_range(recipe, train)
     attempt(partial(try_transforms, recipe.data, splits.get("train")))
     if problems or found is None or samples is None or spec is None:
         raise SegkitError.of(problems)
     return CheckReport(
         recipe=recipe.name,
         images={split: len(members) for split, members in samples.items()},
+        pixels=pixels_in_words(recipe.data),
         stages=spec.stages,
         warnings=[
             *dataset_warnings(found, splits),
+            *range_warnings(given, recipe, splits),
             *warnings_for(recipe, set(samples), processes or 1),
             *spec.warnings,
             *downloads,
@@ -117,6 +133,6 @@ def _weights_to_download(recipe: Recipe) -> list[str]:
     if weights == "none" or encoder.name in {entry.name for entry in ENCODERS.own()}:
         return []  # plugins load their weights themselves
     if find_weights(encoder.name, weights):
-        build(encoder, recipe.data.channels)  # fails if the file is damaged or does not fit
+        build(encoder, recipe.data.in_channels)  # fails if the file is damaged or does not fit
         return []
     return [f"The weights {weights} of {encoder.name} are not on this machine: a run will download them."]

@@ -27,7 +27,8 @@ AFFECTING = (  # results, some only by rounding
     "training.precision", "training.deterministic", "training.channels_last", "training.compile",
 )  # fmt: skip
 CHANGEABLE = (*AFFECTING, *_FREE)
-_PREDICTING = ("model.", "data.task", "data.classes", "data.channels", "data.size", "data.normalize")
+_PREDICTING = ("model.", "data.task", "data.classes", "data.channels", "data.bands",
+               "data.range", "data.size", "data.normalize")  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,8 @@ def print_check(report: CheckReport) -> None:
     """Print images, model table and warnings of a valid recipe."""
     screen = Screen(sys.stdout)
     screen.line(report.recipe, "bold")
-    screen.facts({"images": images_in_words(report.images)})
+    pixels = {"pixels": report.pixels} if report.pixels else {}
+    screen.facts({"images": images_in_words(report.images), **pixels})
     screen.line()
     print_model(screen, report.stages)
     screen.line()
@@ -96,7 +97,12 @@ def print_part(entry: Entry) -> None:
     screen.line(f"{entry.kind} {entry.name}", "bold")
     if entry.summary:
         screen.prose(entry.summary, indent=2)
-    screen.facts({"defined in": entry.where})
+    facts = {"defined in": entry.where}
+    if entry.kind == "transform":
+        from segkit.recipe.transform_images import images_in_words as taken
+
+        facts["images"] = taken(entry)
+    screen.facts(facts)
     screen.line()
     if not entry.options:
         screen.line("  It has no options.")

@@ -34,13 +34,13 @@ class PillowFile:
 
     Args:
         image: image as opened.
-        path: file.
+        path: file; None for an image in memory.
         stored: (height, width) in the file, if known: newer Pillows tell the upright size of a TIFF.
         pages: number of images, if it is not the number of frames.
     """
 
     def __init__(
-        self, image: Image.Image, path: Path, stored: Extent | None = None, pages: int | None = None
+        self, image: Image.Image, path: Path | None, stored: Extent | None = None, pages: int | None = None
     ) -> None:
         self._image = image
         self._path = path
@@ -48,6 +48,16 @@ class PillowFile:
         self._is_halved = _is_halved(image)
         self._numbers = _numbers(image, self._is_halved)
         self.stored = stored or (image.height, image.width)
+
+    @property
+    def channels(self) -> int:
+        """Channels of the image, opacity included."""
+        return self._numbers[0]
+
+    @property
+    def colors(self) -> int:
+        """Channels that are not opacity."""
+        return self._numbers[0] - self._numbers[2]
 
     @cached_property
     def header(self) -> Header:
@@ -64,7 +74,7 @@ class PillowFile:
     def raster(self) -> Raster:
         """Its numbers: indices if it has a palette, RGB if it has colours of another kind."""
         form, lossy = str(self._image.format), _is_lossy(self._image)
-        if self._is_halved:
+        if self._is_halved and self._path:
             pixels = turned(decode_png(self._path), self.header.orientation)
             return Raster(pixels, form, opacity=pixels.shape[-1] in (2, 4))
         image = upright(self._image)
