@@ -19,6 +19,7 @@ from segkit.data.cache.store import pixel_digest
 from segkit.data.decoding import Count, Layout, decode_in_memory
 from segkit.data.pairing import check_extent
 from segkit.data.resize import resize_image, resize_mask
+from segkit.utils.listing import listed
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def prepare(
         DataError: listing every file at fault, up to 50 problems.
     """
     layout = layout_of(size, task, channels)
-    read = partial(decode, layout=layout)
+    read = partial(decode, layout=layout, task=task)
     if cache:
         decoded = cache.get_or_decode(samples, read, on_progress)
     else:
@@ -92,11 +93,11 @@ def prepare(
     return Prepared([sample.name for sample in samples], *decoded)
 
 
-def decode(sample: Sample, layout: Layout) -> tuple[Pixels, Pixels]:
+def decode(sample: Sample, layout: Layout, task: Task) -> tuple[Pixels, Pixels]:
     """Decode a sample at the size of a layout.
 
     Raises:
-        DataError: naming the files at fault.
+        DataError: naming the files at fault, also if the mask holds values that are not the task's.
     """
     size = layout.mask[0], layout.mask[1]
     if sample.read_at:
@@ -113,7 +114,24 @@ def decode(sample: Sample, layout: Layout) -> tuple[Pixels, Pixels]:
             where=sample.name,
             hint="check the source with segkit test-plugin",
         )
-    return image, mask.astype(np.uint8, copy=False)
+    mask = mask.astype(np.uint8, copy=False)
+    _check_values(mask, sample, task)
+    return image, mask
+
+
+def _check_values(mask: Pixels, sample: Sample, task: Task) -> None:
+    """A source that does not know `task.labels` gives the numbers in its files."""
+    classes = len(task.classes) if task.kind == "multiclass" else 2
+    if mask.max(initial=0) < classes:
+        return
+    values = {*np.unique(mask).tolist()} - {*range(classes), task.ignore_index}
+    if values:
+        raise DataError(
+            f"the source gives a mask of {listed(sorted(values))}, which is not a class",
+            where=str(sample.files[-1]) if sample.files else sample.name,
+            hint=f"masks of this task hold 0 to {classes - 1}: does the source know data.labels?",
+            kind="labels",
+        )
 
 
 def _check_foreground(masks: Stack, task: Task) -> None:

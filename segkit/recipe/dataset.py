@@ -157,7 +157,10 @@ def open_cache(recipe: Recipe) -> Cache:
     data, plain = recipe.data, plain_recipe(recipe)["data"]
     source = f"source {data.source.name}"
     about = {
-        **{key: plain[key] for key in ("source", "task", "classes", "ignore_index", "channels", "size")},
+        **{
+            key: plain[key]
+            for key in ("source", "task", "classes", "ignore_index", "labels", "channels", "size")
+        },
         "plugins": sorted(plugin.digest for plugin in used_plugins(recipe) if source in plugin.parts),
         "code": [source_digest(_SEGKIT / room) for room in ("data", "parts/sources")],
         "versions": {"numpy": numpy.__version__, "pillow": PIL.__version__, "jpeg": features.version("jpg")},

@@ -5,11 +5,20 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from segkit.core.paths import RecipePath
 from segkit.core.registry import Settings
 from segkit.core.types import Task, TaskKind, class_problem
+from segkit.data.labels import BACKGROUND, IGNORE, LabelValue, as_tuples, label_problems
 from segkit.data.splits import Split
 from segkit.recipe.part_schema import (
     DecoderPart,
@@ -58,8 +67,11 @@ class DataSettings(Settings):
     Args:
         source: source of images and masks.
         task: binary (foreground and background), multiclass (one class per pixel) or multilabel (several).
-        classes: class names; for multiclass in the order of the mask values, from 0.
+        classes: class names; for multiclass in the order of the mask values, from 0. Default: the names in
+            labels.
         ignore_index: mask value of pixels excluded from losses and metrics.
+        labels: values in the masks of each class, and of `ignore` and `background`: numbers, colours
+            "#rrggbb", or names of polygons; one or a list. By default the values are class indices.
         channels: image channels: 1 grey, 3 RGB, 4 RGB and alpha.
         size: (height, width) to which images and masks are resized.
         split: division of the samples into train, val and test.
@@ -76,6 +88,7 @@ class DataSettings(Settings):
     task: TaskKind = "binary"
     classes: tuple[str, ...] = Field(("foreground",), validate_default=True, max_length=255)
     ignore_index: int | None = Field(None, ge=0, le=255)
+    labels: dict[str, LabelValue | Annotated[list[LabelValue], Field(min_length=1)]] | None = None
     channels: Literal[1, 3, 4] = 3
     size: tuple[Annotated[int, Field(ge=8, le=8192)], Annotated[int, Field(ge=8, le=8192)]]
     split: Annotated[Split, BeforeValidator(_as_split)] = Split()
@@ -94,7 +107,19 @@ class DataSettings(Settings):
     @property
     def goal(self) -> Task:
         """The task, as passed to parts."""
-        return Task(self.task, self.classes, self.ignore_index)
+        return Task(self.task, self.classes, self.ignore_index, as_tuples(self.labels))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _labels_have_defaults(cls, values: Any) -> Any:
+        labels = values.get("labels") if isinstance(values, dict) else None
+        if not isinstance(labels, dict):
+            return values
+        unclassed = {IGNORE, BACKGROUND} if values.get("task", "binary") == "binary" else {IGNORE}
+        classes = [name for name in labels if name not in unclassed]
+        ignored = 255 if IGNORE in labels else None
+        values = {"classes": classes, **values}
+        return values if values.get("ignore_index") is not None else {**values, "ignore_index": ignored}
 
     @field_validator("classes")
     @classmethod
@@ -111,6 +136,24 @@ class DataSettings(Settings):
         if value is not None and value <= last:
             raise ValueError(f"{value} is a class of this task (0 to {last}): choose another value")
         return value
+
+    @field_validator("labels")
+    @classmethod
+    def _labels_fit_the_classes(cls, labels: Any, info: ValidationInfo) -> Any:
+        if labels is None or not {"task", "classes"} <= info.data.keys():
+            return labels
+        problems = label_problems(dict(as_tuples(labels) or ()), info.data["task"], info.data["classes"])
+        errors = [
+            InitErrorDetails(
+                type=PydanticCustomError("value_error", "{error}", {"error": problem}),
+                loc=(name,) if name else (),
+                input=labels,
+            )
+            for name, problem in problems
+        ]
+        if errors:
+            raise ValidationError.from_exception_data("labels", errors)
+        return labels
 
     @field_validator("normalize")
     @classmethod

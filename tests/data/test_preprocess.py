@@ -108,3 +108,13 @@ def test_foreground_that_is_ignored_everywhere_is_refused():
     with pytest.raises(DataError, match=message):
         prepare(samples, (12, 10), ignoring, 3)
     assert len(prepare([*samples, generated("b")], (12, 10), ignoring, 3)) == 2
+
+
+def test_mask_of_a_source_that_does_not_know_the_labels_is_refused():
+    task = replace(BINARY, labels=(("lesion", (7,)),))
+    samples = [Sample("a", lambda: (picture(), HALF * np.uint8(7)))]
+    message = (
+        "a: the source gives a mask of 7, which is not a class\n  try: masks of this task hold 0 to 1: does"
+    )
+    with pytest.raises(DataError, match=message):
+        prepare(samples, (12, 10), task, 3)
