@@ -28,7 +28,7 @@ class Prepared:
 
     Args:
         names: sample names, in order.
-        images: (N, H, W, C) uint8.
+        images: (N, H, W, C) uint8, uint16, int16 or float32, also mixed.
         masks: (N, H, W) uint8, or (N, H, W, K) for multilabel.
         digests: (N,), SHA-256 of each image with its mask; None if not computed.
         warnings: sentences for the user.
@@ -69,6 +69,8 @@ def prepare(
     channels: int,
     on_progress: Count = lambda done, total: None,
     cache: Cache | None = None,
+    *,
+    bands: Sequence[int] | None = None,
 ) -> Prepared:
     """Decode and resize samples: bilinear filtering for images, nearest neighbour for masks.
 
@@ -76,15 +78,16 @@ def prepare(
         samples: samples, in order.
         size: (height, width).
         task: kind of masks, classes and ignored value.
-        channels: channels of the images.
+        channels: channels of the images, after selection of bands.
         on_progress: callback of (done, total).
         cache: cache for this size; by default images are held in memory.
+        bands: channels to select from what the source gives; default: all.
 
     Raises:
         DataError: listing every file at fault, up to 50 problems.
     """
     layout = layout_of(size, task, channels)
-    read = partial(decode, layout=layout, task=task)
+    read = partial(decode, layout=layout, bands=bands, task=task)
     if cache:
         decoded = cache.get_or_decode(samples, read, on_progress)
     else:
@@ -93,8 +96,21 @@ def prepare(
     return Prepared([sample.name for sample in samples], *decoded)
 
 
-def decode(sample: Sample, layout: Layout, task: Task) -> tuple[Pixels, Pixels]:
-    """Decode a sample at the size of a layout.
+def select_bands(image: Pixels, bands: Sequence[int] | None) -> Pixels:
+    """(..., channels of the file) -> (..., C): the bands in their order, or all of them."""
+    return image if bands is None else np.ascontiguousarray(image[..., list(bands)])
+
+
+def decode(
+    sample: Sample, layout: Layout, bands: Sequence[int] | None = None, *, task: Task | None = None
+) -> tuple[Pixels, Pixels]:
+    """Decode a sample at the size of a layout; the image keeps its type.
+
+    Args:
+        sample: sample to decode.
+        layout: shapes of image and mask.
+        bands: channels to select from what the source gives; default: all.
+        task: task whose integers the mask must hold; by default they are not checked.
 
     Raises:
         DataError: naming the files at fault, also if the mask holds values that are not the task's.
@@ -106,7 +122,8 @@ def decode(sample: Sample, layout: Layout, task: Task) -> tuple[Pixels, Pixels]:
         image, mask = sample.read()
         files = [str(file) for file in sample.files] or [sample.name]
         check_extent(image.shape, mask.shape, files[0], files[-1])
-        image, mask = resize_image(image, size), resize_mask(mask, size).astype(np.uint8)
+        image, mask = resize_image(image, size), resize_mask(mask, size)
+    image = select_bands(image, bands)
     if (image.shape, mask.shape) != (layout.image, layout.mask):
         raise DataError(
             f"the source gives an image {image.shape} and a mask {mask.shape}, "
@@ -114,15 +131,15 @@ def decode(sample: Sample, layout: Layout, task: Task) -> tuple[Pixels, Pixels]:
             where=sample.name,
             hint="check the source with segkit test-plugin",
         )
-    mask = mask.astype(np.uint8, copy=False)
-    _check_values(mask, sample, task)
-    return image, mask
+    if task:
+        _check_values(mask, sample, task)
+    return image, mask.astype(np.uint8, copy=False)
 
 
 def _check_values(mask: Pixels, sample: Sample, task: Task) -> None:
     """A source that does not know `task.labels` gives the numbers in its files."""
     classes = len(task.classes) if task.kind == "multiclass" else 2
-    if mask.max(initial=0) < classes:
+    if mask.dtype == np.uint8 and mask.max(initial=0) < classes:
         return
     values = {*np.unique(mask).tolist()} - {*range(classes), task.ignore_index}
     if values:

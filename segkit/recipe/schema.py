@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -19,7 +20,17 @@ from segkit.core.paths import RecipePath
 from segkit.core.registry import Settings
 from segkit.core.types import Task, TaskKind, class_problem
 from segkit.data.labels import BACKGROUND, IGNORE, LabelValue, as_tuples, label_problems
+from segkit.data.pixel_range import PixelRange
 from segkit.data.splits import Split
+from segkit.recipe.image_settings import (
+    Bands,
+    Channels,
+    Normalize,
+    Range,
+    bands_problem,
+    normalize_problem,
+    range_problem,
+)
 from segkit.recipe.part_schema import (
     DecoderPart,
     EncoderPart,
@@ -54,13 +65,6 @@ def _as_split(value: Any) -> Any:
     return {"by": value} if isinstance(value, str) else value
 
 
-class Normalize(Settings):
-    """Mean and standard deviation per channel, for pixels in 0..1."""
-
-    mean: tuple[float, ...]
-    std: tuple[Annotated[float, Field(gt=0)], ...]
-
-
 class DataSettings(Settings):
     """Images, masks, and the segmentation task.
 
@@ -72,7 +76,12 @@ class DataSettings(Settings):
         ignore_index: mask value of pixels excluded from losses and metrics.
         labels: values in the masks of each class, and of `ignore` and `background`: numbers, colours
             "#rrggbb", or names of polygons; one or a list. By default the values are class indices.
-        channels: image channels: 1 grey, 3 RGB, 4 RGB and alpha.
+        channels: channels of the image files; auto reads files with 1 or 3 channels as RGB, and others as
+            they are, with the same number in all.
+        bands: channels that the model gets, counted from 0, in this order; default: all.
+        range: numbers that become 0 and 1: auto, [low, high], one such pair for each channel of the model, or
+            {percentile: [low, high]} of the training images. auto is 0 to 255 if all of them have 8 bits,
+            else the smallest and largest number of each channel.
         size: (height, width) to which images and masks are resized.
         split: division of the samples into train, val and test.
         augment: transforms of the training images, in order.
@@ -89,7 +98,9 @@ class DataSettings(Settings):
     classes: tuple[str, ...] = Field(("foreground",), validate_default=True, max_length=255)
     ignore_index: int | None = Field(None, ge=0, le=255)
     labels: dict[str, LabelValue | Annotated[list[LabelValue], Field(min_length=1)]] | None = None
-    channels: Literal[1, 3, 4] = 3
+    channels: Channels = "auto"
+    bands: Bands | None = None
+    range: Range = "auto"
     size: tuple[Annotated[int, Field(ge=8, le=8192)], Annotated[int, Field(ge=8, le=8192)]]
     split: Annotated[Split, BeforeValidator(_as_split)] = Split()
     augment: list[TransformPart] = Field([])
@@ -103,6 +114,22 @@ class DataSettings(Settings):
     def scoring_batch_size(self) -> int:
         """Images scored at once; without gradients, more of them fit into memory."""
         return self.eval_batch_size or 2 * self.batch_size
+
+    @property
+    def file_channels(self) -> int:
+        """Channels as which image files are read; 3 for auto until it is resolved (`recipe.dataset`)."""
+        return 3 if self.channels == "auto" else self.channels
+
+    @property
+    def in_channels(self) -> int:
+        """Channels that the model gets."""
+        return len(self.bands) if self.bands else self.file_channels
+
+    @property
+    def pixel_range(self) -> PixelRange:
+        """Numbers that become 0 and 1; 0 to 255 for auto and percentiles until they are measured."""
+        pairs = self.range if isinstance(self.range, tuple | list) else (0, 255)
+        return PixelRange.of(pairs, self.in_channels)
 
     @property
     def goal(self) -> Task:
@@ -155,12 +182,19 @@ class DataSettings(Settings):
             raise ValidationError.from_exception_data("labels", errors)
         return labels
 
-    @field_validator("normalize")
+    @field_validator("bands", "range", "normalize")
     @classmethod
-    def _one_value_per_channel(cls, value: Normalize | None, info: ValidationInfo) -> Normalize | None:
-        channels = info.data.get("channels")
-        if value and channels and {len(value.mean), len(value.std)} != {channels}:
-            raise ValueError(f"mean and std need one value for each of the {channels} channels")
+    def _fits_the_channels(cls, value: Any, info: ValidationInfo) -> Any:
+        channels, bands = info.data.get("channels"), info.data.get("bands")
+        files = channels if isinstance(channels, int) else None
+        model = len(bands) if bands else files  # None if unknown before the files are seen
+        problems: dict[str | None, Callable[[], str]] = {
+            "bands": lambda: bands_problem(value, files),
+            "range": lambda: range_problem(value, model),
+            "normalize": lambda: normalize_problem(value, model),
+        }
+        if problem := problems[info.field_name]():
+            raise ValueError(problem)
         return value
 
 

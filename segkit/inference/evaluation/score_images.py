@@ -137,7 +137,7 @@ class PredictorScorer:
         sample, task = self.samples[index], self.networks[0].info.task
         loaded = self._load(sample)
         probabilities = self._predict([loaded])[0][0]
-        pixels = sample.read()[0] if self.native else decode(sample, self._layout(), task)[0]
+        pixels = sample.read()[0] if self.native else decode(sample, self._layout())[0]
         predicted = mask_of(_upsample(probabilities, loaded.mask), task)
         return pixels, flat(loaded.mask, task), flat(predicted, task)
 
@@ -158,9 +158,7 @@ class PredictorScorer:
         scored_size = self.networks[0].info.size
         sizes = {size for network in self.networks for size in input_sizes(network, self.options)}
         decoded_sizes = sizes if self.native else {*sizes, scored_size}
-        decoded = {
-            size: decode(sample, self._layout(size), self.networks[0].info.task) for size in decoded_sizes
-        }
+        decoded = {size: decode(sample, self._layout(size)) for size in decoded_sizes}
         # `decode` has checked that the mask has the size of its image.
         mask = sample.read()[1].astype(np.uint8, copy=False) if self.native else decoded[scored_size][1]
         return LoadedSample({size: decoded[size][0] for size in sizes}, mask)

@@ -85,7 +85,7 @@ def test_at_the_recipe_s_size_mirrored_as_predict_does(run: RunDir) -> None:
     found = scored(run, asking=EvaluateOptions(predict=ways))
     predictor, expected = segkit.load(run), []
     for sample in samples_of(run):
-        image, truth = decode(sample, layout_of((32, 32), predictor.info.task, 3), predictor.info.task)
+        image, truth = decode(sample, layout_of((32, 32), predictor.info.task, 3))
         mask = predictor.predict(image, flips=True).mask
         expected.append(score_of(mask, truth, predictor.info.task, "iou"))
     assert found.scores.per_image["iou"] == pytest.approx(expected, abs=1e-12)
