@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -45,12 +45,14 @@ class Task:
 
     Pixels whose target is `ignore_index` are excluded from losses and metrics; None excludes nothing.
     `labels` are the values in files by class, "ignore" and "background"; None if they are these integers.
+    `colors` are colours "#rrggbb" by class, for pictures of masks; other classes have default ones.
     """
 
     kind: TaskKind
     classes: tuple[str, ...]
     ignore_index: int | None = None
     labels: Labels | None = None
+    colors: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
     @property
     def channels(self) -> int:
