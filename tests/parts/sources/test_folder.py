@@ -169,7 +169,7 @@ def test_an_image_that_cannot_be_read_is_told_instead_of_its_missing_partner(tmp
     (tmp_path / "masks/b.png").rename(tmp_path / "masks/b.dcm")
     (tmp_path / "images/c.png").unlink()
     (tmp_path / "images/c.png").symlink_to("../.git/annex/objects/1.png")
-    convert = "  try: convert it; PNG, JPEG, BMP, TIFF, GIF and WebP are read"
+    convert = "  try: convert it; PNG, JPEG, BMP, TIFF, GIF, WebP and NPY are read"
     assert problems(tmp_path) == [
         "masks/b.dcm: DCM files are not read",
         convert,
