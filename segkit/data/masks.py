@@ -60,6 +60,23 @@ def read_values(path: Path) -> _Values | None:
     return _numbers(read_raster(path))
 
 
+def palette_colors(path: Path, task: Task) -> dict[str, str]:
+    """Colours "#rrggbb" of the classes in the palette of a multiclass mask; {} if it does not have them.
+
+    Raises:
+        DataError: if the file is missing or damaged.
+    """
+    palette = read_raster(path).palette
+    if palette is None or task.kind != "multiclass" or _is_grey(palette):
+        return {}
+    codes = _hex(_codes(palette[None, :, :3])[0].tolist())
+    indices = {
+        index: value for value, index in reversed(class_of_value(task).items()) if value in range(len(codes))
+    }
+    colors = {name: codes[int(indices[index])] for index, name in enumerate(task.classes) if index in indices}
+    return colors if len({*colors.values()}) == len(task.classes) else {}
+
+
 def _read_mask(path: Path, task: Task, resize: _Resize) -> tuple[Pixels, Extent]:
     raster = read_raster(path)
     height, width = raster.pixels.shape[:2]
@@ -206,8 +223,11 @@ def _numbers(raster: Raster) -> _Values | None:  # None for a colour image
     palette = raster.palette
     if palette is None:
         return _grey(raster)
-    is_grey = (palette[:, :3] == palette[:, :1]).all() and (palette[:, 0] != palette[0, 0]).any()
-    return _looked_up(raster)[..., 0] if is_grey else raster.pixels[..., 0]
+    return _looked_up(raster)[..., 0] if _is_grey(palette) else raster.pixels[..., 0]
+
+
+def _is_grey(palette: Pixels) -> bool:
+    return bool((palette[:, :3] == palette[:, :1]).all() and (palette[:, 0] != palette[0, 0]).any())
 
 
 def _grey(raster: Raster) -> _Values | None:  # None for a colour image

@@ -41,6 +41,7 @@ def environment_record(assembly: Assembly) -> Environment:
         images=assembly.images,
         data_digests=data_digests(assembly.splits),
         **_training_scales(assembly),
+        **_class_counts(assembly),
         plugins=used_plugins(assembly.recipe),
     )
 
@@ -113,6 +114,15 @@ def _training_scales(assembly: Assembly) -> dict[str, Any]:
     return {
         "image_scales": (min(scales), max(scales)) if scales else None,
         "boundary_density": mean(densities),
+    }
+
+
+def _class_counts(assembly: Assembly) -> dict[str, dict[str, int]]:
+    counts = assembly.splits["train"].counts
+    assert counts is not None, "classes are counted in training images"
+    return {
+        "class_pixels": dict(zip(counts.names, counts.pixels, strict=True)),
+        "class_images": dict(zip(counts.names, counts.images, strict=True)),
     }
 
 
