@@ -70,10 +70,13 @@ def palette_colors(path: Path, task: Task) -> dict[str, str]:
     if palette is None or task.kind != "multiclass" or _is_grey(palette):
         return {}
     codes = _hex(_codes(palette[None, :, :3])[0].tolist())
-    indices = {
-        index: value for value, index in reversed(class_of_value(task).items()) if value in range(len(codes))
+    first = {
+        index: code
+        for value, index in reversed([*class_of_value(task).items()])
+        if isinstance(value, int) and 0 <= value < len(codes)
+        for code in [codes[value]]
     }
-    colors = {name: codes[int(indices[index])] for index, name in enumerate(task.classes) if index in indices}
+    colors = {name: first[index] for index, name in enumerate(task.classes) if index in first}
     return colors if len({*colors.values()}) == len(task.classes) else {}
 
 
@@ -209,7 +212,8 @@ def _opaque(raster: Raster, path: Path) -> Raster:
         opacity = raster.pixels[..., -1]
     else:
         return raster
-    if (opacity != (np.iinfo(opacity.dtype).max if opacity.dtype.kind in "iu" else 1)).any():
+    full: Any = np.iinfo(opacity.dtype.name).max if opacity.dtype.kind in "iu" else 1
+    if np.any(opacity != full):
         raise DataError(
             "the mask is partly transparent",
             where=str(path),
