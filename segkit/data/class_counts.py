@@ -63,7 +63,7 @@ def count_classes(masks: Iterable[Pixels], task: Task) -> ClassCounts:
         images += count > 0
         known += valid
         ignored += mask.size - int(valid.sum() if task.kind == "multilabel" else valid[0])
-    return ClassCounts(names, *(tuple(row.tolist()) for row in (pixels, images, known)), ignored)
+    return ClassCounts(names, tuple(pixels.tolist()), tuple(images.tolist()), tuple(known.tolist()), ignored)
 
 
 def mixture_problem(counts: ClassCounts, task: Task) -> Problem | None:

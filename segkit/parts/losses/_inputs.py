@@ -67,8 +67,8 @@ def check_weights(task: Task, class_weights: Weights) -> None:
     if task.kind == "binary":
         raise PartError(
             "class_weights: a binary task has only one class",
-            hint="balance foreground and background with bce's pos_weight: balanced, focal's alpha: balanced, "
-            "or tversky",
+            hint="balance it and the background with bce's pos_weight: balanced, focal's alpha: balanced, or "
+            "tversky",
         )
     if not any(per_class(task, "class_weights", class_weights)):
         raise PartError("class_weights: all are zero", hint="leave at least one class in the loss")
