@@ -17,7 +17,7 @@ from segkit.data.cache.array_view import Stack
 from segkit.data.cache.cache import Cache
 from segkit.data.cache.store import pixel_digest
 from segkit.data.class_counts import ClassCounts
-from segkit.data.decoding import Count, Layout, decode_in_memory
+from segkit.data.decoding import IMAGE_TYPES, Count, Layout, decode_in_memory
 from segkit.data.pairing import check_extent
 from segkit.data.resize import resize_image, resize_mask
 from segkit.utils.listing import listed
@@ -126,10 +126,10 @@ def decode(
         check_extent(image.shape, mask.shape, files[0], files[-1])
         image, mask = resize_image(image, size), resize_mask(mask, size)
     image = select_bands(image, bands)
-    if (image.shape, mask.shape) != (layout.image, layout.mask):
+    if (image.shape, mask.shape) != (layout.image, layout.mask) or image.dtype not in IMAGE_TYPES:
         raise DataError(
-            f"the source gives an image {image.shape} and a mask {mask.shape}, "
-            f"expected {layout.image} and {layout.mask}",
+            f"the source gives an image {image.shape} of {image.dtype} and a mask {mask.shape}, "
+            f"expected {layout.image} of uint8, uint16, int16 or float32, and {layout.mask}",
             where=sample.name,
             hint="check the source with segkit test-plugin",
         )

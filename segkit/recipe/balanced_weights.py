@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from segkit.core.types import Task
     from segkit.data.class_counts import ClassCounts
+    from segkit.data.preprocess import Prepared
     from segkit.recipe.part_schema import LossPart
     from segkit.recipe.schema import Recipe
 
@@ -15,14 +16,9 @@ BALANCED = "balanced"
 _DIGITS = 6  # of a weight: as many as are easily read, and more than a loss depends on
 
 
-def with_balanced_weights(recipe: Recipe, counts: ClassCounts) -> Recipe:
-    """The recipe with numbers for `balanced` weights of its losses.
-
-    Args:
-        recipe: checked recipe.
-        counts: classes of the training masks at the recipe's size.
-    """
-    losses = [with_numbers(part, recipe.data.goal, counts) for part in recipe.loss]
+def with_balanced_weights(recipe: Recipe, train: Prepared) -> Recipe:
+    """The recipe with numbers for `balanced` weights of its losses, from the classes of the training masks."""
+    losses = [with_numbers(part, recipe.data.goal, train.counts) for part in recipe.loss]
     return recipe if losses == recipe.loss else recipe.model_copy(update={"loss": losses})
 
 
@@ -38,8 +34,8 @@ def with_numbers(part: LossPart, task: Task, counts: ClassCounts | None = None) 
     return part.model_copy(update=chosen)
 
 
-def weights_in_words(given: Recipe, recipe: Recipe) -> list[str]:
-    """``cross_entropy class_weights: road 0.02, car 1.98`` for each option that was `balanced`."""
+def weights_in_words(given: Recipe, recipe: Recipe) -> str:
+    """``cross_entropy class_weights: road 0.02, car 1.98`` for each option that was `balanced`; else empty."""
     words = []
     for before, part in zip(given.loss, recipe.loss, strict=True):
         for name in _balanced_options(before):
@@ -47,7 +43,7 @@ def weights_in_words(given: Recipe, recipe: Recipe) -> list[str]:
             weights = value if isinstance(value, Sequence) else [value]
             pairs = zip(recipe.data.classes, weights, strict=True)
             words.append(f"{part.name} {name}: {', '.join(f'{key} {weight:.3g}' for key, weight in pairs)}")
-    return words
+    return "; ".join(words)
 
 
 def _balanced_options(part: LossPart) -> list[str]:
