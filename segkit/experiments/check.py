@@ -62,7 +62,8 @@ class CheckReport:
 
     def as_json(self) -> dict[str, Any]:
         """Plain data for JSON."""
-        return dict(to_jsonable_python(self))
+        plain = dict(to_jsonable_python(self))
+        return {**plain, "classes": self.classes.as_json() if self.classes else {}}
 
 
 def check(

@@ -17,7 +17,7 @@ _DIGITS = 6  # of a weight: as many as are easily read, and more than a loss dep
 
 
 def with_balanced_weights(recipe: Recipe, train: Prepared) -> Recipe:
-    """The recipe with numbers for `balanced` weights of its losses, from the classes of the training masks."""
+    """The recipe with numbers for `balanced` weights of its losses: those of the training masks."""
     losses = [with_numbers(part, recipe.data.goal, train.counts) for part in recipe.loss]
     return recipe if losses == recipe.loss else recipe.model_copy(update={"loss": losses})
 
@@ -35,7 +35,7 @@ def with_numbers(part: LossPart, task: Task, counts: ClassCounts | None = None) 
 
 
 def weights_in_words(given: Recipe, recipe: Recipe) -> str:
-    """``cross_entropy class_weights: road 0.02, car 1.98`` for each option that was `balanced`; else empty."""
+    """``cross_entropy class_weights: road 0.02, car 1.98`` for each option that was `balanced`."""
     words = []
     for before, part in zip(given.loss, recipe.loss, strict=True):
         for name in _balanced_options(before):
