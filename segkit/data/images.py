@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -13,7 +11,7 @@ from PIL import Image
 from segkit.core.errors import DataError
 from segkit.core.types import Pixels
 from segkit.data.readers.open import open_file
-from segkit.data.readers.pillow import MODES, PillowFile, converted, open_pillow, to_array, upright
+from segkit.data.readers.pillow import PillowFile, to_array
 from segkit.data.readers.raster import Extent, Header, ImageFile, Numbers, Raster, image_type
 from segkit.data.resize import resize, resize_image
 
@@ -21,11 +19,9 @@ ENDINGS = (
     ".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".pbm", ".pgm", ".ppm", ".pnm",
     ".heic", ".heif", ".hif", ".avif", ".npy", ".mat",
 )  # fmt: skip
-LOSSY = ("JPEG", "MPO")
 MAX_PIXELS = 2**27  # 134 million; larger files are mistakes or decompression bombs
 MAX_IN_TILES = 2**29  # 537 million, 2 GiB for 8-bit ones when decoded: limit for tiled prediction
 _RED, _GREEN, _BLUE = 19595 / 2**16, 38470 / 2**16, 7471 / 2**16  # of grey: ITU-R 601, as in Pillow
-__all__ = ["MODES", "Extent", "converted", "upright"]
 
 
 def read_image(path: Path, channels: int, max_pixels: int = MAX_PIXELS) -> Pixels:
@@ -90,17 +86,6 @@ def channels_to_read(path: Path) -> int:
         if isinstance(file, PillowFile):  # its header would decode a PNG
             return 3 if file.colors in (1, 3) else file.channels
         return 3 if file.header.colors in (1, 3) else file.header.channels
-
-
-@contextmanager
-def opened(path: Path, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
-    """Open an image file with Pillow without decoding it; every error inside becomes a `DataError`."""
-    with open_file(path, max_pixels) as file:
-        if isinstance(file, PillowFile):
-            yield file._image
-        else:
-            with open_pillow(path, max_pixels) as image:
-                yield image._image
 
 
 def decode_file(file: ImageFile, path: Path | None, channels: int) -> Image.Image | Pixels:
