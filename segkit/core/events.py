@@ -29,6 +29,7 @@ class RunStarted:
         steps_done: steps completed of the next epoch.
         ema_decay: decay of the moving average of the weights, which is scored and saved; None without one.
         pixels: channels and range of the model's images; empty for 8-bit RGB.
+        weights: weights of losses that were balanced; empty without any.
     """
 
     recipe: str
@@ -45,6 +46,7 @@ class RunStarted:
     steps_done: int = 0
     ema_decay: float | None = None
     pixels: str = ""
+    weights: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ import numpy as np
 
 from segkit.core.errors import DataError
 from segkit.core.types import Pixels, Sample
-from segkit.data.images import Extent, read_header
+from segkit.data.images import read_header
+from segkit.data.readers.raster import Extent
 
 _MAX_IMAGES = 16
 _MAX_LINES = 1024  # of a mask

@@ -109,8 +109,8 @@ def model_info(recipe: Recipe, spec: ModelSpec, model: Segmenter) -> ModelInfo:
     is_usual = pixel_range is None and data.bands is None and data.file_channels in (1, 3, 4)
     return ModelInfo(
         format=1 if is_usual else 2, kind=data.task, classes=data.classes, ignore_index=data.ignore_index,
-        name=recipe.name, channels=data.file_channels, bands=data.bands, range=pixel_range,
-        rgb=tuple(recipe.model.encoder.options.get("rgb") or ()), size=data.size,
+        colors=dict(data.goal.colors), name=recipe.name, channels=data.file_channels, bands=data.bands,
+        range=pixel_range, rgb=tuple(recipe.model.encoder.options.get("rgb") or ()), size=data.size,
         mean=_per_channel(model.mean, data.in_channels), std=_per_channel(model.std, data.in_channels),
         multiple=spec.size_multiple,
     )  # fmt: skip

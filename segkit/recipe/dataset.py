@@ -16,6 +16,7 @@ from segkit.core.errors import DataError, Problem
 from segkit.core.paths import cache_folder
 from segkit.core.plugins import source_digest
 from segkit.data.cache.cache import Cache
+from segkit.data.class_counts import count_classes, mixture_problem
 from segkit.data.preprocess import Prepared, layout_of, prepare
 from segkit.data.same_images import shared_image_warnings
 from segkit.data.source_scan import SourceScan, scan_source
@@ -145,10 +146,10 @@ def _missing_splits(splits: Mapping[str, Sequence[Sample]], recipe: Recipe) -> l
 def prepare_splits(
     recipe: Recipe, samples: Mapping[str, Sequence[Sample]], on_progress: Progress
 ) -> dict[str, Prepared]:
-    """Arrays by split, read from the files or from the cache.
+    """Arrays by split, read from the files or from the cache; classes are counted in the training images.
 
     Raises:
-        DataError: with the invalid files of all splits.
+        DataError: with the invalid files of all splits, or if the masks hold nothing to learn.
     """
     data = recipe.data
     cache = open_cache(recipe) if data.cache and samples else None
@@ -164,6 +165,13 @@ def prepare_splits(
             problems += error.problems
     if problems:
         raise DataError.of(problems)
+    for split in ["train"] if "train" in prepared else [*prepared]:
+        counts = count_classes(prepared[split].masks, data.goal)
+        prepared[split] = replace(prepared[split], counts=counts)
+        # A few images that are scored may well show one class, but not only the first one and ignored pixels.
+        problem = mixture_problem(counts, data.goal)
+        if problem and (split == "train" or not any(counts.pixels[1:])):
+            raise DataError.of([problem])
     return prepared
 
 
@@ -183,7 +191,10 @@ def open_cache(recipe: Recipe) -> Cache:
     data, plain = recipe.data, plain_recipe(recipe)["data"]
     source = f"source {data.source.name}"
     about = {
-        **{key: plain[key] for key in ("source", "task", "classes", "ignore_index", "bands", "size")},
+        **{
+            key: plain[key]
+            for key in ("source", "task", "classes", "ignore_index", "labels", "bands", "size")
+        },
         "channels": data.file_channels,
         "plugins": sorted(plugin.digest for plugin in used_plugins(recipe) if source in plugin.parts),
         "code": [source_digest(_SEGKIT / room) for room in ("data", "parts/sources")],

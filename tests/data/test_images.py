@@ -88,6 +88,10 @@ def test_frames_are_refused_with_their_number(tmp_path, ending):
     for read in (lambda file: read_image(file, 3), lambda file: read_image_at(file, 3, (6, 5)), read_raster):
         with fails(rf"a\.{ending}: the file holds 3 images\n  try: save each image as a separate file"):
             read(tmp_path / f"a.{ending}")
+    grey = [frame.convert("L") for frame in frames]
+    grey[0].save(tmp_path / f"b.{ending}", save_all=True, append_images=grey[1:])
+    with fails(rf"b\.{ending}: the file holds 3 images"):
+        read_image(tmp_path / f"b.{ending}", 3)
 
 
 def test_of_a_camera_s_pair_of_pictures_the_main_one_is_read(tmp_path):

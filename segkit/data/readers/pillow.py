@@ -20,7 +20,7 @@ from segkit.utils.os_errors import is_out_of_memory
 
 # Pillow reads more, some with external programs.
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "GIF", "WEBP", "PPM", "AVIF")
-MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _LOSSY = ("JPEG", "MPO", "AVIF", "jpeg", "tiff_jpeg")  # formats, and compressions of TIFF
 _ONE_IMAGE = ("JPEG", "MPO")  # whose first image is what every program shows
 _TYPES = {"I": "float32", "F": "float32"}  # type that images get, by mode
@@ -52,12 +52,12 @@ class PillowFile:
     @property
     def channels(self) -> int:
         """Channels of the image, opacity included."""
-        return self._stored[0]
+        return self._numbers[0]
 
     @property
     def colors(self) -> int:
         """Channels that are not opacity."""
-        return self._stored[0] - self._stored[2]
+        return self._numbers[0] - self._numbers[2]
 
     @cached_property
     def header(self) -> Header:
@@ -77,7 +77,7 @@ class PillowFile:
         if self._is_halved and self._path:
             pixels = turned(decode_png(self._path), self.header.orientation)
             return Raster(pixels, form, opacity=pixels.shape[-1] in (2, 4))
-        image = upright(self._image)
+        image = _upright(self._image)
         if image.mode == "P":
             return Raster(to_array(image), form, _palette(image), lossy=lossy)
         image = _plain(image)
@@ -86,8 +86,20 @@ class PillowFile:
         return Raster(to_array(image), form, opacity=image.mode in ("LA", "RGBA"), lossy=lossy)
 
     def converted(self, channels: int) -> Image.Image:
-        """Its 8-bit numbers in 1 to 4 channels."""
-        return converted(upright(self._image), self._path, channels)
+        """Its 8-bit numbers in 1 to 4 channels.
+
+        Raises:
+            DataError: if its colours cannot be converted.
+        """
+        image = _upright(self._image)
+        if image.mode == "P" and image.has_transparency_data:
+            image = image.convert("RGBA")
+        mode = _MODES[channels]
+        try:
+            return image if image.mode == mode else image.convert(mode)
+        except ValueError:  # such as LAB to grey
+            problem, where = f"images in {image.mode} cannot be converted to {mode}", str(self._path or "")
+            raise DataError(problem, where=where, hint="save it in RGB or grey") from None
 
 
 @contextmanager
@@ -129,7 +141,7 @@ def open_avif(path: Path, max_pixels: int) -> Iterator[PillowFile]:
         yield image
 
 
-def upright(image: Image.Image) -> Image.Image:
+def _upright(image: Image.Image) -> Image.Image:
     """Decode an image and apply its EXIF orientation in place."""
     image.load()
     try:
@@ -137,27 +149,6 @@ def upright(image: Image.Image) -> Image.Image:
     except Exception as error:
         raise _without_orientation(error) from error
     return image
-
-
-def converted(image: Image.Image, path: Path | None, channels: int) -> Image.Image:
-    """Decode an image and convert it to 1 to 4 channels of 8 bits.
-
-    Args:
-        image: image as opened by Pillow.
-        path: file, for messages; None without a file.
-        channels: number of channels.
-
-    Raises:
-        DataError: if its mode cannot be converted.
-    """
-    image.load()
-    if image.mode == "P" and image.has_transparency_data:
-        image = image.convert("RGBA")
-    try:
-        return image if image.mode == MODES[channels] else image.convert(MODES[channels])
-    except ValueError:  # such as LAB to grey
-        problem = f"images in {image.mode} cannot be converted to {MODES[channels]}"
-        raise DataError(problem, where=str(path or ""), hint="save it in RGB or grey") from None
 
 
 def to_array(image: Image.Image) -> Numbers:
