@@ -165,15 +165,15 @@ def test_linked_subfolders_are_read(tmp_path):
 def test_an_image_that_cannot_be_read_is_told_instead_of_its_missing_partner(tmp_path):
     for name in ("a", "b", "c"):
         save_pair(tmp_path / f"images/{name}.png", tmp_path / f"masks/{name}.png")
-    (tmp_path / "images/a.png").rename(tmp_path / "images/a.HEIC")
+    (tmp_path / "images/a.png").rename(tmp_path / "images/a.JXL")
     (tmp_path / "masks/b.png").rename(tmp_path / "masks/b.dcm")
     (tmp_path / "images/c.png").unlink()
     (tmp_path / "images/c.png").symlink_to("../.git/annex/objects/1.png")
-    convert = "  try: convert it; PNG, JPEG, BMP, TIFF, GIF and WebP are read"
+    convert = "  try: convert it; PNG, JPEG, BMP, TIFF, GIF, WebP, PPM, HEIC, AVIF and NPY are read"
     assert problems(tmp_path) == [
         "masks/b.dcm: DCM files are not read",
         convert,
-        "images/a.HEIC: HEIC files are not read",
+        "images/a.JXL: JXL files are not read",
         convert,
         "images/c.png: this is a placeholder of git-annex, not the data itself",
         "  try: fetch the data with 'git annex get'",
@@ -183,8 +183,8 @@ def test_an_image_that_cannot_be_read_is_told_instead_of_its_missing_partner(tmp
 def test_a_folder_of_images_that_are_not_read_is_not_called_empty(tmp_path):
     for name in ("a", "b", "c"):
         save_pair(tmp_path / f"images/{name}.png", tmp_path / f"masks/{name}.png")
-        (tmp_path / f"images/{name}.png").rename(tmp_path / f"images/{name}.HEIC")
-    assert [line.partition(": ")[2] for line in problems(tmp_path)[::2]] == ["HEIC files are not read"] * 3
+        (tmp_path / f"images/{name}.png").rename(tmp_path / f"images/{name}.JXL")
+    assert [line.partition(": ")[2] for line in problems(tmp_path)[::2]] == ["JXL files are not read"] * 3
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
@@ -271,7 +271,7 @@ def test_coloured_masks_are_read_by_class(tmp_path):
     [
         (BINARY, {}, "no colour for lesion\n  try: name lesion, background"),
         (BINARY, {"leison": "#ff0000"}, "no colour for lesion; no class is called leison"),
-        (BINARY, {"lesion": "#000000"}, "two classes have the same colour"),
+        (BINARY, {"lesion": "#000000"}, "0 is lesion here: name the values of the background too"),
         (MULTICLASS, {"skin": "#000000", "lesion": "#ff0000"}, "no colour for hair"),
         (BINARY, {"lesion": "#ff0000", "ignore": "#00ff00"}, "no class is called ignore"),
     ],
@@ -302,7 +302,8 @@ def test_folder_without_images_is_said_once(tmp_path):
         (tmp_path / f"images/{name}.png").unlink()
     assert problems(tmp_path) == [
         "images: there are no images in this folder",
-        "  try: .png, .jpg, .jpeg, .bmp, .tif, .tiff, .gif, .webp",
+        "  try: .png, .jpg, .jpeg, .bmp, .tif, .tiff, .gif, .webp, .pbm, .pgm, .ppm, "
+        ".pnm, .heic, .heif, .hif, .avif, .npy, .mat",
     ]
 
 
@@ -313,3 +314,23 @@ def test_names_that_have_nothing_in_common_are_shown(tmp_path):
         "masks: no mask matches any image with the pattern '{name}'",
         "  try: a mask is called outline_a, an image photo_a",
     ]
+
+
+@pytest.mark.parametrize(
+    ("value", "colours", "problem"),
+    [
+        (
+            "Lesion",
+            None,
+            "data.labels: lesion is 'Lesion', but a mask file holds numbers and colours\n  try: write a",
+        ),
+        (
+            1,
+            {"lesion": "#ff0000"},
+            "data.labels and data.source.colours both say what colours mean\n  try: keep",
+        ),
+    ],
+)
+def test_labels_that_mask_files_cannot_hold_are_refused(tmp_path, value, colours, problem):
+    with pytest.raises(PartError, match=problem):
+        splits(tmp_path, task=replace(BINARY, labels=(("lesion", (value,)),)), colours=colours)

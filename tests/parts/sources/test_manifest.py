@@ -1,5 +1,6 @@
 """A CSV file of images and masks: what it may say, and the line of what it may not."""
 
+from dataclasses import replace
 from pathlib import Path
 from unicodedata import normalize
 
@@ -124,14 +125,14 @@ def test_an_image_that_cannot_be_read_says_why(root):
     (root / "images/c.png").symlink_to("/nowhere/c.png")
     (root / "images/d.png.dvc").write_text("outs:", encoding="utf-8")
     (root / "masks/b.png").write_text("/annex/objects/SHA256E-s9--1.png", encoding="utf-8")
-    (root / "images/e.heic").touch()
+    (root / "images/e.jxl").touch()
     rows = [("c", "a"), ("d", "a"), ("b", "b"), ("e", "a")]
-    paths = [f"images/{image}.{'heic' if image == 'e' else 'png'},masks/{mask}.png\n" for image, mask in rows]
+    paths = [f"images/{image}.{'jxl' if image == 'e' else 'png'},masks/{mask}.png\n" for image, mask in rows]
     assert problems(root, "image,mask\n" + "".join(paths))[::2] == [
         "data.csv:2: this is a link to /nowhere/c.png, which does not exist: images/c.png",
         "data.csv:3: this is a placeholder of DVC, not the data itself: images/d.png",
         "data.csv:4: this is a placeholder of git-annex, not the data itself: masks/b.png",
-        "data.csv:5: HEIC files are not read: images/e.heic",
+        "data.csv:5: JXL files are not read: images/e.jxl",
     ]
 
 
@@ -194,3 +195,11 @@ def test_file_that_never_ends_is_refused(root):
     (root / "zero").symlink_to("/dev/zero")
     with pytest.raises(DataError, match=r"zero: this is not a regular file of at most 400,000,000 bytes"):
         SOURCES.get("manifest").factory(BINARY, 3, file=root / "zero").splits()
+
+
+def test_multilabel_masks_of_one_file_are_read_by_the_labels_of_each_class(root):
+    save(root / "masks/both.png", np.where(HALF, 4, 7).astype(np.uint8))
+    task = replace(MULTILABEL, labels=(("lesion", (4,)), ("hair", (7,))))
+    row = "image,mask_lesion,mask_hair\nimages/a.png,masks/both.png,masks/both.png\n"
+    _, mask = splits(root, row, task)["train"][0].read()
+    np.testing.assert_array_equal(mask, np.stack([HALF, 1 - HALF], axis=-1))
