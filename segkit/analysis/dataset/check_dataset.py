@@ -41,6 +41,7 @@ class CheckResult:
             "about": self.dataset.about,
             "task": self.dataset.task.kind,
             "images": self.images,
+            **({"recipe": self.dataset.recipe} if self.dataset.recipe else {}),
             "faults": [finding.as_json() for finding in self.findings],
         }
 
