@@ -97,6 +97,16 @@ def read_header(path: Path, max_pixels: int = MAX_PIXELS) -> Header:
         return Header(image.format in LOSSY, image.mode, (image.height, image.width), valid, is_deep)
 
 
+def channels_to_read(path: Path) -> int:
+    """Channels as which `data.channels: auto` reads a file: 3 for grey and colours, else as many as it has.
+
+    Raises:
+        DataError: if the file is missing, or not an image.
+    """
+    with opened(path) as image:
+        return 4 if _has_unmarked_channel(image) else 3
+
+
 @contextmanager
 def opened(path: Path, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
     """Open an image file without decoding it; every error inside becomes a `DataError`.
@@ -151,7 +161,7 @@ def converted(image: Image.Image, path: Path | None, channels: int) -> Image.Ima
     elif image.mode in ("I", "F"):
         numbers = "floating-point numbers" if image.mode == "F" else "32-bit integers"
         raise _unsupported((path and find_unsupported(path, is_mask=False)) or numbers, path)
-    elif channels == 4 and getattr(image, "tag_v2", {}).get(SAMPLESPERPIXEL) == 4 and image.mode == "RGB":
+    elif channels == 4 and _has_unmarked_channel(image):
         # A fourth channel that is not marked as alpha, such as near infrared. Pillow keeps it beside RGB.
         image = Image.frombytes("RGBA", image.size, image.tobytes("raw", "RGBX"))
     elif image.mode == "P" and image.has_transparency_data:
@@ -161,6 +171,10 @@ def converted(image: Image.Image, path: Path | None, channels: int) -> Image.Ima
     except ValueError:  # such as LAB to grey
         problem = f"images in {image.mode} cannot be converted to {MODES[channels]}"
         raise DataError(problem, where=str(path or ""), hint="save it in RGB or grey") from None
+
+
+def _has_unmarked_channel(image: Image.Image) -> bool:
+    return image.mode == "RGB" and getattr(image, "tag_v2", {}).get(SAMPLESPERPIXEL) == 4
 
 
 def _is_deep(image: Image.Image) -> bool:

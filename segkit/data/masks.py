@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,36 +13,33 @@ from PIL import Image
 from segkit.core.errors import DataError
 from segkit.core.types import Pixels, Task
 from segkit.data.images import LOSSY, Extent, opened, upright
+from segkit.data.labels import class_of_value, has_colours
 from segkit.data.resize import resize_mask
 from segkit.utils.listing import listed
 
-Colours = Mapping[tuple[int, int, int], int]
 _Values = npt.NDArray[np.number]
 _Resize = Callable[[_Values], _Values]
 _PART = 1 << 17  # pixels that fit the processor's cache
 
 
-def read_mask(path: Path, task: Task, colours: Colours | None = None) -> Pixels:
+def read_mask(path: Path, task: Task) -> Pixels:
     """Read a mask as the task's integers, (H, W) uint8.
 
-    A binary mask holds black, the background, and one other value (255, 1, or any colour), in any encoding; a
-    JPEG, which is lossy, must be black and white. A multiclass mask holds class indices in a grey or palette
-    image. With `colours`, a mask holds these colours.
+    With `task.labels`, a mask holds these numbers or colours. Without them, a binary mask holds black, the
+    background, and one other value (255, 1, or any colour), in any encoding; a JPEG, which is lossy, must be
+    black and white. A multiclass mask holds class indices in a grey or palette image.
 
     Args:
         path: mask file.
         task: task, which determines the valid values.
-        colours: class index by RGB colour.
 
     Raises:
         DataError: if the file is missing or damaged, or holds other values.
     """
-    return _read_mask(path, task, colours, lambda values: values)[0]
+    return _read_mask(path, task, lambda values: values)[0]
 
 
-def read_mask_at(
-    path: Path, task: Task, size: Extent, colours: Colours | None = None
-) -> tuple[Pixels, Extent]:
+def read_mask_at(path: Path, task: Task, size: Extent) -> tuple[Pixels, Extent]:
     """Read a mask at a size (height, width), nearest neighbour; returns it and its size in the file.
 
     All pixels are checked before resizing.
@@ -49,27 +47,24 @@ def read_mask_at(
     Raises:
         DataError: as `read_mask`.
     """
-    return _read_mask(path, task, colours, lambda values: resize_mask(values, size))
+    return _read_mask(path, task, lambda values: resize_mask(values, size))
 
 
 def read_values(path: Path) -> _Values | None:
-    """Raw values of a grey or palette image, (H, W); None for a colour image.
+    """Numbers of a grey or palette image, (H, W); None for a colour image.
 
     Raises:
         DataError: if the file is missing or damaged.
     """
     with opened(path) as image:
-        image = upright(image)
-        return np.asarray(image) if image.mode == "P" else _grey(image)
+        return _numbers(upright(image))
 
 
-def _read_mask(path: Path, task: Task, colours: Colours | None, resize: _Resize) -> tuple[Pixels, Extent]:
+def _read_mask(path: Path, task: Task, resize: _Resize) -> tuple[Pixels, Extent]:
     with opened(path) as image:
         image = upright(image)
         extent = image.height, image.width
-        if colours is not None:
-            return _by_colour(image, path, colours, resize), extent
-        read = _binary if task.kind == "binary" else _indices
+        read = _binary if task.kind == "binary" and task.labels is None else _labelled
         return read(image, path, task, resize), extent
 
 
@@ -88,7 +83,7 @@ def _binary(image: Image.Image, path: Path, task: Task, resize: _Resize) -> Pixe
         raise DataError(
             f"a binary mask must hold 0 and one other value; this one holds {listed(values)}",
             where=str(path),
-            hint="0 is background, 255 or 1 foreground; set data.ignore_index to a value to leave out",
+            hint="0 is background, 255 or 1 foreground; data.labels names other values, and those to ignore",
             kind="labels",
         )
     grey = resize(grey)
@@ -117,59 +112,78 @@ def _black_and_white(image: Image.Image, path: Path, task: Task) -> Pixels:
 
 
 def _two_colours(image: Image.Image, path: Path) -> Pixels:
-    codes = _codes(image)
+    codes = _codes(np.asarray(image.convert("RGB")))
     colours = np.unique(codes).tolist()
     if len(colours) != 2 or colours[0] != 0:
         raise DataError(
             f"a binary mask must hold black and one other colour; this one holds {listed(_hex(colours))}",
             where=str(path),
-            hint="set data.source.colours, if the source has it",
+            hint="name them in data.labels",
             kind="labels",
         )
     mask: Pixels = (codes != 0).astype(np.uint8)
     return mask
 
 
-def _indices(image: Image.Image, path: Path, task: Task, resize: _Resize) -> Pixels:
+def _labelled(image: Image.Image, path: Path, task: Task, resize: _Resize) -> Pixels:
     if image.format in LOSSY:
         problem = "the mask is a JPEG, which keeps no exact values"
         raise DataError(problem, where=str(path), hint="save masks as PNG", kind="labels")
-    values = np.asarray(image) if image.mode == "P" else _grey(_opaque(image, path))
-    if values is None:
+    if image.mode != "P" or has_colours(task):
+        image = _opaque(image, path)
+    values = _grey(image) if has_colours(task) else _numbers(image)
+    if values is not None:
+        return _classes_of(
+            values, class_of_value(task), resize, lambda unknown: _unknown(unknown, path, task)
+        )
+    if not has_colours(task):
         raise DataError(
-            "the mask is a colour image, not an image of class indices",
+            "the mask is a colour image, not an image of class numbers",
             where=str(path),
-            hint="set the RGB colour of each class in data.source.colours, if the source has it",
+            hint="name the colour of each class in data.labels, such as {lesion: '#ff0000'}",
             kind="labels",
         )
-    valid = {*range(len(task.classes)), task.ignore_index}
-    if invalid := [value for value in _distinct(values) if value not in valid]:
-        raise DataError(
-            f"the mask holds {listed(invalid)}, which is not a class",
-            where=str(path),
-            hint=f"classes are 0 to {len(task.classes) - 1}; set data.ignore_index to a value to leave out",
-            kind="labels",
-        )
-    return resize(values).astype(np.uint8)
+    codes = {_code(value): index for value, index in class_of_value(task).items()}
+    rgb = np.asarray(image.convert("RGB"))
+    return _classes_of(_codes(rgb), codes, resize, lambda unknown: _unknown(_hex(unknown), path, task))
 
 
-def _by_colour(image: Image.Image, path: Path, colours: Colours, resize: _Resize) -> Pixels:
-    codes = _codes(_opaque(image, path))
-    mask = np.zeros(codes.shape, np.uint8)
-    unknown = np.ones(codes.shape, bool)
-    for (red, green, blue), index in colours.items():
-        matches = codes == (red << 16 | green << 8 | blue)
-        mask[matches] = index
-        unknown &= ~matches
-    if unknown.any():
-        colour = listed(_hex(np.unique(codes[unknown]).tolist()))
-        raise DataError(
-            f"the mask holds {colour}, which is not the colour of any class",
-            where=str(path),
-            hint="name it in data.source.colours; save masks as PNG, not as JPEG",
-            kind="labels",
+def _unknown(values: Sequence[object], path: Path, task: Task) -> DataError:
+    hint = "add it to a class in data.labels, or to 'ignore'"
+    if task.labels is None and task.kind == "multiclass":
+        hint = (
+            f"classes are 0 to {len(task.classes) - 1}; data.labels names other values, and those to ignore"
         )
-    return resize(mask).astype(np.uint8)
+    elif has_colours(task):
+        hint += "; save masks as PNG, not as JPEG"
+    return DataError(
+        f"the mask holds {listed(values)}, which is not a class", where=str(path), hint=hint, kind="labels"
+    )
+
+
+def _classes_of(
+    values: _Values,
+    classes: Mapping[Any, int],
+    resize: _Resize,
+    unknown: Callable[[list[Any]], DataError],
+) -> Pixels:
+    """Look up the class of every value, (H, W) uint8; raises `unknown` for values without one."""
+    if values.dtype == np.uint8:
+        if others := [value for value in _distinct(values) if value not in classes]:
+            raise unknown(others)
+        table = np.array([classes.get(value, 0) for value in range(256)], np.uint8)
+        return _take(table, resize(values))
+    # NaN, if all values are colours that are not grey, is equal to nothing.
+    keys = np.array(sorted(value for value in classes if not isinstance(value, str)) or [np.nan])
+    places = np.searchsorted(keys[1:], values, side="right")
+    if (is_unknown := keys[places] != values).any():
+        raise unknown(np.unique(values[is_unknown]).tolist())
+    return _take(np.array([classes[key] for key in keys.tolist()], np.uint8), resize(places))
+
+
+def _take(table: Pixels, indices: _Values) -> Pixels:
+    mask: Pixels = table[indices]
+    return mask
 
 
 def _opaque(image: Image.Image, path: Path) -> Image.Image:
@@ -184,6 +198,15 @@ def _opaque(image: Image.Image, path: Path) -> Image.Image:
             kind="labels",
         )
     return with_alpha.convert("RGB")
+
+
+def _numbers(image: Image.Image) -> _Values | None:  # None for a colour image
+    if image.mode != "P":
+        return _grey(image)
+    indices = np.asarray(image)
+    palette = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
+    is_grey = (palette == palette[:, :1]).all() and (palette != palette[0]).any()
+    return palette[:, 0][indices] if is_grey else indices
 
 
 def _grey(image: Image.Image) -> _Values | None:  # None for a colour image
@@ -206,9 +229,13 @@ def _distinct(values: _Values) -> list[int]:  # np.unique sorts, which is slow f
     return list(np.flatnonzero(np.bincount(flat, minlength=256)).tolist())
 
 
-def _codes(image: Image.Image) -> npt.NDArray[np.int_]:  # 0xRRGGBB
-    codes: npt.NDArray[np.int_] = np.asarray(image.convert("RGB")) @ np.array([1 << 16, 1 << 8, 1])
+def _codes(rgb: Pixels) -> npt.NDArray[np.int64]:  # 0xRRGGBB
+    codes: npt.NDArray[np.int64] = rgb @ np.array([1 << 16, 1 << 8, 1])
     return codes
+
+
+def _code(value: int | str) -> int:  # a number is a grey
+    return int(value[1:], 16) if isinstance(value, str) else value * 0x010101
 
 
 def _hex(codes: Sequence[int]) -> list[str]:

@@ -106,7 +106,7 @@ def model_info(recipe: Recipe, spec: ModelSpec, model: Segmenter) -> ModelInfo:
     normalize: Any = data.normalize or model.encoder
     return ModelInfo(
         format=1, kind=data.task, classes=data.classes, ignore_index=data.ignore_index, name=recipe.name,
-        channels=data.channels, size=data.size, mean=tuple(normalize.mean), std=tuple(normalize.std),
+        channels=data.in_channels, size=data.size, mean=tuple(normalize.mean), std=tuple(normalize.std),
         multiple=spec.size_multiple,
     )  # fmt: skip
 
