@@ -1,0 +1,90 @@
+"""Annotation files in COCO's format."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from segkit.core.errors import DataError, PartError, Problem
+from segkit.core.registry import SOURCES
+from segkit.data.coco_file import ImageFolder, outlined_images, read_coco
+from segkit.data.outlines import OutlinedImage, Unlisted, check_unlisted, outlined_scan
+
+if TYPE_CHECKING:
+    from segkit.core.types import Sample, Source, Task
+    from segkit.data.source_scan import SourceScan
+
+Split = Literal["train", "val", "test"]
+
+
+@SOURCES.register("coco")
+def coco(
+    task: Task,
+    channels: int,
+    *,
+    images: Path | dict[Split, Path],
+    annotations: Path | dict[Split, Path],
+    unlisted: Unlisted = "error",
+) -> Source:
+    """Annotation files in COCO's format: polygons of several parts, run-length codes, and crowds.
+
+    The images are those that the annotation files list; one without annotations is all background. Masks
+    equal those of COCO's tools.
+
+    Args:
+        task: kind of masks, classes, ignored value and labels.
+        channels: channels of the images.
+        images: folder that the names of images are relative to; or a folder for each split.
+        annotations: annotation file; or a file for each split.
+        unlisted: what objects are whose category is not in data.classes or data.labels: an error, background,
+            or ignored.
+
+    Raises:
+        PartError: if images and annotations name different splits, or no value is ignored.
+    """
+    check_unlisted(task, unlisted)
+    files: dict[Split, Path] = annotations if isinstance(annotations, dict) else {"train": annotations}
+    if isinstance(images, dict) and images.keys() != files.keys():
+        raise PartError(
+            f"data.source.images has the splits {', '.join(images)}, annotations {', '.join(files)}",
+            hint="name the same splits in both, or one folder as images",
+        )
+    places: dict[Split, tuple[Path, Path]] = {
+        split: (images[split] if isinstance(images, dict) else images, file) for split, file in files.items()
+    }
+    return Coco(places, task, channels, unlisted)
+
+
+@dataclass(frozen=True)
+class Coco:
+    """See `coco`."""
+
+    files: Mapping[Split, tuple[Path, Path]]  # folder of images and annotation file, by split
+    task: Task
+    channels: int
+    unlisted: Unlisted
+
+    def splits(self) -> Mapping[str, Sequence[Sample]]:
+        """Samples of each annotation file."""
+        return self.scan().whole()
+
+    def scan(self) -> SourceScan:
+        """Splits and problems of the annotation files."""
+        splits: dict[str, Sequence[OutlinedImage]] = {}
+        problems: list[Problem] = []
+        warnings: list[Problem] = []
+        folders: dict[Path, ImageFolder] = {}
+        for split, (folder, file) in self.files.items():
+            try:
+                images = folders.get(folder) or folders.setdefault(folder, ImageFolder(folder))
+                splits[split], faults, others = outlined_images(read_coco(file), images)
+            except DataError as error:
+                problems += error.problems
+            else:
+                problems += faults
+                warnings += others
+        for images in folders.values():
+            warnings += images.unused()
+        return outlined_scan(splits, self.task, self.channels, self.unlisted, problems, warnings)
