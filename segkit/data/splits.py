@@ -15,8 +15,8 @@ from segkit.core.paths import resolved
 from segkit.core.registry import Settings
 from segkit.core.types import Sample
 from segkit.data.split_file import split_by_file
+from segkit.data.split_names import NAMES
 
-NAMES = ("train", "val", "test")
 _name = attrgetter("name")
 Share = Annotated[float, Field(ge=0, lt=1)]
 
