@@ -14,9 +14,7 @@ from segkit.data.masks import read_mask, read_values
 from segkit.data.resize import resize_mask
 
 
-def read_union(
-    masks: Sequence[Path], task: Task, size: Extent | None = None
-) -> tuple[Pixels, tuple[int, ...]]:
+def read_union(masks: Sequence[Path], task: Task, size: Extent | None = None) -> tuple[Pixels, Extent]:
     """The pixels of all objects, as 1; a mask may hold one object, or a number for each.
 
     Args:
@@ -31,7 +29,7 @@ def read_union(
         DataError: if a file is missing, damaged or in colour, or the masks differ in size.
     """
     united = _objects(masks[0], task)
-    height, width = extent = united.shape
+    height, width = extent = united.shape[0], united.shape[1]
     for path in masks[1:]:
         mask = _objects(path, task)
         if mask.shape != extent:

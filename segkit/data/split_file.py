@@ -31,7 +31,7 @@ def split_by_file(samples: Sequence[Sample], file: Path, splits: Sequence[str]) 
     Raises:
         DataError: listing every line with an unknown split, or a name of no image or of several.
     """
-    names = _Names(samples)
+    names = SampleNames(samples)
     rows = [(line, row["name"], row["split"]) for line, row in read_table(file, ["name", "split"])]
     matches = [names.find(name) for _, name, _ in rows]
     listed_names = {sample.name for found in matches for sample in found}
@@ -61,7 +61,7 @@ def split_by_file(samples: Sequence[Sample], file: Path, splits: Sequence[str]) 
     return divided
 
 
-class _Names:
+class SampleNames:
     """Samples by name, by path, and by the last parts of both."""
 
     def __init__(self, samples: Sequence[Sample]) -> None:
