@@ -9,8 +9,8 @@ import numpy as np
 
 from segkit.core.errors import DataError
 from segkit.core.types import Pixels, Task
-from segkit.data.images import Extent, read_header
-from segkit.data.masks import read_mask, read_values
+from segkit.data.images import Extent
+from segkit.data.masks import read_objects
 from segkit.data.resize import resize_mask
 
 
@@ -28,25 +28,12 @@ def read_union(masks: Sequence[Path], task: Task, size: Extent | None = None) ->
     Raises:
         DataError: if a file is missing, damaged or in colour, or the masks differ in size.
     """
-    united = _objects(masks[0], task)
+    united = read_objects(masks[0], task)
     height, width = extent = united.shape[0], united.shape[1]
     for path in masks[1:]:
-        mask = _objects(path, task)
+        mask = read_objects(path, task)
         if mask.shape != extent:
             problem = f"the mask is {mask.shape[1]}x{mask.shape[0]} pixels, another one {width}x{height}"
             raise DataError(problem, where=str(path), hint=f"the other is {masks[0]}", kind="size")
         united = np.maximum(united, mask)
     return (united if size is None else resize_mask(united, size)), extent
-
-
-def _objects(path: Path, task: Task) -> Pixels:
-    if read_header(path).lossy:
-        return read_mask(path, task)
-    values = read_values(path)
-    if values is None:
-        hint = "save one grey number for each object, or leave out data.source.instances"
-        raise DataError("the mask is in colour", where=str(path), hint=hint, kind="labels")
-    objects: Pixels = (values != 0).astype(np.uint8)
-    if task.ignore_index is not None:
-        objects[values == task.ignore_index] = task.ignore_index
-    return objects

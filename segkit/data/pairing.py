@@ -15,7 +15,7 @@ from segkit.data.guess_patterns import MASK_WORDS, guess_patterns
 from segkit.data.image_files import ImageFiles, find_images, name_in
 from segkit.data.images import ENDINGS, Extent, read_image, read_image_at
 from segkit.data.instances import read_union
-from segkit.data.masks import Colours, read_mask, read_mask_at
+from segkit.data.masks import read_mask, read_mask_at
 from segkit.data.name_pattern import Match, match_pattern
 from segkit.data.spelling import spelling_key
 
@@ -28,7 +28,6 @@ def pairs_in(
     pattern: str,
     task: Task,
     channels: int,
-    colours: Colours | None = None,
     *,
     image_pattern: str = "{name}",
     union: bool = False,
@@ -41,9 +40,8 @@ def pairs_in(
         images: folder of images, with any subfolders.
         masks: folder of masks, with the same subfolders.
         pattern: name of a mask (`segkit.data.name_pattern`).
-        task: kind of masks, classes and ignored value.
+        task: kind of masks, classes, ignored value and labels.
         channels: channels of the images.
-        colours: class index by RGB colour, for RGB-coded masks.
         image_pattern: name of an image.
         union: whether an image may have several masks, whose objects become one foreground.
 
@@ -70,7 +68,7 @@ def pairs_in(
     for key, image in sorted(image_side.files.items()):
         if key in mask_side.files:
             files = (image, mask_side.files[key], *mask_side.more.get(key, ()))
-            read = _Pair(files, task, channels, colours, union)
+            read = _Pair(files, task, channels, union)
             pairs[key.split].append(Sample(key.name, read, files, read_at=read, variant=""))
     return pairs, problems
 
@@ -81,11 +79,10 @@ def sample(
     mask: Path,
     task: Task,
     channels: int,
-    colours: Colours | None = None,
     columns: Mapping[str, str] | None = None,
 ) -> Sample:
     """A sample of an image file and a mask file."""
-    read = _Pair((image, mask), task, channels, colours)
+    read = _Pair((image, mask), task, channels)
     return Sample(name, read, read.files, read_at=read, variant="", columns=columns)
 
 
@@ -212,7 +209,6 @@ class _Pair:  # one object for both ways to read, as there may be millions
     files: tuple[Path, ...]
     task: Task
     channels: int
-    colours: Colours | None
     union: bool = False
 
     def __call__(self, size: Extent | None = None) -> tuple[Pixels, Pixels]:
@@ -228,12 +224,12 @@ class _Pair:  # one object for both ways to read, as there may be millions
     def _whole_mask(self) -> Pixels:
         if self.union:
             return read_union(self.files[1:], self.task)[0]
-        return read_mask(self.files[1], self.task, self.colours)
+        return read_mask(self.files[1], self.task)
 
     def _mask_at(self, size: Extent) -> tuple[Pixels, Extent]:
         if self.union:
             return read_union(self.files[1:], self.task, size)
-        return read_mask_at(self.files[1], self.task, size, self.colours)
+        return read_mask_at(self.files[1], self.task, size)
 
 
 def _both(first: Callable[[], Read], second: Callable[[], Read]) -> tuple[Read, Read]:

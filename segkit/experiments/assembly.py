@@ -153,7 +153,9 @@ def assemble(
     """
     fabric = fabric or make_fabric(recipe.training)
     with fabric.rank_zero_first(local=True):  # the other processes find its downloads and cache
-        source_scan = SourceScan(scored) if scored else scan_recipe_source(recipe)
+        source_scan = SourceScan(scored or {})
+        if not scored:
+            recipe, source_scan = scan_recipe_source(recipe)
         found = source_scan if scored else scan_samples(recipe, source_scan)
         samples = found.whole()
         spec = dry_run(recipe.model, recipe.data)

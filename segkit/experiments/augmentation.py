@@ -28,7 +28,7 @@ def try_transforms(data: DataSettings, train: Prepared | None) -> None:
         PartError: listing the transforms that cannot be built or fail, or that change the size of image or
             mask, their type, or the values of the mask.
     """
-    layout = layout_of(data.size, data.goal, data.channels)
+    layout = layout_of(data.size, data.goal, data.in_channels)
     image = train.images[0] if train else np.zeros(layout.image, np.uint8)
     mask = train.masks[0] if train else np.zeros(layout.mask, np.uint8)
     problems: list[Problem] = []

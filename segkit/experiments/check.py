@@ -22,7 +22,13 @@ from segkit.models.training_check import check_training
 from segkit.parts.encoders._pretrained import find_weights
 from segkit.recipe import Recipe
 from segkit.recipe.build import build
-from segkit.recipe.dataset import dataset_warnings, prepare_splits, reading_warnings, scan_samples
+from segkit.recipe.dataset import (
+    dataset_warnings,
+    prepare_splits,
+    reading_warnings,
+    scan_recipe_source,
+    scan_samples,
+)
 from segkit.training.devices import choose_device, count_processes
 from segkit.training.distributed.rank import current_rank_info
 
@@ -73,7 +79,9 @@ def check(
             return None
 
     processes = attempt(partial(count_processes, recipe.training, current_rank_info()))
-    found = attempt(partial(scan_samples, recipe))
+    resolved = attempt(partial(scan_recipe_source, recipe))
+    recipe, scan = resolved or (recipe, None)
+    found = attempt(partial(scan_samples, recipe, scan)) if scan else None
     samples = attempt(found.whole) if found else None
     if samples and processes:
         attempt(partial(check_batch_size, recipe, len(samples["train"]), processes))
@@ -117,6 +125,6 @@ def _weights_to_download(recipe: Recipe) -> list[str]:
     if weights == "none" or encoder.name in {entry.name for entry in ENCODERS.own()}:
         return []  # plugins load their weights themselves
     if find_weights(encoder.name, weights):
-        build(encoder, recipe.data.channels)  # fails if the file is damaged or does not fit
+        build(encoder, recipe.data.in_channels)  # fails if the file is damaged or does not fit
         return []
     return [f"The weights {weights} of {encoder.name} are not on this machine: a run will download them."]

@@ -90,7 +90,7 @@ def dry_run(model: ModelSettings, data: DataSettings) -> ModelSpec:
         )
         decoder = _build_module(model.decoder, pyramid)
         _check_memory({"encoder": (model.encoder.name, encoder), "decoder": (model.decoder.name, decoder)})
-        meta = MetaModel(encoder, decoder, indices, data.channels)
+        meta = MetaModel(encoder, decoder, indices, data.in_channels)
         maps, decoded = _run(model, data, meta)
         head = make_head(decoded[0], data.goal.channels)
     frozen = model.encoder.frozen
@@ -116,15 +116,15 @@ def _build_module(part: Part, *given: Any, **forced: Any) -> Any:
 
 
 def _build_encoder(part: Part, data: DataSettings) -> Any:
-    encoder = _build_module(part, data.channels, weights="none")
-    normalize = data.normalize or encoder
+    encoder = _build_module(part, data.in_channels, weights="none")
+    normalize, channels = data.normalize or encoder, data.in_channels
     pyramid = getattr(encoder, "pyramid", None)
     values = [getattr(normalize, name, None) for name in ("mean", "std")]
     problem = ""
     if not isinstance(pyramid, Pyramid) or not len(pyramid) == len(pyramid.reductions) > 0:
         problem = f"has the pyramid {pyramid!r}"
-    elif not all(isinstance(value, (tuple, list)) and len(value) in (1, data.channels) for value in values):
-        problem = f"has the mean {values[0]!r} and the std {values[1]!r} for {data.channels} channels"
+    elif not all(isinstance(value, (tuple, list)) and len(value) in (1, channels) for value in values):
+        problem = f"has the mean {values[0]!r} and the std {values[1]!r} for {channels} channels"
     if problem:
         raise PartError(
             f"encoder {part.name!r} {problem}",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,18 +15,20 @@ import numpy as np
 import PIL
 from PIL import features
 
-from segkit.core.errors import DataError, Problem
+from segkit.core.errors import DataError, Problem, RecipeError
 from segkit.core.paths import cache_folder
 from segkit.core.plugins import source_digest
 from segkit.data.cache.cache import Cache
 from segkit.data.decoding import Count
 from segkit.data.draw_splits import Features
+from segkit.data.images import channels_to_read
 from segkit.data.preprocess import Prepared, layout_of, prepare
 from segkit.data.same_images import shared_image_warnings
 from segkit.data.source_scan import SourceScan, scan_source
 from segkit.data.splits import large_groups, split_samples
 from segkit.recipe import plain_recipe, used_plugins
 from segkit.recipe.build import build
+from segkit.recipe.image_settings import bands_problem, normalize_problem, range_problem
 from segkit.utils.listing import listed
 
 if TYPE_CHECKING:
@@ -31,16 +36,68 @@ if TYPE_CHECKING:
     from segkit.recipe import Recipe
 
 _SEGKIT = Path(__file__).parents[1]
+_MAX_HEADERS = 32
 
 
-def scan_recipe_source(recipe: Recipe) -> SourceScan:
-    """Samples as the source provides them, before `data.split`.
+def scan_recipe_source(recipe: Recipe) -> tuple[Recipe, SourceScan]:
+    """The recipe with `data.channels` as a number, and the samples before `data.split`.
+
+    auto is the number of channels of up to 32 image files. Generated images and those of a plugin's source
+    have 3 unless the recipe says otherwise.
 
     Raises:
-        SegkitError: if the source rejects the recipe.
+        SegkitError: if the source rejects the recipe, or bands, range or normalize do not fit the channels.
     """
-    source: Source = build(recipe.data.source, recipe.data.goal, recipe.data.channels)
+    scan = _scan(recipe)
+    if recipe.data.channels != "auto":
+        return recipe, scan
+    by_number = {} if _is_from_plugin(recipe) else _channels_of_files(scan)
+    if len(by_number) > 1:
+        (first, file), (second, other), *_ = by_number.items()
+        problem = f"this image has {first} channels, and {other} has {second}"
+        hint = "use images of one kind, or data.channels: 3 if they are colours with and without opacity"
+        mixture = Problem(problem, str(file), hint=hint, kind="unreadable")
+        return with_channels(recipe, 3), replace(scan, problems=[*scan.problems, mixture])
+    resolved = with_channels(recipe, next(iter(by_number), 3))
+    return resolved, scan if resolved.data.channels == 3 else _scan(resolved)
+
+
+def with_channels(recipe: Recipe, channels: int) -> Recipe:
+    """The recipe for image files of that many channels.
+
+    Raises:
+        SegkitError: if bands, range or normalize do not fit them.
+    """
+    data = recipe.data.model_copy(update={"channels": channels})
+    problems = {
+        "bands": bands_problem(data.bands, channels),
+        "range": range_problem(data.range, data.in_channels),
+        "normalize": normalize_problem(data.normalize, data.in_channels),
+    }
+    if found := [Problem(text, path=f"data.{key}") for key, text in problems.items() if text]:
+        raise RecipeError.of(found)
+    return recipe.model_copy(update={"data": data})
+
+
+def _scan(recipe: Recipe) -> SourceScan:
+    source: Source = build(recipe.data.source, recipe.data.goal, recipe.data.file_channels)
     return scan_source(source)
+
+
+def _is_from_plugin(recipe: Recipe) -> bool:
+    source = f"source {recipe.data.source.name}"
+    return any(source in plugin.parts for plugin in used_plugins(recipe))
+
+
+def _channels_of_files(scan: SourceScan) -> dict[int, Path]:
+    """Numbers of channels as which image files are read, each with the first such file."""
+    samples = scan.splits.get("train") or [*chain(*scan.splits.values())]
+    found: dict[int, Path] = {}
+    for sample in samples[:: math.ceil(len(samples) / _MAX_HEADERS) or 1]:
+        if sample.files:
+            with suppress(DataError):  # reported when it is read
+                found.setdefault(channels_to_read(sample.files[0]), sample.files[0])
+    return found
 
 
 def find_samples(recipe: Recipe, scan: SourceScan | None = None) -> dict[str, list[Sample]]:
@@ -48,7 +105,7 @@ def find_samples(recipe: Recipe, scan: SourceScan | None = None) -> dict[str, li
 
     Args:
         recipe: loaded recipe.
-        scan: result of `scan_recipe_source`; by default the source is scanned here.
+        scan: scan of `scan_recipe_source`; by default the source is scanned here.
 
     Raises:
         DataError: if samples are missing or invalid.
@@ -63,7 +120,7 @@ def scan_samples(recipe: Recipe, scan: SourceScan | None = None) -> SourceScan:
 
     Args:
         recipe: loaded recipe.
-        scan: result of `scan_recipe_source`; by default the source is scanned here.
+        scan: scan of `scan_recipe_source`; by default the source is scanned here.
 
     Raises:
         SegkitError: if the source rejects the recipe.
@@ -74,7 +131,7 @@ def scan_samples(recipe: Recipe, scan: SourceScan | None = None) -> SourceScan:
 
 def scan_splits(recipe: Recipe, scan: SourceScan | None = None) -> SourceScan:
     """Like `scan_samples`, but no split is required."""
-    scan = scan or scan_recipe_source(recipe)
+    scan = scan or scan_recipe_source(recipe)[1]
     try:
         splits = split_samples(scan.splits, recipe.data.split, partial(_class_counts, recipe))
         warnings = [*scan.warnings, *large_groups(scan.splits, recipe.data.split)]
@@ -159,7 +216,7 @@ def prepare_splits(
 def _prepare(recipe: Recipe, samples: Sequence[Sample], on_progress: Count) -> Prepared:
     data = recipe.data
     cache = open_cache(recipe) if data.cache and samples else None
-    return prepare(samples, data.size, data.goal, data.channels, on_progress, cache)
+    return prepare(samples, data.size, data.goal, data.in_channels, on_progress, cache, bands=data.bands)
 
 
 def dataset_warnings(found: SourceScan, prepared: Mapping[str, Prepared]) -> list[str]:
@@ -178,9 +235,13 @@ def open_cache(recipe: Recipe) -> Cache:
     data, plain = recipe.data, plain_recipe(recipe)["data"]
     source = f"source {data.source.name}"
     about = {
-        **{key: plain[key] for key in ("source", "task", "classes", "ignore_index", "channels", "size")},
+        **{
+            key: plain[key]
+            for key in ("source", "task", "classes", "ignore_index", "labels", "bands", "size")
+        },
+        "channels": data.file_channels,
         "plugins": sorted(plugin.digest for plugin in used_plugins(recipe) if source in plugin.parts),
         "code": [source_digest(_SEGKIT / room) for room in ("data", "parts/sources")],
         "versions": {"numpy": np.__version__, "pillow": PIL.__version__, "jpeg": features.version("jpg")},
     }
-    return Cache(cache_folder(), layout_of(data.size, data.goal, data.channels), about)
+    return Cache(cache_folder(), layout_of(data.size, data.goal, data.in_channels), about)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from segkit.core.errors import PartError, Problem
 from segkit.core.registry import SOURCES
 from segkit.data.image_files import is_hidden, why_unread, without_ending
-from segkit.data.mask_colors import ColourText, colours_for
+from segkit.data.labels import ColourText, with_labels
 from segkit.data.name_pattern import Pattern
 from segkit.data.pairing import pairs_in
 from segkit.data.source_scan import SourceScan
@@ -20,7 +20,6 @@ from segkit.utils.listing import listed
 
 if TYPE_CHECKING:
     from segkit.core.types import Sample, Source, Task
-    from segkit.data.masks import Colours
 
 
 @SOURCES.register("folder")
@@ -40,15 +39,14 @@ def folder(
 
     Subfolders train, val and test of both (or training, valid, validation, testing) are the official splits;
     without them all images are training images, and `data.split` divides them. Links to folders are followed.
-    PNG, JPEG, BMP, TIFF, GIF and WebP are read; masks may be 1-bit, grey, palette or, with `colours`,
-    RGB-coded.
+    PNG, JPEG, BMP, TIFF, GIF and WebP are read; masks may be 1-bit, grey, palette or RGB.
 
     A pattern is the path of a file in its folder, without extension. {name} is the name that image and mask
     share, * is any text within a folder, {split} is one of the words above, in any case, as in
     "{split}/images/{name}". Files that fit no pattern are left out.
 
     Args:
-        task: kind of masks, classes and ignored value; a multilabel task needs the source "manifest".
+        task: kind of masks, classes, ignored value and labels; a multilabel task needs the source "manifest".
         channels: channels of the images.
         images: folder of images, with any subfolders.
         masks: folder of masks, with the same subfolders; may be the folder of images.
@@ -57,7 +55,7 @@ def folder(
         pattern: another name of mask_pattern.
         instances: union makes one foreground of all objects of a binary task: of numbered objects in a mask,
             and of several masks of one image, as in mask_pattern "{name}/masks/*".
-        colours: colour of each class in RGB-coded masks, such as {lesion: "#ff0000"}.
+        colours: colour of each class in RGB masks, such as {lesion: "#ff0000"}; `data.labels` says the same.
 
     Raises:
         PartError: for a multilabel task, patterns that cannot tell images from masks or have {split} on one
@@ -81,12 +79,13 @@ def folder(
             f"only one of the patterns has {{split}}: {' and '.join(patterns)}",
             hint="write {split} into image_pattern and mask_pattern, or into none of them",
         )
-    if instances and (task.kind != "binary" or colours):
+    task = with_labels(task, colours)
+    if instances and (task.kind != "binary" or task.labels):
         raise PartError(
-            "instances: union makes one foreground of all objects, as a binary task without colours has it",
-            hint="data.task: binary, or leave out data.source.instances",
+            "instances: union makes one foreground of all objects: it needs a binary task without labels",
+            hint="data.task: binary without data.labels, or leave out data.source.instances",
         )
-    return FolderSource(images, masks, patterns, task, channels, colours_for(task, colours), bool(instances))
+    return FolderSource(images, masks, patterns, task, channels, bool(instances))
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,6 @@ class FolderSource:
     patterns: tuple[str, str]  # of images and masks
     task: Task
     channels: int
-    colours: Colours | None
     union: bool
 
     def splits(self) -> Mapping[str, Sequence[Sample]]:
@@ -119,7 +117,7 @@ class FolderSource:
 
     def _pairs(self, images: Path, masks: Path) -> tuple[Mapping[str, Sequence[Sample]], list[Problem]]:
         return pairs_in(
-            images, masks, self.patterns[1], self.task, self.channels, self.colours,
+            images, masks, self.patterns[1], self.task, self.channels,
             image_pattern=self.patterns[0], union=self.union,
         )  # fmt: skip
 

@@ -16,6 +16,7 @@ from segkit.core.errors import DataError, PartError, Problem
 from segkit.core.paths import as_stored
 from segkit.core.registry import SOURCES
 from segkit.data.image_files import why_unread, without_ending
+from segkit.data.labels import with_labels
 from segkit.data.name_pattern import Match, Pattern
 from segkit.data.pairing import Side, files_by_name, sample
 from segkit.data.source_scan import SourceScan
@@ -75,7 +76,7 @@ def list_files(
     if "{split}" in image_pattern + mask_pattern:
         raise PartError("each list is a split; {split} means nothing here", hint="use {name} and *")
     folders = (images, masks) if images and masks else None
-    return ListSource(lists, root, folders, (image_pattern, mask_pattern), task, channels)
+    return ListSource(lists, root, folders, (image_pattern, mask_pattern), with_labels(task), channels)
 
 
 @dataclass(frozen=True)

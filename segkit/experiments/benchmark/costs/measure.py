@@ -83,7 +83,7 @@ def measure(run: RunDir, plugins: Sequence[Path] = (), *, effort: float = 1.0) -
     spec = dry_run(recipe.model, recipe.data)
     with torch.device("meta"):
         meta_model = build_model(recipe, spec, pretrained=False)
-    macs = multiply_adds(meta_model, (1, recipe.data.channels, *recipe.data.size))
+    macs = multiply_adds(meta_model, (1, recipe.data.in_channels, *recipe.data.size))
     model = build_model(recipe, spec, pretrained=False)
     load_best(model, run, changed)
     move_to_device(model, fabric, recipe.training)
@@ -172,7 +172,7 @@ def _noise(recipe: Recipe, images: int) -> tuple[Pixels, Pixels]:
     layers = [len(data.classes)] if data.task == "multilabel" else []
     shape = (images, *data.size)
     return (
-        rng.integers(256, size=(*shape, data.channels), dtype=np.uint8),
+        rng.integers(256, size=(*shape, data.in_channels), dtype=np.uint8),
         rng.integers(values, size=(*shape, *layers), dtype=np.uint8),
     )
 
