@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -45,12 +45,14 @@ class Task:
 
     Pixels whose target is `ignore_index` are excluded from losses and metrics; None excludes nothing.
     `labels` are the values in files by class, "ignore" and "background"; None if they are these integers.
+    `colors` are colours "#rrggbb" by class, for pictures of masks; other classes have default ones.
     """
 
     kind: TaskKind
     classes: tuple[str, ...]
     ignore_index: int | None = None
     labels: Labels | None = None
+    colors: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
     @property
     def channels(self) -> int:
@@ -166,6 +168,7 @@ class Sample:
             its code, such as a tile number; "" if nothing does. None if unknown: then pixels are not cached.
         outlines: digest of what the mask is painted from, if `files` do not hold it, such as the outlines of
             this image in a file of all images; the mask has changed if it has.
+        columns: what else is known of it, by column, such as its patient; `data.split.group` can name one.
     """
 
     name: str
@@ -174,6 +177,7 @@ class Sample:
     read_at: Callable[[tuple[int, int]], tuple[Pixels, Pixels]] | None = None
     variant: str | None = None
     outlines: str = ""
+    columns: Mapping[str, str] | None = None
 
 
 class Source(Protocol):

@@ -91,6 +91,24 @@ def with_labels(task: Task, colours: Mapping[str, str] | None = None) -> Task:
     return replace(task, labels=tuple(labels.items()))
 
 
+def class_colors(labels: Mapping[str, Any] | None, colors: Mapping[str, str] | None) -> dict[str, str]:
+    """Colours "#rrggbb" by class: `data.colors`, else the first colour that `data.labels` names."""
+    named = [(name, value) for name, values in as_tuples(labels) or () for value in reversed(values)]
+    in_labels = {name: value for name, value in named if _COLOUR.fullmatch(str(value)) and name != IGNORE}
+    return {**in_labels, **(colors or {})}
+
+
+def color_problems(colors: Mapping[str, str], kind: str, classes: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Why `data.colors` does not fit a task: pairs of the name at fault and the problem."""
+    names = [*classes, *([] if kind == "multiclass" else [BACKGROUND])]
+    seen: dict[str, str] = {}
+    for name, color in colors.items():
+        if name not in names:
+            yield name, f"no class is called {name!r}: name any of {', '.join(names)}"
+        if (other := seen.setdefault(color.lower(), name)) != name:
+            yield name, f"{color} is the colour of {other} too"
+
+
 def task_of_one_class(task: Task, name: str) -> Task:
     """The binary task of one class of a multilabel task; the values of other classes are background."""
     if not task.labels:

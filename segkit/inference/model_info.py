@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from segkit.core.types import Task, TaskKind, class_problem
+from segkit.data.labels import ColourText
 
 MAX_SIDE = 8192  # pixels, as in a recipe
 MAX_NUMBERS = 2**31  # of the prediction of one image: 8.6 GB
@@ -25,6 +26,7 @@ class ModelInfo:
         kind: kind of the task.
         classes: class names of the task.
         ignore_index: mask value of ignored pixels.
+        colors: "#rrggbb" by class, for pictures of masks; other classes have default colours.
         name: name of the recipe.
         channels: image channels: 1 grey, 3 RGB, 4 RGB and alpha.
         size: (height, width) that whole images are resized to, as in training.
@@ -43,6 +45,7 @@ class ModelInfo:
     kind: Annotated[TaskKind, Field(alias="task")]
     classes: Annotated[tuple[Annotated[str, Field(max_length=200)], ...], Field(min_length=1, max_length=255)]
     ignore_index: int | None = None
+    colors: Annotated[dict[str, ColourText], Field(max_length=256)] = field(default_factory=dict)
     name: Annotated[str, Field(max_length=200)]
     channels: Literal[1, 3, 4]
     size: tuple[_Side, _Side]
@@ -58,7 +61,7 @@ class ModelInfo:
     @property
     def task(self) -> Task:
         """What is predicted for a pixel."""
-        return Task(self.kind, self.classes, self.ignore_index)
+        return Task(self.kind, self.classes, self.ignore_index, colors=tuple(self.colors.items()))
 
     def as_json(self) -> dict[str, Any]:
         """Plain data, for `parse_model_info`."""

@@ -105,7 +105,8 @@ def model_info(recipe: Recipe, spec: ModelSpec, model: Segmenter) -> ModelInfo:
     data = recipe.data
     normalize: Any = data.normalize or model.encoder
     return ModelInfo(
-        format=1, kind=data.task, classes=data.classes, ignore_index=data.ignore_index, name=recipe.name,
+        format=1, kind=data.task, classes=data.classes, ignore_index=data.ignore_index,
+        colors=dict(data.goal.colors), name=recipe.name,
         channels=data.in_channels, size=data.size, mean=tuple(normalize.mean), std=tuple(normalize.std),
         multiple=spec.size_multiple,
     )  # fmt: skip

@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy
+import numpy as np
 import PIL
 from PIL import features
 
@@ -19,11 +19,13 @@ from segkit.core.errors import DataError, Problem, RecipeError
 from segkit.core.paths import cache_folder
 from segkit.core.plugins import source_digest
 from segkit.data.cache.cache import Cache
+from segkit.data.decoding import Count
+from segkit.data.draw_splits import Features
 from segkit.data.images import channels_to_read
 from segkit.data.preprocess import Prepared, layout_of, prepare
 from segkit.data.same_images import shared_image_warnings
 from segkit.data.source_scan import SourceScan, scan_source
-from segkit.data.splits import split_samples
+from segkit.data.splits import large_groups, split_samples
 from segkit.recipe import plain_recipe, used_plugins
 from segkit.recipe.build import build
 from segkit.recipe.image_settings import bands_problem, normalize_problem, range_problem
@@ -131,12 +133,28 @@ def scan_splits(recipe: Recipe, scan: SourceScan | None = None) -> SourceScan:
     """Like `scan_samples`, but no split is required."""
     scan = scan or scan_recipe_source(recipe)[1]
     try:
-        splits = split_samples(scan.splits, recipe.data.split)
+        splits = split_samples(scan.splits, recipe.data.split, partial(_class_counts, recipe))
+        warnings = [*scan.warnings, *large_groups(scan.splits, recipe.data.split)]
     except DataError as error:
-        problems = [replace(problem, kind="split") for problem in error.problems]
+        problems = [replace(problem, kind=problem.kind or "split") for problem in error.problems]
         return SourceScan(scan.splits, scan.problems or problems)
     used = {split: samples for split, samples in splits.items() if samples}
-    return SourceScan(used, scan.problems, [*scan.warnings, *_unlisted(recipe, scan.splits, used)])
+    return SourceScan(used, scan.problems, [*warnings, *_unlisted(recipe, scan.splits, used)])
+
+
+def _class_counts(recipe: Recipe, samples: Sequence[Sample]) -> Features:
+    """Pixels of each class and whether it is there, in each mask at the recipe's size: (N, 2 K)."""
+    task = recipe.data.goal
+    masks = _prepare(recipe, samples, lambda done, total: None).masks
+    counts = np.zeros((len(samples), len(task.classes)))
+    for row in range(len(samples)):
+        mask = np.asarray(masks[row])
+        if task.kind == "multilabel":
+            counts[row] = (mask == 1).sum(axis=(0, 1))
+        else:
+            values = np.bincount(mask.ravel(), minlength=256)
+            counts[row] = values[1:2] if task.kind == "binary" else values[: len(task.classes)]
+    return np.hstack([counts, counts > 0])
 
 
 def _unlisted(
@@ -183,21 +201,22 @@ def prepare_splits(
     Raises:
         DataError: with the invalid files of all splits.
     """
-    data = recipe.data
-    cache = open_cache(recipe) if data.cache and samples else None
     prepared: dict[str, Prepared] = {}
     problems: list[Problem] = []
     for split, entries in samples.items():
-        progress = partial(on_progress, f"{split} images")
         try:
-            prepared[split] = prepare(
-                entries, data.size, data.goal, data.in_channels, progress, cache, bands=data.bands
-            )
+            prepared[split] = _prepare(recipe, entries, partial(on_progress, f"{split} images"))
         except DataError as error:
             problems += error.problems
     if problems:
         raise DataError.of(problems)
     return prepared
+
+
+def _prepare(recipe: Recipe, samples: Sequence[Sample], on_progress: Count) -> Prepared:
+    data = recipe.data
+    cache = open_cache(recipe) if data.cache and samples else None
+    return prepare(samples, data.size, data.goal, data.in_channels, on_progress, cache, bands=data.bands)
 
 
 def dataset_warnings(found: SourceScan, prepared: Mapping[str, Prepared]) -> list[str]:
@@ -223,6 +242,6 @@ def open_cache(recipe: Recipe) -> Cache:
         "channels": data.file_channels,
         "plugins": sorted(plugin.digest for plugin in used_plugins(recipe) if source in plugin.parts),
         "code": [source_digest(_SEGKIT / room) for room in ("data", "parts/sources")],
-        "versions": {"numpy": numpy.__version__, "pillow": PIL.__version__, "jpeg": features.version("jpg")},
+        "versions": {"numpy": np.__version__, "pillow": PIL.__version__, "jpeg": features.version("jpg")},
     }
     return Cache(cache_folder(), layout_of(data.size, data.goal, data.in_channels), about)

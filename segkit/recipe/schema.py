@@ -19,7 +19,16 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from segkit.core.paths import RecipePath
 from segkit.core.registry import Settings
 from segkit.core.types import Task, TaskKind, class_problem
-from segkit.data.labels import BACKGROUND, IGNORE, LabelValue, as_tuples, label_problems
+from segkit.data.labels import (
+    BACKGROUND,
+    IGNORE,
+    ColourText,
+    LabelValue,
+    as_tuples,
+    class_colors,
+    color_problems,
+    label_problems,
+)
 from segkit.data.pixel_range import PixelRange
 from segkit.data.splits import Split
 from segkit.recipe.image_settings import (
@@ -76,6 +85,8 @@ class DataSettings(Settings):
         ignore_index: mask value of pixels excluded from losses and metrics.
         labels: values in the masks of each class, and of `ignore` and `background`: numbers, colours
             "#rrggbb", or names of polygons; one or a list. By default the values are class indices.
+        colors: colours "#rrggbb" of classes, and of `background`, in predicted masks, overlays and reports;
+            default: those that labels name, else colours that are easily told apart.
         channels: channels of the image files; auto reads files with 1 or 3 channels as RGB, and others as
             they are, with the same number in all.
         bands: channels that the model gets, counted from 0, in this order; default: all.
@@ -98,6 +109,7 @@ class DataSettings(Settings):
     classes: tuple[str, ...] = Field(("foreground",), validate_default=True, max_length=255)
     ignore_index: int | None = Field(None, ge=0, le=255)
     labels: dict[str, LabelValue | Annotated[list[LabelValue], Field(min_length=1)]] | None = None
+    colors: dict[str, ColourText] | None = None
     channels: Channels = "auto"
     bands: Bands | None = None
     range: Range = "auto"
@@ -134,7 +146,8 @@ class DataSettings(Settings):
     @property
     def goal(self) -> Task:
         """The task, as passed to parts."""
-        return Task(self.task, self.classes, self.ignore_index, as_tuples(self.labels))
+        colors = tuple(class_colors(self.labels, self.colors).items())
+        return Task(self.task, self.classes, self.ignore_index, as_tuples(self.labels), colors)
 
     @model_validator(mode="before")
     @classmethod
@@ -164,23 +177,27 @@ class DataSettings(Settings):
             raise ValueError(f"{value} is a class of this task (0 to {last}): choose another value")
         return value
 
-    @field_validator("labels")
+    @field_validator("labels", "colors")
     @classmethod
-    def _labels_fit_the_classes(cls, labels: Any, info: ValidationInfo) -> Any:
-        if labels is None or not {"task", "classes"} <= info.data.keys():
-            return labels
-        problems = label_problems(dict(as_tuples(labels) or ()), info.data["task"], info.data["classes"])
+    def _name_the_classes(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is None or not {"task", "classes"} <= info.data.keys():
+            return value
+        task, classes = info.data["task"], info.data["classes"]
+        if info.field_name == "colors":
+            problems = color_problems(value, task, classes)
+        else:
+            problems = label_problems(dict(as_tuples(value) or ()), task, classes)
         errors = [
             InitErrorDetails(
                 type=PydanticCustomError("value_error", "{error}", {"error": problem}),
-                loc=(name,) if name else (),
-                input=labels,
+                loc=(name,) if name else (),  # the line of the name
+                input=value,
             )
             for name, problem in problems
         ]
         if errors:
-            raise ValidationError.from_exception_data("labels", errors)
-        return labels
+            raise ValidationError.from_exception_data(str(info.field_name), errors)
+        return value
 
     @field_validator("bands", "range", "normalize")
     @classmethod

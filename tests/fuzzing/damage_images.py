@@ -68,8 +68,8 @@ def read_in_every_way(path: Path, chance: random.Random) -> list[DataError | Non
     whole, error = _attempt(lambda: read_image(path, channels))
     small, small_error = _attempt(lambda: read_image_at(path, channels, SIZE))
     if whole is not None and small is not None:
-        _require(whole, (*small[1], channels))
-        _require(small[0], (*SIZE, channels))
+        _require(whole, (*small[1], channels), whole.dtype)
+        _require(small[0], (*SIZE, channels), whole.dtype)
     mask, mask_error = _attempt(lambda: read_mask(path, task))
     thin, thin_error = _attempt(lambda: read_mask_at(path, task, SIZE))
     assert (mask is None) == (thin is None), "a mask is refused at one size only"
@@ -119,8 +119,9 @@ def _attempt(read: Callable[[], Any]) -> tuple[Any, DataError | None]:
         return None, error
 
 
-def _require(pixels: Any, shape: tuple[int, ...]) -> None:
-    assert pixels.dtype == np.uint8, pixels.dtype
+def _require(pixels: Any, shape: tuple[int, ...], kind: Any = np.uint8) -> None:
+    assert kind in (np.uint8, np.uint16, np.int16, np.float32), kind
+    assert pixels.dtype == kind, pixels.dtype
     assert pixels.shape == shape, f"{pixels.shape} is not {shape}"
 
 

@@ -94,3 +94,29 @@ def test_values_that_cannot_be_read_are_told_with_their_line(
 def test_labels_that_do_not_fit_the_task_are_refused(tmp_path: Path, lines: str, problem: str) -> None:
     found = problems(written(tmp_path, data=f"{DATA}  {lines}"))
     assert found[0].problem.startswith(problem), found
+
+
+@pytest.mark.parametrize(
+    ("colors", "line", "problem"),
+    [
+        ("road: '#804080'\n    car: '#FF0000'", 0, ""),
+        (
+            "road: '#804080'\n    sky: '#ff0000'",
+            14,
+            "no class is called 'sky': name any of road, building, car",
+        ),
+        ("road: '#80408F'\n    car: '#80408f'", 14, "#80408f is the colour of road too"),
+        ("road: red", 13, 'found "red", allowed: a mapping from names to text like ^#[0-9a-fA-F]'),
+        ("road: '#804080'\n    background: '#000000'", 14, "no class is called 'background'"),
+    ],
+)
+def test_colours_of_classes_are_told_with_their_line(
+    tmp_path: Path, colors: str, line: int, problem: str
+) -> None:
+    data = f"{STREET}  colors:\n    {colors}\n"
+    if line:
+        found = problems(written(tmp_path, data=data))
+        assert (found[0].line, found[0].problem[: len(problem)]) == (line, problem), found
+    else:
+        goal = loaded(tmp_path, data=data).data.goal
+        assert dict(goal.colors) == {"road": "#804080", "car": "#FF0000"}

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from segkit.analysis.dataset.dataset import Dataset
-from segkit.analysis.dataset.detect_folders import detect_folders
-from segkit.analysis.dataset.guess import Guess, guess_task
+from segkit.analysis.dataset.detect_folders import (
+    detect_folders,
+    detect_image_folders,
+    detect_split_folders,
+    split_of,
+)
+from segkit.analysis.dataset.guess import Guess, build_source, guess_task
 from segkit.core.errors import DataError
 from segkit.core.paths import as_stored, quoted
 from segkit.core.types import Task
 from segkit.data.csv_table import read_table
+from segkit.data.source_scan import scan_source
+from segkit.data.split_names import NAMES
 from segkit.parts.sources.isic2016 import FOLDERS
 from segkit.utils.listing import listed
 
@@ -55,6 +64,27 @@ def _detect_manifest(root: Path) -> Guess | None:
     return _manifest(tables[0]) if tables else None
 
 
+def _detect_lists(root: Path) -> Guess | None:
+    """Text files called as splits, with paths or with names of images."""
+    lists: dict[str, Path] = {}
+    for file in sorted([*root.glob("*.txt"), *root.glob("*.lst")]):
+        if file.is_file() and (found := split_of(file.stem)):
+            lists.setdefault(found[0], file)
+    if not lists:
+        return None
+    named = {"name": "list", **{split: lists[split] for split in NAMES if split in lists}}
+    candidates: list[Mapping[str, Any]] = [named]
+    with suppress(DataError):
+        folders = detect_folders(root).source
+        candidates.append(named | {key: value for key, value in folders.items() if key != "name"})
+    about = f"the images listed in {listed([file.name for file in lists.values()])}"
+    for source in candidates:
+        with suppress(DataError):
+            if any(scan_source(build_source(source, Task("binary", ("foreground",)))).splits.values()):
+                return Guess.of_masks(about, source)
+    return None
+
+
 def _manifest(file: Path) -> Guess:
     columns = [column for _, row in read_table(file, ["image"])[:1] for column in row]
     classes = [column.removeprefix("mask_") for column in columns if column.startswith("mask_")]
@@ -80,5 +110,8 @@ def _is_manifest(file: Path) -> bool:
 DETECTORS: tuple[Callable[[Path], Guess | None], ...] = (
     _detect_isic2016,
     _detect_manifest,
+    _detect_lists,
+    detect_split_folders,
+    detect_image_folders,
     detect_folders,
 )

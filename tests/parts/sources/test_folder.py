@@ -69,7 +69,7 @@ def test_images_and_masks_may_share_a_folder(tmp_path):
 
 def test_images_and_masks_in_one_folder_need_a_pattern(tmp_path):
     with pytest.raises(
-        PartError, match=r"one folder and cannot be told apart\n  try: set data\.source\.pattern"
+        PartError, match=r"one folder and cannot be told apart\n  try: set data\.source\.mask_pattern"
     ):
         splits(tmp_path, "all", "all")
 
@@ -103,10 +103,10 @@ def test_split_without_masks_is_named_with_all_that_is_wrong_elsewhere(tmp_path)
 
 
 def test_images_beside_the_splits_are_not_left_out_silently(tmp_path):
-    for name in ("train/a", "valid/b", "c"):
+    for name in ("train/a", "more/b", "c"):
         save_pair(tmp_path / f"images/{name}.png", tmp_path / f"masks/{name}.png")
     assert problems(tmp_path) == [
-        "images: c.png, valid: not in any split",
+        "images: c.png, more: not in any split",
         "  try: the splits here are train; move it into one of them",
     ]
 
@@ -169,7 +169,7 @@ def test_an_image_that_cannot_be_read_is_told_instead_of_its_missing_partner(tmp
     (tmp_path / "masks/b.png").rename(tmp_path / "masks/b.dcm")
     (tmp_path / "images/c.png").unlink()
     (tmp_path / "images/c.png").symlink_to("../.git/annex/objects/1.png")
-    convert = "  try: convert it; PNG, JPEG, BMP, TIFF, GIF and WebP are read"
+    convert = "  try: convert it; PNG, JPEG, BMP, TIFF, GIF, WebP and NPY are read"
     assert problems(tmp_path) == [
         "masks/b.dcm: DCM files are not read",
         convert,
@@ -244,10 +244,17 @@ def test_multilabel_task_is_refused(tmp_path):
         splits(tmp_path, task=MULTILABEL)
 
 
-@pytest.mark.parametrize("pattern", ["mask", "{name}{name}"])
-def test_pattern_holds_the_name_once(pattern):
-    with pytest.raises(ValidationError, match=r"a pattern contains {name} once, as in '{name}_mask'"):
-        FOLDER.schema(images="a", masks="b", pattern=pattern)
+@pytest.mark.parametrize("key", ["pattern", "image_pattern", "mask_pattern"])
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("mask", "a pattern contains {name}, as in '{name}_mask'"),
+        ("{name}_{id}", r"{id} means nothing here: use {name}, {split}, \*"),
+    ],
+)
+def test_pattern_holds_the_name(key, pattern, message):
+    with pytest.raises(ValidationError, match=message):
+        FOLDER.schema(**{"images": "a", "masks": "b", key: pattern})
 
 
 def test_coloured_masks_are_read_by_class(tmp_path):
@@ -286,7 +293,7 @@ def test_pattern_that_fits_no_mask_is_said_once_with_one_that_fits(tmp_path):
         save_pair(tmp_path / f"images/IMG_{name}.png", tmp_path / f"masks/IMG_{name}_seg.png")
     assert problems(tmp_path, pattern="{name}_mask") == [
         "masks: no mask matches any image with the pattern '{name}_mask'",
-        "  try: data.source.pattern: '{name}_seg'",
+        "  try: data.source.mask_pattern: '{name}_seg'",
     ]
 
 
@@ -309,9 +316,10 @@ def test_folder_without_images_is_said_once(tmp_path):
 def test_names_that_have_nothing_in_common_are_shown(tmp_path):
     for name in "abc":
         save_pair(tmp_path / f"images/photo_{name}.png", tmp_path / f"masks/outline_{name}.png")
+        (tmp_path / f"masks/outline_{name}.png").rename(tmp_path / f"masks/outline_{name * 2}.png")
     assert problems(tmp_path) == [
         "masks: no mask matches any image with the pattern '{name}'",
-        "  try: a mask is called outline_a, an image photo_a",
+        "  try: a mask is called outline_aa, an image photo_a",
     ]
 
 

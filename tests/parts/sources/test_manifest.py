@@ -96,14 +96,14 @@ def test_every_problem_is_reported_with_its_line(root):
     text = (
         "image,mask,split\n"
         "images/a.png,masks/a.png,train\n"
-        "images/none.png,masks/none.png,valid\n"
+        "images/none.png,masks/none.png,dev\n"
         "\n"
         "images/b.png,,\n"
         "images/a.png,masks/b.png,test\n"
         ",masks/b.png,test\n"
     )
     assert problems(root, text) == [
-        "data.csv:3: the split 'valid' is unknown",
+        "data.csv:3: the split 'dev' is unknown",
         "  try: one of train, val, test",
         "data.csv:3: there is no image images/none.png",
         "  try: paths are relative to the folder of the CSV file",
@@ -144,7 +144,7 @@ def test_missing_mask_of_a_class_is_named_by_class(root):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("image;mask\nimages/a.png;masks/a.png\n", "separate the columns by commas, not semicolons"),
+        ("image|mask\n", "the first line must name the columns; found image|mask"),
         ("picture,mask_a\n", "the first line must name the columns; found picture, mask_a"),
         ("", "the first line must name the columns; found nothing"),
     ],
@@ -171,9 +171,11 @@ def test_row_of_too_many_cells_is_refused(root):
 
 def test_file_that_is_no_text_is_refused(root):
     text = "image,mask\nimages/ä.png,masks/ä.png\n"
-    for encoding in ("latin-1", "utf-16"):
-        told = ["data.csv: this is not UTF-8 text", "  try: save it as CSV UTF-8"]
-        assert problems(root, text.encode(encoding)) == told
+    for content, line in ((text.encode("latin-1"), 2), (text.encode("utf-16-le"), 2), (b"\xff\xfea", 1)):
+        assert problems(root, content) == [
+            f"data.csv:{line}: this is not UTF-8 text",
+            "  try: save it as UTF-8; a spreadsheet calls it CSV UTF-8",
+        ]
     with pytest.raises(DataError, match=r"none\.csv: there is no such file"):
         SOURCES.get("manifest").factory(BINARY, 3, file=root / "none.csv").splits()
 
