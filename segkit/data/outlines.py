@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,6 @@ import numpy as np
 
 from segkit.core.errors import DataError, PartError, Problem, SegkitError
 from segkit.core.types import Pixels, Sample, Task
-from segkit.data.image_files import why_unread
 from segkit.data.images import read_image, read_image_at
 from segkit.data.polygons import Extent, Points, Runs, paint, polygon_runs, rle_runs
 from segkit.data.resize import resize_mask
@@ -113,30 +111,39 @@ def as_data_error() -> Iterator[None]:
         raise DataError.of(error.problems) from None
 
 
-def check_unlisted(task: Task, unlisted: Unlisted) -> None:
-    """Raise a `PartError` if objects are to be ignored by a task that ignores nothing."""
-    if unlisted == "ignore" and task.ignore_index is None:
-        raise PartError("data.source.unlisted: ignore needs a value to ignore", hint="data.ignore_index: 255")
+@dataclass(frozen=True)
+class OutlinedData:
+    """What annotation files hold.
+
+    Args:
+        splits: images by split.
+        names: names of objects, in the order of the files.
+        problems: problems of the files.
+        warnings: what a run can go on with.
+        colors: colour "#rrggbb" by name, where a file says it.
+    """
+
+    splits: Mapping[str, Sequence[OutlinedImage]]
+    names: Sequence[str]
+    problems: Sequence[Problem] = ()
+    warnings: Sequence[Problem] = ()
+    colors: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def images(self) -> list[OutlinedImage]:
+        """Images of all splits."""
+        return [image for part in self.splits.values() for image in part]
+
+    @property
+    def used_names(self) -> list[str]:
+        """Names of the objects that are there."""
+        used = {outline.name for image in self.images for outline in image.outlines}
+        return [name for name in dict.fromkeys(self.names) if name in used]
 
 
-def missing_image(path: Path, file: Path, place: str) -> Problem | None:
-    """The problem of an image that an annotation file names, if it cannot be read."""
-    if unread := why_unread(path):
-        return Problem(f"{place}: {unread.problem}: {path}", str(file), hint=unread.hint, kind=unread.kind)
-    if path.is_file():
-        return None
-    return Problem(f"{place}: there is no image {path}", str(file), kind="missing")
-
-
-def outlined_scan(
-    splits: Mapping[str, Sequence[OutlinedImage]],
-    task: Task,
-    channels: int,
-    unlisted: Unlisted,
-    problems: Sequence[Problem] = (),
-    warnings: Sequence[Problem] = (),
-) -> SourceScan:
-    """Samples of outlined images.
+@dataclass(frozen=True)
+class OutlinedSource:
+    """A source of images whose objects are outlined.
 
     Names in the files are matched to `task.labels`, else to `task.classes`; a binary task of the class
     "foreground" takes all objects, if none is called so. Later objects lie over earlier ones. In a multiclass
@@ -145,29 +152,51 @@ def outlined_scan(
     where no other object lies, if the task ignores a value.
 
     Args:
-        splits: images by split.
+        read: reads the annotation files.
         task: kind of masks, classes, ignored value and labels.
         channels: channels of the images.
         unlisted: what objects of other names are.
-        problems: problems of the files.
-        warnings: what a run can go on with.
+
+    Raises:
+        PartError: if objects are to be ignored by a task that ignores nothing.
     """
-    images = [image for part in splits.values() for image in part]
-    used = Counter(outline.name for image in images for outline in image.outlines)
-    numbers = _numbers(task, [*used])
-    others = [name for name in used if name not in numbers]
-    if others and unlisted == "error":
-        problems = [*problems, _unlisted_problem(task, others, images)]
-    numbers |= dict.fromkeys(others, _IGNORED if unlisted == "ignore" else _BACKGROUND)
-    base = 0
-    has_first = any(numbers[name] == 0 for name in used)
-    if task.kind == "multiclass" and has_first and task.classes[0] not in _BACKGROUND_NAMES:
-        base = _UNKNOWN if task.ignore_index is None else task.ignore_index
-    found = {
-        split: [_sample(image, task, channels, base, numbers) for image in part]
-        for split, part in splits.items()
-    }
-    return SourceScan(found, problems, warnings)
+
+    read: Callable[[], OutlinedData]
+    task: Task
+    channels: int
+    unlisted: Unlisted
+
+    def __post_init__(self) -> None:
+        if self.unlisted == "ignore" and self.task.ignore_index is None:
+            problem = "data.source.unlisted: ignore needs a value to ignore"
+            raise PartError(problem, hint="data.ignore_index: 255")
+
+    def splits(self) -> Mapping[str, Sequence[Sample]]:
+        """Samples by split.
+
+        Raises:
+            DataError: listing all problems.
+        """
+        return self.scan().whole()
+
+    def scan(self) -> SourceScan:
+        """Samples by split, with all problems."""
+        data, task = self.read(), self.task
+        problems = [*data.problems]
+        numbers = _numbers(task, data.used_names)
+        others = [name for name in data.used_names if name not in numbers]
+        if others and self.unlisted == "error":
+            problems.append(_unlisted_problem(task, others, data.images))
+        numbers |= dict.fromkeys(others, _IGNORED if self.unlisted == "ignore" else _BACKGROUND)
+        base = 0
+        has_first = any(numbers[name] == 0 for name in data.used_names)
+        if task.kind == "multiclass" and has_first and task.classes[0] not in _BACKGROUND_NAMES:
+            base = _UNKNOWN if task.ignore_index is None else task.ignore_index
+        samples = {
+            split: [_sample(image, task, self.channels, base, numbers) for image in images]
+            for split, images in data.splits.items()
+        }
+        return SourceScan(samples, problems, data.warnings)
 
 
 def _numbers(task: Task, used: Sequence[str]) -> dict[str, int]:

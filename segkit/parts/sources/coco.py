@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from segkit.core.errors import DataError, PartError, Problem
 from segkit.core.registry import SOURCES
 from segkit.data.coco_file import ImageFolder, outlined_images, read_coco
-from segkit.data.outlines import OutlinedImage, Unlisted, check_unlisted, outlined_scan
+from segkit.data.outlines import OutlinedData, OutlinedImage, OutlinedSource, Unlisted
 
 if TYPE_CHECKING:
-    from segkit.core.types import Sample, Source, Task
-    from segkit.data.source_scan import SourceScan
+    from segkit.core.types import Source, Task
 
 Split = Literal["train", "val", "test"]
 
@@ -44,7 +43,6 @@ def coco(
     Raises:
         PartError: if images and annotations name different splits, or no value is ignored.
     """
-    check_unlisted(task, unlisted)
     files: dict[Split, Path] = annotations if isinstance(annotations, dict) else {"train": annotations}
     if isinstance(images, dict) and images.keys() != files.keys():
         raise PartError(
@@ -54,37 +52,31 @@ def coco(
     places: dict[Split, tuple[Path, Path]] = {
         split: (images[split] if isinstance(images, dict) else images, file) for split, file in files.items()
     }
-    return Coco(places, task, channels, unlisted)
+    return OutlinedSource(partial(read_files, places), task, channels, unlisted)
 
 
-@dataclass(frozen=True)
-class Coco:
-    """See `coco`."""
+def read_files(files: Mapping[Split, tuple[Path, Path]]) -> OutlinedData:
+    """Images and objects of annotation files.
 
-    files: Mapping[Split, tuple[Path, Path]]  # folder of images and annotation file, by split
-    task: Task
-    channels: int
-    unlisted: Unlisted
-
-    def splits(self) -> Mapping[str, Sequence[Sample]]:
-        """Samples of each annotation file."""
-        return self.scan().whole()
-
-    def scan(self) -> SourceScan:
-        """Splits and problems of the annotation files."""
-        splits: dict[str, Sequence[OutlinedImage]] = {}
-        problems: list[Problem] = []
-        warnings: list[Problem] = []
-        folders: dict[Path, ImageFolder] = {}
-        for split, (folder, file) in self.files.items():
-            try:
-                images = folders.get(folder) or folders.setdefault(folder, ImageFolder(folder))
-                splits[split], faults, others = outlined_images(read_coco(file), images)
-            except DataError as error:
-                problems += error.problems
-            else:
-                problems += faults
-                warnings += others
-        for images in folders.values():
-            warnings += images.unused()
-        return outlined_scan(splits, self.task, self.channels, self.unlisted, problems, warnings)
+    Args:
+        files: folder of images and annotation file by split.
+    """
+    splits: dict[str, Sequence[OutlinedImage]] = {}
+    names: list[str] = []
+    problems: list[Problem] = []
+    warnings: list[Problem] = []
+    folders: dict[Path, ImageFolder] = {}
+    for split, (folder, file) in files.items():
+        try:
+            images = folders.get(folder) or folders.setdefault(folder, ImageFolder(folder))
+            content = read_coco(file)
+        except DataError as error:
+            problems += error.problems
+            continue
+        splits[split], faults, others = outlined_images(content, images)
+        names += content.categories.values()
+        problems += faults
+        warnings += others
+    for images in folders.values():
+        warnings += images.unused()
+    return OutlinedData(splits, names, problems, warnings)

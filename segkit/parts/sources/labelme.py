@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Container, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,21 +18,14 @@ from segkit.core.paths import as_stored
 from segkit.core.registry import SOURCES
 from segkit.data.image_files import find_images, name_in, why_unread
 from segkit.data.images import ENDINGS
-from segkit.data.outlines import (
-    Outline,
-    OutlinedImage,
-    Unlisted,
-    as_data_error,
-    check_unlisted,
-    outlined_scan,
-)
+from segkit.data.outlines import Outline, OutlinedData, OutlinedImage, OutlinedSource, Unlisted, as_data_error
 from segkit.data.polygons import ellipse
-from segkit.data.source_scan import SourceScan
+from segkit.data.split_names import split_named
 from segkit.utils.listing import listed
 from segkit.utils.safe_read import read_json
 
 if TYPE_CHECKING:
-    from segkit.core.types import Sample, Source, Task
+    from segkit.core.types import Source, Task
     from segkit.data.polygons import Points
 
 _MAX_BYTES = 400_000_000  # a file may hold its image as text
@@ -43,8 +37,8 @@ _POINTS = {"polygon": (3, math.inf), "rectangle": (2, 2), "circle": (2, 2)}
 def labelme(task: Task, channels: int, *, folder: Path, unlisted: Unlisted = "error") -> Source:
     """A folder of images with labelme's JSON files beside them: polygons, rectangles and circles.
 
-    Subfolders train, val and test are the official splits. Images without a JSON file are not used, with a
-    warning: an image without objects has a file without shapes.
+    Subfolders train, val (or valid) and test are the official splits. Images without a JSON file are not
+    used, with a warning: an image without objects has a file without shapes.
 
     Args:
         task: kind of masks, classes, ignored value and labels.
@@ -56,51 +50,51 @@ def labelme(task: Task, channels: int, *, folder: Path, unlisted: Unlisted = "er
     Raises:
         PartError: if no value is ignored.
     """
-    check_unlisted(task, unlisted)
-    return Labelme(folder, task, channels, unlisted)
+    return OutlinedSource(partial(read_files, folder), task, channels, unlisted)
 
 
-@dataclass(frozen=True)
-class Labelme:
-    """See `labelme`."""
+def read_files(folder: Path) -> OutlinedData:
+    """Images and objects of a folder.
 
-    folder: Path
-    task: Task
-    channels: int
-    unlisted: Unlisted
-
-    def splits(self) -> Mapping[str, Sequence[Sample]]:
-        """Samples by subfolder train, val and test; all as "train" without these."""
-        return self.scan().whole()
-
-    def scan(self) -> SourceScan:
-        """Splits, problems of JSON files, and images without one."""
-        names = [name for name in ("train", "val", "test") if (self.folder / name).is_dir()]
-        splits: dict[str, list[OutlinedImage]] = {}
-        problems: list[Problem] = []
-        warnings: list[Problem] = []
-        for name in names or [""]:
-            part = splits[name or "train"] = []
-            folder = self.folder / name
-            try:
-                found = find_images(folder)
-            except DataError as error:
-                problems += error.problems
-                continue
-            problems += found.problems
-            for file in found.others:
-                if file.suffix.lower() == ".json":
-                    try:
-                        part.append(read_labelme(file, folder))
-                    except DataError as error:
-                        problems += error.problems
-            used = {image.image for image in part}
-            if unused := [image for image in found.images if image not in used]:
-                warnings.append(_unused(folder, unused))
-        return outlined_scan(splits, self.task, self.channels, self.unlisted, problems, warnings)
+    Raises:
+        DataError: if the folder does not exist.
+    """
+    found = find_images(folder)
+    problems = [*found.problems]
+    splits: dict[str, list[OutlinedImage]] = defaultdict(list)
+    outside: list[Path] = []
+    for file in (other for other in found.others if other.suffix.lower() == ".json"):
+        first, *rest = file.relative_to(folder).parts
+        split = split_named(first) if rest else None
+        if not split:
+            outside.append(file)
+        try:
+            name = name_in(folder / first if split else folder, file.with_suffix(""))
+            splits[split or ""].append(read_labelme(file, name))
+        except DataError as error:
+            problems += error.problems
+    if outside and len({*splits} - {""}):
+        files = listed([file.name for file in outside], 3)
+        hint = "move them into the folder of a split"
+        problems.append(Problem(f"{files}: not in any split", str(folder), hint=hint, kind="split"))
+    if "" in splits:
+        splits["train"] += splits.pop("")
+    images = [image for part in splits.values() for image in part]
+    names = sorted({outline.name for image in images for outline in image.outlines})
+    warnings = _unused(folder, found.images, {image.image for image in images})
+    return OutlinedData(splits, names, problems, warnings)
 
 
-def read_labelme(file: Path, folder: Path) -> OutlinedImage:
+def _unused(folder: Path, images: Sequence[Path], used: Container[Path]) -> list[Problem]:
+    unused = [image.name for image in images if image not in used]
+    if not unused:
+        return []
+    problem = f"{len(unused):,} images have no JSON file and are not used ({listed(unused, 3)})"
+    hint = "save an image without objects in labelme, if it is to be used"
+    return [Problem(problem, str(folder), hint=hint, kind="unpaired")]
+
+
+def read_labelme(file: Path, name: str) -> OutlinedImage:
     """The image and the objects of a JSON file.
 
     Raises:
@@ -122,7 +116,7 @@ def read_labelme(file: Path, folder: Path) -> OutlinedImage:
         raise DataError.of(problems)
     size = content.imageHeight, content.imageWidth
     extent = (size[0], size[1]) if size[0] and size[1] else None
-    return OutlinedImage(name_in(folder, image), image, file, outlines, own_file=True, extent=extent)
+    return OutlinedImage(name, image, file, outlines, own_file=True, extent=extent)
 
 
 def _image(file: Path, content: _File) -> Path:
@@ -163,13 +157,6 @@ def _corners(shape: _Shape) -> Points:
         return np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
     radius = math.hypot(right - left, bottom - top)  # the second point lies on the circle
     return ellipse((left, top), (radius, radius))
-
-
-def _unused(folder: Path, images: Sequence[Path]) -> Problem:
-    names = listed([image.name for image in images], 3)
-    problem = f"{len(images):,} images have no JSON file and are not used ({names})"
-    hint = "save an image without objects in labelme, if it is to be used"
-    return Problem(problem, str(folder), hint=hint, kind="unpaired")
 
 
 class _Shape(BaseModel):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from unicodedata import normalize
@@ -16,21 +17,14 @@ from segkit.core.errors import DataError, Problem
 from segkit.core.paths import as_stored
 from segkit.core.registry import SOURCES
 from segkit.data.image_files import find_images, name_in, why_unread, without_ending
-from segkit.data.outlines import (
-    Outline,
-    OutlinedImage,
-    Unlisted,
-    as_data_error,
-    check_unlisted,
-    outlined_scan,
-)
-from segkit.data.source_scan import SourceScan
-from segkit.utils.safe_read import read_text, read_yaml
+from segkit.data.outlines import Outline, OutlinedData, OutlinedImage, OutlinedSource, Unlisted, as_data_error
+from segkit.data.split_names import NAMES
+from segkit.data.text_file import read_text, with_slashes
+from segkit.utils.safe_read import read_yaml
 
 if TYPE_CHECKING:
-    from segkit.core.types import Sample, Source, Task
+    from segkit.core.types import Source, Task
 
-_SPLITS = ("train", "val", "test")
 _SLACK = 0.01  # by which a corner may lie beyond the image, as a fraction of its side
 
 
@@ -52,53 +46,36 @@ def yolo(task: Task, channels: int, *, file: Path, unlisted: Unlisted = "error")
     Raises:
         PartError: if no value is ignored.
     """
-    check_unlisted(task, unlisted)
-    return Yolo(file, task, channels, unlisted)
+    return OutlinedSource(partial(read_files, file), task, channels, unlisted)
 
 
-@dataclass(frozen=True)
-class Yolo:
-    """See `yolo`."""
+def read_files(file: Path) -> OutlinedData:
+    """Images and objects of a data.yaml.
 
-    file: Path
-    task: Task
-    channels: int
-    unlisted: Unlisted
-
-    def splits(self) -> Mapping[str, Sequence[Sample]]:
-        """Samples of the splits that the yaml names."""
-        return self.scan().whole()
-
-    def scan(self) -> SourceScan:
-        """Splits, and problems of images and label files.
-
-        Raises:
-            DataError: if the yaml cannot be read, or names no images.
-        """
-        data = read_data_yaml(self.file)
-        splits: dict[str, list[OutlinedImage]] = {}
-        problems: list[Problem] = []
-        for split, places in data.splits.items():
-            images, unread = _images(self.file, data.path, places)
-            problems += unread
-            splits[split] = []
-            for name, image in images.items():
-                labels = labels_of(image)
-                try:
-                    outlines = read_labels(labels, data.names) if labels.is_file() else []
-                except DataError as error:
-                    problems += error.problems
-                else:
-                    splits[split].append(
-                        OutlinedImage(
-                            name, image, labels, outlines, own_file=labels.is_file(), fractions=True
-                        )
-                    )
-        found = [image for part in splits.values() for image in part]
-        if found and not problems and not any(image.own_file for image in found):
-            hint = f"the labels of {found[0].image} belong into {found[0].file}"
-            problems.append(Problem("no image has a label file", str(self.file), hint=hint, kind="missing"))
-        return outlined_scan(splits, self.task, self.channels, self.unlisted, problems)
+    Raises:
+        DataError: if the yaml cannot be read, or names no images.
+    """
+    data = read_data_yaml(file)
+    splits: dict[str, list[OutlinedImage]] = {}
+    problems: list[Problem] = []
+    for split, places in data.splits.items():
+        images, unread = _images(file, data.path, places)
+        problems += unread
+        splits[split] = []
+        for name, image in images.items():
+            labels = labels_of(image)
+            try:
+                outlines = read_labels(labels, data.names) if labels.is_file() else []
+            except DataError as error:
+                problems += error.problems
+                continue
+            own_file = labels.is_file()
+            splits[split].append(OutlinedImage(name, image, labels, outlines, own_file, fractions=True))
+    found = OutlinedData(splits, [*data.names.values()], problems)
+    if found.images and not problems and not any(image.own_file for image in found.images):
+        hint = f"the labels of {found.images[0].image} belong into {found.images[0].file}"
+        problems.append(Problem("no image has a label file", str(file), hint=hint, kind="missing"))
+    return found
 
 
 @dataclass(frozen=True)
@@ -120,7 +97,7 @@ def read_data_yaml(file: Path) -> DataYaml:
         data = _DataYaml.model_validate(read_yaml(file, _DataYaml))
     splits = {
         split: [value] if isinstance(value, str) else value
-        for split in _SPLITS
+        for split in NAMES
         if (value := getattr(data, split))
     }
     names = dict(enumerate(data.names)) if isinstance(data.names, list) else data.names
@@ -145,8 +122,7 @@ def read_labels(file: Path, names: Mapping[int, str]) -> list[Outline]:
     Raises:
         DataError: with file and line.
     """
-    with as_data_error():
-        lines = read_text(file).splitlines()
+    lines = read_text(file).splitlines()
     outlines: list[Outline] = []
     problems: list[Problem] = []
     for number, line in enumerate(lines, start=1):
@@ -212,12 +188,11 @@ def _images_at(path: Path, problems: list[Problem]) -> Iterator[tuple[str, Path]
         problems += [*found.problems, *found.unread.values()]
         yield from ((name_in(path, image), image) for image in found.images)
         return
-    with as_data_error():
-        lines = read_text(path).splitlines()
+    lines = read_text(path).splitlines()
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        image = as_stored(Path(os.path.normpath(path.parent / line.strip())))
+        image = as_stored(Path(os.path.normpath(path.parent / with_slashes(line.strip(), path.parent))))
         if problem := why_unread(image):
             problems.append(Problem(problem.problem, str(path), number, hint=problem.hint, kind=problem.kind))
         elif not image.is_file():

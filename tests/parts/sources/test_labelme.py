@@ -47,7 +47,7 @@ def source(root: Path, task: Task = BINARY, **options: Any) -> Any:
 def problems(root: Path, task: Task = BINARY) -> list[str]:
     with pytest.raises(DataError) as error:
         source(root, task).splits()["train"][0].read()
-    return str(error.value).replace(f"{root}/", "").splitlines()
+    return str(error.value).replace(f"{root}/", "").replace(f"{root}: ", "").splitlines()
 
 
 def test_polygons_rectangles_and_circles(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_polygons_rectangles_and_circles(tmp_path: Path) -> None:
 
 
 def test_subfolders_are_splits_and_images_without_a_file_are_a_warning(tmp_path: Path) -> None:
-    for name in ("train/a", "train/p/b", "val/a"):
+    for name in ("train/a", "train/p/b", "valid/a"):
         write(tmp_path, SQUARE, name=name)
     save(tmp_path / "train/c.png", picture(HEIGHT, WIDTH))
     scan = scan_source(source(tmp_path))
@@ -76,6 +76,8 @@ def test_subfolders_are_splits_and_images_without_a_file_are_a_warning(tmp_path:
     assert [problem.problem for problem in scan.warnings] == [
         "1 images have no JSON file and are not used (c.png)"
     ]
+    write(tmp_path, SQUARE, name="new/d")
+    assert problems(tmp_path) == ["d.json: not in any split", "  try: move them into the folder of a split"]
     with pytest.raises(PartError, match="unlisted: ignore needs a value to ignore"):
         source(tmp_path, unlisted="ignore")
 
@@ -91,7 +93,7 @@ def test_images_are_found_beside_the_file_or_where_it_says(tmp_path: Path, writt
         (tmp_path / "a.png").rename(tmp_path / "images/a.png")
         (tmp_path / "a.json").rename(tmp_path / "json/a.json")
     (sample,) = source(tmp_path).splits()["train"]
-    assert sample.name == ("images/a" if written and ".." in written else "a")
+    assert sample.name == ("json/a" if written and ".." in written else "a")
     assert sample.read()[1].sum() == 100
 
 
