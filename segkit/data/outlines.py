@@ -20,9 +20,10 @@ from segkit.data.source_scan import SourceScan
 from segkit.utils.listing import listed
 
 Unlisted = Literal["error", "background", "ignore"]
-_IGNORED, _BACKGROUND = -1, -2  # instead of the number of a class
+UNIGNORED = "data.source.unlisted: ignore needs a value to ignore"
+AS_IGNORED, AS_BACKGROUND = -1, -2  # instead of the number of a class
 _UNKNOWN = 255  # of a pixel that no object covers and no class stands for; there are at most 255 classes
-_BACKGROUND_NAMES = ("background", "_background_", "__background__")
+BACKGROUND_NAMES = ("background", "_background_", "__background__")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +169,7 @@ class OutlinedSource:
 
     def __post_init__(self) -> None:
         if self.unlisted == "ignore" and self.task.ignore_index is None:
-            problem = "data.source.unlisted: ignore needs a value to ignore"
-            raise PartError(problem, hint="data.ignore_index: 255")
+            raise PartError(UNIGNORED, hint="data.ignore_index: 255")
 
     def splits(self) -> Mapping[str, Sequence[Sample]]:
         """Samples by split.
@@ -183,14 +183,14 @@ class OutlinedSource:
         """Samples by split, with all problems."""
         data, task = self.read(), self.task
         problems = [*data.problems]
-        numbers = _numbers(task, data.used_names)
+        numbers = numbers_of_names(task, data.used_names)
         others = [name for name in data.used_names if name not in numbers]
         if others and self.unlisted == "error":
             problems.append(_unlisted_problem(task, others, data.images))
-        numbers |= dict.fromkeys(others, _IGNORED if self.unlisted == "ignore" else _BACKGROUND)
+        numbers |= dict.fromkeys(others, AS_IGNORED if self.unlisted == "ignore" else AS_BACKGROUND)
         base = 0
         has_first = any(numbers[name] == 0 for name in data.used_names)
-        if task.kind == "multiclass" and has_first and task.classes[0] not in _BACKGROUND_NAMES:
+        if task.kind == "multiclass" and has_first and task.classes[0] not in BACKGROUND_NAMES:
             base = _UNKNOWN if task.ignore_index is None else task.ignore_index
         samples = {
             split: [_sample(image, task, self.channels, base, numbers) for image in images]
@@ -199,12 +199,20 @@ class OutlinedSource:
         return SourceScan(samples, problems, data.warnings)
 
 
-def _numbers(task: Task, used: Sequence[str]) -> dict[str, int]:
-    """Number of the class by name in the file, from 0; 0 is the foreground of a binary task."""
+def numbers_of_names(task: Task, used: Sequence[str]) -> dict[str, int]:
+    """Number of the class by name in files, from 0, which is the foreground of a binary task.
+
+    Args:
+        task: kind of masks, classes and labels.
+        used: names in the files.
+
+    Returns:
+        Numbers; `AS_IGNORED` and `AS_BACKGROUND` for the names that labels give to these.
+    """
     classes = {name: number for number, name in enumerate(task.classes)}
     if task.labels is not None:
         return {
-            str(value): classes.get(name, _IGNORED if name == "ignore" else _BACKGROUND)
+            str(value): classes.get(name, AS_IGNORED if name == "ignore" else AS_BACKGROUND)
             for name, values in task.labels
             for value in values
         }
@@ -227,7 +235,7 @@ def _unlisted_problem(task: Task, others: Sequence[str], images: Sequence[Outlin
 def _sample(image: OutlinedImage, task: Task, channels: int, base: int, numbers: Mapping[str, int]) -> Sample:
     painted = [(numbers[outline.name], outline) for outline in image.outlines]
     if task.ignore_index is not None:
-        painted = [(_IGNORED if outline.crowd else number, outline) for number, outline in painted]
+        painted = [(AS_IGNORED if outline.crowd else number, outline) for number, outline in painted]
         painted.sort(key=lambda entry: not entry[1].crowd)  # below the objects, which keep their order
     read = _OutlinedPair(image, task, channels, base, tuple(painted))
     files = (image.image, image.file) if image.own_file else (image.image,)
@@ -278,14 +286,14 @@ class _OutlinedPair:
         return columns.transpose(2, 1, 0) if self.task.kind == "multilabel" else columns[0].T
 
     def _paint(self, columns: Pixels, runs: Runs, number: int) -> None:
-        if number == _IGNORED:
+        if number == AS_IGNORED:
             assert self.task.ignore_index is not None
             for layer in columns:
                 paint(layer, runs, self.task.ignore_index)
         elif self.task.kind == "multilabel":
-            if number != _BACKGROUND:
+            if number != AS_BACKGROUND:
                 paint(columns[number], runs, 1)
-        elif number == _BACKGROUND:
+        elif number == AS_BACKGROUND:
             paint(columns[0], runs, self.base)
         else:
             paint(columns[0], runs, number + (self.task.kind == "binary"))

@@ -65,6 +65,33 @@ def rle_runs(counts: str | Sequence[int], extent: Extent) -> Runs:
     return runs
 
 
+def box_runs(counts: Sequence[int], box: tuple[int, int, int, int], extent: Extent) -> list[int]:
+    """Runs in an image of a run-length code that counts row after row inside a box.
+
+    Args:
+        counts: lengths of background, foreground, background, ...
+        box: left, top, width and height.
+        extent: (height, width) of the image.
+
+    Raises:
+        ValueError: if the box is not inside the image, or the code not one of the box.
+    """
+    left, top, width, height = box
+    if min(left, top, width - 1, height - 1) < 0 or left + width > extent[1] or top + height > extent[0]:
+        raise ValueError(
+            f"its box {left},{top},{width},{height} is not inside {extent[1]}x{extent[0]} pixels"
+        )
+    runs = rle_runs(counts, (height, width))
+    bits = np.repeat(np.arange(len(runs)) % 2, runs).reshape(height, width)
+    # A row of background below, so that each run ends in its column.
+    columns = np.pad(bits, ((0, 1), (0, 0))).T
+    changes = np.flatnonzero(np.diff(columns.ravel(), prepend=0))
+    column, row = np.divmod(changes, height + 1)
+    places = (left + column) * extent[0] + top + row
+    found: list[int] = np.diff(places, prepend=0, append=extent[0] * extent[1]).tolist()
+    return found
+
+
 def paint(columns: Pixels, runs: Runs, value: int) -> None:
     """Set the pixels of runs in a mask (W, H), the transpose of an image's mask, in place."""
     flat = columns.reshape(-1)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.data.cases import SHAPE, picture, save
+from tests.data.cases import HALF, SHAPE, picture, save
 
 HEIGHT, WIDTH = SHAPE
 Objects = Sequence[tuple[str, Sequence[tuple[float, float]]]]  # name and corners
@@ -67,4 +67,29 @@ def write_labelme(root: Path, objects: Objects, count: int = 3) -> dict[str, Pat
     return {"folder": root}
 
 
-WRITERS = {"coco": write_coco, "yolo": write_yolo, "labelme": write_labelme}
+def write_cvat(root: Path, objects: Objects, count: int = 3) -> dict[str, Path]:
+    """As `write_coco`."""
+    shapes = "".join(
+        f'<polygon label="{name}" points="{";".join(f"{x},{y}" for x, y in points)}" z_order="0"/>'
+        for name, points in objects
+    )
+    images = "".join(
+        f'<image id="{n}" name="{file.name}" width="{WIDTH}" height="{HEIGHT}">{shapes}</image>\n'
+        for n, file in enumerate(write_images(root / "images", count))
+    )
+    (root / "annotations.xml").write_text(f"<annotations>{images}</annotations>", encoding="utf-8")
+    return {"file": root / "annotations.xml", "images": root / "images"}
+
+
+def write_voc(root: Path, names: Sequence[str], count: int = 3) -> dict[str, Path]:
+    """Masks of the values 0 and 1."""
+    for file in write_images(root / "JPEGImages", count):
+        save(root / "SegmentationClass" / file.name, HALF)
+    (root / "class_names.txt").write_text("\n".join(names), encoding="utf-8")
+    (root / "ImageSets/Segmentation").mkdir(parents=True)
+    lines = "".join(f"{n}\n" for n in range(count))
+    (root / "ImageSets/Segmentation/train.txt").write_text(lines, encoding="utf-8")
+    return {"root": root}
+
+
+WRITERS = {"coco": write_coco, "yolo": write_yolo, "labelme": write_labelme, "cvat": write_cvat}
