@@ -18,6 +18,7 @@ from segkit.data.instances import read_union
 from segkit.data.masks import read_mask, read_mask_at
 from segkit.data.name_pattern import Match, match_pattern
 from segkit.data.spelling import spelling_key
+from segkit.utils.listing import listed
 
 Read = TypeVar("Read")
 
@@ -31,7 +32,7 @@ def pairs_in(
     *,
     image_pattern: str = "{name}",
     union: bool = False,
-) -> tuple[dict[str, list[Sample]], list[Problem]]:
+) -> tuple[dict[str, list[Sample]], list[Problem], list[Problem]]:
     """Match the images of a folder with the masks of another one, or of the same.
 
     Files that do not match the patterns are neither images nor masks; those that match both are masks.
@@ -46,13 +47,14 @@ def pairs_in(
         union: whether an image may have several masks, whose objects become one foreground.
 
     Returns:
-        Samples of the pairs by split ("" for patterns without {split}), and a problem for each file without a
-        partner, or a single problem with the likely cause if there are no pairs.
+        Samples of the pairs by split ("" for patterns without {split}); a problem for each file without a
+        partner, or a single problem with the likely cause if there are no pairs; and a warning of images that
+        lie beside others and fit no pattern.
     """
     try:
         found_images, found_masks = _both(lambda: find_images(images), lambda: find_images(masks))
     except DataError as error:
-        return {}, [*dict.fromkeys(error.problems)]
+        return {}, [*dict.fromkeys(error.problems)], []
     mask_side = _side(masks, found_masks, pattern, union=union)
     used = {*mask_side.files.values(), *mask_side.unread.values(), *chain(*mask_side.more.values())}
     image_side = _side(images, found_images, image_pattern, used)
@@ -61,7 +63,7 @@ def pairs_in(
     if not image_names.keys() & mask_names.keys() and max(len(image_names), len(mask_names)) > 2:
         # A few are listed one by one.
         no_pairs = _no_pairs(images, masks, (image_pattern, pattern), image_side, mask_side)
-        return {}, [*problems, no_pairs]
+        return {}, [*problems, no_pairs], []
     problems += _unpaired("image", image_side, "mask", mask_side)
     problems += _unpaired("mask", mask_side, "image", image_side)
     pairs: dict[str, list[Sample]] = defaultdict(list)
@@ -70,7 +72,7 @@ def pairs_in(
             files = (image, mask_side.files[key], *mask_side.more.get(key, ()))
             read = _Pair(files, task, channels, union)
             pairs[key.split].append(Sample(key.name, read, files, read_at=read, variant=""))
-    return pairs, problems
+    return pairs, problems, _unused(images, image_side, mask_side)
 
 
 def sample(
@@ -168,6 +170,18 @@ def _no_pairs(
     hint = ", ".join(changes) if share > 0.5 and changes else called
     problem = f"no mask matches any image with the pattern '{patterns[1]}'"
     return Problem(problem, str(masks), hint=hint, kind="unpaired")
+
+
+def _unused(folder: Path, images: Side, masks: Side) -> list[Problem]:
+    folders = {path.parent for path in images.files.values()} - {path.parent for path in masks.files.values()}
+    unused = [path for path in images.others.values() if path.parent in folders]
+    if not unused:
+        return []
+    problem = f"{len(unused):,} of the files beside images do not fit data.source.image_pattern: "
+    names = listed([path.name for path in unused], 3)
+    return [
+        Problem(problem + names, str(folder), hint="correct the pattern, if they are images", kind="split")
+    ]
 
 
 def _unpaired(kind: str, side: Side, partner: str, partners: Side) -> Iterator[Problem]:

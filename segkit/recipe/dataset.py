@@ -51,7 +51,7 @@ def scan_recipe_source(recipe: Recipe) -> tuple[Recipe, SourceScan]:
     scan = _scan(recipe)
     if recipe.data.channels != "auto":
         return recipe, scan
-    by_number = {} if _is_from_plugin(recipe) else _channels_of_files(scan)
+    by_number = {} if _is_from_plugin(recipe) else channels_of_files(scan)
     if len(by_number) > 1:
         (first, file), (second, other), *_ = by_number.items()
         problem = f"this image has {first} channels, and {other} has {second}"
@@ -89,7 +89,7 @@ def _is_from_plugin(recipe: Recipe) -> bool:
     return any(source in plugin.parts for plugin in used_plugins(recipe))
 
 
-def _channels_of_files(scan: SourceScan) -> dict[int, Path]:
+def channels_of_files(scan: SourceScan) -> dict[int, Path]:
     """Numbers of channels as which image files are read, each with the first such file."""
     samples = scan.splits.get("train") or [*chain(*scan.splits.values())]
     found: dict[int, Path] = {}

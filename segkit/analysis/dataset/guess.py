@@ -17,11 +17,13 @@ from segkit.core.types import Source, Task
 from segkit.data.images import read_header
 from segkit.data.masks import read_values
 from segkit.data.source_scan import SourceScan, scan_source
+from segkit.recipe.dataset import channels_of_files
 from segkit.recipe.yaml_tree import write_yaml
 
-_CHANNELS = 3
+CHANNELS = 3
 _TASK_MASKS = 60  # read to guess the task
 _MIN_BINARY = 0.9  # fraction of masks
+_MIN_USED = 0.5  # fraction of the values up to the largest; else each has a label
 _VAL = 0.2
 _MIN_DRAWN = 3  # images of which a fifth is at least one
 
@@ -58,6 +60,9 @@ class Guess:
     def dataset(self) -> Dataset:
         """The data set, read by the source that the recipe lines name."""
         scan = scan_source(build_source(self.source, self.task))
+        channels = {*channels_of_files(scan)}
+        if len(channels) == 1 and channels != {CHANNELS}:
+            scan = scan_source(build_source(self.source, self.task, channels.pop()))
         more = f"; {self.more}" if self.more else ""
         about = f"detected {self.about}; {self.task.kind} masks{more}"
         return Dataset.of(scan, about, self.task, recipe=self._recipe(scan))
@@ -68,19 +73,21 @@ class Guess:
         }  # fmt: skip
         if self.task.ignore_index is not None:
             data["ignore_index"] = self.task.ignore_index
+        if self.task.labels is not None:
+            data["labels"] = {name: values[0] for name, values in self.task.labels}
         data |= self.keys
         if not scan.splits.get("val") and len(scan.splits.get("train", ())) >= _MIN_DRAWN:
             data["split"] = {"by": "fraction", "val": _VAL}
         return write_yaml({"data": data}, compact=True)
 
 
-def build_source(source: Mapping[str, Any], task: Task) -> Source:
-    """The source of these recipe lines, for a task."""
+def build_source(source: Mapping[str, Any], task: Task, channels: int = CHANNELS) -> Source:
+    """The source of these recipe lines, for a task and image files of that many channels."""
     options = dict(source)
     entry = SOURCES.get(options.pop("name"))
     assert entry is not None
     checked = entry.schema.model_validate(_plain(options))
-    built: Source = entry.factory(task, _CHANNELS, **{name: getattr(checked, name) for name in options})
+    built: Source = entry.factory(task, channels, **{name: getattr(checked, name) for name in options})
     return built
 
 
@@ -124,8 +131,12 @@ def _task_of(masks: Sequence[set[int]]) -> Task:
     binary = {0, *(value for value, _ in counts.most_common(1))}
     if sum(values <= binary for values in masks) >= _MIN_BINARY * len(masks):
         return Task("binary", ("foreground",))  # the other masks are reported as errors
-    labels = {value for value in counts if value < 255}
-    if len(labels) > 1 or 255 not in counts or 1 in labels:
-        classes = tuple(f"class {value}" for value in range(max(labels) + 1))
-        return Task("multiclass", classes, 255 if 255 in counts else None)
+    labels = {int(value) for value in counts if 0 < value < 255 and float(value).is_integer()}
+    if len(labels) > 1 or (labels and 255 not in counts) or 1 in labels:
+        ignored = 255 if 255 in counts else None
+        labels.add(0)
+        if len(labels) >= _MIN_USED * (max(labels) + 1):
+            return Task("multiclass", tuple(f"class {value}" for value in range(max(labels) + 1)), ignored)
+        classes = {f"class {value}": (value,) for value in sorted(labels)}
+        return Task("multiclass", (*classes,), ignored, tuple(classes.items()))
     return Task("binary", ("foreground",))

@@ -43,7 +43,7 @@ def folder(
 
     A pattern is the path of a file in its folder, without extension. {name} is the name that image and mask
     share, * is any text within a folder, {split} is one of the words above, in any case, as in
-    "{split}/images/{name}". Files that fit no pattern are left out.
+    "{split}/images/{name}". Files that fit no pattern are left out, with a warning if they lie beside images.
 
     Args:
         task: kind of masks, classes, ignored value and labels; a multilabel task needs the source "manifest".
@@ -109,13 +109,17 @@ class FolderSource:
             return SourceScan(*self._pairs(self.images, self.masks))
         found, problems = self._split_folders()
         splits: dict[str, Sequence[Sample]] = {}
+        warnings: list[Problem] = []
         for name, (images, masks) in found.items():
-            samples, unpaired = self._pairs(images, masks)
+            samples, unpaired, unused = self._pairs(images, masks)
             splits[name] = samples.get("", [])
             problems += unpaired
-        return SourceScan(splits, problems)
+            warnings += unused
+        return SourceScan(splits, problems, warnings)
 
-    def _pairs(self, images: Path, masks: Path) -> tuple[Mapping[str, Sequence[Sample]], list[Problem]]:
+    def _pairs(
+        self, images: Path, masks: Path
+    ) -> tuple[Mapping[str, Sequence[Sample]], list[Problem], list[Problem]]:
         return pairs_in(
             images, masks, self.patterns[1], self.task, self.channels,
             image_pattern=self.patterns[0], union=self.union,

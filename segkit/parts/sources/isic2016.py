@@ -67,7 +67,7 @@ class Isic2016:
         splits: dict[str, Sequence[Sample]] = {}
         problems: list[Problem] = []
         for split, (images, masks) in FOLDERS.items():
-            samples, unpaired = pairs_in(
+            samples, unpaired, _ = pairs_in(
                 self.root / images, self.root / masks, PATTERN, self.task, self.channels
             )
             splits[split] = samples.get("", [])

@@ -205,3 +205,25 @@ def test_multilabel_masks_of_one_file_are_read_by_the_labels_of_each_class(root)
     row = "image,mask_lesion,mask_hair\nimages/a.png,masks/both.png,masks/both.png\n"
     _, mask = splits(root, row, task)["train"][0].read()
     np.testing.assert_array_equal(mask, np.stack([HALF, 1 - HALF], axis=-1))
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_spreadsheets_of_all_kinds_are_understood(root, separator, encoding):
+    """Separators, byte order marks, line ends and backslashes; other columns are kept."""
+    rows = [["image", "mask", "split", "patient"], ["images\\a.png", ".\\masks\\a.png", "Valid", "p 1"],
+            ["images/b.png", "masks\\b.png", "training", ""]]  # fmt: skip
+    text = "\r\n".join(separator.join(row) for row in rows) + "\r\n"
+    found = splits(root, text.encode(encoding))
+    assert {split: names(samples) for split, samples in found.items()} == {
+        "val": ["images/a"], "train": ["images/b"],
+    }  # fmt: skip
+    assert [sample.columns for (sample,) in found.values()] == [{"patient": "p 1"}, None]
+    np.testing.assert_array_equal(found["val"][0].read()[1], HALF)
+
+
+@pytest.mark.posix("a backslash separates folders there")
+def test_a_backslash_may_be_part_of_a_name(root):
+    save_pair(root / "images/a\\b.png", root / "masks/a\\b.png")
+    (sample,) = splits(root, "image,mask\nimages/a\\b.png,masks/a\\b.png\n")["train"]
+    assert sample.files[0] == root / "images/a\\b.png"
