@@ -22,7 +22,7 @@ from segkit.data.outlines import Outline, OutlinedData, OutlinedImage, OutlinedS
 from segkit.data.polygons import ellipse
 from segkit.data.split_names import split_named
 from segkit.utils.listing import listed
-from segkit.utils.safe_read import read_json
+from segkit.utils.safe_read import read_bytes, read_json
 
 if TYPE_CHECKING:
     from segkit.core.types import Source, Task
@@ -63,7 +63,10 @@ def read_files(folder: Path) -> OutlinedData:
     problems = [*found.problems]
     splits: dict[str, list[OutlinedImage]] = defaultdict(list)
     outside: list[Path] = []
-    for file in (other for other in found.others if other.suffix.lower() == ".json"):
+    beside = {image.with_suffix("") for image in found.images}
+    for file in found.others:
+        if file.suffix.lower() != ".json" or not (file.with_suffix("") in beside or _has_shapes(file)):
+            continue
         first, *rest = file.relative_to(folder).parts
         split = split_named(first) if rest else None
         if not split:
@@ -83,6 +86,11 @@ def read_files(folder: Path) -> OutlinedData:
     names = sorted({outline.name for image in images for outline in image.outlines})
     warnings = _unused(folder, found.images, {image.image for image in images})
     return OutlinedData(splits, names, problems, warnings)
+
+
+def _has_shapes(file: Path) -> bool:
+    with as_data_error():
+        return b'"shapes"' in read_bytes(file, _MAX_BYTES)
 
 
 def _unused(folder: Path, images: Sequence[Path], used: Container[Path]) -> list[Problem]:

@@ -21,6 +21,7 @@ from segkit.data.outlines import (
 )
 from segkit.data.split_names import NAMES, split_named
 from segkit.data.text_file import read_text
+from segkit.parts.sources.folder import FolderSource
 from segkit.parts.sources.list import ListSource
 from segkit.utils.listing import listed
 
@@ -33,6 +34,7 @@ CLASSES = (
     "tvmonitor",
 )  # fmt: skip
 IMAGES, MASKS, LISTS = "JPEGImages", "SegmentationClass", "ImageSets/Segmentation"
+CLASS_FILES = ("labelmap.txt", "class_names.txt")
 BORDER = 255  # along objects, and what is too hard to tell
 
 
@@ -40,6 +42,7 @@ BORDER = 255  # along objects, and what is too hard to tell
 def voc(task: Task, channels: int, *, root: Path, unlisted: Unlisted = "error") -> Source:
     """PASCAL VOC's folders: JPEGImages, SegmentationClass and the lists of ImageSets/Segmentation.
 
+    Without lists, all images are training images, and each has a mask.
     The classes of mask values are those of VOC, or of a labelmap.txt (as CVAT writes it) or class_names.txt
     (labelme) in the root. data.classes and data.labels name them. The value 255 is ignored if the task
     ignores a value.
@@ -53,15 +56,15 @@ def voc(task: Task, channels: int, *, root: Path, unlisted: Unlisted = "error") 
 
     Raises:
         PartError: for a multilabel task, no ignored value, or classes that the data set does not have.
-        DataError: if there are no lists.
+        DataError: if a file that names the classes cannot be read.
     """
     if task.kind == "multilabel":
         raise PartError("voc has one class per pixel", hint="data.task: binary or multiclass")
-    folders = (root / IMAGES, root / MASKS)
-    labels = _labels(task, values_of_classes(root), unlisted)
-    return ListSource(
-        _lists(root), None, folders, ("{name}", "{name}"), replace(task, labels=labels), channels
-    )
+    task = replace(task, labels=_labels(task, values_of_classes(root), unlisted))
+    folders, patterns = (root / IMAGES, root / MASKS), ("{name}", "{name}")
+    if lists := _lists(root):
+        return ListSource(lists, None, folders, patterns, task, channels)
+    return FolderSource(*folders, patterns, task, channels, union=False)
 
 
 def values_of_classes(root: Path) -> dict[str, int | str]:
@@ -70,9 +73,9 @@ def values_of_classes(root: Path) -> dict[str, int | str]:
     Raises:
         DataError: if a file that names the classes cannot be read.
     """
-    if (file := root / "labelmap.txt").is_file():
+    if (file := root / CLASS_FILES[0]).is_file():
         return dict(_colour(file, line) for line in _lines(file))
-    if (file := root / "class_names.txt").is_file():
+    if (file := root / CLASS_FILES[1]).is_file():
         return {name: index for index, name in enumerate(_lines(file))}
     return {name: index for index, name in enumerate(CLASSES)}
 
@@ -82,9 +85,6 @@ def _lists(root: Path) -> dict[str, Path]:
     lists = {split: files[stem] for stem in files if (split := split_named(stem))}
     if "train" not in lists and (whole := files.get("trainval") or files.get("default")):
         lists = {"train": whole} | {split: file for split, file in lists.items() if split == "test"}
-    if not lists:
-        hint = f"data.source: {{name: folder, images: {IMAGES}, masks: {MASKS}}} reads all images"
-        raise DataError("there is no list train.txt", where=str(root / LISTS), hint=hint)
     return {split: lists[split] for split in NAMES if split in lists}
 
 

@@ -68,6 +68,7 @@ def test_subfolders_are_splits_and_images_without_a_file_are_a_warning(tmp_path:
     for name in ("train/a", "train/p/b", "valid/a"):
         write(tmp_path, SQUARE, name=name)
     save(tmp_path / "train/c.png", picture(HEIGHT, WIDTH))
+    (tmp_path / "info.json").write_text("[]", encoding="utf-8")  # another program's
     scan = scan_source(source(tmp_path))
     assert {split: names(part) for split, part in scan.splits.items()} == {
         "train": ["a", "p/b"],

@@ -50,7 +50,13 @@ def test_lists_are_splits_and_values_are_classes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["trainval", "default"])
 def test_one_list_is_for_training(tmp_path: Path, name: str) -> None:
-    assert [*source(write(tmp_path, {name: "a\n"})).splits()] == ["train"]
+    write(tmp_path, {name: "a\n"})
+    assert names(source(tmp_path).splits()["train"]) == ["a"]
+    (tmp_path / f"ImageSets/Segmentation/{name}.txt").unlink()
+    with pytest.raises(DataError, match=r"unlisted\.jpg: this image has no mask"):
+        source(tmp_path).splits()
+    (tmp_path / "JPEGImages/unlisted.jpg").unlink()
+    assert names(source(tmp_path).splits()["train"]) == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize(
@@ -87,9 +93,6 @@ def test_other_classes_and_names_are_refused(tmp_path: Path) -> None:
         source(tmp_path, Task("binary", ("person",)), unlisted="ignore")
     ignoring = mask(tmp_path, Task("binary", ("person",), 255), unlisted="ignore")
     np.testing.assert_array_equal(ignoring, np.vectorize({0: 0, 7: 255, 15: 1, 255: 255}.get)(VALUES))
-    (tmp_path / "ImageSets/Segmentation/train.txt").unlink()
-    with pytest.raises(DataError, match=r"Segmentation: there is no list train\.txt\n  try: data\.sou"):
-        source(tmp_path)
 
 
 def test_files_that_name_classes(tmp_path: Path) -> None:
