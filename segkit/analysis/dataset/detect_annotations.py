@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,11 @@ from segkit.data.split_names import split_named
 from segkit.parts.sources import coco, cvat, labelme, voc, yolo
 from segkit.utils.listing import listed
 
-_BEGINNING = 20_000  # characters of a file that tell its format
+_END = 20_000  # characters at both ends of a file, which tell its format
 _MAX_FILES = 200  # of one kind that are looked at
 _MAX_CLASSES = 254
 _IGNORED_NAMES = ("__ignore__", "ignore", "ignored", "dont_care", "DontCare")
-_COCO = re.compile(r'\s*\{\s*"(images|annotations|categories|info|licenses|type)"')
+_COCO = re.compile(r'"(images|annotations|categories)"\s*:\s*\[')
 _YOLO_NAMES = re.compile(r"^names\s*:", re.MULTILINE)
 _YOLO_IMAGES = re.compile(r"^(train|val|test)\s*:", re.MULTILINE)
 _CVAT = re.compile(r"<annotations>.*<(meta|image)\b", re.DOTALL)
@@ -35,7 +36,7 @@ def detect_coco(root: Path) -> Guess | None:
     Raises:
         DataError: if several files are for the same split.
     """
-    files = [file for file in _files(root, "*.json") if _COCO.match(_beginning(file))]
+    files = [file for file in _files(root, "*.json") if len({*_COCO.findall(_ends(file))}) > 1]
     files = [file for file in files if "instances" in file.name] or files
     if not files:
         return None
@@ -45,7 +46,9 @@ def detect_coco(root: Path) -> Guess | None:
         names = listed([str(file.relative_to(root)) for file in files])
         raise DataError(f"several files hold annotations: {names}", where=str(root), hint=hint)
     found: dict[Any, Path] = by_split or {"train": files[0]}
-    folders = {split: _folder_of_images(root, file) for split, file in found.items()}
+    folders = {
+        split: _folder_of_images(root, file, split if by_split else None) for split, file in found.items()
+    }
     one_folder = len({*folders.values()}) == 1
     source = {
         "name": "coco",
@@ -63,7 +66,7 @@ def detect_yolo(root: Path) -> Guess | None:
         DataError: if there are several.
     """
     files = [*_files(root, "*.yaml", deep=False), *_files(root, "*.yml", deep=False)]
-    texts = {file: _beginning(file) for file in files}
+    texts = {file: _ends(file) for file in files}
     found = [file for file, text in texts.items() if _YOLO_NAMES.search(text) and _YOLO_IMAGES.search(text)]
     found = [file for file in found if file.stem == "data"] or found
     if len(found) > 1:
@@ -79,7 +82,7 @@ def detect_yolo(root: Path) -> Guess | None:
 def detect_labelme(root: Path) -> Guess | None:
     """Images with labelme's JSON files beside them."""
     files = _files(root, "*.json")
-    if not any('"shapes"' in _beginning(file, end=True) for file in files):
+    if not any('"shapes"' in _ends(file) for file in files):
         return None
     source = {"name": "labelme", "folder": root}
     return _guess("labelme's JSON files beside the images", source, labelme.read_files(root))
@@ -88,7 +91,7 @@ def detect_labelme(root: Path) -> Guess | None:
 def detect_cvat(root: Path) -> Guess | None:
     """CVAT's annotations.xml, with images beside it or in a folder."""
     for file in _files(root, "*.xml", deep=False):
-        if _CVAT.search(_beginning(file)):
+        if _CVAT.search(_ends(file)):
             images = root / "images" if (root / "images").is_dir() else root
             source = {"name": "cvat", "file": file, "images": images}
             return _guess(f"CVAT's annotations in {file.name}", source, cvat.read_files(file, images))
@@ -105,8 +108,8 @@ def detect_voc(root: Path) -> Guess | None:
     values = voc.values_of_classes(root)
     task = Task("multiclass", tuple(values), voc.BORDER)
     colors = {name: value for name, value in values.items() if isinstance(value, str)}
-    keys = {"colors": colors or _palette(root / voc.MASKS, values)}
-    return Guess("the folders of PASCAL VOC", {"name": "voc", "root": root}, task, keys=keys)
+    colors = colors or _palette(root / voc.MASKS, values)
+    return Guess("the folders of PASCAL VOC", {"name": "voc", "root": root}, task, keys=_colors(colors))
 
 
 def _guess(about: str, source: Mapping[str, Any], data: OutlinedData) -> Guess:
@@ -129,7 +132,12 @@ def _guess(about: str, source: Mapping[str, Any], data: OutlinedData) -> Guess:
     task = Task(
         kind, classes, ignored, tuple((name, tuple(values)) for name, values in labels.items()) or None
     )
-    return Guess(about, source, task, keys={"colors": colors} if colors else {})
+    return Guess(about, source, task, keys=_colors(colors))
+
+
+def _colors(colors: Mapping[str, str]) -> dict[str, Any]:
+    """Colours of classes as a recipe has them; none if there are none, or two are the same."""
+    return {"colors": colors} if colors and len({*colors.values()}) == len(colors) else {}
 
 
 def _palette(masks: Path, values: Mapping[str, Any]) -> dict[str, str]:
@@ -158,31 +166,31 @@ def _folders(root: Path) -> Iterator[Path]:
     return (path for path in sorted(root.iterdir()) if path.is_dir() and not is_hidden(path.name))
 
 
-def _beginning(file: Path, *, end: bool = False) -> str:
-    """The first characters of a text file, or those and the last ones; what cannot be read is ""."""
+def _ends(file: Path) -> str:
+    """The first and the last characters of a text file; "" if it cannot be read."""
     try:
         with file.open("rb") as content:
-            text = content.read(_BEGINNING)
-            if end and file.stat().st_size > _BEGINNING:
-                content.seek(-_BEGINNING, 2)
+            text = content.read(_END)
+            if file.stat().st_size > _END:
+                content.seek(-_END, os.SEEK_END)
                 text += content.read()
     except OSError:
         return ""
     return text.decode("utf-8-sig", errors="replace")
 
 
-def _split_of(file: Path, root: Path) -> str | None:
-    """The split in the name of a file, or of its folder."""
-    words = re.findall("[a-zA-Z]+", file.stem)
-    if file.parent != root:
-        words += re.findall("[a-zA-Z]+", file.parent.name)
+def _split_of(path: Path, root: Path) -> str | None:
+    """The split in the name of a file or folder, or of the folder around it."""
+    names = [path.stem, path.parent.name] if path.parent != root else [path.stem]
+    words = [word for name in names for word in re.findall("[a-zA-Z]+", name)]
     return next((split for word in words if (split := split_named(word))), None)
 
 
-def _folder_of_images(root: Path, file: Path) -> Path:
-    """The folder in which the first images of a file are."""
+def _folder_of_images(root: Path, file: Path, split: str) -> Path:
+    """The folder in which the first images of a file are; one of that split, if there are several."""
     names = [image.file_name.replace("\\", "/") for image in [*read_coco(file).images.values()][:5]]
-    folders: Sequence[Path] = (file.parent, *_folders(file.parent), root, *_folders(root))
-    folders = (*folders, *(inner for folder in _folders(root) for inner in _folders(folder)))
-    complete = (folder for folder in folders if all(as_stored(folder / name).is_file() for name in names))
-    return next(complete, file.parent)
+    inner = [folder for outer in _folders(root) for folder in _folders(outer)]
+    folders = [file.parent, *_folders(file.parent), root, *_folders(root), *inner]
+    complete = [folder for folder in folders if all(as_stored(folder / name).is_file() for name in names)]
+    of_split = [folder for folder in complete if _split_of(folder, root) == split]
+    return next(iter([*of_split, *complete]), file.parent)
