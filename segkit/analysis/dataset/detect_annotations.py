@@ -15,6 +15,7 @@ from segkit.core.types import Task, TaskKind
 from segkit.data.coco_file import read_coco
 from segkit.data.image_files import is_hidden
 from segkit.data.images import opened
+from segkit.data.labels import BACKGROUND, IGNORE, as_tuples
 from segkit.data.outlines import BACKGROUND_NAMES, OutlinedData
 from segkit.data.split_names import split_named
 from segkit.parts.sources import coco, cvat, labelme, voc, yolo
@@ -40,23 +41,21 @@ def detect_coco(root: Path) -> Guess | None:
     files = [file for file in files if "instances" in file.name] or files
     if not files:
         return None
-    by_split = {split: file for file in files if (split := _split_of(file, root))} if len(files) > 1 else {}
-    if len(by_split) < len(files) > 1:
+    names = listed([file.relative_to(root).as_posix() for file in files])
+    by_split = {split: file for file in files if (split := _split_of(file, root))}
+    if len(files) > 1 and len(by_split) < len(files):
         hint = "name the file of each split in data.source.annotations, and run segkit data check RECIPE"
-        names = listed([str(file.relative_to(root)) for file in files])
         raise DataError(f"several files hold annotations: {names}", where=str(root), hint=hint)
-    found: dict[Any, Path] = by_split or {"train": files[0]}
-    folders = {
-        split: _folder_of_images(root, file, split if by_split else None) for split, file in found.items()
-    }
-    one_folder = len({*folders.values()}) == 1
+    found = by_split if len(files) > 1 else {"train": files[0]}
+    folders = {split: _folder_of_images(root, file, split) for split, file in found.items()}
+    first = next(iter(folders.values()))
     source = {
         "name": "coco",
-        "images": next(iter(folders.values())) if one_folder else folders,
-        "annotations": by_split or files[0],
+        "images": folders if {*folders.values()} != {first} else first,
+        "annotations": found if len(files) > 1 else files[0],
     }
     data = coco.read_files({split: (folders[split], file) for split, file in found.items()})
-    return _guess(f"annotations in COCO's format in {listed([file.name for file in files])}", source, data)
+    return _guess(f"annotations in COCO's format in {names}", source, data)
 
 
 def detect_yolo(root: Path) -> Guess | None:
@@ -122,16 +121,15 @@ def _guess(about: str, source: Mapping[str, Any], data: OutlinedData) -> Guess:
         return Guess(about, source, Task("binary", ("foreground",), ignored), more)
     backgrounds = [name for name in data.used_names if name in BACKGROUND_NAMES]
     kind: TaskKind = "binary" if len(names) < 2 else "multiclass"
-    classes = (*(backgrounds or ["background"])[:1], *names) if kind == "multiclass" else (*names,)
-    labels: dict[str, list[str]] = {}
-    if ignored_names or (backgrounds and kind == "binary"):
-        labels = {name: [name] for name in (*names, *backgrounds)}
+    one_name = backgrounds and BACKGROUND not in backgrounds and kind == "multiclass"
+    first = backgrounds[0] if one_name else BACKGROUND
+    labels = {name: [name] for name in names} | ({first: backgrounds} if backgrounds else {})
     if ignored_names:
-        labels["ignore"] = ignored_names
+        labels[IGNORE] = ignored_names
+    needs_labels = ignored_names or (backgrounds and kind == "binary") or len(backgrounds) > 1
+    classes = (first, *names) if kind == "multiclass" else (*names,) or ("foreground",)
     colors = {name: data.colors[name] for name in names if name in data.colors}
-    task = Task(
-        kind, classes, ignored, tuple((name, tuple(values)) for name, values in labels.items()) or None
-    )
+    task = Task(kind, classes, ignored, as_tuples(labels) if needs_labels and names else None)
     return Guess(about, source, task, keys=_colors(colors))
 
 

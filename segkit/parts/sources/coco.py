@@ -55,7 +55,7 @@ def coco(
     return OutlinedSource(partial(read_files, places), task, channels, unlisted)
 
 
-def read_files(files: Mapping[Split, tuple[Path, Path]]) -> OutlinedData:
+def read_files(files: Mapping[str, tuple[Path, Path]]) -> OutlinedData:
     """Images and objects of annotation files.
 
     Args:

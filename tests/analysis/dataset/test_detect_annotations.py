@@ -44,9 +44,18 @@ def source_lines(root: Path) -> str:
             [("background", WHOLE), ("car", CORNER)],
             Task("binary", ("car",), None, (("car", ("car",)), ("background", ("background",)))),
         ),
+        (
+            [("background", WHOLE), ("_background_", CORNER), *TWO],
+            Task(
+                "multiclass",
+                CLASSES,
+                None,
+                (("car", ("car",)), ("dog", ("dog",)), ("background", ("background", "_background_"))),
+            ),
+        ),
         ([(f"c{n:03}", CORNER) for n in range(300)], Task("binary", ("foreground",))),
     ],
-    ids=["two", "one", "background", "ignored", "hole", "many"],
+    ids=["two", "one", "background", "ignored", "hole", "backgrounds", "many"],
 )
 def test_names_are_classes(
     tmp_path: Path, name: str, objects: list[tuple[str, list[tuple[float, float]]]], task: Task
@@ -77,8 +86,8 @@ def test_coco_files_and_folders_of_splits(tmp_path: Path) -> None:
     )
     found = dataset_of_folder(tmp_path)
     assert found.about == (
-        "detected annotations in COCO's format in instances_train2017.json, instances_val2017.json; "
-        "multiclass masks"
+        "detected annotations in COCO's format in annotations/instances_train2017.json, "
+        "annotations/instances_val2017.json; multiclass masks"
     )
     assert {split: len(samples) for split, samples in found.splits.items()} == {"train": 3, "val": 3}
     assert not found.problems
@@ -107,11 +116,15 @@ def test_faults_of_annotation_files_are_reported(tmp_path: Path) -> None:
     write_coco(tmp_path, TWO)
     file = tmp_path / "annotations.json"
     content = json.loads(file.read_text())
-    content["annotations"][0]["category_id"] = 9
+    for entry in content["annotations"]:
+        entry["segmentation"] = []  # boxes alone
     file.write_text(json.dumps(content))
-    findings = check_dataset(dataset_of_folder(tmp_path)).findings
-    assert ("labels", "error", (str(file),), "annotation 0: there is no category 9") in [
-        (finding.kind, finding.severity, finding.files, finding.message) for finding in findings
+    found = check_dataset(dataset_of_folder(tmp_path))
+    assert found.dataset.task == Task("binary", ("foreground",))
+    places = ", ".join(f"annotation {number}" for number in range(5))
+    message = f"{places} and 1 more: it has no segmentation"
+    assert ("labels", "error", (str(file),), message) in [
+        (finding.kind, finding.severity, finding.files, finding.message) for finding in found.findings
     ]
 
 
