@@ -119,10 +119,9 @@ def _guess(about: str, source: Mapping[str, Any], data: OutlinedData) -> Guess:
     if len(names) > _MAX_CLASSES:
         more = f"{len(names)} names, which are one class here"
         return Guess(about, source, Task("binary", ("foreground",), ignored), more)
-    backgrounds = [name for name in data.used_names if name in BACKGROUND_NAMES]
+    backgrounds = [name for name in BACKGROUND_NAMES if name in data.used_names]
     kind: TaskKind = "binary" if len(names) < 2 else "multiclass"
-    one_name = backgrounds and BACKGROUND not in backgrounds and kind == "multiclass"
-    first = backgrounds[0] if one_name else BACKGROUND
+    first = backgrounds[0] if backgrounds and kind == "multiclass" else BACKGROUND
     labels = {name: [name] for name in names} | ({first: backgrounds} if backgrounds else {})
     if ignored_names:
         labels[IGNORE] = ignored_names

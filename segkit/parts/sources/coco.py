@@ -49,7 +49,7 @@ def coco(
             f"data.source.images has the splits {', '.join(images)}, annotations {', '.join(files)}",
             hint="name the same splits in both, or one folder as images",
         )
-    places: dict[Split, tuple[Path, Path]] = {
+    places: dict[str, tuple[Path, Path]] = {
         split: (images[split] if isinstance(images, dict) else images, file) for split, file in files.items()
     }
     return OutlinedSource(partial(read_files, places), task, channels, unlisted)
