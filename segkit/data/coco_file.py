@@ -13,11 +13,10 @@ import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from segkit.core.errors import DataError, Problem
-from segkit.core.paths import as_stored
-from segkit.data.image_files import find_images, why_unread, without_ending
+from segkit.data.image_files import without_ending
+from segkit.data.image_folder import ImageFolder
 from segkit.data.outlines import Faults, Outline, OutlinedImage, as_data_error
 from segkit.data.polygons import Extent, Points
-from segkit.utils.listing import listed
 from segkit.utils.safe_read import read_json_arrays
 
 _Id = int | str
@@ -120,47 +119,6 @@ def outlined_images(
             )
         names[name] = number
     return images, [*faults.problems(), *missing.problems("missing")], flat.problems()
-
-
-class ImageFolder:
-    """Images of a folder and its subfolders, and which of them are listed in annotation files.
-
-    Raises:
-        DataError: if the folder does not exist.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        found = find_images(folder)
-        self._folder = folder
-        self._images = dict.fromkeys(found.images, False)  # whether it is listed
-        self._unread = found.unread
-
-    def find(self, file_name: str) -> tuple[Path, str, str]:
-        """Path of an image, why it cannot be read, and what to try."""
-        path = self._folder / file_name
-        if path not in self._images and "\\" in file_name:
-            path = self._folder / file_name.replace("\\", "/")
-        path = as_stored(path)
-        if path in self._images:
-            self._images[path] = True
-        elif problem := self._unread.get(path) or why_unread(path):
-            return path, problem.problem, problem.hint
-        elif not path.is_file():
-            hint = "data.source.images is the folder that the names in the file are relative to"
-            return path, f"not in the folder {self._folder}", hint
-        return path, "", ""
-
-    def unused(self) -> list[Problem]:
-        """A warning of images that are not listed."""
-        names = [path.name for path, is_listed in self._images.items() if not is_listed]
-        if not names:
-            return []
-        problem = (
-            f"{len(names):,} images of this folder are not in the annotation files and not used "
-            f"({listed(names, 3)})"
-        )
-        hint = "list them in images of the annotation file, if they are to be used"
-        return [Problem(problem, str(self._folder), hint=hint, kind="unpaired")]
 
 
 class _Item(BaseModel):

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal
 
 from segkit.core.errors import DataError, PartError, Problem
 from segkit.core.registry import SOURCES
-from segkit.data.coco_file import ImageFolder, outlined_images, read_coco
+from segkit.data.coco_file import outlined_images, read_coco
+from segkit.data.image_folder import ImageFolder
 from segkit.data.outlines import OutlinedData, OutlinedImage, OutlinedSource, Unlisted
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def coco(
     Args:
         task: kind of masks, classes, ignored value and labels.
         channels: channels of the images.
-        images: folder that the names of images are relative to; or a folder for each split.
+        images: folder of the images that the file names, by their path or the last part of it; or a folder
+            for each split.
         annotations: annotation file; or a file for each split.
         unlisted: what objects are whose category is not in data.classes or data.labels: an error, background,
             or ignored.

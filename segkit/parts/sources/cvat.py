@@ -15,8 +15,8 @@ import numpy as np
 
 from segkit.core.errors import DataError, Problem
 from segkit.core.registry import SOURCES
-from segkit.data.coco_file import ImageFolder
 from segkit.data.image_files import without_ending
+from segkit.data.image_folder import ImageFolder
 from segkit.data.outlines import Outline, OutlinedData, OutlinedImage, OutlinedSource, Unlisted, as_data_error
 from segkit.data.polygons import box_runs, ellipse
 from segkit.data.split_names import split_named
@@ -41,7 +41,7 @@ def cvat(task: Task, channels: int, *, file: Path, images: Path, unlisted: Unlis
         task: kind of masks, classes, ignored value and labels.
         channels: channels of the images.
         file: the annotations.xml.
-        images: folder that the names of images are relative to.
+        images: folder of the images that the file names, by their path or the last part of it.
         unlisted: what shapes are whose label is not in data.classes or data.labels: an error, background, or
             ignored.
 

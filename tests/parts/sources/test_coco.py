@@ -224,6 +224,14 @@ def test_images_that_the_file_does_not_list_are_a_warning(tmp_path: Path) -> Non
     ]
 
 
+def test_an_image_elsewhere_in_the_folder_is_found_if_no_other_has_its_name(tmp_path: Path) -> None:
+    data = content(annotation(1, [LEFT]))
+    data["images"][1]["file_name"] = "/home/me/b.png"
+    assert source(tmp_path, data).splits()["train"][1].files == (tmp_path / "images/sub/b.png",)
+    save(tmp_path / "images/new/b.png", picture(HEIGHT, WIDTH))
+    assert problems(tmp_path, data)[0] == "all.json: /home/me/b.png: not in the folder images"
+
+
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
