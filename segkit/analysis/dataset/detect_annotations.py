@@ -42,7 +42,10 @@ def detect_coco(root: Path) -> Guess | None:
     if not files:
         return None
     names = listed([file.relative_to(root).as_posix() for file in files])
+    unnamed = [file for file in files if not _split_of(file, root)]
     by_split = {split: file for file in files if (split := _split_of(file, root))}
+    if len(unnamed) == 1:
+        by_split.setdefault("train", unnamed[0])
     if len(files) > 1 and len(by_split) < len(files):
         hint = "name the file of each split in data.source.annotations, and run segkit data check RECIPE"
         raise DataError(f"several files hold annotations: {names}", where=str(root), hint=hint)

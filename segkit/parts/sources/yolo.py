@@ -20,6 +20,7 @@ from segkit.data.image_files import find_images, name_in, why_unread, without_en
 from segkit.data.outlines import Outline, OutlinedData, OutlinedImage, OutlinedSource, Unlisted, as_data_error
 from segkit.data.split_names import NAMES
 from segkit.data.text_file import read_text, with_slashes
+from segkit.utils.listing import listed
 from segkit.utils.safe_read import read_yaml
 
 if TYPE_CHECKING:
@@ -32,9 +33,10 @@ _SLACK = 0.01  # by which a corner may lie beyond the image, as a fraction of it
 def yolo(task: Task, channels: int, *, file: Path, unlisted: Unlisted = "error") -> Source:
     """A data set in YOLO's segmentation format: a data.yaml, and a text file of polygons for each image.
 
-    The yaml's path, train, val and test are relative to its own folder; each split is a folder, a text file
-    of images, or a list of these. The labels of images/a/b.jpg are in labels/a/b.txt, those of an image in no
-    folder called images beside it. An image without a label file is all background.
+    Each split is a folder, a text file of images, or a list of these, relative to the yaml's path, else to
+    the folder of the yaml, where exporters also mean ../train/images and \\train\\images. A test split that is
+    not there is a warning. The labels of images/a/b.jpg are in labels/a/b.txt, those of an image in no folder
+    called images beside it. An image without a label file is all background.
 
     Args:
         task: kind of masks, classes, ignored value and labels.
@@ -58,7 +60,13 @@ def read_files(file: Path) -> OutlinedData:
     data = read_data_yaml(file)
     splits: dict[str, list[OutlinedImage]] = {}
     problems: list[Problem] = []
+    warnings: list[Problem] = []
     for split, places in data.splits.items():
+        if split == "test" and not any(_found(file, data.path, place).exists() for place in places):
+            hint = "remove test from it, if it is not there"
+            problem = f"there is no test split in {listed(places)}"
+            warnings.append(Problem(problem, str(file), hint=hint, kind="split"))
+            continue
         images, unread = _images(file, data.path, places)
         problems += unread
         splits[split] = []
@@ -71,7 +79,7 @@ def read_files(file: Path) -> OutlinedData:
                 continue
             own_file = labels.is_file()
             splits[split].append(OutlinedImage(name, image, labels, outlines, own_file, fractions=True))
-    found = OutlinedData(splits, [*data.names.values()], problems)
+    found = OutlinedData(splits, [*data.names.values()], problems, warnings)
     if found.images and not problems and not any(image.own_file for image in found.images):
         hint = f"the labels of {found.images[0].image} belong into {found.images[0].file}"
         problems.append(Problem("no image has a label file", str(file), hint=hint, kind="missing"))
@@ -176,7 +184,8 @@ def _images(file: Path, path: str, places: Sequence[str]) -> tuple[dict[str, Pat
 def _found(file: Path, path: str, place: str) -> Path:
     """The path that a yaml means: in its `path`, or beside it, where downloads are unpacked elsewhere."""
     folder = file.absolute().parent
-    inside = place.removeprefix("../")  # as some exporters write it for the folder of the yaml
+    path, place = path.replace("\\", "/"), place.replace("\\", "/")
+    inside = place.lstrip("./")  # exporters write ../train and /train for a folder beside the yaml
     options = [folder / path / place, folder / place, folder / path / inside, folder / inside]
     options = [as_stored(Path(os.path.normpath(option))) for option in options]
     return next((option for option in options if option.exists()), options[0])

@@ -107,6 +107,10 @@ def test_coco_files_beside_the_images_of_their_split(tmp_path: Path) -> None:
         "{train: train/_annotations.coco.json, val: valid/_annotations.coco.json}}"
     )
     assert dataset_of_folder(tmp_path).task == Task("multiclass", CLASSES, 255)
+    moved(tmp_path, "train/_annotations.coco.json", "annotations.json")
+    lines = source_lines(tmp_path)
+    assert "annotations: {val: valid/_annotations.coco.json, train: annotations.json}" in lines
+    moved(tmp_path, "annotations.json", "train/_annotations.coco.json")
     shutil.copy(file, tmp_path / "train/more.json")
     with pytest.raises(DataError, match=r"several files hold annotations: train/_annotations\.coco\.json, "):
         dataset_of_folder(tmp_path)

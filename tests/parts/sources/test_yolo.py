@@ -83,6 +83,7 @@ def test_polygons_are_painted_at_the_image_s_size_and_no_file_means_background(t
             ("train/images/a", "valid/images/b"),
             "a b",
         ),
+        ("train: \\train\\images\ntest: \\none\nnames: [car]", ("train/images/a", "train/images/b"), "a b"),
         ("train: [one, two]\nnames: [car]", ("one/a", "two/b"), "a b"),
         ("train: list.txt\nnames: [car]", ("images/a", "images/b"), "a b"),
         ("train: images/images\nnames: [car]", ("images/images/a", "images/images/b"), "a b"),
@@ -193,6 +194,9 @@ def test_images_that_are_not_read_are_named(tmp_path: Path) -> None:
     scan = scan_source(source(tmp_path))
     assert len(scan.splits["train"]) == 2
     assert len(scan.problems) == 1
+    assert not scan.warnings
+    scan = scan_source(source(tmp_path, "train: images\ntest: none\nnames: [car]"))
+    assert [problem.problem for problem in scan.warnings] == ["there is no test split in none"]
     with pytest.raises(PartError, match="unlisted: ignore needs a value to ignore"):
         SOURCES.get("yolo").factory(BINARY, 3, file=tmp_path / "data.yaml", unlisted="ignore")
 
