@@ -359,9 +359,12 @@ def test_patterns_on_both_sides_with_the_split_first(tmp_path):
     }
     np.testing.assert_array_equal(found["test"][0].read()[1], HALF)
     (tmp_path / "test/1st_manual/01_manual1.gif").rename(tmp_path / "test/1st_manual/1_manual1.gif")
+    (tmp_path / "training/1st_manual/22_manual1.gif").rename(tmp_path / "training/1st_manual/22Manual1.gif")
     assert problems(tmp_path, "", "", **patterns) == [
         "test/images/01_test.tif: this image has no mask",
         "  try: does 1_manual1.gif belong to it?",
+        "training/images/22_training.tif: this image has no mask",
+        "  try: does 22Manual1.gif belong to it?",
         "test/1st_manual/1_manual1.gif: this mask has no image",
         "  try: does 01_test.tif belong to it?",
     ]
