@@ -83,8 +83,10 @@ def channels_to_read(path: Path) -> int:
     Raises:
         DataError: if the file is missing, or not an image.
     """
-    header = read_header(path)
-    return 3 if header.colors in (1, 3) else header.channels
+    with open_file(path, MAX_PIXELS) as file:
+        if isinstance(file, PillowFile):  # its header would decode a PNG
+            return 3 if file.colors in (1, 3) else file.channels
+        return 3 if file.header.colors in (1, 3) else file.header.channels
 
 
 @contextmanager
@@ -98,17 +100,25 @@ def opened(path: Path, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
                 yield image._image
 
 
-def _read(file: ImageFile, path: Path, channels: int, size: Extent | None) -> Pixels:
-    _check_channels(file.header, channels, path)
+def decode_file(file: ImageFile, path: Path | None, channels: int) -> Image.Image | Pixels:
+    """Decode an open file: 8-bit images of Pillow's formats as Pillow has them, others as (H, W, channels).
+
+    Raises:
+        DataError: as `read_image`; of kind "channels" if there is another number of them.
+    """
+    check_channels(file.header, channels, path)
     if isinstance(file, PillowFile) and file.header.dtype == "uint8":
         # JPEGs too are decoded in full: decoding at a part of the size is faster, but changes masks visibly.
-        image = file.converted(channels)
-        return to_array(resize(image, size) if size else image)
-    pixels = _as_image(file.raster(), channels, path)
-    return resize_image(pixels, size) if size else pixels
+        return file.converted(channels)
+    return as_image(file.raster(), channels, path)
 
 
-def _check_channels(header: Header, channels: int, path: Path) -> None:
+def check_channels(header: Header, channels: int, path: Path | None) -> None:
+    """Check that a file is read as so many channels.
+
+    Raises:
+        DataError: of kind "channels", if it has another number of them.
+    """
     if header.pages > 1:
         if (header.channels, header.pages) != (1, channels):
             raise _several_images(header, path)
@@ -120,19 +130,33 @@ def _check_channels(header: Header, channels: int, path: Path) -> None:
         plural = "s" if header.channels > 1 else ""
         raise DataError(
             f"the image has {header.channels} channel{plural}{last}, not {channels}",
-            where=str(path),
+            where=str(path or ""),
             hint=f"data.channels: {header.channels}",
+            kind="channels",
         )
 
 
-def _several_images(header: Header, path: Path) -> DataError:
+def _read(file: ImageFile, path: Path, channels: int, size: Extent | None) -> Pixels:
+    image = decode_file(file, path, channels)
+    if isinstance(image, Image.Image):
+        return to_array(resize(image, size) if size else image)
+    return resize_image(image, size) if size else image
+
+
+def _several_images(header: Header, path: Path | None) -> DataError:
     hint = "save each image as a separate file"
     if header.channels == 1:
         hint += f"; if they are the channels of one image: data.channels: {header.pages}"
-    return DataError(f"the file holds {header.pages} images", where=str(path), hint=hint)
+    problem = f"the file holds {header.pages} images"
+    return DataError(problem, where=str(path or ""), hint=hint)
 
 
-def _as_image(raster: Raster, channels: int, path: Path) -> Pixels:
+def as_image(raster: Raster, channels: int, path: Path | None) -> Pixels:
+    """Numbers of a file in a type of images, (H, W, channels).
+
+    Raises:
+        DataError: if it holds NaN or infinity.
+    """
     numbers, kind = raster.pixels, image_type(raster.pixels.dtype)
     if numbers.dtype == np.bool_:
         numbers = numbers * np.uint8(255)
@@ -141,7 +165,7 @@ def _as_image(raster: Raster, channels: int, path: Path) -> Pixels:
     if kind == np.float32 and not np.isfinite([numbers.min(), numbers.max()]).all():
         raise DataError(
             "the image holds NaN or infinity, or numbers beyond 32-bit floating-point ones",
-            where=str(path),
+            where=str(path or ""),
             hint="replace them by a number, such as the lowest one",
         )
     return np.ascontiguousarray(_with_channels(numbers, channels, raster.opacity))

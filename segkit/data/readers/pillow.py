@@ -33,17 +33,27 @@ class PillowFile:
 
     Args:
         image: image as opened.
-        path: file.
+        path: file; None for an image in memory.
         pages: number of images, if it is not the number of frames.
     """
 
-    def __init__(self, image: Image.Image, path: Path, pages: int | None = None) -> None:
+    def __init__(self, image: Image.Image, path: Path | None, pages: int | None = None) -> None:
         self._image = image
         self._path = path
         self._pages = pages
         self._is_halved = _is_halved(image)
         self._stored = _stored(image, self._is_halved)
         self.stored = image.height, image.width
+
+    @property
+    def channels(self) -> int:
+        """Channels of the image, opacity included."""
+        return self._stored[0]
+
+    @property
+    def colors(self) -> int:
+        """Channels that are not opacity."""
+        return self._stored[0] - self._stored[2]
 
     @cached_property
     def header(self) -> Header:
@@ -60,7 +70,7 @@ class PillowFile:
     def raster(self) -> Raster:
         """Its numbers: indices if it has a palette, RGB if it has colours of another kind."""
         form, lossy = str(self._image.format), _is_lossy(self._image)
-        if self._is_halved:
+        if self._is_halved and self._path:
             pixels = turned(decode_png(self._path), self.header.orientation)
             return Raster(pixels, form, opacity=pixels.shape[-1] in (2, 4))
         image = upright(self._image)
