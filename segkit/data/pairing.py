@@ -13,10 +13,11 @@ from segkit.core.errors import DataError, Problem
 from segkit.core.types import Pixels, Sample, Task
 from segkit.data.guess_patterns import MASK_WORDS, guess_patterns
 from segkit.data.image_files import ImageFiles, find_images, name_in
-from segkit.data.images import ENDINGS, Extent, read_image, read_image_at
+from segkit.data.images import ENDINGS, read_image, read_image_at
 from segkit.data.instances import read_union
 from segkit.data.masks import read_mask, read_mask_at
 from segkit.data.name_pattern import Match, match_pattern, similar_match
+from segkit.data.readers.raster import Extent
 from segkit.data.spelling import spelling_key
 from segkit.utils.listing import listed
 
