@@ -28,6 +28,8 @@ class RunStarted:
         epochs_done: epochs completed before a resume.
         steps_done: steps completed of the next epoch.
         ema_decay: decay of the moving average of the weights, which is scored and saved; None without one.
+        pixels: channels and range of the model's images; empty for 8-bit RGB.
+        weights: weights of losses that were balanced; empty without any.
     """
 
     recipe: str
@@ -43,6 +45,8 @@ class RunStarted:
     epochs_done: int = 0
     steps_done: int = 0
     ema_decay: float | None = None
+    pixels: str = ""
+    weights: str = ""
 
 
 @dataclass(frozen=True)

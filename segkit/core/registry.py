@@ -216,12 +216,16 @@ ENCODERS = Registry(
     ("in_channels",),
     builtins="segkit.parts.encoders",
     reserved=("frozen", "features", "lr_factor"),
+    first_layer=None,  # function of (options, channels): how weights made for RGB fit; "" if there are none
 )
 DECODERS = Registry("decoder", ("pyramid",), builtins="segkit.parts.decoders", features="all")
 LOSSES = Registry("loss", ("task",), builtins="segkit.parts.losses", reserved=("weight",))
 METRICS = Registry("metric", ("task",), builtins="segkit.parts.metrics", higher_is_better=True, unit="")
 SOURCES = Registry("source", ("task", "channels"), builtins="segkit.parts.sources")
-TRANSFORMS = Registry("transform", builtins="segkit.parts.transforms")
+# Images that a transform takes: numbers of channels (empty: any), and types.
+TRANSFORMS = Registry(
+    "transform", builtins="segkit.parts.transforms", channels=(), types=("uint8", "float32")
+)
 OPTIMIZERS = Registry("optimizer", ("groups",), builtins="segkit.parts.optimizers")
 SCHEDULES = Registry(
     "schedule", ("optimizer", "epochs", "steps_per_epoch"), builtins="segkit.parts.schedules",

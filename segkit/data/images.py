@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -13,16 +11,17 @@ from PIL import Image
 from segkit.core.errors import DataError
 from segkit.core.types import Pixels
 from segkit.data.readers.open import open_file
-from segkit.data.readers.pillow import MODES, PillowFile, converted, open_pillow, to_array, upright
+from segkit.data.readers.pillow import PillowFile, to_array
 from segkit.data.readers.raster import Extent, Header, ImageFile, Numbers, Raster, image_type
 from segkit.data.resize import resize, resize_image
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp")
-LOSSY = ("JPEG", "MPO")
+ENDINGS = (
+    ".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".pbm", ".pgm", ".ppm", ".pnm",
+    ".heic", ".heif", ".hif", ".avif", ".npy", ".mat",
+)  # fmt: skip
 MAX_PIXELS = 2**27  # 134 million; larger files are mistakes or decompression bombs
 MAX_IN_TILES = 2**29  # 537 million, 2 GiB for 8-bit ones when decoded: limit for tiled prediction
 _RED, _GREEN, _BLUE = 19595 / 2**16, 38470 / 2**16, 7471 / 2**16  # of grey: ITU-R 601, as in Pillow
-__all__ = ["MODES", "Extent", "converted", "upright"]
 
 
 def read_image(path: Path, channels: int, max_pixels: int = MAX_PIXELS) -> Pixels:
@@ -83,32 +82,33 @@ def channels_to_read(path: Path) -> int:
     Raises:
         DataError: if the file is missing, or not an image.
     """
-    header = read_header(path)
-    return 3 if header.colors in (1, 3) else header.channels
+    with open_file(path, MAX_PIXELS) as file:
+        if isinstance(file, PillowFile):  # its header would decode a PNG
+            return 3 if file.colors in (1, 3) else file.channels
+        return 3 if file.header.colors in (1, 3) else file.header.channels
 
 
-@contextmanager
-def opened(path: Path, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
-    """Open an image file with Pillow without decoding it; every error inside becomes a `DataError`."""
-    with open_file(path, max_pixels) as file:
-        if isinstance(file, PillowFile):
-            yield file._image
-        else:
-            with open_pillow(path, max_pixels) as image:
-                yield image._image
+def decode_file(file: ImageFile, path: Path | None, channels: int) -> Image.Image | Pixels:
+    """Decode an open file: 8-bit images of Pillow's formats as Pillow has them, others as (H, W, channels).
 
-
-def _read(file: ImageFile, path: Path, channels: int, size: Extent | None) -> Pixels:
-    _check_channels(file.header, channels, path)
+    Raises:
+        DataError: as `read_image`; of kind "channels" if there is another number of them.
+    """
+    check_channels(file.header, channels, path)
+    if isinstance(file, PillowFile) and file.header.pages > 1:
+        raise _several_images(file.header, path)
     if isinstance(file, PillowFile) and file.header.dtype == "uint8":
         # JPEGs too are decoded in full: decoding at a part of the size is faster, but changes masks visibly.
-        image = file.converted(channels)
-        return to_array(resize(image, size) if size else image)
-    pixels = _as_image(file.raster(), channels, path)
-    return resize_image(pixels, size) if size else pixels
+        return file.converted(channels)
+    return as_image(file.raster(), channels, path)
 
 
-def _check_channels(header: Header, channels: int, path: Path) -> None:
+def check_channels(header: Header, channels: int, path: Path | None) -> None:
+    """Check that a file is read as so many channels.
+
+    Raises:
+        DataError: of kind "channels", if it has another number of them.
+    """
     if header.pages > 1:
         if (header.channels, header.pages) != (1, channels):
             raise _several_images(header, path)
@@ -120,19 +120,36 @@ def _check_channels(header: Header, channels: int, path: Path) -> None:
         plural = "s" if header.channels > 1 else ""
         raise DataError(
             f"the image has {header.channels} channel{plural}{last}, not {channels}",
-            where=str(path),
+            where=str(path or ""),
             hint=f"data.channels: {header.channels}",
+            kind="channels",
         )
 
 
-def _several_images(header: Header, path: Path) -> DataError:
+def _read(file: ImageFile, path: Path, channels: int, size: Extent | None) -> Pixels:
+    image = decode_file(file, path, channels)
+    if isinstance(image, Image.Image):
+        return to_array(resize(image, size) if size else image)
+    if size:
+        return resize_image(image, size)
+    is_repeated = image.shape[-1] > 1 and image.strides[-1] == 0
+    return np.repeat(image[..., :1], image.shape[-1], axis=-1) if is_repeated else np.ascontiguousarray(image)
+
+
+def _several_images(header: Header, path: Path | None) -> DataError:
     hint = "save each image as a separate file"
     if header.channels == 1:
         hint += f"; if they are the channels of one image: data.channels: {header.pages}"
-    return DataError(f"the file holds {header.pages} images", where=str(path), hint=hint)
+    problem = f"the file holds {header.pages} images"
+    return DataError(problem, where=str(path or ""), hint=hint)
 
 
-def _as_image(raster: Raster, channels: int, path: Path) -> Pixels:
+def as_image(raster: Raster, channels: int, path: Path | None) -> Pixels:
+    """Numbers of a file in a type of images, (H, W, channels).
+
+    Raises:
+        DataError: if it holds NaN or infinity.
+    """
     numbers, kind = raster.pixels, image_type(raster.pixels.dtype)
     if numbers.dtype == np.bool_:
         numbers = numbers * np.uint8(255)
@@ -141,10 +158,10 @@ def _as_image(raster: Raster, channels: int, path: Path) -> Pixels:
     if kind == np.float32 and not np.isfinite([numbers.min(), numbers.max()]).all():
         raise DataError(
             "the image holds NaN or infinity, or numbers beyond 32-bit floating-point ones",
-            where=str(path),
+            where=str(path or ""),
             hint="replace them by a number, such as the lowest one",
         )
-    return np.ascontiguousarray(_with_channels(numbers, channels, raster.opacity))
+    return _with_channels(numbers, channels, raster.opacity)
 
 
 def _with_channels(numbers: Numbers, channels: int, has_opacity: bool) -> Numbers:
@@ -155,7 +172,7 @@ def _with_channels(numbers: Numbers, channels: int, has_opacity: bool) -> Number
     colors = numbers[..., : numbers.shape[-1] - has_opacity]
     if channels == colors.shape[-1]:
         return colors
-    return np.repeat(colors, 3, axis=-1) if channels == 3 else _gray(colors)
+    return np.broadcast_to(colors, (*colors.shape[:2], 3)) if channels == 3 else _gray(colors)
 
 
 def _gray(rgb: Numbers) -> Numbers:

@@ -9,8 +9,8 @@ import numpy as np
 
 from segkit.core.errors import DataError
 from segkit.core.types import Pixels, Task
-from segkit.data.images import Extent
 from segkit.data.masks import read_objects
+from segkit.data.readers.raster import Extent
 from segkit.data.resize import resize_mask
 
 

@@ -94,7 +94,9 @@ def with_labels(task: Task, colours: Mapping[str, str] | None = None) -> Task:
 def class_colors(labels: Mapping[str, Any] | None, colors: Mapping[str, str] | None) -> dict[str, str]:
     """Colours "#rrggbb" by class: `data.colors`, else the first colour that `data.labels` names."""
     named = [(name, value) for name, values in as_tuples(labels) or () for value in reversed(values)]
-    in_labels = {name: value for name, value in named if _COLOUR.fullmatch(str(value)) and name != IGNORE}
+    in_labels = {
+        name: str(value) for name, value in named if _COLOUR.fullmatch(str(value)) and name != IGNORE
+    }
     return {**in_labels, **(colors or {})}
 
 

@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from segkit.core.errors import DataError
 from segkit.core.types import Pixels, Task
-from segkit.data.images import Extent, read_raster
+from segkit.data.images import read_raster
 from segkit.data.labels import class_of_value, has_colours
-from segkit.data.readers.raster import Raster
+from segkit.data.readers.raster import Extent, Raster
 from segkit.data.resize import resize_mask
 from segkit.utils.listing import listed
 
@@ -77,6 +77,26 @@ def read_objects(path: Path, task: Task) -> Pixels:
     if task.ignore_index is not None:
         objects[numbers == task.ignore_index] = task.ignore_index
     return objects
+
+
+def palette_colors(path: Path, task: Task) -> dict[str, str]:
+    """Colours "#rrggbb" of the classes in the palette of a multiclass mask; {} if it does not have them.
+
+    Raises:
+        DataError: if the file is missing or damaged.
+    """
+    palette = read_raster(path).palette
+    if palette is None or task.kind != "multiclass" or _is_grey(palette):
+        return {}
+    codes = _hex(_codes(palette[None, :, :3])[0].tolist())
+    first = {
+        index: code
+        for value, index in reversed([*class_of_value(task).items()])
+        if isinstance(value, int) and 0 <= value < len(codes)
+        for code in [codes[value]]
+    }
+    colors = {name: first[index] for index, name in enumerate(task.classes) if index in first}
+    return colors if len({*colors.values()}) == len(task.classes) else {}
 
 
 def _read_mask(path: Path, task: Task, resize: _Resize) -> tuple[Pixels, Extent]:
@@ -211,7 +231,8 @@ def _opaque(raster: Raster, path: Path) -> Raster:
         opacity = raster.pixels[..., -1]
     else:
         return raster
-    if (opacity != (np.iinfo(opacity.dtype).max if opacity.dtype.kind in "iu" else 1)).any():
+    full: Any = np.iinfo(opacity.dtype.name).max if opacity.dtype.kind in "iu" else 1
+    if np.any(opacity != full):
         raise DataError(
             "the mask is partly transparent",
             where=str(path),
@@ -225,8 +246,11 @@ def _numbers(raster: Raster) -> _Values | None:  # None for a colour image
     palette = raster.palette
     if palette is None:
         return _grey(raster)
-    is_grey = (palette[:, :3] == palette[:, :1]).all() and (palette[:, 0] != palette[0, 0]).any()
-    return _looked_up(raster)[..., 0] if is_grey else raster.pixels[..., 0]
+    return _looked_up(raster)[..., 0] if _is_grey(palette) else raster.pixels[..., 0]
+
+
+def _is_grey(palette: Pixels) -> bool:
+    return bool((palette[:, :3] == palette[:, :1]).all() and (palette[:, 0] != palette[0, 0]).any())
 
 
 def _grey(raster: Raster) -> _Values | None:  # None for a colour image

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Annotated, NamedTuple
 from unicodedata import normalize
 
 from pydantic import BeforeValidator
 
+from segkit.data.spelling import spelling_key
 from segkit.data.split_names import WORDS, split_named
 from segkit.utils.listing import listed
 
@@ -40,6 +42,15 @@ def match_pattern(pattern: str, path: str) -> Match | None:
         return None
     groups = match.groupdict()
     return Match(split_named(groups.get("split", "")) or "", groups["folders"] + groups["name"])
+
+
+def similar_match(pattern: str, path: str) -> Match | None:
+    """What another spelling of a path would be in a pattern: without case, separators and leading zeros."""
+    match = _compiled_words(pattern).fullmatch(" ".join(spelling_key(path)))
+    if not match:
+        return None
+    groups = match.groupdict()
+    return Match(split_named(groups.get("split", "")) or "", f"{groups['folders']}{groups['name']}".strip())
 
 
 def group_in(pattern: str, name: str) -> str | None:
@@ -79,6 +90,15 @@ def _compiled(pattern: str) -> re.Pattern[str]:
         f"(?P<folders>(?:.*/)?){regexes[of_name if is_split_first else 0]}"
     )
     return re.compile("/".join(regexes), re.DOTALL)
+
+
+@lru_cache(maxsize=64)
+def _compiled_words(pattern: str) -> re.Pattern[str]:
+    placeholders = {"{name}": ".+", "{split}": _SPLITS}
+    pieces = [piece for piece in _PIECES.split(pattern) if piece]
+    words = [[piece] if piece in (*placeholders, "*") else spelling_key(piece) for piece in pieces]
+    (regex,) = _regexes([" ".join(chain(*words))], placeholders)
+    return re.compile(f"(?P<folders>(?:.* )?){regex}", re.DOTALL)
 
 
 @lru_cache(maxsize=64)

@@ -13,10 +13,11 @@ from segkit.core.errors import DataError, Problem
 from segkit.core.types import Pixels, Sample, Task
 from segkit.data.guess_patterns import MASK_WORDS, guess_patterns
 from segkit.data.image_files import ImageFiles, find_images, name_in
-from segkit.data.images import ENDINGS, Extent, read_image, read_image_at
+from segkit.data.images import ENDINGS, read_image, read_image_at
 from segkit.data.instances import read_union
 from segkit.data.masks import read_mask, read_mask_at
-from segkit.data.name_pattern import Match, match_pattern
+from segkit.data.name_pattern import Match, match_pattern, similar_match
+from segkit.data.readers.raster import Extent
 from segkit.data.spelling import spelling_key
 from segkit.utils.listing import listed
 
@@ -108,6 +109,8 @@ def check_extent(image: tuple[int, ...], mask: tuple[int, ...], image_file: str,
 class Side(NamedTuple):
     """Images, or masks, by the split and name of the image."""
 
+    pattern: str
+
     files: dict[Match, Path]
     more: dict[Match, list[Path]]  # further masks of an image
     unread: dict[Match, Path]
@@ -118,7 +121,7 @@ class Side(NamedTuple):
 def _side(
     folder: Path, found: ImageFiles, pattern: str, used: Container[Path] = (), *, union: bool = False
 ) -> Side:
-    side = Side({}, {}, {}, {}, [*found.problems])
+    side = Side(pattern, {}, {}, {}, {}, [*found.problems])
     for path in (*found.images, *found.unread):
         if path in used:
             continue
@@ -198,13 +201,18 @@ def _unpaired(kind: str, side: Side, partner: str, partners: Side) -> Iterator[P
 def _similar(side: Side, partners: Side) -> dict[Path, Path]:
     """By file the only file of the other side that is called so in another spelling."""
     own = {*side.files.values(), *side.unread.values()}  # one folder may hold both
-    others = [(name, path) for name, path in partners.others.items() if path not in own]
+    others = [(_name_of(name, partners), path) for name, path in partners.others.items() if path not in own]
     candidates = _by_spelling([*others, *_named(partners)])
     return {
         paths[0]: candidates[key][0]
         for key, paths in _by_spelling(_named(side)).items()
         if key and len(paths) == len(candidates[key]) == 1
     }
+
+
+def _name_of(path: str, side: Side) -> str:
+    match = similar_match(side.pattern, path)
+    return f"{match.split}/{match.name}" if match else path
 
 
 def _named(side: Side) -> Iterator[tuple[str, Path]]:

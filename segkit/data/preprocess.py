@@ -16,7 +16,8 @@ from segkit.core.types import Pixels, Sample, Task
 from segkit.data.cache.array_view import Stack
 from segkit.data.cache.cache import Cache
 from segkit.data.cache.store import pixel_digest
-from segkit.data.decoding import Count, Layout, decode_in_memory
+from segkit.data.class_counts import ClassCounts
+from segkit.data.decoding import IMAGE_TYPES, Count, Layout, decode_in_memory
 from segkit.data.pairing import check_extent
 from segkit.data.resize import resize_image, resize_mask
 from segkit.utils.listing import listed
@@ -32,6 +33,7 @@ class Prepared:
         masks: (N, H, W) uint8, or (N, H, W, K) for multilabel.
         digests: (N,), SHA-256 of each image with its mask; None if not computed.
         warnings: sentences for the user.
+        counts: pixels and images of each class; None if they are not counted.
     """
 
     names: list[str]
@@ -39,6 +41,7 @@ class Prepared:
     masks: Stack
     digests: npt.NDArray[Any] | None = None
     warnings: tuple[str, ...] = ()
+    counts: ClassCounts | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -92,7 +95,6 @@ def prepare(
         decoded = cache.get_or_decode(samples, read, on_progress)
     else:
         decoded = decode_in_memory(samples, read, layout, on_progress)
-    _check_foreground(decoded.masks, task)
     return Prepared([sample.name for sample in samples], *decoded)
 
 
@@ -124,15 +126,17 @@ def decode(
         check_extent(image.shape, mask.shape, files[0], files[-1])
         image, mask = resize_image(image, size), resize_mask(mask, size)
     image = select_bands(image, bands)
-    if (image.shape, mask.shape) != (layout.image, layout.mask):
+    if (image.shape, mask.shape) != (layout.image, layout.mask) or image.dtype not in IMAGE_TYPES:
         raise DataError(
-            f"the source gives an image {image.shape} and a mask {mask.shape}, "
-            f"expected {layout.image} and {layout.mask}",
+            f"the source gives an image {image.shape} of {image.dtype} and a mask {mask.shape}, "
+            f"expected {layout.image} of uint8, uint16, int16 or float32, and {layout.mask}",
             where=sample.name,
             hint="check the source with segkit test-plugin",
         )
     if task:
         _check_values(mask, sample, task)
+    if image.dtype == np.float32 and not np.isfinite(image).all():
+        raise DataError("the image holds NaN or infinity", where=str((*sample.files, sample.name)[0]))
     return image, mask.astype(np.uint8, copy=False)
 
 
@@ -148,15 +152,4 @@ def _check_values(mask: Pixels, sample: Sample, task: Task) -> None:
             where=str(sample.files[-1]) if sample.files else sample.name,
             hint=f"masks of this task hold 0 to {classes - 1}: does the source know data.labels?",
             kind="labels",
-        )
-
-
-def _check_foreground(masks: Stack, task: Task) -> None:
-    ignored = task.ignore_index  # 255 in masks of 0 and 255 would leave nothing to learn
-    if task.kind != "binary" or ignored is None or any((mask == 1).any() for mask in masks):
-        return
-    if any((mask == ignored).any() for mask in masks):
-        raise DataError(
-            f"no mask has foreground: every pixel of value {ignored} is ignored",
-            hint="leave out data.ignore_index, or save foreground as 1",
         )

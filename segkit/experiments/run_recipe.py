@@ -28,7 +28,8 @@ AFFECTING = (  # results, some only by rounding
 )  # fmt: skip
 CHANGEABLE = (*AFFECTING, *_FREE)
 _COLORS = "data.colors."  # of one class
-_PREDICTING = ("model.", "data.task", "data.classes", "data.channels", "data.size", "data.normalize")
+_PREDICTING = ("model.", "data.task", "data.classes", "data.channels", "data.bands",
+               "data.range", "data.size", "data.normalize")  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from segkit.data.scales import boundary_density, sampled_scales
 from segkit.experiments.run_recipe import AFFECTING, Change, value_in_words
 from segkit.models.segmenter import digest
 from segkit.recipe import plain_recipe, used_plugins
+from segkit.recipe.balanced_weights import weights_in_words
+from segkit.recipe.resolve import pixels_in_words
 from segkit.runs.environment import data_digests, environment
 from segkit.runs.fingerprint import changed_fingerprint, fingerprint
 from segkit.runs.schema import Environment, Resumed
@@ -35,12 +37,13 @@ def environment_record(assembly: Assembly) -> Environment:
     return Environment(
         **environment(),
         recipe=plain_recipe(assembly.recipe),
-        identity=fingerprint(assembly.recipe, assembly.samples),
+        identity=fingerprint(assembly.given, assembly.samples),
         device=_devices(assembly.fabric),
         encoder_digest=digest(assembly.model.encoder),
         images=assembly.images,
         data_digests=data_digests(assembly.splits),
         **_training_scales(assembly),
+        **_class_counts(assembly),
         plugins=used_plugins(assembly.recipe),
     )
 
@@ -102,6 +105,8 @@ def run_started(assembly: Assembly, directory: RunDir) -> RunStarted:
         metrics=list(assembly.metrics),
         warnings=assembly.warnings,
         ema_decay=assembly.recipe.training.ema_decay,
+        pixels=pixels_in_words(assembly.recipe.data),
+        weights=weights_in_words(assembly.given, assembly.recipe),
     )
 
 
@@ -113,6 +118,15 @@ def _training_scales(assembly: Assembly) -> dict[str, Any]:
     return {
         "image_scales": (min(scales), max(scales)) if scales else None,
         "boundary_density": mean(densities),
+    }
+
+
+def _class_counts(assembly: Assembly) -> dict[str, dict[str, int]]:
+    counts = assembly.splits["train"].counts
+    assert counts is not None, "classes are counted in training images"
+    return {
+        "class_pixels": dict(zip(counts.names, counts.pixels, strict=True)),
+        "class_images": dict(zip(counts.names, counts.images, strict=True)),
     }
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,20 +12,20 @@ import numpy as np
 import PIL
 from PIL import features
 
-from segkit.core.errors import DataError, Problem, RecipeError
+from segkit.core.errors import DataError, Problem
 from segkit.core.paths import cache_folder
 from segkit.core.plugins import source_digest
 from segkit.data.cache.cache import Cache
+from segkit.data.class_counts import count_classes, mixture_problem
 from segkit.data.decoding import Count
 from segkit.data.draw_splits import Features
-from segkit.data.images import channels_to_read
 from segkit.data.preprocess import Prepared, layout_of, prepare
 from segkit.data.same_images import shared_image_warnings
 from segkit.data.source_scan import SourceScan, scan_source
 from segkit.data.splits import large_groups, split_samples
 from segkit.recipe import plain_recipe, used_plugins
 from segkit.recipe.build import build
-from segkit.recipe.image_settings import bands_problem, normalize_problem, range_problem
+from segkit.recipe.resolve import channels_of_files, with_channels
 from segkit.utils.listing import listed
 
 if TYPE_CHECKING:
@@ -36,7 +33,6 @@ if TYPE_CHECKING:
     from segkit.recipe import Recipe
 
 _SEGKIT = Path(__file__).parents[1]
-_MAX_HEADERS = 32
 
 
 def scan_recipe_source(recipe: Recipe) -> tuple[Recipe, SourceScan]:
@@ -62,23 +58,6 @@ def scan_recipe_source(recipe: Recipe) -> tuple[Recipe, SourceScan]:
     return resolved, scan if resolved.data.channels == 3 else _scan(resolved)
 
 
-def with_channels(recipe: Recipe, channels: int) -> Recipe:
-    """The recipe for image files of that many channels.
-
-    Raises:
-        SegkitError: if bands, range or normalize do not fit them.
-    """
-    data = recipe.data.model_copy(update={"channels": channels})
-    problems = {
-        "bands": bands_problem(data.bands, channels),
-        "range": range_problem(data.range, data.in_channels),
-        "normalize": normalize_problem(data.normalize, data.in_channels),
-    }
-    if found := [Problem(text, path=f"data.{key}") for key, text in problems.items() if text]:
-        raise RecipeError.of(found)
-    return recipe.model_copy(update={"data": data})
-
-
 def _scan(recipe: Recipe) -> SourceScan:
     source: Source = build(recipe.data.source, recipe.data.goal, recipe.data.file_channels)
     return scan_source(source)
@@ -87,17 +66,6 @@ def _scan(recipe: Recipe) -> SourceScan:
 def _is_from_plugin(recipe: Recipe) -> bool:
     source = f"source {recipe.data.source.name}"
     return any(source in plugin.parts for plugin in used_plugins(recipe))
-
-
-def channels_of_files(scan: SourceScan) -> dict[int, Path]:
-    """Numbers of channels as which image files are read, each with the first such file."""
-    samples = scan.splits.get("train") or [*chain(*scan.splits.values())]
-    found: dict[int, Path] = {}
-    for sample in samples[:: math.ceil(len(samples) / _MAX_HEADERS) or 1]:
-        if sample.files:
-            with suppress(DataError):  # reported when it is read
-                found.setdefault(channels_to_read(sample.files[0]), sample.files[0])
-    return found
 
 
 def find_samples(recipe: Recipe, scan: SourceScan | None = None) -> dict[str, list[Sample]]:
@@ -144,17 +112,10 @@ def scan_splits(recipe: Recipe, scan: SourceScan | None = None) -> SourceScan:
 
 def _class_counts(recipe: Recipe, samples: Sequence[Sample]) -> Features:
     """Pixels of each class and whether it is there, in each mask at the recipe's size: (N, 2 K)."""
-    task = recipe.data.goal
     masks = _prepare(recipe, samples, lambda done, total: None).masks
-    counts = np.zeros((len(samples), len(task.classes)))
-    for row in range(len(samples)):
-        mask = np.asarray(masks[row])
-        if task.kind == "multilabel":
-            counts[row] = (mask == 1).sum(axis=(0, 1))
-        else:
-            values = np.bincount(mask.ravel(), minlength=256)
-            counts[row] = values[1:2] if task.kind == "binary" else values[: len(task.classes)]
-    return np.hstack([counts, counts > 0])
+    counts = [count_classes([masks[row]], recipe.data.goal).pixels for row in range(len(samples))]
+    pixels = np.asarray(counts, float)
+    return np.hstack([pixels, pixels > 0])
 
 
 def _unlisted(
@@ -196,10 +157,10 @@ def _missing_splits(splits: Mapping[str, Sequence[Sample]], recipe: Recipe) -> l
 def prepare_splits(
     recipe: Recipe, samples: Mapping[str, Sequence[Sample]], on_progress: Progress
 ) -> dict[str, Prepared]:
-    """Arrays by split, read from the files or from the cache.
+    """Arrays by split, read from the files or from the cache; classes are counted in the training images.
 
     Raises:
-        DataError: with the invalid files of all splits.
+        DataError: with the invalid files of all splits, or if the masks hold nothing to learn.
     """
     prepared: dict[str, Prepared] = {}
     problems: list[Problem] = []
@@ -210,6 +171,13 @@ def prepare_splits(
             problems += error.problems
     if problems:
         raise DataError.of(problems)
+    for split in ["train"] if "train" in prepared else [*prepared]:
+        counts = count_classes(prepared[split].masks, recipe.data.goal)
+        prepared[split] = replace(prepared[split], counts=counts)
+        # A few images that are scored may well show one class, but not only the first one and ignored pixels.
+        problem = mixture_problem(counts, recipe.data.goal)
+        if problem and (split == "train" or not any(counts.pixels[1:])):
+            raise DataError.of([problem])
     return prepared
 
 

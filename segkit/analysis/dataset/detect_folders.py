@@ -21,16 +21,18 @@ from segkit.utils.listing import listed
 _Key = TypeVar("_Key")
 # Not "labelled" or "outlined", which are images.
 MASKS = re.compile(
-    "(mask|label|outline)(?!(l?e)?d([^a-z]|$))|annot(?!ated)|ground.?truth|segmentation|manual|^gt$|^seg$|^y$",
+    "(mask|label|outline)(?!(l?e)?d([^a-z]|$))|annot(?!ated)|ground.?truth|segmentation|manual"
+    "|^gt$|^seg$|^anns?(_dir)?$|^y$",
     re.IGNORECASE,
 )
 WITHOUT_MASKS = re.compile(
     "(^|[^a-z])(without|not?|un)[^a-z]*(mask|label|outline|annotat|segment|ground.?truth|gt)", re.IGNORECASE
 )
+_FEW = 0.6  # share of masks whose name fits one pattern; less, if they are numbered
 _MAX_NAMES = 3  # of files in the folders of images; more have nothing in common
 _LAYOUTS = (
     "a folder that holds the folders images and masks, or images beside their masks, or a CSV file with the "
-    "columns image and mask, or the folders of ISIC 2016; or name a recipe"
+    "columns image and mask, or text files such as train.txt, or the folders of ISIC 2016; or name a recipe"
 )
 
 
@@ -56,8 +58,11 @@ def detect_folders(root: Path) -> Guess:
         guesses = {path: guess_patterns(names[path], names[masks[0]]) for path in names if path not in masks}
         chosen = _most_matched(guesses)
         if len(chosen) == 1:
+            patterns, share = guesses[chosen[0]]
+            if share < _FEW and (pattern := _of_numbered(names[chosen[0]], names[masks[0]])):
+                patterns = ("{name}", pattern)
             others = [path.name for path in images if path != chosen[0]] if chosen[0] != root else []
-            return _guess(chosen[0], masks[0], guesses[chosen[0]][0], others)
+            return _guess(chosen[0], masks[0], patterns, others)
     raise _unknown_layout(root, _layout_problem(images, masks))
 
 
@@ -125,6 +130,16 @@ def detect_image_folders(root: Path) -> Guess | None:
     return Guess.of_masks(about, source, more)
 
 
+def _of_numbered(images: Sequence[str], masks: Sequence[str]) -> str | None:
+    """The pattern of masks called as an image with a number, a_1 and a_2: those of its objects."""
+    known = {*images}
+    for mark in ("_", "-", " ", "."):
+        parts = [name.rpartition(mark) for name in masks]
+        if all(name in known and number.isdecimal() for name, _, number in parts):
+            return f"{{name}}{mark}*"
+    return None
+
+
 def _by_folder(files: Mapping[str, Sequence[str]]) -> dict[str, set[str]]:
     by_folder: dict[str, set[str]] = defaultdict(set)
     for path in chain(*files.values()):
@@ -153,15 +168,20 @@ def _most_matched(guesses: Mapping[_Key, tuple[tuple[str, str], float]]) -> list
     return [key for key, rank in ranks.items() if rank == max(ranks.values())]
 
 
-def _is_of_masks(name: str) -> bool:
-    return bool(MASKS.search(name) and not WITHOUT_MASKS.search(name))
+def _is_of_masks(path: str) -> bool:
+    names = [name.strip("_-. ") for name in path.split("/")]
+    return any(MASKS.search(name) and not WITHOUT_MASKS.search(name) for name in names)
 
 
 def _guess(images: Path, masks: Path, patterns: tuple[str, str], without_masks: Sequence[str] = ()) -> Guess:
     image, mask = (f", named '{pattern}'" for pattern in patterns)
     about = f"images in {images.name}{image if patterns[0] != '{name}' else ''}, masks in {masks.name}{mask}"
-    more = f"without masks: {listed(without_masks)}" if without_masks else ""
-    return Guess.of_masks(about, _folder(images, masks, patterns), more)
+    more = [f"without masks: {listed(without_masks)}"] if without_masks else []
+    source = _folder(images, masks, patterns)
+    if "*" in patterns[1]:
+        source["instances"] = "union"
+        more.append("several masks for an image, which become one foreground")
+    return Guess.of_masks(about, source, "; ".join(more))
 
 
 def _folder(images: Path, masks: Path, patterns: Sequence[str]) -> dict[str, Any]:

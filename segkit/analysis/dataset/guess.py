@@ -17,7 +17,7 @@ from segkit.core.types import Source, Task
 from segkit.data.images import read_header
 from segkit.data.masks import read_values
 from segkit.data.source_scan import SourceScan, scan_source
-from segkit.recipe.dataset import channels_of_files
+from segkit.recipe.resolve import channels_of_files
 from segkit.recipe.yaml_tree import write_yaml
 
 CHANNELS = 3

@@ -18,8 +18,9 @@ from segkit.analysis.dataset.dataset import Dataset
 from segkit.core.errors import DataError, Problem, SegkitError
 from segkit.core.types import Pixels, Progress, Sample, Task
 from segkit.data.decoding import MAX_THREADS
-from segkit.data.images import Extent, Header, read_header
+from segkit.data.images import read_header
 from segkit.data.pairing import check_extent
+from segkit.data.readers.raster import Extent, Header
 from segkit.data.resize import resize_image, resize_mask
 from segkit.utils.os_errors import is_out_of_memory
 
@@ -50,6 +51,7 @@ class MaskStats:
     digest: bytes  # of the downscaled pixels
     counts: tuple[int, ...]  # pixels of every class; (background, foreground) for binary
     pixels: int  # number of pixels that are not ignored
+    ignored: int  # number of pixels that are
     border: float  # fraction of the outermost pixels that are foreground
     centre: float  # fraction of the central quarter that is foreground
     solid: frozenset[int]  # values that fill an area somewhere, not only lines
@@ -179,6 +181,7 @@ def _mask_stats(mask: Pixels, dataset: Dataset) -> MaskStats:
         digest=_digest(mask.shape, mask),
         counts=counts,
         pixels=pixels,
+        ignored=0 if task.kind == "multilabel" else mask.size - pixels,
         border=float(border.mean()),
         centre=float(centre.mean()) if centre.size else 0.0,
         solid=_solid_values(mask) if task.kind == "multiclass" else frozenset(),

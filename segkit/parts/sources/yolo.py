@@ -34,8 +34,8 @@ def yolo(task: Task, channels: int, *, file: Path, unlisted: Unlisted = "error")
     """A data set in YOLO's segmentation format: a data.yaml, and a text file of polygons for each image.
 
     Each split is a folder, a text file of images, or a list of these, relative to the yaml's path, else to
-    the folder of the yaml, where exporters also mean ../train/images and \\train\\images. A test split that is
-    not there is a warning. The labels of images/a/b.jpg are in labels/a/b.txt, those of an image in no folder
+    the folder of the yaml, which exporters also mean by ../train/images. A test split that is not there is
+    a warning. The labels of images/a/b.jpg are in labels/a/b.txt, those of an image in no folder
     called images beside it. An image without a label file is all background.
 
     Args:

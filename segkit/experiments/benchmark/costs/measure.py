@@ -131,7 +131,9 @@ def multiply_adds(model: nn.Module, shape: Sequence[int]) -> int:
 
 
 def _prediction(recipe: Recipe, model: Segmenter, fabric: Fabric, images: int) -> Callable[[], object]:
-    batch = next(iter(EvalBatches(*_noise(recipe, images), batch_size=images)))
+    batch = next(
+        iter(EvalBatches(*_noise(recipe, images), batch_size=images, pixel_range=recipe.data.pixel_range))
+    )
     image = fabric.to_device(batch.image)
 
     @torch.inference_mode()
@@ -147,7 +149,10 @@ def _training(recipe: Recipe, model: Segmenter, fabric: Fabric) -> Callable[[], 
     state = zero_lr_state(recipe, model)
     batch_size = recipe.data.batch_size
     steps = fit(
-        state, _RepeatedBatch(*_noise(recipe, batch_size), (), batch_size, recipe.seed), build_losses(recipe),
+        state, _RepeatedBatch(
+            *_noise(recipe, batch_size), (), batch_size, recipe.seed, pixel_range=recipe.data.pixel_range
+        ),
+        build_losses(recipe),
         _unreachable_scores, fabric, recipe.training,
         seed=recipe.seed, names=["noise"] * batch_size, higher_is_better=True,
     )  # fmt: skip
