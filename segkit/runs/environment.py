@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 PACKAGES = (
     "torch", "torchvision", "timm", "segmentation-models-pytorch", "albumentations",
     "lightning-fabric", "numpy", "pillow", "opencv-python-headless", "pydantic", "scipy",
+    "pycocotools",
 )  # fmt: skip
 
 

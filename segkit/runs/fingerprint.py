@@ -73,12 +73,12 @@ def _scored_settings(recipe: Recipe) -> dict[str, Any]:
 def _data_digest(samples: Mapping[str, Sequence[Sample]], cache: Path | None) -> str:
     files = [file for split in samples.values() for sample in split for file in sample.files]
     digests = {file: digest.hex() for file, digest in FileDigests(cache).of(files).items()}
-    return _digest(
-        [
-            [name, [[sample.name, *(digests.get(file) for file in sample.files)] for sample in split]]
-            for name, split in samples.items()
-        ]
-    )
+
+    def contents(sample: Sample) -> list[str | None]:
+        files = [digests.get(file) for file in sample.files]
+        return [sample.name, *files, *([sample.outlines] if sample.outlines else [])]
+
+    return _digest([[name, [contents(sample) for sample in split]] for name, split in samples.items()])
 
 
 def _code_digest(paths: Iterable[str]) -> str:

@@ -9,8 +9,10 @@ import csv
 import io
 import json
 import math
+import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,11 +28,13 @@ from segkit.utils.os_errors import is_out_of_memory
 MAX_BYTES = 4_000_000  # of a file that is read at once
 MAX_YAML_BYTES = 1_000_000  # of a recipe; YAML is slow to parse
 MAX_LIST_BYTES = 400_000_000  # of a file with a line per epoch or image
+MAX_ARRAY_BYTES = 2_000_000_000  # of a file with a record per outline
 MAX_DEPTH = 40
 MAX_SIDE = 8192  # pixels; the largest data.size of a recipe
 MAX_NUMBER = 1e100  # no score, loss or time is larger; sums of larger numbers overflow
 HINT = "copy it again from where it comes from"
 
+_ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 Record = TypeVar("Record", bound=BaseModel)
 
 
@@ -69,19 +73,20 @@ def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
         raise corrupt_file(path, "it is not UTF-8 text") from None
 
 
-def read_json(path: Path, shape: type[Record], *, hint: str = HINT) -> Record:
+def read_json(path: Path, shape: type[Record], *, hint: str = HINT, max_bytes: int = MAX_BYTES) -> Record:
     """The record in a JSON file.
 
     Args:
         path: file to read.
         shape: model of the record.
         hint: what to try if it is damaged.
+        max_bytes: size of the largest file that is read.
 
     Raises:
         SegkitError: if the file is missing, too large, not JSON, or of another type.
     """
     try:
-        return _validated(path, _from_json(path, read_text(path)), shape)
+        return _validated(path, _from_json(path, read_text(path, max_bytes)), shape)
     except SegkitError as error:
         raise SegkitError(error.problems[0].problem, where=str(path), hint=hint) from None
 
@@ -97,6 +102,28 @@ def read_json_lines(path: Path, shape: type[BaseModel], *, may_be_torn: bool = F
     for number, line in enumerate(content, start=1):
         _validated(path, line, shape, f"line {number}: ")
     return content
+
+
+def read_json_arrays(path: Path, shapes: Mapping[str, type[Record]]) -> Iterator[tuple[str, Record]]:
+    """Key and record of every item of some arrays in a JSON mapping; other keys are left out.
+
+    Items are parsed one by one: memory beside the text is that of one item.
+
+    Args:
+        path: file to read.
+        shapes: model of an item by key of its array; the models refuse numbers that are not finite.
+
+    Raises:
+        SegkitError: if the file is missing, too large, not JSON, or an item is of another type.
+    """
+    text = read_text(path, MAX_ARRAY_BYTES)
+    # Looking at every number again takes longer than all the rest.
+    check = _validated if _ESCAPED_SURROGATE.search(text) else _of_shape
+    try:
+        for key, index, item in _array_items(text, shapes):
+            yield key, check(path, item, shapes[key], f"{key}[{index}]: ")
+    except (ValueError, RecursionError) as error:
+        raise corrupt_file(path, f"it is not JSON ({first_line(error)})") from None
 
 
 def read_yaml(path: Path, shape: type[BaseModel]) -> dict[str, Any]:
@@ -191,6 +218,48 @@ def _from_json(path: Path, text: str, place: str = "") -> Any:
         raise corrupt_file(path, f"{place}it is not JSON ({first_line(error)})") from None
 
 
+def _array_items(text: str, keys: Container[str]) -> Iterator[tuple[str, int, Any]]:
+    """Key, index and value of the items of those arrays in a JSON mapping."""
+    parse = json.JSONDecoder(parse_constant=_refuse).raw_decode
+    _, at = _sign(text, 0, "{")
+    sign = "}" if text.startswith("}", at) else ","
+    while sign == ",":
+        key, at = parse(text, at)
+        if not isinstance(key, str):
+            raise ValueError(f"a key must be text: {key!r:.20}")
+        _, at = _sign(text, at, ":")
+        if key not in keys:
+            _, at = parse(text, at)
+        else:
+            _, at = _sign(text, at, "[")
+            for index in count():
+                if index == 0 and text.startswith("]", at):
+                    at += 1
+                    break
+                item, at = parse(text, at)
+                yield key, index, item
+                sign, at = _sign(text, at, ",]")
+                if sign == "]":
+                    break
+        sign, at = _sign(text, at, ",}")
+    if at < len(text):
+        raise ValueError(f"more text behind its end at character {at:,}")
+
+
+def _sign(text: str, at: int, expected: str) -> tuple[str, int]:
+    """The next of some signs, and the place behind it; white space on both sides is passed over."""
+    at = _behind_space(text, at)
+    if text[at : at + 1] not in [*expected]:
+        raise ValueError(f"{' or '.join(expected)} expected at character {at:,}")
+    return text[at], _behind_space(text, at + 1)
+
+
+def _behind_space(text: str, at: int) -> int:
+    while text[at : at + 1] in (" ", "\n", "\r", "\t"):
+        at += 1
+    return at
+
+
 def _refuse(word: str) -> None:
     raise ValueError(f"{word} is not a JSON number")
 
@@ -205,8 +274,12 @@ def _validated(path: Path, content: Any, shape: type[Record], place: str = "") -
             raise corrupt_file(path, f"{place}it holds a number that is out of range")
         if isinstance(value, str) and any("\ud800" <= sign <= "\udfff" for sign in value):
             raise corrupt_file(path, f"{place}it holds an unpaired surrogate")
-        if isinstance(value, dict) and not all(isinstance(key, str) for key in value):
-            raise corrupt_file(path, f"{place}it has a key that is not text")
+        if isinstance(value, dict) and not all(isinstance(key, str | int) for key in value):
+            raise corrupt_file(path, f"{place}it has a key that is neither text nor a number")
+    return _of_shape(path, content, shape, place)
+
+
+def _of_shape(path: Path, content: Any, shape: type[Record], place: str) -> Record:
     try:
         return shape.model_validate(content)
     except ValidationError as error:

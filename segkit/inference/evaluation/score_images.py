@@ -170,7 +170,8 @@ class PredictorScorer:
 
     def _decode(self, sample: Sample, size: Size) -> tuple[Pixels, Pixels]:
         info = self.networks[0].info
-        return decode(sample, layout_of(size, info.task, info.in_channels), info.bands)
+        layout = layout_of(size, info.task, info.in_channels)
+        return decode(sample, layout, info.bands, task=info.task)
 
     def _predict(self, batch: Sequence[LoadedSample]) -> list[Probabilities]:
         """(B, K, h, w) of the network or ensemble; for an ensemble, followed by those of each member."""
