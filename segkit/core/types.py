@@ -188,7 +188,10 @@ class Source(Protocol):
 
 
 class Transform(Protocol):
-    """One augmentation, applied to image and mask together."""
+    """One augmentation, applied to image and mask together.
+
+    Images are uint8, or float32 in 0..1 if their files have another type or the recipe another range.
+    """
 
     def __call__(self, image: Pixels, mask: Pixels, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
         """Transform image (H, W, C) and mask (H, W) or (H, W, K); all randomness comes from `rng`.

@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from segkit.core.errors import DataError
 from segkit.core.types import Pixels, Task
-from segkit.data.images import Extent, read_raster
+from segkit.data.images import read_raster
 from segkit.data.labels import class_of_value, has_colours
-from segkit.data.readers.raster import Raster
+from segkit.data.readers.raster import Extent, Raster
 from segkit.data.resize import resize_mask
 from segkit.utils.listing import listed
 

@@ -14,8 +14,9 @@ from unicodedata import normalize
 from segkit.core.errors import DataError, Problem
 from segkit.core.types import Pixels, Sample, Task
 from segkit.data.image_files import ImageFiles, find_images, name_in
-from segkit.data.images import ENDINGS, Extent, read_image, read_image_at
+from segkit.data.images import ENDINGS, read_image, read_image_at
 from segkit.data.masks import read_mask, read_mask_at
+from segkit.data.readers.raster import Extent
 from segkit.data.spelling import spelling_key
 
 Read = TypeVar("Read")

@@ -135,6 +135,8 @@ def decode(
         )
     if task:
         _check_values(mask, sample, task)
+    if image.dtype == np.float32 and not np.isfinite(image).all():
+        raise DataError("the image holds NaN or infinity", where=str((*sample.files, sample.name)[0]))
     return image, mask.astype(np.uint8, copy=False)
 
 

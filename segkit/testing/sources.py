@@ -15,6 +15,7 @@ import numpy as np
 
 from segkit.core.errors import PartError
 from segkit.core.types import Pixels, Sample, Task, TaskKind
+from segkit.data.decoding import IMAGE_TYPES
 from segkit.data.splits import NAMES
 from segkit.testing.check import ContractError, Subject, accepted_cases, global_seed, require
 
@@ -97,12 +98,12 @@ def splits_hold_samples_with_unique_names(case: SourceCase) -> None:
 
 
 def images_and_masks_fit_the_task(case: SourceCase) -> None:
-    """Images are uint8 (H, W, C); masks have the size of their image and hold classes."""
+    """Images are arrays (H, W, C) of a known type; masks have the size of their image and hold classes."""
     multilabel, labels = case.task.kind == "multilabel", len(case.task.classes)
     classes = [*range(labels if case.task.kind == "multiclass" else 2)]
     for name, image, mask in case.pixels():
-        valid = image.dtype == np.uint8 and image.ndim == 3 and image.shape[-1] == case.channels
-        hint = "return uint8 of shape (H, W, C), image[..., None] if it is grey; or raise PartError"
+        valid = image.dtype in IMAGE_TYPES and image.ndim == 3 and image.shape[-1] == case.channels
+        hint = "return uint8, uint16, int16 or float32 of shape (H, W, C), or raise PartError"
         require(valid, f"the image of {name!r} is {image.dtype} {image.shape}", hint)
         valid = mask.shape == (*image.shape[:2], *([labels] if multilabel else []))
         problem = f"the mask of {name!r} is {mask.dtype} {mask.shape}, its image {image.shape}"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from segkit.core.types import Pixels
-from segkit.testing.check import Subject, accepted_cases, global_seed, require
+from segkit.testing.check import Subject, accepted_cases, error_context, global_seed, require
 
 _SEEDS = range(8)  # enough for most flips and rotations to occur
 _GREY = np.arange(256).astype(np.uint8) * 40 + 37  # grey value of each mask value
@@ -23,15 +23,23 @@ class TransformCase:
     size: tuple[int, int]
     channels: int = 3
     labels: int = 0
+    dtype: str = "uint8"
 
     def __post_init__(self) -> None:
         self.transform = self.subject.build(p=1.0)
-        self.apply(0)
+        with error_context(str(self)):
+            self.apply(0)
 
     def __str__(self) -> str:
         return (
-            f"for images of size {self.size} with {self.channels} channels and {self.labels or 'no'} labels"
+            f"for {self.dtype} images of size {self.size} with {self.channels} channels and "
+            f"{self.labels or 'no'} labels"
         )
+
+    @property
+    def greys(self) -> Pixels:
+        """Grey value of each mask value."""
+        return _GREY if self.dtype == "uint8" else _GREY / np.float32(255)
 
     def inputs(self) -> tuple[Pixels, Pixels]:
         """A new mask, and an image with a grey value for each of its values."""
@@ -39,7 +47,7 @@ class TransformCase:
         y, x = rows / self.size[0], columns / self.size[1]
         mask = np.where((y < 0.45) & (x < 0.6), 1, np.where(y > 0.7, 2, np.where(x > 0.75, 5, 0)))
         mask = np.where((y > 0.5) & (x < 0.3), 255, mask).astype(np.uint8)
-        image = np.repeat(_GREY[mask][..., None], self.channels, axis=-1)
+        image = np.repeat(self.greys[mask][..., None], self.channels, axis=-1)
         return image, np.repeat(mask[..., None], self.labels, axis=-1) if self.labels else mask
 
     def apply(self, seed: int) -> tuple[Pixels, Pixels]:
@@ -51,11 +59,16 @@ class TransformCase:
 
 
 def cases(subject: Subject) -> list[TransformCase]:
-    """A case for each kind of image that the transform accepts, and for the size in its options."""
-    kinds: list[tuple[Any, ...]] = [((32, 32),), ((24, 40), 1), ((32, 32), 3, 1), ((32, 32), 3, 5)]
+    """A case for each kind of image that the transform takes and accepts, and for the size in its options."""
+    channels, types = subject.entry.traits["channels"], subject.entry.traits["types"]
+    usual = 3 if not channels or 3 in channels else channels[0]
+    shapes: list[tuple[Any, ...]] = [((32, 32), usual, 0), ((24, 40), 1, 0), ((32, 32), 12, 0)]
+    shapes += [((32, 32), usual, labels) for labels in (1, 5)]
     size = subject.options.get("size")
     if isinstance(size, (list, tuple)) and [type(side) for side in size] == [int, int]:
-        kinds.append((tuple(size),))
+        shapes.append((tuple(size), usual, 0))
+    taken = [shape for shape in shapes if not channels or shape[1] in channels]
+    kinds = [(*shape, dtype) for dtype in types for shape in taken]
     return accepted_cases("kind of image", partial(TransformCase, subject), kinds)
 
 
@@ -71,8 +84,15 @@ def shape_dtype_and_mask_values_are_kept(case: TransformCase) -> None:
         outputs = case.apply(seed)
         for name, before, after in zip(("image", "mask"), case.inputs(), outputs, strict=True):
             shapes = [f"{array.dtype} {array.shape}" for array in (before, after)]
-            hint = "return uint8 of the same shape; OpenCV drops a last axis of 1 and takes up to 4 channels"
+            hint = (
+                f"return {before.dtype} of the same shape; OpenCV drops a last axis of 1 and takes up to 4 "
+                "channels"
+            )
             require(shapes[0] == shapes[1], f"the {name} of {shapes[0]} becomes {shapes[1]}", hint)
+        low, high = outputs[0].min(), outputs[0].max()
+        hint = "use np.clip(image, 0, 1) for float32"
+        is_unit = case.dtype == "uint8" or 0 <= low <= high <= 1
+        require(is_unit, f"a float32 image in 0..1 becomes one in {low:.3g}..{high:.3g}", hint)
         new = sorted({*np.unique(outputs[1]).tolist()} - {0, *np.unique(case.inputs()[1]).tolist()})
         hint = "use INTER_NEAREST for masks, and change colours of the image only"
         require(not new, f"the mask gets new values: {', '.join(map(str, new[:5]))}", hint)
@@ -84,7 +104,7 @@ def image_and_mask_move_together(case: TransformCase) -> None:
         image, mask = case.apply(seed)
         colours_kept = bool(np.isin(image, case.inputs()[0]).all())
         if colours_kept and not case.labels and mask.shape == image.shape[:2]:
-            same = float((image == _GREY[mask][..., None]).mean())
+            same = float((image == case.greys[mask][..., None]).mean())
             hint = "draw one random number and do the same to both"
             require(same > 0.6, "the mask moves differently from its image", hint)
 

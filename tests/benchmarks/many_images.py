@@ -1,8 +1,9 @@
 """Memory as a data set grows: N small images are made, cached, and run through for two epochs.
 
-python tests/benchmarks/many_images.py [N] [SIDE]
+python tests/benchmarks/many_images.py [N] [SIDE] [mixed]
 
-By default 100,000 images of 32x32 pixels, and a tenth of them, each number in a fresh process. Anonymous
+By default 100,000 images of 32x32 pixels, and a tenth of them, each number in a fresh process. With `mixed`,
+every second image is grey with 16 bits, and the range of all is measured ("open" has it). Anonymous
 memory (RssAnon) is what a process needs for itself; it is sampled every 20 ms, before the cache is opened
 and after. Pages of packs that are mapped count in the high-water mark (VmHWM) only: the system takes them
 back when it wants to. Images are PNG files of noise. Linux only.
@@ -26,7 +27,7 @@ BATCH = 64
 AT_A_FOLDER = 10_000  # files; more are slow to list on some systems
 
 
-def main(count: int, side: int) -> None:
+def main(count: int, side: int, mixed: bool) -> None:
     """Make the images, and print a table in Markdown."""
     print(f"{side}x{side} pixels, {EPOCHS} epochs in batches of {BATCH}\n")
     print(
@@ -37,7 +38,7 @@ def main(count: int, side: int) -> None:
     for number in (count // 10, count):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            make(folder, number, side)
+            make(folder, number, side, mixed)
             cold, warm = (in_a_process(folder, side) for _ in range(2))
             cells = [f"{number:,}", mebibytes(number * side * side * 4), mebibytes(cold["before"])]
             for seen in (cold, warm):
@@ -46,7 +47,7 @@ def main(count: int, side: int) -> None:
             print(f"| {' | '.join(cells)} |", flush=True)
 
 
-def make(folder: Path, count: int, side: int) -> None:
+def make(folder: Path, count: int, side: int, mixed: bool) -> None:
     """Images of noise, and masks of a square each."""
     rng = np.random.default_rng(0)
     mask = np.zeros((side, side), np.uint8)
@@ -56,7 +57,9 @@ def make(folder: Path, count: int, side: int) -> None:
             place = folder / kind / str(number // AT_A_FOLDER)
             if number % AT_A_FOLDER == 0:
                 place.mkdir(parents=True)
-            pixels = rng.integers(256, size=(side, side, 3), dtype=np.uint8) if kind == "images" else mask
+            deep = mixed and number % 2
+            noise = rng.integers(4096 if deep else 256, size=(side, side, *([] if deep else [3])))
+            pixels = noise.astype(np.uint16 if deep else np.uint8) if kind == "images" else mask
             Image.fromarray(pixels).save(place / f"{number}.png", compress_level=1)
 
 
@@ -71,7 +74,9 @@ def child(folder: Path, side: int) -> None:
     """Open the cache, run the epochs, and print what it took."""
     from segkit.core.types import Task
     from segkit.data.batches import TrainBatches
+    from segkit.data.cache.array_view import types_of
     from segkit.data.cache.cache import Cache
+    from segkit.data.measure_range import measure_range
     from segkit.data.pairing import pairs_in
     from segkit.data.preprocess import layout_of, prepare
 
@@ -83,9 +88,11 @@ def child(folder: Path, side: int) -> None:
     cache = Cache(folder / "cache", layout_of(size, task, 3), {})
     prepared = prepare(samples, size, task, 3, cache=cache)
     prepared.digest()
+    eight_bits = types_of(prepared.images) == {np.dtype(np.uint8)}
+    pixel_range = None if eight_bits else measure_range(prepared.images)
     del samples, cache
     opened = time.perf_counter()
-    batches = TrainBatches(prepared.images, prepared.masks, [], BATCH, seed=0)
+    batches = TrainBatches(prepared.images, prepared.masks, [], BATCH, seed=0, pixel_range=pixel_range)
     seen = sum(len(batch.indices) for epoch in range(EPOCHS) for batch in batches.epoch(epoch))
     assert seen == EPOCHS * len(prepared)
     print(
@@ -137,6 +144,5 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["child"]:
         child(Path(sys.argv[2]), int(sys.argv[3]))
     else:
-        main(
-            int(sys.argv[1]) if len(sys.argv) > 1 else 100_000, int(sys.argv[2]) if len(sys.argv) > 2 else 32
-        )
+        numbers = [int(word) for word in sys.argv[1:] if word.isdigit()]
+        main(*(numbers + [100_000, 32][len(numbers) :]), mixed="mixed" in sys.argv)

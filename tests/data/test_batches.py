@@ -18,6 +18,8 @@ from segkit.core.errors import PartError
 from segkit.data import batches as batching
 from segkit.data import prefetch_workers as feed
 from segkit.data.batches import Batch, EvalBatches, TrainBatches
+from segkit.data.cache.array_view import IndexedArrays
+from segkit.data.pixel_range import PixelRange
 
 COUNT = 11
 IMAGES = np.arange(COUNT, dtype=np.uint8)[:, None, None, None] * np.ones((1, 4, 6, 3), np.uint8)
@@ -270,3 +272,42 @@ def test_interrupt_ends_parent_and_workers():
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(int(pid), 0)
+
+
+DEEP = np.random.default_rng(2).integers(90, 4300, (COUNT, 4, 6, 3)).astype(np.uint16)
+MIXED = IndexedArrays([IMAGES, DEEP], np.arange(COUNT) % 2, np.arange(COUNT))
+TO_4000 = PixelRange((100, 0, 0), (4000, 4000, 4095))
+
+
+@pytest.mark.parametrize("images", [DEEP, DEEP.astype(np.float32), IMAGES, MIXED])
+def test_images_of_another_range_are_floats_in_batches_and_in_0_to_1_in_between(images):
+    seen = []
+
+    def see(image, mask, rng):
+        seen.append((image.dtype, image.min() >= 0, image.max() <= 1))
+        return image, mask
+
+    expected = [255 * TO_4000.unit(row) for row in images]
+    for kind in (TrainBatches, EvalBatches):
+        made = kind(images, MASKS, *(([see], 4, 5) if kind is TrainBatches else (4,)), pixel_range=TO_4000)
+        for batch in made.epoch(1) if kind is TrainBatches else made:
+            assert batch.image.dtype == torch.float32
+            for image, index in zip(batch.image, batch.indices, strict=True):
+                np.testing.assert_array_equal(image.permute(1, 2, 0), expected[index])
+    assert seen == [(np.float32, True, True)] * COUNT
+
+
+def test_one_image_of_other_type_makes_floats_of_all_and_0_to_255_keeps_their_numbers():
+    (batch,) = EvalBatches(MIXED, MASKS, COUNT, pixel_range=PixelRange.of((0, 255), 3))
+    assert batch.image.dtype == torch.float32
+    np.testing.assert_allclose(batch.image[0].permute(1, 2, 0), IMAGES[0], atol=1e-4)
+    assert batch.image[1].max() == 255
+
+
+def test_batches_of_floats_are_counted_by_their_bytes():
+    images, masks = np.zeros((64, 256, 256, 8), np.uint8), np.zeros((64, 256, 256), np.uint8)
+    for pixel_range, most in ((None, 7), (PixelRange.of((0, 9), 8), 1)):
+        assert (
+            TrainBatches(images, masks, [], 4, 0, on_cpu=True, pixel_range=pixel_range).batches_at_once
+            == most
+        )

@@ -70,6 +70,7 @@ def written(path: Path, pixels: np.ndarray, **options: object) -> Path:
 @pytest.mark.parametrize(
     ("pixels", "options", "numbers"),
     [
+        (picture(channels=4), {"compression": 7, "photometric": 2}, "numbers compressed by method 7"),
         (SMALL, {"compression": 34887}, "numbers compressed by method 34887"),
         (SMALL, {"photometric": 32803}, "photometric interpretation 32803"),
         (picture(channels=4).astype(np.uint16), {"photometric": 5}, "4 channels of 16-bit integers in CMYK"),
@@ -191,6 +192,14 @@ def test_pages_are_channels_only_if_as_many_are_asked_for(tmp_path):
         with fails("the file holds 5 images"):
             read_raster(pages)
     np.testing.assert_array_equal(read_image(channels, 5), FIVE)
+    planes = planes.astype(np.uint8)
+    for options in ({"imagej": True, "metadata": {"axes": "CYX"}}, {"photometric": 1}):
+        eight_bits = written(tmp_path / "eight_bits.tif", planes, contiguous=True, **options)
+        np.testing.assert_array_equal(read_image(eight_bits, 5), FIVE)
+    first, *others = (Image.fromarray(plane).convert("1") for plane in planes[:3])
+    first.save(tmp_path / "bits.tif", save_all=True, append_images=others)
+    with fails(r"bits\.tif: the file holds 3 images"):
+        read_image(tmp_path / "bits.tif", 3)
     with tifffile.TiffWriter(tmp_path / "sizes.tif") as file:
         file.write(SMALL, metadata=None)
         file.write(SMALL[:5], metadata=None)
@@ -218,6 +227,9 @@ def test_tiffs_are_turned_as_pillow_turns_them(tmp_path, orientation):
     with Image.open(file) as image:
         upright = np.asarray(ImageOps.exif_transpose(image))
     np.testing.assert_array_equal(read_image(file, 3), upright)
+    assert read_header(file).extent == upright.shape[:2]
+    Image.fromarray(picture()).convert("YCbCr").save(file, tiffinfo={274: orientation})
+    assert read_image(file, 3).shape == upright.shape
     assert read_header(file).extent == upright.shape[:2]
     tifffile.imwrite(
         file, picture().astype(np.uint16), photometric="rgb", extratags=[(274, 3, 1, orientation)]

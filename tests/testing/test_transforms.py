@@ -51,7 +51,7 @@ def forgetful(*, share: float = 0.3):
     def transform(image, mask, rng):
         gone = mask == rng.integers(1, 3)
         shown = gone if gone.ndim == 2 else gone.any(axis=-1)
-        return np.where(shown[..., None], 0, image).astype(np.uint8), np.where(gone, 0, mask).astype(np.uint8)
+        return np.where(shown[..., None], image.dtype.type(0), image), np.where(gone, np.uint8(0), mask)
 
     return transform
 
@@ -67,9 +67,15 @@ def crop_to(*, size: tuple[int, int] = (20, 28)):
     return transform
 
 
-@pytest.mark.parametrize("factory", [flip, gamma, quarter_turn, forgetful, crop_to])
-def test_correct_transform_passes(factory):
-    assert_passes("transform", factory)
+EIGHT_BITS = {"types": ("uint8",)}
+
+
+@pytest.mark.parametrize(
+    ("factory", "traits"),
+    [(flip, {}), (gamma, EIGHT_BITS), (quarter_turn, {}), (forgetful, {}), (crop_to, {})],
+)
+def test_correct_transform_passes(factory, traits):
+    assert_passes("transform", factory, traits)
 
 
 def refuses_all(image, mask, rng):
@@ -114,7 +120,17 @@ TOGETHER = "image_and_mask_move_together"
 SAME = "same_rng_gives_the_same_result"
 DIFFERENT = "the same rng gives different results\n  try: draw all random numbers from rng"
 BROKEN = [
-    (KEEPS, refuses_all, "it refuses every kind of image: no 3 channels; no 1 channels\n  try: refuse only"),
+    (
+        KEEPS,
+        refuses_all,
+        "it refuses every kind of image: no 3 channels; no 1 channels; no 12 channels\n  try: refuse only",
+    ),
+    (KEEPS, lambda image, mask, rng: (image // 2 + 20, mask), "for float32 images of size (32, 32) with 3"),
+    (
+        KEEPS,
+        lambda image, mask, rng: (image + image.dtype.type(1) if image.dtype == np.float32 else image, mask),
+        "a float32 image in 0..1 becomes one in 1.",
+    ),
     (
         KEEPS,
         lambda image, mask, rng: image,
@@ -175,12 +191,18 @@ BROKEN = [
 
 @pytest.mark.parametrize(("name", "change", "message"), BROKEN)
 def test_check_catches_a_broken_transform(name, change, message):
-    assert_caught("transform", name, lambda: change, message)
+    assert_caught("transform", name, lambda: change, message, EIGHT_BITS if name == SAME else {})
+
+
+def test_transform_that_takes_eight_bits_only_must_say_so():
+    message = "for float32 images of size (32, 32) with 3 channels and no labels: it fails: IndexError"
+    assert_caught("transform", KEEPS, gamma, message)
+    assert_caught("transform", KEEPS, lambda: lambda image, mask, rng: (image[..., :4], mask), "12) becomes")
 
 
 @pytest.mark.parametrize("factory", [counting, changed_at_build])
 def test_state_and_random_numbers_outside_the_call_are_caught(factory):
-    assert_caught("transform", SAME, factory, DIFFERENT)
+    assert_caught("transform", SAME, factory, DIFFERENT, EIGHT_BITS)
 
 
 def test_every_check_catches_something():

@@ -18,8 +18,9 @@ from segkit.analysis.dataset.dataset import Dataset
 from segkit.core.errors import DataError, Problem, SegkitError
 from segkit.core.types import Pixels, Progress, Sample, Task
 from segkit.data.decoding import MAX_THREADS
-from segkit.data.images import Extent, Header, read_header
+from segkit.data.images import read_header
 from segkit.data.pairing import check_extent
+from segkit.data.readers.raster import Extent, Header
 from segkit.data.resize import resize_image, resize_mask
 from segkit.utils.os_errors import is_out_of_memory
 

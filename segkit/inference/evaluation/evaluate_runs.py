@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from statistics import median
 from typing import TYPE_CHECKING
 
-from segkit.core.errors import SegkitError
-from segkit.data.scales import boundary_density, sampled_scales
+from segkit.core.errors import DataError, SegkitError
+from segkit.data.preprocess import decode, layout_of
+from segkit.data.scales import boundary_density, sampled_scales, some_samples
 from segkit.experiments.confidence import confidence_interval
 from segkit.experiments.metric_details import metric_details
 from segkit.experiments.objectives import build_metric
@@ -20,6 +22,7 @@ from segkit.inference.evaluation.score_images import PredictorScorer, ResizedSco
 from segkit.inference.evaluation.select_images import choose_images
 from segkit.inference.predictor import Predictor
 from segkit.inference.scale_warnings import scale_warnings
+from segkit.inference.seen_numbers import SeenNumbers, number_warnings
 from segkit.inference.torch_network import TorchNetwork, open_network
 
 if TYPE_CHECKING:
@@ -78,6 +81,7 @@ def evaluate_runs(
     for run, trained, size in zip(runs, trained_with, sizes, strict=True):
         warnings += leak_warnings(run_name(run), trained, images.samples, recipe)
         warnings += _scale_warnings(run, images.samples, size, options.predict)
+    warnings += _number_warnings(images.samples, recipe) if overrides else []
     scores, *members = scorer.scores(on_progress)
     reported = reported_scores(runs[0], trained_with[0], recipe, same_images=scorer.as_reported)
     return Evaluation(
@@ -106,6 +110,16 @@ def _scale_warnings(
         return boundary_density(sampled[index][0].read()[1])
 
     return scale_warnings(run.read_environment(), scales, density_of, "sampled images")
+
+
+def _number_warnings(scored: Sequence[Sample], recipe: Recipe) -> list[str]:
+    data = recipe.data
+    layout, images = layout_of(data.size, data.goal, data.in_channels), []
+    for sample in some_samples(scored):
+        images.append((sample.name, numbers := SeenNumbers(data.pixel_range)))
+        with suppress(DataError):  # reported by the scorer
+            numbers.add(decode(sample, layout, data.bands)[0])
+    return number_warnings(data.pixel_range, images, "sampled images")
 
 
 def _check_same_classes(run: RunDir, trained_with: Recipe, recipe: Recipe) -> None:

@@ -86,7 +86,8 @@ class ResizedScorer:
         assembly = self.run.assembly
         prepared = assembly.splits[assembly.test_split]
         rows, task = slice(index, index + 1), assembly.task
-        (batch,) = EvalBatches(prepared.images[rows], prepared.masks[rows], 1)
+        pixel_range = assembly.recipe.data.pixel_range
+        (batch,) = EvalBatches(prepared.images[rows], prepared.masks[rows], 1, pixel_range=pixel_range)
         (predicted,) = predicted_masks(predict_logits(assembly.model, batch.image, assembly.fabric), task)
         image = display_of(assembly.recipe)(prepared.images[index])
         return image, flat(prepared.masks[index], task), flat(predicted, task)

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 from unicodedata import normalize
 
 import numpy as np
@@ -21,11 +20,9 @@ from segkit.data.images import read_image, read_image_at
 from segkit.data.labels import ColourText, task_of_one_class, with_labels
 from segkit.data.masks import read_mask, read_mask_at
 from segkit.data.pairing import check_extent, sample
+from segkit.data.readers.raster import Extent
 from segkit.data.source_scan import SourceScan
 from segkit.data.splits import NAMES
-
-if TYPE_CHECKING:
-    from segkit.data.images import Extent
 
 _RELATIVE = "paths are relative to the folder of the CSV file"
 

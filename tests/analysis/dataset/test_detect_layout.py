@@ -111,10 +111,10 @@ def test_few_masks_of_many_photographs_are_found(tmp_path: Path) -> None:
 def test_images_that_are_not_read_are_named(tmp_path: Path) -> None:
     for number in range(3):
         (tmp_path / "photos").mkdir(exist_ok=True)
-        (tmp_path / "photos" / f"{number}.HEIC").touch()
+        (tmp_path / "photos" / f"{number}.JXL").touch()
         save(tmp_path / "masks" / f"{number}.png", blob(number))
     assert [problem.problem for problem in dataset_of_folder(tmp_path).problems] == [
-        "HEIC files are not read"
+        "JXL files are not read"
     ] * 3
     for number in range(3):
         (tmp_path / "masks" / f"{number}.png").unlink()
@@ -122,7 +122,7 @@ def test_images_that_are_not_read_are_named(tmp_path: Path) -> None:
         dataset_of_folder(tmp_path)
     assert [problem.problem for problem in error.value.problems] == [
         "no folder is named like a folder of masks: photos",
-        *["HEIC files are not read"] * 3,
+        *["JXL files are not read"] * 3,
     ]
 
 

@@ -165,15 +165,15 @@ def test_linked_subfolders_are_read(tmp_path):
 def test_an_image_that_cannot_be_read_is_told_instead_of_its_missing_partner(tmp_path):
     for name in ("a", "b", "c"):
         save_pair(tmp_path / f"images/{name}.png", tmp_path / f"masks/{name}.png")
-    (tmp_path / "images/a.png").rename(tmp_path / "images/a.HEIC")
+    (tmp_path / "images/a.png").rename(tmp_path / "images/a.JXL")
     (tmp_path / "masks/b.png").rename(tmp_path / "masks/b.dcm")
     (tmp_path / "images/c.png").unlink()
     (tmp_path / "images/c.png").symlink_to("../.git/annex/objects/1.png")
-    convert = "  try: convert it; PNG, JPEG, BMP, TIFF, GIF, WebP and NPY are read"
+    convert = "  try: convert it; PNG, JPEG, BMP, TIFF, GIF, WebP, PPM, HEIC, AVIF and NPY are read"
     assert problems(tmp_path) == [
         "masks/b.dcm: DCM files are not read",
         convert,
-        "images/a.HEIC: HEIC files are not read",
+        "images/a.JXL: JXL files are not read",
         convert,
         "images/c.png: this is a placeholder of git-annex, not the data itself",
         "  try: fetch the data with 'git annex get'",
@@ -183,8 +183,8 @@ def test_an_image_that_cannot_be_read_is_told_instead_of_its_missing_partner(tmp
 def test_a_folder_of_images_that_are_not_read_is_not_called_empty(tmp_path):
     for name in ("a", "b", "c"):
         save_pair(tmp_path / f"images/{name}.png", tmp_path / f"masks/{name}.png")
-        (tmp_path / f"images/{name}.png").rename(tmp_path / f"images/{name}.HEIC")
-    assert [line.partition(": ")[2] for line in problems(tmp_path)[::2]] == ["HEIC files are not read"] * 3
+        (tmp_path / f"images/{name}.png").rename(tmp_path / f"images/{name}.JXL")
+    assert [line.partition(": ")[2] for line in problems(tmp_path)[::2]] == ["JXL files are not read"] * 3
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
@@ -302,7 +302,8 @@ def test_folder_without_images_is_said_once(tmp_path):
         (tmp_path / f"images/{name}.png").unlink()
     assert problems(tmp_path) == [
         "images: there are no images in this folder",
-        "  try: .png, .jpg, .jpeg, .bmp, .tif, .tiff, .gif, .webp",
+        "  try: .png, .jpg, .jpeg, .bmp, .tif, .tiff, .gif, .webp, .pbm, .pgm, .ppm, "
+        ".pnm, .heic, .heif, .hif, .avif, .npy, .mat",
     ]
 
 

@@ -125,14 +125,14 @@ def test_an_image_that_cannot_be_read_says_why(root):
     (root / "images/c.png").symlink_to("/nowhere/c.png")
     (root / "images/d.png.dvc").write_text("outs:", encoding="utf-8")
     (root / "masks/b.png").write_text("/annex/objects/SHA256E-s9--1.png", encoding="utf-8")
-    (root / "images/e.heic").touch()
+    (root / "images/e.jxl").touch()
     rows = [("c", "a"), ("d", "a"), ("b", "b"), ("e", "a")]
-    paths = [f"images/{image}.{'heic' if image == 'e' else 'png'},masks/{mask}.png\n" for image, mask in rows]
+    paths = [f"images/{image}.{'jxl' if image == 'e' else 'png'},masks/{mask}.png\n" for image, mask in rows]
     assert problems(root, "image,mask\n" + "".join(paths))[::2] == [
         "data.csv:2: this is a link to /nowhere/c.png, which does not exist: images/c.png",
         "data.csv:3: this is a placeholder of DVC, not the data itself: images/d.png",
         "data.csv:4: this is a placeholder of git-annex, not the data itself: masks/b.png",
-        "data.csv:5: HEIC files are not read: images/e.heic",
+        "data.csv:5: JXL files are not read: images/e.jxl",
     ]
 
 
