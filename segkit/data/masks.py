@@ -57,7 +57,26 @@ def read_values(path: Path) -> _Values | None:
     Raises:
         DataError: if the file is missing or damaged.
     """
-    return _numbers(read_raster(path))
+    return _numbers(_opaque(read_raster(path), path))
+
+
+def read_objects(path: Path, task: Task) -> Pixels:
+    """Read a mask of one object, or of a number for each: 1 where there is any, (H, W) uint8.
+
+    Raises:
+        DataError: if the file is missing, damaged or in colour.
+    """
+    raster = read_raster(path)
+    if raster.lossy:
+        return read_mask(path, task)
+    numbers = _numbers(_opaque(raster, path))
+    if numbers is None:
+        hint = "save a grey number for each object, or leave out data.source.instances"
+        raise DataError("the mask is in colour", where=str(path), hint=hint, kind="labels")
+    objects: Pixels = (numbers != 0).astype(np.uint8)
+    if task.ignore_index is not None:
+        objects[numbers == task.ignore_index] = task.ignore_index
+    return objects
 
 
 def palette_colors(path: Path, task: Task) -> dict[str, str]:

@@ -52,6 +52,7 @@ class CheckResult:
             "images": self.images,
             "classes": self.classes.as_json() if self.classes else {},
             "colors": {**self.colors},
+            **({"recipe": self.dataset.recipe} if self.dataset.recipe else {}),
             "faults": [finding.as_json() for finding in self.findings],
         }
 
