@@ -28,6 +28,7 @@ class RunStarted:
         epochs_done: epochs completed before a resume.
         steps_done: steps completed of the next epoch.
         ema_decay: decay of the moving average of the weights, which is scored and saved; None without one.
+        untrained_classes: classes that are in no training image.
     """
 
     recipe: str
@@ -43,6 +44,7 @@ class RunStarted:
     epochs_done: int = 0
     steps_done: int = 0
     ema_decay: float | None = None
+    untrained_classes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

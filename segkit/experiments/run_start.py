@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from statistics import mean
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from pydantic_core import to_jsonable_python
 
+from segkit.core.class_scores import never_trained
 from segkit.core.events import RunStarted
 from segkit.data.scales import boundary_density, sampled_scales
 from segkit.experiments.run_recipe import AFFECTING, Change, value_in_words
@@ -23,6 +25,7 @@ from segkit.training.devices import device_name, precision_of
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
+    from segkit.core.types import Pixels, Task
     from segkit.experiments.assembly import Assembly
     from segkit.runs.run_dir import RunDir
 
@@ -90,6 +93,7 @@ def run_started(assembly: Assembly, directory: RunDir) -> RunStarted:
     fabric = assembly.fabric
     if fabric.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(fabric.device)  # exclude earlier runs in this process
+    untrained = _untrained_classes(assembly.splits["train"].masks, assembly.task)
     return RunStarted(
         recipe=assembly.recipe.name,
         directory=directory.path,
@@ -100,8 +104,9 @@ def run_started(assembly: Assembly, directory: RunDir) -> RunStarted:
         precision=precision_of(fabric),
         epochs=assembly.recipe.training.epochs,
         metrics=list(assembly.metrics),
-        warnings=assembly.warnings,
+        warnings=[*assembly.warnings, *never_trained(untrained)],
         ema_decay=assembly.recipe.training.ema_decay,
+        untrained_classes=untrained,
     )
 
 
@@ -114,6 +119,20 @@ def _training_scales(assembly: Assembly) -> dict[str, Any]:
         "image_scales": (min(scales), max(scales)) if scales else None,
         "boundary_density": mean(densities),
     }
+
+
+def _untrained_classes(masks: Iterable[Pixels], task: Task) -> list[str]:
+    """Classes that no mask has; reads no more masks than needed."""
+    missing = set(range(len(task.classes)))
+    for mask in masks:
+        if task.kind == "multiclass":
+            missing -= set(np.unique(mask).tolist())
+        else:
+            has_class = (mask == 1).reshape(-1, len(task.classes)).any(axis=0)
+            missing -= set(np.flatnonzero(has_class).tolist())
+        if not missing:
+            break
+    return [task.classes[position] for position in sorted(missing)]
 
 
 def _devices(fabric: Fabric) -> str:

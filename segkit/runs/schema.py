@@ -47,6 +47,9 @@ Number = Annotated[
 ]
 Scale = Annotated[float, Field(gt=0, le=MAX_NUMBER)]
 Scores = dict[Text, Number]
+PerClass = dict[Text, Scores]  # scores of the classes by measure
+# Pixels by true (row) and predicted class (column); otherwise [[tn, fp], [fn, tp]] of each class.
+Confusion = list[list[Count]] | list[list[list[Count]]]
 Rank = Literal["best", "median", "worst"]
 
 
@@ -78,6 +81,8 @@ class EpochScores(Record):
     epoch: Count
     metrics: Scores
     val_loss: Number = None
+    per_class: PerClass = {}
+    confusion: Confusion | None = None
 
 
 class SplitScores(Record):
@@ -87,6 +92,8 @@ class SplitScores(Record):
     metrics: Scores
     intervals: dict[Text, tuple[Number, Number]] = {}  # 95% over images; null if undefined
     loss: Number = None
+    per_class: PerClass = {}
+    confusion: Confusion | None = None
 
 
 class Frozen(Record):
@@ -133,6 +140,8 @@ class Summary(Record):
     device: Text = ""
     precision: Text = ""
     ema_decay: Number = None  # of the average of the weights that is scored and saved, if any
+    classes: list[Text] = []
+    untrained_classes: list[Text] = []  # in no training image
     warnings: list[Text] = []
     stages: list[Stage] = []
     reference: Published | None = None

@@ -63,7 +63,7 @@ def evaluate_runs(
     metrics: dict[str, Metric]
     if len(runs) > 1 or options.native or options.predict != AS_TRAINED:
         networks = _open_networks(runs, options, overrides, plugins, recipe)
-        metrics = {part.name: build_metric(part, recipe.data.goal) for part in recipe.metrics}
+        metrics = {part.key: build_metric(part, recipe.data.goal) for part in recipe.metrics}
         label = f"scoring {images}"
         scorer: Scorer = PredictorScorer(
             networks, images.samples, metrics, options.predict, options.native, label

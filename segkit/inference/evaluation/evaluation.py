@@ -76,7 +76,7 @@ class Evaluation:
     @property
     def first_metric(self) -> str:
         """The recipe's first metric, which ranks images."""
-        return self.recipe.metrics[0].name
+        return self.recipe.metrics[0].key
 
     @cached_property
     def names(self) -> list[str]:
