@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import TYPE_CHECKING
 
+from segkit.core.class_scores import never_trained
 from segkit.core.errors import SegkitError
 from segkit.data.scales import boundary_density, sampled_scales
 from segkit.experiments.confidence import confidence_interval
@@ -17,7 +18,7 @@ from segkit.inference.evaluation.evaluation import AS_TRAINED, EvaluateOptions, 
 from segkit.inference.evaluation.leaks import leak_warnings
 from segkit.inference.evaluation.reported import reported_scores
 from segkit.inference.evaluation.score_images import PredictorScorer, ResizedScorer, Scorer
-from segkit.inference.evaluation.select_images import choose_images
+from segkit.inference.evaluation.select_images import ScoredImages, choose_images
 from segkit.inference.predictor import Predictor
 from segkit.inference.scale_warnings import scale_warnings
 from segkit.inference.torch_network import TorchNetwork, open_network
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from segkit.inference.options import PredictOptions
     from segkit.recipe import Recipe
     from segkit.runs.run_dir import RunDir
+    from segkit.training.evaluate import Scores
 
 
 def evaluate_runs(
@@ -79,6 +81,7 @@ def evaluate_runs(
         warnings += leak_warnings(run_name(run), trained, images.samples, recipe)
         warnings += _scale_warnings(run, images.samples, size, options.predict)
     scores, *members = scorer.scores(on_progress)
+    warnings += _class_warnings(runs, scores, images)
     reported = reported_scores(runs[0], trained_with[0], recipe, same_images=scorer.as_reported)
     return Evaluation(
         runs=[*runs],
@@ -94,6 +97,12 @@ def evaluate_runs(
         seconds=time.perf_counter() - started,
         scorer=scorer,
     )
+
+
+def _class_warnings(runs: Sequence[RunDir], scores: Scores, images: ScoredImages) -> list[str]:
+    untrained = [name for run in runs for name in run.read_summary().untrained_classes]
+    found = scores.classes.warnings(images.words) if scores.classes else []
+    return [*never_trained([*dict.fromkeys(untrained)]), *found]
 
 
 def _scale_warnings(

@@ -124,14 +124,19 @@ class Evaluation:
                 for name, interval in self.intervals.items()
             },
             "loss": self.scores.loss,
+            **_classes(self.scores),
             "members": [
-                {"run": str(run.path), "metrics": member.metrics}
+                {"run": str(run.path), "metrics": member.metrics, **_classes(member)}
                 for run, member in zip(self.runs, self.members, strict=False)
             ],
             "worst": [{"image": self.names[i], self.first_metric: first[i]} for i in self.worst(WORST)],
             "seconds": self.seconds,
             "warnings": self.warnings,
         }
+
+
+def _classes(scores: Scores) -> dict[str, Any]:
+    return scores.classes.as_json() if scores.classes else {}
 
 
 def run_name(run: RunDir) -> str:
