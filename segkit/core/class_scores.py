@@ -59,6 +59,10 @@ class ClassCounts:
         """The measures of one image, (K,) each."""
         return class_measures(*self.pixels[image].T)
 
+    def iou_by_image(self) -> Figures:
+        """IoU of every class in every image, (K, N); NaN where the class is in neither mask."""
+        return class_measures(*np.moveaxis(self.pixels, -1, 0))["iou"].T
+
     @cached_property
     def per_class(self) -> dict[str, dict[str, float]]:
         """Measures and support by class: ``{"iou": {"road": 0.91, ...}, ...}``; NaN where undefined.

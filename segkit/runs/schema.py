@@ -157,7 +157,7 @@ class Summary(Record):
     device: Text = ""
     precision: Text = ""
     ema_decay: Number = None  # of the average of the weights that is scored and saved, if any
-    classes: list[Text] = []
+    classes: Annotated[list[Text], Field(max_length=MAX_CLASSES)] = []
     untrained_classes: list[Text] = []  # in no training image
     warnings: list[Text] = []
     stages: list[Stage] = []

@@ -11,6 +11,7 @@ from itertools import combinations
 import numpy as np
 
 from segkit.analysis.comparison.candidates import RunResult, group_candidates
+from segkit.analysis.comparison.classes import compare_classes
 from segkit.analysis.comparison.compatibility import (
     check_compatible,
     has_one_definition,
@@ -68,6 +69,7 @@ def compare_runs(
         warnings=[*warnings, *duplicates, *left_out, *_run_warnings(candidates)],
         costs_measured=how_measured([run for candidate in candidates for run in candidate.runs]),
         command=command,
+        classes=compare_classes(candidates, ALPHA),
     )
 
 
