@@ -18,7 +18,7 @@ from tests.small_runs import recipe
 BINARY = Task("binary", ("foreground",))
 FABRIC = Fabric(accelerator="cpu", devices=1)
 METRICS = (
-    "[iou, dice, iou_dataset, iou_soft, dice_soft, thresholded_iou, pixel_accuracy, sensitivity, "
+    "[miou, iou, dice, iou_dataset, iou_soft, dice_soft, thresholded_iou, pixel_accuracy, sensitivity, "
     "specificity, boundary_iou, hd95]"
 )
 

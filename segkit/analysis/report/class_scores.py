@@ -19,7 +19,7 @@ from segkit.analysis.report.tables import Table
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from segkit.runs.schema import PerClass
+    PerClass = Mapping[str, Mapping[str, float | None]]
 
 COLUMNS = {
     "iou": "IoU",
@@ -180,7 +180,8 @@ def _draw(axes: Axes, counts: Any, names: list[str], theme: Theme, *, by_row: bo
         text = _percent(shares[row, column]) if by_row else _short_count(int(counts[row, column]))
         color = theme.ground if values[row, column] > 0.55 else theme.ink
         place = column + 0.5, row + 0.5
-        axes.text(*place, text, ha="center", va="center", color=color, fontsize=fontsize)
+        cell = axes.text(*place, text, ha="center", va="center", color=color, fontsize=fontsize)
+        cell.set_in_layout(False)  # a thousand texts take seconds to lay out
 
 
 def _percent(share: float) -> str:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from rich.table import Table
 
 from segkit.cli.console.format import plain_table
 from segkit.cli.console.stream import Screen, clean
 
-if TYPE_CHECKING:
-    from segkit.runs.schema import PerClass
+PerClass = Mapping[str, Mapping[str, float | None]]
 
 MAX_CLASSES = 20
 SCORES = {
@@ -61,7 +59,7 @@ def _table(per_class: PerClass, names: list[str], width: int) -> Table:
     return table
 
 
-def _cell(per_class: Mapping[str, Mapping[str, float | None]], key: str, name: str, *, whole: bool) -> str:
+def _cell(per_class: PerClass, key: str, name: str, *, whole: bool) -> str:
     value = _or(per_class.get(key, {}).get(name), math.nan)
     if math.isnan(value):
         return "-"

@@ -57,10 +57,12 @@ def load_recipe_of(metric: str) -> Any:
 
 def test_asked_as_in_training_a_run_has_the_figures_that_it_reports(of_a_task: RunDir) -> None:
     again = scored(of_a_task, asking=EvaluateOptions())
-    summary = of_a_task.read_summary().scores
-    assert again.scores.metrics == summary.metrics
-    assert again.scores.loss == summary.loss
-    assert (again.warnings, again.members, again.images.split) == ([], [], "test")
+    summary = of_a_task.read_summary()
+    assert again.scores.metrics == summary.scores.metrics
+    assert again.scores.loss == summary.scores.loss
+    assert again.as_json()["confusion"] == summary.scores.confusion
+    assert again.warnings == [text for text in summary.warnings if "never predicted" in text]
+    assert (again.members, again.images.split) == ([], "test")
     assert again.describe_options() == "at 32x32"
 
 
