@@ -35,7 +35,7 @@ def class_measures(both: Counts, predicted: Counts, truth: Counts) -> dict[str, 
 
 
 @dataclass(frozen=True, eq=False)
-class ClassCounts:
+class PixelCounts:
     """Pixels of every class in every image, without ignored ones.
 
     Args:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 from pydantic import BaseModel
 
-from segkit.core.class_scores import MEASURES, ClassCounts
+from segkit.core.class_scores import MEASURES, PixelCounts
 from segkit.core.events import EpochEnded
 from segkit.core.types import Pixels
 from segkit.runs.provisional import provisional_summary
@@ -123,7 +123,7 @@ class RunFiles:
         with atomic_write(self.scores) as temporary:
             write_csv(temporary, [["image", *scores], *zip(names, *scores.values(), strict=True)])
 
-    def write_class_scores(self, names: Sequence[str], counts: ClassCounts) -> None:
+    def write_class_scores(self, names: Sequence[str], counts: PixelCounts) -> None:
         """Write the scores of every image and class; a class that is in neither mask has no row.
 
         Args:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from segkit.core.class_scores import ClassCounts
+from segkit.core.class_scores import PixelCounts
 from segkit.training.count_pixels import confusion_shape, count_pixels
 from segkit.training.distributed.sharding import gather_batches, sum_over_processes
 from segkit.training.torch_errors import explain_scoring_errors
@@ -39,7 +39,7 @@ class Scores:
     metrics: dict[str, float]
     per_image: dict[str, list[float]]
     rows: dict[str, Tensor] = field(default_factory=dict, repr=False)
-    classes: ClassCounts | None = field(default=None, repr=False)
+    classes: PixelCounts | None = field(default=None, repr=False)
 
 
 @torch.inference_mode()
@@ -88,12 +88,12 @@ def evaluate(
     if fabric.world_size > 1:
         confusion = sum_over_processes(confusion.to(fabric.device), fabric).cpu()
     pixels = torch.cat([pixels for _, pixels, _ in scored])
-    classes = ClassCounts(task, pixels.numpy(), confusion.numpy())
+    classes = PixelCounts(task, pixels.numpy(), confusion.numpy())
     return scores_of(metrics, tables, classes, float(torch.cat([losses for losses, _, _ in scored]).mean()))
 
 
 def scores_of(
-    metrics: Mapping[str, Metric], tables: dict[str, Tensor], classes: ClassCounts, loss: float = math.nan
+    metrics: Mapping[str, Metric], tables: dict[str, Tensor], classes: PixelCounts, loss: float = math.nan
 ) -> Scores:
     """Scores from the rows of all images.
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segkit.core.class_scores import ClassCounts
+from segkit.core.class_scores import PixelCounts
 from segkit.core.errors import SegkitError
 from segkit.core.events import EpochEnded
 from segkit.core.types import Task
@@ -144,7 +144,7 @@ def test_scores_of_classes_come_back_and_absent_classes_have_no_row(tmp_path):
     run = RunDir.create(tmp_path, "small")
     task, names = Task("multilabel", ("=road", "a,b")), ["x, y", "=2", "z"]
     pixels = np.array([[[1, 2, 3], [0, 0, 0]], [[0, 0, 7], [5, 5, 5]], [[0, 0, 0], [0, 2, 0]]])
-    counts = ClassCounts(task, pixels, np.zeros((2, 2, 2), int))
+    counts = PixelCounts(task, pixels, np.zeros((2, 2, 2), int))
     run.write_class_scores(names, counts)
     np.testing.assert_array_equal(run.read_class_iou(names, task.classes), counts.iou_by_image())
     assert run.class_scores.read_text().splitlines() == [

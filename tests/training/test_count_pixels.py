@@ -15,7 +15,7 @@ from sklearn.metrics import (
 )
 from torch import nn
 
-from segkit.core.class_scores import MEASURES, ClassCounts
+from segkit.core.class_scores import MEASURES, PixelCounts
 from segkit.core.types import Task
 from segkit.data.batches import Batch
 from segkit.training.count_pixels import count_pixels, predict_mask
@@ -45,7 +45,7 @@ def batch_of(task, images=5):
 def counted(task, logits, target, sizes):
     parts = [count_pixels(*pair, task) for pair in zip(logits.split(sizes), target.split(sizes), strict=True)]
     pixels, confusion = (list(part) for part in zip(*parts, strict=True))
-    return ClassCounts(task, torch.cat(pixels).numpy(), sum(confusion).numpy())
+    return PixelCounts(task, torch.cat(pixels).numpy(), sum(confusion).numpy())
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
@@ -77,7 +77,7 @@ def test_counts_and_scores_are_those_of_scikit_learn(task):
 def test_scores_per_image_are_means_over_the_images_where_they_are_defined():
     # Class b: in both masks, missed, a false alarm, in neither.
     pixels = [[[6, 6, 6], of_b] for of_b in ([2, 3, 3], [0, 0, 4], [0, 2, 0], [0, 0, 0])]
-    counts = ClassCounts(Task("multiclass", ("a", "b")), np.array(pixels), np.array([[30, 5], [4, 2]]))
+    counts = PixelCounts(Task("multiclass", ("a", "b")), np.array(pixels), np.array([[30, 5], [4, 2]]))
     found = {name: scores["b"] for name, scores in counts.per_class.items()}
     assert found == pytest.approx(
         {
@@ -153,13 +153,13 @@ def test_evaluation_counts_the_same_pixels_in_any_number_of_processes(monkeypatc
 )  # fmt: skip
 def test_classes_that_no_score_can_show_are_named(pixels, kind, expected):
     task = Task(kind, ("a", "b")[: len(pixels)])
-    assert ClassCounts(task, np.array([pixels]), np.zeros((2, 2))).warnings("4 test images") == expected
+    assert PixelCounts(task, np.array([pixels]), np.zeros((2, 2))).warnings("4 test images") == expected
 
 
 def test_many_missing_classes_are_one_short_sentence():
     task = Task("multiclass", tuple(f"c{i}" for i in range(30)))
     pixels = np.zeros((1, 30, 3), int)
     pixels[0, :2] = 5
-    (warning,) = ClassCounts(task, pixels, np.zeros((30, 30))).warnings("9 images")
+    (warning,) = PixelCounts(task, pixels, np.zeros((30, 30))).warnings("9 images")
     assert warning.startswith("The classes 'c2', 'c3', ")
     assert "'c11' and 18 more are in the ground truth of none" in warning

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segkit.analysis.report.format import duration
-from segkit.cli.console.classes import print_classes
+from segkit.cli.console.class_scores import print_class_scores
 from segkit.cli.console.epoch_table import EpochTable, epoch_line
 from segkit.cli.console.format import (
     format_number,
@@ -169,7 +169,7 @@ def _print_end(screen: Screen, event: RunEnded) -> None:
     screen.facts({**_end_facts(summary), "report": str(event.report)})
     if len(summary.classes) > 1:
         screen.line()
-        print_classes(screen, summary.scores.per_class, "summary.json")
+        print_class_scores(screen, summary.scores.per_class, "summary.json")
     if summary.warnings:  # again, beside the scores that they are about
         screen.line()
         print_warnings(screen, summary.warnings)

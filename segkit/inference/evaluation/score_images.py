@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import torch
 
-from segkit.core.class_scores import ClassCounts
+from segkit.core.class_scores import PixelCounts
 from segkit.core.errors import DataError, Problem
 from segkit.data.decoding import raise_problems
 from segkit.data.palette import flat
@@ -197,7 +197,7 @@ class _Table:
         self._confusion += confusion
 
     def scores(self) -> Scores:
-        classes = ClassCounts(self._task, torch.cat(self._pixels).numpy(), self._confusion.numpy())
+        classes = PixelCounts(self._task, torch.cat(self._pixels).numpy(), self._confusion.numpy())
         tables = {name: torch.cat(rows) for name, rows in self._rows.items()}
         return scores_of(self._metrics, tables, classes)
 

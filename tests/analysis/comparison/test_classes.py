@@ -10,7 +10,7 @@ from segkit.analysis.comparison.compare import compare_runs
 from segkit.analysis.comparison.markdown import write_markdown
 from segkit.analysis.comparison.page import write_page
 from segkit.cli import console
-from segkit.core.class_scores import ClassCounts
+from segkit.core.class_scores import PixelCounts
 from segkit.core.types import Task
 from segkit.runs.run_dir import write_json
 from tests.analysis.comparison.runs import DIRECTIONS, scored_run
@@ -27,7 +27,7 @@ def class_run(folder, name, shift, seed=0, metrics=("iou",)):
     both = np.stack([np.full(30, 900), 40 + shift + random.integers(0, 9, 30), np.zeros(30, int)], 1)
     truth = np.stack([np.full(30, 950), house, np.where(np.arange(30) % 3, 0, 9)], 1)
     predicted = np.stack([np.full(30, 940), house, np.zeros(30, int)], 1)
-    counts = ClassCounts(TASK, np.stack([both, predicted, truth], 2), np.zeros((3, 3), int))
+    counts = PixelCounts(TASK, np.stack([both, predicted, truth], 2), np.zeros((3, 3), int))
     iou = np.nanmean(counts.iou_by_image(), axis=0)
     run = scored_run(
         folder, name, {metric: iou.tolist() for metric in metrics}, seed=seed, images=NAMES,

@@ -8,9 +8,9 @@ import pytest
 from pydantic import ValidationError
 
 from segkit.analysis.report.class_scores import _short_count, class_scores
-from segkit.cli.console.classes import print_classes
+from segkit.cli.console.class_scores import print_class_scores
 from segkit.cli.console.stream import Screen
-from segkit.core.class_scores import ClassCounts
+from segkit.core.class_scores import PixelCounts
 from segkit.core.types import Task
 from segkit.runs.schema import SplitScores
 
@@ -21,7 +21,7 @@ def counts(kind, names, confusion):
         pixels = np.stack([confusion.diagonal(), confusion.sum(0), confusion.sum(1)], 1)
     else:
         pixels = np.stack([confusion[:, 1, 1], confusion[:, :, 1].sum(1), confusion[:, 1].sum(1)], 1)
-    return ClassCounts(Task(kind, tuple(names)), pixels[None], confusion)
+    return PixelCounts(Task(kind, tuple(names)), pixels[None], confusion)
 
 
 def test_multiclass_scores_are_a_table_and_a_picture():
@@ -68,7 +68,7 @@ def test_counts_have_at_most_four_characters(count, text):
 def test_many_classes_are_cut_on_a_terminal(capsys):
     names = [f"class {i}" for i in range(32)]
     found = counts("multiclass", names, np.diag(np.arange(1000, 1032)) + (np.arange(32) == 5)[:, None] * 50)
-    print_classes(Screen(sys.stdout), found.per_class, "summary.json")
+    print_class_scores(Screen(sys.stdout), found.per_class, "summary.json")
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "the 20 of 32 classes with the lowest IoU; summary.json has all"
     assert len(lines) == 22

@@ -23,7 +23,7 @@ SCORES = {
 OPTIONAL = ("iou_per_image", "dice")  # left out first to last, if the screen is narrow
 
 
-def print_classes(screen: Screen, per_class: PerClass, more: str) -> None:
+def print_class_scores(screen: Screen, per_class: PerClass, more: str) -> None:
     """Print a table of the classes, or of those with the lowest IoU if there are many.
 
     Args:
