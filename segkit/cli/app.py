@@ -7,16 +7,30 @@ import gc
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated, Any, TextIO
 
 import typer
+from typer.core import TyperGroup
 
 from segkit.core.errors import Interrupted, SegkitError, TrainingError, line_at_fault
 from segkit.training.distributed.rank import is_worker, reports_elsewhere, wait_for_report
 from segkit.utils.os_errors import in_words
 
+
+class _Commands(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix(
+                "Value error, "
+            )  # pydantic's, which typer leaves there
+            raise
+
+
 app = typer.Typer(
     name="segkit",
+    cls=_Commands,
     help="Train, evaluate, compare and export image segmentation models from YAML recipes.",
     epilog="Add --traceback to any command to print the Python traceback of an error.",
     no_args_is_help=True,

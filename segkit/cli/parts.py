@@ -165,6 +165,7 @@ def check_plugin(
 
 
 def _entry_as_json(entry: Entry) -> dict[str, Any]:
+    from segkit.recipe.transform_images import images_in_words
     from segkit.recipe.type_names import in_words
 
     described = [
@@ -178,4 +179,5 @@ def _entry_as_json(entry: Entry) -> dict[str, Any]:
         for option in entry.options.values()
     ]
     keys = ("kind", "name", "summary", "where")
-    return {**{key: getattr(entry, key) for key in keys}, "options": described}
+    images = {"images": images_in_words(entry)} if entry.kind == "transform" else {}
+    return {**{key: getattr(entry, key) for key in keys}, **images, "options": described}

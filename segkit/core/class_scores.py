@@ -125,7 +125,7 @@ def _never_predicted(classes: Sequence[str], having: Counts, images: str, task: 
     if not len(classes):
         return []
     subject, verb = _subject(classes)
-    loss = "pos_weight of bce" if task.kind == "binary" else "class_weights in the loss"
+    loss = f"{'pos_weight' if task.kind == 'binary' else 'class_weights'}: balanced in the loss"
     where = (
         f"{having[0]:,} of the {images} have it" if len(classes) == 1 else f"some of the {images} have them"
     )

@@ -14,7 +14,7 @@ class Stage(BaseModel):
     """A row of the model table.
 
     Args:
-        part: "encoder", "decoder" or "head".
+        part: "encoder", "decoder" or "head"; "image" for how its channels get weights that were made for RGB.
         name: name of the module, such as "stage 4 of 5" or "transposed_conv".
         shape: output shape for one image: (C, h, w).
         parameters: number of parameters; those of a part are counted in one of its rows, and 0 in the others.
@@ -32,7 +32,7 @@ class Stage(BaseModel):
 
 def parameter_counts(stages: Sequence[Stage]) -> list[tuple[int, int] | None]:
     """Parameters and trainable parameters of each row; None if another row of the part counts them."""
-    counted = {stage.part for stage in stages if stage.parameters}
+    counted = {"image", *(stage.part for stage in stages if stage.parameters)}
     return [
         None if not stage.parameters and stage.part in counted else (stage.parameters, stage.trainable)
         for stage in stages

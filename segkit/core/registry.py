@@ -216,6 +216,7 @@ ENCODERS = Registry(
     ("in_channels",),
     builtins="segkit.parts.encoders",
     reserved=("frozen", "features", "lr_factor"),
+    first_layer=None,  # function of (options, channels): how weights made for RGB fit; "" if there are none
 )
 DECODERS = Registry("decoder", ("pyramid",), builtins="segkit.parts.decoders", features="all")
 LOSSES = Registry("loss", ("task",), builtins="segkit.parts.losses", reserved=("weight",))
@@ -229,7 +230,10 @@ METRICS = Registry(
     of_data_set=False,  # computed over all images together: not a mean over images
 )
 SOURCES = Registry("source", ("task", "channels"), builtins="segkit.parts.sources")
-TRANSFORMS = Registry("transform", builtins="segkit.parts.transforms")
+# Images that a transform takes: numbers of channels (empty: any), and types.
+TRANSFORMS = Registry(
+    "transform", builtins="segkit.parts.transforms", channels=(), types=("uint8", "float32")
+)
 OPTIMIZERS = Registry("optimizer", ("groups",), builtins="segkit.parts.optimizers")
 SCHEDULES = Registry(
     "schedule", ("optimizer", "epochs", "steps_per_epoch"), builtins="segkit.parts.schedules",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -29,6 +29,8 @@ else:  # names for annotations only: numpy and torch are slow to import
 # Callback of (label, done, total).
 Progress = Callable[[str, int, int], None]
 TaskKind = Literal["binary", "multiclass", "multilabel"]
+# Values in masks by class, as a recipe names them: numbers, colours "#rrggbb", names of polygons.
+Labels = tuple[tuple[str, tuple[int | str, ...]], ...]
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,15 @@ class Task:
     - multilabel: (B, K, H, W), 0 or 1 for each class independently.
 
     Pixels whose target is `ignore_index` are excluded from losses and metrics; None excludes nothing.
+    `labels` are the values in files by class, "ignore" and "background"; None if they are these integers.
+    `colors` are colours "#rrggbb" by class, for pictures of masks; other classes have default ones.
     """
 
     kind: TaskKind
     classes: tuple[str, ...]
     ignore_index: int | None = None
+    labels: Labels | None = None
+    colors: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
     @property
     def channels(self) -> int:

@@ -15,6 +15,7 @@ from segkit.core.errors import SegkitError
 from segkit.core.types import Pixels, Transform
 from segkit.data import prefetch_workers as feed
 from segkit.data.cache.array_view import Stack
+from segkit.data.pixel_range import PixelRange, range_to_apply
 from segkit.utils.machine import usable_cores
 
 _ORDER, _AUGMENTATION = 0, 1  # first word of a random state, so that the two never share one
@@ -31,7 +32,7 @@ class Batch:
     """Images and masks as tensors.
 
     Args:
-        image: (B, C, H, W) uint8.
+        image: (B, C, H, W) in 0..255: uint8, or float32 for other images than 8-bit ones.
         target: (B, H, W), or (B, K, H, W) for multilabel, uint8.
         indices: sample indices, for messages.
     """
@@ -50,7 +51,7 @@ class TrainBatches:
     this object.
 
     Args:
-        images: (N, H, W, C) uint8.
+        images: (N, H, W, C).
         masks: (N, H, W) or (N, H, W, K) uint8.
         transforms: transforms, applied in order.
         batch_size: maximum batch size.
@@ -60,6 +61,8 @@ class TrainBatches:
             and workers are only started for cores that training does not use.
         rank: rank of this process.
         processes: number of processes; each gets its shard of every batch.
+        pixel_range: numbers that become 0 and 255; default: 0 and 255. Images of any other range or type than
+            uint8 are float32 in 0..1 for the transforms, and in 0..255 in batches.
     """
 
     def __init__(
@@ -74,8 +77,9 @@ class TrainBatches:
         on_cpu: bool = False,
         rank: int = 0,
         processes: int = 1,
+        pixel_range: PixelRange | None = None,
     ) -> None:
-        self.samples = _Augmented(images, masks, transforms, seed)
+        self.samples = _Augmented(images, masks, transforms, seed, range_to_apply(images, pixel_range))
         self.steps = math.ceil(len(images) / batch_size)
         self.seed = seed
         self.workers = workers or 0
@@ -90,9 +94,9 @@ class TrainBatches:
         """Number of batches that are prepared at a time."""
         if self._loader or not self._on_cpu:
             return 1
-        images, masks = self.samples.images, self.samples.masks
-        most = min(_IMAGES_TOGETHER, _BYTES_TOGETHER // (images[0].nbytes + masks[0].nbytes))
-        return max(1, min(self.steps, most * self.steps // len(images)))
+        image, mask = self.samples.image(0), self.samples.masks[0]
+        most = min(_IMAGES_TOGETHER, _BYTES_TOGETHER // (image.nbytes + mask.nbytes))
+        return max(1, min(self.steps, most * self.steps // len(self.samples.images)))
 
     def size(self, step: int) -> int:
         """Images of a step, counted from 1, in all processes together."""
@@ -151,15 +155,19 @@ class EvalBatches:
     """Images in order, without augmentation.
 
     Args:
-        images: (N, H, W, C) uint8.
+        images: (N, H, W, C).
         masks: (N, H, W) or (N, H, W, K) uint8.
         batch_size: maximum batch size.
+        pixel_range: as in `TrainBatches`.
     """
 
-    def __init__(self, images: Stack, masks: Stack, batch_size: int) -> None:
+    def __init__(
+        self, images: Stack, masks: Stack, batch_size: int, *, pixel_range: PixelRange | None = None
+    ) -> None:
         self.images = images
         self.masks = masks
         self.batch_size = batch_size
+        self._range = range_to_apply(images, pixel_range)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -168,17 +176,34 @@ class EvalBatches:
         for start in range(0, len(self.images), self.batch_size):
             rows = slice(start, start + self.batch_size)
             indices = range(len(self.images))[rows]
-            yield _batch((self.images[rows].copy(), self.masks[rows].copy(), [*indices]))
+            images = self.images[rows]
+            pixels = (
+                np.stack([255 * self._range.unit(row) for row in images]) if self._range else images.copy()
+            )
+            yield _batch((pixels, self.masks[rows].copy(), [*indices]))
 
 
 class _Augmented(Dataset[_Arrays | SegkitError]):
     # Arrays, not tensors: these travel as open files, which a worker that is stopping cannot hand over.
 
-    def __init__(self, images: Stack, masks: Stack, transforms: Sequence[Transform], seed: int) -> None:
+    def __init__(
+        self,
+        images: Stack,
+        masks: Stack,
+        transforms: Sequence[Transform],
+        seed: int,
+        pixel_range: PixelRange | None,
+    ) -> None:
         self.images = images
         self.masks = masks
         self.transforms = transforms
         self.seed = seed
+        self._range = pixel_range
+
+    def image(self, index: int) -> Pixels:
+        """An image as the transforms get it."""
+        image = self.images[index]
+        return self._range.unit(image) if self._range else image
 
     def __getitem__(self, keys: list[_Key]) -> _Arrays | SegkitError:
         try:
@@ -188,11 +213,11 @@ class _Augmented(Dataset[_Arrays | SegkitError]):
         return np.stack(images), np.stack(masks), [index for _, index in keys]
 
     def _sample(self, epoch: int, index: int) -> tuple[Pixels, Pixels]:
-        image, mask = self.images[index], self.masks[index]
+        image, mask = self.image(index), self.masks[index]
         rng = np.random.default_rng([_AUGMENTATION, self.seed, epoch, index])
         for transform in self.transforms:
             image, mask = transform(image, mask, rng)
-        return image, mask
+        return 255 * image if self._range else image, mask
 
 
 def _batch(arrays: _Arrays) -> Batch:

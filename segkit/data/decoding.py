@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,19 +14,20 @@ import numpy.typing as npt
 
 from segkit.core.errors import DataError, Problem
 from segkit.core.types import Pixels, Sample
-from segkit.data.cache.array_view import Stack
+from segkit.data.cache.array_view import IndexedArrays, Stack
 
 MAX_PROBLEMS = 50
 MAX_THREADS = 16  # each holds a full-size image
 _AT_ONCE = 512  # queued samples; limits the memory of queued calls
 
+IMAGE_TYPES = frozenset(map(np.dtype, (np.uint8, np.uint16, np.int16, np.float32)))
 Count = Callable[[int, int], None]
 Decode = Callable[[Sample], tuple[Pixels, Pixels]]
 Problems = Mapping[int, Sequence[Problem]]  # by sample index
 
 
 class Layout(NamedTuple):
-    """Shapes of a decoded image and its mask.
+    """Shapes of a decoded image and its mask. Images have any of `IMAGE_TYPES`, masks are uint8.
 
     Args:
         image: (H, W, C).
@@ -54,7 +56,7 @@ def decode_in_memory(
     indices: Sequence[int] | None = None,
     problems: Problems | None = None,
 ) -> Decoded:
-    """Decode samples into two arrays.
+    """Decode samples into two arrays, or into one of images for each of their types.
 
     Args:
         samples: samples, in order.
@@ -68,16 +70,27 @@ def decode_in_memory(
         DataError: listing every file at fault, up to 50 problems.
     """
     indices = range(len(samples)) if indices is None else indices
-    images = np.empty((len(indices), *layout.image), np.uint8)
-    masks = np.empty((len(indices), *layout.mask), np.uint8)
+    count, lock = len(indices), threading.Lock()
+    images: dict[np.dtype[Any], Pixels] = {}
+    dtypes: list[Any] = [None] * count
+    masks = np.empty((count, *layout.mask), np.uint8)
     rows = {index: row for row, index in enumerate(indices)}
 
     def read(index: int) -> None:
-        images[rows[index]], masks[rows[index]] = decode(samples[index])
+        image, mask = decode(samples[index])
+        row = rows[index]
+        with lock:
+            if image.dtype not in images:  # memory that is not written to is not used
+                images[image.dtype] = np.empty((count, *layout.image), image.dtype)
+        images[image.dtype][row], masks[row], dtypes[row] = image, mask, image.dtype
 
     problems = {**(problems or {}), **run_in_threads(read, indices, len(samples), on_progress)}
     raise_problems([problem for index in sorted(problems) for problem in problems[index]])
-    return Decoded(images, masks)
+    if len(images) < 2:
+        return Decoded(next(iter(images.values()), np.empty((0, *layout.image), np.uint8)), masks)
+    blocks = [*images]
+    block = np.array([blocks.index(dtype) for dtype in dtypes])
+    return Decoded(IndexedArrays([*images.values()], block, np.arange(count)), masks)
 
 
 def run_in_threads(

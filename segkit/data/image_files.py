@@ -11,7 +11,8 @@ from pathlib import Path
 from unicodedata import normalize
 
 from segkit.core.errors import DataError, Problem
-from segkit.data.images import ENDINGS, READABLE
+from segkit.data.images import ENDINGS
+from segkit.data.readers.open import READABLE
 
 # Formats of images and volumes that are not read.
 UNREAD = (

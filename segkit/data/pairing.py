@@ -15,7 +15,7 @@ from segkit.core.errors import DataError, Problem
 from segkit.core.types import Pixels, Sample, Task
 from segkit.data.image_files import ImageFiles, find_images, name_in
 from segkit.data.images import ENDINGS, Extent, read_image, read_image_at
-from segkit.data.masks import Colours, read_mask, read_mask_at
+from segkit.data.masks import read_mask, read_mask_at
 from segkit.data.spelling import spelling_key
 
 Read = TypeVar("Read")
@@ -26,7 +26,7 @@ _MASK_WORDS = {
 
 
 def pairs_in(
-    images: Path, masks: Path, pattern: str, task: Task, channels: int, colours: Colours | None = None
+    images: Path, masks: Path, pattern: str, task: Task, channels: int
 ) -> tuple[list[Sample], list[Problem]]:
     """Match the images of a folder with the masks of another one, or of the same.
 
@@ -36,9 +36,8 @@ def pairs_in(
         images: folder of images, with any subfolders.
         masks: folder of masks, with the same subfolders.
         pattern: file name of a mask, with {name} for that of its image; both without extension.
-        task: kind of masks, classes and ignored value.
+        task: kind of masks, classes, ignored value and labels.
         channels: channels of the images.
-        colours: class index by RGB colour, for RGB-coded masks.
 
     Returns:
         Samples of the pairs, and a problem for each file without a partner, or a single problem with the
@@ -60,18 +59,16 @@ def pairs_in(
     problems += _unpaired("image", image_side, "mask", mask_side)
     problems += _unpaired("mask", mask_side, "image", image_side)
     pairs = [
-        sample(name, image, mask_side.files[name], task, channels, colours)
+        sample(name, image, mask_side.files[name], task, channels)
         for name, image in sorted(image_side.files.items())
         if name in mask_side.files
     ]
     return pairs, problems
 
 
-def sample(
-    name: str, image: Path, mask: Path, task: Task, channels: int, colours: Colours | None = None
-) -> Sample:
+def sample(name: str, image: Path, mask: Path, task: Task, channels: int) -> Sample:
     """A sample of an image file and a mask file."""
-    read = _Pair((image, mask), task, channels, colours)
+    read = _Pair((image, mask), task, channels)
     return Sample(name, read, read.files, read_at=read, variant="")
 
 
@@ -196,17 +193,14 @@ class _Pair:  # one object for both ways to read, as there may be millions
     files: tuple[Path, Path]
     task: Task
     channels: int
-    colours: Colours | None
 
     def __call__(self, size: Extent | None = None) -> tuple[Pixels, Pixels]:
         image, mask = self.files
         if size is None:
-            return _both(
-                lambda: read_image(image, self.channels), lambda: read_mask(mask, self.task, self.colours)
-            )
+            return _both(lambda: read_image(image, self.channels), lambda: read_mask(mask, self.task))
         (pixels, extent), (labels, mask_extent) = _both(
             lambda: read_image_at(image, self.channels, size),
-            lambda: read_mask_at(mask, self.task, size, self.colours),
+            lambda: read_mask_at(mask, self.task, size),
         )
         check_extent(extent, mask_extent, str(image), str(mask))
         return pixels, labels

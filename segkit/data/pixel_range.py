@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from segkit.core.types import Pixels
+from segkit.data.cache.array_view import Stack, types_of
+from segkit.utils.listing import listed
 
 _EIGHT_BITS = (0.0, 255.0)
 
@@ -37,6 +39,11 @@ class PixelRange:
         """Whether it is 0 to 255 in all channels: 8-bit images are then used as they are."""
         return {*zip(self.low, self.high, strict=True)} == {_EIGHT_BITS}
 
+    def __str__(self) -> str:
+        """In words: "0 to 4095", or by channel."""
+        numbers = [f"{low:.6g} to {high:.6g}" for low, high in zip(self.low, self.high, strict=True)]
+        return numbers[0] if len({*numbers}) == 1 else listed(numbers, 4)
+
     def pairs(self) -> list[float] | list[list[float]]:
         """As in a recipe: [low, high] if it is the same for all channels, else one pair for each."""
         pairs = [[low, high] for low, high in zip(self.low, self.high, strict=True)]
@@ -47,3 +54,10 @@ class PixelRange:
         low, high = np.array(self.low, np.float32), np.array(self.high, np.float32)
         unit: npt.NDArray[np.float32] = (image.astype(np.float32) - low) / (high - low)
         return np.clip(unit, 0, 1, out=unit)
+
+
+def range_to_apply(images: Stack, pixel_range: PixelRange | None) -> PixelRange | None:
+    """The range of images that become float32; None for 8-bit images of 0 to 255, which stay as they are."""
+    pixel_range = pixel_range or PixelRange.of((0, 255), images.shape[-1])
+    stay = pixel_range.is_eight_bits and types_of(images) <= {np.dtype(np.uint8)}
+    return None if stay else pixel_range

@@ -9,7 +9,7 @@ import numpy as np
 
 from segkit.core.errors import DataError
 from segkit.core.types import Pixels, Sample
-from segkit.data.images import Extent, opened
+from segkit.data.images import Extent, read_header
 
 _MAX_IMAGES = 16
 _MAX_LINES = 1024  # of a mask
@@ -43,8 +43,7 @@ def boundary_density(mask: Pixels) -> float:
 def _extent(sample: Sample) -> Extent | None:
     try:
         if sample.files and sample.variant == "":  # the sample is the whole file
-            with opened(sample.files[0]) as image:  # not upright: the scale is the same
-                return image.height, image.width
+            return read_header(sample.files[0]).extent
     except DataError:
         pass  # a plugin's source may read other formats
     try:

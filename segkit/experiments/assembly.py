@@ -25,6 +25,7 @@ from segkit.models.segmenter import Segmenter
 from segkit.models.training_check import check_training
 from segkit.parts.losses.weighted_sum import weighted_sum
 from segkit.recipe import Recipe, entry_for, used_plugins
+from segkit.recipe.balanced_weights import with_balanced_weights
 from segkit.recipe.build import Transforms
 from segkit.recipe.dataset import (
     dataset_warnings,
@@ -33,6 +34,7 @@ from segkit.recipe.dataset import (
     scan_recipe_source,
     scan_samples,
 )
+from segkit.recipe.resolve import range_warnings, with_measured_range
 from segkit.training.devices import make_fabric
 from segkit.training.evaluate import Scores, evaluate
 
@@ -53,7 +55,9 @@ class Assembly:
     """Everything a run needs, built.
 
     Args:
-        recipe: checked recipe.
+        recipe: checked recipe, with numbers for `data.channels` and, unless all training images have 8 bits,
+            `data.range`; and for balanced weights of losses.
+        given: the recipe before the range was measured and the classes were counted.
         fabric: device, precision and processes.
         task: what is predicted.
         samples: samples by official split of the source.
@@ -62,12 +66,13 @@ class Assembly:
         loss: weighted sum of the recipe's losses.
         metrics: metrics by name, in the recipe's order.
         splits: preprocessed images by split.
-        data_warnings: warnings about shared and unused images, as sentences.
+        data_warnings: warnings about images, as sentences.
         val_split: split scored after every epoch.
         test_split: split on which the best checkpoint is scored.
     """
 
     recipe: Recipe
+    given: Recipe
     fabric: Fabric
     task: Task
     samples: Mapping[str, Sequence[Sample]]
@@ -105,13 +110,15 @@ class Assembly:
         return TrainBatches(
             train.images, train.masks, transforms, data.batch_size, self.recipe.seed,
             workers=workers, on_cpu=self.fabric.device.type == "cpu",
-            rank=self.fabric.global_rank, processes=self.fabric.world_size,
+            rank=self.fabric.global_rank, processes=self.fabric.world_size, pixel_range=data.pixel_range,
         )  # fmt: skip
 
     def eval_batches(self, split: str) -> EvalBatches:
         """Images of a split in order, without augmentation."""
-        prepared = self.splits[split]
-        return EvalBatches(prepared.images, prepared.masks, self.recipe.data.scoring_batch_size)
+        prepared, data = self.splits[split], self.recipe.data
+        return EvalBatches(
+            prepared.images, prepared.masks, data.scoring_batch_size, pixel_range=data.pixel_range
+        )
 
     def scorer(
         self, split: str, on_progress: Progress, keep: Callable[[Tensor], None] = lambda logits: None
@@ -153,7 +160,9 @@ def assemble(
     """
     fabric = fabric or make_fabric(recipe.training)
     with fabric.rank_zero_first(local=True):  # the other processes find its downloads and cache
-        source_scan = SourceScan(scored) if scored else scan_recipe_source(recipe)
+        source_scan = SourceScan(scored or {})
+        if not scored:
+            recipe, source_scan = scan_recipe_source(recipe)
         found = source_scan if scored else scan_samples(recipe, source_scan)
         samples = found.whole()
         spec = dry_run(recipe.model, recipe.data)
@@ -172,10 +181,13 @@ def assemble(
         test_split = next(iter(scored)) if scored else "test" if samples.get("test") else "val"
         to_read = samples if to_train else {test_split: samples[test_split]}
         splits = prepare_splits(recipe, to_read, on_progress)
+        given = recipe
         if to_train:
+            recipe = with_balanced_weights(with_measured_range(recipe, splits["train"]), splits["train"])
             try_transforms(recipe.data, splits["train"])
         return Assembly(
             recipe=recipe,
+            given=given,
             fabric=fabric,
             task=recipe.data.goal,
             samples=source_scan.splits,
@@ -184,7 +196,7 @@ def assemble(
             loss=build_losses(recipe),
             metrics={part.key: build_metric(part, recipe.data.goal) for part in recipe.metrics},
             splits=splits,
-            data_warnings=dataset_warnings(found, splits),
+            data_warnings=[*dataset_warnings(found, splits), *range_warnings(given, recipe, splits)],
             val_split="val" if samples.get("val") else "test",
             test_split=test_split,
         )

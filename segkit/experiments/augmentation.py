@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from segkit.core.errors import PartError, Problem, SegkitError
+from segkit.core.errors import PartError, SegkitError
+from segkit.data.pixel_range import range_to_apply
 from segkit.data.preprocess import layout_of
 from segkit.recipe import entry_for
 from segkit.recipe.build import build, errors_of
+from segkit.recipe.transform_images import transform_problems
 
 if TYPE_CHECKING:
     from segkit.core.types import Pixels, Task
@@ -24,15 +26,24 @@ _DRAWS = 8  # a rotation by 90 degrees keeps the shape in every second
 def try_transforms(data: DataSettings, train: Prepared | None) -> None:
     """Apply every transform several times to the first training image, or to a black one if there is none.
 
+    Images are as in training: uint8, or float32 in 0..1 (see `segkit.data.batches`).
+
     Raises:
         PartError: listing the transforms that cannot be built or fail, or that change the size of image or
             mask, their type, or the values of the mask.
     """
-    layout = layout_of(data.size, data.goal, data.channels)
-    image = train.images[0] if train else np.zeros(layout.image, np.uint8)
-    mask = train.masks[0] if train else np.zeros(layout.mask, np.uint8)
-    problems: list[Problem] = []
+    layout, stay = layout_of(data.size, data.goal, data.in_channels), data.pixel_range.is_eight_bits
+    image = np.zeros(layout.image, np.uint8 if stay else np.float32)
+    mask = np.zeros(layout.mask, np.uint8)
+    if train:
+        pixel_range = range_to_apply(train.images, data.pixel_range)
+        image, mask = train.images[0], train.masks[0]
+        image = pixel_range.unit(image) if pixel_range else image
+    refused = transform_problems(data, image.dtype.name)
+    problems = [*refused.values()]
     for number, part in enumerate(data.augment):
+        if number in refused:
+            continue
         try:
             build(part)  # as a run does, also where it is never applied
             if part.options.get("p") != 0:

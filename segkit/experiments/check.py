@@ -13,6 +13,7 @@ from segkit.core.errors import Problem, SegkitError
 from segkit.core.model_table import Stage
 from segkit.core.registry import ENCODERS
 from segkit.core.types import Progress
+from segkit.data.class_counts import ClassCounts
 from segkit.experiments.assembly import check_batch_size, steps_per_epoch, warnings_for
 from segkit.experiments.augmentation import try_transforms
 from segkit.experiments.objectives import build_loss, build_metric
@@ -21,8 +22,16 @@ from segkit.models.dry_run import dry_run
 from segkit.models.training_check import check_training
 from segkit.parts.encoders._pretrained import find_weights
 from segkit.recipe import Recipe
+from segkit.recipe.balanced_weights import weights_in_words, with_balanced_weights
 from segkit.recipe.build import build
-from segkit.recipe.dataset import dataset_warnings, prepare_splits, reading_warnings, scan_samples
+from segkit.recipe.dataset import (
+    dataset_warnings,
+    prepare_splits,
+    reading_warnings,
+    scan_recipe_source,
+    scan_samples,
+)
+from segkit.recipe.resolve import pixels_in_words, range_warnings, with_measured_range
 from segkit.training.devices import choose_device, count_processes
 from segkit.training.distributed.rank import current_rank_info
 
@@ -36,18 +45,25 @@ class CheckReport:
     Args:
         recipe: name of the recipe.
         images: number of images by split.
+        pixels: channels and range of the model's images; empty for 8-bit RGB.
+        weights: weights of losses that are balanced; empty without any.
+        classes: pixels and images of each class in the training masks; None if they were not read.
         stages: rows of the model table.
         warnings: warnings, as sentences.
     """
 
     recipe: str
     images: dict[str, int]
+    pixels: str
+    weights: str
+    classes: ClassCounts | None
     stages: list[Stage]
     warnings: list[str]
 
     def as_json(self) -> dict[str, Any]:
         """Plain data for JSON."""
-        return dict(to_jsonable_python(self))
+        plain = dict(to_jsonable_python(self))
+        return {**plain, "classes": self.classes.as_json() if self.classes else {}}
 
 
 def check(
@@ -73,7 +89,9 @@ def check(
             return None
 
     processes = attempt(partial(count_processes, recipe.training, current_rank_info()))
-    found = attempt(partial(scan_samples, recipe))
+    resolved = attempt(partial(scan_recipe_source, recipe))
+    recipe, scan = resolved or (recipe, None)
+    found = attempt(partial(scan_samples, recipe, scan)) if scan else None
     samples = attempt(found.whole) if found else None
     if samples and processes:
         attempt(partial(check_batch_size, recipe, len(samples["train"]), processes))
@@ -93,15 +111,22 @@ def check(
     downloads = attempt(partial(_weights_to_download, recipe)) or []
     to_read = samples if samples and read_files else {}
     splits = attempt(partial(prepare_splits, recipe, to_read, on_progress)) or {}
+    given = recipe
+    if train := splits.get("train"):
+        recipe = with_balanced_weights(with_measured_range(recipe, train), train)
     attempt(partial(try_transforms, recipe.data, splits.get("train")))
     if problems or found is None or samples is None or spec is None:
         raise SegkitError.of(problems)
     return CheckReport(
         recipe=recipe.name,
         images={split: len(members) for split, members in samples.items()},
+        pixels=pixels_in_words(recipe.data),
+        weights=weights_in_words(given, recipe),
+        classes=train.counts if train else None,
         stages=spec.stages,
         warnings=[
             *dataset_warnings(found, splits),
+            *range_warnings(given, recipe, splits),
             *warnings_for(recipe, set(samples), processes or 1),
             *spec.warnings,
             *downloads,
@@ -117,6 +142,6 @@ def _weights_to_download(recipe: Recipe) -> list[str]:
     if weights == "none" or encoder.name in {entry.name for entry in ENCODERS.own()}:
         return []  # plugins load their weights themselves
     if find_weights(encoder.name, weights):
-        build(encoder, recipe.data.channels)  # fails if the file is damaged or does not fit
+        build(encoder, recipe.data.in_channels)  # fails if the file is damaged or does not fit
         return []
     return [f"The weights {weights} of {encoder.name} are not on this machine: a run will download them."]

@@ -17,7 +17,7 @@ from segkit.core.events import EpochEnded
 from segkit.core.paths import quoted
 from segkit.data.palette import mask_palette
 from segkit.experiments.run_start import change_warnings, environment_record, resumed_record
-from segkit.experiments.samples import pick_samples, thumbnails
+from segkit.experiments.samples import display_of, pick_samples, thumbnails
 from segkit.recipe import dump_recipe
 from segkit.recipe.yaml_tree import write_yaml
 from segkit.runs.run_dir import RunDir
@@ -165,14 +165,14 @@ class RunRecorder:
         if not self._writes:
             return
         prepared, task = assembly.splits[assembly.test_split], assembly.task
-        better = assembly.higher_is_better
-        samples = pick_samples(prepared, predicted, scores, task, higher_is_better=better)
+        better, display = assembly.higher_is_better, display_of(assembly.recipe)
+        samples = pick_samples(prepared, predicted, scores, task, display, higher_is_better=better)
         with self.directory.as_write_error():
             self.directory.write_scores(prepared.names, scores.per_image)
             if scores.classes and task.kind != "binary":
                 self.directory.write_class_scores(prepared.names, scores.classes)
             self.directory.write_samples(samples, mask_palette(task))
-            write_thumbnails(self.directory.thumbnails, thumbnails(prepared, predicted, task))
+            write_thumbnails(self.directory.thumbnails, thumbnails(prepared, predicted, task, display))
 
     def report(self, summary: Summary) -> None:
         """Write summary and report, and remove all states but the last, or this too."""

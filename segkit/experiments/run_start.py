@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from statistics import mean
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from pydantic_core import to_jsonable_python
 
@@ -17,6 +16,8 @@ from segkit.data.scales import boundary_density, sampled_scales
 from segkit.experiments.run_recipe import AFFECTING, Change, value_in_words
 from segkit.models.segmenter import digest
 from segkit.recipe import plain_recipe, used_plugins
+from segkit.recipe.balanced_weights import weights_in_words
+from segkit.recipe.resolve import pixels_in_words
 from segkit.runs.environment import data_digests, environment
 from segkit.runs.fingerprint import changed_fingerprint, fingerprint
 from segkit.runs.schema import Environment, Resumed
@@ -25,7 +26,6 @@ from segkit.training.devices import device_name, precision_of
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-    from segkit.core.types import Pixels, Task
     from segkit.experiments.assembly import Assembly
     from segkit.runs.run_dir import RunDir
 
@@ -38,12 +38,13 @@ def environment_record(assembly: Assembly) -> Environment:
     return Environment(
         **environment(),
         recipe=plain_recipe(assembly.recipe),
-        identity=fingerprint(assembly.recipe, assembly.samples),
+        identity=fingerprint(assembly.given, assembly.samples),
         device=_devices(assembly.fabric),
         encoder_digest=digest(assembly.model.encoder),
         images=assembly.images,
         data_digests=data_digests(assembly.splits),
         **_training_scales(assembly),
+        **_class_counts(assembly),
         plugins=used_plugins(assembly.recipe),
     )
 
@@ -93,7 +94,8 @@ def run_started(assembly: Assembly, directory: RunDir) -> RunStarted:
     fabric = assembly.fabric
     if fabric.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(fabric.device)  # exclude earlier runs in this process
-    untrained = _untrained_classes(assembly.splits["train"].masks, assembly.task)
+    images = _class_counts(assembly)["class_images"]
+    untrained = [name for name in assembly.task.classes if not images[name]]
     return RunStarted(
         recipe=assembly.recipe.name,
         directory=directory.path,
@@ -107,6 +109,8 @@ def run_started(assembly: Assembly, directory: RunDir) -> RunStarted:
         warnings=[*assembly.warnings, *never_trained(untrained)],
         ema_decay=assembly.recipe.training.ema_decay,
         untrained_classes=untrained,
+        pixels=pixels_in_words(assembly.recipe.data),
+        weights=weights_in_words(assembly.given, assembly.recipe),
     )
 
 
@@ -121,18 +125,13 @@ def _training_scales(assembly: Assembly) -> dict[str, Any]:
     }
 
 
-def _untrained_classes(masks: Iterable[Pixels], task: Task) -> list[str]:
-    """Classes that no mask has; reads no more masks than needed."""
-    missing = set(range(len(task.classes)))
-    for mask in masks:
-        if task.kind == "multiclass":
-            missing -= set(np.unique(mask).tolist())
-        else:
-            has_class = (mask == 1).reshape(-1, len(task.classes)).any(axis=0)
-            missing -= set(np.flatnonzero(has_class).tolist())
-        if not missing:
-            break
-    return [task.classes[position] for position in sorted(missing)]
+def _class_counts(assembly: Assembly) -> dict[str, dict[str, int]]:
+    counts = assembly.splits["train"].counts
+    assert counts is not None, "classes are counted in training images"
+    return {
+        "class_pixels": dict(zip(counts.names, counts.pixels, strict=True)),
+        "class_images": dict(zip(counts.names, counts.images, strict=True)),
+    }
 
 
 def _devices(fabric: Fabric) -> str:

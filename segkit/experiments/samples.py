@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 
+from segkit.data.display import display_rgb
 from segkit.data.palette import flat, mask_palette
 from segkit.runs.run_dir import ScoredSample
 from segkit.runs.schema import Files, Rank, Sample
@@ -19,9 +21,18 @@ if TYPE_CHECKING:
 
     from segkit.core.types import Pixels, Task
     from segkit.data.preprocess import Prepared
+    from segkit.recipe import Recipe
     from segkit.training.evaluate import Scores
 
+    Display = Callable[[Pixels], Pixels]
+
 _PER_RANK = 2
+
+
+def display_of(recipe: Recipe) -> Display:
+    """Function of an image (H, W, C) of a recipe that returns its 8-bit picture."""
+    rgb = recipe.model.encoder.options.get("rgb") or ()
+    return partial(display_rgb, pixel_range=recipe.data.pixel_range, rgb=rgb)
 
 
 def predicted_masks(logits: Tensor, task: Task) -> list[Pixels]:
@@ -38,7 +49,13 @@ def predicted_masks(logits: Tensor, task: Task) -> list[Pixels]:
 
 
 def pick_samples(
-    prepared: Prepared, predicted: Sequence[Pixels], scores: Scores, task: Task, *, higher_is_better: bool
+    prepared: Prepared,
+    predicted: Sequence[Pixels],
+    scores: Scores,
+    task: Task,
+    display: Display,
+    *,
+    higher_is_better: bool,
 ) -> list[ScoredSample]:
     """Two images each with the best, median and worst scores by the first metric."""
     metric, values = next(iter(scores.per_image.items()))
@@ -52,7 +69,7 @@ def pick_samples(
                 score=values[index],
                 files=Files.numbered(number),
             ),
-            pixels=prepared.images[index],
+            pixels=display(prepared.images[index]),
             truth=flat(prepared.masks[index], task),
             prediction=flat(predicted[index], task),
         )
@@ -60,11 +77,13 @@ def pick_samples(
     ]
 
 
-def thumbnails(prepared: Prepared, predicted: Sequence[Pixels], task: Task) -> Iterator[Thumbnail]:
+def thumbnails(
+    prepared: Prepared, predicted: Sequence[Pixels], task: Task, display: Display
+) -> Iterator[Thumbnail]:
     """Thumbnails of every scored image with its true and predicted mask."""
     colours = mask_palette(task)
     for image, truth, prediction in zip(prepared.images, prepared.masks, predicted, strict=True):
-        yield make_thumbnail(image, flat(truth, task), flat(prediction, task), colours)
+        yield make_thumbnail(display(image), flat(truth, task), flat(prediction, task), colours)
 
 
 def _picked_ranks(values: Sequence[float], higher_is_better: bool) -> dict[int, Rank]:

@@ -158,7 +158,7 @@ def _scored(
 
 
 def _add(planned_runs: list[PlannedRun], recipe: Recipe, existing: _ExistingRuns, notes: list[str]) -> None:
-    source_scan = scan_recipe_source(recipe)
+    recipe, source_scan = scan_recipe_source(recipe)
     samples = find_samples(recipe, source_scan)
     identity = fingerprint(recipe, source_scan.splits)
     for planned in planned_runs:

@@ -34,8 +34,9 @@ class ExportMetadata:
 
     Args:
         info: model information.
-        input: "pixels" is uint8 (B, C, H, W), as read from a file; "normalized" is float32,
-            ``(pixels / 255 - mean) / std``.
+        input: "pixels" is (B, C, H, W), numbers as read from a file: uint8 for models of 8-bit images, else
+            float32; "normalized" is float32, ``(clip((pixels - low) / (high - low), 0, 1) - mean) / std``,
+            where low and high are the model's range, or 0 and 255.
         output: "probabilities" is float32 (B, K, H, W) in 0..1; "logits" are the values before the sigmoid,
             or before the softmax of multiclass tasks.
         recipe: recipe as YAML, without the folders of the training machine.
@@ -48,6 +49,11 @@ class ExportMetadata:
     recipe: str = field(default="", repr=False)
     version: str = __version__
 
+    @property
+    def takes_uint8(self) -> bool:
+        """Whether the input is uint8; else it is float32."""
+        return self.input == "pixels" and self.info.range is None
+
     def entries(self) -> dict[str, str]:
         """Entries of the file's metadata, for `parse_metadata`."""
         entries = {"facts": json.dumps(self.info.as_json()), **vars(self)}
@@ -55,16 +61,14 @@ class ExportMetadata:
         return {f"{_PREFIX}{key}": text for key, text in entries.items()}
 
     def preprocess(self, pixels: Pixels) -> npt.NDArray[Any]:
-        """(B, H, W, C) uint8 -> input of the model, (B, C, H, W)."""
-        image = np.moveaxis(pixels, -1, 1)
+        """(B, H, W, C) numbers as in image files -> input of the model, (B, C, H, W)."""
         if self.input == "pixels":
-            return np.ascontiguousarray(image)
-        mean, std = (
-            255 * np.array(values, dtype=np.float32).reshape(-1, 1, 1)
-            for values in (self.info.mean, self.info.std)
-        )
-        normalized: npt.NDArray[Any] = np.ascontiguousarray((image - mean) / std, dtype=np.float32)
-        return normalized
+            image = self.info.scaled(pixels) if self.takes_uint8 else pixels
+        else:
+            mean, std = (255 * np.array(values, np.float32) for values in (self.info.mean, self.info.std))
+            image = (self.info.scaled(pixels) - mean) / std
+        dtype = np.uint8 if self.takes_uint8 else np.float32
+        return np.ascontiguousarray(np.moveaxis(image, -1, 1), dtype=dtype)
 
     def postprocess(self, output: npt.NDArray[Any]) -> Probabilities:
         """Output of the model -> probabilities, both (B, K, H, W)."""
@@ -91,7 +95,7 @@ def parse_metadata(entries: Mapping[str, str]) -> ExportMetadata:
         info = parse_model_info(json.loads(values.pop("facts")))
     except RecursionError:
         raise ValueError("facts are nested too deeply") from None
-    if not len(info.mean) == len(info.std) == info.channels or 0 in info.std:
+    if not len(info.mean) == len(info.std) == info.in_channels or 0 in info.std:
         raise ValueError("mean and std do not fit the number of channels, or std is 0")
     fields: Any = {**values, "version": values["version"][:40]}
     return ExportMetadata(info, **fields)

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-from PIL import Image
-
 from segkit.core.errors import DataError
-from segkit.data.images import MAX_IN_TILES, MODES, converted, opened, read_header, read_image_at, upright
-from segkit.data.resize import resize
+from segkit.data.decoded import Decoded
+from segkit.data.images import MAX_IN_TILES, read_header, read_image_at
+from segkit.data.preprocess import select_bands
+from segkit.inference.seen_numbers import SeenNumbers
 
 if TYPE_CHECKING:
     from segkit.core.types import Pixels
+    from segkit.inference.model_info import ModelInfo
 
 Size = tuple[int, int]  # (height, width)
 
 
 class ImageSource(Protocol):
-    """An input image, rotated according to its EXIF orientation."""
+    """An input image, rotated according to its EXIF orientation.
+
+    Its pixels have the channels that the model takes, and numbers as in the file.
+    """
+
+    @property
+    def info(self) -> ModelInfo:
+        """Information about the model."""
+        ...
+
+    @property
+    def numbers(self) -> SeenNumbers:
+        """Numbers of the pixels that have been read."""
+        ...
 
     @property
     def size(self) -> Size:
@@ -37,16 +51,17 @@ class ImageSource(Protocol):
 
 
 class ImageFile:
-    """An image file; all methods raise `DataError` if it is missing, damaged or not an image.
+    """An image file; all methods raise `DataError` if it is missing, damaged, or no image for the model.
 
     Args:
         path: image file.
-        channels: channels that the model takes.
+        info: information about the model.
     """
 
-    def __init__(self, path: Path, channels: int) -> None:
+    def __init__(self, path: Path, info: ModelInfo) -> None:
         self.path = path
-        self.channels = channels
+        self.info = info
+        self.numbers = SeenNumbers(info)
 
     @cached_property
     def size(self) -> Size:
@@ -55,77 +70,69 @@ class ImageFile:
 
     def resized(self, size: Size) -> Pixels:
         """The whole image at a size."""
-        pixels, self.size = read_image_at(self.path, self.channels, size)
-        return pixels
+        try:
+            pixels, self.size = read_image_at(self.path, self.info.channels, size)
+        except DataError as error:
+            raise _for_model(error, self.info) from None
+        return self.numbers.add(select_bands(pixels, self.info.bands))
 
     def crop(self, top: int, left: int, height: int, width: int) -> Pixels:
-        """A crop; the decoded image stays in memory (four bytes per pixel)."""
-        return _crop(self._decoded, top, left, height, width)
+        """A crop; the decoded image stays in memory (four bytes per pixel of 8-bit colours)."""
+        pixels = self._decoded.crop(top, left, height, width)
+        return self.numbers.add(select_bands(pixels, self.info.bands))
 
     @cached_property
-    def _decoded(self) -> Image.Image:
-        with opened(self.path, MAX_IN_TILES) as image:
-            return converted(upright(image), self.path, self.channels)
+    def _decoded(self) -> Decoded:
+        try:
+            return Decoded.read(self.path, self.info.channels, MAX_IN_TILES)
+        except DataError as error:
+            raise _for_model(error, self.info) from None
 
 
 class ImageArray:
     """An image in memory.
 
     Args:
-        image: Pillow image, or array (H, W) or (H, W, C) of uint8 or uint16.
-        channels: channels that the model takes.
+        image: Pillow image, or array (H, W) or (H, W, C) of numbers as in the model's training images. Four
+            channels of uint8 are RGB and opacity, unless the model's images have four.
+        info: information about the model.
 
     Raises:
-        DataError: if it is not an image.
+        DataError: if it is not an image, or has another number of channels.
     """
 
-    def __init__(self, image: Any, channels: int) -> None:
-        self._image = converted(_to_pillow(image), None, channels)
-        self.size = self._image.height, self._image.width
+    def __init__(self, image: Any, info: ModelInfo) -> None:
+        self.info = info
+        self.numbers = SeenNumbers(info)
+        try:
+            self._decoded = Decoded.of(image, info.channels)
+        except DataError as error:
+            raise _for_model(error, info) from None
+        self.size = self._decoded.size
 
     def resized(self, size: Size) -> Pixels:
         """The whole image at a size."""
-        return _to_array(resize(self._image, size))
+        return self.numbers.add(select_bands(self._decoded.resized(size), self.info.bands))
 
     def crop(self, top: int, left: int, height: int, width: int) -> Pixels:
         """A crop."""
-        return _crop(self._image, top, left, height, width)
+        pixels = self._decoded.crop(top, left, height, width)
+        return self.numbers.add(select_bands(pixels, self.info.bands))
 
 
-def open_image(image: Any, channels: int) -> ImageSource:
+def open_image(image: Any, info: ModelInfo) -> ImageSource:
     """An input image from a path, a Pillow image or an array.
 
     Raises:
         DataError: if it is none of these.
     """
     if isinstance(image, str | Path):
-        return ImageFile(Path(image), channels)
-    return ImageArray(image, channels)
+        return ImageFile(Path(image), info)
+    return ImageArray(image, info)
 
 
-def _to_pillow(image: Any) -> Image.Image:
-    if isinstance(image, Image.Image):
-        return upright(image.copy())
-    array = np.asarray(image)
-    pixels = array[..., 0] if array.ndim == 3 and array.shape[-1] == 1 else array
-    if pixels.dtype == np.uint16:
-        pixels = (pixels // 257).astype(np.uint8)
-    is_image = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[-1] in (3, 4))
-    if pixels.dtype != np.uint8 or not is_image:
-        raise DataError(
-            f"an array of shape {array.shape} and type {array.dtype} is not an image",
-            hint="use (H, W), (H, W, 3) or (H, W, 4) of uint8, 0 to 255",
-        )
-    if 0 in pixels.shape:
-        raise DataError(f"an array of shape {array.shape} has no pixels")
-    return Image.fromarray(np.ascontiguousarray(pixels))
-
-
-def _crop(image: Image.Image, top: int, left: int, height: int, width: int) -> Pixels:
-    return _to_array(image.crop((left, top, left + width, top + height)))
-
-
-def _to_array(image: Image.Image) -> Pixels:
-    pixels = np.asarray(image)
-    assert image.mode in MODES.values()
-    return pixels if pixels.ndim == 3 else pixels[..., None]
+def _for_model(error: DataError, info: ModelInfo) -> DataError:
+    """The error with what the model takes in place of what a recipe could say."""
+    hint = f"the model takes images with {info.channels} channel{'s' * (info.channels > 1)}"
+    changed = [replace(p, hint=hint) if p.kind == "channels" else p for p in error.problems]
+    return DataError.of(changed)

@@ -55,7 +55,7 @@ def find_inputs(patterns: Sequence[str]) -> Inputs:
     Explicitly named files count as images whatever they are called.
 
     Raises:
-        SegkitError: for folders and patterns without images, or if no image can be read.
+        SegkitError: for names of nothing, folders and patterns without images, or if no image can be read.
     """
     found: dict[str, InputFile | Problem | Path] = {}
     empty: list[Problem] = []
@@ -139,8 +139,11 @@ def _matches(pattern: str) -> Iterator[tuple[Path, InputFile | Problem | Path]]:
     """Paths, each with an image, its problem, or itself if it is not an image."""
     if os.path.isdir(pattern):
         yield from _in_folder(Path(pattern))
-    elif os.path.lexists(path := as_stored(Path(pattern))) or not has_magic(pattern):
+    elif os.path.lexists(path := as_stored(Path(pattern))):
         yield path, why_unread(path) or InputFile(path, path.stem)
+    elif not has_magic(pattern):
+        if problem := why_unread(path):  # such as a name that is too long
+            yield path, problem
     else:
         for path in map(Path, sorted(glob(pattern, recursive=True))):
             if os.path.isdir(path):
@@ -161,6 +164,8 @@ def _in_folder(folder: Path) -> Iterator[tuple[Path, InputFile | Problem | Path]
 
 
 def _no_match(pattern: str) -> Problem:
+    if not has_magic(pattern) and not os.path.lexists(pattern):
+        return Problem("there is no such file or folder", pattern)
     problem = "this folder has no images" if os.path.isdir(pattern) else "no image matches this pattern"
     return Problem(problem, pattern, hint=f"image files end in {', '.join(ENDINGS)}")
 

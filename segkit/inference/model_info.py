@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
+import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from segkit.core.types import Task, TaskKind, class_problem
+from segkit.data.display import display_rgb
+from segkit.data.labels import ColourText
+from segkit.data.pixel_range import PixelRange
+
+if TYPE_CHECKING:
+    from segkit.core.types import Pixels
 
 MAX_SIDE = 8192  # pixels, as in a recipe
-MAX_NUMBERS = 2**31  # of the prediction of one image: 8.6 GB
+MAX_CHANNELS = 1024
+MAX_NUMBERS = 2**31  # of one image or its prediction: 8.6 GB
+_MAX_LIMIT = 1e38  # of a range: float32 holds the distance of any two
+_RGB = 3
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
 _Scale = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
+_Channel = Annotated[int, Field(ge=0, lt=MAX_CHANNELS)]
+_PerChannel = Field(max_length=MAX_CHANNELS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,14 +33,19 @@ class ModelInfo:
     """Information about a trained model; only `parse_model_info` checks the limits.
 
     Args:
-        format: version of the JSON.
+        format: version of the JSON: 2 for models that earlier versions of segkit would use wrongly.
         kind: kind of the task.
         classes: class names of the task.
         ignore_index: mask value of ignored pixels.
+        colors: "#rrggbb" by class, for pictures of masks; other classes have default colours.
         name: name of the recipe.
-        channels: image channels: 1 grey, 3 RGB, 4 RGB and alpha.
+        channels: channels of image files.
+        bands: those of them that the model takes, in this order, counted from 0; None takes all.
+        range: (low, high) of each channel that the model takes: the numbers that become 0 and 1. None is 0 to
+            255, for models that take uint8.
+        rgb: channels of the model that are shown as red, green and blue; empty shows the first ones.
         size: (height, width) that whole images are resized to, as in training.
-        mean: normalisation mean per channel, for pixels in 0..1.
+        mean: normalisation mean per channel that the model takes, for pixels in 0..1.
         std: normalisation standard deviation per channel.
         multiple: number that both input sides must be multiples of; 0 if the model takes `size` only.
         scored_on: split of the scores.
@@ -39,15 +56,19 @@ class ModelInfo:
         boundary_density: that of the training masks, see `segkit.data.scales`.
     """
 
-    format: Literal[1]
+    format: Literal[1, 2]
     kind: Annotated[TaskKind, Field(alias="task")]
     classes: Annotated[tuple[Annotated[str, Field(max_length=200)], ...], Field(min_length=1, max_length=255)]
     ignore_index: int | None = None
+    colors: Annotated[dict[str, ColourText], Field(max_length=256)] = field(default_factory=dict)
     name: Annotated[str, Field(max_length=200)]
-    channels: Literal[1, 3, 4]
+    channels: Annotated[int, Field(ge=1, le=MAX_CHANNELS)]
+    bands: Annotated[tuple[_Channel, ...], Field(min_length=1, max_length=MAX_CHANNELS)] | None = None
+    range: Annotated[tuple[tuple[_Finite, _Finite], ...], _PerChannel] | None = None
+    rgb: Annotated[tuple[_Channel, ...], Field(max_length=_RGB)] = ()
     size: tuple[_Side, _Side]
-    mean: Annotated[tuple[_Finite, ...], Field(max_length=4)]
-    std: Annotated[tuple[_Finite, ...], Field(max_length=4)]
+    mean: Annotated[tuple[_Finite, ...], _PerChannel]
+    std: Annotated[tuple[_Finite, ...], _PerChannel]
     multiple: Annotated[int, Field(ge=0, le=1024)] = 1
     scored_on: Annotated[str, Field(max_length=20)] = ""
     images: Annotated[int, Field(ge=0)] = 0
@@ -58,7 +79,30 @@ class ModelInfo:
     @property
     def task(self) -> Task:
         """What is predicted for a pixel."""
-        return Task(self.kind, self.classes, self.ignore_index)
+        return Task(self.kind, self.classes, self.ignore_index, colors=tuple(self.colors.items()))
+
+    @property
+    def in_channels(self) -> int:
+        """Channels that the model takes."""
+        return len(self.bands) if self.bands else self.channels
+
+    @property
+    def pixel_range(self) -> PixelRange:
+        """The numbers that become 0 and 1."""
+        return PixelRange.of(self.range or (0, 255), self.in_channels)
+
+    def scaled(self, pixels: Pixels) -> Pixels:
+        """(..., C) numbers as in image files -> pixels in 0..255, as in training: uint8 or float32."""
+        pixel_range = self.pixel_range
+        if pixels.dtype == np.uint8 and pixel_range.is_eight_bits:
+            return pixels
+        if self.range is None:
+            return pixels.round().clip(0, 255).astype(np.uint8)
+        return np.float32(255) * pixel_range.unit(pixels)
+
+    def display(self, pixels: Pixels) -> Pixels:
+        """(H, W, C) -> 8-bit picture (H, W, 3), or (H, W, 1) for grey."""
+        return display_rgb(pixels, self.pixel_range, self.rgb)
 
     def as_json(self) -> dict[str, Any]:
         """Plain data, for `parse_model_info`."""
@@ -69,8 +113,23 @@ class ModelInfo:
         if problem := class_problem(self.kind, self.classes):
             raise ValueError(problem)
         height, width = self.size
-        if height * width * len(self.classes) > MAX_NUMBERS:
-            raise ValueError(f"images of {height}x{width} with {len(self.classes)} classes are too large")
+        for count, what in ((len(self.classes), "classes"), (self.in_channels, "channels")):
+            if height * width * count > MAX_NUMBERS:
+                raise ValueError(f"images of {height}x{width} with {count} {what} are too large")
+        return self
+
+    @model_validator(mode="after")
+    def _channels_are_plausible(self) -> Self:
+        if self.bands and max(self.bands) >= self.channels:
+            raise ValueError(f"band {max(self.bands)} is none of the channels 0 to {self.channels - 1}")
+        if self.rgb and (len(self.rgb) != _RGB or max(self.rgb) >= self.in_channels):
+            raise ValueError(f"rgb {[*self.rgb]} are not three of the {self.in_channels} channels")
+        if self.range is not None:
+            if len(self.range) != self.in_channels:
+                raise ValueError(f"{len(self.range)} ranges do not fit {self.in_channels} channels")
+            for low, high in self.range:
+                if max(-low, high) > _MAX_LIMIT or not np.float32(low) < np.float32(high):
+                    raise ValueError(f"{low:g} to {high:g} is not a range of float32 numbers")
         return self
 
 

@@ -52,7 +52,8 @@ class Network(Protocol):
         """Predict a batch of images of one size.
 
         Shape:
-            pixels: (B, H, W, C) uint8; H and W as `info` requires.
+            pixels: (B, H, W, C), the channels that the model takes, with numbers as in image files; H and W
+                as `info` requires.
             output: (B, K, H, W) float32 in 0..1: foreground for binary tasks, one map per class otherwise.
         """
         ...

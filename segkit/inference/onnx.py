@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _MIN_RUNTIME = (1, 24, 1)  # earlier ones read tensors from files outside the folder of the ONNX file
 _FATAL = 4  # log level; all other errors are raised as exceptions
-_TYPES = {"pixels": "tensor(uint8)", "normalized": "tensor(float)"}
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class OnnxNetwork:
         return self.metadata.info
 
     def __call__(self, pixels: Pixels) -> Probabilities:
-        """(B, H, W, C) uint8 -> probabilities (B, K, H, W)."""
+        """(B, H, W, C) -> probabilities (B, K, H, W)."""
         try:
             (output,) = self.session.run(None, {INPUT_NAME: self.metadata.preprocess(pixels)})
         except Exception as error:  # the errors of ONNX Runtime share no other base class
@@ -119,12 +118,13 @@ def _default_threads() -> int:
 def _check_signature(path: Path, metadata: ExportMetadata, session: Any) -> None:
     inputs = [(node.name, node.type, len(node.shape)) for node in session.get_inputs()]
     outputs = [(node.name, node.type) for node in session.get_outputs()]
-    if inputs != [(INPUT_NAME, _TYPES[metadata.input], 4)]:
+    expected = "tensor(uint8)" if metadata.takes_uint8 else "tensor(float)"
+    if inputs != [(INPUT_NAME, expected, 4)]:
         raise _damaged(path, f"its input {inputs} does not match its metadata, {metadata.input}")
     if outputs != [(metadata.output, "tensor(float)")]:
         raise _damaged(path, f"its output does not match its metadata, {metadata.output}")
     info = metadata.info
-    _check_shape(path, "input", session.get_inputs()[0].shape, (info.channels, *info.size))
+    _check_shape(path, "input", session.get_inputs()[0].shape, (info.in_channels, *info.size))
     _check_shape(path, "output", session.get_outputs()[0].shape, (info.task.channels, *info.size))
 
 

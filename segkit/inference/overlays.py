@@ -26,13 +26,14 @@ def draw_overlay(image: ImageSource, mask: Pixels, task: Task) -> Image.Image:
     labels = flat(mask, task)
     longer = max(height, width)
     if longer <= MAX_SIDE:
-        return _draw(image.crop(0, 0, height, width), labels, _colours(task))
+        return _draw(image.info.display(image.crop(0, 0, height, width)), labels, _colours(task))
     size = (max(1, height * MAX_SIDE // longer), max(1, width * MAX_SIDE // longer))
-    return _draw(image.resized(size), resize_mask(labels, size).astype(np.uint8), _colours(task))
+    picture = image.info.display(image.resized(size))
+    return _draw(picture, resize_mask(labels, size).astype(np.uint8), _colours(task))
 
 
 def _draw(pixels: Pixels, mask: Pixels, colours: Pixels) -> Image.Image:
-    drawn = np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else pixels[..., :3].copy()
+    drawn = np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else pixels.copy()
     inside = mask != 0
     tint = (1 - _TINT) * drawn[inside] + _TINT * colours[mask[inside]]
     drawn[inside] = tint.round().astype(np.uint8)
@@ -43,6 +44,6 @@ def _draw(pixels: Pixels, mask: Pixels, colours: Pixels) -> Image.Image:
 
 def _colours(task: Task) -> Pixels:
     colours = mask_palette(task)
-    if task.kind == "binary":
+    if task.kind == "binary" and task.classes[0] not in dict(task.colors):
         colours[1] = _BINARY_COLOUR
     return colours

@@ -16,6 +16,7 @@ from segkit.core.errors import DataError, Problem
 from segkit.data.scales import boundary_density, scale
 from segkit.inference.image_source import ImageFile
 from segkit.inference.scale_warnings import scale_warnings
+from segkit.inference.seen_numbers import number_warnings
 from segkit.utils.os_errors import is_path_too_long
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from segkit.inference.options import PredictOptions
     from segkit.inference.outputs import Outputs
     from segkit.inference.predictor import Predictor
+    from segkit.inference.seen_numbers import SeenNumbers
 
 _MAX_THREADS = 4  # each holds an image's mask at full size
 
@@ -60,7 +62,7 @@ def predict_files(
     problems: list[Problem] = []
     written: list[_Written] = []
     # A generator: each image may hold its decoded pixels, and is freed once its mask is written.
-    images = (ImageFile(file.path, predictor.info.channels) for file in inputs)
+    images = (ImageFile(file.path, predictor.info) for file in inputs)
     predictions = predictor.predict_chunks(images, options, partial(on_progress, "tiles"))
     items = ((file, *prediction) for file, prediction in zip(inputs, predictions, strict=True))
     # Tiles are predicted while their chunks are written, so the network must stay in this thread.
@@ -76,13 +78,16 @@ def predict_files(
                 problems += result
             on_progress("images", done, len(inputs))
     without_foreground = sum(not image.has_foreground for image in written)
-    return Predicted(problems, without_foreground, _scale_warnings(predictor, written, options))
+    unlike = number_warnings(predictor.info, [(str(image.path), image.numbers) for image in written])
+    return Predicted(problems, without_foreground, unlike + _scale_warnings(predictor, written, options))
 
 
 class _Written(NamedTuple):
-    """Size of an image, and facts about its mask."""
+    """Facts about an image and its mask."""
 
+    path: Path
     size: Size
+    numbers: SeenNumbers
     has_foreground: bool
     boundary_density: float
 
@@ -126,4 +131,4 @@ def _write(outputs: Outputs, file: InputFile, image: ImageSource, chunks: Iterat
     except MemoryError:
         hint = "close other programs, raise the memory limit, or make the image smaller"
         return [Problem("there is too little memory for this image", str(file.path), hint=hint)]
-    return _Written(image.size, bool(mask.any()), boundary_density(mask))
+    return _Written(file.path, image.size, image.numbers, bool(mask.any()), boundary_density(mask))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from os import PathLike
@@ -13,6 +14,7 @@ from segkit.core.errors import SegkitError
 from segkit.inference.image_source import ImageSource, open_image
 from segkit.inference.options import PredictOptions
 from segkit.inference.prediction import Prediction
+from segkit.inference.seen_numbers import number_warnings
 from segkit.inference.sliding_window import predict_tiled
 from segkit.inference.whole_image import predict_resized, resize_inputs, row_chunks
 from segkit.utils.prefetch import prefetch
@@ -61,7 +63,8 @@ class Predictor:
         """Predict one image.
 
         Args:
-            image: path, Pillow image, or array (H, W) or (H, W, C) of uint8.
+            image: path, Pillow image, or array (H, W) or (H, W, C). Its numbers are of the same kind as those
+                of the training images: 0 to 255 if they had 8 bits. A `UserWarning` tells if they are not.
             flips: average over the image and its flips.
             scales: average over these multiples of the image size.
             tile: side of tiles at full resolution; by default the whole image is resized to the training
@@ -96,9 +99,13 @@ class Predictor:
             hint = "pass a list, such as sorted(Path(folder).iterdir())"
             raise SegkitError("predict_many takes several images, not one path", hint=hint)
         options = PredictOptions(flips, tuple(scales), tile, overlap, batch_size)
-        sources = (open_image(image, self.info.channels) for image in images)
-        for source, chunks in self.predict_chunks(sources, options):
-            yield Prediction(self.info.task, np.concatenate([*chunks], axis=1), source)
+        sources = (open_image(image, self.info) for image in images)
+        for number, (source, chunks) in enumerate(self.predict_chunks(sources, options), start=1):
+            probabilities = np.concatenate([*chunks], axis=1)
+            name = str(getattr(source, "path", f"image {number}"))
+            for warning in number_warnings(self.info, [(name, source.numbers)]):
+                warnings.warn(warning, stacklevel=2)
+            yield Prediction(self.info.task, probabilities, source)
 
     def predict_chunks(
         self,
@@ -147,6 +154,7 @@ def _check_same_task(infos: Sequence[ModelInfo]) -> None:
         for difference, same in (
             ("predict different classes", first.task == other.task),
             ("take images with different numbers of channels", first.channels == other.channels),
+            ("take different bands of their images", first.bands == other.bands),
         ):
             if not same:
                 raise SegkitError(

@@ -54,8 +54,8 @@ class TorchNetwork:
     warnings: tuple[str, ...] = ()
 
     def __call__(self, pixels: Pixels) -> Probabilities:
-        """(B, H, W, C) uint8 -> probabilities (B, K, H, W)."""
-        image = torch.from_numpy(pixels).permute(0, 3, 1, 2)  # B H W C -> B C H W
+        """(B, H, W, C) -> probabilities (B, K, H, W)."""
+        image = torch.from_numpy(self.info.scaled(pixels)).permute(0, 3, 1, 2)  # B H W C -> B C H W
         logits = logits_of(self.model, image, self.fabric)
         probabilities: Probabilities = probabilities_of(logits, self.info.task).float().cpu().numpy()
         return checked(probabilities, self.info.name)
@@ -104,10 +104,14 @@ def model_info(recipe: Recipe, spec: ModelSpec, model: Segmenter) -> ModelInfo:
     """Information about a recipe's model, without scores."""
     data = recipe.data
     normalize: Any = data.normalize or model.encoder
+    limits = data.pixel_range
+    pixel_range = None if data.range == "auto" else tuple(zip(limits.low, limits.high, strict=True))
+    is_usual = pixel_range is None and data.bands is None and data.file_channels in (1, 3, 4)
     return ModelInfo(
-        format=1, kind=data.task, classes=data.classes, ignore_index=data.ignore_index, name=recipe.name,
-        channels=data.channels, size=data.size, mean=tuple(normalize.mean), std=tuple(normalize.std),
-        multiple=spec.size_multiple,
+        format=1 if is_usual else 2, kind=data.task, classes=data.classes, ignore_index=data.ignore_index,
+        colors=dict(data.goal.colors), name=recipe.name, channels=data.file_channels, bands=data.bands,
+        range=pixel_range, rgb=tuple(recipe.model.encoder.options.get("rgb") or ()),
+        size=data.size, mean=tuple(normalize.mean), std=tuple(normalize.std), multiple=spec.size_multiple,
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ def predict_tta(network: Network, pixels: Pixels, *, flips: bool) -> Probabiliti
     """Predict a batch; with flips, average over the predictions of the flipped images.
 
     Shape:
-        pixels: (B, H, W, C) uint8.
+        pixels: (B, H, W, C).
         output: (B, K, H, W).
     """
     predictions = []

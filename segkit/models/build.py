@@ -18,7 +18,7 @@ def build_model(recipe: Recipe, spec: ModelSpec, *, pretrained: bool = True) -> 
     """The model with pretrained encoder weights; all other weights depend on the recipe's seed."""
     torch.manual_seed(recipe.seed)
     settings, data = recipe.model, recipe.data
-    encoder = build(settings.encoder, data.channels, **({} if pretrained else {"weights": "none"}))
+    encoder = build(settings.encoder, data.in_channels, **({} if pretrained else {"weights": "none"}))
     normalize = data.normalize or encoder
     return Segmenter(
         encoder,

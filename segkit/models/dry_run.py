@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -90,10 +90,11 @@ def dry_run(model: ModelSettings, data: DataSettings) -> ModelSpec:
         )
         decoder = _build_module(model.decoder, pyramid)
         _check_memory({"encoder": (model.encoder.name, encoder), "decoder": (model.decoder.name, decoder)})
-        meta = MetaModel(encoder, decoder, indices, data.channels)
+        meta = MetaModel(encoder, decoder, indices, data.in_channels)
         maps, decoded = _run(model, data, meta)
         head = make_head(decoded[0], data.goal.channels)
     frozen = model.encoder.frozen
+    first_layer = _first_layer(model.encoder, data.in_channels)
     rows = [
         _stage("encoder", f"stage {stage + 1} of {len(encoder.pyramid)}", shape, (0, 0))
         for stage, shape in zip(indices, maps, strict=True)
@@ -101,7 +102,14 @@ def dry_run(model: ModelSettings, data: DataSettings) -> ModelSpec:
     rows[-1] = _stage("encoder", rows[-1].name, rows[-1].shape, _count(encoder, frozen=frozen))
     rows.append(_stage("decoder", model.decoder.name, decoded, _count(decoder)))
     rows.append(_stage("head", "conv 3x3", (data.goal.channels, *data.size), _count(head)))
+    if first_layer:
+        rows.insert(0, _stage("image", first_layer, (data.in_channels, *data.size), (0, 0)))
     return ModelSpec(pyramid, decoded[0], rows, meta, _check_scale(model, data, decoded))
+
+
+def _first_layer(encoder: Part, channels: int) -> str:
+    describe: Callable[[Mapping[str, Any], int], str] | None = entry_for(encoder).traits["first_layer"]
+    return describe(encoder.options, channels) if describe else ""
 
 
 def _build_module(part: Part, *given: Any, **forced: Any) -> Any:
@@ -116,15 +124,15 @@ def _build_module(part: Part, *given: Any, **forced: Any) -> Any:
 
 
 def _build_encoder(part: Part, data: DataSettings) -> Any:
-    encoder = _build_module(part, data.channels, weights="none")
-    normalize = data.normalize or encoder
+    encoder = _build_module(part, data.in_channels, weights="none")
+    normalize, channels = data.normalize or encoder, data.in_channels
     pyramid = getattr(encoder, "pyramid", None)
     values = [getattr(normalize, name, None) for name in ("mean", "std")]
     problem = ""
     if not isinstance(pyramid, Pyramid) or not len(pyramid) == len(pyramid.reductions) > 0:
         problem = f"has the pyramid {pyramid!r}"
-    elif not all(isinstance(value, (tuple, list)) and len(value) in (1, data.channels) for value in values):
-        problem = f"has the mean {values[0]!r} and the std {values[1]!r} for {data.channels} channels"
+    elif not all(isinstance(value, (tuple, list)) and len(value) in (1, channels) for value in values):
+        problem = f"has the mean {values[0]!r} and the std {values[1]!r} for {channels} channels"
     if problem:
         raise PartError(
             f"encoder {part.name!r} {problem}",

@@ -45,7 +45,7 @@ class FeatureCache:
         """Feature maps of a batch; only images that are not cached are encoded.
 
         Shape:
-            image: (B, C, H, W) uint8, on the CPU.
+            image: (B, C, H, W) uint8 or float32, on the CPU.
             output: for each stage (B, channels, h, w).
         """
         keys = [hashlib.sha256(pixels.contiguous().numpy()).digest() for pixels in image.permute(0, 2, 3, 1)]

@@ -105,7 +105,7 @@ class Segmenter(nn.Module):
 
     def _is_cacheable(self, image: Tensor) -> bool:
         repeats = self.caches_training or not self.training
-        return repeats and image.device.type == "cpu" and image.dtype == torch.uint8
+        return repeats and image.device.type == "cpu" and image.dtype in (torch.uint8, torch.float32)
 
     def _encode(self, encoder: nn.Module, image: Tensor) -> list[Tensor]:
         maps = encoder((image - self.mean) / self.std)

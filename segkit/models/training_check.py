@@ -126,9 +126,9 @@ def _features(
         with torch.device("meta"), torch.inference_mode():
             shapes, _ = spec.meta(*size)
         return [_random(shape).requires_grad_(not model.encoder.frozen) for shape in shapes]
-    encoder: Any = build(model.encoder, data.channels, weights="none")
+    encoder: Any = build(model.encoder, data.in_channels, weights="none")
     with torch.set_grad_enabled(not model.encoder.frozen):
-        maps = encoder.train(not model.encoder.frozen)(_random((data.channels, *size)))
+        maps = encoder.train(not model.encoder.frozen)(_random((data.in_channels, *size)))
     return [maps[stage] for stage in spec.stage_indices]
 
 

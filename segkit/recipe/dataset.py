@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy
+import numpy as np
 import PIL
 from PIL import features
 
@@ -16,12 +16,14 @@ from segkit.core.errors import DataError, Problem
 from segkit.core.paths import cache_folder
 from segkit.core.plugins import source_digest
 from segkit.data.cache.cache import Cache
+from segkit.data.class_counts import count_classes, mixture_problem
 from segkit.data.preprocess import Prepared, layout_of, prepare
 from segkit.data.same_images import shared_image_warnings
 from segkit.data.source_scan import SourceScan, scan_source
 from segkit.data.splits import split_samples
 from segkit.recipe import plain_recipe, used_plugins
 from segkit.recipe.build import build
+from segkit.recipe.resolve import channels_of_files, with_channels
 from segkit.utils.listing import listed
 
 if TYPE_CHECKING:
@@ -31,14 +33,37 @@ if TYPE_CHECKING:
 _SEGKIT = Path(__file__).parents[1]
 
 
-def scan_recipe_source(recipe: Recipe) -> SourceScan:
-    """Samples as the source provides them, before `data.split`.
+def scan_recipe_source(recipe: Recipe) -> tuple[Recipe, SourceScan]:
+    """The recipe with `data.channels` as a number, and the samples before `data.split`.
+
+    auto is the number of channels of up to 32 image files. Generated images and those of a plugin's source
+    have 3 unless the recipe says otherwise.
 
     Raises:
-        SegkitError: if the source rejects the recipe.
+        SegkitError: if the source rejects the recipe, or bands, range or normalize do not fit the channels.
     """
-    source: Source = build(recipe.data.source, recipe.data.goal, recipe.data.channels)
+    scan = _scan(recipe)
+    if recipe.data.channels != "auto":
+        return recipe, scan
+    by_number = {} if _is_from_plugin(recipe) else channels_of_files(scan)
+    if len(by_number) > 1:
+        (first, file), (second, other), *_ = by_number.items()
+        problem = f"this image has {first} channels, and {other} has {second}"
+        hint = "use images of one kind, or data.channels: 3 if they are colours with and without opacity"
+        mixture = Problem(problem, str(file), hint=hint, kind="unreadable")
+        return with_channels(recipe, 3), replace(scan, problems=[*scan.problems, mixture])
+    resolved = with_channels(recipe, next(iter(by_number), 3))
+    return resolved, scan if resolved.data.channels == 3 else _scan(resolved)
+
+
+def _scan(recipe: Recipe) -> SourceScan:
+    source: Source = build(recipe.data.source, recipe.data.goal, recipe.data.file_channels)
     return scan_source(source)
+
+
+def _is_from_plugin(recipe: Recipe) -> bool:
+    source = f"source {recipe.data.source.name}"
+    return any(source in plugin.parts for plugin in used_plugins(recipe))
 
 
 def find_samples(recipe: Recipe, scan: SourceScan | None = None) -> dict[str, list[Sample]]:
@@ -46,7 +71,7 @@ def find_samples(recipe: Recipe, scan: SourceScan | None = None) -> dict[str, li
 
     Args:
         recipe: loaded recipe.
-        scan: result of `scan_recipe_source`; by default the source is scanned here.
+        scan: scan of `scan_recipe_source`; by default the source is scanned here.
 
     Raises:
         DataError: if samples are missing or invalid.
@@ -61,7 +86,7 @@ def scan_samples(recipe: Recipe, scan: SourceScan | None = None) -> SourceScan:
 
     Args:
         recipe: loaded recipe.
-        scan: result of `scan_recipe_source`; by default the source is scanned here.
+        scan: scan of `scan_recipe_source`; by default the source is scanned here.
 
     Raises:
         SegkitError: if the source rejects the recipe.
@@ -72,7 +97,7 @@ def scan_samples(recipe: Recipe, scan: SourceScan | None = None) -> SourceScan:
 
 def scan_splits(recipe: Recipe, scan: SourceScan | None = None) -> SourceScan:
     """Like `scan_samples`, but no split is required."""
-    scan = scan or scan_recipe_source(recipe)
+    scan = scan or scan_recipe_source(recipe)[1]
     try:
         splits = split_samples(scan.splits, recipe.data.split)
     except DataError as error:
@@ -121,10 +146,10 @@ def _missing_splits(splits: Mapping[str, Sequence[Sample]], recipe: Recipe) -> l
 def prepare_splits(
     recipe: Recipe, samples: Mapping[str, Sequence[Sample]], on_progress: Progress
 ) -> dict[str, Prepared]:
-    """Arrays by split, read from the files or from the cache.
+    """Arrays by split, read from the files or from the cache; classes are counted in the training images.
 
     Raises:
-        DataError: with the invalid files of all splits.
+        DataError: with the invalid files of all splits, or if the masks hold nothing to learn.
     """
     data = recipe.data
     cache = open_cache(recipe) if data.cache and samples else None
@@ -133,11 +158,20 @@ def prepare_splits(
     for split, entries in samples.items():
         progress = partial(on_progress, f"{split} images")
         try:
-            prepared[split] = prepare(entries, data.size, data.goal, data.channels, progress, cache)
+            prepared[split] = prepare(
+                entries, data.size, data.goal, data.in_channels, progress, cache, bands=data.bands
+            )
         except DataError as error:
             problems += error.problems
     if problems:
         raise DataError.of(problems)
+    for split in ["train"] if "train" in prepared else [*prepared]:
+        counts = count_classes(prepared[split].masks, data.goal)
+        prepared[split] = replace(prepared[split], counts=counts)
+        # A few images that are scored may well show one class, but not only the first one and ignored pixels.
+        problem = mixture_problem(counts, data.goal)
+        if problem and (split == "train" or not any(counts.pixels[1:])):
+            raise DataError.of([problem])
     return prepared
 
 
@@ -157,9 +191,13 @@ def open_cache(recipe: Recipe) -> Cache:
     data, plain = recipe.data, plain_recipe(recipe)["data"]
     source = f"source {data.source.name}"
     about = {
-        **{key: plain[key] for key in ("source", "task", "classes", "ignore_index", "channels", "size")},
+        **{
+            key: plain[key]
+            for key in ("source", "task", "classes", "ignore_index", "labels", "bands", "size")
+        },
+        "channels": data.file_channels,
         "plugins": sorted(plugin.digest for plugin in used_plugins(recipe) if source in plugin.parts),
         "code": [source_digest(_SEGKIT / room) for room in ("data", "parts/sources")],
-        "versions": {"numpy": numpy.__version__, "pillow": PIL.__version__, "jpeg": features.version("jpg")},
+        "versions": {"numpy": np.__version__, "pillow": PIL.__version__, "jpeg": features.version("jpg")},
     }
-    return Cache(cache_folder(), layout_of(data.size, data.goal, data.channels), about)
+    return Cache(cache_folder(), layout_of(data.size, data.goal, data.in_channels), about)

@@ -65,7 +65,7 @@ def _check_task(tree: Node, recipe: Recipe) -> None:
     if source is None or source.name != SOURCE:
         return  # --set selects another source
     try:
-        source.factory(recipe.data.goal, recipe.data.channels)
+        source.factory(recipe.data.goal, recipe.data.file_channels)
     except PartError as error:
         position = tree.nearest(("data", "classes"))[0].position
         hint = "run the recipe on its own data"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from segkit.recipe.demo import as_demo, fit_to_demo
 from segkit.recipe.overrides import override_tree, read_tree
 from segkit.recipe.part_schema import Part, part_at
 from segkit.recipe.schema import Recipe
+from segkit.recipe.transform_images import transform_problems
 from segkit.recipe.tree import Loc, Node
 from segkit.recipe.type_names import either, in_words, schema_of
 from segkit.recipe.validation_errors import ErrorContext, dotted
@@ -142,11 +144,19 @@ def _validate(tree: Node) -> Recipe:
         recipe = Recipe.model_validate(plain)
     except ValidationError as error:
         problems += ErrorContext(tree, Recipe).problems(error)
+    else:
+        problems += () if problems else _transform_problems(tree, recipe)
     if problems:
         ordered = sorted(set(problems), key=lambda problem: (problem.file, problem.line, problem.path))
         # A missing part may belong to an installed plugin that is broken.
         raise RecipeError.of([*ordered, *(error.problems[0] for error in broken_plugins())])
     return recipe
+
+
+def _transform_problems(tree: Node, recipe: Recipe) -> Iterator[Problem]:
+    for number, problem in transform_problems(recipe.data).items():
+        position = tree.nearest(("data", "augment", number))[0].position
+        yield replace(problem, file=position.file, line=position.line)
 
 
 def _parts_in(node: Node, loc: Loc = ()) -> Iterator[tuple[Loc, Node]]:

@@ -3,14 +3,43 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from segkit.core.paths import RecipePath
 from segkit.core.registry import METRICS, Settings
 from segkit.core.types import Task, TaskKind, class_problem
+from segkit.data.labels import (
+    BACKGROUND,
+    IGNORE,
+    ColourText,
+    LabelValue,
+    as_tuples,
+    class_colors,
+    color_problems,
+    label_problems,
+)
+from segkit.data.pixel_range import PixelRange
 from segkit.data.splits import Split
+from segkit.recipe.image_settings import (
+    Bands,
+    Channels,
+    Normalize,
+    Range,
+    bands_problem,
+    normalize_problem,
+    range_problem,
+)
 from segkit.recipe.part_schema import (
     DecoderPart,
     EncoderPart,
@@ -45,22 +74,25 @@ def _as_split(value: Any) -> Any:
     return {"by": value} if isinstance(value, str) else value
 
 
-class Normalize(Settings):
-    """Mean and standard deviation per channel, for pixels in 0..1."""
-
-    mean: tuple[float, ...]
-    std: tuple[Annotated[float, Field(gt=0)], ...]
-
-
 class DataSettings(Settings):
     """Images, masks, and the segmentation task.
 
     Args:
         source: source of images and masks.
         task: binary (foreground and background), multiclass (one class per pixel) or multilabel (several).
-        classes: class names; for multiclass in the order of the mask values, from 0.
+        classes: class names; for multiclass in the order of the mask values, from 0. Default: the names in
+            labels.
         ignore_index: mask value of pixels excluded from losses and metrics.
-        channels: image channels: 1 grey, 3 RGB, 4 RGB and alpha.
+        labels: values in the masks of each class, and of `ignore` and `background`: numbers, colours
+            "#rrggbb", or names of polygons; one or a list. By default the values are class indices.
+        colors: colours "#rrggbb" of classes, and of `background`, in predicted masks, overlays and reports;
+            default: those that labels name, else colours that are easily told apart.
+        channels: channels of the image files; auto reads files with 1 or 3 channels as RGB, and others as
+            they are, with the same number in all.
+        bands: channels that the model gets, counted from 0, in this order; default: all.
+        range: numbers that become 0 and 1: auto, [low, high], one such pair for each channel of the model, or
+            {percentile: [low, high]} of the training images. auto is 0 to 255 if all of them have 8 bits,
+            else the smallest and largest number of each channel.
         size: (height, width) to which images and masks are resized.
         split: division of the samples into train, val and test.
         augment: transforms of the training images, in order.
@@ -76,7 +108,11 @@ class DataSettings(Settings):
     task: TaskKind = "binary"
     classes: tuple[str, ...] = Field(("foreground",), validate_default=True, max_length=255)
     ignore_index: int | None = Field(None, ge=0, le=255)
-    channels: Literal[1, 3, 4] = 3
+    labels: dict[str, LabelValue | Annotated[list[LabelValue], Field(min_length=1)]] | None = None
+    colors: dict[str, ColourText] | None = None
+    channels: Channels = "auto"
+    bands: Bands | None = None
+    range: Range = "auto"
     size: tuple[Annotated[int, Field(ge=8, le=8192)], Annotated[int, Field(ge=8, le=8192)]]
     split: Annotated[Split, BeforeValidator(_as_split)] = Split()
     augment: list[TransformPart] = Field([])
@@ -92,9 +128,38 @@ class DataSettings(Settings):
         return self.eval_batch_size or 2 * self.batch_size
 
     @property
+    def file_channels(self) -> int:
+        """Channels as which image files are read; 3 for auto until it is resolved (`recipe.dataset`)."""
+        return 3 if self.channels == "auto" else self.channels
+
+    @property
+    def in_channels(self) -> int:
+        """Channels that the model gets."""
+        return len(self.bands) if self.bands else self.file_channels
+
+    @property
+    def pixel_range(self) -> PixelRange:
+        """Numbers that become 0 and 1; 0 to 255 for auto and percentiles until they are measured."""
+        pairs = self.range if isinstance(self.range, tuple | list) else (0, 255)
+        return PixelRange.of(pairs, self.in_channels)
+
+    @property
     def goal(self) -> Task:
         """The task, as passed to parts."""
-        return Task(self.task, self.classes, self.ignore_index)
+        colors = tuple(class_colors(self.labels, self.colors).items())
+        return Task(self.task, self.classes, self.ignore_index, as_tuples(self.labels), colors)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _labels_have_defaults(cls, values: Any) -> Any:
+        labels = values.get("labels") if isinstance(values, dict) else None
+        if not isinstance(labels, dict):
+            return values
+        unclassed = {IGNORE, BACKGROUND} if values.get("task", "binary") == "binary" else {IGNORE}
+        classes = [name for name in labels if name not in unclassed]
+        ignored = 255 if IGNORE in labels else None
+        values = {"classes": classes, **values}
+        return values if values.get("ignore_index") is not None else {**values, "ignore_index": ignored}
 
     @field_validator("classes")
     @classmethod
@@ -112,12 +177,41 @@ class DataSettings(Settings):
             raise ValueError(f"{value} is a class of this task (0 to {last}): choose another value")
         return value
 
-    @field_validator("normalize")
+    @field_validator("labels", "colors")
     @classmethod
-    def _one_value_per_channel(cls, value: Normalize | None, info: ValidationInfo) -> Normalize | None:
-        channels = info.data.get("channels")
-        if value and channels and {len(value.mean), len(value.std)} != {channels}:
-            raise ValueError(f"mean and std need one value for each of the {channels} channels")
+    def _name_the_classes(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is None or not {"task", "classes"} <= info.data.keys():
+            return value
+        task, classes = info.data["task"], info.data["classes"]
+        if info.field_name == "colors":
+            problems = color_problems(value, task, classes)
+        else:
+            problems = label_problems(dict(as_tuples(value) or ()), task, classes)
+        errors = [
+            InitErrorDetails(
+                type=PydanticCustomError("value_error", "{error}", {"error": problem}),
+                loc=(name,) if name else (),  # the line of the name
+                input=value,
+            )
+            for name, problem in problems
+        ]
+        if errors:
+            raise ValidationError.from_exception_data(str(info.field_name), errors)
+        return value
+
+    @field_validator("bands", "range", "normalize")
+    @classmethod
+    def _fits_the_channels(cls, value: Any, info: ValidationInfo) -> Any:
+        channels, bands = info.data.get("channels"), info.data.get("bands")
+        files = channels if isinstance(channels, int) else None
+        model = len(bands) if bands else files  # None if unknown before the files are seen
+        problems: dict[str | None, Callable[[], str]] = {
+            "bands": lambda: bands_problem(value, files),
+            "range": lambda: range_problem(value, model),
+            "normalize": lambda: normalize_problem(value, model),
+        }
+        if problem := problems[info.field_name]():
+            raise ValueError(problem)
         return value
 
 

@@ -87,8 +87,13 @@ class RunDir(RunFiles):
             hint = "the run that it was exported from; segkit predict and segkit.load also accept exports"
             raise SegkitError("this is an export, not a run directory", where=str(path), hint=hint)
         if not run.recipe.is_file():
-            inside = sorted(file.parent for file in path.glob("*/recipe.yaml"))
+            exists = path.exists()
+            inside = sorted(file.parent for file in (path if exists else path.parent).glob("*/recipe.yaml"))
             hint = f"{inside[0]} is one" if inside else "runs/<recipe>/<number>"
+            if not exists:
+                where = f"{path.parent} has the runs {listed([run.name for run in inside])}"
+                hint = where if inside else f"{hint}, the directory that segkit run has printed"
+                raise SegkitError("there is no such run directory", where=str(path), hint=hint)
             if len(inside) > 1:
                 hint = f"one of its runs, {listed([run.name for run in inside])}; segkit compare ranks them"
             raise SegkitError("this is not a run directory", where=str(path), hint=hint)

@@ -44,7 +44,7 @@ class ScoredSample:
     """One scored image and its masks."""
 
     record: Sample
-    pixels: Pixels  # (H, W, C), as the model gets it
+    pixels: Pixels  # 8-bit picture (H, W, 3), or (H, W, 1) for grey; (H, W, 4) in files of earlier versions
     truth: Pixels  # (H, W); 0 is background, 255 ignored
     prediction: Pixels  # (H, W), likewise
 

@@ -205,6 +205,8 @@ class Environment(Record):
     data_digests: dict[Text, Text] = {}
     image_scales: tuple[Scale, Scale] | None = None  # smallest and largest of training images
     boundary_density: Number = None  # of training masks
+    class_pixels: dict[Text, Count] = {}  # of training masks at the recipe's size, without ignored pixels
+    class_images: dict[Text, Count] = {}  # training images that show a class
     plugins: list[Plugin] = []
     resumed: list[Resumed] = []
 

@@ -34,7 +34,7 @@ def make_thumbnail(pixels: Pixels, truth: Pixels, prediction: Pixels, palette: P
     """Downscale an image and its masks; masks by nearest neighbour.
 
     Args:
-        pixels: image (H, W, C).
+        pixels: 8-bit picture (H, W, 3), or (H, W, 1) for grey.
         truth: ground-truth mask (H, W).
         prediction: predicted mask (H, W).
         palette: (256, 3), the colour of every mask value.
@@ -42,9 +42,7 @@ def make_thumbnail(pixels: Pixels, truth: Pixels, prediction: Pixels, palette: P
     height, width = truth.shape
     longest = max(height, width, MAX_SIDE)
     size = (max(1, width * MAX_SIDE // longest), max(1, height * MAX_SIDE // longest))
-    image = Image.fromarray(
-        pixels[..., 0] if pixels.shape[-1] == 1 else np.ascontiguousarray(pixels[..., :3])
-    )
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else np.ascontiguousarray(pixels))
     return Thumbnail(
         _encode(image.resize(size, Image.Resampling.BOX), "WEBP", quality=QUALITY),
         *(_encode_mask(mask, size, palette) for mask in (truth, prediction)),

@@ -33,7 +33,7 @@ training: {epochs: 6, accelerator: cpu}
 """
 NEVER = (
     "The class 'well' is never predicted, although 4 of the 8 test images have it: try more epochs, the dice "
-    "loss, or class_weights in the loss."
+    "loss, or class_weights: balanced in the loss."
 )
 NOT_THERE = (
     "The class 'pond' is in the ground truth of none of the 8 test images, so that no score says how well it "

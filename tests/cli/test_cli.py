@@ -287,6 +287,12 @@ def test_mistakes_in_the_command_end_with_2(segkit: Any, words: list[str]) -> No
     assert said.err
 
 
+def test_an_unknown_choice_is_told_with_all_choices(segkit: Any) -> None:
+    said = segkit("export", "runs/small/001", "--format", "onxx")
+    assert (said.code, said.out) == (2, "")
+    assert "Invalid value for '--format': 'onxx' is not one of 'onnx', 'pt2'." in said.err
+
+
 def ending(error: BaseException) -> Any:
     def load(*_: object, **__: object) -> None:
         raise error
@@ -335,7 +341,7 @@ def test_a_good_recipe_is_checked(segkit: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        ["compare", "LONG"], ["data", "check", "LONG"], ["predict", "LONG", "x", "--out", "y"],
+        ["compare", "LONG"], ["data", "check", "LONG"], ["predict", "LONG", __file__, "--out", "y"],
         ["report", "LONG"], ["evaluate", "LONG"], ["check", "quickstart", "--plugins", "LONG"],
     ],
 )  # fmt: skip

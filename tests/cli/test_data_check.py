@@ -38,7 +38,10 @@ def test_a_clean_set_is_ok(segkit: Any, root: Path) -> None:
     assert said.code == 0
     assert said.out == (
         "detected images in images, masks in masks, named '{name}'; binary masks\n"
-        "images: 6 train, 3 test\n\nok\n"
+        "images: 6 train, 3 test\n\n"
+        "class       share of pixels  images\n"
+        "background            90.0%       9\n"
+        "foreground            10.0%       9\n\nok\n"
     )
     assert said.err == "train images: 6\ntest images: 3\n"
     assert segkit("data", "check", str(root), "--quiet").out == ""
@@ -55,6 +58,10 @@ def test_errors_are_told_with_files_and_what_to_try(segkit: Any, recipe: Path) -
         == f"""small: the source folder
 images: 5 train, 3 test
 files below: {root}
+
+class       share of pixels  images
+background            91.2%       8
+spot                   8.8%       7
 
 fault     severity  found  files
 unpaired  error         1      1
@@ -94,6 +101,11 @@ def test_json_is_one_document(segkit: Any, root: Path) -> None:
         "about": "detected images in images, masks in masks, named '{name}'; binary masks",
         "task": "binary",
         "images": {"train": 6, "test": 4},
+        "classes": {
+            "background": {"pixels": 82482, "images": 10, "fraction": 82482 / 92160},
+            "foreground": {"pixels": 9678, "images": 10, "fraction": 9678 / 92160},
+        },
+        "colors": {},
         "faults": [
             {
                 "kind": "duplicate",

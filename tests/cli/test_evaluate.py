@@ -34,7 +34,7 @@ def test_scores_stand_beside_those_that_the_run_reports(segkit: Any, run: Path) 
     assert lines[7] == "worst by iou"
     assert lines[13:] == [
         "warning: The class 'foreground' is never predicted, although 5 of the 5 test images have it: try "
-        "more epochs, the dice loss, or pos_weight of bce."
+        "more epochs, the dice loss, or pos_weight: balanced in the loss."
     ]
 
 

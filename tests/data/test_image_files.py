@@ -196,7 +196,7 @@ def test_an_image_of_a_format_that_is_not_read_is_named(tmp_path: Path, name: st
     (root / name).write_bytes(b"0")
     ((path, problem),) = find_images(root).unread.items()
     assert (path.name, problem.problem) == (name, f"{form} files are not read")
-    assert problem.hint == "convert it; PNG, JPEG, BMP, TIFF, GIF and WebP are read"
+    assert problem.hint == "convert it; PNG, JPEG, BMP, TIFF, GIF, WebP and NPY are read"
 
 
 def test_a_raw_file_beside_its_jpeg_is_no_problem(tmp_path: Path) -> None:

@@ -10,13 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from unittest.mock import Mock
 
+import imagecodecs
 import numpy as np
 import pytest
 from PIL import Image
 
-from segkit.data.images import opened, read_image, read_image_at
+from segkit.data.images import MAX_PIXELS, read_header, read_image, read_image_at, read_raster
 from segkit.data.masks import read_mask
 from segkit.data.pairing import sample
+from segkit.data.readers.open import open_file
 from segkit.data.resize import resize_image
 from tests.data.cases import BINARY, HALF, LOSSLESS, RED, SHAPE, WHITE, fails, palette, picture, save, stack
 
@@ -41,7 +43,13 @@ def test_image_has_the_channels_that_are_asked_for(tmp_path):
     np.testing.assert_array_equal(read_image(alpha, 4), picture(channels=4))
     np.testing.assert_array_equal(read_image(alpha, 3), picture())
     assert read_image(alpha, 1).shape == (*SHAPE, 1)
-    assert (read_image(grey, 4)[..., 3] == 255).all()
+    grey_and_alpha = save(tmp_path / "grey_and_alpha.png", picture(channels=2))
+    np.testing.assert_array_equal(read_image(grey_and_alpha, 2), picture(channels=2))
+    np.testing.assert_array_equal(read_image(grey_and_alpha, 4), picture(channels=2)[..., [0, 0, 0, 1]])
+    with fails(r"grey\.png: the image has 1 channel, not 4\n  try: data\.channels: 1"):
+        read_image(grey, 4)
+    with fails(r"alpha\.png: the image has 4 channels, the last of which is opacity, not 2"):
+        read_image(alpha, 2)
 
 
 def test_palette_image_is_read_by_its_colours(tmp_path):
@@ -56,11 +64,79 @@ def test_one_bit_image_is_black_and_white(tmp_path):
     np.testing.assert_array_equal(read_image(tmp_path / "a.png", 1)[..., 0], HALF * 255)
 
 
-@pytest.mark.parametrize("ending", ["png", "tif"])
-def test_sixteen_bit_image_is_scaled_by_its_type(tmp_path, ending):
-    deep = np.array([[0, 256, 257], [1000, 32768, 65535]], np.uint16)
-    pixels = read_image(save(tmp_path / f"a.{ending}", deep), 1)[..., 0]
-    np.testing.assert_array_equal(pixels, [[0, 0, 1], [3, 127, 255]])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_sixteen_bits_of_a_png_are_kept(tmp_path, channels):
+    numbers = np.random.default_rng(0).integers(0, 65536, (*SHAPE, channels), np.uint16)
+    (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(numbers.squeeze()))
+    image, header = read_image(tmp_path / "a.png", channels), read_header(tmp_path / "a.png")
+    assert image.dtype == header.dtype == "uint16"
+    assert (header.channels, header.opacity) == (channels, channels in (2, 4))
+    np.testing.assert_array_equal(image, numbers)
+    small, _ = read_image_at(tmp_path / "a.png", channels, (6, 5))
+    np.testing.assert_allclose(small.mean(), numbers.mean(), rtol=0.1)
+    np.testing.assert_array_equal(small, resize_image(numbers, (6, 5)))
+
+
+@pytest.mark.parametrize("ending", ["gif", "webp", "png"])
+def test_frames_are_refused_with_their_number(tmp_path, ending):
+    frames = [Image.fromarray(np.roll(picture(), number, axis=1)) for number in range(3)]
+    frames[0].save(tmp_path / f"a.{ending}", save_all=True, append_images=frames[1:])
+    assert read_header(tmp_path / f"a.{ending}").pages == 3
+    for read in (lambda file: read_image(file, 3), lambda file: read_image_at(file, 3, (6, 5)), read_raster):
+        with fails(rf"a\.{ending}: the file holds 3 images\n  try: save each image as a separate file"):
+            read(tmp_path / f"a.{ending}")
+
+
+def test_of_a_camera_s_pair_of_pictures_the_main_one_is_read(tmp_path):
+    first, second = Image.fromarray(picture()), Image.fromarray(picture()[::-1].copy())
+    first.save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=[second], quality=95, subsampling=0)
+    assert read_header(tmp_path / "a.jpg").pages == 1
+    assert np.abs(read_image(tmp_path / "a.jpg", 3).astype(int) - picture()).mean() < 3
+
+
+def test_arrays_are_images(tmp_path):
+    for pixels in (picture()[..., 0], picture().astype(">u2"), picture(channels=7).astype(np.float64)):
+        np.save(tmp_path / "a.npy", pixels)
+        channels = pixels.shape[2] if pixels.ndim == 3 else 1
+        image = read_image(tmp_path / "a.npy", channels)
+        assert image.dtype == read_header(tmp_path / "a.npy").dtype
+        assert image.dtype.isnative
+        np.testing.assert_array_equal(image, pixels.reshape(*SHAPE, channels))
+    for pixels in (np.zeros(4), np.zeros((2, 2, 2, 2)), np.zeros((0, 2))):
+        np.save(tmp_path / "a.npy", pixels)
+        with fails(
+            r"a\.npy: an array of shape .* is not an image\n  try: save it as \(H, W\) or \(H, W, C\)"
+        ):
+            read_image(tmp_path / "a.npy", 3)
+    np.save(tmp_path / "a.npy", np.array([[1j]]))
+    with fails(r"a\.npy: the image is damaged: it holds complex128, not numbers"):
+        read_image(tmp_path / "a.npy", 1)
+    np.save(tmp_path / "a.npy", np.array([[{}]]), allow_pickle=True)
+    with fails(r"a\.npy: the image is damaged"):
+        read_image(tmp_path / "a.npy", 1)
+
+
+def test_what_a_file_stores_is_told_as_it_is(tmp_path):
+    palette(HALF, [RED, WHITE]).save(tmp_path / "a.png", transparency=b"\x00\xff")
+    raster = read_raster(tmp_path / "a.png")
+    np.testing.assert_array_equal(raster.pixels[..., 0], HALF)
+    np.testing.assert_array_equal(raster.palette[:2], [(*RED, 0), (*WHITE, 255)])
+    palette(HALF, [RED, WHITE]).save(tmp_path / "a.gif")
+    raster = read_raster(tmp_path / "a.gif")
+    assert raster.palette.shape[1] == 3
+    np.testing.assert_array_equal(raster.palette[raster.pixels[..., 0]][3:9, 2:7], np.full((6, 5, 3), 255))
+    Image.fromarray(HALF * 255).convert("1").save(tmp_path / "b.tif")
+    raster = read_raster(tmp_path / "b.tif")
+    assert (raster.pixels.dtype, raster.palette, raster.opacity) == (np.bool_, None, False)
+    np.testing.assert_array_equal(raster.pixels[..., 0], HALF)
+    raster = read_raster(save(tmp_path / "c.png", picture(channels=4)))
+    assert raster.opacity
+    assert not raster.lossy
+    assert read_raster(save(tmp_path / "c.jpg", picture())).lossy
+    assert read_raster(save(tmp_path / "c.tif", picture(), compression="jpeg")).lossy
+    assert read_raster(save(tmp_path / "d.tif", HALF.astype(np.float32))).pixels.dtype == np.float32
+    Image.fromarray(picture()).convert("CMYK").save(tmp_path / "e.tif")
+    assert read_raster(tmp_path / "e.tif").pixels.shape == (*SHAPE, 3)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -113,8 +189,8 @@ def huge(file: Path, side: int) -> Path:
 
 
 def size_of(file: Path) -> tuple[int, int]:
-    with opened(file) as image:
-        return image.size
+    with open_file(file, MAX_PIXELS) as image:
+        return image.stored
 
 
 @pytest.mark.parametrize("side", [12_000, 30_000])
@@ -177,7 +253,7 @@ def test_a_decoder_that_does_not_know_of_too_little_memory_is_not_believed(tmp_p
     monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", Mock(side_effect=OSError(message)))
     with fails(f"the image is damaged: {message}"):
         read_image(file, 3)
-    monkeypatch.setattr("segkit.data.images.np.empty", Mock(side_effect=MemoryError))
+    monkeypatch.setattr("segkit.data.readers.open.np.empty", Mock(side_effect=MemoryError))
     with pytest.raises(MemoryError, match=r"while reading .*a\.png"):
         read_image(file, 3)
 
@@ -197,7 +273,7 @@ def photograph(height: int, width: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("ending", [*LOSSLESS, "jpg"])
-@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("channels", [1, 3])
 def test_image_at_a_size_is_the_image_resized(tmp_path, ending, channels):
     file = tmp_path / f"a.{ending}"
     Image.fromarray(picture()).save(file, **({"lossless": True} if ending == "webp" else {}))
@@ -249,7 +325,7 @@ def test_other_formats_are_not_read_whatever_they_are_called(tmp_path, content):
     """Some of them start other programs."""
     (tmp_path / "a.png").write_bytes(content)
     with fails(
-        r"a\.png: this is not a readable image file\n  try: .*PNG, JPEG, BMP, TIFF, GIF and WebP are read"
+        r"a\.png: this is not a readable image file\n  try: .*PNG, JPEG, BMP, TIFF, GIF, WebP and NPY"
     ):
         read_image(tmp_path / "a.png", 1)
 

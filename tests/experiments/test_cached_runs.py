@@ -150,7 +150,7 @@ def test_files_are_hashed_once_in_a_start(photographs: Path, monkeypatch: pytest
     monkeypatch.setattr(digests, "file_digest", counted)
     monkeypatch.setattr(digests.time, "time_ns", lambda: real() + 3600 * 10**9)  # files are older than a tick
     recipe = small(photographs)
-    found = scan_recipe_source(recipe)
+    recipe, found = scan_recipe_source(recipe)
     prepare_splits(recipe, find_samples(recipe, found), lambda label, done, total: None)
     identity.fingerprint(recipe, found.splits)
     assert len(hashed) == len(set(hashed)) == 2 * COUNT

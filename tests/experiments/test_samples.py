@@ -32,7 +32,9 @@ def picked(values, task=BINARY, higher=True, channels=1):
     prepared = Prepared([f"image_{i}" for i in range(count)], images, masks)
     scores = Scores(0.0, {}, {"iou": values, "dice": [0.0] * count})
     predicted = predicted_masks(Pixel()(torch.from_numpy(images).permute(0, 3, 1, 2)), task)
-    return pick_samples(prepared, predicted, scores, task, higher_is_better=higher)
+    return pick_samples(
+        prepared, predicted, scores, task, lambda image: image[..., :3], higher_is_better=higher
+    )
 
 
 @pytest.mark.parametrize(

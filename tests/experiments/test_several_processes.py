@@ -22,7 +22,7 @@ from segkit.experiments.check import check
 from segkit.experiments.restore_run import load_best, open_trained
 from segkit.experiments.resume import resume
 from segkit.experiments.run import run
-from segkit.experiments.samples import predicted_masks, thumbnails
+from segkit.experiments.samples import display_of, predicted_masks, thumbnails
 from segkit.runs.thumbnails import read_thumbnails
 from segkit.training.evaluate import predict_logits
 from tests import several
@@ -159,7 +159,9 @@ def test_masks_of_all_processes_are_kept_in_order(two):
         predicted += predicted_masks(
             predict_logits(assembly.model, batch.image, trained.assembly.fabric), assembly.task
         )
-    expected = list(thumbnails(assembly.splits["test"], predicted, assembly.task))
+    expected = list(
+        thumbnails(assembly.splits["test"], predicted, assembly.task, display_of(assembly.recipe))
+    )
     assert read_thumbnails(directory.thumbnails) == expected
 
 

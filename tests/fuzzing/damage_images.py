@@ -29,12 +29,15 @@ from segkit.data.pairing import sample
 from segkit.data.preprocess import layout_of, prepare
 
 SIZE = (24, 20)
+COLOURS = (("background", ("#000000",)), ("lesion", ("#ffffff", "#ff0000")))
+NUMBERS = (("skin", (0, 7)), ("lesion", ("#ff0000", 300)), ("hair", (-1, 2)), ("ignore", (255,)))
 TASKS = [
     Task("binary", ("lesion",)),
     Task("binary", ("lesion",), 255),
     Task("multiclass", ("skin", "lesion", "hair")),
+    Task("binary", ("lesion",), None, COLOURS),
+    Task("multiclass", ("skin", "lesion", "hair"), 255, NUMBERS),
 ]
-COLOURS = {(0, 0, 0): 0, (255, 255, 255): 1, (255, 0, 0): 2}
 
 
 def judge(seed: int, folder: Path) -> tuple[str, str]:
@@ -62,19 +65,18 @@ def judge(seed: int, folder: Path) -> tuple[str, str]:
 def read_in_every_way(path: Path, chance: random.Random) -> list[DataError | None]:
     """What is wrong with the file as an image, at a size, and as a mask; right shapes where nothing is."""
     channels, task = chance.choice([1, 3, 4]), chance.choice(TASKS)
-    colours = chance.choice([None, None, COLOURS])
     whole, error = _attempt(lambda: read_image(path, channels))
     small, small_error = _attempt(lambda: read_image_at(path, channels, SIZE))
     if whole is not None and small is not None:
-        _require(whole, (*small[1], channels))
-        _require(small[0], (*SIZE, channels))
-    mask, mask_error = _attempt(lambda: read_mask(path, task, colours))
-    thin, thin_error = _attempt(lambda: read_mask_at(path, task, SIZE, colours))
+        _require(whole, (*small[1], channels), whole.dtype)
+        _require(small[0], (*SIZE, channels), whole.dtype)
+    mask, mask_error = _attempt(lambda: read_mask(path, task))
+    thin, thin_error = _attempt(lambda: read_mask_at(path, task, SIZE))
     assert (mask is None) == (thin is None), "a mask is refused at one size only"
     if mask is not None and thin is not None:
         _require(mask, thin[1])
         _require(thin[0], SIZE)
-        allowed = {*range(max(2, len(task.classes))), task.ignore_index, *(colours or {}).values()}
+        allowed = {*range(max(2, len(task.classes))), task.ignore_index}
         assert set(np.unique(mask).tolist()) <= allowed, "a mask holds a value that means nothing"
     return [error, small_error, mask_error, thin_error]
 
@@ -117,8 +119,9 @@ def _attempt(read: Callable[[], Any]) -> tuple[Any, DataError | None]:
         return None, error
 
 
-def _require(pixels: Any, shape: tuple[int, ...]) -> None:
-    assert pixels.dtype == np.uint8, pixels.dtype
+def _require(pixels: Any, shape: tuple[int, ...], kind: Any = np.uint8) -> None:
+    assert kind in (np.uint8, np.uint16, np.int16, np.float32), kind
+    assert pixels.dtype == kind, pixels.dtype
     assert pixels.shape == shape, f"{pixels.shape} is not {shape}"
 
 

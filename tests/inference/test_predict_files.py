@@ -74,11 +74,12 @@ def test_a_file_s_own_signs_are_no_pattern(photos):
 def test_what_has_no_images_is_told_all_at_once(photos):
     (photos / "empty").mkdir()
     with pytest.raises(SegkitError) as caught:
-        find_inputs(["empty", "photos", "none/*.png"])
+        find_inputs(["empty", "photos", "none/*.png", "photos/none.png"])
     kinds = "image files end in .png, .jpg, .jpeg, .bmp, .tif, .tiff, .gif, .webp"
     assert str(caught.value) == (
         f"empty: this folder has no images\n  try: {kinds}\n"
-        f"none/*.png: no image matches this pattern\n  try: {kinds}"
+        f"none/*.png: no image matches this pattern\n  try: {kinds}\n"
+        "photos/none.png: there is no such file or folder"
     )
 
 
@@ -140,12 +141,11 @@ def test_a_bad_file_is_told_and_the_rest_is_done(photos, tile):
     (photos / "photos/bad.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
     (photos / "photos/empty.jpg").touch()
     outputs = Outputs(photos / "masks", LESION.task)
-    problems = predicted(["photos", "photos/none.png", "photos/notes.txt"], outputs, tile=tile)
+    problems = predicted(["photos", "photos/notes.txt"], outputs, tile=tile)
     assert [(Path(problem.file).name, problem.problem) for problem in problems] == [
         ("bad.png", "this is not a readable image file"),
         ("empty.jpg", "the file is empty"),
         ("notes.txt", "this is not a readable image file"),
-        ("none.png", "there is no such file"),
     ]
     assert written(photos / "masks") == ["a.png", "b.png", "inside/a.png"]
 

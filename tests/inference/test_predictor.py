@@ -72,7 +72,7 @@ def test_files_arrays_and_pillow_s_images_are_the_same(tmp_path):
 def test_a_jpeg_is_seen_as_in_training_and_by_other_programs(tmp_path):
     path = saved(tmp_path, "a.jpg", noise(600, 800), quality=90)
     (trained_on, extent) = read_image_at(path, 3, (64, 64))
-    picture = open_image(path, 3)
+    picture = open_image(path, LESION)
     with Image.open(path) as other:
         np.testing.assert_array_equal(other.resize((64, 64), Image.Resampling.BILINEAR), trained_on)
     np.testing.assert_array_equal(picture.resized((64, 64)), trained_on)
@@ -95,9 +95,8 @@ def test_a_photograph_held_sideways_is_predicted_upright(tmp_path):
         noise(70, 70)[..., 0],
         noise(70, 70)[..., :1],
         np.dstack([noise(70, 70), noise(70, 70)[..., 0]]),
-        noise(70, 70)[..., 0].astype(np.uint16) * 257,
     ],
-    ids=["grey", "one channel", "with alpha", "16 bits"],
+    ids=["grey", "one channel", "with alpha"],
 )
 def test_images_of_other_channels_are_taken_as_files_of_theirs_are(image):
     assert Predictor([Blocks()]).predict(image).mask.shape == (70, 70)
@@ -106,8 +105,13 @@ def test_images_of_other_channels_are_taken_as_files_of_theirs_are(image):
 @pytest.mark.parametrize(
     ("image", "problem"),
     [
-        (np.zeros((5, 5, 3)), "an array of shape (5, 5, 3) and type float64 is not an image"),
-        (np.zeros((5, 5, 2), np.uint8), "an array of shape (5, 5, 2) and type uint8 is not an image"),
+        (np.zeros((5, 5, 3), complex), "an array of shape (5, 5, 3) and type complex128 is not an image"),
+        (np.zeros((5, 5, 2), np.uint8), "the image has 2 channels, not 3"),
+        (np.zeros((5, 5, 4), np.uint16), "the image has 4 channels, not 3"),
+        (
+            np.full((5, 5, 3), np.nan),
+            "the image holds NaN or infinity, or numbers beyond 32-bit floating-point ones",
+        ),
         (np.zeros(5, np.uint8), "an array of shape (5,) and type uint8 is not an image"),
         (np.zeros((0, 5, 3), np.uint8), "an array of shape (0, 5, 3) has no pixels"),
         (None, "an array of shape () and type object is not an image"),

@@ -81,7 +81,7 @@ def test_there_is_no_seam_even_where_tiles_disagree(overlap):
 
 
 def test_bands_come_as_soon_as_no_further_tile_reaches_them():
-    picture, network = ImageArray(noise(1000, 300), 3), Blocks()
+    picture, network = ImageArray(noise(1000, 300), LESION), Blocks()
     heights, asked = [], []
     for band in predict_tiled([network], picture, PredictOptions(tile=128, overlap=32, batch_size=2)):
         heights.append(band.shape[1])
@@ -94,7 +94,7 @@ def test_bands_come_as_soon_as_no_further_tile_reaches_them():
 
 def test_progress_tells_of_tiles():
     told = []
-    picture = ImageArray(noise(200, 300), 3)
+    picture = ImageArray(noise(200, 300), LESION)
     [
         *predict_tiled(
             [Blocks()],

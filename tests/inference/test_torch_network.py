@@ -128,11 +128,21 @@ def test_sizes_that_a_model_takes(tmp_path, overrides, multiple):
 @pytest.mark.parametrize(
     ("key", "value", "problem"),
     [
-        ("format", 2, "format: Input should be 1"),
+        ("format", 3, "format: Input should be 1 or 2"),
         ("classes", [], "classes: Tuple should have at least 1 item after validation, not 0"),
         ("size", [0, 5], "size.0: Input should be greater than or equal to 1"),
         ("task", "detection", "task: Input should be 'binary', 'multiclass' or 'multilabel'"),
-        ("channels", 17, "channels: Input should be 1, 3 or 4"),
+        ("channels", 0, "channels: Input should be greater than or equal to 1"),
+        ("channels", 1025, "channels: Input should be less than or equal to 1024"),
+        ("bands", [0, 3], "facts: band 3 is none of the channels 0 to 2"),
+        ("bands", [0] * 1025, "bands: Tuple should have at most 1024 items after validation, not 1025"),
+        ("range", [[0, 1]], "facts: 1 ranges do not fit 3 channels"),
+        ("range", [[0, 1], [0, 1], [1, 0]], "facts: 1 to 0 is not a range of float32 numbers"),
+        ("range", [[1e8, 1e8 + 1]] * 3, "facts: 1e+08 to 1e+08 is not a range of float32 numbers"),
+        ("range", [[0, 1e39]] * 3, "facts: 0 to 1e+39 is not a range of float32 numbers"),
+        ("range", [[0, float("nan")]] * 3, "range.0.1: Input should be a finite number"),
+        ("rgb", [0, 1, 3], "facts: rgb [0, 1, 3] are not three of the 3 channels"),
+        ("rgb", [0, 1], "facts: rgb [0, 1] are not three of the 3 channels"),
     ],
 )
 def test_facts_of_a_strange_file_are_refused(run, key, value, problem):

@@ -8,7 +8,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,7 +43,9 @@ def readable(path: Path, channels: int) -> Any:
     try:
         return read_image(path, channels)
     except DataError as error:
-        if any(words in str(error) for words in ("holds 3 images", "are not supported yet", "images in LAB")):
+        if any(
+            words in str(error) for words in ("holds 3 images", "are not read", "images in LAB", ", not ")
+        ):
             return None
         raise
 
@@ -61,6 +62,6 @@ def test_an_undamaged_image_is_read_whatever_it_is_called(
         if pixels is None:
             return
         small, extent = read_image_at(path, channels, (9, 11))
-    assert pixels.dtype == small.dtype == np.uint8
+    assert pixels.dtype == small.dtype
     assert pixels.shape == (*extent, channels)
     assert small.shape == (9, 11, channels)

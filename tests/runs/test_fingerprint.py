@@ -46,7 +46,8 @@ def test_all_that_counts_for_nothing_is_in_a_recipe(tmp_path):
 
 
 def identified(recipe):
-    return fingerprint(recipe, scan_recipe_source(recipe).splits)
+    resolved, scan = scan_recipe_source(recipe)
+    return fingerprint(resolved, scan.splits)
 
 
 def test_the_same_recipe_is_the_same_experiment(tmp_path):

@@ -77,6 +77,19 @@ def test_folder_that_is_no_run(tmp_path):
         RunDir.open(tmp_path)
 
 
+def test_a_run_that_does_not_exist_is_told_with_those_that_do(tmp_path):
+    with pytest.raises(SegkitError) as caught:
+        RunDir.open(tmp_path / "small" / "007")
+    assert str(caught.value) == (
+        f"{tmp_path / 'small' / '007'}: there is no such run directory\n"
+        "  try: runs/<recipe>/<number>, the directory that segkit run has printed"
+    )
+    for _ in range(2):
+        RunDir.create(tmp_path, "small").write_recipe("name: small\n")
+    with pytest.raises(SegkitError, match=r"small has the runs 001, 002$"):
+        RunDir.open(tmp_path / "small" / "007")
+
+
 def test_run_that_has_not_ended(tmp_path):
     run = RunDir.create(tmp_path, "small")
     run.write_recipe("name: small\n")

@@ -134,11 +134,11 @@ def test_evaluation_counts_the_same_pixels_in_any_number_of_processes(monkeypatc
     [
         ([[9, 9, 9], [0, 0, 3]], "multiclass", [
             "The class 'b' is never predicted, although 1 of the 4 test images have it: try more epochs, the "
-            "dice loss, or class_weights in the loss."
+            "dice loss, or class_weights: balanced in the loss."
         ]),
         ([[0, 0, 9], [0, 0, 3]], "multilabel", [
             "The classes 'a' and 'b' are never predicted, although some of the 4 test images have them: try "
-            "more epochs, the dice loss, or class_weights in the loss."
+            "more epochs, the dice loss, or class_weights: balanced in the loss."
         ]),
         ([[9, 9, 9], [0, 4, 0]], "multiclass", [
             "The class 'b' is in the ground truth of none of the 4 test images, so that no score says how "
@@ -146,7 +146,7 @@ def test_evaluation_counts_the_same_pixels_in_any_number_of_processes(monkeypatc
         ]),
         ([[0, 0, 3]], "binary", [
             "The class 'a' is never predicted, although 1 of the 4 test images have it: try more epochs, the "
-            "dice loss, or pos_weight of bce."
+            "dice loss, or pos_weight: balanced in the loss."
         ]),
         ([[9, 9, 9], [2, 3, 3]], "multiclass", []),
     ],

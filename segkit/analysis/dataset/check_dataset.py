@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
-from segkit.analysis.dataset.class_balance import check_classes
+from segkit.analysis.dataset.class_balance import check_classes, count_read_classes
 from segkit.analysis.dataset.dataset import Dataset
 from segkit.analysis.dataset.duplicates import find_duplicates
 from segkit.analysis.dataset.finding import KINDS, Finding
@@ -14,7 +16,12 @@ from segkit.analysis.dataset.images import check_images
 from segkit.analysis.dataset.masks import check_masks
 from segkit.analysis.dataset.sample_stats import collect_stats
 from segkit.analysis.dataset.unreadable import check_readable, source_findings
+from segkit.core.errors import DataError
 from segkit.core.types import Progress
+from segkit.data.class_counts import ClassCounts
+from segkit.data.masks import palette_colors
+
+_MAX_PALETTES = 8  # masks
 
 
 @dataclass(frozen=True)
@@ -23,6 +30,8 @@ class CheckResult:
 
     dataset: Dataset
     findings: Sequence[Finding]  # errors first, then by kind
+    classes: ClassCounts | None = None  # of all splits
+    colors: Mapping[str, str] = field(default_factory=dict)  # of classes, in the palette of the masks
 
     @property
     def ok(self) -> bool:
@@ -41,6 +50,8 @@ class CheckResult:
             "about": self.dataset.about,
             "task": self.dataset.task.kind,
             "images": self.images,
+            "classes": self.classes.as_json() if self.classes else {},
+            "colors": {**self.colors},
             "faults": [finding.as_json() for finding in self.findings],
         }
 
@@ -58,4 +69,15 @@ def check_dataset(dataset: Dataset, on_progress: Progress = lambda label, done, 
         *check_images(stats),
     ]
     findings.sort(key=lambda item: (item.severity != "error", KINDS.index(item.kind), item.message))
-    return CheckResult(dataset, findings)
+    classes = count_read_classes(stats, dataset.task)
+    return CheckResult(dataset, findings, classes, _colors(dataset))
+
+
+def _colors(dataset: Dataset) -> dict[str, str]:
+    """Colours of the classes in the palette of a mask, unless the recipe has colours."""
+    masks = (file for samples in dataset.splits.values() for sample in samples for file in sample.files[1:2])
+    for file in islice(masks, 0 if dataset.task.colors else _MAX_PALETTES):
+        with suppress(DataError):  # reported
+            if colors := palette_colors(file, dataset.task):
+                return colors
+    return {}

@@ -18,7 +18,7 @@ from segkit.core.paths import quoted
 from segkit.core.types import Pixels, Sample, Task
 from segkit.data.contours import contour
 from segkit.data.images import read_image_at
-from segkit.data.palette import palette
+from segkit.data.palette import mask_palette
 from segkit.utils.atomic import atomic_write
 
 COLUMNS, MAX_TILES = 6, 36
@@ -113,13 +113,14 @@ def _draw_contours(image: Pixels, mask: Pixels, task: Task) -> Image.Image:
     size = _tile_size(*mask.shape[:2])[::-1]
     rgb = image[..., :3] if image.shape[-1] > 1 else np.repeat(image, 3, axis=-1)
     canvas = np.asarray(Image.fromarray(np.ascontiguousarray(rgb)).resize(size)).copy()
-    colors = palette(len(task.classes) + (task.kind == "multilabel"))
+    colors = mask_palette(task)
+    if task.kind == "binary" and task.classes[0] not in dict(task.colors):
+        colors[1] = _CONTOUR
     for label in range(mask.shape[-1] if mask.ndim == 3 else 0):
         _draw_contour(canvas, mask[..., label], colors[label + 1])
     if mask.ndim == 2:
         for value in np.unique(mask[mask > 0]).tolist():
-            color = np.array(_CONTOUR) if task.kind == "binary" else colors[value]
-            _draw_contour(canvas, (mask == value).astype(np.uint8), color)
+            _draw_contour(canvas, (mask == value).astype(np.uint8), colors[value])
     return Image.fromarray(canvas)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from segkit.core.errors import Problem
 from segkit.core.types import Sample, Task
 from segkit.data.source_scan import SourceScan
-from segkit.recipe.dataset import scan_samples
+from segkit.recipe.dataset import scan_recipe_source, scan_samples
 
 if TYPE_CHECKING:
     from segkit.recipe import Recipe
@@ -39,6 +39,7 @@ def dataset_of_recipe(recipe: Recipe) -> Dataset:
     Raises:
         SegkitError: if the source cannot be built.
     """
+    recipe, scan = scan_recipe_source(recipe)
     data = recipe.data
     about = f"{recipe.name}: the source {data.source.name}"
-    return Dataset.of(scan_samples(recipe), about, data.goal, data.size)
+    return Dataset.of(scan_samples(recipe, scan), about, data.goal, data.size)

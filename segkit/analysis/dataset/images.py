@@ -45,7 +45,7 @@ def check_images(stats: Sequence[SampleStats]) -> Iterator[Finding]:
 
 
 def _is_deep(item: SampleStats) -> bool:
-    return bool(item.headers and item.headers[0] and item.headers[0].deep)
+    return bool(item.headers and item.headers[0] and item.headers[0].dtype != "uint8")
 
 
 def _may_be_rotated(item: SampleStats) -> bool:

@@ -50,6 +50,7 @@ class MaskStats:
     digest: bytes  # of the downscaled pixels
     counts: tuple[int, ...]  # pixels of every class; (background, foreground) for binary
     pixels: int  # number of pixels that are not ignored
+    ignored: int  # number of pixels that are
     border: float  # fraction of the outermost pixels that are foreground
     centre: float  # fraction of the central quarter that is foreground
     solid: frozenset[int]  # values that fill an area somewhere, not only lines
@@ -179,6 +180,7 @@ def _mask_stats(mask: Pixels, dataset: Dataset) -> MaskStats:
         digest=_digest(mask.shape, mask),
         counts=counts,
         pixels=pixels,
+        ignored=0 if task.kind == "multilabel" else mask.size - pixels,
         border=float(border.mean()),
         centre=float(centre.mean()) if centre.size else 0.0,
         solid=_solid_values(mask) if task.kind == "multiclass" else frozenset(),

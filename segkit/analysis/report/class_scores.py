@@ -74,7 +74,7 @@ def class_scores(
     counts = np.array(confusion)
     multiclass = counts.ndim == 2
     return ClassScores(
-        table=_score_table(per_class, names, training_pixels or {}),
+        table=_score_table(per_class, names, training_pixels or {}, multiclass=multiclass),
         counts=None if multiclass else _count_table(counts, names),
         pictures=[_picture(counts, names, by_row=by_row) for by_row in (True, False)] if multiclass else [],
         png=_png(counts, names) if multiclass else b"",
@@ -84,7 +84,9 @@ def class_scores(
     )
 
 
-def _score_table(per_class: PerClass, names: list[str], training: Mapping[str, int]) -> Table:
+def _score_table(
+    per_class: PerClass, names: list[str], training: Mapping[str, int], *, multiclass: bool
+) -> Table:
     total = sum(training.values())
     rows = [
         [
@@ -93,16 +95,21 @@ def _score_table(per_class: PerClass, names: list[str], training: Mapping[str, i
                 (whole if key in ("pixels", "images") else number)(per_class.get(key, {}).get(name))
                 for key in COLUMNS
             ),
-            *([f"{100 * training.get(name, 0) / total:.3g} %"] if total else []),
+            *([_frequency(training.get(name, 0), total if multiclass else 0)] if total else []),
         ]
         for name in names
     ]
-    columns = ["Class", *COLUMNS.values(), *(["Share of training pixels"] if total else [])]
+    training_title = "Share of training pixels" if multiclass else "Training pixels"
+    columns = ["Class", *COLUMNS.values(), *([training_title] if total else [])]
     defined = {name: value for name, value in per_class["iou"].items() if _is_number(value)}
     worst = min(defined, key=lambda name: defined[name] or 0.0, default=None)
     caption = "Scores of the classes" + ("; the lowest IoU is marked" if worst else "")
     marked = names.index(worst) if worst else None
     return Table(caption, columns, rows, [False, *(True for _ in columns[1:])], marked)
+
+
+def _frequency(pixels: int, total: int) -> str:
+    return f"{100 * pixels / total:.3g} %" if total else whole(pixels)
 
 
 def _is_number(value: float | None) -> bool:

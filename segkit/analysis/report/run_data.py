@@ -68,14 +68,6 @@ class RunData:
         values = (scores.metrics.get(metric), *scores.intervals.get(metric, (None, None)))
         return Interval(*(math.nan if value is None else value for value in values))
 
-    @property
-    def training_pixels(self) -> dict[str, int]:
-        """Pixels of every class in the training masks; empty if the run did not count them."""
-        counts = getattr(self.environment, "class_pixels", None)
-        if isinstance(counts, dict) and all(type(count) is int and count >= 0 for count in counts.values()):
-            return counts
-        return {}
-
     @cached_property
     def public_names(self) -> dict[str, str]:
         """Names of the scored images without folders of this machine, by name."""

@@ -30,7 +30,7 @@ def write_report(run: RunDir) -> Path:
     panels = curve_panels(data)
     samples = sample_views(data)
     reported = data.summary.scores
-    classes = class_scores(reported.per_class, reported.confusion, data.training_pixels)
+    classes = class_scores(reported.per_class, reported.confusion, data.environment.class_pixels)
     page: dict[str, Any] = contents(data) | {
         "curves": [panel_picture(panel) for panel in panels],
         "distribution": score_picture(data),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from segkit.cli.console.class_table import print_classes
 from segkit.cli.console.format import images_in_words
 from segkit.cli.console.stream import Screen
 
@@ -31,6 +33,13 @@ def print_data_check(result: CheckResult) -> None:
     facts = {"images": images_in_words(result.images) or "none"}
     screen.facts({**facts, "files below": root} if root else facts)
     screen.line()
+    if result.classes and any(result.classes.known):
+        print_classes(screen, result.classes)
+    if result.colors:
+        screen.line("Colours of the classes, as in the masks, for predictions and reports:")
+        colors = ", ".join(f"{json.dumps(name)}: '{color}'" for name, color in result.colors.items())
+        screen.prose(f"data.colors: {{{colors}}}", indent=2, hang=2)
+        screen.line()
     groups = groupby(result.findings, key=lambda finding: (finding.severity, finding.kind))
     kinds = [[*group] for _, group in groups]
     if kinds:

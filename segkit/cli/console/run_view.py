@@ -144,9 +144,12 @@ def _print_start(screen: Screen, event: RunStarted) -> None:
     facts |= {
         "run directory": str(event.directory),
         "images": images_in_words(event.images),
+        **({"pixels": event.pixels} if event.pixels else {}),
         "device": f"{event.device}; precision {event.precision}",
         "epochs": f"at most {event.epochs}, each scored on {event.val_split}",
     }
+    if event.weights:
+        facts["balanced"] = event.weights
     if event.ema_decay:
         facts["epochs"] += f"; {_averaged(event.ema_decay)} are scored and saved"
     if event.epochs_done or event.steps_done:

@@ -18,16 +18,20 @@ class Block(Protocol):
     def shape(self) -> tuple[int, ...]:
         """(n, ...)."""
 
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of all rows."""
+
     def __getitem__(self, row: int, /) -> Pixels: ...
 
 
 class IndexedArrays:
-    """A view of rows of several arrays, in any order.
+    """A view of rows of several arrays, in any order; the rows may differ in type.
 
     An index gives a row, read-only if it comes from a file; a slice gives another view.
 
     Args:
-        blocks: arrays (n, ...) that differ in n only, or objects indexed like them; at least one.
+        blocks: arrays (n, ...) that differ in n and type only, or objects indexed like them; at least one.
         block: (N,) index of the array of each row.
         row: (N,) index within that array.
     """
@@ -43,9 +47,14 @@ class IndexedArrays:
         return (len(self), *self._blocks[0].shape[1:])
 
     @property
-    def dtype(self) -> np.dtype[np.uint8]:
-        """uint8."""
-        return np.dtype(np.uint8)
+    def dtypes(self) -> set[np.dtype[Any]]:
+        """Types of the rows."""
+        return {self._blocks[block].dtype for block in np.unique(self._block)}
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the rows; if they differ, one that holds the numbers of all."""
+        return np.result_type(*(self.dtypes or {self._blocks[0].dtype}))
 
     def __len__(self) -> int:
         return len(self._row)
@@ -77,4 +86,9 @@ class IndexedArrays:
 
 
 Stack = Pixels | IndexedArrays
-"""Images or masks: (N, ...) uint8."""
+"""Images or masks: (N, ...)."""
+
+
+def types_of(stack: Stack) -> set[np.dtype[Any]]:
+    """Types of the rows."""
+    return stack.dtypes if isinstance(stack, IndexedArrays) else {stack.dtype}

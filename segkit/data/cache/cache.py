@@ -33,7 +33,16 @@ from segkit.data.cache.store import (
     read_pack,
 )
 from segkit.data.cache.writer import StoreWriter
-from segkit.data.decoding import Count, Decode, Decoded, Layout, Problems, decode_in_memory, run_in_threads
+from segkit.data.decoding import (
+    IMAGE_TYPES,
+    Count,
+    Decode,
+    Decoded,
+    Layout,
+    Problems,
+    decode_in_memory,
+    run_in_threads,
+)
 from segkit.utils.atomic import write_text
 from segkit.utils.hashing import FileDigests, file_digest
 from segkit.utils.locks import locked
@@ -160,7 +169,7 @@ class Cache:
                 continue
             except CorruptPackError:
                 pass  # and the error, which holds the mapped file, is gone behind this
-            if groups is None or any(group.shapes != self.layout for group in groups):
+            if groups is None or not all(map(self._fits, groups)):
                 del groups  # Windows does not remove a mapped file
                 with contextlib.suppress(OSError):
                     path.unlink()
@@ -170,6 +179,10 @@ class Cache:
                 self._rows.update(zip(group.keys.tolist(), count(self._starts[-1])))
                 self._groups.append(group)
                 self._starts.append(self._starts[-1] + len(group.keys))
+
+    def _fits(self, group: Group) -> bool:
+        types = group.images.dtype in IMAGE_TYPES and group.masks.dtype == np.uint8
+        return types and group.shapes == self.layout
 
     def _keys(self, samples: Sequence[Sample]) -> list[bytes | None]:
         cacheable = [sample for sample in samples if sample.variant is not None]

@@ -81,6 +81,11 @@ class StoredArrays:
         """(N, ...)."""
         return self._array.shape
 
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of all rows."""
+        return self._array.dtype
+
     def __getitem__(self, index: int | tuple[int | slice, ...]) -> Array:
         pixels: Array = self._array[index]
         return pixels
@@ -125,8 +130,8 @@ class Group(NamedTuple):
 def read_pack(path: Path) -> list[Group]:
     """Check a pack and map it, so that the file may be removed.
 
-    Header, size, keys and digests are always checked; the pixels only if the file's modification time differs
-    from that in its metadata.
+    Header, size, types, keys and digests are always checked; the pixels only if the file's modification
+    time differs from that in its metadata.
 
     Raises:
         CorruptPackError: if it is incomplete or damaged.
@@ -142,8 +147,8 @@ def read_pack(path: Path) -> list[Group]:
         if is_out_of_memory(error):
             raise
         raise CorruptPackError(str(error)) from error
-    if _sha256(column for group in groups for column in (group.keys, group.digests)) != digest:
-        raise CorruptPackError("its keys have changed")
+    if _index_digest(groups) != digest:
+        raise CorruptPackError("its keys or types have changed")
     if path.stat().st_mtime_ns != written * 10**9:
         for group in groups:
             for row, known in enumerate(group.digests):
@@ -189,8 +194,9 @@ def write_pack(folder: Path, rows: Sequence[Row]) -> None:
         tensors[f"{number}.masks"] = _stack([row.mask for row in same])
     # Even seconds, which every file system can store as modification time.
     written = int(time.time()) // 2 * 2
-    index = (tensors[f"{number}.{name}"] for number in range(len(kinds)) for name in ("keys", "digests"))
-    metadata = {_METADATA: f"{written} {_sha256(index)}"}
+    names = ("keys", "digests", "images", "masks")
+    groups = (tuple(tensors[f"{number}.{name}"] for name in names) for number in range(len(kinds)))
+    metadata = {_METADATA: f"{written} {_index_digest(groups)}"}
     with as_write_error(), atomic_write(folder / f"{uuid.uuid4().hex}{ENDING}", durable=True) as temporary:
         temporary.touch()
         mode = temporary.stat().st_mode
@@ -231,6 +237,15 @@ def _plain(array: Array) -> Array:
 
 def _stack(arrays: Sequence[Array]) -> Array:
     return _plain(np.stack(arrays) if len(arrays) > 1 else arrays[0][None])  # no copy of a large image
+
+
+def _index_digest(groups: Iterable[Iterable[Any]]) -> str:
+    """SHA-256 over keys, digests, and types and shapes of images and masks."""
+    digest = hashlib.sha256()
+    for keys, digests, images, masks in groups:
+        digest.update(f"{_sha256([keys, digests])} {images.dtype} {images.shape} ".encode())
+        digest.update(f"{masks.dtype} {masks.shape}\n".encode())
+    return digest.hexdigest()
 
 
 def _sha256(arrays: Iterable[Array]) -> str:

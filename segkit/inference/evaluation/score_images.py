@@ -13,10 +13,11 @@ import torch
 
 from segkit.core.class_scores import PixelCounts
 from segkit.core.errors import DataError, Problem
+from segkit.data.batches import EvalBatches
 from segkit.data.decoding import raise_problems
 from segkit.data.palette import flat
-from segkit.data.preprocess import decode, layout_of
-from segkit.experiments.samples import predicted_masks
+from segkit.data.preprocess import decode, layout_of, select_bands
+from segkit.experiments.samples import display_of, predicted_masks
 from segkit.inference.postprocess import mask_of
 from segkit.inference.torch_network import probabilities_to_logits
 from segkit.inference.tta import ensemble, resize_probabilities
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from segkit.core.types import Metric, Pixels, Progress, Sample, Task
-    from segkit.data.decoding import Layout
     from segkit.experiments.restore_run import FinishedRun
     from segkit.inference.image_source import Size
     from segkit.inference.network import Network, Probabilities
@@ -53,7 +53,7 @@ class Scorer(Protocol):
         ...
 
     def image_and_masks(self, index: int) -> tuple[Pixels, Pixels, Pixels]:
-        """Image (H, W, C), ground truth (H, W) and predicted mask (H, W), at the scored size."""
+        """8-bit picture, ground truth (H, W) and predicted mask (H, W), at the scored size."""
         ...
 
 
@@ -87,9 +87,10 @@ class ResizedScorer:
         """See `Scorer`."""
         assembly = self.run.assembly
         prepared = assembly.splits[assembly.test_split]
-        image, task = prepared.images[index], assembly.task
-        pixels = torch.from_numpy(image[None].copy()).permute(0, 3, 1, 2)  # B C H W
-        (predicted,) = predicted_masks(predict_logits(assembly.model, pixels, assembly.fabric), task)
+        rows, task = slice(index, index + 1), assembly.task
+        (batch,) = EvalBatches(prepared.images[rows], prepared.masks[rows], 1)
+        (predicted,) = predicted_masks(predict_logits(assembly.model, batch.image, assembly.fabric), task)
+        image = display_of(assembly.recipe)(prepared.images[index])
         return image, flat(prepared.masks[index], task), flat(predicted, task)
 
 
@@ -136,9 +137,12 @@ class PredictorScorer:
         sample, task = self.samples[index], self.networks[0].info.task
         loaded = self._load(sample)
         probabilities = self._predict([loaded])[0][0]
-        pixels = sample.read()[0] if self.native else decode(sample, self._layout())[0]
+        info = self.networks[0].info
+        pixels = (
+            select_bands(sample.read()[0], info.bands) if self.native else self._decode(sample, info.size)[0]
+        )
         predicted = mask_of(_upsample(probabilities, loaded.mask), task)
-        return pixels, flat(loaded.mask, task), flat(predicted, task)
+        return info.display(pixels), flat(loaded.mask, task), flat(predicted, task)
 
     def _batches(self) -> Iterator[list[LoadedSample]]:
         # After the first damaged file the rest is only read, to report all damaged files at once.
@@ -157,14 +161,15 @@ class PredictorScorer:
         scored_size = self.networks[0].info.size
         sizes = {size for network in self.networks for size in input_sizes(network, self.options)}
         decoded_sizes = sizes if self.native else {*sizes, scored_size}
-        decoded = {size: decode(sample, self._layout(size)) for size in decoded_sizes}
+        decoded = {size: self._decode(sample, size) for size in decoded_sizes}
         # `decode` has checked that the mask has the size of its image.
         mask = sample.read()[1].astype(np.uint8, copy=False) if self.native else decoded[scored_size][1]
         return LoadedSample({size: decoded[size][0] for size in sizes}, mask)
 
-    def _layout(self, size: Size | None = None) -> Layout:
+    def _decode(self, sample: Sample, size: Size) -> tuple[Pixels, Pixels]:
         info = self.networks[0].info
-        return layout_of(size or info.size, info.task, info.channels)
+        layout = layout_of(size, info.task, info.in_channels)
+        return decode(sample, layout, info.bands, task=info.task)
 
     def _predict(self, batch: Sequence[LoadedSample]) -> list[Probabilities]:
         """(B, K, h, w) of the network or ensemble; for an ensemble, followed by those of each member."""

@@ -33,18 +33,24 @@ class ExportGraph(nn.Module):
         metadata: input and output format.
 
     Shape:
-        image: (B, C, H, W), uint8 pixels or normalised float32.
+        image: (B, C, H, W), as `ExportMetadata.input`.
         output: (B, K, H, W) float32, probabilities or logits.
     """
 
     mean: Tensor
     std: Tensor
+    low: Tensor
+    width: Tensor
 
     def __init__(self, model: Segmenter, metadata: ExportMetadata) -> None:
         super().__init__()
         self.metadata = metadata
         self.register_buffer("mean", model.mean.detach().float().cpu().clone())
         self.register_buffer("std", model.std.detach().float().cpu().clone())
+        if metadata.info.range is not None:
+            low, high = torch.tensor(metadata.info.range, dtype=torch.float32).T.reshape(2, 1, -1, 1, 1)
+            self.register_buffer("low", low.contiguous())
+            self.register_buffer("width", high - low)
         # Only the parts: neither cached features nor fused copies.
         parts = copy.deepcopy((model.encoder, model.decoder, model.head))
         self.net = _prepare(_Net(*parts, model.stages), metadata)
@@ -53,7 +59,10 @@ class ExportGraph(nn.Module):
         """(B, C, H, W) -> (B, K, H, W)."""
         metadata, size = self.metadata, image.shape[-2:]
         if metadata.input == "pixels":
-            image = (image.float() - self.mean) / self.std
+            image = image.float()
+            if metadata.info.range is not None:
+                image = 255 * ((image - self.low) / self.width).clamp(0, 1)
+            image = (image - self.mean) / self.std
         logits: Tensor = self.net(image)[0]
         # With dynamic sizes, the exporter cannot compare them.
         if metadata.info.multiple or logits.shape[-2:] != size:
@@ -71,8 +80,8 @@ def export_program(graph: nn.Module, metadata: ExportMetadata) -> ExportedProgra
         Exception: of many classes, if the model's code depends on sizes in a way that torch cannot trace.
     """
     info = metadata.info
-    dtype = torch.uint8 if metadata.input == "pixels" else torch.float32
-    example = torch.zeros(_EXAMPLES, info.channels, *info.size, dtype=dtype)
+    dtype = torch.uint8 if metadata.takes_uint8 else torch.float32
+    example = torch.zeros(_EXAMPLES, info.in_channels, *info.size, dtype=dtype)
     sides = {2: Dim.DYNAMIC, 3: Dim.DYNAMIC} if info.multiple else {}
     with suppress_output():
         program = torch.export.export(graph, (example,), dynamic_shapes=({0: Dim.DYNAMIC, **sides},))
@@ -115,5 +124,5 @@ def _prepare(net: nn.Module, metadata: ExportMetadata) -> nn.Module:
             setattr(module, "inplace", False)  # noqa: B010  (modules declare no such attribute)
     net.to(device="cpu", dtype=torch.float32, memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
     info = metadata.info
-    noise = torch.rand(_EXAMPLES, info.channels, *info.size, generator=torch.Generator().manual_seed(0))
+    noise = torch.rand(_EXAMPLES, info.in_channels, *info.size, generator=torch.Generator().manual_seed(0))
     return fuse_batchnorm(net, 4 * noise - 2) or net

@@ -17,6 +17,7 @@ from segkit.utils.public_text import public_data
 if TYPE_CHECKING:
     from segkit.inference.export.verify import Verification
     from segkit.inference.export_metadata import ExportMetadata
+    from segkit.inference.model_info import ModelInfo
     from segkit.runs.run_dir import RunDir
 
 
@@ -86,8 +87,20 @@ def _model_rows(data: RunData, metadata: ExportMetadata, file: str) -> list[tupl
         ("Input of the decoder", given_to_decoder(data.summary.stages)[0] or NOTHING),
         ("Parameters", whole(data.summary.parameters.get("total"))),
         ("Image (height x width)", sizes),
+        *_channel_rows(info),
         ("Written by", f"segkit {metadata.version}"),
     ]
+
+
+def _channel_rows(info: ModelInfo) -> list[tuple[str, str]]:
+    bands = f"; the model takes {', '.join(map(str, info.bands))}, counted from 0" if info.bands else ""
+    rows = [("Channels", f"{info.channels}{bands}")]
+    if info.range is not None:
+        pairs = [*dict.fromkeys(info.range)]
+        shown = info.range if len(pairs) > 1 else pairs
+        limits = ", ".join(f"{low:g} to {high:g}" for low, high in shown)
+        rows.append(("Numbers that become 0 and 1", limits + (", by channel" if len(pairs) > 1 else "")))
+    return rows
 
 
 def _scored_images(data: RunData) -> str:

@@ -40,7 +40,7 @@ class Pt2Network:
 
     @torch.no_grad()
     def __call__(self, pixels: Pixels) -> Probabilities:
-        """(B, H, W, C) uint8 -> probabilities (B, K, H, W)."""
+        """(B, H, W, C) -> probabilities (B, K, H, W)."""
         image = torch.from_numpy(self.metadata.preprocess(pixels))
         return self.metadata.postprocess(self.module(image).numpy())
 

@@ -87,12 +87,12 @@ def verify(
     """
     assembly = finished.assembly
     split, task, metrics = assembly.test_split, assembly.task, assembly.metrics
-    batches = assembly.eval_batches(split)
+    batches, images = assembly.eval_batches(split), assembly.splits[split].images
     rows: tuple[dict[str, list[Tensor]], ...] = tuple({name: [] for name in metrics} for _ in range(2))
     differing, pixels, largest = 0, 0, 0.0
     for batch in batches:
         logits = predict_logits(model.model, batch.image, model.fabric)
-        probabilities = network(np.ascontiguousarray(batch.image.permute(0, 2, 3, 1).numpy()))
+        probabilities = network(np.stack([images[index] for index in batch.indices]))
         exported_logits = probabilities_to_logits(probabilities, task)
         masks = predict_mask(logits, task), predict_mask(exported_logits, task)
         differing += int((masks[0] != masks[1]).sum())

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,6 +17,12 @@ from torch import Tensor, nn
 from segkit.core.errors import PartError, ShapeError, WeightsError
 from segkit.core.types import Pyramid
 from segkit.parts.encoders._check_weights import check_fit
+from segkit.parts.encoders._first_layer import (
+    adapted_first_layer,
+    assign_rgb,
+    find_image_layers,
+    per_channel,
+)
 from segkit.parts.encoders._pretrained import fetch_weights, read_weights, tag_of
 from segkit.utils.os_errors import is_out_of_memory
 
@@ -36,6 +41,7 @@ class EncoderSpec:
         pyramid: measured channels and reductions, as timm's own numbers are wrong for some models.
         channels_last: whether the model returns the map as (B, H, W, C), for each map.
         size: default image size (height, width).
+        image_layers: names of the layers that get the image itself.
     """
 
     name: str
@@ -44,6 +50,7 @@ class EncoderSpec:
     pyramid: Pyramid
     channels_last: tuple[bool, ...]
     size: tuple[int, int]
+    image_layers: tuple[str, ...] = ()
 
 
 class TimmEncoder(nn.Module):
@@ -90,8 +97,10 @@ class TimmEncoder(nn.Module):
         ]
 
 
-def build_encoder(name: str, in_channels: int, *, weights: str, drop_path: float) -> TimmEncoder:
-    """Build a timm model with pretrained weights.
+def build_encoder(
+    name: str, in_channels: int, *, weights: str, drop_path: float, rgb: tuple[int, int, int] | None = None
+) -> TimmEncoder:
+    """Build a timm model with pretrained weights; for other channels than RGB, see `_first_layer`.
 
     Raises:
         WeightsError: if the weights cannot be found or downloaded, or do not fit.
@@ -104,7 +113,10 @@ def build_encoder(name: str, in_channels: int, *, weights: str, drop_path: float
         if weights == "none":
             model = _create(tagged, spec, **options)
         else:
-            model = _pretrained(tagged, spec, fetch_weights(name, weights), **options)
+            with adapted_first_layer(name, in_channels):
+                model = _pretrained(tagged, spec, fetch_weights(name, weights), **options)
+            if rgb:
+                assign_rgb(model, spec.image_layers, rgb, name)
     except TypeError as error:
         if not drop_path:
             raise
@@ -112,7 +124,9 @@ def build_encoder(name: str, in_channels: int, *, weights: str, drop_path: float
             f"timm's {name} does not support drop_path ({error})", hint="leave out drop_path"
         ) from error
     cfg: Any = timm.get_pretrained_cfg(tagged)
-    return TimmEncoder(model, spec, _per_channel(cfg.mean, in_channels), _per_channel(cfg.std, in_channels))
+    return TimmEncoder(
+        model, spec, *(per_channel(values, in_channels, rgb) for values in (cfg.mean, cfg.std))
+    )
 
 
 @cache
@@ -130,12 +144,14 @@ def inspect_model(name: str) -> EncoderSpec:
             maps = _maps(whole, image, whole=True) if _may_have_head_convolution(whole) else []
             if is_whole := bool(maps) and maps[-1].shape[1] == whole.conv_head.out_channels:
                 options: dict[str, Any] = {"num_classes": 0}
+                model = whole
                 info = [*(stage["num_chs"] for stage in whole.feature_info[:-1]), whole.num_features]
                 reductions = [stage["reduction"] for stage in whole.feature_info]
             else:
                 options, model = _feature_extractor(name, whole.feature_info)
                 info, reductions = model.feature_info.channels(), model.feature_info.reduction()
                 maps = _maps(model, image, whole=False)
+            image_layers = find_image_layers(model, image, partial(_maps, model, image, whole=is_whole))
     except Exception as error:  # timm's models fail in many ways
         if is_out_of_memory(error):
             raise
@@ -149,7 +165,7 @@ def inspect_model(name: str) -> EncoderSpec:
         tuple(m.shape[-1 if flag else 1] for m, flag in zip(maps, last, strict=True)),
         tuple(_reduction(height, *pair) for pair in zip(heights, reductions, strict=True)),
     )
-    return EncoderSpec(name, options, is_whole, pyramid, last, (height, width))
+    return EncoderSpec(name, options, is_whole, pyramid, last, (height, width), image_layers)
 
 
 def _feature_extractor(name: str, stages: Any) -> tuple[dict[str, Any], Any]:
@@ -223,7 +239,3 @@ def _renamed_file(state: dict[str, Tensor], path: Path, folder: Path) -> Path:
     path = folder / "weights.safetensors"
     save_file({key: tensor.contiguous() for key, tensor in state.items()}, path)
     return path
-
-
-def _per_channel(values: Sequence[float], channels: int) -> tuple[float, ...]:
-    return tuple(values) if len(values) == channels else (sum(values) / len(values),) * channels

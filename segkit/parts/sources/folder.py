@@ -12,7 +12,7 @@ from pydantic import BeforeValidator
 from segkit.core.errors import PartError, Problem
 from segkit.core.registry import SOURCES
 from segkit.data.image_files import is_hidden, why_unread, without_ending
-from segkit.data.mask_colors import ColourText, colours_for
+from segkit.data.labels import ColourText, with_labels
 from segkit.data.pairing import pairs_in
 from segkit.data.source_scan import SourceScan
 from segkit.data.splits import NAMES
@@ -20,7 +20,6 @@ from segkit.utils.listing import listed
 
 if TYPE_CHECKING:
     from segkit.core.types import Sample, Source, Task
-    from segkit.data.masks import Colours
 
 
 def _check_pattern(pattern: object) -> object:
@@ -43,15 +42,15 @@ def folder(
 
     Subfolders train, val and test of both are the official splits; without them all images are training
     images, and `data.split` divides them. Links to folders are followed. PNG, JPEG, BMP, TIFF, GIF and WebP
-    are read; masks may be 1-bit, grey, palette or, with `colours`, RGB-coded.
+    are read; masks may be 1-bit, grey, palette or RGB.
 
     Args:
-        task: kind of masks, classes and ignored value; a multilabel task needs the source "manifest".
+        task: kind of masks, classes, ignored value and labels; a multilabel task needs the source "manifest".
         channels: channels of the images.
         images: folder of images, with any subfolders.
         masks: folder of masks, with the same subfolders; may be the folder of images.
         pattern: file name of a mask, with {name} for that of its image; both without extension.
-        colours: colour of each class in RGB-coded masks, such as {lesion: "#ff0000"}.
+        colours: colour of each class in RGB masks, such as {lesion: "#ff0000"}; `data.labels` says the same.
 
     Raises:
         PartError: for a multilabel task, images and masks in one folder without a pattern, or colours that do
@@ -67,7 +66,7 @@ def folder(
             "images and masks are in one folder and cannot be told apart",
             hint="set data.source.pattern to the names of the masks, such as '{name}_mask'",
         )
-    return FolderSource(images, masks, pattern, task, channels, colours_for(task, colours))
+    return FolderSource(images, masks, pattern, with_labels(task, colours), channels)
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,6 @@ class FolderSource:
     pattern: str
     task: Task
     channels: int
-    colours: Colours | None
 
     def splits(self) -> Mapping[str, Sequence[Sample]]:
         """Samples by subfolder train, val and test; all as "train" without these."""
@@ -93,7 +91,7 @@ class FolderSource:
         problems: list[Problem] = self._outside_splits(names)
         for name in names or [""]:
             images, masks = self.images / name, self.masks / name
-            samples, unpaired = pairs_in(images, masks, self.pattern, self.task, self.channels, self.colours)
+            samples, unpaired = pairs_in(images, masks, self.pattern, self.task, self.channels)
             splits[name or "train"] = samples
             problems += unpaired
         return SourceScan(splits, problems)

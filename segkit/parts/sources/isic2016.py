@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from segkit.core.errors import PartError, Problem, worded
 from segkit.core.registry import SOURCES
+from segkit.data.labels import with_labels
 from segkit.data.pairing import pairs_in
 from segkit.data.source_scan import SourceScan
 
@@ -36,7 +37,7 @@ def isic2016(task: Task, channels: int, *, root: Path = Path("data/isic2016")) -
     """
     if task.kind != "binary":
         raise PartError(f"isic2016 has binary masks, not {task.kind} ones", hint="data.task: binary")
-    return Isic2016(root, task, channels)
+    return Isic2016(root, with_labels(task), channels)
 
 
 @dataclass(frozen=True)

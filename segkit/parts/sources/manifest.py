@@ -18,7 +18,7 @@ from segkit.core.types import Pixels, Sample, Source, Task
 from segkit.data.csv_table import read_table
 from segkit.data.image_files import why_unread
 from segkit.data.images import read_image, read_image_at
-from segkit.data.mask_colors import ColourText, colours_for
+from segkit.data.labels import ColourText, task_of_one_class, with_labels
 from segkit.data.masks import read_mask, read_mask_at
 from segkit.data.pairing import check_extent, sample
 from segkit.data.source_scan import SourceScan
@@ -26,7 +26,6 @@ from segkit.data.splits import NAMES
 
 if TYPE_CHECKING:
     from segkit.data.images import Extent
-    from segkit.data.masks import Colours
 
 _RELATIVE = "paths are relative to the folder of the CSV file"
 
@@ -42,10 +41,10 @@ def manifest(
     class is not in the image.
 
     Args:
-        task: kind of masks, classes and ignored value.
+        task: kind of masks, classes, ignored value and labels.
         channels: channels of the images.
         file: path of the CSV file.
-        colours: colour of each class in RGB-coded masks, such as {lesion: "#ff0000"}.
+        colours: colour of each class in RGB masks, such as {lesion: "#ff0000"}; `data.labels` says the same.
 
     Raises:
         PartError: if the colours do not fit the classes.
@@ -54,7 +53,7 @@ def manifest(
         raise PartError(
             "a multilabel task has one binary mask per class", hint="leave out data.source.colours"
         )
-    return Manifest(file, task, channels, colours_for(task, colours))
+    return Manifest(file, with_labels(task, colours), channels)
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,6 @@ class Manifest:
     file: Path
     task: Task
     channels: int
-    colours: Colours | None
 
     @property
     def mask_columns(self) -> list[str]:
@@ -115,7 +113,7 @@ class Manifest:
         image = self._path(row["image"])
         if self.task.kind != "multilabel":
             mask = self._path(row["mask"])
-            return sample(name, image, mask, self.task, self.channels, self.colours)
+            return sample(name, image, mask, self.task, self.channels)
         masks = [self._path(row[column]) if row[column] else None for column in self.mask_columns]
         read = partial(_read_multilabel, image, masks, self.task, self.channels)
         files = (image, *(mask for mask in masks if mask))
@@ -144,7 +142,7 @@ def _read_multilabel(
     for label, (name, mask) in enumerate(zip(task.classes, masks, strict=True)):
         if mask is None:
             continue
-        binary = Task("binary", (name,), task.ignore_index)
+        binary = task_of_one_class(task, name)
         try:
             if size is None:
                 values = read_mask(mask, binary)

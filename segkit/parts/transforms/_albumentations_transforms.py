@@ -23,6 +23,7 @@ from segkit.utils.os_errors import is_out_of_memory
 
 cv2.setNumThreads(0)  # its threads would compete with torch's
 _IDENTITY = np.eye(3)
+_COLOURS = ("fill", "drop_value")  # of 0..255 in recipes, whatever the type of the images
 _ADVICE = re.compile("special case of|very slow")  # warnings that recommend another class
 
 
@@ -66,7 +67,9 @@ class AlbumentationsTransform:
 
     def __init__(self, name: str, options: dict[str, Any]) -> None:
         self.name = name
+        self.options = options
         self.random = _NumpyRandom()
+        self._of_floats: AlbumentationsTransform | None = None
         arguments = {key: _constant(value) for key, value in options.items()}
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -80,11 +83,17 @@ class AlbumentationsTransform:
             raise PartError(f"{name}: {'; '.join(problems)}", hint=f"segkit show transform {name}")
 
     def __call__(self, image: Pixels, mask: Pixels, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
-        """Transform image (H, W, C) and mask (H, W) or (H, W, K).
+        """Transform image (H, W, C), uint8 or float32 in 0..1, and mask (H, W) or (H, W, K).
 
         Raises:
             PartError: if the transform fails, or changes the size.
         """
+        if image.dtype == np.float32 and any(map(_is_colour, self.options.items())):
+            self._of_floats = self._of_floats or _with_unit_colours(self.name, self.options)
+            return self._of_floats._apply(image, mask, rng)
+        return self._apply(image, mask, rng)
+
+    def _apply(self, image: Pixels, mask: Pixels, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
         self.transform.set_random_state(rng, self.random.reset(rng))
         try:
             changed = self.transform(image=image, mask=mask)
@@ -102,6 +111,22 @@ class AlbumentationsTransform:
                 hint="a transform must keep the size, data.size; rotations by 90 degrees need a square one",
             )
         return changed["image"], changed["mask"]
+
+
+def _is_colour(option: tuple[str, Any]) -> bool:
+    name, value = option
+    numbers = value if isinstance(value, (list, tuple)) else [value]
+    return name in _COLOURS and any(isinstance(number, (int, float)) and number for number in numbers)
+
+
+def _with_unit_colours(name: str, options: dict[str, Any]) -> AlbumentationsTransform:
+    def unit(value: Any) -> Any:
+        if isinstance(value, (list, tuple)):
+            return [unit(item) for item in value]
+        return value / 255 if isinstance(value, (int, float)) else value
+
+    colours = {key: unit(value) if key in _COLOURS else value for key, value in options.items()}
+    return AlbumentationsTransform(name, colours)
 
 
 def _constant(value: Any) -> Any:

@@ -43,6 +43,12 @@ _HIDDEN_OPTIONS = (
     "plasma_size",  # unused by albumentations
 )
 _REQUIRED = {("ConstrainedCoarseDropout", "mask_indices")}  # without it, the transform does nothing
+# Where the documentation is silent or wrong; the tests try all.
+_CHANNELS: dict[str, Sequence[int]] = {
+    "ChannelDropout": range(2, 1025), "HueSaturationValue": (1, 3), "RGBShift": (1, 3), "RandomSnow": (3,),
+    "Spatter": (3,), "ToGray": (1, 3),
+}  # fmt: skip
+_TYPES = {"GridElasticDeform": ("uint8",)}  # float32 becomes NaN
 _Probability = Annotated[float, Field(ge=0, le=1)]
 _COMMON = {
     "p": "probability of applying the transform",
@@ -81,6 +87,7 @@ class AlbumentationsFamily:
             options={option.name: option for option in _options(name, meanings_of(documentation))},
             summary=_first_sentence(first_paragraph(documentation)),
             where=source.where,
+            traits={"channels": _channels(name, documentation), "types": _types(name, documentation)},
         )
 
 
@@ -111,6 +118,17 @@ def _is_transform(name: str) -> bool:
     while (source := _classes().get(name)) is not None:
         name = source.base
     return name in _ROOTS
+
+
+def _channels(name: str, documentation: str) -> Sequence[int]:
+    """Numbers of channels that a transform takes; empty for any."""
+    stated = re.search(r"Number of channels:\s*([\d, ]+)", documentation)
+    return _CHANNELS.get(name) or (tuple(map(int, re.findall(r"\d+", stated[1]))) if stated else ())
+
+
+def _types(name: str, documentation: str) -> tuple[str, ...]:
+    stated = re.search(r"Image types:\s*([\w, ]+)", documentation)
+    return _TYPES.get(name) or (tuple(re.findall(r"\w+", stated[1])) if stated else ("uint8", "float32"))
 
 
 def _parse(source: _Class) -> ast.ClassDef:

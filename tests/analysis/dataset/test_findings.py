@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ from segkit.analysis.dataset.duplicates import find_duplicates
 from segkit.analysis.dataset.finding import KINDS
 from segkit.analysis.dataset.sample_stats import collect_stats
 from segkit.core.types import Sample, Task
+from segkit.data.source_scan import scan_source
+from segkit.parts.sources.folder import folder
 from tests.analysis.dataset.cases import BINARY, SIDE, blob, faults, opened, pairs, picture, save, told
 
 PAGE = Path(__file__).parents[3] / "docs/check_data.md"
@@ -387,3 +390,27 @@ def test_images_of_one_colour_are_no_duplicates_but_dim_images_are() -> None:
     dim = [Sample(name, lambda: (picture(1) // 50, blob(4, 1))) for name in "cd"]
     looks = collect_stats(Dataset("drawn", BINARY, {"train": flat + dim}), lambda label, done, total: None)
     assert [(fault.kind, fault.files) for fault in find_duplicates(looks)] == [("duplicate", ("c", "d"))]
+
+
+def test_masks_in_which_nothing_can_be_learnt_are_an_error(root: Path) -> None:
+    task = Task("multiclass", ("ground", "spot"), 255)
+    (fault,) = [fault for fault in faults(root, task) if fault.severity == "error"]
+    assert (fault.kind, fault.message) == (
+        "labels",
+        "the masks hold only ground and pixels to ignore: there is nothing to learn",
+    )
+    assert fault.hint.startswith(
+        "if 255 is spot, set data.labels: {ground: 0, spot: 255} and leave out data.ig"
+    )
+
+
+def test_palette_of_masks_offers_its_colours(root: Path) -> None:
+    task = Task("multiclass", ("ground", "spot"))
+    for file in (root / "masks").rglob("*.png"):
+        mask = Image.fromarray((np.asarray(Image.open(file)) > 0).astype(np.uint8))
+        mask.putpalette([0, 0, 1, 128, 64, 128])
+        mask.save(file)
+    scan = scan_source(folder(task, 3, images=root / "images", masks=root / "masks"))
+    assert check_dataset(Dataset.of(scan, "", task)).colors == {"ground": "#000001", "spot": "#804080"}
+    chosen = replace(task, colors=(("spot", "#ffffff"),))
+    assert check_dataset(Dataset.of(scan, "", chosen)).colors == {}

@@ -48,6 +48,8 @@ def test_multilabel_scores_are_a_table_of_counts():
     classes = class_scores(found.per_class, found.confusion.tolist())
     assert classes.counts.rows == [["hair", "3", "1", "2", "5"], ["ink", "0", "0", "0", "11"]]
     assert (classes.pictures, classes.png, classes.table.marked) == ([], b"", 0)
+    trained = class_scores(found.per_class, found.confusion.tolist(), {"hair": 9000, "ink": 0})
+    assert [(row[0], row[-1]) for row in trained.table.rows] == [("hair", "9,000"), ("ink", "0")]
 
 
 def test_one_class_and_runs_of_earlier_versions_have_no_such_table():

@@ -1,5 +1,6 @@
 """A CSV file of images and masks: what it may say, and the line of what it may not."""
 
+from dataclasses import replace
 from pathlib import Path
 from unicodedata import normalize
 
@@ -194,3 +195,11 @@ def test_file_that_never_ends_is_refused(root):
     (root / "zero").symlink_to("/dev/zero")
     with pytest.raises(DataError, match=r"zero: this is not a regular file of at most 400,000,000 bytes"):
         SOURCES.get("manifest").factory(BINARY, 3, file=root / "zero").splits()
+
+
+def test_multilabel_masks_of_one_file_are_read_by_the_labels_of_each_class(root):
+    save(root / "masks/both.png", np.where(HALF, 4, 7).astype(np.uint8))
+    task = replace(MULTILABEL, labels=(("lesion", (4,)), ("hair", (7,))))
+    row = "image,mask_lesion,mask_hair\nimages/a.png,masks/both.png,masks/both.png\n"
+    _, mask = splits(root, row, task)["train"][0].read()
+    np.testing.assert_array_equal(mask, np.stack([HALF, 1 - HALF], axis=-1))

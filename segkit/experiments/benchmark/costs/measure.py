@@ -83,7 +83,7 @@ def measure(run: RunDir, plugins: Sequence[Path] = (), *, effort: float = 1.0) -
     spec = dry_run(recipe.model, recipe.data)
     with torch.device("meta"):
         meta_model = build_model(recipe, spec, pretrained=False)
-    macs = multiply_adds(meta_model, (1, recipe.data.channels, *recipe.data.size))
+    macs = multiply_adds(meta_model, (1, recipe.data.in_channels, *recipe.data.size))
     model = build_model(recipe, spec, pretrained=False)
     load_best(model, run, changed)
     move_to_device(model, fabric, recipe.training)
@@ -131,7 +131,9 @@ def multiply_adds(model: nn.Module, shape: Sequence[int]) -> int:
 
 
 def _prediction(recipe: Recipe, model: Segmenter, fabric: Fabric, images: int) -> Callable[[], object]:
-    batch = next(iter(EvalBatches(*_noise(recipe, images), batch_size=images)))
+    batch = next(
+        iter(EvalBatches(*_noise(recipe, images), batch_size=images, pixel_range=recipe.data.pixel_range))
+    )
     image = fabric.to_device(batch.image)
 
     @torch.inference_mode()
@@ -147,7 +149,10 @@ def _training(recipe: Recipe, model: Segmenter, fabric: Fabric) -> Callable[[], 
     state = zero_lr_state(recipe, model)
     batch_size = recipe.data.batch_size
     steps = fit(
-        state, _RepeatedBatch(*_noise(recipe, batch_size), (), batch_size, recipe.seed), build_losses(recipe),
+        state, _RepeatedBatch(
+            *_noise(recipe, batch_size), (), batch_size, recipe.seed, pixel_range=recipe.data.pixel_range
+        ),
+        build_losses(recipe),
         _unreachable_scores, fabric, recipe.training,
         seed=recipe.seed, names=["noise"] * batch_size, higher_is_better=True,
     )  # fmt: skip
@@ -172,7 +177,7 @@ def _noise(recipe: Recipe, images: int) -> tuple[Pixels, Pixels]:
     layers = [len(data.classes)] if data.task == "multilabel" else []
     shape = (images, *data.size)
     return (
-        rng.integers(256, size=(*shape, data.channels), dtype=np.uint8),
+        rng.integers(256, size=(*shape, data.in_channels), dtype=np.uint8),
         rng.integers(values, size=(*shape, *layers), dtype=np.uint8),
     )
 

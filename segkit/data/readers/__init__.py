@@ -1,0 +1,1 @@
+"""Readers of image files, one module for each library that decodes them."""

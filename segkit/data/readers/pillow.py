@@ -1,0 +1,190 @@
+"""Images that Pillow reads: 8-bit ones of all formats, and 16-bit grey PNGs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from segkit.core.errors import DataError
+from segkit.core.types import Pixels
+from segkit.data.pillow_limit import without_pillow_limit
+from segkit.data.readers.png16 import decode_png
+from segkit.data.readers.raster import Header, Numbers, Raster, check_size, turned, valid_orientation
+from segkit.utils.os_errors import is_out_of_memory
+
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "GIF", "WEBP")  # Pillow reads more, some with external programs
+MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+_LOSSY = ("JPEG", "MPO", "jpeg", "tiff_jpeg")  # formats, and compressions of TIFF
+_ONE_IMAGE = ("JPEG", "MPO")  # whose first image is what every program shows
+_NUMBERS = {"I": "float32", "F": "float32"}  # type that images get, by mode
+_ORIENTATION = 0x0112  # EXIF tag
+# Pillow's log messages about damaged files would be printed beside segkit's errors.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+
+
+class PillowFile:
+    """An image file that Pillow has opened.
+
+    Args:
+        image: image as opened.
+        path: file; None for an image in memory.
+        pages: number of images, if it is not the number of frames.
+    """
+
+    def __init__(self, image: Image.Image, path: Path | None, pages: int | None = None) -> None:
+        self._image = image
+        self._path = path
+        self._pages = pages
+        self._is_halved = _is_halved(image)
+        self._stored = _stored(image, self._is_halved)
+        self.stored = image.height, image.width
+
+    @property
+    def channels(self) -> int:
+        """Channels of the image, opacity included."""
+        return self._stored[0]
+
+    @property
+    def colors(self) -> int:
+        """Channels that are not opacity."""
+        return self._stored[0] - self._stored[2]
+
+    @cached_property
+    def header(self) -> Header:
+        """Metadata; a PNG is decoded, as Pillow does to find its EXIF data."""
+        image, form = self._image, str(self._image.format)
+        channels, kind, has_opacity = self._stored
+        pages = self._pages or (1 if form in _ONE_IMAGE else int(getattr(image, "n_frames", 1)))
+        if form == "PNG":
+            image.load()
+        orientation = _orientation(image)
+        stored, is_lossy = self.stored, _is_lossy(image)
+        return Header(form, image.mode, stored, channels, kind, has_opacity, is_lossy, orientation, pages)
+
+    def raster(self) -> Raster:
+        """Its numbers: indices if it has a palette, RGB if it has colours of another kind."""
+        form, lossy = str(self._image.format), _is_lossy(self._image)
+        if self._is_halved and self._path:
+            pixels = turned(decode_png(self._path), self.header.orientation)
+            return Raster(pixels, form, opacity=pixels.shape[-1] in (2, 4))
+        image = upright(self._image)
+        if image.mode == "P":
+            return Raster(to_array(image), form, _palette(image), lossy=lossy)
+        image = _plain(image)
+        return Raster(to_array(image), form, opacity=image.mode in ("LA", "RGBA"), lossy=lossy)
+
+    def converted(self, channels: int) -> Image.Image:
+        """Its 8-bit numbers in 1 to 4 channels."""
+        return converted(upright(self._image), self._path, channels)
+
+
+@contextmanager
+def open_pillow(path: Path, max_pixels: int, page: int = 0, pages: int | None = None) -> Iterator[PillowFile]:
+    """Open a file with Pillow without decoding it.
+
+    Raises:
+        DataError: if it has more than `max_pixels`.
+        Exception: of many types if it is damaged or no image.
+    """
+    with without_pillow_limit(), Image.open(path, formats=FORMATS) as image:
+        if page:
+            image.seek(page)
+        check_size((image.height, image.width), 4, path, max_pixels)
+        yield PillowFile(image, path, pages)
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """Decode an image and apply its EXIF orientation in place."""
+    image.load()
+    try:
+        ImageOps.exif_transpose(image, in_place=True)  # a copy costs a quarter of the decoding time
+    except Exception as error:
+        raise _without_orientation(error) from error
+    return image
+
+
+def converted(image: Image.Image, path: Path | None, channels: int) -> Image.Image:
+    """Decode an image and convert it to 1 to 4 channels of 8 bits.
+
+    Args:
+        image: image as opened by Pillow.
+        path: file, for messages; None without a file.
+        channels: number of channels.
+
+    Raises:
+        DataError: if its mode cannot be converted.
+    """
+    image.load()
+    if image.mode == "P" and image.has_transparency_data:
+        image = image.convert("RGBA")
+    try:
+        return image if image.mode == MODES[channels] else image.convert(MODES[channels])
+    except ValueError:  # such as LAB to grey
+        problem = f"images in {image.mode} cannot be converted to {MODES[channels]}"
+        raise DataError(problem, where=str(path or ""), hint="save it in RGB or grey") from None
+
+
+def to_array(image: Image.Image) -> Numbers:
+    """(H, W, C) numbers of an image."""
+    pixels = np.asarray(image)
+    return pixels if pixels.ndim == 3 else pixels[..., None]
+
+
+def _stored(image: Image.Image, is_halved: bool) -> tuple[int, str, bool]:
+    """Channels, type of the numbers, and whether the last channel is opacity."""
+    if is_halved:
+        channels = len(_raw_mode(image).split(";")[0])
+        return channels, "uint16", channels in (2, 4)
+    if image.mode in _NUMBERS or image.mode.startswith("I;16"):
+        return 1, _NUMBERS.get(image.mode, "uint16"), False
+    colors = 1 if image.mode in ("1", "L", "LA", "La") else 3
+    return colors + image.has_transparency_data, "uint8", image.has_transparency_data
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    if image.has_transparency_data:
+        return image.convert("LA" if image.mode in ("L", "LA", "La") else "RGBA")
+    is_plain = image.mode in ("1", "L", "RGB", *_NUMBERS) or image.mode.startswith("I;16")
+    return image if is_plain else image.convert("RGB")
+
+
+def _palette(image: Image.Image) -> Pixels:
+    colors = np.array(image.getpalette("RGBA"), np.uint8).reshape(-1, 4)
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, bytes):
+        opacity = np.frombuffer(transparent, np.uint8)[: len(colors)]
+        colors[: len(opacity), 3] = opacity
+    elif transparent is not None and transparent < len(colors):
+        colors[transparent, 3] = 0
+    return colors if image.has_transparency_data else colors[:, :3]
+
+
+def _is_halved(image: Image.Image) -> bool:
+    return ";16" in _raw_mode(image) and not image.mode.startswith("I")
+
+
+def _raw_mode(image: Image.Image) -> str:
+    # Pillow reads the 16-bit colours of a PNG as 8-bit ones: only the name of its decoder's input tells.
+    tiles = getattr(image, "tile", []) if image.format == "PNG" else []
+    return str(tiles[0].args) if tiles else ""
+
+
+def _is_lossy(image: Image.Image) -> bool:
+    return image.format in _LOSSY or (image.format == "TIFF" and image.info.get("compression") in _LOSSY)
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return valid_orientation(image.getexif().get(_ORIENTATION, 1))
+    except Exception as error:
+        raise _without_orientation(error) from error
+
+
+def _without_orientation(error: Exception) -> Exception:
+    return error if is_out_of_memory(error) else ValueError(f"its EXIF orientation cannot be read ({error})")

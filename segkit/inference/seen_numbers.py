@@ -1,0 +1,80 @@
+"""Numbers of images, compared with those that a model was trained on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from segkit.core.types import Pixels
+    from segkit.inference.model_info import ModelInfo
+
+_MAX_OUTSIDE = 0.5  # of the numbers of a channel
+_MIN_SPREAD = 1 / 128  # of the range: less is two of the 256 levels of 8 bits
+_SAMPLED_SIDE = 256  # pixels
+_MAX_UINT8 = 255
+
+
+class SeenNumbers:
+    """Numbers of an image, of at most 256 x 256 pixels of each array that is added.
+
+    Args:
+        info: information about the model.
+    """
+
+    def __init__(self, info: ModelInfo) -> None:
+        pixel_range = info.pixel_range
+        self._low, self._high = np.array(pixel_range.low), np.array(pixel_range.high)
+        self._is_eight_bits = pixel_range.is_eight_bits
+        self._lowest = np.full(len(self._low), math.inf)
+        self._highest = -self._lowest
+        self._outside = np.zeros(len(self._low))
+        self._pixels = 0
+        self._dtype = np.dtype(np.uint8)
+
+    def add(self, pixels: Pixels) -> Pixels:
+        """Add an array (H, W, C), and return it. Of 8-bit images for an 8-bit model, nothing is counted."""
+        if pixels.dtype == np.uint8 and self._is_eight_bits:
+            return pixels
+        step = math.ceil(max(pixels.shape[:2]) / _SAMPLED_SIDE)
+        sample = pixels[::step, ::step].reshape(-1, pixels.shape[-1])
+        self._lowest = np.minimum(self._lowest, sample.min(0))
+        self._highest = np.maximum(self._highest, sample.max(0))
+        self._outside += ((sample < self._low) | (sample > self._high)).sum(0)
+        self._pixels += len(sample)
+        self._dtype = pixels.dtype
+        return pixels
+
+    @property
+    def are_unlike(self) -> bool:
+        """Whether they cannot be numbers of the same kind as those of the training images.
+
+        Half of them are outside of the range in some channel; or they use less than 1/128 of it in all
+        channels; or they have 8 bits, and the range is more than twice as wide.
+        """
+        if not self._pixels:
+            return False
+        width = self._high - self._low
+        too_narrow = (self._highest - self._lowest < _MIN_SPREAD * width).all()
+        too_few_bits = self._dtype == np.uint8 and (self._low + width / 2 > _MAX_UINT8).all()
+        return bool((self._outside >= _MAX_OUTSIDE * self._pixels).any() or too_narrow or too_few_bits)
+
+    def __str__(self) -> str:
+        return f"{self._lowest.min():g} to {self._highest.max():g} ({self._dtype})"
+
+
+def number_warnings(info: ModelInfo, images: Sequence[tuple[str, SeenNumbers]]) -> list[str]:
+    """A warning about images, each with its name, whose numbers are unlike those of the training images."""
+    unlike = [(name, numbers) for name, numbers in images if numbers.are_unlike]
+    if not unlike:
+        return []
+    (name, numbers), *_ = unlike
+    low, high = min(info.pixel_range.low), max(info.pixel_range.high)
+    count = f"{len(unlike):,} of {len(images):,} images have" if len(images) > 1 else "The image has"
+    return [
+        f"{count} numbers that are unlike those of the model's training images, {low:g} to {high:g}: "
+        f"{name} has {numbers}. Masks may be wrong: use images of the same kind."
+    ]

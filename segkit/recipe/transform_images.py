@@ -1,0 +1,54 @@
+"""Which images the transforms of a recipe take: types and numbers of channels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from segkit.core.errors import Problem
+from segkit.core.registry import TRANSFORMS
+from segkit.core.signature import Entry
+from segkit.recipe.image_settings import Percentile
+from segkit.recipe.type_names import either
+
+if TYPE_CHECKING:
+    from segkit.recipe.schema import DataSettings
+
+
+def images_in_words(entry: Entry) -> str:
+    """Images that a transform takes, such as "uint8 or float32, 1 or 3 channels"."""
+    numbers = entry.traits["channels"]
+    if isinstance(numbers, range):
+        channels = f"{numbers.start} or more"
+    else:
+        channels = either([*map(str, numbers)]) if numbers else "any number of"
+    return f"{either([*entry.traits['types']])}, {channels} channels"
+
+
+def transform_problems(data: DataSettings, dtype: str = "") -> dict[int, Problem]:
+    """Problems of transforms that do not take the images of a recipe, by index in `data.augment`.
+
+    Args:
+        data: settings of the data; channels that are not known yet are not compared.
+        dtype: type of the images as transforms get them; by default float32 where the range makes it so.
+    """
+    is_known = data.channels != "auto" or data.bands
+    is_float = isinstance(data.range, Percentile) or not data.pixel_range.is_eight_bits
+    dtype = dtype or ("float32" if is_float else "")
+    problems: dict[int, Problem] = {}
+    for number, part in enumerate(data.augment):
+        entry = TRANSFORMS.get(part.name)
+        assert entry is not None, f"transform {part.name} was checked before"
+        channels = entry.traits["channels"]
+        found = []
+        if is_known and channels and data.in_channels not in channels:
+            found.append("1 channel" if data.in_channels == 1 else f"{data.in_channels} channels")
+        if dtype and dtype not in entry.traits["types"]:
+            found.append(dtype)
+        if found:
+            problems[number] = Problem(
+                f"{part.name} takes images of {images_in_words(entry)}; found {', '.join(found)}",
+                path=f"data.augment.{number}",
+                hint="another transform; images are uint8 if they have 8 bits and the range 0 to 255, "
+                "else float32",
+            )
+    return problems
