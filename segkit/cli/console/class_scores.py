@@ -20,7 +20,8 @@ SCORES = {
     "recall": "recall",
     "iou_per_image": "IoU per image",
 }
-OPTIONAL = ("iou_per_image", "dice")  # left out first to last, if the screen is narrow
+# Left out in this order, if the screen is narrow.
+OPTIONAL = ("iou_per_image", "dice", "images", "precision", "recall")
 
 
 def print_class_scores(screen: Screen, per_class: PerClass, more: str) -> None:

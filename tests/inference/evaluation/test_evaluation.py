@@ -107,7 +107,11 @@ def test_at_the_recipe_s_size_several_have_their_own_figures_beside_the_common_o
 ) -> None:
     found = scored(run, second, asking=EvaluateOptions(), overrides=("metrics=[iou_soft, iou]",))
     for one, member in zip((run, second), found.members, strict=True):
-        assert member.metrics["iou"] == pytest.approx(one.read_summary().scores.metrics["iou"], abs=1e-6)
+        summary = one.read_summary().scores
+        assert member.metrics["iou"] == pytest.approx(summary.metrics["iou"], abs=1e-6)
+        assert member.classes.as_json()["confusion"] == summary.confusion
+    assert found.scores.classes.confusion.sum() == 5 * 32 * 32
+    assert {*found.as_json()["members"][1]["per_class"]} == {*summary.per_class}
     assert found.scores.metrics["iou_soft"] not in [member.metrics["iou_soft"] for member in found.members]
 
 
