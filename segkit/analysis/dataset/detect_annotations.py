@@ -14,7 +14,7 @@ from segkit.core.paths import as_stored
 from segkit.core.types import Task, TaskKind
 from segkit.data.coco_file import read_coco
 from segkit.data.image_files import is_hidden
-from segkit.data.images import opened
+from segkit.data.images import read_raster
 from segkit.data.labels import BACKGROUND, IGNORE, as_tuples
 from segkit.data.outlines import BACKGROUND_NAMES, OutlinedData
 from segkit.data.split_names import split_named
@@ -144,12 +144,11 @@ def _palette(masks: Path, values: Mapping[str, Any]) -> dict[str, str]:
     """Colours of classes in the palette of the first mask; empty if it has none."""
     for file in sorted(masks.glob("*.png"))[:1]:
         try:
-            with opened(file) as image:
-                palette = image.getpalette("RGB") if image.mode == "P" else None
+            palette = read_raster(file).palette
         except DataError:
             return {}
-        if palette and len(palette) >= 3 * len(values):
-            codes = [bytes(palette[3 * index : 3 * index + 3]).hex() for index in values.values()]
+        if palette is not None and len(palette) > max(values.values()):
+            codes = [palette[index, :3].tobytes().hex() for index in values.values()]
             return {name: f"#{code}" for name, code in zip(values, codes, strict=True)}
     return {}
 
