@@ -144,6 +144,10 @@ def _images(file: TiffFile) -> list[TiffPage]:
     if len(file.pages) > _MAX_PAGES:
         raise ValueError(f"it holds {len(file.pages)} images")
     pages = [*file.pages]
+    for page in pages:  # a damaged tag may be a text or a list
+        numbers = (page.imagelength, page.imagewidth, page.imagedepth, page.samplesperpixel)
+        if not all(isinstance(number, int) for number in (*numbers, page.compression, page.photometric)):
+            raise ValueError("its size or type is not a number")
     return [page for page in pages if not page.subfiletype & _NOT_THE_IMAGE] or pages[:1]
 
 
