@@ -149,8 +149,9 @@ def _images(file: TiffFile) -> list[TiffPage]:
     pages = [*file.pages]
     for page in pages:  # a damaged tag may be a text or a list
         numbers = (page.imagelength, page.imagewidth, page.imagedepth, page.samplesperpixel)
-        numbers += page.tilelength, page.tilewidth, page.tiledepth
-        if not all(isinstance(number, int) for number in (*numbers, page.compression, page.photometric)):
+        tile = (page.tilelength, page.tilewidth, page.tiledepth)
+        kind = (page.compression, page.photometric)
+        if not all(isinstance(number, int) for number in (*numbers, *tile, *kind)):
             raise ValueError("its size or type is not a number")
     return [page for page in pages if not page.subfiletype & _NOT_THE_IMAGE] or pages[:1]
 
