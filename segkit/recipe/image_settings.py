@@ -64,6 +64,12 @@ def range_problem(value: Any, channels: int | None) -> str:
     return ""
 
 
+def keeps_eight_bits(value: Any) -> bool:
+    """Whether 8-bit images stay as they are with a range, as far as is known before it is measured."""
+    pairs = value if isinstance(value, list) else [value]
+    return value == "auto" or all(pair == (0, 255) for pair in pairs)
+
+
 def normalize_problem(value: Normalize | None, channels: int | None) -> str:
     """What is wrong with mean and std for that many channels of a model (None: unknown), or ""."""
     if value and channels and {len(value.mean), len(value.std)} != {channels}:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from segkit.core.errors import Problem
 from segkit.core.registry import TRANSFORMS
 from segkit.core.signature import Entry
-from segkit.recipe.image_settings import Percentile
+from segkit.recipe.image_settings import keeps_eight_bits
 from segkit.recipe.type_names import either
 
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ def transform_problems(data: DataSettings, dtype: str = "") -> dict[int, Problem
         dtype: type of the images as transforms get them; by default float32 where the range makes it so.
     """
     is_known = data.channels != "auto" or data.bands
-    is_float = isinstance(data.range, Percentile) or not data.pixel_range.is_eight_bits
-    dtype = dtype or ("float32" if is_float else "")
+    dtype = dtype or ("" if keeps_eight_bits(data.range) else "float32")
     problems: dict[int, Problem] = {}
     for number, part in enumerate(data.augment):
         entry = TRANSFORMS.get(part.name)

@@ -55,6 +55,7 @@ class CheckResult:
             "pixels": self.pixels.as_json() if self.pixels else {},
             "classes": self.classes.as_json() if self.classes else {},
             "colors": {**self.colors},
+            **({"recipe": self.dataset.recipe} if self.dataset.recipe else {}),
             "faults": [finding.as_json() for finding in self.findings],
         }
 

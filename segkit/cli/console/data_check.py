@@ -47,6 +47,10 @@ def print_data_check(result: CheckResult) -> None:
         _print_table(screen, kinds)
     for findings in kinds:
         _print_kind(screen, findings, root)
+    if result.dataset.recipe:
+        screen.line("To train on it, put these lines into a recipe:", "bold")
+        for line in ("", *result.dataset.recipe.splitlines(), ""):
+            screen.line(line)
     if result.ok:
         screen.line("ok, with warnings" if result.findings else "ok", "bold green")
     else:
