@@ -166,6 +166,7 @@ class Sample:
             mask by nearest neighbour; it compares the original sizes itself.
         variant: whatever else determines the pixels, beside the bytes of `files`, the source's options and
             its code, such as a tile number; "" if nothing does. None if unknown: then pixels are not cached.
+        columns: what else is known of it, by column, such as its patient; `data.split.group` can name one.
     """
 
     name: str
@@ -173,6 +174,7 @@ class Sample:
     files: tuple[Path, ...] = ()
     read_at: Callable[[tuple[int, int]], tuple[Pixels, Pixels]] | None = None
     variant: str | None = None
+    columns: Mapping[str, str] | None = None
 
 
 class Source(Protocol):

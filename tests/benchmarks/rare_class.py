@@ -2,8 +2,8 @@
 
 python tests/benchmarks/rare_class.py [--epochs 8] [--seeds 3]
 
-Images with a large disc and a spot of nine pixels are drawn and trained on with cross-entropy, for each seed with
-both weights. What is printed is over all test pixels together.
+Images with a large disc and a spot of nine pixels are drawn and trained on with cross-entropy, with both
+weights for each seed. What is printed is over all test pixels together.
 """
 
 from __future__ import annotations

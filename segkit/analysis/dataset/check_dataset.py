@@ -14,6 +14,7 @@ from segkit.analysis.dataset.duplicates import find_duplicates
 from segkit.analysis.dataset.finding import KINDS, Finding
 from segkit.analysis.dataset.images import check_images
 from segkit.analysis.dataset.masks import check_masks
+from segkit.analysis.dataset.pixels import PixelSummary, check_pixels, summarize_pixels
 from segkit.analysis.dataset.sample_stats import collect_stats
 from segkit.analysis.dataset.unreadable import check_readable, source_findings
 from segkit.core.errors import DataError
@@ -32,6 +33,7 @@ class CheckResult:
     findings: Sequence[Finding]  # errors first, then by kind
     classes: ClassCounts | None = None  # of all splits
     colors: Mapping[str, str] = field(default_factory=dict)  # of classes, in the palette of the masks
+    pixels: PixelSummary | None = None  # of the images that could be read
 
     @property
     def ok(self) -> bool:
@@ -50,8 +52,10 @@ class CheckResult:
             "about": self.dataset.about,
             "task": self.dataset.task.kind,
             "images": self.images,
+            "pixels": self.pixels.as_json() if self.pixels else {},
             "classes": self.classes.as_json() if self.classes else {},
             "colors": {**self.colors},
+            **({"recipe": self.dataset.recipe} if self.dataset.recipe else {}),
             "faults": [finding.as_json() for finding in self.findings],
         }
 
@@ -67,10 +71,11 @@ def check_dataset(dataset: Dataset, on_progress: Progress = lambda label, done, 
         *check_masks(stats, dataset.task),
         *check_classes(stats, dataset.task),
         *check_images(stats),
+        *check_pixels(stats),
     ]
     findings.sort(key=lambda item: (item.severity != "error", KINDS.index(item.kind), item.message))
     classes = count_read_classes(stats, dataset.task)
-    return CheckResult(dataset, findings, classes, _colors(dataset))
+    return CheckResult(dataset, findings, classes, _colors(dataset), summarize_pixels(stats))
 
 
 def _colors(dataset: Dataset) -> dict[str, str]:

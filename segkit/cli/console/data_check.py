@@ -31,6 +31,7 @@ def print_data_check(result: CheckResult) -> None:
     screen.prose(result.dataset.about, "bold", hang=2)
     root = _common_folder(result.findings)
     facts = {"images": images_in_words(result.images) or "none"}
+    facts |= {"pixels": str(result.pixels)} if result.pixels else {}
     screen.facts({**facts, "files below": root} if root else facts)
     screen.line()
     if result.classes and any(result.classes.known):
@@ -46,6 +47,10 @@ def print_data_check(result: CheckResult) -> None:
         _print_table(screen, kinds)
     for findings in kinds:
         _print_kind(screen, findings, root)
+    if result.dataset.recipe:
+        screen.line("To train on it, put these lines into a recipe:", "bold")
+        for line in ("", *result.dataset.recipe.splitlines(), ""):
+            screen.line(line)
     if result.ok:
         screen.line("ok, with warnings" if result.findings else "ok", "bold green")
     else:

@@ -67,8 +67,9 @@ class Isic2016:
         splits: dict[str, Sequence[Sample]] = {}
         problems: list[Problem] = []
         for split, (images, masks) in FOLDERS.items():
-            splits[split], unpaired = pairs_in(
+            samples, unpaired, _ = pairs_in(
                 self.root / images, self.root / masks, PATTERN, self.task, self.channels
             )
+            splits[split] = samples.get("", [])
             problems += unpaired
         return SourceScan(splits, problems)

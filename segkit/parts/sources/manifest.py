@@ -22,7 +22,8 @@ from segkit.data.masks import read_mask, read_mask_at
 from segkit.data.pairing import check_extent, sample
 from segkit.data.readers.raster import Extent
 from segkit.data.source_scan import SourceScan
-from segkit.data.splits import NAMES
+from segkit.data.split_names import split_named
+from segkit.data.text_file import with_slashes
 
 _RELATIVE = "paths are relative to the folder of the CSV file"
 
@@ -33,7 +34,10 @@ def manifest(
 ) -> Source:
     """A CSV file with the columns image, mask and optionally split (train, val or test).
 
-    Paths are relative to the CSV file's folder. The name of a sample is its image's path without extension.
+    Columns are separated by commas, semicolons or tabs. Paths are relative to the CSV file's folder, with
+    slashes or backslashes. The name of a sample is its image's path without extension. Other columns, such as
+    patient, can be named in `data.split.group`.
+
     A multilabel task has a column mask_<class> for each class instead of mask; an empty cell means that the
     class is not in the image.
 
@@ -79,9 +83,11 @@ class Manifest:
         splits: dict[str, list[Sample]] = {}
         problems: list[Problem] = []
         lines: dict[str, int] = {}
-        for line, row in read_table(self.file, ["image", *self.mask_columns]):
+        columns = ["image", *self.mask_columns]
+        for line, row in read_table(self.file, columns):
+            row |= {column: with_slashes(row[column], self.file.parent) for column in columns}
             name = _name(row["image"])
-            split = row.get("split", "train")
+            split = split_named(row["split"]) if "split" in row else "train"
             errors = [*self._check_row(row, split)]
             if name in lines:
                 errors.append((f"{name!r} is listed twice (first on line {lines[name]})", "keep one of them"))
@@ -90,13 +96,15 @@ class Manifest:
             ]
             if name:
                 lines.setdefault(name, line)
-            if not errors:
+            if split and not errors:
                 splits.setdefault(split, []).append(self._sample(name, row))
         return SourceScan(splits, problems)
 
-    def _check_row(self, row: Mapping[str, str], split: str) -> Iterator[tuple[str, str]]:  # problem, hint
-        if split not in NAMES:
-            yield f"the split {split!r} is unknown", "one of train, val, test"
+    def _check_row(
+        self, row: Mapping[str, str], split: str | None
+    ) -> Iterator[tuple[str, str]]:  # problem, hint
+        if not split:
+            yield f"the split {row['split']!r} is unknown", "one of train, val, test"
         for column in ("image", *self.mask_columns):
             path = self._path(row[column])
             if row[column] and (unread := why_unread(path)):
@@ -108,14 +116,16 @@ class Manifest:
 
     def _sample(self, name: str, row: Mapping[str, str]) -> Sample:
         image = self._path(row["image"])
+        known = {"image", "split", *self.mask_columns}
+        columns = {key: value for key, value in row.items() if key not in known and value} or None
         if self.task.kind != "multilabel":
             mask = self._path(row["mask"])
-            return sample(name, image, mask, self.task, self.channels)
+            return sample(name, image, mask, self.task, self.channels, columns)
         masks = [self._path(row[column]) if row[column] else None for column in self.mask_columns]
         read = partial(_read_multilabel, image, masks, self.task, self.channels)
         files = (image, *(mask for mask in masks if mask))
         filled = ",".join(str(label) for label, mask in enumerate(masks) if mask)
-        return Sample(name, read, files, read_at=read, variant=f"masks of classes {filled}")
+        return Sample(name, read, files, read_at=read, variant=f"masks of classes {filled}", columns=columns)
 
     def _path(self, cell: str) -> Path:
         return as_stored(self.file.parent / cell)

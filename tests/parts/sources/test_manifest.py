@@ -96,14 +96,14 @@ def test_every_problem_is_reported_with_its_line(root):
     text = (
         "image,mask,split\n"
         "images/a.png,masks/a.png,train\n"
-        "images/none.png,masks/none.png,valid\n"
+        "images/none.png,masks/none.png,dev\n"
         "\n"
         "images/b.png,,\n"
         "images/a.png,masks/b.png,test\n"
         ",masks/b.png,test\n"
     )
     assert problems(root, text) == [
-        "data.csv:3: the split 'valid' is unknown",
+        "data.csv:3: the split 'dev' is unknown",
         "  try: one of train, val, test",
         "data.csv:3: there is no image images/none.png",
         "  try: paths are relative to the folder of the CSV file",
@@ -144,7 +144,7 @@ def test_missing_mask_of_a_class_is_named_by_class(root):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("image;mask\nimages/a.png;masks/a.png\n", "separate the columns by commas, not semicolons"),
+        ("image|mask\n", "the first line must name the columns; found image|mask"),
         ("picture,mask_a\n", "the first line must name the columns; found picture, mask_a"),
         ("", "the first line must name the columns; found nothing"),
     ],
@@ -171,9 +171,11 @@ def test_row_of_too_many_cells_is_refused(root):
 
 def test_file_that_is_no_text_is_refused(root):
     text = "image,mask\nimages/ä.png,masks/ä.png\n"
-    for encoding in ("latin-1", "utf-16"):
-        told = ["data.csv: this is not UTF-8 text", "  try: save it as CSV UTF-8"]
-        assert problems(root, text.encode(encoding)) == told
+    for content, line in ((text.encode("latin-1"), 2), (text.encode("utf-16-le"), 2), (b"\xff\xfea", 1)):
+        assert problems(root, content) == [
+            f"data.csv:{line}: this is not UTF-8 text",
+            "  try: save it as UTF-8; a spreadsheet calls it CSV UTF-8",
+        ]
     with pytest.raises(DataError, match=r"none\.csv: there is no such file"):
         SOURCES.get("manifest").factory(BINARY, 3, file=root / "none.csv").splits()
 
@@ -203,3 +205,25 @@ def test_multilabel_masks_of_one_file_are_read_by_the_labels_of_each_class(root)
     row = "image,mask_lesion,mask_hair\nimages/a.png,masks/both.png,masks/both.png\n"
     _, mask = splits(root, row, task)["train"][0].read()
     np.testing.assert_array_equal(mask, np.stack([HALF, 1 - HALF], axis=-1))
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_spreadsheets_of_all_kinds_are_understood(root, separator, encoding):
+    """Separators, byte order marks, line ends and backslashes; other columns are kept."""
+    rows = [["image", "mask", "split", "patient"], ["images\\a.png", ".\\masks\\a.png", "Valid", "p 1"],
+            ["images/b.png", "masks\\b.png", "training", ""]]  # fmt: skip
+    text = "\r\n".join(separator.join(row) for row in rows) + "\r\n"
+    found = splits(root, text.encode(encoding))
+    assert {split: names(samples) for split, samples in found.items()} == {
+        "val": ["images/a"], "train": ["images/b"],
+    }  # fmt: skip
+    assert [sample.columns for (sample,) in found.values()] == [{"patient": "p 1"}, None]
+    np.testing.assert_array_equal(found["val"][0].read()[1], HALF)
+
+
+@pytest.mark.posix("a backslash separates folders there")
+def test_a_backslash_may_be_part_of_a_name(root):
+    save_pair(root / "images/a\\b.png", root / "masks/a\\b.png")
+    (sample,) = splits(root, "image,mask\nimages/a\\b.png,masks/a\\b.png\n")["train"]
+    assert sample.files[0] == root / "images/a\\b.png"
