@@ -57,12 +57,15 @@ def test_print_error_escapes_control_characters_and_indents_further_lines(capsys
 
 def test_print_check_shows_name_images_model_and_warnings(capsys):
     images = {"train": 900, "val": 20}
-    console.print_check(
-        SimpleNamespace(recipe="isic_frozen", images=images, stages=STAGES, warnings=[WARNING])
-    )
-    out, err = capsys.readouterr()
-    assert err == ""
-    assert out == f"isic_frozen\nimages: 900 train, 20 val\n\n{MODEL}\nwarning: {WARNING}\nok\n"
+    for pixels, line in (("", ""), ("12 channels, 0 to 4095", "pixels: 12 channels, 0 to 4095\n")):
+        console.print_check(
+            SimpleNamespace(
+                recipe="isic_frozen", images=images, pixels=pixels, stages=STAGES, warnings=[WARNING]
+            )
+        )
+        out, err = capsys.readouterr()
+        assert err == ""
+        assert out == f"isic_frozen\nimages: 900 train, 20 val\n{line}\n{MODEL}\nwarning: {WARNING}\nok\n"
 
 
 def test_print_json_is_one_document_without_nan(capsys):
