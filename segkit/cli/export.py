@@ -22,7 +22,7 @@ def export(
     out: Annotated[Path | None, Option(metavar="FILE", help="Output file (default: RECIPE-NUMBER).")] = None,
     hub: Annotated[Path | None, Option(metavar="DIR", help="Write a Hugging Face folder instead.")] = None,
     input: Annotated[
-        Literal["pixels", "normalized"], Option(help="Model input: uint8 pixels or normalized float32.")
+        Literal["pixels", "normalized"], Option(help="Model input: pixels of files, or normalized float32.")
     ] = "pixels",
     output: Annotated[
         Literal["probabilities", "logits"], Option(help="Model output: probabilities or logits.")

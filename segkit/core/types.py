@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -29,6 +29,8 @@ else:  # names for annotations only: numpy and torch are slow to import
 # Callback of (label, done, total).
 Progress = Callable[[str, int, int], None]
 TaskKind = Literal["binary", "multiclass", "multilabel"]
+# Values in masks by class, as a recipe names them: numbers, colours "#rrggbb", names of polygons.
+Labels = tuple[tuple[str, tuple[int | str, ...]], ...]
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,15 @@ class Task:
     - multilabel: (B, K, H, W), 0 or 1 for each class independently.
 
     Pixels whose target is `ignore_index` are excluded from losses and metrics; None excludes nothing.
+    `labels` are the values in files by class, "ignore" and "background"; None if they are these integers.
+    `colors` are colours "#rrggbb" by class, for pictures of masks; other classes have default ones.
     """
 
     kind: TaskKind
     classes: tuple[str, ...]
     ignore_index: int | None = None
+    labels: Labels | None = None
+    colors: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
     @property
     def channels(self) -> int:
@@ -160,6 +166,7 @@ class Sample:
             mask by nearest neighbour; it compares the original sizes itself.
         variant: whatever else determines the pixels, beside the bytes of `files`, the source's options and
             its code, such as a tile number; "" if nothing does. None if unknown: then pixels are not cached.
+        columns: what else is known of it, by column, such as its patient; `data.split.group` can name one.
     """
 
     name: str
@@ -167,6 +174,7 @@ class Sample:
     files: tuple[Path, ...] = ()
     read_at: Callable[[tuple[int, int]], tuple[Pixels, Pixels]] | None = None
     variant: str | None = None
+    columns: Mapping[str, str] | None = None
 
 
 class Source(Protocol):

@@ -31,3 +31,13 @@ def display_rgb(image: Pixels, pixel_range: PixelRange, rgb: Sequence[int] = ())
     )
     picture: Pixels = (255 * PixelRange(tuple(low), tuple(high)).unit(shown)).round().astype(np.uint8)
     return picture
+
+
+def own_range(image: Pixels) -> PixelRange:
+    """Range to show an image in by itself: 0 to 255 of uint8, else its smallest and largest number."""
+    if image.dtype == np.uint8:
+        return PixelRange.of((0, 255), image.shape[-1])
+    low, high = np.float32(image.min()), np.float32(image.max())
+    return PixelRange.of(
+        (float(low), float(high if high > low else np.nextafter(low, np.inf))), image.shape[-1]
+    )

@@ -16,12 +16,14 @@ from segkit.data.readers.open import READABLE
 
 # Formats of images and volumes that are not read.
 UNREAD = (
-    ".heic", ".heif", ".hif", ".avif", ".jxl", ".jp2", ".j2k", ".jpx", ".jpe", ".jfif",
+    ".jxl", ".jp2", ".j2k", ".jpx", ".jpe", ".jfif",
     ".dcm", ".dicom", ".nii", ".nii.gz", ".nrrd", ".mha", ".mhd",
     ".svs", ".ndpi", ".mrxs", ".scn", ".czi", ".lif", ".nd2", ".vsi",
     ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2",
-    ".pbm", ".pgm", ".ppm", ".pnm", ".tga", ".exr", ".psd",
+    ".tga", ".exr", ".psd",
 )  # fmt: skip
+_ARRAYS = (".npy", ".mat")  # which hold other things than images too
+_SECOND = (*_ARRAYS, ".heic", ".heif", ".hif", ".avif", ".pbm", ".pgm", ".ppm", ".pnm")
 _OF_DRIVES = ("lost+found", "System Volume Information", "$RECYCLE.BIN")  # which only the system may read
 _MAX_PLACEHOLDER = 1024  # bytes
 
@@ -34,7 +36,8 @@ class ImageFiles:
         images: image files.
         unread: problem by path of the images that cannot be read: other formats, broken links, placeholders
             of git-annex, Git LFS and DVC.
-        others: files that are no images, and images in other formats beside one of the same name.
+        others: files that are no images, images in other formats beside one of the same name, and arrays
+            beside images.
         problems: problems of folders that were not searched.
     """
 
@@ -56,14 +59,18 @@ def find_images(folder: Path) -> ImageFiles:
     found = ImageFiles([], {}, [], [])
     for path in _walk(folder, found.problems):
         _add(found, path)
-    names = {without_ending(str(path)) for path in found.images}
-    for path in [*found.unread]:  # a camera may write a raw file beside each JPEG
-        if path.name.lower().endswith(UNREAD) and without_ending(str(path)) in names:
-            del found.unread[path]
-            found.others.append(path)
-    return ImageFiles(
-        sorted(found.images), dict(sorted(found.unread.items())), sorted(found.others), found.problems
-    )
+    first = [path for path in found.images if not path.name.lower().endswith(_SECOND)]
+    names, folders = {without_ending(str(path)) for path in first}, {path.parent for path in first}
+
+    def is_beside(path: Path) -> bool:  # such as a camera's raw file beside its JPEG
+        is_array = path.name.lower().endswith(_ARRAYS) and path.parent in folders
+        has_namesake = without_ending(str(path)) in names
+        return path.name.lower().endswith((*_SECOND, *UNREAD)) and (is_array or has_namesake)
+
+    beside = [path for path in (*found.images, *found.unread) if is_beside(path)]
+    images = {*found.images}.difference(beside)
+    unread = {path: found.unread[path] for path in sorted({*found.unread}.difference(beside))}
+    return ImageFiles(sorted(images), unread, sorted([*found.others, *beside]), found.problems)
 
 
 def name_in(folder: Path, path: Path) -> str:

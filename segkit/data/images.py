@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -13,16 +11,17 @@ from PIL import Image
 from segkit.core.errors import DataError
 from segkit.core.types import Pixels
 from segkit.data.readers.open import open_file
-from segkit.data.readers.pillow import MODES, PillowFile, converted, open_pillow, to_array, upright
+from segkit.data.readers.pillow import PillowFile, to_array
 from segkit.data.readers.raster import Extent, Header, ImageFile, Numbers, Raster, image_type
 from segkit.data.resize import resize, resize_image
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp")
-LOSSY = ("JPEG", "MPO")
+ENDINGS = (
+    ".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".pbm", ".pgm", ".ppm", ".pnm",
+    ".heic", ".heif", ".hif", ".avif", ".npy", ".mat",
+)  # fmt: skip
 MAX_PIXELS = 2**27  # 134 million; larger files are mistakes or decompression bombs
 MAX_IN_TILES = 2**29  # 537 million, 2 GiB for 8-bit ones when decoded: limit for tiled prediction
 _RED, _GREEN, _BLUE = 19595 / 2**16, 38470 / 2**16, 7471 / 2**16  # of grey: ITU-R 601, as in Pillow
-__all__ = ["MODES", "Extent", "converted", "upright"]
 
 
 def read_image(path: Path, channels: int, max_pixels: int = MAX_PIXELS) -> Pixels:
@@ -89,17 +88,6 @@ def channels_to_read(path: Path) -> int:
         return 3 if file.header.colors in (1, 3) else file.header.channels
 
 
-@contextmanager
-def opened(path: Path, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
-    """Open an image file with Pillow without decoding it; every error inside becomes a `DataError`."""
-    with open_file(path, max_pixels) as file:
-        if isinstance(file, PillowFile):
-            yield file._image
-        else:
-            with open_pillow(path, max_pixels) as image:
-                yield image._image
-
-
 def decode_file(file: ImageFile, path: Path | None, channels: int) -> Image.Image | Pixels:
     """Decode an open file: 8-bit images of Pillow's formats as Pillow has them, others as (H, W, channels).
 
@@ -107,6 +95,8 @@ def decode_file(file: ImageFile, path: Path | None, channels: int) -> Image.Imag
         DataError: as `read_image`; of kind "channels" if there is another number of them.
     """
     check_channels(file.header, channels, path)
+    if isinstance(file, PillowFile) and file.header.pages > 1:
+        raise _several_images(file.header, path)
     if isinstance(file, PillowFile) and file.header.dtype == "uint8":
         # JPEGs too are decoded in full: decoding at a part of the size is faster, but changes masks visibly.
         return file.converted(channels)
@@ -140,7 +130,10 @@ def _read(file: ImageFile, path: Path, channels: int, size: Extent | None) -> Pi
     image = decode_file(file, path, channels)
     if isinstance(image, Image.Image):
         return to_array(resize(image, size) if size else image)
-    return resize_image(image, size) if size else image
+    if size:
+        return resize_image(image, size)
+    is_repeated = image.shape[-1] > 1 and image.strides[-1] == 0
+    return np.repeat(image[..., :1], image.shape[-1], axis=-1) if is_repeated else np.ascontiguousarray(image)
 
 
 def _several_images(header: Header, path: Path | None) -> DataError:
@@ -168,7 +161,7 @@ def as_image(raster: Raster, channels: int, path: Path | None) -> Pixels:
             where=str(path or ""),
             hint="replace them by a number, such as the lowest one",
         )
-    return np.ascontiguousarray(_with_channels(numbers, channels, raster.opacity))
+    return _with_channels(numbers, channels, raster.opacity)
 
 
 def _with_channels(numbers: Numbers, channels: int, has_opacity: bool) -> Numbers:
@@ -179,7 +172,7 @@ def _with_channels(numbers: Numbers, channels: int, has_opacity: bool) -> Number
     colors = numbers[..., : numbers.shape[-1] - has_opacity]
     if channels == colors.shape[-1]:
         return colors
-    return np.repeat(colors, 3, axis=-1) if channels == 3 else _gray(colors)
+    return np.broadcast_to(colors, (*colors.shape[:2], 3)) if channels == 3 else _gray(colors)
 
 
 def _gray(rgb: Numbers) -> Numbers:

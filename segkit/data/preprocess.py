@@ -16,9 +16,11 @@ from segkit.core.types import Pixels, Sample, Task
 from segkit.data.cache.array_view import Stack
 from segkit.data.cache.cache import Cache
 from segkit.data.cache.store import pixel_digest
+from segkit.data.class_counts import ClassCounts
 from segkit.data.decoding import IMAGE_TYPES, Count, Layout, decode_in_memory
 from segkit.data.pairing import check_extent
 from segkit.data.resize import resize_image, resize_mask
+from segkit.utils.listing import listed
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Prepared:
         masks: (N, H, W) uint8, or (N, H, W, K) for multilabel.
         digests: (N,), SHA-256 of each image with its mask; None if not computed.
         warnings: sentences for the user.
+        counts: pixels and images of each class; None if they are not counted.
     """
 
     names: list[str]
@@ -38,6 +41,7 @@ class Prepared:
     masks: Stack
     digests: npt.NDArray[Any] | None = None
     warnings: tuple[str, ...] = ()
+    counts: ClassCounts | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -86,12 +90,11 @@ def prepare(
         DataError: listing every file at fault, up to 50 problems.
     """
     layout = layout_of(size, task, channels)
-    read = partial(decode, layout=layout, bands=bands)
+    read = partial(decode, layout=layout, bands=bands, task=task)
     if cache:
         decoded = cache.get_or_decode(samples, read, on_progress)
     else:
         decoded = decode_in_memory(samples, read, layout, on_progress)
-    _check_foreground(decoded.masks, task)
     return Prepared([sample.name for sample in samples], *decoded)
 
 
@@ -100,16 +103,19 @@ def select_bands(image: Pixels, bands: Sequence[int] | None) -> Pixels:
     return image if bands is None else np.ascontiguousarray(image[..., list(bands)])
 
 
-def decode(sample: Sample, layout: Layout, bands: Sequence[int] | None = None) -> tuple[Pixels, Pixels]:
+def decode(
+    sample: Sample, layout: Layout, bands: Sequence[int] | None = None, *, task: Task | None = None
+) -> tuple[Pixels, Pixels]:
     """Decode a sample at the size of a layout; the image keeps its type.
 
     Args:
         sample: sample to decode.
         layout: shapes of image and mask.
         bands: channels to select from what the source gives; default: all.
+        task: task whose integers the mask must hold; by default they are not checked.
 
     Raises:
-        DataError: naming the files at fault.
+        DataError: naming the files at fault, also if the mask holds values that are not the task's.
     """
     size = layout.mask[0], layout.mask[1]
     if sample.read_at:
@@ -118,7 +124,7 @@ def decode(sample: Sample, layout: Layout, bands: Sequence[int] | None = None) -
         image, mask = sample.read()
         files = [str(file) for file in sample.files] or [sample.name]
         check_extent(image.shape, mask.shape, files[0], files[-1])
-        image, mask = resize_image(image, size), resize_mask(mask, size).astype(np.uint8)
+        image, mask = resize_image(image, size), resize_mask(mask, size)
     image = select_bands(image, bands)
     if (image.shape, mask.shape) != (layout.image, layout.mask) or image.dtype not in IMAGE_TYPES:
         raise DataError(
@@ -127,17 +133,23 @@ def decode(sample: Sample, layout: Layout, bands: Sequence[int] | None = None) -
             where=sample.name,
             hint="check the source with segkit test-plugin",
         )
+    if task:
+        _check_values(mask, sample, task)
     if image.dtype == np.float32 and not np.isfinite(image).all():
         raise DataError("the image holds NaN or infinity", where=str((*sample.files, sample.name)[0]))
     return image, mask.astype(np.uint8, copy=False)
 
 
-def _check_foreground(masks: Stack, task: Task) -> None:
-    ignored = task.ignore_index  # 255 in masks of 0 and 255 would leave nothing to learn
-    if task.kind != "binary" or ignored is None or any((mask == 1).any() for mask in masks):
+def _check_values(mask: Pixels, sample: Sample, task: Task) -> None:
+    """A source that does not know `task.labels` gives the numbers in its files."""
+    classes = len(task.classes) if task.kind == "multiclass" else 2
+    if mask.dtype == np.uint8 and mask.max(initial=0) < classes:
         return
-    if any((mask == ignored).any() for mask in masks):
+    values = {*np.unique(mask).tolist()} - {*range(classes), task.ignore_index}
+    if values:
         raise DataError(
-            f"no mask has foreground: every pixel of value {ignored} is ignored",
-            hint="leave out data.ignore_index, or save foreground as 1",
+            f"the source gives a mask of {listed(sorted(values))}, which is not a class",
+            where=str(sample.files[-1]) if sample.files else sample.name,
+            hint=f"masks of this task hold 0 to {classes - 1}: does the source know data.labels?",
+            kind="labels",
         )

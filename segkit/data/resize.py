@@ -19,6 +19,8 @@ def resize(image: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 def resize_image(image: Pixels, size: tuple[int, int]) -> Pixels:
     """(H, W, C) -> (height, width, C), with antialiasing; integers are rounded to their type."""
+    if image.shape[-1] > 1 and image.strides[-1] == 0:  # one channel shown as several, without a copy
+        return np.repeat(resize_image(image[..., :1], size), image.shape[-1], axis=-1)
     if image.shape[-1] == 3 and image.dtype == np.uint8:
         return np.asarray(resize(Image.fromarray(image), size))
     # Pillow does not support other numbers of channels and types.

@@ -9,7 +9,8 @@ import numpy as np
 
 from segkit.core.errors import DataError
 from segkit.core.types import Pixels, Sample
-from segkit.data.images import Extent, read_header
+from segkit.data.images import read_header
+from segkit.data.readers.raster import Extent
 
 _MAX_IMAGES = 16
 _MAX_LINES = 1024  # of a mask
@@ -20,10 +21,14 @@ def scale(size: Extent, extent: Extent) -> float:
     return math.sqrt(size[0] * size[1] / (extent[0] * extent[1]))
 
 
+def some_samples(samples: Sequence[Sample]) -> Sequence[Sample]:
+    """At most 16 of the samples."""
+    return samples[:: math.ceil(len(samples) / _MAX_IMAGES) or 1]
+
+
 def sampled_scales(samples: Sequence[Sample], size: Extent) -> list[tuple[Sample, float]]:
     """At most 16 samples with their scales if resized to `size`; those that cannot be read are left out."""
-    chosen = samples[:: math.ceil(len(samples) / _MAX_IMAGES) or 1]
-    extents = ((sample, _extent(sample)) for sample in chosen)
+    extents = ((sample, _extent(sample)) for sample in some_samples(samples))
     return [(sample, scale(size, extent)) for sample, extent in extents if extent]
 
 

@@ -14,6 +14,7 @@ from segkit.core.types import Sample
 from segkit.data.csv_table import read_table
 from segkit.data.image_files import without_ending
 from segkit.data.spelling import spelling_key
+from segkit.data.split_names import split_named
 from segkit.utils.listing import listed
 
 _Parts = tuple[str, ...]
@@ -30,7 +31,7 @@ def split_by_file(samples: Sequence[Sample], file: Path, splits: Sequence[str]) 
     Raises:
         DataError: listing every line with an unknown split, or a name of no image or of several.
     """
-    names = _Names(samples)
+    names = SampleNames(samples)
     rows = [(line, row["name"], row["split"]) for line, row in read_table(file, ["name", "split"])]
     matches = [names.find(name) for _, name, _ in rows]
     listed_names = {sample.name for found in matches for sample in found}
@@ -39,6 +40,7 @@ def split_by_file(samples: Sequence[Sample], file: Path, splits: Sequence[str]) 
     lines: dict[str, int] = {}
     for (line, name, split), found in zip(rows, matches, strict=True):
         problem, hint = "", ""
+        split = split_named(split) or split
         if split not in splits:
             problem, hint = f"the split {split!r} is unknown", f"one of {', '.join(splits)}"
         elif not found:
@@ -59,7 +61,7 @@ def split_by_file(samples: Sequence[Sample], file: Path, splits: Sequence[str]) 
     return divided
 
 
-class _Names:
+class SampleNames:
     """Samples by name, by path, and by the last parts of both."""
 
     def __init__(self, samples: Sequence[Sample]) -> None:

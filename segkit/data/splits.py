@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
-from operator import attrgetter
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter, itemgetter
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
+import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
 from segkit.core.errors import DataError, Problem
 from segkit.core.paths import resolved
 from segkit.core.registry import Settings
 from segkit.core.types import Sample
+from segkit.data.draw_splits import Features, balanced, even_sizes, nearest_sizes
 from segkit.data.split_file import split_by_file
+from segkit.data.split_groups import FILES, group_problem, groups_of
+from segkit.data.split_names import NAMES
 
-NAMES = ("train", "val", "test")
 _name = attrgetter("name")
 Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+def _checked_group(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if value.lower().endswith(FILES):
+        return resolved(value)
+    if not value or (problem := group_problem(value)):
+        raise ValueError(problem if value else "the name of a column is empty")
+    return value
 
 
 class Split(Settings):
@@ -33,6 +47,11 @@ class Split(Settings):
         folds: number of parts, with kfold.
         fold: index of the part for val, from 0, with kfold.
         seed: seed of the draw, with fraction and kfold; the recipe's seed does not change it.
+        group: what keeps images in one split, with fraction and kfold: a column of the source manifest, a
+            pattern of the name such as "{group}_*" ({group} is as short as possible), or a file (.csv, .tsv,
+            .txt) with name and group in each line. Shares are met as closely as whole groups allow.
+        balance: whether every split gets its share of every class, in pixels and in images that show it, with
+            fraction and kfold.
         file: CSV file with the columns name and split, with file; a name may have the folders and the
             extension of its image. Other samples are left out, with a warning.
     """
@@ -43,12 +62,15 @@ class Split(Settings):
     folds: Annotated[int, Field(ge=2)] | None = None
     fold: Annotated[int, Field(ge=0)] | None = None
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
+    group: Annotated[Path | str, BeforeValidator(_checked_group)] | None = None
+    balance: bool = False
     file: Annotated[Path, BeforeValidator(resolved)] | None = None
 
     @model_validator(mode="after")
     def _keys_fit_together(self) -> Self:
         allowed = {
-            "fraction": ("val", "test", "seed"), "kfold": ("folds", "fold", "seed"), "file": ("file",),
+            "fraction": ("val", "test", "seed", "group", "balance"),
+            "kfold": ("folds", "fold", "seed", "group", "balance"), "file": ("file",),
         }.get(self.by, ())  # fmt: skip
         fields = type(self).model_fields.items()
         changed = [key for key, field in fields if key != "by" and getattr(self, key) != field.default]
@@ -65,15 +87,21 @@ class Split(Settings):
         return self
 
 
-def split_samples(official: Mapping[str, Sequence[Sample]], split: Split) -> dict[str, list[Sample]]:
+Contents = Callable[[Sequence[Sample]], Features]
+
+
+def split_samples(
+    official: Mapping[str, Sequence[Sample]], split: Split, contents: Contents | None = None
+) -> dict[str, list[Sample]]:
     """Divide samples; each split is sorted by name. A draw depends on the names, not on the order of files.
 
     Args:
         official: samples by official split.
         split: division in the recipe.
+        contents: function that counts the classes in the masks of samples, (N, F); needed to balance.
 
     Raises:
-        DataError: if there are too few samples, or a split file does not fit them.
+        DataError: if there are too few samples or groups, or a file of splits or groups does not fit them.
     """
     samples = {name: sorted(official.get(name, ()), key=_name) for name in NAMES}
     if split.by == "official":
@@ -81,13 +109,58 @@ def split_samples(official: Mapping[str, Sequence[Sample]], split: Split) -> dic
     if split.file is not None:
         listed = split_by_file(_pooled(samples, NAMES), split.file, NAMES)
         return {name: sorted(part, key=_name) for name, part in listed.items()}
-    pool = _pooled(samples, ("train", "val"))
-    random.Random(split.seed).shuffle(pool)
-    drawn = _by_fold(pool, split) if split.by == "kfold" else _by_fraction(pool, split)
+    units = _units(_pooled(samples, ("train", "val")), split)
+    random.Random(split.seed).shuffle(units)
+    features = None
+    if split.balance and units:
+        assert contents is not None, "masks must be counted to balance them"
+        features = _features(units, contents)
+    drawn = (_by_fold if split.by == "kfold" else _by_fraction)(units, split, features)
     if drawn.get("test") and samples["test"]:
         hint = "leave out data.split.test to keep it"
         raise DataError("data.split.test: the source already has a test split", hint=hint)
     return {**samples, **{name: sorted(part, key=_name) for name, part in drawn.items()}}
+
+
+def large_groups(official: Mapping[str, Sequence[Sample]], split: Split) -> list[Problem]:
+    """Warnings of groups with more images than a split should have.
+
+    Raises:
+        DataError: as `split_samples`.
+    """
+    if not split.group:
+        return []
+    units = _units([sample for name in ("train", "val") for sample in official.get(name, ())], split)
+    total = sum(map(len, units))
+    shares = {"fold": 1 / split.folds} if split.folds else {"val": split.val, "test": split.test}
+    part, share = min((item for item in shares.items() if item[1]), key=itemgetter(1))
+    large = [unit for unit in units if len(unit) > max(1, round(share * total))]
+    if not large:
+        return []
+    largest = max(large, key=len)
+    problem = (
+        f"data.split.group: {len(large):,} of {len(units):,} groups have more images than {part} should have "
+        f"({round(share * total):,} of {total:,}); the largest has {len(largest):,}: {largest[0].name}, ..."
+    )
+    return [Problem(problem, hint="use other shares, fewer folds, or smaller groups", kind="split")]
+
+
+def _units(pool: Sequence[Sample], split: Split) -> list[list[Sample]]:
+    """Samples that stay together, sorted."""
+    if split.group is None:
+        return [[sample] for sample in pool]
+    group_of = groups_of(pool, split.group)
+    groups: dict[str, list[Sample]] = defaultdict(list)
+    for sample in pool:
+        groups[group_of[sample.name]].append(sample)
+    return [groups[group] for group in sorted(groups)]
+
+
+def _features(units: Sequence[Sequence[Sample]], contents: Contents) -> Features:
+    """Images and contents of each unit."""
+    counts = contents([sample for unit in units for sample in unit])
+    starts = np.cumsum([0, *map(len, units)])[:-1]
+    return np.add.reduceat(np.hstack([np.ones((len(counts), 1)), counts]), starts, axis=0)
 
 
 def _pooled(samples: Mapping[str, list[Sample]], splits: Sequence[str]) -> list[Sample]:
@@ -105,22 +178,48 @@ def _pooled(samples: Mapping[str, list[Sample]], splits: Sequence[str]) -> list[
     return sorted((sample for split in splits for sample in samples[split]), key=_name)
 
 
-def _by_fold(pool: list[Sample], split: Split) -> dict[str, list[Sample]]:
+def _by_fold(units: list[list[Sample]], split: Split, features: Features | None) -> dict[str, list[Sample]]:
     folds, fold = split.folds or 0, split.fold or 0
-    if len(pool) < folds:
-        raise DataError(f"{len(pool)} images cannot make {folds} folds", hint="fewer data.split.folds")
-    return {"val": pool[fold::folds], "train": [sample for i, sample in enumerate(pool) if i % folds != fold]}
+    what = "groups" if split.group else "images"
+    if len(units) < folds:
+        raise DataError(f"{len(units)} {what} cannot make {folds} folds", hint="fewer data.split.folds")
+    if features is not None:
+        sizes = None if split.group else [len(range(index, len(units), folds)) for index in range(folds)]
+        folds_of = balanced(features, [1 / folds] * folds, sizes)
+    elif split.group:
+        folds_of = even_sizes([*map(len, units)], folds)
+    else:
+        folds_of = [index % folds for index in range(len(units))]
+    return _divided(units, ["val" if found == fold else "train" for found in folds_of])
 
 
-def _by_fraction(pool: list[Sample], split: Split) -> dict[str, list[Sample]]:
+def _by_fraction(
+    units: list[list[Sample]], split: Split, features: Features | None
+) -> dict[str, list[Sample]]:
+    total = sum(map(len, units))
     # Test first: another share for val does not change the test images.
-    test, val = round(split.test * len(pool)), round(split.val * len(pool))
-    sizes = {"val": (split.val, val), "test": (split.test, test), "train": (1.0, len(pool) - test - val)}
-    for name, (share, size) in sizes.items():
-        if share and size < 1:
+    targets = {"test": round(split.test * total), "val": round(split.val * total)}
+    if features is not None:
+        shares = {"train": 1 - split.test - split.val, "test": split.test, "val": split.val}
+        used = [name for name, share in shares.items() if share]
+        sizes = {**targets, "train": total - sum(targets.values())}
+        exact = None if split.group else [sizes[name] for name in used]
+        splits = [used[index] for index in balanced(features, [shares[name] for name in used], exact)]
+    else:
+        splits = nearest_sizes([*map(len, units)], targets, "train")
+    drawn = _divided(units, splits)
+    for name, share in (("val", split.val), ("test", split.test), ("train", 1.0)):
+        if share and not drawn.get(name):
+            what = f"{total} images" if split.group is None else f"{total} images in {len(units)} groups"
             raise DataError(
-                f"data.split: {len(pool)} images are too few for a share of {name}",
+                f"data.split: {what} are too few for a share of {name}",
                 hint="use other shares, or more images",
             )
-    drawn = {"val": pool[test : test + val], "train": pool[test + val :]}
-    return {**drawn, "test": pool[:test]} if test else drawn
+    return {"val": [], **drawn}
+
+
+def _divided(units: Sequence[Sequence[Sample]], splits: Sequence[str]) -> dict[str, list[Sample]]:
+    drawn: dict[str, list[Sample]] = {}
+    for unit, split in zip(units, splits, strict=True):
+        drawn.setdefault(split, []).extend(unit)
+    return drawn

@@ -25,6 +25,7 @@ from segkit.models.segmenter import Segmenter
 from segkit.models.training_check import check_training
 from segkit.parts.losses.weighted_sum import weighted_sum
 from segkit.recipe import Recipe, entry_for, used_plugins
+from segkit.recipe.balanced_weights import with_balanced_weights
 from segkit.recipe.build import Transforms
 from segkit.recipe.dataset import (
     dataset_warnings,
@@ -55,8 +56,8 @@ class Assembly:
 
     Args:
         recipe: checked recipe, with numbers for `data.channels` and, unless all training images have 8 bits,
-            `data.range`.
-        given: the recipe before the range was measured.
+            `data.range`; and for balanced weights of losses.
+        given: the recipe before the range was measured and the classes were counted.
         fabric: device, precision and processes.
         task: what is predicted.
         samples: samples by official split of the source.
@@ -126,8 +127,8 @@ class Assembly:
         batches = self.eval_batches(split)
         label, total = f"scoring {split} images", len(batches)
         return partial(
-            evaluate, batches=batches, metrics=self.metrics, loss=self.loss, fabric=self.fabric,
-            on_progress=lambda done: on_progress(label, done, total), on_logits=keep,
+            evaluate, batches=batches, task=self.task, metrics=self.metrics, loss=self.loss,
+            fabric=self.fabric, on_progress=lambda done: on_progress(label, done, total), on_logits=keep,
         )  # fmt: skip
 
     def optimization(self, steps_per_epoch: int) -> tuple[torch.optim.Optimizer, Schedule]:
@@ -182,7 +183,7 @@ def assemble(
         splits = prepare_splits(recipe, to_read, on_progress)
         given = recipe
         if to_train:
-            recipe = with_measured_range(recipe, splits["train"])
+            recipe = with_balanced_weights(with_measured_range(recipe, splits["train"]), splits["train"])
             try_transforms(recipe.data, splits["train"])
         return Assembly(
             recipe=recipe,
@@ -193,7 +194,7 @@ def assemble(
             spec=spec,
             model=model,
             loss=build_losses(recipe),
-            metrics={part.name: build_metric(part, recipe.data.goal) for part in recipe.metrics},
+            metrics={part.key: build_metric(part, recipe.data.goal) for part in recipe.metrics},
             splits=splits,
             data_warnings=[*dataset_warnings(found, splits), *range_warnings(given, recipe, splits)],
             val_split="val" if samples.get("val") else "test",

@@ -13,6 +13,7 @@ from segkit.core.errors import Problem, SegkitError
 from segkit.core.model_table import Stage
 from segkit.core.registry import ENCODERS
 from segkit.core.types import Progress
+from segkit.data.class_counts import ClassCounts
 from segkit.experiments.assembly import check_batch_size, steps_per_epoch, warnings_for
 from segkit.experiments.augmentation import try_transforms
 from segkit.experiments.objectives import build_loss, build_metric
@@ -21,6 +22,7 @@ from segkit.models.dry_run import dry_run
 from segkit.models.training_check import check_training
 from segkit.parts.encoders._pretrained import find_weights
 from segkit.recipe import Recipe
+from segkit.recipe.balanced_weights import weights_in_words, with_balanced_weights
 from segkit.recipe.build import build
 from segkit.recipe.dataset import (
     dataset_warnings,
@@ -44,6 +46,8 @@ class CheckReport:
         recipe: name of the recipe.
         images: number of images by split.
         pixels: channels and range of the model's images; empty for 8-bit RGB.
+        weights: weights of losses that are balanced; empty without any.
+        classes: pixels and images of each class in the training masks; None if they were not read.
         stages: rows of the model table.
         warnings: warnings, as sentences.
     """
@@ -51,12 +55,15 @@ class CheckReport:
     recipe: str
     images: dict[str, int]
     pixels: str
+    weights: str
+    classes: ClassCounts | None
     stages: list[Stage]
     warnings: list[str]
 
     def as_json(self) -> dict[str, Any]:
         """Plain data for JSON."""
-        return dict(to_jsonable_python(self))
+        plain = dict(to_jsonable_python(self))
+        return {**plain, "classes": self.classes.as_json() if self.classes else {}}
 
 
 def check(
@@ -106,7 +113,7 @@ def check(
     splits = attempt(partial(prepare_splits, recipe, to_read, on_progress)) or {}
     given = recipe
     if train := splits.get("train"):
-        recipe = with_measured_range(recipe, train)
+        recipe = with_balanced_weights(with_measured_range(recipe, train), train)
     attempt(partial(try_transforms, recipe.data, splits.get("train")))
     if problems or found is None or samples is None or spec is None:
         raise SegkitError.of(problems)
@@ -114,6 +121,8 @@ def check(
         recipe=recipe.name,
         images={split: len(members) for split, members in samples.items()},
         pixels=pixels_in_words(recipe.data),
+        weights=weights_in_words(given, recipe),
+        classes=train.counts if train else None,
         stages=spec.stages,
         warnings=[
             *dataset_warnings(found, splits),

@@ -11,6 +11,7 @@ from torch import Tensor
 from segkit.core.errors import PartError
 from segkit.core.types import Loss, Metric, Task
 from segkit.recipe import entry_for
+from segkit.recipe.balanced_weights import with_numbers
 from segkit.recipe.build import build, errors_of
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def build_loss(part: LossPart, task: Task) -> Loss:
     Raises:
         PartError: if it does not, or raises an exception; names its line.
     """
-    loss: Loss = build(part, task)
+    loss: Loss = build(with_numbers(part, task), task)
     logits, target = _example(task)
     value = _call(part, loss, logits.requires_grad_(), target)
     if not isinstance(value, Tensor) or value.ndim or not value.requires_grad:
@@ -36,7 +37,7 @@ def build_loss(part: LossPart, task: Task) -> Loss:
 
 def is_mean_over_images(part: LossPart, task: Task) -> bool:
     """Whether the loss of a batch is the mean of its images' losses, tried on images unlike each other."""
-    loss: Loss = build(part, task)
+    loss: Loss = build(with_numbers(part, task), task)
     logits, target = _example(task)
     target[1, ..., _SIDE // 2 :, :] = target[1, ..., :1, :1]  # one class is more frequent
     if task.ignore_index is not None:

@@ -27,6 +27,7 @@ AFFECTING = (  # results, some only by rounding
     "training.precision", "training.deterministic", "training.channels_last", "training.compile",
 )  # fmt: skip
 CHANGEABLE = (*AFFECTING, *_FREE)
+_COLORS = "data.colors."  # of one class
 _PREDICTING = ("model.", "data.task", "data.classes", "data.channels", "data.bands",
                "data.range", "data.size", "data.normalize")  # fmt: skip
 
@@ -56,13 +57,14 @@ class Change:
     @property
     def is_allowed(self) -> bool:
         """Whether a run that has begun may be resumed with it."""
-        return self.path in CHANGEABLE or self.is_moved_file
+        return self.path in CHANGEABLE or self.path.startswith(_COLORS) or self.is_moved_file
 
     @property
     def affects_results(self) -> bool:
         """Whether weights and scores depend on it, if only by rounding."""
         is_label = self.path.partition(".")[0] in LABEL_KEYS
-        return not (is_label or self.is_moved_file or self.path in _FREE)
+        is_free = self.path in _FREE or self.path.startswith(_COLORS)
+        return not (is_label or self.is_moved_file or is_free)
 
     @property
     def affects_predictions(self) -> bool:

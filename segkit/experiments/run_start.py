@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from pydantic_core import to_jsonable_python
 
+from segkit.core.class_scores import never_trained
 from segkit.core.events import RunStarted
 from segkit.data.scales import boundary_density, sampled_scales
 from segkit.experiments.run_recipe import AFFECTING, Change, value_in_words
 from segkit.models.segmenter import digest
 from segkit.recipe import plain_recipe, used_plugins
+from segkit.recipe.balanced_weights import weights_in_words
 from segkit.recipe.resolve import pixels_in_words
 from segkit.runs.environment import data_digests, environment
 from segkit.runs.fingerprint import changed_fingerprint, fingerprint
@@ -42,6 +44,7 @@ def environment_record(assembly: Assembly) -> Environment:
         images=assembly.images,
         data_digests=data_digests(assembly.splits),
         **_training_scales(assembly),
+        **_class_counts(assembly),
         plugins=used_plugins(assembly.recipe),
     )
 
@@ -91,6 +94,8 @@ def run_started(assembly: Assembly, directory: RunDir) -> RunStarted:
     fabric = assembly.fabric
     if fabric.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(fabric.device)  # exclude earlier runs in this process
+    images = _class_counts(assembly)["class_images"]
+    untrained = [name for name in assembly.task.classes if not images[name]]
     return RunStarted(
         recipe=assembly.recipe.name,
         directory=directory.path,
@@ -101,9 +106,11 @@ def run_started(assembly: Assembly, directory: RunDir) -> RunStarted:
         precision=precision_of(fabric),
         epochs=assembly.recipe.training.epochs,
         metrics=list(assembly.metrics),
-        warnings=assembly.warnings,
+        warnings=[*assembly.warnings, *never_trained(untrained)],
         ema_decay=assembly.recipe.training.ema_decay,
+        untrained_classes=untrained,
         pixels=pixels_in_words(assembly.recipe.data),
+        weights=weights_in_words(assembly.given, assembly.recipe),
     )
 
 
@@ -115,6 +122,15 @@ def _training_scales(assembly: Assembly) -> dict[str, Any]:
     return {
         "image_scales": (min(scales), max(scales)) if scales else None,
         "boundary_density": mean(densities),
+    }
+
+
+def _class_counts(assembly: Assembly) -> dict[str, dict[str, int]]:
+    counts = assembly.splits["train"].counts
+    assert counts is not None, "classes are counted in training images"
+    return {
+        "class_pixels": dict(zip(counts.names, counts.pixels, strict=True)),
+        "class_images": dict(zip(counts.names, counts.images, strict=True)),
     }
 
 

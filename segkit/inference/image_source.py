@@ -61,7 +61,7 @@ class ImageFile:
     def __init__(self, path: Path, info: ModelInfo) -> None:
         self.path = path
         self.info = info
-        self.numbers = SeenNumbers(info)
+        self.numbers = SeenNumbers(info.pixel_range)
 
     @cached_property
     def size(self) -> Size:
@@ -103,7 +103,7 @@ class ImageArray:
 
     def __init__(self, image: Any, info: ModelInfo) -> None:
         self.info = info
-        self.numbers = SeenNumbers(info)
+        self.numbers = SeenNumbers(info.pixel_range)
         try:
             self._decoded = Decoded.of(image, info.channels)
         except DataError as error:

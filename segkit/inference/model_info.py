@@ -10,6 +10,7 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from segkit.core.types import Task, TaskKind, class_problem
 from segkit.data.display import display_rgb
+from segkit.data.labels import ColourText
 from segkit.data.pixel_range import PixelRange
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class ModelInfo:
         kind: kind of the task.
         classes: class names of the task.
         ignore_index: mask value of ignored pixels.
+        colors: "#rrggbb" by class, for pictures of masks; other classes have default colours.
         name: name of the recipe.
         channels: channels of image files.
         bands: those of them that the model takes, in this order, counted from 0; None takes all.
@@ -58,6 +60,7 @@ class ModelInfo:
     kind: Annotated[TaskKind, Field(alias="task")]
     classes: Annotated[tuple[Annotated[str, Field(max_length=200)], ...], Field(min_length=1, max_length=255)]
     ignore_index: int | None = None
+    colors: Annotated[dict[str, ColourText], Field(max_length=256)] = field(default_factory=dict)
     name: Annotated[str, Field(max_length=200)]
     channels: Annotated[int, Field(ge=1, le=MAX_CHANNELS)]
     bands: Annotated[tuple[_Channel, ...], Field(min_length=1, max_length=MAX_CHANNELS)] | None = None
@@ -76,7 +79,7 @@ class ModelInfo:
     @property
     def task(self) -> Task:
         """What is predicted for a pixel."""
-        return Task(self.kind, self.classes, self.ignore_index)
+        return Task(self.kind, self.classes, self.ignore_index, colors=tuple(self.colors.items()))
 
     @property
     def in_channels(self) -> int:

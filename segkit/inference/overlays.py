@@ -44,6 +44,6 @@ def _draw(pixels: Pixels, mask: Pixels, colours: Pixels) -> Image.Image:
 
 def _colours(task: Task) -> Pixels:
     colours = mask_palette(task)
-    if task.kind == "binary":
+    if task.kind == "binary" and task.classes[0] not in dict(task.colors):
         colours[1] = _BINARY_COLOUR
     return colours

@@ -78,7 +78,9 @@ def predict_files(
                 problems += result
             on_progress("images", done, len(inputs))
     without_foreground = sum(not image.has_foreground for image in written)
-    unlike = number_warnings(predictor.info, [(str(image.path), image.numbers) for image in written])
+    unlike = number_warnings(
+        predictor.info.pixel_range, [(str(image.path), image.numbers) for image in written]
+    )
     return Predicted(problems, without_foreground, unlike + _scale_warnings(predictor, written, options))
 
 

@@ -103,7 +103,7 @@ class Predictor:
         for number, (source, chunks) in enumerate(self.predict_chunks(sources, options), start=1):
             probabilities = np.concatenate([*chunks], axis=1)
             name = str(getattr(source, "path", f"image {number}"))
-            for warning in number_warnings(self.info, [(name, source.numbers)]):
+            for warning in number_warnings(self.info.pixel_range, [(name, source.numbers)]):
                 warnings.warn(warning, stacklevel=2)
             yield Prediction(self.info.task, probabilities, source)
 

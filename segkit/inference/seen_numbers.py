@@ -10,7 +10,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from segkit.core.types import Pixels
-    from segkit.inference.model_info import ModelInfo
+    from segkit.data.pixel_range import PixelRange
 
 _MAX_OUTSIDE = 0.5  # of the numbers of a channel
 _MIN_SPREAD = 1 / 128  # of the range: less is two of the 256 levels of 8 bits
@@ -22,11 +22,10 @@ class SeenNumbers:
     """Numbers of an image, of at most 256 x 256 pixels of each array that is added.
 
     Args:
-        info: information about the model.
+        pixel_range: range of the model.
     """
 
-    def __init__(self, info: ModelInfo) -> None:
-        pixel_range = info.pixel_range
+    def __init__(self, pixel_range: PixelRange) -> None:
         self._low, self._high = np.array(pixel_range.low), np.array(pixel_range.high)
         self._is_eight_bits = pixel_range.is_eight_bits
         self._lowest = np.full(len(self._low), math.inf)
@@ -63,18 +62,20 @@ class SeenNumbers:
         return bool((self._outside >= _MAX_OUTSIDE * self._pixels).any() or too_narrow or too_few_bits)
 
     def __str__(self) -> str:
-        return f"{self._lowest.min():g} to {self._highest.max():g} ({self._dtype})"
+        return f"{self._lowest.min():.6g} to {self._highest.max():.6g} ({self._dtype})"
 
 
-def number_warnings(info: ModelInfo, images: Sequence[tuple[str, SeenNumbers]]) -> list[str]:
+def number_warnings(
+    pixel_range: PixelRange, images: Sequence[tuple[str, SeenNumbers]], what: str = "images"
+) -> list[str]:
     """A warning about images, each with its name, whose numbers are unlike those of the training images."""
     unlike = [(name, numbers) for name, numbers in images if numbers.are_unlike]
     if not unlike:
         return []
     (name, numbers), *_ = unlike
-    low, high = min(info.pixel_range.low), max(info.pixel_range.high)
-    count = f"{len(unlike):,} of {len(images):,} images have" if len(images) > 1 else "The image has"
+    low, high = min(pixel_range.low), max(pixel_range.high)
+    count = f"{len(unlike):,} of {len(images):,} {what} have" if len(images) > 1 else "The image has"
     return [
-        f"{count} numbers that are unlike those of the model's training images, {low:g} to {high:g}: "
+        f"{count} numbers that are unlike those of the model's training images, {low:.6g} to {high:.6g}: "
         f"{name} has {numbers}. Masks may be wrong: use images of the same kind."
     ]

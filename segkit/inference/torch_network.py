@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -107,11 +108,15 @@ def model_info(recipe: Recipe, spec: ModelSpec, model: Segmenter) -> ModelInfo:
     limits = data.pixel_range
     pixel_range = None if data.range == "auto" else tuple(zip(limits.low, limits.high, strict=True))
     is_usual = pixel_range is None and data.bands is None and data.file_channels in (1, 3, 4)
+
+    def per_channel(values: Sequence[float]) -> tuple[float, ...]:
+        return tuple(np.broadcast_to(values, data.in_channels).tolist())
+
     return ModelInfo(
         format=1 if is_usual else 2, kind=data.task, classes=data.classes, ignore_index=data.ignore_index,
-        name=recipe.name, channels=data.file_channels, bands=data.bands,
-        range=pixel_range, rgb=tuple(recipe.model.encoder.options.get("rgb") or ()),
-        size=data.size, mean=tuple(normalize.mean), std=tuple(normalize.std), multiple=spec.size_multiple,
+        colors=dict(data.goal.colors), name=recipe.name, channels=data.file_channels, bands=data.bands,
+        range=pixel_range, rgb=tuple(recipe.model.encoder.options.get("rgb") or ()), size=data.size,
+        mean=per_channel(normalize.mean), std=per_channel(normalize.std), multiple=spec.size_multiple,
     )  # fmt: skip
 
 

@@ -16,13 +16,17 @@ from segkit.core.errors import DataError, Problem
 from segkit.core.paths import cache_folder
 from segkit.core.plugins import source_digest
 from segkit.data.cache.cache import Cache
+from segkit.data.class_counts import count_classes, mixture_problem
+from segkit.data.decoding import Count
+from segkit.data.draw_splits import Features
 from segkit.data.preprocess import Prepared, layout_of, prepare
 from segkit.data.same_images import shared_image_warnings
 from segkit.data.source_scan import SourceScan, scan_source
-from segkit.data.splits import split_samples
+from segkit.data.splits import large_groups, split_samples
 from segkit.recipe import plain_recipe, used_plugins
 from segkit.recipe.build import build
 from segkit.recipe.resolve import channels_of_files, with_channels
+from segkit.utils.installation import installed_version
 from segkit.utils.listing import listed
 
 if TYPE_CHECKING:
@@ -98,12 +102,21 @@ def scan_splits(recipe: Recipe, scan: SourceScan | None = None) -> SourceScan:
     """Like `scan_samples`, but no split is required."""
     scan = scan or scan_recipe_source(recipe)[1]
     try:
-        splits = split_samples(scan.splits, recipe.data.split)
+        splits = split_samples(scan.splits, recipe.data.split, partial(_class_counts, recipe))
+        warnings = [*scan.warnings, *large_groups(scan.splits, recipe.data.split)]
     except DataError as error:
-        problems = [replace(problem, kind="split") for problem in error.problems]
+        problems = [replace(problem, kind=problem.kind or "split") for problem in error.problems]
         return SourceScan(scan.splits, scan.problems or problems)
     used = {split: samples for split, samples in splits.items() if samples}
-    return SourceScan(used, scan.problems, [*scan.warnings, *_unlisted(recipe, scan.splits, used)])
+    return SourceScan(used, scan.problems, [*warnings, *_unlisted(recipe, scan.splits, used)])
+
+
+def _class_counts(recipe: Recipe, samples: Sequence[Sample]) -> Features:
+    """Pixels of each class and whether it is there, in each mask at the recipe's size: (N, 2 K)."""
+    masks = _prepare(recipe, samples, lambda done, total: None).masks
+    counts = [count_classes([masks[row]], recipe.data.goal).pixels for row in range(len(samples))]
+    pixels = np.asarray(counts, float)
+    return np.hstack([pixels, pixels > 0])
 
 
 def _unlisted(
@@ -145,26 +158,34 @@ def _missing_splits(splits: Mapping[str, Sequence[Sample]], recipe: Recipe) -> l
 def prepare_splits(
     recipe: Recipe, samples: Mapping[str, Sequence[Sample]], on_progress: Progress
 ) -> dict[str, Prepared]:
-    """Arrays by split, read from the files or from the cache.
+    """Arrays by split, read from the files or from the cache; classes are counted in the training images.
 
     Raises:
-        DataError: with the invalid files of all splits.
+        DataError: with the invalid files of all splits, or if the masks hold nothing to learn.
     """
-    data = recipe.data
-    cache = open_cache(recipe) if data.cache and samples else None
     prepared: dict[str, Prepared] = {}
     problems: list[Problem] = []
     for split, entries in samples.items():
-        progress = partial(on_progress, f"{split} images")
         try:
-            prepared[split] = prepare(
-                entries, data.size, data.goal, data.in_channels, progress, cache, bands=data.bands
-            )
+            prepared[split] = _prepare(recipe, entries, partial(on_progress, f"{split} images"))
         except DataError as error:
             problems += error.problems
     if problems:
         raise DataError.of(problems)
+    for split in ["train"] if "train" in prepared else [*prepared]:
+        counts = count_classes(prepared[split].masks, recipe.data.goal)
+        prepared[split] = replace(prepared[split], counts=counts)
+        # A few images that are scored may well show one class, but not only the first one and ignored pixels.
+        problem = mixture_problem(counts, recipe.data.goal)
+        if problem and (split == "train" or not any(counts.pixels[1:])):
+            raise DataError.of([problem])
     return prepared
+
+
+def _prepare(recipe: Recipe, samples: Sequence[Sample], on_progress: Count) -> Prepared:
+    data = recipe.data
+    cache = open_cache(recipe) if data.cache and samples else None
+    return prepare(samples, data.size, data.goal, data.in_channels, on_progress, cache, bands=data.bands)
 
 
 def dataset_warnings(found: SourceScan, prepared: Mapping[str, Prepared]) -> list[str]:
@@ -183,10 +204,18 @@ def open_cache(recipe: Recipe) -> Cache:
     data, plain = recipe.data, plain_recipe(recipe)["data"]
     source = f"source {data.source.name}"
     about = {
-        **{key: plain[key] for key in ("source", "task", "classes", "ignore_index", "bands", "size")},
+        **{
+            key: plain[key]
+            for key in ("source", "task", "classes", "ignore_index", "labels", "bands", "size")
+        },
         "channels": data.file_channels,
         "plugins": sorted(plugin.digest for plugin in used_plugins(recipe) if source in plugin.parts),
         "code": [source_digest(_SEGKIT / room) for room in ("data", "parts/sources")],
-        "versions": {"numpy": np.__version__, "pillow": PIL.__version__, "jpeg": features.version("jpg")},
+        "versions": {
+            "numpy": np.__version__,
+            "pillow": PIL.__version__,
+            "jpeg": features.version("jpg"),
+            **{name: installed_version(name) for name in ("tifffile", "imagecodecs", "pillow-heif")},
+        },
     }
     return Cache(cache_folder(), layout_of(data.size, data.goal, data.in_channels), about)

@@ -6,11 +6,29 @@ import re
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from segkit.core.paths import RecipePath
-from segkit.core.registry import Settings
+from segkit.core.registry import METRICS, Settings
 from segkit.core.types import Task, TaskKind, class_problem
+from segkit.data.labels import (
+    BACKGROUND,
+    IGNORE,
+    ColourText,
+    LabelValue,
+    as_tuples,
+    class_colors,
+    color_problems,
+    label_problems,
+)
 from segkit.data.pixel_range import PixelRange
 from segkit.data.splits import Split
 from segkit.recipe.image_settings import (
@@ -62,8 +80,13 @@ class DataSettings(Settings):
     Args:
         source: source of images and masks.
         task: binary (foreground and background), multiclass (one class per pixel) or multilabel (several).
-        classes: class names; for multiclass in the order of the mask values, from 0.
+        classes: class names; for multiclass in the order of the mask values, from 0. Default: the names in
+            labels.
         ignore_index: mask value of pixels excluded from losses and metrics.
+        labels: values in the masks of each class, and of `ignore` and `background`: numbers, colours
+            "#rrggbb", or names of polygons; one or a list. By default the values are class indices.
+        colors: colours "#rrggbb" of classes, and of `background`, in predicted masks, overlays and reports;
+            default: those that labels name, else colours that are easily told apart.
         channels: channels of the image files; auto reads files with 1 or 3 channels as RGB, and others as
             they are, with the same number in all.
         bands: channels that the model gets, counted from 0, in this order; default: all.
@@ -85,6 +108,8 @@ class DataSettings(Settings):
     task: TaskKind = "binary"
     classes: tuple[str, ...] = Field(("foreground",), validate_default=True, max_length=255)
     ignore_index: int | None = Field(None, ge=0, le=255)
+    labels: dict[str, LabelValue | Annotated[list[LabelValue], Field(min_length=1)]] | None = None
+    colors: dict[str, ColourText] | None = None
     channels: Channels = "auto"
     bands: Bands | None = None
     range: Range = "auto"
@@ -121,7 +146,20 @@ class DataSettings(Settings):
     @property
     def goal(self) -> Task:
         """The task, as passed to parts."""
-        return Task(self.task, self.classes, self.ignore_index)
+        colors = tuple(class_colors(self.labels, self.colors).items())
+        return Task(self.task, self.classes, self.ignore_index, as_tuples(self.labels), colors)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _labels_have_defaults(cls, values: Any) -> Any:
+        labels = values.get("labels") if isinstance(values, dict) else None
+        if not isinstance(labels, dict):
+            return values
+        unclassed = {IGNORE, BACKGROUND} if values.get("task", "binary") == "binary" else {IGNORE}
+        classes = [name for name in labels if name not in unclassed]
+        ignored = 255 if IGNORE in labels else None
+        values = {"classes": classes, **values}
+        return values if values.get("ignore_index") is not None else {**values, "ignore_index": ignored}
 
     @field_validator("classes")
     @classmethod
@@ -137,6 +175,28 @@ class DataSettings(Settings):
         last = len(classes) - 1 if task == "multiclass" else 1
         if value is not None and value <= last:
             raise ValueError(f"{value} is a class of this task (0 to {last}): choose another value")
+        return value
+
+    @field_validator("labels", "colors")
+    @classmethod
+    def _name_the_classes(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is None or not {"task", "classes"} <= info.data.keys():
+            return value
+        task, classes = info.data["task"], info.data["classes"]
+        if info.field_name == "colors":
+            problems = color_problems(value, task, classes)
+        else:
+            problems = label_problems(dict(as_tuples(value) or ()), task, classes)
+        errors = [
+            InitErrorDetails(
+                type=PydanticCustomError("value_error", "{error}", {"error": problem}),
+                loc=(name,) if name else (),  # the line of the name
+                input=value,
+            )
+            for name, problem in problems
+        ]
+        if errors:
+            raise ValidationError.from_exception_data(str(info.field_name), errors)
         return value
 
     @field_validator("bands", "range", "normalize")
@@ -267,9 +327,12 @@ class Recipe(Settings):
     @field_validator("metrics")
     @classmethod
     def _metrics_differ(cls, metrics: list[MetricPart]) -> list[MetricPart]:
-        names = [metric.name for metric in metrics]
+        names = [metric.key for metric in metrics]
         if duplicates := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"duplicate metrics: {', '.join(duplicates)}")
+            example = f"{{name: {duplicates[0]}, as: a_name_of_its_own}}"
+            raise ValueError(f"duplicate metrics: {', '.join(duplicates)}; write {example}")
+        if taken := [m.key for m in metrics if m.key != m.name and METRICS.get(m.key)]:
+            raise ValueError(f"as: {taken[0]!r} is the name of another metric: choose another one")
         if taken := [name for name in names if name in COLUMNS]:
             raise ValueError(f"{taken[0]!r} cannot name a metric: it is another column of a run's files")
         return metrics

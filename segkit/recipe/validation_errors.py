@@ -101,7 +101,10 @@ class ErrorContext:
             guesses = near(node.value, _constants(schema_of(_annotation(field)) or {}))
             return f"did you mean {either([repr(guess) for guess in guesses])}?" if guesses else ""
         if node.value is None and field:
-            return "write a value after the colon" + ("" if field.is_required() else ", or remove the key")
+            comment = " (text that begins with '#' needs quotes)" if "text" in allowed else ""
+            return f"write a value after the colon{comment}" + (
+                "" if field.is_required() else ", or remove the key"
+            )
         if isinstance(node.value, (bool, int, float)) and allowed.startswith("text"):
             return f"quotes make it text: '{shown(node)}'"
         return ""

@@ -54,9 +54,12 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-def write_yaml(value: Any) -> str:
-    """Plain data as YAML that `read_yaml` reads back."""
-    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+def write_yaml(value: Any, *, compact: bool = False) -> str:
+    """Plain data as YAML that `read_yaml` reads back; compact: innermost lists and mappings in brackets."""
+    style = None if compact else False
+    return yaml.dump(
+        value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100, default_flow_style=style
+    )
 
 
 def read_yaml(path: Path) -> Node:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # Recipe keys without effect on scores.
 LABEL_KEYS = ("name", "description", "reference", "plugins")
-SPEED_KEYS = ("workers", "eval_batch_size", "cache")
+SPEED_KEYS = ("workers", "eval_batch_size", "cache", "colors")
 SAVING_KEYS = ("checkpoint_seconds", "keep_state")
 # Code that affects scores.
 RESULT_CODE = (

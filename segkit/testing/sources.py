@@ -16,7 +16,7 @@ import numpy as np
 from segkit.core.errors import PartError
 from segkit.core.types import Pixels, Sample, Task, TaskKind
 from segkit.data.decoding import IMAGE_TYPES
-from segkit.data.splits import NAMES
+from segkit.data.split_names import NAMES
 from segkit.testing.check import ContractError, Subject, accepted_cases, global_seed, require
 
 _TASKS = (Task("binary", ("0",)), Task("multiclass", ("0", "1", "2")), Task("multilabel", ("0", "1")))

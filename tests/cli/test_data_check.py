@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -33,12 +34,28 @@ def recipe(root: Path) -> Path:
     return file
 
 
+def lines(root: Path) -> str:
+    return (
+        f"data:\n  source: {{name: folder, images: {root}/images, masks: {root}/masks}}\n"
+        "  task: binary\n  classes: [foreground]\n  split: {by: fraction, val: 0.2}\n"
+    )
+
+
+def unwrapped(text: str) -> str:
+    return re.sub("\n {4,}", " ", text)
+
+
 def test_a_clean_set_is_ok(segkit: Any, root: Path) -> None:
     said = segkit("data", "check", str(root))
     assert said.code == 0
-    assert said.out == (
+    assert unwrapped(said.out) == (
         "detected images in images, masks in masks, named '{name}'; binary masks\n"
-        "images: 6 train, 3 test\n\nok\n"
+        "images: 6 train, 3 test\n"
+        "pixels: uint8, 3 channels, 0 to 255\n\n"
+        "class       share of pixels  images\n"
+        "background            90.0%       9\n"
+        "foreground            10.0%       9\n\n"
+        f"To train on it, put these lines into a recipe:\n\n{lines(root)}\nok\n"
     )
     assert said.err == "train images: 6\ntest images: 3\n"
     assert segkit("data", "check", str(root), "--quiet").out == ""
@@ -54,7 +71,12 @@ def test_errors_are_told_with_files_and_what_to_try(segkit: Any, recipe: Path) -
         said.out
         == f"""small: the source folder
 images: 5 train, 3 test
+pixels: uint8, 3 channels, 0 to 255
 files below: {root}
+
+class       share of pixels  images
+background            91.2%       8
+spot                   8.8%       7
 
 fault     severity  found  files
 unpaired  error         1      1
@@ -89,11 +111,24 @@ def test_json_is_one_document(segkit: Any, root: Path) -> None:
     shutil.copy(root / "masks/train/1.png", root / "masks/test/x.png")
     said = segkit("data", "check", str(root), "--json")
     assert (said.code, said.err) == (2, "")
-    assert json.loads(said.out) == {
+    answer = json.loads(said.out)
+    assert unwrapped(answer.pop("recipe")) == lines(root)
+    assert answer == {
         "ok": False,
         "about": "detected images in images, masks in masks, named '{name}'; binary masks",
         "task": "binary",
         "images": {"train": 6, "test": 4},
+        "pixels": {
+            "types": {"uint8": 10},
+            "channels": {"3": 10},
+            "lowest": [0.0] * 3,
+            "highest": [255.0] * 3,
+        },
+        "classes": {
+            "background": {"pixels": 82482, "images": 10, "fraction": 82482 / 92160},
+            "foreground": {"pixels": 9678, "images": 10, "fraction": 9678 / 92160},
+        },
+        "colors": {},
         "faults": [
             {
                 "kind": "duplicate",

@@ -82,23 +82,24 @@ def test_a_bad_photograph_is_told_and_the_exit_code_says_so(segkit: Any, run: Pa
     assert said.out.startswith("2 masks of 3 images in masks (")
     assert said.err.endswith(
         "photos/1.jpg: this is not a readable image file\n"
-        "  try: copy or download it again; PNG, JPEG, BMP, TIFF, GIF and WebP are read\n"
+        "  try: copy or download it again; "
+        "PNG, JPEG, BMP, TIFF, GIF, WebP, PPM, HEIC, AVIF and NPY are read\n"
     )
     assert sorted(path.name for path in Path("masks").iterdir()) == ["0.png", "2.png"]
 
 
 def test_files_that_are_passed_over_are_named(segkit: Any, run: Path, photos: Path) -> None:
-    for name in ("scan.HEIC", "1.dng", "notes.txt"):
+    for name in ("scan.JXL", "1.dng", "notes.txt"):
         (photos / name).write_bytes(b"content")
     said = segkit("predict", str(run), "photos", "--out", "masks")
     assert said.code == 2
     assert said.out.startswith("3 masks of 4 images in masks (")
     assert "warning: 2 other files are not read: 1.dng, notes.txt.\n" in said.err
     assert said.err.endswith(
-        "photos/scan.HEIC: HEIC files are not read\n"
-        "  try: convert it; PNG, JPEG, BMP, TIFF, GIF and WebP are read\n"
+        "photos/scan.JXL: JXL files are not read\n"
+        "  try: convert it; PNG, JPEG, BMP, TIFF, GIF, WebP, PPM, HEIC, AVIF and NPY are read\n"
     )
-    (photos / "scan.HEIC").unlink()
+    (photos / "scan.JXL").unlink()
     said = segkit("predict", str(run), "photos", "--out", "masks", "--overwrite", "--json")
     told = json.loads(said.out)
     assert (said.code, told["images"], told["left_out"]) == (0, 3, ["photos/1.dng", "photos/notes.txt"])

@@ -189,20 +189,40 @@ def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.parametrize(
-    ("name", "form"), [("b.HEIC", "HEIC"), ("b.dcm", "DCM"), ("b.nii.gz", "NII.GZ"), ("b.v2.jp2", "JP2")]
+    ("name", "form"), [("b.JXL", "JXL"), ("b.dcm", "DCM"), ("b.nii.gz", "NII.GZ"), ("b.v2.jp2", "JP2")]
 )
 def test_an_image_of_a_format_that_is_not_read_is_named(tmp_path: Path, name: str, form: str) -> None:
     root = drawn(tmp_path / "images", "a.png")
     (root / name).write_bytes(b"0")
     ((path, problem),) = find_images(root).unread.items()
     assert (path.name, problem.problem) == (name, f"{form} files are not read")
-    assert problem.hint == "convert it; PNG, JPEG, BMP, TIFF, GIF, WebP and NPY are read"
+    assert problem.hint == "convert it; PNG, JPEG, BMP, TIFF, GIF, WebP, PPM, HEIC, AVIF and NPY are read"
 
 
 def test_a_raw_file_beside_its_jpeg_is_no_problem(tmp_path: Path) -> None:
     root = drawn(tmp_path / "images", "a.jpg", "b.v2.jpg")
-    for name in ("a.CR2", "b.v2.heic", "notes.txt", ".hidden.heic"):
+    for name in ("a.CR2", "b.v2.jxl", "notes.txt", ".hidden.jxl"):
         (root / name).write_bytes(b"0")
     found = find_images(root)
     assert (names(root), found.unread) == (["a.jpg", "b.v2.jpg"], {})
-    assert [path.name for path in found.others] == ["a.CR2", "b.v2.heic", "notes.txt"]
+    assert [path.name for path in found.others] == ["a.CR2", "b.v2.jxl", "notes.txt"]
+
+
+def test_arrays_are_images_only_where_there_are_no_others(tmp_path):
+    for name in (
+        "a/1.png",
+        "a/features.npy",
+        "a/2.heic",
+        "a/1.heic",
+        "b/1.npy",
+        "b/2.mat",
+        "c/1.pgm",
+        "c/1.jpg",
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found = find_images(tmp_path)
+    assert [name.relative_to(tmp_path).as_posix() for name in found.images] == [
+        "a/1.png", "a/2.heic", "b/1.npy", "b/2.mat", "c/1.jpg",
+    ]  # fmt: skip
+    assert [name.name for name in found.others] == ["1.heic", "features.npy", "1.pgm"]

@@ -4,6 +4,7 @@ import errno
 import logging
 import os
 import struct
+import sys
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -12,8 +13,10 @@ from unittest.mock import Mock
 
 import imagecodecs
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image
+from scipy.io import savemat
 
 from segkit.data.images import MAX_PIXELS, read_header, read_image, read_image_at, read_raster
 from segkit.data.masks import read_mask
@@ -85,6 +88,10 @@ def test_frames_are_refused_with_their_number(tmp_path, ending):
     for read in (lambda file: read_image(file, 3), lambda file: read_image_at(file, 3, (6, 5)), read_raster):
         with fails(rf"a\.{ending}: the file holds 3 images\n  try: save each image as a separate file"):
             read(tmp_path / f"a.{ending}")
+    grey = [frame.convert("L") for frame in frames]
+    grey[0].save(tmp_path / f"b.{ending}", save_all=True, append_images=grey[1:])
+    with fails(rf"b\.{ending}: the file holds 3 images"):
+        read_image(tmp_path / f"b.{ending}", 3)
 
 
 def test_of_a_camera_s_pair_of_pictures_the_main_one_is_read(tmp_path):
@@ -114,6 +121,65 @@ def test_arrays_are_images(tmp_path):
     np.save(tmp_path / "a.npy", np.array([[{}]]), allow_pickle=True)
     with fails(r"a\.npy: the image is damaged"):
         read_image(tmp_path / "a.npy", 1)
+
+
+def test_numbers_of_portable_maps_are_kept_or_refused(tmp_path):
+    grey = (picture()[..., 0].astype(np.uint16) * 257 - 1).byteswap().tobytes()
+    for content, channels, kind in [
+        (b"P5 10 12 255\n" + picture()[..., 0].tobytes(), 1, np.uint8),
+        (b"P6 10 12 255\n" + picture().tobytes(), 3, np.uint8),
+        (b"P5 10 12 65535\n" + grey, 1, np.uint16),
+    ]:
+        (tmp_path / "a.ppm").write_bytes(content)
+        image = read_image(tmp_path / "a.ppm", channels)
+        assert image.dtype == kind
+        assert image.astype(image.dtype.newbyteorder(">")).tobytes() == content[-image.nbytes :]
+    (tmp_path / "a.ppm").write_bytes(b"P5 10 12 4095\n" + grey)
+    with fails(r"a\.ppm: its numbers would be changed by reading\n  try: save it with a maximum of 255"):
+        read_image(tmp_path / "a.ppm", 1)
+
+
+def test_pictures_of_phones_are_read_with_an_extra(tmp_path, monkeypatch):
+    large = np.tile(picture(), (4, 4, 1))
+    Image.fromarray(large).save(tmp_path / "a.avif", quality=95)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    pillow_heif.from_pillow(Image.fromarray(large)).save(tmp_path / "a.heic", exif=exif.tobytes(), quality=95)
+    for name, upright in (("a.avif", large), ("a.heic", np.rot90(large, -1))):
+        image, header = read_image(tmp_path / name, 3), read_header(tmp_path / name)
+        assert (header.extent, header.lossy, header.channels) == (upright.shape[:2], True, 3)
+        assert np.abs(image.astype(int) - upright).mean() < 12
+    numbers = (large.astype(np.uint16) * 4) << 6
+    deep = pillow_heif.from_bytes("RGB;16", large.shape[1::-1], numbers.tobytes())
+    deep.save(tmp_path / "deep.heic", quality=95)
+    image = read_image(tmp_path / "deep.heic", 3)
+    assert image.dtype == np.uint16
+    assert np.abs(image.astype(int) - numbers // 64).mean() < 48  # of 1023
+    (tmp_path / "deep.avif").write_bytes(imagecodecs.avif_encode(numbers // 64, bitspersample=10))
+    with fails(r"deep\.avif: AVIF files of 10 bits are not read\n  try: convert it to PNG or TIFF of"):
+        read_image(tmp_path / "deep.avif", 3)
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    hint = r"pip install 'segkit-torch\[heic\]', or convert the file to PNG or JPEG"
+    with fails(rf"a\.heic: HEIC files are read by pillow-heif, which cannot be imported: .*\n  try: {hint}"):
+        read_image(tmp_path / "a.heic", 3)
+
+
+def test_the_only_matrix_of_a_file_is_read(tmp_path):
+    file = tmp_path / "m.mat"
+    for kind in (np.uint8, np.float64, np.bool_, np.int32):
+        savemat(file, {"mask": HALF.astype(kind), "number": 3, "name": "a"}, do_compression=True)
+        raster = read_raster(file)
+        assert (raster.pixels.dtype, raster.format) == (kind, "MAT")
+        np.testing.assert_array_equal(raster.pixels[..., 0], HALF)
+    savemat(file, {"mask": HALF, "again": HALF[:5]})
+    with fails(r"m\.mat: the file holds 2 matrices: mask \(12x10\), again \(5x10\)\n  try: save the one"):
+        read_raster(file)
+    savemat(file, {"name": "a"})
+    with fails(r"m\.mat: the file holds 0 matrices\n"):
+        read_raster(file)
+    file.write_bytes(b"MATLAB 7.3 MAT-file, Platform: GLNXA64" + bytes(500) + b"\x89HDF")
+    with fails(r"m\.mat: MATLAB files of version 7\.3 are not read\n  try: save it with -v7, or as PNG"):
+        read_raster(file)
 
 
 def test_what_a_file_stores_is_told_as_it_is(tmp_path):
@@ -320,12 +386,12 @@ def test_an_orientation_that_means_nothing_turns_nothing(tmp_path, ending, orien
     assert read_image(file, 3).shape == (40, 60, 3)
 
 
-@pytest.mark.parametrize("content", [b"P5 2 2 255\n\0\0\0\0", b"%!PS-Adobe-3.0 EPSF-3.0\n"])
+@pytest.mark.parametrize("content", [b"8BPS\0\1\0\0\0\0", b"%!PS-Adobe-3.0 EPSF-3.0\n"])
 def test_other_formats_are_not_read_whatever_they_are_called(tmp_path, content):
     """Some of them start other programs."""
     (tmp_path / "a.png").write_bytes(content)
     with fails(
-        r"a\.png: this is not a readable image file\n  try: .*PNG, JPEG, BMP, TIFF, GIF, WebP and NPY"
+        r"a\.png: this is not a readable image file\n  try: .*PNG, JPEG, BMP, TIFF, GIF, WebP, PPM, HEIC"
     ):
         read_image(tmp_path / "a.png", 1)
 

@@ -101,10 +101,12 @@ def test_what_is_no_problem_of_the_data_is_not_swallowed():
         prepare([Sample("a", read)], (4, 4), BINARY, 3)
 
 
-def test_foreground_that_is_ignored_everywhere_is_refused():
-    ignoring = replace(BINARY, ignore_index=255)
-    samples = [Sample("a", lambda: (picture(), HALF * np.uint8(255)))]
-    message = "no mask has foreground: every pixel of value 255 is ignored\n  try: leave out"
-    with pytest.raises(DataError, match=message):
-        prepare(samples, (12, 10), ignoring, 3)
-    assert len(prepare([*samples, generated("b")], (12, 10), ignoring, 3)) == 2
+def test_mask_of_a_source_that_does_not_know_the_labels_is_refused():
+    task = replace(BINARY, labels=(("lesion", (7,)),))
+    for value, listed in ((np.uint8(7), "7"), (np.int16(256), "256"), (np.float32(0.5), "0.5")):
+        samples = [Sample("a", lambda value=value: (picture(), HALF * value))]
+        message = (
+            f"a: the source gives a mask of {listed}, which is not a class\n  try: masks of this task hold 0"
+        )
+        with pytest.raises(DataError, match=message):
+            prepare(samples, (12, 10), task, 3)

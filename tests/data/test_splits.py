@@ -242,9 +242,9 @@ def test_image_may_not_be_listed_under_two_names(tmp_path):
 
 def test_file_that_cannot_be_read_is_refused(tmp_path):
     with pytest.raises(
-        DataError, match=r"split\.csv:1: there is no column name, split\n  try: separate the col"
+        DataError, match=r"split\.csv:1: there is no column name, split\n  try: the first line must name"
     ):
-        by_file(tmp_path, "name;split\na;train\n")
+        by_file(tmp_path, "name|split\na|train\n")
     with pytest.raises(DataError, match=r"none\.csv: there is no such file"):
         divided(samples(), Split(by="file", file=tmp_path / "none.csv"))
 

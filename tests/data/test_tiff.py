@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,7 @@ def written(path: Path, pixels: np.ndarray, **options: object) -> Path:
 @pytest.mark.parametrize(
     ("pixels", "options", "numbers"),
     [
+        (picture(channels=4), {"compression": 7, "photometric": 2}, "numbers compressed by method 7"),
         (SMALL, {"compression": 34887}, "numbers compressed by method 34887"),
         (SMALL, {"photometric": 32803}, "photometric interpretation 32803"),
         (picture(channels=4).astype(np.uint16), {"photometric": 5}, "4 channels of 16-bit integers in CMYK"),
@@ -191,6 +193,14 @@ def test_pages_are_channels_only_if_as_many_are_asked_for(tmp_path):
         with fails("the file holds 5 images"):
             read_raster(pages)
     np.testing.assert_array_equal(read_image(channels, 5), FIVE)
+    planes = planes.astype(np.uint8)
+    for options in ({"imagej": True, "metadata": {"axes": "CYX"}}, {"photometric": 1}):
+        eight_bits = written(tmp_path / "eight_bits.tif", planes, contiguous=True, **options)
+        np.testing.assert_array_equal(read_image(eight_bits, 5), FIVE)
+    first, *others = (Image.fromarray(plane).convert("1") for plane in planes[:3])
+    first.save(tmp_path / "bits.tif", save_all=True, append_images=others)
+    with fails(r"bits\.tif: the file holds 3 images"):
+        read_image(tmp_path / "bits.tif", 3)
     with tifffile.TiffWriter(tmp_path / "sizes.tif") as file:
         file.write(SMALL, metadata=None)
         file.write(SMALL[:5], metadata=None)
@@ -218,6 +228,9 @@ def test_tiffs_are_turned_as_pillow_turns_them(tmp_path, orientation):
     with Image.open(file) as image:
         upright = np.asarray(ImageOps.exif_transpose(image))
     np.testing.assert_array_equal(read_image(file, 3), upright)
+    assert read_header(file).extent == upright.shape[:2]
+    Image.fromarray(picture()).convert("YCbCr").save(file, tiffinfo={274: orientation})
+    assert read_image(file, 3).shape == upright.shape
     assert read_header(file).extent == upright.shape[:2]
     tifffile.imwrite(
         file, picture().astype(np.uint16), photometric="rgb", extratags=[(274, 3, 1, orientation)]
@@ -282,3 +295,19 @@ def test_a_damaged_file_is_not_called_unsupported(tmp_path):
     file.write_bytes(file.read_bytes()[:-40])
     with fails(r"a\.tif: (the image is damaged|this is not a readable image file)"):
         read_image(file, 3)
+
+
+@pytest.mark.parametrize(("tag", "kind", "content"), [(322, 4, 2**27), (257, 2, 64), (277, 5, 64)])
+def test_a_tag_of_another_meaning_costs_no_memory(tmp_path, tag, kind, content):
+    """A tile of 25 GB; a height that is a text, and a number of channels that is a fraction."""
+    file = written(tmp_path / "a.tif", np.zeros((16, 16), np.float32), tile=(16, 16), compression="packbits")
+    damaged = bytearray(file.read_bytes())
+    with tifffile.TiffFile(file) as whole:
+        place = whole.pages[0].tags[tag].offset
+    damaged[place : place + 12] = struct.pack("<HHII", tag, kind, 40 if kind == 2 else 1, content)
+    file.write_bytes(bytes(damaged))
+    tracemalloc.start()
+    with fails(r"a\.tif: (the image is damaged|the numbers of the image need more than 2 GiB|the image has)"):
+        read_image(file, 1)
+    assert tracemalloc.get_traced_memory()[1] < 2**29
+    tracemalloc.stop()

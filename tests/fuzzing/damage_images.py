@@ -23,18 +23,21 @@ from PIL import Image
 from segkit.core.errors import DataError
 from segkit.core.types import Sample, Task
 from segkit.data.cache.cache import Cache
-from segkit.data.images import read_image, read_image_at
+from segkit.data.images import read_header, read_image, read_image_at
 from segkit.data.masks import read_mask, read_mask_at
 from segkit.data.pairing import sample
 from segkit.data.preprocess import layout_of, prepare
 
 SIZE = (24, 20)
+COLOURS = (("background", ("#000000",)), ("lesion", ("#ffffff", "#ff0000")))
+NUMBERS = (("skin", (0, 7)), ("lesion", ("#ff0000", 300)), ("hair", (-1, 2)), ("ignore", (255,)))
 TASKS = [
     Task("binary", ("lesion",)),
     Task("binary", ("lesion",), 255),
     Task("multiclass", ("skin", "lesion", "hair")),
+    Task("binary", ("lesion",), None, COLOURS),
+    Task("multiclass", ("skin", "lesion", "hair"), 255, NUMBERS),
 ]
-COLOURS = {(0, 0, 0): 0, (255, 255, 255): 1, (255, 0, 0): 2}
 
 
 def judge(seed: int, folder: Path) -> tuple[str, str]:
@@ -62,21 +65,25 @@ def judge(seed: int, folder: Path) -> tuple[str, str]:
 def read_in_every_way(path: Path, chance: random.Random) -> list[DataError | None]:
     """What is wrong with the file as an image, at a size, and as a mask; right shapes where nothing is."""
     channels, task = chance.choice([1, 3, 4]), chance.choice(TASKS)
-    colours = chance.choice([None, None, COLOURS])
+    header, header_error = _attempt(lambda: read_header(path))
+    if header and chance.randrange(2):
+        channels = header.channels if header.pages == 1 else header.pages
     whole, error = _attempt(lambda: read_image(path, channels))
     small, small_error = _attempt(lambda: read_image_at(path, channels, SIZE))
     if whole is not None and small is not None:
         _require(whole, (*small[1], channels), whole.dtype)
         _require(small[0], (*SIZE, channels), whole.dtype)
-    mask, mask_error = _attempt(lambda: read_mask(path, task, colours))
-    thin, thin_error = _attempt(lambda: read_mask_at(path, task, SIZE, colours))
+        assert header, "what has no readable header is read"
+        assert (header.extent, header.dtype) == (small[1], whole.dtype), "the header tells another image"
+    mask, mask_error = _attempt(lambda: read_mask(path, task))
+    thin, thin_error = _attempt(lambda: read_mask_at(path, task, SIZE))
     assert (mask is None) == (thin is None), "a mask is refused at one size only"
     if mask is not None and thin is not None:
         _require(mask, thin[1])
         _require(thin[0], SIZE)
-        allowed = {*range(max(2, len(task.classes))), task.ignore_index, *(colours or {}).values()}
+        allowed = {*range(max(2, len(task.classes))), task.ignore_index}
         assert set(np.unique(mask).tolist()) <= allowed, "a mask holds a value that means nothing"
-    return [error, small_error, mask_error, thin_error]
+    return [error, header_error, small_error, mask_error, thin_error]
 
 
 def read_as_a_run_does(path: Path, folder: Path) -> list[str]:
@@ -98,7 +105,7 @@ def read_as_a_run_does(path: Path, folder: Path) -> list[str]:
             *(_prepared(samples, Cache(cache, layout, {})) for _ in range(2)),
         ]
         shutil.rmtree(cache, ignore_errors=True)
-    assert answers[0] == answers[1] == answers[2], f"the cache changes what is read: {answers}"
+    assert answers[0] == answers[1] == answers[2], "the cache changes what is read"
     return [f"{warning.category.__name__}: {warning.message}" for warning in leaked]
 
 

@@ -14,8 +14,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import numpy.typing as npt
+import tifffile
 from PIL import Image
 
 MODES: dict[str, list[str]] = {
@@ -25,7 +27,10 @@ MODES: dict[str, list[str]] = {
     "bmp": ["1", "L", "P", "RGB", "RGBA"],
     "gif": ["1", "L", "P", "RGB", "RGBA"],
     "webp": ["L", "RGB", "RGBA"],
+    "npy": [],
 }
+TYPES = ["u1", "u2", "i2", "f4", "i1", "u4", "f8"]
+TIFF_COMPRESSIONS = [None, None, "lzw", "deflate", "zstd", "lzma", "packbits", "jpeg"]
 COMPRESSIONS = [None, "tiff_lzw", "tiff_deflate", "tiff_adobe_deflate", "packbits", "jpeg"]
 SEVERAL = ("png", "tif", "gif", "webp")  # formats that hold more than one picture
 _NUMBERS = [0, 1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x10000, 0x7FFFFFFF, 0xFFFFFFFF]
@@ -63,6 +68,8 @@ def draw_case(chance: random.Random) -> Case:
 
 def encoded(ending: str, chance: random.Random) -> bytes:
     """A picture or a mask as the bytes of a file."""
+    if ending == "npy" or (ending in ("tif", "png") and chance.randrange(2)):
+        return {"npy": _array, "tif": _tiff, "png": _deep_png}[ending](chance)
     mode = chance.choice(MODES[ending])
     file = io.BytesIO()
     options = _options(ending, mode, chance)
@@ -77,6 +84,59 @@ def encoded(ending: str, chance: random.Random) -> bytes:
         except Exception:  # not every option goes with every mode, nor with Exif that is damaged already
             file = io.BytesIO()
             _picture("L", chance).save(file, kind)
+    return file.getvalue()
+
+
+def _numbers(chance: random.Random, channels: int, kinds: list[str]) -> npt.NDArray[Any]:
+    height, width = chance.choice([(1, 1), (1, 40), (33, 1), (16, 16), (40, 31), (64, 48)])
+    random_numbers = np.random.default_rng(chance.randrange(2**32))
+    numbers = random_numbers.integers(0, chance.choice([2, 256, 65536]), (height, width, channels))
+    return numbers.astype(chance.choice(kinds)).astype(chance.choice(["<", ">"]) + chance.choice(kinds))
+
+
+def _array(chance: random.Random) -> bytes:
+    file = io.BytesIO()
+    channels = chance.choice([1, 3, 4, 7])
+    numbers = _numbers(chance, channels, TYPES)
+    np.save(file, numbers[..., 0] if channels == 1 else numbers)
+    return file.getvalue()
+
+
+def _deep_png(chance: random.Random) -> bytes:
+    numbers = _numbers(chance, chance.choice([1, 2, 3, 4]), ["u2"]).astype(np.uint16)
+    return bytes(imagecodecs.png_encode(numbers[..., 0] if numbers.shape[-1] == 1 else numbers))
+
+
+def _tiff(chance: random.Random) -> bytes:
+    """Numbers of any type and number of channels, in strips, tiles or planes."""
+    channels = chance.choice([1, 1, 2, 3, 3, 4, 5, 12])
+    compression = chance.choice(TIFF_COMPRESSIONS)
+    numbers = _numbers(chance, channels, ["u1"] if compression == "jpeg" else TYPES)
+    is_planar = channels > 1 and chance.random() < 0.3
+    options: dict[str, Any] = {
+        "compression": compression,
+        "photometric": "rgb" if channels in (3, 4) else chance.choice(["minisblack", "miniswhite"]),
+        "planarconfig": "separate" if is_planar else "contig",
+        "tile": chance.choice([None, (16, 16), (32, 16)]),
+        "rowsperstrip": chance.choice([None, 1, 5]),
+        "bigtiff": chance.random() < 0.3,
+        "byteorder": chance.choice(["<", ">"]),
+    }
+    if compression in ("lzw", "deflate", "zstd", "lzma"):
+        options["predictor"] = chance.choice([None, True])
+    if channels == 4:
+        options["extrasamples"] = [chance.choice(["unspecified", "assocalpha", "unassalpha"])]
+    if channels == 1 and chance.randrange(4) == 0:
+        numbers = np.repeat(numbers[None], 3, axis=0)
+        options |= chance.choice([{"imagej": True, "metadata": {"axes": "CYX"}}, {"ome": True}, {}])
+    elif is_planar:
+        numbers = np.moveaxis(numbers, -1, 0)
+    file = io.BytesIO()
+    try:
+        tifffile.imwrite(file, numbers, **options)
+    except Exception:  # not every option goes with every type
+        file = io.BytesIO()
+        tifffile.imwrite(file, numbers.astype(np.uint16), photometric="minisblack")
     return file.getvalue()
 
 

@@ -75,7 +75,10 @@ def test_what_has_no_images_is_told_all_at_once(photos):
     (photos / "empty").mkdir()
     with pytest.raises(SegkitError) as caught:
         find_inputs(["empty", "photos", "none/*.png", "photos/none.png"])
-    kinds = "image files end in .png, .jpg, .jpeg, .bmp, .tif, .tiff, .gif, .webp"
+    kinds = (
+        "image files end in .png, .jpg, .jpeg, .bmp, .tif, .tiff, .gif, .webp, .pbm, .pgm, .ppm, .pnm, "
+        ".heic, .heif, .hif, .avif, .npy, .mat"
+    )
     assert str(caught.value) == (
         f"empty: this folder has no images\n  try: {kinds}\n"
         f"none/*.png: no image matches this pattern\n  try: {kinds}\n"
@@ -280,7 +283,7 @@ def test_of_many_images_of_one_name_ten_are_told(photos):
 
 @pytest.mark.posix("links need a privilege there")
 def test_what_a_folder_holds_besides_is_named(photos):
-    for name in ("scan.HEIC", "volume.nii.gz", "table.csv"):
+    for name in ("scan.JXL", "volume.nii.gz", "table.csv"):
         (photos / "photos" / name).write_bytes(b"content")
     (photos / "photos/gone.png").symlink_to("nowhere.png")
     (photos / "elsewhere").mkdir()
@@ -295,7 +298,7 @@ def test_what_a_folder_holds_besides_is_named(photos):
         assert sorted(str(problem).partition("\n")[0] for problem in found.problems) == [
             "photos/gone.png: this is a link to nowhere.png, which does not exist",
             "photos/pipe.png: this is not a file",
-            "photos/scan.HEIC: HEIC files are not read",
+            "photos/scan.JXL: JXL files are not read",
             "photos/volume.nii.gz: NII.GZ files are not read",
         ]
         assert found.warnings() == ["2 other files are not read: notes.txt, table.csv."]

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
-from segkit.analysis.dataset.class_balance import check_classes
+from segkit.analysis.dataset.class_balance import check_classes, count_read_classes
 from segkit.analysis.dataset.dataset import Dataset
 from segkit.analysis.dataset.duplicates import find_duplicates
 from segkit.analysis.dataset.finding import KINDS, Finding
 from segkit.analysis.dataset.images import check_images
 from segkit.analysis.dataset.masks import check_masks
+from segkit.analysis.dataset.pixels import PixelSummary, check_pixels, summarize_pixels
 from segkit.analysis.dataset.sample_stats import collect_stats
 from segkit.analysis.dataset.unreadable import check_readable, source_findings
+from segkit.core.errors import DataError
 from segkit.core.types import Progress
+from segkit.data.class_counts import ClassCounts
+from segkit.data.masks import palette_colors
+
+_MAX_PALETTES = 8  # masks
 
 
 @dataclass(frozen=True)
@@ -23,6 +31,9 @@ class CheckResult:
 
     dataset: Dataset
     findings: Sequence[Finding]  # errors first, then by kind
+    classes: ClassCounts | None = None  # of all splits
+    colors: Mapping[str, str] = field(default_factory=dict)  # of classes, in the palette of the masks
+    pixels: PixelSummary | None = None  # of the images that could be read
 
     @property
     def ok(self) -> bool:
@@ -41,6 +52,10 @@ class CheckResult:
             "about": self.dataset.about,
             "task": self.dataset.task.kind,
             "images": self.images,
+            "pixels": self.pixels.as_json() if self.pixels else {},
+            "classes": self.classes.as_json() if self.classes else {},
+            "colors": {**self.colors},
+            **({"recipe": self.dataset.recipe} if self.dataset.recipe else {}),
             "faults": [finding.as_json() for finding in self.findings],
         }
 
@@ -56,6 +71,18 @@ def check_dataset(dataset: Dataset, on_progress: Progress = lambda label, done, 
         *check_masks(stats, dataset.task),
         *check_classes(stats, dataset.task),
         *check_images(stats),
+        *check_pixels(stats),
     ]
     findings.sort(key=lambda item: (item.severity != "error", KINDS.index(item.kind), item.message))
-    return CheckResult(dataset, findings)
+    classes = count_read_classes(stats, dataset.task)
+    return CheckResult(dataset, findings, classes, _colors(dataset), summarize_pixels(stats))
+
+
+def _colors(dataset: Dataset) -> dict[str, str]:
+    """Colours of the classes in the palette of a mask, unless the recipe has colours."""
+    masks = (file for samples in dataset.splits.values() for sample in samples for file in sample.files[1:2])
+    for file in islice(masks, 0 if dataset.task.colors else _MAX_PALETTES):
+        with suppress(DataError):  # reported
+            if colors := palette_colors(file, dataset.task):
+                return colors
+    return {}

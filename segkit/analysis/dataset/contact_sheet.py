@@ -17,8 +17,9 @@ from segkit.core.errors import SegkitError
 from segkit.core.paths import quoted
 from segkit.core.types import Pixels, Sample, Task
 from segkit.data.contours import contour
-from segkit.data.images import read_image_at
-from segkit.data.palette import palette
+from segkit.data.display import display_rgb, own_range
+from segkit.data.images import channels_to_read, read_image_at
+from segkit.data.palette import mask_palette
 from segkit.utils.atomic import atomic_write
 
 COLUMNS, MAX_TILES = 6, 36
@@ -95,7 +96,8 @@ def _draw_tile(name: str, sample: Sample | None, task: Task) -> Image.Image:
         pass
     try:
         if header := header_or_none(Path(name)):
-            return _centred(Image.fromarray(read_image_at(Path(name), 3, _tile_size(*header.extent))[0]))
+            image, _ = read_image_at(Path(name), channels_to_read(Path(name)), _tile_size(*header.extent))
+            return _centred(Image.fromarray(_picture(image)))
     except (SegkitError, OSError):
         pass
     cross = Image.new("RGB", (TILE, TILE), _EMPTY)
@@ -111,16 +113,22 @@ def _tile_size(height: int, width: int) -> tuple[int, int]:
 
 def _draw_contours(image: Pixels, mask: Pixels, task: Task) -> Image.Image:
     size = _tile_size(*mask.shape[:2])[::-1]
-    rgb = image[..., :3] if image.shape[-1] > 1 else np.repeat(image, 3, axis=-1)
-    canvas = np.asarray(Image.fromarray(np.ascontiguousarray(rgb)).resize(size)).copy()
-    colors = palette(len(task.classes) + (task.kind == "multilabel"))
+    canvas = np.asarray(Image.fromarray(_picture(image)).resize(size)).copy()
+    colors = mask_palette(task)
+    if task.kind == "binary" and task.classes[0] not in dict(task.colors):
+        colors[1] = _CONTOUR
     for label in range(mask.shape[-1] if mask.ndim == 3 else 0):
         _draw_contour(canvas, mask[..., label], colors[label + 1])
     if mask.ndim == 2:
         for value in np.unique(mask[mask > 0]).tolist():
-            color = np.array(_CONTOUR) if task.kind == "binary" else colors[value]
-            _draw_contour(canvas, (mask == value).astype(np.uint8), color)
+            _draw_contour(canvas, (mask == value).astype(np.uint8), colors[value])
     return Image.fromarray(canvas)
+
+
+def _picture(image: Pixels) -> Pixels:
+    """(H, W, C) of any type -> (H, W, 3) uint8."""
+    picture = display_rgb(image, own_range(image))
+    return np.repeat(picture, 3, axis=-1) if picture.shape[-1] == 1 else picture
 
 
 def _draw_contour(canvas: Pixels, mask: Pixels, color: Pixels) -> None:

@@ -25,12 +25,15 @@ class Dataset:
     problems: Sequence[Problem] = ()  # files that the source could not find or pair
     warnings: Sequence[Problem] = ()  # what a run would go on with
     size: tuple[int, int] | None = None  # (height, width) of the recipe
+    recipe: str = ""  # lines of a recipe that reads it, if it was found without one
 
     @classmethod
-    def of(cls, scan: SourceScan, about: str, task: Task, size: tuple[int, int] | None = None) -> Dataset:
+    def of(
+        cls, scan: SourceScan, about: str, task: Task, size: tuple[int, int] | None = None, recipe: str = ""
+    ) -> Dataset:
         """The data set of a scanned source, without empty splits."""
         splits = {split: samples for split, samples in scan.splits.items() if samples}
-        return cls(about, task, splits, scan.problems, scan.warnings, size)
+        return cls(about, task, splits, scan.problems, scan.warnings, size, recipe)
 
 
 def dataset_of_recipe(recipe: Recipe) -> Dataset:

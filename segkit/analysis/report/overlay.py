@@ -15,7 +15,8 @@ from segkit.analysis.report.format import number
 from segkit.analysis.report.run_data import RunData
 from segkit.core.types import Pixels
 from segkit.data.contours import contour
-from segkit.data.palette import IGNORED, VOID, palette
+from segkit.data.labels import class_colors
+from segkit.data.palette import IGNORED, VOID, class_palette
 from segkit.runs.run_dir import ScoredSample
 
 Color = tuple[int, int, int]
@@ -58,7 +59,7 @@ class SampleView:
 
 def sample_views(data: RunData) -> list[SampleView]:
     """Images of every sample."""
-    colors = palette(len(_class_names(data.recipe)))
+    colors = _palette(data.recipe)
     return [_view(index, sample, data, colors) for index, sample in enumerate(data.samples, start=1)]
 
 
@@ -80,8 +81,8 @@ def contour_swatches() -> list[Swatch]:
 
 def class_swatches(recipe: Mapping[str, Any]) -> list[Swatch]:
     """Legend of a recipe's classes, background first."""
-    names = _class_names(recipe)
-    return [Swatch(name, hex_color(color)) for name, color in zip(names, palette(len(names)), strict=False)]
+    pairs = zip(_class_names(recipe), _palette(recipe), strict=False)
+    return [Swatch(name, hex_color(color)) for name, color in pairs]
 
 
 def hex_color(color: Pixels | Color) -> str:
@@ -168,6 +169,11 @@ def _class_names(recipe: Mapping[str, Any]) -> list[str]:
     data = recipe.get("data") or {}
     classes = [str(name) for name in data.get("classes") or ["foreground"]]
     return classes if data.get("task") == "multiclass" else ["background", *classes]
+
+
+def _palette(recipe: Mapping[str, Any]) -> Pixels:
+    data = recipe.get("data") or {}
+    return class_palette(_class_names(recipe), class_colors(data.get("labels"), data.get("colors")))
 
 
 def _png(pixels: Pixels) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from segkit.cli.console.class_table import print_classes
 from segkit.cli.console.format import images_in_words
 from segkit.cli.console.stream import Screen
 
@@ -29,14 +31,26 @@ def print_data_check(result: CheckResult) -> None:
     screen.prose(result.dataset.about, "bold", hang=2)
     root = _common_folder(result.findings)
     facts = {"images": images_in_words(result.images) or "none"}
+    facts |= {"pixels": str(result.pixels)} if result.pixels else {}
     screen.facts({**facts, "files below": root} if root else facts)
     screen.line()
+    if result.classes and any(result.classes.known):
+        print_classes(screen, result.classes)
+    if result.colors:
+        screen.line("Colours of the classes, as in the masks, for predictions and reports:")
+        colors = ", ".join(f"{json.dumps(name)}: '{color}'" for name, color in result.colors.items())
+        screen.prose(f"data.colors: {{{colors}}}", indent=2, hang=2)
+        screen.line()
     groups = groupby(result.findings, key=lambda finding: (finding.severity, finding.kind))
     kinds = [[*group] for _, group in groups]
     if kinds:
         _print_table(screen, kinds)
     for findings in kinds:
         _print_kind(screen, findings, root)
+    if result.dataset.recipe:
+        screen.line("To train on it, put these lines into a recipe:", "bold")
+        for line in ("", *result.dataset.recipe.splitlines(), ""):
+            screen.line(line)
     if result.ok:
         screen.line("ok, with warnings" if result.findings else "ok", "bold green")
     else:

@@ -20,10 +20,13 @@ def print_exported(outcome: ExportResult) -> None:
     sizes = f"{height}x{width}"
     if facts.multiple:
         sizes += ", or others" + (f" in multiples of {facts.multiple}" if facts.multiple > 1 else "")
+    given = outcome.metadata.input
+    if facts.range is not None and given == "pixels":
+        given += " as float32 numbers of the image files"
     differing = f"{verified.pixels_that_differ:,} of {verified.pixels:,} pixels have another class"
     screen.facts(
         {
-            "input": f"{outcome.metadata.input}, any number of images of {sizes}",
+            "input": f"{given}, any number of images of {sizes}",
             "output": outcome.metadata.output,
             f"compared on {verified.images:,} {verified.split} images": differing,
             "largest probability difference": f"{verified.largest_difference:.2g}",

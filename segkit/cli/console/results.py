@@ -12,6 +12,7 @@ from rich.columns import Columns
 from rich.table import Table
 from rich.text import Text
 
+from segkit.cli.console.class_table import print_classes
 from segkit.cli.console.format import format_value, images_in_words, plain_table, print_model, print_warnings
 from segkit.cli.console.stream import Screen, clean, write
 
@@ -37,9 +38,11 @@ def print_check(report: CheckReport) -> None:
     """Print images, model table and warnings of a valid recipe."""
     screen = Screen(sys.stdout)
     screen.line(report.recipe, "bold")
-    pixels = {"pixels": report.pixels} if report.pixels else {}
-    screen.facts({"images": images_in_words(report.images), **pixels})
+    facts = {"images": images_in_words(report.images), "pixels": report.pixels, "balanced": report.weights}
+    screen.facts({title: fact for title, fact in facts.items() if fact})
     screen.line()
+    if report.classes:
+        print_classes(screen, report.classes)
     print_model(screen, report.stages)
     screen.line()
     print_warnings(screen, report.warnings)

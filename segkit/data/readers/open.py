@@ -10,17 +10,23 @@ import numpy as np
 from PIL import UnidentifiedImageError
 
 from segkit.core.errors import DataError, first_line
-from segkit.data.readers.numpy_file import open_npy
-from segkit.data.readers.pillow import open_pillow
+from segkit.data.readers.heif import open_heif
+from segkit.data.readers.matlab import open_mat
+from segkit.data.readers.npy import open_npy
+from segkit.data.readers.pillow import open_avif, open_pillow
 from segkit.data.readers.raster import ImageFile
 from segkit.data.readers.tiff import open_tiff
 from segkit.utils.os_errors import is_out_of_memory
 
-READABLE = "PNG, JPEG, BMP, TIFF, GIF, WebP and NPY are read"
+READABLE = "PNG, JPEG, BMP, TIFF, GIF, WebP, PPM, HEIC, AVIF and NPY are read"
 _Open = Callable[[Path, int], AbstractContextManager[ImageFile]]
 _BY_FIRST_BYTES: dict[bytes, _Open] = {
     b"II*\0": open_tiff, b"MM\0*": open_tiff, b"II+\0": open_tiff, b"MM\0+": open_tiff,
-    b"\x93NUMPY": open_npy,
+    b"\x93NUMPY": open_npy, b"MATLAB": open_mat,
+}  # fmt: skip
+_BY_BRAND: dict[bytes, _Open] = {  # of an ISO media file
+    b"heic": open_heif, b"heix": open_heif, b"heim": open_heif, b"heis": open_heif, b"mif1": open_heif,
+    b"avif": open_avif, b"avis": open_avif,
 }  # fmt: skip
 _USUAL_PIXELS = 2**25  # assumed of a file whose header cannot be read
 _DECODER_BYTES = 8  # per pixel: a progressive JPEG needs 6, beside its pixels
@@ -53,7 +59,9 @@ def open_file(path: Path, max_pixels: int) -> Iterator[ImageFile]:
 
 def _reader(path: Path) -> _Open:
     with path.open("rb") as file:
-        first = file.read(8)
+        first = file.read(12)
+    if first[4:8] == b"ftyp" and first[8:] in _BY_BRAND:
+        return _BY_BRAND[first[8:]]
     return next((reader for start, reader in _BY_FIRST_BYTES.items() if first.startswith(start)), open_pillow)
 
 

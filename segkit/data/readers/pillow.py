@@ -1,4 +1,4 @@
-"""Images that Pillow reads: 8-bit ones of all formats, and 16-bit grey PNGs."""
+"""Images that Pillow reads: 8-bit ones of all formats, and grey ones of 16 bits in PNG and PGM."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, features
 
 from segkit.core.errors import DataError
 from segkit.core.types import Pixels
 from segkit.data.pillow_limit import without_pillow_limit
 from segkit.data.readers.png16 import decode_png
-from segkit.data.readers.raster import Header, Numbers, Raster, check_size, turned, valid_orientation
+from segkit.data.readers.raster import Extent, Header, Numbers, Raster, check_size, turned, valid_orientation
 from segkit.utils.os_errors import is_out_of_memory
 
-FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "GIF", "WEBP")  # Pillow reads more, some with external programs
-MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
-_LOSSY = ("JPEG", "MPO", "jpeg", "tiff_jpeg")  # formats, and compressions of TIFF
+# Pillow reads more, some with external programs.
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "GIF", "WEBP", "PPM", "AVIF")
+_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+_LOSSY = ("JPEG", "MPO", "AVIF", "jpeg", "tiff_jpeg")  # formats, and compressions of TIFF
 _ONE_IMAGE = ("JPEG", "MPO")  # whose first image is what every program shows
-_NUMBERS = {"I": "float32", "F": "float32"}  # type that images get, by mode
+_TYPES = {"I": "float32", "F": "float32"}  # type that images get, by mode
 _ORIENTATION = 0x0112  # EXIF tag
 # Pillow's log messages about damaged files would be printed beside segkit's errors.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
@@ -34,32 +35,35 @@ class PillowFile:
     Args:
         image: image as opened.
         path: file; None for an image in memory.
+        stored: (height, width) in the file, if known: newer Pillows tell the upright size of a TIFF.
         pages: number of images, if it is not the number of frames.
     """
 
-    def __init__(self, image: Image.Image, path: Path | None, pages: int | None = None) -> None:
+    def __init__(
+        self, image: Image.Image, path: Path | None, stored: Extent | None = None, pages: int | None = None
+    ) -> None:
         self._image = image
         self._path = path
         self._pages = pages
         self._is_halved = _is_halved(image)
-        self._stored = _stored(image, self._is_halved)
-        self.stored = image.height, image.width
+        self._numbers = _numbers(image, self._is_halved)
+        self.stored = stored or (image.height, image.width)
 
     @property
     def channels(self) -> int:
         """Channels of the image, opacity included."""
-        return self._stored[0]
+        return self._numbers[0]
 
     @property
     def colors(self) -> int:
         """Channels that are not opacity."""
-        return self._stored[0] - self._stored[2]
+        return self._numbers[0] - self._numbers[2]
 
     @cached_property
     def header(self) -> Header:
         """Metadata; a PNG is decoded, as Pillow does to find its EXIF data."""
         image, form = self._image, str(self._image.format)
-        channels, kind, has_opacity = self._stored
+        channels, kind, has_opacity = self._numbers
         pages = self._pages or (1 if form in _ONE_IMAGE else int(getattr(image, "n_frames", 1)))
         if form == "PNG":
             image.load()
@@ -73,20 +77,36 @@ class PillowFile:
         if self._is_halved and self._path:
             pixels = turned(decode_png(self._path), self.header.orientation)
             return Raster(pixels, form, opacity=pixels.shape[-1] in (2, 4))
-        image = upright(self._image)
+        image = _upright(self._image)
         if image.mode == "P":
             return Raster(to_array(image), form, _palette(image), lossy=lossy)
         image = _plain(image)
+        if form == "PPM" and image.mode == "I":
+            return Raster(to_array(image).astype(np.uint16), form)
         return Raster(to_array(image), form, opacity=image.mode in ("LA", "RGBA"), lossy=lossy)
 
     def converted(self, channels: int) -> Image.Image:
-        """Its 8-bit numbers in 1 to 4 channels."""
-        return converted(upright(self._image), self._path, channels)
+        """Its 8-bit numbers in 1 to 4 channels.
+
+        Raises:
+            DataError: if its colours cannot be converted.
+        """
+        image = _upright(self._image)
+        if image.mode == "P" and image.has_transparency_data:
+            image = image.convert("RGBA")
+        mode = _MODES[channels]
+        try:
+            return image if image.mode == mode else image.convert(mode)
+        except ValueError:  # such as LAB to grey
+            problem, where = f"images in {image.mode} cannot be converted to {mode}", str(self._path or "")
+            raise DataError(problem, where=where, hint="save it in RGB or grey") from None
 
 
 @contextmanager
-def open_pillow(path: Path, max_pixels: int, page: int = 0, pages: int | None = None) -> Iterator[PillowFile]:
-    """Open a file with Pillow without decoding it.
+def open_pillow(
+    path: Path, max_pixels: int, *, page: int = 0, stored: Extent | None = None, pages: int | None = None
+) -> Iterator[PillowFile]:
+    """Open a file with Pillow without decoding it; `stored` and `pages` as in `PillowFile`.
 
     Raises:
         DataError: if it has more than `max_pixels`.
@@ -96,10 +116,32 @@ def open_pillow(path: Path, max_pixels: int, page: int = 0, pages: int | None = 
         if page:
             image.seek(page)
         check_size((image.height, image.width), 4, path, max_pixels)
-        yield PillowFile(image, path, pages)
+        if image.format == "PPM" and image.tile[0].codec_name != "raw":
+            hint = "save it with a maximum of 255, grey also of 65535, in binary form; or as PNG or TIFF"
+            raise DataError("its numbers would be changed by reading", where=str(path), hint=hint)
+        yield PillowFile(image, path, stored, pages)
 
 
-def upright(image: Image.Image) -> Image.Image:
+@contextmanager
+def open_avif(path: Path, max_pixels: int) -> Iterator[PillowFile]:
+    """Open an AVIF with Pillow, as `open_pillow`.
+
+    Raises:
+        DataError: if Pillow was built without AVIF, or would read 8 of more bits.
+    """
+    if not features.check("avif"):
+        problem, hint = "this Pillow cannot read AVIF files", "pip install --force-reinstall pillow"
+        raise DataError(problem, where=str(path), hint=hint)
+    with path.open("rb") as file:
+        bits = file.read(4096).partition(b"pixi")[2][5:6]  # of the first channel
+    if bits > b"\x08":
+        problem = f"AVIF files of {bits[0]} bits are not read"
+        raise DataError(problem, where=str(path), hint="convert it to PNG or TIFF of 16 bits")
+    with open_pillow(path, max_pixels) as image:
+        yield image
+
+
+def _upright(image: Image.Image) -> Image.Image:
     """Decode an image and apply its EXIF orientation in place."""
     image.load()
     try:
@@ -109,40 +151,21 @@ def upright(image: Image.Image) -> Image.Image:
     return image
 
 
-def converted(image: Image.Image, path: Path | None, channels: int) -> Image.Image:
-    """Decode an image and convert it to 1 to 4 channels of 8 bits.
-
-    Args:
-        image: image as opened by Pillow.
-        path: file, for messages; None without a file.
-        channels: number of channels.
-
-    Raises:
-        DataError: if its mode cannot be converted.
-    """
-    image.load()
-    if image.mode == "P" and image.has_transparency_data:
-        image = image.convert("RGBA")
-    try:
-        return image if image.mode == MODES[channels] else image.convert(MODES[channels])
-    except ValueError:  # such as LAB to grey
-        problem = f"images in {image.mode} cannot be converted to {MODES[channels]}"
-        raise DataError(problem, where=str(path or ""), hint="save it in RGB or grey") from None
-
-
 def to_array(image: Image.Image) -> Numbers:
     """(H, W, C) numbers of an image."""
     pixels = np.asarray(image)
     return pixels if pixels.ndim == 3 else pixels[..., None]
 
 
-def _stored(image: Image.Image, is_halved: bool) -> tuple[int, str, bool]:
+def _numbers(image: Image.Image, is_halved: bool) -> tuple[int, str, bool]:
     """Channels, type of the numbers, and whether the last channel is opacity."""
     if is_halved:
         channels = len(_raw_mode(image).split(";")[0])
         return channels, "uint16", channels in (2, 4)
-    if image.mode in _NUMBERS or image.mode.startswith("I;16"):
-        return 1, _NUMBERS.get(image.mode, "uint16"), False
+    if image.format == "PPM" and image.mode == "I":
+        return 1, "uint16", False
+    if image.mode in _TYPES or image.mode.startswith("I;16"):
+        return 1, _TYPES.get(image.mode, "uint16"), False
     colors = 1 if image.mode in ("1", "L", "LA", "La") else 3
     return colors + image.has_transparency_data, "uint8", image.has_transparency_data
 
@@ -150,7 +173,7 @@ def _stored(image: Image.Image, is_halved: bool) -> tuple[int, str, bool]:
 def _plain(image: Image.Image) -> Image.Image:
     if image.has_transparency_data:
         return image.convert("LA" if image.mode in ("L", "LA", "La") else "RGBA")
-    is_plain = image.mode in ("1", "L", "RGB", *_NUMBERS) or image.mode.startswith("I;16")
+    is_plain = image.mode in ("1", "L", "RGB", *_TYPES) or image.mode.startswith("I;16")
     return image if is_plain else image.convert("RGB")
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from segkit.data.readers.raster import Numbers
+
+# Its log messages about damaged files would be printed beside segkit's errors.
+logging.getLogger("imagecodecs").addHandler(logging.NullHandler())
 
 
 def decode_png(path: Path) -> Numbers:

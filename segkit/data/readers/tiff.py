@@ -28,11 +28,11 @@ from segkit.data.readers.raster import (
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage, TiffPageSeries
 
-_NONE, _OLD_JPEG, _JPEG = 1, 6, 7
-# None, LZW, JPEG, deflate, PackBits, deflate again, LZMA, Zstandard: decoders of which none makes more than
-# is asked for.
-_BY_TIFFFILE = (_NONE, 5, _JPEG, 8, 32773, 32946, 34925, 50000)
-_BY_PILLOW = (*_BY_TIFFFILE, 2, 3, 4, _OLD_JPEG, 32771, 32809)
+_NONE, _LZW, _OLD_JPEG, _JPEG = 1, 5, 6, 7
+# None, LZW, deflate, PackBits, deflate again, LZMA, Zstandard: decoders that make no more than is asked for.
+# That of JPEG makes as much as the JPEG inside says, which may be 12 GB.
+_BY_TIFFFILE = (_NONE, _LZW, 8, 32773, 32946, 34925, 50000)
+_BY_PILLOW = (*_BY_TIFFFILE, 2, 3, 4, _OLD_JPEG, _JPEG, 32771, 32809)
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2
 _COLORS = {3: 1, 5: 4, 6: 3, 8: 3}  # channels of the colours that Pillow converts: palette, CMYK, YCbCr, LAB
 _PALETTE = 3
@@ -66,14 +66,16 @@ def open_tiff(path: Path, max_pixels: int) -> Iterator[ImageFile]:
     with tifffile.TiffFile(path, _multifile=False, **_PLAIN) as file:
         pages = _images(file)
         page = pages[0]
-        check_size((page.imagelength, page.imagewidth), 1, path, max_pixels)
+        stored = page.imagelength, page.imagewidth
+        check_size(stored, 1, path, max_pixels)
         if what := _unread(page):
             hint = "save it as grey or RGB, without compression or with deflate"
             raise DataError(f"images of {what} are not read", where=str(path), hint=hint)
-        if not _is_for_pillow(page):
+        is_all = len(pages) == 1 and not file.is_imagej and not file.is_shaped
+        if not _is_converted(page) and not (is_all and _is_faster(page)):
             yield _TiffFile(file, pages, path, max_pixels)
             return
-    with open_pillow(path, max_pixels, page.index, len(pages)) as image:
+    with open_pillow(path, max_pixels, page=page.index, stored=stored, pages=len(pages)) as image:
         yield image
 
 
@@ -106,8 +108,7 @@ class _TiffFile:
         mode = _MODES.get((page.photometric, channels - has_opacity), f"{channels} channels")
         kind = str(image_type(_dtype(page)))
         orientation = valid_orientation(page.tags.valueof(_ORIENTATION, 1))
-        is_lossy = page.compression in (_OLD_JPEG, _JPEG)
-        return Header("TIFF", mode, self.stored, channels, kind, has_opacity, is_lossy, orientation, pages)
+        return Header("TIFF", mode, self.stored, channels, kind, has_opacity, False, orientation, pages)
 
     def raster(self) -> Raster:
         """Its numbers; of pages with one channel, their number is that of the channels."""
@@ -119,10 +120,13 @@ class _TiffFile:
             numbers = numbers.dtype.type(2**page.bitspersample - 1) - numbers
         if header.opacity and page.extrasamples[-1] == _ASSOCIATED:
             numbers = _unassociated(numbers)
-        return Raster(turned(numbers, header.orientation), "TIFF", opacity=header.opacity, lossy=header.lossy)
+        return Raster(turned(numbers, header.orientation), "TIFF", opacity=header.opacity)
 
     def _check_size(self, channels: int) -> None:
-        check_size(self.stored, channels * _dtype(self._pages[0]).itemsize, self._path, self._max_pixels)
+        page = self._pages[0]
+        tile = page.tilelength * page.tiledepth, page.tilewidth  # decoded as a whole; 0 of strips
+        for extent in (self.stored, tile):
+            check_size(extent, channels * _dtype(page).itemsize, self._path, self._max_pixels)
 
     def _numbers(self) -> Numbers:
         for page in self._pages:
@@ -143,32 +147,42 @@ def _images(file: TiffFile) -> list[TiffPage]:
     if len(file.pages) > _MAX_PAGES:
         raise ValueError(f"it holds {len(file.pages)} images")
     pages = [*file.pages]
+    for page in pages:  # a damaged tag may be a text or a list
+        numbers = (page.imagelength, page.imagewidth, page.imagedepth, page.samplesperpixel)
+        tile = (page.tilelength, page.tilewidth, page.tiledepth)
+        kind = (page.compression, page.photometric)
+        if not all(isinstance(number, int) for number in (*numbers, *tile, *kind)):
+            raise ValueError("its size or type is not a number")
     return [page for page in pages if not page.subfiletype & _NOT_THE_IMAGE] or pages[:1]
 
 
 def _unread(page: TiffPage) -> str:
     """What it holds that is not read, such as numbers compressed by an unknown method; "" if it is read."""
-    if page.compression not in (_BY_PILLOW if _is_for_pillow(page) else _BY_TIFFFILE):
+    if page.compression not in (_BY_PILLOW if _is_converted(page) else _BY_TIFFFILE):
         return f"numbers compressed by method {int(page.compression)}"
     if page.photometric not in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, *_COLORS):
         return f"photometric interpretation {int(page.photometric)}"
     kind = page.dtype.kind if page.dtype is not None else ""
-    if _is_for_pillow(page) or (page.photometric not in _COLORS and kind and kind in "uif"):
+    if _is_converted(page) or (page.photometric not in _COLORS and kind and kind in "uif"):
         return ""
     numbers = f"{page.bitspersample}-bit {_KINDS.get(kind, 'numbers of an unknown kind')}"
     channels = f"{page.samplesperpixel} channels of " if page.samplesperpixel > 1 else ""
     return channels + numbers + _SPACES.get(page.photometric, "")
 
 
-def _is_for_pillow(page: TiffPage) -> bool:
-    """Whether its numbers have to be converted to colours or unpacked, which Pillow does."""
+def _is_faster(page: TiffPage) -> bool:
+    """Whether Pillow reads the same numbers in half of tifffile's time."""
+    return page.compression == _LZW and page.dtype == np.uint8 and page.samplesperpixel in (1, 3)
+
+
+def _is_converted(page: TiffPage) -> bool:
+    """Whether Pillow has to convert its numbers to colours, or to unpack them."""
     channels = page.samplesperpixel - (page.extrasamples[-1:] == (_UNASSOCIATED,))
     if page.photometric in _COLORS:
         bits = (1, 2, 4, 8) if page.photometric == _PALETTE else (8,)
         return page.bitspersample in bits and channels == _COLORS[page.photometric]
-    is_jpeg = page.compression in (_OLD_JPEG, _JPEG)
-    if page.bitspersample == 8:
-        return is_jpeg and page.samplesperpixel in (1, 3)
+    if page.compression in (_OLD_JPEG, _JPEG):
+        return page.bitspersample == 8 and page.samplesperpixel in (1, 3)
     return page.bitspersample in (1, 2, 4) and page.samplesperpixel == 1
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from statistics import median
 from typing import TYPE_CHECKING
 
-from segkit.core.errors import SegkitError
-from segkit.data.scales import boundary_density, sampled_scales
+from segkit.core.class_scores import never_trained
+from segkit.core.errors import DataError, SegkitError
+from segkit.data.preprocess import decode, layout_of
+from segkit.data.scales import boundary_density, sampled_scales, some_samples
 from segkit.experiments.confidence import confidence_interval
 from segkit.experiments.metric_details import metric_details
 from segkit.experiments.objectives import build_metric
@@ -17,9 +20,10 @@ from segkit.inference.evaluation.evaluation import AS_TRAINED, EvaluateOptions, 
 from segkit.inference.evaluation.leaks import leak_warnings
 from segkit.inference.evaluation.reported import reported_scores
 from segkit.inference.evaluation.score_images import PredictorScorer, ResizedScorer, Scorer
-from segkit.inference.evaluation.select_images import choose_images
+from segkit.inference.evaluation.select_images import ScoredImages, choose_images
 from segkit.inference.predictor import Predictor
 from segkit.inference.scale_warnings import scale_warnings
+from segkit.inference.seen_numbers import SeenNumbers, number_warnings
 from segkit.inference.torch_network import TorchNetwork, open_network
 
 if TYPE_CHECKING:
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from segkit.inference.options import PredictOptions
     from segkit.recipe import Recipe
     from segkit.runs.run_dir import RunDir
+    from segkit.training.evaluate import Scores
 
 
 def evaluate_runs(
@@ -63,7 +68,7 @@ def evaluate_runs(
     metrics: dict[str, Metric]
     if len(runs) > 1 or options.native or options.predict != AS_TRAINED:
         networks = _open_networks(runs, options, overrides, plugins, recipe)
-        metrics = {part.name: build_metric(part, recipe.data.goal) for part in recipe.metrics}
+        metrics = {part.key: build_metric(part, recipe.data.goal) for part in recipe.metrics}
         label = f"scoring {images}"
         scorer: Scorer = PredictorScorer(
             networks, images.samples, metrics, options.predict, options.native, label
@@ -78,7 +83,9 @@ def evaluate_runs(
     for run, trained, size in zip(runs, trained_with, sizes, strict=True):
         warnings += leak_warnings(run_name(run), trained, images.samples, recipe)
         warnings += _scale_warnings(run, images.samples, size, options.predict)
+    warnings += _number_warnings(images.samples, recipe) if overrides else []
     scores, *members = scorer.scores(on_progress)
+    warnings += _class_warnings(runs, scores, images)
     reported = reported_scores(runs[0], trained_with[0], recipe, same_images=scorer.as_reported)
     return Evaluation(
         runs=[*runs],
@@ -96,6 +103,12 @@ def evaluate_runs(
     )
 
 
+def _class_warnings(runs: Sequence[RunDir], scores: Scores, images: ScoredImages) -> list[str]:
+    untrained = [name for run in runs for name in run.read_summary().untrained_classes]
+    found = scores.classes.warnings(images.words) if scores.classes else []
+    return [*never_trained([*dict.fromkeys(untrained)]), *found]
+
+
 def _scale_warnings(
     run: RunDir, scored: Sequence[Sample], size: tuple[int, int], options: PredictOptions
 ) -> list[str]:
@@ -106,6 +119,16 @@ def _scale_warnings(
         return boundary_density(sampled[index][0].read()[1])
 
     return scale_warnings(run.read_environment(), scales, density_of, "sampled images")
+
+
+def _number_warnings(scored: Sequence[Sample], recipe: Recipe) -> list[str]:
+    data = recipe.data
+    layout, images = layout_of(data.size, data.goal, data.in_channels), []
+    for sample in some_samples(scored):
+        images.append((sample.name, numbers := SeenNumbers(data.pixel_range)))
+        with suppress(DataError):  # reported by the scorer
+            numbers.add(decode(sample, layout, data.bands)[0])
+    return number_warnings(data.pixel_range, images, "sampled images")
 
 
 def _check_same_classes(run: RunDir, trained_with: Recipe, recipe: Recipe) -> None:

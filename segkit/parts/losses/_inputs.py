@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from segkit.core.types import Task
 if TYPE_CHECKING:
     from segkit.core.types import Loss
 
+Weights = Literal["balanced"] | Sequence[float] | None  # by class; balanced is replaced before a run
 EPS = 1e-12  # keeps an empty mean at 0 / EPS = 0 instead of 0 / 0
 
 
@@ -38,7 +39,7 @@ class LossInputs:
         """(B, K, H, W); undefined where ignored."""
         return self.logits.softmax(1) if self.task.kind == "multiclass" else self.logits.sigmoid()
 
-    def weights(self, class_weights: tuple[float, ...] | None) -> Tensor:
+    def weights(self, class_weights: Weights) -> Tensor:
         """One weight per class, (K,); all 1 by default."""
         if class_weights is None:
             return self.logits.new_ones(self.task.channels)
@@ -59,22 +60,39 @@ def as_loss(task: Task, compute: Callable[[LossInputs], Tensor]) -> Loss:
     return loss
 
 
-def check_weights(task: Task, class_weights: tuple[float, ...] | None) -> None:
+def check_weights(task: Task, class_weights: Weights) -> None:
     """Raise `PartError` for a binary task, a wrong number of class weights, or weights that are all zero."""
     if class_weights is None:
         return
     if task.kind == "binary":
         raise PartError(
             "class_weights: a binary task has only one class",
-            hint="balance foreground and background with bce's pos_weight, focal's alpha, or tversky",
+            hint="balance it and the background with bce's pos_weight: balanced, focal's alpha: balanced, or "
+            "tversky",
         )
-    if len(class_weights) != task.channels:
+    if not any(per_class(task, "class_weights", class_weights)):
+        raise PartError("class_weights: all are zero", hint="leave at least one class in the loss")
+
+
+def per_class(task: Task, option: str, weights: Literal["balanced"] | float | Sequence[float]) -> list[float]:
+    """One weight for all classes, or one for each.
+
+    Raises:
+        PartError: if there is another number of them, or they have not been counted.
+    """
+    if weights == "balanced":
         raise PartError(
-            f"class_weights: {len(class_weights)} weights for {task.channels} classes",
+            f"{option}: balanced weights are counted in the training masks of a run",
+            hint="give numbers where there is no run",
+        )
+    if not isinstance(weights, Sequence):
+        return [weights]
+    if len(weights) != task.channels:
+        raise PartError(
+            f"{option}: {len(weights)} weights for {task.channels} classes",
             hint=f"give one for each of {', '.join(task.classes)}, in this order",
         )
-    if not any(class_weights):
-        raise PartError("class_weights: all are zero", hint="leave at least one class in the loss")
+    return [float(weight) for weight in weights]
 
 
 def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:

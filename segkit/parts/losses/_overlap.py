@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from torch import Tensor
 
 from segkit.core.types import Task
-from segkit.parts.losses._inputs import EPS, LossInputs, as_loss, check_weights, mean_of_images
+from segkit.parts.losses._inputs import EPS, LossInputs, Weights, as_loss, check_weights, mean_of_images
 
 if TYPE_CHECKING:
     from segkit.core.types import Loss
@@ -36,7 +36,7 @@ def overlap_loss(
     task: Task,
     error: Callable[[SoftCounts], Tensor],
     *,
-    class_weights: tuple[float, ...] | None,
+    class_weights: Weights,
     over: Literal["image", "batch"],
     absent: Literal["suppress", "skip"],
     gamma: float = 1.0,

@@ -23,7 +23,7 @@ Over = Literal["image", "batch"]
 Absent = Literal["suppress", "skip"]
 NotNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
-ClassWeights = tuple[NotNegative, ...] | None
+ClassWeights = Literal["balanced"] | tuple[NotNegative, ...] | None
 
 
 @LOSSES.register("dice")
@@ -42,7 +42,8 @@ def dice(
     Args:
         task: kind of masks, classes and ignored value.
         smooth: value added to numerator and denominator.
-        class_weights: one weight per class; 0 leaves a class out. All equal by default.
+        class_weights: one weight per class; 0 leaves a class out; balanced takes inverse frequencies in the
+            training masks. All equal by default.
         over: "image" averages the loss of each image; "batch" sums over the batch first.
         absent: loss of a class without true pixels: "suppress" adds its mean probability, which penalises
             false positives; "skip" leaves it out.
@@ -69,7 +70,8 @@ def jaccard(
     Args:
         task: kind of masks, classes and ignored value.
         smooth: value added to numerator and denominator.
-        class_weights: one weight per class; 0 leaves a class out. All equal by default.
+        class_weights: one weight per class; 0 leaves a class out; balanced takes inverse frequencies in the
+            training masks. All equal by default.
         over: "image" averages the loss of each image; "batch" sums over the batch first.
         absent: loss of a class without true pixels: "suppress" adds its mean probability, which penalises
             false positives; "skip" leaves it out.
@@ -103,7 +105,8 @@ def tversky(
         beta: weight of false negatives.
         gamma: exponent of each term; below 1 stresses small errors, above 1 large ones.
         smooth: value added to numerator and denominator.
-        class_weights: one weight per class; 0 leaves a class out. All equal by default.
+        class_weights: one weight per class; 0 leaves a class out; balanced takes inverse frequencies in the
+            training masks. All equal by default.
         over: "image" averages the loss of each image; "batch" sums over the batch first.
         absent: loss of a class without true pixels: "suppress" adds its mean probability ** gamma, which
             penalises false positives; "skip" leaves it out.
@@ -126,7 +129,8 @@ def mcc(
 
     Args:
         task: kind of masks, classes and ignored value.
-        class_weights: one weight per class; 0 leaves a class out. All equal by default.
+        class_weights: one weight per class; 0 leaves a class out; balanced takes inverse frequencies in the
+            training masks. All equal by default.
         over: "image" averages the loss of each image; "batch" sums over the batch first.
         absent: loss of a class without true pixels: "suppress" adds its mean probability, which penalises
             false positives; "skip" leaves it out.

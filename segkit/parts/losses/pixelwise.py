@@ -7,7 +7,7 @@ softmax.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
@@ -18,15 +18,16 @@ if TYPE_CHECKING:
     from segkit.core.types import Loss, Task
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
-ClassWeights = tuple[NotNegative, ...] | None
+ClassWeights = Literal["balanced"] | tuple[NotNegative, ...] | None
 
 
 @LOSSES.register("bce")
 def bce(
     task: Task,
     *,
-    pos_weight: Annotated[float, Field(gt=0)] = 1.0,
+    pos_weight: Literal["balanced"] | Positive | tuple[Positive, ...] = 1.0,
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0,
     class_weights: ClassWeights = None,
 ) -> Loss:
@@ -34,9 +35,11 @@ def bce(
 
     Args:
         task: kind of masks, classes and ignored value.
-        pos_weight: weight of foreground pixels; background pixels have weight 1.
+        pos_weight: weight of foreground pixels, or one for each class of a multilabel task; background pixels
+            have weight 1; balanced takes the number of background pixels for each foreground pixel.
         label_smoothing: amount s; targets 0 and 1 become s / 2 and 1 - s / 2.
-        class_weights: one weight per class, for multilabel; 0 leaves a class out. All equal by default.
+        class_weights: one weight per class, for multilabel; 0 leaves a class out; balanced takes inverse
+            frequencies in the training masks. All equal by default.
 
     Raises:
         PartError: for a multiclass task.
@@ -63,7 +66,8 @@ def cross_entropy(
     Args:
         task: kind of masks, classes and ignored value.
         label_smoothing: share of the target that is spread evenly over all classes.
-        class_weights: one weight per class; 0 leaves a class out. All equal by default.
+        class_weights: one weight per class; 0 leaves a class out; balanced takes inverse frequencies in the
+            training masks. All equal by default.
 
     Raises:
         PartError: for a binary or multilabel task.
@@ -80,7 +84,11 @@ def cross_entropy(
 
 @LOSSES.register("focal")
 def focal(
-    task: Task, *, gamma: NotNegative = 2.0, alpha: Share | None = None, class_weights: ClassWeights = None
+    task: Task,
+    *,
+    gamma: NotNegative = 2.0,
+    alpha: Literal["balanced"] | Share | tuple[Share, ...] | None = None,
+    class_weights: ClassWeights = None,
 ) -> Loss:
     """Cross-entropy that down-weights easy pixels: mean of -(1 - p) ** gamma log p, p of the true class.
 
@@ -90,9 +98,10 @@ def focal(
     Args:
         task: kind of masks, classes and ignored value.
         gamma: strength of the down-weighting; 0 is cross-entropy.
-        alpha: foreground weight, for binary and multilabel; 1 - alpha weighs the background; null: both 1.
-        class_weights: one weight per class, for multiclass and multilabel; 0 leaves a class out. All equal by
-            default.
+        alpha: foreground weight, for binary and multilabel, there also one for each class; 1 - alpha weighs
+            the background; balanced takes the background's share of the pixels; null: both 1.
+        class_weights: one weight per class, for multiclass and multilabel; 0 leaves a class out; balanced
+            takes inverse frequencies in the training masks. All equal by default.
 
     Raises:
         PartError: if `alpha` is given for a multiclass task.

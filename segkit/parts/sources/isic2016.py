@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from segkit.core.errors import PartError, Problem, worded
 from segkit.core.registry import SOURCES
+from segkit.data.labels import with_labels
 from segkit.data.pairing import pairs_in
 from segkit.data.source_scan import SourceScan
 
@@ -36,7 +37,7 @@ def isic2016(task: Task, channels: int, *, root: Path = Path("data/isic2016")) -
     """
     if task.kind != "binary":
         raise PartError(f"isic2016 has binary masks, not {task.kind} ones", hint="data.task: binary")
-    return Isic2016(root, task, channels)
+    return Isic2016(root, with_labels(task), channels)
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,9 @@ class Isic2016:
         splits: dict[str, Sequence[Sample]] = {}
         problems: list[Problem] = []
         for split, (images, masks) in FOLDERS.items():
-            splits[split], unpaired = pairs_in(
+            samples, unpaired, _ = pairs_in(
                 self.root / images, self.root / masks, PATTERN, self.task, self.channels
             )
+            splits[split] = samples.get("", [])
             problems += unpaired
         return SourceScan(splits, problems)

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 from unicodedata import normalize
 
 import numpy as np
@@ -18,15 +17,13 @@ from segkit.core.types import Pixels, Sample, Source, Task
 from segkit.data.csv_table import read_table
 from segkit.data.image_files import why_unread
 from segkit.data.images import read_image, read_image_at
-from segkit.data.mask_colors import ColourText, colours_for
+from segkit.data.labels import ColourText, task_of_one_class, with_labels
 from segkit.data.masks import read_mask, read_mask_at
 from segkit.data.pairing import check_extent, sample
+from segkit.data.readers.raster import Extent
 from segkit.data.source_scan import SourceScan
-from segkit.data.splits import NAMES
-
-if TYPE_CHECKING:
-    from segkit.data.images import Extent
-    from segkit.data.masks import Colours
+from segkit.data.split_names import split_named
+from segkit.data.text_file import with_slashes
 
 _RELATIVE = "paths are relative to the folder of the CSV file"
 
@@ -37,15 +34,18 @@ def manifest(
 ) -> Source:
     """A CSV file with the columns image, mask and optionally split (train, val or test).
 
-    Paths are relative to the CSV file's folder. The name of a sample is its image's path without extension.
+    Columns are separated by commas, semicolons or tabs. Paths are relative to the CSV file's folder, with
+    slashes or backslashes. The name of a sample is its image's path without extension. Other columns, such as
+    patient, can be named in `data.split.group`.
+
     A multilabel task has a column mask_<class> for each class instead of mask; an empty cell means that the
     class is not in the image.
 
     Args:
-        task: kind of masks, classes and ignored value.
+        task: kind of masks, classes, ignored value and labels.
         channels: channels of the images.
         file: path of the CSV file.
-        colours: colour of each class in RGB-coded masks, such as {lesion: "#ff0000"}.
+        colours: colour of each class in RGB masks, such as {lesion: "#ff0000"}; `data.labels` says the same.
 
     Raises:
         PartError: if the colours do not fit the classes.
@@ -54,7 +54,7 @@ def manifest(
         raise PartError(
             "a multilabel task has one binary mask per class", hint="leave out data.source.colours"
         )
-    return Manifest(file, task, channels, colours_for(task, colours))
+    return Manifest(file, with_labels(task, colours), channels)
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,6 @@ class Manifest:
     file: Path
     task: Task
     channels: int
-    colours: Colours | None
 
     @property
     def mask_columns(self) -> list[str]:
@@ -84,9 +83,11 @@ class Manifest:
         splits: dict[str, list[Sample]] = {}
         problems: list[Problem] = []
         lines: dict[str, int] = {}
-        for line, row in read_table(self.file, ["image", *self.mask_columns]):
+        columns = ["image", *self.mask_columns]
+        for line, row in read_table(self.file, columns):
+            row |= {column: with_slashes(row[column], self.file.parent) for column in columns}
             name = _name(row["image"])
-            split = row.get("split", "train")
+            split = split_named(row["split"]) if "split" in row else "train"
             errors = [*self._check_row(row, split)]
             if name in lines:
                 errors.append((f"{name!r} is listed twice (first on line {lines[name]})", "keep one of them"))
@@ -95,13 +96,15 @@ class Manifest:
             ]
             if name:
                 lines.setdefault(name, line)
-            if not errors:
+            if split and not errors:
                 splits.setdefault(split, []).append(self._sample(name, row))
         return SourceScan(splits, problems)
 
-    def _check_row(self, row: Mapping[str, str], split: str) -> Iterator[tuple[str, str]]:  # problem, hint
-        if split not in NAMES:
-            yield f"the split {split!r} is unknown", "one of train, val, test"
+    def _check_row(
+        self, row: Mapping[str, str], split: str | None
+    ) -> Iterator[tuple[str, str]]:  # problem, hint
+        if not split:
+            yield f"the split {row['split']!r} is unknown", "one of train, val, test"
         for column in ("image", *self.mask_columns):
             path = self._path(row[column])
             if row[column] and (unread := why_unread(path)):
@@ -113,14 +116,16 @@ class Manifest:
 
     def _sample(self, name: str, row: Mapping[str, str]) -> Sample:
         image = self._path(row["image"])
+        known = {"image", "split", *self.mask_columns}
+        columns = {key: value for key, value in row.items() if key not in known and value} or None
         if self.task.kind != "multilabel":
             mask = self._path(row["mask"])
-            return sample(name, image, mask, self.task, self.channels, self.colours)
+            return sample(name, image, mask, self.task, self.channels, columns)
         masks = [self._path(row[column]) if row[column] else None for column in self.mask_columns]
         read = partial(_read_multilabel, image, masks, self.task, self.channels)
         files = (image, *(mask for mask in masks if mask))
         filled = ",".join(str(label) for label, mask in enumerate(masks) if mask)
-        return Sample(name, read, files, read_at=read, variant=f"masks of classes {filled}")
+        return Sample(name, read, files, read_at=read, variant=f"masks of classes {filled}", columns=columns)
 
     def _path(self, cell: str) -> Path:
         return as_stored(self.file.parent / cell)
@@ -144,7 +149,7 @@ def _read_multilabel(
     for label, (name, mask) in enumerate(zip(task.classes, masks, strict=True)):
         if mask is None:
             continue
-        binary = Task("binary", (name,), task.ignore_index)
+        binary = task_of_one_class(task, name)
         try:
             if size is None:
                 values = read_mask(mask, binary)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from segkit.analysis.dataset import (
@@ -19,6 +20,7 @@ from segkit.analysis.dataset import (
 from segkit.analysis.dataset.contact_sheet import COLUMNS, GAP, MAX_TILES, TEXT, TILE, draw_contact_sheet
 from segkit.core.errors import SegkitError
 from segkit.core.types import Sample, Task
+from segkit.data.images import read_image
 from tests.analysis.dataset.cases import BINARY, blob, opened, pairs, picture, save
 
 LINE = (255, 64, 129)
@@ -126,3 +128,18 @@ def test_a_sheet_is_a_png(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(SegkitError, match="cannot be written: No such file or directory"):
         write_contact_sheet(tmp_path / "none/sheet.png", CheckResult(Dataset("none", BINARY, {}), []))
+
+
+def test_images_of_twelve_channels_and_16_bits_are_shown(root: Path) -> None:
+    files = [root / "images/0.tif", root / "images/1.tif"]
+    for file in files:
+        pixels = np.random.default_rng(0).integers(0, 4000, (40, 40, 12), np.uint16)
+        tifffile.imwrite(file, pixels, photometric="minisblack", planarconfig="contig")
+    sample = Sample("0", lambda: (read_image(files[0], 12), np.eye(40, dtype=np.uint8)), (files[0],))
+    subject = Dataset("bands", BINARY, {"train": [sample]})
+    suspects = [Finding("unpaired", "error", (str(file),), "it is") for file in files]
+    sheet = draw_contact_sheet(CheckResult(subject, suspects))
+    for number in range(2):  # the sample with its mask, and a file alone
+        shown = tile(sheet, number)
+        assert shown.std() > 30
+        assert (shown == LINE).all(axis=-1).any() == (number == 0)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
-from segkit.analysis.dataset import dataset_of_folder
+from segkit.analysis.dataset import check_dataset, dataset_of_folder
 from segkit.core.errors import DataError
 from segkit.core.types import Task
 from segkit.parts.sources.isic2016 import FOLDERS
@@ -111,10 +112,10 @@ def test_few_masks_of_many_photographs_are_found(tmp_path: Path) -> None:
 def test_images_that_are_not_read_are_named(tmp_path: Path) -> None:
     for number in range(3):
         (tmp_path / "photos").mkdir(exist_ok=True)
-        (tmp_path / "photos" / f"{number}.HEIC").touch()
+        (tmp_path / "photos" / f"{number}.JXL").touch()
         save(tmp_path / "masks" / f"{number}.png", blob(number))
     assert [problem.problem for problem in dataset_of_folder(tmp_path).problems] == [
-        "HEIC files are not read"
+        "JXL files are not read"
     ] * 3
     for number in range(3):
         (tmp_path / "masks" / f"{number}.png").unlink()
@@ -122,7 +123,7 @@ def test_images_that_are_not_read_are_named(tmp_path: Path) -> None:
         dataset_of_folder(tmp_path)
     assert [problem.problem for problem in error.value.problems] == [
         "no folder is named like a folder of masks: photos",
-        *["HEIC files are not read"] * 3,
+        *["JXL files are not read"] * 3,
     ]
 
 
@@ -301,3 +302,99 @@ def test_unreadable_masks_do_not_decide(tmp_path: Path) -> None:
     (tmp_path / "masks/0.png").write_bytes(b"")
     save(tmp_path / "masks/1.png", picture(1))
     assert dataset_of_folder(tmp_path).task.kind == "binary"
+
+
+def recipe_lines(root: Path) -> dict[str, object]:
+    """The source in the printed lines, without the folders."""
+    source = yaml.safe_load(dataset_of_folder(root).recipe)["data"]["source"]
+    return {key: str(value).replace(f"{root}/", "").replace(str(root), "") for key, value in source.items()}
+
+
+@pytest.mark.parametrize(
+    ("files", "source", "splits"),
+    [
+        (  # CamVid without its lists
+            ["train/{}.png train_labels/{}_L.png", "val/{}.png val_labels/{}_L.png"],
+            {"image_pattern": "{split}/{name}", "mask_pattern": "{split}_labels/{name}_L"},
+            {"train": 4, "val": 4},
+        ),
+        (  # the folders have other names for the splits; photos without masks are left out
+            ["Train/im/{}_a.png Train/GT/{}_b.png", "valid/im/{}_a.png valid/GT/{}_b.png", "test/new/{}.png"],
+            {"image_pattern": "{split}/im/{name}_a", "mask_pattern": "{split}/GT/{name}_b"},
+            {"train": 4, "val": 4},
+        ),
+        (  # images beside masks in each split
+            ["train/{}.jpg train/{}_mask.png", "test/{}.jpg test/{}_mask.png"],
+            {"image_pattern": "{split}/{name}", "mask_pattern": "{split}/{name}_mask"},
+            {"train": 4, "test": 4},
+        ),
+        (  # images and masks told apart by words alone
+            ["{}_photo.jpg {}_mask.png"],
+            {"image_pattern": "{name}_photo", "mask_pattern": "{name}_mask"},
+            {"train": 4},
+        ),
+        (  # a folder for each image
+            ["case{0}/case{0}_image.png case{0}/case{0}_mask.png"],
+            {"image_pattern": "{name}/{name}_image", "mask_pattern": "{name}/{name}_mask"},
+            {"train": 4},
+        ),
+        (
+            ["p{0}/photo.png p{0}/labels/l{0}.png"],
+            {"image_pattern": "{name}/photo", "mask_pattern": "{name}/labels/*"},
+            {"train": 4},
+        ),
+        (  # numbered masks of objects
+            ["images/{0}.png masks/{0}_1.png", "images/{0}.png masks/{0}_2.png"],
+            {"mask_pattern": "{name}_*", "instances": "union"},
+            {"train": 4},
+        ),
+    ],
+)  # fmt: skip
+def test_other_layouts_are_recognised(
+    tmp_path: Path, files: list[str], source: dict[str, str], splits: dict[str, int]
+) -> None:
+    for pair in files:
+        for number in range(4):
+            image, *masks = pair.format(number, number).split()
+            save(tmp_path / image, picture(number))
+            for mask in masks:
+                save(tmp_path / mask, blob(number))
+    assert counts(tmp_path) == splits
+    found = recipe_lines(tmp_path)
+    assert {key: value for key, value in found.items() if key not in ("name", "images", "masks")} == source
+    assert not dataset_of_folder(tmp_path).problems
+
+
+def test_lists_of_names_are_read_with_the_guessed_folders(tmp_path: Path) -> None:
+    for number in range(6):
+        save(tmp_path / f"img/{number}.png", picture(number))
+        save(tmp_path / f"ann/{number}_labelIds.png", blob(number))
+    (tmp_path / "train.txt").write_text("0\n1\n2\n")
+    (tmp_path / "val.txt").write_text("4\n")
+    (tmp_path / "readme.txt").write_text("read me\n")
+    assert counts(tmp_path) == {"train": 3, "val": 1}
+    assert recipe_lines(tmp_path) == {
+        "name": "list", "train": "train.txt", "val": "val.txt", "images": "img", "masks": "ann",
+        "mask_pattern": "{name}_labelIds",
+    }  # fmt: skip
+    (tmp_path / "train.txt").write_text("nothing that is here\n")
+    (tmp_path / "val.txt").unlink()
+    assert counts(tmp_path) == {"train": 6}
+
+
+def test_labels_of_few_numbers_are_named(tmp_path: Path) -> None:
+    for number in range(3):
+        save(tmp_path / f"images/{number}.png", picture(number))
+        save(tmp_path / f"masks/{number}.png", mask_of(7, 26, 255))
+    data = yaml.safe_load(dataset_of_folder(tmp_path).recipe)["data"]
+    assert data["classes"] == ["class 0", "class 7", "class 26"]
+    assert data["labels"] == {"class 0": 0, "class 7": 7, "class 26": 26}
+    assert data["ignore_index"] == 255
+    assert check_dataset(dataset_of_folder(tmp_path)).ok
+
+
+def test_several_folders_of_masks_in_splits_are_told(tmp_path: Path) -> None:
+    for folder in ("images", "1st_manual", "mask"):
+        save(tmp_path / f"training/{folder}/21.png", picture(1))
+    with pytest.raises(DataError, match=r"may hold the masks: \{split\}/1st_manual, \{split\}/mask"):
+        dataset_of_folder(tmp_path)

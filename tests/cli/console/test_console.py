@@ -5,8 +5,8 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -15,6 +15,8 @@ from segkit.cli.console.format import format_number, format_value
 from segkit.cli.console.stream import write
 from segkit.core.errors import Interrupted, SegkitError
 from segkit.core.registry import Entry, Registry
+from segkit.data.class_counts import ClassCounts
+from segkit.experiments.check import CheckReport
 from tests.cli.console.conftest import ERROR, LONG_PATH, MODEL, STAGES, WARNING, visible
 
 
@@ -57,15 +59,25 @@ def test_print_error_escapes_control_characters_and_indents_further_lines(capsys
 
 def test_print_check_shows_name_images_model_and_warnings(capsys):
     images = {"train": 900, "val": 20}
-    for pixels, line in (("", ""), ("12 channels, 0 to 4095", "pixels: 12 channels, 0 to 4095\n")):
-        console.print_check(
-            SimpleNamespace(
-                recipe="isic_frozen", images=images, pixels=pixels, stages=STAGES, warnings=[WARNING]
-            )
-        )
-        out, err = capsys.readouterr()
-        assert err == ""
-        assert out == f"isic_frozen\nimages: 900 train, 20 val\n{line}\n{MODEL}\nwarning: {WARNING}\nok\n"
+    classes = ClassCounts(("background", "lesion", "ruler"), (9987, 13, 0), (920, 7, 0), (10000,) * 3, 0)
+    report = CheckReport(
+        "isic_frozen", images, pixels="12 channels, 0 to 4095", weights="bce pos_weight: lesion 768", classes=classes,
+        stages=STAGES, warnings=[WARNING],
+    )  # fmt: skip
+    console.print_check(report)
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert out == (
+        "isic_frozen\nimages: 900 train, 20 val\npixels: 12 channels, 0 to 4095\nbalanced: bce pos_weight: lesion 768\n\n"
+        "class       share of pixels  images\n"
+        "background            99.9%     920\n"
+        "lesion                0.13%       7\n"
+        "ruler                  none       0\n\n"
+        f"{MODEL}\nwarning: {WARNING}\nok\n"
+    )
+    console.print_check(replace(report, pixels="", weights="", classes=None))
+    out = capsys.readouterr().out
+    assert out == f"isic_frozen\nimages: 900 train, 20 val\n\n{MODEL}\nwarning: {WARNING}\nok\n"
 
 
 def test_print_json_is_one_document_without_nan(capsys):

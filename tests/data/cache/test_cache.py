@@ -102,7 +102,7 @@ def test_column_of_a_mask_counts(tmp_path):
     sums = []
     for cells in ("m.png,", ",m.png"):
         table.write_text(f"image,mask_lesion,mask_hair\na.png,{cells}\n")
-        samples = Manifest(table, MULTILABEL, 3, None).splits()["train"]
+        samples = Manifest(table, MULTILABEL, 3).splits()["train"]
         prepared = prepare(samples, SIZE, MULTILABEL, 3, cache=Cache(tmp_path / "cache", layout, {}))
         sums.append(prepared.masks[0].sum(axis=(0, 1)).tolist())
     assert sums[0] == sums[1][::-1] != sums[1]

@@ -31,6 +31,19 @@ def test_bce_weighs_classes_by_the_mean_of_each():
     torch.testing.assert_close(bce(MULTILABEL, class_weights=WEIGHTS)(logits, target), judge)
 
 
+def test_multilabel_classes_have_weights_of_their_own_foreground():
+    logits, target = batch("multilabel")
+    weights = torch.tensor(WEIGHTS).view(-1, 1, 1)
+    judge = F.binary_cross_entropy_with_logits(logits, target.float(), pos_weight=weights)
+    torch.testing.assert_close(bce(MULTILABEL, pos_weight=WEIGHTS)(logits, target), judge)
+    each = [
+        sigmoid_focal_loss(logits[:, k], target[:, k].float(), alpha=a) for k, a in enumerate((0.2, 0.5, 0.9))
+    ]
+    torch.testing.assert_close(
+        focal(MULTILABEL, alpha=(0.2, 0.5, 0.9))(logits, target), torch.stack(each).mean()
+    )
+
+
 def test_bce_smooths_as_a_softmax_of_two_classes_would():
     logits, target = batch("binary")
     two = torch.cat([torch.zeros_like(logits), logits], dim=1)

@@ -69,7 +69,7 @@ def test_images_and_masks_may_share_a_folder(tmp_path):
 
 def test_images_and_masks_in_one_folder_need_a_pattern(tmp_path):
     with pytest.raises(
-        PartError, match=r"one folder and cannot be told apart\n  try: set data\.source\.pattern"
+        PartError, match=r"one folder and cannot be told apart\n  try: set data\.source\.mask_pattern"
     ):
         splits(tmp_path, "all", "all")
 
@@ -103,10 +103,10 @@ def test_split_without_masks_is_named_with_all_that_is_wrong_elsewhere(tmp_path)
 
 
 def test_images_beside_the_splits_are_not_left_out_silently(tmp_path):
-    for name in ("train/a", "valid/b", "c"):
+    for name in ("train/a", "more/b", "c"):
         save_pair(tmp_path / f"images/{name}.png", tmp_path / f"masks/{name}.png")
     assert problems(tmp_path) == [
-        "images: c.png, valid: not in any split",
+        "images: c.png, more: not in any split",
         "  try: the splits here are train; move it into one of them",
     ]
 
@@ -165,15 +165,15 @@ def test_linked_subfolders_are_read(tmp_path):
 def test_an_image_that_cannot_be_read_is_told_instead_of_its_missing_partner(tmp_path):
     for name in ("a", "b", "c"):
         save_pair(tmp_path / f"images/{name}.png", tmp_path / f"masks/{name}.png")
-    (tmp_path / "images/a.png").rename(tmp_path / "images/a.HEIC")
+    (tmp_path / "images/a.png").rename(tmp_path / "images/a.JXL")
     (tmp_path / "masks/b.png").rename(tmp_path / "masks/b.dcm")
     (tmp_path / "images/c.png").unlink()
     (tmp_path / "images/c.png").symlink_to("../.git/annex/objects/1.png")
-    convert = "  try: convert it; PNG, JPEG, BMP, TIFF, GIF, WebP and NPY are read"
+    convert = "  try: convert it; PNG, JPEG, BMP, TIFF, GIF, WebP, PPM, HEIC, AVIF and NPY are read"
     assert problems(tmp_path) == [
         "masks/b.dcm: DCM files are not read",
         convert,
-        "images/a.HEIC: HEIC files are not read",
+        "images/a.JXL: JXL files are not read",
         convert,
         "images/c.png: this is a placeholder of git-annex, not the data itself",
         "  try: fetch the data with 'git annex get'",
@@ -183,8 +183,8 @@ def test_an_image_that_cannot_be_read_is_told_instead_of_its_missing_partner(tmp
 def test_a_folder_of_images_that_are_not_read_is_not_called_empty(tmp_path):
     for name in ("a", "b", "c"):
         save_pair(tmp_path / f"images/{name}.png", tmp_path / f"masks/{name}.png")
-        (tmp_path / f"images/{name}.png").rename(tmp_path / f"images/{name}.HEIC")
-    assert [line.partition(": ")[2] for line in problems(tmp_path)[::2]] == ["HEIC files are not read"] * 3
+        (tmp_path / f"images/{name}.png").rename(tmp_path / f"images/{name}.JXL")
+    assert [line.partition(": ")[2] for line in problems(tmp_path)[::2]] == ["JXL files are not read"] * 3
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
@@ -244,10 +244,17 @@ def test_multilabel_task_is_refused(tmp_path):
         splits(tmp_path, task=MULTILABEL)
 
 
-@pytest.mark.parametrize("pattern", ["mask", "{name}{name}"])
-def test_pattern_holds_the_name_once(pattern):
-    with pytest.raises(ValidationError, match=r"a pattern contains {name} once, as in '{name}_mask'"):
-        FOLDER.schema(images="a", masks="b", pattern=pattern)
+@pytest.mark.parametrize("key", ["pattern", "image_pattern", "mask_pattern"])
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("mask", "a pattern contains {name}, as in '{name}_mask'"),
+        ("{name}_{id}", r"{id} means nothing here: use {name}, {split}, \*"),
+    ],
+)
+def test_pattern_holds_the_name(key, pattern, message):
+    with pytest.raises(ValidationError, match=message):
+        FOLDER.schema(**{"images": "a", "masks": "b", key: pattern})
 
 
 def test_coloured_masks_are_read_by_class(tmp_path):
@@ -271,7 +278,7 @@ def test_coloured_masks_are_read_by_class(tmp_path):
     [
         (BINARY, {}, "no colour for lesion\n  try: name lesion, background"),
         (BINARY, {"leison": "#ff0000"}, "no colour for lesion; no class is called leison"),
-        (BINARY, {"lesion": "#000000"}, "two classes have the same colour"),
+        (BINARY, {"lesion": "#000000"}, "0 is lesion here: name the values of the background too"),
         (MULTICLASS, {"skin": "#000000", "lesion": "#ff0000"}, "no colour for hair"),
         (BINARY, {"lesion": "#ff0000", "ignore": "#00ff00"}, "no class is called ignore"),
     ],
@@ -286,7 +293,7 @@ def test_pattern_that_fits_no_mask_is_said_once_with_one_that_fits(tmp_path):
         save_pair(tmp_path / f"images/IMG_{name}.png", tmp_path / f"masks/IMG_{name}_seg.png")
     assert problems(tmp_path, pattern="{name}_mask") == [
         "masks: no mask matches any image with the pattern '{name}_mask'",
-        "  try: data.source.pattern: '{name}_seg'",
+        "  try: data.source.mask_pattern: '{name}_seg'",
     ]
 
 
@@ -302,14 +309,161 @@ def test_folder_without_images_is_said_once(tmp_path):
         (tmp_path / f"images/{name}.png").unlink()
     assert problems(tmp_path) == [
         "images: there are no images in this folder",
-        "  try: .png, .jpg, .jpeg, .bmp, .tif, .tiff, .gif, .webp",
+        "  try: .png, .jpg, .jpeg, .bmp, .tif, .tiff, .gif, .webp, .pbm, .pgm, .ppm, "
+        ".pnm, .heic, .heif, .hif, .avif, .npy, .mat",
     ]
 
 
 def test_names_that_have_nothing_in_common_are_shown(tmp_path):
     for name in "abc":
         save_pair(tmp_path / f"images/photo_{name}.png", tmp_path / f"masks/outline_{name}.png")
+        (tmp_path / f"masks/outline_{name}.png").rename(tmp_path / f"masks/outline_{name * 2}.png")
     assert problems(tmp_path) == [
         "masks: no mask matches any image with the pattern '{name}'",
-        "  try: a mask is called outline_a, an image photo_a",
+        "  try: a mask is called outline_aa, an image photo_a",
     ]
+
+
+@pytest.mark.parametrize(
+    ("value", "colours", "problem"),
+    [
+        (
+            "Lesion",
+            None,
+            "data.labels: lesion is 'Lesion', but a mask file holds numbers and colours\n  try: write a",
+        ),
+        (
+            1,
+            {"lesion": "#ff0000"},
+            "data.labels and data.source.colours both say what colours mean\n  try: keep",
+        ),
+    ],
+)
+def test_labels_that_mask_files_cannot_hold_are_refused(tmp_path, value, colours, problem):
+    with pytest.raises(PartError, match=problem):
+        splits(tmp_path, task=replace(BINARY, labels=(("lesion", (value,)),)), colours=colours)
+
+
+def test_patterns_on_both_sides_with_the_split_first(tmp_path):
+    """The folders of DRIVE: other files beside images and masks are left out."""
+    for folder, name in (("training", "21"), ("training", "22"), ("test", "01")):
+        image = tmp_path / f"{folder}/images/{name}_{folder}.tif"
+        save_pair(image, tmp_path / f"{folder}/1st_manual/{name}_manual1.gif")
+        save(tmp_path / f"{folder}/mask/{name}_{folder}_mask.gif", HALF)
+    patterns = {
+        "image_pattern": "{split}/images/{name}_{split}", "mask_pattern": "{split}/1st_manual/{name}_manual1"
+    }  # fmt: skip
+    found = splits(tmp_path, "", "", **patterns)
+    assert {split: names(samples) for split, samples in found.items()} == {
+        "test": ["01"],
+        "train": ["21", "22"],
+    }
+    np.testing.assert_array_equal(found["test"][0].read()[1], HALF)
+    (tmp_path / "test/1st_manual/01_manual1.gif").rename(tmp_path / "test/1st_manual/1_manual1.gif")
+    (tmp_path / "training/1st_manual/22_manual1.gif").rename(tmp_path / "training/1st_manual/22Manual1.gif")
+    assert problems(tmp_path, "", "", **patterns) == [
+        "test/images/01_test.tif: this image has no mask",
+        "  try: does 1_manual1.gif belong to it?",
+        "training/images/22_training.tif: this image has no mask",
+        "  try: does 22Manual1.gif belong to it?",
+        "test/1st_manual/1_manual1.gif: this mask has no image",
+        "  try: does 01_test.tif belong to it?",
+    ]
+
+
+def test_splits_go_by_other_names_too(tmp_path):
+    for folder, split, name in (
+        ("Training", "TRAIN", "a"),
+        ("valid", "validation", "b"),
+        ("testing", "test", "c"),
+    ):
+        save_pair(tmp_path / f"images/{folder}/{name}.png", tmp_path / f"masks/{split}/{name}.png")
+    assert {split: names(part) for split, part in splits(tmp_path).items()} == {
+        "train": ["a"], "val": ["b"], "test": ["c"],
+    }  # fmt: skip
+    save_pair(tmp_path / "images/val/d.png", tmp_path / "masks/validation/d.png")
+    assert problems(tmp_path)[:2] == [
+        "images: the folders val, valid are all the split val",
+        "  try: give one of them another name, or move its files",
+    ]
+
+
+def test_an_image_pattern_with_folders_names_them_itself(tmp_path):
+    for name in ("train/a", "test/b"):
+        save_pair(tmp_path / f"{name}/image.png", tmp_path / f"{name}/mask.png")
+    found = splits(tmp_path, "", "", image_pattern="{name}/image", mask_pattern="{name}/mask")
+    assert names(found["train"]) == ["test/b", "train/a"]
+
+
+def test_masks_of_objects_become_one_foreground(tmp_path):
+    left, right = HALF.copy(), HALF.copy()
+    left[:, 4:], right[:, :4] = 0, 0
+    save(tmp_path / "a/images/a.png", picture())
+    save(tmp_path / "a/masks/1.png", left * 255)
+    save(tmp_path / "a/masks/2.png", right)
+    save(tmp_path / "b/images/b.png", picture())
+    save(tmp_path / "b/masks/1.tif", (left * 7 + right * np.uint16(300)))  # a number for each object
+    patterns = {"image_pattern": "{name}/images/{name}", "mask_pattern": "{name}/masks/*"}
+    first, second = splits(tmp_path, "", "", **patterns, instances="union")["train"]
+    assert [file.name for file in first.files] == ["a.png", "1.png", "2.png"]
+    for sample in (first, second):
+        np.testing.assert_array_equal(sample.read()[1], HALF)
+        np.testing.assert_array_equal(sample.read_at((6, 5))[1], HALF[1::2, 1::2])
+    ignoring = replace(BINARY, ignore_index=7)
+    second = splits(tmp_path, "", "", ignoring, **patterns, instances="union")["train"][1]
+    np.testing.assert_array_equal(second.read()[1], left * 7 + right)
+    assert problems(tmp_path, "", "", **patterns) == [
+        "a/masks/2.png: two files fit the pattern '{name}/masks/*' with the name 'a'",
+        "  try: the other is a/masks/1.png; if each is the mask of one object, data.source.instances: union",
+    ]
+    save(tmp_path / "a/masks/2.png", right[:6])
+    save(tmp_path / "b/masks/1.png", picture())
+    (tmp_path / "b/masks/1.tif").unlink()
+    first, second = splits(tmp_path, "", "", **patterns, instances="union")["train"]
+    with pytest.raises(
+        DataError, match=r"2\.png: the mask is 10x6 pixels, another one 10x12\n.*masks/1\.png"
+    ):
+        first.read()
+    with pytest.raises(DataError, match=r"1\.png: the mask is in colour\n  try: save a grey number"):
+        second.read()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"pattern": "{name}_a", "mask_pattern": "{name}_b"}, "pattern and mask_pattern are the same option"),
+        ({"image_pattern": "{split}/{name}"}, r"only one of the patterns has {split}: {split}/{name} and"),
+        ({"instances": "union", "task": MULTICLASS}, "instances: union makes one foreground of all objects"),
+        ({"instances": "union", "colours": {"lesion": "#ff0000"}}, "it needs a binary task without labels"),
+    ],
+)  # fmt: skip
+def test_options_that_contradict_are_refused(tmp_path, options, message):
+    with pytest.raises(PartError, match=message):
+        splits(tmp_path, **options)
+
+
+def test_image_pattern_that_fits_no_image_is_told(tmp_path):
+    for name in "abc":
+        save_pair(tmp_path / f"images/{name}_rgb.png", tmp_path / f"masks/{name}.png")
+    assert problems(tmp_path, image_pattern="{name}_training") == [
+        "images: no image has a name by the pattern '{name}_training'",
+        "  try: one is called a_rgb",
+    ]
+    assert problems(tmp_path) == [
+        "masks: no mask matches any image with the pattern '{name}'",
+        "  try: data.source.image_pattern: '{name}_rgb'",
+    ]
+    assert names(splits(tmp_path, image_pattern="{name}_rgb")["train"]) == ["a", "b", "c"]
+
+
+def test_images_that_the_pattern_misses_are_a_warning(tmp_path):
+    for name in "abc":
+        save_pair(tmp_path / f"images/{name}_rgb.png", tmp_path / f"masks/{name}.png")
+        save(tmp_path / f"images/{name}_depth.png", picture())
+    options = {"images": tmp_path / "images", "masks": tmp_path / "masks", "image_pattern": "{name}_rgb"}
+    scan = FOLDER.factory(BINARY, 3, **options).scan()
+    assert [warning.problem for warning in scan.warnings] == [
+        "3 of the files beside images do not fit data.source.image_pattern: "
+        "a_depth.png, b_depth.png, c_depth.png"
+    ]
+    assert names(scan.whole()["train"]) == ["a", "b", "c"]

@@ -1,5 +1,6 @@
 """A CSV file of images and masks: what it may say, and the line of what it may not."""
 
+from dataclasses import replace
 from pathlib import Path
 from unicodedata import normalize
 
@@ -95,14 +96,14 @@ def test_every_problem_is_reported_with_its_line(root):
     text = (
         "image,mask,split\n"
         "images/a.png,masks/a.png,train\n"
-        "images/none.png,masks/none.png,valid\n"
+        "images/none.png,masks/none.png,dev\n"
         "\n"
         "images/b.png,,\n"
         "images/a.png,masks/b.png,test\n"
         ",masks/b.png,test\n"
     )
     assert problems(root, text) == [
-        "data.csv:3: the split 'valid' is unknown",
+        "data.csv:3: the split 'dev' is unknown",
         "  try: one of train, val, test",
         "data.csv:3: there is no image images/none.png",
         "  try: paths are relative to the folder of the CSV file",
@@ -124,14 +125,14 @@ def test_an_image_that_cannot_be_read_says_why(root):
     (root / "images/c.png").symlink_to("/nowhere/c.png")
     (root / "images/d.png.dvc").write_text("outs:", encoding="utf-8")
     (root / "masks/b.png").write_text("/annex/objects/SHA256E-s9--1.png", encoding="utf-8")
-    (root / "images/e.heic").touch()
+    (root / "images/e.jxl").touch()
     rows = [("c", "a"), ("d", "a"), ("b", "b"), ("e", "a")]
-    paths = [f"images/{image}.{'heic' if image == 'e' else 'png'},masks/{mask}.png\n" for image, mask in rows]
+    paths = [f"images/{image}.{'jxl' if image == 'e' else 'png'},masks/{mask}.png\n" for image, mask in rows]
     assert problems(root, "image,mask\n" + "".join(paths))[::2] == [
         "data.csv:2: this is a link to /nowhere/c.png, which does not exist: images/c.png",
         "data.csv:3: this is a placeholder of DVC, not the data itself: images/d.png",
         "data.csv:4: this is a placeholder of git-annex, not the data itself: masks/b.png",
-        "data.csv:5: HEIC files are not read: images/e.heic",
+        "data.csv:5: JXL files are not read: images/e.jxl",
     ]
 
 
@@ -143,7 +144,7 @@ def test_missing_mask_of_a_class_is_named_by_class(root):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("image;mask\nimages/a.png;masks/a.png\n", "separate the columns by commas, not semicolons"),
+        ("image|mask\n", "the first line must name the columns; found image|mask"),
         ("picture,mask_a\n", "the first line must name the columns; found picture, mask_a"),
         ("", "the first line must name the columns; found nothing"),
     ],
@@ -170,9 +171,11 @@ def test_row_of_too_many_cells_is_refused(root):
 
 def test_file_that_is_no_text_is_refused(root):
     text = "image,mask\nimages/ä.png,masks/ä.png\n"
-    for encoding in ("latin-1", "utf-16"):
-        told = ["data.csv: this is not UTF-8 text", "  try: save it as CSV UTF-8"]
-        assert problems(root, text.encode(encoding)) == told
+    for content, line in ((text.encode("latin-1"), 2), (text.encode("utf-16-le"), 2), (b"\xff\xfea", 1)):
+        assert problems(root, content) == [
+            f"data.csv:{line}: this is not UTF-8 text",
+            "  try: save it as UTF-8; a spreadsheet calls it CSV UTF-8",
+        ]
     with pytest.raises(DataError, match=r"none\.csv: there is no such file"):
         SOURCES.get("manifest").factory(BINARY, 3, file=root / "none.csv").splits()
 
@@ -194,3 +197,33 @@ def test_file_that_never_ends_is_refused(root):
     (root / "zero").symlink_to("/dev/zero")
     with pytest.raises(DataError, match=r"zero: this is not a regular file of at most 400,000,000 bytes"):
         SOURCES.get("manifest").factory(BINARY, 3, file=root / "zero").splits()
+
+
+def test_multilabel_masks_of_one_file_are_read_by_the_labels_of_each_class(root):
+    save(root / "masks/both.png", np.where(HALF, 4, 7).astype(np.uint8))
+    task = replace(MULTILABEL, labels=(("lesion", (4,)), ("hair", (7,))))
+    row = "image,mask_lesion,mask_hair\nimages/a.png,masks/both.png,masks/both.png\n"
+    _, mask = splits(root, row, task)["train"][0].read()
+    np.testing.assert_array_equal(mask, np.stack([HALF, 1 - HALF], axis=-1))
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_spreadsheets_of_all_kinds_are_understood(root, separator, encoding):
+    """Separators, byte order marks, line ends and backslashes; other columns are kept."""
+    rows = [["image", "mask", "split", "patient"], ["images\\a.png", ".\\masks\\a.png", "Valid", "p 1"],
+            ["images/b.png", "masks\\b.png", "training", ""]]  # fmt: skip
+    text = "\r\n".join(separator.join(row) for row in rows) + "\r\n"
+    found = splits(root, text.encode(encoding))
+    assert {split: names(samples) for split, samples in found.items()} == {
+        "val": ["images/a"], "train": ["images/b"],
+    }  # fmt: skip
+    assert [sample.columns for (sample,) in found.values()] == [{"patient": "p 1"}, None]
+    np.testing.assert_array_equal(found["val"][0].read()[1], HALF)
+
+
+@pytest.mark.posix("a backslash separates folders there")
+def test_a_backslash_may_be_part_of_a_name(root):
+    save_pair(root / "images/a\\b.png", root / "masks/a\\b.png")
+    (sample,) = splits(root, "image,mask\nimages/a\\b.png,masks/a\\b.png\n")["train"]
+    assert sample.files[0] == root / "images/a\\b.png"

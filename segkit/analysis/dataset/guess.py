@@ -1,0 +1,142 @@
+"""A recognised data set: the lines of a recipe that read it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segkit.analysis.dataset.dataset import Dataset
+from segkit.core.errors import DataError
+from segkit.core.registry import SOURCES
+from segkit.core.types import Source, Task
+from segkit.data.images import read_header
+from segkit.data.masks import read_values
+from segkit.data.source_scan import SourceScan, scan_source
+from segkit.recipe.resolve import channels_of_files
+from segkit.recipe.yaml_tree import write_yaml
+
+CHANNELS = 3
+_TASK_MASKS = 60  # read to guess the task
+_MIN_BINARY = 0.9  # fraction of masks
+_MIN_USED = 0.5  # fraction of the values up to the largest; else each has a label
+_VAL = 0.2
+_MIN_DRAWN = 3  # images of which a fifth is at least one
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A recognised data set.
+
+    Args:
+        about: what was recognised, as in "images in photos, masks in outlines".
+        source: name and options of the source, as in a recipe; paths are absolute.
+        task: kind of masks, classes and ignored value.
+        more: what else there is, as in "without masks: new".
+        keys: further keys of a recipe's `data`, such as labels.
+    """
+
+    about: str
+    source: Mapping[str, Any]
+    task: Task
+    more: str = ""
+    keys: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of_masks(cls, about: str, source: Mapping[str, Any], more: str = "") -> Guess:
+        """The guess of a source of mask files, whose values tell the task.
+
+        Raises:
+            DataError: if most of the masks are in colour.
+        """
+        scan = scan_source(build_source(source, Task("binary", ("foreground",))))
+        samples = [sample for samples in scan.splits.values() for sample in samples]
+        return cls(about, source, guess_task([sample.files[1] for sample in samples]), more)
+
+    def dataset(self) -> Dataset:
+        """The data set, read by the source that the recipe lines name."""
+        scan = scan_source(build_source(self.source, self.task))
+        channels = {*channels_of_files(scan)}
+        if len(channels) == 1 and channels != {CHANNELS}:
+            scan = scan_source(build_source(self.source, self.task, channels.pop()))
+        more = f"; {self.more}" if self.more else ""
+        about = f"detected {self.about}; {self.task.kind} masks{more}"
+        return Dataset.of(scan, about, self.task, recipe=self._recipe(scan))
+
+    def _recipe(self, scan: SourceScan) -> str:
+        data: dict[str, Any] = {
+            "source": _plain(self.source), "task": self.task.kind, "classes": [*self.task.classes],
+        }  # fmt: skip
+        if self.task.ignore_index is not None:
+            data["ignore_index"] = self.task.ignore_index
+        if self.task.labels is not None:
+            data["labels"] = {name: values[0] for name, values in self.task.labels}
+        data |= self.keys
+        if not scan.splits.get("val") and len(scan.splits.get("train", ())) >= _MIN_DRAWN:
+            data["split"] = {"by": "fraction", "val": _VAL}
+        return write_yaml({"data": data}, compact=True)
+
+
+def build_source(source: Mapping[str, Any], task: Task, channels: int = CHANNELS) -> Source:
+    """The source of these recipe lines, for a task and image files of that many channels."""
+    options = dict(source)
+    entry = SOURCES.get(options.pop("name"))
+    assert entry is not None
+    checked = entry.schema.model_validate(_plain(options))
+    built: Source = entry.factory(task, channels, **{name: getattr(checked, name) for name in options})
+    return built
+
+
+def guess_task(masks: Sequence[Path]) -> Task:
+    """Guess the task from evenly spaced masks.
+
+    Raises:
+        DataError: if most of them are in colour.
+    """
+    selected = [masks[i] for i in np.linspace(0, len(masks) - 1, min(_TASK_MASKS, len(masks))).astype(int)]
+    values = [_values_of(file) for file in selected]
+    coloured = [file for file, found in zip(selected, values, strict=True) if found is None]
+    if 2 * len(coloured) > len(selected):
+        raise DataError(
+            "the masks are in colour; only a recipe can name the class of each colour",
+            where=str(coloured[0]),
+            hint="set data.source.colours in a recipe and run segkit data check RECIPE",
+        )
+    return _task_of([found for found in values if found])
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return str(value.absolute()) if isinstance(value, Path) else value
+
+
+def _values_of(mask: Path) -> set[int] | None:
+    """Values of a mask; empty if it is lossy or unreadable (reported later), None if it is in colour."""
+    try:
+        values = read_values(mask)
+        if values is None:
+            return None
+        return set() if read_header(mask).lossy else set(np.unique(values).tolist())
+    except DataError:
+        return set()
+
+
+def _task_of(masks: Sequence[set[int]]) -> Task:
+    counts = Counter(value for values in masks for value in values if value)
+    binary = {0, *(value for value, _ in counts.most_common(1))}
+    if sum(values <= binary for values in masks) >= _MIN_BINARY * len(masks):
+        return Task("binary", ("foreground",))  # the other masks are reported as errors
+    labels = {int(value) for value in counts if 0 < value < 255 and float(value).is_integer()}
+    if len(labels) > 1 or (labels and 255 not in counts) or 1 in labels:
+        ignored = 255 if 255 in counts else None
+        labels.add(0)
+        if len(labels) >= _MIN_USED * (max(labels) + 1):
+            return Task("multiclass", tuple(f"class {value}" for value in range(max(labels) + 1)), ignored)
+        classes = {f"class {value}": (value,) for value in sorted(labels)}
+        return Task("multiclass", (*classes,), ignored, tuple(classes.items()))
+    return Task("binary", ("foreground",))

@@ -1,0 +1,107 @@
+"""A class of a thousandth of the pixels: what equal and balanced class weights find of it.
+
+python tests/benchmarks/rare_class.py [--epochs 8] [--seeds 3]
+
+Images with a large disc and a spot of nine pixels are drawn and trained on with cross-entropy, with both
+weights for each seed. What is printed is over all test pixels together.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+from statistics import mean
+
+import numpy as np
+from PIL import Image
+
+from segkit.experiments.assembly import assemble
+from segkit.experiments.run import run
+from segkit.experiments.samples import predicted_masks
+from segkit.recipe import Recipe, load_recipe
+from segkit.runs.run_dir import RunDir
+from segkit.training.checkpoint import load_weights
+
+SIDE, SPOT = 96, 3  # pixels
+IMAGES = {"train": 48, "test": 16}
+RECIPE = """
+name: rare
+data:
+  source: {name: folder, images: images, masks: masks}
+  task: multiclass
+  labels: {ground: 0, disc: 1, spot: 2}
+  size: [96, 96]
+  batch_size: 8
+model:
+  encoder: {name: test_resnet, weights: none, features: all}
+  decoder: unet
+loss: cross_entropy
+optimizer: {name: adamw, lr: 0.003}
+metrics: [{name: iou, classes: [spot]}]
+training: {accelerator: cpu}
+"""
+
+
+def main(epochs: int, seeds: int) -> None:
+    """Draw, train and print."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        draw(root)
+        (root / "rare.yaml").write_text(RECIPE)
+        print(f"{'class_weights':<15}{'seed':>5}{'recall':>9}{'precision':>11}{'IoU':>7}  of the spot")
+        for weights in ("null", "balanced"):
+            found = []
+            for seed in range(seeds):
+                changes = [f"seed={seed}", f"training.epochs={epochs}", f"loss.0.class_weights={weights}"]
+                found.append(trained(load_recipe(root / "rare.yaml", changes), root / weights))
+                print_line(weights, str(seed), found[-1])
+            print_line(weights, "mean", tuple(map(mean, zip(*found, strict=True))))
+
+
+def print_line(weights: str, seed: str, scores: tuple[float, ...]) -> None:
+    """Print recall, precision and IoU."""
+    recall, precision, iou = scores
+    print(f"{weights:<15}{seed:>5}{recall:>9.3f}{precision:>11.3f}{iou:>7.3f}", flush=True)
+
+
+def draw(root: Path) -> None:
+    """Images of noise with a disc and, anywhere, a spot that is a little brighter."""
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[:SIDE, :SIDE]
+    for split, count in IMAGES.items():
+        for number in range(count):
+            mask = np.zeros((SIDE, SIDE), np.uint8)
+            row, column = rng.integers(30, SIDE - 30, 2)
+            mask[(rows - row) ** 2 + (columns - column) ** 2 < rng.integers(15, 25) ** 2] = 1
+            row, column = rng.integers(0, SIDE - SPOT, 2)
+            mask[row : row + SPOT, column : column + SPOT] = 2
+            image = rng.normal(90, 15, (SIDE, SIDE, 3)) + np.choose(mask, [0, 40, 90])[..., None]
+            for kind, pixels in (("images", image.clip(0, 255).astype(np.uint8)), ("masks", mask)):
+                (root / kind / split).mkdir(parents=True, exist_ok=True)
+                Image.fromarray(pixels).save(root / kind / split / f"{number:02d}.png")
+
+
+def trained(recipe: Recipe, runs: Path) -> tuple[float, float, float]:
+    """Recall, precision and IoU of the spot, by the weights of the best epoch."""
+    *_, ended = run(recipe, runs)
+    directory = RunDir.open(ended.directory)
+    assembly = assemble(load_recipe(directory.recipe))
+    load_weights(assembly.model, directory.weights)
+    assembly.model.eval()
+    masks: list[np.ndarray] = []
+    assembly.scorer(
+        "test", lambda *_: None, lambda logits: masks.extend(predicted_masks(logits, assembly.task))
+    )(assembly.model)
+    found, true = np.stack(masks) == 2, np.stack([*assembly.splits["test"].masks]) == 2
+    both = int((found & true).sum())
+    return both / true.sum(), both / max(found.sum(), 1), both / (found | true).sum()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--seeds", type=int, default=3)
+    main(**vars(parser.parse_args()))
