@@ -19,7 +19,7 @@ _RGB = ("model", "encoder", "rgb")
 
 
 def as_demo(tree: Node) -> Node:
-    """The recipe on synthetic lesions, without bands, range and published results, which are of other images."""
+    """The recipe on synthetic lesions, without bands, range and results, which are of other images."""
     for keys, value in (
         (("data", "source"), SOURCE),
         (("data", "split"), "official"),
