@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from segkit.core.errors import PartError, Problem, RecipeError, WeightsError
 from segkit.core.registry import ENCODERS, SOURCES
 from segkit.recipe.overrides import put
-from segkit.recipe.tree import Loc, Node, Position
+from segkit.recipe.tree import Node, Position
 
 if TYPE_CHECKING:
     from segkit.recipe.schema import Recipe
@@ -26,7 +26,11 @@ def as_demo(tree: Node) -> Node:
         (("reference",), None),
     ):
         tree = put(tree, keys, Node(value, _POSITION))
-    of_images: dict[Loc, str | None] = {("data", "bands"): None, ("data", "range"): "auto", _RGB: None}
+    of_images: dict[tuple[str, ...], str | None] = {
+        ("data", "bands"): None,
+        ("data", "range"): "auto",
+        _RGB: None,
+    }
     for path, default in of_images.items():
         if tree.nearest(path)[1] == path:  # an encoder of a plugin may have no such option
             tree = put(tree, path, Node(default, _POSITION))
