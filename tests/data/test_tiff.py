@@ -232,6 +232,8 @@ def test_tiffs_are_turned_as_pillow_turns_them(tmp_path, orientation):
     Image.fromarray(picture()).convert("YCbCr").save(file, tiffinfo={274: orientation})
     assert read_image(file, 3).shape == upright.shape
     assert read_header(file).extent == upright.shape[:2]
+    Image.fromarray(SMALL).convert("P").save(file, tiffinfo={274: orientation})
+    np.testing.assert_array_equal(read_image(file, 1), upright[..., :1])
     tifffile.imwrite(
         file, picture().astype(np.uint16), photometric="rgb", extratags=[(274, 3, 1, orientation)]
     )
