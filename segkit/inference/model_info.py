@@ -93,12 +93,10 @@ class ModelInfo:
 
     def scaled(self, pixels: Pixels) -> Pixels:
         """(..., C) numbers as in image files -> pixels in 0..255, as in training: uint8 or float32."""
-        pixel_range = self.pixel_range
-        if pixels.dtype == np.uint8 and pixel_range.is_eight_bits:
-            return pixels
         if self.range is None:
-            return pixels.round().clip(0, 255).astype(np.uint8)
-        return np.float32(255) * pixel_range.unit(pixels)
+            return pixels if pixels.dtype == np.uint8 else pixels.round().clip(0, 255).astype(np.uint8)
+        stay = pixels.dtype == np.uint8 and self.pixel_range.is_eight_bits
+        return pixels if stay else np.float32(255) * self.pixel_range.unit(pixels)
 
     def display(self, pixels: Pixels) -> Pixels:
         """(H, W, C) -> 8-bit picture (H, W, 3), or (H, W, 1) for grey."""

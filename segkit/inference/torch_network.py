@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -104,20 +104,25 @@ def run_model_info(run: RunDir, recipe: Recipe, spec: ModelSpec, model: Segmente
 def model_info(recipe: Recipe, spec: ModelSpec, model: Segmenter) -> ModelInfo:
     """Information about a recipe's model, without scores."""
     data = recipe.data
-    normalize: Any = data.normalize or model.encoder
     limits = data.pixel_range
     pixel_range = None if data.range == "auto" else tuple(zip(limits.low, limits.high, strict=True))
     is_usual = pixel_range is None and data.bands is None and data.file_channels in (1, 3, 4)
-
-    def per_channel(values: Sequence[float]) -> tuple[float, ...]:
-        return tuple(np.broadcast_to(values, data.in_channels).tolist())
-
     return ModelInfo(
         format=1 if is_usual else 2, kind=data.task, classes=data.classes, ignore_index=data.ignore_index,
         colors=dict(data.goal.colors), name=recipe.name, channels=data.file_channels, bands=data.bands,
         range=pixel_range, rgb=tuple(recipe.model.encoder.options.get("rgb") or ()), size=data.size,
-        mean=per_channel(normalize.mean), std=per_channel(normalize.std), multiple=spec.size_multiple,
+        mean=_per_channel(model.mean, data.in_channels), std=_per_channel(model.std, data.in_channels),
+        multiple=spec.size_multiple,
     )  # fmt: skip
+
+
+def _per_channel(scaled: Tensor, channels: int) -> tuple[float, ...]:
+    """Values of each channel, from a buffer of 255 times these.
+
+    The buffer is saved with the weights; an encoder that is built without pretrained weights may have others.
+    """
+    values = np.broadcast_to(scaled.double().flatten().cpu().numpy() / 255, channels)
+    return tuple(float(f"{value:.7g}") for value in values)  # the digits of float32
 
 
 def make_network(

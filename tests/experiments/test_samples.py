@@ -11,8 +11,9 @@ from torch import nn
 from segkit.core.types import Task
 from segkit.data.palette import flat
 from segkit.data.preprocess import Prepared
-from segkit.experiments.samples import pick_samples, predicted_masks
+from segkit.experiments.samples import display_of, pick_samples, predicted_masks
 from segkit.training.evaluate import Scores
+from tests.small_runs import recipe
 
 FABRIC = Fabric(accelerator="cpu", devices=1)
 BINARY = Task("binary", ("lesion",))
@@ -92,3 +93,10 @@ def test_flat_masks(task, mask, expected):
     found = flat(np.array([mask], np.uint8), task)
     assert found.tolist() == [expected]
     assert found.dtype == np.uint8
+
+
+def test_the_channels_of_red_green_and_blue_are_shown_by_the_range(tmp_path):
+    overrides = ["data.channels=5", "data.range=[0, 1000]", "model.encoder.rgb=[4, 0, 2]"]
+    image = np.array([0, 250, 500, 750, 2000], np.uint16).reshape(1, 1, 5)
+    assert display_of(recipe(tmp_path, *overrides))(image).tolist() == [[[255, 0, 128]]]
+    assert display_of(recipe(tmp_path, *overrides[:2]))(image).tolist() == [[[0, 64, 128]]]

@@ -10,7 +10,7 @@ from segkit.core.errors import SegkitError
 from segkit.experiments.restore_run import open_trained
 from segkit.inference.model_info import parse_model_info
 from segkit.inference.postprocess import mask_of
-from segkit.inference.torch_network import open_network, probabilities_of
+from segkit.inference.torch_network import model_info, open_network, probabilities_of
 from segkit.models.dry_run import dry_run
 from tests.small_runs import recipe, unreported
 
@@ -50,6 +50,15 @@ def test_facts_are_those_of_recipe_and_run(run):
     assert (facts.scored_on, facts.images) == ("test", 5)
     assert facts.scores == run.read_summary().scores.metrics
     assert parse_model_info(facts.as_json()) == facts
+
+
+def test_mean_and_std_are_those_that_were_saved_with_the_weights(run):
+    network = open_network(run)
+    with torch.no_grad():
+        network.model.mean.copy_(255 * torch.tensor([0.485, 0.1, 0.30000001]).view(1, 3, 1, 1))
+    info = model_info(network.recipe, dry_run(network.recipe.model, network.recipe.data), network.model)
+    assert info.mean == (0.485, 0.1, 0.3)
+    assert info.std == network.info.std
 
 
 def test_a_model_whose_weights_are_no_numbers_predicts_nothing(run):
