@@ -133,6 +133,7 @@ def open_image(image: Any, info: ModelInfo) -> ImageSource:
 
 def _for_model(error: DataError, info: ModelInfo) -> DataError:
     """The error with what the model takes in place of what a recipe could say."""
-    hint = f"the model takes images with {info.channels} channel{'s' * (info.channels > 1)}"
+    taken = "grey or RGB images" if info.channels in (1, 3) else f"images with {info.channels} channels"
+    hint = f"the model takes {taken}"
     changed = [replace(p, hint=hint) if p.kind == "channels" else p for p in error.problems]
     return DataError.of(changed)

@@ -52,7 +52,7 @@ class SeenNumbers:
         """Whether they cannot be numbers of the same kind as those of the training images.
 
         Half of them are outside of the range in some channel; or they use less than 1/128 of it in all
-        channels; or they have 8 bits, and the range is more than twice as wide.
+        channels; or they have 8 bits, and half of the range lies above 255.
         """
         if not self._pixels:
             return False

@@ -310,10 +310,10 @@ def test_arrays_and_floating_point_masks_are_read_by_their_values(tmp_path):
     assert read_mask(tmp_path / "m.mat", task).tolist() == [[0, 1], [255, 0]]
     np.save(tmp_path / "m.npy", HALF * np.float32(0.98))
     np.testing.assert_array_equal(read_mask(tmp_path / "m.npy", BINARY), HALF)
-    with fails(r"m\.npy: the mask holds 0\.0, 0\.9\d+, which is not a class"):
+    with fails(r"m\.npy: the mask holds 0, 0\.98, which is not a class"):
         read_mask(tmp_path / "m.npy", task)
     np.save(tmp_path / "m.npy", np.where(HALF, np.nan, 0))
-    with fails(r"m\.npy: a binary mask must hold 0 and one other value; this one holds 0\.0, nan"):
+    with fails(r"m\.npy: a binary mask must hold 0 and one other value; this one holds 0, nan"):
         read_mask(tmp_path / "m.npy", BINARY)
     np.save(tmp_path / "m.npy", np.zeros((4, 4, 5), np.uint8) + np.arange(5, dtype=np.uint8))
     with fails(

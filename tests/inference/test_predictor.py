@@ -121,6 +121,8 @@ def test_what_is_no_image_is_refused(image, problem):
     with pytest.raises(DataError) as caught:
         Predictor([Blocks()]).predict(image)
     assert caught.value.problems[0].problem == problem
+    if "channels" in problem:
+        assert caught.value.problems[0].hint == "the model takes grey or RGB images"
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -89,10 +89,11 @@ class _TiffFile:
         self._axis = ""  # of the channels, in a series
         if file.is_imagej or file.is_shaped:
             series = file.series
-            lengths = dict(zip(series[0].axes, series[0].shape, strict=True))
-            if len(series) == 1 and (lengths.get("Y"), lengths.get("X")) == self.stored:
+            lengths = _lengths(series[0])
+            is_whole = len(series) == 1 and math.prod(lengths.values()) == math.prod(series[0].shape)
+            if is_whole and (lengths.get("Y"), lengths.get("X")) == self.stored:
                 self._series = series[0]
-                self._axis = "S" if lengths.get("S", 1) > 1 else "C"
+                self._axis = "S" if "S" in lengths else "C"
         self._check_size(self.header.channels)
 
     @cached_property
@@ -101,7 +102,7 @@ class _TiffFile:
         page = self._pages[0]
         channels, pages = page.samplesperpixel, len(self._pages) * page.imagedepth
         if self._series is not None:
-            lengths = dict(zip(self._series.axes, self._series.shape, strict=True))
+            lengths = _lengths(self._series)
             channels = lengths.get(self._axis, 1)
             pages = math.prod(lengths.values()) // (channels * math.prod(self.stored))
         has_opacity = channels > 1 and page.extrasamples[-1:] in ((_ASSOCIATED,), (_UNASSOCIATED,))
@@ -123,7 +124,10 @@ class _TiffFile:
         return Raster(turned(numbers, header.orientation), "TIFF", opacity=header.opacity)
 
     def _check_size(self, channels: int) -> None:
-        check_size(self.stored, channels * _dtype(self._pages[0]).itemsize, self._path, self._max_pixels)
+        page = self._pages[0]
+        tile = page.tilelength * page.tiledepth, page.tilewidth  # decoded as a whole; 0 of strips
+        for extent in (self.stored, tile):
+            check_size(extent, channels * _dtype(page).itemsize, self._path, self._max_pixels)
 
     def _numbers(self) -> Numbers:
         for page in self._pages:
@@ -140,10 +144,23 @@ class _TiffFile:
         return numbers[0] if len(numbers) == 1 else np.moveaxis(numbers[..., 0], 0, -1)
 
 
+def _lengths(
+    series: TiffPageSeries,
+) -> dict[str, int]:  # by axis; those of one, which may be unnamed, left out
+    axes = zip(series.axes, series.shape, strict=True)
+    return {axis: length for axis, length in axes if length > 1 or axis in "YX"}
+
+
 def _images(file: TiffFile) -> list[TiffPage]:
     if len(file.pages) > _MAX_PAGES:
         raise ValueError(f"it holds {len(file.pages)} images")
     pages = [*file.pages]
+    for page in pages:  # a damaged tag may be a text or a list
+        numbers = (page.imagelength, page.imagewidth, page.imagedepth, page.samplesperpixel)
+        tile = (page.tilelength, page.tilewidth, page.tiledepth)
+        kind = (page.compression, page.photometric)
+        if not all(isinstance(number, int) for number in (*numbers, *tile, *kind)):
+            raise ValueError("its size or type is not a number")
     return [page for page in pages if not page.subfiletype & _NOT_THE_IMAGE] or pages[:1]
 
 
