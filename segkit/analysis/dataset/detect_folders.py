@@ -63,6 +63,10 @@ def detect_folders(root: Path) -> Guess:
                 patterns = ("{name}", pattern)
             others = [path.name for path in images if path != chosen[0]] if chosen[0] != root else []
             return _guess(chosen[0], masks[0], patterns, others)
+    if len(masks) > 1:
+        problem = f"several folders may hold the masks: {_listed_names(masks)}"
+        hint = f"name the right one in a recipe, as in data.source.masks: {masks[0].name}"
+        raise DataError(problem, where=str(root), hint=hint)
     raise _unknown_layout(root, _layout_problem(images, masks))
 
 
@@ -84,7 +88,9 @@ def detect_split_folders(root: Path) -> Guess | None:
             names[folder].append("/".join((split, *rest)))
     masks = [folder for folder in names if _is_of_masks(folder.replace("{split}", ""))]
     if len(masks) > 1:
-        raise _unknown_layout(root, f"several folders may hold the masks: {listed(sorted(masks))}")
+        problem = f"several folders may hold the masks: {listed(sorted(masks))}"
+        hint = f"name the right one in a recipe, as in data.source.mask_pattern: '{min(masks)}/{{name}}'"
+        raise DataError(problem, where=str(root), hint=hint)
     if masks:
         images = [folder for folder in names if folder not in masks]
         guesses = {folder: guess_patterns(names[folder], names[masks[0]]) for folder in images}
@@ -195,8 +201,6 @@ def _source(images: Path, masks: Path, patterns: Sequence[str]) -> dict[str, Any
 
 
 def _layout_problem(images: Sequence[Path], masks: Sequence[Path]) -> str:
-    if len(masks) > 1:
-        return f"several folders may hold the masks: {_listed_names(masks)}"
     if masks and images:
         return f"cannot tell which folder holds the images of {masks[0].name}: {_listed_names(images)}"
     if masks:
