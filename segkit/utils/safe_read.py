@@ -10,7 +10,7 @@ import io
 import json
 import math
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -135,6 +135,27 @@ def read_rows(path: Path) -> tuple[list[str], list[list[str]]]:
         if len(row) != len(header):
             raise corrupt_file(path, f"row {number} has {len(row)} cells, the header {len(header)}")
     return header, rows
+
+
+def each_row(path: Path, header: Sequence[str]) -> Iterator[list[str]]:
+    """Rows of a CSV file with exactly these columns, one after the other.
+
+    Raises:
+        SegkitError: if the file is missing, not such a table, or has other columns.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = csv.reader(file, strict=True)
+            if (found := next(rows, [])) != [*header]:
+                raise corrupt_file(path, f"its columns are {', '.join(found)[:200]}, not {', '.join(header)}")
+            for number, row in enumerate(rows, start=1):
+                if len(row) != len(header):
+                    raise corrupt_file(path, f"row {number} has {len(row)} cells, the header {len(header)}")
+                yield row
+    except OSError as error:
+        raise SegkitError(f"the file cannot be read: {error.strerror}", where=str(path)) from None
+    except (csv.Error, ValueError) as error:  # not UTF-8 is a ValueError
+        raise corrupt_file(path, f"it is not a table ({first_line(error)})") from None
 
 
 def read_number(text: str) -> float:
