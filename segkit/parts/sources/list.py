@@ -161,7 +161,10 @@ class _Paths:
         separator = next((mark for mark in "\t,;" if mark in line), None)
         parts = line.split(separator)
         if '"' in line:
-            parts = next(csv.reader([line], delimiter=separator or " ", skipinitialspace=True))
+            try:
+                parts = next(csv.reader([line], delimiter=separator or " ", skipinitialspace=True))
+            except csv.Error as error:
+                raise DataError(f"the line cannot be read: {error}", hint="quote paths with spaces") from None
         fields = [part.strip() for part in parts if part.strip()]
         if len(fields) > 2 and separator is None:  # names may contain spaces
             breaks = [match.span() for match in re.finditer(r"\s+", line)]

@@ -96,6 +96,10 @@ def test_every_line_at_fault_is_named(root):
         "train.txt:4: this line names 3 files",
         "  try: separate image and mask by a tab, if their names have spaces",
     ]
+    assert problems(root, f'"{"a" * 200_000}" b\n') == [
+        "train.txt:1: the line cannot be read: field larger than field limit (131072)",
+        "  try: quote paths with spaces",
+    ]
     assert problems(root, "images/\u00e4".encode("latin-1"))[0] == "train.txt:1: this is not UTF-8 text"
     with pytest.raises(DataError, match=r"none\.txt: there is no such file"):
         SOURCES.get("list").factory(BINARY, 3, train=root / "none.txt").splits()
