@@ -28,6 +28,7 @@ class RunStarted:
         epochs_done: epochs completed before a resume.
         steps_done: steps completed of the next epoch.
         ema_decay: decay of the moving average of the weights, which is scored and saved; None without one.
+        untrained_classes: classes that are in no training image.
         pixels: channels and range of the model's images; empty for 8-bit RGB.
         weights: weights of losses that were balanced; empty without any.
     """
@@ -45,6 +46,7 @@ class RunStarted:
     epochs_done: int = 0
     steps_done: int = 0
     ema_decay: float | None = None
+    untrained_classes: list[str] = field(default_factory=list)
     pixels: str = ""
     weights: str = ""
 

@@ -220,7 +220,15 @@ ENCODERS = Registry(
 )
 DECODERS = Registry("decoder", ("pyramid",), builtins="segkit.parts.decoders", features="all")
 LOSSES = Registry("loss", ("task",), builtins="segkit.parts.losses", reserved=("weight",))
-METRICS = Registry("metric", ("task",), builtins="segkit.parts.metrics", higher_is_better=True, unit="")
+METRICS = Registry(
+    "metric",
+    ("task",),
+    builtins="segkit.parts.metrics",
+    reserved=("as_",),
+    higher_is_better=True,
+    unit="",
+    of_data_set=False,  # computed over all images together: not a mean over images
+)
 SOURCES = Registry("source", ("task", "channels"), builtins="segkit.parts.sources")
 # Images that a transform takes: numbers of channels (empty: any), and types.
 TRANSFORMS = Registry(

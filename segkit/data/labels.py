@@ -93,11 +93,13 @@ def with_labels(task: Task, colours: Mapping[str, str] | None = None) -> Task:
 
 def class_colors(labels: Mapping[str, Any] | None, colors: Mapping[str, str] | None) -> dict[str, str]:
     """Colours "#rrggbb" by class: `data.colors`, else the first colour that `data.labels` names."""
-    named = [(name, value) for name, values in as_tuples(labels) or () for value in reversed(values)]
-    in_labels = {
-        name: str(value) for name, value in named if _COLOUR.fullmatch(str(value)) and name != IGNORE
-    }
-    return {**in_labels, **(colors or {})}
+    chosen = dict(colors or {})
+    taken = {color.lower() for color in chosen.values()}
+    for name, values in as_tuples(labels) or ():
+        named = [str(value) for value in values if _COLOUR.fullmatch(str(value))]
+        if named and name not in (*chosen, IGNORE) and named[0].lower() not in taken:
+            chosen[name] = named[0]
+    return chosen
 
 
 def color_problems(colors: Mapping[str, str], kind: str, classes: Sequence[str]) -> Iterator[tuple[str, str]]:

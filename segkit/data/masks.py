@@ -119,7 +119,7 @@ def _binary(raster: Raster, path: Path, task: Task, resize: _Resize) -> Pixels:
     is_odd = bool(others) and len(values) == 1 and others[0] not in (1, 255, 65535)
     if len(others) > 1 or is_odd or np.isnan(others).any():
         raise DataError(
-            f"a binary mask must hold 0 and one other value; this one holds {listed(values)}",
+            f"a binary mask must hold 0 and one other value; this one holds {_listed(values)}",
             where=str(path),
             hint="0 is background, 255 or 1 foreground; data.labels names other values, and those to ignore",
             kind="labels",
@@ -195,8 +195,12 @@ def _unknown(values: Sequence[object], path: Path, task: Task) -> DataError:
     elif has_colours(task):
         hint += "; save masks as PNG, not as JPEG"
     return DataError(
-        f"the mask holds {listed(values)}, which is not a class", where=str(path), hint=hint, kind="labels"
+        f"the mask holds {_listed(values)}, which is not a class", where=str(path), hint=hint, kind="labels"
     )
+
+
+def _listed(values: Sequence[object]) -> str:  # 0.98 in float32 is 0.9800000190734863
+    return listed([f"{value:.6g}" if isinstance(value, float) else value for value in values])
 
 
 def _classes_of(
@@ -255,7 +259,9 @@ def _is_grey(palette: Pixels) -> bool:
 
 def _grey(raster: Raster) -> _Values | None:  # None for a colour image
     pixels = raster.pixels if raster.palette is None else _looked_up(raster)[..., :3]
-    if pixels.shape[-1] != 1 and not (pixels == pixels[..., :1]).all():
+    # Most colour images show it in a few of their pixels.
+    parts = (pixels[::16, ::16], pixels) if pixels.shape[-1] > 1 else ()
+    if any((part != part[..., :1]).any() for part in parts):
         return None
     grey: _Values = pixels[..., 0]
     return grey.astype(np.uint8) if grey.dtype == np.bool_ else grey

@@ -127,8 +127,8 @@ class Assembly:
         batches = self.eval_batches(split)
         label, total = f"scoring {split} images", len(batches)
         return partial(
-            evaluate, batches=batches, metrics=self.metrics, loss=self.loss, fabric=self.fabric,
-            on_progress=lambda done: on_progress(label, done, total), on_logits=keep,
+            evaluate, batches=batches, task=self.task, metrics=self.metrics, loss=self.loss,
+            fabric=self.fabric, on_progress=lambda done: on_progress(label, done, total), on_logits=keep,
         )  # fmt: skip
 
     def optimization(self, steps_per_epoch: int) -> tuple[torch.optim.Optimizer, Schedule]:
@@ -194,7 +194,7 @@ def assemble(
             spec=spec,
             model=model,
             loss=build_losses(recipe),
-            metrics={part.name: build_metric(part, recipe.data.goal) for part in recipe.metrics},
+            metrics={part.key: build_metric(part, recipe.data.goal) for part in recipe.metrics},
             splits=splits,
             data_warnings=[*dataset_warnings(found, splits), *range_warnings(given, recipe, splits)],
             val_split="val" if samples.get("val") else "test",

@@ -13,8 +13,11 @@ if TYPE_CHECKING:
 
 
 def metric_details(metrics: Iterable[MetricPart]) -> dict[str, str]:
-    """Options that are not the defaults, and the unit: ``{"iou": "threshold 0.9", "hd95": "px"}``."""
-    details = {part.name: ", ".join(filter(None, [*_options(part), _unit(part)])) for part in metrics}
+    """Options that are not the defaults, and the unit: ``{"iou": "threshold 0.9", "hd95": "px"}``.
+
+    For a metric with a name of its own, also its proper name.
+    """
+    details = {part.key: ", ".join(filter(None, [*_options(part), _unit(part)])) for part in metrics}
     return {name: text for name, text in details.items() if text}
 
 
@@ -24,7 +27,9 @@ def _unit(part: MetricPart) -> str:
 
 def _options(part: MetricPart) -> Iterable[str]:
     defaults = {name: option.default for name, option in entry_for(part).options.items()}
-    return (f"{key} {_text(value)}" for key, value in part.options.items() if value != defaults.get(key))
+    if part.key != part.name:
+        yield part.name
+    yield from (f"{key} {_text(value)}" for key, value in part.options.items() if value != defaults.get(key))
 
 
 def _text(value: Any) -> str:

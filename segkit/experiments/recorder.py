@@ -169,6 +169,8 @@ class RunRecorder:
         samples = pick_samples(prepared, predicted, scores, task, display, higher_is_better=better)
         with self.directory.as_write_error():
             self.directory.write_scores(prepared.names, scores.per_image)
+            if scores.classes and task.kind != "binary":
+                self.directory.write_class_scores(prepared.names, scores.classes)
             self.directory.write_samples(samples, mask_palette(task))
             write_thumbnails(self.directory.thumbnails, thumbnails(prepared, predicted, task, display))
 

@@ -96,8 +96,9 @@ def train_and_report(
     scores, masks = _score_with_masks(assembly, on_progress)
     recorder.write_scores(assembly, scores, masks)
     summary = summarise(
-        assembly, started, recorder.epochs, scores, seconds=recorder.seconds, encoder_digests=encoder_digests
-    )
+        assembly, started, recorder.epochs, scores, state.best_classes,
+        seconds=recorder.seconds, encoder_digests=encoder_digests,
+    )  # fmt: skip
     recorder.report(summary)
     yield RunEnded(recorder.directory.path, summary, recorder.directory.report)
 

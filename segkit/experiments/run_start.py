@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from pydantic_core import to_jsonable_python
 
+from segkit.core.class_scores import never_trained
 from segkit.core.events import RunStarted
 from segkit.data.scales import boundary_density, sampled_scales
 from segkit.experiments.run_recipe import AFFECTING, Change, value_in_words
@@ -93,6 +94,8 @@ def run_started(assembly: Assembly, directory: RunDir) -> RunStarted:
     fabric = assembly.fabric
     if fabric.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(fabric.device)  # exclude earlier runs in this process
+    images = _class_counts(assembly)["class_images"]
+    untrained = [name for name in assembly.task.classes if not images[name]]
     return RunStarted(
         recipe=assembly.recipe.name,
         directory=directory.path,
@@ -103,8 +106,9 @@ def run_started(assembly: Assembly, directory: RunDir) -> RunStarted:
         precision=precision_of(fabric),
         epochs=assembly.recipe.training.epochs,
         metrics=list(assembly.metrics),
-        warnings=assembly.warnings,
+        warnings=[*assembly.warnings, *never_trained(untrained)],
         ema_decay=assembly.recipe.training.ema_decay,
+        untrained_classes=untrained,
         pixels=pixels_in_words(assembly.recipe.data),
         weights=weights_in_words(assembly.given, assembly.recipe),
     )

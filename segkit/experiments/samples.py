@@ -14,7 +14,7 @@ from segkit.data.palette import flat, mask_palette
 from segkit.runs.run_dir import ScoredSample
 from segkit.runs.schema import Files, Rank, Sample
 from segkit.runs.thumbnails import Thumbnail, make_thumbnail
-from segkit.training.evaluate import predict_mask
+from segkit.training.count_pixels import predict_mask
 
 if TYPE_CHECKING:
     from torch import Tensor

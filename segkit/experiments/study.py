@@ -235,13 +235,16 @@ def score_stopped(run: Path, plugins: Sequence[Path]) -> Iterator[RunData]:
     directory = RunDir.open(run, stopped=True)
     trained, data = open_trained(directory, plugins=plugins), read_run_data(directory)
     scores, split = trained.scores(), trained.assembly.test_split
+    names, counts = trained.assembly.splits[split].names, scores.classes
+    assert counts is not None
     optimistic = warnings_for(trained.assembly.recipe, set(data.environment.data_digests))
     summary = data.summary.model_copy(
         update={
             "reported_on": split,
             "scores": SplitScores(split=split, metrics=scores.metrics, loss=scores.loss),
-            "warnings": [*trained.warnings, *optimistic],
+            "classes": [*trained.assembly.task.classes],
+            "warnings": [*trained.warnings, *optimistic, *counts.warnings(f"{len(names):,} {split} images")],
         }
     )
-    names = trained.assembly.splits[split].names
-    yield replace(data, summary=summary, names=[*names], scores=scores.per_image)
+    iou = None if len(summary.classes) < 2 else counts.iou_by_image()
+    yield replace(data, summary=summary, names=[*names], scores=scores.per_image, class_iou=iou)

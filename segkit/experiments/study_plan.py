@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segkit.analysis.comparison.candidates import read_finished
-from segkit.analysis.comparison.compatibility import Scored, check_compatible
+from segkit.analysis.comparison.compatibility import Scored, check_compatible, metric_name, registered_name
 from segkit.core.errors import SegkitError
+from segkit.core.registry import METRICS
 from segkit.experiments.run_recipe import edits, load_run_recipe
 from segkit.recipe import plain_recipe
 from segkit.recipe.dataset import find_samples, scan_recipe_source
@@ -95,7 +96,7 @@ def make_plan(
         seeds: seeds of all recipes.
         plugins: files or folders with parts.
         demo: whether to run recipes on synthetic lesions.
-        metric: metric to compare by; by default the first metric of the first run.
+        metric: metric to compare by; by default the first metric of the first run with a score per image.
         force: whether to compare runs that were scored differently.
 
     Raises:
@@ -118,7 +119,7 @@ def make_plan(
     existing = _ExistingRuns(runs)
     for recipe in recipes:
         _add(planned_runs, recipe, existing, notes)
-    metric = metric or _first_metric(planned_runs[0])
+    metric = metric or _first_comparable_metric(planned_runs[0], notes)
     check_compatible([planned.scored for planned in planned_runs], metric, force=force)
     return Plan(planned_runs, metric, notes)
 
@@ -172,9 +173,17 @@ def _add(planned_runs: list[PlannedRun], recipe: Recipe, existing: _ExistingRuns
     planned_runs.append(PlannedRun(recipe.name, scored, run, recipe, identity, resumable))
 
 
-def _first_metric(planned: PlannedRun) -> str:
-    first = planned.scored.metrics[0]
-    return str(first["name"] if isinstance(first, dict) else first)
+def _first_comparable_metric(planned: PlannedRun, notes: list[str]) -> str:
+    """The first metric with a score per image; the first of all if there is none."""
+    parts = {metric_name(part): registered_name(part) for part in planned.scored.metrics}
+    entries = {key: METRICS.get(name) for key, name in parts.items()}
+    first = next(iter(parts))
+    chosen = next((key for key, e in entries.items() if not (e and e.traits["of_data_set"])), first)
+    if chosen != first:
+        notes.append(
+            f"Compared by {chosen}: {first} is computed over all images together and has no score per image."
+        )
+    return chosen
 
 
 class _ExistingRuns:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -26,11 +26,22 @@ def summarise(
     started: RunStarted,
     epochs: Sequence[EpochEnded],
     scores: Scores,
+    best_classes: Mapping[str, Any],
     *,
     seconds: float,
     encoder_digests: tuple[str, str],
 ) -> Summary:
-    """Summarise a run: `scores` are of the best checkpoint, `encoder_digests` before and after training."""
+    """Summarise a run.
+
+    Args:
+        assembly: its parts.
+        started: its start event.
+        epochs: its epochs.
+        scores: scores of the best checkpoint on the reported split.
+        best_classes: scores of the classes in the best epoch, on the split that chose it.
+        seconds: duration.
+        encoder_digests: digests of the encoder before and after training.
+    """
     recipe = assembly.recipe
     best = next((epoch for epoch in reversed(epochs) if epoch.best), epochs[-1])
     train_seconds = sum(epoch.train_seconds for epoch in epochs)
@@ -45,7 +56,7 @@ def summarise(
         scored_on=assembly.val_split,
         reported_on=assembly.test_split,
         images=started.images,
-        best=_epoch(best),
+        best=_epoch(best, best_classes),
         last=_epoch(epochs[-1]),
         scores=_split_scores(assembly, scores),
         epochs=len(epochs),
@@ -58,11 +69,14 @@ def summarise(
         frozen_encoder=_frozen(*encoder_digests) if recipe.model.encoder.frozen else None,
         device=started.device,
         precision=started.precision,
+        classes=[*assembly.task.classes],
+        untrained_classes=started.untrained_classes,
         warnings=[
             *started.warnings,
             *diverged(epochs),
             *undefined(epochs, next(iter(assembly.metrics))),
             *young_average(recipe, best.epoch, started.images["train"]),
+            *_class_warnings(assembly, scores),
         ],
         ema_decay=recipe.training.ema_decay,
         stages=started.stages,
@@ -118,8 +132,13 @@ def young_average(recipe: Recipe, epoch: int, images: int) -> list[str]:
     ]
 
 
-def _epoch(event: EpochEnded) -> EpochScores:
-    return EpochScores(epoch=event.epoch, metrics=event.metrics, val_loss=event.val_loss)
+def _class_warnings(assembly: Assembly, scores: Scores) -> list[str]:
+    split = assembly.test_split
+    return scores.classes.warnings(f"{assembly.images[split]:,} {split} images") if scores.classes else []
+
+
+def _epoch(event: EpochEnded, classes: Mapping[str, Any] | None = None) -> EpochScores:
+    return EpochScores(epoch=event.epoch, metrics=event.metrics, val_loss=event.val_loss, **(classes or {}))
 
 
 def _split_scores(assembly: Assembly, scores: Scores) -> SplitScores:
@@ -131,6 +150,7 @@ def _split_scores(assembly: Assembly, scores: Scores) -> SplitScores:
         metrics=scores.metrics,
         intervals={name: (interval.low, interval.high) for name, interval in intervals.items()},
         loss=scores.loss,
+        **(scores.classes.as_json() if scores.classes else {}),
     )
 
 

@@ -181,12 +181,12 @@ def _complete_part(tree: Node, loc: Loc, node: Node, plain: Any) -> list[Problem
         return [_unknown_part(part, name, loc)]
     for key in loc:
         plain = plain[key]
-    chosen = {key: value for key, value in plain.items() if key not in part.model_fields}
+    chosen = {key: value for key, value in plain.items() if key not in part.common_keys()}
     try:
         options = entry.schema.model_validate(chosen)
     except ValidationError as error:
         _check_declarations(entry, chosen, error)
-        also = [key for key in part.model_fields if key != "name"]
+        also = [key for key in part.common_keys() if key != "name"]
         return ErrorContext(tree, entry.schema, loc, f"{part.kind} {entry.name!r}", also).problems(error)
     problems: list[Problem] = []
     for key in entry.options:

@@ -101,7 +101,8 @@ def overlay(base: Node, top: Node, path: Loc = ()) -> Node:
         return top
     merged = dict(base.value)
     if (part := part_at(path)) and _name(top) not in (None, _name(base)):
-        merged = {key: node for key, node in merged.items() if key in part.model_fields}
+        kept = {*part.common_keys()} - {"as"}  # a name chosen for another metric
+        merged = {key: node for key, node in merged.items() if key in kept}
     for key, node in top.value.items():
         merged[key] = overlay(merged[key], node, (*path, key)) if key in merged else node
     return Node(merged, top.position)

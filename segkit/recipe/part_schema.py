@@ -5,6 +5,7 @@ Options of parts are declared by their signatures (see `segkit.core.registry`).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
@@ -18,6 +19,11 @@ class Part(Settings):
     model_config = ConfigDict(extra="allow")
     kind: ClassVar[str]
     name: str
+
+    @classmethod
+    def common_keys(cls) -> list[str]:
+        """Keys of all parts of the kind, beside the options of each."""
+        return [field.alias or name for name, field in cls.model_fields.items()]
 
     @property
     def options(self) -> dict[str, Any]:
@@ -84,9 +90,27 @@ class SchedulePart(Part):
 
 
 class MetricPart(Part):
-    """A metric."""
+    """A metric.
+
+    Args:
+        as: name of its scores, to list a metric several times with other options.
+    """
 
     kind = "metric"
+    as_: Annotated[str, Field(pattern=r"^[^\W\d_]\w*$", max_length=60)] | None = Field(None, alias="as")
+
+    @property
+    def key(self) -> str:
+        """Name of its scores."""
+        return self.as_ or self.name
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:  # type: ignore[override]
+        """Keys and values as in a recipe; without `as` unless it is set, so that digests stay the same."""
+        for key, value in super().__iter__():
+            if key != "as_":
+                yield key, value
+            elif value is not None:
+                yield "as", value
 
 
 # Positions of parts in a recipe; "*" is any list index.

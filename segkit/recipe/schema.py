@@ -17,7 +17,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from segkit.core.paths import RecipePath
-from segkit.core.registry import Settings
+from segkit.core.registry import METRICS, Settings
 from segkit.core.types import Task, TaskKind, class_problem
 from segkit.data.labels import (
     BACKGROUND,
@@ -327,9 +327,12 @@ class Recipe(Settings):
     @field_validator("metrics")
     @classmethod
     def _metrics_differ(cls, metrics: list[MetricPart]) -> list[MetricPart]:
-        names = [metric.name for metric in metrics]
+        names = [metric.key for metric in metrics]
         if duplicates := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"duplicate metrics: {', '.join(duplicates)}")
+            example = f"{{name: {duplicates[0]}, as: a_name_of_its_own}}"
+            raise ValueError(f"duplicate metrics: {', '.join(duplicates)}; write {example}")
+        if taken := [m.key for m in metrics if m.key != m.name and METRICS.get(m.key)]:
+            raise ValueError(f"as: {taken[0]!r} is the name of another metric: choose another one")
         if taken := [name for name in names if name in COLUMNS]:
             raise ValueError(f"{taken[0]!r} cannot name a metric: it is another column of a run's files")
         return metrics

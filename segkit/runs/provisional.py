@@ -29,7 +29,8 @@ def provisional_summary(run: RunFiles) -> Summary:
         raise corrupt_file(run.metrics, "no epoch has ended", f"segkit resume {quoted(run.path)}")
     last, training = epochs[-1]["epoch"], recipe.get("training") or {}
     best = _epoch_of_weights(run) or next((e["epoch"] for e in reversed(epochs) if e.get("best")), last)
-    metrics = [part if isinstance(part, str) else part["name"] for part in recipe.get("metrics") or ()]
+    parts = recipe.get("metrics") or ()
+    metrics = [part if isinstance(part, str) else part.get("as") or part["name"] for part in parts]
     scores = {epoch["epoch"]: _scores(epoch, metrics) for epoch in epochs}
     split = "val" if "val" in environment.data_digests else "test"
     chosen = scores.get(best, EpochScores(epoch=best, metrics={}))

@@ -14,6 +14,7 @@ class Named(BaseModel):
     """A part of a recipe."""
 
     name: Text
+    as_: Text | None = Field(None, alias="as")
 
 
 class Data(BaseModel):

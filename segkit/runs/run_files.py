@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from unicodedata import normalize
 
+import numpy as np
+import numpy.typing as npt
 from PIL import Image
 from pydantic import BaseModel
 
+from segkit.core.class_scores import MEASURES, PixelCounts
 from segkit.core.events import EpochEnded
 from segkit.core.types import Pixels
 from segkit.runs.provisional import provisional_summary
@@ -22,6 +25,7 @@ from segkit.utils.csv_files import original_text, write_csv
 from segkit.utils.safe_read import (
     MAX_NUMBER,
     corrupt_file,
+    each_row,
     read_json,
     read_json_lines,
     read_number,
@@ -30,6 +34,9 @@ from segkit.utils.safe_read import (
     read_text,
     read_yaml,
 )
+
+CLASS_SCORES = ("image", "class", *MEASURES, "pixels")  # columns of class_scores.csv
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,7 @@ class RunFiles:
         self.environment = path / "environment.json"
         self.metrics = path / "metrics.jsonl"
         self.scores = path / "scores.csv"
+        self.class_scores = path / "class_scores.csv"
         self.summary = path / "summary.json"
         self.checkpoints = path / "checkpoints"
         self.weights = self.checkpoints / "best.safetensors"
@@ -88,7 +96,8 @@ class RunFiles:
 
     def remove_results(self) -> None:
         """Remove what a finished run has, before it is trained on."""
-        for path in (self.summary, self.scores, self.thumbnails, self.report, self.report.with_suffix(".md")):
+        report = self.report, self.report.with_suffix(".md")
+        for path in (self.summary, self.scores, self.class_scores, self.thumbnails, *report):
             path.unlink(missing_ok=True)
 
     def write_costs(self, costs: MeasuredCosts) -> None:
@@ -113,6 +122,27 @@ class RunFiles:
         """
         with atomic_write(self.scores) as temporary:
             write_csv(temporary, [["image", *scores], *zip(names, *scores.values(), strict=True)])
+
+    def write_class_scores(self, names: Sequence[str], counts: PixelCounts) -> None:
+        """Write the scores of every image and class; a class that is in neither mask has no row.
+
+        Args:
+            names: image names.
+            counts: pixels of these images by class.
+        """
+        classes = counts.task.classes
+
+        def rows() -> Iterator[Sequence[str | float]]:
+            yield CLASS_SCORES
+            for index, name in enumerate(names):
+                _, predicted, truth = counts.pixels[index].T
+                columns = [values.tolist() for values in counts.per_image(index).values()]
+                for position in np.flatnonzero(predicted + truth).tolist():
+                    scores = (column[position] for column in columns)
+                    yield name, classes[position], *scores, int(truth[position])
+
+        with atomic_write(self.class_scores) as temporary:
+            write_csv(temporary, rows())
 
     def write_samples(self, samples: Sequence[ScoredSample], palette: Pixels) -> None:
         """Write samples.json, images, and masks as PNGs with a palette.
@@ -169,6 +199,25 @@ class RunFiles:
         except ValueError as error:
             raise corrupt_file(self.scores, str(error)) from None
         return [normalize("NFC", original_text(row[0])) for row in rows], scores
+
+    def read_class_iou(self, names: Sequence[str], classes: Sequence[str]) -> Floats:
+        """IoU of every class in every image, (K, N); NaN where the class is in neither mask.
+
+        Args:
+            names: names of the images, as `read_scores` returns them.
+            classes: names of the classes.
+        """
+        images, positions = ({name: i for i, name in enumerate(items)} for items in (names, classes))
+        iou = np.full((len(classes), len(names)), np.nan)
+        for row in each_row(self.class_scores, CLASS_SCORES):
+            image, name = (normalize("NFC", original_text(row[0])), original_text(row[1]))
+            if image not in images or name not in positions:
+                raise corrupt_file(self.class_scores, "an image or a class is not one of the run")
+            try:
+                iou[positions[name], images[image]] = read_number(row[2])
+            except ValueError as error:
+                raise corrupt_file(self.class_scores, str(error)) from None
+        return iou
 
     def read_samples(self) -> list[ScoredSample]:
         """Samples written by `write_samples`; empty if there are none."""

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -16,6 +16,7 @@ from pydantic import (
     RootModel,
     ValidatorFunctionWrapHandler,
     WrapValidator,
+    model_validator,
 )
 
 from segkit.core.model_table import Count, Stage
@@ -47,6 +48,10 @@ Number = Annotated[
 ]
 Scale = Annotated[float, Field(gt=0, le=MAX_NUMBER)]
 Scores = dict[Text, Number]
+PerClass = dict[Text, Scores]  # scores of the classes by measure
+Pixels = Annotated[int, Field(strict=True, ge=0, le=10**15)]
+# Multiclass: by true (row) and predicted class (column); otherwise [[tn, fp], [fn, tp]] of each class.
+Confusion = list[list[Pixels]] | list[list[list[Pixels]]]
 Rank = Literal["best", "median", "worst"]
 
 
@@ -72,7 +77,26 @@ class Epoch(BaseModel):
     best: Flag = False
 
 
-class EpochScores(Record):
+class ClassRecord(Record):
+    """Scores of the classes; absent from `last`, from stopped runs and from runs of earlier versions."""
+
+    per_class: PerClass = {}
+    confusion: Confusion | None = None
+
+    @model_validator(mode="after")
+    def _has_every_class(self) -> Self:
+        classes = self.per_class.get("iou", {}).keys()
+        if any(scores.keys() != classes for scores in self.per_class.values()):
+            raise ValueError("per_class: the measures have different classes")
+        if self.confusion is not None:
+            sides = {len(self.confusion), *(len(row) for row in self.confusion)}
+            inner = {len(cells) for row in self.confusion for cells in row if isinstance(cells, list)}
+            if sides != {len(classes)} if not inner else (len(self.confusion), inner) != (len(classes), {2}):
+                raise ValueError("confusion: its shape does not fit the classes")
+        return self
+
+
+class EpochScores(ClassRecord):
     """Scores of one epoch on the split that chooses the best epoch."""
 
     epoch: Count
@@ -80,7 +104,7 @@ class EpochScores(Record):
     val_loss: Number = None
 
 
-class SplitScores(Record):
+class SplitScores(ClassRecord):
     """Scores of the best epoch on the reported split."""
 
     split: Text = ""
@@ -133,6 +157,8 @@ class Summary(Record):
     device: Text = ""
     precision: Text = ""
     ema_decay: Number = None  # of the average of the weights that is scored and saved, if any
+    classes: Annotated[list[Text], Field(max_length=MAX_CLASSES)] = []
+    untrained_classes: list[Text] = []  # in no training image
     warnings: list[Text] = []
     stages: list[Stage] = []
     reference: Published | None = None

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from segkit.training.distributed.sharding import gather_batches
+from segkit.core.class_scores import PixelCounts
+from segkit.training.count_pixels import confusion_shape, count_pixels
+from segkit.training.distributed.sharding import gather_batches, sum_over_processes
 from segkit.training.torch_errors import explain_scoring_errors
 
 if TYPE_CHECKING:
@@ -30,18 +32,21 @@ class Scores:
         metrics: score over all images, by metric.
         per_image: one score per image, in the order of the images, by metric; NaN where undefined.
         rows: (N, S) rows of `Metric.per_image`, by metric.
+        classes: pixels of every image by class, if they were counted.
     """
 
     loss: float
     metrics: dict[str, float]
     per_image: dict[str, list[float]]
     rows: dict[str, Tensor] = field(default_factory=dict, repr=False)
+    classes: PixelCounts | None = field(default=None, repr=False)
 
 
 @torch.inference_mode()
 def evaluate(
     model: nn.Module,
     batches: Iterable[Batch],
+    task: Task,
     metrics: Mapping[str, Metric],
     loss: Loss,
     fabric: Fabric,
@@ -56,6 +61,7 @@ def evaluate(
     Args:
         model: pixels (B, C, H, W) -> logits (B, K, H, W), on the fabric's device.
         batches: batches in the order of the scores.
+        task: kind of masks, classes and ignored value.
         metrics: metrics by name.
         loss: (logits, target) -> scalar.
         fabric: device and precision; metrics and loss use logits of at least float32.
@@ -65,26 +71,36 @@ def evaluate(
     Raises:
         TrainingError: if memory runs out.
     """
-    scored: list[tuple[Tensor, dict[str, Tensor]]] = []
+    scored: list[tuple[Tensor, Tensor, dict[str, Tensor]]] = []
+    confusion = torch.zeros(confusion_shape(task), dtype=torch.long)
     for batch in islice(batches, fabric.global_rank, None, fabric.world_size):
         with explain_scoring_errors(len(batch.image)):
             logits, target = predict_logits(model, batch.image, fabric), fabric.to_device(batch.target)
             losses = torch.stack([loss(logits[i : i + 1], target[i : i + 1]) for i in range(len(logits))])
             rows = {name: metric.per_image(logits, target).double().cpu() for name, metric in metrics.items()}
-            scored.append((losses.double().cpu(), rows))
+            pixels, counts = count_pixels(logits, target, task)
+            confusion += counts
+            scored.append((losses.double().cpu(), pixels, rows))
             on_logits(logits)
         on_progress(batch.indices[-1] + 1)
     scored = gather_batches(scored, fabric)
-    tables = {name: torch.cat([rows[name] for _, rows in scored]) for name in metrics}
-    return scores_of(metrics, tables, float(torch.cat([losses for losses, _ in scored]).mean()))
+    tables = {name: torch.cat([rows[name] for _, _, rows in scored]) for name in metrics}
+    if fabric.world_size > 1:
+        confusion = sum_over_processes(confusion.to(fabric.device), fabric).cpu()
+    pixels = torch.cat([pixels for _, pixels, _ in scored])
+    classes = PixelCounts(task, pixels.numpy(), confusion.numpy())
+    return scores_of(metrics, tables, classes, float(torch.cat([losses for losses, _, _ in scored]).mean()))
 
 
-def scores_of(metrics: Mapping[str, Metric], tables: dict[str, Tensor], loss: float = math.nan) -> Scores:
+def scores_of(
+    metrics: Mapping[str, Metric], tables: dict[str, Tensor], classes: PixelCounts, loss: float = math.nan
+) -> Scores:
     """Scores from the rows of all images.
 
     Args:
         metrics: metrics by name.
         tables: (N, S) float64 rows by metric.
+        classes: pixels of every image by class.
         loss: mean loss of the images, if known.
     """
     return Scores(
@@ -95,6 +111,7 @@ def scores_of(metrics: Mapping[str, Metric], tables: dict[str, Tensor], loss: fl
             for (name, table), metric in zip(tables.items(), metrics.values(), strict=True)
         },
         rows=tables,
+        classes=classes,
     )
 
 
@@ -126,16 +143,3 @@ def logits_of(model: nn.Module, image: Tensor, fabric: Fabric) -> Tensor:
             model.eval()
         logits: Tensor = model(image)
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
-
-
-def predict_mask(logits: Tensor, task: Task) -> Tensor:
-    """Predicted classes; the threshold of binary and multilabel tasks is 0.5.
-
-    Shape:
-        logits: (B, K, H, W).
-        output: (B, H, W), or (B, K, H, W) for multilabel, like the targets of `Task`.
-    """
-    if task.kind == "multiclass":
-        return logits.argmax(dim=1)
-    mask = (logits > 0).long()
-    return mask[:, 0] if task.kind == "binary" else mask

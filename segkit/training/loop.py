@@ -153,6 +153,7 @@ def _update_best(state: TrainState, scores: Scores, higher_is_better: bool) -> b
         better = math.isnan(best) or (score > best if higher_is_better else score < best)
     if better:
         state.best_epoch, state.best_score, state.best_loss = state.epoch, score, loss
+        state.best_classes = scores.classes.as_json() if scores.classes else {}
     return better
 
 

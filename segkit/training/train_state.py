@@ -51,6 +51,7 @@ class TrainState:
         best_epoch: best epoch so far, 0 before there is one.
         best_score: score of the best epoch by the first metric.
         best_loss: validation loss of the best epoch, infinite if it is NaN.
+        best_classes: scores and confusion counts of the classes in the best epoch, as in `summary.json`.
         progress: progress within the current epoch.
         random_states: those of all processes, to restore when an epoch is resumed.
         epochs: length of the training, and so of the schedule.
@@ -65,6 +66,7 @@ class TrainState:
     best_epoch: int = 0
     best_score: float = math.nan
     best_loss: float = math.inf
+    best_classes: dict[str, Any] = field(default_factory=dict)
     progress: EpochProgress = field(default_factory=EpochProgress)
     random_states: list[dict[str, Any]] = field(default_factory=list)
     epochs: int = 0
@@ -91,6 +93,7 @@ class TrainState:
             "best_epoch": self.best_epoch,
             "best_score": self.best_score,
             "best_loss": self.best_loss,
+            "best_classes": self.best_classes,
             "progress": asdict(self.progress),
             "epochs": self.epochs,
             "steps": self.steps,
@@ -109,6 +112,7 @@ class TrainState:
             self.average.load_state_dict(state["average"])
         self.epoch, self.best_epoch = state["epoch"], state["best_epoch"]
         self.best_score, self.best_loss = state["best_score"], state["best_loss"]
+        self.best_classes = state.get("best_classes", {})  # not in states of earlier versions
         self.progress = EpochProgress(**state["progress"])
 
     def _advance_schedule(self, saved_optimizer: dict[str, Any]) -> None:

@@ -32,7 +32,10 @@ def test_scores_stand_beside_those_that_the_run_reports(segkit: Any, run: Path) 
         assert (words[0], words[1], words[-1]) == (name, f"{reported[name]:.4f}", f"{reported[name]:.4f}")
         assert (words[2][0], words[3], words[4][-1]) == ("(", "to", ")")
     assert lines[7] == "worst by iou"
-    assert len(lines) == 13
+    assert lines[13:] == [
+        "warning: The class 'foreground' is never predicted, although 5 of the 5 test images have it: try "
+        "more epochs, the dice loss, or pos_weight: balanced in the loss."
+    ]
 
 
 def test_several_runs_have_a_column_each(segkit: Any, run: Path) -> None:

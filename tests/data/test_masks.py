@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.io import savemat
 
 from segkit.core.types import Task
 from segkit.data.masks import read_mask, read_mask_at
@@ -298,3 +299,24 @@ def test_deep_grey_mask_has_no_colours(tmp_path):
     task = Task("multiclass", ("a", "b"), labels=(("a", ("#ff0000",)), ("b", ("#00ff00",))))
     with fails("the mask holds 0, 1, which is not a class"):
         read_mask(save(tmp_path / "m.tif", HALF.astype(np.uint16)), task)
+
+
+def test_arrays_and_floating_point_masks_are_read_by_their_values(tmp_path):
+    task = Task("multiclass", ("a", "b"), 255, (("a", (7,)), ("b", (300,)), ("ignore", (-1,))))
+    for kind in (np.int16, np.int64, np.float32, np.float64):
+        np.save(tmp_path / "m.npy", np.array([[7, 300], [-1, 7]], kind))
+        assert read_mask(tmp_path / "m.npy", task).tolist() == [[0, 1], [255, 0]]
+    savemat(tmp_path / "m.mat", {"mask": np.array([[7, 300], [-1, 7]], np.int16)})
+    assert read_mask(tmp_path / "m.mat", task).tolist() == [[0, 1], [255, 0]]
+    np.save(tmp_path / "m.npy", HALF * np.float32(0.98))
+    np.testing.assert_array_equal(read_mask(tmp_path / "m.npy", BINARY), HALF)
+    with fails(r"m\.npy: the mask holds 0, 0\.98, which is not a class"):
+        read_mask(tmp_path / "m.npy", task)
+    np.save(tmp_path / "m.npy", np.where(HALF, np.nan, 0))
+    with fails(r"m\.npy: a binary mask must hold 0 and one other value; this one holds 0, nan"):
+        read_mask(tmp_path / "m.npy", BINARY)
+    np.save(tmp_path / "m.npy", np.zeros((4, 4, 5), np.uint8) + np.arange(5, dtype=np.uint8))
+    with fails(
+        r"m\.npy: the mask has 5 channels of uint8\n  try: save it with one channel, or RGB of 8 bits"
+    ):
+        read_mask(tmp_path / "m.npy", task)

@@ -31,6 +31,23 @@ def test_32_classes_and_ignored_pixels_can_be_told_apart():
     assert smallest_distance(np.vstack([table[:32], table[IGNORED]])) > 17  # about 2 can just be seen
 
 
+def test_each_later_colour_is_the_farthest_from_those_before_it():
+    steps = np.arange(0, 256, 15)
+    candidates = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
+    lab = rgb2lab(candidates[:, None] / 255)[:, 0]
+    candidates, lab = (
+        candidates[(lab[:, 0] >= 25) & (lab[:, 0] <= 96)],
+        lab[(lab[:, 0] >= 25) & (lab[:, 0] <= 96)],
+    )
+    table = palette(32)
+    chosen = rgb2lab(np.vstack([table[:32], table[IGNORED]])[:, None] / 255)[:, 0]
+    known = [*range(8), 32]
+    distance = np.min([deltaE_ciede2000(lab, chosen[[index]]) for index in known], axis=0)
+    for index in range(8, 32):
+        assert candidates[distance.argmax()].tolist() == table[index].tolist()
+        distance = np.minimum(distance, deltaE_ciede2000(lab, chosen[[index]]))
+
+
 @pytest.mark.parametrize("matrix", DICHROMATS.values(), ids=DICHROMATS)
 def test_first_8_classes_can_be_told_apart_by_colour_blind_readers(matrix):
     colors = palette(8)[:8] / 255
@@ -64,3 +81,4 @@ def test_background_of_binary_and_multilabel_masks_has_a_colour_too():
 def test_colours_of_labels_are_those_of_the_classes():
     labels = {"road": [7, "#010203", "#040506"], "car": "#070809", "ignore": "#ffffff", "sky": 3}
     assert class_colors(labels, {"car": "#111111"}) == {"road": "#010203", "car": "#111111"}
+    assert class_colors(labels, {"sky": "#010203"}) == {"sky": "#010203", "car": "#070809"}

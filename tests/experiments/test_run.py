@@ -72,7 +72,11 @@ def test_summary_answers_what_is_asked_first(small):
     best = max(
         (event for event in events if isinstance(event, EpochEnded)), key=lambda event: event.metrics["iou"]
     )
-    assert summary.best == EpochScores(epoch=best.epoch, metrics=best.metrics, val_loss=best.val_loss)
+    scores = summary.scores.model_dump(include={"per_class", "confusion"})
+    assert sum(map(sum, scores["confusion"][0])) == 5 * 64 * 64
+    assert summary.best == EpochScores(
+        epoch=best.epoch, metrics=best.metrics, val_loss=best.val_loss, **scores
+    )
     assert summary.last.epoch == summary.epochs == summary.epochs_asked == 2
     assert summary.first_metric == "iou"
     assert summary.higher_is_better is True
@@ -158,7 +162,9 @@ def test_best_checkpoint_builds_the_scored_model_anew(small):
     assembly = assemble(saved)
     load_weights(assembly.model, directory.checkpoints / "best.safetensors")
     fabric = make_fabric(saved.training)
-    scores = evaluate(assembly.model, assembly.eval_batches("test"), assembly.metrics, assembly.loss, fabric)
+    scores = evaluate(
+        assembly.model, assembly.eval_batches("test"), assembly.task, assembly.metrics, assembly.loss, fabric
+    )
     assert scores.metrics == pytest.approx(directory.read_summary().best.metrics, rel=1e-6)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from contextlib import contextmanager
 from unicodedata import normalize
 
@@ -9,8 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from segkit.core.class_scores import PixelCounts
 from segkit.core.errors import SegkitError
 from segkit.core.events import EpochEnded
+from segkit.core.types import Task
 from segkit.data.palette import IGNORED, palette
 from segkit.runs.run_dir import RunDir, ScoredSample
 from segkit.runs.schema import Environment, Files, Sample, Summary
@@ -37,7 +40,14 @@ def test_every_run_gets_the_next_number(tmp_path):
 def test_a_finished_run_that_is_trained_on_has_no_results(tmp_path):
     directory = RunDir.create(tmp_path, "small")
     before = set(directory.path.iterdir())
-    for name in ("summary.json", "scores.csv", "thumbnails.zip", "report.html", "report.md"):
+    for name in (
+        "summary.json",
+        "scores.csv",
+        "class_scores.csv",
+        "thumbnails.zip",
+        "report.html",
+        "report.md",
+    ):
         (directory.path / name).touch()
     directory.remove_results()
     assert set(directory.path.iterdir()) == before
@@ -141,6 +151,37 @@ def test_scores_keep_every_digit_and_every_name(tmp_path):
     assert math.isnan(scores["hd95"][0])
     assert scores["hd95"][1:] == [2.5, math.inf]
     assert run.scores.read_text().splitlines()[0] == "image,iou,hd95"
+
+
+def test_scores_of_classes_come_back_and_absent_classes_have_no_row(tmp_path):
+    run = RunDir.create(tmp_path, "small")
+    task, names = Task("multilabel", ("=road", "a,b")), ["x, y", "=2", "z"]
+    pixels = np.array([[[1, 2, 3], [0, 0, 0]], [[0, 0, 7], [5, 5, 5]], [[0, 0, 0], [0, 2, 0]]])
+    counts = PixelCounts(task, pixels, np.zeros((2, 2, 2), int))
+    run.write_class_scores(names, counts)
+    np.testing.assert_array_equal(run.read_class_iou(names, task.classes), counts.iou_by_image())
+    assert run.class_scores.read_text().splitlines() == [
+        "image,class,iou,dice,precision,recall,pixels",
+        f'"x, y",\'=road,0.25,0.4,0.5,{1 / 3},3',
+        "'=2,'=road,0.0,0.0,,0.0,7",
+        '\'=2,"a,b",1.0,1.0,1.0,1.0,5',
+        'z,"a,b",0.0,0.0,0.0,,0',
+    ]
+    intact = run.class_scores.read_text()
+    for damaged, reason in (
+        (intact.replace("image,", "name,"), "its columns are name, class"),
+        (intact.replace("z,", "zz,"), "an image or a class is not one of the run"),
+        (intact.replace(",7\n", "\n"), "row 2 has 6 cells, the header 7"),
+        (intact.replace("0.25", "much"), "a cell is not a number"),
+        (intact.replace('"x, y"', '"x, y'), "it is not a table"),
+        ("", "its columns are , not image"),
+    ):
+        run.class_scores.write_text(damaged)
+        with pytest.raises(SegkitError, match=re.escape(reason)):
+            run.read_class_iou(names, task.classes)
+    run.class_scores.unlink()
+    with pytest.raises(SegkitError, match="the file cannot be read"):
+        run.read_class_iou(names, task.classes)
 
 
 def test_names_of_images_are_composed(tmp_path):

@@ -11,12 +11,14 @@ from segkit.core.errors import TrainingError
 from segkit.core.types import Metric, Task
 from segkit.data.batches import Batch, EvalBatches
 from segkit.experiments.assembly import assemble
-from segkit.training.evaluate import evaluate, predict_logits, predict_mask
+from segkit.training.count_pixels import predict_mask
+from segkit.training.evaluate import evaluate, predict_logits
 from tests.small_runs import recipe
 
+BINARY = Task("binary", ("foreground",))
 FABRIC = Fabric(accelerator="cpu", devices=1)
 METRICS = (
-    "[iou, dice, iou_dataset, iou_soft, dice_soft, thresholded_iou, pixel_accuracy, sensitivity, "
+    "[miou, iou, dice, iou_dataset, iou_soft, dice_soft, thresholded_iou, pixel_accuracy, sensitivity, "
     "specificity, boundary_iou, hd95]"
 )
 
@@ -43,7 +45,7 @@ def test_scores_are_the_same_for_every_batch_size(tmp_path, overrides):
 
     def scores(batch_size):
         batches = EvalBatches(test.images, test.masks, batch_size)
-        return evaluate(assembly.model, batches, assembly.metrics, assembly.loss, FABRIC)
+        return evaluate(assembly.model, batches, assembly.task, assembly.metrics, assembly.loss, FABRIC)
 
     expected = scores(16)
     for batch_size in (1, 3, 6):  # 3 and 6 leave one image over
@@ -68,7 +70,7 @@ def test_loss_is_the_mean_over_images_taken_alone():
     def largest(logits, target):
         return logits.max()
 
-    assert evaluate(Pixel(), batches(110, 120, 160), {}, largest, FABRIC).loss == 30
+    assert evaluate(Pixel(), batches(110, 120, 160), BINARY, {}, largest, FABRIC).loss == 30
 
 
 def test_undefined_scores_stay_out_of_the_mean():
@@ -78,8 +80,8 @@ def test_undefined_scores_stay_out_of_the_mean():
 
     done = []
     scores = evaluate(
-        Pixel(), batches(110, 90, 130), {"score": Metric(per_image)}, lambda logits, target: logits.sum(),
-        FABRIC, done.append,
+        Pixel(), batches(110, 90, 130), BINARY, {"score": Metric(per_image)},
+        lambda logits, target: logits.sum(), FABRIC, done.append,
     )  # fmt: skip
     assert scores.metrics == {"score": 20}
     first, second, third = scores.per_image["score"]
@@ -96,12 +98,12 @@ def test_too_little_memory_is_said_in_the_words_of_the_recipe():
         "the device has too little memory to score 2 images at once\n  try: a smaller data.eval_batch_size"
     )
     with pytest.raises(TrainingError, match=message):
-        evaluate(Pixel(), batches(110, 120), {}, large, FABRIC)
+        evaluate(Pixel(), batches(110, 120), BINARY, {}, large, FABRIC)
 
 
 def test_model_is_scored_and_left_in_evaluation_mode():
     model = nn.Sequential(Pixel(), nn.Dropout(0.5)).train()
-    assert evaluate(model, batches(101), {}, lambda logits, target: logits.mean(), FABRIC).loss == 1
+    assert evaluate(model, batches(101), BINARY, {}, lambda logits, target: logits.mean(), FABRIC).loss == 1
     assert not model.training
 
 
@@ -122,7 +124,7 @@ def test_losses_and_metrics_see_float32_in_mixed_precision():
         return logits.mean()
 
     mixed = Fabric(accelerator="cpu", devices=1, precision="bf16-mixed")
-    evaluate(nn.Sequential(Pixel(), nn.Conv2d(1, 1, 1)), batches(101), {}, loss, mixed)
+    evaluate(nn.Sequential(Pixel(), nn.Conv2d(1, 1, 1)), batches(101), BINARY, {}, loss, mixed)
     assert kinds == [(torch.float32, False)]
 
 

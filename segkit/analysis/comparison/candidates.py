@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from segkit.analysis.comparison.result import Candidate
 from segkit.analysis.report.run_data import RunData, read_run_data
 from segkit.runs.run_dir import RunDir
 from segkit.utils.public_text import public_names
+
+if TYPE_CHECKING:
+    from segkit.analysis.comparison.result import Scores
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,8 @@ def read_finished(run: RunDir, name: str = "") -> RunResult:
         SegkitError: if it is not a run directory, is unfinished, or lacks a file.
     """
     data = read_run_data(RunDir.open(run.path))
+    if run.class_scores.is_file():
+        data = replace(data, class_iou=run.read_class_iou(data.names, data.summary.classes))
     return RunResult(name or data.summary.recipe, data)
 
 
@@ -114,7 +120,20 @@ def _candidate(name: str, group: Sequence[RunResult], images: Sequence[str]) -> 
         scores={metric: np.array([_scores(data, metric, images) for data in runs]) for metric in metrics},
         costs=mean_costs([read_costs(data.run) for data in runs]),
         published=runs[0].published,
+        class_iou=_class_iou(runs, images),
     )
+
+
+def _class_iou(runs: Sequence[RunData], images: Sequence[str]) -> dict[str, Scores]:
+    classes = runs[0].summary.classes
+    if any(data.class_iou is None or data.summary.classes != classes for data in runs):
+        return {}
+    tables = []
+    for data in runs:
+        positions = {name: position for position, name in enumerate(data.names)}
+        assert data.class_iou is not None
+        tables.append(data.class_iou[:, [positions[image] for image in images]])
+    return {name: np.array([table[k] for table in tables]) for k, name in enumerate(classes)}
 
 
 def _scores(data: RunData, metric: str, images: Sequence[str]) -> list[float]:

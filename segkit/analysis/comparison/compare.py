@@ -11,7 +11,13 @@ from itertools import combinations
 import numpy as np
 
 from segkit.analysis.comparison.candidates import RunResult, group_candidates
-from segkit.analysis.comparison.compatibility import check_compatible, has_one_definition
+from segkit.analysis.comparison.classes import compare_classes
+from segkit.analysis.comparison.compatibility import (
+    check_compatible,
+    has_one_definition,
+    metric_name,
+    registered_name,
+)
 from segkit.analysis.comparison.costs import how_measured
 from segkit.analysis.comparison.result import Candidate, Comparison, Interval, PairwiseTest, Ranking
 from segkit.analysis.comparison.statistics import compare_pairs, intervals
@@ -33,7 +39,7 @@ def compare_runs(
     Args:
         results: finished runs; those that differ only in the seed become one candidate.
         directions: for each metric, whether a higher score is better.
-        metric: metric to rank by; by default the one that chose the first run's best epoch.
+        metric: metric to rank by; by default the first run's first one with a score per image.
         force: compare incompatible runs on their common images, with warnings.
         command: command line that repeats this comparison.
 
@@ -41,10 +47,9 @@ def compare_runs(
         SegkitError: if runs are incompatible (lists every difference), or the metric is unknown or not a mean
             over images.
     """
-    metric = metric or results[0].data.first_metric
+    metric = metric or _first_comparable_metric(results)
     images, warnings = check_compatible([result.scored for result in results], metric, force=force)
-    _check_metric(results, metric, directions)
-    higher_is_better = directions[metric]
+    higher_is_better = _direction(results, metric, directions)
     candidates, duplicates = group_candidates(results, images)
     candidates = _best_first(candidates, metric, higher_is_better=higher_is_better)
     pairs = _pairs(candidates, metric, higher_is_better=higher_is_better)
@@ -64,6 +69,7 @@ def compare_runs(
         warnings=[*warnings, *duplicates, *left_out, *_run_warnings(candidates)],
         costs_measured=how_measured([run for candidate in candidates for run in candidate.runs]),
         command=command,
+        classes=compare_classes(candidates, ALPHA),
     )
 
 
@@ -79,17 +85,27 @@ def _run_warnings(candidates: Sequence[Candidate]) -> list[str]:
     ]
 
 
-def _check_metric(results: Sequence[RunResult], metric: str, directions: Mapping[str, bool]) -> None:
+def _first_comparable_metric(results: Sequence[RunResult]) -> str:
+    data = results[0].data
+    names = (name for name in data.metrics if all(result.data.is_mean(name) for result in results))
+    return next(names, data.first_metric)
+
+
+def _direction(results: Sequence[RunResult], metric: str, directions: Mapping[str, bool]) -> bool:
+    """Whether a higher score is better; checks that the metric can be compared."""
+    parts = (part for result in results for part in result.scored.metrics if metric_name(part) == metric)
+    registered = registered_name(next(parts, metric))
     hint = worded("--metric", "the argument metric") + " with a score per image, such as iou or dice"
-    if metric not in directions:
+    if registered not in directions:
         raise SegkitError(
-            f"unknown metric {metric!r}: the plugin that defines it is not loaded",
+            f"unknown metric {registered!r}: the plugin that defines it is not loaded",
             hint=f"{worded('--plugins', 'the argument plugins')} with the path of the plugin, or {hint}",
         )
     if not all(result.data.is_mean(metric) for result in results):
         raise SegkitError(
             f"{metric} is computed over all images together and cannot be compared image by image", hint=hint
         )
+    return directions[registered]
 
 
 def _best_first(candidates: Sequence[Candidate], metric: str, *, higher_is_better: bool) -> list[Candidate]:

@@ -65,8 +65,18 @@ def check_compatible(
 
 def has_one_definition(sections: Iterable[Sequence[Any]], metric: str) -> bool:
     """Whether a metric has the same options in every `metrics` section that names it."""
-    found = [part for section in sections for part in section if _name(part) == metric]
+    found = [part for section in sections for part in section if metric_name(part) == metric]
     return all(_complete(part) == _complete(found[0]) for part in found)
+
+
+def metric_name(part: Any) -> str:
+    """Name of a metric's scores, of an item of a `metrics` section."""
+    return str((part.get("as") or part["name"]) if isinstance(part, Mapping) else part)
+
+
+def registered_name(part: Any) -> str:
+    """Name of the metric itself."""
+    return str(part["name"] if isinstance(part, Mapping) else part)
 
 
 def _missing_metric(entry: Scored, metric: str) -> Problem:
@@ -111,15 +121,11 @@ def _image_differences(first: Sequence[str], second: Sequence[str]) -> str:
 
 
 def _names(entry: Scored) -> list[str]:
-    return [_name(part) for part in entry.metrics]
-
-
-def _name(part: Any) -> str:
-    return str(part["name"] if isinstance(part, Mapping) else part)
+    return [metric_name(part) for part in entry.metrics]
 
 
 def _definition(entry: Scored, metric: str) -> Any:
-    return _complete(next(part for part in entry.metrics if _name(part) == metric))
+    return _complete(next(part for part in entry.metrics if metric_name(part) == metric))
 
 
 def _complete(part: Any) -> Any:
@@ -128,7 +134,9 @@ def _complete(part: Any) -> Any:
 
 def _text(value: Any) -> str:
     if isinstance(value, Mapping):
-        options = ", ".join(f"{key} {_text(item)}" for key, item in value.items() if key != "name")
+        options = ", ".join(
+            f"{key} {_text(item)}" for key, item in value.items() if key not in ("name", "as")
+        )
         return f"{value.get('name')} with {options}" if options else str(value.get("name"))
     if isinstance(value, list | tuple):
         return (" x " if all(isinstance(item, int) for item in value) else ", ").join(map(str, value))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Literal
 
 from segkit.analysis.comparison.compatibility import has_one_definition
@@ -48,6 +49,7 @@ class Candidate:
         summaries: `summary.json` of every run.
         epochs: lines of `metrics.jsonl` of every run.
         scores: arrays (seeds, images) by metric, in the order of the comparison's images; NaN if undefined.
+        class_iou: likewise the IoU by class; empty if unknown.
         costs: mean costs of the runs.
         published: published numbers that the recipe refers to.
     """
@@ -61,6 +63,7 @@ class Candidate:
     scores: Mapping[str, Scores]
     costs: Costs = field(default_factory=Costs)
     published: Published | None = None
+    class_iou: Mapping[str, Scores] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,29 @@ class PairwiseTest:
 
 
 @dataclass(frozen=True)
+class ClassScore:
+    """Mean IoU of a class, or the difference of two, with its interval and number of images."""
+
+    interval: Interval
+    images: int
+
+
+@dataclass(frozen=True)
+class ClassComparison:
+    """IoU by class.
+
+    Args:
+        names: names of the classes.
+        means: mean IoU by class, for every candidate of the ranking.
+        differences: differences by class, for every pair.
+    """
+
+    names: list[str]
+    means: list[dict[str, ClassScore]]
+    differences: list[dict[str, ClassScore]]
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Comparison of recipes: ranking, pairwise tests and costs.
 
@@ -130,6 +156,7 @@ class Comparison:
         warnings: complete sentences.
         costs_measured: sentences on how the costs were measured; empty if they were not.
         command: command line that repeats the comparison.
+        classes: IoU by class; None for binary tasks, or if a run has no scores of its classes.
     """
 
     metric: str
@@ -141,6 +168,7 @@ class Comparison:
     warnings: list[str] = field(default_factory=list)
     costs_measured: str = ""
     command: str = ""
+    classes: ClassComparison | None = None
 
     @property
     def candidates(self) -> list[Candidate]:
@@ -181,10 +209,16 @@ class Comparison:
                     "seeds": list(ranking.candidate.seeds),
                     "metrics": {name: asdict(interval) for name, interval in ranking.metrics.items()},
                     "costs": ranking.candidate.costs.model_dump(),
+                    **_per_class(means, "mean"),
                 }
-                for ranking in self.ranking
+                for ranking, means in zip_longest(self.ranking, self.classes.means if self.classes else ())
             ],
-            "pairs": [{"a": pair.a, "b": pair.b, **asdict(pair)} for pair in self.pairs],
+            "pairs": [
+                {"a": pair.a, "b": pair.b, **asdict(pair), **_per_class(differences, "difference")}
+                for pair, differences in zip_longest(
+                    self.pairs, self.classes.differences if self.classes else ()
+                )
+            ],
             "warnings": self.warnings,
             "costs_measured": self.costs_measured,
             "command": self.command,
@@ -202,6 +236,22 @@ class Comparison:
             }
             for ranking in self.ranking
         ]
+
+
+def _per_class(scores: Mapping[str, ClassScore] | None, key: str) -> dict[str, Any]:
+    """``{"per_class": {"iou": {"road": {key: ..., "low": ..., "high": ..., "images": ...}}}}``."""
+    if scores is None:
+        return {}
+    iou = {
+        name: {
+            key: score.interval.mean,
+            "low": score.interval.low,
+            "high": score.interval.high,
+            "images": score.images,
+        }
+        for name, score in scores.items()
+    }
+    return {"per_class": {"iou": iou}}
 
 
 def _flat(metrics: Mapping[str, Interval]) -> dict[str, float]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import optimize, stats
 
-from segkit.analysis.comparison.result import Interval, PairwiseTest, Verdict
+from segkit.analysis.comparison.result import ClassScore, Interval, PairwiseTest, Verdict
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -46,6 +46,21 @@ def intervals(scores: Sequence[Scores], *, alpha: float = 0.05, resamples: int =
     """
     means = [_Mean(_without_undefined(table), resamples) for table in scores]
     return [Interval(mean.value, *mean.interval(alpha)) for mean in means]
+
+
+def means(scores: Sequence[Scores], *, alpha: float = 0.05) -> list[ClassScore]:
+    """Mean of every candidate as `intervals` has it, with a t-interval instead of a bootstrap."""
+    return [_class_score(_Mean(_without_undefined(table), 0), alpha) for table in scores]
+
+
+def mean_differences(scores: Sequence[Scores], *, alpha: float = 0.05) -> list[ClassScore]:
+    """Mean difference of every pair with a t-interval, in the order of `itertools.combinations`."""
+    tables = (_without_undefined(a, b) for a, b in combinations(scores, 2))
+    return [_class_score(_Mean(table, 0), alpha) for table in tables]
+
+
+def _class_score(mean: _Mean, alpha: float) -> ClassScore:
+    return ClassScore(Interval(mean.value, *mean.interval(alpha)), mean.images)
 
 
 def compare_pairs(
@@ -85,7 +100,7 @@ def holm(ps: Sequence[float]) -> list[float]:
 class _Mean:
     """Mean of one table (seeds, images), or mean difference of two over the same images; all are finite."""
 
-    def __init__(self, tables: Sequence[Scores], resamples: int) -> None:
+    def __init__(self, tables: Sequence[Scores], resamples: int) -> None:  # 0 is a t-interval
         self.tables, self.resamples = tables, resamples
         self.images = tables[0].shape[1]
         self.by_image: Numbers = tables[0].mean(axis=0)
@@ -117,17 +132,20 @@ class _Mean:
         if self.standard_error:
             half = self.standard_error.half_width(alpha)
             return self.value - half, self.value + half
-        return self._bootstrap_interval(alpha)
+        return self._interval_over_images(alpha)
 
     def p_seeds(self) -> float | None:
         """P-value of a t-test against 0; None if there is no standard error over seeds."""
         return self.standard_error.p_value(abs(self.value)) if self.standard_error else None
 
-    def _bootstrap_interval(self, alpha: float) -> tuple[float, float]:
+    def _interval_over_images(self, alpha: float) -> tuple[float, float]:
         if not self.of_images:  # NaN is true
             return self.value, self.value
         if math.isnan(self.of_images):
             return math.nan, math.nan
+        if not self.resamples:
+            half = _StandardError(0.0, math.inf, self.of_images, self.images - 1).half_width(alpha)
+            return self.value - half, self.value + half
         means = _resampling_weights(self.images, self.resamples) @ self.by_image
         low, high = np.quantile(means, [alpha / 2, 1 - alpha / 2]) - self.value
         quantiles = stats.t.isf(alpha / 2, self.images - 1) / stats.norm.isf(alpha / 2)

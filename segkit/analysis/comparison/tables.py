@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from segkit.analysis.comparison.classes import NOTE, class_table
 from segkit.analysis.comparison.costs import COSTS
 from segkit.analysis.comparison.findings import analyse
 from segkit.analysis.comparison.format import (
@@ -45,6 +46,8 @@ def common_context(comparison: Comparison) -> dict[str, Any]:
         "how_computed": _how_computed(comparison),
         "warnings": comparison.warnings,
         "recipes": recipe_table(comparison),
+        "classes_table": class_table(comparison),
+        "classes_note": NOTE,
         "costs_measured": comparison.costs_measured,
         "command": public_command(comparison.command),
     }

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 NOTHING = "\N{EN DASH}"
-_NAMES = {"iou": "IoU", "dice": "Dice", "hd95": "HD95"}
+_NAMES = {"iou": "IoU", "miou": "mIoU", "dice": "Dice", "hd95": "HD95"}
 # Of built-in metrics. Not in their file: its digest decides whether runs of two versions can be compared.
 UNITS = {"hd95": "px"}
 
@@ -16,7 +16,7 @@ UNITS = {"hd95": "px"}
 def metric_name(name: str) -> str:
     """Display name of a metric: ``iou_dataset`` -> ``IoU dataset``."""
     text = " ".join(_NAMES.get(word, word) for word in name.split("_"))
-    return text[:1].upper() + text[1:]
+    return text if name.split("_")[0] in _NAMES else text[:1].upper() + text[1:]
 
 
 def score_label(name: str, details: Mapping[str, str]) -> str:

@@ -14,7 +14,7 @@ from segkit.analysis.comparison.result import Interval
 from segkit.analysis.comparison.statistics import intervals
 from segkit.analysis.report.format import image_label, is_mean, pixel_size, score_label
 from segkit.core.errors import SegkitError
-from segkit.runs.run_dir import RunDir, ScoredSample
+from segkit.runs.run_dir import Floats, RunDir, ScoredSample
 from segkit.runs.schema import Environment, Published, Scores, Summary
 from segkit.utils.public_text import public_names
 from segkit.utils.safe_read import corrupt_file
@@ -33,6 +33,7 @@ class RunData:
     scores: dict[str, list[float]]  # by metric, in the order of `names`; NaN where undefined
     samples: list[ScoredSample]
     published: Published | None
+    class_iou: Floats | None = None  # (classes, images), as `RunDir.read_class_iou`; read for comparisons
 
     @property
     def metrics(self) -> list[str]:

@@ -114,7 +114,7 @@ def flat(content: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, st
             yield from flat(value, f"{name}.")
         elif isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
             for number, item in enumerate(value):
-                yield from flat(item, f"{name}.{item.get('name', number)}.")
+                yield from flat(item, f"{name}.{item.get('as') or item.get('name', number)}.")
         else:
             yield name, _text(value)
 

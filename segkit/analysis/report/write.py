@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from segkit.analysis.report.class_scores import class_scores
 from segkit.analysis.report.contents import contents
 from segkit.analysis.report.figures import curve_panels, curves_png, panel_picture, score_picture, scores_png
 from segkit.analysis.report.overlay import legend, sample_views
@@ -28,16 +29,20 @@ def write_report(run: RunDir) -> Path:
     data = read_run_data(run)
     panels = curve_panels(data)
     samples = sample_views(data)
+    reported = data.summary.scores
+    classes = class_scores(reported.per_class, reported.confusion, data.environment.class_pixels)
     page: dict[str, Any] = contents(data) | {
         "curves": [panel_picture(panel) for panel in panels],
         "distribution": score_picture(data),
         "samples": samples,
         "legend": legend(data),
+        "classes": classes,
     }
     html, markdown = templates("analysis/report"), markdown_templates("analysis/report")
     files = {
         run.path / "curves.png": curves_png(panels),
         run.path / "scores.png": scores_png(data),
+        **({run.path / "confusion.png": classes.png} if classes and classes.png else {}),
         **{run.samples / pane.file: pane.png for sample in samples for pane in sample.panes if pane.drawn},
         run.path / "report.md": markdown.get_template("report.md.j2").render(page).encode(),
         run.report: html.get_template("report.html.j2").render(page).encode(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 from rich.table import Table
 
-from segkit.cli.console.format import print_warnings
+from segkit.cli.console.format import plain_table, print_warnings
 from segkit.cli.console.stream import Screen, clean
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 # `segkit.analysis.comparison` takes a second to import, so it is imported in the functions that use it.
 
 MAX_IN_PAIRS = 6  # candidates for which all pairs are printed
+MAX_CLASSES, MAX_IN_CLASSES = 10, 4  # classes, and candidates beside them
 MIN_NAME_WIDTH = 20  # columns to which long names are folded
 COSTS = ("parameters", "macs", "latency_ms", "train_seconds")
 OPTIONAL_COLUMNS = ("training time", "latency", "macs", "dice", "parameters")  # dropped first to last
@@ -46,6 +48,7 @@ def print_comparison(comparison: Comparison, files: Sequence[Path]) -> None:
     screen = Screen(sys.stdout)
     _print_ranking(screen, comparison)
     screen.line()
+    _print_classes(screen, comparison)
     *findings, limits = analyse(comparison)
     for number, sentence in enumerate([*findings[: min(len(comparison.ranking), 3)], limits]):
         screen.prose(_ascii(sentence), "" if number else "bold", hang=2)
@@ -102,6 +105,43 @@ def _columns(comparison: Comparison) -> Iterator[_Column]:
         values = [getattr(entry.candidate.costs, cost.key) for entry in ranking]
         if any(values):
             yield _Column(cost.label.lower(), [_ascii(cost.text(value)) for value in values])
+
+
+def _print_classes(screen: Screen, comparison: Comparison) -> None:
+    """IoU of the classes with the largest differences, or the lowest IoU."""
+    from segkit.analysis.comparison.format import format_interval, format_signed
+    from segkit.analysis.report.format import number
+
+    classes = comparison.classes
+    if classes is None:
+        return
+    first, pair = classes.means[0], classes.differences[0] if len(classes.means) == 2 else None
+
+    def order(name: str) -> float:
+        value = -abs(pair[name].interval.mean) if pair else first[name].interval.mean
+        return math.inf if math.isnan(value) else value
+
+    shown = classes.names
+    if len(shown) > MAX_CLASSES:
+        shown = sorted(shown, key=order)[:MAX_CLASSES]
+    table = plain_table()
+    table.add_column("IoU of the class", overflow="fold", style="cyan")
+    columns = [*zip(comparison.candidates, classes.means, strict=True)][:MAX_IN_CLASSES]
+    for candidate, _ in columns:
+        table.add_column(clean(candidate.name), justify="right", overflow="fold")
+    if pair:
+        table.add_column("difference", justify="right", no_wrap=True)
+    for name in shown:
+        cells = [number(means[name].interval.mean) for _, means in columns]
+        cells += [format_interval(pair[name].interval, format_signed)] if pair else []
+        table.add_row(clean(name), *map(_ascii, cells))
+    screen.table(table)
+    if len(shown) < len(classes.names):
+        which = "largest differences" if pair else "lowest IoU"
+        screen.prose(
+            f"the {len(shown)} of {len(classes.names)} classes with the {which}: see the files", "dim"
+        )
+    screen.line()
 
 
 def _width(columns: Sequence[_Column], gap: int) -> int:

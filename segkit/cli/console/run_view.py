@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segkit.analysis.report.format import duration
+from segkit.cli.console.class_scores import print_class_scores
 from segkit.cli.console.epoch_table import EpochTable, epoch_line
 from segkit.cli.console.format import (
     format_number,
@@ -169,6 +170,9 @@ def _print_end(screen: Screen, event: RunEnded) -> None:
     screen.line()
     screen.rule(f"{summary.recipe}: {summary.status}", "red" if changed else "green")
     screen.facts({**_end_facts(summary), "report": str(event.report)})
+    if len(summary.classes) > 1:
+        screen.line()
+        print_class_scores(screen, summary.scores.per_class, "summary.json")
     if summary.warnings:  # again, beside the scores that they are about
         screen.line()
         print_warnings(screen, summary.warnings)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from segkit.analysis.report.format import duration, image_label, with_details
+from segkit.cli.console.class_scores import print_class_scores
 from segkit.cli.console.format import format_number, format_scores, plain_table, print_warnings
 from segkit.cli.console.stream import Screen, clean
 
@@ -40,6 +41,9 @@ def print_evaluation(evaluation: Evaluation, page: Path | None) -> None:
         scores = format_scores(evaluation.reported.others, evaluation.reported.details)
         screen.prose(f"the run reports {scores} on {evaluation.reported.scored}", hang=2)
     screen.line()
+    if (classes := evaluation.scores.classes) and len(classes.task.classes) > 1:
+        print_class_scores(screen, classes.per_class, "--json")
+        screen.line()
     _print_worst(screen, evaluation)
     print_warnings(screen, evaluation.warnings)
     if page:

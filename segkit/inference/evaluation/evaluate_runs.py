@@ -8,6 +8,7 @@ from contextlib import suppress
 from statistics import median
 from typing import TYPE_CHECKING
 
+from segkit.core.class_scores import never_trained
 from segkit.core.errors import DataError, SegkitError
 from segkit.data.preprocess import decode, layout_of
 from segkit.data.scales import boundary_density, sampled_scales, some_samples
@@ -19,7 +20,7 @@ from segkit.inference.evaluation.evaluation import AS_TRAINED, EvaluateOptions, 
 from segkit.inference.evaluation.leaks import leak_warnings
 from segkit.inference.evaluation.reported import reported_scores
 from segkit.inference.evaluation.score_images import PredictorScorer, ResizedScorer, Scorer
-from segkit.inference.evaluation.select_images import choose_images
+from segkit.inference.evaluation.select_images import ScoredImages, choose_images
 from segkit.inference.predictor import Predictor
 from segkit.inference.scale_warnings import scale_warnings
 from segkit.inference.seen_numbers import SeenNumbers, number_warnings
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from segkit.inference.options import PredictOptions
     from segkit.recipe import Recipe
     from segkit.runs.run_dir import RunDir
+    from segkit.training.evaluate import Scores
 
 
 def evaluate_runs(
@@ -66,7 +68,7 @@ def evaluate_runs(
     metrics: dict[str, Metric]
     if len(runs) > 1 or options.native or options.predict != AS_TRAINED:
         networks = _open_networks(runs, options, overrides, plugins, recipe)
-        metrics = {part.name: build_metric(part, recipe.data.goal) for part in recipe.metrics}
+        metrics = {part.key: build_metric(part, recipe.data.goal) for part in recipe.metrics}
         label = f"scoring {images}"
         scorer: Scorer = PredictorScorer(
             networks, images.samples, metrics, options.predict, options.native, label
@@ -83,6 +85,7 @@ def evaluate_runs(
         warnings += _scale_warnings(run, images.samples, size, options.predict)
     warnings += _number_warnings(images.samples, recipe) if overrides else []
     scores, *members = scorer.scores(on_progress)
+    warnings += _class_warnings(runs, scores, images)
     reported = reported_scores(runs[0], trained_with[0], recipe, same_images=scorer.as_reported)
     return Evaluation(
         runs=[*runs],
@@ -98,6 +101,12 @@ def evaluate_runs(
         seconds=time.perf_counter() - started,
         scorer=scorer,
     )
+
+
+def _class_warnings(runs: Sequence[RunDir], scores: Scores, images: ScoredImages) -> list[str]:
+    untrained = [name for run in runs for name in run.read_summary().untrained_classes]
+    found = scores.classes.warnings(images.words) if scores.classes else []
+    return [*never_trained([*dict.fromkeys(untrained)]), *found]
 
 
 def _scale_warnings(

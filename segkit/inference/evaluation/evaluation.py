@@ -76,7 +76,7 @@ class Evaluation:
     @property
     def first_metric(self) -> str:
         """The recipe's first metric, which ranks images."""
-        return self.recipe.metrics[0].name
+        return self.recipe.metrics[0].key
 
     @cached_property
     def names(self) -> list[str]:
@@ -124,14 +124,19 @@ class Evaluation:
                 for name, interval in self.intervals.items()
             },
             "loss": self.scores.loss,
+            **_classes(self.scores),
             "members": [
-                {"run": str(run.path), "metrics": member.metrics}
+                {"run": str(run.path), "metrics": member.metrics, **_classes(member)}
                 for run, member in zip(self.runs, self.members, strict=False)
             ],
             "worst": [{"image": self.names[i], self.first_metric: first[i]} for i in self.worst(WORST)],
             "seconds": self.seconds,
             "warnings": self.warnings,
         }
+
+
+def _classes(scores: Scores) -> dict[str, Any]:
+    return scores.classes.as_json() if scores.classes else {}
 
 
 def run_name(run: RunDir) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from segkit.runs.run_dir import RunDir
 
 SCORES, DOCUMENT, PAGE, WORST = "scores.csv", "scores.json", "index.html", "worst"
+CLASS_SCORES = "class_scores.csv"
 _IMAGE = re.compile(r"\d\d_.*\.jpg")
 
 
@@ -44,4 +45,4 @@ def worst_image_files(folder: Path) -> list[Path]:
 def _is_evaluation(path: Path) -> bool:
     if path.name == WORST and path.is_dir():
         return all(_IMAGE.fullmatch(inside.name) for inside in path.iterdir())
-    return path.name in (SCORES, DOCUMENT, PAGE) and path.is_file()
+    return path.name in (SCORES, CLASS_SCORES, DOCUMENT, PAGE) and path.is_file()

@@ -50,7 +50,7 @@ def reported_scores(run: RunDir, trained: Recipe, recipe: Recipe, *, same_images
             (trained.data.normalize, recipe.data.normalize),
         )
     )
-    same = {part.name for part in trained.metrics if alike and part in recipe.metrics}
+    same = {part.key for part in trained.metrics if alike and part in recipe.metrics}
     scores, split = summary.scores.metrics, summary.reported_on
     count = summary.images.get(split)
     images = f"{split} images" if count is None else f"{count:,} {split} image{'' if count == 1 else 's'}"

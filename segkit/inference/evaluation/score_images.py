@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import torch
 
+from segkit.core.class_scores import PixelCounts
 from segkit.core.errors import DataError, Problem
 from segkit.data.batches import EvalBatches
 from segkit.data.decoding import raise_problems
@@ -21,6 +22,7 @@ from segkit.inference.postprocess import mask_of
 from segkit.inference.torch_network import probabilities_to_logits
 from segkit.inference.tta import ensemble, resize_probabilities
 from segkit.inference.whole_image import input_sizes, predict_resized, row_chunks
+from segkit.training.count_pixels import confusion_shape, count_pixels
 from segkit.training.evaluate import Scores, predict_logits, scores_of
 from segkit.utils.prefetch import prefetch
 
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from segkit.core.types import Metric, Pixels, Progress, Sample
+    from segkit.core.types import Metric, Pixels, Progress, Sample, Task
     from segkit.experiments.restore_run import FinishedRun
     from segkit.inference.image_source import Size
     from segkit.inference.network import Network, Probabilities
@@ -121,18 +123,15 @@ class PredictorScorer:
             DataError: listing all damaged files.
         """
         models = 1 if len(self.networks) == 1 else 1 + len(self.networks)
-        tables: list[dict[str, list[Tensor]]] = [{name: [] for name in self.metrics} for _ in range(models)]
+        tables = [_Table(self.metrics, self.networks[0].info.task) for _ in range(models)]
         done = 0
         for batch in self._batches():
             for predictions, sample in zip(zip(*self._predict(batch), strict=True), batch, strict=True):
                 for probabilities, table in zip(predictions, tables, strict=True):
-                    self._score(probabilities, sample.mask, table)
+                    table.add(_upsample(probabilities, sample.mask), sample.mask)
                 done += 1
                 on_progress(self.label, done, len(self.samples))
-        return [
-            scores_of(self.metrics, {name: torch.cat(rows) for name, rows in table.items()})
-            for table in tables
-        ]
+        return [table.scores() for table in tables]
 
     def image_and_masks(self, index: int) -> tuple[Pixels, Pixels, Pixels]:
         """See `Scorer`."""
@@ -183,13 +182,30 @@ class PredictorScorer:
         resized = [np.stack([resize_probabilities(image, size) for image in maps]) for maps in members]
         return [ensemble(resized), *members]
 
-    def _score(self, probabilities: Probabilities, mask: Pixels, table: dict[str, list[Tensor]]) -> None:
-        task = self.networks[0].info.task
-        logits = probabilities_to_logits(_upsample(probabilities, mask)[None], task)
-        target = np.moveaxis(mask, -1, 0) if task.kind == "multilabel" else mask
+
+class _Table:
+    """Scores of one model, image by image."""
+
+    def __init__(self, metrics: Mapping[str, Metric], task: Task) -> None:
+        self._metrics, self._task = metrics, task
+        self._rows: dict[str, list[Tensor]] = {name: [] for name in metrics}
+        self._pixels: list[Tensor] = []
+        self._confusion = torch.zeros(confusion_shape(task), dtype=torch.long)
+
+    def add(self, probabilities: Probabilities, mask: Pixels) -> None:
+        logits = probabilities_to_logits(probabilities[None], self._task)
+        target = np.moveaxis(mask, -1, 0) if self._task.kind == "multilabel" else mask
         targets = torch.from_numpy(np.ascontiguousarray(target)[None])
-        for name, metric in self.metrics.items():
-            table[name].append(metric.per_image(logits, targets).double())
+        for name, metric in self._metrics.items():
+            self._rows[name].append(metric.per_image(logits, targets).double())
+        pixels, confusion = count_pixels(logits, targets, self._task)
+        self._pixels.append(pixels)
+        self._confusion += confusion
+
+    def scores(self) -> Scores:
+        classes = PixelCounts(self._task, torch.cat(self._pixels).numpy(), self._confusion.numpy())
+        tables = {name: torch.cat(rows) for name, rows in self._rows.items()}
+        return scores_of(self._metrics, tables, classes)
 
 
 def _upsample(probabilities: Probabilities, mask: Pixels) -> Probabilities:

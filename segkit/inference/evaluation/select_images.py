@@ -26,10 +26,13 @@ class ScoredImages:
 
     def __str__(self) -> str:
         """``379 test images``, ``all 24 images``."""
-        images = f"image{'' if len(self.samples) == 1 else 's'}"
-        if self.split == "all":
-            return f"all {len(self.samples):,} {images}"
-        return f"{len(self.samples):,} {self.split} {images}"
+        return f"all {self.words}" if self.split == "all" else self.words
+
+    @property
+    def words(self) -> str:
+        """``379 test images``, ``24 images``."""
+        split = "" if self.split == "all" else f"{self.split} "
+        return f"{len(self.samples):,} {split}image{'' if len(self.samples) == 1 else 's'}"
 
 
 def choose_images(

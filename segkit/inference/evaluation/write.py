@@ -10,6 +10,7 @@ from typing import Any
 from PIL import Image
 
 from segkit.analysis.comparison.format import format_interval
+from segkit.analysis.report.class_scores import class_scores
 from segkit.analysis.report.format import image_label, number, score_label
 from segkit.analysis.report.overlay import contour_swatches, downscale, overlay
 from segkit.analysis.report.tables import Table
@@ -59,6 +60,8 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> Path:
             for name, content in files.items():
                 (new / name).write_bytes(content)
             RunDir(new).write_scores(evaluation.names, evaluation.scores.per_image)
+            if (classes := evaluation.scores.classes) and evaluation.recipe.data.task != "binary":
+                RunDir(new).write_class_scores(evaluation.names, classes)
             write_json(new / DOCUMENT, _document(evaluation))
         for image_file in worst_image_files(folder):
             if f"{WORST}/{image_file.name}" not in files:
@@ -87,6 +90,7 @@ def _draw(evaluation: Evaluation, rank: int, index: int) -> WorstImage:
 
 
 def _render(evaluation: Evaluation, worst: list[WorstImage]) -> str:
+    classes = evaluation.scores.classes
     template = templates("inference/evaluation", "analysis/report").get_template("evaluation.html.j2")
     return template.render(
         name=evaluation.recipe.name,
@@ -96,6 +100,7 @@ def _render(evaluation: Evaluation, worst: list[WorstImage]) -> str:
         options=evaluation.describe_options(),
         metric=_image_label(evaluation),
         scores=_score_table(evaluation),
+        classes=classes and class_scores(classes.per_class, classes.confusion.tolist()),
         warnings=evaluation.warnings,
         worst=worst,
         legend=contour_swatches(),

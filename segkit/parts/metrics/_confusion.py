@@ -76,7 +76,7 @@ def decision(task: Task, threshold: float = 0.5, classes: tuple[str, ...] | None
     def decide(logits: Tensor, target: Tensor) -> Masks:
         truth, known = truth_of(task, logits, target)
         if task.kind == "multiclass":
-            prediction = logits.argmax(1, keepdim=True) == _labels(task, logits)
+            prediction = logits.max(1, keepdim=True).indices == _labels(task, logits)
         else:
             prediction = logits.float() > limit
         return Masks(*(mask[:, chosen] for mask in (prediction & known, truth, known)))

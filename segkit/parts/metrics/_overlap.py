@@ -10,7 +10,7 @@ from torch import Tensor
 
 from segkit.core.types import Task
 from segkit.parts.metrics._confusion import Counts, chosen_classes, decision, truth_of
-from segkit.parts.metrics._reduction import Rows, mean_of_classes, ratio
+from segkit.parts.metrics._reduction import Rows, mean_of_classes, mean_of_defined, ratio
 
 
 def iou_rows(task: Task, threshold: float, classes: tuple[str, ...] | None) -> Rows:
@@ -71,6 +71,12 @@ def dataset_iou(task: Task) -> Callable[[Tensor], float]:
         return float(mean_of_classes(task, values, present=union > 0, known=known))
 
     return score
+
+
+def mean_iou(per_image: Tensor) -> float:
+    """Rows of `dataset_rows`, (N, 2 K) -> mean IoU of the classes that are in any mask; NaN if none is."""
+    intersection, union = per_image.nansum(0, keepdim=True).chunk(2, dim=1)
+    return float(mean_of_defined(ratio(intersection, union)))
 
 
 def soft_rows(task: Task, kind: Literal["iou", "dice"], classes: tuple[str, ...] | None) -> Rows:

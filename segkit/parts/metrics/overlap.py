@@ -1,4 +1,4 @@
-"""Overlap metrics: iou, dice, thresholded_iou, iou_dataset, iou_soft, dice_soft."""
+"""Overlap metrics: miou, iou, dice, thresholded_iou, iou_dataset, iou_soft, dice_soft."""
 
 from __future__ import annotations
 
@@ -12,6 +12,19 @@ from segkit.parts.metrics._options import Classes, Threshold
 
 if TYPE_CHECKING:
     from segkit.core.types import Task
+
+
+@METRICS.register("miou", of_data_set=True)
+def miou(task: Task, *, classes: Classes = None) -> Metric:
+    """Mean IoU of the classes, each over the pixels of all images: the mIoU of PASCAL VOC and Cityscapes.
+
+    Args:
+        task: kind of masks, classes and ignored value.
+        classes: names of the classes to average; by default all, background included.
+    """
+    from segkit.parts.metrics._overlap import dataset_rows, mean_iou
+
+    return Metric(dataset_rows(task, 0.5, classes), mean_iou)
 
 
 @METRICS.register("iou")
@@ -63,9 +76,9 @@ def thresholded_iou(
     return Metric(cut_off(iou_rows(task, threshold, classes), cutoff))
 
 
-@METRICS.register("iou_dataset")
+@METRICS.register("iou_dataset", of_data_set=True)
 def iou_dataset(task: Task, *, threshold: Threshold = 0.5, classes: Classes = None) -> Metric:
-    """IoU over the pixels of all images: large objects weigh more. For multiclass the usual mIoU.
+    """IoU over the pixels of all images: large objects weigh more.
 
     Args:
         task: kind of masks, classes and ignored value.

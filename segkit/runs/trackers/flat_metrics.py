@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from segkit.core.class_scores import MEASURES
 from segkit.runs.trackers.tracker import Metrics
 
 if TYPE_CHECKING:
@@ -24,12 +25,18 @@ def epoch_metrics(line: Mapping[str, Any]) -> Metrics:
 
 
 def final_metrics(summary: Summary) -> Metrics:
-    """Best epoch and reported scores."""
+    """Best epoch, reported scores, and those of the classes if there are several."""
     return _finite(
         {
             "best/epoch": summary.best.epoch,
             **{f"best/{name}": value for name, value in summary.best.metrics.items()},
             **{f"scores/{name}": value for name, value in summary.scores.metrics.items()},
+            **{
+                f"classes/{name}/{measure}": value
+                for measure in MEASURES
+                for name, value in summary.scores.per_class.get(measure, {}).items()
+                if len(summary.classes) > 1
+            },
         }
     )
 

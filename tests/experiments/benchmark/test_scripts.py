@@ -249,3 +249,19 @@ def test_native_photographs_are_found_by_two_folders(file: Path) -> None:
 @pytest.mark.parametrize("script", ["straightforward.py", "side_by_side.py"])
 def test_readme_names_the_scripts_as_they_are_called(script: str) -> None:
     assert f"python tests/benchmarks/{script} recipes/isic_frozen.yaml" in (SCRIPTS / "README.md").read_text()
+
+
+def test_rare_class_is_scored_with_both_weights(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = imported("rare_class", monkeypatch)
+    monkeypatch.setattr(script, "IMAGES", {"train": 8, "test": 4})
+    script.main(1, 1)
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
+    assert [row[:2] for row in rows] == [
+        ["null", "0"],
+        ["null", "mean"],
+        ["balanced", "0"],
+        ["balanced", "mean"],
+    ]
+    assert all(0 <= float(value) <= 1 for row in rows for value in row[2:])

@@ -57,10 +57,12 @@ def load_recipe_of(metric: str) -> Any:
 
 def test_asked_as_in_training_a_run_has_the_figures_that_it_reports(of_a_task: RunDir) -> None:
     again = scored(of_a_task, asking=EvaluateOptions())
-    summary = of_a_task.read_summary().scores
-    assert again.scores.metrics == summary.metrics
-    assert again.scores.loss == summary.loss
-    assert (again.warnings, again.members, again.images.split) == ([], [], "test")
+    summary = of_a_task.read_summary()
+    assert again.scores.metrics == summary.scores.metrics
+    assert again.scores.loss == summary.scores.loss
+    assert again.as_json()["confusion"] == summary.scores.confusion
+    assert again.warnings == [text for text in summary.warnings if "never predicted" in text]
+    assert (again.members, again.images.split) == ([], "test")
     assert again.describe_options() == "at 32x32"
 
 
@@ -105,7 +107,11 @@ def test_at_the_recipe_s_size_several_have_their_own_figures_beside_the_common_o
 ) -> None:
     found = scored(run, second, asking=EvaluateOptions(), overrides=("metrics=[iou_soft, iou]",))
     for one, member in zip((run, second), found.members, strict=True):
-        assert member.metrics["iou"] == pytest.approx(one.read_summary().scores.metrics["iou"], abs=1e-6)
+        summary = one.read_summary().scores
+        assert member.metrics["iou"] == pytest.approx(summary.metrics["iou"], abs=1e-6)
+        assert member.classes.as_json()["confusion"] == summary.confusion
+    assert found.scores.classes.confusion.sum() == 5 * 32 * 32
+    assert {*found.as_json()["members"][1]["per_class"]} == {*summary.per_class}
     assert found.scores.metrics["iou_soft"] not in [member.metrics["iou_soft"] for member in found.members]
 
 

@@ -1,5 +1,7 @@
 """iou, dice and their kin: golden values by hand, torchmetrics as judge."""
 
+import math
+
 import pytest
 import torch
 from torchmetrics.functional.classification import (
@@ -65,6 +67,18 @@ def test_iou_dataset_weighs_by_pixels_where_iou_weighs_by_images():
     assert image.reduce(image.per_image(logits, target)) == 0.5
 
 
+def test_miou_leaves_out_classes_that_are_nowhere_and_counts_those_that_are_missed():
+    target = torch.tensor([[[0, 0, 0, 1]], [[0, 0, 1, 1]]])
+    missed = certain("multiclass", torch.zeros(2, 1, 4, dtype=torch.long))
+    skin = 5 / 8
+    for name in ("miou", "iou_dataset"):
+        metric = build(name, "multiclass")
+        assert metric.reduce(metric.per_image(missed, target)) == (skin + 0) / 2  # class 2 is nowhere
+        only = build(name, "multiclass", classes=("hair",))
+        of_hair = only.reduce(only.per_image(missed, target))
+        assert math.isnan(of_hair) if name == "miou" else of_hair == 1
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_binary_overlap_agrees_with_torchmetrics(seed):
     logits, target = batch("binary", seed=seed)
@@ -87,9 +101,10 @@ def test_multiclass_overlap_agrees_with_torchmetrics(seed):
     dice = dice_score(logits.argmax(1), target, **judged, average="macro").flatten()
     torch.testing.assert_close(build("dice", "multiclass").per_image(logits, target)[:, 0], dice.double())
     target[:, :4] = VOID
-    dataset = build("iou_dataset", "multiclass")
     judge = multiclass_jaccard_index(logits, target, num_classes=3, ignore_index=VOID)
-    assert dataset.reduce(dataset.per_image(logits, target)) == pytest.approx(judge.item(), rel=1e-6)
+    for name in ("iou_dataset", "miou"):
+        dataset = build(name, "multiclass")
+        assert dataset.reduce(dataset.per_image(logits, target)) == pytest.approx(judge.item(), rel=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -40,4 +40,16 @@ def test_a_run_is_judged_by_its_best_epoch_and_the_reported_scores():
         scores=SplitScores(split="test", metrics={"iou": 0.25}, loss=1.0),
         epochs=3,
     )
-    assert final_metrics(summary) == {"best/epoch": 2.0, "best/iou": 0.5, "scores/iou": 0.25}
+    found = {"best/epoch": 2.0, "best/iou": 0.5, "scores/iou": 0.25}
+    assert final_metrics(summary) == found
+
+    per_class = {
+        "iou": {"road": 0.5, "car": 0.0},
+        "precision": {"road": 1, "car": None},
+        "images": {"car": 2},
+    }
+    scores = summary.scores.model_copy(update={"per_class": per_class})
+    assert final_metrics(summary.model_copy(update={"scores": scores})) == found  # binary tasks
+    several = summary.model_copy(update={"scores": scores, "classes": ["road", "car"]})
+    of_classes = {"classes/road/iou": 0.5, "classes/car/iou": 0.0, "classes/road/precision": 1.0}
+    assert final_metrics(several) == found | of_classes
