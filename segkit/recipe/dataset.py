@@ -26,6 +26,7 @@ from segkit.data.splits import large_groups, split_samples
 from segkit.recipe import plain_recipe, used_plugins
 from segkit.recipe.build import build
 from segkit.recipe.resolve import channels_of_files, with_channels
+from segkit.utils.installation import installed_version
 from segkit.utils.listing import listed
 
 if TYPE_CHECKING:
@@ -210,6 +211,11 @@ def open_cache(recipe: Recipe) -> Cache:
         "channels": data.file_channels,
         "plugins": sorted(plugin.digest for plugin in used_plugins(recipe) if source in plugin.parts),
         "code": [source_digest(_SEGKIT / room) for room in ("data", "parts/sources")],
-        "versions": {"numpy": np.__version__, "pillow": PIL.__version__, "jpeg": features.version("jpg")},
+        "versions": {
+            "numpy": np.__version__,
+            "pillow": PIL.__version__,
+            "jpeg": features.version("jpg"),
+            **{name: installed_version(name) for name in ("tifffile", "imagecodecs", "pillow-heif")},
+        },
     }
     return Cache(cache_folder(), layout_of(data.size, data.goal, data.in_channels), about)

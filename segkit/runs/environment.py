@@ -6,10 +6,10 @@ import os
 import platform
 import subprocess
 import sys
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from segkit.utils.installation import installed_version
 from segkit.version import __version__
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 PACKAGES = (
     "torch", "torchvision", "timm", "segmentation-models-pytorch", "albumentations",
-    "lightning-fabric", "numpy", "pillow", "opencv-python-headless", "pydantic", "scipy",
-    "pycocotools",
+    "lightning-fabric", "numpy", "pillow", "tifffile", "imagecodecs", "opencv-python-headless", "pydantic",
+    "scipy", "pycocotools",
 )  # fmt: skip
 
 
@@ -37,7 +37,7 @@ def environment() -> dict[str, Any]:
 
 def packages() -> dict[str, str | None]:
     """Versions of segkit and the packages that affect results; None if not installed."""
-    return {"segkit": __version__, **{name: _version(name) for name in PACKAGES}}
+    return {"segkit": __version__, **{name: installed_version(name) for name in PACKAGES}}
 
 
 def processor() -> str:
@@ -57,13 +57,6 @@ def data_digests(splits: dict[str, Prepared]) -> dict[str, str]:
     Digests of cached images are read from the cache, not their pixels.
     """
     return {split: prepared.digest() for split, prepared in splits.items()}
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _git_revision(folder: Path) -> dict[str, Any] | None:

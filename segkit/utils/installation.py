@@ -64,7 +64,7 @@ def _requirement_findings(distribution: str, extra: str) -> Iterator[Finding]:
     for requirement in map(Requirement, metadata.requires(distribution) or ()):
         if not _applies(requirement, extra):
             continue
-        version = _version(requirement.name)
+        version = installed_version(requirement.name)
         if version and not requirement.specifier.contains(version, prereleases=True):
             text = f"{version} is installed, {distribution} needs {requirement.specifier}"
             hint = f"pip install '{requirement.name}{requirement.specifier}'"
@@ -178,7 +178,8 @@ def _applies(requirement: Requirement, extra: str) -> bool:
     return bool(extra) and marker.evaluate({"extra": extra})
 
 
-def _version(package: str) -> str | None:
+def installed_version(package: str) -> str | None:
+    """Version of an installed package, which is not imported; None if it is not installed."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

@@ -53,7 +53,8 @@ def test_a_clean_set_is_ok(segkit: Any, root: Path) -> None:
     assert said.code == 0
     assert unwrapped(said.out) == (
         "detected images in images, masks in masks, named '{name}'; binary masks\n"
-        "images: 6 train, 3 test\n\n"
+        "images: 6 train, 3 test\n"
+        "pixels: uint8, 3 channels, 0 to 255\n\n"
         "class       share of pixels  images\n"
         "background            90.0%       9\n"
         "foreground            10.0%       9\n\n"
@@ -87,6 +88,7 @@ def test_errors_are_told_with_files_and_what_to_try(segkit: Any, recipe: Path) -
         said.out
         == f"""small: the source folder
 images: 5 train, 3 test
+pixels: uint8, 3 channels, 0 to 255
 files below: {root}
 
 class       share of pixels  images
@@ -133,6 +135,12 @@ def test_json_is_one_document(segkit: Any, root: Path) -> None:
         "about": "detected images in images, masks in masks, named '{name}'; binary masks",
         "task": "binary",
         "images": {"train": 6, "test": 4},
+        "pixels": {
+            "types": {"uint8": 10},
+            "channels": {"3": 10},
+            "lowest": [0.0] * 3,
+            "highest": [255.0] * 3,
+        },
         "classes": {
             "background": {"pixels": 82482, "images": 10, "fraction": 82482 / 92160},
             "foreground": {"pixels": 9678, "images": 10, "fraction": 9678 / 92160},

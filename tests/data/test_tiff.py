@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -231,6 +232,8 @@ def test_tiffs_are_turned_as_pillow_turns_them(tmp_path, orientation):
     Image.fromarray(picture()).convert("YCbCr").save(file, tiffinfo={274: orientation})
     assert read_image(file, 3).shape == upright.shape
     assert read_header(file).extent == upright.shape[:2]
+    Image.fromarray(SMALL).convert("P").save(file, tiffinfo={274: orientation})
+    np.testing.assert_array_equal(read_image(file, 1), upright[..., :1])
     tifffile.imwrite(
         file, picture().astype(np.uint16), photometric="rgb", extratags=[(274, 3, 1, orientation)]
     )
@@ -294,3 +297,19 @@ def test_a_damaged_file_is_not_called_unsupported(tmp_path):
     file.write_bytes(file.read_bytes()[:-40])
     with fails(r"a\.tif: (the image is damaged|this is not a readable image file)"):
         read_image(file, 3)
+
+
+@pytest.mark.parametrize(("tag", "kind", "content"), [(322, 4, 2**27), (257, 2, 64), (277, 5, 64)])
+def test_a_tag_of_another_meaning_costs_no_memory(tmp_path, tag, kind, content):
+    """A tile of 25 GB; a height that is a text, and a number of channels that is a fraction."""
+    file = written(tmp_path / "a.tif", np.zeros((16, 16), np.float32), tile=(16, 16), compression="packbits")
+    damaged = bytearray(file.read_bytes())
+    with tifffile.TiffFile(file) as whole:
+        place = whole.pages[0].tags[tag].offset
+    damaged[place : place + 12] = struct.pack("<HHII", tag, kind, 40 if kind == 2 else 1, content)
+    file.write_bytes(bytes(damaged))
+    tracemalloc.start()
+    with fails(r"a\.tif: (the image is damaged|the numbers of the image need more than 2 GiB|the image has)"):
+        read_image(file, 1)
+    assert tracemalloc.get_traced_memory()[1] < 2**29
+    tracemalloc.stop()

@@ -9,7 +9,7 @@ import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -51,8 +51,8 @@ class Tally:
         return "\n".join(f"{words:30}{count:>8,}" for words, count in [*first, *rest])
 
 
-def arguments(about: str | None) -> argparse.Namespace:
-    """What both scripts are asked."""
+def arguments(about: str | None, endings: Sequence[str] = ()) -> argparse.Namespace:
+    """What both scripts are asked; `endings` are those of the files of which some may be chosen."""
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--count", type=int, default=10_000, help="cases (default: 10000)")
     parser.add_argument("--seed", type=int, default=0, help="of the first case; the others count on from it")
@@ -60,6 +60,8 @@ def arguments(about: str | None) -> argparse.Namespace:
         "--seconds", type=float, default=20.0, help="a case that takes longer hangs (default: 20)"
     )
     parser.add_argument("--keep", type=Path, default=Path("faults"), help="folder for what went wrong")
+    if endings:
+        parser.add_argument("--ending", nargs="+", choices=endings, help="formats (default: all)")
     return parser.parse_args()
 
 

@@ -11,13 +11,14 @@ import random
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from cases import Tally, arguments, run_cases
-from image_damage import draw_case
+from image_damage import MODES, draw_case
 from PIL import Image
 
 from segkit.core.errors import DataError
@@ -40,10 +41,10 @@ TASKS = [
 ]
 
 
-def judge(seed: int, folder: Path) -> tuple[str, str]:
+def judge(seed: int, folder: Path, endings: Sequence[str] = tuple(MODES)) -> tuple[str, str]:
     """Read one file as an image and as a mask, alone, and for part of the cases as a run does."""
     chance = random.Random(seed)
-    case = draw_case(chance)
+    case = draw_case(chance, endings)
     folder.mkdir(exist_ok=True)
     path = folder / f"case.{case.ending}"
     path.write_bytes(case.content)
@@ -66,7 +67,7 @@ def read_in_every_way(path: Path, chance: random.Random) -> list[DataError | Non
     """What is wrong with the file as an image, at a size, and as a mask; right shapes where nothing is."""
     channels, task = chance.choice([1, 3, 4]), chance.choice(TASKS)
     header, header_error = _attempt(lambda: read_header(path))
-    if header and chance.randrange(2):
+    if header and chance.randrange(4):
         channels = header.channels if header.pages == 1 else header.pages
     whole, error = _attempt(lambda: read_image(path, channels))
     small, small_error = _attempt(lambda: read_image_at(path, channels, SIZE))
@@ -143,19 +144,24 @@ class _Records(logging.Handler):
 
 def main() -> None:
     """Run the cases and print the figures; the files of what went wrong are kept."""
-    given = arguments(__doc__)
+    import resource  # not on Windows
+
+    given = arguments(__doc__, [*MODES])
+    endings = given.ending or [*MODES]
     with tempfile.TemporaryDirectory() as folder:
         os.environ["SEGKIT_CACHE"] = f"{folder}/home"
         seeds = range(given.seed, given.seed + given.count)
-        tally = run_cases(judge, seeds, Path(folder, "case"), seconds=given.seconds)
-    _keep(tally, given.keep)
+        tally = run_cases(partial(judge, endings=endings), seeds, Path(folder, "case"), seconds=given.seconds)
+    _keep(tally, given.keep, endings)
     print(tally.table())
+    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+    print(f"{'MB of a process, at most':30}{memory:>8,}")
     raise SystemExit(bool(tally.faults))
 
 
-def _keep(tally: Tally, folder: Path) -> None:
+def _keep(tally: Tally, folder: Path, endings: Sequence[str]) -> None:
     for seed, verdict, words in tally.faults:
-        case = draw_case(random.Random(seed))
+        case = draw_case(random.Random(seed), endings)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{seed}.{case.ending}").write_bytes(case.content)
         (folder / f"{seed}.txt").write_text(f"{verdict}\n{case.damage}\n{words}\n", encoding="utf-8")

@@ -10,7 +10,7 @@ import random
 import struct
 import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,9 +51,9 @@ class Case:
     damage: str
 
 
-def draw_case(chance: random.Random) -> Case:
-    """A picture in some format, mostly with something done to its bytes."""
-    ending = chance.choice([*MODES])
+def draw_case(chance: random.Random, endings: Sequence[str] = tuple(MODES)) -> Case:
+    """A picture in one of some formats, mostly with something done to its bytes."""
+    ending = chance.choice(endings)
     content = encoded(ending, chance)
     damage = chance.choice(DAMAGES)
     content = damage(content, chance)

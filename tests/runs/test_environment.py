@@ -28,7 +28,7 @@ def test_environment_names_versions_and_hardware():
 
 def test_version_of_segkit_is_its_own_and_not_of_a_package_of_that_name(monkeypatch):
     """The package `segkit` of the package index is another project."""
-    monkeypatch.setattr(module.metadata, "version", lambda name: f"installed {name}")
+    monkeypatch.setattr("importlib.metadata.version", lambda name: f"installed {name}")
     assert packages()["segkit"] == segkit.__version__
     assert packages()["timm"] == "installed timm"
 

@@ -15,6 +15,7 @@ from segkit.analysis.dataset.duplicates import find_duplicates
 from segkit.analysis.dataset.finding import KINDS, Finding
 from segkit.analysis.dataset.images import check_images
 from segkit.analysis.dataset.masks import check_masks
+from segkit.analysis.dataset.pixels import PixelSummary, check_pixels, summarize_pixels
 from segkit.analysis.dataset.sample_stats import collect_stats
 from segkit.analysis.dataset.unreadable import check_readable, source_findings
 from segkit.core.errors import DataError
@@ -34,6 +35,7 @@ class CheckResult:
     findings: Sequence[Finding]  # errors first, then by kind
     classes: ClassCounts | None = None  # of all splits
     colors: Mapping[str, str] = field(default_factory=dict)  # of classes, in the palette of the masks
+    pixels: PixelSummary | None = None  # of the images that could be read
 
     @property
     def ok(self) -> bool:
@@ -58,6 +60,7 @@ class CheckResult:
             "about": self.dataset.about,
             "task": self.dataset.task.kind,
             "images": self.images,
+            "pixels": self.pixels.as_json() if self.pixels else {},
             "classes": self.classes.as_json() if self.classes else {},
             "colors": {**self.colors},
             **({"recipe": self.recipe} if self.recipe else {}),
@@ -76,10 +79,11 @@ def check_dataset(dataset: Dataset, on_progress: Progress = lambda label, done, 
         *check_masks(stats, dataset.task),
         *check_classes(stats, dataset.task),
         *check_images(stats),
+        *check_pixels(stats),
     ]
     findings.sort(key=lambda item: (item.severity != "error", KINDS.index(item.kind), item.message))
     classes = count_read_classes(stats, dataset.task)
-    return CheckResult(dataset, findings, classes, _colors(dataset))
+    return CheckResult(dataset, findings, classes, _colors(dataset), summarize_pixels(stats))
 
 
 def _colors(dataset: Dataset) -> dict[str, str]:

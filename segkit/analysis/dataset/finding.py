@@ -11,7 +11,7 @@ Severity = Literal["error", "warning"]
 KINDS = (
     "missing", "manifest", "split", "source", "unpaired", "unreadable", "size", "labels", "interpolated",
     "jpeg_mask", "duplicate", "near_duplicate", "same_mask", "inverted", "empty", "full", "vanishes",
-    "absent", "imbalance", "rotated", "mode", "dim", "blank",
+    "absent", "imbalance", "rotated", "mode", "types", "outside", "blank",
 )  # fmt: skip
 
 

@@ -1,14 +1,15 @@
-"""Checks of images: blank, dim, rotated by EXIF, unusual mode."""
+"""Checks of images: blank, rotated by EXIF, unusual mode."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from segkit.analysis.dataset.finding import Finding
-from segkit.analysis.dataset.sample_stats import BLANK_SPREAD, SampleStats
+import numpy as np
 
-_DIM_SPREAD = 32  # of 255; 16-bit images with a smaller range of values lose most of it in 8 bits
+from segkit.analysis.dataset.finding import Finding
+from segkit.analysis.dataset.sample_stats import BLANK_SPREAD, ImageStats, SampleStats
+
 _RARE_MODE = 0.1  # fraction of the images
 _COMMON_MODES = {"L", "RGB", "P", "RGBA", "1"}
 _MODE_NAMES = {
@@ -23,9 +24,11 @@ _MODE_NAMES = {
 
 
 def check_images(stats: Sequence[SampleStats]) -> Iterator[Finding]:
-    """Images that are blank or dim, rotated by EXIF but not their mask, or stored in an unusual mode."""
+    """Images that are blank, rotated by EXIF but not their mask, or stored in an unusual mode."""
+    spreads = [item.image.spread for item in stats if item.image and item.image.dtype != "uint8"]
+    usual = float(np.median(spreads)) if spreads else 0.0  # of numbers of other types than 8 bits
     for item in stats:
-        if item.image and item.image.spread < BLANK_SPREAD and not _is_deep(item):
+        if item.image and item.image.spread < _blank_spread(item.image, usual):
             message = "the image is blank: all of its pixels are nearly equal"
             yield Finding("blank", "warning", (item.file,), message, "remove it and its mask")
         if item.image and _may_be_rotated(item):
@@ -36,16 +39,11 @@ def check_images(stats: Sequence[SampleStats]) -> Iterator[Finding]:
                 "the image is rotated by its EXIF tag, its mask has no such tag",
                 "check that the mask fits the upright image; save the image upright, without the tag",
             )
-    dim = [item.file for item in stats if item.image and item.image.spread < _DIM_SPREAD and _is_deep(item)]
-    if dim:
-        message = "less than an eighth of the range of 16 bits is used: read with 8 bits, little is left"
-        hint = "scale the values to 0 to 65535, all images alike; remove an image that shows nothing"
-        yield Finding("dim", "warning", tuple(dim), message, hint)
     yield from _check_modes(stats)
 
 
-def _is_deep(item: SampleStats) -> bool:
-    return bool(item.headers and item.headers[0] and item.headers[0].dtype != "uint8")
+def _blank_spread(image: ImageStats, usual: float) -> float:
+    return BLANK_SPREAD if image.dtype == "uint8" else usual * BLANK_SPREAD / 255
 
 
 def _may_be_rotated(item: SampleStats) -> bool:
@@ -63,7 +61,7 @@ def _check_modes(stats: Sequence[SampleStats]) -> Iterator[Finding]:
     files_of: dict[str, list[str]] = defaultdict(list)
     for item in stats:
         if item.headers and item.headers[0]:
-            files_of[item.headers[0].mode].append(item.file)
+            files_of[_plain_mode(item.headers[0].mode)].append(item.file)
     usual = max(files_of, key=lambda mode: len(files_of[mode]), default="")
     total = sum(map(len, files_of.values()))
     for mode, files in files_of.items():
@@ -73,5 +71,9 @@ def _check_modes(stats: Sequence[SampleStats]) -> Iterator[Finding]:
             yield Finding("mode", "warning", tuple(files), message, hint)
 
 
+def _plain_mode(mode: str) -> str:  # types of numbers are a matter of `check_pixels`
+    return "L" if mode in ("I", "F", "1 channel") or mode.startswith("I;16") else mode
+
+
 def _mode_name(mode: str) -> str:
-    return _MODE_NAMES.get(mode, "16-bit grey" if mode.startswith("I;16") else mode)
+    return _MODE_NAMES.get(mode, mode)

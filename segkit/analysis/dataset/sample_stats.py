@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from segkit.analysis.dataset.dataset import Dataset
 from segkit.core.errors import DataError, Problem, SegkitError
 from segkit.core.types import Pixels, Progress, Sample, Task
 from segkit.data.decoding import MAX_THREADS
+from segkit.data.display import display_rgb, own_range
 from segkit.data.images import read_header
 from segkit.data.pairing import check_extent
 from segkit.data.readers.raster import Extent, Header
@@ -41,7 +43,9 @@ class ImageStats:
     digest: bytes  # of the downscaled pixels and the original size
     thumb: Pixels  # (THUMB, THUMB), grey
     details: npt.NDArray[np.int8]  # (DETAILS, DETAILS), grey, without what is smooth
-    spread: int  # maximum minus minimum value, of the channel where it is largest
+    spread: float  # maximum minus minimum number, of the channel where it is largest
+    dtype: str  # type of the numbers
+    extremes: npt.NDArray[np.float32]  # (2, C), minimum and maximum of each channel
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +149,13 @@ def _bounded(extent: Extent) -> Extent:
 
 
 def _image_stats(image: Pixels, extent: Extent) -> ImageStats:
-    colours = resize_image(image[..., :3], (2 * DETAILS, 2 * DETAILS))
+    colours = resize_image(display_rgb(image, own_range(image)), (2 * DETAILS, 2 * DETAILS))
     grid = colours.astype(np.float32) @ np.full(colours.shape[-1], 1 / colours.shape[-1], np.float32)
     thumb = _averaged(grid, THUMB).round().astype(np.uint8)
-    spread = int(np.ptp(image, axis=(0, 1)).max())
-    return ImageStats(_digest(extent, image), thumb, _details(_averaged(grid, DETAILS)), spread)
+    extremes = np.stack([image.min(axis=(0, 1)), image.max(axis=(0, 1))]).astype(np.float32)
+    spread, kind = float((extremes[1] - extremes[0]).max()), sys.intern(str(image.dtype))
+    details = _details(_averaged(grid, DETAILS))
+    return ImageStats(_digest(extent, image), thumb, details, spread, kind, extremes)
 
 
 def _averaged(grid: npt.NDArray[np.float32], side: int) -> npt.NDArray[np.float32]:

@@ -20,7 +20,7 @@ def print_exported(outcome: ExportResult) -> None:
     sizes = f"{height}x{width}"
     if facts.multiple:
         sizes += ", or others" + (f" in multiples of {facts.multiple}" if facts.multiple > 1 else "")
-    given = outcome.metadata.input
+    given: str = outcome.metadata.input
     if facts.range is not None and given == "pixels":
         given += " as float32 numbers of the image files"
     differing = f"{verified.pixels_that_differ:,} of {verified.pixels:,} pixels have another class"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
 
@@ -112,7 +112,9 @@ def open_pillow(
         DataError: if it has more than `max_pixels`.
         Exception: of many types if it is damaged or no image.
     """
-    with without_pillow_limit(), Image.open(path, formats=FORMATS) as image:
+    # A TIFF as a file: Pillow maps one that it is given by name into memory, and then does not turn it.
+    file = path.open("rb") if stored else nullcontext(path)
+    with without_pillow_limit(), file as source, Image.open(source, formats=FORMATS) as image:
         if page:
             image.seek(page)
         check_size((image.height, image.width), 4, path, max_pixels)

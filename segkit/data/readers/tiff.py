@@ -123,7 +123,10 @@ class _TiffFile:
         return Raster(turned(numbers, header.orientation), "TIFF", opacity=header.opacity)
 
     def _check_size(self, channels: int) -> None:
-        check_size(self.stored, channels * _dtype(self._pages[0]).itemsize, self._path, self._max_pixels)
+        page = self._pages[0]
+        tile = page.tilelength * page.tiledepth, page.tilewidth  # decoded as a whole; 0 of strips
+        for extent in (self.stored, tile):
+            check_size(extent, channels * _dtype(page).itemsize, self._path, self._max_pixels)
 
     def _numbers(self) -> Numbers:
         for page in self._pages:
@@ -144,6 +147,12 @@ def _images(file: TiffFile) -> list[TiffPage]:
     if len(file.pages) > _MAX_PAGES:
         raise ValueError(f"it holds {len(file.pages)} images")
     pages = [*file.pages]
+    for page in pages:  # a damaged tag may be a text or a list
+        numbers = (page.imagelength, page.imagewidth, page.imagedepth, page.samplesperpixel)
+        tile = (page.tilelength, page.tilewidth, page.tiledepth)
+        kind = (page.compression, page.photometric)
+        if not all(isinstance(number, int) for number in (*numbers, *tile, *kind)):
+            raise ValueError("its size or type is not a number")
     return [page for page in pages if not page.subfiletype & _NOT_THE_IMAGE] or pages[:1]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from segkit.analysis.dataset import Dataset, Finding, check_dataset
+from segkit.analysis.dataset import CheckResult, Dataset, Finding, check_dataset
 from segkit.core.types import Task
 from segkit.data.source_scan import scan_source
 from segkit.parts.sources.folder import folder
@@ -55,8 +55,15 @@ def pairs(root: Path, numbers: range, split: str = "") -> None:
 def faults(
     root: Path, task: Task = BINARY, size: tuple[int, int] | None = None, **options: object
 ) -> list[Finding]:
-    source = folder(task, 3, images=root / "images", masks=root / "masks", **options)  # type: ignore[arg-type]
-    return [*check_dataset(Dataset.of(scan_source(source), "spots", task, size)).findings]
+    return [*checked(root, task, size, **options).findings]
+
+
+def checked(
+    root: Path, task: Task = BINARY, size: tuple[int, int] | None = None, channels: int = 3, **options: object
+) -> CheckResult:
+    places = {"images": root / "images", "masks": root / "masks"}
+    source = folder(task, channels, **places, **options)  # type: ignore[arg-type]
+    return check_dataset(Dataset.of(scan_source(source), "spots", task, size))
 
 
 def told(found: list[Finding]) -> list[tuple[str, str, list[str]]]:

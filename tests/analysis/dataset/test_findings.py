@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image, ImageDraw
 
 import segkit.analysis.dataset.duplicates as duplicates
@@ -18,7 +20,18 @@ from segkit.analysis.dataset.sample_stats import collect_stats
 from segkit.core.types import Sample, Task
 from segkit.data.source_scan import scan_source
 from segkit.parts.sources.folder import folder
-from tests.analysis.dataset.cases import BINARY, SIDE, blob, faults, opened, pairs, picture, save, told
+from tests.analysis.dataset.cases import (
+    BINARY,
+    SIDE,
+    blob,
+    checked,
+    faults,
+    opened,
+    pairs,
+    picture,
+    save,
+    told,
+)
 
 PAGE = Path(__file__).parents[3] / "docs/check_data.md"
 CLASSES = Task("multiclass", ("ground", "grass", "tree"))
@@ -335,18 +348,62 @@ def test_images_without_files_are_named(root: Path) -> None:
     ]
 
 
-def test_dim_images_of_sixteen_bits_are_not_called_blank(root: Path) -> None:
-    for number, levels in enumerate((1, 30, 4095)):  # nothing, darkness, 12 bits
-        dim = picture(number)[..., 0] / 255 * levels
-        save(root / f"images/{number}.png", dim.astype(np.uint16))
-    (found,) = [fault for fault in faults(root) if fault.kind in ("dim", "blank")]
-    assert told([found]) == [("dim", "warning", ["0.png", "1.png", "2.png"])]
-    assert found.message == (
-        "less than an eighth of the range of 16 bits is used: read with 8 bits, little is left"
+def test_images_of_any_type_are_examined(tmp_path: Path) -> None:
+    for number in range(12):
+        grey = picture(number)[..., 0] / np.float32(255)
+        lowest, width = (60_000, 5_000) if number == 3 else (0, 4_095)  # of twelve bits but one
+        pixels = np.full_like(grey, 7) if number == 4 else grey * width + lowest
+        save(tmp_path / f"images/{number}.png", pixels.astype(np.uint16))
+        save(tmp_path / f"masks/{number}.png", blob(number))
+    save(tmp_path / "images/copy.png", np.asarray(opened(tmp_path / "images/5.png")))
+    save(tmp_path / "masks/copy.png", blob(5))
+    found = checked(tmp_path)
+    assert told([*found.findings]) == [
+        ("duplicate", "warning", ["5.png", "copy.png"]),
+        ("outside", "warning", ["3.png"]),
+        ("blank", "warning", ["4.png"]),
+    ]
+    outside = found.findings[1]
+    assert re.fullmatch(
+        r"numbers from 6\d{4} to 6\d{4}, where those of most images are from \d{1,3} to [34]\d{3}",
+        outside.message,
     )
-    assert (
-        found.hint == "scale the values to 0 to 65535, all images alike; remove an image that shows nothing"
-    )
+    assert found.pixels is not None
+    assert found.pixels.as_json() | {"highest": 0} == {
+        "types": {"uint16": 13}, "channels": {"1": 13}, "lowest": [0.0], "highest": 0,
+    }  # fmt: skip
+    assert re.fullmatch(r"uint16, 1 channel, 0 to 6\d{4}", str(found.pixels))
+
+
+def test_mixed_types_of_numbers_are_told(tmp_path: Path) -> None:
+    for number in range(8):
+        kind = {5: np.uint16, 6: np.float32}.get(number, np.uint8)
+        path = tmp_path / "images" / f"{number}.tif"
+        path.parent.mkdir(exist_ok=True)
+        tifffile.imwrite(path, picture(number).astype(kind), photometric="rgb")
+        save(tmp_path / f"masks/{number}.png", blob(number))
+    (fault,) = checked(tmp_path).findings
+    assert told([fault]) == [("types", "warning", ["5.tif", "6.tif"])]
+    counts = "6 uint8, 1 uint16, 1 float32"
+    assert fault.message == f"types of numbers are mixed ({counts}), and all are read with one range"
+    assert fault.hint == "save all images in one type, their numbers on one scale"
+
+
+def test_images_of_many_channels_are_examined(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    for number in range(6):
+        bands = np.concatenate([picture(number), picture(number + 50)[..., :2]], axis=-1).astype(np.int16)
+        bands[..., 4] -= 500
+        tifffile.imwrite(
+            tmp_path / f"images/{number}.tif", bands, photometric="minisblack", planarconfig="contig"
+        )
+        save(tmp_path / f"masks/{number}.png", blob(number))
+    found = checked(tmp_path, channels=5)
+    assert not found.findings
+    assert found.pixels is not None
+    assert (found.pixels.types, found.pixels.channels) == ({"int16": 6}, {5: 6})
+    assert len(found.pixels.lowest) == 5
+    assert -500 <= found.pixels.lowest[4] < found.pixels.highest[4] < -200 < 0 <= found.pixels.lowest[0]
 
 
 def test_a_source_that_fails_ends_no_examination() -> None:
