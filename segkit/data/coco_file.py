@@ -17,7 +17,7 @@ from segkit.data.image_files import without_ending
 from segkit.data.image_folder import ImageFolder
 from segkit.data.outlines import Faults, Outline, OutlinedImage, as_data_error
 from segkit.data.polygons import Extent, Points
-from segkit.utils.safe_read import read_json_arrays
+from segkit.utils.json_arrays import read_json_arrays
 
 _Id = int | str
 _SHAPES = "polygons [[x, y, x, y, ...]] or a run-length code {size: [height, width], counts: ...}"

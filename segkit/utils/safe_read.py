@@ -9,10 +9,8 @@ import csv
 import io
 import json
 import math
-import re
 import stat
-from collections.abc import Container, Iterator, Mapping, Sequence
-from itertools import count
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,13 +26,11 @@ from segkit.utils.os_errors import is_out_of_memory
 MAX_BYTES = 4_000_000  # of a file that is read at once
 MAX_YAML_BYTES = 1_000_000  # of a recipe; YAML is slow to parse
 MAX_LIST_BYTES = 400_000_000  # of a file with a line per epoch or image
-MAX_ARRAY_BYTES = 2_000_000_000  # of a file with a record per outline
 MAX_DEPTH = 40
 MAX_SIDE = 8192  # pixels; the largest data.size of a recipe
 MAX_NUMBER = 1e100  # no score, loss or time is larger; sums of larger numbers overflow
 HINT = "copy it again from where it comes from"
 
-_ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 Record = TypeVar("Record", bound=BaseModel)
 
 
@@ -86,7 +82,7 @@ def read_json(path: Path, shape: type[Record], *, hint: str = HINT, max_bytes: i
         SegkitError: if the file is missing, too large, not JSON, or of another type.
     """
     try:
-        return _validated(path, _from_json(path, read_text(path, max_bytes)), shape)
+        return validated(path, _from_json(path, read_text(path, max_bytes)), shape)
     except SegkitError as error:
         raise SegkitError(error.problems[0].problem, where=str(path), hint=hint) from None
 
@@ -100,30 +96,8 @@ def read_json_lines(path: Path, shape: type[BaseModel], *, may_be_torn: bool = F
     lines = (text[: text.rfind("\n") + 1] if may_be_torn else text).splitlines()
     content = [_from_json(path, line, f"line {number}: ") for number, line in enumerate(lines, start=1)]
     for number, line in enumerate(content, start=1):
-        _validated(path, line, shape, f"line {number}: ")
+        validated(path, line, shape, f"line {number}: ")
     return content
-
-
-def read_json_arrays(path: Path, shapes: Mapping[str, type[Record]]) -> Iterator[tuple[str, Record]]:
-    """Key and record of every item of some arrays in a JSON mapping; other keys are left out.
-
-    Items are parsed one by one: memory beside the text is that of one item.
-
-    Args:
-        path: file to read.
-        shapes: model of an item by key of its array; the models refuse numbers that are not finite.
-
-    Raises:
-        SegkitError: if the file is missing, too large, not JSON, or an item is of another type.
-    """
-    text = read_text(path, MAX_ARRAY_BYTES)
-    # Looking at every number again takes longer than all the rest.
-    check = _validated if _ESCAPED_SURROGATE.search(text) else _of_shape
-    try:
-        for key, index, item in _array_items(text, shapes):
-            yield key, check(path, item, shapes[key], f"{key}[{index}]: ")
-    except (ValueError, RecursionError) as error:
-        raise corrupt_file(path, f"it is not JSON ({first_line(error)})") from None
 
 
 def read_yaml(path: Path, shape: type[BaseModel]) -> dict[str, Any]:
@@ -139,7 +113,7 @@ def read_yaml(path: Path, shape: type[BaseModel]) -> dict[str, Any]:
         if is_out_of_memory(error):
             raise
         raise corrupt_file(path, f"it is not plain YAML ({first_line(error)})") from None
-    _validated(path, content, shape)
+    validated(path, content, shape)
     return content  # type: ignore[no-any-return]
 
 
@@ -234,58 +208,22 @@ class _Loader(yaml.SafeLoader):
 
 def _from_json(path: Path, text: str, place: str = "") -> Any:
     try:
-        return json.loads(text, parse_constant=_refuse)
+        return json.loads(text, parse_constant=refuse_constant)
     except (ValueError, RecursionError) as error:
         raise corrupt_file(path, f"{place}it is not JSON ({first_line(error)})") from None
 
 
-def _array_items(text: str, keys: Container[str]) -> Iterator[tuple[str, int, Any]]:
-    """Key, index and value of the items of those arrays in a JSON mapping."""
-    parse = json.JSONDecoder(parse_constant=_refuse).raw_decode
-    _, at = _sign(text, 0, "{")
-    sign = "}" if text.startswith("}", at) else ","
-    while sign == ",":
-        key, at = parse(text, at)
-        if not isinstance(key, str):
-            raise ValueError(f"a key must be text: {key!r:.20}")
-        _, at = _sign(text, at, ":")
-        if key not in keys:
-            _, at = parse(text, at)
-        else:
-            _, at = _sign(text, at, "[")
-            for index in count():
-                if index == 0 and text.startswith("]", at):
-                    at += 1
-                    break
-                item, at = parse(text, at)
-                yield key, index, item
-                sign, at = _sign(text, at, ",]")
-                if sign == "]":
-                    break
-        sign, at = _sign(text, at, ",}")
-    if at < len(text):
-        raise ValueError(f"more text behind its end at character {at:,}")
-
-
-def _sign(text: str, at: int, expected: str) -> tuple[str, int]:
-    """The next of some signs, and the place behind it; white space on both sides is passed over."""
-    at = _behind_space(text, at)
-    if text[at : at + 1] not in [*expected]:
-        raise ValueError(f"{' or '.join(expected)} expected at character {at:,}")
-    return text[at], _behind_space(text, at + 1)
-
-
-def _behind_space(text: str, at: int) -> int:
-    while text[at : at + 1] in (" ", "\n", "\r", "\t"):
-        at += 1
-    return at
-
-
-def _refuse(word: str) -> None:
+def refuse_constant(word: str) -> None:
+    """Raise a `ValueError` for NaN and Infinity, which Python's parser would read."""
     raise ValueError(f"{word} is not a JSON number")
 
 
-def _validated(path: Path, content: Any, shape: type[Record], place: str = "") -> Record:
+def validated(path: Path, content: Any, shape: type[Record], place: str = "") -> Record:
+    """The record in plain data of a file, all values of which are looked at.
+
+    Raises:
+        SegkitError: if it is of another type, nested too deep, or holds what is no plain value.
+    """
     for value, depth in _nested(content):
         if depth > MAX_DEPTH:
             raise corrupt_file(path, f"{place}it is nested deeper than {MAX_DEPTH} levels")
@@ -297,10 +235,15 @@ def _validated(path: Path, content: Any, shape: type[Record], place: str = "") -
             raise corrupt_file(path, f"{place}it holds an unpaired surrogate")
         if isinstance(value, dict) and not all(isinstance(key, str | int) for key in value):
             raise corrupt_file(path, f"{place}it has a key that is neither text nor a number")
-    return _of_shape(path, content, shape, place)
+    return of_shape(path, content, shape, place)
 
 
-def _of_shape(path: Path, content: Any, shape: type[Record], place: str) -> Record:
+def of_shape(path: Path, content: Any, shape: type[Record], place: str = "") -> Record:
+    """The record in plain data of a file.
+
+    Raises:
+        SegkitError: if it is of another type.
+    """
     try:
         return shape.model_validate(content)
     except ValidationError as error:

@@ -1,6 +1,7 @@
 """What makes two runs the same experiment."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,24 @@ def test_other_lines_of_the_split_file_are_seen(tmp_path):
     assert divided("a,train\n").recipe == divided("a,train\n").recipe != divided("a,test\n").recipe
 
 
+def test_other_groups_of_a_file_or_column_are_seen(tmp_path):
+    table = tmp_path / "table.csv"
+
+    def divided(lines, *overrides):
+        table.write_text(lines)
+        split = "data.split={by: kfold, folds: 2, fold: 0, group: %s}"
+        return identified(recipe(tmp_path, *overrides, split % (table if not overrides else "patient")))
+
+    assert divided("a,p\n").recipe == divided("a,p\n").recipe != divided("a,q\n").recipe
+    for name in ("a", "b"):
+        Image.new("L", (8, 8)).save(tmp_path / f"{name}.png")
+    manifest = f"data.source={{name: manifest, file: {table}}}"
+    rows = "image,mask,patient,age\na.png,a.png,{},{}\nb.png,b.png,2,9\n"
+    first = divided(rows.format(1, 7), manifest)
+    assert first == divided(rows.format(1, 8), manifest)
+    assert first.data != divided(rows.format(2, 7), manifest).data
+
+
 def test_a_run_that_is_changed_elsewhere_is_another_one(tmp_path):
     then, now = identified(recipe(tmp_path)), identified(recipe(tmp_path, "training.epochs=3"))
     places = [(1, 0), (1, 2), (2, 0)]
@@ -126,3 +145,14 @@ def test_other_pixels_and_more_images_are_other_data(photographs, tmp_path):
         Image.new("L", (64, 64), 1).save(tmp_path / folder / "6.png")
     assert len({before.data, changed.data, photographs().data}) == 3
     assert before.recipe == changed.recipe
+
+
+def test_outlines_count(tmp_path):
+    """Masks that are painted from a file of all images."""
+    resolved, scan = scan_recipe_source(recipe(tmp_path))
+    (sample, *others) = scan.splits["train"]
+    digests = {
+        fingerprint(resolved, {"train": [replace(sample, outlines=outlines), *others]}).data
+        for outlines in ("", "a", "b")
+    }
+    assert len(digests) == 3

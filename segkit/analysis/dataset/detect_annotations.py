@@ -14,7 +14,6 @@ from segkit.core.paths import as_stored
 from segkit.core.types import Task, TaskKind
 from segkit.data.coco_file import read_coco
 from segkit.data.image_files import is_hidden
-from segkit.data.images import read_raster
 from segkit.data.labels import BACKGROUND, IGNORE, as_tuples
 from segkit.data.outlines import BACKGROUND_NAMES, OutlinedData
 from segkit.data.split_names import split_named
@@ -110,7 +109,6 @@ def detect_voc(root: Path) -> Guess | None:
     values = voc.values_of_classes(root)
     task = Task("multiclass", tuple(values), voc.BORDER)
     colors = {name: value for name, value in values.items() if isinstance(value, str)}
-    colors = colors or _palette(root / voc.MASKS, values)
     return Guess("the folders of PASCAL VOC", {"name": "voc", "root": root}, task, keys=_colors(colors))
 
 
@@ -138,19 +136,6 @@ def _guess(about: str, source: Mapping[str, Any], data: OutlinedData) -> Guess:
 def _colors(colors: Mapping[str, str]) -> dict[str, Any]:
     """Colours of classes as a recipe has them; none if there are none, or two are the same."""
     return {"colors": colors} if colors and len({*colors.values()}) == len(colors) else {}
-
-
-def _palette(masks: Path, values: Mapping[str, Any]) -> dict[str, str]:
-    """Colours of classes in the palette of the first mask; empty if it has none."""
-    for file in sorted(masks.glob("*.png"))[:1]:
-        try:
-            palette = read_raster(file).palette
-        except DataError:
-            return {}
-        if palette is not None and len(palette) > max(values.values()):
-            codes = [palette[index, :3].tobytes().hex() for index in values.values()]
-            return {name: f"#{code}" for name, code in zip(values, codes, strict=True)}
-    return {}
 
 
 def _files(root: Path, pattern: str, *, deep: bool = True) -> list[Path]:

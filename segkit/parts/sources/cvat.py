@@ -138,6 +138,8 @@ class _Reader:
     def _add_image(self) -> None:
         name = self._image.get("name", "")
         path, problem, hint = self._folder.find(name)
+        if problem and "subset" in self._image:  # projects are exported with a folder for each
+            path, problem, hint = self._folder.find(f"{self._image['subset']}/{name}")
         split = split_named(self._image.get("subset", "train"))
         if split is None:
             problem, hint = (
@@ -177,7 +179,7 @@ def _outline(tag: str, attributes: Mapping[str, str], extent: Extent, place: str
     """
     name = attributes["label"]
     if tag in _OTHERS:
-        raise ValueError(f"a {tag} is not an outline")
+        raise ValueError(f"{tag!r} is not an outline")
     if tag == "mask":
         left, top, width, height = (int(attributes[key]) for key in ("left", "top", "width", "height"))
         counts = [int(count) for count in attributes["rle"].split(",")]

@@ -154,7 +154,8 @@ def _outline(words: Sequence[str], place: str, names: Mapping[int, str]) -> Outl
     if len(words) < 7 or len(words) % 2 == 0:
         raise ValueError(f"this line has {len(words)} numbers", rule)
     try:
-        label, corners = float(words[0]), np.array(words[1:], np.float64).reshape(-1, 2)
+        label, *numbers = map(float, words)
+        corners = np.array(numbers).reshape(-1, 2)
     except ValueError:
         raise ValueError("this line holds other than numbers", rule) from None
     if label not in names:

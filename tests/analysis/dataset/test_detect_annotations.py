@@ -65,10 +65,7 @@ def test_names_are_classes(
     assert found.task == task
     assert not found.problems
     assert [len(samples) for samples in found.splits.values()] == [3]
-    mask = found.splits["train"][0].read()[1]
-    assert mask.any()
-    if name == "coco":
-        assert check_dataset(found).ok
+    assert found.splits["train"][0].read()[1].any()
 
 
 def test_coco_files_and_folders_of_splits(tmp_path: Path) -> None:

@@ -16,6 +16,9 @@ from pycocotools import mask as tools
 from segkit.core.errors import DataError, PartError
 from segkit.core.registry import SOURCES
 from segkit.core.types import Task
+from segkit.data.cache.cache import Cache
+from segkit.data.images import read_image_at
+from segkit.data.preprocess import layout_of, prepare
 from segkit.data.source_scan import scan_source
 from tests.data.cases import picture, save
 
@@ -361,3 +364,32 @@ def test_what_is_outlined_determines_the_digest_and_nothing_else_does(tmp_path: 
         digests(data, Task("multiclass", ("ground", *names))) for names in (("car", "dog"), ("dog", "car"))
     ]
     assert swapped[0] != swapped[1]
+
+
+def test_a_changed_annotation_decodes_its_image_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file of all annotations is neither a file of each sample nor hashed for each."""
+    opened: list[str] = []
+
+    def counted(path: Path, channels: int, size: tuple[int, int]) -> Any:
+        opened.append(path.name)
+        return read_image_at(path, channels, size)
+
+    monkeypatch.setattr("segkit.data.outlines.read_image_at", counted)
+
+    def masks_at_size(*annotations: dict[str, Any]) -> np.ndarray:
+        opened.clear()
+        samples = source(tmp_path, content(*annotations)).splits()["train"]
+        assert all(sample.files == (tmp_path / f"images/{sample.name}.png",) for sample in samples)
+        cache = Cache(tmp_path / "cache", layout_of((10, 15), BINARY, 3), {})
+        return np.array([*prepare(samples, (10, 15), BINARY, 3, cache=cache).masks])
+
+    first = masks_at_size(annotation(1, [LEFT]), annotation(2, [RIGHT], image=2))
+    assert sorted(opened) == ["a.png", "b.png"]
+    second = masks_at_size(annotation(1, [LEFT]), annotation(2, [WHOLE], image=2))
+    assert opened == ["b.png"]
+    assert (first[0] == second[0]).all()
+    assert (first[1] != second[1]).any()
+    masks_at_size(annotation(7, [LEFT]), annotation(2, [WHOLE], image=2))
+    assert opened == []

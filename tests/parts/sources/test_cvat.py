@@ -103,10 +103,19 @@ def test_subsets_labels_and_colours(tmp_path: Path) -> None:
     assert data.colors == {"car": "#ff0000", "dog": "#00ff00"}
 
 
+def test_projects_have_a_folder_for_each_subset(tmp_path: Path) -> None:
+    made = source(tmp_path, *(image(SQUARE.format(0), more=f'subset="{name}"') for name in ("Train", "Test")))
+    (tmp_path / "images/a.png").unlink()
+    for name in ("Train", "Test"):
+        save(tmp_path / f"images/{name}/a.png", picture(HEIGHT, WIDTH))
+    found = made.splits()
+    assert [part[0].files[0].parent.name for part in found.values()] == ["Train", "Test"]
+
+
 @pytest.mark.parametrize(
     ("shape", "problem"),
     [
-        ('<polyline label="car" points="1,1;2,2"/>', "polyline of a.png: a polyline is not an outline"),
+        ('<polyline label="car" points="1,1;2,2"/>', "polyline of a.png: 'polyline' is not an outline"),
         ('<polygon label="car" points="1,1;2,2"/>', "polygon of a.png: a polygon needs three corners"),
         (
             '<polygon label="car" points="1,1;2,2;3,x"/>',

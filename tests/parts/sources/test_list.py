@@ -29,7 +29,9 @@ def problems(root, train: str | bytes, **options) -> list[str]:
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_lines_are_pairs_of_paths(root, end, encoding):
+    save_pair(root / "images/e f.png", root / "masks/e f.png")
     lines = [
+        '"images/e f.png" "masks/e f.png"',
         "# image mask", "images/a.png masks/a.png", "", "images\\b.png\tmasks\\b.png  ",
         "/data/set/images/sub/c d.png /data/set/masks/sub/c d.png",
         "images/Mu\u0308ller.png, masks/M\u00fcller.png",
@@ -37,7 +39,8 @@ def test_lines_are_pairs_of_paths(root, end, encoding):
     (root / "val.txt").write_text("images/a.png;masks/a.png", encoding="utf-8")
     found = splits(root, end.join(lines).encode(encoding), val=root / "val.txt")
     assert {split: names(samples) for split, samples in found.items()} == {
-        "train": ["images/a", "images/b", "images/sub/c d", "images/M\u00fcller"], "val": ["images/a"],
+        "train": ["images/e f", "images/a", "images/b", "images/sub/c d", "images/M\u00fcller"],
+        "val": ["images/a"],
     }  # fmt: skip
     for sample in found["train"]:
         np.testing.assert_array_equal(sample.read()[1], HALF)
@@ -93,6 +96,10 @@ def test_every_line_at_fault_is_named(root):
         "train.txt:4: this line names 3 files",
         "  try: separate image and mask by a tab, if their names have spaces",
     ]
+    assert problems(root, f'"{"a" * 200_000}" b\n') == [
+        "train.txt:1: the line cannot be read: field larger than field limit (131072)",
+        "  try: quote paths with spaces",
+    ]
     assert problems(root, "images/\u00e4".encode("latin-1"))[0] == "train.txt:1: this is not UTF-8 text"
     with pytest.raises(DataError, match=r"none\.txt: there is no such file"):
         SOURCES.get("list").factory(BINARY, 3, train=root / "none.txt").splits()
@@ -111,3 +118,18 @@ def test_options_that_contradict_are_refused(options, message):
     given = {"task": BINARY, "train": "train.txt"} | options
     with pytest.raises(PartError, match=message):
         SOURCES.get("list").factory(given.pop("task"), 3, **given)
+
+
+@pytest.mark.posix("links need a privilege there")
+def test_links_are_followed_and_those_that_lead_nowhere_are_named(root):
+    (root / "linked").symlink_to(root / "images")
+    (root / "link.png").symlink_to(root / "images/b.png")
+    (root / "gone.png").symlink_to(root / "removed.png")
+    (root / "loop.png").symlink_to(root / "loop.png")
+    found = splits(root, "linked/a.png masks/a.png\nlink.png masks/b.png\n")
+    assert names(found["train"]) == ["linked/a", "link"]
+    assert problems(root, "gone.png masks/a.png\nloop.png masks/b.png\n") == [
+        "train.txt:1: this is a link to removed.png, which does not exist: gone.png",
+        "  try: restore it, or connect the drive that it is on",
+        "train.txt:2: the file cannot be read: Too many levels of symbolic links: loop.png",
+    ]

@@ -190,7 +190,7 @@ def test_what_is_missing_is_named(tmp_path: Path, yaml: str, expected: list[str]
 
 def test_images_that_are_not_read_are_named(tmp_path: Path) -> None:
     write(tmp_path, "")
-    (tmp_path / "images/c.heic").touch()
+    (tmp_path / "images/c.dcm").touch()
     scan = scan_source(source(tmp_path))
     assert len(scan.splits["train"]) == 2
     assert len(scan.problems) == 1
