@@ -45,7 +45,7 @@ def fingerprint(recipe: Recipe, samples: Mapping[str, Sequence[Sample]]) -> Fing
     return Fingerprint(
         recipe=_digest(_scored_settings(recipe)),
         seed=recipe.seed,
-        data=_data_digest(samples, cache_folder() if recipe.data.cache else None),
+        data=_data_digest(samples, recipe.data.split.group, cache_folder() if recipe.data.cache else None),
         code=_digest([_code_digest(RESULT_CODE), sorted(plugin.digest for plugin in plugins), packages()]),
         metrics=_digest([_code_digest(["parts/metrics"]), sorted(metrics)]),
     )
@@ -67,18 +67,23 @@ def _scored_settings(recipe: Recipe) -> dict[str, Any]:
         settings["weights"] = file_digest(Path(weights)).hex()
     if file := recipe.data.split.file:
         settings["split"] = file_digest(file).hex()
+    if isinstance(group := recipe.data.split.group, Path):
+        settings["groups"] = file_digest(group).hex()
     return settings
 
 
-def _data_digest(samples: Mapping[str, Sequence[Sample]], cache: Path | None) -> str:
+def _data_digest(
+    samples: Mapping[str, Sequence[Sample]], group: str | Path | None, cache: Path | None
+) -> str:
     files = [file for split in samples.values() for sample in split for file in sample.files]
     digests = {file: digest.hex() for file, digest in FileDigests(cache).of(files).items()}
-    return _digest(
-        [
-            [name, [[sample.name, *(digests.get(file) for file in sample.files)] for sample in split]]
-            for name, split in samples.items()
-        ]
-    )
+
+    def known(sample: Sample) -> list[str | None]:
+        columns = sample.columns or {}
+        in_group = [columns[group]] if isinstance(group, str) and group in columns else []
+        return [sample.name, *(digests.get(file) for file in sample.files), *in_group]
+
+    return _digest([[name, [known(sample) for sample in split]] for name, split in samples.items()])
 
 
 def _code_digest(paths: Iterable[str]) -> str:

@@ -8,7 +8,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import yaml
+from PIL import Image
 
 from segkit.analysis.dataset import CheckResult, Dataset, Finding
 from segkit.cli import console
@@ -59,6 +62,20 @@ def test_a_clean_set_is_ok(segkit: Any, root: Path) -> None:
     )
     assert said.err == "train images: 6\ntest images: 3\n"
     assert segkit("data", "check", str(root), "--quiet").out == ""
+
+
+def test_lines_for_a_recipe_have_the_colours_of_the_masks(segkit: Any, root: Path) -> None:
+    for number in range(3):
+        mask = Image.fromarray(blob(number, 1) + np.uint8(1), "P")
+        mask.putpalette([0, 0, 0, 128, 64, 128, 0, 0, 142])
+        mask.save(save(root / f"streets/masks/{number}.png", blob(number)))
+        save(root / f"streets/images/{number}.png", blob(number))
+    answer = json.loads(segkit("data", "check", str(root / "streets"), "--json").out)
+    assert "data.colors" not in segkit("data", "check", str(root / "streets")).out
+    data = yaml.safe_load(answer["recipe"])["data"]
+    assert data["colors"] == answer["colors"] == {
+        "class 0": "#000000", "class 1": "#804080", "class 2": "#00008e",
+    }  # fmt: skip
 
 
 def test_errors_are_told_with_files_and_what_to_try(segkit: Any, recipe: Path) -> None:

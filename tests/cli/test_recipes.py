@@ -23,7 +23,7 @@ FEW = (
 def test_recipes_are_listed_with_their_descriptions(segkit: Any) -> None:
     said = segkit("list", "recipes")
     assert (said.code, said.err) == (0, "")
-    assert said.out.startswith("recipes\n  isic_finetune ")
+    assert said.out.startswith("recipes\n  camvid ")
     assert f"\n  quickstart               {DESCRIPTION}\n" in said.out
     assert said.out in segkit("list").out
     assert segkit("list", "recipe").out == said.out

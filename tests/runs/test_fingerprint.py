@@ -78,6 +78,24 @@ def test_other_lines_of_the_split_file_are_seen(tmp_path):
     assert divided("a,train\n").recipe == divided("a,train\n").recipe != divided("a,test\n").recipe
 
 
+def test_other_groups_of_a_file_or_column_are_seen(tmp_path):
+    table = tmp_path / "table.csv"
+
+    def divided(lines, *overrides):
+        table.write_text(lines)
+        split = "data.split={by: kfold, folds: 2, fold: 0, group: %s}"
+        return identified(recipe(tmp_path, *overrides, split % (table if not overrides else "patient")))
+
+    assert divided("a,p\n").recipe == divided("a,p\n").recipe != divided("a,q\n").recipe
+    for name in ("a", "b"):
+        Image.new("L", (8, 8)).save(tmp_path / f"{name}.png")
+    manifest = f"data.source={{name: manifest, file: {table}}}"
+    rows = "image,mask,patient,age\na.png,a.png,{},{}\nb.png,b.png,2,9\n"
+    first = divided(rows.format(1, 7), manifest)
+    assert first == divided(rows.format(1, 8), manifest)
+    assert first.data != divided(rows.format(2, 7), manifest).data
+
+
 def test_a_run_that_is_changed_elsewhere_is_another_one(tmp_path):
     then, now = identified(recipe(tmp_path)), identified(recipe(tmp_path, "training.epochs=3"))
     places = [(1, 0), (1, 2), (2, 0)]

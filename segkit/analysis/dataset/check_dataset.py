@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
+from textwrap import indent
 from typing import Any
 
 from segkit.analysis.dataset.class_balance import check_classes, count_read_classes
@@ -21,6 +22,7 @@ from segkit.core.errors import DataError
 from segkit.core.types import Progress
 from segkit.data.class_counts import ClassCounts
 from segkit.data.masks import palette_colors
+from segkit.recipe.yaml_tree import write_yaml
 
 _MAX_PALETTES = 8  # masks
 
@@ -45,6 +47,12 @@ class CheckResult:
         """Number of image-mask pairs by split."""
         return {split: len(samples) for split, samples in self.dataset.splits.items()}
 
+    @property
+    def recipe(self) -> str:
+        """Lines of a recipe that reads the data set, with the colours; "" if it was found by a recipe."""
+        colors = write_yaml({"colors": {**self.colors}}, compact=True) if self.colors else ""
+        return self.dataset.recipe + indent(colors, "  ") if self.dataset.recipe else ""
+
     def as_json(self) -> dict[str, Any]:
         """The result as plain data."""
         return {
@@ -55,7 +63,7 @@ class CheckResult:
             "pixels": self.pixels.as_json() if self.pixels else {},
             "classes": self.classes.as_json() if self.classes else {},
             "colors": {**self.colors},
-            **({"recipe": self.dataset.recipe} if self.dataset.recipe else {}),
+            **({"recipe": self.recipe} if self.recipe else {}),
             "faults": [finding.as_json() for finding in self.findings],
         }
 

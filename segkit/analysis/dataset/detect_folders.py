@@ -42,11 +42,11 @@ def detect_folders(root: Path) -> Guess:
     Raises:
         DataError: if neither is found.
     """
-    paths = [path for path in sorted(root.iterdir()) if path.is_dir() and not is_hidden(path.name)]
-    names = {path: found for path in paths if (found := _names(path))}
+    folders = _folders(root)
+    names = {path: found for path in folders if (found := _names(path))}
     masks = [path for path in names if _is_of_masks(path.name)]
     images = [path for path in names if path not in masks]
-    everything = _names(root)
+    everything = _names(root) if any(not path.is_dir() for path in root.iterdir()) else []
     if direct := [name for name in everything if "/" not in name]:
         names[root] = direct
     if direct and not masks:
@@ -63,6 +63,10 @@ def detect_folders(root: Path) -> Guess:
                 patterns = ("{name}", pattern)
             others = [path.name for path in images if path != chosen[0]] if chosen[0] != root else []
             return _guess(chosen[0], masks[0], patterns, others)
+    if len(masks) > 1:
+        problem = f"several folders may hold the masks: {_listed_names(masks)}"
+        hint = f"name the right one in a recipe, as in data.source.masks: {masks[0].name}"
+        raise DataError(problem, where=str(root), hint=hint)
     raise _unknown_layout(root, _layout_problem(images, masks))
 
 
@@ -72,6 +76,8 @@ def detect_split_folders(root: Path) -> Guess | None:
     Raises:
         DataError: if several of them may hold the masks.
     """
+    if not any(split_of(path.name) for path in _folders(root)):
+        return None
     names: dict[str, list[str]] = defaultdict(list)  # by folder with {split}
     for name in _names(root):
         first, *rest = name.split("/")
@@ -82,7 +88,9 @@ def detect_split_folders(root: Path) -> Guess | None:
             names[folder].append("/".join((split, *rest)))
     masks = [folder for folder in names if _is_of_masks(folder.replace("{split}", ""))]
     if len(masks) > 1:
-        raise _unknown_layout(root, f"several folders may hold the masks: {listed(sorted(masks))}")
+        problem = f"several folders may hold the masks: {listed(sorted(masks))}"
+        hint = f"name the right one in a recipe, as in data.source.mask_pattern: '{min(masks)}/{{name}}'"
+        raise DataError(problem, where=str(root), hint=hint)
     if masks:
         images = [folder for folder in names if folder not in masks]
         guesses = {folder: guess_patterns(names[folder], names[masks[0]]) for folder in images}
@@ -97,11 +105,13 @@ def detect_split_folders(root: Path) -> Guess | None:
     others = sorted(names.keys() - {*folders})
     more = f"without masks: {listed(others)}" if others else ""
     about = f"images named '{paths[0]}', masks named '{paths[1]}'"
-    return Guess.of_masks(about, _folder(root, root, paths), more)
+    return Guess.of_masks(about, _source(root, root, paths), more)
 
 
 def detect_image_folders(root: Path) -> Guess | None:
     """A folder for each image, with its mask or the masks of its objects."""
+    if any(_is_of_masks(path.name) for path in _folders(root)):
+        return None
     files: dict[str, list[str]] = defaultdict(list)  # paths in the folder of an image, by its name
     for name in _names(root):
         folder, _, rest = name.partition("/")
@@ -121,7 +131,7 @@ def detect_image_folders(root: Path) -> Guess | None:
     ]  # fmt: skip
     if {*counts[0]} != {1}:
         return None
-    source = _folder(root, root, (images[0], masks[0]))
+    source = _source(root, root, (images[0], masks[0]))
     more = ""
     if max(counts[1]) > 1:
         source["instances"] = "union"
@@ -177,22 +187,20 @@ def _guess(images: Path, masks: Path, patterns: tuple[str, str], without_masks: 
     image, mask = (f", named '{pattern}'" for pattern in patterns)
     about = f"images in {images.name}{image if patterns[0] != '{name}' else ''}, masks in {masks.name}{mask}"
     more = [f"without masks: {listed(without_masks)}"] if without_masks else []
-    source = _folder(images, masks, patterns)
+    source = _source(images, masks, patterns)
     if "*" in patterns[1]:
         source["instances"] = "union"
         more.append("several masks for an image, which become one foreground")
     return Guess.of_masks(about, source, "; ".join(more))
 
 
-def _folder(images: Path, masks: Path, patterns: Sequence[str]) -> dict[str, Any]:
+def _source(images: Path, masks: Path, patterns: Sequence[str]) -> dict[str, Any]:
     keys = dict(zip(("image_pattern", "mask_pattern"), patterns, strict=True))
     named = {key: pattern for key, pattern in keys.items() if pattern != "{name}"}
     return {"name": "folder", "images": images, "masks": masks, **named}
 
 
 def _layout_problem(images: Sequence[Path], masks: Sequence[Path]) -> str:
-    if len(masks) > 1:
-        return f"several folders may hold the masks: {_listed_names(masks)}"
     if masks and images:
         return f"cannot tell which folder holds the images of {masks[0].name}: {_listed_names(images)}"
     if masks:
@@ -200,6 +208,10 @@ def _layout_problem(images: Sequence[Path], masks: Sequence[Path]) -> str:
     if images:
         return f"no folder is named like a folder of masks: {_listed_names(images)}"
     return "this folder holds no images"
+
+
+def _folders(root: Path) -> list[Path]:
+    return [path for path in sorted(root.iterdir()) if path.is_dir() and not is_hidden(path.name)]
 
 
 def _names(folder: Path) -> list[str]:

@@ -36,7 +36,7 @@ def print_data_check(result: CheckResult) -> None:
     screen.line()
     if result.classes and any(result.classes.known):
         print_classes(screen, result.classes)
-    if result.colors:
+    if result.colors and not result.recipe:
         screen.line("Colours of the classes, as in the masks, for predictions and reports:")
         colors = ", ".join(f"{json.dumps(name)}: '{color}'" for name, color in result.colors.items())
         screen.prose(f"data.colors: {{{colors}}}", indent=2, hang=2)
@@ -47,9 +47,9 @@ def print_data_check(result: CheckResult) -> None:
         _print_table(screen, kinds)
     for findings in kinds:
         _print_kind(screen, findings, root)
-    if result.dataset.recipe:
+    if result.recipe:
         screen.line("To train on it, put these lines into a recipe:", "bold")
-        for line in ("", *result.dataset.recipe.splitlines(), ""):
+        for line in ("", *result.recipe.splitlines(), ""):
             screen.line(line)
     if result.ok:
         screen.line("ok, with warnings" if result.findings else "ok", "bold green")

@@ -111,3 +111,18 @@ def test_options_that_contradict_are_refused(options, message):
     given = {"task": BINARY, "train": "train.txt"} | options
     with pytest.raises(PartError, match=message):
         SOURCES.get("list").factory(given.pop("task"), 3, **given)
+
+
+@pytest.mark.posix("links need a privilege there")
+def test_links_are_followed_and_those_that_lead_nowhere_are_named(root):
+    (root / "linked").symlink_to(root / "images")
+    (root / "link.png").symlink_to(root / "images/b.png")
+    (root / "gone.png").symlink_to(root / "removed.png")
+    (root / "loop.png").symlink_to(root / "loop.png")
+    found = splits(root, "linked/a.png masks/a.png\nlink.png masks/b.png\n")
+    assert names(found["train"]) == ["linked/a", "link"]
+    assert problems(root, "gone.png masks/a.png\nloop.png masks/b.png\n") == [
+        "train.txt:1: this is a link to removed.png, which does not exist: gone.png",
+        "  try: restore it, or connect the drive that it is on",
+        "train.txt:2: the file cannot be read: Too many levels of symbolic links: loop.png",
+    ]
