@@ -106,7 +106,7 @@ def guess_task(masks: Sequence[Path]) -> Task:
         raise DataError(
             "the masks are in colour; only a recipe can name the class of each colour",
             where=str(coloured[0]),
-            hint="set data.source.colours in a recipe and run segkit data check RECIPE",
+            hint="set data.labels in a recipe and run segkit data check RECIPE",
         )
     return _task_of([found for found in values if found])
 

@@ -25,7 +25,7 @@ MAX_IN_PAIRS = 6  # candidates for which all pairs are printed
 MAX_CLASSES, MAX_IN_CLASSES = 10, 4  # classes, and candidates beside them
 MIN_NAME_WIDTH = 20  # columns to which long names are folded
 COSTS = ("parameters", "macs", "latency_ms", "train_seconds")
-OPTIONAL_COLUMNS = ("training time", "latency", "macs", "dice", "parameters")  # dropped first to last
+OPTIONAL_COLUMNS = ("training time", "latency", "macs", "dice", "miou", "parameters")  # dropped first to last
 
 
 @dataclass(frozen=True)
@@ -99,8 +99,9 @@ def _columns(comparison: Comparison) -> Iterator[_Column]:
     yield _Column("recipe", [clean(entry.candidate.name) for entry in ranking], name=True)
     title = with_details(metric, metric, comparison.details)
     yield _Column(title, [_ascii(format_interval(entry.metrics[metric])) for entry in ranking])
-    if metric != "dice" and "dice" in comparison.metrics:
-        yield _Column("dice", [_ascii(number(entry.metrics["dice"].mean)) for entry in ranking])
+    for other in ("miou", "dice"):
+        if other != metric and other in comparison.metrics:
+            yield _Column(other, [_ascii(number(entry.metrics[other].mean)) for entry in ranking])
     for cost in (cost for cost in ALL_COSTS if cost.key in COSTS):
         values = [getattr(entry.candidate.costs, cost.key) for entry in ranking]
         if any(values):

@@ -263,7 +263,7 @@ def test_colours_need_a_recipe(tmp_path: Path) -> None:
         dataset_of_folder(tmp_path)
     assert str(error.value) == (
         f"{tmp_path}/masks/0.png: the masks are in colour; only a recipe can name the class of each colour\n"
-        "  try: set data.source.colours in a recipe and run segkit data check RECIPE"
+        "  try: set data.labels in a recipe and run segkit data check RECIPE"
     )
 
 

@@ -11,7 +11,7 @@ from segkit.analysis.comparison.format import format_p, format_signed, verdict
 from segkit.analysis.comparison.result import Comparison, Interval, Ranking
 from segkit.analysis.report.format import interval_text, number, whole
 
-SHOWN_METRICS = ("dice",)  # shown by default beside the ranking metric
+SHOWN_METRICS = ("miou", "dice")  # shown by default beside the ranking metric
 MARGIN = 0.04  # of the interval plot, on both sides
 
 
