@@ -201,7 +201,7 @@ def test_pages_are_channels_only_if_as_many_are_asked_for(tmp_path):
         np.testing.assert_array_equal(read_image(eight_bits, 5), FIVE)
     first, *others = (Image.fromarray(plane).convert("1") for plane in planes[:3])
     first.save(tmp_path / "bits.tif", save_all=True, append_images=others)
-    with fails(r"bits\.tif: the file holds 3 images"):
+    with fails(r"bits\.tif: the file holds 3 images\n  try: save each image as a separate file$"):
         read_image(tmp_path / "bits.tif", 3)
     with tifffile.TiffWriter(tmp_path / "sizes.tif") as file:
         file.write(SMALL, metadata=None)

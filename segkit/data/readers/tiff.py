@@ -144,9 +144,8 @@ class _TiffFile:
         return numbers[0] if len(numbers) == 1 else np.moveaxis(numbers[..., 0], 0, -1)
 
 
-def _lengths(
-    series: TiffPageSeries,
-) -> dict[str, int]:  # by axis; those of one, which may be unnamed, left out
+def _lengths(series: TiffPageSeries) -> dict[str, int]:
+    """Lengths by axis, without axes of length 1, of which several may have one name."""
     axes = zip(series.axes, series.shape, strict=True)
     return {axis: length for axis, length in axes if length > 1 or axis in "YX"}
 
