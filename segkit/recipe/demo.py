@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 SOURCE = "synthetic_lesions"
 _POSITION = Position("demo", 0)
 _CHANNELS = (1, 3, 4)  # that can be drawn
-_RGB = ("model", "encoder", "rgb")
+_OF_IMAGES: dict[tuple[str, ...], str | None] = {  # and their defaults
+    ("data", "bands"): None, ("data", "range"): "auto", ("model", "encoder", "rgb"): None,
+}  # fmt: skip
 
 
 def as_demo(tree: Node) -> Node:
@@ -26,12 +28,7 @@ def as_demo(tree: Node) -> Node:
         (("reference",), None),
     ):
         tree = put(tree, keys, Node(value, _POSITION))
-    of_images: dict[tuple[str, ...], str | None] = {
-        ("data", "bands"): None,
-        ("data", "range"): "auto",
-        _RGB: None,
-    }
-    for path, default in of_images.items():
+    for path, default in _OF_IMAGES.items():
         if tree.nearest(path)[1] == path:  # an encoder of a plugin may have no such option
             tree = put(tree, path, Node(default, _POSITION))
     if tree.nearest(("data", "channels"))[0].value not in _CHANNELS:
