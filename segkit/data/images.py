@@ -72,7 +72,7 @@ def read_raster(path: Path, max_pixels: int = MAX_PIXELS) -> Raster:
     """
     with open_file(path, max_pixels) as file:
         if file.header.pages > 1:
-            raise _several_images(file.header, path)
+            raise _several_images(file.header, path, may_be_channels=False)
         return file.raster()
 
 
@@ -94,9 +94,9 @@ def decode_file(file: ImageFile, path: Path | None, channels: int) -> Image.Imag
     Raises:
         DataError: as `read_image`; of kind "channels" if there is another number of them.
     """
-    check_channels(file.header, channels, path)
     if isinstance(file, PillowFile) and file.header.pages > 1:
-        raise _several_images(file.header, path)
+        raise _several_images(file.header, path, may_be_channels=False)
+    check_channels(file.header, channels, path)
     if isinstance(file, PillowFile) and file.header.dtype == "uint8":
         # JPEGs too are decoded in full: decoding at a part of the size is faster, but changes masks visibly.
         return file.converted(channels)
@@ -111,7 +111,7 @@ def check_channels(header: Header, channels: int, path: Path | None) -> None:
     """
     if header.pages > 1:
         if (header.channels, header.pages) != (1, channels):
-            raise _several_images(header, path)
+            raise _several_images(header, path, may_be_channels=header.channels == 1)
         return
     is_gray_or_rgb = header.colors in (1, 3) and channels in (1, 3)
     is_gray_with_opacity = header.opacity and header.colors == 1 and channels == 4
@@ -136,9 +136,9 @@ def _read(file: ImageFile, path: Path, channels: int, size: Extent | None) -> Pi
     return np.repeat(image[..., :1], image.shape[-1], axis=-1) if is_repeated else np.ascontiguousarray(image)
 
 
-def _several_images(header: Header, path: Path | None) -> DataError:
+def _several_images(header: Header, path: Path | None, *, may_be_channels: bool) -> DataError:
     hint = "save each image as a separate file"
-    if header.channels == 1:
+    if may_be_channels:
         hint += f"; if they are the channels of one image: data.channels: {header.pages}"
     problem = f"the file holds {header.pages} images"
     return DataError(problem, where=str(path or ""), hint=hint)

@@ -193,13 +193,15 @@ def test_pages_are_channels_only_if_as_many_are_asked_for(tmp_path):
         with fails("the file holds 5 images"):
             read_raster(pages)
     np.testing.assert_array_equal(read_image(channels, 5), FIVE)
+    rows = written(tmp_path / "rows.tif", np.zeros((3, 1, 40, 1), np.uint16), photometric=1)
+    assert (read_header(rows).extent, read_header(rows).pages) == ((1, 40), 3)
     planes = planes.astype(np.uint8)
     for options in ({"imagej": True, "metadata": {"axes": "CYX"}}, {"photometric": 1}):
         eight_bits = written(tmp_path / "eight_bits.tif", planes, contiguous=True, **options)
         np.testing.assert_array_equal(read_image(eight_bits, 5), FIVE)
     first, *others = (Image.fromarray(plane).convert("1") for plane in planes[:3])
     first.save(tmp_path / "bits.tif", save_all=True, append_images=others)
-    with fails(r"bits\.tif: the file holds 3 images"):
+    with fails(r"bits\.tif: the file holds 3 images\n  try: save each image as a separate file$"):
         read_image(tmp_path / "bits.tif", 3)
     with tifffile.TiffWriter(tmp_path / "sizes.tif") as file:
         file.write(SMALL, metadata=None)

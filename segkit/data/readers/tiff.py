@@ -89,10 +89,11 @@ class _TiffFile:
         self._axis = ""  # of the channels, in a series
         if file.is_imagej or file.is_shaped:
             series = file.series
-            lengths = dict(zip(series[0].axes, series[0].shape, strict=True))
-            if len(series) == 1 and (lengths.get("Y"), lengths.get("X")) == self.stored:
+            lengths = _lengths(series[0])
+            is_whole = len(series) == 1 and math.prod(lengths.values()) == math.prod(series[0].shape)
+            if is_whole and (lengths.get("Y"), lengths.get("X")) == self.stored:
                 self._series = series[0]
-                self._axis = "S" if lengths.get("S", 1) > 1 else "C"
+                self._axis = "S" if "S" in lengths else "C"
         self._check_size(self.header.channels)
 
     @cached_property
@@ -101,7 +102,7 @@ class _TiffFile:
         page = self._pages[0]
         channels, pages = page.samplesperpixel, len(self._pages) * page.imagedepth
         if self._series is not None:
-            lengths = dict(zip(self._series.axes, self._series.shape, strict=True))
+            lengths = _lengths(self._series)
             channels = lengths.get(self._axis, 1)
             pages = math.prod(lengths.values()) // (channels * math.prod(self.stored))
         has_opacity = channels > 1 and page.extrasamples[-1:] in ((_ASSOCIATED,), (_UNASSOCIATED,))
@@ -141,6 +142,12 @@ class _TiffFile:
         numbers = np.moveaxis(self._series.asarray(maxworkers=1), order, range(-len(order), 0))
         numbers = numbers.reshape(self.header.pages, *self.stored, self.header.channels)
         return numbers[0] if len(numbers) == 1 else np.moveaxis(numbers[..., 0], 0, -1)
+
+
+def _lengths(series: TiffPageSeries) -> dict[str, int]:
+    """Lengths by axis, without axes of length 1, of which several may have one name."""
+    axes = zip(series.axes, series.shape, strict=True)
+    return {axis: length for axis, length in axes if length > 1 or axis in "YX"}
 
 
 def _images(file: TiffFile) -> list[TiffPage]:
