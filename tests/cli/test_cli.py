@@ -234,7 +234,7 @@ def test_list_and_show_as_json(segkit: Any) -> None:
     assert "mobilenetv2_100" in everything["encoders"]
     assert json.loads(segkit("list", "losses", "--json").out) == {"losses": everything["losses"]}
     shown = json.loads(segkit("show", "encoder", "mobilenetv2_100", "--json").out)
-    assert [option["name"] for option in shown["options"]] == ["weights", "drop_path"]
+    assert [option["name"] for option in shown["options"]] == ["weights", "drop_path", "rgb"]
     assert shown["options"][1] == {
         "name": "drop_path",
         "type": "a number of at least 0 and below 1",
