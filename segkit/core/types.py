@@ -166,6 +166,8 @@ class Sample:
             mask by nearest neighbour; it compares the original sizes itself.
         variant: whatever else determines the pixels, beside the bytes of `files`, the source's options and
             its code, such as a tile number; "" if nothing does. None if unknown: then pixels are not cached.
+        outlines: digest of what the mask is painted from, if `files` do not hold it, such as the outlines of
+            this image in a file of all images; the mask has changed if it has.
         columns: what else is known of it, by column, such as its patient; `data.split.group` can name one.
     """
 
@@ -174,6 +176,7 @@ class Sample:
     files: tuple[Path, ...] = ()
     read_at: Callable[[tuple[int, int]], tuple[Pixels, Pixels]] | None = None
     variant: str | None = None
+    outlines: str = ""
     columns: Mapping[str, str] | None = None
 
 

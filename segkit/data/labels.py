@@ -45,7 +45,9 @@ def label_problems(
             elif (value := _canonical(value)) in seen:
                 yield name, f"{_shown(value)} is named twice, for {seen[value]} and {name}"
             seen.setdefault(value, name)
-    if missing := [name for name in classes if name not in labels]:
+    of_names = all(isinstance(value, str) and value[:1] != "#" for value in seen)
+    first = int(kind == "multiclass" and of_names)  # the first class is what no polygon covers
+    if missing := [name for name in classes[first:] if name not in labels]:
         yield "", f"no value for {', '.join(missing)}: every class needs one"
     if kind == "binary" and BACKGROUND not in labels and 0 in seen:
         yield seen[0], f"0 is {seen[0]} here: name the values of the background too, as 'background'"

@@ -49,8 +49,8 @@ def pairs_in(
 
     Returns:
         Samples of the pairs by split ("" for patterns without {split}); a problem for each file without a
-        partner, or a single problem with the likely cause if there are no pairs; and a warning of images that
-        lie beside others and fit no pattern.
+        partner, or a single problem with the likely cause if there are no pairs; and warnings of images that
+        lie beside others and fit no pattern, and of test images without any mask.
     """
     try:
         found_images, found_masks = _both(lambda: find_images(images), lambda: find_images(masks))
@@ -60,6 +60,7 @@ def pairs_in(
     used = {*mask_side.files.values(), *mask_side.unread.values(), *chain(*mask_side.more.values())}
     image_side = _side(images, found_images, image_pattern, used)
     problems = [*dict.fromkeys([*mask_side.problems, *image_side.problems])]  # one folder may hold both
+    warnings = [*_unused(images, image_side, mask_side), *_without_masks(images, image_side, mask_side)]
     image_names, mask_names = ({**side.files, **side.unread} for side in (image_side, mask_side))
     if not image_names.keys() & mask_names.keys() and max(len(image_names), len(mask_names)) > 2:
         # A few are listed one by one.
@@ -73,7 +74,7 @@ def pairs_in(
             files = (image, mask_side.files[key], *mask_side.more.get(key, ()))
             read = _Pair(files, task, channels, union)
             pairs[key.split].append(Sample(key.name, read, files, read_at=read, variant=""))
-    return pairs, problems, _unused(images, image_side, mask_side)
+    return pairs, problems, warnings
 
 
 def sample(
@@ -185,6 +186,17 @@ def _unused(folder: Path, images: Side, masks: Side) -> list[Problem]:
     return [
         Problem(problem + names, str(folder), hint="correct the pattern, if they are images", kind="split")
     ]
+
+
+def _without_masks(folder: Path, images: Side, masks: Side) -> list[Problem]:
+    """Take out the images of a split "test" that has no masks at all, as of a competition."""
+    keys = [key for key in images.files if key.split == "test"]
+    if not keys or any(key.split == "test" for key in (*masks.files, *masks.unread)):
+        return []
+    for key in keys:
+        del images.files[key]
+    problem = f"none of the {len(keys):,} test images has a mask: they are not used"
+    return [Problem(problem, str(folder), hint="segkit predict makes masks of them", kind="split")]
 
 
 def _unpaired(kind: str, side: Side, partner: str, partners: Side) -> Iterator[Problem]:

@@ -138,9 +138,10 @@ def large_groups(official: Mapping[str, Sequence[Sample]], split: Split) -> list
     if not large:
         return []
     largest = max(large, key=len)
+    wanted = f"{part} should have ({round(share * total):,} of {total:,})"
     problem = (
-        f"data.split.group: {len(large):,} of {len(units):,} groups have more images than {part} should have "
-        f"({round(share * total):,} of {total:,}); the largest has {len(largest):,}: {largest[0].name}, ..."
+        f"data.split.group: {len(large):,} of {len(units):,} groups have more images than {wanted}; "
+        f"the largest, that of {largest[0].name}, has {len(largest):,}"
     )
     return [Problem(problem, hint="use other shares, fewer folds, or smaller groups", kind="split")]
 

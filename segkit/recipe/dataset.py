@@ -139,8 +139,8 @@ def _unlisted(
 
 def _missing_splits(splits: Mapping[str, Sequence[Sample]], recipe: Recipe) -> list[Problem]:
     options = recipe.data.source.options
-    root = (str(options[key]) for key in ("root", "file", "images") if key in options)
-    where = next(root, recipe.data.source.name)
+    places = (options.get(key) for key in ("root", "file", "folder", "images"))
+    where = next((str(place) for place in places if isinstance(place, str | Path)), recipe.data.source.name)
     if "train" not in splits:
         return [Problem("there are no training images", where, kind="split")]
     if "val" in splits or "test" in splits:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PACKAGES = (
     "torch", "torchvision", "timm", "segmentation-models-pytorch", "albumentations",
     "lightning-fabric", "numpy", "pillow", "tifffile", "imagecodecs", "opencv-python-headless", "pydantic",
-    "scipy",
+    "scipy", "pycocotools",
 )  # fmt: skip
 
 

@@ -81,7 +81,8 @@ def _data_digest(
     def known(sample: Sample) -> list[str | None]:
         columns = sample.columns or {}
         in_group = [columns[group]] if isinstance(group, str) and group in columns else []
-        return [sample.name, *(digests.get(file) for file in sample.files), *in_group]
+        painted = [sample.outlines] if sample.outlines else []
+        return [sample.name, *(digests.get(file) for file in sample.files), *painted, *in_group]
 
     return _digest([[name, [known(sample) for sample in split]] for name, split in samples.items()])
 

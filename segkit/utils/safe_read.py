@@ -69,19 +69,20 @@ def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
         raise corrupt_file(path, "it is not UTF-8 text") from None
 
 
-def read_json(path: Path, shape: type[Record], *, hint: str = HINT) -> Record:
+def read_json(path: Path, shape: type[Record], *, hint: str = HINT, max_bytes: int = MAX_BYTES) -> Record:
     """The record in a JSON file.
 
     Args:
         path: file to read.
         shape: model of the record.
         hint: what to try if it is damaged.
+        max_bytes: size of the largest file that is read.
 
     Raises:
         SegkitError: if the file is missing, too large, not JSON, or of another type.
     """
     try:
-        return _validated(path, _from_json(path, read_text(path)), shape)
+        return validated(path, _from_json(path, read_text(path, max_bytes)), shape)
     except SegkitError as error:
         raise SegkitError(error.problems[0].problem, where=str(path), hint=hint) from None
 
@@ -95,7 +96,7 @@ def read_json_lines(path: Path, shape: type[BaseModel], *, may_be_torn: bool = F
     lines = (text[: text.rfind("\n") + 1] if may_be_torn else text).splitlines()
     content = [_from_json(path, line, f"line {number}: ") for number, line in enumerate(lines, start=1)]
     for number, line in enumerate(content, start=1):
-        _validated(path, line, shape, f"line {number}: ")
+        validated(path, line, shape, f"line {number}: ")
     return content
 
 
@@ -112,7 +113,7 @@ def read_yaml(path: Path, shape: type[BaseModel]) -> dict[str, Any]:
         if is_out_of_memory(error):
             raise
         raise corrupt_file(path, f"it is not plain YAML ({first_line(error)})") from None
-    _validated(path, content, shape)
+    validated(path, content, shape)
     return content  # type: ignore[no-any-return]
 
 
@@ -207,16 +208,22 @@ class _Loader(yaml.SafeLoader):
 
 def _from_json(path: Path, text: str, place: str = "") -> Any:
     try:
-        return json.loads(text, parse_constant=_refuse)
+        return json.loads(text, parse_constant=refuse_constant)
     except (ValueError, RecursionError) as error:
         raise corrupt_file(path, f"{place}it is not JSON ({first_line(error)})") from None
 
 
-def _refuse(word: str) -> None:
+def refuse_constant(word: str) -> None:
+    """Raise a `ValueError` for NaN and Infinity, which Python's parser would read."""
     raise ValueError(f"{word} is not a JSON number")
 
 
-def _validated(path: Path, content: Any, shape: type[Record], place: str = "") -> Record:
+def validated(path: Path, content: Any, shape: type[Record], place: str = "") -> Record:
+    """The record in plain data of a file, all values of which are looked at.
+
+    Raises:
+        SegkitError: if it is of another type, nested too deep, or holds what is no plain value.
+    """
     for value, depth in _nested(content):
         if depth > MAX_DEPTH:
             raise corrupt_file(path, f"{place}it is nested deeper than {MAX_DEPTH} levels")
@@ -226,8 +233,17 @@ def _validated(path: Path, content: Any, shape: type[Record], place: str = "") -
             raise corrupt_file(path, f"{place}it holds a number that is out of range")
         if isinstance(value, str) and any("\ud800" <= sign <= "\udfff" for sign in value):
             raise corrupt_file(path, f"{place}it holds an unpaired surrogate")
-        if isinstance(value, dict) and not all(isinstance(key, str) for key in value):
-            raise corrupt_file(path, f"{place}it has a key that is not text")
+        if isinstance(value, dict) and not all(isinstance(key, str | int) for key in value):
+            raise corrupt_file(path, f"{place}it has a key that is neither text nor a number")
+    return of_shape(path, content, shape, place)
+
+
+def of_shape(path: Path, content: Any, shape: type[Record], place: str = "") -> Record:
+    """The record in plain data of a file.
+
+    Raises:
+        SegkitError: if it is of another type.
+    """
     try:
         return shape.model_validate(content)
     except ValidationError as error:

@@ -142,7 +142,7 @@ def test_groups_that_are_too_few_or_too_large_are_told():
     (warning,) = large_groups(large, split)
     assert warning.problem.startswith(
         "data.split.group: 1 of 6 groups have more images than fold should have (4 of 12); "
-        "the largest has 7: p0_"
+        "the largest, that of p0_"
     )
     assert not large_groups(official(), Split(by="kfold", folds=3, fold=0, group="{group}_*"))
     assert not large_groups(large, Split(by="kfold", folds=3, fold=0))

@@ -39,6 +39,17 @@ def test_classes_may_be_in_another_order_and_the_ignored_number_another(tmp_path
     assert (data.classes, data.ignore_index) == (("car", "road", "building"), 9)
 
 
+def test_the_first_class_of_polygons_needs_no_name(tmp_path: Path) -> None:
+    """It is what no polygon covers; masks hold a value for it."""
+    start = "source: {name: labelme, folder: a}\n  size: [32, 32]\n  task: multiclass"
+    start = f"\n  {start}\n  classes: [ground, vehicle]\n  labels:"
+    names = f"{start} {{vehicle: [car, truck], ignore: dont_care}}"
+    assert loaded(tmp_path, data=names).data.classes == ("ground", "vehicle")
+    for given in ("{vehicle: [car, 7]}", "{ground: car}"):
+        (found,) = problems(written(tmp_path, data=f"{start} {given}"))
+        assert "every class needs one" in str(found)
+
+
 def test_binary_labels_name_the_foreground_and_may_name_the_background(tmp_path: Path) -> None:
     labels = "labels: {disc: [1, 2], background: [0, 5], ignore: 9}"
     assert loaded(tmp_path, data=f"{DATA}  {labels}").data.classes == ("disc",)

@@ -75,5 +75,5 @@ def test_masks_that_cannot_be_counted_and_large_groups_are_told(folder: Path) ->
     scan = scan_samples(recipe(folder, "group: groups.csv"))
     assert [warning.problem for warning in scan.warnings] == [
         "data.split.group: 1 of 8 groups have more images than val should have (4 of 16); "
-        "the largest has 9: 00, ..."
+        "the largest, that of 00, has 9"
     ]

@@ -1,6 +1,7 @@
 """What makes two runs the same experiment."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -144,3 +145,14 @@ def test_other_pixels_and_more_images_are_other_data(photographs, tmp_path):
         Image.new("L", (64, 64), 1).save(tmp_path / folder / "6.png")
     assert len({before.data, changed.data, photographs().data}) == 3
     assert before.recipe == changed.recipe
+
+
+def test_outlines_count(tmp_path):
+    """Masks that are painted from a file of all images."""
+    resolved, scan = scan_recipe_source(recipe(tmp_path))
+    (sample, *others) = scan.splits["train"]
+    digests = {
+        fingerprint(resolved, {"train": [replace(sample, outlines=outlines), *others]}).data
+        for outlines in ("", "a", "b")
+    }
+    assert len(digests) == 3

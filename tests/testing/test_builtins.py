@@ -21,6 +21,7 @@ from segkit.recipe import load_recipe
 from segkit.testing import part_checks
 from tests.data.cases import NEEDED, save_pair
 from tests.parts.decoders.cases import SMALL
+from tests.parts.sources.cases import CORNER, WHOLE, WRITERS, write_voc
 
 # Of their kind, they take the longest.
 LONG = {
@@ -60,6 +61,10 @@ def options_of(kind: str, name: str) -> dict[str, Any]:
         pytest.skip("SEGKIT_TEST_DATA is not set: no ISIC images")
     folder = Path(tempfile.mkdtemp(prefix="segkit"))
     atexit.register(shutil.rmtree, folder)
+    if name in WRITERS:
+        return WRITERS[name](folder, [("0", WHOLE), ("1", CORNER)]) | {"unlisted": "background"}
+    if name == "voc":
+        return write_voc(folder, "012") | {"unlisted": "background"}
     for number in range(3):
         save_pair(folder / f"images/{number}.png", folder / f"masks/{number}.png")
     (folder / "all.csv").write_text(

@@ -32,7 +32,8 @@ _FEW = 0.6  # share of masks whose name fits one pattern; less, if they are numb
 _MAX_NAMES = 3  # of files in the folders of images; more have nothing in common
 _LAYOUTS = (
     "a folder that holds the folders images and masks, or images beside their masks, or a CSV file with the "
-    "columns image and mask, or text files such as train.txt, or the folders of ISIC 2016; or name a recipe"
+    "columns image and mask, or text files such as train.txt, or annotation files (COCO, YOLO, labelme, "
+    "CVAT), or the folders of ISIC 2016; or name a recipe"
 )
 
 

@@ -8,6 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from segkit.analysis.dataset.dataset import Dataset
+from segkit.analysis.dataset.detect_annotations import (
+    detect_coco,
+    detect_cvat,
+    detect_labelme,
+    detect_voc,
+    detect_yolo,
+)
 from segkit.analysis.dataset.detect_folders import (
     detect_folders,
     detect_image_folders,
@@ -110,6 +117,11 @@ def _is_manifest(file: Path) -> bool:
 DETECTORS: tuple[Callable[[Path], Guess | None], ...] = (
     _detect_isic2016,
     _detect_manifest,
+    detect_coco,
+    detect_yolo,
+    detect_labelme,
+    detect_cvat,
+    detect_voc,
     _detect_lists,
     detect_split_folders,
     detect_image_folders,

@@ -30,7 +30,10 @@ _Floats = npt.NDArray[np.float32]
 _Mask = npt.NDArray[np.bool_]
 
 _ACROSS = "put both into the same split: otherwise the model is tested on an image it was trained on"
-_WITHIN = "keep one of them: a random split may put one into training and the other into test"
+_WITHIN = (
+    "keep one of them, or keep them together with data.split.group: "
+    "a random split may put one into training and the other into test"
+)
 
 
 def find_duplicates(stats: Sequence[SampleStats]) -> Iterator[Finding]:

@@ -74,7 +74,9 @@ class Guess:
         if self.task.ignore_index is not None:
             data["ignore_index"] = self.task.ignore_index
         if self.task.labels is not None:
-            data["labels"] = {name: values[0] for name, values in self.task.labels}
+            data["labels"] = {
+                name: values[0] if len(values) == 1 else [*values] for name, values in self.task.labels
+            }
         data |= self.keys
         if not scan.splits.get("val") and len(scan.splits.get("train", ())) >= _MIN_DRAWN:
             data["split"] = {"by": "fraction", "val": _VAL}

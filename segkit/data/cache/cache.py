@@ -1,7 +1,8 @@
 """Cache of decoded images, shared by runs.
 
 Each preprocessing (everything that determines pixels apart from the files) has a folder of packs. The key of
-a row is the SHA-256 of its files: renamed or differently split files are found, changed ones are not.
+a row is the SHA-256 of its files, and of the outlines of its mask: renamed or differently split files are
+found, changed ones are not.
 """
 
 from __future__ import annotations
@@ -220,7 +221,7 @@ def _key(sample: Sample, digests: Mapping[Path, bytes]) -> bytes | None:
     known = [digests[file] for file in sample.files if file in digests]
     if sample.variant is None or not known or len(known) < len(sample.files):
         return None  # not cacheable, or a file cannot be read
-    return hashlib.sha256(b"".join([*known, sample.variant.encode()])).digest()
+    return hashlib.sha256(b"".join([*known, sample.variant.encode(), sample.outlines.encode()])).digest()
 
 
 def _is_unchanged(key: bytes, sample: Sample) -> bool:

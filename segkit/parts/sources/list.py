@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 from collections import defaultdict
@@ -158,7 +159,13 @@ class _Paths:
 
     def _fields(self, line: str) -> tuple[str, str]:
         separator = next((mark for mark in "\t,;" if mark in line), None)
-        fields = [field.strip() for field in line.split(separator) if field.strip()]
+        parts = line.split(separator)
+        if '"' in line:
+            try:
+                parts = next(csv.reader([line], delimiter=separator or " ", skipinitialspace=True))
+            except csv.Error as error:
+                raise DataError(f"the line cannot be read: {error}", hint="quote paths with spaces") from None
+        fields = [part.strip() for part in parts if part.strip()]
         if len(fields) > 2 and separator is None:  # names may contain spaces
             breaks = [match.span() for match in re.finditer(r"\s+", line)]
             pairs = [(line[:start], line[end:]) for start, end in breaks]

@@ -15,7 +15,7 @@ from tests.small_runs import light_report
 
 CASES = (
     "linked_folder", "unicode_forms", "split_folders_first", "suffixes_on_both", "text_lists", "backslashes",
-    "mask_per_object",
+    "mask_per_object", "coco", "yolo", "labelme",
 )  # fmt: skip
 REST = """
   size: [32, 32]
@@ -57,6 +57,9 @@ def test_a_folder_alone_is_read_as_its_truth_says(
     assert sorted(sample.files for samples in found.values() for sample in samples) == sorted(
         sample.files for sample in read
     )
+    if "area" in truth:
+        assert {int(sample.read()[1].sum()) for sample in read} == {truth["area"]}
+        assert result.dataset.task.classes == (truth["class"],)
     if "foreground" in truth:
         assert {sample.name: int(sample.read()[1].sum()) for sample in read} == truth["foreground"]
         small = {sample.name: sample.read_at((36, 48))[1] for sample in read if sample.read_at}

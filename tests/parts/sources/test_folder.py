@@ -467,3 +467,24 @@ def test_images_that_the_pattern_misses_are_a_warning(tmp_path):
         "a_depth.png, b_depth.png, c_depth.png"
     ]
     assert names(scan.whole()["train"]) == ["a", "b", "c"]
+
+
+def test_test_images_without_any_mask_are_a_warning(tmp_path):
+    """Other splits need their masks."""
+    for name in ("train/a", "train/b", "val/c", "test/d", "test/e"):
+        save(tmp_path / f"{name}.jpg", picture())
+    for name in ("train_masks/a", "train_masks/b", "val_masks/c"):
+        save(tmp_path / f"{name}.png", HALF)
+    options = {"image_pattern": "{split}/{name}", "mask_pattern": "{split}_masks/{name}"}
+    scan = FOLDER.factory(BINARY, 3, images=tmp_path, masks=tmp_path, **options).scan()
+    assert {split: names(samples) for split, samples in scan.whole().items()} == {
+        "train": ["a", "b"],
+        "val": ["c"],
+    }
+    assert [warning.problem for warning in scan.warnings] == [
+        "none of the 2 test images has a mask: they are not used"
+    ]
+    (tmp_path / "val_masks/c.png").unlink()
+    assert problems(tmp_path, "", "", **options)[0] == "val/c.jpg: this image has no mask"
+    save(tmp_path / "test_masks/d.png", HALF)
+    assert "test/e.jpg: this image has no mask" in problems(tmp_path, "", "", **options)

@@ -29,7 +29,9 @@ def problems(root, train: str | bytes, **options) -> list[str]:
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_lines_are_pairs_of_paths(root, end, encoding):
+    save_pair(root / "images/e f.png", root / "masks/e f.png")
     lines = [
+        '"images/e f.png" "masks/e f.png"',
         "# image mask", "images/a.png masks/a.png", "", "images\\b.png\tmasks\\b.png  ",
         "/data/set/images/sub/c d.png /data/set/masks/sub/c d.png",
         "images/Mu\u0308ller.png, masks/M\u00fcller.png",
@@ -37,7 +39,8 @@ def test_lines_are_pairs_of_paths(root, end, encoding):
     (root / "val.txt").write_text("images/a.png;masks/a.png", encoding="utf-8")
     found = splits(root, end.join(lines).encode(encoding), val=root / "val.txt")
     assert {split: names(samples) for split, samples in found.items()} == {
-        "train": ["images/a", "images/b", "images/sub/c d", "images/M\u00fcller"], "val": ["images/a"],
+        "train": ["images/e f", "images/a", "images/b", "images/sub/c d", "images/M\u00fcller"],
+        "val": ["images/a"],
     }  # fmt: skip
     for sample in found["train"]:
         np.testing.assert_array_equal(sample.read()[1], HALF)
@@ -92,6 +95,10 @@ def test_every_line_at_fault_is_named(root):
         "  try: separate image and mask by a tab, if their names have spaces",
         "train.txt:4: this line names 3 files",
         "  try: separate image and mask by a tab, if their names have spaces",
+    ]
+    assert problems(root, f'"{"a" * 200_000}" b\n') == [
+        "train.txt:1: the line cannot be read: field larger than field limit (131072)",
+        "  try: quote paths with spaces",
     ]
     assert problems(root, "images/\u00e4".encode("latin-1"))[0] == "train.txt:1: this is not UTF-8 text"
     with pytest.raises(DataError, match=r"none\.txt: there is no such file"):
