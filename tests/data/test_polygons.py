@@ -60,6 +60,20 @@ def test_which_pixels_belong_to_a_polygon() -> None:
     assert rectangle(1.55, 2.55, 2.45, 3.45).size == 0  # between the middles of four pixels
 
 
+def test_neighbours_neither_overlap_nor_leave_a_gap() -> None:
+    rng = np.random.default_rng(0)
+    height, width = 40, 50
+    frame = np.array([[0, 0], [width, 0], [width, height], [0, height]])
+    for number in range(100):
+        middle = rng.uniform((1, 1), (width - 1, height - 1)).round(number % 4)
+        triangles = [np.array([frame[side - 1], frame[side], middle]) for side in range(4)]
+        masks = [
+            mask_of(polygon_runs(points[:: rng.choice([-1, 1])], (height, width)), (height, width))
+            for points in triangles
+        ]
+        assert (np.sum(masks, axis=0) == 1).all()
+
+
 def test_run_length_codes_of_both_kinds() -> None:
     rng = np.random.default_rng(0)
     for number in range(200):

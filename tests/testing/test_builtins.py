@@ -70,9 +70,11 @@ def options_of(kind: str, name: str) -> dict[str, Any]:
     (folder / "all.csv").write_text(
         "image,mask\n" + "".join(f"images/{n}.png,masks/{n}.png\n" for n in range(3))
     )
+    (folder / "train.txt").write_text("".join(f"images/{n}.png masks/{n}.png\n" for n in range(3)))
     options = {
         "isic2016": {"root": Path(os.environ.get("SEGKIT_TEST_DATA", ""), "data", "isic2016").resolve()},
         "folder": {"images": folder / "images", "masks": folder / "masks"},
+        "list": {"train": folder / "train.txt"},
         "manifest": {"file": folder / "all.csv"},
     }
     return options.get(name, {})
