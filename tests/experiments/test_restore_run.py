@@ -144,6 +144,11 @@ def test_weights_that_do_not_fit_a_changed_plugin_are_told_as_that(run: RunDir, 
     )
 
 
+def without_classes(warnings: list[str]) -> list[str]:
+    """Warnings that do not depend on what an epoch has taught."""
+    return [warning for warning in warnings if "is never predicted" not in warning]
+
+
 def test_a_plugin_that_has_changed_is_told(run: RunDir, tmp_path: Path) -> None:
     changed = tmp_path / "thin.py"
     changed.write_text(DECODER + "\nTHICKNESS = 0\n")
@@ -151,7 +156,8 @@ def test_a_plugin_that_has_changed_is_told(run: RunDir, tmp_path: Path) -> None:
     told = ["The plugin thin has changed since the run."]
     assert trained.warnings == told
     for runs, native in (([run], False), ([run, run], True)):  # as it was trained; as predict asks
-        assert evaluate_runs(runs, EvaluateOptions(native), plugins=[changed]).warnings == told
+        evaluated = evaluate_runs(runs, EvaluateOptions(native), plugins=[changed])
+        assert without_classes(evaluated.warnings) == told
 
 
 def test_other_images_are_told(run: RunDir) -> None:
@@ -192,6 +198,7 @@ def test_evaluate_prints_scores_beside_those_of_the_run(run: RunDir, monkeypatch
     lines = call("--quiet", "--json")
     answer = json.loads(lines)
     assert answer["metrics"] == run.read_summary().scores.metrics
-    assert (answer["split"], answer["images"], answer["warnings"]) == ("test", 5, [])
+    assert (answer["split"], answer["images"]) == ("test", 5)
+    assert without_classes(answer["warnings"]) == []
     (row,) = [line.split() for line in call().splitlines() if line.startswith("iou_soft")]
     assert row[1] == row[-1] == f"{answer['metrics']['iou_soft']:.4f}"
