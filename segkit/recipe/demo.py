@@ -14,16 +14,25 @@ if TYPE_CHECKING:
 
 SOURCE = "synthetic_lesions"
 _POSITION = Position("demo", 0)
+_CHANNELS = (1, 3, 4)  # that can be drawn
+_OF_IMAGES: dict[tuple[str, ...], str | None] = {  # and their defaults
+    ("data", "bands"): None, ("data", "range"): "auto", ("model", "encoder", "rgb"): None,
+}  # fmt: skip
 
 
 def as_demo(tree: Node) -> Node:
-    """The recipe on synthetic lesions, without its published results, which are of other images."""
+    """The recipe on synthetic lesions, without bands, range and results, which are of other images."""
     for keys, value in (
         (("data", "source"), SOURCE),
         (("data", "split"), "official"),
         (("reference",), None),
     ):
         tree = put(tree, keys, Node(value, _POSITION))
+    for path, default in _OF_IMAGES.items():
+        if tree.nearest(path)[1] == path:  # an encoder of a plugin may have no such option
+            tree = put(tree, path, Node(default, _POSITION))
+    if tree.nearest(("data", "channels"))[0].value not in _CHANNELS:
+        tree = put(tree, ("data", "channels"), Node("auto", _POSITION))
     if name := _text(tree, "name"):
         tree = put(tree, ["name"], Node(f"{name[:95]}_demo", _POSITION))
     return _describe(tree, _text(tree, "description"), "Demo on synthetic lesions.")

@@ -33,7 +33,7 @@ TASK = Task("binary", ("foreground",))
 
 def main(images: Path, masks: Path, pattern: str, size: tuple[int, int]) -> None:
     """Print the times of both, and what they are to each other."""
-    samples, _ = pairs_in(images, masks, pattern, TASK, 3)
+    samples = pairs_in(images, masks, pattern, TASK, 3)[0][""]
     files = [sample.files for sample in samples]
     seconds: dict[str, list[float]] = {"plain": [], "segkit": [], "segkit, once it is there": []}
     for _ in range(TURNS):

@@ -84,7 +84,7 @@ def child(folder: Path, side: int) -> None:
     before = status("RssAnon")
     peak = Peak()
     started = time.perf_counter()
-    samples, _ = pairs_in(folder / "images", folder / "masks", "{name}", task, 3)
+    samples = pairs_in(folder / "images", folder / "masks", "{name}", task, 3)[0][""]
     cache = Cache(folder / "cache", layout_of(size, task, 3), {})
     prepared = prepare(samples, size, task, 3, cache=cache)
     prepared.digest()

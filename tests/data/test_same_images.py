@@ -32,7 +32,7 @@ def root(tmp_path: Path) -> Path:
 
 def samples(root: Path) -> dict[str, list[Sample]]:
     return {
-        split: pairs_in(root / split / "images", root / split / "masks", "{name}", BINARY, 3)[0]
+        split: pairs_in(root / split / "images", root / split / "masks", "{name}", BINARY, 3)[0][""]
         for split in ("train", "val", "test")
     }
 

@@ -31,7 +31,8 @@ def test_dry_run_counts_what_the_built_model_has():
     model, data = settings(
         "test_resnet", "unet", (64, 96), task="multiclass", classes=("a", "b", "c"), channels=4
     )
-    rows = dry_run(model, data).stages
+    image, *rows = dry_run(model, data).stages
+    assert (image.part, image.parameters) == ("image", 0)
     encoder = ENCODERS.get("test_resnet").factory(4, weights="none")
     decoder = DECODERS.get("unet").factory(encoder.pyramid)
     counts = [sum(p.numel() for p in module.parameters()) for module in (encoder, decoder)]

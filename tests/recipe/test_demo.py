@@ -49,6 +49,15 @@ def test_a_demo_needs_nothing_of_the_recipe_s_data(tmp_path: Path) -> None:
     assert demo.description == "Demo on synthetic lesions."
 
 
+def test_a_demo_has_colours_of_eight_bits(tmp_path: Path) -> None:
+    images = "channels: 12, bands: [3, 2, 1, 7], range: [0, 4000]"
+    model = "{encoder: {name: resnet10t, rgb: [0, 1, 3]}, decoder: transposed_conv}"
+    demo = load_recipe(written(tmp_path, data=FOLDER.format(images), model=model), demo=True)
+    assert (demo.data.channels, demo.data.in_channels, demo.data.range) == ("auto", 3, "auto")
+    assert demo.model.encoder.options["rgb"] is None
+    assert demo.model.encoder.options["weights"] == "none"
+
+
 def test_weights_that_are_here_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = "{encoder: mobilenetv2_100, decoder: transposed_conv}"
     monkeypatch.setattr(weights, "find_weights", lambda model, weights: tmp_path / f"{model}.{weights}")

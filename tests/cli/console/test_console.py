@@ -61,21 +61,22 @@ def test_print_check_shows_name_images_model_and_warnings(capsys):
     images = {"train": 900, "val": 20}
     classes = ClassCounts(("background", "lesion", "ruler"), (9987, 13, 0), (920, 7, 0), (10000,) * 3, 0)
     report = CheckReport(
-        "isic_frozen", images, pixels="", weights="bce pos_weight: lesion 768", classes=classes,
-        stages=STAGES, warnings=[WARNING],
+        "isic_frozen", images, pixels="12 channels, 0 to 4095", weights="bce pos_weight: lesion 768",
+        classes=classes, stages=STAGES, warnings=[WARNING],
     )  # fmt: skip
     console.print_check(report)
     out, err = capsys.readouterr()
     assert err == ""
     assert out == (
-        "isic_frozen\nimages: 900 train, 20 val\nbalanced: bce pos_weight: lesion 768\n\n"
+        "isic_frozen\nimages: 900 train, 20 val\npixels: 12 channels, 0 to 4095\n"
+        "balanced: bce pos_weight: lesion 768\n\n"
         "class       share of pixels  images\n"
         "background            99.9%     920\n"
         "lesion                0.13%       7\n"
         "ruler                  none       0\n\n"
         f"{MODEL}\nwarning: {WARNING}\nok\n"
     )
-    console.print_check(replace(report, weights="", classes=None))
+    console.print_check(replace(report, pixels="", weights="", classes=None))
     out = capsys.readouterr().out
     assert out == f"isic_frozen\nimages: 900 train, 20 val\n\n{MODEL}\nwarning: {WARNING}\nok\n"
 

@@ -25,6 +25,7 @@ STARTED = RunStarted(
     epochs=20,
     metrics=["iou", "dice"],
     warnings=[WARNING],
+    pixels="4 channels, 0 to 4095",
 )
 SUMMARY = Summary(
     recipe="isic_frozen",
@@ -73,6 +74,7 @@ def test_run_view_in_a_pipe_prints_a_line_per_phase_and_epoch(capsys):
         "recipe: isic_frozen\n"
         "run directory: runs/isic_frozen/001\n"
         "images: 1,900 train, 379 test\n"
+        "pixels: 4 channels, 0 to 4095\n"
         "device: cpu, 2 threads; precision 32-true\n"
         "epochs: at most 20, each scored on test\n"
         "\n"

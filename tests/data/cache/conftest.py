@@ -40,7 +40,7 @@ def reads(monkeypatch):
 
 
 def found(folder: Path) -> list[Sample]:
-    return pairs_in(folder / "images", folder / "masks", "{name}", BINARY, 3)[0]
+    return pairs_in(folder / "images", folder / "masks", "{name}", BINARY, 3)[0][""]
 
 
 def cache_in(folder: Path, **about) -> Cache:
