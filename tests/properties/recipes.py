@@ -33,7 +33,12 @@ TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=
 PATHS = st.lists(WORDS, min_size=1, max_size=3).map("/".join)
 # What a validator asks for beyond what a JSON Schema can say.
 BEYOND_THE_SCHEMA: dict[tuple[str, str], SearchStrategy[Plain]] = {
-    ("folder", "pattern"): WORDS.map(lambda word: f"{word}{{name}}"),
+    (source, pattern): WORDS.map(lambda word: f"{word}{{name}}")
+    for source, patterns in (
+        ("folder", ("pattern", "image_pattern", "mask_pattern")),
+        ("list", ("image_pattern", "mask_pattern")),
+    )
+    for pattern in patterns
 }
 
 
@@ -176,6 +181,16 @@ def recipes(draw: Any) -> dict[str, Plain]:
     return {**recipe, **draw(_some(more))}
 
 
+@cache
+def _transforms_of(channels: int) -> list[str]:
+    entries = {name: TRANSFORMS.get(name) for name in TRANSFORMS.names()}
+    return [
+        name
+        for name, entry in entries.items()
+        if entry and (not entry.traits["channels"] or channels in entry.traits["channels"])
+    ]
+
+
 @st.composite
 def _data(draw: Any) -> dict[str, Plain]:
     task = draw(st.sampled_from(["binary", "multiclass", "multilabel"]))
@@ -198,7 +213,7 @@ def _data(draw: Any) -> dict[str, Plain]:
     more = {
         "ignore_index": st.one_of(st.none(), st.integers(4, 255)),
         "split": splits,
-        "augment": st.lists(part(TRANSFORMS), max_size=3),
+        "augment": st.lists(part(TRANSFORMS, names=_transforms_of(channels)), max_size=3),
         "batch_size": st.integers(1, 65536),
         "eval_batch_size": st.one_of(st.none(), st.integers(1, 65536)),
         "workers": st.one_of(st.just("auto"), st.integers(0, 256)),

@@ -34,6 +34,8 @@ KEYS = {
     "decoder": "model.decoder",
 }
 EXAMPLES = {
+    "annotations": "a.json",
+    "folder": "f",
     "images": "i",
     "lr": "0.1",
     "masks": "m",

@@ -432,4 +432,4 @@ def test_a_path_that_is_too_long_is_told_with_its_line(
 def test_a_recipe_s_own_name_may_be_too_long(tmp_path: Path) -> None:
     found = only_problem(tmp_path / ("a" * 300))
     assert found.problem == "cannot read the recipe: File name too long"
-    assert found.hint.startswith("give the path of a .yaml file; these ship with segkit: isic_finetune, ")
+    assert found.hint.startswith("give the path of a .yaml file; these ship with segkit: camvid, ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,9 @@ from segkit.recipe.shipped import shipped_recipes
 @pytest.fixture(autouse=True)
 def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path_factory.mktemp("home")
-    (folder / "data" / "isic2016").mkdir(parents=True)
+    for file in shipped_recipes().values():  # data sets that are there are found wherever a recipe lies
+        for path in re.findall(r"\.\./(data/[\w./-]+)", file.read_text()):
+            (folder / path).mkdir(parents=True, exist_ok=True)
     monkeypatch.setenv("SEGKIT_HOME", str(folder))
     return folder
 

@@ -121,7 +121,7 @@ def test_names_are_those_of_timm():
 
 def test_every_option_is_described():
     entry = ENCODERS.get("resnet18")
-    assert list(entry.options) == ["weights", "drop_path"]
+    assert list(entry.options) == ["weights", "drop_path", "rgb"]
     assert all(option.meaning for option in entry.options.values())
     assert entry.summary
     assert "resnet.py:" in entry.where
