@@ -8,14 +8,18 @@ import numpy as np
 import pytest
 
 from segkit.analysis.dataset import check_dataset, dataset_of_folder
+from segkit.data.images import read_image
 from segkit.experiments.run import run
 from segkit.recipe import Recipe, load_recipe
 from segkit.recipe.dataset import find_samples
 from tests.small_runs import light_report
 
+PIXELS = {
+    "twelve_bits": ("uint16", 1), "signed": ("int16", 1), "near_infrared": ("uint8", 4), "five_bands": ("uint8", 5),
+}  # fmt: skip
 CASES = (
     "linked_folder", "unicode_forms", "split_folders_first", "suffixes_on_both", "text_lists", "backslashes",
-    "mask_per_object", "coco", "yolo", "labelme",
+    "mask_per_object", "coco", "yolo", "labelme", *PIXELS,
 )  # fmt: skip
 REST = """
   size: [32, 32]
@@ -65,6 +69,25 @@ def test_a_folder_alone_is_read_as_its_truth_says(
         small = {sample.name: sample.read_at((36, 48))[1] for sample in read if sample.read_at}
         whole = {sample.name: sample.read()[1][1::2, 1::2] for sample in read}
         assert all(np.abs(small[key].mean() - whole[key].mean()) < 0.02 for key in truth["foreground"])
+
+
+@pytest.mark.parametrize(("name", "expected"), PIXELS.items())
+def test_numbers_of_the_images_are_as_its_truth_says(
+    cases: Path, name: str, expected: tuple[str, int]
+) -> None:
+    truth = json.loads((cases / name / "truth.json").read_text())
+    result = check_dataset(dataset_of_folder(cases / name))
+    assert result.pixels
+    dtype, channels = expected
+    assert (result.pixels.types, result.pixels.channels) == ({dtype: 10}, {channels: 10})
+    assert truth.get("channels", channels) == channels
+    if "lowest" in truth:
+        assert (result.pixels.lowest, result.pixels.highest) == ((truth["lowest"],), (truth["highest"],))
+        images = [read_image(file, 1) for file in sorted((cases / name / "images").iterdir())]
+        assert len(np.unique(np.stack(images))) == truth["levels"]
+    if "value_of_channel_3" in truth:
+        fourth = truth["value_of_channel_3"]
+        assert (result.pixels.lowest[3], result.pixels.highest[3]) == (fourth, fourth)
 
 
 @pytest.mark.slow
