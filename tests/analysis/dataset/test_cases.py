@@ -15,7 +15,8 @@ from segkit.recipe.dataset import find_samples
 from tests.small_runs import light_report
 
 PIXELS = {
-    "twelve_bits": ("uint16", 1), "signed": ("int16", 1), "near_infrared": ("uint8", 4), "five_bands": ("uint8", 5),
+    "twelve_bits": ("uint16", 1), "signed": ("int16", 1), "near_infrared": ("uint8", 4),
+    "five_bands": ("uint8", 5),
 }  # fmt: skip
 CASES = (
     "linked_folder", "unicode_forms", "split_folders_first", "suffixes_on_both", "text_lists", "backslashes",
