@@ -9,7 +9,8 @@ import numpy as np
 
 from segkit.core.errors import DataError
 from segkit.core.types import Pixels, Sample
-from segkit.data.images import read_header
+from segkit.data.images import MAX_PIXELS
+from segkit.data.readers.open import open_file
 from segkit.data.readers.raster import Extent
 
 _MAX_IMAGES = 16
@@ -48,7 +49,8 @@ def boundary_density(mask: Pixels) -> float:
 def _extent(sample: Sample) -> Extent | None:
     try:
         if sample.files and sample.variant == "":  # the sample is the whole file
-            return read_header(sample.files[0]).extent
+            with open_file(sample.files[0], MAX_PIXELS) as file:  # a PNG's header would be decoded
+                return file.stored  # not upright: the scale is the same
     except DataError:
         pass  # a plugin's source may read other formats
     try:

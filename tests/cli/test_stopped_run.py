@@ -45,7 +45,8 @@ def test_predict_and_evaluate(segkit, stopped, tmp_path):
                   ["evaluate", str(stopped.path)]):  # fmt: skip
         said = segkit(*words, "--json")
         assert said.code == 0, said.err
-        assert [text[: len(WORDS)] for text in json.loads(said.out)["warnings"]] == [WORDS]
+        warnings = [text for text in json.loads(said.out)["warnings"] if "is never predicted" not in text]
+        assert [text[: len(WORDS)] for text in warnings] == [WORDS]
 
 
 def test_an_export_says_how_to_end_the_run(segkit, stopped, tmp_path):

@@ -126,7 +126,9 @@ def test_a_step_has_one_reduction_of_the_loss_and_one_of_the_decisions_to_stop_a
     plugin.write_text(several.PLUGIN + COUNTED.format(file=str(told)), encoding="utf-8")
     settings = ("training.epochs=1", "training.devices=2", "training.checkpoint_seconds=0")
     finished(tmp_path, f"plugins={plugin}", *settings)
-    assert told.read_text(encoding="utf-8").split() == [*["sum", "flags"] * 3, "flags"]
+    scores = "sum"  # of the confusion counts, once for each evaluation
+    expected = [*["sum", "flags"] * 3, scores, "flags", scores]
+    assert told.read_text(encoding="utf-8").split() == expected
 
 
 def opened(directory):

@@ -56,7 +56,8 @@ def test_the_wheel_trains_and_a_new_plugin_is_installed_beside_it_without_an_ind
     printed(python, "segkit", "run", "quickstart", *FEW, folder=tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == ["runs"]
     saved = load_recipe(tmp_path / "runs" / "quickstart" / "001" / "recipe.yaml")
-    assert saved == load_recipe(RECIPES / "quickstart.yaml", [word.removeprefix("--set=") for word in FEW])
+    given = [word.removeprefix("--set=") for word in FEW]
+    assert saved == load_recipe(RECIPES / "quickstart.yaml", [*given, "data.channels=3"])
 
     printed(python, "segkit", "new", "decoder", "mydec", "--into", "made", folder=tmp_path)
     # With its dependencies: segkit-torch is there, and nothing asks for `segkit`.

@@ -147,6 +147,8 @@ class _Mean:
             half = _StandardError(0.0, math.inf, self.of_images, self.images - 1).half_width(alpha)
             return self.value - half, self.value + half
         means = _resampling_weights(self.images, self.resamples) @ self.by_image
+        if not means.std():  # all images score the same, up to rounding
+            return self.value, self.value
         low, high = np.quantile(means, [alpha / 2, 1 - alpha / 2]) - self.value
         quantiles = stats.t.isf(alpha / 2, self.images - 1) / stats.norm.isf(alpha / 2)
         scale = quantiles * math.sqrt(self.of_images) / means.std()
