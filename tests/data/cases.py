@@ -16,7 +16,7 @@ MULTICLASS = Task("multiclass", ("skin", "lesion", "hair"))
 IGNORING = replace(BINARY, ignore_index=255)
 MULTILABEL = Task("multilabel", ("lesion", "hair"))
 SHAPE = (12, 10)
-# Options without which a transform cannot be built, or does too little to be seen.
+# Options without which a transform cannot be built, does too little to be seen, or takes long.
 NEEDED = {
     "Affine": {"rotate": [10, 40], "scale": [0.8, 1.2]},
     "CropAndPad": {"percent": -0.1},
@@ -25,6 +25,7 @@ NEEDED = {
     "RandomSizedCrop": {"size": [32, 32], "min_max_height": [16, 24]},
     "ConstrainedCoarseDropout": {"mask_indices": [1, 2]},
     "RandomSunFlare": {"src_radius": 10},
+    "PiecewiseAffine": {"nb_rows": 2, "nb_cols": 2},
     "Superpixels": {"n_segments": [10, 10], "max_size": 16},
     "PixelDropout": {"dropout_prob": 0.2},
     "ElasticTransform": {"alpha": 60, "sigma": 5},
