@@ -140,7 +140,8 @@ def _several_images(header: Header, path: Path | None, *, may_be_channels: bool)
     hint = "save each image as a separate file"
     if may_be_channels:
         hint += f"; if they are the channels of one image: data.channels: {header.pages}"
-    problem = f"the file holds {header.pages} images"
+    height, width = header.stored
+    problem = f"the file holds {header.pages} images of {width}x{height} pixels"
     return DataError(problem, where=str(path or ""), hint=hint)
 
 

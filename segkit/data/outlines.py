@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 
 from segkit.core.errors import DataError, PartError, Problem, SegkitError
+from segkit.core.registry import near
 from segkit.core.types import Pixels, Sample, Task
 from segkit.data.images import read_image, read_image_at
 from segkit.data.polygons import Extent, Points, Runs, paint, polygon_runs, rle_runs
@@ -23,6 +24,7 @@ Unlisted = Literal["error", "background", "ignore"]
 UNIGNORED = "data.source.unlisted: ignore needs a value to ignore"
 AS_IGNORED, AS_BACKGROUND = -1, -2  # instead of the number of a class
 _UNKNOWN = 255  # of a pixel that no object covers and no class stands for; there are at most 255 classes
+_GUESS = "did you mean"
 BACKGROUND_NAMES = ("background", "_background_", "__background__")
 
 
@@ -187,6 +189,9 @@ class OutlinedSource:
         others = [name for name in data.used_names if name not in numbers]
         if others and self.unlisted == "error":
             problems.append(_unlisted_problem(task, others, data.images))
+        absent = [*_absent_names(task, numbers, data.names)]
+        problems += [problem for problem in absent if problem.hint.startswith(_GUESS)]
+        warnings = [*data.warnings, *(problem for problem in absent if problem not in problems)]
         numbers |= dict.fromkeys(others, AS_IGNORED if self.unlisted == "ignore" else AS_BACKGROUND)
         base = 0
         has_first = any(numbers[name] == 0 for name in data.used_names)
@@ -196,7 +201,7 @@ class OutlinedSource:
             split: [_sample(image, task, self.channels, base, numbers) for image in images]
             for split, images in data.splits.items()
         }
-        return SourceScan(samples, problems, data.warnings)
+        return SourceScan(samples, problems, warnings)
 
 
 def numbers_of_names(task: Task, used: Sequence[str]) -> dict[str, int]:
@@ -223,13 +228,23 @@ def numbers_of_names(task: Task, used: Sequence[str]) -> dict[str, int]:
 
 def _unlisted_problem(task: Task, others: Sequence[str], images: Sequence[OutlinedImage]) -> Problem:
     first = next(image for image in images for outline in image.outlines if outline.name in others)
-    name = task.classes[-1]
     problem = f"data.classes and data.labels do not have the names of these objects: {listed(others, 20)}"
     hint = (
-        f"data.labels maps or ignores them, as in {{{name}: [{name}, {others[0]}], ignore: [...]}}; "
+        f"data.labels adds them to classes or ignores them, as in ignore: [{others[0]}]; "
         "data.source.unlisted: background leaves them out"
     )
     return Problem(problem, str(first.file), hint=hint, kind="labels")
+
+
+def _absent_names(task: Task, expected: Iterable[str], names: Sequence[str]) -> Iterator[Problem]:
+    """Names in the recipe that the files do not have, with a guess if one of theirs is similar."""
+    if task.labels is None and task.kind == "multiclass":
+        expected = [name for name in expected if name != task.classes[0]]  # what no object covers
+    known = [*expected]
+    for name in [name for name in known if names and name not in names]:
+        guesses = near(name, [other for other in names if other not in known])
+        hint = f"{_GUESS} {guesses[0]!r}?" if guesses else f"names in the files: {listed(names, 20)}"
+        yield Problem(f"no object is called {name!r}", hint=hint, kind="labels")
 
 
 def _sample(image: OutlinedImage, task: Task, channels: int, base: int, numbers: Mapping[str, int]) -> Sample:

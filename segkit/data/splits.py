@@ -122,8 +122,8 @@ def split_samples(
     return {**samples, **{name: sorted(part, key=_name) for name, part in drawn.items()}}
 
 
-def large_groups(official: Mapping[str, Sequence[Sample]], split: Split) -> list[Problem]:
-    """Warnings of groups with more images than a split should have.
+def group_warnings(official: Mapping[str, Sequence[Sample]], split: Split) -> list[Problem]:
+    """Warnings of groups that keep nothing together, or have more images than a split should have.
 
     Raises:
         DataError: as `split_samples`.
@@ -132,6 +132,12 @@ def large_groups(official: Mapping[str, Sequence[Sample]], split: Split) -> list
         return []
     units = _units([sample for name in ("train", "val") for sample in official.get(name, ())], split)
     total = sum(map(len, units))
+    if len(units) == total > 1:
+        problem = (
+            f"data.split.group: each of the {total:,} images has a group of its own, as {units[0][0].name}"
+        )
+        hint = "the group is what several images share, as P01 in '{group}_*' for P01_a and P01_b"
+        return [Problem(problem, hint=hint, kind="split")]
     shares = {"fold": 1 / split.folds} if split.folds else {"val": split.val, "test": split.test}
     part, share = min((item for item in shares.items() if item[1]), key=itemgetter(1))
     large = [unit for unit in units if len(unit) > max(1, round(share * total))]

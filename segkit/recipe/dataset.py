@@ -22,7 +22,7 @@ from segkit.data.draw_splits import Features
 from segkit.data.preprocess import Prepared, layout_of, prepare
 from segkit.data.same_images import shared_image_warnings
 from segkit.data.source_scan import SourceScan, scan_source
-from segkit.data.splits import large_groups, split_samples
+from segkit.data.splits import group_warnings, split_samples
 from segkit.recipe import plain_recipe, used_plugins
 from segkit.recipe.build import build
 from segkit.recipe.resolve import channels_of_files, with_channels
@@ -50,13 +50,15 @@ def scan_recipe_source(recipe: Recipe) -> tuple[Recipe, SourceScan]:
         return recipe, scan
     by_number = {} if _is_from_plugin(recipe) else channels_of_files(scan)
     if len(by_number) > 1:
-        (first, file), (second, other), *_ = by_number.items()
-        problem = f"this image has {first} channels, and {other} has {second}"
+        (usual, other), (odd, file), *_ = by_number.items()
+        problem = f"this image has {odd} channels, and {other} has {usual}"
         hint = "use images of one kind, or data.channels: 3 if they are colours with and without opacity"
         mixture = Problem(problem, str(file), hint=hint, kind="unreadable")
-        return with_channels(recipe, 3), replace(scan, problems=[*scan.problems, mixture])
+        scan = replace(scan, problems=[*scan.problems, mixture])
     resolved = with_channels(recipe, next(iter(by_number), 3))
-    return resolved, scan if resolved.data.channels == 3 else _scan(resolved)
+    if resolved.data.channels == 3:
+        return resolved, scan
+    return resolved, replace(_scan(resolved), problems=scan.problems)
 
 
 def _scan(recipe: Recipe) -> SourceScan:
@@ -103,7 +105,7 @@ def scan_splits(recipe: Recipe, scan: SourceScan | None = None) -> SourceScan:
     scan = scan or scan_recipe_source(recipe)[1]
     try:
         splits = split_samples(scan.splits, recipe.data.split, partial(_class_counts, recipe))
-        warnings = [*scan.warnings, *large_groups(scan.splits, recipe.data.split)]
+        warnings = [*scan.warnings, *group_warnings(scan.splits, recipe.data.split)]
     except DataError as error:
         problems = [replace(problem, kind=problem.kind or "split") for problem in error.problems]
         return SourceScan(scan.splits, scan.problems or problems)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import suppress
 from itertools import chain
@@ -31,14 +32,14 @@ _MIN_USED = 0.03  # of a range
 
 
 def channels_of_files(scan: SourceScan) -> dict[int, Path]:
-    """Numbers of channels as which image files are read, each with the first such file."""
+    """Channels as which image files are read, most frequent first, each with the first such file."""
     samples = scan.splits.get("train") or [*chain(*scan.splits.values())]
-    found: dict[int, Path] = {}
+    found: dict[int, list[Path]] = defaultdict(list)
     for sample in samples[:: math.ceil(len(samples) / _MAX_HEADERS) or 1]:
         if sample.files:
             with suppress(DataError):  # reported when it is read
-                found.setdefault(channels_to_read(sample.files[0]), sample.files[0])
-    return found
+                found[channels_to_read(sample.files[0])].append(sample.files[0])
+    return {number: found[number][0] for number in sorted(found, key=lambda number: -len(found[number]))}
 
 
 def with_channels(recipe: Recipe, channels: int) -> Recipe:

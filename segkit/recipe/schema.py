@@ -139,8 +139,10 @@ class DataSettings(Settings):
 
     @property
     def pixel_range(self) -> PixelRange:
-        """Numbers that become 0 and 1; 0 to 255 for auto and percentiles until they are measured."""
-        pairs = self.range if isinstance(self.range, tuple | list) else (0, 255)
+        """Numbers that become 0 and 1; 0 to 255 until they are measured, and the channels known."""
+        pairs: Any = self.range if isinstance(self.range, tuple | list) else (0, 255)
+        if isinstance(pairs[0], tuple | list) and len(pairs) != self.in_channels:
+            pairs = (0, 255)
         return PixelRange.of(pairs, self.in_channels)
 
     @property
@@ -174,7 +176,10 @@ class DataSettings(Settings):
         task, classes = info.data.get("task"), info.data.get("classes", ())
         last = len(classes) - 1 if task == "multiclass" else 1
         if value is not None and value <= last:
-            raise ValueError(f"{value} is a class of this task (0 to {last}): choose another value")
+            raise ValueError(
+                f"{value} is a class of this task (0 to {last}): choose another value; "
+                f"data.labels: {{..., ignore: {value}}} ignores a value of the files"
+            )
         return value
 
     @field_validator("labels", "colors")

@@ -86,11 +86,13 @@ def test_frames_are_refused_with_their_number(tmp_path, ending):
     frames[0].save(tmp_path / f"a.{ending}", save_all=True, append_images=frames[1:])
     assert read_header(tmp_path / f"a.{ending}").pages == 3
     for read in (lambda file: read_image(file, 3), lambda file: read_image_at(file, 3, (6, 5)), read_raster):
-        with fails(rf"a\.{ending}: the file holds 3 images\n  try: save each image as a separate file"):
+        with fails(
+            rf"a\.{ending}: the file holds 3 images of \d+x\d+ pixels\n  try: save each image as a separate"
+        ):
             read(tmp_path / f"a.{ending}")
     grey = [frame.convert("L") for frame in frames]
     grey[0].save(tmp_path / f"b.{ending}", save_all=True, append_images=grey[1:])
-    with fails(rf"b\.{ending}: the file holds 3 images"):
+    with fails(rf"b\.{ending}: the file holds 3 images of \d+x\d+ pixels"):
         read_image(tmp_path / f"b.{ending}", 3)
 
 
@@ -327,7 +329,9 @@ def test_a_decoder_that_does_not_know_of_too_little_memory_is_not_believed(tmp_p
 def test_tiff_of_several_images_is_refused(tmp_path):
     page = Image.fromarray(picture())
     page.save(tmp_path / "a.tif", save_all=True, append_images=[page, page])
-    with fails(r"a\.tif: the file holds 3 images\n  try: save each image as a separate file"):
+    with fails(
+        r"a\.tif: the file holds 3 images of \d+x\d+ pixels\n  try: save each image as a separate file"
+    ):
         read_image(tmp_path / "a.tif", 3)
 
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from segkit.core.errors import DataError
 from segkit.core.types import Sample
 from segkit.data.split_groups import groups_of
-from segkit.data.splits import Split, large_groups, split_samples
+from segkit.data.splits import Split, group_warnings, split_samples
 from tests.data.cases import generated, names
 
 # 12 patients with 2 to 10 images, on two sites.
@@ -139,13 +139,15 @@ def test_groups_that_are_too_few_or_too_large_are_told():
         split_samples(few, Split(**FRACTION, group="{group}_*"))
     split = Split(by="kfold", folds=3, fold=0, group="{group}_*")
     large = official([f"p{max(0, n - 6)}_{n}" for n in range(12)])
-    (warning,) = large_groups(large, split)
+    (warning,) = group_warnings(large, split)
     assert warning.problem.startswith(
         "data.split.group: 1 of 6 groups have more images than fold should have (4 of 12); "
         "the largest, that of p0_"
     )
-    assert not large_groups(official(), Split(by="kfold", folds=3, fold=0, group="{group}_*"))
-    assert not large_groups(large, Split(by="kfold", folds=3, fold=0))
+    (warning,) = group_warnings(large, Split(by="kfold", folds=3, fold=0, group="{group}"))
+    assert warning.problem == "data.split.group: each of the 12 images has a group of its own, as p0_0"
+    assert not group_warnings(official(), Split(by="kfold", folds=3, fold=0, group="{group}_*"))
+    assert not group_warnings(large, Split(by="kfold", folds=3, fold=0))
 
 
 @pytest.mark.parametrize(

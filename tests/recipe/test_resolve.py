@@ -9,7 +9,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from segkit.core.errors import DataError, RecipeError
+from segkit.core.errors import DataError, RecipeError, SegkitError
 from segkit.data.preprocess import Prepared
 from segkit.recipe import Recipe, load_recipe
 from segkit.recipe.dataset import find_samples, prepare_splits, scan_recipe_source, scan_samples
@@ -80,8 +80,9 @@ def test_grey_and_colours_are_read_as_colours(tmp_path: Path, images: tuple[np.n
 
 
 def test_mixture_names_two_files(tmp_path: Path) -> None:
-    file = data_set(tmp_path, bands(4), bands(3, "uint8", 99))
+    file = data_set(tmp_path, bands(4), bands(3, "uint8", 99), bands(3, "uint8", 98))
     recipe, scan = scan_recipe_source(load_recipe(file))
+    assert recipe.data.channels == 3  # that of most images
     with pytest.raises(DataError) as error:
         scan_samples(recipe, scan).whole()
     (problem,) = error.value.problems
@@ -179,3 +180,10 @@ def test_transform_of_eight_bits_only_is_refused_with_its_line(tmp_path: Path, b
 def test_numbers_of_a_recipe_are_the_same_after_resolving_twice(tmp_path: Path) -> None:
     recipe = resolved(data_set(tmp_path, bands(5)))
     assert with_channels(recipe, 5) == recipe
+
+
+def test_pairs_of_another_number_of_channels_are_refused_and_not_used(tmp_path: Path) -> None:
+    recipe = load_recipe(data_set(tmp_path, bands(12)), ["data.range=[[0, 1], [0, 2]]"])
+    assert recipe.data.pixel_range.is_eight_bits  # whoever goes on to find more mistakes
+    with pytest.raises(SegkitError, match=r"data\.range: found 2 pairs for 12 channels"):
+        scan_recipe_source(recipe)

@@ -14,7 +14,8 @@ from segkit.data.class_counts import ClassCounts, counted_names, mixture_problem
 MIN_PIXELS = 0.002  # fraction of all pixels
 MIN_IMAGES = 0.01  # fraction of all images
 _ADD = "add images that show it, or remove the class"
-_REBALANCE = "a loss for imbalanced classes (dice, focal, tversky), or more images that show it"
+_SPREAD = f"data.split.balance: true spreads classes over the splits; or {_ADD}"
+_REBALANCE = "class_weights: balanced, another loss (dice, focal, tversky), or more images that show it"
 
 
 def count_read_classes(stats: Sequence[SampleStats], task: Task, split: str | None = None) -> ClassCounts:
@@ -53,7 +54,7 @@ def check_classes(stats: Sequence[SampleStats], task: Task) -> Iterator[Finding]
             continue
         for split, found in by_split.items():
             if not found.pixels[label]:
-                yield Finding("absent", "warning", (), f"no mask in {split} has a pixel of {name}", _ADD)
+                yield Finding("absent", "warning", (), f"no mask in {split} has a pixel of {name}", _SPREAD)
         fraction, images = counts.fractions[name], counts.images[label]
         if fraction < MIN_PIXELS or images < MIN_IMAGES * len(read):
             message = f"{name} is {fraction:.2%} of all pixels, in {images:,} of {len(read):,} images"

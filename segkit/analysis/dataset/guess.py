@@ -60,9 +60,9 @@ class Guess:
     def dataset(self) -> Dataset:
         """The data set, read by the source that the recipe lines name."""
         scan = scan_source(build_source(self.source, self.task))
-        channels = {*channels_of_files(scan)}
-        if len(channels) == 1 and channels != {CHANNELS}:
-            scan = scan_source(build_source(self.source, self.task, channels.pop()))
+        channels = next(iter(channels_of_files(scan)), CHANNELS)
+        if channels != CHANNELS:
+            scan = scan_source(build_source(self.source, self.task, channels))
         more = f"; {self.more}" if self.more else ""
         about = f"detected {self.about}; {self.task.kind} masks{more}"
         return Dataset.of(scan, about, self.task, recipe=self._recipe(scan))

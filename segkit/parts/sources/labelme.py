@@ -63,6 +63,7 @@ def read_files(folder: Path) -> OutlinedData:
     problems = [*found.problems]
     splits: dict[str, list[OutlinedImage]] = defaultdict(list)
     outside: list[Path] = []
+    damaged: set[Path] = set()
     beside = {image.with_suffix("") for image in found.images}
     for file in found.others:
         if file.suffix.lower() != ".json" or not (file.with_suffix("") in beside or _has_shapes(file)):
@@ -76,6 +77,7 @@ def read_files(folder: Path) -> OutlinedData:
             splits[split or ""].append(read_labelme(file, name))
         except DataError as error:
             problems += error.problems
+            damaged.add(file.with_suffix(""))
     if outside and len({*splits} - {""}):
         files = listed([file.name for file in outside], 3)
         hint = "move them into the folder of a split"
@@ -84,7 +86,10 @@ def read_files(folder: Path) -> OutlinedData:
         splits["train"] += splits.pop("")
     images = [image for part in splits.values() for image in part]
     names = sorted({outline.name for image in images for outline in image.outlines})
-    warnings = _unused(folder, found.images, {image.image for image in images})
+    used = {image.image for image in images}
+    warnings = _unused(
+        folder, [image for image in found.images if image.with_suffix("") not in damaged], used
+    )
     return OutlinedData(splits, names, problems, warnings)
 
 
@@ -97,7 +102,8 @@ def _unused(folder: Path, images: Sequence[Path], used: Container[Path]) -> list
     unused = [image.name for image in images if image not in used]
     if not unused:
         return []
-    problem = f"{len(unused):,} images have no JSON file and are not used ({listed(unused, 3)})"
+    number = "1 image has" if len(unused) == 1 else f"{len(unused):,} images have"
+    problem = f"{number} no JSON file, not used: {listed(unused, 3)}"
     hint = "save an image without objects in labelme, if it is to be used"
     return [Problem(problem, str(folder), hint=hint, kind="unpaired")]
 

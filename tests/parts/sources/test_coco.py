@@ -135,11 +135,35 @@ def test_other_categories_may_be_left_out(tmp_path: Path, unlisted: str, value: 
     data = content(annotation(1, [LEFT]), annotation(2, [RIGHT], category=2))
     assert problems(tmp_path, data, Task("binary", ("car",))) == [
         "all.json: data.classes and data.labels do not have the names of these objects: dog",
-        "  try: data.labels maps or ignores them, as in {car: [car, dog], ignore: [...]}; "
+        "  try: data.labels adds them to classes or ignores them, as in ignore: [dog]; "
         "data.source.unlisted: background leaves them out",
     ]
     mask, _ = masks(tmp_path, data, Task("binary", ("car",), 255), unlisted=unlisted)
     equal(mask, np.where(box(6, 16), value, box(2, 12)))
+
+
+@pytest.mark.parametrize("unlisted", ["error", "background"])
+@pytest.mark.parametrize(
+    "task",
+    [
+        Task("multiclass", ("ground", "car", "dgo")),
+        Task("multiclass", ("ground", "car", "pet"), None, (("car", ("car",)), ("pet", ("dgo",)))),
+    ],
+)
+def test_misspelt_names_are_told_also_where_others_are_left_out(
+    tmp_path: Path, task: Task, unlisted: str
+) -> None:
+    data = content(annotation(1, [LEFT]), annotation(2, [RIGHT], category=2))
+    told = problems(tmp_path, data, task, unlisted=unlisted)
+    assert told[-2:] == ["no object is called 'dgo'", "  try: did you mean 'dog'?"]
+
+
+def test_a_class_without_a_category_is_a_warning(tmp_path: Path) -> None:
+    data = content(annotation(1, [LEFT]), annotation(2, [RIGHT], category=2))
+    scan = scan_source(source(tmp_path, data, Task("multiclass", ("ground", "car", "dog", "ship"))))
+    assert [(each.problem, each.hint) for each in scan.warnings] == [
+        ("no object is called 'ship'", "names in the files: car, dog")
+    ]
 
 
 def test_crowds_are_ignored_below_the_objects_or_are_foreground(tmp_path: Path) -> None:

@@ -74,9 +74,10 @@ def test_subfolders_are_splits_and_images_without_a_file_are_a_warning(tmp_path:
         "train": ["a", "p/b"],
         "val": ["a"],
     }
-    assert [problem.problem for problem in scan.warnings] == [
-        "1 images have no JSON file and are not used (c.png)"
-    ]
+    assert [problem.problem for problem in scan.warnings] == ["1 image has no JSON file, not used: c.png"]
+    (tmp_path / "train/c.json").write_text('{"shapes": [', encoding="utf-8")
+    assert not scan_source(source(tmp_path)).warnings  # a damaged file is an error
+    (tmp_path / "train/c.json").unlink()
     write(tmp_path, SQUARE, name="new/d")
     assert problems(tmp_path) == ["d.json: not in any split", "  try: move them into the folder of a split"]
     with pytest.raises(PartError, match="unlisted: ignore needs a value to ignore"):
@@ -177,7 +178,7 @@ def test_names_that_the_recipe_does_not_list_are_an_error(tmp_path: Path) -> Non
     task = Task("binary", ("vehicle",), 255, (("vehicle", ("car", "truck")),))
     assert problems(tmp_path, task) == [
         "a.json: data.classes and data.labels do not have the names of these objects: dog",
-        "  try: data.labels maps or ignores them, as in {vehicle: [vehicle, dog], ignore: [...]}; "
+        "  try: data.labels adds them to classes or ignores them, as in ignore: [dog]; "
         "data.source.unlisted: background leaves them out",
     ]
     ignoring = Task("binary", ("vehicle",), 255, (*(task.labels or ()), ("ignore", ("dog",))))

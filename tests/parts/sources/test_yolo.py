@@ -174,7 +174,7 @@ def test_faulty_lines_are_named(tmp_path: Path, labels: str, expected: list[str]
             "train: images\nnames: [truck]",
             [
                 "labels/a.txt: data.classes and data.labels do not have the names of these objects: truck",
-                "  try: data.labels maps or ignores them, as in {dog: [dog, truck], ignore: [...]}; "
+                "  try: data.labels adds them to classes or ignores them, as in ignore: [truck]; "
                 "data.source.unlisted: background leaves them out",
             ],
         ),
