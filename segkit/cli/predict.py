@@ -91,6 +91,7 @@ def predict(
         })  # fmt: skip
     elif not quiet:
         console.print_predicted(out, masks, images, seconds)
+        console.print_class_numbers(predictor.info.task)
         console.print_without_foreground(predicted.without_foreground, predictor.info.task)
     if problems:
         if not json:

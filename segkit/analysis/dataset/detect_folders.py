@@ -142,8 +142,10 @@ def detect_image_folders(root: Path) -> Guess | None:
 
 
 def _of_numbered(images: Sequence[str], masks: Sequence[str]) -> str | None:
-    """The pattern of masks called as an image with a number, a_1 and a_2: those of its objects."""
+    """The pattern of the masks of objects: in a folder called as the image, or numbered, a_1 and a_2."""
     known = {*images}
+    if all(name.rpartition("/")[0] in known for name in masks):
+        return "{name}/*"
     for mark in ("_", "-", " ", "."):
         parts = [name.rpartition(mark) for name in masks]
         if all(name in known and number.isdecimal() for name, _, number in parts):

@@ -16,6 +16,7 @@ from segkit.cli.console.plugins import print_new_plugin, print_outcomes, print_p
 from segkit.cli.console.problems import print_error, print_problems
 from segkit.cli.console.results import (
     print_check,
+    print_class_numbers,
     print_json,
     print_line,
     print_part,
@@ -34,6 +35,7 @@ __all__ = [
     "print_bench",
     "print_cache",
     "print_check",
+    "print_class_numbers",
     "print_comparison",
     "print_data_check",
     "print_error",

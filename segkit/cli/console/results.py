@@ -15,6 +15,7 @@ from rich.text import Text
 from segkit.cli.console.class_table import print_classes
 from segkit.cli.console.format import format_value, images_in_words, plain_table, print_model, print_warnings
 from segkit.cli.console.stream import Screen, clean, write
+from segkit.utils.listing import listed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,6 +56,13 @@ def print_predicted(folder: Path, masks: int, images: int, seconds: float) -> No
     speed = f"{images / seconds:.1f} images/s" if images >= 2 else f"{seconds:.1f} s"
     total = "" if masks == images else f" of {images:,} images"
     screen.line(f"{masks:,} {'mask' if masks == 1 else 'masks'}{total} in {folder} ({speed})", "bold")
+
+
+def print_class_numbers(task: Task) -> None:
+    """Print what the numbers in masks of several classes are: not always those of the training masks."""
+    if task.kind == "multiclass":
+        numbers = [f"{number} {clean(name)}" for number, name in enumerate(task.classes)]
+        Screen(sys.stdout).line(f"their numbers: {listed(numbers, 40)}", "dim")
 
 
 def print_without_foreground(masks: int, task: Task) -> None:

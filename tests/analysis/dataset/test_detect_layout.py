@@ -344,6 +344,11 @@ def recipe_lines(root: Path) -> dict[str, object]:
             {"mask_pattern": "{name}_*", "instances": "union"},
             {"train": 4},
         ),
+        (  # a folder of masks for each image
+            ["raw/{0}.png masks/{0}/a.png", "raw/{0}.png masks/{0}/b.png"],
+            {"mask_pattern": "{name}/*", "instances": "union"},
+            {"train": 4},
+        ),
     ],
 )  # fmt: skip
 def test_other_layouts_are_recognised(
