@@ -24,6 +24,7 @@ CHANNELS = 3
 _TASK_MASKS = 60  # read to guess the task
 _MIN_BINARY = 0.9  # fraction of masks
 _MIN_USED = 0.5  # fraction of the values up to the largest; else each has a label
+_MIN_OBJECTS, _MIN_COUNTS = 4, 3  # in the mask with most objects; different numbers of objects
 _VAL = 0.2
 _MIN_DRAWN = 3  # images of which a fifth is at least one
 
@@ -55,7 +56,12 @@ class Guess:
         """
         scan = scan_source(build_source(source, Task("binary", ("foreground",))))
         samples = [sample for samples in scan.splits.values() for sample in samples]
-        return cls(about, source, guess_task([sample.files[1] for sample in samples]), more)
+        values = _values_of_some([sample.files[1] for sample in samples])
+        if "instances" not in source and _number_objects(values):
+            numbered = "each mask numbers its objects, which become one foreground"
+            more = "; ".join(filter(None, (more, numbered)))
+            return cls(about, {**source, "instances": "union"}, Task("binary", ("foreground",)), more)
+        return cls(about, source, _task_of(values), more)
 
     def dataset(self) -> Dataset:
         """The data set, read by the source that the recipe lines name."""
@@ -99,6 +105,10 @@ def guess_task(masks: Sequence[Path]) -> Task:
     Raises:
         DataError: if most of them are in colour.
     """
+    return _task_of(_values_of_some(masks))
+
+
+def _values_of_some(masks: Sequence[Path]) -> list[set[int]]:
     selected = [masks[i] for i in np.linspace(0, len(masks) - 1, min(_TASK_MASKS, len(masks))).astype(int)]
     values = [_values_of(file) for file in selected]
     coloured = [file for file, found in zip(selected, values, strict=True) if found is None]
@@ -108,7 +118,14 @@ def guess_task(masks: Sequence[Path]) -> Task:
             where=str(coloured[0]),
             hint="set data.labels in a recipe and run segkit data check RECIPE",
         )
-    return _task_of([found for found in values if found])
+    return [found for found in values if found]
+
+
+def _number_objects(masks: Sequence[set[int]]) -> bool:
+    """Whether masks number their objects, from 1 without gaps: classes would be missing here and there."""
+    highest = [max(values) for values in masks]
+    gapless = all(values | {0} == {*range(top + 1)} for values, top in zip(masks, highest, strict=True))
+    return gapless and max(highest, default=0) >= _MIN_OBJECTS and len({*highest}) >= _MIN_COUNTS
 
 
 def _plain(value: Any) -> Any:

@@ -383,6 +383,16 @@ def test_lists_of_names_are_read_with_the_guessed_folders(tmp_path: Path) -> Non
     assert counts(tmp_path) == {"train": 6}
 
 
+def test_numbered_objects_are_one_foreground(tmp_path: Path) -> None:
+    for number in range(4):
+        save(tmp_path / f"images/{number}.png", picture(number))
+        save(tmp_path / f"masks/{number}.png", mask_of(*range(1, number + 3)))
+    data = yaml.safe_load(dataset_of_folder(tmp_path).recipe)["data"]
+    assert (data["task"], data["source"]["instances"]) == ("binary", "union")
+    save(tmp_path / "masks/3.png", mask_of(1, 2, 3, 5))  # a gap
+    assert yaml.safe_load(dataset_of_folder(tmp_path).recipe)["data"]["task"] == "multiclass"
+
+
 def test_labels_of_few_numbers_are_named(tmp_path: Path) -> None:
     for number in range(3):
         save(tmp_path / f"images/{number}.png", picture(number))
