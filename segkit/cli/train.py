@@ -80,9 +80,9 @@ def resume(
             with directory.as_write_error(), directory.locked(), tracked as on_event:
                 on_event(RunEnded(run, directory.read_summary(), directory.report))
         return
-    # Before torch is loaded: fail if another process has the run.
-    with directory.as_write_error(), directory.locked():
-        pass
+    if not is_worker():  # before torch is loaded: fail if another run has it; workers would find the first
+        with directory.as_write_error(), directory.locked():
+            pass
     options.load_plugins(no_plugins, models=[run])
     with view, handle_signals(view.stopping) as stop, tracking(trackers, view.say, view.warn) as on_event:
         view.note("Loading torch")

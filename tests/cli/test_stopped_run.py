@@ -54,3 +54,11 @@ def test_an_export_says_how_to_end_the_run(segkit, stopped, tmp_path):
     assert said.code == 2
     hint = f"segkit resume {stopped.path} continues it; with --set training.epochs=1 it ends now"
     assert hint in " ".join(said.err.split())
+
+
+def test_processes_of_one_run_do_not_take_each_other_for_another(segkit, stopped, monkeypatch):
+    monkeypatch.setattr("segkit.experiments.resume.resume", lambda *_, **__: iter(()))
+    with stopped.locked():
+        assert "another process is working on this run" in segkit("resume", str(stopped.path)).err
+        monkeypatch.setattr("segkit.training.distributed.rank.is_worker", lambda: True)
+        assert segkit("resume", str(stopped.path)).code == 0
