@@ -146,6 +146,7 @@ def test_groups_that_are_too_few_or_too_large_are_told():
     )
     (warning,) = group_warnings(large, Split(by="kfold", folds=3, fold=0, group="{group}"))
     assert warning.problem == "data.split.group: each of the 12 images has a group of its own, as p0_0"
+    assert warning.hint == "the group is what several images share, as P01 in '{group}_*' for P01_a and P01_b"
     assert not group_warnings(official(), Split(by="kfold", folds=3, fold=0, group="{group}_*"))
     assert not group_warnings(large, Split(by="kfold", folds=3, fold=0))
 

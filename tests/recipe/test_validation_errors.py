@@ -311,7 +311,7 @@ PART = "by name or as a mapping with name and options"
         (
             {"data": DATA.format("ignore_index: 1")},
             "data.ignore_index",
-            "1 is a class of this task (0 to 1): choose another value",
+            "1 is a class of this task (0 to 1): choose another value; data.labels: {..., ignore: 1} ignores",
             "",
         ),
         (

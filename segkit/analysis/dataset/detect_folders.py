@@ -60,7 +60,7 @@ def detect_folders(root: Path) -> Guess:
         chosen = _most_matched(guesses)
         if len(chosen) == 1:
             patterns, share = guesses[chosen[0]]
-            if share < _FEW and (pattern := _of_numbered(names[chosen[0]], names[masks[0]])):
+            if share < _FEW and (pattern := _of_objects(names[chosen[0]], names[masks[0]])):
                 patterns = ("{name}", pattern)
             others = [path.name for path in images if path != chosen[0]] if chosen[0] != root else []
             return _guess(chosen[0], masks[0], patterns, others)
@@ -141,7 +141,7 @@ def detect_image_folders(root: Path) -> Guess | None:
     return Guess.of_masks(about, source, more)
 
 
-def _of_numbered(images: Sequence[str], masks: Sequence[str]) -> str | None:
+def _of_objects(images: Sequence[str], masks: Sequence[str]) -> str | None:
     """The pattern of the masks of objects: in a folder called as the image, or numbered, a_1 and a_2."""
     known = {*images}
     if all(name.rpartition("/")[0] in known for name in masks):

@@ -320,7 +320,10 @@ def test_classes_that_are_missing_or_rare_are_told(tmp_path: Path) -> None:
             save(tmp_path / f"images/{split}/{number}.png", picture(number))
             save(tmp_path / f"masks/{split}/{number}.png", mask)
     four = Task("multiclass", (*CLASSES.classes, "road"))
-    found = [(fault.kind, fault.message, len(fault.files)) for fault in faults(tmp_path, four)]
+    told_of = faults(tmp_path, four)
+    assert "data.split.balance: true" in told_of[1].hint
+    assert told_of[2].hint.startswith("class_weights: balanced, another loss")
+    found = [(fault.kind, fault.message, len(fault.files)) for fault in told_of]
     assert found == [
         ("absent", "no mask has a pixel of road", 0),
         ("absent", "no mask in test has a pixel of tree", 0),
