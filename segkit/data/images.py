@@ -14,6 +14,7 @@ from segkit.data.readers.open import open_file
 from segkit.data.readers.pillow import PillowFile, to_array
 from segkit.data.readers.raster import Extent, Header, ImageFile, Numbers, Raster, image_type
 from segkit.data.resize import resize, resize_image
+from segkit.utils.listing import listed
 
 ENDINGS = (
     ".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".pbm", ".pgm", ".ppm", ".pnm",
@@ -157,12 +158,24 @@ def as_image(raster: Raster, channels: int, path: Path | None) -> Pixels:
     with np.errstate(over="ignore"):  # becomes infinity
         numbers = numbers.astype(kind, copy=False)
     if kind == np.float32 and not np.isfinite([numbers.min(), numbers.max()]).all():
-        raise DataError(
-            "the image holds NaN or infinity, or numbers beyond 32-bit floating-point ones",
-            where=str(path or ""),
-            hint="replace them by a number, such as the lowest one",
-        )
+        raise non_finite(numbers, str(path or ""))
     return _with_channels(numbers, channels, raster.opacity)
+
+
+def non_finite(image: Numbers, where: str) -> DataError:
+    """The error of an image (H, W, C) with NaN or infinity: in how many pixels of which channels."""
+    counts = (~np.isfinite(image)).sum(axis=(0, 1)).tolist()
+    found = [
+        f"{count:,} pixel{'s' * (count > 1)} of channel {channel}"
+        for channel, count in enumerate(counts)
+        if count
+    ]
+    return DataError(
+        "the image holds NaN or infinity, or numbers beyond 32-bit floating-point ones: "
+        f"{listed(found)} (from 0)",
+        where=where,
+        hint="replace them by a number, such as the lowest one",
+    )
 
 
 def _with_channels(numbers: Numbers, channels: int, has_opacity: bool) -> Numbers:

@@ -91,7 +91,7 @@ def check(
     processes = attempt(partial(count_processes, recipe.training, current_rank_info()))
     resolved = attempt(partial(scan_recipe_source, recipe))
     recipe, scan = resolved or (recipe, None)
-    found = attempt(partial(scan_samples, recipe, scan)) if scan else None
+    found = attempt(partial(scan_samples, recipe, scan, on_progress)) if scan else None
     samples = attempt(found.whole) if found else None
     if samples and processes:
         attempt(partial(check_batch_size, recipe, len(samples["train"]), processes))

@@ -135,6 +135,11 @@ def test_json_is_one_document(segkit: Any, root: Path) -> None:
         "about": "detected images in images, masks in masks, named '{name}'; binary masks",
         "task": "binary",
         "images": {"train": 6, "test": 4},
+        "groups": {},
+        "splits": {
+            split: [{"name": name, "file": str(root / f"images/{split}/{name}.png")} for name in names]
+            for split, names in (("train", "012345"), ("test", "678x"))
+        },
         "pixels": {
             "types": {"uint8": 10},
             "channels": {"3": 10},
@@ -170,6 +175,23 @@ def test_the_recipe_s_size_and_splits_count(segkit: Any, recipe: Path) -> None:
         answer = json.loads(said.out)
         assert answer["images"] == {"train": 3, "val": 3, "test": 3}
         assert [fault["kind"] for fault in answer["faults"]] == kinds
+
+
+def test_groups_and_images_of_each_split_are_told(segkit: Any, recipe: Path) -> None:
+    (recipe.parent / "groups.csv").write_text("".join(f"train/{n},p{n // 2}\n" for n in range(6)))
+    split = f"data.split={{by: kfold, folds: 3, fold: 0, balance: true, group: {recipe.parent}/groups.csv}}"
+    told = segkit("data", "check", str(recipe), "--set", split)
+    assert "images: 4 train, 2 val, 3 test\ngroups: 2 train, 1 val\npixels" in told.out
+    assert told.err.splitlines() == [
+        "images to balance splits: 6", "train images: 4", "val images: 2", "test images: 3"
+    ]  # fmt: skip
+    answer = json.loads(segkit("data", "check", str(recipe), "--json", "--set", split).out)
+    assert answer["groups"] == {"train": 2, "val": 1}
+    (group,) = {image["group"] for image in answer["splits"]["val"]}
+    assert group not in {image["group"] for image in answer["splits"]["train"]}
+    assert answer["splits"]["test"] == [
+        {"name": name, "file": f"{recipe.parent}/images/test/{name}.png"} for name in "678"
+    ]
 
 
 @pytest.mark.parametrize(

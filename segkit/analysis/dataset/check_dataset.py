@@ -48,6 +48,11 @@ class CheckResult:
         return {split: len(samples) for split, samples in self.dataset.splits.items()}
 
     @property
+    def groups(self) -> dict[str, int]:
+        """Number of groups by split; empty without groups."""
+        return {split: len({*groups.values()}) for split, groups in self.dataset.groups.items()}
+
+    @property
     def recipe(self) -> str:
         """Lines of a recipe that reads the data set, with the colours; "" if it was found by a recipe."""
         colors = write_yaml({"colors": {**self.colors}}, compact=True) if self.colors else ""
@@ -60,12 +65,26 @@ class CheckResult:
             "about": self.dataset.about,
             "task": self.dataset.task.kind,
             "images": self.images,
+            "groups": self.groups,
+            "splits": {split: self._members(split) for split in self.dataset.splits},
             "pixels": self.pixels.as_json() if self.pixels else {},
             "classes": self.classes.as_json() if self.classes else {},
             "colors": {**self.colors},
             **({"recipe": self.recipe} if self.recipe else {}),
             "faults": [finding.as_json() for finding in self.findings],
         }
+
+    def _members(self, split: str) -> list[dict[str, str]]:
+        """Name, file and group of each sample of a split, as far as it has them."""
+        groups = self.dataset.groups.get(split, {})
+        return [
+            {
+                "name": sample.name,
+                **({"file": str(sample.files[0])} if sample.files else {}),
+                **({"group": groups[sample.name]} if sample.name in groups else {}),
+            }
+            for sample in self.dataset.splits[split]
+        ]
 
 
 def check_dataset(dataset: Dataset, on_progress: Progress = lambda label, done, total: None) -> CheckResult:

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 from segkit.analysis.dataset.guess import Guess
 from segkit.core.errors import DataError, Problem
-from segkit.data.decoding import MAX_PROBLEMS
 from segkit.data.guess_patterns import guess_patterns
 from segkit.data.image_files import find_images, is_hidden, name_in
 from segkit.data.name_pattern import match_pattern
@@ -225,7 +224,7 @@ def _names(folder: Path) -> list[str]:
 
 def _unknown_layout(root: Path, problem: str) -> DataError:
     found = find_images(root)
-    reasons = [*found.problems, *found.unread.values()][:MAX_PROBLEMS]
+    reasons = [*found.problems, *found.unread.values()]
     return DataError.of([Problem(problem, str(root), hint=_LAYOUTS), *reasons])
 
 

@@ -31,6 +31,7 @@ def print_data_check(result: CheckResult) -> None:
     screen.prose(result.dataset.about, "bold", hang=2)
     root = _common_folder(result.findings)
     facts = {"images": images_in_words(result.images) or "none"}
+    facts |= {"groups": images_in_words(result.groups)} if result.groups else {}
     facts |= {"pixels": str(result.pixels)} if result.pixels else {}
     screen.facts({**facts, "files below": root} if root else facts)
     screen.line()
