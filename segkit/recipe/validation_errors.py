@@ -72,7 +72,8 @@ class ErrorContext:
 
     def _position(self, loc: Loc) -> tuple[Loc, Loc]:
         """The position without names of models, which are no keys, and that of the innermost such model."""
-        position, model = self.loc, ()
+        position: Loc = self.loc
+        model: Loc = ()
         for index, key in enumerate(loc):
             owner = _model(self.model, loc[:index]) if index else None
             if owner and key == owner.__name__:

@@ -40,7 +40,9 @@ def recipe(root: Path) -> Path:
 def lines(root: Path) -> str:
     return (
         f"data:\n  source: {{name: folder, images: {root}/images, masks: {root}/masks}}\n"
-        "  task: binary\n  classes: [foreground]\n  split: {by: fraction, val: 0.2}\n"
+        "  task: binary\n  classes: [foreground]\n"
+        "  # height, width: as the images (96x96 pixels), at most 512; larger is finer and slower\n"
+        "  size: [96, 96]\n  split: {by: fraction, val: 0.2}\n"
     )
 
 
@@ -60,7 +62,7 @@ def test_a_clean_set_is_ok(segkit: Any, root: Path) -> None:
         "foreground            10.0%       9\n\n"
         f"To train on it, put these lines into a recipe:\n\n{lines(root)}\nok\n"
     )
-    assert said.err == "train images: 6\ntest images: 3\n"
+    assert said.err == "train images: 6\ntest images: 3\nmask values: 9\n"
     assert segkit("data", "check", str(root), "--quiet").out == ""
 
 

@@ -17,10 +17,12 @@ from segkit.analysis.dataset.images import check_images
 from segkit.analysis.dataset.masks import check_masks
 from segkit.analysis.dataset.pixels import PixelSummary, check_pixels, summarize_pixels
 from segkit.analysis.dataset.sample_stats import collect_stats
+from segkit.analysis.dataset.stray_values import find_stray_values
 from segkit.analysis.dataset.unreadable import check_readable, source_findings
 from segkit.core.errors import DataError
 from segkit.core.types import Progress
 from segkit.data.class_counts import ClassCounts
+from segkit.data.labels import has_colours
 from segkit.data.masks import palette_colors
 from segkit.recipe.yaml_tree import write_yaml
 
@@ -99,10 +101,20 @@ def check_dataset(dataset: Dataset, on_progress: Progress = lambda label, done, 
         *check_classes(stats, dataset.task),
         *check_images(stats),
         *check_pixels(stats),
+        *_stray_values(dataset, on_progress),
     ]
     findings.sort(key=lambda item: (item.severity != "error", KINDS.index(item.kind), item.message))
     classes = count_read_classes(stats, dataset.task)
     return CheckResult(dataset, findings, classes, _colors(dataset), summarize_pixels(stats))
+
+
+def _stray_values(dataset: Dataset, on_progress: Progress) -> list[Finding]:
+    """Of a data set without a recipe, which would say what the values mean."""
+    if not dataset.has_mask_files:
+        return []
+    files = [sample.files for samples in dataset.splits.values() for sample in samples]
+    masks = [each[1] for each in files if len(each) == 2]  # not those of several classes
+    return find_stray_values(masks, on_progress, colors=has_colours(dataset.task))
 
 
 def _colors(dataset: Dataset) -> dict[str, str]:

@@ -27,6 +27,7 @@ class Dataset:
     warnings: Sequence[Problem] = ()  # what a run would go on with
     size: tuple[int, int] | None = None  # (height, width) of the recipe
     recipe: str = ""  # lines of a recipe that reads it, if it was found without one
+    has_mask_files: bool = False  # whether each mask is one file whose values are classes
     groups: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # by name of sample, by split
 
     @classmethod

@@ -36,7 +36,7 @@ def dataset_of_folder(path: Path) -> Dataset:
     """The data set in a folder or CSV file.
 
     Raises:
-        DataError: if the layout is not recognised, or the masks are in colour.
+        DataError: if the layout is not recognised, or the masks have too many colours.
     """
     return guess_layout(path).dataset()
 
@@ -45,7 +45,7 @@ def guess_layout(path: Path) -> Guess:
     """The data set in a folder or CSV file, with the recipe lines that read it.
 
     Raises:
-        DataError: if the layout is not recognised, or the masks are in colour.
+        DataError: if the layout is not recognised, or the masks have too many colours.
     """
     if path.suffix.lower() == ".csv" and not path.is_dir():
         return _manifest(path)
@@ -93,14 +93,16 @@ def _detect_lists(root: Path) -> Guess | None:
 
 
 def _manifest(file: Path) -> Guess:
+    comments: dict[str, str] = {}
     columns = [column for _, row in read_table(file, ["image"])[:1] for column in row]
     classes = [column.removeprefix("mask_") for column in columns if column.startswith("mask_")]
     if classes and "mask" not in columns:
         task = Task("multilabel", tuple(classes))
     else:
         masks = [row["mask"] for _, row in read_table(file, ["image", "mask"]) if row["mask"]]
-        task = guess_task([as_stored(file.parent / mask) for mask in masks])
-    return Guess(f"the images listed in {file.name}", {"name": "manifest", "file": file}, task)
+        task, comments = guess_task([as_stored(file.parent / mask) for mask in masks])
+    source = {"name": "manifest", "file": file}
+    return Guess(f"the images listed in {file.name}", source, task, comments=comments)
 
 
 def _is_manifest(file: Path) -> bool:
