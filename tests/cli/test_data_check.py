@@ -232,13 +232,16 @@ def test_the_sheet_is_drawn(segkit: Any, root: Path) -> None:
 
 def test_many_faults_are_not_a_list_of_files(capsys: pytest.CaptureFixture[str]) -> None:
     faults = [Finding("empty", "warning", (f"/a/b/masks/{n}.png",), "it is empty") for n in range(1200)]
+    pairs = [Finding("same_mask", "warning", (f"/a/b/{n}.png", f"/a/b/{n}_.png"), "equal") for n in range(9)]
     group = Finding("duplicate", "error", tuple(f"/a/b/images/{n}.png" for n in range(30)), "all the same")
-    console.print_data_check(CheckResult(Dataset("many", BINARY, {}), [group, *faults]))
+    console.print_data_check(CheckResult(Dataset("many", BINARY, {}), [group, *faults, *pairs]))
     said = capsys.readouterr().out
-    assert len(said.splitlines()) < 30
+    assert len(said.splitlines()) < 45
     assert "images: none\nfiles below: /a/b\n" in said
     assert "    and 26 more files\n" in said
-    assert "  and 1,195 more of this kind: --json prints all of them\n" in said
+    assert "  it is empty\n    masks/0.png\n    masks/1.png\n    masks/2.png\n    masks/3.png\n" in said
+    assert "    and 1,196 more files\n" in said
+    assert "  and 4 more of this kind: --json prints all of them\n" in said
 
 
 def test_names_of_files_do_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:

@@ -175,8 +175,9 @@ def _task_of_colors(masks: Sequence[Path]) -> tuple[Task, dict[str, str]]:
 def _number_objects(masks: Sequence[set[int]]) -> bool:
     """Whether masks number their objects, from 1 without gaps: classes would be missing here and there."""
     highest = [max(values) for values in masks]
-    gapless = all(values | {0} == {*range(top + 1)} for values, top in zip(masks, highest, strict=True))
-    return gapless and max(highest, default=0) >= _MIN_OBJECTS and len({*highest}) >= _MIN_COUNTS
+    whole = all(value >= 0 and float(value).is_integer() for values in masks for value in values)
+    gapless = all(len(values | {0}) == top + 1 for values, top in zip(masks, highest, strict=True))
+    return whole and gapless and max(highest, default=0) >= _MIN_OBJECTS and len({*highest}) >= _MIN_COUNTS
 
 
 def _plain(value: Any) -> Any:

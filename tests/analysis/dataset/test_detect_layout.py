@@ -427,6 +427,16 @@ def test_numbered_objects_are_one_foreground(tmp_path: Path) -> None:
     assert yaml.safe_load(dataset_of_folder(tmp_path).recipe)["data"]["task"] == "multiclass"
 
 
+def test_numbers_of_any_type_are_values(tmp_path: Path) -> None:
+    for number in range(3):
+        for folder, mask in (("a", mask_of(1) * np.float32(0.98)), ("b", mask_of(1) * np.int32(2**31 - 1))):
+            save(tmp_path / folder / f"images/{number}.png", picture(number))
+            save(tmp_path / folder / f"masks/{number}.tif", mask)
+    for folder in "ab":
+        result = check_dataset(dataset_of_folder(tmp_path / folder))
+        assert (result.ok, result.dataset.task) == (True, Task("binary", ("foreground",)))
+
+
 def test_labels_of_few_numbers_are_named(tmp_path: Path) -> None:
     for number in range(3):
         save(tmp_path / f"images/{number}.png", picture(number))
