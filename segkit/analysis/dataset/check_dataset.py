@@ -1,4 +1,4 @@
-"""All checks of a data set; every file is read once."""
+"""All checks of a data set; every image is read once."""
 
 from __future__ import annotations
 

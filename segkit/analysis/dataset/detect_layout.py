@@ -80,15 +80,16 @@ def _detect_lists(root: Path) -> Guess | None:
     if not lists:
         return None
     named = {"name": "list", **{split: lists[split] for split in NAMES if split in lists}}
-    candidates: list[Mapping[str, Any]] = [named]
+    candidates: list[tuple[Mapping[str, Any], str]] = [(named, "")]
     with suppress(DataError):
-        folders = detect_folders(root).source
-        candidates.append(named | {key: value for key, value in folders.items() if key != "name"})
+        folders = detect_folders(root)
+        options = {key: value for key, value in folders.source.items() if key != "name"}
+        candidates.append((named | options, folders.more))
     about = f"the images listed in {listed([file.name for file in lists.values()])}"
-    for source in candidates:
+    for source, more in candidates:
         with suppress(DataError):
             if any(scan_source(build_source(source, Task("binary", ("foreground",)))).splits.values()):
-                return Guess.of_masks(about, source)
+                return Guess.of_masks(about, source, more)
     return None
 
 

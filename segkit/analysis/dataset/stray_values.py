@@ -68,6 +68,9 @@ def count_values(mask: Path, *, colors: bool) -> Values:
         return {}
     if values is None:
         return {}
+    if values.dtype == np.uint8:  # np.unique sorts, which is slow for millions of pixels
+        pixels = np.bincount(values.ravel(), minlength=256)
+        return {str(value): int(pixels[value]) for value in np.flatnonzero(pixels).tolist()}
     found, counts = np.unique(values, return_counts=True)
     return {f"{value:.15g}": count for value, count in zip(found.tolist(), counts.tolist(), strict=True)}
 
