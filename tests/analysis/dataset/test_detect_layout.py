@@ -412,6 +412,10 @@ def test_lists_of_names_are_read_with_the_guessed_folders(tmp_path: Path) -> Non
         "name": "list", "train": "train.txt", "val": "val.txt", "images": "img", "masks": "ann",
         "mask_pattern": "{name}_labelIds",
     }  # fmt: skip
+    for number in range(6):
+        save(tmp_path / f"color_masks/{number}.png", picture(number))
+    assert recipe_lines(tmp_path)["masks"] == "ann"
+    assert "  # other masks are left out: color_masks (in colour)\n" in dataset_of_folder(tmp_path).recipe
     (tmp_path / "train.txt").write_text("nothing that is here\n")
     (tmp_path / "val.txt").unlink()
     assert counts(tmp_path) == {"train": 6}
