@@ -12,7 +12,7 @@ from segkit.core.class_scores import never_trained
 from segkit.core.errors import DataError, SegkitError
 from segkit.data.preprocess import decode, layout_of
 from segkit.data.scales import boundary_density, sampled_scales, some_samples
-from segkit.experiments.confidence import confidence_interval
+from segkit.experiments.confidence import confidence_intervals
 from segkit.experiments.metric_details import metric_details
 from segkit.experiments.objectives import build_metric
 from segkit.experiments.restore_run import read_run, restore, use_available_device
@@ -94,7 +94,7 @@ def evaluate_runs(
         images=images,
         scores=scores,
         members=members,
-        intervals={name: confidence_interval(metric, scores.rows[name]) for name, metric in metrics.items()},
+        intervals=confidence_intervals(recipe.metrics, metrics, scores.rows),
         details=metric_details(recipe.metrics),
         reported=None if members else reported,
         warnings=warnings,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from segkit.analysis.report.contents import interval_notes
 from segkit.analysis.report.format import NOTHING, interval_text, number, whole
 from segkit.analysis.report.run_data import RunData, read_run_data
 from segkit.analysis.report.tables import SPLITS, Table, given_to_decoder, worst_table
@@ -51,6 +52,7 @@ def model_card(
         description=data.summary.description,
         model=_model_rows(data, metadata, file),
         scores=score_table(data),
+        intervals=interval_notes(data),
         scored_images=_scored_images(data),
         training_data=_data_rows(data),
         verification=_verification(verification, data),

@@ -84,7 +84,7 @@ def test_its_page_says_what_it_is_what_it_scores_and_what_nobody_knows(
         "On 5 test images of 64 x 96 pixels (height x width):",
         f"| IoU | {summary.scores.metrics['iou']:.4f} | ",
         "| Training images | 10 |", "not evaluated on images of other cameras", "one seed, 3:",
-        "0 of 30,720 pixels have another class", "## The 5 worst images",
+        "0 of 30,720 pixels have another class", "## All 5 scored images, the worst first",
     ):  # fmt: skip
         assert told in page, told
     for name, metric in (("IoU", "iou"), ("Dice", "dice")):
