@@ -1,8 +1,10 @@
 """The colours of a recipe's classes in what a model writes, and in reports."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
+import torch
 from PIL import Image
 
 from segkit.analysis.report.overlay import class_swatches
@@ -10,6 +12,8 @@ from segkit.core.types import Task
 from segkit.inference.model_info import ModelInfo, parse_model_info
 from segkit.inference.outputs import mask_classes, save_mask
 from segkit.inference.overlays import class_colours
+from segkit.inference.torch_network import model_info
+from tests.small_runs import recipe
 
 COLORS = {"road": "#804080", "car": "#0000FF"}
 
@@ -47,6 +51,15 @@ def test_classes_have_their_file_value_colour_and_labels():
     dark, car = mask_classes(info(kind="multilabel", classes=("dark hair", "car")))
     assert (dark["file"], dark["value"], dark["color"]) == ("{name}_dark_hair.png", 255, "#e69f00")
     assert (car["file"], car["color"]) == ("{name}_car.png", "#0000ff")
+
+
+def test_a_model_has_the_labels_of_its_recipe(tmp_path):
+    labels = "data.labels={skin: 0, lesion: [7, '#102030'], ignore: 9}"
+    source = "data.source={name: folder, images: a, masks: b}"
+    loaded = recipe(tmp_path, source, "data.task=multiclass", labels, "loss=cross_entropy")
+    model = SimpleNamespace(mean=torch.full((3,), 127.5), std=torch.full((3,), 64.0))
+    found = model_info(loaded, SimpleNamespace(size_multiple=32), model)
+    assert [row["labels"] for row in mask_classes(found)] == [[0], [7, "#102030"]]
 
 
 def test_report_and_comparison_show_the_colours_of_the_recipe():
