@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -22,6 +25,7 @@ ENDINGS = (
 )  # fmt: skip
 MAX_PIXELS = 2**27  # 134 million; larger files are mistakes or decompression bombs
 MAX_IN_TILES = 2**29  # 537 million, 2 GiB for 8-bit ones when decoded: limit for tiled prediction
+_SEPARATE = "save each image as a separate file; "
 _RED, _GREEN, _BLUE = 19595 / 2**16, 38470 / 2**16, 7471 / 2**16  # of grey: ITU-R 601, as in Pillow
 
 
@@ -127,6 +131,28 @@ def check_channels(header: Header, channels: int, path: Path | None) -> None:
         )
 
 
+@contextmanager
+def hints_for_model(channels: int) -> Iterator[None]:
+    """Errors that hint at `data.channels` tell what a trained model takes instead: it cannot be changed.
+
+    Args:
+        channels: channels of the image files that the model was trained on.
+
+    Raises:
+        DataError: those of the block.
+    """
+    try:
+        yield
+    except DataError as error:
+        taken = "grey or RGB images" if channels in (1, 3) else f"images with {channels} channels"
+        raise DataError.of([
+            replace(problem, hint=f"{_SEPARATE * problem.hint.startswith(_SEPARATE)}the model takes {taken}")
+            if problem.kind == "channels"
+            else problem
+            for problem in error.problems
+        ]) from None  # fmt: skip
+
+
 def _read(file: ImageFile, path: Path, channels: int, size: Extent | None) -> Pixels:
     image = decode_file(file, path, channels)
     if isinstance(image, Image.Image):
@@ -138,12 +164,12 @@ def _read(file: ImageFile, path: Path, channels: int, size: Extent | None) -> Pi
 
 
 def _several_images(header: Header, path: Path | None, *, may_be_channels: bool) -> DataError:
-    hint = "save each image as a separate file"
-    if may_be_channels:
-        hint += f"; if they are the channels of one image: data.channels: {header.pages}"
+    hint = f"{_SEPARATE}if they are the channels of one image: data.channels: {header.pages}"
     height, width = header.stored
     problem = f"the file holds {header.pages} images of {width}x{height} pixels"
-    return DataError(problem, where=str(path or ""), hint=hint)
+    if not may_be_channels:
+        return DataError(problem, where=str(path or ""), hint=_SEPARATE.removesuffix("; "))
+    return DataError(problem, where=str(path or ""), hint=hint, kind="channels")
 
 
 def as_image(raster: Raster, channels: int, path: Path | None) -> Pixels:
