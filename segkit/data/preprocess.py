@@ -18,6 +18,7 @@ from segkit.data.cache.cache import Cache
 from segkit.data.cache.store import pixel_digest
 from segkit.data.class_counts import ClassCounts
 from segkit.data.decoding import IMAGE_TYPES, Count, Layout, decode_in_memory
+from segkit.data.images import non_finite
 from segkit.data.pairing import check_extent
 from segkit.data.resize import resize_image, resize_mask
 from segkit.utils.listing import listed
@@ -87,7 +88,7 @@ def prepare(
         bands: channels to select from what the source gives; default: all.
 
     Raises:
-        DataError: listing every file at fault, up to 50 problems.
+        DataError: listing every file at fault.
     """
     layout = layout_of(size, task, channels)
     read = partial(decode, layout=layout, bands=bands, task=task)
@@ -136,7 +137,7 @@ def decode(
     if task:
         _check_values(mask, sample, task)
     if image.dtype == np.float32 and not np.isfinite(image).all():
-        raise DataError("the image holds NaN or infinity", where=str((*sample.files, sample.name)[0]))
+        raise non_finite(image, str((*sample.files, sample.name)[0]))
     return image, mask.astype(np.uint8, copy=False)
 
 

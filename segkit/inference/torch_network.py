@@ -112,7 +112,7 @@ def model_info(recipe: Recipe, spec: ModelSpec, model: Segmenter) -> ModelInfo:
         colors=dict(data.goal.colors), name=recipe.name, channels=data.file_channels, bands=data.bands,
         range=pixel_range, rgb=tuple(recipe.model.encoder.options.get("rgb") or ()), size=data.size,
         mean=_per_channel(model.mean, data.in_channels), std=_per_channel(model.std, data.in_channels),
-        multiple=spec.size_multiple,
+        multiple=spec.size_multiple, labels=dict(data.goal.labels or ()),
     )  # fmt: skip
 
 

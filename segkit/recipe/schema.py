@@ -28,6 +28,7 @@ from segkit.data.labels import (
     class_colors,
     color_problems,
     label_problems,
+    turned_round,
 )
 from segkit.data.pixel_range import PixelRange
 from segkit.data.splits import Split
@@ -188,13 +189,18 @@ class DataSettings(Settings):
         if value is None or not {"task", "classes"} <= info.data.keys():
             return value
         task, classes = info.data["task"], info.data["classes"]
+        hints: dict[str, str] = {}
         if info.field_name == "colors":
             problems = color_problems(value, task, classes)
         else:
-            problems = label_problems(dict(as_tuples(value) or ()), task, classes)
+            labels = dict(as_tuples(value) or ())
+            problems = label_problems(labels, task, classes)
+            hints = {name: turned_round(name, values) for name, values in labels.items()}
         errors = [
             InitErrorDetails(
-                type=PydanticCustomError("value_error", "{error}", {"error": problem}),
+                type=PydanticCustomError(
+                    "value_error", "{error}", {"error": problem, "hint": hints.get(name, "")}
+                ),
                 loc=(name,) if name else (),  # the line of the name
                 input=value,
             )
