@@ -16,6 +16,7 @@ from segkit.core.types import Pixels, Transform
 from segkit.data import prefetch_workers as feed
 from segkit.data.cache.array_view import Stack
 from segkit.data.pixel_range import PixelRange, range_to_apply
+from segkit.data.readers.raster import Extent
 from segkit.utils.machine import usable_cores
 
 _ORDER, _AUGMENTATION = 0, 1  # first word of a random state, so that the two never share one
@@ -35,11 +36,13 @@ class Batch:
         image: (B, C, H, W) in 0..255: uint8, or float32 for other images than 8-bit ones.
         target: (B, H, W), or (B, K, H, W) for multilabel, uint8.
         indices: sample indices, for messages.
+        contents: (height, width) of each image without its padding, if images may be padded.
     """
 
     image: Tensor
     target: Tensor
     indices: list[int]
+    contents: tuple[Extent, ...] | None = None
 
 
 class TrainBatches:
@@ -125,7 +128,7 @@ class TrainBatches:
         for arrays in timer.timed(self._batches()):
             if isinstance(arrays, SegkitError):
                 raise arrays
-            yield _batch(arrays)
+            yield as_batch(arrays)
         if self._choose_workers and not after:
             self._start_workers_if_slow(timer)
 
@@ -180,7 +183,7 @@ class EvalBatches:
             pixels = (
                 np.stack([255 * self._range.unit(row) for row in images]) if self._range else images.copy()
             )
-            yield _batch((pixels, self.masks[rows].copy(), [*indices]))
+            yield as_batch((pixels, self.masks[rows].copy(), [*indices]))
 
 
 class _Augmented(Dataset[_Arrays | SegkitError]):
@@ -220,7 +223,8 @@ class _Augmented(Dataset[_Arrays | SegkitError]):
         return 255 * image if self._range else image, mask
 
 
-def _batch(arrays: _Arrays) -> Batch:
+def as_batch(arrays: _Arrays) -> Batch:
+    """Images (B, H, W, C), masks (B, H, W) or (B, H, W, K) and indices as tensors."""
     images, masks, indices = arrays
     image = torch.from_numpy(images).permute(0, 3, 1, 2)  # B C H W, channels-last in memory
     target = torch.from_numpy(masks)
