@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -35,6 +35,7 @@ from segkit.recipe.dataset import (
     scan_samples,
 )
 from segkit.recipe.resolve import range_warnings, with_measured_range
+from segkit.recipe.training_samples import TrainingSamples, training_samples
 from segkit.training.devices import make_fabric
 from segkit.training.evaluate import Scores, evaluate
 
@@ -101,16 +102,21 @@ class Assembly:
         """Whether higher scores of the first metric are better."""
         return bool(entry_for(self.recipe.metrics[0]).traits["higher_is_better"])
 
+    @cached_property
+    def training_samples(self) -> TrainingSamples:
+        """Samples of the training epochs."""
+        return training_samples(self.recipe, self.splits["train"], self.samples.get("train", ()))
+
     def train_batches(self) -> TrainBatches:
         """Augmented training batches; with several processes, this process's share of each batch."""
-        data = self.recipe.data
-        train = self.splits["train"]
+        data, train, samples = self.recipe.data, self.splits["train"], self.training_samples
         transforms = Transforms.of(self.recipe)
         workers = None if data.workers == "auto" else data.workers
         return TrainBatches(
             train.images, train.masks, transforms, data.batch_size, self.recipe.seed,
             workers=workers, on_cpu=self.fabric.device.type == "cpu",
             rank=self.fabric.global_rank, processes=self.fabric.world_size, pixel_range=data.pixel_range,
+            others=transforms.others, epochs=samples.epochs, windows=samples.windows,
         )  # fmt: skip
 
     def eval_batches(self, split: str) -> EvalBatches:
@@ -186,7 +192,7 @@ def assemble(
         if to_train:
             recipe = with_balanced_weights(with_measured_range(recipe, splits["train"]), splits["train"])
             try_transforms(recipe.data, splits["train"])
-        return Assembly(
+        assembly = Assembly(
             recipe=recipe,
             given=given,
             fabric=fabric,
@@ -201,6 +207,9 @@ def assemble(
             val_split="val" if samples.get("val") else "test",
             test_split=test_split,
         )
+        if to_train:
+            _ = assembly.training_samples  # its errors come before a run directory is made
+        return assembly
 
 
 def steps_per_epoch(recipe: Recipe, images: int) -> int:
