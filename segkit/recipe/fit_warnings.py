@@ -8,7 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from segkit.core.errors import Problem
-from segkit.data.fit import GRID
+from segkit.data.windows import GRID
 from segkit.utils.listing import listed
 from segkit.utils.machine import machine_memory
 
