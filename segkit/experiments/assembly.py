@@ -17,7 +17,12 @@ from segkit.data.batches import EvalBatches, TrainBatches
 from segkit.data.preprocess import Prepared
 from segkit.data.source_scan import SourceScan
 from segkit.experiments.augmentation import try_transforms
-from segkit.experiments.objectives import build_loss, build_metric, is_mean_over_images
+from segkit.experiments.objectives import (
+    build_loss,
+    build_metric,
+    is_mean_over_images,
+    whole_image_metrics,
+)
 from segkit.experiments.optimization import optimizer_for, schedule_for, try_optimization
 from segkit.models.build import build_model
 from segkit.models.dry_run import ModelSpec, dry_run
@@ -34,6 +39,7 @@ from segkit.recipe.dataset import (
     scan_recipe_source,
     scan_samples,
 )
+from segkit.recipe.fit_warnings import fit_warnings
 from segkit.recipe.resolve import range_warnings, with_measured_range
 from segkit.recipe.training_samples import TrainingSamples, training_samples
 from segkit.training.devices import make_fabric
@@ -95,7 +101,9 @@ class Assembly:
     def warnings(self) -> list[str]:
         """Warnings about scores and images, as sentences."""
         about_scores = warnings_for(self.recipe, set(self.splits), self.fabric.world_size)
-        return [*self.data_warnings, *about_scores, *self.spec.warnings, *reading_warnings(self.splits)]
+        about_fit = fit_warnings(self.recipe.data, self.splits, whole_image_metrics(self.metrics))
+        about_reading = reading_warnings(self.splits)
+        return [*self.data_warnings, *about_fit, *about_scores, *self.spec.warnings, *about_reading]
 
     @property
     def higher_is_better(self) -> bool:
