@@ -36,7 +36,7 @@ class Fit:
     @property
     def step(self) -> Extent:
         """Distance (down, across) of neighbouring windows in scoring: multiples of 32 where they fit."""
-        down, across = (window_step(side, min(side - 1, round(self.overlap * side))) for side in self.size)
+        down, across = (window_step(side, min(round(self.overlap * side), side - 1)) for side in self.size)
         return down, across
 
     def content(self, extent: Extent) -> Extent:

@@ -17,12 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from segkit.core.types import Pixels
-from segkit.data.readers.raster import Extent
 
 # Encoders halve their maps five times: with windows on this grid, pixels lie at the same positions of the
 # feature maps as in the whole image.
 GRID = 32
 
+Extent = tuple[int, int]  # (height, width)
 Maps = npt.NDArray[np.float32]
 Weights = npt.NDArray[np.float32]
 _Indices = npt.NDArray[np.intp]
