@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,11 +14,17 @@ from segkit.core.errors import SegkitError
 from segkit.core.plugins import installed_plugins_hidden_by
 from segkit.core.types import Loss, Metric, Progress, Schedule, Task
 from segkit.data.batches import EvalBatches, TrainBatches
+from segkit.data.eval_windows import EvalWindows
 from segkit.data.preprocess import Prepared
 from segkit.data.source_scan import SourceScan
 from segkit.data.splits import groups_by_split
 from segkit.experiments.augmentation import try_transforms
-from segkit.experiments.objectives import build_loss, build_metric, is_mean_over_images
+from segkit.experiments.objectives import (
+    build_loss,
+    build_metric,
+    is_mean_over_images,
+    whole_image_metrics,
+)
 from segkit.experiments.optimization import optimizer_for, schedule_for, try_optimization
 from segkit.models.build import build_model
 from segkit.models.dry_run import ModelSpec, dry_run
@@ -35,16 +41,19 @@ from segkit.recipe.dataset import (
     scan_recipe_source,
     scan_samples,
 )
+from segkit.recipe.fit_warnings import fit_warnings
 from segkit.recipe.resolve import range_warnings, with_measured_range
+from segkit.recipe.training_samples import TrainingSamples, training_samples
 from segkit.training.devices import make_fabric
-from segkit.training.evaluate import Scores, evaluate
+from segkit.training.evaluate import OnLogits, Scores, evaluate, ignore_logits
+from segkit.training.evaluate_images import evaluate_images
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
-    from torch import Tensor, nn
+    from torch import nn
 
     from segkit.core.types import Sample
-    from segkit.recipe.part_schema import TransformPart
+    from segkit.recipe.schema import DataSettings
 
 # Transforms with at most eight distinct outputs per image: the same pixels recur in later epochs.
 _FEW_OUTPUTS = {"HorizontalFlip", "VerticalFlip", "Transpose", "RandomRotate90", "D4", "SquareSymmetry"}
@@ -97,41 +106,69 @@ class Assembly:
     def warnings(self) -> list[str]:
         """Warnings about scores and images, as sentences."""
         about_scores = warnings_for(self.recipe, set(self.splits), self.fabric.world_size)
-        return [*self.data_warnings, *about_scores, *self.spec.warnings, *reading_warnings(self.splits)]
+        about_fit = fit_warnings(self.recipe.data, self.splits, whole_image_metrics(self.metrics))
+        about_reading = reading_warnings(self.splits)
+        return [*self.data_warnings, *about_fit, *about_scores, *self.spec.warnings, *about_reading]
 
     @property
     def higher_is_better(self) -> bool:
         """Whether higher scores of the first metric are better."""
         return bool(entry_for(self.recipe.metrics[0]).traits["higher_is_better"])
 
+    @cached_property
+    def training_samples(self) -> TrainingSamples:
+        """Samples of the training epochs."""
+        return training_samples(self.recipe, self.splits["train"], self.samples.get("train", ()))
+
     def train_batches(self) -> TrainBatches:
         """Augmented training batches; with several processes, this process's share of each batch."""
-        data = self.recipe.data
-        train = self.splits["train"]
+        data, train, samples = self.recipe.data, self.splits["train"], self.training_samples
         transforms = Transforms.of(self.recipe)
         workers = None if data.workers == "auto" else data.workers
         return TrainBatches(
             train.images, train.masks, transforms, data.batch_size, self.recipe.seed,
             workers=workers, on_cpu=self.fabric.device.type == "cpu",
             rank=self.fabric.global_rank, processes=self.fabric.world_size, pixel_range=data.pixel_range,
+            others=transforms.others, epochs=samples.epochs, windows=samples.windows,
         )  # fmt: skip
 
-    def eval_batches(self, split: str) -> EvalBatches:
-        """Images of a split in order, without augmentation."""
+    def eval_batches(self, split: str) -> EvalBatches | EvalWindows:
+        """Images of a split in order, or their windows, without augmentation."""
         prepared, data = self.splits[split], self.recipe.data
-        return EvalBatches(
-            prepared.images, prepared.masks, data.scoring_batch_size, pixel_range=data.pixel_range
-        )
+        images, masks, size = prepared.images, prepared.masks, data.scoring_batch_size
+        if self.task.ignore_index is None or data.fit == "stretch":
+            return EvalBatches(images, masks, size, pixel_range=data.pixel_range)
+        padding, pixel_range = self.task.ignore_index, data.pixel_range
+        return EvalWindows(images, masks, data.geometry, size, padding=padding, pixel_range=pixel_range)
 
     def scorer(
-        self, split: str, on_progress: Progress, keep: Callable[[Tensor], None] = lambda logits: None
+        self, split: str, on_progress: Progress, on_logits: OnLogits = ignore_logits
     ) -> Callable[[nn.Module], Scores]:
-        """Function that scores a model on a split and passes the logits of every batch to `keep`."""
-        batches = self.eval_batches(split)
-        label, total = f"scoring {split} images", len(batches)
+        """Function that scores a model on whole images of a split, with a callback as in `evaluate`."""
+        score, where = (evaluate_images, " in windows") if self.recipe.data.crop else (evaluate, "")
+        label = f"scoring {split} images{where}"
+        return self._scorer(score, self.eval_batches(split), label, on_progress, on_logits)
+
+    def epoch_scorer(self, on_progress: Progress) -> Callable[[nn.Module], Scores]:
+        """Function that scores a model after an epoch, on the validation images or some of their windows."""
+        batches, windows = self.eval_batches(self.val_split), self.recipe.data.validate_windows
+        if windows is None or not isinstance(batches, EvalWindows):
+            return self.scorer(self.val_split, on_progress)
+        label = f"scoring windows of {self.val_split} images"
+        return self._scorer(evaluate, batches.drawn(windows, self.recipe.seed), label, on_progress)
+
+    def _scorer(
+        self,
+        score: Callable[..., Scores],
+        batches: EvalBatches | EvalWindows,
+        label: str,
+        on_progress: Progress,
+        on_logits: OnLogits = ignore_logits,
+    ) -> Callable[[nn.Module], Scores]:
+        total = len(batches)
         return partial(
-            evaluate, batches=batches, task=self.task, metrics=self.metrics, loss=self.loss,
-            fabric=self.fabric, on_progress=lambda done: on_progress(label, done, total), on_logits=keep,
+            score, batches=batches, task=self.task, metrics=self.metrics, loss=self.loss,
+            fabric=self.fabric, on_progress=lambda done: on_progress(label, done, total), on_logits=on_logits,
         )  # fmt: skip
 
     def optimization(self, steps_per_epoch: int) -> tuple[torch.optim.Optimizer, Schedule]:
@@ -172,15 +209,16 @@ def assemble(
         if to_train:
             images = len(samples["train"])
             check_batch_size(recipe, images, fabric.world_size)
+            drawn = recipe.data.samples_per_epoch(images)
             device, processes = str(fabric.device), fabric.world_size
-            check_training(spec, recipe.model, recipe.data, images, device, processes=processes)
+            check_training(spec, recipe.model, recipe.data, drawn, device, processes=processes)
             try_optimization(recipe, steps_per_epoch(recipe, images))
         model = build_model(recipe, spec, pretrained=to_train)
         if fabric.world_size > 1 and fabric.device.type == "cuda":
             from segkit.parts.encoders._sync_batchnorm import sync_batchnorm
 
             sync_batchnorm(model.decoder if model.frozen else model)
-        model.enable_feature_cache(training=recurring_fraction(recipe.data.augment) >= _CACHE_FRACTION)
+        model.enable_feature_cache(training=recurring_fraction(recipe.data) >= _CACHE_FRACTION)
         test_split = next(iter(scored)) if scored else "test" if samples.get("test") else "val"
         to_read = samples if to_train else {test_split: samples[test_split]}
         splits = prepare_splits(recipe, to_read, on_progress)
@@ -188,27 +226,30 @@ def assemble(
         if to_train:
             recipe = with_balanced_weights(with_measured_range(recipe, splits["train"]), splits["train"])
             try_transforms(recipe.data, splits["train"])
-        return Assembly(
+        assembly = Assembly(
             recipe=recipe,
             given=given,
             fabric=fabric,
-            task=recipe.data.goal,
+            task=recipe.data.padded_goal,
             samples=source_scan.splits,
             groups=groups_by_split(samples, recipe.data.split),
             spec=spec,
             model=model,
             loss=build_losses(recipe),
-            metrics={part.key: build_metric(part, recipe.data.goal) for part in recipe.metrics},
+            metrics={part.key: build_metric(part, recipe.data.padded_goal) for part in recipe.metrics},
             splits=splits,
             data_warnings=[*dataset_warnings(found, splits), *range_warnings(given, recipe, splits)],
             val_split="val" if samples.get("val") else "test",
             test_split=test_split,
         )
+        if to_train:
+            _ = assembly.training_samples  # its errors come before a run directory is made
+        return assembly
 
 
 def steps_per_epoch(recipe: Recipe, images: int) -> int:
-    """Training steps of an epoch of that many images."""
-    return math.ceil(images / recipe.data.batch_size)
+    """Training steps of an epoch of that many training images."""
+    return math.ceil(recipe.data.samples_per_epoch(images) / recipe.data.batch_size)
 
 
 def check_batch_size(recipe: Recipe, images: int, processes: int) -> None:
@@ -217,11 +258,12 @@ def check_batch_size(recipe: Recipe, images: int, processes: int) -> None:
     Raises:
         SegkitError: if the smallest batch of an epoch has fewer images than there are processes.
     """
-    smallest = images // steps_per_epoch(recipe, images)
+    samples = recipe.data.samples_per_epoch(images)
+    smallest = samples // steps_per_epoch(recipe, images)
     if smallest < processes:
         raise SegkitError(
             f"data.batch_size: {processes} processes share every batch, and the smallest batch has "
-            f"{smallest} of {images} training images",
+            f"{smallest} of {samples} training {'windows' if recipe.data.crop else 'images'}",
             hint=f"use at most {smallest} processes (training.devices, training.num_nodes) or larger batches",
         )
 
@@ -249,7 +291,7 @@ def warnings_for(recipe: Recipe, splits: set[str], processes: int = 1) -> list[s
     if encoder.frozen and encoder.options.get("weights") == "none":
         warnings.append("The encoder has random weights (weights: none) and is frozen: it is never trained.")
     for part in recipe.loss if processes > 1 else ():
-        if not is_mean_over_images(part, recipe.data.goal):
+        if not is_mean_over_images(part, recipe.data.padded_goal):
             warnings.append(
                 f"The loss {part.name} of a batch is not the mean over its images: each of the {processes} "
                 "processes computes it over its own images, which gives other gradients than one process."
@@ -257,15 +299,17 @@ def warnings_for(recipe: Recipe, splits: set[str], processes: int = 1) -> list[s
     return warnings
 
 
-def recurring_fraction(augment: Sequence[TransformPart]) -> float:
+def recurring_fraction(data: DataSettings) -> float:
     """Expected fraction of augmented images whose exact pixels recur in other epochs."""
-    others = [float(part.options.get("p", 1.0)) for part in augment if part.name not in _FEW_OUTPUTS]
+    if data.crop:
+        return 0.0  # windows are drawn anew
+    others = [float(part.options.get("p", 1.0)) for part in data.augment if part.name not in _FEW_OUTPUTS]
     return math.prod(1 - probability for probability in others)
 
 
 def build_losses(recipe: Recipe) -> Loss:
     """The weighted sum of the recipe's losses."""
-    return weighted_sum([(part.weight, build_loss(part, recipe.data.goal)) for part in recipe.loss])
+    return weighted_sum([(part.weight, build_loss(part, recipe.data.padded_goal)) for part in recipe.loss])
 
 
 def build_optimizer(recipe: Recipe, model: Segmenter) -> torch.optim.Optimizer:

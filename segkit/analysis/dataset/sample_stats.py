@@ -144,7 +144,7 @@ def _sample_stats(split: str, dataset: Dataset, sample: Sample) -> tuple[SampleS
         return SampleStats(split, sample, headers, (Problem(problem, file, kind="unreadable"),)), None
     record = looks_of(image)
     stats = _image_stats(image, extent, record["thumb"])
-    return SampleStats(split, sample, headers, (), stats, _mask_stats(mask, dataset)), record
+    return SampleStats(split, sample, headers, (), stats, _mask_stats(mask, extent, dataset)), record
 
 
 @lru_cache(1024)
@@ -170,7 +170,7 @@ def _digest(size: tuple[int, ...], pixels: Pixels) -> bytes:
     return hashlib.blake2b(repr(size).encode() + pixels.tobytes(), digest_size=16).digest()
 
 
-def _mask_stats(mask: Pixels, dataset: Dataset) -> MaskStats:
+def _mask_stats(mask: Pixels, extent: Extent, dataset: Dataset) -> MaskStats:
     task = dataset.task
     counts, pixels = _count(mask, task)
     foreground = (mask == 1) if task.kind == "binary" else np.zeros((1, 1), bool)
@@ -178,7 +178,9 @@ def _mask_stats(mask: Pixels, dataset: Dataset) -> MaskStats:
     centre = foreground[height // 4 : height - height // 4, width // 4 : width - width // 4]
     border = np.concatenate([foreground[0], foreground[-1], foreground[:, 0], foreground[:, -1]])
     between, jumps, rims = _interpolation(mask, task)
-    resized = _count(resize_mask(mask, dataset.size).astype(np.uint8), task)[0] if dataset.size else counts
+    size = dataset.fit.content(extent) if dataset.fit else extent
+    is_smaller = size[0] < mask.shape[0] or size[1] < mask.shape[1]
+    resized = _count(resize_mask(mask, size).astype(np.uint8), task)[0] if is_smaller else counts
     return MaskStats(
         digest=_digest(mask.shape, mask),
         counts=counts,

@@ -15,8 +15,8 @@ from segkit.core.registry import METRICS
 from segkit.core.types import Metric, Task
 from segkit.experiments.confidence import confidence_interval, confidence_intervals
 from segkit.experiments.objectives import build_metric
-from segkit.inference.torch_network import probabilities_to_logits
 from segkit.recipe import Recipe
+from segkit.training.probabilities import probabilities_to_logits
 from tests.small_runs import recipe
 
 BINARY = Task("binary", ("lesion",))
