@@ -19,10 +19,19 @@ from segkit.core.events import EpochEnded
 from segkit.core.types import Pixels
 from segkit.runs.provisional import provisional_summary
 from segkit.runs.recipe_schema import RunRecipe
-from segkit.runs.schema import Environment, Epoch, MeasuredCosts, Sample, Samples, Summary
+from segkit.runs.schema import (
+    Environment,
+    Epoch,
+    MeasuredCosts,
+    NativeScores,
+    Sample,
+    Samples,
+    Summary,
+)
 from segkit.utils.atomic import atomic_write, write_text
 from segkit.utils.csv_files import original_text, write_csv
 from segkit.utils.safe_read import (
+    MAX_LIST_BYTES,
     MAX_NUMBER,
     corrupt_file,
     each_row,
@@ -70,6 +79,7 @@ class RunFiles:
         self.weights = self.checkpoints / "best.safetensors"
         self.samples = path / "samples"
         self.costs = path / "costs.json"
+        self.native_scores = path / "native_scores.json"
         self.thumbnails = path / "thumbnails.zip"
         self.report = path / "report.html"
         self.lock = path / ".lock"
@@ -97,12 +107,17 @@ class RunFiles:
     def remove_results(self) -> None:
         """Remove what a finished run has, before it is trained on."""
         report = self.report, self.report.with_suffix(".md")
-        for path in (self.summary, self.scores, self.class_scores, self.thumbnails, *report):
+        scores = self.scores, self.class_scores, self.native_scores
+        for path in (self.summary, *scores, self.thumbnails, *report):
             path.unlink(missing_ok=True)
 
     def write_costs(self, costs: MeasuredCosts) -> None:
         """Write measured costs of the model."""
         write_json(self.costs, costs)
+
+    def write_native_scores(self, scores: NativeScores) -> None:
+        """Write scores at the images' own size."""
+        write_json(self.native_scores, scores)
 
     def append_epoch(self, event: EpochEnded) -> None:
         """Append one line to metrics.jsonl."""
@@ -183,6 +198,13 @@ class RunFiles:
         if not self.costs.is_file():
             return None
         return read_json(self.costs, MeasuredCosts, hint="delete the file and measure again")
+
+    def read_native_scores(self) -> NativeScores | None:
+        """Scores at the images' own size; None if they were not computed."""
+        if not self.native_scores.is_file():
+            return None
+        hint = "delete the file and compare again"
+        return read_json(self.native_scores, NativeScores, hint=hint, max_bytes=MAX_LIST_BYTES)
 
     def read_epochs(self) -> list[dict[str, Any]]:
         """One mapping per epoch; undefined scores are None."""
