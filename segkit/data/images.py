@@ -10,6 +10,7 @@ from PIL import Image
 
 from segkit.core.errors import DataError
 from segkit.core.types import Pixels
+from segkit.data.fit import Fit
 from segkit.data.readers.open import open_file
 from segkit.data.readers.pillow import PillowFile, to_array
 from segkit.data.readers.raster import Extent, Header, ImageFile, Numbers, Raster, image_type
@@ -44,14 +45,15 @@ def read_image(path: Path, channels: int, max_pixels: int = MAX_PIXELS) -> Pixel
         return _read(file, path, channels, None)
 
 
-def read_image_at(path: Path, channels: int, size: Extent) -> tuple[Pixels, Extent]:
-    """Read an image and resize it to (height, width); returns it and its upright size in the file.
+def read_image_at(path: Path, channels: int, size: Extent | Fit) -> tuple[Pixels, Extent]:
+    """Read an image at (height, width), or at the size of a fit; returns it and its upright size in the file.
 
     Raises:
         DataError: as `read_image`.
     """
     with open_file(path, MAX_PIXELS) as file:
-        return _read(file, path, channels, size), file.header.extent
+        at = size.content(file.header.extent) if isinstance(size, Fit) else size
+        return _read(file, path, channels, at), file.header.extent
 
 
 def read_header(path: Path, max_pixels: int = MAX_PIXELS) -> Header:

@@ -116,13 +116,13 @@ def run_started(assembly: Assembly, directory: RunDir) -> RunStarted:
 
 def _training_scales(assembly: Assembly) -> dict[str, Any]:
     samples = assembly.samples.get("train") or [*chain(*assembly.samples.values())]
-    scales = [scale for _, scale in sampled_scales(samples, assembly.recipe.data.size)]
-    masks = assembly.splits["train"].masks
-    densities = [boundary_density(masks[i]) for i in range(0, len(masks), 1 + len(masks) // _MAX_MASKS)]
-    return {
-        "image_scales": (min(scales), max(scales)) if scales else None,
-        "boundary_density": mean(densities),
-    }
+    fit, masks = assembly.recipe.data.geometry, assembly.splits["train"].masks
+    scales = [scale for _, scale in sampled_scales(samples, fit)]
+    recorded: dict[str, Any] = {"image_scales": (min(scales), max(scales)) if scales else None}
+    if not fit.is_native:  # else all images have one scale, and nothing is compared
+        densities = [boundary_density(masks[i]) for i in range(0, len(masks), 1 + len(masks) // _MAX_MASKS)]
+        recorded["boundary_density"] = mean(densities)
+    return recorded
 
 
 def _class_counts(assembly: Assembly) -> dict[str, dict[str, int]]:

@@ -12,7 +12,7 @@ from segkit.core.errors import SegkitError
 from segkit.inference.image_source import ImageArray
 from segkit.inference.options import PredictOptions
 from segkit.inference.predictor import Predictor
-from segkit.inference.sliding_window import predict_tiled
+from segkit.inference.sliding_window import predict_windows
 from tests.inference.networks import LABELS, LESION, PARTS, Blocks, Brightness, noise
 from tests.points import check_points
 
@@ -33,7 +33,7 @@ def test_weights_sum_to_one_for_a_model_of_one_size_too(tile, size, overlap):
     [(128, None, 96), (128, 1, 96), (128, 96, 32), (128, 97, 31), (128, 127, 1), (32, None, 24)],
 )
 def test_tiles_are_on_the_grid_where_the_overlap_allows_it(tile, overlap, step):
-    assert PredictOptions(tile=tile, overlap=overlap).step() == step
+    assert PredictOptions(tile=tile, overlap=overlap).fit(LESION).step == (step, step)
 
 
 @pytest.mark.parametrize("facts", [LESION, PARTS, LABELS], ids=["binary", "multiclass", "multilabel"])
@@ -83,7 +83,8 @@ def test_there_is_no_seam_even_where_tiles_disagree(overlap):
 def test_bands_come_as_soon_as_no_further_tile_reaches_them():
     picture, network = ImageArray(noise(1000, 300), LESION), Blocks()
     heights, asked = [], []
-    for band in predict_tiled([network], picture, PredictOptions(tile=128, overlap=32, batch_size=2)):
+    options = PredictOptions(tile=128, overlap=32, batch_size=2)
+    for band in predict_windows([network], options.fit(LESION), picture, options):
         heights.append(band.shape[1])
         asked.append(len(network.asked))
     assert sum(heights) == 1000
@@ -94,15 +95,12 @@ def test_bands_come_as_soon_as_no_further_tile_reaches_them():
 
 def test_progress_tells_of_tiles():
     told = []
-    picture = ImageArray(noise(200, 300), LESION)
-    [
-        *predict_tiled(
-            [Blocks()],
-            picture,
-            PredictOptions(tile=128, overlap=32),
-            lambda done, total: told.append((done, total)),
-        )
-    ]
+    picture, options = ImageArray(noise(200, 300), LESION), PredictOptions(tile=128, overlap=32)
+
+    def tell(done, total):
+        told.append((done, total))
+
+    [*predict_windows([Blocks()], options.fit(LESION), picture, options, tell)]
     assert told == [(3, 6), (6, 6)]
 
 
