@@ -10,7 +10,7 @@ import numpy as np
 from segkit.core.errors import DataError
 from segkit.core.types import Pixels, Sample
 from segkit.data.fit import Fit
-from segkit.data.images import MAX_PIXELS
+from segkit.data.images import MAX_PIXELS, extent_in_header
 from segkit.data.readers.open import open_file
 from segkit.data.readers.raster import Extent
 
@@ -51,8 +51,10 @@ def boundary_density(mask: Pixels) -> float:
 def _extent(sample: Sample) -> Extent | None:
     try:
         if sample.files and sample.variant == "":  # the sample is the whole file
+            if extent := extent_in_header(sample.files[0]):
+                return extent
             with open_file(sample.files[0], MAX_PIXELS) as file:  # a PNG's header would be decoded
-                return file.stored  # not upright: the scale is the same
+                return file.stored  # hardly any PNG has an orientation
     except DataError:
         pass  # a plugin's source may read other formats
     try:

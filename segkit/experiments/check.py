@@ -97,14 +97,14 @@ def check(
         attempt(partial(check_batch_size, recipe, len(samples["train"]), processes))
     spec = attempt(partial(dry_run, recipe.model, recipe.data))
     for loss in recipe.loss:
-        attempt(partial(build_loss, loss, recipe.data.goal))
+        attempt(partial(build_loss, loss, recipe.data.padded_goal))
     for metric in recipe.metrics:
-        attempt(partial(build_metric, metric, recipe.data.goal))
+        attempt(partial(build_metric, metric, recipe.data.padded_goal))
     if spec:
         device = choose_device(recipe.training)[0] if processes is not None else ""
-        images = len(samples["train"]) if samples else recipe.data.batch_size
+        drawn = recipe.data.samples_per_epoch(len(samples["train"])) if samples else recipe.data.batch_size
         attempt(
-            partial(check_training, spec, recipe.model, recipe.data, images, device, processes=processes or 1)
+            partial(check_training, spec, recipe.model, recipe.data, drawn, device, processes=processes or 1)
         )
     steps = steps_per_epoch(recipe, len(samples["train"])) if samples else 1
     attempt(partial(try_optimization, recipe, steps))

@@ -115,14 +115,16 @@ def run_started(assembly: Assembly, directory: RunDir) -> RunStarted:
 
 
 def _training_scales(assembly: Assembly) -> dict[str, Any]:
-    samples = assembly.samples.get("train") or [*chain(*assembly.samples.values())]
     fit, masks = assembly.recipe.data.geometry, assembly.splits["train"].masks
+    if fit.is_native:  # all images have one scale, and nothing is compared
+        return {"image_scales": (fit.scale, fit.scale)}
+    samples = assembly.samples.get("train") or [*chain(*assembly.samples.values())]
     scales = [scale for _, scale in sampled_scales(samples, fit)]
-    recorded: dict[str, Any] = {"image_scales": (min(scales), max(scales)) if scales else None}
-    if not fit.is_native:  # else all images have one scale, and nothing is compared
-        densities = [boundary_density(masks[i]) for i in range(0, len(masks), 1 + len(masks) // _MAX_MASKS)]
-        recorded["boundary_density"] = mean(densities)
-    return recorded
+    densities = [boundary_density(masks[i]) for i in range(0, len(masks), 1 + len(masks) // _MAX_MASKS)]
+    return {
+        "image_scales": (min(scales), max(scales)) if scales else None,
+        "boundary_density": mean(densities),
+    }
 
 
 def _class_counts(assembly: Assembly) -> dict[str, dict[str, int]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from segkit.core.errors import Problem
 from segkit.core.types import Sample, Task
+from segkit.data.fit import Fit
 from segkit.data.source_scan import SourceScan
 from segkit.recipe.dataset import scan_recipe_source, scan_samples
 
@@ -24,16 +25,16 @@ class Dataset:
     splits: Mapping[str, Sequence[Sample]]
     problems: Sequence[Problem] = ()  # files that the source could not find or pair
     warnings: Sequence[Problem] = ()  # what a run would go on with
-    size: tuple[int, int] | None = None  # (height, width) of the recipe
+    fit: Fit | None = None  # of the recipe
     recipe: str = ""  # lines of a recipe that reads it, if it was found without one
 
     @classmethod
     def of(
-        cls, scan: SourceScan, about: str, task: Task, size: tuple[int, int] | None = None, recipe: str = ""
+        cls, scan: SourceScan, about: str, task: Task, fit: Fit | None = None, recipe: str = ""
     ) -> Dataset:
         """The data set of a scanned source, without empty splits."""
         splits = {split: samples for split, samples in scan.splits.items() if samples}
-        return cls(about, task, splits, scan.problems, scan.warnings, size, recipe)
+        return cls(about, task, splits, scan.problems, scan.warnings, fit, recipe)
 
 
 def dataset_of_recipe(recipe: Recipe) -> Dataset:
@@ -45,4 +46,4 @@ def dataset_of_recipe(recipe: Recipe) -> Dataset:
     recipe, scan = scan_recipe_source(recipe)
     data = recipe.data
     about = f"{recipe.name}: the source {data.source.name}"
-    return Dataset.of(scan_samples(recipe, scan), about, data.goal, data.size)
+    return Dataset.of(scan_samples(recipe, scan), about, data.goal, data.geometry)
