@@ -12,13 +12,12 @@ from unicodedata import normalize
 import numpy as np
 
 from segkit.analysis.report.run_data import RunData, read_run_data
+from segkit.core.plugins import load_plugin
 from segkit.data.cache.store import pixel_digest
 from segkit.data.decoding import run_in_threads
 from segkit.data.fit import Fit
 from segkit.data.preprocess import Prepared, decode, layout_of
-from segkit.experiments.restore_run import read_run
-from segkit.inference.evaluation.evaluate_runs import evaluate_runs
-from segkit.inference.evaluation.evaluation import EvaluateOptions
+from segkit.experiments.run_recipe import load_run_recipe
 from segkit.recipe import dump_recipe
 from segkit.runs.fingerprint import metrics_digest
 from segkit.runs.run_dir import RunDir
@@ -40,7 +39,9 @@ def score_natively(run: Path, plugins: Sequence[Path]) -> Iterator[RunData]:
         SegkitError: if the run, its images or plugins are damaged or missing.
     """
     directory = RunDir.open(run, stopped=True)
-    recipe, _ = read_run(directory, (), plugins)
+    for plugin in plugins:
+        load_plugin(plugin, "--plugins")
+    recipe = load_run_recipe(directory)
     of, code = _digest(directory, recipe), metrics_digest(recipe)
     scores = directory.read_native_scores()
     if not scores or (scores.of, scores.code) != (of, code):
@@ -57,6 +58,9 @@ def _digest(run: RunDir, recipe: Recipe) -> str:
 
 
 def _score(run: RunDir, of: str, code: str, plugins: Sequence[Path]) -> NativeScores:
+    from segkit.inference.evaluation.evaluate_runs import evaluate_runs  # loads torch
+    from segkit.inference.evaluation.evaluation import EvaluateOptions
+
     evaluation = evaluate_runs([run], EvaluateOptions(native=True), plugins=plugins)
     scores, samples = evaluation.scores, evaluation.images.samples
     assert scores.classes is not None, "pixels are counted in every evaluation"
