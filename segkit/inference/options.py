@@ -8,7 +8,8 @@ from math import lcm
 from typing import TYPE_CHECKING
 
 from segkit.core.errors import SegkitError
-from segkit.data.fit import GRID, Fit
+from segkit.data.fit import Fit
+from segkit.data.windows import GRID
 
 if TYPE_CHECKING:
     from segkit.inference.model_info import ModelInfo
@@ -34,7 +35,7 @@ class PredictOptions:
         tile: side of square windows of the image at its own size, or at the scale of a model with fit crop; 0
             predicts as the model was trained: resized whole, letterboxed, or in windows.
         overlap: overlap of neighbouring windows in pixels; None is a quarter of the tile, or that of the
-            model. It is rounded up to a multiple of `segkit.data.fit.GRID` that is below the window, if there
+            model. It is rounded up to a multiple of `segkit.data.windows.GRID` that is below the window, if there
             is one.
         batch_size: images or windows per batch; 0 takes about half a million pixels: larger batches need
             memory and are not faster on a CPU. Results change by rounding only.

@@ -20,10 +20,10 @@ from segkit.experiments.samples import display_of, predicted_masks
 from segkit.inference.evaluation.sample_image import SampleImage
 from segkit.inference.postprocess import mask_of
 from segkit.inference.predict_images import Chunks, Member, aligned, predict_images
-from segkit.inference.torch_network import probabilities_to_logits
 from segkit.inference.tta import ensemble
 from segkit.training.count_pixels import confusion_shape, count_pixels
 from segkit.training.evaluate import Scores, predict_logits, scores_of
+from segkit.training.probabilities import probabilities_to_logits
 
 if TYPE_CHECKING:
     from torch import Tensor
