@@ -7,7 +7,7 @@ from enum import StrEnum
 from math import lcm
 from typing import TYPE_CHECKING
 
-from segkit.core.errors import SegkitError
+from segkit.core.errors import SegkitError, worded
 from segkit.data.fit import Fit
 from segkit.data.windows import GRID
 
@@ -34,9 +34,9 @@ class PredictOptions:
         scales: average over these multiples of the image size.
         tile: side of square windows of the image at its own size, or at the scale of a model with fit crop; 0
             predicts as the model was trained: resized whole, letterboxed, or in windows.
-        overlap: overlap of neighbouring windows in pixels; None is a quarter of the tile, or that of the
-            model. It is rounded up to a multiple of `segkit.data.windows.GRID` that is below the window, if there
-            is one.
+        overlap: overlap of neighbouring windows along their shorter side, in pixels; None is a quarter of the
+            tile, or that of the model. Rounded up to a multiple of `segkit.data.windows.GRID` below the
+            window, if there is one.
         batch_size: images or windows per batch; 0 takes about half a million pixels: larger batches need
             memory and are not faster on a CPU. Results change by rounding only.
 
@@ -87,7 +87,10 @@ class PredictOptions:
 
     def _check_overlap(self, info: ModelInfo, overlap: int) -> None:
         if not self.tile and info.fit != "crop":
-            raise SegkitError("an overlap needs tiles", hint="for example tiles of 512 pixels")
+            problem = f"{worded('--overlap', 'an overlap')} needs {worded('--tile', 'tiles')}: this model"
+            seen = "letterboxed" if info.fit == "letterbox" else "resized"
+            hint = f"for example {worded('--tile 512', 'tiles of 512 pixels')}"
+            raise SegkitError(f"{problem} takes whole images, {seen}", hint=hint)
         side = self.tile or min(info.size)
         if not 0 <= overlap < side:
             raise SegkitError(

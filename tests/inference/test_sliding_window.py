@@ -120,7 +120,11 @@ def test_mirror_images_and_scales_of_tiles():
         ({"tile": 100}, "tiles of 100 pixels do not fit this model", "use a multiple of 32, such as 96"),
         ({"tile": 64, "overlap": 64}, "tiles of 64 pixels cannot overlap by 64", SMALLER),
         ({"tile": 64, "overlap": -1}, "tiles of 64 pixels cannot overlap by -1", SMALLER),
-        ({"overlap": 8}, "an overlap needs tiles", "for example tiles of 512 pixels"),
+        (
+            {"overlap": 8},
+            "an overlap needs tiles: this model takes whole images, resized",
+            "for example tiles of 512 pixels",
+        ),
         ({"tile": -64}, "tiles of -64 pixels do not fit this model", "use a multiple of 32, such as 32"),
         ({"scales": (0,)}, "scales (0,) are not between 0.1 and 10", "for example 0.75, 1, 1.25"),
         ({"scales": ()}, "scales () are not between 0.1 and 10", "for example 0.75, 1, 1.25"),
