@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from segkit.runs.run_dir import RunDir
     from segkit.training.evaluate import Scores
 
+_TAKEN = {"stretch": "images", "letterbox": "letterboxed images", "crop": "windows"}
+
 
 def evaluate_runs(
     runs: Sequence[RunDir],
@@ -161,7 +163,8 @@ def _open_networks(
         alike = fit == first or (fit.is_native and first.is_native)
         if not alike and not options.native:
             raise SegkitError(
-                f"{run_name(runs[0])} takes {_taken(first)}, {run_name(run)} {_taken(fit)}: "
+                f"{run_name(runs[0])} takes {_TAKEN[first.kind]} of {_sides(first)} pixels, {run_name(run)} "
+                f"{'' if fit.kind == first.kind else f'{_TAKEN[fit.kind]} '}of {_sides(fit)}: "
                 "their scores are not comparable",
                 hint="use --native to score at the images' own size",
             )
@@ -170,7 +173,6 @@ def _open_networks(
     return networks
 
 
-def _taken(fit: Fit) -> str:
+def _sides(fit: Fit) -> str:
     height, width = fit.size
-    what = {"stretch": "images", "letterbox": "letterboxed images", "crop": "windows"}[fit.kind]
-    return f"{what} of {width}x{height} pixels"
+    return f"{width}x{height}"
