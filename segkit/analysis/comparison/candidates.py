@@ -44,7 +44,8 @@ class RunResult:
         recipe, environment, native = self.data.recipe, self.data.environment, self.data.native
         data = recipe.get("data") or {}
         pixels = native.pixels if native else environment.data_digests.get(self.data.summary.reported_on)
-        code = native.code if native else environment.identity and environment.identity.metrics
+        identity = environment.identity
+        code = native.code if native else identity.metrics if identity else None
         return Scored(
             where=str(self.run.path),
             data=data,

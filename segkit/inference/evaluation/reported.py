@@ -69,5 +69,5 @@ def size_text(fit: Fit, *, native: bool = False) -> str:
     if native or fit.is_native:
         return "the images' own size"
     height, width = fit.size
-    limit = "at most " if fit.kind == "letterbox" else ""
+    limit = "up to " if fit.kind == "letterbox" else ""
     return f"{limit}{height}x{width}" + (" (height x width)" if height != width else "")

@@ -79,7 +79,7 @@ def test_a_size_says_which_side_is_which() -> None:
     for kind, size, text in (
         ("stretch", (32, 32), "32x32"),
         ("stretch", (32, 48), "32x48 (height x width)"),
-        ("letterbox", (32, 32), "at most 32x32"),
+        ("letterbox", (32, 32), "up to 32x32"),
         ("crop", (32, 32), "the images' own size"),
     ):
         assert size_text(Fit(kind, size)) == text
