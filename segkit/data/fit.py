@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
 from segkit.data.readers.raster import Extent
+from segkit.data.windows import Grid, window_step
 
 FitKind = Literal["stretch", "letterbox", "crop"]
-# Encoders halve their maps five times: with windows on this grid, pixels lie at the same positions of the
-# feature maps as in the whole image.
-GRID = 32
 
 
 @dataclass(frozen=True)
@@ -39,8 +36,7 @@ class Fit:
     @property
     def step(self) -> Extent:
         """Distance (down, across) of neighbouring windows in scoring: multiples of 32 where they fit."""
-        distances = (max(1, side - round(self.overlap * side)) for side in self.size)
-        down, across = (distance // GRID * GRID or distance for distance in distances)
+        down, across = (window_step(side, min(round(self.overlap * side), side - 1)) for side in self.size)
         return down, across
 
     def content(self, extent: Extent) -> Extent:
@@ -59,7 +55,4 @@ class Fit:
 
     def windows_of(self, extent: Extent) -> int:
         """Number of windows in which an image of `extent` is scored."""
-        if not self.is_native:
-            return 1
-        sides = zip(self.content(extent), self.size, self.step, strict=True)
-        return math.prod(max(1, math.ceil((length - side) / step) + 1) for length, side, step in sides)
+        return len(Grid(self.content(extent), self.size, self.step)) if self.is_native else 1

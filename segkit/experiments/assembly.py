@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -17,7 +17,12 @@ from segkit.data.batches import EvalBatches, TrainBatches
 from segkit.data.preprocess import Prepared
 from segkit.data.source_scan import SourceScan
 from segkit.experiments.augmentation import try_transforms
-from segkit.experiments.objectives import build_loss, build_metric, is_mean_over_images
+from segkit.experiments.objectives import (
+    build_loss,
+    build_metric,
+    is_mean_over_images,
+    whole_image_metrics,
+)
 from segkit.experiments.optimization import optimizer_for, schedule_for, try_optimization
 from segkit.models.build import build_model
 from segkit.models.dry_run import ModelSpec, dry_run
@@ -34,7 +39,9 @@ from segkit.recipe.dataset import (
     scan_recipe_source,
     scan_samples,
 )
+from segkit.recipe.fit_warnings import fit_warnings
 from segkit.recipe.resolve import range_warnings, with_measured_range
+from segkit.recipe.training_samples import TrainingSamples, training_samples
 from segkit.training.devices import make_fabric
 from segkit.training.evaluate import Scores, evaluate
 
@@ -94,23 +101,30 @@ class Assembly:
     def warnings(self) -> list[str]:
         """Warnings about scores and images, as sentences."""
         about_scores = warnings_for(self.recipe, set(self.splits), self.fabric.world_size)
-        return [*self.data_warnings, *about_scores, *self.spec.warnings, *reading_warnings(self.splits)]
+        about_fit = fit_warnings(self.recipe.data, self.splits, whole_image_metrics(self.metrics))
+        about_reading = reading_warnings(self.splits)
+        return [*self.data_warnings, *about_fit, *about_scores, *self.spec.warnings, *about_reading]
 
     @property
     def higher_is_better(self) -> bool:
         """Whether higher scores of the first metric are better."""
         return bool(entry_for(self.recipe.metrics[0]).traits["higher_is_better"])
 
+    @cached_property
+    def training_samples(self) -> TrainingSamples:
+        """Samples of the training epochs."""
+        return training_samples(self.recipe, self.splits["train"], self.samples.get("train", ()))
+
     def train_batches(self) -> TrainBatches:
         """Augmented training batches; with several processes, this process's share of each batch."""
-        data = self.recipe.data
-        train = self.splits["train"]
+        data, train, samples = self.recipe.data, self.splits["train"], self.training_samples
         transforms = Transforms.of(self.recipe)
         workers = None if data.workers == "auto" else data.workers
         return TrainBatches(
             train.images, train.masks, transforms, data.batch_size, self.recipe.seed,
             workers=workers, on_cpu=self.fabric.device.type == "cpu",
             rank=self.fabric.global_rank, processes=self.fabric.world_size, pixel_range=data.pixel_range,
+            others=transforms.others, epochs=samples.epochs, windows=samples.windows,
         )  # fmt: skip
 
     def eval_batches(self, split: str) -> EvalBatches:
@@ -186,7 +200,7 @@ def assemble(
         if to_train:
             recipe = with_balanced_weights(with_measured_range(recipe, splits["train"]), splits["train"])
             try_transforms(recipe.data, splits["train"])
-        return Assembly(
+        assembly = Assembly(
             recipe=recipe,
             given=given,
             fabric=fabric,
@@ -201,6 +215,9 @@ def assemble(
             val_split="val" if samples.get("val") else "test",
             test_split=test_split,
         )
+        if to_train:
+            _ = assembly.training_samples  # its errors come before a run directory is made
+        return assembly
 
 
 def steps_per_epoch(recipe: Recipe, images: int) -> int:

@@ -16,7 +16,7 @@ from segkit.core.types import Progress
 from segkit.data.class_counts import ClassCounts
 from segkit.experiments.assembly import check_batch_size, steps_per_epoch, warnings_for
 from segkit.experiments.augmentation import try_transforms
-from segkit.experiments.objectives import build_loss, build_metric
+from segkit.experiments.objectives import build_loss, build_metric, whole_image_metrics
 from segkit.experiments.optimization import try_optimization
 from segkit.models.dry_run import dry_run
 from segkit.models.training_check import check_training
@@ -31,7 +31,9 @@ from segkit.recipe.dataset import (
     scan_recipe_source,
     scan_samples,
 )
+from segkit.recipe.fit_warnings import fit_warnings
 from segkit.recipe.resolve import pixels_in_words, range_warnings, with_measured_range
+from segkit.recipe.training_samples import training_samples
 from segkit.training.devices import choose_device, count_processes
 from segkit.training.distributed.rank import current_rank_info
 
@@ -98,8 +100,8 @@ def check(
     spec = attempt(partial(dry_run, recipe.model, recipe.data))
     for loss in recipe.loss:
         attempt(partial(build_loss, loss, recipe.data.padded_goal))
-    for metric in recipe.metrics:
-        attempt(partial(build_metric, metric, recipe.data.padded_goal))
+    parts = {part.key: partial(build_metric, part, recipe.data.padded_goal) for part in recipe.metrics}
+    metrics = {key: metric for key, step in parts.items() if (metric := attempt(step))}
     if spec:
         device = choose_device(recipe.training)[0] if processes is not None else ""
         drawn = recipe.data.samples_per_epoch(len(samples["train"])) if samples else recipe.data.batch_size
@@ -112,8 +114,9 @@ def check(
     to_read = samples if samples and read_files else {}
     splits = attempt(partial(prepare_splits, recipe, to_read, on_progress)) or {}
     given = recipe
-    if train := splits.get("train"):
+    if samples and (train := splits.get("train")):
         recipe = with_balanced_weights(with_measured_range(recipe, train), train)
+        attempt(partial(training_samples, recipe, train, samples["train"]))
     attempt(partial(try_transforms, recipe.data, splits.get("train")))
     if problems or found is None or samples is None or spec is None:
         raise SegkitError.of(problems)
@@ -127,6 +130,7 @@ def check(
         warnings=[
             *dataset_warnings(found, splits),
             *range_warnings(given, recipe, splits),
+            *fit_warnings(recipe.data, splits, whole_image_metrics(metrics)),
             *warnings_for(recipe, set(samples), processes or 1),
             *spec.warnings,
             *downloads,

@@ -25,6 +25,7 @@ from segkit.data.source_scan import SourceScan, scan_source
 from segkit.data.splits import group_warnings, split_samples
 from segkit.recipe import plain_recipe, used_plugins
 from segkit.recipe.build import build
+from segkit.recipe.fit_warnings import nothing_left
 from segkit.recipe.resolve import channels_of_files, with_channels
 from segkit.utils.installation import installed_version
 from segkit.utils.listing import listed
@@ -182,6 +183,8 @@ def prepare_splits(
         # A few images that are scored may well show one class, but not only the first one and ignored pixels.
         problem = mixture_problem(counts, recipe.data.goal)
         if problem and (split == "train" or not any(counts.pixels[1:])):
+            raise DataError.of([problem])
+        if split == "train" and (problem := nothing_left(recipe.data, prepared[split])):
             raise DataError.of([problem])
     return prepared
 
