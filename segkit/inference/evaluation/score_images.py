@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -21,8 +21,9 @@ from segkit.inference.evaluation.sample_image import SampleImage
 from segkit.inference.postprocess import mask_of
 from segkit.inference.predict_images import Chunks, Member, aligned, predict_images
 from segkit.inference.tta import ensemble
-from segkit.training.count_pixels import confusion_shape, count_pixels
+from segkit.training.count_pixels import confusion_shape
 from segkit.training.evaluate import Scores, predict_logits, scores_of
+from segkit.training.evaluate_images import ImageScore
 from segkit.training.probabilities import probabilities_to_logits
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from segkit.inference.network import Network, Probabilities
     from segkit.inference.options import PredictOptions
 
+_MAX_PART = 2**21  # probabilities whose logits are held at once: 16 MiB
 _NATIVE_BATCH = 4  # images: their masks are held at full size
 
 
@@ -111,14 +113,18 @@ class PredictorScorer:
             DataError: listing all damaged files.
         """
         models = 1 if len(self.networks) == 1 else 1 + len(self.networks)
-        tables = [_Table(self.metrics, self.networks[0].info.task) for _ in range(models)]
+        task = self.networks[0].info.task
+        tables = [_Table(self.metrics, task) for _ in range(models)]
         with warnings.catch_warnings():  # Pillow's; set here once, as the state is shared by all threads
             warnings.simplefilter("ignore")
             for index, (image, chunks) in enumerate(self._predicted(self.samples)):
                 try:
-                    mask = image.mask(self._fit)
-                    for model, table in zip(zip(*_with_mean(chunks), strict=True), tables, strict=True):
-                        table.add(np.concatenate(model, axis=1), mask)
+                    mask, scores = image.mask(self._fit), [ImageScore(task, self.metrics) for _ in tables]
+                    for parts, target in scored_parts(_with_mean(chunks), mask, task, self.metrics):
+                        for score, probabilities in zip(scores, parts, strict=True):
+                            score.add(probabilities_to_logits(probabilities[None], task), target)
+                    for table, score in zip(tables, scores, strict=True):
+                        table.add(score)
                 except DataError:
                     raise_problems(self._problems(index))
                     raise
@@ -161,6 +167,32 @@ class PredictorScorer:
         return [problem for index in sorted(found) for problem in found[index]]
 
 
+def scored_parts(
+    parts: Iterable[Sequence[Probabilities]], mask: Pixels, task: Task, metrics: Mapping[str, Metric]
+) -> Iterator[tuple[Sequence[Probabilities], Tensor]]:
+    """Probabilities of several models for parts of an image, each with its target.
+
+    Args:
+        parts: probabilities (K, rows, W) of each model, for the same rows, from top to bottom.
+        mask: mask of the image, (H, W), or (H, W, K) for multilabel.
+        task: what is predicted.
+        metrics: metrics by name. If one of them is no sum over pixels, the image is a single part.
+
+    Yields:
+        Probabilities of each model for few rows, and their target (1, rows, W), or (1, K, rows, W).
+    """
+    whole = not all(metric.sums for metric in metrics.values())
+    top = 0
+    for part in [[np.concatenate(each, axis=1) for each in zip(*parts, strict=True)]] if whole else parts:
+        classes, height, width = part[0].shape
+        step = height if whole else max(1, _MAX_PART // (classes * width))
+        for first in range(0, height, step):
+            rows = [probabilities[:, first : first + step] for probabilities in part]
+            target = mask[top : (top := top + rows[0].shape[1])]
+            target = np.moveaxis(target, -1, 0) if task.kind == "multilabel" else target
+            yield rows, torch.from_numpy(target[None].copy())
+
+
 class _Table:
     """Scores of one model, image by image."""
 
@@ -170,15 +202,11 @@ class _Table:
         self._pixels: list[Tensor] = []
         self._confusion = torch.zeros(confusion_shape(task), dtype=torch.long)
 
-    def add(self, probabilities: Probabilities, mask: Pixels) -> None:
-        logits = probabilities_to_logits(probabilities[None], self._task)
-        target = np.moveaxis(mask, -1, 0) if self._task.kind == "multilabel" else mask
-        targets = torch.from_numpy(np.ascontiguousarray(target)[None])
-        for name, metric in self._metrics.items():
-            self._rows[name].append(metric.per_image(logits, targets).double())
-        pixels, confusion = count_pixels(logits, targets, self._task)
-        self._pixels.append(pixels)
-        self._confusion += confusion
+    def add(self, image: ImageScore) -> None:
+        for name, rows in image.rows().items():
+            self._rows[name].append(rows)
+        self._pixels.append(image.pixels)
+        self._confusion += image.confusion
 
     def scores(self) -> Scores:
         classes = PixelCounts(self._task, torch.cat(self._pixels).numpy(), self._confusion.numpy())

@@ -16,6 +16,7 @@ from torch import Tensor
 from segkit.core.errors import ExportError
 from segkit.data.resize import resize_chunks, resize_image
 from segkit.data.windows import cut_window
+from segkit.inference.evaluation.score_images import scored_parts
 from segkit.runs.environment import data_digests
 from segkit.training.count_pixels import predict_mask
 from segkit.training.evaluate import predict_logits
@@ -161,18 +162,11 @@ def _predict_whole(network: Network, model: TorchNetwork, assembly: Assembly) ->
 def _predict_in_windows(network: Network, model: TorchNetwork, assembly: Assembly) -> Iterator[_Part]:
     """The same of parts of each image, from top to bottom, at the size of its mask."""
     prepared, task = assembly.splits[assembly.test_split], assembly.task
-    whole = not all(metric.sums for metric in assembly.metrics.values())
     for index, (image, mask) in enumerate(zip(prepared.images, prepared.masks, strict=True)):
         chunks = [_blended(each, image, mask.shape[:2], assembly) for each in (model, network)]
-        parts: Iterable[Sequence[Probabilities]] = zip(*chunks, strict=True)
-        if whole:
-            parts = [[np.concatenate(each, axis=1) for each in zip(*parts, strict=True)]]
-        top = 0
-        for ours, exported in parts:
-            target = mask[top : (top := top + ours.shape[1])]
-            target = np.moveaxis(target, -1, 0) if task.kind == "multilabel" else target
-            logits = probabilities_to_logits(ours[None], task)
-            yield index, logits, exported[None], torch.from_numpy(target[None].copy())
+        parts: Iterable[list[Probabilities]] = map(list, zip(*chunks, strict=True))
+        for (ours, exported), target in scored_parts(parts, mask, task, assembly.metrics):
+            yield index, probabilities_to_logits(ours[None], task), exported[None], target
 
 
 def _blended(network: Network, image: Pixels, size: Size, assembly: Assembly) -> Iterator[Probabilities]:
