@@ -39,12 +39,14 @@ class Batch:
     Args:
         image: (B, C, H, W) in 0..255: uint8, or float32 for other images than 8-bit ones.
         target: (B, H, W), or (B, K, H, W) for multilabel, uint8.
-        indices: indices of the images, for messages.
+        indices: indices of the images, for messages; numbers of windows in `EvalWindows`.
+        contents: (height, width) of each image without its padding, if images may be padded.
     """
 
     image: Tensor
     target: Tensor
     indices: list[int]
+    contents: tuple[Extent, ...] | None = None
 
 
 class TrainBatches:
@@ -143,7 +145,7 @@ class TrainBatches:
         for arrays in timer.timed(self._batches()):
             if isinstance(arrays, SegkitError):
                 raise arrays
-            yield _batch(arrays)
+            yield as_batch(arrays)
         if self._choose_workers and not after:
             self._start_workers_if_slow(timer)
 
@@ -197,7 +199,7 @@ class EvalBatches:
             pixels = (
                 np.stack([255 * self._range.unit(row) for row in images]) if self._range else images.copy()
             )
-            yield _batch((pixels, self.masks[rows].copy(), [*indices]))
+            yield as_batch((pixels, self.masks[rows].copy(), [*indices]))
 
 
 class _Samples(Dataset[_Arrays | SegkitError]):
@@ -270,7 +272,8 @@ class _Samples(Dataset[_Arrays | SegkitError]):
         return read
 
 
-def _batch(arrays: _Arrays) -> Batch:
+def as_batch(arrays: _Arrays) -> Batch:
+    """Images (B, H, W, C), masks (B, H, W) or (B, H, W, K) and indices as tensors."""
     images, masks, indices = arrays
     image = torch.from_numpy(images).permute(0, 3, 1, 2)  # B C H W, channels-last in memory
     target = torch.from_numpy(masks)

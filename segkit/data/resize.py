@@ -9,8 +9,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from segkit.core.types import Pixels
+from segkit.data.windows import Maps
 
-Maps = npt.NDArray[np.float32]
 Box = tuple[float, float, float, float]
 
 _MAX_CHUNK = 2**22  # float32 numbers in a chunk: 16 MiB
@@ -38,10 +38,14 @@ def resize_image(image: Pixels, size: tuple[int, int]) -> Pixels:
 def resize_mask(mask: npt.NDArray[np.number], size: tuple[int, int]) -> npt.NDArray[np.number]:
     """(H, W) or (H, W, K) -> (height, width) or (height, width, K), nearest neighbour."""
     height, width = size
-    rows = ((np.arange(height) + 0.5) * mask.shape[0] / height).astype(np.intp)
-    columns = ((np.arange(width) + 0.5) * mask.shape[1] / width).astype(np.intp)
+    rows, columns = nearest(height, mask.shape[0]), nearest(width, mask.shape[1])
     resized: npt.NDArray[np.number] = mask[rows[:, None], columns]
     return resized
+
+
+def nearest(length: int, source: int) -> npt.NDArray[np.intp]:
+    """Indices (length,) of the nearest of `source` pixels along one side."""
+    return ((np.arange(length) + 0.5) * source / length).astype(np.intp)
 
 
 def resize_probabilities(probabilities: Maps, size: tuple[int, int], box: Box | None = None) -> Maps:
