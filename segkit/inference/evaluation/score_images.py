@@ -13,17 +13,16 @@ import torch
 
 from segkit.core.class_scores import PixelCounts
 from segkit.core.errors import DataError, Problem
-from segkit.data.batches import EvalBatches
 from segkit.data.decoding import raise_problems
 from segkit.data.palette import flat
 from segkit.data.preprocess import decode, layout_of, select_bands
 from segkit.data.resize import resize_probabilities, row_chunks
-from segkit.experiments.samples import display_of, predicted_masks
+from segkit.experiments.samples import predict_shown
 from segkit.inference.postprocess import mask_of
 from segkit.inference.tta import ensemble
 from segkit.inference.whole_image import input_sizes, predict_resized
 from segkit.training.count_pixels import confusion_shape, count_pixels
-from segkit.training.evaluate import Scores, predict_logits, scores_of
+from segkit.training.evaluate import Scores, scores_of
 from segkit.training.probabilities import probabilities_to_logits
 from segkit.utils.prefetch import prefetch
 
@@ -87,13 +86,7 @@ class ResizedScorer:
     def image_and_masks(self, index: int) -> tuple[Pixels, Pixels, Pixels]:
         """See `Scorer`."""
         assembly = self.run.assembly
-        prepared = assembly.splits[assembly.test_split]
-        rows, task = slice(index, index + 1), assembly.task
-        pixel_range = assembly.recipe.data.pixel_range
-        (batch,) = EvalBatches(prepared.images[rows], prepared.masks[rows], 1, pixel_range=pixel_range)
-        (predicted,) = predicted_masks(predict_logits(assembly.model, batch.image, assembly.fabric), task)
-        image = display_of(assembly.recipe)(prepared.images[index])
-        return image, flat(prepared.masks[index], task), flat(predicted, task)
+        return predict_shown(assembly, assembly.test_split, index)
 
 
 @dataclass(frozen=True)
