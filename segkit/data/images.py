@@ -53,7 +53,8 @@ def read_image_at(path: Path, channels: int, size: Extent | Fit) -> tuple[Pixels
     Raises:
         DataError: as `read_image`.
     """
-    with open_file(path, MAX_PIXELS) as file:
+    in_windows = isinstance(size, Fit) and size.is_native
+    with open_file(path, MAX_LARGE if in_windows else MAX_PIXELS) as file:
         at = size.content(file.header.extent) if isinstance(size, Fit) else size
         return _read(file, path, channels, at), file.header.extent
 

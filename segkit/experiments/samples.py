@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from segkit.core.types import Pixels, Task
     from segkit.data.fit import Fit
     from segkit.data.preprocess import Prepared
+    from segkit.experiments.assembly import Assembly
     from segkit.recipe import Recipe
     from segkit.training.evaluate import Scores
 
@@ -81,9 +82,13 @@ class PredictedMasks:
             logits = logits[:, :, torch.from_numpy(inside)][..., torch.from_numpy(columns)]
         self._parts.setdefault(image, []).extend(predicted_masks(logits, self._task))
 
+    def of_image(self, image: int) -> Pixels:
+        """The mask of an image whose rows have all been added by this process."""
+        return np.concatenate(self._parts[image])
+
     def gathered(self, fabric: Fabric) -> list[Pixels]:
         """Masks of all images, on the first process; none on the others."""
-        own = [(image, np.concatenate(parts)) for image, parts in self._parts.items()]
+        own = [(image, self.of_image(image)) for image in self._parts]
         return [mask for _, mask in sorted(gather_batches(own, fabric, everywhere=False), key=itemgetter(0))]
 
 
@@ -121,6 +126,15 @@ def thumbnails(
     colours = mask_palette(task)
     for index, mask in enumerate(predicted):
         yield make_thumbnail(*shown(prepared, index, mask, task, display), colours)
+
+
+def predict_shown(assembly: Assembly, split: str, index: int) -> tuple[Pixels, Pixels, Pixels]:
+    """Predict one image of a split, as it is scored; see `shown`."""
+    prepared, task, recipe = assembly.splits[split], assembly.task, assembly.recipe
+    masks = PredictedMasks(prepared, task, recipe.data.geometry)
+    for rows, logits in assembly.predict(split, index):
+        masks.add(index, rows, logits)
+    return shown(prepared, index, masks.of_image(index), task, display_of(recipe))
 
 
 def shown(

@@ -12,19 +12,17 @@ import torch
 
 from segkit.core.class_scores import PixelCounts
 from segkit.core.errors import DataError, Problem
-from segkit.data.batches import EvalBatches
 from segkit.data.decoding import raise_problems, run_in_threads
-from segkit.data.eval_windows import EvalWindows
 from segkit.data.fit import Fit
 from segkit.data.palette import flat
-from segkit.experiments.samples import PredictedMasks, display_of, shown
+from segkit.experiments.samples import predict_shown
 from segkit.inference.evaluation.sample_image import SampleImage
 from segkit.inference.postprocess import mask_of
 from segkit.inference.predict_images import Chunks, Member, aligned, predict_images
 from segkit.inference.tta import ensemble
 from segkit.training.count_pixels import confusion_shape
-from segkit.training.evaluate import Scores, predict_logits, scores_of
-from segkit.training.evaluate_images import ImageScore, predict_image
+from segkit.training.evaluate import Scores, scores_of
+from segkit.training.evaluate_images import ImageScore
 from segkit.training.probabilities import probabilities_to_logits
 
 if TYPE_CHECKING:
@@ -77,19 +75,7 @@ class ResizedScorer:
     def image_and_masks(self, index: int) -> tuple[Pixels, Pixels, Pixels]:
         """See `Scorer`."""
         assembly = self.run.assembly
-        prepared, data = assembly.splits[assembly.test_split], assembly.recipe.data
-        masks = PredictedMasks(prepared, assembly.task, data.geometry)
-        batches = assembly.eval_batches(assembly.test_split)
-        if isinstance(batches, EvalWindows):
-            parts = predict_image(assembly.model, batches, index, assembly.task, assembly.fabric)
-        else:
-            row = slice(index, index + 1)
-            (batch,) = EvalBatches(prepared.images[row], prepared.masks[row], 1, pixel_range=data.pixel_range)
-            parts = iter([(slice(None), predict_logits(assembly.model, batch.image, assembly.fabric))])
-        for rows, logits in parts:
-            masks.add(index, rows, logits)
-        (mask,) = masks.gathered(assembly.fabric)
-        return shown(prepared, index, mask, assembly.task, display_of(assembly.recipe))
+        return predict_shown(assembly, assembly.test_split, index)
 
 
 @dataclass(frozen=True)
