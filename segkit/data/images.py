@@ -11,6 +11,7 @@ from PIL import Image
 
 from segkit.core.errors import DataError
 from segkit.core.types import Pixels
+from segkit.data.fit import Fit
 from segkit.data.large_arrays import by_strips
 from segkit.data.readers.open import open_file
 from segkit.data.readers.pillow import PillowFile, to_array
@@ -46,14 +47,16 @@ def read_image(path: Path, channels: int, max_pixels: int = MAX_LARGE) -> Pixels
         return _read(file, path, channels, None)
 
 
-def read_image_at(path: Path, channels: int, size: Extent) -> tuple[Pixels, Extent]:
-    """Read an image and resize it to (height, width); returns it and its upright size in the file.
+def read_image_at(path: Path, channels: int, size: Extent | Fit) -> tuple[Pixels, Extent]:
+    """Read an image at (height, width), or at the size of a fit; returns it and its upright size in the file.
 
     Raises:
         DataError: as `read_image`.
     """
-    with open_file(path, MAX_PIXELS) as file:
-        return _read(file, path, channels, size), file.header.extent
+    in_windows = isinstance(size, Fit) and size.is_native
+    with open_file(path, MAX_LARGE if in_windows else MAX_PIXELS) as file:
+        at = size.content(file.header.extent) if isinstance(size, Fit) else size
+        return _read(file, path, channels, at), file.header.extent
 
 
 def read_header(path: Path, max_pixels: int = MAX_PIXELS) -> Header:

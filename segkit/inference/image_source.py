@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from segkit.core.errors import DataError
 from segkit.data.decoded import Decoded
+from segkit.data.fit import Fit
 from segkit.data.images import MAX_LARGE, read_header, read_image_at
 from segkit.data.preprocess import select_bands
 from segkit.inference.seen_numbers import SeenNumbers
@@ -41,8 +42,8 @@ class ImageSource(Protocol):
         """(height, width)."""
         ...
 
-    def resized(self, size: Size) -> Pixels:
-        """The whole image (height, width, C) at a size, resized as for training."""
+    def resized(self, size: Size | Fit) -> Pixels:
+        """The whole image (height, width, C) at a size, or at that of a fit, resized as for training."""
         ...
 
     def crop(self, top: int, left: int, height: int, width: int) -> Pixels:
@@ -68,8 +69,8 @@ class ImageFile:
         """(height, width); reads the file's header only."""
         return read_header(self.path, MAX_LARGE).extent
 
-    def resized(self, size: Size) -> Pixels:
-        """The whole image at a size."""
+    def resized(self, size: Size | Fit) -> Pixels:
+        """The whole image at a size, or at that of a fit."""
         try:
             pixels, self.size = read_image_at(self.path, self.info.channels, size)
         except DataError as error:
@@ -110,8 +111,9 @@ class ImageArray:
             raise _for_model(error, info) from None
         self.size = self._decoded.size
 
-    def resized(self, size: Size) -> Pixels:
-        """The whole image at a size."""
+    def resized(self, size: Size | Fit) -> Pixels:
+        """The whole image at a size, or at that of a fit."""
+        size = size.content(self.size) if isinstance(size, Fit) else size
         return self.numbers.add(select_bands(self._decoded.resized(size), self.info.bands))
 
     def crop(self, top: int, left: int, height: int, width: int) -> Pixels:
