@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
@@ -45,12 +45,19 @@ from segkit.recipe.fit_warnings import fit_warnings
 from segkit.recipe.resolve import range_warnings, with_measured_range
 from segkit.recipe.training_samples import TrainingSamples, training_samples
 from segkit.training.devices import make_fabric
-from segkit.training.evaluate import OnLogits, Scores, evaluate, ignore_logits
-from segkit.training.evaluate_images import evaluate_images
+from segkit.training.evaluate import (
+    OnLogits,
+    Scores,
+    evaluate,
+    ignore_logits,
+    image_logits,
+    predict_logits,
+)
+from segkit.training.evaluate_images import evaluate_images, predict_image
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
-    from torch import nn
+    from torch import Tensor, nn
 
     from segkit.core.types import Sample
     from segkit.recipe.schema import DataSettings
@@ -156,6 +163,16 @@ class Assembly:
             return self.scorer(self.val_split, on_progress)
         label = f"scoring windows of {self.val_split} images"
         return self._scorer(evaluate, batches.drawn(windows, self.recipe.seed), label, on_progress)
+
+    def predict(self, split: str, index: int) -> Iterator[tuple[slice, Tensor]]:
+        """Rows and their logits (1, K, rows, W) of one image, as they are scored, from top to bottom."""
+        batches = self.eval_batches(split)
+        if isinstance(batches, EvalWindows) and batches.fit.is_native:
+            yield from predict_image(self.model, batches, index, self.task, self.fabric)
+            return
+        (batch,) = batches.batches(range(index, index + 1))
+        for _, rows, logits in image_logits(batch, predict_logits(self.model, batch.image, self.fabric)):
+            yield rows, logits
 
     def _scorer(
         self,

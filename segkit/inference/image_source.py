@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from segkit.data.decoded import Decoded
-from segkit.data.images import MAX_IN_TILES, hints_for_model, read_header, read_image_at
+from segkit.data.fit import Fit
+from segkit.data.images import MAX_LARGE, hints_for_model, read_header, read_image_at
 from segkit.data.preprocess import select_bands
 from segkit.inference.seen_numbers import SeenNumbers
 
@@ -41,8 +42,8 @@ class ImageSource(Protocol):
         """(height, width)."""
         ...
 
-    def resized(self, size: Size) -> Pixels:
-        """The whole image (height, width, C) at a size, resized as for training."""
+    def resized(self, size: Size | Fit) -> Pixels:
+        """The whole image (height, width, C) at a size, or at that of a fit, resized as for training."""
         ...
 
     def crop(self, top: int, left: int, height: int, width: int) -> Pixels:
@@ -67,10 +68,10 @@ class ImageFile:
     @cached_property
     def size(self) -> Size:
         """(height, width); reads the file's header only."""
-        return read_header(self.path, MAX_IN_TILES).extent
+        return read_header(self.path, MAX_LARGE).extent
 
-    def resized(self, size: Size) -> Pixels:
-        """The whole image at a size."""
+    def resized(self, size: Size | Fit) -> Pixels:
+        """The whole image at a size, or at that of a fit."""
         with hints_for_model(self.info.channels):
             pixels, self.size = read_image_at(self.path, self.info.channels, size)
         return self.numbers.add(select_bands(pixels, self.info.bands))
@@ -83,7 +84,7 @@ class ImageFile:
     @cached_property
     def _decoded(self) -> Decoded:
         with hints_for_model(self.info.channels):
-            return Decoded.read(self.path, self.info.channels, MAX_IN_TILES)
+            return Decoded.read(self.path, self.info.channels, MAX_LARGE)
 
 
 class ImageArray:
@@ -106,8 +107,9 @@ class ImageArray:
             self._decoded = Decoded.of(image, info.channels)
         self.size = self._decoded.size
 
-    def resized(self, size: Size) -> Pixels:
-        """The whole image at a size."""
+    def resized(self, size: Size | Fit) -> Pixels:
+        """The whole image at a size, or at that of a fit."""
+        size = size.content(self.size) if isinstance(size, Fit) else size
         return self.numbers.add(select_bands(self._decoded.resized(size), self.info.bands))
 
     def crop(self, top: int, left: int, height: int, width: int) -> Pixels:

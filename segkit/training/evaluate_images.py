@@ -78,7 +78,7 @@ def evaluate_images(
     scored: list[Scored] = []
     confusion = torch.zeros(confusion_shape(task), dtype=torch.long)
     for image in own:
-        mask, score = windows.masks[image], _ImageScore(task, metrics)
+        mask, score = windows.masks[image], ImageScore(task, metrics)
         with explain_scoring_errors(f"an image of {mask.shape[1]}x{mask.shape[0]} pixels", _SMALLER[whole]):
             for rows, logits in _logits(windows, image, maps, task, fabric, whole=whole):
                 score.add(logits, _target(mask[rows], task).to(logits.device))
@@ -98,8 +98,15 @@ def predict_image(
     return _logits(windows, image, maps, task, fabric)
 
 
-class _ImageScore:
-    """Score of one image, of which logits and targets come in parts; unless all metrics are sums, in one."""
+class ImageScore:
+    """Score of one image, of which logits and targets come in parts; unless all metrics are sums, in one.
+
+    `pixels` and `confusion` are those of `count_pixels`.
+
+    Args:
+        task: kind of masks, classes and ignored value.
+        metrics: metrics by name.
+    """
 
     def __init__(self, task: Task, metrics: Mapping[str, Metric]) -> None:
         self._task, self._metrics = task, metrics
@@ -109,6 +116,7 @@ class _ImageScore:
         self.confusion = torch.zeros(confusion_shape(task), dtype=torch.long)
 
     def add(self, logits: Tensor, target: Tensor) -> None:
+        """Add logits (1, K, rows, W) and their target."""
         for name, metric in self._metrics.items():
             if metric.sums:
                 part = metric.sums.parts(logits, target).cpu()
@@ -120,6 +128,7 @@ class _ImageScore:
         self.confusion += confusion
 
     def rows(self) -> dict[str, Tensor]:
+        """(1, S) float64 of the whole image, by metric."""
         sums = {
             name: metric.sums.rows(self._sums[name]) for name, metric in self._metrics.items() if metric.sums
         }

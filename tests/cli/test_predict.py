@@ -133,7 +133,10 @@ def test_a_photograph_in_tiles_and_mirrored(segkit: Any, run: Path, photos: Path
             ["--tile", "60"],
             "tiles of 60 pixels do not fit this model\n  try: use a multiple of 32, such as 64\n",
         ),
-        (["--overlap", "8"], "--overlap needs --tile\n  try: for example --tile 512\n"),
+        (
+            ["--overlap", "8"],
+            "--overlap needs --tile: this model takes whole images, resized\n  try: for example --tile 512\n",
+        ),
         (
             ["--out", "photos/masks"],
             "this folder is inside photos: the next prediction would read the masks as images\n"

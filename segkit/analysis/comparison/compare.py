@@ -74,6 +74,7 @@ def compare_runs(
         costs_measured=how_measured([run for candidate in candidates for run in candidate.runs]),
         command=command,
         classes=compare_classes(candidates, ALPHA),
+        native=any(result.data.native for result in results),
     )
 
 

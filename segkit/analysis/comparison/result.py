@@ -166,6 +166,7 @@ class Comparison:
         costs_measured: sentences on how the costs were measured; empty if they were not.
         command: command line that repeats the comparison.
         classes: IoU by class; None for binary tasks, or if a run has no scores of its classes.
+        native: whether scores are at the images' own size though not all recipes score there.
     """
 
     metric: str
@@ -178,6 +179,7 @@ class Comparison:
     costs_measured: str = ""
     command: str = ""
     classes: ClassComparison | None = None
+    native: bool = False
 
     @property
     def candidates(self) -> list[Candidate]:
@@ -210,6 +212,7 @@ class Comparison:
             "higher_is_better": self.higher_is_better,
             "alpha": self.alpha,
             "images": len(self.images),
+            "native": self.native,
             "ranking": [
                 {
                     "name": ranking.candidate.name,

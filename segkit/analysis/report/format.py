@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 NOTHING = "\N{EN DASH}"
+OWN_SIZE = "their own size"  # of the images
 _NAMES = {"iou": "IoU", "miou": "mIoU", "dice": "Dice", "hd95": "HD95"}
 # Of built-in metrics. Not in their file: its digest decides whether runs of two versions can be compared.
 UNITS = {"hd95": "px"}
@@ -51,6 +52,14 @@ def pixel_size(size: Any) -> str:
         return ""
     height, width = size
     return f"{height} x {width} pixels" + (" (height x width)" if height != width else "")
+
+
+def scored_size(data: Mapping[str, Any]) -> str:
+    """Size of the scored images of a recipe's data section in words; empty if unknown."""
+    if data.get("fit") == "crop":
+        return OWN_SIZE
+    size = pixel_size(data.get("size"))
+    return f"at most {size}" if size and data.get("fit") == "letterbox" else size
 
 
 def number(value: float | None) -> str:

@@ -31,11 +31,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from segkit.core.types import Metric, Progress, Sample
+    from segkit.data.fit import Fit
     from segkit.data.pixel_range import PixelRange
     from segkit.inference.options import PredictOptions
     from segkit.recipe import Recipe
     from segkit.runs.run_dir import RunDir
     from segkit.training.evaluate import Scores
+
+_TAKEN = {"stretch": "images", "letterbox": "letterboxed images", "crop": "windows"}
 
 
 def evaluate_runs(
@@ -68,7 +71,8 @@ def evaluate_runs(
         _check_same_classes(runs[0], trained_with[0], recipe)
     images = choose_images(recipe, overrides, options.split)
     metrics: dict[str, Metric]
-    if len(runs) > 1 or options.native or options.predict != AS_TRAINED:
+    scores_anew = options.native and not recipe.data.geometry.is_native
+    if len(runs) > 1 or scores_anew or options.predict != AS_TRAINED:
         networks = _open_networks(runs, options, overrides, plugins, recipe)
         metrics = {part.key: build_metric(part, recipe.data.goal) for part in recipe.metrics}
         label = f"scoring {images}"
@@ -76,17 +80,17 @@ def evaluate_runs(
             networks, images.samples, metrics, options.predict, options.native, label
         )
         changes = [*dict.fromkeys(warning for network in networks for warning in network.warnings)]
-        sizes = [network.info.size for network in networks]
+        fits = [network.info.geometry for network in networks]
         ranges = [network.info.pixel_range for network in networks]
     else:
         restored = restore(runs[0], recipe, changed, on_progress, {images.split: images.samples})
         scorer, metrics, changes = ResizedScorer(restored), restored.assembly.metrics, restored.warnings
-        sizes, ranges = [recipe.data.size], [recipe.data.pixel_range]
+        fits, ranges = [recipe.data.geometry], [recipe.data.pixel_range]
     warnings = [*warnings, *changes]
     with hints_for_model(recipe.data.file_channels):
-        for run, trained, size in zip(runs, trained_with, sizes, strict=True):
+        for run, trained, fit in zip(runs, trained_with, fits, strict=True):
             warnings += leak_warnings(run_name(run), trained, images.samples, recipe)
-            warnings += _scale_warnings(run, images.samples, size, options.predict)
+            warnings += _scale_warnings(run, images.samples, fit, options.predict)
         warnings += _number_warnings(images.samples, recipe, ranges)
         scores, *members = scorer.scores(on_progress)
     warnings += _class_warnings(runs, scores, images)
@@ -113,10 +117,10 @@ def _class_warnings(runs: Sequence[RunDir], scores: Scores, images: ScoredImages
     return [*never_trained([*dict.fromkeys(untrained)]), *found]
 
 
-def _scale_warnings(
-    run: RunDir, scored: Sequence[Sample], size: tuple[int, int], options: PredictOptions
-) -> list[str]:
-    sampled = sampled_scales(scored, size)
+def _scale_warnings(run: RunDir, scored: Sequence[Sample], fit: Fit, options: PredictOptions) -> list[str]:
+    if fit.is_native:  # images have the scale of the training images
+        return []
+    sampled = sampled_scales(scored, fit)
     scales = [median(options.scales) * scale for _, scale in sampled]
 
     def density_of(index: int) -> float:
@@ -158,14 +162,21 @@ def _open_networks(
         open_network(run, plugins, accelerator=training.accelerator, overrides=changes) for run in runs
     ]
     Predictor(networks)  # checks that they predict the same classes
-    first, *others = (network.info.size for network in networks)
-    for run, size in zip(runs[1:], others, strict=True):
-        if size != first and not options.native:
+    first, *others = (network.info.geometry for network in networks)
+    for run, fit in zip(runs[1:], others, strict=True):
+        alike = fit == first or (fit.is_native and first.is_native)
+        if not alike and not options.native:
             raise SegkitError(
-                f"{run_name(runs[0])} takes images of {first[1]}x{first[0]} pixels, "
-                f"{run_name(run)} of {size[1]}x{size[0]}: their scores are not comparable",
+                f"{run_name(runs[0])} takes {_TAKEN[first.kind]} of {_sides(first)} pixels, {run_name(run)} "
+                f"{'' if fit.kind == first.kind else f'{_TAKEN[fit.kind]} '}of {_sides(fit)}: "
+                "their scores are not comparable",
                 hint="use --native to score at the images' own size",
             )
     for network in networks:
         options.predict.check(network.info)
     return networks
+
+
+def _sides(fit: Fit) -> str:
+    height, width = fit.size
+    return f"{width}x{height}"

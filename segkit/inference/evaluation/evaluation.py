@@ -31,7 +31,7 @@ class EvaluateOptions:
     """Evaluation options.
 
     Args:
-        native: whether to score at each image's own size instead of the recipe's.
+        native: whether to score at each image's own size, as with fit crop, instead of the recipe's.
         predict: prediction options.
         split: split to score; None is the one that the run reports.
     """
@@ -83,6 +83,11 @@ class Evaluation:
         """Names of the scored images, without folders of this machine."""
         return public_names([sample.name for sample in self.images.samples])
 
+    @property
+    def is_native(self) -> bool:
+        """Whether images are scored at their own size."""
+        return self.options.native or self.recipe.data.geometry.is_native
+
     def is_mean(self, metric: str) -> bool:
         """Whether a score is the mean over images; one over all images together is not."""
         return is_mean(self.scores.per_image[metric], self.scores.metrics[metric])
@@ -103,8 +108,7 @@ class Evaluation:
     def describe_options(self) -> str:
         """Image size, flips and scales in words."""
         predict = self.options.predict
-        size = "the images' own size" if self.options.native else size_text(self.recipe.data.size)
-        words = [f"at {size}"]
+        words = [f"at {size_text(self.recipe.data.geometry, native=self.is_native)}"]
         if predict.flips:
             words.append("with flips")
         if predict.scales != (1.0,):
@@ -119,10 +123,10 @@ class Evaluation:
             "runs": [str(run.path) for run in self.runs],
             "split": self.images.split,
             "images": len(self.images.samples),
-            "native": self.options.native,
+            "native": self.is_native,
             "tta": self.options.predict.flips,
             "scales": [*self.options.predict.scales],
-            "size": None if self.options.native else [*self.recipe.data.size],
+            "size": None if self.is_native else [*self.recipe.data.size],
             "metrics": self.scores.metrics,
             "metric_details": self.details,
             "intervals": {

@@ -100,7 +100,8 @@ def _mask_class_table(info: ModelInfo) -> Table:
 def _model_rows(data: RunData, metadata: ExportMetadata, file: str) -> list[tuple[str, str]]:
     info, model = metadata.info, data.recipe.get("model") or {}
     height, width = info.size
-    sizes = f"{height} x {width}, the training size"
+    seen = {"stretch": "", "letterbox": " of letterboxed images", "crop": " of windows"}[info.fit]
+    sizes = f"{height} x {width}, the training size{seen}"
     if info.multiple > 1:
         sizes += f"; other sizes must be multiples of {info.multiple}"
     elif info.multiple:
@@ -115,9 +116,20 @@ def _model_rows(data: RunData, metadata: ExportMetadata, file: str) -> list[tupl
         ("Input of the decoder", given_to_decoder(data.summary.stages)[0] or NOTHING),
         ("Parameters", whole(data.summary.parameters.get("total"))),
         ("Image (height x width)", sizes),
+        *_fit_rows(info),
         *_channel_rows(info),
         ("Written by", f"segkit {metadata.version}"),
     ]
+
+
+def _fit_rows(info: ModelInfo) -> list[tuple[str, str]]:
+    if info.fit == "stretch":
+        return []
+    if info.fit == "letterbox":
+        return [("Resizing", "to fit into it with the aspect ratio kept; padded by reflection")]
+    down, across = info.geometry.step
+    scale = f"{info.scale:g} of their size" if info.scale != 1 else "their own size"
+    return [("Resizing", f"images at {scale}, in windows that start every {down} rows and {across} columns")]
 
 
 def _channel_rows(info: ModelInfo) -> list[tuple[str, str]]:
@@ -176,6 +188,8 @@ def _limitations(data: RunData) -> list[str]:
     summary, recipe = data.summary, data.recipe
     images = summary.images.get("train")
     at = f" at {data.size}, after resizing images and masks" if data.size else ""
+    if (recipe.get("data") or {}).get("fit") == "crop":
+        at = " at the images' own size"
     trained = f"It was trained on {whole(images)} images of one source. " if images else ""
     return [
         *summary.warnings,
