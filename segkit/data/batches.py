@@ -149,6 +149,17 @@ class TrainBatches:
         if self._choose_workers and not after:
             self._start_workers_if_slow(timer)
 
+    def first(self, count: int) -> Batch:
+        """The first samples of the first epoch, in all processes together; at most `count`.
+
+        Raises:
+            PartError: if a transform fails.
+        """
+        arrays = self.samples[[(1, number) for number in range(min(count, len(self.samples.epochs)))]]
+        if isinstance(arrays, SegkitError):
+            raise arrays
+        return as_batch(arrays)
+
     def _batches(self) -> Iterator[_Arrays | SegkitError]:
         if self._loader:
             return feed.start(self._loader)

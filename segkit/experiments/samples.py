@@ -13,8 +13,9 @@ import torch
 
 from segkit.data.display import display_rgb
 from segkit.data.palette import flat, mask_palette
+from segkit.data.pixel_range import PixelRange
 from segkit.data.resize import nearest, resize_image, resize_mask
-from segkit.runs.run_dir import ScoredSample
+from segkit.runs.run_dir import ScoredSample, TrainingSample
 from segkit.runs.schema import Files, Rank, Sample
 from segkit.runs.thumbnails import Thumbnail, make_thumbnail
 from segkit.training.count_pixels import predict_mask
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from segkit.core.types import Pixels, Task
+    from segkit.data.batches import TrainBatches
     from segkit.data.fit import Fit
     from segkit.data.preprocess import Prepared
     from segkit.experiments.assembly import Assembly
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 MAX_SHOWN = 1024  # pixels of the longer side
 _PER_RANK = 2
+_TRAINING = 4
 
 
 def display_of(recipe: Recipe) -> Display:
@@ -147,6 +150,21 @@ def shown(
         image = resize_image(image[::step, ::step], size)  # of a large image, not all pixels are read
     mask = mask if mask.shape[:2] == size else resize_mask(mask, size)
     return display(image), flat(mask, task), flat(predicted, task)
+
+
+def training_samples(
+    batches: TrainBatches, names: Sequence[str], task: Task, recipe: Recipe
+) -> list[TrainingSample]:
+    """The first training images or windows of the first epoch, as the model saw them."""
+    batch = batches.first(_TRAINING)
+    rgb = recipe.model.encoder.options.get("rgb") or ()
+    samples = []
+    for image, target, index in zip(batch.image, batch.target, batch.indices, strict=True):
+        pixels = image.permute(1, 2, 0).numpy()  # of batches, in 0..255 whatever the range in files
+        picture = display_rgb(pixels, PixelRange.of((0, 255), pixels.shape[-1]), rgb)
+        mask = target.permute(1, 2, 0) if task.kind == "multilabel" else target
+        samples.append(TrainingSample(names[index], picture, flat(mask.numpy(), task)))
+    return samples
 
 
 def _picked_ranks(values: Sequence[float], higher_is_better: bool) -> dict[int, Rank]:

@@ -283,3 +283,7 @@ class Sample(Record):
 
 class Samples(RootModel[Annotated[list[Sample], Field(max_length=MAX_SAMPLES)]]):
     """samples.json."""
+
+
+class TrainingSamples(RootModel[Annotated[list[Text], Field(max_length=MAX_SAMPLES)]]):
+    """training.json: names of the training images that are shown."""

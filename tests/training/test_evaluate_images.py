@@ -225,15 +225,18 @@ def test_a_fixed_number_of_windows_is_drawn_for_validation():
     task = TASKS["binary"]
     images, masks = drawn(task)
     windows = EvalWindows(images, masks, Fit("crop", SIZE, 1.0, 0.25), 4, padding=IGNORED)
+    every = torch.cat([batch.image for batch in windows])
     chosen, again, others = (windows.drawn(7, seed) for seed in (3, 3, 4))
-    numbers = [number for batch in chosen for number in batch.indices]
-    assert len(chosen) == len(numbers) == len(set(numbers)) == 7
-    assert numbers == sorted(numbers) == [number for batch in again for number in batch.indices]
-    assert numbers != [number for batch in others for number in batch.indices]
+    drawn_windows = [torch.cat([batch.image for batch in each]) for each in (chosen, again, others)]
+    places = [(every == window).flatten(1).all(1).nonzero().item() for window in drawn_windows[0]]
+    assert places == sorted(set(places))
+    assert len(places) == len(chosen) == 7
+    assert torch.equal(drawn_windows[0], drawn_windows[1])
+    assert not torch.equal(drawn_windows[0], drawn_windows[2])
     assert len(windows.drawn(10**6, 3)) == len(windows)
     done = []
     scores = evaluate(Pixel(task), chosen, task, metrics_of(task, ALL), loss_of(task), FABRIC, done.append)
-    assert len(scores.per_image["iou"]) == 7
+    assert len(scores.per_image["iou"]) == done[-1] == 7
 
 
 def test_too_little_memory_for_an_image_is_told_with_the_metrics_that_need_all_of_it(monkeypatch):

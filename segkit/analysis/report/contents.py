@@ -83,6 +83,7 @@ def contents(data: RunData) -> dict[str, Any]:
         "per_image_note": "" if mean else TOGETHER,
         "scores": _score_facts(data),
         "overlap": "Where classes overlap, only the last one is shown." if _may_overlap(data) else "",
+        "training_note": _training_note(data),
         "worst": worst_table(data),
         "epochs": epoch_table(data),
         "best_epoch": summary.best.epoch,
@@ -108,6 +109,14 @@ def _repetition(data: RunData) -> dict[str, str]:
         "repetition": text,
         "command": f"segkit run {quoted(file.name if file.is_absolute() else file)}",
     }
+
+
+def _training_note(data: RunData) -> str:
+    shown, fit = len(data.training), (data.recipe.get("data") or {}).get("fit")
+    what = "windows of training images" if fit == "crop" else "training images"
+    text = f"The first {shown} {what} of the first epoch, after augmentation, with their masks."
+    padded = " Padding is a reflection of the image, and is ignored." if fit in ("crop", "letterbox") else ""
+    return text + padded
 
 
 def _may_overlap(data: RunData) -> bool:

@@ -15,7 +15,7 @@ from segkit.analysis.comparison.result import Interval
 from segkit.analysis.comparison.statistics import intervals
 from segkit.analysis.report.format import OWN_SIZE, image_label, is_mean, score_label, scored_size
 from segkit.core.errors import SegkitError
-from segkit.runs.run_dir import Floats, RunDir, ScoredSample
+from segkit.runs.run_dir import Floats, RunDir, ScoredSample, TrainingSample
 from segkit.runs.schema import Environment, NativeScores, Published, Scores, SplitScores, Summary
 from segkit.utils.public_text import public_names
 from segkit.utils.safe_read import corrupt_file
@@ -35,6 +35,7 @@ class RunData:
     samples: list[ScoredSample]
     published: Published | None
     class_iou: Floats | None = None  # (classes, images), as `RunDir.read_class_iou`; read for comparisons
+    training: Sequence[TrainingSample] = ()  # a few images as the model saw them
     native: NativeScores | None = None  # if `scores` are these instead of the run's own; for comparisons
 
     @property
@@ -140,6 +141,7 @@ def read_run_data(run: RunDir) -> RunData:
         names=names,
         scores=scores,
         samples=run.read_samples() if run.has_ended else [],
+        training=run.read_training_samples() if run.has_ended else [],
         published=_published(summary.reference, recipe),
     )
 
