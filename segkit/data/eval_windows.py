@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import cached_property, lru_cache
-from itertools import accumulate
-from itertools import count
+from itertools import accumulate, count
 
 import numpy as np
 
