@@ -8,12 +8,12 @@ import json
 import numpy as np
 import pytest
 
-from segkit.core.events import EpochEnded, RunEnded
+from segkit.core.events import EpochEnded
 from segkit.data.eval_windows import EvalWindows
 from segkit.experiments.restore_run import open_trained
 from segkit.experiments.samples import predict_shown
 from segkit.runs.thumbnails import read_thumbnails
-from tests.small_runs import finished, unreported
+from tests.small_runs import unreported
 
 SMALL = [
     "data.source={name: synthetic_lesions, train: 6, test: 3, size: [48, 80]}", "data.size=[32, 32]",
@@ -76,13 +76,3 @@ def test_scores_samples_and_predictions_of_a_run_agree(tmp_path, overrides, show
         assert len(found.per_image["iou"]) == 4
     else:
         assert (label, done, total) == ("scoring test images", 3, 3)
-
-
-@pytest.mark.slow
-def test_several_processes_score_the_images_of_one(tmp_path):
-    run, events = finished(tmp_path, *CROP, "training.devices=2", "data.batch_size=6")
-    trained = open_trained(run, ["training.devices=1"])
-    assert trained.scores().per_image == scores_of(run)
-    assert [sample.prediction.shape for sample in run.read_samples()] == [(48, 80)] * 3
-    assert isinstance(events[-1], RunEnded)
-    assert "What the model saw" in run.report.read_text(encoding="utf-8")

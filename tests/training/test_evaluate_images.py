@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from itertools import product
 from types import SimpleNamespace
 
@@ -201,6 +204,47 @@ def test_several_processes_take_whole_images_in_turn(monkeypatch):
     assert float(torch.cat([loss for scored, _ in parts for loss, _, _ in scored]).mean()) == pytest.approx(
         expected.loss, rel=1e-9
     )
+
+
+PROCESS = """
+import json, sys
+from types import SimpleNamespace
+import torch.distributed as dist
+from tests.training.test_evaluate_images import FABRIC, in_windows
+
+rank, file = int(sys.argv[1]), sys.argv[2]
+dist.init_process_group("gloo", init_method=f"file://{file}", rank=rank, world_size=2)
+same = {name: getattr(FABRIC, name) for name in ("device", "to_device", "autocast")}
+scores = in_windows(SimpleNamespace(global_rank=rank, world_size=2, **same))
+found = scores.loss, scores.per_image, scores.metrics, scores.classes.pixels, scores.classes.confusion
+print(json.dumps(found, default=lambda array: array.tolist()))
+dist.destroy_process_group()
+"""
+
+
+def in_windows(fabric):
+    task = TASKS["binary"]
+    windows = EvalWindows(*drawn(task), Fit("crop", SIZE, 1.0, 0.25), 4, padding=IGNORED)
+    metrics = metrics_of(task, ["iou", "dice_soft", "hd95"])
+    return evaluate_images(Pixel(task), windows, task, metrics, loss_of(task), fabric)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="a file of another drive letter has no file:// address")
+def test_two_processes_have_the_scores_of_one(tmp_path):
+    command = [sys.executable, "-c", PROCESS]
+    processes = [
+        subprocess.Popen([*command, str(rank), str(tmp_path / "meeting")], stdout=subprocess.PIPE, text=True)
+        for rank in range(2)
+    ]
+    first, second = (json.loads(process.communicate()[0].splitlines()[-1]) for process in processes)
+    expected = in_windows(FABRIC)
+    assert first == second
+    loss, per_image, metrics, pixels, confusion = first
+    assert (per_image, metrics) == (expected.per_image, expected.metrics)
+    assert loss == pytest.approx(expected.loss, rel=1e-12)
+    assert np.array_equal(pixels, expected.classes.pixels)
+    assert np.array_equal(confusion, expected.classes.confusion)
 
 
 def test_the_prediction_of_one_image_is_the_one_that_is_scored():
