@@ -6,6 +6,7 @@ import hashlib
 import os
 import sys
 import warnings
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -130,7 +131,8 @@ def header_or_none(file: Path) -> Header | None:
 def _sample_stats(split: str, dataset: Dataset, sample: Sample) -> SampleStats:
     headers = tuple(map(header_or_none, sample.files))
     try:
-        image, mask, extent = read_downscaled(sample, None if _is_read_whole(headers, dataset) else headers[0])
+        header = None if _is_read_whole(headers, dataset) else headers[0]
+        image, mask, extent = read_downscaled(sample, header)
     except SegkitError as error:
         return SampleStats(split, sample, headers, error.problems)
     except Exception as error:  # of a plugin's source; the check continues
