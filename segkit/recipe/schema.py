@@ -291,7 +291,7 @@ class TrainingSettings(Settings):
     """Epochs, device, precision and stopping.
 
     Args:
-        epochs: passes over the training images.
+        epochs: passes over the training images, unless data.sample.epoch says how many an epoch has.
         accelerator: device type; auto selects cuda, else mps, else cpu.
         devices: processes per machine, one per GPU or any number on a CPU, which share every batch. auto uses
             all GPUs, or one process without a GPU.

@@ -25,6 +25,7 @@ from tests.inference.networks import LESION, Brightness, noise
 FIT = Fit("stretch", (64, 64))
 PATCHES = replace(LESION, image_scales=(1.0, 1.0), boundary_density=0.004)
 REDUCED = replace(PATCHES, boundary_density=0.02)  # whole photographs made smaller
+CROPPED = replace(LESION, fit="crop", scale=0.25, image_scales=(0.25, 0.25))
 PHOTOGRAPHS = replace(LESION, image_scales=(0.05, 0.2), boundary_density=0.02)
 
 
@@ -82,6 +83,18 @@ def photos(tmp_path: Path) -> Path:
         (PHOTOGRAPHS, {"tile": 64}, ["3 of 3 images are scaled to 1 of their size"]),
         (PHOTOGRAPHS, {"tile": 64, "scales": (0.25,)}, []),
         (LESION, {}, []),
+        (
+            replace(PATCHES, fit="letterbox", size=(64, 32)),
+            {},
+            ["2 of 3 images are scaled to 0.08 of their size"],
+        ),
+        (
+            replace(PHOTOGRAPHS, fit="letterbox"),
+            {"tile": 64},
+            ["3 of 3 images are scaled to 1 of their size"],
+        ),
+        (CROPPED, {}, []),
+        (CROPPED, {"tile": 64}, []),  # at the scale of the model
     ],
 )
 def test_predicted_files_are_compared_with_the_training_images(photos, info, ways, warnings):
