@@ -6,6 +6,7 @@ import hashlib
 import os
 import sys
 import warnings
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -20,10 +21,10 @@ from segkit.core.errors import DataError, Problem, SegkitError
 from segkit.core.types import Pixels, Progress, Sample, Task
 from segkit.data.decoding import MAX_THREADS
 from segkit.data.display import display_rgb, own_range
-from segkit.data.images import read_header
+from segkit.data.images import MAX_LARGE, MAX_PIXELS, read_header
 from segkit.data.pairing import check_extent
 from segkit.data.readers.raster import Extent, Header
-from segkit.data.resize import resize_image, resize_mask
+from segkit.data.resize import resize_by_strips, resize_image, resize_mask
 from segkit.utils.os_errors import is_out_of_memory
 
 MAX_SIDE = 512  # pixels of the longer side; larger images are downscaled
@@ -116,13 +117,13 @@ def read_downscaled(sample: Sample, header: Header | None) -> tuple[Pixels, Pixe
     check_extent(image.shape, mask.shape, files[0], files[-1])
     extent = image.shape[0], image.shape[1]
     size = _bounded(extent)
-    return resize_image(image, size), resize_mask(mask, size).astype(np.uint8), extent
+    return resize_by_strips(image, size), resize_mask(mask, size).astype(np.uint8), extent
 
 
 def header_or_none(file: Path) -> Header | None:
     """Header of an image; None if it cannot be read: sources of plugins may use other formats."""
     try:
-        return read_header(file)
+        return read_header(file, MAX_LARGE)
     except DataError:
         return None
 
@@ -130,7 +131,8 @@ def header_or_none(file: Path) -> Header | None:
 def _sample_stats(split: str, dataset: Dataset, sample: Sample) -> SampleStats:
     headers = tuple(map(header_or_none, sample.files))
     try:
-        image, mask, extent = read_downscaled(sample, headers[0] if headers else None)
+        header = None if _is_read_whole(headers, dataset) else headers[0]
+        image, mask, extent = read_downscaled(sample, header)
     except SegkitError as error:
         return SampleStats(split, sample, headers, error.problems)
     except Exception as error:  # of a plugin's source; the check continues
@@ -142,6 +144,14 @@ def _sample_stats(split: str, dataset: Dataset, sample: Sample) -> SampleStats:
     return SampleStats(
         split, sample, headers, (), _image_stats(image, extent), _mask_stats(mask, extent, dataset)
     )
+
+
+def _is_read_whole(headers: Sequence[Header | None], dataset: Dataset) -> bool:
+    """Whether an image is too large to be read at another size, but not for a recipe with `fit: crop`."""
+    if not headers or headers[0] is None:
+        return True
+    height, width = headers[0].extent
+    return dataset.fit is not None and dataset.fit.is_native and height * width > MAX_PIXELS
 
 
 def _bounded(extent: Extent) -> Extent:
