@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import cached_property, lru_cache
-from itertools import count
+from itertools import accumulate, count
 
 import numpy as np
 
@@ -101,7 +101,7 @@ class EvalWindows:
     def _ends(self) -> list[int]:
         if not self.fit.is_native:
             return [*range(1, len(self.images) + 1)]
-        return np.cumsum([len(self._make_grid(image)) for image in range(len(self.images))]).tolist()
+        return [*accumulate(len(self._make_grid(image)) for image in range(len(self.images)))]
 
     def _batch(self, numbers: list[int]) -> Batch:
         images, masks, contents = zip(*map(self._window, numbers), strict=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -180,9 +180,9 @@ class Assembly:
         on_logits: OnLogits = ignore_logits,
     ) -> Callable[[nn.Module], Scores]:
         total = len(batches)
-        return partial(
-            score, batches=batches, task=self.task, metrics=self.metrics, loss=self.loss,
-            fabric=self.fabric, on_progress=lambda done: on_progress(label, done, total), on_logits=on_logits,
+        return lambda model: score(
+            model, batches, self.task, self.metrics, self.loss, self.fabric,
+            lambda done: on_progress(label, done, total), on_logits,
         )  # fmt: skip
 
     def optimization(self, steps_per_epoch: int) -> tuple[torch.optim.Optimizer, Schedule]:
