@@ -40,13 +40,21 @@ def is_large(size: int) -> bool:
 
 
 def empty(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
-    """An array to be written to; a large one lies in a temporary file, which is gone with it."""
+    """An array to be written to; a large one lies in a temporary file, which is gone with it.
+
+    If the disk has no room for it, it lies in memory.
+    """
     size = math.prod(shape) * np.dtype(dtype).itemsize
     if not is_large(size):
         return np.empty(shape, dtype)
-    with tempfile.TemporaryFile(dir=_folder()) as file:
-        file.truncate(size)
-        mapping = mmap.mmap(file.fileno(), size)
+    try:
+        with tempfile.TemporaryFile(dir=_folder()) as file:
+            file.truncate(size)
+            if hasattr(os, "posix_fallocate"):  # else writing to it would end the process
+                os.posix_fallocate(file.fileno(), 0, size)
+            mapping = mmap.mmap(file.fileno(), size)
+    except OSError:
+        return np.empty(shape, dtype)
     keep_out_of_memory(mapping)
     return np.ndarray(shape, dtype, mapping)
 

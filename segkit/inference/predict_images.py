@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from segkit.data.fit import Fit
-    from segkit.inference.image_source import ImageSource
+    from segkit.inference.image_source import ImageSource, Size
     from segkit.inference.network import Network, Probabilities
     from segkit.inference.options import PredictOptions
     from segkit.inference.whole_image import LoadedImage
+
+    _Loaded = tuple[list[LoadedImage], Size | None]
 
 Source = TypeVar("Source", bound="ImageSource")
 Chunks = Iterator["Probabilities"]  # (K, rows, width), from top to bottom
@@ -86,14 +88,15 @@ def predict_images(
         for image in images:
             yield image, [_chunks(member, image, options, on_progress) for member in members]
         return
-    size = options.images_per_batch(members[0].fit.size)
+    at_once = options.images_per_batch(members[0].fit.size)
 
-    def load(image: ImageSource) -> list[LoadedImage]:
-        return [load_windows(image, member.networks, member.fit, options) for member in members]
+    def load(image: ImageSource) -> _Loaded:
+        windows = [load_windows(image, member.networks, member.fit, options) for member in members]
+        return windows, image.size if native else None  # some are decoded once more for their size
 
-    loaded = prefetch(load, images, 2 * size)
-    while batch := [*islice(loaded, size)]:
-        inputs = [future.result() for _, future in batch if not future.exception()]
+    loaded = prefetch(load, images, 2 * at_once)
+    while batch := [*islice(loaded, at_once)]:
+        inputs = [future.result()[0] for _, future in batch if not future.exception()]
         maps = [
             iter(predict_whole(member.networks, member.fit, windows, options))
             for member, windows in zip(members, zip(*inputs, strict=True), strict=False)  # none: no inputs
@@ -102,8 +105,8 @@ def predict_images(
             if future.exception():
                 yield image, [_raise(future) for _ in members]
             else:
-                found = [next(each) for each in maps]
-                yield image, [row_chunks(one, image.size if native else one.shape[1:]) for one in found]
+                found, (_, size) = [next(each) for each in maps], future.result()
+                yield image, [row_chunks(one, size or one.shape[1:]) for one in found]
 
 
 def _chunks(
@@ -123,6 +126,6 @@ def _chunks(
     yield from chunks if content == image.size else resize_chunks(chunks, content[0], image.size)
 
 
-def _raise(failed: Future[list[LoadedImage]]) -> Chunks:
+def _raise(failed: Future[_Loaded]) -> Chunks:
     failed.result()
     yield from ()  # makes this a generator: the error is raised by whoever iterates

@@ -60,11 +60,13 @@ def evaluate_images(
         TrainingError: if memory runs out.
     """
     own = range(len(windows.images))[fabric.global_rank :: fabric.world_size]
-    losses: list[Tensor] = []  # of windows
+    # Of windows; as tensors, thousands of them would lie between the large ones that are freed around them.
+    losses: list[float] = []
 
     def add_losses(batch: Batch, logits: Tensor) -> None:
         target = fabric.to_device(batch.target)
-        losses.extend(loss(logits[i : i + 1], target[i : i + 1]) for i in range(len(logits)))
+        values = [loss(logits[i : i + 1], target[i : i + 1]) for i in range(len(logits))]
+        losses.extend(torch.stack(values).tolist())
         on_progress(batch.indices[-1] + 1)
 
     # Batches go on across images, as small images have few windows.
@@ -84,7 +86,7 @@ def evaluate_images(
                 on_logits(image, rows, logits)
         confusion += score.confusion
         own_losses = [losses.pop(0) for _ in windows.of_image(image)]
-        mean_loss = torch.stack(own_losses).double().cpu().mean(0, keepdim=True)
+        mean_loss = torch.tensor(own_losses, dtype=torch.double).mean(0, keepdim=True)
         scored.append((mean_loss, score.pixels, score.rows()))
     return gather_scores(scored, confusion, task, metrics, fabric)
 

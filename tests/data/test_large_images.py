@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import threading
 from pathlib import Path
@@ -120,7 +121,7 @@ def test_images_get_into_the_cache_by_way_of_files(
 
 
 @pytest.mark.usefixtures("_all_are_large")
-def test_files_and_thread_go_with_the_arrays(tmp_path: Path) -> None:
+def test_files_and_thread_go_with_the_arrays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     array = large_arrays.empty((50, 3), np.uint16)
     array[:] = np.arange(150).reshape(50, 3)
     assert is_in_file(array[3:])
@@ -129,6 +130,8 @@ def test_files_and_thread_go_with_the_arrays(tmp_path: Path) -> None:
     large_arrays.give_back_pages()
     assert array.sum() == np.arange(150).sum()  # what was given back is read again
     assert [*tmp_path.iterdir()] == []  # the file has no name
+    monkeypatch.setattr(large_arrays.os, "posix_fallocate", _full_disk)
+    assert not is_in_file(large_arrays.empty((50, 3), np.uint16))
     del array
     gc.collect()
     for _ in range(100):
@@ -136,6 +139,10 @@ def test_files_and_thread_go_with_the_arrays(tmp_path: Path) -> None:
             return
         threading.Event().wait(0.05)
     raise AssertionError("the thread goes on")
+
+
+def _full_disk(*_: int) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 @pytest.mark.usefixtures("_all_are_large")

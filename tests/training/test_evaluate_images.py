@@ -17,9 +17,11 @@ from torch import nn
 from segkit.core.errors import TrainingError
 from segkit.core.registry import METRICS
 from segkit.core.types import Metric, Task
+from segkit.data.batches import EvalBatches
 from segkit.data.cache.array_view import IndexedArrays
 from segkit.data.eval_windows import EvalWindows
 from segkit.data.fit import Fit
+from segkit.data.pixel_range import PixelRange
 from segkit.parts.losses.pixelwise import bce, cross_entropy
 from segkit.training import evaluate_images as module
 from segkit.training.evaluate import evaluate
@@ -283,6 +285,21 @@ def test_a_fixed_number_of_windows_is_drawn_for_validation():
     done = []
     scores = evaluate(Pixel(task), chosen, task, metrics_of(task, ALL), loss_of(task), FABRIC, done.append)
     assert len(scores.per_image["iou"]) == done[-1] == 7
+
+
+def test_windows_have_the_numbers_of_whole_images():
+    random, task = np.random.default_rng(0), TASKS["multilabel"]
+    images = random.integers(0, 4096, (3, *SIZE, 3), np.uint16)
+    masks = random.integers(0, 2, (3, *SIZE, 2), np.uint8)
+    pixel_range = PixelRange.of((100, 3000), 3)
+    expected = EvalBatches(images, masks, 2, pixel_range=pixel_range)
+    fit = Fit("letterbox", SIZE)
+    found = EvalWindows(images, masks, fit, 2, padding=task.ignore_index, pixel_range=pixel_range)
+    for whole_images, windows in zip(expected, found, strict=True):
+        assert torch.equal(windows.image, whole_images.image)
+        assert torch.equal(windows.target, whole_images.target)
+        assert windows.indices == whole_images.indices
+        assert windows.contents == (SIZE,) * len(windows.indices)
 
 
 def test_too_little_memory_for_an_image_is_told_with_the_metrics_that_need_all_of_it(monkeypatch):

@@ -6,7 +6,7 @@ import hashlib
 import os
 import sys
 import warnings
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -21,10 +21,10 @@ from segkit.analysis.dataset.looks import difference_hash, looks_of
 from segkit.core.errors import DataError, Problem, SegkitError
 from segkit.core.types import Pixels, Progress, Sample, Task
 from segkit.data.decoding import MAX_THREADS
-from segkit.data.images import read_header
+from segkit.data.images import MAX_LARGE, MAX_PIXELS, read_header
 from segkit.data.pairing import check_extent
 from segkit.data.readers.raster import Extent, Header
-from segkit.data.resize import resize_image, resize_mask
+from segkit.data.resize import resize_by_strips, resize_mask
 from segkit.utils.os_errors import is_out_of_memory
 from segkit.utils.record_file import RecordFile, Records
 
@@ -119,13 +119,13 @@ def read_downscaled(sample: Sample, header: Header | None) -> tuple[Pixels, Pixe
     check_extent(image.shape, mask.shape, files[0], files[-1])
     extent = image.shape[0], image.shape[1]
     size = _bounded(extent)
-    return resize_image(image, size), resize_mask(mask, size).astype(np.uint8), extent
+    return resize_by_strips(image, size), resize_mask(mask, size).astype(np.uint8), extent
 
 
 def header_or_none(file: Path) -> Header | None:
     """Header of an image; None if it cannot be read: sources of plugins may use other formats."""
     try:
-        return read_header(file)
+        return read_header(file, MAX_LARGE)
     except DataError:
         return None
 
@@ -133,7 +133,8 @@ def header_or_none(file: Path) -> Header | None:
 def _sample_stats(split: str, dataset: Dataset, sample: Sample) -> tuple[SampleStats, Records | None]:
     headers: tuple[Header | None, ...] = _shared(tuple(map(header_or_none, sample.files)))
     try:
-        image, mask, extent = read_downscaled(sample, headers[0] if headers else None)
+        header = None if _is_read_whole(headers, dataset) else headers[0]
+        image, mask, extent = read_downscaled(sample, header)
     except SegkitError as error:
         return SampleStats(split, sample, headers, error.problems), None
     except Exception as error:  # of a plugin's source; the check continues
@@ -151,6 +152,14 @@ def _sample_stats(split: str, dataset: Dataset, sample: Sample) -> tuple[SampleS
 def _shared(value: Hashable) -> Any:
     """An equal value of before, if any: most samples have the same headers and sets."""
     return value
+
+
+def _is_read_whole(headers: Sequence[Header | None], dataset: Dataset) -> bool:
+    """Whether an image is too large to be read at another size, but not for a recipe with `fit: crop`."""
+    if not headers or headers[0] is None:
+        return True
+    height, width = headers[0].extent
+    return dataset.fit is not None and dataset.fit.is_native and height * width > MAX_PIXELS
 
 
 def _bounded(extent: Extent) -> Extent:

@@ -83,7 +83,7 @@ class PredictorScorer:
     """Scorer of a network or an ensemble; see `Scorer`.
 
     Args:
-        networks: networks of the same task; unless `native`, with the same fit.
+        networks: networks of the same task; unless `native`, all with the same fit, or with fit crop.
         samples: samples to score.
         metrics: metrics by name.
         options: prediction options.

@@ -19,6 +19,7 @@ from segkit.analysis.dataset.finding import KINDS
 from segkit.analysis.dataset.looks import LOOKS
 from segkit.analysis.dataset.sample_stats import collect_stats
 from segkit.core.types import Sample, Task
+from segkit.data.fit import Fit
 from segkit.data.source_scan import scan_source
 from segkit.parts.sources.folder import folder
 from segkit.utils.record_file import RecordFile
@@ -48,6 +49,17 @@ def root(tmp_path: Path) -> Path:
 
 def test_nothing_is_said_of_a_clean_set(root: Path) -> None:
     assert faults(root, size=(48, 48)) == []
+
+
+def test_images_of_any_size_are_read_for_windows_of_them(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("segkit.data.images", "segkit.analysis.dataset.sample_stats"):
+        monkeypatch.setattr(f"{module}.MAX_PIXELS", SIDE * SIDE - 1)
+    assert {finding.kind for finding in faults(root, size=(48, 48))} == {"unreadable"}
+    source = scan_source(folder(BINARY, 3, images=root / "images", masks=root / "masks"))
+    crop = Dataset.of(source, "spots", BINARY, Fit("crop", (48, 48)))
+    assert [*check_dataset(crop).findings] == []
+    tiny = Dataset.of(source, "spots", BINARY, Fit("crop", (48, 48), 0.01))
+    assert {finding.kind for finding in check_dataset(tiny).findings} == {"vanishes"}
 
 
 def test_every_kind_is_described() -> None:

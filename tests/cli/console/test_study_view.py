@@ -6,7 +6,7 @@ import pytest
 
 from segkit.cli.console import StudyView
 from segkit.core.events import EpochEnded, RunEnded, RunStarted, StepEnded
-from segkit.experiments.study_events import Measured, StudyPlanned, StudyProgressed
+from segkit.experiments.study_events import Measured, RunScored, StudyPlanned, StudyProgressed
 from segkit.runs.schema import Summary
 
 SUMMARY = Summary.model_construct()  # no view of a comparison reads it
@@ -29,6 +29,7 @@ EVENTS = [
     StudyProgressed("a, seed 0", 1, 2, RunEnded(Path("runs/a/001"), SUMMARY, Path("report.html"))),
     Measured("a, seed 0", 1, 2),
     Measured("a, seed 1", 2, 2),
+    RunScored("b, seed 3", 1, 1),
 ]
 
 
@@ -47,6 +48,7 @@ def test_a_log_tells_what_is_there_what_is_missing_and_how_it_goes(capsys):
         "1/2 a, seed 0: done, 1 of 2\n"
         "costs measured: a, seed 0, 1 of 2\n"
         "costs measured: a, seed 1, 2 of 2\n"
+        "scored: b, seed 3, 1 of 1\n"
     )
 
 

@@ -12,6 +12,7 @@ import segkit
 from segkit.core.errors import SegkitError
 from segkit.data.preprocess import decode, layout_of, prepare
 from segkit.experiments.objectives import build_metric
+from segkit.experiments.study_events import RunScored
 from segkit.inference.evaluation import native_scores
 from segkit.inference.evaluation.evaluation import EvaluateOptions
 from segkit.inference.evaluation.native_scores import score_natively
@@ -142,3 +143,28 @@ def test_native_scores_are_computed_once_for_all_comparisons(
     copy.weights.write_bytes(copy.weights.read_bytes()[:-1])
     with pytest.raises(AssertionError, match="scored again"):
         [*score_natively(copy.path, ())]
+
+
+@pytest.mark.slow
+def test_one_command_compares_runs_of_other_sizes_and_fits(run: RunDir, tmp_path: Path) -> None:
+    runs = [like(run, tmp_path / "small" / "001"), like(run, tmp_path / "larger" / "001", size=[64, 64])]
+    environment = runs[1].read_environment()
+    assert environment.identity
+    other = environment.identity.model_copy(update={"recipe": "of another recipe"})
+    runs[1].write_environment(environment.model_copy(update={"identity": other}))
+    paths = [one.path for one in runs]
+    with pytest.raises(SegkitError, match=r"data\.size is 64 x 64, but 32 x 32"):
+        segkit.compare(paths, measure=False)
+    events: list[Any] = []
+    found = segkit.compare(paths, native=True, measure=False, watch=events.append)
+    told = [(event.number, event.total) for event in events if isinstance(event, RunScored)]
+    assert told == [(1, 2), (2, 2)]
+    assert found.native
+    scores = [scored(one).scores for one in runs]
+    expected = [pytest.approx(each.metrics["iou"]) for each in scores]
+    means = {ranking.candidate.runs[0].path: ranking.metrics["iou"].mean for ranking in found.ranking}
+    assert [means[path] for path in paths] == expected
+    (pair,) = found.pairs
+    differences = np.subtract(*(each.per_image["iou"] for each in scores))
+    assert abs(pair.difference) == pytest.approx(abs(differences.mean()))
+    assert pair.low <= pair.difference <= pair.high
