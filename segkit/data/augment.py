@@ -43,9 +43,6 @@ class Augmentation:
         """(height, width) of the windows to read; None for whole images."""
         return self._extents[0] if self._extents else self._size
 
-    def __bool__(self) -> bool:
-        return bool(self._transforms)
-
     def apply(self, image: Pixels, mask: Pixels, rng: np.random.Generator, read: ReadOther) -> Pair:
         """Image and mask after all transforms.
 
