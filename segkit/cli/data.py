@@ -13,6 +13,7 @@ from segkit.core.errors import SegkitError
 
 if TYPE_CHECKING:
     from segkit.analysis.dataset import Dataset
+    from segkit.core.types import Progress
 
 data_app = Typer(
     help="Download, draw, check and cache data sets.",
@@ -83,8 +84,8 @@ def check(
     from segkit.cli import console
 
     try:
-        subject = _subject(target, overrides, plugins, no_plugins)
         with console.RunView(quiet=quiet or as_json) as view:
+            subject = _subject(target, overrides, plugins, no_plugins, view.progress)
             result = dataset.check_dataset(subject, view.progress)
             if sheet:
                 view.note("Drawing the contact sheet")
@@ -106,7 +107,11 @@ def check(
 
 
 def _subject(
-    target: Path, overrides: list[str] | None, plugins: list[Path] | None, no_plugins: bool
+    target: Path,
+    overrides: list[str] | None,
+    plugins: list[Path] | None,
+    no_plugins: bool,
+    on_progress: Progress,
 ) -> Dataset:
     from segkit.analysis import dataset
     from segkit.recipe.shipped import hint_for, recipe_file
@@ -119,7 +124,7 @@ def _subject(
             problem = "--set, --plugins and --no-plugins can only be used with a recipe"
             raise SegkitError(problem, where=str(target), hint="remove these options, or give a recipe")
         return dataset.dataset_of_folder(target)
-    return dataset.dataset_of_recipe(options.load(target, overrides, plugins, no_plugins))
+    return dataset.dataset_of_recipe(options.load(target, overrides, plugins, no_plugins), on_progress)
 
 
 @data_app.command(epilog=example("data cache --clear --unused-days 30"))

@@ -58,7 +58,7 @@ def predict(
     from segkit.cli import console
     from segkit.inference.inputs import check_out_folder, check_overwriting, find_inputs
     from segkit.inference.options import PredictOptions
-    from segkit.inference.outputs import Outputs
+    from segkit.inference.outputs import Outputs, mask_classes
     from segkit.inference.predict_files import predict_files
     from segkit.utils.os_errors import cannot_write
 
@@ -87,6 +87,7 @@ def predict(
     if json:
         console.print_json({
             "model": model, "out": out, "images": images, "masks": masks,
+            "classes": mask_classes(predictor.info),
             "no_foreground": predicted.without_foreground, "seconds": seconds,
             "errors": options.problems_as_json(problems), "left_out": found.others,
             "warnings": [*warnings, *predicted.warnings],

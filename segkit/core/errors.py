@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+
+_MAX_PLACES = 3  # of equal problems, which may be those of hundreds of files
+_MAX_GROUPS = 20
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,33 @@ class Problem:
         return f"{place}{path}{self.problem}{hint}"
 
 
+@dataclass(frozen=True)
+class ProblemGroup:
+    """Equal problems in several places.
+
+    Args:
+        shown: the first of them.
+        more: words for the others, such as "... and 241 more files"; "" if there are none.
+    """
+
+    shown: Sequence[Problem]
+    more: str = ""
+
+
+def group_problems(problems: Sequence[Problem]) -> Iterator[ProblemGroup]:
+    """Problems as they are shown: equal ones together, and of many the first."""
+    groups: dict[tuple[str, str, str], list[Problem]] = {}
+    for problem in problems:
+        hint = "" if problem.kind == "size" else problem.hint  # that of a size names the image
+        groups.setdefault((problem.problem, problem.path, hint), []).append(problem)
+    for group in [*groups.values()][:_MAX_GROUPS]:
+        rest = len(group) - _MAX_PLACES
+        places = "lines" if group[0].line else "files"
+        yield ProblemGroup(group[:_MAX_PLACES], f"... and {rest:,} more {places}" if rest > 0 else "")
+    if rest := sum(map(len, [*groups.values()][_MAX_GROUPS:])):
+        yield ProblemGroup((), f"... and {rest:,} more problems")
+
+
 class SegkitError(Exception):
     """Base class of all errors that a user can understand and fix.
 
@@ -66,7 +96,8 @@ class SegkitError(Exception):
         return error
 
     def __str__(self) -> str:
-        return "\n".join(map(str, self.problems))
+        groups = group_problems(self.problems)
+        return "\n".join(line for group in groups for line in (*map(str, group.shown), group.more) if line)
 
 
 class RecipeError(SegkitError):

@@ -18,7 +18,6 @@ from segkit.data.cache.array_view import IndexedArrays, Stack
 from segkit.data.fit import Fit
 from segkit.data.large_arrays import is_in_file
 
-MAX_PROBLEMS = 50
 MAX_THREADS = 16  # each holds a full-size image
 _AT_ONCE = 512  # queued samples; limits the memory of queued calls
 
@@ -101,7 +100,7 @@ def decode_in_memory(
         problems: problems of other samples.
 
     Raises:
-        DataError: listing every file at fault, up to 50 problems.
+        DataError: listing every file at fault.
     """
     indices = range(len(samples)) if indices is None else indices
     in_memory = _into_arrays if layout.is_uniform else _into_rows
@@ -193,9 +192,6 @@ def run_in_threads(
 
 
 def raise_problems(problems: Sequence[Problem]) -> None:
-    """Raise a `DataError` with the first 50 problems, if there are any."""
-    if not problems:
-        return
-    rest = len(problems) - MAX_PROBLEMS
-    more = [Problem(f"and {rest} more problems like these")] if rest > 0 else []
-    raise DataError.of([*problems[:MAX_PROBLEMS], *more])
+    """Raise a `DataError` with these problems, if there are any."""
+    if problems:
+        raise DataError.of(problems)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import islice, product
+from functools import reduce
+from itertools import islice, product, takewhile
 
 _PATTERN_MASKS = 200  # used to guess the pattern of their names
 _MIN_COMMON = 0.5  # share of masks with an image, for patterns on both sides
@@ -13,6 +14,7 @@ MASK_WORDS = {
     "mask", "masks", "msk", "seg", "segm", "segmentation", "label", "labels", "gt", "annotation", "outline",
 }  # fmt: skip
 _WORDS = re.compile(r"\d+|[^\W\d_]+|[\W_]")
+_PATTERN_WORDS = re.compile(r"\{name\}|\d+|[^\W\d_]+|[\W_]")
 _Affixes = tuple[str, str]  # before and after the name
 
 
@@ -36,6 +38,44 @@ def guess_patterns(
         masks = [name for name in masks if MASK_WORDS & {*_words(name.lower())}]
         images = [name for name in images if name not in {*masks}]
     return _with_affixes(images, masks)
+
+
+def guess_split_patterns(images: Sequence[str], masks: Sequence[str]) -> tuple[tuple[str, str], float]:
+    """As `guess_patterns`, of names that begin with their split and may be named differently in each.
+
+    "{name}_training" in one split and "{name}_test" in another are "{name}_*".
+    """
+    patterns, share = guess_patterns(images, masks)
+    if share:
+        return patterns, share
+    found = []
+    for split in {*map(_split, images)} & {*map(_split, masks)}:
+        sides = [[name for name in names if _split(name) == split] for names in (images, masks)]
+        found.append((*guess_patterns(*sides), len(sides[1])))
+    found = [guess for guess in found if guess[1]]
+    if not found:
+        return patterns, share
+    united = tuple(reduce(_united, side) for side in zip(*(guess[0] for guess in found), strict=True))
+    return (united[0], united[1]), sum(share * count for _, share, count in found) / len(masks)
+
+
+def _split(name: str) -> str:
+    return name.partition("/")[0]
+
+
+def _united(first: str, second: str) -> str:
+    """Both patterns as one: words that differ are *."""
+    words = [_PATTERN_WORDS.findall(pattern) for pattern in (first, second)]
+    if words[0] == words[1]:
+        return first
+    start = _equal(*words)
+    end = _equal(*(side[start:][::-1] for side in words))
+    return "".join([*words[0][:start], "*", *words[0][len(words[0]) - end :]])
+
+
+def _equal(first: Sequence[str], second: Sequence[str]) -> int:
+    """Number of words that are the same from the start."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False)))
 
 
 def guess_pattern(images: Sequence[str], masks: Sequence[str], *, shared: bool = False) -> tuple[str, float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -17,6 +19,7 @@ from segkit.data.readers.open import open_file
 from segkit.data.readers.pillow import PillowFile, to_array
 from segkit.data.readers.raster import Extent, Header, ImageFile, Numbers, Raster, image_type
 from segkit.data.resize import resize, resize_image
+from segkit.utils.listing import listed
 
 ENDINGS = (
     ".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".pbm", ".pgm", ".ppm", ".pnm",
@@ -24,6 +27,7 @@ ENDINGS = (
 )  # fmt: skip
 MAX_PIXELS = 2**27  # 134 million, of images that are resized
 MAX_LARGE = 2**29  # 537 million; larger files are mistakes or decompression bombs
+_SEPARATE = "save each image as a separate file; "
 _RED, _GREEN, _BLUE = 19595 / 2**16, 38470 / 2**16, 7471 / 2**16  # of grey: ITU-R 601, as in Pillow
 
 
@@ -150,6 +154,28 @@ def check_channels(header: Header, channels: int, path: Path | None) -> None:
         )
 
 
+@contextmanager
+def hints_for_model(channels: int) -> Iterator[None]:
+    """Errors that hint at `data.channels` tell what a trained model takes instead: it cannot be changed.
+
+    Args:
+        channels: channels of the image files that the model was trained on.
+
+    Raises:
+        DataError: those of the block.
+    """
+    try:
+        yield
+    except DataError as error:
+        taken = "grey or RGB images" if channels in (1, 3) else f"images with {channels} channels"
+        raise DataError.of([
+            replace(problem, hint=f"{_SEPARATE * problem.hint.startswith(_SEPARATE)}the model takes {taken}")
+            if problem.kind == "channels"
+            else problem
+            for problem in error.problems
+        ]) from None  # fmt: skip
+
+
 def _read(file: ImageFile, path: Path, channels: int, size: Extent | None) -> Pixels:
     image = decode_file(file, path, channels, in_memory=size is not None)
     if isinstance(image, Image.Image):
@@ -163,12 +189,12 @@ def _read(file: ImageFile, path: Path, channels: int, size: Extent | None) -> Pi
 
 
 def _several_images(header: Header, path: Path | None, *, may_be_channels: bool) -> DataError:
-    hint = "save each image as a separate file"
-    if may_be_channels:
-        hint += f"; if they are the channels of one image: data.channels: {header.pages}"
+    hint = f"{_SEPARATE}if they are the channels of one image: data.channels: {header.pages}"
     height, width = header.stored
     problem = f"the file holds {header.pages} images of {width}x{height} pixels"
-    return DataError(problem, where=str(path or ""), hint=hint)
+    if not may_be_channels:
+        return DataError(problem, where=str(path or ""), hint=_SEPARATE.removesuffix("; "))
+    return DataError(problem, where=str(path or ""), hint=hint, kind="channels")
 
 
 def as_image(raster: Raster, channels: int, path: Path | None) -> Pixels:
@@ -183,12 +209,24 @@ def as_image(raster: Raster, channels: int, path: Path | None) -> Pixels:
     with np.errstate(over="ignore"):  # becomes infinity
         numbers = numbers.astype(kind, copy=False)
     if kind == np.float32 and not np.isfinite([numbers.min(), numbers.max()]).all():
-        raise DataError(
-            "the image holds NaN or infinity, or numbers beyond 32-bit floating-point ones",
-            where=str(path or ""),
-            hint="replace them by a number, such as the lowest one",
-        )
+        raise non_finite(numbers, str(path or ""))
     return _with_channels(numbers, channels, raster.opacity)
+
+
+def non_finite(image: Numbers, where: str) -> DataError:
+    """The error of an image (H, W, C) with NaN or infinity: in how many pixels of which channels."""
+    counts = (~np.isfinite(image)).sum(axis=(0, 1)).tolist()
+    found = [
+        f"{count:,} pixel{'s' * (count > 1)} of channel {channel}"
+        for channel, count in enumerate(counts)
+        if count
+    ]
+    return DataError(
+        "the image holds NaN or infinity, or numbers beyond 32-bit floating-point ones: "
+        f"{listed(found)} (from 0)",
+        where=where,
+        hint="replace them by a number, such as the lowest one",
+    )
 
 
 def _with_channels(numbers: Numbers, channels: int, has_opacity: bool) -> Numbers:

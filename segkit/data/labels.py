@@ -47,7 +47,8 @@ def label_problems(
             seen.setdefault(value, name)
     of_names = all(isinstance(value, str) and value[:1] != "#" for value in seen)
     first = int(kind == "multiclass" and of_names)  # the first class is what no polygon covers
-    if missing := [name for name in classes[first:] if name not in labels]:
+    turned = any(turned_round(name, values) for name, values in labels.items() if name not in names)
+    if not turned and (missing := [name for name in classes[first:] if name not in labels]):
         yield "", f"no value for {', '.join(missing)}: every class needs one"
     if kind == "binary" and BACKGROUND not in labels and 0 in seen:
         yield seen[0], f"0 is {seen[0]} here: name the values of the background too, as 'background'"
@@ -69,7 +70,7 @@ def with_labels(task: Task, colours: Mapping[str, str] | None = None) -> Task:
         if texts := [value for value in values if isinstance(value, str) and not value.startswith("#")]:
             raise PartError(
                 f"data.labels: {name} is {texts[0]!r}, but a mask file holds numbers and colours",
-                hint="write a number, or a colour as '#rrggbb'",
+                hint=turned_round(name, values) or "write a number, or a colour as '#rrggbb'",
             )
     if colours is None:
         return task
@@ -111,6 +112,15 @@ def color_problems(colors: Mapping[str, str], kind: str, classes: Sequence[str])
             yield name, f"no class is called {name!r}: name any of {', '.join(names)}"
         if (other := seen.setdefault(color.lower(), name)) != name:
             yield name, f"{color} is the colour of {other} too"
+
+
+def turned_round(name: str, values: Sequence[int | str]) -> str:
+    """The hint for a class and its value in the wrong order, or ""."""
+    is_class = isinstance(values[0], str) and not values[0].startswith("#")
+    if not is_class or not (re.fullmatch(r"-?\d+", name) or _COLOUR.fullmatch(name)):
+        return ""
+    value = f"'{name}'" if name.startswith("#") else name
+    return f"name the class first: {{{values[0]}: {value}}}"
 
 
 def task_of_one_class(task: Task, name: str) -> Task:

@@ -61,6 +61,17 @@ def read_values(path: Path) -> _Values | None:
     return _numbers(_opaque(read_raster(path), path))
 
 
+def read_colors(path: Path) -> dict[str, int]:
+    """Pixels of each colour "#rrggbb" of an image of 8 bits, the most frequent first.
+
+    Raises:
+        DataError: if the file is missing, damaged or of other numbers.
+    """
+    codes, counts = np.unique(_codes(_rgb(_opaque(read_raster(path), path), path)), return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    return dict(zip(_hex(codes[order].tolist()), counts[order].tolist(), strict=True))
+
+
 def read_objects(path: Path, task: Task) -> Pixels:
     """Read a mask of one object, or of a number for each: 1 where there is any, (H, W) uint8.
 

@@ -66,7 +66,7 @@ def pairs_in(
         # A few are listed one by one.
         no_pairs = _no_pairs(images, masks, (image_pattern, pattern), image_side, mask_side)
         return {}, [*problems, no_pairs], []
-    problems += _unpaired("image", image_side, "mask", mask_side)
+    problems += _unpaired("image", image_side, "mask", mask_side, union=union)
     problems += _unpaired("mask", mask_side, "image", image_side)
     pairs: dict[str, list[Sample]] = defaultdict(list)
     for key, image in sorted(image_side.files.items()):
@@ -199,12 +199,16 @@ def _without_masks(folder: Path, images: Side, masks: Side) -> list[Problem]:
     return [Problem(problem, str(folder), hint="segkit predict makes masks of them", kind="split")]
 
 
-def _unpaired(kind: str, side: Side, partner: str, partners: Side) -> Iterator[Problem]:
+def _unpaired(
+    kind: str, side: Side, partner: str, partners: Side, *, union: bool = False
+) -> Iterator[Problem]:
     """Problems of files without a partner, unless it is there but cannot be read, which is told elsewhere."""
     similar = _similar(side, partners)
     for key, path in side.files.items():
         if key not in partners.files and key not in partners.unread:
             hint = f"add the missing {partner}, or move this {kind} out of the folder"
+            if union:
+                hint = "if it shows no object, add a black mask; else add its masks, or move it away"
             if path in similar:
                 hint = f"does {similar[path].name} belong to it?"
             yield Problem(f"this {kind} has no {partner}", str(path), hint=hint, kind="unpaired")

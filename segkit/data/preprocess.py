@@ -19,7 +19,7 @@ from segkit.data.cache.store import pixel_digest
 from segkit.data.class_counts import ClassCounts
 from segkit.data.decoding import IMAGE_TYPES, Count, Layout, decode_in_memory
 from segkit.data.fit import Fit
-from segkit.data.images import extent_in_header
+from segkit.data.images import extent_in_header, non_finite
 from segkit.data.large_arrays import by_strips, strips
 from segkit.data.pairing import check_extent
 from segkit.data.readers.raster import Extent
@@ -93,7 +93,7 @@ def prepare(
         bands: channels to select from what the source gives; default: all.
 
     Raises:
-        DataError: listing every file at fault, up to 50 problems.
+        DataError: listing every file at fault.
     """
     layout = layout_of(fit, task, channels)
     read = partial(decode, layout=layout, bands=bands, task=task)
@@ -138,7 +138,7 @@ def decode(
     if task:
         _check_values(mask, sample, task)
     if image.dtype == np.float32 and not all(np.isfinite(image[rows]).all() for rows in strips(image)):
-        raise DataError("the image holds NaN or infinity", where=str((*sample.files, sample.name)[0]))
+        raise non_finite(image, str((*sample.files, sample.name)[0]))
     return image, mask.astype(np.uint8, copy=False)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -21,6 +22,7 @@ from segkit.data.split_file import split_by_file
 from segkit.data.split_groups import FILES, group_problem, groups_of
 from segkit.data.split_names import NAMES
 
+_GROUP_HINT = "the group is what several images share, as P01 in '{group}_*' for P01_a and P01_b"
 _name = attrgetter("name")
 Share = Annotated[float, Field(ge=0, lt=1)]
 
@@ -110,6 +112,9 @@ def split_samples(
         listed = split_by_file(_pooled(samples, NAMES), split.file, NAMES)
         return {name: sorted(part, key=_name) for name, part in listed.items()}
     units = _units(_pooled(samples, ("train", "val")), split)
+    if split.group and len(units) == 1 < len(units[0]):
+        problem = f"data.split.group: all {len(units[0]):,} images have the same group"
+        raise DataError(f"{problem}, as {units[0][0].name} and {units[0][-1].name}", hint=_GROUP_HINT)
     random.Random(split.seed).shuffle(units)
     features = None
     if split.balance and units:
@@ -120,6 +125,15 @@ def split_samples(
         hint = "leave out data.split.test to keep it"
         raise DataError("data.split.test: the source already has a test split", hint=hint)
     return {**samples, **{name: sorted(part, key=_name) for name, part in drawn.items()}}
+
+
+def groups_by_split(splits: Mapping[str, Sequence[Sample]], split: Split) -> dict[str, dict[str, str]]:
+    """Group of each sample by name, by split; an official test split, which stays, may have no groups."""
+    found: dict[str, dict[str, str]] = {}
+    for name, samples in splits.items():
+        with suppress(DataError):
+            found |= {name: groups_of(samples, split.group)} if split.group else {}
+    return found
 
 
 def group_warnings(official: Mapping[str, Sequence[Sample]], split: Split) -> list[Problem]:
@@ -136,8 +150,7 @@ def group_warnings(official: Mapping[str, Sequence[Sample]], split: Split) -> li
         problem = (
             f"data.split.group: each of the {total:,} images has a group of its own, as {units[0][0].name}"
         )
-        hint = "the group is what several images share, as P01 in '{group}_*' for P01_a and P01_b"
-        return [Problem(problem, hint=hint, kind="split")]
+        return [Problem(problem, hint=_GROUP_HINT, kind="split")]
     shares = {"fold": 1 / split.folds} if split.folds else {"val": split.val, "test": split.test}
     part, share = min((item for item in shares.items() if item[1]), key=itemgetter(1))
     large = [unit for unit in units if len(unit) > max(1, round(share * total))]

@@ -17,6 +17,7 @@ from segkit.data.batches import EvalBatches, TrainBatches
 from segkit.data.eval_windows import EvalWindows
 from segkit.data.preprocess import Prepared
 from segkit.data.source_scan import SourceScan
+from segkit.data.splits import groups_by_split
 from segkit.experiments.augmentation import try_transforms
 from segkit.experiments.objectives import (
     build_loss,
@@ -77,6 +78,7 @@ class Assembly:
         fabric: device, precision and processes.
         task: what is predicted.
         samples: samples by official split of the source.
+        groups: group of each sample by name, by split; empty without `data.split.group`.
         spec: shapes and stages of the model.
         model: model with pretrained weights, on the CPU.
         loss: weighted sum of the recipe's losses.
@@ -92,6 +94,7 @@ class Assembly:
     fabric: Fabric
     task: Task
     samples: Mapping[str, Sequence[Sample]]
+    groups: Mapping[str, Mapping[str, str]]
     spec: ModelSpec
     model: Segmenter
     loss: Loss
@@ -217,7 +220,7 @@ def assemble(
         source_scan = SourceScan(scored or {})
         if not scored:
             recipe, source_scan = scan_recipe_source(recipe)
-        found = source_scan if scored else scan_samples(recipe, source_scan)
+        found = source_scan if scored else scan_samples(recipe, source_scan, on_progress)
         samples = found.whole()
         spec = dry_run(recipe.model, recipe.data)
         if to_train:
@@ -246,6 +249,7 @@ def assemble(
             fabric=fabric,
             task=recipe.data.padded_goal,
             samples=source_scan.splits,
+            groups=groups_by_split(samples, recipe.data.split),
             spec=spec,
             model=model,
             loss=build_losses(recipe),

@@ -16,7 +16,7 @@ from segkit.core.errors import SegkitError, worded
 from segkit.core.events import EpochEnded
 from segkit.core.paths import quoted
 from segkit.data.palette import mask_palette
-from segkit.experiments.run_start import change_warnings, environment_record, resumed_record
+from segkit.experiments.run_start import change_warnings, environment_record, resumed_record, split_rows
 from segkit.experiments.samples import display_of, pick_samples, thumbnails, training_samples
 from segkit.recipe import dump_recipe
 from segkit.recipe.yaml_tree import write_yaml
@@ -86,6 +86,7 @@ class RunRecorder:
                     directory = RunDir.create(runs, assembly.recipe.name)
                     stack.enter_context(directory.locked())
                     directory.write_environment(environment_record(assembly))
+                    directory.write_splits(split_rows(assembly))
                     # Last: it marks a run directory.
                     directory.write_recipe(_given(assembly.spec.stages) + dump_recipe(assembly.recipe))
                 except OSError as error:

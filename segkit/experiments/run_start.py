@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from statistics import mean
 from typing import TYPE_CHECKING, Any
@@ -112,6 +112,13 @@ def run_started(assembly: Assembly, directory: RunDir) -> RunStarted:
         pixels=pixels_in_words(assembly.recipe.data),
         weights=weights_in_words(assembly.given, assembly.recipe),
     )
+
+
+def split_rows(assembly: Assembly) -> Iterator[tuple[str, str, str]]:
+    """Name, split and group of each image; the group is "" without groups."""
+    for split, prepared in assembly.splits.items():
+        groups = assembly.groups.get(split, {})
+        yield from ((name, split, groups.get(name, "")) for name in prepared.names)
 
 
 def _training_scales(assembly: Assembly) -> dict[str, Any]:

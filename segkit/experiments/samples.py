@@ -104,7 +104,10 @@ def pick_samples(
     *,
     higher_is_better: bool,
 ) -> list[ScoredSample]:
-    """Two images each with the best, median and worst scores by the first metric."""
+    """Two images each with the best, median and worst scores by the first metric.
+
+    With fewer than six images, there are as many best as worst ones, and fewer between them.
+    """
     metric, values = next(iter(scores.per_image.items()))
     picked = enumerate(_picked_ranks(values, higher_is_better).items(), start=1)
     return [
@@ -170,14 +173,13 @@ def training_samples(
 def _picked_ranks(values: Sequence[float], higher_is_better: bool) -> dict[int, Rank]:
     defined = [i for i, value in enumerate(values) if not math.isnan(value)]
     ranking = sorted(defined, key=lambda i: values[i], reverse=higher_is_better)
-    middle = max(0, (len(ranking) - _PER_RANK) // 2)
-    candidates: dict[Rank, list[int]] = {
-        "best": ranking[:_PER_RANK],
-        "median": ranking[middle : middle + _PER_RANK],
-        "worst": ranking[-_PER_RANK:],
+    at_each_end = max(1, min(_PER_RANK, len(ranking) // 2))
+    best, others = ranking[:at_each_end], ranking[at_each_end:]
+    between, worst = others[:-at_each_end], others[-at_each_end:]
+    middle = max(0, (len(between) - _PER_RANK) // 2)
+    picked: dict[Rank, list[int]] = {
+        "best": best,
+        "median": between[middle : middle + _PER_RANK],
+        "worst": worst,
     }
-    picked: dict[int, Rank] = {}
-    for rank, indices in candidates.items():
-        for index in indices:
-            picked.setdefault(index, rank)
-    return picked
+    return {index: rank for rank, indices in picked.items() for index in indices}

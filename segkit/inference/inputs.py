@@ -16,8 +16,6 @@ from segkit.data.images import ENDINGS
 from segkit.inference.outputs import Outputs
 from segkit.utils.listing import listed
 
-_MAX_PROBLEMS = 10  # of one kind
-
 
 @dataclass(frozen=True)
 class InputFile:
@@ -120,9 +118,7 @@ def check_overwriting(images: Sequence[InputFile], outputs: Outputs, *, overwrit
                 os.path.lexists(normalize(form, str(file))) for form in ("NFC", "NFD")
             ):
                 existing.append(file)
-    problems = twice[:_MAX_PROBLEMS]
-    if len(twice) > _MAX_PROBLEMS:
-        problems.append(Problem(f"and {len(twice) - _MAX_PROBLEMS} more"))
+    problems = twice
     if replaced:
         problem = _about(
             replaced, "the mask would overwrite this image", "masks would overwrite these images"

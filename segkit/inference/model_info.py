@@ -26,6 +26,8 @@ _Finite = Annotated[float, Field(allow_inf_nan=False)]
 _Scale = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
 _Channel = Annotated[int, Field(ge=0, lt=MAX_CHANNELS)]
+_Value = Annotated[int, Field(ge=-(2**63), lt=2**64)] | Annotated[str, Field(max_length=200)]
+_Values = Annotated[tuple[_Value, ...], Field(max_length=2**16)]
 _PerChannel = Field(max_length=MAX_CHANNELS)
 
 
@@ -39,6 +41,8 @@ class ModelInfo:
         classes: class names of the task.
         ignore_index: mask value of ignored pixels.
         colors: "#rrggbb" by class, for pictures of masks; other classes have default colours.
+        labels: values of the classes in the training masks, as in `data.labels`; empty if they are those of a
+            written mask.
         name: name of the recipe.
         channels: channels of image files.
         bands: those of them that the model takes, in this order, counted from 0; None takes all.
@@ -65,6 +69,7 @@ class ModelInfo:
     classes: Annotated[tuple[Annotated[str, Field(max_length=200)], ...], Field(min_length=1, max_length=255)]
     ignore_index: int | None = None
     colors: Annotated[dict[str, ColourText], Field(max_length=256)] = field(default_factory=dict)
+    labels: Annotated[dict[str, _Values], Field(max_length=257)] = field(default_factory=dict)
     name: Annotated[str, Field(max_length=200)]
     channels: Annotated[int, Field(ge=1, le=MAX_CHANNELS)]
     bands: Annotated[tuple[_Channel, ...], Field(min_length=1, max_length=MAX_CHANNELS)] | None = None

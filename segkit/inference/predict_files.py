@@ -62,7 +62,7 @@ def predict_files(
     problems: list[Problem] = []
     written: list[_Written] = []
     # A generator: each image may hold its decoded pixels, and is freed once its mask is written.
-    images = (ImageFile(file.path, predictor.info) for file in inputs)
+    images = (ImageFile(file.path, predictor.info, predictor.ranges) for file in inputs)
     predictions = predictor.predict_chunks(images, options, partial(on_progress, "windows"))
     items = ((file, *prediction) for file, prediction in zip(inputs, predictions, strict=True))
     # Windows are predicted while their chunks are written, so the network must stay in this thread.
@@ -80,9 +80,7 @@ def predict_files(
                 problems += result
             on_progress("images", done, len(inputs))
     without_foreground = sum(not image.has_foreground for image in written)
-    unlike = number_warnings(
-        predictor.info.pixel_range, [(str(image.path), image.numbers) for image in written]
-    )
+    unlike = number_warnings(predictor.ranges, [(str(image.path), image.numbers) for image in written])
     return Predicted(problems, without_foreground, unlike + _scale_warnings(predictor, written, options))
 
 

@@ -17,6 +17,7 @@ from segkit.inference.prediction import Prediction
 from segkit.inference.seen_numbers import number_warnings
 
 if TYPE_CHECKING:
+    from segkit.data.pixel_range import PixelRange
     from segkit.inference.model_info import ModelInfo
     from segkit.inference.network import Network
 
@@ -41,6 +42,11 @@ class Predictor:
     def info(self) -> ModelInfo:
         """Model information: classes, size, scores; of an ensemble, those of its first model."""
         return self.networks[0].info
+
+    @property
+    def ranges(self) -> list[PixelRange]:
+        """Numbers that become 0 and 1 for each model: each scales an image in its own way."""
+        return [network.info.pixel_range for network in self.networks]
 
     def predict(
         self,
@@ -92,11 +98,11 @@ class Predictor:
             hint = "pass a list, such as sorted(Path(folder).iterdir())"
             raise SegkitError("predict_many takes several images, not one path", hint=hint)
         options = PredictOptions(flips, tuple(scales), tile, overlap, batch_size)
-        sources = (open_image(image, self.info) for image in images)
+        sources = (open_image(image, self.info, self.ranges) for image in images)
         for number, (source, chunks) in enumerate(self.predict_chunks(sources, options), start=1):
             probabilities = np.concatenate([*chunks], axis=1)
             name = str(getattr(source, "path", f"image {number}"))
-            for warning in number_warnings(self.info.pixel_range, [(name, source.numbers)]):
+            for warning in number_warnings(self.ranges, [(name, source.numbers)]):
                 warnings.warn(warning, stacklevel=2)
             yield Prediction(self.info.task, probabilities, source)
 
@@ -132,13 +138,19 @@ class Predictor:
 def _check_same_task(infos: Sequence[ModelInfo]) -> None:
     first = infos[0]
     for other in infos[1:]:
+        channels = f"{first.channels} and {other.channels}"
+        bands = f"{_bands_in_words(first)} and {_bands_in_words(other)}"
         for difference, same in (
             ("predict different classes", first.task == other.task),
-            ("take images with different numbers of channels", first.channels == other.channels),
-            ("take different bands of their images", first.bands == other.bands),
+            (f"take images with different numbers of channels, {channels}", first.channels == other.channels),
+            (f"take different bands of their images, {bands}", first.bands == other.bands),
         ):
             if not same:
                 raise SegkitError(
                     f"{first.name} and {other.name} {difference}, so they cannot be averaged",
                     hint="use models of the same task and the same kind of image",
                 )
+
+
+def _bands_in_words(info: ModelInfo) -> str:
+    return str([*info.bands]) if info.bands else "all"

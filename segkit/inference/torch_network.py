@@ -113,7 +113,7 @@ def model_info(recipe: Recipe, spec: ModelSpec, model: Segmenter) -> ModelInfo:
         range=pixel_range, rgb=tuple(recipe.model.encoder.options.get("rgb") or ()), size=data.size,
         fit=fit.kind, scale=fit.scale, overlap=fit.overlap,
         mean=_per_channel(model.mean, data.in_channels), std=_per_channel(model.std, data.in_channels),
-        multiple=spec.size_multiple,
+        multiple=spec.size_multiple, labels=dict(data.goal.labels or ()),
     )  # fmt: skip
 
 

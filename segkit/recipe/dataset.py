@@ -87,7 +87,9 @@ def find_samples(recipe: Recipe, scan: SourceScan | None = None) -> dict[str, li
     return {split: [*samples] for split, samples in scan_samples(recipe, scan).whole().items()}
 
 
-def scan_samples(recipe: Recipe, scan: SourceScan | None = None) -> SourceScan:
+def scan_samples(
+    recipe: Recipe, scan: SourceScan | None = None, on_progress: Progress = lambda label, done, total: None
+) -> SourceScan:
     """Usable samples by split, and the problems of the others.
 
     Problems of splitting are reported only if the source has none, as they may be consequences.
@@ -95,19 +97,22 @@ def scan_samples(recipe: Recipe, scan: SourceScan | None = None) -> SourceScan:
     Args:
         recipe: loaded recipe.
         scan: scan of `scan_recipe_source`; by default the source is scanned here.
+        on_progress: callback of (label, done, total) while masks are counted to balance splits.
 
     Raises:
         SegkitError: if the source rejects the recipe.
     """
-    found = scan_splits(recipe, scan)
+    found = scan_splits(recipe, scan, on_progress)
     return replace(found, problems=found.problems or _missing_splits(found.splits, recipe))
 
 
-def scan_splits(recipe: Recipe, scan: SourceScan | None = None) -> SourceScan:
+def scan_splits(
+    recipe: Recipe, scan: SourceScan | None = None, on_progress: Progress = lambda label, done, total: None
+) -> SourceScan:
     """Like `scan_samples`, but no split is required."""
     scan = scan or scan_recipe_source(recipe)[1]
     try:
-        splits = split_samples(scan.splits, recipe.data.split, partial(_class_counts, recipe))
+        splits = split_samples(scan.splits, recipe.data.split, partial(_class_counts, recipe, on_progress))
         warnings = [*scan.warnings, *group_warnings(scan.splits, recipe.data.split)]
     except DataError as error:
         problems = [replace(problem, kind=problem.kind or "split") for problem in error.problems]
@@ -116,9 +121,9 @@ def scan_splits(recipe: Recipe, scan: SourceScan | None = None) -> SourceScan:
     return SourceScan(used, scan.problems, [*warnings, *_unlisted(recipe, scan.splits, used)])
 
 
-def _class_counts(recipe: Recipe, samples: Sequence[Sample]) -> Features:
+def _class_counts(recipe: Recipe, on_progress: Progress, samples: Sequence[Sample]) -> Features:
     """Pixels of each class and whether it is there, in each mask at the recipe's size: (N, 2 K)."""
-    masks = _prepare(recipe, samples, lambda done, total: None).masks
+    masks = _prepare(recipe, samples, partial(on_progress, "images to balance splits")).masks
     counts = [count_classes([masks[row]], recipe.data.goal).pixels for row in range(len(samples))]
     pixels = np.asarray(counts, float)
     return np.hstack([pixels, pixels > 0])

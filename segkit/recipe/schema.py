@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -30,6 +30,7 @@ from segkit.data.labels import (
     class_colors,
     color_problems,
     label_problems,
+    turned_round,
 )
 from segkit.data.pixel_range import PixelRange
 from segkit.data.splits import Split
@@ -79,11 +80,18 @@ def _as_split(value: Any) -> Any:
     return {"by": value} if isinstance(value, str) else value
 
 
-def _raise_at(problems: Iterable[tuple[str | None, str]], value: Any, info: ValidationInfo) -> None:
-    """Raise the problems of a mapping, each with the line of its key, if there are any."""
+def _raise_at(
+    problems: Iterable[tuple[str | None, str]],
+    value: Any,
+    info: ValidationInfo,
+    hints: Mapping[str | None, str] | None = None,
+) -> None:
+    """Raise the problems of a mapping, each with the line and the hint of its key, if there are any."""
     errors = [
         InitErrorDetails(
-            type=PydanticCustomError("value_error", "{error}", {"error": problem}),
+            type=PydanticCustomError(
+                "value_error", "{error}", {"error": problem, "hint": (hints or {}).get(key, "")}
+            ),
             loc=(key,) if key else (),
             input=value,
         )
@@ -236,11 +244,14 @@ class DataSettings(Settings):
         if value is None or not {"task", "classes"} <= info.data.keys():
             return value
         task, classes = info.data["task"], info.data["classes"]
+        hints: dict[str | None, str] = {}
         if info.field_name == "colors":
             problems = color_problems(value, task, classes)
         else:
-            problems = label_problems(dict(as_tuples(value) or ()), task, classes)
-        _raise_at(problems, value, info)
+            labels = dict(as_tuples(value) or ())
+            problems = label_problems(labels, task, classes)
+            hints = {name: turned_round(name, values) for name, values in labels.items()}
+        _raise_at(problems, value, info, hints)
         return value
 
     @field_validator("scale", "crop", "validate_windows")

@@ -39,8 +39,9 @@ class ErrorContext:
     def problems(self, error: ValidationError) -> list[Problem]:
         """All problems of a validation error, one per position in the recipe."""
         problems: dict[str, Problem] = {}
-        for details in error.errors():
-            problem = self._problem(details, (*self.loc, *details["loc"]))
+        located = self._located(error)
+        for details, loc in located:
+            problem = self._problem(details, loc)
             problems.setdefault(problem.path, problem)
         # A misspelt key is one problem, and not a missing key as well.
         meant = {
@@ -48,13 +49,38 @@ class ErrorContext:
             for problem in problems.values()
             if problem.hint.startswith("did you mean")
         }
-        missing = {dotted((*self.loc, *each["loc"])) for each in error.errors() if each["type"] == "missing"}
+        missing = {dotted(loc) for details, loc in located if details["type"] == "missing"}
         return [
             problem
             for path, problem in problems.items()
             if path not in missing
             or (path.rpartition(".")[0], _did_you_mean(path.split(".")[-1])) not in meant
         ]
+
+    def _located(self, error: ValidationError) -> list[tuple[Any, Loc]]:
+        """Errors with their positions in the recipe.
+
+        Of a mapping that may be a model or something else, only the errors in the model count.
+        """
+        located = [(details, *self._position(details["loc"])) for details in error.errors()]
+        models = {model for _, _, model in located if model}
+        return [
+            (details, loc)
+            for details, loc, model in located
+            if model or not isinstance(details["input"], dict) or loc[:-1] not in models
+        ]
+
+    def _position(self, loc: Loc) -> tuple[Loc, Loc]:
+        """The position without names of models, which are no keys, and that of the innermost such model."""
+        position: Loc = self.loc
+        model: Loc = ()
+        for index, key in enumerate(loc):
+            owner = _model(self.model, loc[:index]) if index else None
+            if owner and key == owner.__name__:
+                model = position
+            else:
+                position = (*position, key)
+        return position, model
 
     def _problem(self, details: Any, loc: Loc) -> Problem:
         node, found = self.tree.nearest(loc)
@@ -66,8 +92,9 @@ class ErrorContext:
         if details["type"] == "value_error":
             absent = is_key and loc == (*found, loc[-1])  # the default is invalid
             return Problem(
-                str(details["ctx"]["error"]), *node.position, path=dotted(loc if absent else found)
-            )
+                str(details["ctx"]["error"]), *node.position,
+                path=dotted(loc if absent else found), hint=details["ctx"].get("hint", ""),
+            )  # fmt: skip
         allowed = self._allowed(loc, found) or details["msg"]
         return Problem(
             f"found {shown(node)}, allowed: {allowed}",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from unicodedata import normalize
@@ -81,6 +82,7 @@ class RunFiles:
         self.path = path
         self.recipe = path / "recipe.yaml"
         self.environment = path / "environment.json"
+        self.splits = path / "splits.csv"
         self.metrics = path / "metrics.jsonl"
         self.scores = path / "scores.csv"
         self.class_scores = path / "class_scores.csv"
@@ -109,6 +111,11 @@ class RunFiles:
     def write_environment(self, environment: Environment) -> None:
         """Write versions, hardware and digests."""
         write_json(self.environment, environment)
+
+    def write_splits(self, rows: Iterable[tuple[str, str, str]]) -> None:
+        """Write name, split and group of every image, as `data.split` reads them."""
+        with atomic_write(self.splits) as temporary:
+            write_csv(temporary, chain([("name", "split", "group")], rows))
 
     def write_summary(self, summary: Summary) -> None:
         """Write the results; the run is complete from then on."""

@@ -153,9 +153,9 @@ def check_folder(name: str, folder: Path, variable: str) -> Finding:
     """Whether a folder, or the next one above it that exists, can be written to; its free space."""
     present = next((place for place in (folder, *folder.parents) if place.exists()), folder)
     try:
-        descriptor, name = tempfile.mkstemp(dir=present)
+        descriptor, file = tempfile.mkstemp(dir=present)
         os.close(descriptor)
-        os.remove(name)
+        os.remove(file)
         free = shutil.disk_usage(present).free
     except OSError as error:
         text = f"{folder} cannot be written to: {error.strerror or error}"

@@ -40,7 +40,9 @@ def recipe(root: Path) -> Path:
 def lines(root: Path) -> str:
     return (
         f"data:\n  source: {{name: folder, images: {root}/images, masks: {root}/masks}}\n"
-        "  task: binary\n  classes: [foreground]\n  split: {by: fraction, val: 0.2}\n"
+        "  task: binary\n  classes: [foreground]\n"
+        "  # height, width: as the images (96x96 pixels), at most 512; larger is finer and slower\n"
+        "  size: [96, 96]\n  split: {by: fraction, val: 0.2}\n"
     )
 
 
@@ -60,7 +62,7 @@ def test_a_clean_set_is_ok(segkit: Any, root: Path) -> None:
         "foreground            10.0%       9\n\n"
         f"To train on it, put these lines into a recipe:\n\n{lines(root)}\nok\n"
     )
-    assert said.err == "train images: 6\ntest images: 3\n"
+    assert said.err == "train images: 6\ntest images: 3\nmask values: 9\n"
     assert segkit("data", "check", str(root), "--quiet").out == ""
 
 
@@ -135,6 +137,11 @@ def test_json_is_one_document(segkit: Any, root: Path) -> None:
         "about": "detected images in images, masks in masks, named '{name}'; binary masks",
         "task": "binary",
         "images": {"train": 6, "test": 4},
+        "groups": {},
+        "splits": {
+            split: [{"name": name, "file": str(root / f"images/{split}/{name}.png")} for name in names]
+            for split, names in (("train", "012345"), ("test", "678x"))
+        },
         "pixels": {
             "types": {"uint8": 10},
             "channels": {"3": 10},
@@ -170,6 +177,23 @@ def test_the_recipe_s_size_and_splits_count(segkit: Any, recipe: Path) -> None:
         answer = json.loads(said.out)
         assert answer["images"] == {"train": 3, "val": 3, "test": 3}
         assert [fault["kind"] for fault in answer["faults"]] == kinds
+
+
+def test_groups_and_images_of_each_split_are_told(segkit: Any, recipe: Path) -> None:
+    (recipe.parent / "groups.csv").write_text("".join(f"train/{n},p{n // 2}\n" for n in range(6)))
+    split = f"data.split={{by: kfold, folds: 3, fold: 0, balance: true, group: {recipe.parent}/groups.csv}}"
+    told = segkit("data", "check", str(recipe), "--set", split)
+    assert "images: 4 train, 2 val, 3 test\ngroups: 2 train, 1 val\npixels" in told.out
+    assert told.err.splitlines() == [
+        "images to balance splits: 6", "train images: 4", "val images: 2", "test images: 3"
+    ]  # fmt: skip
+    answer = json.loads(segkit("data", "check", str(recipe), "--json", "--set", split).out)
+    assert answer["groups"] == {"train": 2, "val": 1}
+    (group,) = {image["group"] for image in answer["splits"]["val"]}
+    assert group not in {image["group"] for image in answer["splits"]["train"]}
+    assert answer["splits"]["test"] == [
+        {"name": name, "file": f"{recipe.parent}/images/test/{name}.png"} for name in "678"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -208,13 +232,16 @@ def test_the_sheet_is_drawn(segkit: Any, root: Path) -> None:
 
 def test_many_faults_are_not_a_list_of_files(capsys: pytest.CaptureFixture[str]) -> None:
     faults = [Finding("empty", "warning", (f"/a/b/masks/{n}.png",), "it is empty") for n in range(1200)]
+    pairs = [Finding("same_mask", "warning", (f"/a/b/{n}.png", f"/a/b/{n}_.png"), "equal") for n in range(9)]
     group = Finding("duplicate", "error", tuple(f"/a/b/images/{n}.png" for n in range(30)), "all the same")
-    console.print_data_check(CheckResult(Dataset("many", BINARY, {}), [group, *faults]))
+    console.print_data_check(CheckResult(Dataset("many", BINARY, {}), [group, *faults, *pairs]))
     said = capsys.readouterr().out
-    assert len(said.splitlines()) < 30
+    assert len(said.splitlines()) < 45
     assert "images: none\nfiles below: /a/b\n" in said
     assert "    and 26 more files\n" in said
-    assert "  and 1,195 more of this kind: --json prints all of them\n" in said
+    assert "  it is empty\n    masks/0.png\n    masks/1.png\n    masks/2.png\n    masks/3.png\n" in said
+    assert "    and 1,196 more files\n" in said
+    assert "  and 4 more of this kind: --json prints all of them\n" in said
 
 
 def test_names_of_files_do_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:

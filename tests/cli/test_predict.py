@@ -48,7 +48,10 @@ def test_masks_without_foreground_are_counted(
     said = segkit("predict", "model.onnx", "photos/b.png", "--out", "one")
     assert said.out.splitlines()[1:] == numbers
     said = segkit("predict", "model.onnx", "photos", "--out", "again", "--json")
-    assert json.loads(said.out)["no_foreground"] == 2
+    document = json.loads(said.out)
+    assert document["no_foreground"] == 2
+    classes = {row["value"]: row["name"] for row in document["classes"]}
+    assert classes == ({0: "skin", 1: "lesion", 2: "hair"} if info is PARTS else {255: "lesion"})
 
 
 def test_masks_of_a_folder(segkit: Any, run: Path, photos: Path) -> None:

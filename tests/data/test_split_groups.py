@@ -137,6 +137,10 @@ def test_groups_that_are_too_few_or_too_large_are_told():
         split_samples(few, Split(**FOLD, group="{group}_*"))
     with pytest.raises(DataError, match="18 images in 2 groups are too few for a share of val"):
         split_samples(few, Split(**FRACTION, group="{group}_*"))
+    one = official([f"p1_{n}" for n in range(9)])
+    for keys in (FOLD, FRACTION):
+        with pytest.raises(DataError, match=r"group: all 9 images have the same group, as p1_0 and p1_8\n"):
+            split_samples(one, Split(**keys, group="{group}_*"))
     split = Split(by="kfold", folds=3, fold=0, group="{group}_*")
     large = official([f"p{max(0, n - 6)}_{n}" for n in range(12)])
     (warning,) = group_warnings(large, split)

@@ -246,11 +246,14 @@ def test_tiffs_are_turned_as_pillow_turns_them(tmp_path, orientation):
 
 @pytest.mark.parametrize("number", [np.nan, np.inf, -1e300])
 def test_numbers_without_a_value_name_their_file(tmp_path, number):
-    pixels = SMALL.astype(np.float64)
-    pixels[3, 4] = number
+    pixels = np.stack([SMALL.astype(np.float64)] * 3, axis=-1)
+    pixels[3, 4, 1] = number
     problem = "the image holds NaN or infinity, or numbers beyond 32-bit floating-point ones"
-    with fails(rf"a\.tif: {problem}\n  try: replace them by a number, such as the lowest one"):
-        read_image(tiff(tmp_path / "a.tif", pixels), 1)
+    with fails(
+        rf"a\.tif: {problem}: 1 pixel of channel 1 \(from 0\)\n"
+        "  try: replace them by a number, such as the lowest one"
+    ):
+        read_image(tiff(tmp_path / "a.tif", pixels, photometric=RGB), 3)
 
 
 def test_numbers_that_the_file_lacks_are_not_made_up(tmp_path):

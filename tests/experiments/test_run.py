@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -63,7 +64,7 @@ def test_run_directory_is_complete(small):
     samples |= {f"training_{n}_{kind}.png" for n in range(1, 5) for kind in ("image", "mask")}
     assert files_of(directory) == {
         "recipe.yaml", "environment.json", "metrics.jsonl", "scores.csv", "summary.json", "thumbnails.zip",
-        "report.html", "report.md", "curves.png", "scores.png",
+        "report.html", "report.md", "curves.png", "scores.png", "splits.csv",
         *(f"checkpoints/{name}" for name in checkpoints), *(f"samples/{name}" for name in samples),
     }  # fmt: skip
 
@@ -135,6 +136,14 @@ def test_environment_has_the_recipe_and_the_number_of_images(small):
     assert environment.images == directory.read_summary().images
     assert environment.recipe == plain_recipe(load_recipe(directory.recipe))
     assert "recipe.optimizer.lr" not in directory.report.with_suffix(".md").read_text(encoding="utf-8")
+
+
+def test_a_run_keeps_which_image_was_in_which_split(small):
+    directory, _ = small
+    rows = [row.split(",") for row in directory.splits.read_text(encoding="utf-8").splitlines()]
+    assert rows[0] == ["name", "split", "group"]
+    assert Counter(split for _, split, _ in rows[1:]) == directory.read_environment().images
+    assert [name for name, split, _ in rows if split == "test"] == directory.read_scores()[0]
 
 
 def test_a_finished_run_keeps_its_training_state_unless_the_recipe_says_no(tmp_path, unreported):
@@ -256,7 +265,7 @@ def test_diverging_run_says_where_and_leaves_what_it_has(tmp_path):
     ):
         list(run(diverging, tmp_path / "runs"))
     directory = RunDir(tmp_path / "runs" / "small" / "001")
-    assert files_of(directory) == {"recipe.yaml", "environment.json", "metrics.jsonl"}
+    assert files_of(directory) == {"recipe.yaml", "environment.json", "metrics.jsonl", "splits.csv"}
     assert directory.read_epochs() == []
     with pytest.raises(SegkitError, match="this run has not ended"):
         RunDir.open(directory.path)
@@ -271,7 +280,7 @@ def test_interrupted_run_keeps_its_finished_epochs(tmp_path):
         events.throw(KeyboardInterrupt())
     directory = RunDir(tmp_path / "runs" / "small" / "001")
     assert files_of(directory) == {
-        "recipe.yaml", "environment.json", "metrics.jsonl",
+        "recipe.yaml", "environment.json", "metrics.jsonl", "splits.csv",
         "checkpoints/best.safetensors", "checkpoints/last.safetensors", "checkpoints/last.state.pt",
     }  # fmt: skip
     assert [json.loads(line)["epoch"] for line in directory.metrics.read_text().splitlines()] == [1]

@@ -93,7 +93,7 @@ def test_it_is_compared_with_the_same_run_ended(stopped, tmp_path):
     np.testing.assert_array_equal(first, second)
     assert any(words(stopped) in warning for warning in comparison.warnings)
     assert sorted(path.name for path in stopped.path.iterdir()) == [
-        "checkpoints", "environment.json", "metrics.jsonl", "recipe.yaml",
+        "checkpoints", "environment.json", "metrics.jsonl", "recipe.yaml", "splits.csv",
     ]  # fmt: skip
 
 

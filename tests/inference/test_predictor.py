@@ -109,7 +109,8 @@ def test_images_of_other_channels_are_taken_as_files_of_theirs_are(image):
         (np.zeros((5, 5, 4), np.uint16), "the image has 4 channels, not 3"),
         (
             np.full((5, 5, 3), np.nan),
-            "the image holds NaN or infinity, or numbers beyond 32-bit floating-point ones",
+            "the image holds NaN or infinity, or numbers beyond 32-bit floating-point ones: "
+            "25 pixels of channel 0, 25 pixels of channel 1, 25 pixels of channel 2 (from 0)",
         ),
         (np.zeros(5, np.uint8), "an array of shape (5,) and type uint8 is not an image"),
         (np.zeros((0, 5, 3), np.uint8), "an array of shape (0, 5, 3) has no pixels"),

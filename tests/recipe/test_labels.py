@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from segkit.core.errors import PartError
 from segkit.core.types import Task
 from segkit.recipe import dump_recipe
-from segkit.recipe.dataset import open_cache
+from segkit.recipe.dataset import open_cache, scan_recipe_source
 from segkit.recipe.load import load_dumped
 from tests.recipe.cases import loaded, problems, written
 
@@ -105,6 +106,29 @@ def test_values_that_cannot_be_read_are_told_with_their_line(
 def test_labels_that_do_not_fit_the_task_are_refused(tmp_path: Path, lines: str, problem: str) -> None:
     found = problems(written(tmp_path, data=f"{DATA}  {lines}"))
     assert found[0].problem.startswith(problem), found
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem", "hint"),
+    [
+        ("classes: [forest]\n  labels: {7: forest}", "no class is called '7'", "{forest: 7}"),
+        ("classes: [forest]\n  labels: {'#00ff00': [forest]}", "no class", "{forest: '#00ff00'}"),
+        ("labels: {7: forest}", "data.labels: 7 is 'forest', but a mask file holds numbers", "{forest: 7}"),
+        ("labels: {trees: forest}", "data.labels: trees is 'forest'", "write a number, or a colour"),
+    ],
+)
+def test_a_value_in_place_of_the_class_is_turned_round(
+    tmp_path: Path, lines: str, problem: str, hint: str
+) -> None:
+    if "classes" in lines:
+        found = problems(written(tmp_path, data=f"{DATA}  {lines}"))
+    else:  # the keys are the classes
+        with pytest.raises(PartError) as error:
+            scan_recipe_source(loaded(tmp_path, data=f"{DATA}  {lines}"))
+        found = [*error.value.problems]
+    (only,) = found
+    assert only.problem.startswith(problem)
+    assert hint in only.hint
 
 
 @pytest.mark.parametrize(

@@ -359,6 +359,18 @@ PART = "by name or as a mapping with name and options"
             "each a list of 2 numbers, or a mapping with percentile",
             "",
         ),
+        (
+            {"data": DATA.format("range: {percentil: [1, 99]}")},
+            "data.range.percentil",
+            "unknown key 'percentil', allowed: percentile",
+            "did you mean 'percentile'?",
+        ),
+        (
+            {"data": DATA.format("range: {percentile: [low, 99]}")},
+            "data.range.percentile.0",
+            'found "low", allowed: a list of 2 numbers, each from 0 to 100',
+            "",
+        ),
         ({"metrics": "[iou, dice, iou]"}, "metrics", "duplicate metrics: iou", ""),
         ({"name": "../elsewhere"}, "name", "'../elsewhere' is not a folder name", ""),
     ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from segkit.analysis.score_range import Range
     from segkit.runs.run_dir import RunDir
 
     Scores = npt.NDArray[np.float64]
@@ -35,6 +36,14 @@ class Interval:
     mean: float
     low: float
     high: float
+
+    def within(self, score_range: Range) -> Interval:
+        """The interval clipped to the range of the score; undefined limits stay NaN.
+
+        It contains the true score as often as before, since that lies in the range.
+        """
+        lowest, highest = score_range
+        return replace(self, low=max(self.low, lowest), high=min(self.high, highest))
 
 
 @dataclass(frozen=True)

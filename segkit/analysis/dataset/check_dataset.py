@@ -1,4 +1,4 @@
-"""All checks of a data set; every file is read once."""
+"""All checks of a data set; every image is read once."""
 
 from __future__ import annotations
 
@@ -14,15 +14,19 @@ from segkit.analysis.dataset.dataset import Dataset
 from segkit.analysis.dataset.duplicates import find_duplicates
 from segkit.analysis.dataset.finding import KINDS, Finding
 from segkit.analysis.dataset.images import check_images
+from segkit.analysis.dataset.looks import LOOKS
 from segkit.analysis.dataset.masks import check_masks
 from segkit.analysis.dataset.pixels import PixelSummary, check_pixels, summarize_pixels
 from segkit.analysis.dataset.sample_stats import collect_stats
+from segkit.analysis.dataset.stray_values import find_stray_values
 from segkit.analysis.dataset.unreadable import check_readable, source_findings
 from segkit.core.errors import DataError
 from segkit.core.types import Progress
 from segkit.data.class_counts import ClassCounts
+from segkit.data.labels import has_colours
 from segkit.data.masks import palette_colors
 from segkit.recipe.yaml_tree import write_yaml
+from segkit.utils.record_file import RecordFile
 
 _MAX_PALETTES = 8  # masks
 
@@ -48,6 +52,11 @@ class CheckResult:
         return {split: len(samples) for split, samples in self.dataset.splits.items()}
 
     @property
+    def groups(self) -> dict[str, int]:
+        """Number of groups by split; empty without groups."""
+        return {split: len({*groups.values()}) for split, groups in self.dataset.groups.items()}
+
+    @property
     def recipe(self) -> str:
         """Lines of a recipe that reads the data set, with the colours; "" if it was found by a recipe."""
         colors = write_yaml({"colors": {**self.colors}}, compact=True) if self.colors else ""
@@ -60,6 +69,8 @@ class CheckResult:
             "about": self.dataset.about,
             "task": self.dataset.task.kind,
             "images": self.images,
+            "groups": self.groups,
+            "splits": {split: self._members(split) for split in self.dataset.splits},
             "pixels": self.pixels.as_json() if self.pixels else {},
             "classes": self.classes.as_json() if self.classes else {},
             "colors": {**self.colors},
@@ -67,23 +78,50 @@ class CheckResult:
             "faults": [finding.as_json() for finding in self.findings],
         }
 
+    def _members(self, split: str) -> list[dict[str, str]]:
+        """Name, file and group of each sample of a split, as far as it has them."""
+        groups = self.dataset.groups.get(split, {})
+        return [
+            {
+                "name": sample.name,
+                **({"file": str(sample.files[0])} if sample.files else {}),
+                **({"group": groups[sample.name]} if sample.name in groups else {}),
+            }
+            for sample in self.dataset.splits[split]
+        ]
+
 
 def check_dataset(dataset: Dataset, on_progress: Progress = lambda label, done, total: None) -> CheckResult:
-    """Read all files of a data set and find problems."""
-    stats = collect_stats(dataset, on_progress)
-    findings = [
-        *source_findings(dataset.problems, "error"),
-        *source_findings(dataset.warnings, "warning"),
-        *check_readable(stats),
-        *find_duplicates(stats),
-        *check_masks(stats, dataset.task),
-        *check_classes(stats, dataset.task),
-        *check_images(stats),
-        *check_pixels(stats),
-    ]
+    """Read all files of a data set and find problems.
+
+    Raises:
+        TrainingError: if the folder of temporary files is full: each image needs 5 kB.
+    """
+    with RecordFile(LOOKS) as looks:
+        stats = collect_stats(dataset, looks, on_progress)
+        findings = [
+            *source_findings(dataset.problems, "error"),
+            *source_findings(dataset.warnings, "warning"),
+            *check_readable(stats),
+            *find_duplicates(stats, looks),
+            *check_masks(stats, looks, dataset.task),
+            *check_classes(stats, dataset.task),
+            *check_images(stats),
+            *check_pixels(stats),
+            *_stray_values(dataset, on_progress),
+        ]
     findings.sort(key=lambda item: (item.severity != "error", KINDS.index(item.kind), item.message))
     classes = count_read_classes(stats, dataset.task)
     return CheckResult(dataset, findings, classes, _colors(dataset), summarize_pixels(stats))
+
+
+def _stray_values(dataset: Dataset, on_progress: Progress) -> list[Finding]:
+    """Of a data set without a recipe, which would say what the values mean."""
+    if not dataset.has_mask_files:
+        return []
+    files = [sample.files for samples in dataset.splits.values() for sample in samples]
+    masks = [each[1] for each in files if len(each) == 2]  # not those of several classes
+    return find_stray_values(masks, on_progress, colors=has_colours(dataset.task))
 
 
 def _colors(dataset: Dataset) -> dict[str, str]:

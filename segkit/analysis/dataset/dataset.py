@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from segkit.core.errors import Problem
-from segkit.core.types import Sample, Task
+from segkit.core.types import Progress, Sample, Task
 from segkit.data.fit import Fit
 from segkit.data.source_scan import SourceScan
+from segkit.data.splits import groups_by_split
 from segkit.recipe.dataset import scan_recipe_source, scan_samples
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ class Dataset:
     warnings: Sequence[Problem] = ()  # what a run would go on with
     fit: Fit | None = None  # of the recipe
     recipe: str = ""  # lines of a recipe that reads it, if it was found without one
+    has_mask_files: bool = False  # whether each mask is one file whose values are classes
+    groups: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # by name of sample, by split
 
     @classmethod
     def of(
@@ -37,8 +40,12 @@ class Dataset:
         return cls(about, task, splits, scan.problems, scan.warnings, fit, recipe)
 
 
-def dataset_of_recipe(recipe: Recipe) -> Dataset:
-    """The data set of a recipe, with its splits.
+def dataset_of_recipe(recipe: Recipe, on_progress: Progress = lambda label, done, total: None) -> Dataset:
+    """The data set of a recipe, with its splits and groups.
+
+    Args:
+        recipe: loaded recipe.
+        on_progress: callback of (label, done, total) while masks are counted to balance splits.
 
     Raises:
         SegkitError: if the source cannot be built.
@@ -46,4 +53,5 @@ def dataset_of_recipe(recipe: Recipe) -> Dataset:
     recipe, scan = scan_recipe_source(recipe)
     data = recipe.data
     about = f"{recipe.name}: the source {data.source.name}"
-    return Dataset.of(scan_samples(recipe, scan), about, data.goal, data.geometry)
+    dataset = Dataset.of(scan_samples(recipe, scan, on_progress), about, data.goal, data.geometry)
+    return replace(dataset, groups=groups_by_split(dataset.splits, data.split))

@@ -9,10 +9,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
+from segkit.analysis.dataset.choose_masks import choose_masks
 from segkit.analysis.dataset.guess import Guess
 from segkit.core.errors import DataError, Problem
-from segkit.data.decoding import MAX_PROBLEMS
-from segkit.data.guess_patterns import guess_patterns
+from segkit.data.guess_patterns import guess_patterns, guess_split_patterns
 from segkit.data.image_files import find_images, is_hidden, name_in
 from segkit.data.name_pattern import match_pattern
 from segkit.data.split_names import WORDS
@@ -44,9 +44,15 @@ def detect_folders(root: Path) -> Guess:
         DataError: if neither is found.
     """
     folders = _folders(root)
-    names = {path: found for path in folders if (found := _names(path))}
+    files = {path: found for path in folders if (found := _files(path))}
+    names = {path: [*found] for path, found in files.items()}
     masks = [path for path in names if _is_of_masks(path.name)]
     images = [path for path in names if path not in masks]
+    left_out = ""
+    if len(masks) > 1:
+        name, left_out = choose_masks({path.name: [*files[path].values()] for path in masks})
+        names = {path: found for path, found in names.items() if path not in masks or path.name == name}
+        masks = [root / name]
     everything = _names(root) if any(not path.is_dir() for path in root.iterdir()) else []
     if direct := [name for name in everything if "/" not in name]:
         names[root] = direct
@@ -63,38 +69,33 @@ def detect_folders(root: Path) -> Guess:
             if share < _FEW and (pattern := _of_objects(names[chosen[0]], names[masks[0]])):
                 patterns = ("{name}", pattern)
             others = [path.name for path in images if path != chosen[0]] if chosen[0] != root else []
-            return _guess(chosen[0], masks[0], patterns, others)
-    if len(masks) > 1:
-        problem = f"several folders may hold the masks: {_listed_names(masks)}"
-        hint = f"name the right one in a recipe, as in data.source.masks: {masks[0].name}"
-        raise DataError(problem, where=str(root), hint=hint)
+            return _guess(chosen[0], masks[0], patterns, others, left_out)
     raise _unknown_layout(root, _layout_problem(images, masks))
 
 
 def detect_split_folders(root: Path) -> Guess | None:
-    """Folders of splits that hold images and masks: train/images and train/masks, or train and trainannot.
-
-    Raises:
-        DataError: if several of them may hold the masks.
-    """
+    """Folders of splits that hold images and masks: train/images and train/masks, or train and trainannot."""
     if not any(split_of(path.name) for path in _folders(root)):
         return None
     names: dict[str, list[str]] = defaultdict(list)  # by folder with {split}
-    for name in _names(root):
+    files: dict[str, list[Path]] = defaultdict(list)
+    for name, file in _files(root).items():
         first, *rest = name.split("/")
         if rest and (found := split_of(first)):
             split, folder = found
             if folder == "{split}" and len(rest) > 1:
                 folder, rest = f"{folder}/{rest[0]}", rest[1:]
             names[folder].append("/".join((split, *rest)))
+            files[folder].append(file)
     masks = [folder for folder in names if _is_of_masks(folder.replace("{split}", ""))]
+    left_out = ""
     if len(masks) > 1:
-        problem = f"several folders may hold the masks: {listed(sorted(masks))}"
-        hint = f"name the right one in a recipe, as in data.source.mask_pattern: '{min(masks)}/{{name}}'"
-        raise DataError(problem, where=str(root), hint=hint)
+        name, left_out = choose_masks({folder: files[folder] for folder in masks})
+        names = {folder: found for folder, found in names.items() if folder not in {*masks} - {name}}
+        masks = [name]
     if masks:
         images = [folder for folder in names if folder not in masks]
-        guesses = {folder: guess_patterns(names[folder], names[masks[0]]) for folder in images}
+        guesses = {folder: guess_split_patterns(names[folder], names[masks[0]]) for folder in images}
     else:
         masks = ["{split}"]
         guesses = {"{split}": guess_patterns(names["{split}"], names["{split}"], shared=True)}
@@ -104,9 +105,9 @@ def detect_split_folders(root: Path) -> Guess | None:
     folders, patterns = (chosen[0], masks[0]), guesses[chosen[0]][0]
     paths = [f"{folder}/{pattern}" for folder, pattern in zip(folders, patterns, strict=True)]
     others = sorted(names.keys() - {*folders})
-    more = f"without masks: {listed(others)}" if others else ""
+    more = [f"without masks: {listed(others)}"] if others else []
     about = f"images named '{paths[0]}', masks named '{paths[1]}'"
-    return Guess.of_masks(about, _source(root, root, paths), more)
+    return Guess.of_masks(about, _source(root, root, paths), "; ".join([*more, *filter(None, [left_out])]))
 
 
 def detect_image_folders(root: Path) -> Guess | None:
@@ -186,10 +187,17 @@ def _is_of_masks(path: str) -> bool:
     return any(MASKS.search(name) and not WITHOUT_MASKS.search(name) for name in names)
 
 
-def _guess(images: Path, masks: Path, patterns: tuple[str, str], without_masks: Sequence[str] = ()) -> Guess:
+def _guess(
+    images: Path,
+    masks: Path,
+    patterns: tuple[str, str],
+    without_masks: Sequence[str] = (),
+    left_out: str = "",
+) -> Guess:
     image, mask = (f", named '{pattern}'" for pattern in patterns)
     about = f"images in {images.name}{image if patterns[0] != '{name}' else ''}, masks in {masks.name}{mask}"
     more = [f"without masks: {listed(without_masks)}"] if without_masks else []
+    more += [left_out] if left_out else []
     source = _source(images, masks, patterns)
     if "*" in patterns[1]:
         source["instances"] = "union"
@@ -218,14 +226,18 @@ def _folders(root: Path) -> list[Path]:
 
 
 def _names(folder: Path) -> list[str]:
-    """Names of the images in a folder, also of those that cannot be read."""
+    return [*_files(folder)]
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    """Images of a folder by name, also those that cannot be read."""
     found = find_images(folder)
-    return [name_in(folder, path) for path in (*found.images, *found.unread)]
+    return {name_in(folder, path): path for path in (*found.images, *found.unread)}
 
 
 def _unknown_layout(root: Path, problem: str) -> DataError:
     found = find_images(root)
-    reasons = [*found.problems, *found.unread.values()][:MAX_PROBLEMS]
+    reasons = [*found.problems, *found.unread.values()]
     return DataError.of([Problem(problem, str(root), hint=_LAYOUTS), *reasons])
 
 

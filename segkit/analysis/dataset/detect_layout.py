@@ -36,7 +36,7 @@ def dataset_of_folder(path: Path) -> Dataset:
     """The data set in a folder or CSV file.
 
     Raises:
-        DataError: if the layout is not recognised, or the masks are in colour.
+        DataError: if the layout is not recognised, or the masks have too many colours.
     """
     return guess_layout(path).dataset()
 
@@ -45,7 +45,7 @@ def guess_layout(path: Path) -> Guess:
     """The data set in a folder or CSV file, with the recipe lines that read it.
 
     Raises:
-        DataError: if the layout is not recognised, or the masks are in colour.
+        DataError: if the layout is not recognised, or the masks have too many colours.
     """
     if path.suffix.lower() == ".csv" and not path.is_dir():
         return _manifest(path)
@@ -80,27 +80,30 @@ def _detect_lists(root: Path) -> Guess | None:
     if not lists:
         return None
     named = {"name": "list", **{split: lists[split] for split in NAMES if split in lists}}
-    candidates: list[Mapping[str, Any]] = [named]
+    candidates: list[tuple[Mapping[str, Any], str]] = [(named, "")]
     with suppress(DataError):
-        folders = detect_folders(root).source
-        candidates.append(named | {key: value for key, value in folders.items() if key != "name"})
+        folders = detect_folders(root)
+        options = {key: value for key, value in folders.source.items() if key != "name"}
+        candidates.append((named | options, folders.more))
     about = f"the images listed in {listed([file.name for file in lists.values()])}"
-    for source in candidates:
+    for source, more in candidates:
         with suppress(DataError):
             if any(scan_source(build_source(source, Task("binary", ("foreground",)))).splits.values()):
-                return Guess.of_masks(about, source)
+                return Guess.of_masks(about, source, more)
     return None
 
 
 def _manifest(file: Path) -> Guess:
+    comments: dict[str, str] = {}
     columns = [column for _, row in read_table(file, ["image"])[:1] for column in row]
     classes = [column.removeprefix("mask_") for column in columns if column.startswith("mask_")]
     if classes and "mask" not in columns:
         task = Task("multilabel", tuple(classes))
     else:
         masks = [row["mask"] for _, row in read_table(file, ["image", "mask"]) if row["mask"]]
-        task = guess_task([as_stored(file.parent / mask) for mask in masks])
-    return Guess(f"the images listed in {file.name}", {"name": "manifest", "file": file}, task)
+        task, comments = guess_task([as_stored(file.parent / mask) for mask in masks])
+    source = {"name": "manifest", "file": file}
+    return Guess(f"the images listed in {file.name}", source, task, comments=comments)
 
 
 def _is_manifest(file: Path) -> bool:

@@ -14,6 +14,7 @@ from segkit.analysis.report.format import (
     decimal,
     difference,
     duration,
+    few_images_note,
     interval_text,
     memory,
     number,
@@ -72,7 +73,7 @@ def contents(data: RunData) -> dict[str, Any]:
         "description": summary.description,
         "headline": _headline(data),
         "cards": cards,
-        "intervals": INTERVALS if any(card.interval for card in cards) else "",
+        "intervals": interval_notes(data) if any(card.interval for card in cards) else "",
         "source": published.source if published and published.metrics else "",
         "drawn": published.source if published and published.epochs else "",
         "chosen_on": on_chosen_split(data),
@@ -93,6 +94,11 @@ def contents(data: RunData) -> dict[str, Any]:
         "fence": Markup("`" * max(3, backticks + 1)),  # longer than any in the recipe
         **repetition,
     }
+
+
+def interval_notes(data: RunData) -> str:
+    """What 95% intervals of the scores say, in sentences."""
+    return " ".join(filter(None, [INTERVALS, few_images_note(len(data.names))]))
 
 
 def _repetition(data: RunData) -> dict[str, str]:

@@ -12,6 +12,7 @@ OWN_SIZE = "their own size"  # of the images
 _NAMES = {"iou": "IoU", "miou": "mIoU", "dice": "Dice", "hd95": "HD95"}
 # Of built-in metrics. Not in their file: its digest decides whether runs of two versions can be compared.
 UNITS = {"hd95": "px"}
+_FEW_IMAGES = 10  # below which an interval is called uncertain
 
 
 def metric_name(name: str) -> str:
@@ -72,6 +73,11 @@ def number(value: float | None) -> str:
 def interval_text(low: float, high: float, text: Callable[[float], str] = number) -> str:
     """``0.8203 to 0.8361``; empty if undefined."""
     return f"{text(low)} to {text(high)}" if math.isfinite(high - low) else ""
+
+
+def few_images_note(images: int) -> str:
+    """A sentence about the intervals of few images; empty for others."""
+    return f"An interval over {images} images is uncertain." if 1 < images < _FEW_IMAGES else ""
 
 
 def difference(value: float | None, published: float | None) -> str:

@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from segkit.analysis.comparison.compatibility import metric_name, registered_name
 from segkit.analysis.comparison.result import Interval
 from segkit.analysis.comparison.statistics import intervals
 from segkit.analysis.report.format import OWN_SIZE, image_label, is_mean, score_label, scored_size
+from segkit.analysis.score_range import Range, score_range
 from segkit.core.errors import SegkitError
 from segkit.runs.run_dir import Floats, RunDir, ScoredSample, TrainingSample
 from segkit.runs.schema import Environment, NativeScores, Published, Scores, SplitScores, Summary
@@ -65,11 +67,16 @@ class RunData:
 
         Runs of older versions recorded no intervals; those of means are computed from the scores.
         """
-        scores = self.summary.scores
+        scores, possible = self.summary.scores, self.range_of(metric)
         if self.scores.get(metric) and metric not in scores.intervals and self.is_mean(metric):
-            return intervals([np.array([self.scores[metric]])])[0]
+            return intervals([np.array([self.scores[metric]])])[0].within(possible)
         values = (scores.metrics.get(metric), *scores.intervals.get(metric, (None, None)))
-        return Interval(*(math.nan if value is None else value for value in values))
+        return Interval(*(math.nan if value is None else value for value in values)).within(possible)
+
+    def range_of(self, metric: str) -> Range:
+        """Lowest and highest score that a metric can give."""
+        names = {metric_name(part): registered_name(part) for part in self.recipe.get("metrics") or ()}
+        return score_range(names.get(metric, metric))
 
     @cached_property
     def public_names(self) -> dict[str, str]:

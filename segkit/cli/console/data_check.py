@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ def print_data_check(result: CheckResult) -> None:
     screen.prose(result.dataset.about, "bold", hang=2)
     root = _common_folder(result.findings)
     facts = {"images": images_in_words(result.images) or "none"}
+    facts |= {"groups": images_in_words(result.groups)} if result.groups else {}
     facts |= {"pixels": str(result.pixels)} if result.pixels else {}
     screen.facts({**facts, "files below": root} if root else facts)
     screen.line()
@@ -72,7 +74,7 @@ def _print_table(screen: Screen, kinds: Sequence[Sequence[Finding]]) -> None:
 
 
 def _print_kind(screen: Screen, findings: Sequence[Finding], root: str) -> None:
-    first = findings[0]
+    first, findings = findings[0], _equal_together(findings)
     screen.line(f"{first.severity}: {first.kind}", _STYLES[first.severity])
     shown = findings[:_MAX_FINDINGS]
     previous = ""
@@ -90,6 +92,16 @@ def _print_kind(screen: Screen, findings: Sequence[Finding], root: str) -> None:
     if (rest := len(findings) - len(shown)) > 0:
         screen.line(f"  and {rest:,} more of this kind: --json prints all of them")
     screen.line()
+
+
+def _equal_together(findings: Sequence[Finding]) -> list[Finding]:
+    """Findings of one file that say the same as one of several files; pairs and groups stay apart."""
+    merged: dict[object, Finding] = {}
+    for finding in findings:
+        key = (finding.message, finding.hint) if len(finding.files) == 1 else id(finding)
+        known = merged.setdefault(key, finding)
+        merged[key] = replace(known, files=(*known.files, *finding.files)) if known is not finding else known
+    return [*merged.values()]
 
 
 def _common_folder(findings: Sequence[Finding]) -> str:

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from segkit.cli.console.stream import Screen
-from segkit.core.errors import Interrupted
+from segkit.core.errors import Interrupted, ProblemGroup, group_problems
 
 if TYPE_CHECKING:
     from segkit.core.errors import Problem, SegkitError
@@ -22,38 +22,48 @@ def print_error(error: SegkitError) -> None:
         print_problems(error)
         return
     screen.rule(f"{count} problems" if count > 1 else "1 problem", "red")
-    for number, problem in enumerate(error.problems):
+    for number, group in enumerate(group_problems(error.problems)):
         if number:
             screen.line()
-        print_problem(screen, problem)
+        _print_group(screen, group)
     screen.rule(style="red")
 
 
 def print_problems(error: SegkitError) -> None:
     """Print the problems of an error to standard error, without a frame."""
     screen = Screen(sys.stderr)
-    for problem in error.problems:
-        print_problem(screen, problem)
+    for group in group_problems(error.problems):
+        _print_group(screen, group)
 
 
 def print_problem(screen: Screen, problem: Problem) -> None:
     """Print one problem, styled on a terminal."""
-    (_styled if screen.terminal else _plain)(screen, problem)
+    _print_group(screen, ProblemGroup([problem]))
 
 
-def _plain(screen: Screen, problem: Problem) -> None:
-    # file:line: first, so that editors can open it
-    places = "".join(f"{place}: " for place in (problem.where, problem.path) if place)
-    screen.prose(f"{places}{problem.problem}", hang=4)
-    if problem.hint:
-        screen.prose(f"try: {problem.hint}", indent=2, hang=2)
+def _print_group(screen: Screen, group: ProblemGroup) -> None:
+    """Equal problems: each hint is printed once."""
+    styled = screen.terminal
+    for number, problem in enumerate(group.shown):
+        if styled:
+            _print_place(screen, problem, with_problem=not number)
+        else:  # file:line: first, so that editors can open it
+            places = "".join(f"{place}: " for place in (problem.where, problem.path) if place)
+            screen.prose(f"{places}{problem.problem}", hang=4)
+        is_last = number == len(group.shown) - 1
+        if is_last and group.more:
+            screen.line(f"  {group.more}")
+        if problem.hint and (is_last or group.shown[number + 1].hint != problem.hint):
+            style, hang = ("green", 5) if styled else ("", 2)
+            screen.prose(f"try: {problem.hint}", style, indent=2, hang=hang)
+    if not group.shown:
+        screen.line(group.more)
 
 
-def _styled(screen: Screen, problem: Problem) -> None:
-    screen.prose(problem.problem, "bold")
+def _print_place(screen: Screen, problem: Problem, *, with_problem: bool) -> None:
+    if with_problem:
+        screen.prose(problem.problem, "bold")
     if problem.where:
         screen.line(f"  {problem.where}", "cyan")
-    if problem.path:
+    if problem.path and with_problem:
         screen.line(f"  {problem.path}", "magenta")
-    if problem.hint:
-        screen.prose(f"try: {problem.hint}", "green", indent=2, hang=5)

@@ -85,7 +85,7 @@ class Cache:
             on_progress: callback of (done, total).
 
         Raises:
-            DataError: listing every file at fault, up to 50 problems.
+            DataError: listing every file at fault.
         """
         keys = self._keys(samples)
         problems: Problems = {}

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from segkit.core.class_scores import never_trained
 from segkit.core.errors import DataError, SegkitError
+from segkit.data.images import hints_for_model
 from segkit.data.preprocess import decode, layout_of
 from segkit.data.scales import boundary_density, sampled_scales, some_samples
-from segkit.experiments.confidence import confidence_interval
+from segkit.experiments.confidence import confidence_intervals
 from segkit.experiments.metric_details import metric_details
 from segkit.experiments.objectives import build_metric
 from segkit.experiments.restore_run import read_run, restore, use_available_device
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from segkit.core.types import Metric, Progress, Sample
     from segkit.data.fit import Fit
+    from segkit.data.pixel_range import PixelRange
     from segkit.inference.options import PredictOptions
     from segkit.recipe import Recipe
     from segkit.runs.run_dir import RunDir
@@ -79,16 +81,18 @@ def evaluate_runs(
         )
         changes = [*dict.fromkeys(warning for network in networks for warning in network.warnings)]
         fits = [network.info.geometry for network in networks]
+        ranges = [network.info.pixel_range for network in networks]
     else:
         restored = restore(runs[0], recipe, changed, on_progress, {images.split: images.samples})
         scorer, metrics, changes = ResizedScorer(restored), restored.assembly.metrics, restored.warnings
-        fits = [recipe.data.geometry]
+        fits, ranges = [recipe.data.geometry], [recipe.data.pixel_range]
     warnings = [*warnings, *changes]
-    for run, trained, fit in zip(runs, trained_with, fits, strict=True):
-        warnings += leak_warnings(run_name(run), trained, images.samples, recipe)
-        warnings += _scale_warnings(run, images.samples, fit, options.predict)
-    warnings += _number_warnings(images.samples, recipe) if overrides else []
-    scores, *members = scorer.scores(on_progress)
+    with hints_for_model(recipe.data.file_channels):
+        for run, trained, fit in zip(runs, trained_with, fits, strict=True):
+            warnings += leak_warnings(run_name(run), trained, images.samples, recipe)
+            warnings += _scale_warnings(run, images.samples, fit, options.predict)
+        warnings += _number_warnings(images.samples, recipe, ranges)
+        scores, *members = scorer.scores(on_progress)
     warnings += _class_warnings(runs, scores, images)
     reported = reported_scores(runs[0], trained_with[0], recipe, same_images=scorer.as_reported)
     return Evaluation(
@@ -98,7 +102,7 @@ def evaluate_runs(
         images=images,
         scores=scores,
         members=members,
-        intervals={name: confidence_interval(metric, scores.rows[name]) for name, metric in metrics.items()},
+        intervals=confidence_intervals(recipe.metrics, metrics, scores.rows),
         details=metric_details(recipe.metrics),
         reported=None if members else reported,
         warnings=warnings,
@@ -125,14 +129,14 @@ def _scale_warnings(run: RunDir, scored: Sequence[Sample], fit: Fit, options: Pr
     return scale_warnings(run.read_environment(), scales, density_of, "sampled images")
 
 
-def _number_warnings(scored: Sequence[Sample], recipe: Recipe) -> list[str]:
+def _number_warnings(scored: Sequence[Sample], recipe: Recipe, ranges: Sequence[PixelRange]) -> list[str]:
     data = recipe.data
     layout, images = layout_of(data.size, data.goal, data.in_channels), []
     for sample in some_samples(scored):
-        images.append((sample.name, numbers := SeenNumbers(data.pixel_range)))
+        images.append((sample.name, numbers := SeenNumbers(*ranges)))
         with suppress(DataError):  # reported by the scorer
             numbers.add(decode(sample, layout, data.bands)[0])
-    return number_warnings(data.pixel_range, images, "sampled images")
+    return number_warnings(ranges, images, "sampled images")
 
 
 def _check_same_classes(run: RunDir, trained_with: Recipe, recipe: Recipe) -> None:

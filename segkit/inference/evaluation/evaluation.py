@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from segkit.analysis.report.format import is_mean
+from segkit.analysis.report.format import few_images_note, is_mean
 from segkit.inference.evaluation.reported import Reported, size_text
 from segkit.inference.evaluation.score_images import Scorer
 from segkit.inference.evaluation.select_images import ScoredImages
@@ -91,6 +91,12 @@ class Evaluation:
     def is_mean(self, metric: str) -> bool:
         """Whether a score is the mean over images; one over all images together is not."""
         return is_mean(self.scores.per_image[metric], self.scores.metrics[metric])
+
+    @property
+    def few_images_note(self) -> str:
+        """A sentence about the intervals of few images; empty if there are none, or many images."""
+        defined = any(math.isfinite(interval.high - interval.low) for interval in self.intervals.values())
+        return few_images_note(len(self.images.samples)) if defined else ""
 
     def worst(self, count: int) -> list[int]:
         """Indices of the images with the worst scores of the first metric, worst first."""

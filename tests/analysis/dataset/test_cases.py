@@ -23,7 +23,6 @@ CASES = (
     "mask_per_object", "coco", "yolo", "labelme", *PIXELS,
 )  # fmt: skip
 REST = """
-  size: [32, 32]
   batch_size: 4
 name: pasted
 model: {encoder: {name: test_resnet, weights: none}, decoder: {name: transposed_conv, channels: [8, 8]}}
@@ -41,7 +40,7 @@ def pasted(tmp_path: Path) -> Callable[[Path], Recipe]:
     def paste(folder: Path) -> Recipe:
         file = tmp_path / "recipe.yaml"
         file.write_text(dataset_of_folder(folder).recipe.rstrip() + REST, encoding="utf-8")
-        return load_recipe(file)
+        return load_recipe(file, ["data.size=[32, 32]"])
 
     return paste
 

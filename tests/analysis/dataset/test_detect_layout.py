@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -255,15 +256,48 @@ def test_the_task_is_guessed_from_values(tmp_path: Path, masks: list[tuple[int, 
     assert dataset_of_folder(tmp_path).task == task
 
 
-def test_colours_need_a_recipe(tmp_path: Path) -> None:
+def coloured(numbers: np.ndarray, *colors: str) -> np.ndarray:
+    return np.array([[*bytes.fromhex(color[1:])] for color in colors], np.uint8)[numbers]
+
+
+def test_colours_of_masks_are_listed_with_their_share(tmp_path: Path) -> None:
+    for number in range(4):
+        save(tmp_path / f"images/{number}.png", picture(number))
+        classes = mask_of(1, 2)
+        save(tmp_path / f"masks/{number}.png", coloured(classes, "#804080", "#000000", "#00008e"))
+    found = dataset_of_folder(tmp_path)
+    lines = found.recipe.splitlines()
+    comment = lines.index("  # share of the pixels: #804080 90.45%, #000000 4.77%, #00008e 4.77%")
+    assert lines[comment + 1].startswith("  labels: {")
+    assert yaml.safe_load(found.recipe)["data"]["labels"] == {
+        "color 804080": "#804080", "color 000000": "#000000", "color 00008e": "#00008e",
+    }  # fmt: skip
+    result = check_dataset(found)
+    assert result.ok
+    assert result.classes
+    assert [f"{share:.2%}" for share in result.classes.fractions.values()] == ["90.45%", "4.77%", "4.77%"]
+
+
+def test_black_and_one_colour_are_binary(tmp_path: Path) -> None:
+    for number in range(4):
+        save(tmp_path / f"images/{number}.png", picture(number))
+        save(tmp_path / f"masks/{number}.png", coloured(blob(number, number % 4 and 1), "#000000", "#FF0000"))
+    found = dataset_of_folder(tmp_path)
+    assert found.task == Task("binary", ("foreground",), labels=(("foreground", ("#ff0000",)),))
+    assert [finding.kind for finding in check_dataset(found).findings] == ["empty"]
+
+
+def test_colours_of_photographs_are_no_classes(tmp_path: Path) -> None:
     for number in range(3):
         save(tmp_path / f"images/{number}.png", picture(number))
         save(tmp_path / f"masks/{number}.png", picture(number))
     with pytest.raises(DataError) as error:
         dataset_of_folder(tmp_path)
-    assert str(error.value) == (
-        f"{tmp_path}/masks/0.png: the masks are in colour; only a recipe can name the class of each colour\n"
-        "  try: set data.labels in a recipe and run segkit data check RECIPE"
+    (problem,) = error.value.problems
+    start, end = "the masks are in colour, of at least 9,202 colours: #53405b 0.02%, ", " and 9,194 more"
+    assert (problem.problem[: len(start)], problem.problem[-len(end) :]) == (start, end)
+    assert problem.hint == (
+        "save masks as PNG with a colour for each class, or name all in data.labels of a recipe"
     )
 
 
@@ -378,6 +412,10 @@ def test_lists_of_names_are_read_with_the_guessed_folders(tmp_path: Path) -> Non
         "name": "list", "train": "train.txt", "val": "val.txt", "images": "img", "masks": "ann",
         "mask_pattern": "{name}_labelIds",
     }  # fmt: skip
+    for number in range(6):
+        save(tmp_path / f"color_masks/{number}.png", picture(number))
+    assert recipe_lines(tmp_path)["masks"] == "ann"
+    assert "  # other masks are left out: color_masks (in colour)\n" in dataset_of_folder(tmp_path).recipe
     (tmp_path / "train.txt").write_text("nothing that is here\n")
     (tmp_path / "val.txt").unlink()
     assert counts(tmp_path) == {"train": 6}
@@ -393,6 +431,16 @@ def test_numbered_objects_are_one_foreground(tmp_path: Path) -> None:
     assert yaml.safe_load(dataset_of_folder(tmp_path).recipe)["data"]["task"] == "multiclass"
 
 
+def test_numbers_of_any_type_are_values(tmp_path: Path) -> None:
+    for number in range(3):
+        for folder, mask in (("a", mask_of(1) * np.float32(0.98)), ("b", mask_of(1) * np.int32(2**31 - 1))):
+            save(tmp_path / folder / f"images/{number}.png", picture(number))
+            save(tmp_path / folder / f"masks/{number}.tif", mask)
+    for folder in "ab":
+        result = check_dataset(dataset_of_folder(tmp_path / folder))
+        assert (result.ok, result.dataset.task) == (True, Task("binary", ("foreground",)))
+
+
 def test_labels_of_few_numbers_are_named(tmp_path: Path) -> None:
     for number in range(3):
         save(tmp_path / f"images/{number}.png", picture(number))
@@ -404,17 +452,101 @@ def test_labels_of_few_numbers_are_named(tmp_path: Path) -> None:
     assert check_dataset(dataset_of_folder(tmp_path)).ok
 
 
-def test_several_folders_of_masks_in_splits_are_told(tmp_path: Path) -> None:
-    for folder in ("images", "1st_manual", "mask"):
-        save(tmp_path / f"training/{folder}/21.png", picture(1))
-    for root, hint in (
-        (tmp_path, "data.source.mask_pattern: '{split}/1st_manual/{name}'"),
-        (tmp_path / "training", "data.source.masks: 1st_manual"),
+def test_masks_of_drive_as_it_is_packed_are_those_of_the_first_observer(tmp_path: Path) -> None:
+    rows, columns = np.mgrid[:SIDE, :SIDE] - SIDE / 2
+    view = ((rows**2 + columns**2 < (SIDE / 2) ** 2) * 255).astype(np.uint8)
+    for split, numbers in (("training", range(21, 24)), ("test", range(1, 4))):
+        for number in numbers:
+            name = f"{number:02}_{split}"
+            save(tmp_path / split / "images" / f"{name}.tif", picture(number))
+            save(tmp_path / split / "1st_manual" / f"{number:02}_manual1.gif", blob(number))
+            save(tmp_path / split / "mask" / f"{name}_mask.gif", view)
+            if split == "test":
+                save(tmp_path / "test/2nd_manual" / f"{number:02}_manual2.gif", blob(number))
+    assert counts(tmp_path) == {"train": 3, "test": 3}
+    assert recipe_lines(tmp_path) == {
+        "name": "folder", "images": "", "masks": "",
+        "image_pattern": "{split}/images/{name}_*", "mask_pattern": "{split}/1st_manual/{name}_manual1",
+    }  # fmt: skip
+    left_out = "other masks are left out: {split}/2nd_manual, {split}/mask (nearly the same for all images)"
+    found = dataset_of_folder(tmp_path)
+    assert found.about.endswith(left_out)
+    assert f"  # {left_out}\n  source: " in found.recipe
+    assert not found.problems
+    assert {sample.files[1].parent.name for sample in found.splits["test"]} == {"1st_manual"}
+    assert counts(tmp_path / "training") == {"train": 3}
+    assert "1st_manual, named '{name}_manual1'" in dataset_of_folder(tmp_path / "training").about
+
+
+@pytest.mark.parametrize(
+    ("folders", "chosen", "left_out"),
+    [
+        ({"labels": blob, "masks": blob}, "masks", "labels"),
+        ({"annotations": blob, "gt": blob}, "gt", "annotations"),
+        ({"mask_color": picture, "segmentation": blob}, "segmentation", "mask_color (in colour)"),
+        ({"masks_a": blob, "masks_b": blob}, "masks_a", "masks_b"),
+    ],
+)
+def test_of_several_folders_of_masks_one_is_chosen(
+    tmp_path: Path, folders: dict[str, Callable[[int], np.ndarray]], chosen: str, left_out: str
+) -> None:
+    for number in range(3):
+        save(tmp_path / f"images/{number}.png", picture(number))
+        for folder, draw in folders.items():
+            save(tmp_path / folder / f"{number}.png", draw(number))
+    assert recipe_lines(tmp_path)["masks"] == chosen
+    assert dataset_of_folder(tmp_path).about.endswith(f"; other masks are left out: {left_out}")
+    (tmp_path / f"{chosen}/0.png").unlink()  # the folder with most masks comes first
+    assert (recipe_lines(tmp_path)["masks"] == chosen) == ("colour" in left_out)
+
+
+@pytest.mark.parametrize(
+    ("sides", "size"),
+    [
+        ([(1024, 768)] * 3, [512, 384]),
+        ([(584, 565)], [512, 480]),
+        ([(90, 200)], [96, 192]),
+        ([(9, 900)], [32, 512]),
+        ([(600, 800), (1200, 1600), (800, 600)], [384, 512]),
+    ],
+)
+def test_the_size_is_that_of_most_images(
+    tmp_path: Path, sides: list[tuple[int, int]], size: list[int]
+) -> None:
+    for number, (height, width) in enumerate(sides):
+        save(tmp_path / f"images/{number}.png", np.full((height, width, 3), number, np.uint8))
+        save(tmp_path / f"masks/{number}.png", np.eye(height, width, dtype=np.uint8))
+    found = dataset_of_folder(tmp_path)
+    assert yaml.safe_load(found.recipe)["data"]["size"] == size
+    first = f"{sides[0][1]}x{sides[0][0]}"
+    assert f"  # height, width: as the images ({first}" in found.recipe
+    if len(sides) == 3 and sides[1] != sides[0]:
+        assert (
+            "(800x600 to 1600x1200 pixels), at most 512; larger is finer and slower\n  size: ["
+            in found.recipe
+        )
+
+
+def test_values_of_one_mask_alone_are_told(tmp_path: Path) -> None:
+    for number in range(12):
+        mask = mask_of(255) if number != 7 else mask_of(255, 128)
+        save(tmp_path / f"a/images/{number}.png", picture(number))
+        save(tmp_path / f"a/masks/{number}.png", mask)
+        save(tmp_path / f"b/images/{number}.png", picture(number))
+        save(tmp_path / f"b/masks/{number}.png", mask_of(1, 2, 3) if number != 7 else mask_of(1, 2, 5, 4))
+        save(tmp_path / f"c/images/{number}.png", picture(number))
+        color = coloured(mask_of(1, 2, 3 * (number == 7)), "#000000", "#ff0000", "#00ff00", "#0000ff")
+        save(tmp_path / f"c/masks/{number}.png", color)
+    for folder, value in (
+        ("a", "128 (440 pixels)"),
+        ("b", "4 (440 pixels), 5 (440 pixels)"),
+        ("c", "#0000ff (440 pixels)"),
     ):
-        with pytest.raises(DataError) as error:
-            dataset_of_folder(root)
-        folders = "1st_manual, mask" if "training" in root.name else "{split}/1st_manual, {split}/mask"
-        assert str(error.value) == (
-            f"{root}: several folders may hold the masks: {folders}\n"
-            f"  try: name the right one in a recipe, as in {hint}"
+        found = check_dataset(dataset_of_folder(tmp_path / folder)).findings
+        (stray,) = [finding for finding in found if finding.message.startswith("only")]
+        assert (stray.kind, stray.severity) == ("labels", "warning")
+        assert stray.files == (str(tmp_path / folder / "masks/7.png"),)
+        assert stray.message == f"only this mask holds {value}"
+        assert stray.hint == (
+            "correct the mask if it is a slip; else name it in data.labels, as a class or under 'ignore'"
         )

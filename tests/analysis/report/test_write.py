@@ -207,8 +207,8 @@ def test_some_undefined_scores_of_images_are_left_out(tmp_path, undrawn):
     run.write_scores(["a", "b", "c"], {"iou": [0.5, float("nan"), 0.3], "dice": [1.0, 1.0, 1.0]})
     _, markdown = texts(run)
     assert (
-        "### The 2 worst images\n\n| Image | IoU |\n| --- | ---: |\n| c | 0.3000 |\n| a | 0.5000 |\n"
-        in markdown
+        "### All 2 scored images, the worst first\n\n| Image | IoU |\n| --- | ---: |\n"
+        "| c | 0.3000 |\n| a | 0.5000 |\n" in markdown
     )
     assert "| Mean | 0.4000 |" in markdown
 
@@ -232,6 +232,19 @@ def test_a_score_over_all_images_together_and_those_of_single_images_have_two_na
         assert "it is not the mean of these scores." in text
         assert "Dice (threshold 0.9)" in text
     assert "| Image | IoU dataset of each image alone |" in markdown
+
+
+def test_recorded_intervals_of_few_images_are_clipped_and_called_uncertain(tmp_path, undrawn):
+    scores = {"metrics": {"iou": 0.07, "dice": 0.1}, "intervals": {"iou": [-0.18, 0.32], "dice": [0.05, 1.5]}}
+    run = write_run(tmp_path, scores=scores)
+    run.write_scores(["a", "b"], {"iou": [0.02, 0.12], "dice": [0.05, 0.15]})
+    for text in texts(run):
+        assert "0.0000 to 0.3200" in text
+        assert "0.0500 to 1.0000" in text
+        assert "Training again adds further variation. An interval over 2 images is uncertain." in text
+        assert text.count("uncertain") == 1
+    run.write_scores([*"abcdefghij"], {"iou": [0.07] * 10, "dice": [0.1] * 10})
+    assert not any("uncertain" in text for text in texts(run))
 
 
 @pytest.mark.slow

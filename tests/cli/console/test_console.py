@@ -13,7 +13,7 @@ import pytest
 from segkit.cli import console
 from segkit.cli.console.format import format_number, format_value
 from segkit.cli.console.stream import write
-from segkit.core.errors import Interrupted, SegkitError
+from segkit.core.errors import Interrupted, Problem, SegkitError
 from segkit.core.registry import Entry, Registry
 from segkit.data.class_counts import ClassCounts
 from segkit.experiments.check import CheckReport
@@ -50,6 +50,44 @@ def test_print_error_on_a_terminal_shows_all_problems_and_whole_paths(terminal, 
         assert problem.problem in words
         assert f"try: {problem.hint}" in words
     assert all(len(line) <= width for line in text.splitlines() if LONG_PATH not in line)
+
+
+def many_problems() -> SegkitError:
+    equal = [Problem("the mask is blue", f"m/{n}.png", hint="make it red") for n in range(244)]
+    size = Problem("its size is 3x3", kind="size")
+    sizes = [replace(size, file=f"m/{n}.png", hint=f"the image is i/{n}.png") for n in range(2)]
+    others = [Problem(f"it holds {n}", f"n/{n}.png") for n in range(99)]
+    return SegkitError.of([*equal[:5], *sizes, *equal[5:], *others])
+
+
+def test_print_error_tells_equal_problems_once(capsys):
+    console.print_error(many_problems())
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:9] == [
+        "345 problems:",
+        "m/0.png: the mask is blue",
+        "m/1.png: the mask is blue",
+        "m/2.png: the mask is blue",
+        "  ... and 241 more files",
+        "  try: make it red",
+        "m/0.png: its size is 3x3",
+        "  try: the image is i/0.png",
+        "m/1.png: its size is 3x3",
+    ]
+    assert lines[9:] == [
+        "  try: the image is i/1.png",
+        *[f"n/{n}.png: it holds {n}" for n in range(18)],
+        "... and 81 more problems",
+    ]
+
+
+def test_print_error_on_a_terminal_lists_the_files_of_equal_problems(terminal):
+    stream = terminal(60)
+    console.print_error(many_problems())
+    assert (
+        "the mask is blue\n  m/0.png\n  m/1.png\n  m/2.png\n  ... and 241 more files\n  try: make it red\n\n"
+        "its size is 3x3\n  m/0.png\n  try: the image is i/0.png\n  m/1.png\n  try: the image is i/1.png\n\n"
+    ) in visible(stream.getvalue())
 
 
 def test_print_error_escapes_control_characters_and_indents_further_lines(capsys):

@@ -1,5 +1,6 @@
 """Folders of images and masks: what belongs together, and what is left over."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from unicodedata import normalize
@@ -416,6 +417,13 @@ def test_masks_of_objects_become_one_foreground(tmp_path):
         "a/masks/2.png: two files fit the pattern '{name}/masks/*' with the name 'a'",
         "  try: the other is a/masks/1.png; if each is the mask of one object, data.source.instances: union",
     ]
+    (tmp_path / "c/masks").mkdir(parents=True)
+    save(tmp_path / "c/images/c.png", picture())
+    assert problems(tmp_path, "", "", **patterns, instances="union") == [
+        "c/images/c.png: this image has no mask",
+        "  try: if it shows no object, add a black mask; else add its masks, or move it away",
+    ]
+    shutil.rmtree(tmp_path / "c")
     save(tmp_path / "a/masks/2.png", right[:6])
     save(tmp_path / "b/masks/1.png", picture())
     (tmp_path / "b/masks/1.tif").unlink()

@@ -1,0 +1,42 @@
+"""A size for training, from the sizes of the images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from statistics import median
+
+from segkit.core.errors import DataError
+from segkit.data.images import read_header
+
+_MAX_SIDE = 512  # pixels; larger ones are slow to train
+_MULTIPLE = 32  # pixels, as the encoders halve an image five times
+_MAX_IMAGES = 60
+
+
+def suggest_size(images: Sequence[Path]) -> tuple[tuple[int, int], str] | None:
+    """(height, width) of the images' median aspect ratio, and why; None if no image can be read."""
+    extents = []
+    for file in images[:: len(images) // _MAX_IMAGES + 1]:
+        with suppress(DataError):
+            extents.append(read_header(file).extent)
+    if not extents:
+        return None
+    ratio = median(height / width for height, width in extents)  # of one image, if they are of one shape
+    longest = min(_MAX_SIDE, median(max(extent) for extent in extents))
+    height, width = longest * min(1.0, ratio), longest * min(1.0, 1 / ratio)
+    smallest, largest = min(extents, key=_pixels), max(extents, key=_pixels)
+    found = f"{smallest[1]}x{smallest[0]}"
+    if largest != smallest:
+        found += f" to {largest[1]}x{largest[0]}"
+    why = f"height, width: as the images ({found} pixels), at most {_MAX_SIDE}; larger is finer and slower"
+    return (_rounded(height), _rounded(width)), why
+
+
+def _pixels(extent: tuple[int, int]) -> int:
+    return extent[0] * extent[1]
+
+
+def _rounded(side: float) -> int:
+    return max(_MULTIPLE, _MULTIPLE * round(side / _MULTIPLE))
