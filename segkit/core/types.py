@@ -223,6 +223,23 @@ class Schedule(Protocol):
 
 
 @dataclass(frozen=True)
+class Sums:
+    """Numbers that may be added over disjoint parts of an image.
+
+    Args:
+        parts: (logits (B, K, H, W), target) of a part of each image -> (B, P), float64 or int64.
+        rows: (B, P), sums over whole images -> (B, S), any floating type; NaN where undefined.
+    """
+
+    parts: Callable[[Tensor, Tensor], Tensor]
+    rows: Callable[[Tensor], Tensor]
+
+    def per_image(self, logits: Tensor, target: Tensor) -> Tensor:
+        """(B, S) of whole images."""
+        return self.rows(self.parts(logits, target))
+
+
+@dataclass(frozen=True)
 class Metric:
     """A score, computed per image and independent of batch size.
 
@@ -232,10 +249,30 @@ class Metric:
     Args:
         per_image: (logits (B, K, H, W), target) -> (B, S), any floating type; NaN where undefined.
         score: (N, S) in float64 -> score; by default the mean over images where it is defined.
+        sums: how `per_image` is computed from parts of an image, see `summed`; None if it needs all of it.
     """
 
     per_image: Callable[[Tensor, Tensor], Tensor]
     score: Callable[[Tensor], float] | None = None
+    sums: Sums | None = None
+
+    @classmethod
+    def summed(
+        cls,
+        parts: Callable[[Tensor, Tensor], Tensor],
+        rows: Callable[[Tensor], Tensor],
+        score: Callable[[Tensor], float] | None = None,
+    ) -> Metric:
+        """A metric made of sums over pixels: scoring a large image never holds all its probabilities.
+
+        Args:
+            parts: (logits (B, K, H, W), target) -> (B, P), float64 or int64 numbers that may be added over
+                disjoint parts of an image, such as counts of pixels.
+            rows: (B, P), sums over whole images -> (B, S), as `per_image`.
+            score: as in `Metric`.
+        """
+        sums = Sums(parts, rows)
+        return cls(sums.per_image, score, sums)
 
     def reduce(self, per_image: torch.Tensor) -> float:
         """The score of N images from their numbers (N, S); NaN if it is undefined for all of them."""

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from segkit.core.errors import DataError, Problem
 from segkit.core.types import Pixels, Sample
 from segkit.data.cache.array_view import IndexedArrays, Stack
+from segkit.data.fit import Fit
 
 MAX_THREADS = 16  # each holds a full-size image
 _AT_ONCE = 512  # queued samples; limits the memory of queued calls
@@ -26,15 +27,47 @@ Problems = Mapping[int, Sequence[Problem]]  # by sample index
 
 
 class Layout(NamedTuple):
-    """Shapes of a decoded image and its mask. Images have any of `IMAGE_TYPES`, masks are uint8.
+    """Shapes of decoded images and masks. Images have any of `IMAGE_TYPES`, masks are uint8.
 
     Args:
-        image: (H, W, C).
-        mask: (H, W), or (H, W, K) for multilabel.
+        fit: how images are fitted to the model.
+        channels: channels of images.
+        labels: (K,) for masks of multilabel tasks, else ().
     """
 
-    image: tuple[int, ...]
-    mask: tuple[int, ...]
+    fit: Fit
+    channels: int
+    labels: tuple[int, ...]
+
+    @property
+    def image(self) -> tuple[int, ...]:
+        """Shape (H, W, C) of what the model sees."""
+        return (*self.fit.size, self.channels)
+
+    @property
+    def mask(self) -> tuple[int, ...]:
+        """Shape (H, W), or (H, W, K) for multilabel, of the mask of what the model sees."""
+        return (*self.fit.size, *self.labels)
+
+    @property
+    def is_uniform(self) -> bool:
+        """Whether all rows have these shapes."""
+        return self.fit.kind == "stretch"
+
+    @property
+    def in_words(self) -> tuple[str, str]:
+        """Shapes of an image and a mask: "(64, 96, 3)", or "(H, W, 3)" if they differ by row."""
+        shapes = self.image, self.mask
+        sides = self.fit.size if self.is_uniform else ("H", "W")
+        image, mask = (f"({', '.join(map(str, (*sides, *shape[2:])))})" for shape in shapes)
+        return image, mask
+
+    def admits(self, image: tuple[int, ...], mask: tuple[int, ...]) -> bool:
+        """Whether a row may have these shapes."""
+        if self.is_uniform:
+            return (image, mask) == (self.image, self.mask)
+        is_expected = (image[2:], mask[2:]) == ((self.channels,), self.labels)
+        return is_expected and (self.fit.is_native or image[:2] == mask[:2])
 
 
 class Decoded(NamedTuple):
@@ -55,12 +88,12 @@ def decode_in_memory(
     indices: Sequence[int] | None = None,
     problems: Problems | None = None,
 ) -> Decoded:
-    """Decode samples into two arrays, or into one of images for each of their types.
+    """Decode samples into two arrays, or into one of images for each of their types; or into an array each.
 
     Args:
         samples: samples, in order.
         decode: function sample -> image and mask.
-        layout: shapes of image and mask.
+        layout: shapes of images and masks; arrays are for samples of the same shapes.
         on_progress: callback of (done, total).
         indices: indices of the samples to decode; by default all.
         problems: problems of other samples.
@@ -69,6 +102,40 @@ def decode_in_memory(
         DataError: listing every file at fault.
     """
     indices = range(len(samples)) if indices is None else indices
+    in_memory = _into_arrays if layout.is_uniform else _into_rows
+
+    def run(read: Callable[[int], None]) -> None:
+        found = {**(problems or {}), **run_in_threads(read, indices, len(samples), on_progress)}
+        raise_problems([problem for index in sorted(found) for problem in found[index]])
+
+    return in_memory(samples, decode, layout, indices, run)
+
+
+_Run = Callable[[Callable[[int], None]], None]
+
+
+def _into_rows(
+    samples: Sequence[Sample], decode: Decode, layout: Layout, indices: Sequence[int], run: _Run
+) -> Decoded:
+    rows: dict[int, tuple[Pixels, Pixels]] = {}
+
+    def read(index: int) -> None:
+        image, mask = decode(samples[index])
+        rows[index] = image.copy(), mask.copy()  # the source may use its arrays again
+
+    run(read)
+    each, zeros = np.arange(len(indices)), np.zeros(len(indices), int)
+    nothing = np.empty((0, *layout.image), np.uint8), np.empty((0, *layout.mask), np.uint8)
+    images, masks = zip(*(rows[index] for index in indices), strict=True) if len(indices) else ((), ())
+    return Decoded(
+        IndexedArrays([image[None] for image in images] or [nothing[0]], each, zeros),
+        IndexedArrays([mask[None] for mask in masks] or [nothing[1]], each, zeros),
+    )
+
+
+def _into_arrays(
+    samples: Sequence[Sample], decode: Decode, layout: Layout, indices: Sequence[int], run: _Run
+) -> Decoded:
     count, lock = len(indices), threading.Lock()
     images: dict[np.dtype[Any], Pixels] = {}
     dtypes: list[Any] = [None] * count
@@ -83,8 +150,7 @@ def decode_in_memory(
                 images[image.dtype] = np.empty((count, *layout.image), image.dtype)
         images[image.dtype][row], masks[row], dtypes[row] = image, mask, image.dtype
 
-    problems = {**(problems or {}), **run_in_threads(read, indices, len(samples), on_progress)}
-    raise_problems([problem for index in sorted(problems) for problem in problems[index]])
+    run(read)
     if len(images) < 2:
         return Decoded(next(iter(images.values()), np.empty((0, *layout.image), np.uint8)), masks)
     blocks = [*images]

@@ -65,6 +65,16 @@ def read_header(path: Path, max_pixels: int = MAX_PIXELS) -> Header:
         return file.header
 
 
+def extent_in_header(path: Path) -> Extent | None:
+    """Upright (height, width) of an image file; None for a PNG, whose orientation may stand at its end.
+
+    Raises:
+        DataError: as `read_header`.
+    """
+    with open_file(path, MAX_PIXELS) as file:
+        return None if isinstance(file, PillowFile) and file.format == "PNG" else file.header.extent
+
+
 def read_raster(path: Path, max_pixels: int = MAX_PIXELS) -> Raster:
     """Read the numbers of a file as they are stored, of any type, such as those of a mask.
 

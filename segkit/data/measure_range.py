@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segkit.core.types import Pixels
-from segkit.data.cache.array_view import Stack, types_of
+from segkit.data.cache.array_view import Stack, channels_of, types_of
 from segkit.data.pixel_range import PixelRange
 from segkit.utils.machine import usable_cores
 
@@ -31,7 +31,7 @@ def measure_range(images: Stack, percentile: tuple[float, float] | None = None) 
     smallest and largest number; a channel of one number gets a range that makes it 0.
 
     Args:
-        images: (N, H, W, C), at least one.
+        images: (N, H, W, C), at least one; H and W may differ by row.
         percentile: percentiles that become 0 and 1, interpolated linearly.
     """
     low, high = extremes(images)
@@ -47,7 +47,7 @@ def measure_range(images: Stack, percentile: tuple[float, float] | None = None) 
 
 def extremes(images: Stack) -> tuple[Floats, Floats]:
     """The smallest and the largest number of each channel (C,)."""
-    low, high = np.full(images.shape[-1], np.inf), np.full(images.shape[-1], -np.inf)
+    low, high = np.full((2, channels_of(images)), [[np.inf], [-np.inf]])
     for row_low, row_high in _of_rows(images, _row_extremes):
         low, high = np.minimum(low, row_low), np.maximum(high, row_high)
     return low, high
@@ -77,14 +77,19 @@ def _of_rows(images: Stack, function: Callable[[Pixels], Any]) -> Iterator[Any]:
 
 
 def _blocks(images: Stack) -> Iterator[Sequence[Pixels]]:
-    count = max(1, _BYTES_AT_ONCE // images[0].nbytes) if len(images) else 1
-    for start in range(0, len(images), count):
-        yield [images[index] for index in range(start, min(start + count, len(images)))]
+    block: list[Pixels] = []
+    for image in images:
+        if block and sum(row.nbytes for row in block) + image.nbytes > _BYTES_AT_ONCE:
+            yield block
+            block = []
+        block.append(image)
+    if block:
+        yield block
 
 
 def _of_integers(images: Stack, percentile: tuple[float, float]) -> tuple[Floats, Floats]:
     pairs: list[tuple[float, ...]] = []
-    channels = images.shape[-1]
+    channels = channels_of(images)
     for first in range(0, channels, _CHANNELS_AT_ONCE):
         last = min(first + _CHANNELS_AT_ONCE, channels)
         counts = np.zeros((last - first, len(_INTEGERS)), np.int64)
@@ -110,14 +115,13 @@ def _percentiles(histogram: npt.NDArray[np.int64], percentile: tuple[float, floa
 
 
 def _of_sample(images: Stack, percentile: tuple[float, float]) -> tuple[Floats, Floats]:
-    channels = images.shape[-1]
+    channels = channels_of(images)
     count = max(1, min(_SAMPLED, _MAX_SAMPLED // channels) // len(images))
-    pixels = images.shape[1] * images.shape[2]
     drawn: list[Pixels] = []
-    for index in range(len(images)):
-        image = images[index].reshape(pixels, channels)
-        if count < pixels:
-            image = image[np.random.default_rng([0, index]).integers(pixels, size=count)]
+    for index, row in enumerate(images):
+        image = row.reshape(-1, channels)
+        if count < len(image):
+            image = image[np.random.default_rng([0, index]).integers(len(image), size=count)]
         drawn.append(image.astype(np.float32))
     low, high = np.percentile(np.concatenate(drawn).astype(np.float64), percentile, axis=0)
     return low, high

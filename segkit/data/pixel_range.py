@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segkit.core.types import Pixels
-from segkit.data.cache.array_view import Stack, types_of
+from segkit.data.cache.array_view import Stack, channels_of, types_of
 from segkit.utils.listing import listed
 
 _EIGHT_BITS = (0.0, 255.0)
@@ -58,6 +58,6 @@ class PixelRange:
 
 def range_to_apply(images: Stack, pixel_range: PixelRange | None) -> PixelRange | None:
     """The range of images that become float32; None for 8-bit images of 0 to 255, which stay as they are."""
-    pixel_range = pixel_range or PixelRange.of((0, 255), images.shape[-1])
+    pixel_range = pixel_range or PixelRange.of((0, 255), channels_of(images))
     stay = pixel_range.is_eight_bits and types_of(images) <= {np.dtype(np.uint8)}
     return None if stay else pixel_range

@@ -18,20 +18,24 @@ from segkit.data.cache.cache import Cache
 from segkit.data.cache.store import pixel_digest
 from segkit.data.class_counts import ClassCounts
 from segkit.data.decoding import IMAGE_TYPES, Count, Layout, decode_in_memory
-from segkit.data.images import non_finite
+from segkit.data.fit import Fit
+from segkit.data.images import extent_in_header, non_finite
 from segkit.data.pairing import check_extent
+from segkit.data.readers.raster import Extent
 from segkit.data.resize import resize_image, resize_mask
 from segkit.utils.listing import listed
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """Images and masks of one split, at the recipe's size.
+    """Images and masks of one split, fitted to the model (`Fit.content`).
 
     Args:
         names: sample names, in order.
-        images: (N, H, W, C) uint8, uint16, int16 or float32, also mixed.
-        masks: (N, H, W) uint8, or (N, H, W, K) for multilabel.
+        images: (N, H, W, C) uint8, uint16, int16 or float32, also mixed; H and W differ by row unless images
+            are stretched.
+        masks: (N, H, W) uint8, or (N, H, W, K) for multilabel; of the images' size, or of that in the file
+            with `Fit.is_native`.
         digests: (N,), SHA-256 of each image with its mask; None if not computed.
         warnings: sentences for the user.
         counts: pixels and images of each class; None if they are not counted.
@@ -60,15 +64,15 @@ class Prepared:
         return hashlib.sha256(names + b"".join(self.sample_digests)).hexdigest()
 
 
-def layout_of(size: tuple[int, int], task: Task, channels: int) -> Layout:
-    """Shapes of one image and one mask."""
+def layout_of(fit: Fit | Extent, task: Task, channels: int) -> Layout:
+    """Shapes of images and masks; a size stands for images that are stretched to it."""
     labels = (len(task.classes),) if task.kind == "multilabel" else ()
-    return Layout((*size, channels), (*size, *labels))
+    return Layout(fit if isinstance(fit, Fit) else Fit("stretch", fit), channels, labels)
 
 
 def prepare(
     samples: Sequence[Sample],
-    size: tuple[int, int],
+    fit: Fit | Extent,
     task: Task,
     channels: int,
     on_progress: Count = lambda done, total: None,
@@ -80,17 +84,17 @@ def prepare(
 
     Args:
         samples: samples, in order.
-        size: (height, width).
+        fit: how images are fitted to the model, or the size to which they are stretched.
         task: kind of masks, classes and ignored value.
         channels: channels of the images, after selection of bands.
         on_progress: callback of (done, total).
-        cache: cache for this size; by default images are held in memory.
+        cache: cache of this fit; by default images are held in memory.
         bands: channels to select from what the source gives; default: all.
 
     Raises:
         DataError: listing every file at fault.
     """
-    layout = layout_of(size, task, channels)
+    layout = layout_of(fit, task, channels)
     read = partial(decode, layout=layout, bands=bands, task=task)
     if cache:
         decoded = cache.get_or_decode(samples, read, on_progress)
@@ -107,30 +111,24 @@ def select_bands(image: Pixels, bands: Sequence[int] | None) -> Pixels:
 def decode(
     sample: Sample, layout: Layout, bands: Sequence[int] | None = None, *, task: Task | None = None
 ) -> tuple[Pixels, Pixels]:
-    """Decode a sample at the size of a layout; the image keeps its type.
+    """Decode a sample, fitted to the model; the image keeps its type.
 
     Args:
         sample: sample to decode.
-        layout: shapes of image and mask.
+        layout: shapes of image and mask, and the fit.
         bands: channels to select from what the source gives; default: all.
         task: task whose integers the mask must hold; by default they are not checked.
 
     Raises:
         DataError: naming the files at fault, also if the mask holds values that are not the task's.
     """
-    size = layout.mask[0], layout.mask[1]
-    if sample.read_at:
-        image, mask = sample.read_at(size)
-    else:
-        image, mask = sample.read()
-        files = [str(file) for file in sample.files] or [sample.name]
-        check_extent(image.shape, mask.shape, files[0], files[-1])
-        image, mask = resize_image(image, size), resize_mask(mask, size)
+    image, mask = _read(sample, layout.fit)
     image = select_bands(image, bands)
-    if (image.shape, mask.shape) != (layout.image, layout.mask) or image.dtype not in IMAGE_TYPES:
+    if not layout.admits(image.shape, mask.shape) or image.dtype not in IMAGE_TYPES:
+        expected, labels = layout.in_words
         raise DataError(
             f"the source gives an image {image.shape} of {image.dtype} and a mask {mask.shape}, "
-            f"expected {layout.image} of uint8, uint16, int16 or float32, and {layout.mask}",
+            f"expected {expected} of uint8, uint16, int16 or float32, and {labels}",
             where=sample.name,
             hint="check the source with segkit test-plugin",
         )
@@ -139,6 +137,32 @@ def decode(
     if image.dtype == np.float32 and not np.isfinite(image).all():
         raise non_finite(image, str((*sample.files, sample.name)[0]))
     return image, mask.astype(np.uint8, copy=False)
+
+
+def _read(sample: Sample, fit: Fit) -> tuple[Pixels, Pixels]:
+    size = _size_in_advance(sample, fit) if sample.read_at else None
+    if size and sample.read_at:
+        return sample.read_at(size)
+    image, mask = sample.read()
+    files = [str(file) for file in sample.files] or [sample.name]
+    check_extent(image.shape, mask.shape, files[0], files[-1])
+    extent = image.shape[0], image.shape[1]
+    image_size, mask_size = fit.content(extent), fit.mask_content(extent)
+    image = image if image_size == extent else resize_image(image, image_size)
+    return image, mask if mask_size == extent else resize_mask(mask, mask_size)
+
+
+def _size_in_advance(sample: Sample, fit: Fit) -> Extent | None:
+    """Size of image and mask, if they have the same, and it is known before they are decoded."""
+    if fit.kind == "stretch":
+        return fit.size
+    if fit.kind != "letterbox" or not sample.files or sample.variant != "":  # a part of the file
+        return None
+    try:
+        extent = extent_in_header(sample.files[0])
+    except DataError:
+        return None  # a plugin's source may read other formats; else read() reports it
+    return extent and fit.content(extent)
 
 
 def _check_values(mask: Pixels, sample: Sample, task: Task) -> None:

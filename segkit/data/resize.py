@@ -1,12 +1,19 @@
-"""Resizing: bilinear filtering for images, nearest neighbour for masks."""
+"""Resizing: bilinear filtering for images and probabilities, nearest neighbour for masks."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from segkit.core.types import Pixels
+
+Maps = npt.NDArray[np.float32]
+Box = tuple[float, float, float, float]
+
+_MAX_CHUNK = 2**22  # float32 numbers in a chunk: 16 MiB
 
 
 def resize(image: Image.Image, size: tuple[int, int]) -> Image.Image:
@@ -35,6 +42,50 @@ def resize_mask(mask: npt.NDArray[np.number], size: tuple[int, int]) -> npt.NDAr
     columns = ((np.arange(width) + 0.5) * mask.shape[1] / width).astype(np.intp)
     resized: npt.NDArray[np.number] = mask[rows[:, None], columns]
     return resized
+
+
+def resize_probabilities(probabilities: Maps, size: tuple[int, int], box: Box | None = None) -> Maps:
+    """(K, h, w) -> (K, height, width), bilinear, with pixel centres aligned as when images are resized.
+
+    `box` is the region (left, upper, right, lower) to resize, by default all.
+    """
+    height, width = size
+    if box is None and probabilities.shape[1:] == size:
+        return probabilities
+    planes = [
+        Image.fromarray(np.ascontiguousarray(plane)).resize((width, height), Image.Resampling.BILINEAR, box)
+        for plane in probabilities
+    ]
+    return np.stack([np.asarray(plane) for plane in planes])
+
+
+def row_chunks(probabilities: Maps, size: tuple[int, int]) -> Iterator[Maps]:
+    """Resize (K, h, w) to (height, width), in chunks (K, rows, width) from top to bottom."""
+    return resize_chunks([probabilities], probabilities.shape[1], size)
+
+
+def resize_chunks(chunks: Iterable[Maps], rows: int, size: tuple[int, int]) -> Iterator[Maps]:
+    """As `row_chunks`, of probabilities that come in chunks themselves, from top to bottom.
+
+    Args:
+        chunks: probabilities (K, part of the rows, w); each is taken when it is needed.
+        rows: number of rows of all chunks together.
+        size: (height, width).
+    """
+    height, width = size
+    reach = max(1, rows / height) + 1  # of the filter, up and down
+    remaining = iter(chunks)
+    source, first = next(remaining), 0  # rows from the first on
+    step = max(1, _MAX_CHUNK // (width * len(source)))
+    for top in range(0, height, step):
+        bottom = min(height, top + step)
+        upper, lower = top * rows / height, bottom * rows / height
+        while first + source.shape[1] < min(rows, lower + reach):
+            unneeded = max(0, int(upper - reach) - first)
+            source = np.concatenate([source[:, unneeded:], next(remaining)], axis=1)
+            first += unneeded
+        box = (0.0, upper - first, float(source.shape[2]), lower - first)
+        yield resize_probabilities(source, (bottom - top, width), box)
 
 
 def _resize_channel(channel: Pixels, size: tuple[int, int]) -> Pixels:

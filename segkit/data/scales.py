@@ -9,7 +9,8 @@ import numpy as np
 
 from segkit.core.errors import DataError
 from segkit.core.types import Pixels, Sample
-from segkit.data.images import MAX_PIXELS
+from segkit.data.fit import Fit
+from segkit.data.images import MAX_PIXELS, extent_in_header
 from segkit.data.readers.open import open_file
 from segkit.data.readers.raster import Extent
 
@@ -20,6 +21,14 @@ _MAX_LINES = 1024  # of a mask
 def scale(size: Extent, extent: Extent) -> float:
     """Scale of an image of `extent` that is resized to `size`; the mean of both sides."""
     return math.sqrt(size[0] * size[1] / (extent[0] * extent[1]))
+
+
+def fitted_scales(samples: Sequence[Sample], fit: Fit) -> list[float]:
+    """Scales of at most 16 samples that are fitted to a model; those that cannot be read are left out."""
+    if fit.kind == "crop":
+        return [fit.scale]
+    extents = (extent for extent in map(_extent, some_samples(samples)) if extent)
+    return [scale(fit.content(extent), extent) for extent in extents]
 
 
 def some_samples(samples: Sequence[Sample]) -> Sequence[Sample]:
@@ -49,8 +58,10 @@ def boundary_density(mask: Pixels) -> float:
 def _extent(sample: Sample) -> Extent | None:
     try:
         if sample.files and sample.variant == "":  # the sample is the whole file
+            if extent := extent_in_header(sample.files[0]):
+                return extent
             with open_file(sample.files[0], MAX_PIXELS) as file:  # a PNG's header would be decoded
-                return file.stored  # not upright: the scale is the same
+                return file.stored  # hardly any PNG has an orientation
     except DataError:
         pass  # a plugin's source may read other formats
     try:

@@ -18,7 +18,12 @@ from segkit.data.preprocess import Prepared
 from segkit.data.source_scan import SourceScan
 from segkit.data.splits import groups_by_split
 from segkit.experiments.augmentation import try_transforms
-from segkit.experiments.objectives import build_loss, build_metric, is_mean_over_images
+from segkit.experiments.objectives import (
+    build_loss,
+    build_metric,
+    is_mean_over_images,
+    whole_image_metrics,
+)
 from segkit.experiments.optimization import optimizer_for, schedule_for, try_optimization
 from segkit.models.build import build_model
 from segkit.models.dry_run import ModelSpec, dry_run
@@ -35,6 +40,7 @@ from segkit.recipe.dataset import (
     scan_recipe_source,
     scan_samples,
 )
+from segkit.recipe.fit_warnings import fit_warnings
 from segkit.recipe.resolve import range_warnings, with_measured_range
 from segkit.training.devices import make_fabric
 from segkit.training.evaluate import Scores, evaluate
@@ -44,7 +50,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from segkit.core.types import Sample
-    from segkit.recipe.part_schema import TransformPart
+    from segkit.recipe.schema import DataSettings
 
 # Transforms with at most eight distinct outputs per image: the same pixels recur in later epochs.
 _FEW_OUTPUTS = {"HorizontalFlip", "VerticalFlip", "Transpose", "RandomRotate90", "D4", "SquareSymmetry"}
@@ -97,7 +103,9 @@ class Assembly:
     def warnings(self) -> list[str]:
         """Warnings about scores and images, as sentences."""
         about_scores = warnings_for(self.recipe, set(self.splits), self.fabric.world_size)
-        return [*self.data_warnings, *about_scores, *self.spec.warnings, *reading_warnings(self.splits)]
+        about_fit = fit_warnings(self.recipe.data, self.splits, whole_image_metrics(self.metrics))
+        about_reading = reading_warnings(self.splits)
+        return [*self.data_warnings, *about_fit, *about_scores, *self.spec.warnings, *about_reading]
 
     @property
     def higher_is_better(self) -> bool:
@@ -172,15 +180,16 @@ def assemble(
         if to_train:
             images = len(samples["train"])
             check_batch_size(recipe, images, fabric.world_size)
+            drawn = recipe.data.samples_per_epoch(images)
             device, processes = str(fabric.device), fabric.world_size
-            check_training(spec, recipe.model, recipe.data, images, device, processes=processes)
+            check_training(spec, recipe.model, recipe.data, drawn, device, processes=processes)
             try_optimization(recipe, steps_per_epoch(recipe, images))
         model = build_model(recipe, spec, pretrained=to_train)
         if fabric.world_size > 1 and fabric.device.type == "cuda":
             from segkit.parts.encoders._sync_batchnorm import sync_batchnorm
 
             sync_batchnorm(model.decoder if model.frozen else model)
-        model.enable_feature_cache(training=recurring_fraction(recipe.data.augment) >= _CACHE_FRACTION)
+        model.enable_feature_cache(training=recurring_fraction(recipe.data) >= _CACHE_FRACTION)
         test_split = next(iter(scored)) if scored else "test" if samples.get("test") else "val"
         to_read = samples if to_train else {test_split: samples[test_split]}
         splits = prepare_splits(recipe, to_read, on_progress)
@@ -192,13 +201,13 @@ def assemble(
             recipe=recipe,
             given=given,
             fabric=fabric,
-            task=recipe.data.goal,
+            task=recipe.data.padded_goal,
             samples=source_scan.splits,
             groups=groups_by_split(samples, recipe.data.split),
             spec=spec,
             model=model,
             loss=build_losses(recipe),
-            metrics={part.key: build_metric(part, recipe.data.goal) for part in recipe.metrics},
+            metrics={part.key: build_metric(part, recipe.data.padded_goal) for part in recipe.metrics},
             splits=splits,
             data_warnings=[*dataset_warnings(found, splits), *range_warnings(given, recipe, splits)],
             val_split="val" if samples.get("val") else "test",
@@ -207,8 +216,8 @@ def assemble(
 
 
 def steps_per_epoch(recipe: Recipe, images: int) -> int:
-    """Training steps of an epoch of that many images."""
-    return math.ceil(images / recipe.data.batch_size)
+    """Training steps of an epoch of that many training images."""
+    return math.ceil(recipe.data.samples_per_epoch(images) / recipe.data.batch_size)
 
 
 def check_batch_size(recipe: Recipe, images: int, processes: int) -> None:
@@ -217,11 +226,12 @@ def check_batch_size(recipe: Recipe, images: int, processes: int) -> None:
     Raises:
         SegkitError: if the smallest batch of an epoch has fewer images than there are processes.
     """
-    smallest = images // steps_per_epoch(recipe, images)
+    samples = recipe.data.samples_per_epoch(images)
+    smallest = samples // steps_per_epoch(recipe, images)
     if smallest < processes:
         raise SegkitError(
             f"data.batch_size: {processes} processes share every batch, and the smallest batch has "
-            f"{smallest} of {images} training images",
+            f"{smallest} of {samples} training {'windows' if recipe.data.crop else 'images'}",
             hint=f"use at most {smallest} processes (training.devices, training.num_nodes) or larger batches",
         )
 
@@ -249,7 +259,7 @@ def warnings_for(recipe: Recipe, splits: set[str], processes: int = 1) -> list[s
     if encoder.frozen and encoder.options.get("weights") == "none":
         warnings.append("The encoder has random weights (weights: none) and is frozen: it is never trained.")
     for part in recipe.loss if processes > 1 else ():
-        if not is_mean_over_images(part, recipe.data.goal):
+        if not is_mean_over_images(part, recipe.data.padded_goal):
             warnings.append(
                 f"The loss {part.name} of a batch is not the mean over its images: each of the {processes} "
                 "processes computes it over its own images, which gives other gradients than one process."
@@ -257,15 +267,17 @@ def warnings_for(recipe: Recipe, splits: set[str], processes: int = 1) -> list[s
     return warnings
 
 
-def recurring_fraction(augment: Sequence[TransformPart]) -> float:
+def recurring_fraction(data: DataSettings) -> float:
     """Expected fraction of augmented images whose exact pixels recur in other epochs."""
-    others = [float(part.options.get("p", 1.0)) for part in augment if part.name not in _FEW_OUTPUTS]
+    if data.crop:
+        return 0.0  # windows are drawn anew
+    others = [float(part.options.get("p", 1.0)) for part in data.augment if part.name not in _FEW_OUTPUTS]
     return math.prod(1 - probability for probability in others)
 
 
 def build_losses(recipe: Recipe) -> Loss:
     """The weighted sum of the recipe's losses."""
-    return weighted_sum([(part.weight, build_loss(part, recipe.data.goal)) for part in recipe.loss])
+    return weighted_sum([(part.weight, build_loss(part, recipe.data.padded_goal)) for part in recipe.loss])
 
 
 def build_optimizer(recipe: Recipe, model: Segmenter) -> torch.optim.Optimizer:

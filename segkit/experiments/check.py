@@ -16,7 +16,7 @@ from segkit.core.types import Progress
 from segkit.data.class_counts import ClassCounts
 from segkit.experiments.assembly import check_batch_size, steps_per_epoch, warnings_for
 from segkit.experiments.augmentation import try_transforms
-from segkit.experiments.objectives import build_loss, build_metric
+from segkit.experiments.objectives import build_loss, build_metric, whole_image_metrics
 from segkit.experiments.optimization import try_optimization
 from segkit.models.dry_run import dry_run
 from segkit.models.training_check import check_training
@@ -31,6 +31,7 @@ from segkit.recipe.dataset import (
     scan_recipe_source,
     scan_samples,
 )
+from segkit.recipe.fit_warnings import fit_warnings
 from segkit.recipe.resolve import pixels_in_words, range_warnings, with_measured_range
 from segkit.training.devices import choose_device, count_processes
 from segkit.training.distributed.rank import current_rank_info
@@ -97,14 +98,14 @@ def check(
         attempt(partial(check_batch_size, recipe, len(samples["train"]), processes))
     spec = attempt(partial(dry_run, recipe.model, recipe.data))
     for loss in recipe.loss:
-        attempt(partial(build_loss, loss, recipe.data.goal))
-    for metric in recipe.metrics:
-        attempt(partial(build_metric, metric, recipe.data.goal))
+        attempt(partial(build_loss, loss, recipe.data.padded_goal))
+    parts = {part.key: partial(build_metric, part, recipe.data.padded_goal) for part in recipe.metrics}
+    metrics = {key: metric for key, step in parts.items() if (metric := attempt(step))}
     if spec:
         device = choose_device(recipe.training)[0] if processes is not None else ""
-        images = len(samples["train"]) if samples else recipe.data.batch_size
+        drawn = recipe.data.samples_per_epoch(len(samples["train"])) if samples else recipe.data.batch_size
         attempt(
-            partial(check_training, spec, recipe.model, recipe.data, images, device, processes=processes or 1)
+            partial(check_training, spec, recipe.model, recipe.data, drawn, device, processes=processes or 1)
         )
     steps = steps_per_epoch(recipe, len(samples["train"])) if samples else 1
     attempt(partial(try_optimization, recipe, steps))
@@ -127,6 +128,7 @@ def check(
         warnings=[
             *dataset_warnings(found, splits),
             *range_warnings(given, recipe, splits),
+            *fit_warnings(recipe.data, splits, whole_image_metrics(metrics)),
             *warnings_for(recipe, set(samples), processes or 1),
             *spec.warnings,
             *downloads,

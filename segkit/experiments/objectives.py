@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -69,6 +69,11 @@ def build_metric(part: MetricPart, task: Task) -> Metric:
         problem = f"the score of {_label(part)} is {_in_words(score)}"
         raise PartError(problem, where=where, hint="score(rows) -> a float")
     return metric
+
+
+def whole_image_metrics(metrics: Mapping[str, Metric]) -> list[str]:
+    """Names of metrics that need the logits of a whole image at once."""
+    return [name for name, metric in metrics.items() if metric.sums is None]
 
 
 def _call(part: Part, function: Callable[..., Any], *arguments: Any) -> Any:

@@ -8,13 +8,11 @@ from math import lcm
 from typing import TYPE_CHECKING
 
 from segkit.core.errors import SegkitError
+from segkit.data.windows import GRID, window_step
 
 if TYPE_CHECKING:
     from segkit.inference.model_info import ModelInfo
 
-# Encoders halve their maps five times: with tiles on this grid, pixels lie at the same positions of the
-# feature maps as in the whole image.
-GRID = 32
 _PIXELS_PER_BATCH = 2**19
 _MAX_BATCH = 32
 
@@ -35,7 +33,7 @@ class PredictOptions:
         scales: average over these multiples of the image size.
         tile: side of square tiles at full resolution; 0 resizes the whole image to the training size.
         overlap: overlap of neighbouring tiles in pixels; None is a quarter of the tile. It is rounded up to a
-            multiple of `GRID` that is below the tile, if there is one.
+            multiple of `segkit.data.windows.GRID` that is below the tile, if there is one.
         batch_size: images or tiles per batch; 0 takes about half a million pixels: larger batches need
             memory and are not faster on a CPU. Results change by rounding only.
 
@@ -64,8 +62,7 @@ class PredictOptions:
 
     def step(self) -> int:
         """Distance of neighbouring tiles, in pixels."""
-        distance = self.tile - (self.tile // 4 if self.overlap is None else self.overlap)
-        return distance // GRID * GRID or distance
+        return window_step(self.tile, self.tile // 4 if self.overlap is None else self.overlap)
 
     def images_per_batch(self, size: tuple[int, int]) -> int:
         """Number of images or tiles per batch, for images resized to a size."""

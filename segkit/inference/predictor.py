@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segkit.core.errors import SegkitError
+from segkit.data.resize import row_chunks
 from segkit.inference.image_source import ImageSource, open_image
 from segkit.inference.options import PredictOptions
 from segkit.inference.prediction import Prediction
 from segkit.inference.seen_numbers import number_warnings
 from segkit.inference.sliding_window import predict_tiled
-from segkit.inference.whole_image import predict_resized, resize_inputs, row_chunks
+from segkit.inference.whole_image import predict_resized, resize_inputs
 from segkit.utils.prefetch import prefetch
 
 if TYPE_CHECKING:

@@ -20,20 +20,18 @@ from segkit.recipe import Recipe
 from segkit.runs.run_dir import RunDir
 from segkit.training.devices import make_fabric, move_to_device
 from segkit.training.evaluate import logits_of
+from segkit.training.probabilities import probabilities_of
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-    from segkit.core.types import Pixels, Task
+    from segkit.core.types import Pixels
     from segkit.inference.network import Probabilities
     from segkit.models.segmenter import Segmenter
 
 # Device settings of the training do not affect predictions: use what this machine has.
 THIS_MACHINE = ("training.accelerator=auto", "training.devices=1", "training.num_nodes=1",
                 "training.compile=false")  # fmt: skip
-
-# Near the smallest float32, and between its largest number below 1 and 1.
-MIN_PROBABILITY, MAX_PROBABILITY = 1e-38, 1 - 2**-25
 
 
 @dataclass(frozen=True)
@@ -136,17 +134,3 @@ def make_network(
     fabric = make_fabric(recipe.training)
     move_to_device(model.eval(), fabric, recipe.training)
     return TorchNetwork(info, recipe, model, fabric, tuple(warnings))
-
-
-def probabilities_of(logits: Tensor, task: Task) -> Tensor:
-    """Logits (B, K, H, W) -> probabilities: softmax for multiclass, sigmoid otherwise."""
-    return logits.softmax(dim=1) if task.kind == "multiclass" else logits.sigmoid()
-
-
-def probabilities_to_logits(probabilities: Probabilities, task: Task) -> Tensor:
-    """Inverse of `probabilities_of`: finite float64 logits (B, K, H, W), for metrics.
-
-    A probability is above a threshold if and only if its logit is.
-    """
-    exact = torch.from_numpy(probabilities).double().clamp(MIN_PROBABILITY, MAX_PROBABILITY)
-    return exact.log() if task.kind == "multiclass" else exact.logit()

@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
 if TYPE_CHECKING:
     from segkit.core.types import Pixels
     from segkit.inference.network import Network, Probabilities
 
-Box = tuple[float, float, float, float]
 _FLIPS: tuple[tuple[int, ...], ...] = ((), (2,), (1,), (1, 2))  # axes of B H W C
 
 
@@ -33,23 +31,6 @@ def predict_tta(network: Network, pixels: Pixels, *, flips: bool) -> Probabiliti
 def ensemble(predictions: Sequence[Probabilities]) -> Probabilities:
     """Mean of predictions of one shape; a single prediction is returned unchanged."""
     return predictions[0] if len(predictions) == 1 else np.mean(predictions, axis=0, dtype=np.float32)
-
-
-def resize_probabilities(
-    probabilities: Probabilities, size: tuple[int, int], box: Box | None = None
-) -> Probabilities:
-    """(K, h, w) -> (K, height, width), bilinear, with pixel centres aligned as when images are resized.
-
-    `box` is the region (left, upper, right, lower) to resize, by default all.
-    """
-    height, width = size
-    if box is None and probabilities.shape[1:] == size:
-        return probabilities
-    planes = [
-        Image.fromarray(np.ascontiguousarray(plane)).resize((width, height), Image.Resampling.BILINEAR, box)
-        for plane in probabilities
-    ]
-    return np.stack([np.asarray(plane) for plane in planes])
 
 
 def scaled_size(size: tuple[int, int], scale: float, multiple: int) -> tuple[int, int]:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from segkit.inference.tta import ensemble, predict_tta, resize_probabilities, scaled_size
+from segkit.data.resize import resize_probabilities
+from segkit.inference.tta import ensemble, predict_tta, scaled_size
 
 if TYPE_CHECKING:
     from segkit.core.types import Pixels
     from segkit.inference.image_source import ImageSource, Size
     from segkit.inference.network import Network, Probabilities
     from segkit.inference.options import PredictOptions
-
-_MAX_CHUNK = 2**22  # float32 numbers in a chunk: 16 MiB
 
 
 def resize_inputs(
@@ -44,13 +43,3 @@ def input_sizes(network: Network, options: PredictOptions) -> list[Size]:
     """Input sizes of a network for a whole image, one per scale."""
     info = network.info
     return [scaled_size(info.size, scale, info.multiple) for scale in options.scales]
-
-
-def row_chunks(probabilities: Probabilities, size: Size) -> Iterator[Probabilities]:
-    """Resize (K, h, w) to (height, width), in chunks (K, rows, width) from top to bottom."""
-    (height, width), (classes, rows, columns) = size, probabilities.shape
-    step = max(1, _MAX_CHUNK // (width * classes))
-    for top in range(0, height, step):
-        bottom = min(height, top + step)
-        box = (0.0, top * rows / height, float(columns), bottom * rows / height)
-        yield resize_probabilities(probabilities, (bottom - top, width), box)

@@ -25,6 +25,7 @@ from segkit.data.source_scan import SourceScan, scan_source
 from segkit.data.splits import group_warnings, split_samples
 from segkit.recipe import plain_recipe, used_plugins
 from segkit.recipe.build import build
+from segkit.recipe.fit_warnings import nothing_left
 from segkit.recipe.resolve import channels_of_files, with_channels
 from segkit.utils.installation import installed_version
 from segkit.utils.listing import listed
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from segkit.recipe import Recipe
 
 _SEGKIT = Path(__file__).parents[1]
+# Keys that determine pixels: windows of any size are cut from the same images.
+_FIT_KEYS = {"stretch": ("size",), "letterbox": ("size", "fit"), "crop": ("scale", "fit")}
 
 
 def scan_recipe_source(recipe: Recipe) -> tuple[Recipe, SourceScan]:
@@ -186,13 +189,15 @@ def prepare_splits(
         problem = mixture_problem(counts, recipe.data.goal)
         if problem and (split == "train" or not any(counts.pixels[1:])):
             raise DataError.of([problem])
+        if split == "train" and (problem := nothing_left(recipe.data, prepared[split])):
+            raise DataError.of([problem])
     return prepared
 
 
 def _prepare(recipe: Recipe, samples: Sequence[Sample], on_progress: Count) -> Prepared:
     data = recipe.data
     cache = open_cache(recipe) if data.cache and samples else None
-    return prepare(samples, data.size, data.goal, data.in_channels, on_progress, cache, bands=data.bands)
+    return prepare(samples, data.geometry, data.goal, data.in_channels, on_progress, cache, bands=data.bands)
 
 
 def dataset_warnings(found: SourceScan, prepared: Mapping[str, Prepared]) -> list[str]:
@@ -213,7 +218,7 @@ def open_cache(recipe: Recipe) -> Cache:
     about = {
         **{
             key: plain[key]
-            for key in ("source", "task", "classes", "ignore_index", "labels", "bands", "size")
+            for key in ("source", "task", "classes", "ignore_index", "labels", "bands", *_FIT_KEYS[data.fit])
         },
         "channels": data.file_channels,
         "plugins": sorted(plugin.digest for plugin in used_plugins(recipe) if source in plugin.parts),
@@ -225,4 +230,4 @@ def open_cache(recipe: Recipe) -> Cache:
             **{name: installed_version(name) for name in ("tifffile", "imagecodecs", "pillow-heif")},
         },
     }
-    return Cache(cache_folder(), layout_of(data.size, data.goal, data.in_channels), about)
+    return Cache(cache_folder(), layout_of(data.geometry, data.goal, data.in_channels), about)

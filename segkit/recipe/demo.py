@@ -31,6 +31,8 @@ def as_demo(tree: Node) -> Node:
     for path, default in _OF_IMAGES.items():
         if tree.nearest(path)[1] == path:  # an encoder of a plugin may have no such option
             tree = put(tree, path, Node(default, _POSITION))
+    if tree.nearest(("data", "sample", "balance"))[0].value == "group":  # there are none without a split
+        tree = put(tree, ("data", "sample", "balance"), Node(None, _POSITION))
     if tree.nearest(("data", "channels"))[0].value not in _CHANNELS:
         tree = put(tree, ("data", "channels"), Node("auto", _POSITION))
     if name := _text(tree, "name"):

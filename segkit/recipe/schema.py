@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -19,6 +21,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from segkit.core.paths import RecipePath
 from segkit.core.registry import METRICS, Settings
 from segkit.core.types import Task, TaskKind, class_problem
+from segkit.data.fit import Fit, FitKind
 from segkit.data.labels import (
     BACKGROUND,
     IGNORE,
@@ -32,6 +35,7 @@ from segkit.data.labels import (
 )
 from segkit.data.pixel_range import PixelRange
 from segkit.data.splits import Split
+from segkit.recipe.fit_settings import CropSettings, SampleSettings, Scale, unknown_class
 from segkit.recipe.image_settings import (
     Bands,
     Channels,
@@ -59,6 +63,8 @@ COLUMNS = frozenset(
      "best", "image")
 )  # fmt: skip
 
+_PADDING = 255  # in masks
+
 
 def _as_list(value: Any) -> Any:
     return value if isinstance(value, list) or value is None else [value]
@@ -73,6 +79,27 @@ def name_problem(name: str) -> str:
 
 def _as_split(value: Any) -> Any:
     return {"by": value} if isinstance(value, str) else value
+
+
+def _raise_at(
+    problems: Iterable[tuple[str | None, str]],
+    value: Any,
+    info: ValidationInfo,
+    hints: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Raise the problems of a mapping, each with the line of its key, if there are any."""
+    errors = [
+        InitErrorDetails(
+            type=PydanticCustomError(
+                "value_error", "{error}", {"error": problem, "hint": hints.get(key or "", "")}
+            ),
+            loc=(key,) if key else (),
+            input=value,
+        )
+        for key, problem in problems
+    ]
+    if errors:
+        raise ValidationError.from_exception_data(str(info.field_name), errors)
 
 
 class DataSettings(Settings):
@@ -94,8 +121,15 @@ class DataSettings(Settings):
         range: numbers that become 0 and 1: auto, [low, high], one such pair for each channel of the model, or
             {percentile: [low, high]} of the training images. auto is 0 to 255 if all of them have 8 bits,
             else the smallest and largest number of each channel.
-        size: (height, width) to which images and masks are resized.
+        size: (height, width) of what the model sees: whole images, or windows of them.
+        fit: how images come to that size. stretch resizes them; letterbox keeps their aspect ratio, and pads
+            them; crop keeps their resolution, trains on windows and scores whole images.
+        scale: pixels of the model per pixel of the image, along one side, with fit: crop; default: 1.
+        crop: windows, with fit: crop.
+        validate_windows: number of windows, always the same, that are scored after every epoch instead of
+            whole images, with fit: crop; the final scores are always those of whole images.
         split: division of the samples into train, val and test.
+        sample: images of an epoch: how many, and which are drawn more often.
         augment: transforms of the training images, in order.
         batch_size: images per training step.
         eval_batch_size: images scored at once; changes no score. Default: twice the batch size.
@@ -115,7 +149,12 @@ class DataSettings(Settings):
     bands: Bands | None = None
     range: Range = "auto"
     size: tuple[Annotated[int, Field(ge=8, le=8192)], Annotated[int, Field(ge=8, le=8192)]]
+    fit: FitKind = "stretch"
+    scale: Scale | None = Field(None, validate_default=True)
+    crop: CropSettings | None = Field(None, validate_default=True)
+    validate_windows: int | None = Field(None, ge=1)
     split: Annotated[Split, BeforeValidator(_as_split)] = Split()
+    sample: SampleSettings = SampleSettings()
     augment: list[TransformPart] = Field([])
     batch_size: int = Field(16, ge=1, le=65536)
     eval_batch_size: int | None = Field(None, ge=1, le=65536)
@@ -151,6 +190,23 @@ class DataSettings(Settings):
         """The task, as passed to parts."""
         colors = tuple(class_colors(self.labels, self.colors).items())
         return Task(self.task, self.classes, self.ignore_index, as_tuples(self.labels), colors)
+
+    @property
+    def padded_goal(self) -> Task:
+        """The task whose targets may be padded: with an ignored value, unless images are stretched."""
+        goal = self.goal
+        is_as_given = self.fit == "stretch" or goal.ignore_index is not None
+        return goal if is_as_given else replace(goal, ignore_index=_PADDING)
+
+    @property
+    def geometry(self) -> Fit:
+        """How images are fitted to the model."""
+        overlap = self.crop.overlap if self.crop else 0.0
+        return Fit(self.fit, self.size, self.scale or 1.0, overlap)
+
+    def samples_per_epoch(self, images: int) -> int:
+        """Images of an epoch, or windows with fit: crop, of that many training images."""
+        return self.sample.epoch or images * (self.crop.per_image if self.crop else 1)
 
     @model_validator(mode="before")
     @classmethod
@@ -196,18 +252,28 @@ class DataSettings(Settings):
             labels = dict(as_tuples(value) or ())
             problems = label_problems(labels, task, classes)
             hints = {name: turned_round(name, values) for name, values in labels.items()}
-        errors = [
-            InitErrorDetails(
-                type=PydanticCustomError(
-                    "value_error", "{error}", {"error": problem, "hint": hints.get(name, "")}
-                ),
-                loc=(name,) if name else (),  # the line of the name
-                input=value,
-            )
-            for name, problem in problems
-        ]
-        if errors:
-            raise ValidationError.from_exception_data(str(info.field_name), errors)
+        _raise_at(problems, value, info, hints)
+        return value
+
+    @field_validator("scale", "crop", "validate_windows")
+    @classmethod
+    def _is_of_crop(cls, value: Any, info: ValidationInfo) -> Any:
+        fit, key = info.data.get("fit"), str(info.field_name)
+        if value is None:
+            defaults = {"scale": 1.0, "crop": CropSettings()}
+            return defaults.get(key) if fit == "crop" else None
+        if fit not in ("crop", None):  # None if it is invalid
+            raise ValueError(f"fit: {fit} does not use {key}: write fit: crop, or leave out {key}")
+        if key == "crop" and (problem := unknown_class(value, info.data.get("classes", ()))):
+            _raise_at([("classes", problem)], value, info)
+        return value
+
+    @field_validator("sample")
+    @classmethod
+    def _has_groups(cls, value: SampleSettings, info: ValidationInfo) -> SampleSettings:
+        if value.balance == "group" and "split" in info.data and not info.data["split"].group:
+            problem = "needs data.split.group, which says what keeps images together, such as their patient"
+            _raise_at([("balance", f"balance: group {problem}")], value, info)
         return value
 
     @field_validator("bands", "range", "normalize")

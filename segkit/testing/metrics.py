@@ -92,6 +92,20 @@ def ignored_images_do_not_change_the_score(case: TaskCase) -> None:
     require(math.isclose(before, after, rel_tol=1e-9), problem, _SCORE_HINT)
 
 
+def sums_over_parts_give_the_same_rows(case: TaskCase) -> None:
+    """Large images are scored in parts, whose numbers are added, if the metric is `Metric.summed`."""
+    metric, (logits, target) = case.build(), batch(case.task)
+    if not metric.sums:
+        return
+    target[:1] = with_ignored(case.task, target[:1])[0]
+    halves = [slice(None, 9), slice(9, None)]
+    sums = [metric.sums.parts(logits[..., rows, :], target[..., rows, :]) for rows in halves]
+    rows = metric.sums.rows(sums[0] + sums[1])
+    hint = "parts(logits, target) returns sums over pixels: no means, no shares"
+    when = "if an image is scored in two parts"
+    require_same(_compute(metric, logits, target), rows, when, hint, tolerance=1e-9)
+
+
 def _score(metric: Metric, rows: Tensor) -> float:
     rows = rows.double()
     copy = rows.clone()
@@ -104,5 +118,5 @@ def _score(metric: Metric, rows: Tensor) -> float:
 
 CHECKS = (
     scores_are_finite_or_undefined, correct_predictions_score_better, rows_do_not_depend_on_the_batch_size,
-    ignored_images_do_not_change_the_score, *TASK_CHECKS,
+    ignored_images_do_not_change_the_score, sums_over_parts_give_the_same_rows, *TASK_CHECKS,
 )  # fmt: skip

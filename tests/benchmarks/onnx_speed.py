@@ -29,8 +29,9 @@ from torch.nn import functional as F
 
 import segkit
 from segkit.inference.onnx import open_onnx
-from segkit.inference.torch_network import TorchNetwork, probabilities_of
+from segkit.inference.torch_network import TorchNetwork
 from segkit.runs.environment import processor
+from segkit.training.probabilities import probabilities_of
 
 Predict = Callable[[Any], Any]
 

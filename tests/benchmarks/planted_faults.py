@@ -21,6 +21,7 @@ from PIL import Image, ImageEnhance
 
 from segkit.analysis.dataset import CheckResult, Dataset, check_dataset
 from segkit.core.types import Sample, Task
+from segkit.data.fit import Fit
 from segkit.data.source_scan import scan_source
 from segkit.parts.sources.isic2016 import FOLDERS, isic2016
 
@@ -70,7 +71,9 @@ def judged(planted: dict[str, list[frozenset[str]]], found: set[Told]) -> tuple[
 def examined(root: Path) -> CheckResult:
     """The data set of a folder, as a recipe of binary masks would have it examined."""
     task = Task("binary", ("lesion",))
-    return check_dataset(Dataset.of(scan_source(isic2016(task, 3, root=root)), "ISIC 2016", task, SIZE))
+    return check_dataset(
+        Dataset.of(scan_source(isic2016(task, 3, root=root)), "ISIC 2016", task, Fit("stretch", SIZE))
+    )
 
 
 def said(found: CheckResult) -> set[Told]:

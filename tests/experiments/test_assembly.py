@@ -1,5 +1,6 @@
 """From names to objects."""
 
+import math
 from contextlib import nullcontext
 from types import SimpleNamespace
 
@@ -7,8 +8,14 @@ import pytest
 import torch
 from torch import nn
 
-from segkit.core.errors import DataError, ShapeError
-from segkit.experiments.assembly import assemble, recurring_fraction, warnings_for
+from segkit.core.errors import DataError, SegkitError, ShapeError
+from segkit.experiments.assembly import (
+    assemble,
+    check_batch_size,
+    recurring_fraction,
+    steps_per_epoch,
+    warnings_for,
+)
 from segkit.models.segmenter import digest
 from segkit.recipe.dataset import find_samples
 from tests.small_runs import recipe
@@ -104,7 +111,7 @@ def test_frozen_random_encoder_is_warned_of(tmp_path):
 )
 def test_images_come_again_where_augmentation_makes_one_of_a_few(tmp_path, augment, share):
     chosen = recipe(tmp_path, f"data.augment={augment}", "model.encoder.frozen=true")
-    assert recurring_fraction(chosen.data.augment) == pytest.approx(share)
+    assert recurring_fraction(chosen.data) == pytest.approx(share)
     model = assemble(chosen).model
     assert model.caches_training is (share > 0.5)
     assert model.feature_cache is not None
@@ -148,3 +155,18 @@ def test_batchnorm_of_a_single_image_of_a_process_is_refused(tmp_path):
     assert problem.hint == "a larger data.size, or data.batch_size: 7 or more"
     assembled("cpu", 7)
     assembled("cuda", 4)  # there BatchNorm is over the images of all processes
+
+
+def test_images_that_keep_their_resolution(tmp_path):
+    """Rows keep their size, padding is ignored, and an epoch has as many windows as the recipe says."""
+    windows = "data.crop={per_image: 3}"
+    chosen = recipe(tmp_path, "data.fit=crop", "data.scale=0.5", windows, "data.batch_size=2")
+    assembly = assemble(chosen)
+    images, masks = assembly.splits["train"].images, assembly.splits["train"].masks
+    assert [image.shape for image in images] == [(32, 32, 3)] * len(images)
+    assert [mask.shape for mask in masks] == [(64, 64)] * len(masks)
+    assert (chosen.data.goal.ignore_index, assembly.task.ignore_index) == (None, 255)
+    assert steps_per_epoch(chosen, len(images)) == math.ceil(3 * len(images) / 2)
+    assert recurring_fraction(chosen.data) == 0
+    with pytest.raises(SegkitError, match="the smallest batch has 1 of 3 training windows"):
+        check_batch_size(chosen, 1, 2)

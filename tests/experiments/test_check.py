@@ -263,3 +263,11 @@ def test_maps_that_are_larger_than_the_image_are_told(tmp_path):
     chosen = recipe(tmp_path, "model.decoder={name: transposed_conv, channels: [8, 8, 8, 8, 8, 8]}")
     told = "transposed_conv gives maps of 128x128 for images of 64x64. They are scaled down: with options"
     assert told in str(check(chosen).warnings)
+
+
+def test_windows_that_do_not_suit_the_images_are_told(tmp_path):
+    report = check(recipe(tmp_path, "data.fit=crop", "data.size=[128, 128]", "metrics=[iou, hd95]"))
+    assert report.stages[-1].shape[-2:] == (128, 128)
+    assert "data.size: [128, 128] is larger than most training images" in report.warnings[0]
+    with pytest.raises(SegkitError, match=r"data\.scale: it leaves 6x6 pixels of lesion_train_0000"):
+        check(recipe(tmp_path, "data.fit=crop", "data.scale=0.1"))

@@ -10,10 +10,9 @@ from PIL import Image
 
 from segkit.core.errors import DataError, SegkitError
 from segkit.data.images import read_image_at
+from segkit.data.resize import resize_probabilities, row_chunks
 from segkit.inference.image_source import open_image
 from segkit.inference.predictor import Predictor
-from segkit.inference.tta import resize_probabilities
-from segkit.inference.whole_image import row_chunks
 from tests.inference.networks import LABELS, LESION, PARTS, Blocks, Brightness, Leftness, noise
 
 
@@ -179,7 +178,7 @@ def test_bands_are_the_whole_in_pieces(monkeypatch):
     small = np.random.default_rng(0).random((3, 17, 23), np.float32)
     whole = resize_probabilities(small, (301, 203))
     for band in (1, 7 * 203 * 3, 10**9):
-        monkeypatch.setattr("segkit.inference.whole_image._MAX_CHUNK", band)
+        monkeypatch.setattr("segkit.data.resize._MAX_CHUNK", band)
         np.testing.assert_allclose(np.concatenate([*row_chunks(small, (301, 203))], axis=1), whole, atol=1e-6)
 
 

@@ -10,8 +10,9 @@ from segkit.core.errors import SegkitError
 from segkit.experiments.restore_run import open_trained
 from segkit.inference.model_info import parse_model_info
 from segkit.inference.postprocess import mask_of
-from segkit.inference.torch_network import model_info, open_network, probabilities_of
+from segkit.inference.torch_network import model_info, open_network
 from segkit.models.dry_run import dry_run
+from segkit.training.probabilities import probabilities_of
 from tests.small_runs import recipe, unreported
 
 TASKS = {

@@ -109,7 +109,7 @@ def test_the_schema_is_well_formed() -> None:
 
 
 def test_every_key_is_explained() -> None:
-    for name in ("DataSettings", "TrainingSettings", "Reference", "Split"):
+    for name in ("DataSettings", "TrainingSettings", "Reference", "Split", "CropSettings", "SampleSettings"):
         definition = schema()["$defs"][name]
         assert definition["additionalProperties"] is False
         assert [key for key, rule in definition["properties"].items() if not rule.get("description")] == []

@@ -184,6 +184,12 @@ def plain_function(task: Task):
     return good(task).per_image
 
 
+def mean_of_parts(task: Task) -> Metric:
+    """The share of pixels that are right, which is not a sum."""
+    good(task)
+    return Metric.summed(lambda logits, target: right(task, logits, target).double(), lambda sums: sums)
+
+
 FINITE = "scores_are_finite_or_undefined"
 DIRECTION = "correct_predictions_score_better"
 IGNORED = "ignored_pixels_do_not_count"
@@ -266,6 +272,11 @@ BROKEN = [
         "ignored_images_do_not_change_the_score",
         binary(of_good, replaces_in_rows),
         "the result changes from nan to 0 because score changes its input\n  try: work on rows.clone()",
+    ),
+    (
+        "sums_over_parts_give_the_same_rows",
+        mean_of_parts,
+        "if an image is scored in two parts\n  try: parts(logits, target) returns sums over pixels",
     ),
     (
         SAME,

@@ -60,7 +60,8 @@ def _check_vanishing(item: SampleStats, task: Task) -> Iterator[Finding]:
     first = 0 if task.kind == "multilabel" else 1
     if lost := [names[label] for label in item.mask.lost if label >= first]:
         message = f"at the recipe's size, no pixel of {', '.join(lost)} is left"
-        yield Finding("vanishes", "warning", item.masks, message, "a larger data.size, or tiles of the image")
+        hint = "a larger data.size, or data.fit: crop, which keeps the resolution"
+        yield Finding("vanishes", "warning", item.masks, message, hint)
 
 
 def _check_inverted(stats: Sequence[SampleStats]) -> Iterator[Finding]:

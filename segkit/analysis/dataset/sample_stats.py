@@ -139,7 +139,9 @@ def _sample_stats(split: str, dataset: Dataset, sample: Sample) -> SampleStats:
         file = str(sample.files[0]) if sample.files else sample.name
         problem = f"the source fails to read it: {type(error).__name__}: {error}"
         return SampleStats(split, sample, headers, (Problem(problem, file, kind="unreadable"),))
-    return SampleStats(split, sample, headers, (), _image_stats(image, extent), _mask_stats(mask, dataset))
+    return SampleStats(
+        split, sample, headers, (), _image_stats(image, extent), _mask_stats(mask, extent, dataset)
+    )
 
 
 def _bounded(extent: Extent) -> Extent:
@@ -174,7 +176,7 @@ def _digest(size: tuple[int, ...], pixels: Pixels) -> bytes:
     return hashlib.blake2b(repr(size).encode() + pixels.tobytes(), digest_size=16).digest()
 
 
-def _mask_stats(mask: Pixels, dataset: Dataset) -> MaskStats:
+def _mask_stats(mask: Pixels, extent: Extent, dataset: Dataset) -> MaskStats:
     task = dataset.task
     counts, pixels = _count(mask, task)
     foreground = (mask == 1) if task.kind == "binary" else np.zeros((1, 1), bool)
@@ -182,7 +184,9 @@ def _mask_stats(mask: Pixels, dataset: Dataset) -> MaskStats:
     centre = foreground[height // 4 : height - height // 4, width // 4 : width - width // 4]
     border = np.concatenate([foreground[0], foreground[-1], foreground[:, 0], foreground[:, -1]])
     between, jumps, rims = _interpolation(mask, task)
-    resized = _count(resize_mask(mask, dataset.size).astype(np.uint8), task)[0] if dataset.size else counts
+    size = dataset.fit.content(extent) if dataset.fit else extent
+    is_smaller = size[0] < mask.shape[0] or size[1] < mask.shape[1]
+    resized = _count(resize_mask(mask, size).astype(np.uint8), task)[0] if is_smaller else counts
     return MaskStats(
         digest=_digest(mask.shape, mask),
         counts=counts,

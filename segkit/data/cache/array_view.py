@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any, Protocol, overload
 
 import numpy as np
@@ -26,12 +27,12 @@ class Block(Protocol):
 
 
 class IndexedArrays:
-    """A view of rows of several arrays, in any order; the rows may differ in type.
+    """A view of rows of several arrays, in any order; the rows may differ in type, height and width.
 
     An index gives a row, read-only if it comes from a file; a slice gives another view.
 
     Args:
-        blocks: arrays (n, ...) that differ in n and type only, or objects indexed like them; at least one.
+        blocks: arrays (n, ...), or objects indexed like them; at least one.
         block: (N,) index of the array of each row.
         row: (N,) index within that array.
     """
@@ -43,18 +44,34 @@ class IndexedArrays:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(N, ...)."""
-        return (len(self), *self._blocks[0].shape[1:])
+        """(N, ...).
+
+        Raises:
+            ValueError: if the rows differ in shape.
+        """
+        shapes = self.row_shapes
+        if len(shapes) > 1:
+            raise ValueError(f"the rows have {len(shapes)} shapes")
+        return (len(self), *next(iter(shapes)))
+
+    @cached_property
+    def row_shapes(self) -> set[tuple[int, ...]]:
+        """Shapes of the rows; without rows, that of the first array's."""
+        return {shape for block in self._used for shape in shapes_of(block)}
 
     @property
     def dtypes(self) -> set[np.dtype[Any]]:
         """Types of the rows."""
-        return {self._blocks[block].dtype for block in np.unique(self._block)}
+        return {dtype for block in self._used for dtype in types_of(block)} if len(self) else set()
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type of the rows; if they differ, one that holds the numbers of all."""
         return np.result_type(*(self.dtypes or {self._blocks[0].dtype}))
+
+    @property
+    def _used(self) -> list[Block]:
+        return [self._blocks[block] for block in np.unique(self._block)] or [self._blocks[0]]
 
     def __len__(self) -> int:
         return len(self._row)
@@ -73,7 +90,7 @@ class IndexedArrays:
         return (self[index] for index in range(len(self)))
 
     def copy(self) -> Pixels:
-        """Copy all rows into an array (N, ...)."""
+        """Copy all rows into an array (N, ...); they must have the same shape."""
         copied = np.empty(self.shape, self.dtype)
         for index, row in enumerate(self):
             copied[index] = row
@@ -86,9 +103,19 @@ class IndexedArrays:
 
 
 Stack = Pixels | IndexedArrays
-"""Images or masks: (N, ...)."""
+"""Images or masks: (N, ...), or rows of different height and width."""
 
 
-def types_of(stack: Stack) -> set[np.dtype[Any]]:
+def types_of(stack: Stack | Block) -> set[np.dtype[Any]]:
     """Types of the rows."""
     return stack.dtypes if isinstance(stack, IndexedArrays) else {stack.dtype}
+
+
+def shapes_of(stack: Stack | Block) -> set[tuple[int, ...]]:
+    """Shapes of the rows."""
+    return stack.row_shapes if isinstance(stack, IndexedArrays) else {stack.shape[1:]}
+
+
+def channels_of(images: Stack) -> int:
+    """Channels of all images."""
+    return next(iter(shapes_of(images)))[-1]

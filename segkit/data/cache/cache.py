@@ -56,7 +56,7 @@ class Cache:
 
     Args:
         root: folder of all caches.
-        layout: shapes of image and mask.
+        layout: shapes of images and masks.
         about: everything that determines pixels apart from the files, as plain data; its hash names the
             folder.
     """
@@ -183,7 +183,7 @@ class Cache:
 
     def _fits(self, group: Group) -> bool:
         types = group.images.dtype in IMAGE_TYPES and group.masks.dtype == np.uint8
-        return types and group.shapes == self.layout
+        return types and self.layout.admits(*group.shapes)
 
     def _keys(self, samples: Sequence[Sample]) -> list[bytes | None]:
         cacheable = [sample for sample in samples if sample.variant is not None]

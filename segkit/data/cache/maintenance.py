@@ -44,9 +44,14 @@ class Cached:
     def preprocessing(self) -> str:
         """Short description."""
         with contextlib.suppress(KeyError, TypeError, ValueError):
-            source, (height, width) = self.about["source"], self.about["size"]
+            source, fit = self.about["source"], self.about.get("fit", "stretch")
             name = source if isinstance(source, str) else source["name"]
-            return f"{name} at {height}x{width}, {self.about['channels']} channels, {self.about['task']}"
+            if fit == "crop":
+                at = f"at their own resolution times {self.about['scale']:g}"
+            else:
+                height, width = self.about["size"]
+                at = f"{'at' if fit == 'stretch' else 'within'} {height}x{width}"
+            return f"{name} {at}, {self.about['channels']} channels, {self.about['task']}"
         return "unknown preprocessing"
 
     def as_json(self) -> dict[str, Any]:

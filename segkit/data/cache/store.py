@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
+from weakref import WeakValueDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -93,7 +94,8 @@ class StoredArrays:
     @cached_property
     def _array(self) -> Array:
         try:
-            return _mapped(self._path)[self._name]
+            self._tensors = _shared(self._path)
+            return self._tensors[self._name]
         except (OSError, SafetensorError, LookupError, ValueError) as error:
             reason = "No such file or directory" if isinstance(error, FileNotFoundError) else error
             raise DataError(
@@ -219,6 +221,20 @@ def _mapped(path: Path) -> dict[str, Array]:
             flat = np.frombuffer(content, like.dtype, (end - begin) // like.itemsize, start + begin)
             arrays[name] = flat.reshape(-1, *like.shape[1:])
     return arrays
+
+
+class _Tensors(dict[str, Array]):
+    """Tensors of a pack, for as long as one of them is used: each mapping keeps a file open."""
+
+
+_in_use: WeakValueDictionary[Path, _Tensors] = WeakValueDictionary()
+
+
+def _shared(path: Path) -> _Tensors:
+    tensors = _in_use.get(path)
+    if tensors is None:
+        tensors = _in_use[path] = _Tensors(_mapped(path))
+    return tensors
 
 
 def _group(path: Path, arrays: dict[str, Array], number: int) -> Group:

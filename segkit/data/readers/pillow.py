@@ -50,6 +50,11 @@ class PillowFile:
         self.stored = stored or (image.height, image.width)
 
     @property
+    def format(self) -> str:
+        """File format, as Pillow names it."""
+        return str(self._image.format)
+
+    @property
     def channels(self) -> int:
         """Channels of the image, opacity included."""
         return self._numbers[0]
@@ -62,7 +67,7 @@ class PillowFile:
     @cached_property
     def header(self) -> Header:
         """Metadata; a PNG is decoded, as Pillow does to find its EXIF data."""
-        image, form = self._image, str(self._image.format)
+        image, form = self._image, self.format
         channels, kind, has_opacity = self._numbers
         pages = self._pages or (1 if form in _ONE_IMAGE else int(getattr(image, "n_frames", 1)))
         if form == "PNG":
@@ -73,7 +78,7 @@ class PillowFile:
 
     def raster(self) -> Raster:
         """Its numbers: indices if it has a palette, RGB if it has colours of another kind."""
-        form, lossy = str(self._image.format), _is_lossy(self._image)
+        form, lossy = self.format, _is_lossy(self._image)
         if self._is_halved and self._path:
             pixels = turned(decode_png(self._path), self.header.orientation)
             return Raster(pixels, form, opacity=pixels.shape[-1] in (2, 4))

@@ -17,13 +17,14 @@ from segkit.data.batches import EvalBatches
 from segkit.data.decoding import raise_problems
 from segkit.data.palette import flat
 from segkit.data.preprocess import decode, layout_of, select_bands
+from segkit.data.resize import resize_probabilities, row_chunks
 from segkit.experiments.samples import display_of, predicted_masks
 from segkit.inference.postprocess import mask_of
-from segkit.inference.torch_network import probabilities_to_logits
-from segkit.inference.tta import ensemble, resize_probabilities
-from segkit.inference.whole_image import input_sizes, predict_resized, row_chunks
+from segkit.inference.tta import ensemble
+from segkit.inference.whole_image import input_sizes, predict_resized
 from segkit.training.count_pixels import confusion_shape, count_pixels
 from segkit.training.evaluate import Scores, predict_logits, scores_of
+from segkit.training.probabilities import probabilities_to_logits
 from segkit.utils.prefetch import prefetch
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 from torch.nn import functional as F
 
-from segkit.inference.torch_network import probabilities_of
 from segkit.models.fuse_batchnorm import fuse_batchnorm
+from segkit.training.probabilities import probabilities_of
 
 if TYPE_CHECKING:
     from segkit.inference.export_metadata import ExportMetadata

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from segkit.core.errors import ExportError
 from segkit.data.resize import resize_image
-from segkit.inference.torch_network import probabilities_of, probabilities_to_logits
 from segkit.runs.environment import data_digests
 from segkit.training.count_pixels import predict_mask
 from segkit.training.evaluate import predict_logits
+from segkit.training.probabilities import probabilities_of, probabilities_to_logits
 
 if TYPE_CHECKING:
     from segkit.core.types import Progress

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from segkit.core.errors import PartError
 from segkit.core.registry import near
-from segkit.core.types import Task
+from segkit.core.types import Metric, Task
 
 Decide = Callable[[Tensor, Tensor], "Masks"]
 
@@ -55,6 +55,18 @@ class Counts:
     def union(self) -> Tensor:
         """Pixels in the prediction, the truth, or both."""
         return self.tp + self.fp + self.fn
+
+
+def metric_of_counts(
+    decide: Decide, rows: Callable[[Counts], Tensor], score: Callable[[Tensor], float] | None = None
+) -> Metric:
+    """A metric whose rows (B, S) are computed from the counts of each image."""
+
+    def parts(logits: Tensor, target: Tensor) -> Tensor:
+        counts = decide(logits, target).count()
+        return torch.cat([counts.tp, counts.fp, counts.fn, counts.tn], dim=1)
+
+    return Metric.summed(parts, lambda sums: rows(Counts(*sums.chunk(4, dim=1))), score)
 
 
 def decision(task: Task, threshold: float = 0.5, classes: tuple[str, ...] | None = None) -> Decide:

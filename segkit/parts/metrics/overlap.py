@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from segkit.core.registry import METRICS
-from segkit.core.types import Metric
 from segkit.parts.metrics._options import Classes, Threshold
 
 if TYPE_CHECKING:
-    from segkit.core.types import Task
+    from segkit.core.types import Metric, Task
 
 
 @METRICS.register("miou", of_data_set=True)
@@ -22,9 +21,9 @@ def miou(task: Task, *, classes: Classes = None) -> Metric:
         task: kind of masks, classes and ignored value.
         classes: names of the classes to average; by default all, background included.
     """
-    from segkit.parts.metrics._overlap import dataset_rows, mean_iou
+    from segkit.parts.metrics._overlap import dataset_metric, mean_iou
 
-    return Metric(dataset_rows(task, 0.5, classes), mean_iou)
+    return dataset_metric(task, 0.5, classes, mean_iou)
 
 
 @METRICS.register("iou")
@@ -36,9 +35,9 @@ def iou(task: Task, *, threshold: Threshold = 0.5, classes: Classes = None) -> M
         threshold: probability above which a pixel is foreground; not used for multiclass.
         classes: names of the classes to average; by default all, background included.
     """
-    from segkit.parts.metrics._overlap import iou_rows
+    from segkit.parts.metrics._overlap import iou_metric
 
-    return Metric(iou_rows(task, threshold, classes))
+    return iou_metric(task, threshold, classes)
 
 
 @METRICS.register("dice")
@@ -50,9 +49,9 @@ def dice(task: Task, *, threshold: Threshold = 0.5, classes: Classes = None) -> 
         threshold: probability above which a pixel is foreground; not used for multiclass.
         classes: names of the classes to average; by default all, background included.
     """
-    from segkit.parts.metrics._overlap import dice_rows
+    from segkit.parts.metrics._overlap import dice_metric
 
-    return Metric(dice_rows(task, threshold, classes))
+    return dice_metric(task, threshold, classes)
 
 
 @METRICS.register("thresholded_iou")
@@ -71,9 +70,9 @@ def thresholded_iou(
         threshold: probability above which a pixel is foreground; not used for multiclass.
         classes: names of the classes to average; by default all, background included.
     """
-    from segkit.parts.metrics._overlap import cut_off, iou_rows
+    from segkit.parts.metrics._overlap import iou_metric
 
-    return Metric(cut_off(iou_rows(task, threshold, classes), cutoff))
+    return iou_metric(task, threshold, classes, cutoff)
 
 
 @METRICS.register("iou_dataset", of_data_set=True)
@@ -85,9 +84,9 @@ def iou_dataset(task: Task, *, threshold: Threshold = 0.5, classes: Classes = No
         threshold: probability above which a pixel is foreground; not used for multiclass.
         classes: names of the classes to average; by default all, background included.
     """
-    from segkit.parts.metrics._overlap import dataset_iou, dataset_rows
+    from segkit.parts.metrics._overlap import dataset_iou, dataset_metric
 
-    return Metric(dataset_rows(task, threshold, classes), dataset_iou(task))
+    return dataset_metric(task, threshold, classes, dataset_iou(task))
 
 
 @METRICS.register("iou_soft")
@@ -98,9 +97,9 @@ def iou_soft(task: Task, *, classes: Classes = None) -> Metric:
         task: kind of masks, classes and ignored value.
         classes: names of the classes to average; by default all, background included.
     """
-    from segkit.parts.metrics._overlap import soft_rows
+    from segkit.parts.metrics._overlap import soft_metric
 
-    return Metric(soft_rows(task, "iou", classes))
+    return soft_metric(task, "iou", classes)
 
 
 @METRICS.register("dice_soft")
@@ -111,6 +110,6 @@ def dice_soft(task: Task, *, classes: Classes = None) -> Metric:
         task: kind of masks, classes and ignored value.
         classes: names of the classes to average; by default all, background included.
     """
-    from segkit.parts.metrics._overlap import soft_rows
+    from segkit.parts.metrics._overlap import soft_metric
 
-    return Metric(soft_rows(task, "dice", classes))
+    return soft_metric(task, "dice", classes)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from segkit.core.registry import METRICS
-from segkit.core.types import Metric
 from segkit.parts.metrics._options import Classes, Threshold
 
 if TYPE_CHECKING:
-    from segkit.core.types import Task
+    from segkit.core.types import Metric, Task
 
 
 @METRICS.register("pixel_accuracy")
@@ -20,9 +19,9 @@ def pixel_accuracy(task: Task, *, threshold: Threshold = 0.5) -> Metric:
         task: kind of masks, classes and ignored value.
         threshold: probability above which a pixel is foreground; not used for multiclass.
     """
-    from segkit.parts.metrics._rates import accuracy_rows
+    from segkit.parts.metrics._rates import accuracy_metric
 
-    return Metric(accuracy_rows(task, threshold))
+    return accuracy_metric(task, threshold)
 
 
 @METRICS.register("sensitivity")
@@ -34,9 +33,9 @@ def sensitivity(task: Task, *, threshold: Threshold = 0.5, classes: Classes = No
         threshold: probability above which a pixel is foreground; not used for multiclass.
         classes: names of the classes to average; by default all, background included.
     """
-    from segkit.parts.metrics._rates import sensitivity_rows
+    from segkit.parts.metrics._rates import sensitivity_metric
 
-    return Metric(sensitivity_rows(task, threshold, classes))
+    return sensitivity_metric(task, threshold, classes)
 
 
 @METRICS.register("specificity")
@@ -48,6 +47,6 @@ def specificity(task: Task, *, threshold: Threshold = 0.5, classes: Classes = No
         threshold: probability above which a pixel is foreground; not used for multiclass.
         classes: names of the classes to average; by default all, background included.
     """
-    from segkit.parts.metrics._rates import specificity_rows
+    from segkit.parts.metrics._rates import specificity_metric
 
-    return Metric(specificity_rows(task, threshold, classes))
+    return specificity_metric(task, threshold, classes)

@@ -9,6 +9,7 @@ from PIL import Image
 
 from segkit.analysis.dataset import CheckResult, Dataset, Finding, check_dataset
 from segkit.core.types import Task
+from segkit.data.fit import Fit
 from segkit.data.source_scan import scan_source
 from segkit.parts.sources.folder import folder
 
@@ -63,7 +64,7 @@ def checked(
 ) -> CheckResult:
     places = {"images": root / "images", "masks": root / "masks"}
     source = folder(task, channels, **places, **options)  # type: ignore[arg-type]
-    return check_dataset(Dataset.of(scan_source(source), "spots", task, size))
+    return check_dataset(Dataset.of(scan_source(source), "spots", task, size and Fit("stretch", size)))
 
 
 def told(found: list[Finding]) -> list[tuple[str, str, list[str]]]:

@@ -98,7 +98,7 @@ def test_full_disk_is_told_and_leaves_nothing_half(photographs, reads):
 
 def test_packs_that_were_full_before_the_disk_was_are_used(photographs, reads, monkeypatch):
     monkeypatch.setattr(
-        "segkit.data.cache.writer.PACK_BYTES", 2 * sum(map(np.prod, layout_of(SIZE, BINARY, 3)))
+        "segkit.data.cache.writer.PACK_BYTES", 2 * sum(map(np.prod, (layout_of(SIZE, BINARY, 3).image, SIZE)))
     )
     written: list[object] = []
     save_file = store.save_file

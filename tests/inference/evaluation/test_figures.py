@@ -12,8 +12,8 @@ from segkit.analysis.comparison.statistics import RESAMPLES, intervals
 from segkit.core.types import Task
 from segkit.experiments.confidence import confidence_interval
 from segkit.experiments.objectives import build_metric
-from segkit.inference.torch_network import probabilities_to_logits
 from segkit.recipe import Recipe
+from segkit.training.probabilities import probabilities_to_logits
 from tests.small_runs import recipe
 
 BINARY = Task("binary", ("lesion",))

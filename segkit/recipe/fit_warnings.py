@@ -1,0 +1,149 @@
+"""Settings of `data.fit: crop` and letterbox that do not suit the images, told before training. No torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import median
+from typing import TYPE_CHECKING
+
+from segkit.core.errors import Problem
+from segkit.data.windows import GRID
+from segkit.utils.listing import listed
+from segkit.utils.machine import machine_memory
+
+if TYPE_CHECKING:
+    from segkit.data.fit import Fit
+    from segkit.data.preprocess import Prepared
+    from segkit.recipe.schema import DataSettings
+
+_MIN_SIDE = 8  # pixels, as of data.size
+_MAX_PADDING = 0.25  # of a window
+_BYTES_PER_SCORE = 12  # a probability in 32 bits, and its logit in 64
+_MAX_MEMORY = 0.5  # of the machine's
+_TRAINING_COST = 3  # of a window, relative to scoring one: a backward pass takes about two forward ones
+
+
+def nothing_left(data: DataSettings, train: Prepared) -> Problem | None:
+    """The problem of training images of which too little is left for the model, if it is most of them."""
+    small = _too_small(data.geometry, train)
+    if 2 * len(small) <= len(train):
+        return None
+    height, width = train.images[small[0]].shape[:2]
+    key, hint = "data.scale", "a larger data.scale"
+    if not data.crop:
+        key, hint = "data.size", "a larger data.size, or data.fit: crop, which keeps the resolution"
+    problem = (
+        f"it leaves {width}x{height} pixels of {train.names[small[0]]}, and less than {_MIN_SIDE} along a "
+        f"side of {len(small):,} of the {len(train):,} training images"
+    )
+    return Problem(problem, path=key, hint=hint)
+
+
+def fit_warnings(data: DataSettings, splits: Mapping[str, Prepared], whole: Sequence[str]) -> list[str]:
+    """Warnings about images, windows and their cost, as sentences; none for images that are stretched.
+
+    Args:
+        data: settings of the data.
+        splits: images by split.
+        whole: names of the metrics that need the logits of a whole image at once.
+    """
+    warnings = [*_small_images(data.geometry, splits)]
+    if data.crop and (train := splits.get("train")):
+        warnings += [*_padding(data.geometry, train), *_foreground(data, train), *_steps(data.geometry)]
+        warnings += [*_cost(data, splits)]
+    return [*warnings, *_memory(data, splits, whole)] if data.crop else warnings
+
+
+def _too_small(fit: Fit, prepared: Prepared) -> list[int]:
+    """Indices of images that are smaller for the model than its input may be, and than they are."""
+    if fit.kind == "stretch" or fit.scale > 1:
+        return []
+    sides = (min(image.shape[:2]) for image in prepared.images)
+    return [index for index, side in enumerate(sides) if side < _MIN_SIDE]
+
+
+def _small_images(fit: Fit, splits: Mapping[str, Prepared]) -> Iterator[str]:
+    for split, prepared in splits.items():
+        if small := _too_small(fit, prepared):
+            names = listed([prepared.names[index] for index in small], 3)
+            key = "data.scale" if fit.is_native else "data.size"
+            yield (
+                f"{len(small):,} of the {len(prepared):,} {split} images ({names}) have less than "
+                f"{_MIN_SIDE} pixels along a side for the model: a larger {key} leaves more of them."
+            )
+
+
+def _padding(fit: Fit, train: Prepared) -> Iterator[str]:
+    height, width = fit.size
+    sides = [image.shape[:2] for image in train.images]
+    padding = 1 - median(min(h, height) * min(w, width) / (height * width) for h, w in sides)
+    if padding < _MAX_PADDING:
+        return
+    usual = [int(median(lengths)) for lengths in zip(*sides, strict=True)]
+    smaller = [max(GRID, min(pair) // GRID * GRID) for pair in zip(fit.size, usual, strict=True)]
+    yield (
+        f"data.size: {[*fit.size]} is larger than most training images, which are {usual[1]}x{usual[0]} "
+        f"pixels for the model: {padding:.0%} of a usual window is padding. data.size: {smaller} leaves less "
+        "of it, or data.fit: letterbox makes images as large as the window."
+    )
+
+
+def _foreground(data: DataSettings, train: Prepared) -> Iterator[str]:
+    crop, counts = data.crop, train.counts
+    if not crop or not crop.foreground or counts is None:
+        return
+    images = dict(zip(counts.names, counts.images, strict=True))
+    foreground = data.classes[1:] if data.task == "multiclass" else data.classes
+    wanted = foreground if crop.classes in (None, "balanced") else crop.classes or ()
+    absent = [name for name in wanted if not images[name]]
+    key = f"data.crop.foreground: {crop.foreground:g}"
+    if len(absent) == len(wanted):
+        names = f"any of {listed(wanted)}" if len(wanted) > 1 else wanted[0]
+        yield (
+            f"{key} asks for windows with foreground, and no training mask holds {names}: all windows are "
+            "drawn anywhere. Correct data.labels or the masks, or set data.crop.foreground: 0."
+        )
+    elif absent and isinstance(crop.classes, tuple):
+        yield (
+            f"data.crop.classes: no training mask holds {listed(absent)}, so no window does. Leave "
+            f"{'it' if len(absent) == 1 else 'them'} out."
+        )
+
+
+def _steps(fit: Fit) -> Iterator[str]:
+    for side, step in dict.fromkeys(zip(fit.size, fit.step, strict=True)):
+        if side > GRID and step % GRID:
+            most = math.floor(100 * (1 - GRID / side)) / 100
+            yield (
+                f"data.crop.overlap: {fit.overlap:g} of {side} pixels makes windows start every {step} "
+                f"pixels. Use at most {most:g}: at multiples of {GRID} the model sees pixels at the same "
+                "positions as in the whole image, and there are fewer windows to score."
+            )
+
+
+def _cost(data: DataSettings, splits: Mapping[str, Prepared]) -> Iterator[str]:
+    name = "val" if "val" in splits else "test"
+    if name not in splits or data.validate_windows:
+        return
+    scored = sum(data.geometry.windows_of((mask.shape[0], mask.shape[1])) for mask in splits[name].masks)
+    trained = data.samples_per_epoch(len(splits["train"]))
+    if scored > _TRAINING_COST * trained:
+        yield (
+            f"An epoch trains on {trained:,} windows, and then {scored:,} windows of the "
+            f"{len(splits[name]):,} {'validation' if name == 'val' else name} images are scored, which takes "
+            f"longer. data.validate_windows: {trained} scores fewer until training has ended; a larger "
+            "data.crop.per_image trains on more."
+        )
+
+
+def _memory(data: DataSettings, splits: Mapping[str, Prepared], whole: Sequence[str]) -> Iterator[str]:
+    scored = [part for split, part in splits.items() if split != "train"]
+    pixels = max((mask.shape[0] * mask.shape[1] for part in scored for mask in part.masks), default=0)
+    needed, memory = pixels * data.goal.channels * _BYTES_PER_SCORE, machine_memory()
+    if whole and needed > _MAX_MEMORY * memory:
+        yield (
+            f"metrics: {listed(whole)} needs the scores of all pixels of an image at once: "
+            f"{needed / 1e9:,.0f} GB for the largest one, and this machine has {memory / 1e9:,.0f} GB. "
+            f"Leave {'it' if len(whole) == 1 else 'them'} out: other metrics are computed part by part."
+        )

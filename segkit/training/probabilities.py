@@ -1,0 +1,31 @@
+"""Logits to probabilities and back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from segkit.core.types import Task
+
+# Near the smallest float32, and between its largest number below 1 and 1.
+MIN_PROBABILITY, MAX_PROBABILITY = 1e-38, 1 - 2**-25
+
+
+def probabilities_of(logits: Tensor, task: Task) -> Tensor:
+    """Logits (B, K, H, W) -> probabilities: softmax for multiclass, sigmoid otherwise."""
+    return logits.softmax(dim=1) if task.kind == "multiclass" else logits.sigmoid()
+
+
+def probabilities_to_logits(probabilities: npt.NDArray[np.float32], task: Task) -> Tensor:
+    """Inverse of `probabilities_of`: finite float64 logits (B, K, H, W), for metrics.
+
+    A probability is above a threshold if and only if its logit is.
+    """
+    exact = torch.from_numpy(probabilities).double().clamp(MIN_PROBABILITY, MAX_PROBABILITY)
+    return exact.log() if task.kind == "multiclass" else exact.logit()
