@@ -230,9 +230,9 @@ METRICS = Registry(
     of_data_set=False,  # computed over all images together: not a mean over images
 )
 SOURCES = Registry("source", ("task", "channels"), builtins="segkit.parts.sources")
-# Images that a transform takes: numbers of channels (empty: any), and types.
+# Images that a transform takes: numbers of channels (empty: any), and types; and how many other samples.
 TRANSFORMS = Registry(
-    "transform", builtins="segkit.parts.transforms", channels=(), types=("uint8", "float32")
+    "transform", builtins="segkit.parts.transforms", channels=(), types=("uint8", "float32"), others=0
 )
 OPTIMIZERS = Registry("optimizer", ("groups",), builtins="segkit.parts.optimizers")
 SCHEDULES = Registry(

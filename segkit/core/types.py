@@ -196,6 +196,12 @@ class Transform(Protocol):
     """One augmentation, applied to image and mask together.
 
     Images are uint8, or float32 in 0..1 if their files have another type or the recipe another range.
+
+    A transform that is registered with the trait ``others=3`` is called with three more samples, as
+    ``others``, a sequence of (image, mask), each read when it is indexed. One that reads pixels from further
+    away, such as a rotation, has a method ``room((height, width))``: the size of the image that it needs so
+    that the centre of its result, of that height and width, has no pixels from beyond the image; None if its
+    result always has the recipe's size.
     """
 
     def __call__(self, image: Pixels, mask: Pixels, rng: np.random.Generator) -> tuple[Pixels, Pixels]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,16 +15,20 @@ from torch.utils.data import Dataset
 from segkit.core.errors import SegkitError
 from segkit.core.types import Pixels, Transform
 from segkit.data import prefetch_workers as feed
+from segkit.data.augment import Augmentation, Pair
 from segkit.data.cache.array_view import Stack
+from segkit.data.draw_windows import WindowDraw
 from segkit.data.pixel_range import PixelRange, range_to_apply
+from segkit.data.sample_epoch import AUGMENTATION, NO_TARGET, OTHERS, SampleEpochs
+from segkit.data.windows import Extent
 from segkit.utils.machine import usable_cores
 
-_ORDER, _AUGMENTATION = 0, 1  # first word of a random state, so that the two never share one
 # On the CPU, alternating between training and augmentation empties the processor's caches; so make several.
 _IMAGES_TOGETHER, _BYTES_TOGETHER = 96, 16 << 20
 _MAX_WAITING = 0.03  # share of an epoch's time that may be spent waiting for batches
 _MAX_WORKERS = 16
-_Key = tuple[int, int]  # epoch, index
+_TRIES = 8  # to keep the class of a window in it, before it is left untransformed
+_Key = tuple[int, int]  # epoch, number of the sample in it
 _Arrays = tuple[Pixels, Pixels, list[int]]
 
 
@@ -34,25 +39,31 @@ class Batch:
     Args:
         image: (B, C, H, W) in 0..255: uint8, or float32 for other images than 8-bit ones.
         target: (B, H, W), or (B, K, H, W) for multilabel, uint8.
-        indices: sample indices, for messages.
+        indices: indices of the images, for messages; numbers of windows in `EvalWindows`.
+        contents: (height, width) of each image without its padding, if images may be padded.
     """
 
     image: Tensor
     target: Tensor
     indices: list[int]
+    contents: tuple[Extent, ...] | None = None
 
 
 class TrainBatches:
     """Shuffled, augmented batches, equal for the same seed and epoch with any number of workers.
 
-    The images of an epoch are divided into batches of nearly equal size, so that there is no last batch of
+    The samples of an epoch are divided into batches of nearly equal size, so that there is no last batch of
     one image, which would disturb BatchNorm. A thread prepares batches ahead, unless training uses the same
     cores. If the first epoch has to wait for batches, later ones use worker processes, which live as long as
     this object.
 
+    Everything that is drawn for a sample is a function of the seed, the epoch, the image and how often the
+    epoch has shown it before. If a window lost its class to the transforms, they are drawn again, up to eight
+    times, and then left out.
+
     Args:
-        images: (N, H, W, C).
-        masks: (N, H, W) or (N, H, W, K) uint8.
+        images: (N, H, W, C); of windows, rows of any size.
+        masks: (N, H, W) or (N, H, W, K) uint8; of windows, rows of any size.
         transforms: transforms, applied in order.
         batch_size: maximum batch size.
         seed: seed of order and augmentation.
@@ -63,6 +74,9 @@ class TrainBatches:
         processes: number of processes; each gets its shard of every batch.
         pixel_range: numbers that become 0 and 255; default: 0 and 255. Images of any other range or type than
             uint8 are float32 in 0..1 for the transforms, and in 0..255 in batches.
+        others: number of other samples that each transform gets; default: none.
+        epochs: images of the samples of every epoch; default: every image once.
+        windows: how windows of the images are drawn; None for whole images, all of one size.
     """
 
     def __init__(
@@ -78,9 +92,15 @@ class TrainBatches:
         rank: int = 0,
         processes: int = 1,
         pixel_range: PixelRange | None = None,
+        others: Sequence[int] = (),
+        epochs: SampleEpochs | None = None,
+        windows: WindowDraw | None = None,
     ) -> None:
-        self.samples = _Augmented(images, masks, transforms, seed, range_to_apply(images, pixel_range))
-        self.steps = math.ceil(len(images) / batch_size)
+        epochs = epochs or SampleEpochs(len(images), seed)
+        augmentation = Augmentation(transforms, others, windows.size if windows else None)
+        pixel_range = range_to_apply(images, pixel_range)
+        self.samples = _Samples(images, masks, augmentation, epochs, windows, pixel_range)
+        self.steps = math.ceil(len(epochs) / batch_size)
         self.seed = seed
         self.workers = workers or 0
         self._choose_workers = workers is None
@@ -94,21 +114,21 @@ class TrainBatches:
         """Number of batches that are prepared at a time."""
         if self._loader or not self._on_cpu:
             return 1
-        image, mask = self.samples.image(0), self.samples.masks[0]
-        most = min(_IMAGES_TOGETHER, _BYTES_TOGETHER // (image.nbytes + mask.nbytes))
-        return max(1, min(self.steps, most * self.steps // len(self.samples.images)))
+        most = min(_IMAGES_TOGETHER, _BYTES_TOGETHER // self.samples.bytes_of_one)
+        return max(1, min(self.steps, most * self.steps // len(self.samples.epochs)))
 
     def size(self, step: int) -> int:
-        """Images of a step, counted from 1, in all processes together."""
-        size, remainder = divmod(len(self.samples.images), self.steps)
+        """Samples of a step, counted from 1, in all processes together."""
+        size, remainder = divmod(len(self.samples.epochs), self.steps)
         return size + (step <= remainder)
 
     def indices(self, epoch: int, step: int) -> list[int]:
-        """Sample indices of a step, in all processes together."""
-        return [int(index) for index in self._shuffled(epoch)[(step - 1) % self.steps]]
+        """Indices of the images of a step, in all processes together."""
+        numbers = self._numbers()[(step - 1) % self.steps]
+        return [int(index) for index in self.samples.epochs.of(epoch).image[numbers]]
 
     def epoch(self, epoch: int, *, after: int = 0) -> Iterator[Batch]:
-        """All images once, in the order of the epoch; this process's shard of every batch.
+        """The samples of an epoch, in its order; this process's shard of every batch.
 
         Args:
             epoch: epoch, from 1.
@@ -118,14 +138,14 @@ class TrainBatches:
             PartError: if a transform fails.
         """
         self._sampler.batches = [
-            [(epoch, int(index)) for index in np.array_split(batch, self.processes)[self.rank]]
-            for batch in self._shuffled(epoch)[after:]
+            [(epoch, number) for number in np.array_split(batch, self.processes)[self.rank].tolist()]
+            for batch in self._numbers()[after:]
         ]
         timer = feed.WaitTimer(self._on_cpu)
         for arrays in timer.timed(self._batches()):
             if isinstance(arrays, SegkitError):
                 raise arrays
-            yield _batch(arrays)
+            yield as_batch(arrays)
         if self._choose_workers and not after:
             self._start_workers_if_slow(timer)
 
@@ -146,9 +166,8 @@ class TrainBatches:
             self.workers = workers
             self._loader = feed.worker_loader(self.samples, self._sampler, workers)
 
-    def _shuffled(self, epoch: int) -> list[np.ndarray]:
-        order = np.random.default_rng([_ORDER, self.seed, epoch]).permutation(len(self.samples.images))
-        return np.array_split(order, self.steps)
+    def _numbers(self) -> list[np.ndarray]:
+        return np.array_split(np.arange(len(self.samples.epochs)), self.steps)
 
 
 class EvalBatches:
@@ -180,47 +199,81 @@ class EvalBatches:
             pixels = (
                 np.stack([255 * self._range.unit(row) for row in images]) if self._range else images.copy()
             )
-            yield _batch((pixels, self.masks[rows].copy(), [*indices]))
+            yield as_batch((pixels, self.masks[rows].copy(), [*indices]))
 
 
-class _Augmented(Dataset[_Arrays | SegkitError]):
+class _Samples(Dataset[_Arrays | SegkitError]):
     # Arrays, not tensors: these travel as open files, which a worker that is stopping cannot hand over.
 
     def __init__(
         self,
         images: Stack,
         masks: Stack,
-        transforms: Sequence[Transform],
-        seed: int,
+        augmentation: Augmentation,
+        epochs: SampleEpochs,
+        windows: WindowDraw | None,
         pixel_range: PixelRange | None,
     ) -> None:
         self.images = images
         self.masks = masks
-        self.transforms = transforms
-        self.seed = seed
+        self.epochs = epochs
+        self._augmentation = augmentation
+        self._windows = windows
         self._range = pixel_range
-
-    def image(self, index: int) -> Pixels:
-        """An image as the transforms get it."""
-        image = self.images[index]
-        return self._range.unit(image) if self._range else image
 
     def __getitem__(self, keys: list[_Key]) -> _Arrays | SegkitError:
         try:
             images, masks = zip(*(self._sample(*key) for key in keys), strict=True)
         except SegkitError as error:  # returned, as a worker would bury it in its traceback
             return error
-        return np.stack(images), np.stack(masks), [index for _, index in keys]
+        indices = [int(self.epochs.of(epoch).image[number]) for epoch, number in keys]
+        return np.stack(images), np.stack(masks), indices
 
-    def _sample(self, epoch: int, index: int) -> tuple[Pixels, Pixels]:
-        image, mask = self.image(index), self.masks[index]
-        rng = np.random.default_rng([_AUGMENTATION, self.seed, epoch, index])
-        for transform in self.transforms:
-            image, mask = transform(image, mask, rng)
+    @property
+    def bytes_of_one(self) -> int:
+        """Bytes of a sample."""
+        image, mask = self._reader(0, NO_TARGET, np.random.default_rng(0))(self._size)
+        return image.nbytes + mask.nbytes
+
+    @property
+    def _size(self) -> Extent | None:
+        return self._windows.size if self._windows else None
+
+    def _sample(self, epoch: int, number: int) -> Pair:
+        index, target, repeat = (int(values[number]) for values in self.epochs.of(epoch))
+        state = [AUGMENTATION, self.epochs.seed, epoch, index]
+        rng = np.random.default_rng([*state, repeat] if repeat else state)
+        read = self._reader(index, target, rng)
+        given = read(self._augmentation.extent)
+        for _ in range(_TRIES):
+            image, mask = self._augmentation.apply(*given, rng, partial(self._other, epoch))
+            if self._windows is None or self._windows.shows(mask, target):
+                break
+        else:
+            image, mask = read(self._size)
         return 255 * image if self._range else image, mask
 
+    def _other(self, epoch: int, seed: int, extent: Extent | None) -> Pair:
+        """A sample of the epoch that the seed draws, in another window, without transforms."""
+        rng = np.random.default_rng([OTHERS, self.epochs.seed, epoch, seed])
+        samples = self.epochs.of(epoch)
+        number = int(rng.integers(len(samples.image)))
+        return self._reader(int(samples.image[number]), int(samples.target[number]), rng)(extent)
 
-def _batch(arrays: _Arrays) -> Batch:
+    def _reader(self, index: int, target: int, rng: np.random.Generator) -> Callable[[Extent | None], Pair]:
+        """Function that reads (height, width) around a window that is drawn here; without windows, all."""
+        image, mask = self.images[index], self.masks[index]
+        window = self._windows.draw(image, mask, index, target, rng) if self._windows else None
+
+        def read(extent: Extent | None) -> Pair:
+            pixels, labels = window.cut(extent) if window and extent else (image, mask)
+            return self._range.unit(pixels) if self._range else pixels, labels
+
+        return read
+
+
+def as_batch(arrays: _Arrays) -> Batch:
+    """Images (B, H, W, C), masks (B, H, W) or (B, H, W, K) and indices as tensors."""
     images, masks, indices = arrays
     image = torch.from_numpy(images).permute(0, 3, 1, 2)  # B C H W, channels-last in memory
     target = torch.from_numpy(masks)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from segkit.core.errors import Problem
 from segkit.core.types import Pixels, Task
 from segkit.data.labels import BACKGROUND
+from segkit.data.large_arrays import strips
 
 _FEW = 16  # classes, up to which comparisons are faster than a histogram
 
@@ -58,7 +59,8 @@ def count_classes(masks: Iterable[Pixels], task: Task) -> ClassCounts:
     pixels, images, known = np.zeros((3, len(names)), np.int64)
     ignored = 0
     for mask in masks:
-        count, valid = _count(mask, task, len(names))
+        counted = [_count(mask[rows], task, len(names)) for rows in strips(mask)]
+        count, valid = np.sum(counted, axis=0)
         pixels += count
         images += count > 0
         known += valid

@@ -16,6 +16,7 @@ from segkit.core.errors import DataError, Problem
 from segkit.core.types import Pixels, Sample
 from segkit.data.cache.array_view import IndexedArrays, Stack
 from segkit.data.fit import Fit
+from segkit.data.large_arrays import is_in_file
 
 MAX_THREADS = 16  # each holds a full-size image
 _AT_ONCE = 512  # queued samples; limits the memory of queued calls
@@ -121,7 +122,9 @@ def _into_rows(
 
     def read(index: int) -> None:
         image, mask = decode(samples[index])
-        rows[index] = image.copy(), mask.copy()  # the source may use its arrays again
+        # The source may use its arrays again.
+        image, mask = (array if is_in_file(array) else array.copy() for array in (image, mask))
+        rows[index] = image, mask
 
     run(read)
     each, zeros = np.arange(len(indices)), np.zeros(len(indices), int)

@@ -53,6 +53,10 @@ class Fit:
         """Size (height, width) at which the mask of an image of `extent` is kept."""
         return extent if self.is_native else self.content(extent)
 
+    def grid(self, content: Extent) -> Grid:
+        """Windows in which an image is scored that is kept at the size `content`; letterbox: a single one."""
+        return Grid(content, self.size, self.step)
+
     def windows_of(self, extent: Extent) -> int:
         """Number of windows in which an image of `extent` is scored."""
-        return len(Grid(self.content(extent), self.size, self.step)) if self.is_native else 1
+        return len(self.grid(self.content(extent)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -10,6 +11,7 @@ from PIL import Image
 
 from segkit.core.errors import DataError
 from segkit.core.types import Pixels
+from segkit.data.large_arrays import by_strips
 from segkit.data.readers.open import open_file
 from segkit.data.readers.pillow import PillowFile, to_array
 from segkit.data.readers.raster import Extent, Header, ImageFile, Numbers, Raster, image_type
@@ -20,12 +22,12 @@ ENDINGS = (
     ".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".pbm", ".pgm", ".ppm", ".pnm",
     ".heic", ".heif", ".hif", ".avif", ".npy", ".mat",
 )  # fmt: skip
-MAX_PIXELS = 2**27  # 134 million; larger files are mistakes or decompression bombs
-MAX_IN_TILES = 2**29  # 537 million, 2 GiB for 8-bit ones when decoded: limit for tiled prediction
+MAX_PIXELS = 2**27  # 134 million, of images that are resized
+MAX_LARGE = 2**29  # 537 million; larger files are mistakes or decompression bombs
 _RED, _GREEN, _BLUE = 19595 / 2**16, 38470 / 2**16, 7471 / 2**16  # of grey: ITU-R 601, as in Pillow
 
 
-def read_image(path: Path, channels: int, max_pixels: int = MAX_PIXELS) -> Pixels:
+def read_image(path: Path, channels: int, max_pixels: int = MAX_LARGE) -> Pixels:
     """Read an image as (H, W, channels), with its EXIF orientation applied.
 
     Its numbers keep their type if it is uint8, uint16 or int16. One bit becomes 0 and 255, int8 int16; all
@@ -75,7 +77,7 @@ def extent_in_header(path: Path) -> Extent | None:
         return None if isinstance(file, PillowFile) and file.format == "PNG" else file.header.extent
 
 
-def read_raster(path: Path, max_pixels: int = MAX_PIXELS) -> Raster:
+def read_raster(path: Path, max_pixels: int = MAX_LARGE) -> Raster:
     """Read the numbers of a file as they are stored, of any type, such as those of a mask.
 
     Raises:
@@ -93,14 +95,22 @@ def channels_to_read(path: Path) -> int:
     Raises:
         DataError: if the file is missing, or not an image.
     """
-    with open_file(path, MAX_PIXELS) as file:
+    with open_file(path, MAX_LARGE) as file:
         if isinstance(file, PillowFile):  # its header would decode a PNG
             return 3 if file.colors in (1, 3) else file.channels
         return 3 if file.header.colors in (1, 3) else file.header.channels
 
 
-def decode_file(file: ImageFile, path: Path | None, channels: int) -> Image.Image | Pixels:
+def decode_file(
+    file: ImageFile, path: Path | None, channels: int, *, in_memory: bool = False
+) -> Image.Image | Pixels:
     """Decode an open file: 8-bit images of Pillow's formats as Pillow has them, others as (H, W, channels).
+
+    Args:
+        file: open file.
+        path: its path, for messages.
+        channels: as in `read_image`.
+        in_memory: whether Pillow may hold a large image too, as to resize it; else it lies in a file.
 
     Raises:
         DataError: as `read_image`; of kind "channels" if there is another number of them.
@@ -108,10 +118,11 @@ def decode_file(file: ImageFile, path: Path | None, channels: int) -> Image.Imag
     if isinstance(file, PillowFile) and file.header.pages > 1:
         raise _several_images(file.header, path, may_be_channels=False)
     check_channels(file.header, channels, path)
-    if isinstance(file, PillowFile) and file.header.dtype == "uint8":
+    if isinstance(file, PillowFile) and file.header.dtype == "uint8" and (in_memory or not file.is_large):
         # JPEGs too are decoded in full: decoding at a part of the size is faster, but changes masks visibly.
         return file.converted(channels)
-    return as_image(file.raster(), channels, path)
+    raster = file.raster()
+    return by_strips(lambda part: as_image(replace(raster, pixels=part), channels, path), raster.pixels)
 
 
 def check_channels(header: Header, channels: int, path: Path | None) -> None:
@@ -138,13 +149,15 @@ def check_channels(header: Header, channels: int, path: Path | None) -> None:
 
 
 def _read(file: ImageFile, path: Path, channels: int, size: Extent | None) -> Pixels:
-    image = decode_file(file, path, channels)
+    image = decode_file(file, path, channels, in_memory=size is not None)
     if isinstance(image, Image.Image):
         return to_array(resize(image, size) if size else image)
     if size:
         return resize_image(image, size)
     is_repeated = image.shape[-1] > 1 and image.strides[-1] == 0
-    return np.repeat(image[..., :1], image.shape[-1], axis=-1) if is_repeated else np.ascontiguousarray(image)
+    if is_repeated:
+        return np.repeat(image[..., :1], image.shape[-1], axis=-1)
+    return by_strips(np.ascontiguousarray, image)
 
 
 def _several_images(header: Header, path: Path | None, *, may_be_channels: bool) -> DataError:

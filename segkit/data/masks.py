@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from segkit.core.errors import DataError
 from segkit.core.types import Pixels, Task
-from segkit.data.images import read_raster
+from segkit.data.images import MAX_LARGE, MAX_PIXELS, read_raster
 from segkit.data.labels import class_of_value, has_colours
+from segkit.data.large_arrays import by_strips
 from segkit.data.readers.raster import Extent, Raster
 from segkit.data.resize import resize_mask
 from segkit.utils.listing import listed
@@ -48,7 +49,7 @@ def read_mask_at(path: Path, task: Task, size: Extent) -> tuple[Pixels, Extent]:
     Raises:
         DataError: as `read_mask`.
     """
-    return _read_mask(path, task, lambda values: resize_mask(values, size))
+    return _read_mask(path, task, lambda values: resize_mask(values, size), MAX_PIXELS)
 
 
 def read_values(path: Path) -> _Values | None:
@@ -110,8 +111,8 @@ def palette_colors(path: Path, task: Task) -> dict[str, str]:
     return colors if len({*colors.values()}) == len(task.classes) else {}
 
 
-def _read_mask(path: Path, task: Task, resize: _Resize) -> tuple[Pixels, Extent]:
-    raster = read_raster(path)
+def _read_mask(path: Path, task: Task, resize: _Resize, max_pixels: int = MAX_LARGE) -> tuple[Pixels, Extent]:
+    raster = read_raster(path, max_pixels)
     height, width = raster.pixels.shape[:2]
     read = _binary if task.kind == "binary" and task.labels is None else _labelled
     return read(raster, path, task, resize), (height, width)
@@ -135,7 +136,10 @@ def _binary(raster: Raster, path: Path, task: Task, resize: _Resize) -> Pixels:
             hint="0 is background, 255 or 1 foreground; data.labels names other values, and those to ignore",
             kind="labels",
         )
-    grey = resize(grey)
+    return by_strips(lambda part: _foreground(part, task), resize(grey))
+
+
+def _foreground(grey: _Values, task: Task) -> Pixels:
     mask: Pixels = (grey != 0).astype(np.uint8)
     if task.ignore_index is not None:
         mask[grey == task.ignore_index] = task.ignore_index
@@ -235,8 +239,7 @@ def _classes_of(
 
 
 def _take(table: Pixels, indices: _Values) -> Pixels:
-    mask: Pixels = table[indices]
-    return mask
+    return by_strips(lambda part: table[part], indices)
 
 
 def _opaque(raster: Raster, path: Path) -> Raster:
@@ -305,7 +308,8 @@ def _distinct(values: _Values) -> list[int]:  # np.unique sorts, which is slow f
     parts = [flat[start : start + _PART] for start in range(0, flat.size, _PART)]
     if sum(np.count_nonzero(part == end) for part in parts for end in ends) == flat.size:
         return ends  # the usual case of binary masks
-    return list(np.flatnonzero(np.bincount(flat, minlength=256)).tolist())
+    counts = sum(np.bincount(part, minlength=256) for part in parts)
+    return list(np.flatnonzero(counts).tolist())
 
 
 def _codes(rgb: Pixels) -> npt.NDArray[np.int64]:  # 0xRRGGBB

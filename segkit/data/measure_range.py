@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from segkit.core.types import Pixels
 from segkit.data.cache.array_view import Stack, channels_of, types_of
+from segkit.data.large_arrays import strips
 from segkit.data.pixel_range import PixelRange
 from segkit.utils.machine import usable_cores
 
@@ -48,7 +49,7 @@ def measure_range(images: Stack, percentile: tuple[float, float] | None = None) 
 def extremes(images: Stack) -> tuple[Floats, Floats]:
     """The smallest and the largest number of each channel (C,)."""
     low, high = np.full((2, channels_of(images)), [[np.inf], [-np.inf]])
-    for row_low, row_high in _of_rows(images, _row_extremes):
+    for row_low, row_high in _of_parts(images, _row_extremes):
         low, high = np.minimum(low, row_low), np.maximum(high, row_high)
     return low, high
 
@@ -60,29 +61,36 @@ def clipped_images(images: Stack, pixel_range: PixelRange) -> list[int]:
     def is_clipped(image: Pixels) -> bool:
         smallest, largest = _row_extremes(image)
         beyond = np.flatnonzero((smallest < low) | (largest > high))
-        shares = (np.mean((image[..., c] < low[c]) | (image[..., c] > high[c])) for c in beyond)
-        return any(share >= _MAX_CLIPPED for share in shares)
+        pixels = image.shape[0] * image.shape[1]
+        return any(_beyond(image[..., c], low[c], high[c]) >= _MAX_CLIPPED * pixels for c in beyond)
 
-    return [index for index, clipped in enumerate(_of_rows(images, is_clipped)) if clipped]
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        return [index for index, clipped in enumerate(pool.map(is_clipped, images)) if clipped]
+
+
+def _beyond(channel: Pixels, low: float, high: float) -> int:
+    parts = (channel[rows] for rows in strips(channel))
+    return sum(int(np.count_nonzero((part < low) | (part > high))) for part in parts)
 
 
 def _row_extremes(image: Pixels) -> tuple[Pixels, Pixels]:
     return image.min(0).min(0), image.max(0).max(0)  # 30 times as fast as over two axes at once
 
 
-def _of_rows(images: Stack, function: Callable[[Pixels], Any]) -> Iterator[Any]:
+def _of_parts(images: Stack, function: Callable[[Pixels], Any]) -> Iterator[Any]:
     with ThreadPoolExecutor(usable_cores()) as pool:
-        for rows in _blocks(images):
-            yield from pool.map(function, rows)
+        for parts in _blocks(images):
+            yield from pool.map(function, parts)
 
 
 def _blocks(images: Stack) -> Iterator[Sequence[Pixels]]:
+    """Images, or strips of large ones, several at a time."""
     block: list[Pixels] = []
-    for image in images:
-        if block and sum(row.nbytes for row in block) + image.nbytes > _BYTES_AT_ONCE:
+    for part in (image[rows] for image in images for rows in strips(image)):
+        if block and sum(other.nbytes for other in block) + part.nbytes > _BYTES_AT_ONCE:
             yield block
             block = []
-        block.append(image)
+        block.append(part)
     if block:
         yield block
 

@@ -20,9 +20,10 @@ from segkit.data.class_counts import ClassCounts
 from segkit.data.decoding import IMAGE_TYPES, Count, Layout, decode_in_memory
 from segkit.data.fit import Fit
 from segkit.data.images import extent_in_header, non_finite
+from segkit.data.large_arrays import by_strips, strips
 from segkit.data.pairing import check_extent
 from segkit.data.readers.raster import Extent
-from segkit.data.resize import resize_image, resize_mask
+from segkit.data.resize import resize_by_strips, resize_image, resize_mask
 from segkit.utils.listing import listed
 
 
@@ -105,7 +106,9 @@ def prepare(
 
 def select_bands(image: Pixels, bands: Sequence[int] | None) -> Pixels:
     """(..., channels of the file) -> (..., C): the bands in their order, or all of them."""
-    return image if bands is None else np.ascontiguousarray(image[..., list(bands)])
+    if bands is None:
+        return image
+    return by_strips(lambda part: np.ascontiguousarray(part[..., list(bands)]), image)
 
 
 def decode(
@@ -134,7 +137,7 @@ def decode(
         )
     if task:
         _check_values(mask, sample, task)
-    if image.dtype == np.float32 and not np.isfinite(image).all():
+    if image.dtype == np.float32 and not all(np.isfinite(image[rows]).all() for rows in strips(image)):
         raise non_finite(image, str((*sample.files, sample.name)[0]))
     return image, mask.astype(np.uint8, copy=False)
 
@@ -148,7 +151,8 @@ def _read(sample: Sample, fit: Fit) -> tuple[Pixels, Pixels]:
     check_extent(image.shape, mask.shape, files[0], files[-1])
     extent = image.shape[0], image.shape[1]
     image_size, mask_size = fit.content(extent), fit.mask_content(extent)
-    image = image if image_size == extent else resize_image(image, image_size)
+    if image_size != extent:
+        image = (resize_by_strips if fit.is_native else resize_image)(image, image_size)
     return image, mask if mask_size == extent else resize_mask(mask, mask_size)
 
 

@@ -17,13 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from segkit.core.types import Pixels
-from segkit.data.resize import Maps
 
 # Encoders halve their maps five times: with windows on this grid, pixels lie at the same positions of the
 # feature maps as in the whole image.
 GRID = 32
 
 Extent = tuple[int, int]  # (height, width)
+Maps = npt.NDArray[np.float32]
 Weights = npt.NDArray[np.float32]
 _Indices = npt.NDArray[np.intp]
 
@@ -131,7 +131,12 @@ class Grid:
     @property
     def starts(self) -> Iterator[tuple[int, int]]:
         """(top, left) of each window, row by row."""
-        return ((top, left) for top in self.tops for left in self.lefts)
+        return map(self.start, range(len(self)))
+
+    def start(self, number: int) -> tuple[int, int]:
+        """(top, left) of a window."""
+        row, column = divmod(number, len(self.lefts))
+        return self.tops[row], self.lefts[column]
 
     def blend(self, channels: int, predictions: Iterable[Maps]) -> Iterator[Maps]:
         """Blend probabilities, in chunks (K, rows, width of the image) from top to bottom.
@@ -141,6 +146,9 @@ class Grid:
             predictions: (K, height, width) of each window, in the order of `starts`; only as many as there
                 are windows are taken, each when it is needed.
         """
+        if len(self) == 1:
+            yield next(iter(predictions))[:, : self.extent[0], : self.extent[1]]
+            return
         (height, width), (_, columns), (step, _) = self.extent, self.size, self.step
         row_weights, column_weights = (
             _weights(starts, side, step)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,6 +14,7 @@ from segkit.core.errors import SegkitError
 from segkit.core.plugins import installed_plugins_hidden_by
 from segkit.core.types import Loss, Metric, Progress, Schedule, Task
 from segkit.data.batches import EvalBatches, TrainBatches
+from segkit.data.eval_windows import EvalWindows
 from segkit.data.preprocess import Prepared
 from segkit.data.source_scan import SourceScan
 from segkit.data.splits import groups_by_split
@@ -42,12 +43,14 @@ from segkit.recipe.dataset import (
 )
 from segkit.recipe.fit_warnings import fit_warnings
 from segkit.recipe.resolve import range_warnings, with_measured_range
+from segkit.recipe.training_samples import TrainingSamples, training_samples
 from segkit.training.devices import make_fabric
-from segkit.training.evaluate import Scores, evaluate
+from segkit.training.evaluate import OnLogits, Scores, evaluate, ignore_logits
+from segkit.training.evaluate_images import evaluate_images
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
-    from torch import Tensor, nn
+    from torch import nn
 
     from segkit.core.types import Sample
     from segkit.recipe.schema import DataSettings
@@ -112,34 +115,60 @@ class Assembly:
         """Whether higher scores of the first metric are better."""
         return bool(entry_for(self.recipe.metrics[0]).traits["higher_is_better"])
 
+    @cached_property
+    def training_samples(self) -> TrainingSamples:
+        """Samples of the training epochs."""
+        return training_samples(self.recipe, self.splits["train"], self.samples.get("train", ()))
+
     def train_batches(self) -> TrainBatches:
         """Augmented training batches; with several processes, this process's share of each batch."""
-        data = self.recipe.data
-        train = self.splits["train"]
+        data, train, samples = self.recipe.data, self.splits["train"], self.training_samples
         transforms = Transforms.of(self.recipe)
         workers = None if data.workers == "auto" else data.workers
         return TrainBatches(
             train.images, train.masks, transforms, data.batch_size, self.recipe.seed,
             workers=workers, on_cpu=self.fabric.device.type == "cpu",
             rank=self.fabric.global_rank, processes=self.fabric.world_size, pixel_range=data.pixel_range,
+            others=transforms.others, epochs=samples.epochs, windows=samples.windows,
         )  # fmt: skip
 
-    def eval_batches(self, split: str) -> EvalBatches:
-        """Images of a split in order, without augmentation."""
+    def eval_batches(self, split: str) -> EvalBatches | EvalWindows:
+        """Images of a split in order, or their windows, without augmentation."""
         prepared, data = self.splits[split], self.recipe.data
-        return EvalBatches(
-            prepared.images, prepared.masks, data.scoring_batch_size, pixel_range=data.pixel_range
-        )
+        images, masks, size = prepared.images, prepared.masks, data.scoring_batch_size
+        if self.task.ignore_index is None or data.fit == "stretch":
+            return EvalBatches(images, masks, size, pixel_range=data.pixel_range)
+        padding, pixel_range = self.task.ignore_index, data.pixel_range
+        return EvalWindows(images, masks, data.geometry, size, padding=padding, pixel_range=pixel_range)
 
     def scorer(
-        self, split: str, on_progress: Progress, keep: Callable[[Tensor], None] = lambda logits: None
+        self, split: str, on_progress: Progress, on_logits: OnLogits = ignore_logits
     ) -> Callable[[nn.Module], Scores]:
-        """Function that scores a model on a split and passes the logits of every batch to `keep`."""
-        batches = self.eval_batches(split)
-        label, total = f"scoring {split} images", len(batches)
+        """Function that scores a model on whole images of a split, with a callback as in `evaluate`."""
+        score, where = (evaluate_images, " in windows") if self.recipe.data.crop else (evaluate, "")
+        label = f"scoring {split} images{where}"
+        return self._scorer(score, self.eval_batches(split), label, on_progress, on_logits)
+
+    def epoch_scorer(self, on_progress: Progress) -> Callable[[nn.Module], Scores]:
+        """Function that scores a model after an epoch, on the validation images or some of their windows."""
+        batches, windows = self.eval_batches(self.val_split), self.recipe.data.validate_windows
+        if windows is None or not isinstance(batches, EvalWindows):
+            return self.scorer(self.val_split, on_progress)
+        label = f"scoring windows of {self.val_split} images"
+        return self._scorer(evaluate, batches.drawn(windows, self.recipe.seed), label, on_progress)
+
+    def _scorer(
+        self,
+        score: Callable[..., Scores],
+        batches: EvalBatches | EvalWindows,
+        label: str,
+        on_progress: Progress,
+        on_logits: OnLogits = ignore_logits,
+    ) -> Callable[[nn.Module], Scores]:
+        total = len(batches)
         return partial(
-            evaluate, batches=batches, task=self.task, metrics=self.metrics, loss=self.loss,
-            fabric=self.fabric, on_progress=lambda done: on_progress(label, done, total), on_logits=keep,
+            score, batches=batches, task=self.task, metrics=self.metrics, loss=self.loss,
+            fabric=self.fabric, on_progress=lambda done: on_progress(label, done, total), on_logits=on_logits,
         )  # fmt: skip
 
     def optimization(self, steps_per_epoch: int) -> tuple[torch.optim.Optimizer, Schedule]:
@@ -197,7 +226,7 @@ def assemble(
         if to_train:
             recipe = with_balanced_weights(with_measured_range(recipe, splits["train"]), splits["train"])
             try_transforms(recipe.data, splits["train"])
-        return Assembly(
+        assembly = Assembly(
             recipe=recipe,
             given=given,
             fabric=fabric,
@@ -213,6 +242,9 @@ def assemble(
             val_split="val" if samples.get("val") else "test",
             test_split=test_split,
         )
+        if to_train:
+            _ = assembly.training_samples  # its errors come before a run directory is made
+        return assembly
 
 
 def steps_per_epoch(recipe: Recipe, images: int) -> int:

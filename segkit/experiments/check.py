@@ -33,6 +33,7 @@ from segkit.recipe.dataset import (
 )
 from segkit.recipe.fit_warnings import fit_warnings
 from segkit.recipe.resolve import pixels_in_words, range_warnings, with_measured_range
+from segkit.recipe.training_samples import training_samples
 from segkit.training.devices import choose_device, count_processes
 from segkit.training.distributed.rank import current_rank_info
 
@@ -113,8 +114,9 @@ def check(
     to_read = samples if samples and read_files else {}
     splits = attempt(partial(prepare_splits, recipe, to_read, on_progress)) or {}
     given = recipe
-    if train := splits.get("train"):
+    if samples and (train := splits.get("train")):
         recipe = with_balanced_weights(with_measured_range(recipe, train), train)
+        attempt(partial(training_samples, recipe, train, samples["train"]))
     attempt(partial(try_transforms, recipe.data, splits.get("train")))
     if problems or found is None or samples is None or spec is None:
         raise SegkitError.of(problems)

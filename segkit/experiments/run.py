@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,13 +15,13 @@ from segkit.experiments.assembly import Assembly, assemble
 from segkit.experiments.launch import run_distributed
 from segkit.experiments.recorder import RunRecorder
 from segkit.experiments.run_start import run_started
-from segkit.experiments.samples import predicted_masks
+from segkit.experiments.samples import PredictedMasks
 from segkit.experiments.summary import summarise
 from segkit.models.segmenter import digest
 from segkit.recipe import Recipe
 from segkit.training.checkpoint import load_weights
 from segkit.training.devices import move_to_device
-from segkit.training.distributed.sharding import any_process, gather_batches
+from segkit.training.distributed.sharding import any_process
 from segkit.training.evaluate import Scores
 from segkit.training.loop import fit
 from segkit.training.train_state import TrainState, make_train_state
@@ -30,7 +29,6 @@ from segkit.utils.signals import StopSignal
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
-    from torch import Tensor
 
     from segkit.core.types import Pixels
     from segkit.data.batches import TrainBatches
@@ -121,8 +119,8 @@ def _fit(
     with stop.deferred():
         try:
             for event in fit(
-                state, batches, assembly.loss, assembly.scorer(assembly.val_split, progress_or_stop),
-                fabric, recipe.training, seed=recipe.seed, names=assembly.splits["train"].names,
+                state, batches, assembly.loss, assembly.epoch_scorer(progress_or_stop), fabric,
+                recipe.training, seed=recipe.seed, names=assembly.splits["train"].names,
                 higher_is_better=assembly.higher_is_better,
             ):  # fmt: skip
                 if isinstance(event, EpochEnded):
@@ -150,11 +148,7 @@ class _StopRequested(Exception):
 
 def _score_with_masks(assembly: Assembly, on_progress: Progress) -> tuple[Scores, list[Pixels]]:
     """Scores on the test split, and the predicted masks (on the first process only)."""
-    own_batches: list[list[Pixels]] = []
-
-    def keep(logits: Tensor) -> None:
-        own_batches.append(predicted_masks(logits, assembly.task))
-
-    scores = assembly.scorer(assembly.test_split, on_progress, keep)(assembly.model)
-    batches = gather_batches(own_batches, assembly.fabric, everywhere=False)
-    return scores, [*chain.from_iterable(batches)]
+    prepared, fit = assembly.splits[assembly.test_split], assembly.recipe.data.geometry
+    masks = PredictedMasks(prepared, assembly.task, fit)
+    scores = assembly.scorer(assembly.test_split, on_progress, masks.add)(assembly.model)
+    return scores, masks.gathered(assembly.fabric)

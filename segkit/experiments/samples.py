@@ -5,27 +5,34 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from segkit.data.display import display_rgb
 from segkit.data.palette import flat, mask_palette
+from segkit.data.resize import nearest, resize_image, resize_mask
 from segkit.runs.run_dir import ScoredSample
 from segkit.runs.schema import Files, Rank, Sample
 from segkit.runs.thumbnails import Thumbnail, make_thumbnail
 from segkit.training.count_pixels import predict_mask
+from segkit.training.distributed.sharding import gather_batches
 
 if TYPE_CHECKING:
+    from lightning_fabric import Fabric
     from torch import Tensor
 
     from segkit.core.types import Pixels, Task
+    from segkit.data.fit import Fit
     from segkit.data.preprocess import Prepared
     from segkit.recipe import Recipe
     from segkit.training.evaluate import Scores
 
     Display = Callable[[Pixels], Pixels]
 
+MAX_SHOWN = 1024  # pixels of the longer side
 _PER_RANK = 2
 
 
@@ -46,6 +53,38 @@ def predicted_masks(logits: Tensor, task: Task) -> list[Pixels]:
     if task.kind == "multilabel":
         masks = masks.permute(0, 2, 3, 1)  # B H W K
     return list(masks.cpu().numpy())
+
+
+class PredictedMasks:
+    """Predicted masks of scored images, at the size at which they are shown.
+
+    Images with more than `MAX_SHOWN` pixels along a side are shown smaller if they are scored in windows.
+
+    Args:
+        prepared: scored images.
+        task: kind of masks, classes and ignored value.
+        fit: how images are fitted to the model.
+    """
+
+    def __init__(self, prepared: Prepared, task: Task, fit: Fit) -> None:
+        self._prepared, self._task, self._fit = prepared, task, fit
+        self._parts: dict[int, list[Pixels]] = {}  # of this process, by image, from top to bottom
+
+    def add(self, image: int, rows: slice, logits: Tensor) -> None:
+        """Add the logits (1, K, rows, W) of some rows of an image."""
+        height, width = self._prepared.masks[image].shape[:2]
+        longest = max(height, width)
+        if self._fit.is_native and longest > MAX_SHOWN:
+            size = [max(1, side * MAX_SHOWN // longest) for side in (height, width)]
+            inside, columns = (nearest(*sides) for sides in zip(size, (height, width), strict=True))
+            inside = inside[(inside >= rows.start) & (inside < rows.stop)] - rows.start
+            logits = logits[:, :, torch.from_numpy(inside)][..., torch.from_numpy(columns)]
+        self._parts.setdefault(image, []).extend(predicted_masks(logits, self._task))
+
+    def gathered(self, fabric: Fabric) -> list[Pixels]:
+        """Masks of all images, on the first process; none on the others."""
+        own = [(image, np.concatenate(parts)) for image, parts in self._parts.items()]
+        return [mask for _, mask in sorted(gather_batches(own, fabric, everywhere=False), key=itemgetter(0))]
 
 
 def pick_samples(
@@ -69,9 +108,7 @@ def pick_samples(
                 score=values[index],
                 files=Files.numbered(number),
             ),
-            pixels=display(prepared.images[index]),
-            truth=flat(prepared.masks[index], task),
-            prediction=flat(predicted[index], task),
+            *shown(prepared, index, predicted[index], task, display),
         )
         for number, (index, rank) in picked
     ]
@@ -82,8 +119,20 @@ def thumbnails(
 ) -> Iterator[Thumbnail]:
     """Thumbnails of every scored image with its true and predicted mask."""
     colours = mask_palette(task)
-    for image, truth, prediction in zip(prepared.images, prepared.masks, predicted, strict=True):
-        yield make_thumbnail(display(image), flat(truth, task), flat(prediction, task), colours)
+    for index, mask in enumerate(predicted):
+        yield make_thumbnail(*shown(prepared, index, mask, task, display), colours)
+
+
+def shown(
+    prepared: Prepared, index: int, predicted: Pixels, task: Task, display: Display
+) -> tuple[Pixels, Pixels, Pixels]:
+    """8-bit picture, ground truth (H, W) and prediction (H, W), at the size of a predicted mask."""
+    image, mask, size = prepared.images[index], prepared.masks[index], predicted.shape[:2]
+    if image.shape[:2] != size:
+        step = max(1, min(side // (2 * to) for side, to in zip(image.shape, size, strict=False)))
+        image = resize_image(image[::step, ::step], size)  # of a large image, not all pixels are read
+    mask = mask if mask.shape[:2] == size else resize_mask(mask, size)
+    return display(image), flat(mask, task), flat(predicted, task)
 
 
 def _picked_ranks(values: Sequence[float], higher_is_better: bool) -> dict[int, Rank]:

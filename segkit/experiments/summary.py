@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from segkit.experiments.assembly import steps_per_epoch
 from segkit.experiments.confidence import confidence_interval
 from segkit.experiments.metric_details import metric_details
 from segkit.runs.reference import read_reference
@@ -45,6 +46,7 @@ def summarise(
     recipe = assembly.recipe
     best = next((epoch for epoch in reversed(epochs) if epoch.best), epochs[-1])
     train_seconds = sum(epoch.train_seconds for epoch in epochs)
+    samples = recipe.data.samples_per_epoch(started.images["train"]) * len(epochs)
     return Summary(
         status="complete",
         recipe=recipe.name,
@@ -63,7 +65,7 @@ def summarise(
         epochs_asked=recipe.training.epochs,
         seconds=seconds,
         train_seconds=train_seconds,
-        images_per_second=started.images["train"] * len(epochs) / train_seconds,
+        images_per_second=samples / train_seconds,
         peak_memory_bytes=peak_memory(),
         parameters=_parameters(assembly),
         frozen_encoder=_frozen(*encoder_digests) if recipe.model.encoder.frozen else None,
@@ -122,7 +124,7 @@ def undefined(epochs: Sequence[EpochEnded], metric: str) -> list[str]:
 def young_average(recipe: Recipe, epoch: int, images: int) -> list[str]:
     """A warning if the moving average of the weights (EMA) is over fewer steps than its decay asks for."""
     decay = recipe.training.ema_decay
-    steps = epoch * math.ceil(images / recipe.data.batch_size)
+    steps = epoch * steps_per_epoch(recipe, images)
     if not decay or steps * (1 - decay) >= 1:
         return []
     return [

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from segkit.core.errors import DataError
 from segkit.data.decoded import Decoded
-from segkit.data.images import MAX_IN_TILES, read_header, read_image_at
+from segkit.data.images import MAX_LARGE, read_header, read_image_at
 from segkit.data.preprocess import select_bands
 from segkit.inference.seen_numbers import SeenNumbers
 
@@ -66,7 +66,7 @@ class ImageFile:
     @cached_property
     def size(self) -> Size:
         """(height, width); reads the file's header only."""
-        return read_header(self.path, MAX_IN_TILES).extent
+        return read_header(self.path, MAX_LARGE).extent
 
     def resized(self, size: Size) -> Pixels:
         """The whole image at a size."""
@@ -84,7 +84,7 @@ class ImageFile:
     @cached_property
     def _decoded(self) -> Decoded:
         try:
-            return Decoded.read(self.path, self.info.channels, MAX_IN_TILES)
+            return Decoded.read(self.path, self.info.channels, MAX_LARGE)
         except DataError as error:
             raise _for_model(error, self.info) from None
 

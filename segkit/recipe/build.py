@@ -57,6 +57,12 @@ class Transforms(list[Any]):
             import_module(module)
         super().__init__(build(part) for part in parts)
 
+    @property
+    def others(self) -> list[int]:
+        """Number of other samples that each transform gets."""
+        parts, *_ = self._given
+        return [int(entry_for(part).traits["others"]) for part in parts]
+
     @classmethod
     def of(cls, recipe: Recipe) -> Transforms:
         """The transforms of a recipe's `data.augment`."""

@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 
 
 def images_in_words(entry: Entry) -> str:
-    """Images that a transform takes, such as "uint8 or float32, 1 or 3 channels"."""
+    """Images that a transform takes, such as "uint8 or float32, 1 or 3 channels; with 3 other samples"."""
     numbers = entry.traits["channels"]
     if isinstance(numbers, range):
         channels = f"{numbers.start} or more"
     else:
         channels = either([*map(str, numbers)]) if numbers else "any number of"
-    return f"{either([*entry.traits['types']])}, {channels} channels"
+    others = entry.traits["others"]
+    more = f"; with {others} other {'sample' if others == 1 else 'samples'}" if others else ""
+    return f"{either([*entry.traits['types']])}, {channels} channels{more}"
 
 
 def transform_problems(data: DataSettings, dtype: str = "") -> dict[int, Problem]:

@@ -50,9 +50,21 @@ class TransformCase:
         image = np.repeat(self.greys[mask][..., None], self.channels, axis=-1)
         return image, np.repeat(mask[..., None], self.labels, axis=-1) if self.labels else mask
 
+    def others(self) -> list[tuple[Pixels, Pixels]]:
+        """New samples, as many as the transform gets: turned by half, or flipped."""
+        image, mask = self.inputs()
+        turned = [(image[::-1, ::-1], mask[::-1, ::-1]), (image[::-1], mask[::-1])]
+        pairs = (turned[number % 2] for number in range(self.subject.entry.traits["others"]))
+        return [(image.copy(), mask.copy()) for image, mask in pairs]
+
+    def call(self, image: Pixels, mask: Pixels, seed: int, others: list[tuple[Pixels, Pixels]]) -> Any:
+        """What the transform returns."""
+        more = {"others": others} if others else {}
+        return self.transform(image, mask, np.random.default_rng([7, seed]), **more)
+
     def apply(self, seed: int) -> tuple[Pixels, Pixels]:
         """Image and mask after the transform."""
-        output: Any = self.transform(*self.inputs(), np.random.default_rng([7, seed]))
+        output = self.call(*self.inputs(), seed, self.others())
         valid = isinstance(output, tuple) and [type(array) for array in output] == [np.ndarray] * 2
         require(valid, f"it returns a {type(output).__name__}, not two arrays", "return image, mask")
         return output[0], output[1]
@@ -122,10 +134,11 @@ def same_rng_gives_the_same_result(case: TransformCase) -> None:
 
 def inputs_stay_unchanged(case: TransformCase) -> None:
     """Cached training images are reused in every epoch."""
-    inputs = case.inputs()
-    case.transform(*inputs, np.random.default_rng(0))
-    for name, before, after in zip(("image", "mask"), case.inputs(), inputs, strict=True):
-        require(np.array_equal(before, after), f"it changes its input {name}", f"work on {name}.copy()")
+    pairs = [case.inputs(), *case.others()]
+    case.call(*pairs[0], 0, pairs[1:])
+    for given, former in zip(pairs, [case.inputs(), *case.others()], strict=True):
+        for name, before, after in zip(("image", "mask"), former, given, strict=True):
+            require(np.array_equal(before, after), f"it changes its input {name}", f"work on {name}.copy()")
 
 
 CHECKS = (

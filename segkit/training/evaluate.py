@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 
     from segkit.core.types import Loss, Metric, Task
     from segkit.data.batches import Batch
+    from segkit.data.readers.raster import Extent
+
+OnLogits = Callable[[int, slice, Tensor], None]
+Scored = tuple[Tensor, Tensor, dict[str, Tensor]]  # losses, class pixels, and rows by metric, of a batch
+
+
+def ignore_logits(image: int, rows: slice, logits: Tensor) -> None:
+    """Callback that does nothing."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,7 @@ def evaluate(
     loss: Loss,
     fabric: Fabric,
     on_progress: Callable[[int], None] = lambda done: None,
-    on_logits: Callable[[Tensor], None] = lambda logits: None,
+    on_logits: OnLogits = ignore_logits,
 ) -> Scores:
     """Score a model. Leaves the model in evaluation mode.
 
@@ -65,24 +73,58 @@ def evaluate(
         metrics: metrics by name.
         loss: (logits, target) -> scalar.
         fabric: device and precision; metrics and loss use logits of at least float32.
-        on_progress: callback of the number of images done.
-        on_logits: callback of the logits of every batch of this process.
+        on_progress: callback of the number of images or windows done.
+        on_logits: callback of (image, rows, logits (1, K, rows, W)) of each image of this process.
 
     Raises:
         TrainingError: if memory runs out.
     """
-    scored: list[tuple[Tensor, Tensor, dict[str, Tensor]]] = []
+    scored: list[Scored] = []
     confusion = torch.zeros(confusion_shape(task), dtype=torch.long)
     for batch in islice(batches, fabric.global_rank, None, fabric.world_size):
-        with explain_scoring_errors(len(batch.image)):
+        with explain_scoring_errors(f"{len(batch.image)} images at once"):
             logits, target = predict_logits(model, batch.image, fabric), fabric.to_device(batch.target)
             losses = torch.stack([loss(logits[i : i + 1], target[i : i + 1]) for i in range(len(logits))])
-            rows = {name: metric.per_image(logits, target).double().cpu() for name, metric in metrics.items()}
+            rows = {
+                name: _rows(metric, logits, target, batch.contents).double().cpu()
+                for name, metric in metrics.items()
+            }
             pixels, counts = count_pixels(logits, target, task)
             confusion += counts
             scored.append((losses.double().cpu(), pixels, rows))
-            on_logits(logits)
+            for number, (index, image) in enumerate(zip(batch.indices, logits, strict=True)):
+                height, width = batch.contents[number] if batch.contents else image.shape[1:]
+                on_logits(index, slice(0, height), image[None, :, :height, :width])
         on_progress(batch.indices[-1] + 1)
+    return gather_scores(scored, confusion, task, metrics, fabric)
+
+
+def _rows(metric: Metric, logits: Tensor, target: Tensor, contents: Sequence[Extent] | None) -> Tensor:
+    if not contents or metric.sums:  # padding is ignored, and so adds nothing
+        return metric.per_image(logits, target)
+    # The border of an image is a boundary, the border of its padding is none.
+    images = [
+        metric.per_image(
+            logits[i : i + 1, :, :height, :width].contiguous(),
+            target[i : i + 1, ..., :height, :width].contiguous(),
+        )
+        for i, (height, width) in enumerate(contents)
+    ]
+    return torch.cat(images)
+
+
+def gather_scores(
+    scored: list[Scored], confusion: Tensor, task: Task, metrics: Mapping[str, Metric], fabric: Fabric
+) -> Scores:
+    """Scores of all images from those of the processes, which have scored batches or images in turn.
+
+    Args:
+        scored: losses, class pixels and rows by metric of each batch of this process.
+        confusion: confusion counts of this process.
+        task: kind of masks, classes and ignored value.
+        metrics: metrics by name.
+        fabric: connected processes.
+    """
     scored = gather_batches(scored, fabric)
     tables = {name: torch.cat([rows[name] for _, _, rows in scored]) for name in metrics}
     if fabric.world_size > 1:

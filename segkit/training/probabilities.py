@@ -22,10 +22,10 @@ def probabilities_of(logits: Tensor, task: Task) -> Tensor:
     return logits.softmax(dim=1) if task.kind == "multiclass" else logits.sigmoid()
 
 
-def probabilities_to_logits(probabilities: npt.NDArray[np.float32], task: Task) -> Tensor:
+def probabilities_to_logits(probabilities: npt.NDArray[np.float32] | Tensor, task: Task) -> Tensor:
     """Inverse of `probabilities_of`: finite float64 logits (B, K, H, W), for metrics.
 
     A probability is above a threshold if and only if its logit is.
     """
-    exact = torch.from_numpy(probabilities).double().clamp(MIN_PROBABILITY, MAX_PROBABILITY)
+    exact = torch.as_tensor(probabilities).double().clamp(MIN_PROBABILITY, MAX_PROBABILITY)
     return exact.log() if task.kind == "multiclass" else exact.logit()

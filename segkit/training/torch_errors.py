@@ -50,24 +50,27 @@ def explain_training_errors(images: int, retry: Callable[[int], object] | None) 
 
 
 @contextmanager
-def explain_scoring_errors(images: int) -> Iterator[None]:
-    """Translate torch errors while a batch of that many images is scored.
+def explain_scoring_errors(
+    scored: str, smaller: str = "a smaller data.eval_batch_size: it changes no score"
+) -> Iterator[None]:
+    """Translate errors of torch and NumPy while images are scored.
+
+    Args:
+        scored: what is scored, in words.
+        smaller: what needs less memory.
 
     Raises:
         TrainingError: if memory runs out.
     """
     try:
         yield
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
         if not _out_of_memory(error):
             raise
-        raise TrainingError(
-            f"the device has too little memory to score {images} images at once",
-            hint="a smaller data.eval_batch_size: it changes no score",
-        ) from error
+        raise TrainingError(f"the device has too little memory to score {scored}", hint=smaller) from error
 
 
-def _out_of_memory(error: RuntimeError) -> bool:
+def _out_of_memory(error: RuntimeError | MemoryError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or is_out_of_memory(error)
 
 

@@ -46,6 +46,11 @@ def own_seconds() -> float:
     return total
 
 
+def mapped_memory() -> int | None:
+    """Resident memory of this process that belongs to files, in bytes; None if the system does not tell."""
+    return getattr(psutil.Process().memory_info(), "shared", None)  # on Linux
+
+
 def peak_memory() -> int:
     """Peak resident memory of this process in bytes."""
     if sys.platform == "win32":

@@ -34,7 +34,9 @@ def mutate(data: bytes, seed: int) -> bytes:
 def main() -> None:
     """Fuzz."""
     warnings.simplefilter("ignore")  # as `segkit.data.preprocess` has it
-    files.MAX_PIXELS = 2**18  # few bytes may say that they are very large: nothing else would be found
+    files.MAX_PIXELS = files.MAX_LARGE = (
+        2**18
+    )  # few bytes may say that they are very large: nothing else would be found
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "case.png")
 

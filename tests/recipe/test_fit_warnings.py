@@ -113,8 +113,8 @@ def test_metrics_that_need_more_memory_than_there_is(monkeypatch: pytest.MonkeyP
     data = settings(task="multiclass", classes=["a", "b"])
     splits = {"test": prepared(data, (300, 400))}
     assert fit_warnings(data, splits, ["hd95"]) == [
-        "metrics: hd95 needs the scores of all pixels of an image at once: 3 GB for the largest one, and this "
-        "machine has 4 GB. Leave it out: other metrics are computed part by part."
+        "metrics: hd95 needs the scores of all pixels of an image at once: 3 GB for the largest one, and "
+        "this machine has 4 GB. Leave it out: other metrics are computed part by part."
     ]
     assert fit_warnings(data, splits, []) == []
     assert fit_warnings(data, {"test": prepared(data, (200, 400))}, ["hd95"]) == []

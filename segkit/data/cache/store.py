@@ -26,6 +26,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from segkit.core.errors import DataError
+from segkit.data.large_arrays import give_back_pages, is_large, keep_out_of_memory
 from segkit.utils.atomic import atomic_write
 from segkit.utils.os_errors import is_out_of_memory
 
@@ -89,6 +90,8 @@ class StoredArrays:
 
     def __getitem__(self, index: int | tuple[int | slice, ...]) -> Array:
         pixels: Array = self._array[index]
+        if is_large(pixels.nbytes):
+            give_back_pages()
         return pixels
 
     @cached_property
@@ -212,6 +215,7 @@ def _mapped(path: Path) -> dict[str, Array]:
     file: Any
     with safe_open(path, "np") as file, path.open("rb") as opened:
         content = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
+        keep_out_of_memory(content)
         start = 8 + int.from_bytes(content[:8], "little")
         header = json.loads(content[8:start])
         arrays: dict[str, Array] = {}

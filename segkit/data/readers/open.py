@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
 from PIL import UnidentifiedImageError
 
 from segkit.core.errors import DataError, first_line
+from segkit.data.large_arrays import is_large
 from segkit.data.readers.heif import open_heif
 from segkit.data.readers.matlab import open_mat
 from segkit.data.readers.npy import open_npy
@@ -28,6 +30,7 @@ _BY_BRAND: dict[bytes, _Open] = {  # of an ISO media file
     b"heic": open_heif, b"heix": open_heif, b"heim": open_heif, b"heis": open_heif, b"mif1": open_heif,
     b"avif": open_avif, b"avis": open_avif,
 }  # fmt: skip
+_one_large_file = threading.RLock()  # is decoded at a time
 _USUAL_PIXELS = 2**25  # assumed of a file whose header cannot be read
 _DECODER_BYTES = 8  # per pixel: a progressive JPEG needs 6, beside its pixels
 
@@ -46,7 +49,8 @@ def open_file(path: Path, max_pixels: int) -> Iterator[ImageFile]:
             raise DataError("this is not a file", where=str(path))
         with _reader(path)(path, max_pixels) as file:
             pixels = file.stored[0] * file.stored[1]
-            yield file
+            with _one_large_file if is_large(4 * pixels) else nullcontext():
+                yield file
     except DataError:
         raise
     except FileNotFoundError:

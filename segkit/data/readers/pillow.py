@@ -13,8 +13,9 @@ from PIL import Image, ImageOps, features
 
 from segkit.core.errors import DataError
 from segkit.core.types import Pixels
+from segkit.data.large_arrays import empty, is_large, strips
 from segkit.data.pillow_limit import without_pillow_limit
-from segkit.data.readers.png16 import decode_png
+from segkit.data.readers.by_imagecodecs import decode, exif_of_png
 from segkit.data.readers.raster import Extent, Header, Numbers, Raster, check_size, turned, valid_orientation
 from segkit.utils.os_errors import is_out_of_memory
 
@@ -24,6 +25,7 @@ _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _LOSSY = ("JPEG", "MPO", "AVIF", "jpeg", "tiff_jpeg")  # formats, and compressions of TIFF
 _ONE_IMAGE = ("JPEG", "MPO")  # whose first image is what every program shows
 _TYPES = {"I": "float32", "F": "float32"}  # type that images get, by mode
+_BY_IMAGECODECS = ("RGB", "RGBA", "LA")  # modes of large images in PNG and JPEG
 _ORIENTATION = 0x0112  # EXIF tag
 # Pillow's log messages about damaged files would be printed beside segkit's errors.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
@@ -64,13 +66,22 @@ class PillowFile:
         """Channels that are not opacity."""
         return self._numbers[0] - self._numbers[2]
 
+    @property
+    def is_large(self) -> bool:
+        """Whether its numbers are better not held in memory as Pillow would, with four bytes per pixel."""
+        height, width = self.stored
+        is_plain = self._image.mode in ("L", *_BY_IMAGECODECS) and not self._image.has_transparency_data
+        return bool(self._path) and is_plain and is_large(4 * height * width)
+
     @cached_property
     def header(self) -> Header:
-        """Metadata; a PNG is decoded, as Pillow does to find its EXIF data."""
+        """Metadata; a PNG is decoded, as Pillow does to find its EXIF data, unless it is a large one."""
         image, form = self._image, self.format
         channels, kind, has_opacity = self._numbers
         pages = self._pages or (1 if form in _ONE_IMAGE else int(getattr(image, "n_frames", 1)))
-        if form == "PNG":
+        if form == "PNG" and self._path and self.is_large and not self._is_one_byte:
+            _find_exif(image, self._path)
+        elif form == "PNG":
             image.load()
         orientation = _orientation(image)
         stored, is_lossy = self.stored, _is_lossy(image)
@@ -79,9 +90,10 @@ class PillowFile:
     def raster(self) -> Raster:
         """Its numbers: indices if it has a palette, RGB if it has colours of another kind."""
         form, lossy = self.format, _is_lossy(self._image)
-        if self._is_halved and self._path:
-            pixels = turned(decode_png(self._path), self.header.orientation)
-            return Raster(pixels, form, opacity=pixels.shape[-1] in (2, 4))
+        if self._path and (self._is_halved or (self.is_large and not self._is_one_byte)):
+            decoded = decode(self._path, form, (*self.stored, self.channels), self._numbers[1])
+            pixels = turned(decoded, self.header.orientation)
+            return Raster(pixels, form, opacity=pixels.shape[-1] in (2, 4), lossy=lossy)
         image = _upright(self._image)
         if image.mode == "P":
             return Raster(to_array(image), form, _palette(image), lossy=lossy)
@@ -89,6 +101,10 @@ class PillowFile:
         if form == "PPM" and image.mode == "I":
             return Raster(to_array(image).astype(np.uint16), form)
         return Raster(to_array(image), form, opacity=image.mode in ("LA", "RGBA"), lossy=lossy)
+
+    @property
+    def _is_one_byte(self) -> bool:
+        return self._image.mode == "L" or self.format not in ("PNG", "JPEG")
 
     def converted(self, channels: int) -> Image.Image:
         """Its 8-bit numbers in 1 to 4 channels.
@@ -160,6 +176,13 @@ def _upright(image: Image.Image) -> Image.Image:
 
 def to_array(image: Image.Image) -> Numbers:
     """(H, W, C) numbers of an image."""
+    height, width, channels = image.height, image.width, len(image.getbands())
+    if is_large(height * width * channels):
+        pixels = empty((height, width, channels), np.asarray(image.crop((0, 0, 1, 1))).dtype)
+        for rows in strips(pixels):
+            part = image.crop((0, rows.start, width, rows.stop))
+            pixels[rows] = np.asarray(part).reshape(-1, width, channels)
+        return pixels
     pixels = np.asarray(image)
     return pixels if pixels.ndim == 3 else pixels[..., None]
 
@@ -207,6 +230,12 @@ def _raw_mode(image: Image.Image) -> str:
 
 def _is_lossy(image: Image.Image) -> bool:
     return image.format in _LOSSY or (image.format == "TIFF" and image.info.get("compression") in _LOSSY)
+
+
+def _find_exif(image: Image.Image, path: Path) -> None:
+    """Give a PNG its EXIF data, which Pillow would decode it for if they are behind the pixels."""
+    if not {"exif", "Raw profile type exif"} & image.info.keys():
+        image.info["exif"] = exif_of_png(path)
 
 
 def _orientation(image: Image.Image) -> int:

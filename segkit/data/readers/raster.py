@@ -112,7 +112,7 @@ def check_size(extent: Extent, bytes_per_pixel: int, path: object, max_pixels: i
         DataError: if it has more than `max_pixels`, or as many bytes as 16 for each of them.
     """
     pixels = extent[0] * extent[1]
-    hint = "make it smaller, or predict it in tiles"
+    hint = "make it smaller; data.fit: crop and prediction in tiles take up to 537 million pixels"
     if pixels > max_pixels:
         problem = f"the image has more than {max_pixels // 10**6} million pixels"
         raise DataError(problem, where=str(path), hint=hint)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segkit.core.errors import DataError
+from segkit.data.large_arrays import by_strips, empty, is_large
 from segkit.data.readers.pillow import open_pillow
 from segkit.data.readers.raster import (
     Header,
@@ -118,9 +119,10 @@ class _TiffFile:
         numbers = self._numbers()
         page = self._pages[0]
         if page.photometric == _WHITE_IS_ZERO and numbers.dtype.kind == "u":
-            numbers = numbers.dtype.type(2**page.bitspersample - 1) - numbers
+            white = numbers.dtype.type(2**page.bitspersample - 1)
+            numbers = by_strips(lambda part: white - part, numbers)
         if header.opacity and page.extrasamples[-1] == _ASSOCIATED:
-            numbers = _unassociated(numbers)
+            numbers = by_strips(_unassociated, numbers)
         return Raster(turned(numbers, header.orientation), "TIFF", opacity=header.opacity)
 
     def _check_size(self, channels: int) -> None:
@@ -139,7 +141,8 @@ class _TiffFile:
             return pages[0] if len(pages) == 1 else np.concatenate(pages, axis=-1)
         axes = self._series.axes
         order = [axes.index(axis) for axis in ("Y", "X", self._axis) if axis in axes]
-        numbers = np.moveaxis(self._series.asarray(maxworkers=1), order, range(-len(order), 0))
+        out = _to_file(self._series.shape, np.dtype(self._series.dtype))
+        numbers = np.moveaxis(self._series.asarray(out=out, maxworkers=1), order, range(-len(order), 0))
         numbers = numbers.reshape(self.header.pages, *self.stored, self.header.channels)
         return numbers[0] if len(numbers) == 1 else np.moveaxis(numbers[..., 0], 0, -1)
 
@@ -179,7 +182,9 @@ def _unread(page: TiffPage) -> str:
 
 def _is_faster(page: TiffPage) -> bool:
     """Whether Pillow reads the same numbers in half of tifffile's time."""
-    return page.compression == _LZW and page.dtype == np.uint8 and page.samplesperpixel in (1, 3)
+    is_usual = page.dtype == np.uint8 and page.samplesperpixel in (1, 3)
+    # Pillow would need four bytes per pixel.
+    return page.compression == _LZW and is_usual and not is_large(4 * page.imagelength * page.imagewidth)
 
 
 def _is_converted(page: TiffPage) -> bool:
@@ -209,8 +214,14 @@ def _check_segments(page: TiffPage) -> None:
 
 
 def _decoded(page: TiffPage) -> Numbers:  # (H, W, C)
-    planes = page.asarray(squeeze=False, maxworkers=1)[:, 0]  # (planes, H, W, samples)
+    out = _to_file(page.shaped, _dtype(page))
+    planes = page.asarray(out=out, squeeze=False, maxworkers=1)[:, 0]  # (planes, H, W, samples)
     return planes[0] if len(planes) == 1 else np.moveaxis(planes[..., 0], 0, -1)
+
+
+def _to_file(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Numbers | None:
+    """What a large image is decoded to."""
+    return empty(shape, dtype) if is_large(math.prod(shape) * dtype.itemsize) else None
 
 
 def _unassociated(numbers: Numbers) -> Numbers:

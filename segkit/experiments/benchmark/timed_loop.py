@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import sys
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from torch import nn
 
 from segkit.core.events import StepEnded
-from segkit.data.preprocess import Prepared
+from segkit.experiments.assembly import steps_per_epoch
 from segkit.experiments.benchmark.costs.timing import synchronize, zero_lr_state
 from segkit.training.evaluate import Scores
 from segkit.training.loop import fit
@@ -39,7 +38,7 @@ class Feed:
         self._repeated: Batch | None = None
         self._trials = []
         if assembly.recipe.data.workers == "auto":
-            trial = _with_few_images(assembly)
+            trial = _with_short_epochs(assembly)
             self._trials = [trial.train_batches(), trial.train_batches()]
         self._batches = None if self._trials else assembly.train_batches()
 
@@ -48,14 +47,14 @@ class Feed:
         """The measured batches, with the final number of workers."""
         if self._batches is None:
             workers, self._trials = self._trials[-1].workers, []
-            self._assembly = _with_workers(self._assembly, workers)
+            self._assembly = _with(self._assembly, workers=workers)
             self._batches = self._assembly.train_batches()
         return self._batches
 
     @property
     def steps(self) -> int:
         """Steps per epoch."""
-        return math.ceil(len(self._assembly.splits["train"].names) / self._assembly.recipe.data.batch_size)
+        return steps_per_epoch(self._assembly.recipe, len(self._assembly.splits["train"]))
 
     @property
     def trial_steps(self) -> int:
@@ -99,16 +98,16 @@ class Feed:
         return dataclasses.replace(batch, image=image, target=target)
 
 
-def _with_few_images(assembly: Assembly) -> Assembly:
-    train = assembly.splits["train"]
-    first = slice(TRIAL_STEPS * assembly.recipe.data.batch_size)
-    trial = Prepared(train.names[first], train.images[first], train.masks[first])
-    return dataclasses.replace(assembly, splits={**assembly.splits, "train": trial})
+def _with_short_epochs(assembly: Assembly) -> Assembly:
+    data = assembly.recipe.data
+    samples = data.samples_per_epoch(len(assembly.splits["train"]))
+    epoch = min(samples, TRIAL_STEPS * data.batch_size)
+    return _with(assembly, sample=data.sample.model_copy(update={"epoch": epoch}))
 
 
-def _with_workers(assembly: Assembly, workers: int) -> Assembly:
+def _with(assembly: Assembly, **settings: Any) -> Assembly:
     recipe = assembly.recipe
-    data = recipe.data.model_copy(update={"workers": workers})
+    data = recipe.data.model_copy(update=settings)
     return dataclasses.replace(assembly, recipe=recipe.model_copy(update={"data": data}))
 
 
@@ -123,7 +122,7 @@ class Loop:
         self.feed = Feed(assembly)
         self.loss = assembly.loss
         names = assembly.splits["train"].names
-        self.images_per_step = len(names) / self.feed.steps
+        self.images_per_step = recipe.data.samples_per_epoch(len(names)) / self.feed.steps
         endless = {"epochs": sys.maxsize, "early_stopping_epochs": None}
         self._events = fit(
             self.state, cast("TrainBatches", self.feed), self._loss, _no_scores, self.fabric,

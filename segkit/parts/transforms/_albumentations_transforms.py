@@ -19,6 +19,8 @@ from pydantic import ValidationError
 
 from segkit.core.errors import PartError, first_line
 from segkit.core.types import Pixels
+from segkit.data.windows import Extent
+from segkit.parts.transforms._room import room
 from segkit.utils.os_errors import is_out_of_memory
 
 cv2.setNumThreads(0)  # its threads would compete with torch's
@@ -92,6 +94,10 @@ class AlbumentationsTransform:
             self._of_floats = self._of_floats or _with_unit_colours(self.name, self.options)
             return self._of_floats._apply(image, mask, rng)
         return self._apply(image, mask, rng)
+
+    def room(self, extent: Extent) -> Extent | None:
+        """(height, width) that it needs to fill the central `extent`; None if it gives images of one size."""
+        return room(self.transform, extent)
 
     def _apply(self, image: Pixels, mask: Pixels, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
         self.transform.set_random_state(rng, self.random.reset(rng))

@@ -87,7 +87,11 @@ class AlbumentationsFamily:
             options={option.name: option for option in _options(name, meanings_of(documentation))},
             summary=_first_sentence(first_paragraph(documentation)),
             where=source.where,
-            traits={"channels": _channels(name, documentation), "types": _types(name, documentation)},
+            traits={
+                **TRANSFORMS.traits,
+                "channels": _channels(name, documentation),
+                "types": _types(name, documentation),
+            },
         )
 
 

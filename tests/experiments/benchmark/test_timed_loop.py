@@ -79,7 +79,7 @@ def test_as_many_workers_as_a_run_would_hire_make_the_batches(
     hired: list[int] = []
 
     def hire(batches: TrainBatches, clock: object) -> None:
-        hired.append(len(batches.samples.images))
+        hired.append(len(batches.samples.epochs))
         batches.workers = workers
 
     monkeypatch.setattr(TrainBatches, "_start_workers_if_slow", hire)
@@ -92,7 +92,7 @@ def test_as_many_workers_as_a_run_would_hire_make_the_batches(
     assert hired == [8, 8]
     assert loop.feed.trial_steps == 0
     assert loop.feed.batches.workers == loop.feed.new_batches().workers == workers
-    assert len(loop.feed.batches.samples.images) == 10
+    assert len(loop.feed.batches.samples.epochs) == 10
     assert loop.feed.new_batches() is not loop.feed.batches
 
 
