@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -30,8 +29,9 @@ if TYPE_CHECKING:
 
 MAX_IMAGES = 100
 _MAX_PIXELS = 2**27  # of all images together; after these no more are read
+_MAX_PLANES = 2**26  # pixels times classes of the masks whose ceilings are measured
 _MAX_SIDE = 4096  # pixels; of a larger mask, a region of this side is measured
-_COARSE = 16  # pixels between those that tell where the foreground of a very large mask is
+_COARSE = 512  # pixels of a side, about, of what tells where in the image classes are
 _MIN_OBJECT = 9  # pixels; smaller ones are specks
 _NATIVE = Fit("crop", (8, 8))  # its images and masks keep their size
 
@@ -43,7 +43,8 @@ class Measurements:
     Args:
         images: number of images by split.
         extents: (height, width) of the training images that were read; the other numbers are theirs.
-        types: how many of them have each type of numbers.
+        types: types of their numbers.
+        channels: channels that the model gets.
         task: kind of masks, classes and ignored value.
         classes: pixels and images of each class.
         objects: longer side in pixels of each connected region of a class in the foreground: any class of a
@@ -54,7 +55,8 @@ class Measurements:
 
     images: Mapping[str, int]
     extents: Sequence[Extent]
-    types: Mapping[str, int]
+    types: frozenset[str]
+    channels: int
     task: Task
     classes: ClassCounts
     objects: Sequence[int]
@@ -81,7 +83,7 @@ class _ImageNumbers:
     dtype: str
     counts: ClassCounts
     objects: Sequence[int]
-    halves: npt.NDArray[np.int64]  # (2, K): pixels of each class in the upper and in the left half
+    halves: npt.NDArray[np.int64]  # (3, K): pixels of each class in all, in the upper and in the left half
 
 
 def measure(
@@ -97,18 +99,18 @@ def measure(
     # Every fourth first, so that those read until the limit of pixels come from the whole set.
     numbers = _read([*chain(*(chosen[first::4] for first in range(4)))], data, on_progress)
     counts = _total([item.counts for item in numbers])
-    pixels = np.array(counts.pixels[-task.channels :])
-    foreground = pixels[1:] if task.kind == "multiclass" else pixels
-    if not foreground.any():
+    pixels = counts.pixels[-task.channels :]
+    if not any(pixels[1:] if task.kind == "multiclass" else pixels):
         problem = f"none of {len(numbers):,} training masks has foreground: all pixels are {counts.names[0]}"
         hint = "segkit data check tells what the masks hold"
         raise DataError(problem, where=str(chosen[0].files[-1] if chosen[0].files else ""), hint=hint)
-    halves = np.sum([item.halves for item in numbers], axis=0)
-    upper, left = np.where(pixels > 0, halves / np.maximum(pixels, 1), 0.5)
+    total, *halves = np.sum([item.halves for item in numbers], axis=0)
+    upper, left = np.where(total > 0, halves / np.maximum(total, 1), 0.5)
     measurements = Measurements(
         images={split: len(found) for split, found in splits.items()},
         extents=[item.region.extent for item in numbers],
-        types=Counter(item.dtype for item in numbers),
+        types=frozenset(item.dtype for item in numbers),
+        channels=data.in_channels,
         task=task,
         classes=counts,
         objects=sorted(chain(*(item.objects for item in numbers))),
@@ -118,11 +120,18 @@ def measure(
     return measurements, [item.region for item in numbers]
 
 
-def ceilings(
+def measure_ceilings(
     masks: Sequence[MaskRegion], fits: Sequence[Fit], task: Task, on_progress: Progress
 ) -> dict[Fit, float]:
-    """Dice of a perfect model by fit: the mean over classes, of each class over the masks that show it."""
+    """Dice of a perfect model by fit: the mean over classes, of each class over the masks that show it.
+
+    Of many large masks of many classes, the first ones are measured.
+    """
     found: dict[Fit, float] = {}
+    sizes = np.cumsum(
+        [mask.pixels.size * (1 if task.kind == "multilabel" else task.channels) for mask in masks]
+    )
+    masks = masks[: max(1, int((sizes <= _MAX_PLANES).sum()))]
     with ThreadPoolExecutor(_threads()) as pool:
         for done, fit in enumerate(fits, start=1):
             scores = np.array([*pool.map(partial(_ceiling, fit=fit, task=task), masks)])
@@ -139,7 +148,10 @@ def _threads() -> int:
 def _ceiling(mask: MaskRegion, fit: Fit, task: Task) -> npt.NDArray[np.float64]:
     height, width = mask.pixels.shape[:2]
     content = fit.content(mask.extent)
-    part = max(1, round(content[0] * height / mask.extent[0])), max(1, round(content[1] * width / mask.extent[1]))
+    part = (
+        max(1, round(content[0] * height / mask.extent[0])),
+        max(1, round(content[1] * width / mask.extent[1])),
+    )
     return dice_ceiling(mask.pixels, part, task)
 
 
@@ -173,26 +185,34 @@ def _numbers_or_problems(sample: Sample, data: DataSettings) -> _ImageNumbers | 
         image, mask = decode(sample, layout_of(_NATIVE, task, data.in_channels), data.bands, task=task)
     except DataError as error:
         return error.problems
-    planes = class_planes(mask, task)
     height, width = mask.shape[:2]
-    halves = [planes[:, : height // 2].sum(axis=(1, 2)), planes[:, :, : width // 2].sum(axis=(1, 2))]
-    foreground = planes[1:] if task.kind == "multiclass" else planes
-    region = MaskRegion(_region(mask, foreground.any(axis=0)), (height, width))
-    counts = count_classes([mask], task)
-    return _ImageNumbers(region, str(image.dtype), counts, _objects(foreground), np.array(halves))
+    step = max(1, max(height, width) // _COARSE)
+    coarse = class_planes(mask[::step, ::step], task)
+    middle = coarse.shape[1] // 2, coarse.shape[2] // 2
+    halves = [part.sum(axis=(1, 2)) for part in (coarse, coarse[:, : middle[0]], coarse[:, :, : middle[1]])]
+    region = _region(mask, np.argwhere(_foreground(coarse, task).any(axis=0)) * step)
+    return _ImageNumbers(
+        region=MaskRegion(region, (height, width)),
+        dtype=str(image.dtype),
+        counts=count_classes([mask], task),
+        objects=_objects(_foreground(class_planes(region, task), task)),
+        halves=np.array(halves),
+    )
 
 
-def _region(mask: Pixels, foreground: npt.NDArray[np.bool_]) -> Pixels:
-    """The mask, or a copy of the part around the middle of the foreground if it is very large."""
+def _foreground(planes: npt.NDArray[np.bool_], task: Task) -> npt.NDArray[np.bool_]:
+    return planes[1:] if task.kind == "multiclass" else planes
+
+
+def _region(mask: Pixels, foreground: npt.NDArray[np.intp]) -> Pixels:
+    """The mask, or a copy of the part around the middle of these points (N, 2) if it is very large."""
     if max(mask.shape[:2]) <= _MAX_SIDE:
         return mask
-    coarse = np.argwhere(foreground[::_COARSE, ::_COARSE]) * _COARSE
-    middle = np.median(coarse, axis=0) if len(coarse) else np.array(mask.shape[:2]) / 2
-    starts = [
+    middle = np.median(foreground, axis=0) if len(foreground) else np.array(mask.shape[:2]) / 2
+    top, left = (
         int(np.clip(centre - _MAX_SIDE / 2, 0, max(0, side - _MAX_SIDE)))
         for centre, side in zip(middle, mask.shape, strict=False)
-    ]
-    top, left = starts
+    )
     return mask[top : top + _MAX_SIDE, left : left + _MAX_SIDE].copy()
 
 
