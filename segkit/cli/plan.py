@@ -30,10 +30,8 @@ def plan(
     from segkit.cli import console
 
     try:
-        if out and os.path.lexists(out):
-            raise SegkitError(
-                "this file already exists", where=str(out), hint="choose another name: --out FILE"
-            )
+        if out:
+            _check_free(out)
         with console.RunView(quiet=quiet or as_json) as view:
             if options.is_recipe(target, overrides, plugins, no_plugins):
                 changes = planning.loading_overrides(target, overrides or ())
@@ -55,6 +53,14 @@ def plan(
         console.print_plan(planned, out)
     if not out:
         console.print_line(planned.text.rstrip("\n"))
+
+
+def _check_free(out: Path) -> None:
+    if os.path.lexists(out):
+        hint = "choose another name: --out FILE"
+        raise SegkitError("this file already exists", where=str(out), hint=hint)
+    if not out.parent.is_dir():
+        raise SegkitError("there is no such folder", where=str(out.parent), hint="create it first")
 
 
 def _write(out: Path, text: str) -> None:

@@ -34,6 +34,7 @@ def test_verbs_and_their_options_are_these() -> None:
             "targets", "--seeds", "--vary", "--metric", "--out", "--set", "--runs", "--jobs", "--measure",
             "--force", *PLUGINS, "--demo", *QUIET, "--json",
         ],
+        "plan": ["target", "--out", "--set", *PLUGINS, *QUIET, "--json"],
         "check": ["recipe", "--set", *PLUGINS, "--demo", *QUIET, "--json"],
         "list": ["kind", *PLUGINS, "--json"],
         "show": ["kind", "name", *PLUGINS, "--json"],

@@ -35,12 +35,13 @@ def suggest_size(images: Sequence[Path]) -> tuple[tuple[int, int], str] | None:
 
 def size_of_shape(ratio: float, longest: float) -> tuple[int, int]:
     """(height, width) of that ratio, whose longer side is about `longest` pixels: multiples of 32."""
-    return _rounded(longest * min(1.0, ratio)), _rounded(longest * min(1.0, 1 / ratio))
+    return to_multiple(longest * min(1.0, ratio)), to_multiple(longest * min(1.0, 1 / ratio))
 
 
 def _pixels(extent: tuple[int, int]) -> int:
     return extent[0] * extent[1]
 
 
-def _rounded(side: float) -> int:
+def to_multiple(side: float) -> int:
+    """The nearest multiple of 32, at least 32."""
     return max(MULTIPLE, MULTIPLE * round(side / MULTIPLE))

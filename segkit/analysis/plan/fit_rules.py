@@ -9,7 +9,7 @@ from statistics import median
 
 import numpy as np
 
-from segkit.analysis.dataset.image_size import MAX_SIDE, MULTIPLE, size_of_shape
+from segkit.analysis.dataset.image_size import MAX_SIDE, MULTIPLE, size_of_shape, to_multiple
 from segkit.data.fit import Fit
 from segkit.data.readers.raster import Extent
 
@@ -62,8 +62,11 @@ def choose_fit(
     reasons = {
         "fit": f"windows: through whole images of {_in_words(largest)} pixels a perfect model would reach "
         f"Dice {ceilings[largest]:.3f}, less than {MIN_CEILING}",
-        "scale": f"{reached}, at {smaller[-1].scale:g} {ceilings[smaller[-1]]:.3f}" if smaller else reached,
+        "scale": reached if fit.scale < 1 else "the images' own resolution",
     }
+    if smaller:
+        last = smaller[-1]
+        reasons["scale"] += f"; at {last.scale:g} a perfect model would reach Dice {ceilings[last]:.3f}"
     fit, reasons["size"] = _with_window(fit, extents, objects)
     return fit, reasons
 
@@ -82,18 +85,18 @@ def _why_whole(fit: Fit, extents: Sequence[Extent]) -> str:
     distortion = _distortion(extents)
     if fit.kind == "letterbox":
         return (
-            f"stretch would change the aspect ratio of a tenth of the images {distortion:.2f} times or more"
+            f"stretch would change the aspect ratio of a tenth of the images {distortion:.2f}-fold at least"
         )
     if distortion < 1.005:
         return "nine tenths of the images, or all, have one aspect ratio"
-    return f"changes the aspect ratio of nine tenths of the images at most {distortion:.2f} times"
+    return f"changes the aspect ratio of nine tenths of the images {distortion:.2f}-fold at most"
 
 
 def _with_window(fit: Fit, extents: Sequence[Extent], objects: Sequence[int]) -> tuple[Fit, str]:
     usual = [median(sides) for sides in zip(*map(fit.content, extents), strict=True)]
     longest = float(np.quantile(objects, FITTING)) * fit.scale if objects else 0.0
     wanted = int(np.clip(MULTIPLE * math.ceil(longest / MULTIPLE), MIN_SIDE, MAX_SIDE))
-    height, width = (max(MULTIPLE, min(wanted, int(side) // MULTIPLE * MULTIPLE)) for side in usual)
+    height, width = (min(wanted, to_multiple(side)) for side in usual)
     scaled = f" at scale {fit.scale:g}" if fit.scale != 1 else ""
     why = (
         f"height, width of windows: {FITTING:.0%} of the objects are at most {longest:.0f} pixels "

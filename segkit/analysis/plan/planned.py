@@ -15,11 +15,12 @@ from segkit.analysis.dataset.detect_layout import guess_layout
 from segkit.analysis.plan.fit_rules import candidates
 from segkit.analysis.plan.measure import Measurements, measure, measure_ceilings
 from segkit.analysis.plan.plan import Plan, make_plan
+from segkit.core.errors import RecipeError
 from segkit.core.types import Progress, Task
 from segkit.data.fit import Fit
 from segkit.recipe.dataset import scan_recipe_source, scan_samples
 from segkit.recipe.load import load_recipe, plain_recipe
-from segkit.recipe.overrides import override_tree, read_tree
+from segkit.recipe.overrides import override_position, override_tree, read_tree
 from segkit.recipe.yaml_comments import with_comments
 from segkit.recipe.yaml_tree import write_yaml
 from segkit.utils.machine import gpu_memory, machine_memory
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 # What a recipe that is planned for may leave out; nothing of it is kept.
 _LEFT_OUT = ("data.size=[256, 256]", "loss=dice")
 _PLANNED = frozenset(("size", "fit", "scale", "crop", "validate_windows", "sample", "batch_size"))
+_KEYS = (*(f"data.{key}" for key in _PLANNED - {"sample"}), "data.sample.epoch", "loss", "training.epochs")
 _MODEL = {"encoder": {"name": "mobilenetv2_100", "weights": "imagenet1k_v1"}, "decoder": "unet"}
 _OPTIMIZER = {"name": "adamw", "lr": 0.001, "weight_decay": 0.01}
 
@@ -101,7 +103,16 @@ def plan_folder(path: Path, on_progress: Progress) -> PlannedRecipe:
 
 
 def loading_overrides(path: Path, overrides: Sequence[str]) -> list[str]:
-    """The overrides, after values for the lines that a recipe may leave out as they are planned."""
+    """The overrides, after values for the lines that a recipe may leave out as they are planned.
+
+    Raises:
+        RecipeError: if one of them sets a line that is planned.
+    """
+    for override in overrides:
+        key = override.partition("=")[0].strip()
+        if any(f"{key}.".startswith(f"{planned}.") for planned in _KEYS):
+            hint = "leave it out, and change the planned recipe"
+            raise RecipeError(f"{key} is planned", where=override_position(override), hint=hint)
     tree = read_tree(path)
     keys = [tuple(line.partition("=")[0].split(".")) for line in _LEFT_OUT]
     missing = [line for line, key in zip(_LEFT_OUT, keys, strict=True) if tree.nearest(key)[1] != key]
@@ -159,10 +170,16 @@ def _with_plan(written: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
 
 def _resolved(written: Any, loaded: Any) -> Any:
     """What is written, with the values that it has once loaded, such as absolute paths."""
-    if isinstance(written, dict) and isinstance(loaded, dict):
-        return {key: _resolved(value, loaded.get(key, value)) for key, value in written.items()}
-    if isinstance(written, list) and isinstance(loaded, list) and len(written) == len(loaded):
-        return [_resolved(*pair) for pair in zip(written, loaded, strict=True)]
+    if isinstance(loaded, list) and not isinstance(written, list):  # of one item, without brackets
+        loaded = loaded[0] if loaded else None
+    if isinstance(written, dict):
+        values = loaded if isinstance(loaded, dict) else {}
+        if [*written] == ["name"]:  # a part without options
+            return str(written["name"])
+        return {str(key): _resolved(value, values.get(key)) for key, value in written.items()}
+    if isinstance(written, list):
+        items = loaded if isinstance(loaded, list) and len(loaded) == len(written) else [None] * len(written)
+        return [_resolved(*pair) for pair in zip(written, items, strict=True)]
     if isinstance(written, str):
         return loaded if isinstance(loaded, str) else str(written)
     return written
