@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from segkit.version import __version__ as __version__
 
 if TYPE_CHECKING:  # type checkers do not run `__getattr__`
+    from segkit.api import compare as compare
     from segkit.api import load as load
     from segkit.api import run as run
     from segkit.core.errors import SegkitError as SegkitError
@@ -23,18 +24,16 @@ if TYPE_CHECKING:  # type checkers do not run `__getattr__`
     from segkit.core.types import Pyramid as Pyramid
     from segkit.core.types import Sample as Sample
     from segkit.core.types import Task as Task
-    from segkit.experiments.study import compare as compare
     from segkit.inference.prediction import Prediction as Prediction
     from segkit.inference.predictor import Predictor as Predictor
     from segkit.recipe import Recipe as Recipe
     from segkit.recipe import load_recipe as load_recipe
 
 _NAMES = {
-    "segkit.api": "load run",
+    "segkit.api": "compare load run",
     "segkit.core.errors": "SegkitError",
     "segkit.core.registry": "DECODERS ENCODERS LOSSES METRICS OPTIMIZERS SCHEDULES SOURCES TRANSFORMS",
     "segkit.core.types": "Metric Pyramid Sample Task",
-    "segkit.experiments.study": "compare",
     "segkit.inference.prediction": "Prediction",
     "segkit.inference.predictor": "Predictor",
     "segkit.recipe": "Recipe load_recipe",

@@ -1,4 +1,4 @@
-"""Public Python functions: run a recipe, load a trained model."""
+"""Public Python functions: run a recipe, load a trained model, compare runs."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from segkit.inference.predictor import Predictor
 from segkit.runs.run_dir import RunDir
 
 if TYPE_CHECKING:
+    from segkit.analysis.comparison.result import Comparison
     from segkit.core.events import Event
+    from segkit.experiments.study_events import StudyEvent
     from segkit.inference.network import Network
     from segkit.recipe import Recipe
 
 Model = PathLike[str] | str
+SCORE_NATIVELY = "segkit.inference.evaluation.native_scores:score_natively"  # for other processes
 
 
 def load(
@@ -79,6 +82,67 @@ def run(
         on_event(event)
     assert isinstance(event, RunEnded)
     return RunDir.open(event.directory)
+
+
+def compare(
+    targets: Sequence[Model] | Model,
+    *,
+    overrides: Sequence[str] = (),
+    vary: Sequence[str] | str = (),
+    seeds: Sequence[int] = (),
+    metric: str = "",
+    runs: Path | str = "runs",
+    out: Path | str | None = None,
+    jobs: int = 1,
+    measure: bool | None = None,
+    plugins: Sequence[Path] = (),
+    force: bool = False,
+    native: bool = False,
+    watch: Callable[[StudyEvent], None] = lambda event: None,
+) -> Comparison:
+    """Compare recipes and runs statistically, with their costs: `segkit compare` from Python.
+
+    Args:
+        targets: run directories, folders of them, and recipe files, in any order; or one of these.
+        overrides: changes of all recipes, such as ``["training.epochs=2"]``.
+        vary: variations of each recipe, such as ``["model.decoder=unet,fpn"]``.
+        seeds: seeds of all recipes.
+        metric: metric to rank by; by default the first metric of the first run.
+        runs: folder of all runs; finished runs in it are reused.
+        out: folder for the pages; by default none are written.
+        jobs: number of runs trained at once.
+        measure: True measures the costs of all models, again if need be; False of none; None if a recipe is
+            among the targets and a model was not measured on this machine.
+        plugins: files or folders with parts.
+        force: whether to compare runs that were scored differently, with warnings.
+        native: whether to compare scores at the images' own size: whatever the recipes' sizes.
+        watch: callback of events.
+
+    Raises:
+        SegkitError: if targets are invalid, cannot be compared, or runs fail.
+    """
+    from segkit.analysis.comparison.write import make_folder, write_comparison
+    from segkit.core.plugins import load_plugin
+    from segkit.experiments.study import study
+    from segkit.experiments.study_events import Compared
+    from segkit.experiments.study_plan import make_plan
+
+    for plugin in plugins:
+        load_plugin(plugin, "--plugins")
+    plan = make_plan(
+        [Path(target) for target in ([targets] if isinstance(targets, str | PathLike) else targets)],
+        runs=Path(runs), overrides=overrides, vary=[vary] if isinstance(vary, str) else vary, seeds=seeds,
+        plugins=plugins, metric=metric, force=force, native=native,
+    )  # fmt: skip
+    if out:
+        make_folder(Path(out))
+    rescore = SCORE_NATIVELY if native else ""
+    for event in study(plan, Path(runs), jobs=jobs, measure=measure, force=force, score_natively=rescore):
+        watch(event)
+    assert isinstance(event, Compared)
+    if out:
+        write_comparison(event.comparison, Path(out))
+    return event.comparison
 
 
 def _open(model: Model, plugins: Sequence[Path], accelerator: str) -> Network:

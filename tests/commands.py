@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import os
+import pickle
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
 from segkit import cli
+from segkit.core.errors import SegkitError
 from segkit.core.plugins import entry_points as installed
 from segkit.core.plugins import loading as load
 from segkit.core.registry import REGISTRIES
@@ -41,8 +44,22 @@ def as_before() -> Iterator[None]:
         registry._entries.update(registries[kind])
 
 
+def here(target: str, arguments: Sequence[tuple[Any, ...]], *, at_once: int = 1) -> Iterator[tuple[int, Any]]:
+    """`run_in_subprocesses` without the processes, each of which imports torch for seconds."""
+    module, _, function = target.partition(":")
+    for number, given in enumerate(arguments):
+        try:
+            with as_before():
+                for value in getattr(importlib.import_module(module), function)(
+                    *pickle.loads(pickle.dumps(given))
+                ):
+                    yield number, pickle.loads(pickle.dumps(value))
+        except SegkitError as error:
+            yield number, error
+
+
 def segkit(words: list[str], folder: Path, home: str) -> Said:
-    """``segkit`` with these words, in a folder.
+    """``segkit`` with these words, in a folder; a comparison trains in this process, too.
 
     Args:
         words: behind ``segkit``.
@@ -55,6 +72,7 @@ def segkit(words: list[str], folder: Path, home: str) -> Said:
         patch.chdir(folder)
         patch.setenv("SEGKIT_HOME", home)
         patch.setattr("sys.argv", ["segkit", *words])
+        patch.setattr("segkit.experiments.study.run_in_subprocesses", here)
         before = dict(os.environ)
         try:
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):

@@ -47,6 +47,9 @@ def compare(
     measure: Annotated[
         bool | None, Option(help="Measure costs again, or not at all (default: if unknown, for recipes).")
     ] = None,
+    native: Annotated[
+        bool, Option("--native", help="Compare scores at the images' own size, whatever the recipes' sizes.")
+    ] = False,
     force: Annotated[bool, Option("--force", help="Compare runs even if scored differently.")] = False,
     plugins: options.PluginsOption = None,
     no_plugins: options.NoPluginsOption = False,
@@ -59,6 +62,7 @@ def compare(
     Missing runs of recipes are trained first; finished runs are not trained again.
     """
     from segkit.analysis.comparison.write import folder_for, make_folder, write_comparison
+    from segkit.api import SCORE_NATIVELY
     from segkit.cli import console
     from segkit.experiments.study import study
     from segkit.experiments.study_events import Compared
@@ -74,11 +78,14 @@ def compare(
         view.note("Looking for finished runs")
         plan = make_plan(
             targets, runs=runs, overrides=overrides or (), vary=vary or (), seeds=_parse_seeds(seeds),
-            plugins=plugins or (), demo=demo, metric=metric, force=force,
+            plugins=plugins or (), demo=demo, metric=metric, force=force, native=native,
         )  # fmt: skip
         if out:
             make_folder(out)
-        for event in study(plan, runs, jobs=jobs, measure=measure, force=force, command=command):
+        for event in study(
+            plan, runs, jobs=jobs, measure=measure, force=force,
+            score_natively=SCORE_NATIVELY if native else "", command=command,
+        ):  # fmt: skip
             view.show(event)
     assert isinstance(event, Compared)
     comparison = event.comparison

@@ -34,13 +34,17 @@ def predict(
     tta: options.TtaOption = False,
     scales: options.ScalesOption = "1",
     tile: Annotated[
-        int, Option(min=0, metavar="N", help="Predict in NxN tiles at full size instead of resizing.")
+        int,
+        Option(min=0, metavar="N", help="Predict in NxN windows at full size, or at the model's data.scale."),
     ] = 0,
     overlap: Annotated[
-        int | None, Option(min=0, metavar="N", help="Overlap of tiles in pixels (default: a quarter).")
+        int | None,
+        Option(
+            min=0, metavar="N", help="Overlap of windows in pixels (default: a quarter, or as in training)."
+        ),
     ] = None,
     batch_size: Annotated[
-        int, Option(min=0, metavar="N", help="Images or tiles per batch (default: by their size).")
+        int, Option(min=0, metavar="N", help="Images or windows per batch (default: by their size).")
     ] = 0,
     overwrite: options.OverwriteOption = False,
     accelerator: Annotated[Literal["auto", "cpu", "cuda", "mps"], Option(help="Device to run on.")] = "auto",
@@ -54,12 +58,10 @@ def predict(
     from segkit.cli import console
     from segkit.inference.inputs import check_out_folder, check_overwriting, find_inputs
     from segkit.inference.options import PredictOptions
-    from segkit.inference.outputs import Outputs
+    from segkit.inference.outputs import Outputs, mask_classes
     from segkit.inference.predict_files import predict_files
     from segkit.utils.os_errors import cannot_write
 
-    if overlap is not None and not tile:
-        raise SegkitError("--overlap needs --tile", hint="for example --tile 512")
     predict_options = PredictOptions(tta, options.parse_scales(scales), tile, overlap, batch_size)
     check_out_folder(out, inputs)
     found = find_inputs(inputs)
@@ -85,6 +87,7 @@ def predict(
     if json:
         console.print_json({
             "model": model, "out": out, "images": images, "masks": masks,
+            "classes": mask_classes(predictor.info),
             "no_foreground": predicted.without_foreground, "seconds": seconds,
             "errors": options.problems_as_json(problems), "left_out": found.others,
             "warnings": [*warnings, *predicted.warnings],

@@ -96,7 +96,7 @@ class PixelCounts:
         having = (self.pixels[..., 2] > 0).sum(axis=0)[missed]
         return [
             *_never_predicted(names[missed], having, images, self.task),
-            *_never_there(names[absent], images),
+            *never_there(names[absent], images),
         ]
 
     def _means_over_images(self) -> list[Figures]:
@@ -132,12 +132,23 @@ def _never_predicted(classes: Sequence[str], having: Counts, images: str, task: 
     return [f"{subject} {verb} never predicted, although {where}: try more epochs, the dice loss, or {loss}."]
 
 
-def _never_there(classes: Sequence[str], images: str) -> list[str]:
+def never_there(classes: Sequence[str], images: str) -> list[str]:
+    """A sentence about classes that no ground truth of the scored images shows.
+
+    Args:
+        classes: their names.
+        images: what is scored in words, such as "20 test images".
+    """
     if not len(classes):
         return []
     subject, verb = _subject(classes)
+    where = (
+        f"not in the ground truth of the {images}"
+        if images.startswith("1 ")
+        else (f"in the ground truth of none of the {images}")
+    )
     return [
-        f"{subject} {verb} in the ground truth of none of the {images}, so that no score says how well "
+        f"{subject} {verb} {where}, so that no score says how well "
         f"{'it is' if verb == 'is' else 'they are'} found: score images that have "
         f"{'it' if verb == 'is' else 'them'}, for example with another data.split."
     ]

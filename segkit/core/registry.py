@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import math
 import re
 import sys
 import threading
@@ -228,6 +229,7 @@ METRICS = Registry(
     higher_is_better=True,
     unit="",
     of_data_set=False,  # computed over all images together: not a mean over images
+    range=(-math.inf, math.inf),  # lowest and highest possible score
 )
 SOURCES = Registry("source", ("task", "channels"), builtins="segkit.parts.sources")
 # Images that a transform takes: numbers of channels (empty: any), and types; and how many other samples.

@@ -149,6 +149,17 @@ class TrainBatches:
         if self._choose_workers and not after:
             self._start_workers_if_slow(timer)
 
+    def first(self, count: int) -> Batch:
+        """The first samples of the first epoch, in all processes together; at most `count`.
+
+        Raises:
+            PartError: if a transform fails.
+        """
+        arrays = self.samples[[(1, number) for number in range(min(count, len(self.samples.epochs)))]]
+        if isinstance(arrays, SegkitError):
+            raise arrays
+        return as_batch(arrays)
+
     def _batches(self) -> Iterator[_Arrays | SegkitError]:
         if self._loader:
             return feed.start(self._loader)
@@ -192,14 +203,19 @@ class EvalBatches:
         return len(self.images)
 
     def __iter__(self) -> Iterator[Batch]:
-        for start in range(0, len(self.images), self.batch_size):
-            rows = slice(start, start + self.batch_size)
-            indices = range(len(self.images))[rows]
+        return self.batches(range(len(self.images)))
+
+    def batches(self, indices: range) -> Iterator[Batch]:
+        """Batches of consecutive images."""
+        for part in (
+            indices[first : first + self.batch_size] for first in range(0, len(indices), self.batch_size)
+        ):
+            rows = slice(part.start, part.stop)
             images = self.images[rows]
             pixels = (
                 np.stack([255 * self._range.unit(row) for row in images]) if self._range else images.copy()
             )
-            yield as_batch((pixels, self.masks[rows].copy(), [*indices]))
+            yield as_batch((pixels, self.masks[rows].copy(), [*part]))
 
 
 class _Samples(Dataset[_Arrays | SegkitError]):

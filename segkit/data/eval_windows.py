@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import cached_property, lru_cache
+from itertools import accumulate, count
 
 import numpy as np
 
@@ -25,7 +26,7 @@ class EvalWindows:
     """All windows of letterboxed or cropped images, numbered image by image and row by row.
 
     Iteration gives batches of windows, or of those that `drawn` has chosen; windows of several images may be
-    in one batch. `Batch.indices` are numbers of windows.
+    in one batch. `Batch.indices` are numbers of windows; of drawn ones, counted from 0.
 
     Args:
         images: rows (H, W, C), as they are kept by the fit.
@@ -59,7 +60,11 @@ class EvalWindows:
         return self._ends[-1] if self._numbers is None else len(self._numbers)
 
     def __iter__(self) -> Iterator[Batch]:
-        return self.batches(range(len(self)) if self._numbers is None else self._numbers)
+        if self._numbers is None:
+            yield from self.batches(range(len(self)))
+            return
+        for first, batch in zip(count(0, self.batch_size), self.batches(self._numbers), strict=False):
+            yield replace(batch, indices=[*range(first, first + len(batch.image))])
 
     def drawn(self, windows: int, seed: int) -> EvalWindows:
         """The same, of a fixed number of windows that a seed chooses, or of all if there are fewer."""
@@ -96,7 +101,7 @@ class EvalWindows:
     def _ends(self) -> list[int]:
         if not self.fit.is_native:
             return [*range(1, len(self.images) + 1)]
-        return np.cumsum([len(self._make_grid(image)) for image in range(len(self.images))]).tolist()
+        return [*accumulate(len(self._make_grid(image)) for image in range(len(self.images)))]
 
     def _batch(self, numbers: list[int]) -> Batch:
         images, masks, contents = zip(*map(self._window, numbers), strict=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -11,6 +13,7 @@ from PIL import Image
 
 from segkit.core.errors import DataError
 from segkit.core.types import Pixels
+from segkit.data.fit import Fit
 from segkit.data.large_arrays import by_strips
 from segkit.data.readers.open import open_file
 from segkit.data.readers.pillow import PillowFile, to_array
@@ -24,6 +27,7 @@ ENDINGS = (
 )  # fmt: skip
 MAX_PIXELS = 2**27  # 134 million, of images that are resized
 MAX_LARGE = 2**29  # 537 million; larger files are mistakes or decompression bombs
+_SEPARATE = "save each image as a separate file; "
 _RED, _GREEN, _BLUE = 19595 / 2**16, 38470 / 2**16, 7471 / 2**16  # of grey: ITU-R 601, as in Pillow
 
 
@@ -47,14 +51,16 @@ def read_image(path: Path, channels: int, max_pixels: int = MAX_LARGE) -> Pixels
         return _read(file, path, channels, None)
 
 
-def read_image_at(path: Path, channels: int, size: Extent) -> tuple[Pixels, Extent]:
-    """Read an image and resize it to (height, width); returns it and its upright size in the file.
+def read_image_at(path: Path, channels: int, size: Extent | Fit) -> tuple[Pixels, Extent]:
+    """Read an image at (height, width), or at the size of a fit; returns it and its upright size in the file.
 
     Raises:
         DataError: as `read_image`.
     """
-    with open_file(path, MAX_PIXELS) as file:
-        return _read(file, path, channels, size), file.header.extent
+    in_windows = isinstance(size, Fit) and size.is_native
+    with open_file(path, MAX_LARGE if in_windows else MAX_PIXELS) as file:
+        at = size.content(file.header.extent) if isinstance(size, Fit) else size
+        return _read(file, path, channels, at), file.header.extent
 
 
 def read_header(path: Path, max_pixels: int = MAX_PIXELS) -> Header:
@@ -148,6 +154,28 @@ def check_channels(header: Header, channels: int, path: Path | None) -> None:
         )
 
 
+@contextmanager
+def hints_for_model(channels: int) -> Iterator[None]:
+    """Errors that hint at `data.channels` tell what a trained model takes instead: it cannot be changed.
+
+    Args:
+        channels: channels of the image files that the model was trained on.
+
+    Raises:
+        DataError: those of the block.
+    """
+    try:
+        yield
+    except DataError as error:
+        taken = "grey or RGB images" if channels in (1, 3) else f"images with {channels} channels"
+        raise DataError.of([
+            replace(problem, hint=f"{_SEPARATE * problem.hint.startswith(_SEPARATE)}the model takes {taken}")
+            if problem.kind == "channels"
+            else problem
+            for problem in error.problems
+        ]) from None  # fmt: skip
+
+
 def _read(file: ImageFile, path: Path, channels: int, size: Extent | None) -> Pixels:
     image = decode_file(file, path, channels, in_memory=size is not None)
     if isinstance(image, Image.Image):
@@ -161,12 +189,12 @@ def _read(file: ImageFile, path: Path, channels: int, size: Extent | None) -> Pi
 
 
 def _several_images(header: Header, path: Path | None, *, may_be_channels: bool) -> DataError:
-    hint = "save each image as a separate file"
-    if may_be_channels:
-        hint += f"; if they are the channels of one image: data.channels: {header.pages}"
+    hint = f"{_SEPARATE}if they are the channels of one image: data.channels: {header.pages}"
     height, width = header.stored
     problem = f"the file holds {header.pages} images of {width}x{height} pixels"
-    return DataError(problem, where=str(path or ""), hint=hint)
+    if not may_be_channels:
+        return DataError(problem, where=str(path or ""), hint=_SEPARATE.removesuffix("; "))
+    return DataError(problem, where=str(path or ""), hint=hint, kind="channels")
 
 
 def as_image(raster: Raster, channels: int, path: Path | None) -> Pixels:

@@ -18,17 +18,10 @@ _MAX_IMAGES = 16
 _MAX_LINES = 1024  # of a mask
 
 
-def scale(size: Extent, extent: Extent) -> float:
-    """Scale of an image of `extent` that is resized to `size`; the mean of both sides."""
-    return math.sqrt(size[0] * size[1] / (extent[0] * extent[1]))
-
-
-def fitted_scales(samples: Sequence[Sample], fit: Fit) -> list[float]:
-    """Scales of at most 16 samples that are fitted to a model; those that cannot be read are left out."""
-    if fit.kind == "crop":
-        return [fit.scale]
-    extents = (extent for extent in map(_extent, some_samples(samples)) if extent)
-    return [scale(fit.content(extent), extent) for extent in extents]
+def scale(fit: Fit, extent: Extent) -> float:
+    """Scale of an image of `extent` that is fitted to a model; the mean of both sides."""
+    height, width = fit.content(extent)
+    return math.sqrt(height * width / (extent[0] * extent[1]))
 
 
 def some_samples(samples: Sequence[Sample]) -> Sequence[Sample]:
@@ -36,10 +29,10 @@ def some_samples(samples: Sequence[Sample]) -> Sequence[Sample]:
     return samples[:: math.ceil(len(samples) / _MAX_IMAGES) or 1]
 
 
-def sampled_scales(samples: Sequence[Sample], size: Extent) -> list[tuple[Sample, float]]:
-    """At most 16 samples with their scales if resized to `size`; those that cannot be read are left out."""
+def sampled_scales(samples: Sequence[Sample], fit: Fit) -> list[tuple[Sample, float]]:
+    """At most 16 samples with their scales; those that cannot be read are left out."""
     extents = ((sample, _extent(sample)) for sample in some_samples(samples))
-    return [(sample, scale(size, extent)) for sample, extent in extents if extent]
+    return [(sample, scale(fit, extent)) for sample, extent in extents if extent]
 
 
 def boundary_density(mask: Pixels) -> float:

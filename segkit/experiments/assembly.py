@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -45,12 +45,19 @@ from segkit.recipe.fit_warnings import fit_warnings
 from segkit.recipe.resolve import range_warnings, with_measured_range
 from segkit.recipe.training_samples import TrainingSamples, training_samples
 from segkit.training.devices import make_fabric
-from segkit.training.evaluate import OnLogits, Scores, evaluate, ignore_logits
-from segkit.training.evaluate_images import evaluate_images
+from segkit.training.evaluate import (
+    OnLogits,
+    Scores,
+    evaluate,
+    ignore_logits,
+    image_logits,
+    predict_logits,
+)
+from segkit.training.evaluate_images import evaluate_images, predict_image
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
-    from torch import nn
+    from torch import Tensor, nn
 
     from segkit.core.types import Sample
     from segkit.recipe.schema import DataSettings
@@ -157,6 +164,16 @@ class Assembly:
         label = f"scoring windows of {self.val_split} images"
         return self._scorer(evaluate, batches.drawn(windows, self.recipe.seed), label, on_progress)
 
+    def predict(self, split: str, index: int) -> Iterator[tuple[slice, Tensor]]:
+        """Rows and their logits (1, K, rows, W) of one image, as they are scored, from top to bottom."""
+        batches = self.eval_batches(split)
+        if isinstance(batches, EvalWindows) and batches.fit.is_native:
+            yield from predict_image(self.model, batches, index, self.task, self.fabric)
+            return
+        (batch,) = batches.batches(range(index, index + 1))
+        for _, rows, logits in image_logits(batch, predict_logits(self.model, batch.image, self.fabric)):
+            yield rows, logits
+
     def _scorer(
         self,
         score: Callable[..., Scores],
@@ -166,9 +183,9 @@ class Assembly:
         on_logits: OnLogits = ignore_logits,
     ) -> Callable[[nn.Module], Scores]:
         total = len(batches)
-        return partial(
-            score, batches=batches, task=self.task, metrics=self.metrics, loss=self.loss,
-            fabric=self.fabric, on_progress=lambda done: on_progress(label, done, total), on_logits=on_logits,
+        return lambda model: score(
+            model, batches, self.task, self.metrics, self.loss, self.fabric,
+            lambda done: on_progress(label, done, total), on_logits,
         )  # fmt: skip
 
     def optimization(self, steps_per_epoch: int) -> tuple[torch.optim.Optimizer, Schedule]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
 from pydantic_core import to_jsonable_python
 
+from segkit.core.class_scores import never_there, never_trained
 from segkit.core.errors import Problem, SegkitError
 from segkit.core.model_table import Stage
 from segkit.core.registry import ENCODERS
 from segkit.core.types import Progress
-from segkit.data.class_counts import ClassCounts
+from segkit.data.class_counts import ClassCounts, count_classes
+from segkit.data.preprocess import Prepared
 from segkit.experiments.assembly import check_batch_size, steps_per_epoch, warnings_for
 from segkit.experiments.augmentation import try_transforms
 from segkit.experiments.objectives import build_loss, build_metric, whole_image_metrics
@@ -129,6 +131,7 @@ def check(
         stages=spec.stages,
         warnings=[
             *dataset_warnings(found, splits),
+            *_absent_classes(recipe, splits),
             *range_warnings(given, recipe, splits),
             *fit_warnings(recipe.data, splits, whole_image_metrics(metrics)),
             *warnings_for(recipe, set(samples), processes or 1),
@@ -137,6 +140,25 @@ def check(
             *reading_warnings(splits),
         ],
     )
+
+
+def _absent_classes(recipe: Recipe, splits: Mapping[str, Prepared]) -> list[str]:
+    """Warnings about classes in no training image, and about trained ones in no image of another split."""
+    task = recipe.data.goal
+    shown: dict[str, dict[str, int]] = {}  # images that show a class, by split
+    for split, prepared in splits.items():
+        counts = prepared.counts or count_classes(prepared.masks, task)
+        shown[split] = dict(zip(counts.names, counts.images, strict=True))
+    if not shown:
+        return []
+    train = shown.pop("train")
+    trained = [name for name in task.classes if train[name]]
+    warnings = never_trained([name for name in task.classes if not train[name]])
+    for split, images in shown.items():
+        count = len(splits[split])
+        words = f"{count:,} {split} image{'' if count == 1 else 's'}"
+        warnings += never_there([name for name in trained if not images[name]], words)
+    return warnings
 
 
 def _weights_to_download(recipe: Recipe) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,19 +11,37 @@ import torch
 
 from segkit.analysis.comparison.result import Interval
 from segkit.analysis.comparison.statistics import RESAMPLES, intervals
+from segkit.analysis.score_range import score_range
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from segkit.core.types import Metric
+    from segkit.recipe.part_schema import MetricPart
 
 _DATASET_RESAMPLES = 1_000  # for scores that are computed anew for every resample
 _MAX_NUMBERS = 10**7  # 80 MB of weights: fewer resamples for very many images
 _MIN_RESAMPLES = 500
 
 
+def confidence_intervals(
+    parts: Iterable[MetricPart], metrics: Mapping[str, Metric], rows: Mapping[str, Tensor]
+) -> dict[str, Interval]:
+    """Scores of the metrics of a recipe with their intervals, clipped to the ranges of the metrics.
+
+    Args:
+        parts: metrics of the recipe.
+        metrics: the same, built, by key.
+        rows: per-image values (N, S) by key.
+    """
+    return {
+        part.key: confidence_interval(metrics[part.key], rows[part.key]).within(score_range(part.name))
+        for part in parts
+    }
+
+
 def confidence_interval(metric: Metric, rows: Tensor) -> Interval:
-    """Score over images with its bootstrap interval.
+    """Score over images with its bootstrap interval, which ignores the range of the metric.
 
     A mean over images has the same interval as in comparisons. A score over all images together is
     recomputed on images drawn with replacement; its interval lies between the percentiles.

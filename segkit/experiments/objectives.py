@@ -51,10 +51,14 @@ def build_metric(part: MetricPart, task: Task) -> Metric:
     """Build a metric and check that it returns one row of numbers per image and one score.
 
     Raises:
-        PartError: if it does not, or raises an exception; names its line.
+        PartError: if it does not, raises an exception, or states a range that is none; names its line.
     """
     metric = build(part, task)
-    where = entry_for(part).where
+    where, stated = entry_for(part).where, entry_for(part).traits["range"]
+    if not _is_range(stated):
+        problem = f"the range of {_label(part)} is {stated!r}"
+        hint = "the lowest and the highest possible score, such as range=(0, 1)"
+        raise PartError(problem, where=where, hint=hint)
     if not isinstance(metric, Metric):
         problem = f"{_label(part)} is built as {_in_words(metric)}, not as a Metric"
         hint = "return Metric(rows), where rows(logits, target) -> (B, S)"
@@ -93,6 +97,13 @@ def _example(task: Task) -> tuple[Tensor, Tensor]:
 
 def _label(part: Part) -> str:
     return f"{part.kind} {part.name!r}"
+
+
+def _is_range(value: object) -> bool:
+    if not isinstance(value, tuple) or len(value) != 2:
+        return False
+    low, high = value
+    return isinstance(low, int | float) and isinstance(high, int | float) and low < high
 
 
 def _in_words(value: object) -> str:

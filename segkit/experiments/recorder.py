@@ -17,7 +17,7 @@ from segkit.core.events import EpochEnded
 from segkit.core.paths import quoted
 from segkit.data.palette import mask_palette
 from segkit.experiments.run_start import change_warnings, environment_record, resumed_record, split_rows
-from segkit.experiments.samples import display_of, pick_samples, thumbnails
+from segkit.experiments.samples import display_of, pick_samples, thumbnails, training_samples
 from segkit.recipe import dump_recipe
 from segkit.recipe.yaml_tree import write_yaml
 from segkit.runs.run_dir import RunDir
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from segkit.core.model_table import Stage
     from segkit.core.types import Pixels
+    from segkit.data.batches import TrainBatches
     from segkit.experiments.assembly import Assembly
     from segkit.experiments.run_recipe import Change
     from segkit.recipe.schema import TrainingSettings
@@ -174,6 +175,15 @@ class RunRecorder:
                 self.directory.write_class_scores(prepared.names, scores.classes)
             self.directory.write_samples(samples, mask_palette(task))
             write_thumbnails(self.directory.thumbnails, thumbnails(prepared, predicted, task, display))
+
+    def write_training_samples(self, assembly: Assembly, batches: TrainBatches) -> None:
+        """Write a few training images or windows as the model saw them."""
+        if not self._writes:
+            return
+        names, task = assembly.splits["train"].names, assembly.task
+        samples = training_samples(batches, names, task, assembly.recipe)
+        with self.directory.as_write_error():
+            self.directory.write_training_samples(samples, mask_palette(task))
 
     def report(self, summary: Summary) -> None:
         """Write summary and report, and remove all states but the last, or this too."""

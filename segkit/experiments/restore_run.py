@@ -11,6 +11,7 @@ from segkit.core.errors import Problem, SegkitError, worded
 from segkit.core.paths import quoted
 from segkit.core.plugins import Plugin, find, load_plugin, loaded_plugins
 from segkit.core.types import Progress
+from segkit.data.images import hints_for_model
 from segkit.experiments.assembly import Assembly, assemble
 from segkit.experiments.run_recipe import edits, load_run_recipe
 from segkit.recipe import Recipe
@@ -76,7 +77,8 @@ def restore(
     Raises:
         SegkitError: if data or checkpoint are invalid.
     """
-    assembly = assemble(recipe, on_progress, to_train=False, scored=scored)
+    with hints_for_model(recipe.data.file_channels):
+        assembly = assemble(recipe, on_progress, to_train=False, scored=scored)
     warnings = [*changed, *run_warnings(run), *reading_warnings(assembly.splits)]
     split = assembly.test_split
     recorded = run.read_environment().data_digests.get(split)

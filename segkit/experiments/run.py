@@ -93,6 +93,7 @@ def train_and_report(
     load_weights(model, recorder.directory.weights)
     scores, masks = _score_with_masks(assembly, on_progress)
     recorder.write_scores(assembly, scores, masks)
+    recorder.write_training_samples(assembly, batches)
     summary = summarise(
         assembly, started, recorder.epochs, scores, state.best_classes,
         seconds=recorder.seconds, encoder_digests=encoder_digests,

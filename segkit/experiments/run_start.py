@@ -12,7 +12,7 @@ from pydantic_core import to_jsonable_python
 
 from segkit.core.class_scores import never_trained
 from segkit.core.events import RunStarted
-from segkit.data.scales import boundary_density, fitted_scales
+from segkit.data.scales import boundary_density, sampled_scales
 from segkit.experiments.run_recipe import AFFECTING, Change, value_in_words
 from segkit.models.segmenter import digest
 from segkit.recipe import plain_recipe, used_plugins
@@ -122,14 +122,15 @@ def split_rows(assembly: Assembly) -> Iterator[tuple[str, str, str]]:
 
 
 def _training_scales(assembly: Assembly) -> dict[str, Any]:
+    fit, masks = assembly.recipe.data.geometry, assembly.splits["train"].masks
+    if fit.is_native:  # all images have one scale, and nothing is compared
+        return {"image_scales": (fit.scale, fit.scale)}
     samples = assembly.samples.get("train") or [*chain(*assembly.samples.values())]
-    fit = assembly.recipe.data.geometry
-    scales = fitted_scales(samples, fit)
-    masks = assembly.splits["train"].masks
+    scales = [scale for _, scale in sampled_scales(samples, fit)]
     densities = [boundary_density(masks[i]) for i in range(0, len(masks), 1 + len(masks) // _MAX_MASKS)]
     return {
         "image_scales": (min(scales), max(scales)) if scales else None,
-        "boundary_density": mean(densities) / fit.scale,  # per pixel of the model's input
+        "boundary_density": mean(densities),
     }
 
 

@@ -13,8 +13,9 @@ import torch
 
 from segkit.data.display import display_rgb
 from segkit.data.palette import flat, mask_palette
+from segkit.data.pixel_range import PixelRange
 from segkit.data.resize import nearest, resize_image, resize_mask
-from segkit.runs.run_dir import ScoredSample
+from segkit.runs.run_dir import ScoredSample, TrainingSample
 from segkit.runs.schema import Files, Rank, Sample
 from segkit.runs.thumbnails import Thumbnail, make_thumbnail
 from segkit.training.count_pixels import predict_mask
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from segkit.core.types import Pixels, Task
+    from segkit.data.batches import TrainBatches
     from segkit.data.fit import Fit
     from segkit.data.preprocess import Prepared
+    from segkit.experiments.assembly import Assembly
     from segkit.recipe import Recipe
     from segkit.training.evaluate import Scores
 
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 
 MAX_SHOWN = 1024  # pixels of the longer side
 _PER_RANK = 2
+_TRAINING = 4
 
 
 def display_of(recipe: Recipe) -> Display:
@@ -81,9 +85,13 @@ class PredictedMasks:
             logits = logits[:, :, torch.from_numpy(inside)][..., torch.from_numpy(columns)]
         self._parts.setdefault(image, []).extend(predicted_masks(logits, self._task))
 
+    def of_image(self, image: int) -> Pixels:
+        """The mask of an image whose rows have all been added by this process."""
+        return np.concatenate(self._parts[image])
+
     def gathered(self, fabric: Fabric) -> list[Pixels]:
         """Masks of all images, on the first process; none on the others."""
-        own = [(image, np.concatenate(parts)) for image, parts in self._parts.items()]
+        own = [(image, self.of_image(image)) for image in self._parts]
         return [mask for _, mask in sorted(gather_batches(own, fabric, everywhere=False), key=itemgetter(0))]
 
 
@@ -96,7 +104,10 @@ def pick_samples(
     *,
     higher_is_better: bool,
 ) -> list[ScoredSample]:
-    """Two images each with the best, median and worst scores by the first metric."""
+    """Two images each with the best, median and worst scores by the first metric.
+
+    With fewer than six images, there are as many best as worst ones, and fewer between them.
+    """
     metric, values = next(iter(scores.per_image.items()))
     picked = enumerate(_picked_ranks(values, higher_is_better).items(), start=1)
     return [
@@ -123,6 +134,15 @@ def thumbnails(
         yield make_thumbnail(*shown(prepared, index, mask, task, display), colours)
 
 
+def predict_shown(assembly: Assembly, split: str, index: int) -> tuple[Pixels, Pixels, Pixels]:
+    """Predict one image of a split, as it is scored; see `shown`."""
+    prepared, task, recipe = assembly.splits[split], assembly.task, assembly.recipe
+    masks = PredictedMasks(prepared, task, recipe.data.geometry)
+    for rows, logits in assembly.predict(split, index):
+        masks.add(index, rows, logits)
+    return shown(prepared, index, masks.of_image(index), task, display_of(recipe))
+
+
 def shown(
     prepared: Prepared, index: int, predicted: Pixels, task: Task, display: Display
 ) -> tuple[Pixels, Pixels, Pixels]:
@@ -135,17 +155,31 @@ def shown(
     return display(image), flat(mask, task), flat(predicted, task)
 
 
+def training_samples(
+    batches: TrainBatches, names: Sequence[str], task: Task, recipe: Recipe
+) -> list[TrainingSample]:
+    """The first training images or windows of the first epoch, as the model saw them."""
+    batch = batches.first(_TRAINING)
+    rgb = recipe.model.encoder.options.get("rgb") or ()
+    samples = []
+    for image, target, index in zip(batch.image, batch.target, batch.indices, strict=True):
+        pixels = image.permute(1, 2, 0).numpy()  # of batches, in 0..255 whatever the range in files
+        picture = display_rgb(pixels, PixelRange.of((0, 255), pixels.shape[-1]), rgb)
+        mask = target.permute(1, 2, 0) if task.kind == "multilabel" else target
+        samples.append(TrainingSample(names[index], picture, flat(mask.numpy(), task)))
+    return samples
+
+
 def _picked_ranks(values: Sequence[float], higher_is_better: bool) -> dict[int, Rank]:
     defined = [i for i, value in enumerate(values) if not math.isnan(value)]
     ranking = sorted(defined, key=lambda i: values[i], reverse=higher_is_better)
-    middle = max(0, (len(ranking) - _PER_RANK) // 2)
-    candidates: dict[Rank, list[int]] = {
-        "best": ranking[:_PER_RANK],
-        "median": ranking[middle : middle + _PER_RANK],
-        "worst": ranking[-_PER_RANK:],
+    at_each_end = max(1, min(_PER_RANK, len(ranking) // 2))
+    best, others = ranking[:at_each_end], ranking[at_each_end:]
+    between, worst = others[:-at_each_end], others[-at_each_end:]
+    middle = max(0, (len(between) - _PER_RANK) // 2)
+    picked: dict[Rank, list[int]] = {
+        "best": best,
+        "median": between[middle : middle + _PER_RANK],
+        "worst": worst,
     }
-    picked: dict[int, Rank] = {}
-    for rank, indices in candidates.items():
-        for index in indices:
-            picked.setdefault(index, rank)
-    return picked
+    return {index: rank for rank, indices in picked.items() for index in indices}

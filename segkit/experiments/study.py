@@ -2,85 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
-from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from segkit.analysis.comparison.candidates import RunResult, read_finished
 from segkit.analysis.comparison.compare import compare_runs
-from segkit.analysis.comparison.write import make_folder, write_comparison
 from segkit.analysis.report.run_data import RunData, read_run_data
 from segkit.core.errors import Problem, SegkitError, TrainingError
 from segkit.core.events import Event, RunEnded
-from segkit.core.plugins import load_plugin, loaded_plugins
+from segkit.core.plugins import loaded_plugins
 from segkit.core.registry import METRICS
 from segkit.experiments.benchmark.costs.machine import measured_here
-from segkit.experiments.study_events import Compared, Measured, StudyEvent, StudyPlanned, StudyProgressed
-from segkit.experiments.study_plan import Plan, PlannedRun, make_plan
+from segkit.experiments.study_events import (
+    Compared,
+    Measured,
+    RunScored,
+    StudyEvent,
+    StudyPlanned,
+    StudyProgressed,
+)
+from segkit.experiments.study_plan import Plan, PlannedRun
 from segkit.recipe import dump_recipe, load_dumped
 from segkit.runs.run_dir import RunDir
 from segkit.runs.schema import SplitScores
 from segkit.utils.signals import handle_signals
 from segkit.utils.subprocesses import run_in_subprocesses
-
-if TYPE_CHECKING:
-    from segkit.analysis.comparison.result import Comparison
-
-Target = PathLike[str] | str
-
-
-def compare(
-    targets: Sequence[Target] | Target,
-    *,
-    overrides: Sequence[str] = (),
-    vary: Sequence[str] | str = (),
-    seeds: Sequence[int] = (),
-    metric: str = "",
-    runs: Path | str = "runs",
-    out: Path | str | None = None,
-    jobs: int = 1,
-    measure: bool | None = None,
-    plugins: Sequence[Path] = (),
-    force: bool = False,
-    watch: Callable[[StudyEvent], None] = lambda event: None,
-) -> Comparison:
-    """Compare recipes and runs statistically, with their costs: `segkit compare` from Python.
-
-    Args:
-        targets: run directories, folders of them, and recipe files, in any order; or one of these.
-        overrides: changes of all recipes, such as ``["training.epochs=2"]``.
-        vary: variations of each recipe, such as ``["model.decoder=unet,fpn"]``.
-        seeds: seeds of all recipes.
-        metric: metric to rank by; by default the first metric of the first run.
-        runs: folder of all runs; finished runs in it are reused.
-        out: folder for the pages; by default none are written.
-        jobs: number of runs trained at once.
-        measure: True measures the costs of all models, again if need be; False of none; None if a recipe is
-            among the targets and a model was not measured on this machine.
-        plugins: files or folders with parts.
-        force: whether to compare runs that were scored differently, with warnings.
-        watch: callback of events.
-
-    Raises:
-        SegkitError: if targets are invalid, cannot be compared, or runs fail.
-    """
-    for plugin in plugins:
-        load_plugin(plugin, "--plugins")
-    plan = make_plan(
-        [Path(target) for target in ([targets] if isinstance(targets, str | PathLike) else targets)],
-        runs=Path(runs), overrides=overrides, vary=[vary] if isinstance(vary, str) else vary, seeds=seeds,
-        plugins=plugins, metric=metric, force=force,
-    )  # fmt: skip
-    if out:
-        make_folder(Path(out))
-    for event in study(plan, Path(runs), jobs=jobs, measure=measure, force=force):
-        watch(event)
-    assert isinstance(event, Compared)
-    if out:
-        write_comparison(event.comparison, Path(out))
-    return event.comparison
 
 
 def study(
@@ -90,6 +37,7 @@ def study(
     jobs: int = 1,
     measure: bool | None = None,
     force: bool = False,
+    score_natively: str = "",
     command: str = "",
 ) -> Iterator[StudyEvent]:
     """Train and measure the missing runs of a plan, then compare all runs.
@@ -100,8 +48,10 @@ def study(
         plan: result of `make_plan`.
         runs: folder of all runs.
         jobs: number of runs trained at once.
-        measure: which costs to measure, as in `compare`.
+        measure: which costs to measure, as in `segkit.compare`.
         force: whether to compare runs that were scored differently.
+        score_natively: function, as ``module:function``, that gives in a process of its own the `RunData` of
+            a run (run, plugins) with scores at the images' own size; "" compares the runs' own scores.
         command: command line that repeats the comparison.
 
     Yields:
@@ -122,7 +72,7 @@ def study(
         measure = any(planned.recipe for planned in completed) and not known
     if measure:
         yield from _measure(completed)
-    results = _read_results(completed)
+    results = yield from _read_results(completed, score_natively)
     higher_is_better = {entry.name: bool(entry.traits["higher_is_better"]) for entry in METRICS.own()}
     yield Compared(compare_runs(results, higher_is_better, metric=plan.metric, force=force, command=command))
 
@@ -164,20 +114,32 @@ def _measure(completed: Sequence[PlannedRun]) -> Iterator[StudyEvent]:
         yield Measured(completed[number].label, number + 1, len(completed))
 
 
-def _read_results(completed: Sequence[PlannedRun]) -> list[RunResult]:
-    """Results of all runs; stopped runs are scored now, each in its own process."""
-    stopped = [planned.run.path for planned in completed if planned.run and not planned.run.has_ended]
-    calls = [(path, _plugin_paths()) for path in stopped]
-    scored: dict[Path, RunResult] = {}
-    for number, value in run_in_subprocesses("segkit.experiments.study:score_stopped", calls):
+def _read_results(
+    completed: Sequence[PlannedRun], score_natively: str
+) -> Generator[StudyEvent, None, list[RunResult]]:
+    """Results of all runs; those without the scores to compare are scored now, each in its own process."""
+    unscored = [
+        planned
+        for planned in completed
+        if planned.run and not (planned.run.has_ended and (planned.scored.is_native or not score_natively))
+    ]
+    calls = [(planned.run.path, _plugin_paths()) for planned in unscored if planned.run]
+    scored: dict[Path, RunData] = {}
+    score = score_natively or "segkit.experiments.study:score_stopped"
+    for number, value in run_in_subprocesses(score, calls):
         if isinstance(value, SegkitError):
             raise value
-        scored[stopped[number]] = RunResult(value.summary.recipe, value)
-    return [
-        scored.get(planned.run.path) or read_finished(planned.run, planned.name if planned.recipe else "")
-        for planned in completed
-        if planned.run
-    ]
+        scored[value.run.path] = value
+        yield RunScored(unscored[number].label, len(scored), len(calls))
+    results = []
+    for planned in completed:
+        assert planned.run
+        name = planned.name if planned.recipe else ""
+        if data := scored.get(planned.run.path):
+            results.append(RunResult(name or data.summary.recipe, data))
+        else:
+            results.append(read_finished(planned.run, name))
+    return results
 
 
 def _plugin_paths() -> list[Path]:

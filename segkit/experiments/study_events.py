@@ -49,10 +49,19 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class RunScored:
+    """A run without the scores to compare was scored; `number` counts from 1 to `total`."""
+
+    name: str
+    number: int
+    total: int
+
+
+@dataclass(frozen=True)
 class Compared:
     """The comparison is complete."""
 
     comparison: Comparison
 
 
-StudyEvent = StudyPlanned | StudyProgressed | Measured | Compared
+StudyEvent = StudyPlanned | StudyProgressed | Measured | RunScored | Compared

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,6 +85,7 @@ def make_plan(
     demo: bool = False,
     metric: str = "",
     force: bool = False,
+    native: bool = False,
 ) -> Plan:
     """Find finished runs and runs to train, and check that they can be compared.
 
@@ -98,6 +99,7 @@ def make_plan(
         demo: whether to run recipes on synthetic lesions.
         metric: metric to compare by; by default the first metric of the first run with a score per image.
         force: whether to compare runs that were scored differently.
+        native: whether to compare scores at the images' own size.
 
     Raises:
         SegkitError: listing the problems of the targets, or why they cannot be compared.
@@ -120,7 +122,10 @@ def make_plan(
     for recipe in recipes:
         _add(planned_runs, recipe, existing, notes)
     metric = metric or _first_comparable_metric(planned_runs[0], notes)
-    check_compatible([planned.scored for planned in planned_runs], metric, force=force)
+    setups = [planned.scored for planned in planned_runs]
+    if native:  # those that are not at the images' own size are scored anew
+        setups = [s if s.is_native else replace(s, native=True, pixels=None, code=None) for s in setups]
+    check_compatible(setups, metric, force=force)
     return Plan(planned_runs, metric, notes)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from segkit.experiments.assembly import steps_per_epoch
-from segkit.experiments.confidence import confidence_interval
+from segkit.experiments.confidence import confidence_intervals
 from segkit.experiments.metric_details import metric_details
 from segkit.runs.reference import read_reference
 from segkit.runs.schema import EpochScores, Frozen, SplitScores, Summary
@@ -144,9 +144,7 @@ def _epoch(event: EpochEnded, classes: Mapping[str, Any] | None = None) -> Epoch
 
 
 def _split_scores(assembly: Assembly, scores: Scores) -> SplitScores:
-    intervals = {
-        name: confidence_interval(metric, scores.rows[name]) for name, metric in assembly.metrics.items()
-    }
+    intervals = confidence_intervals(assembly.recipe.metrics, assembly.metrics, scores.rows)
     return SplitScores(
         split=assembly.test_split,
         metrics=scores.metrics,

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from segkit.core.errors import DataError
 from segkit.data.decoded import Decoded
-from segkit.data.images import MAX_LARGE, read_header, read_image_at
+from segkit.data.fit import Fit
+from segkit.data.images import MAX_LARGE, hints_for_model, read_header, read_image_at
 from segkit.data.preprocess import select_bands
 from segkit.inference.seen_numbers import SeenNumbers
 
 if TYPE_CHECKING:
     from segkit.core.types import Pixels
+    from segkit.data.pixel_range import PixelRange
     from segkit.inference.model_info import ModelInfo
 
 Size = tuple[int, int]  # (height, width)
@@ -41,8 +42,8 @@ class ImageSource(Protocol):
         """(height, width)."""
         ...
 
-    def resized(self, size: Size) -> Pixels:
-        """The whole image (height, width, C) at a size, resized as for training."""
+    def resized(self, size: Size | Fit) -> Pixels:
+        """The whole image (height, width, C) at a size, or at that of a fit, resized as for training."""
         ...
 
     def crop(self, top: int, left: int, height: int, width: int) -> Pixels:
@@ -56,24 +57,23 @@ class ImageFile:
     Args:
         path: image file.
         info: information about the model.
+        ranges: ranges of the models of an ensemble; by default that of the model.
     """
 
-    def __init__(self, path: Path, info: ModelInfo) -> None:
+    def __init__(self, path: Path, info: ModelInfo, ranges: Sequence[PixelRange] = ()) -> None:
         self.path = path
         self.info = info
-        self.numbers = SeenNumbers(info.pixel_range)
+        self.numbers = SeenNumbers(*(ranges or [info.pixel_range]))
 
     @cached_property
     def size(self) -> Size:
         """(height, width); reads the file's header only."""
         return read_header(self.path, MAX_LARGE).extent
 
-    def resized(self, size: Size) -> Pixels:
-        """The whole image at a size."""
-        try:
+    def resized(self, size: Size | Fit) -> Pixels:
+        """The whole image at a size, or at that of a fit."""
+        with hints_for_model(self.info.channels):
             pixels, self.size = read_image_at(self.path, self.info.channels, size)
-        except DataError as error:
-            raise _for_model(error, self.info) from None
         return self.numbers.add(select_bands(pixels, self.info.bands))
 
     def crop(self, top: int, left: int, height: int, width: int) -> Pixels:
@@ -83,10 +83,8 @@ class ImageFile:
 
     @cached_property
     def _decoded(self) -> Decoded:
-        try:
+        with hints_for_model(self.info.channels):
             return Decoded.read(self.path, self.info.channels, MAX_LARGE)
-        except DataError as error:
-            raise _for_model(error, self.info) from None
 
 
 class ImageArray:
@@ -96,22 +94,22 @@ class ImageArray:
         image: Pillow image, or array (H, W) or (H, W, C) of numbers as in the model's training images. Four
             channels of uint8 are RGB and opacity, unless the model's images have four.
         info: information about the model.
+        ranges: ranges of the models of an ensemble; by default that of the model.
 
     Raises:
         DataError: if it is not an image, or has another number of channels.
     """
 
-    def __init__(self, image: Any, info: ModelInfo) -> None:
+    def __init__(self, image: Any, info: ModelInfo, ranges: Sequence[PixelRange] = ()) -> None:
         self.info = info
-        self.numbers = SeenNumbers(info.pixel_range)
-        try:
+        self.numbers = SeenNumbers(*(ranges or [info.pixel_range]))
+        with hints_for_model(info.channels):
             self._decoded = Decoded.of(image, info.channels)
-        except DataError as error:
-            raise _for_model(error, info) from None
         self.size = self._decoded.size
 
-    def resized(self, size: Size) -> Pixels:
-        """The whole image at a size."""
+    def resized(self, size: Size | Fit) -> Pixels:
+        """The whole image at a size, or at that of a fit."""
+        size = size.content(self.size) if isinstance(size, Fit) else size
         return self.numbers.add(select_bands(self._decoded.resized(size), self.info.bands))
 
     def crop(self, top: int, left: int, height: int, width: int) -> Pixels:
@@ -120,20 +118,12 @@ class ImageArray:
         return self.numbers.add(select_bands(pixels, self.info.bands))
 
 
-def open_image(image: Any, info: ModelInfo) -> ImageSource:
-    """An input image from a path, a Pillow image or an array.
+def open_image(image: Any, info: ModelInfo, ranges: Sequence[PixelRange] = ()) -> ImageSource:
+    """An input image from a path, a Pillow image or an array; see `ImageArray`.
 
     Raises:
         DataError: if it is none of these.
     """
     if isinstance(image, str | Path):
-        return ImageFile(Path(image), info)
-    return ImageArray(image, info)
-
-
-def _for_model(error: DataError, info: ModelInfo) -> DataError:
-    """The error with what the model takes in place of what a recipe could say."""
-    taken = "grey or RGB images" if info.channels in (1, 3) else f"images with {info.channels} channels"
-    hint = f"the model takes {taken}"
-    changed = [replace(p, hint=hint) if p.kind == "channels" else p for p in error.problems]
-    return DataError.of(changed)
+        return ImageFile(Path(image), info, ranges)
+    return ImageArray(image, info, ranges)

@@ -10,6 +10,7 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from segkit.core.types import Task, TaskKind, class_problem
 from segkit.data.display import display_rgb
+from segkit.data.fit import Fit, FitKind
 from segkit.data.labels import ColourText
 from segkit.data.pixel_range import PixelRange
 
@@ -25,6 +26,8 @@ _Finite = Annotated[float, Field(allow_inf_nan=False)]
 _Scale = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
 _Channel = Annotated[int, Field(ge=0, lt=MAX_CHANNELS)]
+_Value = Annotated[int, Field(ge=-(2**63), lt=2**64)] | Annotated[str, Field(max_length=200)]
+_Values = Annotated[tuple[_Value, ...], Field(max_length=2**16)]
 _PerChannel = Field(max_length=MAX_CHANNELS)
 
 
@@ -38,13 +41,18 @@ class ModelInfo:
         classes: class names of the task.
         ignore_index: mask value of ignored pixels.
         colors: "#rrggbb" by class, for pictures of masks; other classes have default colours.
+        labels: values of the classes in the training masks, as in `data.labels`; empty if they are those of a
+            written mask.
         name: name of the recipe.
         channels: channels of image files.
         bands: those of them that the model takes, in this order, counted from 0; None takes all.
         range: (low, high) of each channel that the model takes: the numbers that become 0 and 1. None is 0 to
             255, for models that take uint8.
         rgb: channels of the model that are shown as red, green and blue; empty shows the first ones.
-        size: (height, width) that whole images are resized to, as in training.
+        size: (height, width) of what the model sees, as in training: of whole images, or of windows.
+        fit: how images come to that size, as `data.fit` of a recipe.
+        scale: with fit crop, pixels of the model per pixel of the image, along one side.
+        overlap: with fit crop, share of a window's side by which neighbouring windows overlap.
         mean: normalisation mean per channel that the model takes, for pixels in 0..1.
         std: normalisation standard deviation per channel.
         multiple: number that both input sides must be multiples of; 0 if the model takes `size` only.
@@ -61,12 +69,16 @@ class ModelInfo:
     classes: Annotated[tuple[Annotated[str, Field(max_length=200)], ...], Field(min_length=1, max_length=255)]
     ignore_index: int | None = None
     colors: Annotated[dict[str, ColourText], Field(max_length=256)] = field(default_factory=dict)
+    labels: Annotated[dict[str, _Values], Field(max_length=257)] = field(default_factory=dict)
     name: Annotated[str, Field(max_length=200)]
     channels: Annotated[int, Field(ge=1, le=MAX_CHANNELS)]
     bands: Annotated[tuple[_Channel, ...], Field(min_length=1, max_length=MAX_CHANNELS)] | None = None
     range: Annotated[tuple[tuple[_Finite, _Finite], ...], _PerChannel] | None = None
     rgb: Annotated[tuple[_Channel, ...], Field(max_length=_RGB)] = ()
     size: tuple[_Side, _Side]
+    fit: FitKind = "stretch"
+    scale: Annotated[float, Field(ge=0.01, le=16)] = 1.0
+    overlap: Annotated[float, Field(ge=0, lt=1)] = 0.0
     mean: Annotated[tuple[_Finite, ...], _PerChannel]
     std: Annotated[tuple[_Finite, ...], _PerChannel]
     multiple: Annotated[int, Field(ge=0, le=1024)] = 1
@@ -80,6 +92,11 @@ class ModelInfo:
     def task(self) -> Task:
         """What is predicted for a pixel."""
         return Task(self.kind, self.classes, self.ignore_index, colors=tuple(self.colors.items()))
+
+    @property
+    def geometry(self) -> Fit:
+        """How images are fitted to the model."""
+        return Fit(self.fit, self.size, self.scale, self.overlap)
 
     @property
     def in_channels(self) -> int:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import lcm
 from typing import TYPE_CHECKING
 
-from segkit.core.errors import SegkitError
-from segkit.data.windows import GRID, window_step
+from segkit.core.errors import SegkitError, worded
+from segkit.data.fit import Fit
+from segkit.data.windows import GRID
 
 if TYPE_CHECKING:
     from segkit.inference.model_info import ModelInfo
@@ -31,14 +32,16 @@ class PredictOptions:
     Args:
         flips: average over the image and its flips: horizontal, vertical, both.
         scales: average over these multiples of the image size.
-        tile: side of square tiles at full resolution; 0 resizes the whole image to the training size.
-        overlap: overlap of neighbouring tiles in pixels; None is a quarter of the tile. It is rounded up to a
-            multiple of `segkit.data.windows.GRID` that is below the tile, if there is one.
-        batch_size: images or tiles per batch; 0 takes about half a million pixels: larger batches need
+        tile: side of square windows of the image at its own size, or at the scale of a model with fit crop; 0
+            predicts as the model was trained: resized whole, letterboxed, or in windows.
+        overlap: overlap of neighbouring windows along their shorter side, in pixels; None is a quarter of the
+            tile, or that of the model. Rounded up to a multiple of `segkit.data.windows.GRID` below the
+            window, if there is one.
+        batch_size: images or windows per batch; 0 takes about half a million pixels: larger batches need
             memory and are not faster on a CPU. Results change by rounding only.
 
     Raises:
-        SegkitError: if a scale or the overlap is out of range.
+        SegkitError: if a scale is out of range.
     """
 
     flips: bool = False
@@ -52,21 +55,17 @@ class PredictOptions:
             raise SegkitError(
                 f"scales {self.scales} are not between 0.1 and 10", hint="for example 0.75, 1, 1.25"
             )
-        if self.overlap is not None and not self.tile:
-            raise SegkitError("an overlap needs tiles", hint="for example tiles of 512 pixels")
-        if self.overlap is not None and not 0 <= self.overlap < self.tile:
-            raise SegkitError(
-                f"tiles of {self.tile} pixels cannot overlap by {self.overlap}",
-                hint="use an overlap that is smaller than the tile",
-            )
 
-    def step(self) -> int:
-        """Distance of neighbouring tiles, in pixels."""
-        return window_step(self.tile, self.tile // 4 if self.overlap is None else self.overlap)
+    def fit(self, info: ModelInfo) -> Fit:
+        """How images are fitted to a model that `check` accepts."""
+        fit = info.geometry
+        if self.tile:
+            fit = Fit("crop", (self.tile, self.tile), fit.scale, self.tile // 4 / self.tile)
+        return fit if self.overlap is None else replace(fit, overlap=self.overlap / min(fit.size))
 
     def images_per_batch(self, size: tuple[int, int]) -> int:
-        """Number of images or tiles per batch, for images resized to a size."""
-        height, width = (self.tile, self.tile) if self.tile else size
+        """Number of images or windows of a size per batch."""
+        height, width = size
         return self.batch_size or max(1, min(_MAX_BATCH, _PIXELS_PER_BATCH // (height * width)))
 
     def check(self, info: ModelInfo) -> None:
@@ -75,6 +74,8 @@ class PredictOptions:
         Raises:
             SegkitError: if it cannot, with a suggestion.
         """
+        if self.overlap is not None:
+            self._check_overlap(info, self.overlap)
         if info.multiple == 0:
             self._check_fixed_size(info.size)
         elif self.tile % (step := lcm(GRID, info.multiple)) or self.tile < 0:
@@ -82,6 +83,19 @@ class PredictOptions:
             raise SegkitError(
                 f"tiles of {self.tile} pixels do not fit this model",
                 hint=f"use a multiple of {step}, such as {nearest}",
+            )
+
+    def _check_overlap(self, info: ModelInfo, overlap: int) -> None:
+        if not self.tile and info.fit != "crop":
+            problem = f"{worded('--overlap', 'an overlap')} needs {worded('--tile', 'tiles')}: this model"
+            seen = "letterboxed" if info.fit == "letterbox" else "resized"
+            hint = f"for example {worded('--tile 512', 'tiles of 512 pixels')}"
+            raise SegkitError(f"{problem} takes whole images, {seen}", hint=hint)
+        side = self.tile or min(info.size)
+        if not 0 <= overlap < side:
+            raise SegkitError(
+                f"tiles of {side} pixels cannot overlap by {overlap}",
+                hint="use an overlap that is smaller than the tile",
             )
 
     def _check_fixed_size(self, size: tuple[int, int]) -> None:

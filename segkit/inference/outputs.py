@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -15,7 +15,7 @@ from PIL import Image
 from segkit.core.types import class_file_name, classes_of_one_file
 from segkit.data.palette import mask_palette
 from segkit.inference.options import ProbabilityFormat
-from segkit.inference.overlays import draw_overlay
+from segkit.inference.overlays import class_colours, draw_overlay
 from segkit.inference.postprocess import mask_of
 from segkit.inference.probability_files import ProbabilityWriter, npy_writer, png_writer
 from segkit.utils.atomic import atomic_write
@@ -23,6 +23,7 @@ from segkit.utils.atomic import atomic_write
 if TYPE_CHECKING:
     from segkit.core.types import Pixels, Task
     from segkit.inference.image_source import ImageSource
+    from segkit.inference.model_info import ModelInfo
     from segkit.inference.network import Probabilities
 
 OVERLAYS, PROBABILITIES = "overlays", "probabilities"  # subfolders
@@ -105,6 +106,26 @@ class Outputs:
 def mask_files(folder: Path, name: str, task: Task) -> dict[str, Path]:
     """Mask files of an image by class: one per class for multilabel, else a single one under ""."""
     return _file_per_class(folder, name, task) if task.kind == "multilabel" else {"": folder / f"{name}.png"}
+
+
+def mask_classes(info: ModelInfo) -> list[dict[str, Any]]:
+    """What the masks of a model mean, for each class.
+
+    `file` is the name of its mask, where {name} is that of the image, `value` its number in that mask,
+    `color` its colour in pictures, `labels` its values in the training masks, None without `data.labels`.
+    """
+    task, colours = info.task, class_colours(info.task)
+    first, files = (0 if task.kind == "multiclass" else 1), mask_files(Path(), "{name}", task)
+    return [
+        {
+            "name": name,
+            "file": str(files[name if task.kind == "multilabel" else ""]),
+            "value": index if task.kind == "multiclass" else 255,
+            "color": "#{:02x}{:02x}{:02x}".format(*colours[first + index].tolist()),
+            "labels": [*info.labels[name]] if name in info.labels else None,
+        }
+        for index, name in enumerate(task.classes)
+    ]
 
 
 def save_mask(mask: Pixels, task: Task, files: Mapping[str, Path]) -> None:

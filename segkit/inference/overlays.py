@@ -26,10 +26,10 @@ def draw_overlay(image: ImageSource, mask: Pixels, task: Task) -> Image.Image:
     labels = flat(mask, task)
     longer = max(height, width)
     if longer <= MAX_SIDE:
-        return _draw(image.info.display(image.crop(0, 0, height, width)), labels, _colours(task))
+        return _draw(image.info.display(image.crop(0, 0, height, width)), labels, class_colours(task))
     size = (max(1, height * MAX_SIDE // longer), max(1, width * MAX_SIDE // longer))
     picture = image.info.display(image.resized(size))
-    return _draw(picture, resize_mask(labels, size).astype(np.uint8), _colours(task))
+    return _draw(picture, resize_mask(labels, size).astype(np.uint8), class_colours(task))
 
 
 def _draw(pixels: Pixels, mask: Pixels, colours: Pixels) -> Image.Image:
@@ -42,7 +42,8 @@ def _draw(pixels: Pixels, mask: Pixels, colours: Pixels) -> Image.Image:
     return Image.fromarray(drawn)
 
 
-def _colours(task: Task) -> Pixels:
+def class_colours(task: Task) -> Pixels:
+    """Colour of every value of a mask made by `flat` in overlays, (256, 3)."""
     colours = mask_palette(task)
     if task.kind == "binary" and task.classes[0] not in dict(task.colors):
         colours[1] = _BINARY_COLOUR

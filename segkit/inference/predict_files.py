@@ -62,12 +62,14 @@ def predict_files(
     problems: list[Problem] = []
     written: list[_Written] = []
     # A generator: each image may hold its decoded pixels, and is freed once its mask is written.
-    images = (ImageFile(file.path, predictor.info) for file in inputs)
-    predictions = predictor.predict_chunks(images, options, partial(on_progress, "tiles"))
+    images = (ImageFile(file.path, predictor.info, predictor.ranges) for file in inputs)
+    predictions = predictor.predict_chunks(images, options, partial(on_progress, "windows"))
     items = ((file, *prediction) for file, prediction in zip(inputs, predictions, strict=True))
-    # Tiles are predicted while their chunks are written, so the network must stay in this thread.
+    # Windows are predicted while their chunks are written, so the network must stay in this thread.
     results = (
-        _write_in_threads(items, outputs) if not options.tile else (_write(outputs, *item) for item in items)
+        _write_in_threads(items, outputs)
+        if predictor.sees_whole(options)
+        else (_write(outputs, *item) for item in items)
     )
     with warnings.catch_warnings():  # Pillow's, of harmless oddities; the state is shared by all threads
         warnings.simplefilter("ignore")
@@ -78,9 +80,7 @@ def predict_files(
                 problems += result
             on_progress("images", done, len(inputs))
     without_foreground = sum(not image.has_foreground for image in written)
-    unlike = number_warnings(
-        predictor.info.pixel_range, [(str(image.path), image.numbers) for image in written]
-    )
+    unlike = number_warnings(predictor.ranges, [(str(image.path), image.numbers) for image in written])
     return Predicted(problems, without_foreground, unlike + _scale_warnings(predictor, written, options))
 
 
@@ -100,8 +100,10 @@ _Result = _Written | Sequence[Problem]
 def _scale_warnings(predictor: Predictor, images: Sequence[_Written], options: PredictOptions) -> list[str]:
     found: list[str] = []
     for info in (network.info for network in predictor.networks):
-        scales = [1 if options.tile else scale(info.size, image.size) for image in images]
-        scales = [median(options.scales) * each for each in scales]
+        if info.fit == "crop":  # images have the scale of the training images
+            continue
+        fit = options.fit(info)
+        scales = [median(options.scales) * scale(fit, image.size) for image in images]
         density_of = None if options.tile else lambda index: images[index].boundary_density
         found += scale_warnings(info, scales, density_of, "images")
     return [*dict.fromkeys(found)]

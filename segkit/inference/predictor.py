@@ -4,31 +4,22 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from segkit.core.errors import SegkitError
-from segkit.data.resize import row_chunks
 from segkit.inference.image_source import ImageSource, open_image
 from segkit.inference.options import PredictOptions
+from segkit.inference.predict_images import Chunks, grouped, mean_chunks, predict_images
 from segkit.inference.prediction import Prediction
 from segkit.inference.seen_numbers import number_warnings
-from segkit.inference.sliding_window import predict_tiled
-from segkit.inference.whole_image import predict_resized, resize_inputs
-from segkit.utils.prefetch import prefetch
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
-    from segkit.core.types import Pixels
-    from segkit.inference.image_source import Size
+    from segkit.data.pixel_range import PixelRange
     from segkit.inference.model_info import ModelInfo
-    from segkit.inference.network import Network, Probabilities
-
-Chunks = Iterator["Probabilities"]
+    from segkit.inference.network import Network
 
 
 class Predictor:
@@ -52,6 +43,11 @@ class Predictor:
         """Model information: classes, size, scores; of an ensemble, those of its first model."""
         return self.networks[0].info
 
+    @property
+    def ranges(self) -> list[PixelRange]:
+        """Numbers that become 0 and 1 for each model: each scales an image in its own way."""
+        return [network.info.pixel_range for network in self.networks]
+
     def predict(
         self,
         image: Any,
@@ -68,9 +64,10 @@ class Predictor:
                 of the training images: 0 to 255 if they had 8 bits. A `UserWarning` tells if they are not.
             flips: average over the image and its flips.
             scales: average over these multiples of the image size.
-            tile: side of tiles at full resolution; by default the whole image is resized to the training
-                size.
-            overlap: overlap of tiles in pixels; by default a quarter of the tile.
+            tile: side of windows of the image at its own size, or at the scale of a model with fit crop; by
+                default the image is predicted as those of the training: resized whole, letterboxed, or in
+                windows.
+            overlap: overlap of windows in pixels; by default a quarter of the tile, or that of the model.
 
         Raises:
             DataError: if it is not an image, or its file is damaged.
@@ -91,7 +88,8 @@ class Predictor:
     ) -> Iterator[Prediction]:
         """Predict many images, in order; images are read while the model computes.
 
-        The arguments are those of `predict`, and `batch_size`: images or tiles per batch, 0 chooses by size.
+        The arguments are those of `predict`, and `batch_size`: images or windows per batch, 0 chooses by
+        size.
 
         Raises:
             SegkitError: as `predict`.
@@ -100,11 +98,11 @@ class Predictor:
             hint = "pass a list, such as sorted(Path(folder).iterdir())"
             raise SegkitError("predict_many takes several images, not one path", hint=hint)
         options = PredictOptions(flips, tuple(scales), tile, overlap, batch_size)
-        sources = (open_image(image, self.info) for image in images)
+        sources = (open_image(image, self.info, self.ranges) for image in images)
         for number, (source, chunks) in enumerate(self.predict_chunks(sources, options), start=1):
             probabilities = np.concatenate([*chunks], axis=1)
             name = str(getattr(source, "path", f"image {number}"))
-            for warning in number_warnings(self.info.pixel_range, [(name, source.numbers)]):
+            for warning in number_warnings(self.ranges, [(name, source.numbers)]):
                 warnings.warn(warning, stacklevel=2)
             yield Prediction(self.info.task, probabilities, source)
 
@@ -121,44 +119,38 @@ class Predictor:
         Args:
             images: images, in order.
             options: prediction options.
-            on_progress: callback of (tiles done, tiles).
+            on_progress: callback of (windows done, windows).
 
         Raises:
             SegkitError: if the model cannot predict with these options.
         """
         for network in self.networks:
             options.check(network.info)
-        if options.tile:
-            return ((image, predict_tiled(self.networks, image, options, on_progress)) for image in images)
-        return self._predict_whole(images, options)
+        members = grouped(self.networks, options)
+        predicted = predict_images(members, images, options, on_progress)
+        return ((image, mean_chunks(members, chunks)) for image, chunks in predicted)
 
-    def _predict_whole(
-        self, images: Iterable[ImageSource], options: PredictOptions
-    ) -> Iterator[tuple[ImageSource, Chunks]]:
-        size = options.images_per_batch(self.info.size)
-        loaded = prefetch(lambda image: resize_inputs(image, self.networks, options), images, 2 * size)
-        while batch := [*islice(loaded, size)]:
-            inputs = [future.result() for _, future in batch if not future.exception()]
-            maps = iter(predict_resized(self.networks, inputs, options) if inputs else ())
-            for image, future in batch:
-                yield image, _raise(future) if future.exception() else row_chunks(next(maps), image.size)
-
-
-def _raise(failed: Future[dict[Size, Pixels]]) -> Chunks:
-    failed.result()
-    yield from ()  # makes this a generator: the error is raised by whoever iterates
+    def sees_whole(self, options: PredictOptions) -> bool:
+        """Whether the networks see each image in one window, so that its chunks need no network any more."""
+        return not any(options.fit(network.info).is_native for network in self.networks)
 
 
 def _check_same_task(infos: Sequence[ModelInfo]) -> None:
     first = infos[0]
     for other in infos[1:]:
+        channels = f"{first.channels} and {other.channels}"
+        bands = f"{_bands_in_words(first)} and {_bands_in_words(other)}"
         for difference, same in (
             ("predict different classes", first.task == other.task),
-            ("take images with different numbers of channels", first.channels == other.channels),
-            ("take different bands of their images", first.bands == other.bands),
+            (f"take images with different numbers of channels, {channels}", first.channels == other.channels),
+            (f"take different bands of their images, {bands}", first.bands == other.bands),
         ):
             if not same:
                 raise SegkitError(
                     f"{first.name} and {other.name} {difference}, so they cannot be averaged",
                     hint="use models of the same task and the same kind of image",
                 )
+
+
+def _bands_in_words(info: ModelInfo) -> str:
+    return str([*info.bands]) if info.bands else "all"

@@ -22,60 +22,76 @@ class SeenNumbers:
     """Numbers of an image, of at most 256 x 256 pixels of each array that is added.
 
     Args:
-        pixel_range: range of the model.
+        ranges: ranges of the models, of the same number of channels.
     """
 
-    def __init__(self, pixel_range: PixelRange) -> None:
-        self._low, self._high = np.array(pixel_range.low), np.array(pixel_range.high)
-        self._is_eight_bits = pixel_range.is_eight_bits
-        self._lowest = np.full(len(self._low), math.inf)
+    def __init__(self, *ranges: PixelRange) -> None:
+        self._ranges = ranges
+        self._low, self._high = (np.array([getattr(r, end) for r in ranges]) for end in ("low", "high"))
+        self._lowest = np.full(self._low.shape[1], math.inf)
         self._highest = -self._lowest
-        self._outside = np.zeros(len(self._low))
+        self._outside = np.zeros(self._low.shape)  # of each range and channel
         self._pixels = 0
         self._dtype = np.dtype(np.uint8)
 
     def add(self, pixels: Pixels) -> Pixels:
-        """Add an array (H, W, C), and return it. Of 8-bit images for an 8-bit model, nothing is counted."""
-        if pixels.dtype == np.uint8 and self._is_eight_bits:
+        """Add an array (H, W, C), and return it. Of 8-bit images for 8-bit models, nothing is counted."""
+        if pixels.dtype == np.uint8 and all(pixel_range.is_eight_bits for pixel_range in self._ranges):
             return pixels
         step = math.ceil(max(pixels.shape[:2]) / _SAMPLED_SIDE)
         sample = pixels[::step, ::step].reshape(-1, pixels.shape[-1])
         self._lowest = np.minimum(self._lowest, sample.min(0))
         self._highest = np.maximum(self._highest, sample.max(0))
-        self._outside += ((sample < self._low) | (sample > self._high)).sum(0)
+        limits = zip(self._low, self._high, strict=True)
+        self._outside += [((sample < low) | (sample > high)).sum(0) for low, high in limits]
         self._pixels += len(sample)
         self._dtype = pixels.dtype
         return pixels
 
-    @property
-    def are_unlike(self) -> bool:
-        """Whether they cannot be numbers of the same kind as those of the training images.
+    def are_unlike(self, pixel_range: PixelRange) -> bool:
+        """Whether they cannot be numbers of the same kind as those of the training images of a model.
 
-        Half of them are outside of the range in some channel; or they use less than 1/128 of it in all
+        Half of them are outside of its range in some channel; or they use less than 1/128 of it in all
         channels; or they have 8 bits, and half of the range lies above 255.
+
+        Args:
+            pixel_range: one of the ranges.
         """
-        if not self._pixels:
+        is_eight_bits = self._dtype == np.uint8
+        if not self._pixels or (is_eight_bits and pixel_range.is_eight_bits):
             return False
-        width = self._high - self._low
+        index = self._ranges.index(pixel_range)
+        width = self._high[index] - self._low[index]
         too_narrow = (self._highest - self._lowest < _MIN_SPREAD * width).all()
-        too_few_bits = self._dtype == np.uint8 and (self._low + width / 2 > _MAX_UINT8).all()
-        return bool((self._outside >= _MAX_OUTSIDE * self._pixels).any() or too_narrow or too_few_bits)
+        too_few_bits = is_eight_bits and (self._low[index] + width / 2 > _MAX_UINT8).all()
+        outside = (self._outside[index] >= _MAX_OUTSIDE * self._pixels).any()
+        return bool(outside or too_narrow or too_few_bits)
 
     def __str__(self) -> str:
         return f"{self._lowest.min():.6g} to {self._highest.max():.6g} ({self._dtype})"
 
 
 def number_warnings(
-    pixel_range: PixelRange, images: Sequence[tuple[str, SeenNumbers]], what: str = "images"
+    ranges: Sequence[PixelRange], images: Sequence[tuple[str, SeenNumbers]], what: str = "images"
 ) -> list[str]:
-    """A warning about images, each with its name, whose numbers are unlike those of the training images."""
-    unlike = [(name, numbers) for name, numbers in images if numbers.are_unlike]
+    """Warnings about images whose numbers are unlike those of the training images, one for each range.
+
+    Args:
+        ranges: ranges of the models; those of an ensemble may differ.
+        images: images, each with its name.
+        what: what they are, in the plural.
+    """
+    return [*filter(None, (_unlike(one, images, what) for one in dict.fromkeys(ranges)))]
+
+
+def _unlike(pixel_range: PixelRange, images: Sequence[tuple[str, SeenNumbers]], what: str) -> str:
+    unlike = [(name, numbers) for name, numbers in images if numbers.are_unlike(pixel_range)]
     if not unlike:
-        return []
+        return ""
     (name, numbers), *_ = unlike
     low, high = min(pixel_range.low), max(pixel_range.high)
     count = f"{len(unlike):,} of {len(images):,} {what} have" if len(images) > 1 else "The image has"
-    return [
+    return (
         f"{count} numbers that are unlike those of the model's training images, {low:.6g} to {high:.6g}: "
         f"{name} has {numbers}. Masks may be wrong: use images of the same kind."
-    ]
+    )

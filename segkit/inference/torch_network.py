@@ -104,13 +104,16 @@ def model_info(recipe: Recipe, spec: ModelSpec, model: Segmenter) -> ModelInfo:
     data = recipe.data
     limits = data.pixel_range
     pixel_range = None if data.range == "auto" else tuple(zip(limits.low, limits.high, strict=True))
+    fit = data.geometry
     is_usual = pixel_range is None and data.bands is None and data.file_channels in (1, 3, 4)
+    is_usual = is_usual and fit.kind == "stretch"
     return ModelInfo(
         format=1 if is_usual else 2, kind=data.task, classes=data.classes, ignore_index=data.ignore_index,
         colors=dict(data.goal.colors), name=recipe.name, channels=data.file_channels, bands=data.bands,
         range=pixel_range, rgb=tuple(recipe.model.encoder.options.get("rgb") or ()), size=data.size,
+        fit=fit.kind, scale=fit.scale, overlap=fit.overlap,
         mean=_per_channel(model.mean, data.in_channels), std=_per_channel(model.std, data.in_channels),
-        multiple=spec.size_multiple,
+        multiple=spec.size_multiple, labels=dict(data.goal.labels or ()),
     )  # fmt: skip
 
 

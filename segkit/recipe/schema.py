@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -85,13 +84,13 @@ def _raise_at(
     problems: Iterable[tuple[str | None, str]],
     value: Any,
     info: ValidationInfo,
-    hints: Mapping[str, str] = MappingProxyType({}),
+    hints: Mapping[str | None, str] | None = None,
 ) -> None:
-    """Raise the problems of a mapping, each with the line of its key, if there are any."""
+    """Raise the problems of a mapping, each with the line and the hint of its key, if there are any."""
     errors = [
         InitErrorDetails(
             type=PydanticCustomError(
-                "value_error", "{error}", {"error": problem, "hint": hints.get(key or "", "")}
+                "value_error", "{error}", {"error": problem, "hint": (hints or {}).get(key, "")}
             ),
             loc=(key,) if key else (),
             input=value,
@@ -245,7 +244,7 @@ class DataSettings(Settings):
         if value is None or not {"task", "classes"} <= info.data.keys():
             return value
         task, classes = info.data["task"], info.data["classes"]
-        hints: dict[str, str] = {}
+        hints: dict[str | None, str] = {}
         if info.field_name == "colors":
             problems = color_problems(value, task, classes)
         else:
@@ -303,7 +302,7 @@ class TrainingSettings(Settings):
     """Epochs, device, precision and stopping.
 
     Args:
-        epochs: passes over the training images.
+        epochs: passes over the training images, unless data.sample.epoch says how many an epoch has.
         accelerator: device type; auto selects cuda, else mps, else cpu.
         devices: processes per machine, one per GPU or any number on a CPU, which share every batch. auto uses
             all GPUs, or one process without a GPU.

@@ -39,16 +39,23 @@ def fingerprint(recipe: Recipe, samples: Mapping[str, Sequence[Sample]]) -> Fing
         samples: samples by split, as the source lists them.
     """
     plugins = used_plugins(recipe)
-    metrics = [
-        plugin.digest for plugin in plugins if any(part.startswith("metric ") for part in plugin.parts)
-    ]
     return Fingerprint(
         recipe=_digest(_scored_settings(recipe)),
         seed=recipe.seed,
         data=_data_digest(samples, recipe.data.split.group, cache_folder() if recipe.data.cache else None),
         code=_digest([_code_digest(RESULT_CODE), sorted(plugin.digest for plugin in plugins), packages()]),
-        metrics=_digest([_code_digest(["parts/metrics"]), sorted(metrics)]),
+        metrics=metrics_digest(recipe),
     )
+
+
+def metrics_digest(recipe: Recipe) -> str:
+    """Digest of the code of the metrics."""
+    plugins = [
+        plugin.digest
+        for plugin in used_plugins(recipe)
+        if any(part.startswith("metric ") for part in plugin.parts)
+    ]
+    return _digest([_code_digest(["parts/metrics"]), sorted(plugins)])
 
 
 def changed_fingerprint(then: Fingerprint, now: Fingerprint, epoch: int, steps: int) -> Fingerprint:

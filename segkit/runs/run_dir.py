@@ -10,13 +10,13 @@ from typing import Self
 
 from segkit.core.errors import SegkitError
 from segkit.core.paths import is_reserved, quoted
-from segkit.runs.run_files import Floats, RunFiles, ScoredSample, write_json
+from segkit.runs.run_files import Floats, RunFiles, ScoredSample, TrainingSample, write_json
 from segkit.utils.atomic import remove_leftovers
 from segkit.utils.listing import listed
 from segkit.utils.locks import LockedError, exclusive
 from segkit.utils.os_errors import cannot_write
 
-__all__ = ["Floats", "RunDir", "ScoredSample", "write_json"]
+__all__ = ["Floats", "RunDir", "ScoredSample", "TrainingSample", "write_json"]
 
 
 class RunDir(RunFiles):

@@ -20,10 +20,20 @@ from segkit.core.events import EpochEnded
 from segkit.core.types import Pixels
 from segkit.runs.provisional import provisional_summary
 from segkit.runs.recipe_schema import RunRecipe
-from segkit.runs.schema import Environment, Epoch, MeasuredCosts, Sample, Samples, Summary
+from segkit.runs.schema import (
+    Environment,
+    Epoch,
+    MeasuredCosts,
+    NativeScores,
+    Sample,
+    Samples,
+    Summary,
+    TrainingSamples,
+)
 from segkit.utils.atomic import atomic_write, write_text
 from segkit.utils.csv_files import original_text, write_csv
 from segkit.utils.safe_read import (
+    MAX_LIST_BYTES,
     MAX_NUMBER,
     corrupt_file,
     each_row,
@@ -50,6 +60,15 @@ class ScoredSample:
     prediction: Pixels  # (H, W), likewise
 
 
+@dataclass(frozen=True)
+class TrainingSample:
+    """A training image or window as the model saw it, and its mask."""
+
+    image: str  # its name
+    pixels: Pixels  # 8-bit picture (H, W, 3), or (H, W, 1) for grey
+    mask: Pixels  # (H, W); 0 is background, 255 ignored
+
+
 class RunFiles:
     """Paths in a run directory, with a writer and a reader for each file.
 
@@ -72,6 +91,7 @@ class RunFiles:
         self.weights = self.checkpoints / "best.safetensors"
         self.samples = path / "samples"
         self.costs = path / "costs.json"
+        self.native_scores = path / "native_scores.json"
         self.thumbnails = path / "thumbnails.zip"
         self.report = path / "report.html"
         self.lock = path / ".lock"
@@ -104,12 +124,17 @@ class RunFiles:
     def remove_results(self) -> None:
         """Remove what a finished run has, before it is trained on."""
         report = self.report, self.report.with_suffix(".md")
-        for path in (self.summary, self.scores, self.class_scores, self.thumbnails, *report):
+        scores = self.scores, self.class_scores, self.native_scores
+        for path in (self.summary, *scores, self.thumbnails, *report):
             path.unlink(missing_ok=True)
 
     def write_costs(self, costs: MeasuredCosts) -> None:
         """Write measured costs of the model."""
         write_json(self.costs, costs)
+
+    def write_native_scores(self, scores: NativeScores) -> None:
+        """Write scores at the images' own size."""
+        write_json(self.native_scores, scores)
 
     def append_epoch(self, event: EpochEnded) -> None:
         """Append one line to metrics.jsonl."""
@@ -160,14 +185,29 @@ class RunFiles:
         """
         self.samples.mkdir(exist_ok=True)
         for sample in samples:
-            files, pixels = sample.record.files, sample.pixels
-            image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
-            _save_png(image, self.samples / files.image)
-            for name, mask in ((files.truth, sample.truth), (files.prediction, sample.prediction)):
-                image = Image.fromarray(mask)
-                image.putpalette(palette.tobytes())
-                _save_png(image, self.samples / name)
+            files = sample.record.files
+            self._save_image(files.image, sample.pixels)
+            self._save_mask(files.truth, sample.truth, palette)
+            self._save_mask(files.prediction, sample.prediction, palette)
         write_json(self.samples / "samples.json", Samples([sample.record for sample in samples]))
+
+    def write_training_samples(self, samples: Sequence[TrainingSample], palette: Pixels) -> None:
+        """Write training.json, images, and masks as PNGs with a palette (256, 3)."""
+        self.samples.mkdir(exist_ok=True)
+        for number, sample in enumerate(samples, start=1):
+            image, mask = _training_files(number)
+            self._save_image(image, sample.pixels)
+            self._save_mask(mask, sample.mask, palette)
+        write_json(self.samples / "training.json", TrainingSamples([sample.image for sample in samples]))
+
+    def _save_image(self, name: str, pixels: Pixels) -> None:
+        image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else np.ascontiguousarray(pixels))
+        _save_png(image, self.samples / name)
+
+    def _save_mask(self, name: str, mask: Pixels, palette: Pixels) -> None:
+        image = Image.fromarray(np.ascontiguousarray(mask))
+        image.putpalette(palette.tobytes())
+        _save_png(image, self.samples / name)
 
     def read_recipe(self) -> dict[str, Any]:
         """The complete recipe as plain data."""
@@ -190,6 +230,13 @@ class RunFiles:
         if not self.costs.is_file():
             return None
         return read_json(self.costs, MeasuredCosts, hint="delete the file and measure again")
+
+    def read_native_scores(self) -> NativeScores | None:
+        """Scores at the images' own size; None if they were not computed."""
+        if not self.native_scores.is_file():
+            return None
+        hint = "delete the file and compare again"
+        return read_json(self.native_scores, NativeScores, hint=hint, max_bytes=MAX_LIST_BYTES)
 
     def read_epochs(self) -> list[dict[str, Any]]:
         """One mapping per epoch; undefined scores are None."""
@@ -234,15 +281,30 @@ class RunFiles:
         samples = []
         for record in read_json(index, Samples).root:
             files = record.files
-            image = read_png(self.samples / files.image, ("L", "RGB", "RGBA"))
-            truth, prediction = (
-                read_png(self.samples / name, ("P", "L")) for name in (files.truth, files.prediction)
+            samples.append(
+                ScoredSample(record, *self._read_pictures(files.image, files.truth, files.prediction))
             )
-            if not image.shape[:2] == truth.shape == prediction.shape:
-                raise corrupt_file(self.samples / files.image, "its size differs from that of its masks")
-            image = image if image.ndim == 3 else image[..., None]
-            samples.append(ScoredSample(record, image, truth, prediction))
         return samples
+
+    def read_training_samples(self) -> list[TrainingSample]:
+        """Samples written by `write_training_samples`; empty if there are none."""
+        index = self.samples / "training.json"
+        names = read_json(index, TrainingSamples).root if index.is_file() else []
+        return [
+            TrainingSample(name, *self._read_pictures(*_training_files(number)))
+            for number, name in enumerate(names, start=1)
+        ]
+
+    def _read_pictures(self, image: str, *masks: str) -> list[Pixels]:
+        pixels = read_png(self.samples / image, ("L", "RGB", "RGBA"))
+        read = [read_png(self.samples / mask, ("P", "L")) for mask in masks]
+        if any(mask.shape != pixels.shape[:2] for mask in read):
+            raise corrupt_file(self.samples / image, "its size differs from that of its masks")
+        return [pixels if pixels.ndim == 3 else pixels[..., None], *read]
+
+
+def _training_files(number: int) -> tuple[str, str]:
+    return f"training_{number}_image.png", f"training_{number}_mask.png"
 
 
 def write_json(path: Path, content: Any) -> None:

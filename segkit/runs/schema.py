@@ -225,6 +225,28 @@ class Costs(Record):
     weights_bytes: Number = None  # of the best checkpoint
 
 
+class NativeScores(Record):
+    """native_scores.json: scores of the best epoch at the images' own size, as `evaluate --native` gives."""
+
+    of: Text  # digest of the weights and of all else that decides the scores, except the images
+    code: Text  # of the metrics, as in `Fingerprint`
+    split: Text
+    names: list[Text]
+    per_image: dict[Text, list[Number]]  # by metric, in the order of the names
+    metrics: Scores
+    intervals: dict[Text, tuple[Number, Number]] = {}
+    class_iou: dict[Text, list[Number]] = {}
+    pixels: Text = ""  # digest of images and masks, as they are
+    warnings: list[Text] = []
+
+    @model_validator(mode="after")
+    def _has_every_image(self) -> Self:
+        columns = (*self.per_image.values(), *self.class_iou.values())
+        if any(len(column) != len(self.names) for column in columns):
+            raise ValueError("the number of scores is not that of the images")
+        return self
+
+
 class MeasuredCosts(Costs):
     """costs.json: measured costs and the machine."""
 
@@ -261,3 +283,7 @@ class Sample(Record):
 
 class Samples(RootModel[Annotated[list[Sample], Field(max_length=MAX_SAMPLES)]]):
     """samples.json."""
+
+
+class TrainingSamples(RootModel[Annotated[list[Text], Field(max_length=MAX_SAMPLES)]]):
+    """training.json: names of the training images that are shown."""

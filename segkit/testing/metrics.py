@@ -57,6 +57,18 @@ def scores_are_finite_or_undefined(case: TaskCase) -> None:
             require(not infinite, problem, "define the score of empty masks as 1, 0 or NaN (undefined)")
 
 
+def scores_are_within_the_range(case: TaskCase) -> None:
+    """Intervals of scores are clipped to the range that the metric states."""
+    metric, (_, target) = case.build(), batch(case.task)
+    low, high = case.subject.entry.traits["range"]
+    wrong, constant = tasks.opposite(case.task, target), tasks.constant_targets(case.task, target)
+    for mask in (target, wrong, *constant.values()):
+        score = _score(metric, _compute(metric, logits_of(case.task, mask), target))
+        problem = f"a score is {score:.6g}, but the range is {low:.6g} to {high:.6g}"
+        hint = "check the metric, or register(..., range=(lowest, highest))"
+        require(not (score < low or score > high), problem, hint)
+
+
 def correct_predictions_score_better(case: TaskCase) -> None:
     """The best epoch is chosen in the direction of the trait `higher_is_better`."""
     metric, (_, target) = case.build(), batch(case.task)
@@ -117,6 +129,7 @@ def _score(metric: Metric, rows: Tensor) -> float:
 
 
 CHECKS = (
-    scores_are_finite_or_undefined, correct_predictions_score_better, rows_do_not_depend_on_the_batch_size,
-    ignored_images_do_not_change_the_score, sums_over_parts_give_the_same_rows, *TASK_CHECKS,
+    scores_are_finite_or_undefined, scores_are_within_the_range, correct_predictions_score_better,
+    rows_do_not_depend_on_the_batch_size, ignored_images_do_not_change_the_score,
+    sums_over_parts_give_the_same_rows, *TASK_CHECKS,
 )  # fmt: skip

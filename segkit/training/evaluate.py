@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -92,11 +92,17 @@ def evaluate(
             pixels, counts = count_pixels(logits, target, task)
             confusion += counts
             scored.append((losses.double().cpu(), pixels, rows))
-            for number, (index, image) in enumerate(zip(batch.indices, logits, strict=True)):
-                height, width = batch.contents[number] if batch.contents else image.shape[1:]
-                on_logits(index, slice(0, height), image[None, :, :height, :width])
+            for index, rows_of_image, of_image in image_logits(batch, logits):
+                on_logits(index, rows_of_image, of_image)
         on_progress(batch.indices[-1] + 1)
     return gather_scores(scored, confusion, task, metrics, fabric)
+
+
+def image_logits(batch: Batch, logits: Tensor) -> Iterator[tuple[int, slice, Tensor]]:
+    """Index, rows and logits (1, K, rows, W) of each image of a batch, without its padding."""
+    for number, (index, image) in enumerate(zip(batch.indices, logits, strict=True)):
+        height, width = batch.contents[number] if batch.contents else image.shape[1:]
+        yield index, slice(0, height), image[None, :, :height, :width]
 
 
 def _rows(metric: Metric, logits: Tensor, target: Tensor, contents: Sequence[Extent] | None) -> Tensor:

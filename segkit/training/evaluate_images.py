@@ -14,6 +14,7 @@ from segkit.training.count_pixels import confusion_shape, count_pixels
 from segkit.training.evaluate import OnLogits, Scored, Scores, gather_scores, ignore_logits, predict_logits
 from segkit.training.probabilities import probabilities_of, probabilities_to_logits
 from segkit.training.torch_errors import explain_scoring_errors
+from segkit.utils.listing import listed
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -26,16 +27,12 @@ if TYPE_CHECKING:
     Maps = npt.NDArray[np.float32]
 
 _MAX_PART = 2**21  # probabilities whose logits are held at once: 16 MiB
-_SMALLER = {
-    True: "only metrics that are sums over pixels, such as iou: boundary_iou and hd95 need the whole image",
-    False: "a smaller data.size: a row of windows is held at once",
-}
 
 
 @torch.inference_mode()
 def evaluate_images(
     model: nn.Module,
-    batches: EvalWindows,
+    windows: EvalWindows,
     task: Task,
     metrics: Mapping[str, Metric],
     loss: Loss,
@@ -50,7 +47,7 @@ def evaluate_images(
 
     Args:
         model: pixels (B, C, H, W) -> logits (B, K, H, W), on the fabric's device.
-        batches: windows of all images.
+        windows: windows of all images.
         task: kind of masks, classes and ignored value.
         metrics: metrics by name. If all are sums over pixels (`Metric.summed`), the probabilities of no more
             than one row of windows are held, else those of a whole image.
@@ -62,7 +59,7 @@ def evaluate_images(
     Raises:
         TrainingError: if memory runs out.
     """
-    windows, own = batches, range(len(batches.images))[fabric.global_rank :: fabric.world_size]
+    own = range(len(windows.images))[fabric.global_rank :: fabric.world_size]
     losses: list[Tensor] = []  # of windows
 
     def add_losses(batch: Batch, logits: Tensor) -> None:
@@ -73,14 +70,16 @@ def evaluate_images(
     # Batches go on across images, as small images have few windows.
     numbers = [*chain.from_iterable(map(windows.of_image, own))]
     maps = _predict(model, windows.batches(numbers), task, fabric, add_losses)
-    # A metric that is no sum over pixels needs the whole image at once.
-    whole = not all(metric.sums for metric in metrics.values())
+    whole = [name for name, metric in metrics.items() if not metric.sums]
+    smaller = "a smaller data.size: the probabilities of a row of windows are held at once"
+    if whole:
+        smaller = f"leave {listed(whole)} out of the metrics: the whole image is needed at once"
     scored: list[Scored] = []
     confusion = torch.zeros(confusion_shape(task), dtype=torch.long)
     for image in own:
-        mask, score = windows.masks[image], _ImageScore(task, metrics)
-        with explain_scoring_errors(f"an image of {mask.shape[1]}x{mask.shape[0]} pixels", _SMALLER[whole]):
-            for rows, logits in _logits(windows, image, maps, task, fabric, whole=whole):
+        mask, score = windows.masks[image], ImageScore(task, metrics)
+        with explain_scoring_errors(f"an image of {mask.shape[1]}x{mask.shape[0]} pixels", smaller):
+            for rows, logits in _logits(windows, image, maps, task, fabric, whole=bool(whole)):
                 score.add(logits, _target(mask[rows], task).to(logits.device))
                 on_logits(image, rows, logits)
         confusion += score.confusion
@@ -98,8 +97,15 @@ def predict_image(
     return _logits(windows, image, maps, task, fabric)
 
 
-class _ImageScore:
-    """Score of one image, of which logits and targets come in parts; unless all metrics are sums, in one."""
+class ImageScore:
+    """Score of one image, of which logits and targets come in parts; unless all metrics are sums, in one.
+
+    `pixels` and `confusion` are those of `count_pixels`.
+
+    Args:
+        task: kind of masks, classes and ignored value.
+        metrics: metrics by name.
+    """
 
     def __init__(self, task: Task, metrics: Mapping[str, Metric]) -> None:
         self._task, self._metrics = task, metrics
@@ -109,6 +115,7 @@ class _ImageScore:
         self.confusion = torch.zeros(confusion_shape(task), dtype=torch.long)
 
     def add(self, logits: Tensor, target: Tensor) -> None:
+        """Add logits (1, K, rows, W) and their target."""
         for name, metric in self._metrics.items():
             if metric.sums:
                 part = metric.sums.parts(logits, target).cpu()
@@ -120,6 +127,7 @@ class _ImageScore:
         self.confusion += confusion
 
     def rows(self) -> dict[str, Tensor]:
+        """(1, S) float64 of the whole image, by metric."""
         sums = {
             name: metric.sums.rows(self._sums[name]) for name, metric in self._metrics.items() if metric.sums
         }

@@ -70,7 +70,8 @@ def fit(
             with explain_training_errors(len(batch.image), _retry(model, compute_gradients, batch, fabric)):
                 value = compute_gradients(batch.image, batch.target, len(batch.image) / images)
                 if not math.isfinite(value):
-                    raise _not_finite(value, epoch, step, [names[i] for i in batches.indices(epoch, step)])
+                    shown = dict.fromkeys(batches.indices(epoch, step))  # an image may have several windows
+                    raise _not_finite(value, epoch, step, [names[index] for index in shown])
                 if limit := settings.clip_grad_norm:
                     # An infinite norm is not an error: 16-mixed skips such a step and lowers its scale.
                     fabric.clip_gradients(model, optimizer, max_norm=limit, error_if_nonfinite=False)

@@ -20,9 +20,11 @@ from PIL import Image, ImageEnhance
 
 from segkit.analysis.dataset import Dataset
 from segkit.analysis.dataset.duplicates import find_duplicates
-from segkit.analysis.dataset.sample_stats import SampleStats, collect_stats
+from segkit.analysis.dataset.looks import LOOKS
+from segkit.analysis.dataset.sample_stats import collect_stats
 from segkit.core.types import Sample, Task
 from segkit.data.image_files import find_images
+from segkit.utils.record_file import RecordFile
 
 TASK = Task("binary", ("object",))
 
@@ -31,36 +33,31 @@ def main(folder: Path, each: int, seed: int) -> None:
     """Print what is said of the images of a folder, and how many planted versions are found."""
     files = find_images(folder).images
     images = {file.name: opened(file) for file in files}
-    clean, seconds = examined(images)
-    known = groups(clean)
+    started = time.perf_counter()
+    known = groups(images)
+    seconds = time.perf_counter() - started
     print(f"{folder.name}: {len(images)} images, {seconds:.1f} s, {len(known)} groups of near duplicates")
     for group in known[:20]:
         print(f"  {', '.join(sorted(group))}")
     drawn = random.Random(seed).sample([*images], min(each, len(images)))
     for sort, change in SORTS.items():
         versions = {f"{name} {sort}": change(images[name]) for name in drawn}
-        found = groups([*clean, *examined(versions)[0]])
+        found = groups({**images, **versions})
         hits = sum(any({name, f"{name} {sort}"} <= group for group in found) for name in drawn)
         false = sum(not alike(group, known, sort) for group in found)
         print(f"  {sort}: {hits} of {len(drawn)} found, {false} groups of different images")
 
 
-def examined(images: dict[str, Image.Image]) -> tuple[list[SampleStats], float]:
-    """Statistics of images, and the seconds that they and the search for duplicates take."""
+def groups(images: dict[str, Image.Image]) -> list[set[str]]:
+    """Names of the images of each group of duplicates."""
 
     def reader(image: Image.Image) -> Callable[[], tuple[np.ndarray, np.ndarray]]:
         return lambda: (np.asarray(image), np.zeros(image.size[::-1], np.uint8))
 
-    samples = [Sample(name, reader(image)) for name, image in images.items()]
-    started = time.perf_counter()
-    stats = collect_stats(Dataset("planted", TASK, {"train": samples}), lambda label, done, total: None)
-    groups(stats)
-    return stats, time.perf_counter() - started
-
-
-def groups(stats: list[SampleStats]) -> list[set[str]]:
-    """Names of the images of each group."""
-    return [{*finding.files} for finding in find_duplicates(stats)]
+    dataset = Dataset("planted", TASK, {"train": [Sample(name, reader(images[name])) for name in images]})
+    with RecordFile(LOOKS) as looks:
+        stats = collect_stats(dataset, looks, lambda label, done, total: None)
+        return [{*finding.files} for finding in find_duplicates(stats, looks)]
 
 
 def alike(group: set[str], known: list[set[str]], sort: str) -> bool:

@@ -91,7 +91,9 @@ def trained(recipe: Recipe, runs: Path) -> tuple[float, float, float]:
     assembly.model.eval()
     masks: list[np.ndarray] = []
     assembly.scorer(
-        "test", lambda *_: None, lambda logits: masks.extend(predicted_masks(logits, assembly.task))
+        "test",
+        lambda *_: None,
+        lambda image, rows, logits: masks.extend(predicted_masks(logits, assembly.task)),
     )(assembly.model)
     found, true = np.stack(masks) == 2, np.stack([*assembly.splits["test"].masks]) == 2
     both = int((found & true).sum())

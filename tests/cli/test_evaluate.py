@@ -31,8 +31,8 @@ def test_scores_stand_beside_those_that_the_run_reports(segkit: Any, run: Path) 
         words = line.split()
         assert (words[0], words[1], words[-1]) == (name, f"{reported[name]:.4f}", f"{reported[name]:.4f}")
         assert (words[2][0], words[3], words[4][-1]) == ("(", "to", ")")
-    assert lines[7] == "worst by iou"
-    assert lines[13:] == [
+    assert lines[6:9] == ["An interval over 5 images is uncertain.", "", "worst by iou"]
+    assert lines[14:] == [
         "warning: The class 'foreground' is never predicted, although 5 of the 5 test images have it: try "
         "more epochs, the dice loss, or pos_weight: balanced in the loss."
     ]
@@ -61,6 +61,7 @@ def test_one_image_has_a_score_and_no_interval(segkit: Any, run: Path) -> None:
     said = segkit("evaluate", str(run), "--native", "--set", "data.source.test=1")
     assert said.code == 0, said.err
     assert [len(line.split()) for line in said.out.splitlines()[4:6]] == [2, 2]
+    assert "uncertain" not in said.out
 
 
 def test_training_images_are_warned_of(segkit: Any, run: Path) -> None:
@@ -79,12 +80,12 @@ def test_scores_of_another_kind_stand_in_no_row_of_the_table(segkit: Any, run: P
     assert lines[4].startswith("iou (threshold 0.9)  ")
     assert lines[4].endswith(" -")
     assert lines[5].split()[-1] == dice
-    assert lines[6] == f"the run reports iou {iou} on 5 test images, at 32x32"
+    assert lines[7] == f"the run reports iou {iou} on 5 test images, at 32x32"
     assert "worst by iou (threshold 0.9)\n" in said.out
     said = segkit("evaluate", str(run), "--native")
     lines = said.out.splitlines()
     assert lines[3].split() == ["metric", "score", "(95%", "interval)"]
-    assert lines[6] == f"the run reports iou {iou}, dice {dice} on 5 test images, at 32x32"
+    assert lines[7] == f"the run reports iou {iou}, dice {dice} on 5 test images, at 32x32"
 
 
 def test_a_name_is_no_order_to_the_terminal(segkit: Any, run: Path, project: Path) -> None:

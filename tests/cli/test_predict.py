@@ -48,7 +48,10 @@ def test_masks_without_foreground_are_counted(
     said = segkit("predict", "model.onnx", "photos/b.png", "--out", "one")
     assert said.out.splitlines()[1:] == numbers
     said = segkit("predict", "model.onnx", "photos", "--out", "again", "--json")
-    assert json.loads(said.out)["no_foreground"] == 2
+    document = json.loads(said.out)
+    assert document["no_foreground"] == 2
+    classes = {row["value"]: row["name"] for row in document["classes"]}
+    assert classes == ({0: "skin", 1: "lesion", 2: "hair"} if info is PARTS else {255: "lesion"})
 
 
 def test_masks_of_a_folder(segkit: Any, run: Path, photos: Path) -> None:
@@ -130,7 +133,10 @@ def test_a_photograph_in_tiles_and_mirrored(segkit: Any, run: Path, photos: Path
             ["--tile", "60"],
             "tiles of 60 pixels do not fit this model\n  try: use a multiple of 32, such as 64\n",
         ),
-        (["--overlap", "8"], "--overlap needs --tile\n  try: for example --tile 512\n"),
+        (
+            ["--overlap", "8"],
+            "--overlap needs --tile: this model takes whole images, resized\n  try: for example --tile 512\n",
+        ),
         (
             ["--out", "photos/masks"],
             "this folder is inside photos: the next prediction would read the masks as images\n"

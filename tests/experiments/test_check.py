@@ -2,8 +2,10 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 
 from segkit.core.errors import SegkitError
@@ -102,6 +104,28 @@ def test_files_at_fault_in_every_split_are_told(tmp_path):
     assert told == {
         f"{folder}/{split}/a.png" for split in ("train", "test") for folder in ("images", "masks")
     }
+
+
+def test_classes_that_a_split_lacks_are_told(tmp_path):
+    values = {"train": [[0, 1], [0, 2]], "val": [[0, 1]], "test": [[0, 2], [0, 2]]}
+    for split, masks in values.items():
+        for folder in ("images", "masks"):
+            (tmp_path / folder / split).mkdir(parents=True)
+        for number, mask in enumerate(masks):
+            image = np.full((32, 32, 3), 40 * number + len(split), np.uint8)
+            Image.fromarray(image).save(tmp_path / f"images/{split}/{number}.png")
+            rows = np.array(mask, np.uint8).repeat(16)[:, None].repeat(32, 1)
+            Image.fromarray(rows).save(tmp_path / f"masks/{split}/{number}.png")
+    source = f"data.source={{name: folder, images: {tmp_path}/images, masks: {tmp_path}/masks}}"
+    classes = ["data.task=multiclass", "data.classes=[skin, lesion, hair, nail]", "loss=cross_entropy"]
+    report = check(recipe(tmp_path, source, *classes, "data.size=[32, 32]"))
+    told = "so that no score says how well it is found: score images that have it, for example with another"
+    assert [warning for warning in report.warnings if warning.startswith("The class ")] == [
+        "The class 'nail' is in no training image and cannot be learnt: add training images with it, or "
+        "leave it out of data.classes.",
+        f"The class 'hair' is not in the ground truth of the 1 val image, {told} data.split.",
+        f"The class 'lesion' is in the ground truth of none of the 2 test images, {told} data.split.",
+    ]
 
 
 def test_part_that_fails_while_it_is_built_is_named_with_its_line(tmp_path):

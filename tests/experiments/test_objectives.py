@@ -78,6 +78,17 @@ def test_metric_without_a_row_for_each_image_is_refused(built, told):
     assert told in str(caught.value)
 
 
+@pytest.mark.parametrize("stated", [1, (0, 1, 2), (1, 0), ("0", "1"), (0, float("nan"))])
+def test_a_range_that_is_none_is_refused_before_training(stated):
+    METRICS.register("mine", range=stated)(lambda task: None)
+    with pytest.raises(PartError) as caught:
+        build_metric(MetricPart(name="mine"), TASK)
+    (problem,) = caught.value.problems
+    assert problem.problem == f"the range of metric 'mine' is {stated!r}"
+    assert problem.hint == "the lowest and the highest possible score, such as range=(0, 1)"
+    assert "test_objectives.py:" in problem.file
+
+
 def test_what_is_drawn_while_trying_does_not_change_a_run():
     def drawing(logits, target):
         return (logits * torch.rand(())).mean()

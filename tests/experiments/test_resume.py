@@ -134,6 +134,25 @@ def test_stopped_again_and_again(unreported, tmp_path, reference):
     assert len(directory.read_environment().resumed) == 6
 
 
+@pytest.mark.slow
+def test_training_on_windows_goes_on_exactly_after_a_kill_within_an_epoch(unreported, tmp_path):
+    windows = (
+        "data.size=[48, 32]", "data.fit=crop", "data.crop={foreground: 0.5}", "data.sample={epoch: 14}",
+        "data.augment=[{name: Mosaic, p: 0.3}, {name: Rotate, limit: 90}]", "training.checkpoint_seconds=0",
+    )  # fmt: skip
+    reference, events = finished(tmp_path, *windows)
+    assert [event.steps for event in events if isinstance(event, StepEnded)] == [4] * 8
+    killed = run(recipe(tmp_path, *windows), tmp_path / "runs")
+    for event in killed:
+        if at(2, 3)(event):
+            killed.close()  # before this step is saved
+    directory = RunDir(tmp_path / "runs" / "small" / "002")
+    (start, *after) = resume(directory.path)
+    assert start.steps_done == 2
+    assert [event.step for event in after if isinstance(event, StepEnded)] == [3, 4]
+    assert outcome(directory) == outcome(reference)
+
+
 def test_what_a_resumed_run_says(unreported, tmp_path):
     directory, _ = stopped(tmp_path, at(2, 1))
     events = list(resume(directory.path))

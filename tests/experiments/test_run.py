@@ -60,9 +60,11 @@ def test_run_directory_is_complete(small):
     directory, _ = small
     checkpoints = {"best.safetensors", "last.safetensors", "last.state.pt"}
     samples = {f"{n}_{kind}.png" for n in range(1, 6) for kind in ("image", "truth", "prediction", "overlay")}
+    samples |= {"samples.json", "training.json"}
+    samples |= {f"training_{n}_{kind}.png" for n in range(1, 5) for kind in ("image", "mask")}
     assert files_of(directory) == {
         "recipe.yaml", "environment.json", "metrics.jsonl", "scores.csv", "summary.json", "thumbnails.zip",
-        "report.html", "report.md", "curves.png", "scores.png", "samples/samples.json", "splits.csv",
+        "report.html", "report.md", "curves.png", "scores.png", "splits.csv",
         *(f"checkpoints/{name}" for name in checkpoints), *(f"samples/{name}" for name in samples),
     }  # fmt: skip
 

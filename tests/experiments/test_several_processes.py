@@ -26,16 +26,33 @@ from segkit.experiments.samples import display_of, predicted_masks, thumbnails
 from segkit.runs.thumbnails import read_thumbnails
 from segkit.training.evaluate import predict_logits
 from tests import several
+from tests.commands import as_before
 from tests.small_runs import RECIPE, finished, recipe
 
 # Ten images in batches of 4, 3 and 3; five in batches of 2, 2 and 1. The last stage learns nothing.
 HARD = [
     "training.epochs=1", "training.precision=64-true", "training.ema_decay=0.9",
-    "training.clip_grad_norm=0.5", "data.eval_batch_size=2", "loss=[{name: dice, over: batch}, bce]",
+    "training.clip_grad_norm=0.5", "training.checkpoint_seconds=0",
+    "data.eval_batch_size=2", "loss=[{name: dice, over: batch}, bce]",
     "optimizer={name: adamw, lr: 0.0001, weight_decay: 0.1}",
     "model.encoder={name: mobilenetv2_050, weights: none, drop_path: 0.3, features: [3]}",
     "model.decoder={name: transposed_conv, channels: [16, 8], dropout: 0.2, feature_dropout: 0.5}",
 ]  # fmt: skip
+
+
+COUNTED = """
+import torch.distributed as dist
+
+all_reduce = dist.all_reduce
+
+def counted(value, op=dist.ReduceOp.SUM):
+    with open({file!r}, "a") as told:
+        print("flags" if op == dist.ReduceOp.MAX else "sum", file=told)
+    all_reduce(value, op)
+
+if RANK == "1":
+    dist.all_reduce = counted
+"""
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +61,17 @@ def one(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def two(tmp_path_factory):
-    return finished(tmp_path_factory.mktemp("two"), *HARD, "training.devices=2")
+def told(tmp_path_factory):
+    """What the second process reduces."""
+    return tmp_path_factory.mktemp("told") / "told"
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory, told):
+    folder = tmp_path_factory.mktemp("two")
+    (folder / "counted.py").write_text(several.PLUGIN + COUNTED.format(file=str(told)), encoding="utf-8")
+    with as_before():
+        return finished(folder, *HARD, f"plugins={folder / 'counted.py'}", "training.devices=2")
 
 
 @pytest.mark.slow
@@ -105,27 +131,8 @@ def test_events_are_those_of_one_process(one, two):
     assert two[1][0].device.startswith("2 processes, the first on cpu, ")
 
 
-COUNTED = """
-import torch.distributed as dist
-
-all_reduce = dist.all_reduce
-
-def counted(value, op=dist.ReduceOp.SUM):
-    with open({file!r}, "a") as told:
-        print("flags" if op == dist.ReduceOp.MAX else "sum", file=told)
-    all_reduce(value, op)
-
-if RANK == "1":
-    dist.all_reduce = counted
-"""
-
-
 @pytest.mark.slow
-def test_a_step_has_one_reduction_of_the_loss_and_one_of_the_decisions_to_stop_and_save(tmp_path):
-    plugin, told = tmp_path / "counted.py", tmp_path / "told"
-    plugin.write_text(several.PLUGIN + COUNTED.format(file=str(told)), encoding="utf-8")
-    settings = ("training.epochs=1", "training.devices=2", "training.checkpoint_seconds=0")
-    finished(tmp_path, f"plugins={plugin}", *settings)
+def test_a_step_has_one_reduction_of_the_loss_and_one_of_the_decisions_to_stop_and_save(two, told):
     scores = "sum"  # of the confusion counts, once for each evaluation
     expected = [*["sum", "flags"] * 3, scores, "flags", scores]
     assert told.read_text(encoding="utf-8").split() == expected
@@ -133,7 +140,7 @@ def test_a_step_has_one_reduction_of_the_loss_and_one_of_the_decisions_to_stop_a
 
 def opened(directory):
     """A run, its weights read again in 64 bits: `open_trained` reads them before the model has these."""
-    trained = open_trained(directory)
+    trained = open_trained(directory, plugins=[directory.path.parents[2] / "counted.py"])
     load_best(trained.assembly.model, directory, [])
     return trained
 
@@ -196,26 +203,6 @@ FAULTY = ["--plugins", "faulty.py", "--set"]
 def lines(said):
     """Lines of a run's telling, but for the numbers in them."""
     return [re.sub(r"[\d.]+(e-\d+)?", "#", line) for line in said.splitlines()]
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        pytest.param(SEGKIT, id="segkit", marks=pytest.mark.slow),
-        pytest.param([*TORCHRUN, *SEGKIT], id="torchrun"),
-    ],
-)
-def test_a_command_speaks_once(tmp_path, words):
-    process = launched(tmp_path, *words)
-    said, warned = process.communicate(timeout=300)
-    assert process.returncode == 0, warned
-    assert said == ""
-    told = lines(warned)
-    for line in ("train images: #", "run directory: runs/small/#", "scoring test images: #"):
-        assert told.count(line) == 1, warned
-    assert sum(line.startswith("epoch #/#") for line in told) == 1
-    assert not [line for line in told if "rank" in line or "WARNING" in line or "Warning" in line]
-    assert [path.name for path in (tmp_path / "runs" / "small").iterdir()] == ["001"]
 
 
 @pytest.mark.slow
@@ -288,6 +275,15 @@ STOPPED = [
 ]  # fmt: skip
 
 
+def speaks_once(out, said, epochs):
+    assert out == ""
+    told = lines(said)
+    for beginning in ("train images: ", "run directory: ", "scoring test images: #"):
+        assert sum(line.startswith(beginning) for line in told) == 1, said
+    assert sum(line.startswith("epoch #/#") for line in told) == epochs, said
+    assert not [line for line in told if "rank" in line or "WARNING" in line or "Warning" in line], said
+
+
 def outcome(run):
     """Files of a finished run that do not depend on the time."""
     files = ["checkpoints/best.safetensors", "checkpoints/last.safetensors", "scores.csv"]
@@ -298,8 +294,10 @@ def outcome(run):
 def uninterrupted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("uninterrupted")
     process = launched(folder, *SEGKIT, *STOPPED, "loss={name: faulty, how: never}")
-    _, said = process.communicate(timeout=300)
+    out, said = process.communicate(timeout=300)
     assert process.returncode == 0, said
+    speaks_once(out, said, epochs=2)
+    assert [path.name for path in (folder / "runs" / "small").iterdir()] == ["001"]
     return outcome(folder / "runs" / "small" / "001")
 
 
@@ -322,8 +320,9 @@ def test_a_run_that_was_ended_goes_on_to_the_same_bytes(tmp_path, uninterrupted,
     shutil.copytree(run, fewer)
 
     process = launched(tmp_path, *launcher, "-m", "segkit", "resume", str(run), "--plugins", "faulty.py")
-    _, said = process.communicate(timeout=300)
+    out, said = process.communicate(timeout=300)
     assert process.returncode == 0, said
+    speaks_once(out, said, epochs=1)
     assert outcome(run) == uninterrupted
     if (launcher, how) == ([], "stop"):
         *_, ended = resume(fewer, ["training.devices=1"], [tmp_path / "faulty.py"])

@@ -14,6 +14,7 @@ from segkit.core.events import RunEnded
 from segkit.core.plugins import loading as load
 from segkit.experiments.study_events import Measured, StudyPlanned, StudyProgressed
 from segkit.runs.run_dir import RunDir
+from tests import commands
 from tests.experiments.benchmark.costs import DECODER
 from tests.small_runs import RECIPE
 
@@ -42,6 +43,12 @@ def events(folder):
         )  # fmt: skip
         DECODERS.remove("thin")
     return [*said, made]
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """No processes for what is not about them."""
+    monkeypatch.setattr("segkit.experiments.study.run_in_subprocesses", commands.here)
 
 
 def again(folder, **options):
@@ -87,7 +94,7 @@ def test_nothing_finished_is_made_again_and_the_result_is_the_same(folder, event
 
 
 @pytest.mark.slow
-def test_costs_of_a_run_are_measured_when_asked_for(folder, events):
+def test_costs_of_a_run_are_measured_when_asked_for(folder, events, here):
     run, said = folder / "runs/small-thin/001", []
     before = (run / "costs.json").read_bytes()
     compare(run, watch=said.append)  # one target needs no list
@@ -98,7 +105,7 @@ def test_costs_of_a_run_are_measured_when_asked_for(folder, events):
 
 
 @pytest.mark.slow
-def test_a_failing_recipe_is_told_after_the_others_have_ended(folder, tmp_path):
+def test_a_failing_recipe_is_told_after_the_others_have_ended(folder, tmp_path, here):
     # A rate that no network survives: it is found while training, not before.
     with pytest.raises(TrainingError) as raised:
         compare(
@@ -112,7 +119,7 @@ def test_a_failing_recipe_is_told_after_the_others_have_ended(folder, tmp_path):
 
 
 @pytest.mark.slow
-def test_what_is_wrong_with_any_recipe_is_told_before_the_first_is_trained(folder, tmp_path):
+def test_what_is_wrong_with_any_recipe_is_told_before_the_first_is_trained(folder, tmp_path, here):
     with pytest.raises(SegkitError) as raised:
         compare(
             [folder / "small.yaml"], overrides=[*FAST, "data.size=[40, 40]"],

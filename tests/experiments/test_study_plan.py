@@ -169,9 +169,11 @@ def test_what_cannot_be_compared_is_refused_before_training(plan, folder):
         plan("runs/small/001", "large.yaml", overrides=["name=large", "training.epochs=1"])
     assert str(raised.value) == (
         f"large: data.size: data.size is 96 x 96, but 64 x 64 in {folder / 'runs/small/001'}\n"
-        "  try: force=True to compare anyway, with a warning in the report"
+        "  try: native=True to compare at the images' own size; force=True to compare anyway, "
+        "with a warning in the report"
     )
     assert len(plan("runs/small/001", "large.yaml", force=True).missing) == 1
+    assert len(plan("runs/small/001", "large.yaml", native=True).missing) == 1
 
 
 @pytest.mark.parametrize("split", ["{by: fraction, val: 0.5}", "{by: kfold, folds: 2, fold: 0}"])

@@ -23,6 +23,7 @@ from segkit.inference.postprocess import mask_of
 from segkit.inference.torch_network import open_network
 from segkit.runs.run_dir import RunDir
 from segkit.runs.thumbnails import read_thumbnails
+from tests.inference.evaluation.conftest import drawn, like
 from tests.small_runs import unreported
 
 BANDS = [4, 0, 2, 1]
@@ -112,6 +113,35 @@ def test_evaluations_show_images_and_tell_of_others(run: RunDir, native: bool, t
     told = "4 of 4 sampled images have numbers that are unlike those of the model's training images, -"
     warnings = evaluate_runs([run], EvaluateOptions(native=native), [other]).warnings
     assert len([warning for warning in warnings if warning.startswith(told)]) == 1
+
+
+def test_each_run_of_an_evaluation_has_its_own_range(run: RunDir, tmp_path: Path) -> None:
+    """Also without --set: images may have been replaced, and a recipe edited."""
+    other = like(run, tmp_path / "other/001", range=[30_000, 40_000])
+    unlike = "3 of 3 sampled images have numbers that are unlike those of the model's training images, "
+    told = f"{unlike}30000 to 40000"
+    alone = evaluate_runs([other], EvaluateOptions())
+    assert [text.split(":")[0] for text in alone.warnings if "unlike" in text] == [told]
+    both = evaluate_runs([run, other], EvaluateOptions(), ["metrics=[iou_soft]"])
+    assert [text.split(":")[0] for text in both.warnings if "unlike" in text] == [told]
+    usual, black = (member.metrics["iou_soft"] for member in both.members)  # below the range all is 0
+    assert abs(usual - black) > 1e-4
+    reordered = like(run, tmp_path / "bands/001", bands=[0, 1, 2, 4])
+    with pytest.raises(SegkitError, match=r"take different bands of their images, \[4, 0, 2, 1\]"):
+        evaluate_runs([run, reordered], EvaluateOptions())
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_images_of_other_channels_are_told_with_what_the_model_takes(
+    run: RunDir, native: bool, tmp_path: Path
+) -> None:
+    source = drawn(tmp_path / "photographs", {"a": (40, 30)})
+    with pytest.raises(SegkitError) as caught:
+        evaluate_runs([run], EvaluateOptions(native=native), [source])
+    assert str(caught.value) == (
+        f"{tmp_path / 'photographs/images/a.png'}: the image has 3 channels, not 5\n"
+        "  try: the model takes images with 5 channels"
+    )
 
 
 @pytest.mark.slow

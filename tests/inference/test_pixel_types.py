@@ -255,7 +255,38 @@ def test_numbers_of_another_kind_than_8_bits_are_a_warning_in_python(pixels: Pix
         Predictor([network_of(LESION)]).predict(pixels)
 
 
+def test_each_model_of_an_ensemble_scales_an_image_by_its_own_range_and_warns_of_its_own() -> None:
+    wide = network_of(replace(BANDS, range=((0.0, 60000.0),) * CHANNELS))
+    eight = network_of(replace(BANDS, range=None))
+    usual = network_of(BANDS)
+    image = images(np.uint16)[0]
+    with pytest.warns(UserWarning, match="unlike") as told:
+        together = Predictor([usual, wide, eight]).predict(image).probabilities
+    limits = [str(warning.message).split("training images, ")[1].split(":")[0] for warning in told]
+    assert limits == ["0 to 255"]  # 0 to 4500 is 7% of 0 to 60000
+    alone = [network(image[None])[0] for network in (usual, wide, eight)]
+    assert not np.allclose(alone[0], alone[1], atol=0.01)
+    np.testing.assert_allclose(together, np.mean(alone, axis=0), atol=1e-5)
+    same = replace(BANDS, name="other")
+    with pytest.warns(UserWarning, match="unlike") as told:
+        Predictor([eight, usual, eight, network_of(same)]).predict(image + np.uint16(20000))
+    assert len(told) == 2
+
+
+@pytest.mark.parametrize("tile", [0, 64])
+def test_pages_are_told_without_what_only_a_recipe_can_say(tile: int, tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((5, 64, 64), np.uint8), photometric="minisblack")
+    with pytest.raises(DataError) as caught:
+        Predictor([network_of(LESION)]).predict(tmp_path / "a.tif", tile=tile)
+    assert str(caught.value) == (
+        f"{tmp_path / 'a.tif'}: the file holds 5 images of 64x64 pixels\n"
+        "  try: save each image as a separate file; the model takes grey or RGB images"
+    )
+
+
 def test_models_of_other_bands_have_no_mean() -> None:
     other = replace(BANDS, bands=tuple(reversed(range(CHANNELS))))
-    with pytest.raises(SegkitError, match="drawn and drawn take different bands of their images"):
+    with pytest.raises(
+        SegkitError, match=r"take different bands of their images, all and \[11, 10, .*, 0\], so they cannot"
+    ):
         Predictor([network_of(BANDS), network_of(other)])

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from segkit.core.types import Sample
+from segkit.data.fit import Fit
 from segkit.data.pairing import sample
 from segkit.data.scales import boundary_density, sampled_scales
 from segkit.inference.inputs import find_inputs
@@ -21,8 +22,10 @@ from segkit.inference.scale_warnings import scale_warnings
 from tests.data.cases import BINARY
 from tests.inference.networks import LESION, Brightness, noise
 
+FIT = Fit("stretch", (64, 64))
 PATCHES = replace(LESION, image_scales=(1.0, 1.0), boundary_density=0.004)
 REDUCED = replace(PATCHES, boundary_density=0.02)  # whole photographs made smaller
+CROPPED = replace(LESION, fit="crop", scale=0.25, image_scales=(0.25, 0.25))
 PHOTOGRAPHS = replace(LESION, image_scales=(0.05, 0.2), boundary_density=0.02)
 
 
@@ -80,6 +83,18 @@ def photos(tmp_path: Path) -> Path:
         (PHOTOGRAPHS, {"tile": 64}, ["3 of 3 images are scaled to 1 of their size"]),
         (PHOTOGRAPHS, {"tile": 64, "scales": (0.25,)}, []),
         (LESION, {}, []),
+        (
+            replace(PATCHES, fit="letterbox", size=(64, 32)),
+            {},
+            ["2 of 3 images are scaled to 0.08 of their size"],
+        ),
+        (
+            replace(PHOTOGRAPHS, fit="letterbox"),
+            {"tile": 64},
+            ["3 of 3 images are scaled to 1 of their size"],
+        ),
+        (CROPPED, {}, []),
+        (CROPPED, {"tile": 64}, []),  # at the scale of the model
     ],
 )
 def test_predicted_files_are_compared_with_the_training_images(photos, info, ways, warnings):
@@ -98,9 +113,9 @@ def test_scales_of_samples_are_those_of_whole_files_and_of_parts_of_them(tmp_pat
     whole = sample("a", image, image, BINARY, 3)
     part = Sample("b", lambda: (noise(32, 32), np.zeros((32, 32), np.uint8)), (image,), variant="tile 1")
     broken = sample("c", tmp_path / "none.png", image, BINARY, 3)
-    assert sampled_scales([whole, part, broken], (64, 64)) == [(whole, 0.5), (part, 2.0)]
-    assert sampled_scales([whole] * 1000, (64, 64)) == [(whole, 0.5)] * 16
-    assert sampled_scales([], (64, 64)) == []
+    assert sampled_scales([whole, part, broken], FIT) == [(whole, 0.5), (part, 2.0)]
+    assert sampled_scales([whole] * 1000, FIT) == [(whole, 0.5)] * 16
+    assert sampled_scales([], FIT) == []
 
 
 def test_boundary_density_is_the_share_of_neighbours_that_differ():

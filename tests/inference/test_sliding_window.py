@@ -12,7 +12,7 @@ from segkit.core.errors import SegkitError
 from segkit.inference.image_source import ImageArray
 from segkit.inference.options import PredictOptions
 from segkit.inference.predictor import Predictor
-from segkit.inference.sliding_window import predict_tiled
+from segkit.inference.sliding_window import predict_windows
 from tests.inference.networks import LABELS, LESION, PARTS, Blocks, Brightness, noise
 from tests.points import check_points
 
@@ -33,7 +33,7 @@ def test_weights_sum_to_one_for_a_model_of_one_size_too(tile, size, overlap):
     [(128, None, 96), (128, 1, 96), (128, 96, 32), (128, 97, 31), (128, 127, 1), (32, None, 24)],
 )
 def test_tiles_are_on_the_grid_where_the_overlap_allows_it(tile, overlap, step):
-    assert PredictOptions(tile=tile, overlap=overlap).step() == step
+    assert PredictOptions(tile=tile, overlap=overlap).fit(LESION).step == (step, step)
 
 
 @pytest.mark.parametrize("facts", [LESION, PARTS, LABELS], ids=["binary", "multiclass", "multilabel"])
@@ -83,7 +83,8 @@ def test_there_is_no_seam_even_where_tiles_disagree(overlap):
 def test_bands_come_as_soon_as_no_further_tile_reaches_them():
     picture, network = ImageArray(noise(1000, 300), LESION), Blocks()
     heights, asked = [], []
-    for band in predict_tiled([network], picture, PredictOptions(tile=128, overlap=32, batch_size=2)):
+    options = PredictOptions(tile=128, overlap=32, batch_size=2)
+    for band in predict_windows([network], options.fit(LESION), picture, options):
         heights.append(band.shape[1])
         asked.append(len(network.asked))
     assert sum(heights) == 1000
@@ -94,15 +95,12 @@ def test_bands_come_as_soon_as_no_further_tile_reaches_them():
 
 def test_progress_tells_of_tiles():
     told = []
-    picture = ImageArray(noise(200, 300), LESION)
-    [
-        *predict_tiled(
-            [Blocks()],
-            picture,
-            PredictOptions(tile=128, overlap=32),
-            lambda done, total: told.append((done, total)),
-        )
-    ]
+    picture, options = ImageArray(noise(200, 300), LESION), PredictOptions(tile=128, overlap=32)
+
+    def tell(done, total):
+        told.append((done, total))
+
+    [*predict_windows([Blocks()], options.fit(LESION), picture, options, tell)]
     assert told == [(3, 6), (6, 6)]
 
 
@@ -122,7 +120,11 @@ def test_mirror_images_and_scales_of_tiles():
         ({"tile": 100}, "tiles of 100 pixels do not fit this model", "use a multiple of 32, such as 96"),
         ({"tile": 64, "overlap": 64}, "tiles of 64 pixels cannot overlap by 64", SMALLER),
         ({"tile": 64, "overlap": -1}, "tiles of 64 pixels cannot overlap by -1", SMALLER),
-        ({"overlap": 8}, "an overlap needs tiles", "for example tiles of 512 pixels"),
+        (
+            {"overlap": 8},
+            "an overlap needs tiles: this model takes whole images, resized",
+            "for example tiles of 512 pixels",
+        ),
         ({"tile": -64}, "tiles of -64 pixels do not fit this model", "use a multiple of 32, such as 32"),
         ({"scales": (0,)}, "scales (0,) are not between 0.1 and 10", "for example 0.75, 1, 1.25"),
         ({"scales": ()}, "scales () are not between 0.1 and 10", "for example 0.75, 1, 1.25"),

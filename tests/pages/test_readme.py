@@ -75,7 +75,7 @@ def shortened(line):
         # Twenty epochs are measured in docs/results.md.
         words = ["check", *(words[1:] if words[0] == "run" else words[1:2])]
     if words[0] in ("run", "compare", "bench"):
-        source = "data.source={name: synthetic_lesions, train: 8, test: 4}"
+        source = "data.source={name: synthetic_lesions, train: 8, val: 4, test: 4}"
         for override in ("training.epochs=1", source, "data.size=[64, 64]"):
             words += ["--set", override]
     if "--seeds" in words:

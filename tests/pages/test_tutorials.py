@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.commands import Said, segkit
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
@@ -62,17 +64,15 @@ def with_little_to_train(line: str) -> list[str]:
     return words
 
 
-def typed(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    assert words[0] in ("segkit", "pytest", "python"), words
-    environment = {**os.environ, "SEGKIT_HOME": str(folder / "home")}
-    return subprocess.run(
-        [sys.executable, *(words[1:] if words[0] == "python" else ["-m", *words])],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def typed(words: list[str], folder: Path) -> Said:
+    home = str(folder / "home")
+    if words[0] == "segkit":
+        return segkit(words[1:], folder, home)
+    assert words[0] == "python", words
+    environment = {**os.environ, "SEGKIT_HOME": home}
+    command = [sys.executable, *words[1:]]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return Said(done.returncode, done.stdout, done.stderr)
 
 
 def unwrapped(text: str) -> str:
@@ -92,13 +92,11 @@ def follow(page: Path, tmp_path: Path) -> None:
             said = ""
             for line in block.text.splitlines():
                 done = typed(with_little_to_train(line), tmp_path)
-                said += done.stdout + done.stderr
+                said += done.out + done.err
                 shown = any(line.startswith("try:") for line in wanted)
-                assert (done.returncode == 0) or (shown and done.returncode in (1, 2)), (
-                    f"{line}\n{done.stderr}"
-                )
+                assert done.code == 0 or (shown and done.code in (1, 2)), f"{line}\n{done.err}"
             if any(line.startswith("try:") for line in wanted):
-                assert done.returncode != 0, f"the last command shows a mistake: {block.text}"
+                assert done.code != 0, f"the last command shows a mistake: {block.text}"
             for line in wanted:
                 assert unwrapped(line) in unwrapped(said), f"{block.text} did not say: {line}\n{said}"
 

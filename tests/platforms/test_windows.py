@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.commands import segkit
 
 ROOT = Path(__file__).parents[2]
 LIKE = Path(__file__).with_name("windows_like")
@@ -41,26 +44,42 @@ SMALL = (
 )  # fmt: skip
 
 
+TYPED = """
+import json, sys
+from tests.commands import segkit
+for words in json.loads(sys.argv[1]):
+    said = segkit(words, ".", ".")
+    if said.code:
+        sys.exit(said.err)
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.posix("Windows is imitated on Linux")
 def test_a_run_is_trained_used_and_the_same_as_elsewhere(tmp_path: Path) -> None:
-    def segkit(*words: str, like: bool = True) -> None:
-        environment = windows_like(tmp_path) if like else {**os.environ, "PYTHONPATH": str(ROOT)}
-        command = [sys.executable, "-m", "segkit", *words]
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-
     small = [word for change in SMALL for word in ("--set", change)]
-    run = ("run", str(ROOT / "recipes/quickstart.yaml"), "--no-plugins", *small)
-    segkit(*run, like=False)
-    segkit(*run, "--set", "data.workers=2")
+    trained = ["run", str(ROOT / "recipes/quickstart.yaml"), "--no-plugins", *small]
+    more = ["--set", "training.epochs=3", "--set", "data.workers=0"]  # each worker imports torch
+    for words in (trained, ["resume", "runs/quickstart/001", *more]):
+        said = segkit(words, tmp_path, str(tmp_path))
+        assert said.code == 0, said.err
+
+    run = "runs/quickstart/002"
+    image = f"{run}/samples/1_image.png"
+    typed = [
+        [*trained, "--set", "data.workers=2"],
+        ["resume", run, *more],
+        ["predict", run, image, "--out", "masks", "--overlay", "--probabilities", "--probability-format=npy"],
+        ["export", run, "--format", "onnx", "--out", "model.onnx"],
+    ]
+    # All in one process, in which no file may be left open.
+    done = subprocess.run(
+        [sys.executable, "-c", TYPED, json.dumps(typed)],
+        cwd=tmp_path, env=windows_like(tmp_path), capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
     weights = [tmp_path / f"runs/quickstart/{number:03}/checkpoints/best.safetensors" for number in (1, 2)]
     assert len({file.read_bytes() for file in weights}) == 1
-    image = str(tmp_path / "runs/quickstart/002/samples/1_image.png")
-    segkit("resume", "runs/quickstart/002", "--set", "training.epochs=3")
-    segkit("predict", "runs/quickstart/002", image, "--out", "masks", "--overlay", "--probabilities",
-           "--probability-format", "npy")  # fmt: skip
-    segkit("export", "runs/quickstart/002", "--format", "onnx", "--out", "model.onnx")
     written = [
         file for file in tmp_path.rglob("*") if file.suffix in (".json", ".jsonl", ".yaml", ".csv", ".md")
     ]

@@ -299,5 +299,17 @@ def test_direction_that_is_not_declared_is_caught():
     assert_caught("metric", DIRECTION, good, message, traits={"higher_is_better": False})
 
 
+RANGE = "scores_are_within_the_range"
+
+
+@pytest.mark.parametrize(("stated", "score"), [((0, 0.9), "1"), ((0.1, 1), "0")])
+def test_a_score_outside_of_the_stated_range_is_caught(stated, score):
+    message = (
+        f"binary: a score is {score}, but the range is {stated[0]} to {stated[1]}\n  try: check the metric"
+    )
+    assert_caught("metric", RANGE, binary(right), message, traits={"range": stated})
+    assert_passes("metric", good, traits={"range": (0, 1)})
+
+
 def test_every_check_catches_something():
-    assert_complete("metric", BROKEN)
+    assert_complete("metric", [*BROKEN, (RANGE, binary(right), "")])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from itertools import product
 from types import SimpleNamespace
 
@@ -64,6 +67,7 @@ def drawn(task: Task, scale: int = 1) -> tuple[IndexedArrays, IndexedArrays]:
     masks = [random.integers(0, values, shape, np.uint8) for shape in shapes]
     for mask in masks:
         mask[:3, :7] = IGNORED
+    masks[1][:] = IGNORED  # a score of it is undefined
     return rows(images), rows(masks)
 
 
@@ -195,12 +199,54 @@ def test_several_processes_take_whole_images_in_turn(monkeypatch):
     for image in range(len(EXTENTS)):
         _, pixels, found = parts[image % 2][0][image // 2]
         assert np.array_equal(pixels[0], expected.classes.pixels[image])
-        assert {name: float(row) for name, row in found.items()} == {
-            name: values[image] for name, values in expected.per_image.items()
-        }
+        per_image = {name: values[image] for name, values in expected.per_image.items()}
+        assert {name: float(row) for name, row in found.items()} == pytest.approx(per_image, nan_ok=True)
     assert float(torch.cat([loss for scored, _ in parts for loss, _, _ in scored]).mean()) == pytest.approx(
         expected.loss, rel=1e-9
     )
+
+
+PROCESS = """
+import json, sys
+from types import SimpleNamespace
+import torch.distributed as dist
+from tests.training.test_evaluate_images import FABRIC, in_windows
+
+rank, file = int(sys.argv[1]), sys.argv[2]
+dist.init_process_group("gloo", init_method=f"file://{file}", rank=rank, world_size=2)
+same = {name: getattr(FABRIC, name) for name in ("device", "to_device", "autocast")}
+scores = in_windows(SimpleNamespace(global_rank=rank, world_size=2, **same))
+found = scores.loss, scores.per_image, scores.metrics, scores.classes.pixels, scores.classes.confusion
+print(json.dumps(found, default=lambda array: array.tolist()))
+dist.destroy_process_group()
+"""
+
+
+def in_windows(fabric):
+    task = TASKS["binary"]
+    windows = EvalWindows(*drawn(task), Fit("crop", SIZE, 1.0, 0.25), 4, padding=IGNORED)
+    metrics = metrics_of(task, ["iou", "dice_soft", "hd95"])
+    return evaluate_images(Pixel(task), windows, task, metrics, loss_of(task), fabric)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="a file of another drive letter has no file:// address")
+def test_two_processes_have_the_scores_of_one(tmp_path):
+    command = [sys.executable, "-c", PROCESS]
+    processes = [
+        subprocess.Popen([*command, str(rank), str(tmp_path / "meeting")], stdout=subprocess.PIPE, text=True)
+        for rank in range(2)
+    ]
+    first, second = (json.loads(process.communicate()[0].splitlines()[-1]) for process in processes)
+    expected = in_windows(FABRIC)
+    assert first == second
+    loss, per_image, metrics, pixels, confusion = first
+    assert metrics == expected.metrics
+    for name, values in expected.per_image.items():
+        assert per_image[name] == pytest.approx(values, rel=0, abs=0, nan_ok=True)
+    assert loss == pytest.approx(expected.loss, rel=1e-12)
+    assert np.array_equal(pixels, expected.classes.pixels)
+    assert np.array_equal(confusion, expected.classes.confusion)
 
 
 def test_the_prediction_of_one_image_is_the_one_that_is_scored():
@@ -225,15 +271,18 @@ def test_a_fixed_number_of_windows_is_drawn_for_validation():
     task = TASKS["binary"]
     images, masks = drawn(task)
     windows = EvalWindows(images, masks, Fit("crop", SIZE, 1.0, 0.25), 4, padding=IGNORED)
+    every = torch.cat([batch.image for batch in windows])
     chosen, again, others = (windows.drawn(7, seed) for seed in (3, 3, 4))
-    numbers = [number for batch in chosen for number in batch.indices]
-    assert len(chosen) == len(numbers) == len(set(numbers)) == 7
-    assert numbers == sorted(numbers) == [number for batch in again for number in batch.indices]
-    assert numbers != [number for batch in others for number in batch.indices]
+    drawn_windows = [torch.cat([batch.image for batch in each]) for each in (chosen, again, others)]
+    places = [(every == window).flatten(1).all(1).nonzero().item() for window in drawn_windows[0]]
+    assert places == sorted(set(places))
+    assert len(places) == len(chosen) == 7
+    assert torch.equal(drawn_windows[0], drawn_windows[1])
+    assert not torch.equal(drawn_windows[0], drawn_windows[2])
     assert len(windows.drawn(10**6, 3)) == len(windows)
     done = []
     scores = evaluate(Pixel(task), chosen, task, metrics_of(task, ALL), loss_of(task), FABRIC, done.append)
-    assert len(scores.per_image["iou"]) == 7
+    assert len(scores.per_image["iou"]) == done[-1] == 7
 
 
 def test_too_little_memory_for_an_image_is_told_with_the_metrics_that_need_all_of_it(monkeypatch):
@@ -245,9 +294,8 @@ def test_too_little_memory_for_an_image_is_told_with_the_metrics_that_need_all_o
         raise MemoryError("Unable to allocate 3 GiB")
 
     monkeypatch.setattr(np, "concatenate", fails)
-    message = (
-        "too little memory to score an image of 30x20 pixels\n  try: only metrics that are sums over pixels"
-    )
+    hint = "leave hd95 out of the metrics: the whole image is needed at once"
+    message = f"too little memory to score an image of 30x20 pixels\n  try: {hint}"
     with pytest.raises(TrainingError, match=message):
         evaluate_images(Pixel(task), windows, task, metrics_of(task, ["hd95"]), loss_of(task), FABRIC)
     monkeypatch.setattr(module, "predict_logits", fails)

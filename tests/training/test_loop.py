@@ -12,6 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from segkit.core.errors import TrainingError
 from segkit.core.events import EpochEnded, StepEnded
 from segkit.data.batches import TrainBatches
+from segkit.data.sample_epoch import SampleEpochs
 from segkit.models.segmenter import Segmenter
 from segkit.recipe.schema import TrainingSettings
 from segkit.training.ema import moving_average
@@ -52,10 +53,13 @@ def loss(logits, target):
     return nn.functional.binary_cross_entropy_with_logits(logits[:, 0], target.float())
 
 
-def batches(batch_size=2):
+def batches(batch_size=2, samples=IMAGES):
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (IMAGES, 8, 8, 3), np.uint8)
-    return TrainBatches(images, (images[..., 0] > 128).astype(np.uint8), [], batch_size, seed=0)
+    epochs = SampleEpochs(IMAGES, 0, samples=samples)
+    return TrainBatches(
+        images, (images[..., 0] > 128).astype(np.uint8), [], batch_size, seed=0, epochs=epochs
+    )
 
 
 def learner_for(model, lr=0.1, decay=None):
@@ -81,12 +85,23 @@ def scoring(values, seen=None, losses=None):
     return score
 
 
-def trained(learner, scores, *, loss=loss, higher=True, seen=None, batch_size=2, losses=None, **settings):
+def trained(
+    learner,
+    scores,
+    *,
+    loss=loss,
+    higher=True,
+    seen=None,
+    batch_size=2,
+    losses=None,
+    samples=IMAGES,
+    **settings,
+):
     settings = TrainingSettings(**{"epochs": len(scores), **settings})
     fabric = Fabric(accelerator="cpu", devices=1)
     return list(
         fit(
-            learner, batches(batch_size), loss, scoring(scores, seen, losses), fabric, settings,
+            learner, batches(batch_size, samples), loss, scoring(scores, seen, losses), fabric, settings,
             seed=0, names=NAMES, higher_is_better=higher,
         )
     )  # fmt: skip
@@ -216,6 +231,24 @@ def test_loss_that_is_not_finite_names_epoch_step_and_images(value):
     assert caught.value.exit_code == 1
     assert "try: a smaller optimizer.lr, training.clip_grad_norm=1" in str(caught.value)
     assert all(parameter.isfinite().all() for parameter in learner.model.parameters())
+
+
+def test_epochs_of_more_samples_than_images_count_samples_and_name_an_image_once():
+    events = trained(learner_for(segmenter()), [0.1, 0.2], samples=14)
+    assert [(event.step, event.steps) for event in events[:7]] == [(step, 7) for step in range(1, 8)]
+    assert all(
+        event.images_per_second == pytest.approx(14 / event.train_seconds) for event in epochs_of(events)
+    )
+    with pytest.raises(TrainingError) as caught:
+        trained(
+            learner_for(segmenter()),
+            [0.1],
+            loss=lambda logits, _: logits.sum() * math.nan,
+            batch_size=14,
+            samples=14,
+        )
+    listed = str(caught.value).partition("on the images ")[2].splitlines()[0].split(", ")
+    assert sorted(listed) == NAMES
 
 
 def test_loss_is_read_once_the_backward_pass_is_queued():

@@ -41,14 +41,19 @@ class RunResult:
     @property
     def scored(self) -> Scored:
         """Its scoring setup."""
-        recipe, environment = self.data.recipe, self.data.environment
+        recipe, environment, native = self.data.recipe, self.data.environment, self.data.native
+        data = recipe.get("data") or {}
+        pixels = native.pixels if native else environment.data_digests.get(self.data.summary.reported_on)
+        identity = environment.identity
+        code = native.code if native else identity.metrics if identity else None
         return Scored(
             where=str(self.run.path),
-            data=recipe.get("data") or {},
+            data=data,
             metrics=recipe.get("metrics") or [],
             names=self.data.names,
-            pixels=environment.data_digests.get(self.data.summary.reported_on),
-            code=environment.identity.metrics if environment.identity else None,
+            pixels=pixels if native or data.get("scale") in (None, 1) else None,  # else of scaled images
+            code=code,
+            native=native is not None,
         )
 
     @property

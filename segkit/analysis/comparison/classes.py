@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 
 from segkit.analysis.comparison.format import format_interval, format_signed
-from segkit.analysis.comparison.result import Candidate, ClassComparison, Comparison
+from segkit.analysis.comparison.result import Candidate, ClassComparison, ClassScore, Comparison
 from segkit.analysis.comparison.statistics import mean_differences, means
 from segkit.analysis.report.format import whole
 from segkit.analysis.report.tables import Table
+from segkit.analysis.score_range import FRACTION, Range, range_of_differences
 
 NOTE = (
     "IoU of the class in each image, averaged over the images that have it in ground truth or prediction; a "
@@ -25,8 +27,11 @@ def compare_classes(candidates: Sequence[Candidate], alpha: float) -> ClassCompa
     if len(names) < 2 or any(list(candidate.class_iou) != names for candidate in candidates):
         return None
     tables = {name: [candidate.class_iou[name] for candidate in candidates] for name in names}
-    by_candidate = {name: means(scores, alpha=alpha) for name, scores in tables.items()}
-    by_pair = {name: mean_differences(scores, alpha=alpha) for name, scores in tables.items()}
+    by_candidate = {name: _within(means(scores, alpha=alpha), FRACTION) for name, scores in tables.items()}
+    by_pair = {
+        name: _within(mean_differences(scores, alpha=alpha), range_of_differences(FRACTION))
+        for name, scores in tables.items()
+    }
     return ClassComparison(
         names=names,
         means=[{name: by_candidate[name][i] for name in names} for i in range(len(candidates))],
@@ -34,6 +39,10 @@ def compare_classes(candidates: Sequence[Candidate], alpha: float) -> ClassCompa
             {name: by_pair[name][i] for name in names} for i, _ in enumerate(combinations(candidates, 2))
         ],
     )
+
+
+def _within(scores: Sequence[ClassScore], score_range: Range) -> list[ClassScore]:
+    return [replace(score, interval=score.interval.within(score_range)) for score in scores]
 
 
 def class_table(comparison: Comparison) -> Table | None:

@@ -21,6 +21,7 @@ from segkit.analysis.comparison.compatibility import (
 from segkit.analysis.comparison.costs import how_measured
 from segkit.analysis.comparison.result import Candidate, Comparison, Interval, PairwiseTest, Ranking
 from segkit.analysis.comparison.statistics import compare_pairs, intervals
+from segkit.analysis.score_range import Range, range_of_differences
 from segkit.core.errors import SegkitError, worded
 
 ALPHA = 0.05
@@ -52,7 +53,10 @@ def compare_runs(
     higher_is_better = _direction(results, metric, directions)
     candidates, duplicates = group_candidates(results, images)
     candidates = _best_first(candidates, metric, higher_is_better=higher_is_better)
-    pairs = _pairs(candidates, metric, higher_is_better=higher_is_better)
+    differences = range_of_differences(results[0].data.range_of(metric))
+    pairs = [
+        _within(pair, differences) for pair in _pairs(candidates, metric, higher_is_better=higher_is_better)
+    ]
     unlike = _unlike_metrics(results, metric)
     left_out = (f"{name} is left out: its options differ between the recipes." for name in unlike)
     means = _means(results, candidates, metric, images, unlike)
@@ -70,6 +74,7 @@ def compare_runs(
         costs_measured=how_measured([run for candidate in candidates for run in candidate.runs]),
         command=command,
         classes=compare_classes(candidates, ALPHA),
+        native=any(result.data.native for result in results),
     )
 
 
@@ -124,6 +129,11 @@ def _pairs(candidates: Sequence[Candidate], metric: str, *, higher_is_better: bo
     return [replace(test, a=a.name, b=b.name, metric=metric) for (a, b), test in pairs]
 
 
+def _within(pair: PairwiseTest, differences: Range) -> PairwiseTest:
+    interval = Interval(pair.difference, pair.low, pair.high).within(differences)
+    return replace(pair, low=interval.low, high=interval.high)
+
+
 def _rank(candidate: Candidate, pairs: Sequence[PairwiseTest]) -> int:
     losers = [{"a is better": pair.b, "b is better": pair.a}.get(pair.verdict) for pair in pairs]
     return 1 + losers.count(candidate.name)
@@ -158,6 +168,10 @@ def _means(
             means[name] = intervals([candidate.scores[name] for candidate in candidates], alpha=ALPHA)
         elif same_images:
             means[name] = [_reported(candidate, name) for candidate in candidates]
+        else:
+            continue
+        score_range = results[0].data.range_of(name)
+        means[name] = [interval.within(score_range) for interval in means[name]]
     return means
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from segkit.core.errors import Problem, SegkitError, worded
 
-TASK = ("task", "classes", "ignore_index", "size")  # keys of `data` that define target and resolution
+TASK = ("task", "classes", "ignore_index")  # keys of `data` that define the target
+RESOLUTION = ("fit", "size")  # and those of the resolution, unless scores are at the images' own size
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Scored:
         names: names of the scored images.
         pixels: digest of images and masks, or None if unknown.
         code: digest of the metric code, or None if unknown.
+        native: whether the scores are at the images' own size, whatever the run's own ones are.
     """
 
     where: str
@@ -30,6 +32,23 @@ class Scored:
     names: Sequence[str]
     pixels: str | None = None
     code: str | None = None
+    native: bool = False
+
+    @property
+    def is_native(self) -> bool:
+        """Whether the scores are at the images' own size, as those of every run with fit: crop."""
+        return self.native or self.data.get("fit") == "crop"
+
+    @property
+    def at(self) -> str:
+        """The resolution of the scores in words."""
+        return "the images' own size" if self.is_native else f"data.size, {_text(self.data.get('size'))}"
+
+    @property
+    def resolution(self) -> Mapping[str, Any]:
+        """What decides the resolution of the scores, by key of `data`; nothing if they are native."""
+        known = {"fit": "stretch", **self.data}  # of runs of earlier versions
+        return {} if self.is_native else {key: known.get(key) for key in RESOLUTION}
 
 
 def check_compatible(
@@ -91,13 +110,22 @@ def _differences(first: Scored, second: Scored, metric: str) -> Iterator[Problem
     def problem(text: str, path: str, hint: str = force) -> Problem:
         return Problem(text, second.where, path=path, hint=hint)
 
+    native = f"{worded('--native', 'native=True')} to compare at the images' own size"
     for key in TASK:
         a, b = first.data.get(key), second.data.get(key)
         if a != b:
             yield problem(f"data.{key} is {_text(b)}, but {_text(a)} in {first.where}", f"data.{key}")
+    if first.is_native != second.is_native:
+        text = f"scored at {second.at}, but {first.where} at {first.at}"
+        yield problem(text, "data.fit", f"{native}; {force}")
+    else:
+        for key, b in second.resolution.items():
+            if b != (a := first.resolution[key]):
+                text = f"data.{key} is {_text(b)}, but {_text(a)} in {first.where}"
+                yield problem(text, f"data.{key}", f"{native}; {force}")
     if text := _image_differences(first.names, second.names):
         yield problem(f"scored on other images than {first.where}: {text}", "data")
-    elif first.data.get("size") == second.data.get("size") and _differ(first.pixels, second.pixels):
+    elif first.resolution == second.resolution and _differ(first.pixels, second.pixels):
         yield problem(f"images or masks have the same names as in {first.where}, but other pixels", "data")
     a, b = _definition(first, metric), _definition(second, metric)
     if a != b:

@@ -37,7 +37,8 @@ def curve_label(comparison: Comparison, key: str) -> str:
         alike = len({str(candidate.recipe.get("loss")) for candidate in comparison.candidates}) == 1
         return LOSSES[key] if alike else f"{LOSSES[key]} (of different loss functions)"
     split = other_split(comparison)
-    return comparison.label(key) + (f" on {split} images" if split else "")
+    at = ", each at its recipe's size" if comparison.native else ""
+    return comparison.label(key) + (f" on {split} images" if split else "") + at
 
 
 def other_split(comparison: Comparison) -> str:

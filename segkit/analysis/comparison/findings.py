@@ -18,7 +18,7 @@ from segkit.analysis.comparison.format import (
     wins_ties_losses,
 )
 from segkit.analysis.comparison.result import Comparison, PairwiseTest, Ranking
-from segkit.analysis.report.format import difference, number, whole
+from segkit.analysis.report.format import difference, few_images_note, number, whole
 
 # The factors are quantiles of Student's t at 2 and 8 degrees of freedom.
 TWO_SEEDS = (
@@ -127,7 +127,15 @@ def _published(comparison: Comparison) -> list[str]:
 
 def _limits(comparison: Comparison) -> str:
     counts = {len(candidate.seeds) for candidate in comparison.candidates}
-    return " ".join([*_few_images(comparison), _seeds(comparison), *([TWO_SEEDS] if 2 in counts else [])])
+    note = few_images_note(len(comparison.images))
+    return " ".join(
+        [
+            *_few_images(comparison),
+            *([note] if note else []),
+            _seeds(comparison),
+            *([TWO_SEEDS] if 2 in counts else []),
+        ]
+    )
 
 
 def _few_images(comparison: Comparison) -> list[str]:

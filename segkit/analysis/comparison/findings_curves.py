@@ -28,7 +28,7 @@ def _leading(comparison: Comparison, curves: Mapping[str, Curve]) -> list[str]:
     scored_on = {summary.scored_on for c in comparison.candidates for summary in c.summaries}
     common = sorted(set.intersection(*map(set, curves.values())))
     leaders = _leaders(curves, common, higher_is_better=comparison.higher_is_better)
-    if len(curves) == 1 or len(leaders) < 2 or len(scored_on) > 1:
+    if len(curves) == 1 or len(leaders) < 2 or len(scored_on) > 1 or comparison.native:
         return []
     changes = [epoch for before, epoch in pairwise(leaders) if leaders[before] != leaders[epoch]]
     word = ("high" if comparison.higher_is_better else "low") + ("er" if len(curves) == 2 else "est")

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from segkit.analysis.comparison.result import Comparison, Interval, PairwiseTest, Ranking
-from segkit.analysis.report.format import NOTHING, number, pixel_size, whole
+from segkit.analysis.report.format import NOTHING, OWN_SIZE, number, scored_size, whole
 
 
 def format_signed(value: float) -> str:
@@ -56,7 +56,8 @@ def coverage(comparison: Comparison) -> str:
 def headline(comparison: Comparison) -> str:
     """``4 recipes on 329 images of 128 x 128 pixels``."""
     data = [candidate.recipe.get("data") or {} for candidate in comparison.candidates]
-    sizes = " or ".join(dict.fromkeys(filter(None, (pixel_size(section.get("size")) for section in data))))
+    known = [OWN_SIZE] if comparison.native else [size for section in data if (size := scored_size(section))]
+    sizes = " or ".join(dict.fromkeys(known))
     images = _count(len(comparison.images), "image")
     return f"{_count(len(comparison.ranking), 'recipe')} on {images}{sizes and f' of {sizes}'}"
 

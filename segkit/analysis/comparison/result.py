@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from segkit.analysis.score_range import Range
     from segkit.runs.run_dir import RunDir
 
     Scores = npt.NDArray[np.float64]
@@ -35,6 +36,14 @@ class Interval:
     mean: float
     low: float
     high: float
+
+    def within(self, score_range: Range) -> Interval:
+        """The interval clipped to the range of the score; undefined limits stay NaN.
+
+        It contains the true score as often as before, since that lies in the range.
+        """
+        lowest, highest = score_range
+        return replace(self, low=max(self.low, lowest), high=min(self.high, highest))
 
 
 @dataclass(frozen=True)
@@ -157,6 +166,7 @@ class Comparison:
         costs_measured: sentences on how the costs were measured; empty if they were not.
         command: command line that repeats the comparison.
         classes: IoU by class; None for binary tasks, or if a run has no scores of its classes.
+        native: whether scores are at the images' own size though not all recipes score there.
     """
 
     metric: str
@@ -169,6 +179,7 @@ class Comparison:
     costs_measured: str = ""
     command: str = ""
     classes: ClassComparison | None = None
+    native: bool = False
 
     @property
     def candidates(self) -> list[Candidate]:
@@ -201,6 +212,7 @@ class Comparison:
             "higher_is_better": self.higher_is_better,
             "alpha": self.alpha,
             "images": len(self.images),
+            "native": self.native,
             "ranking": [
                 {
                     "name": ranking.candidate.name,

@@ -52,9 +52,10 @@ class _Written(BaseModel):
 
 
 def _compared(comparison: Comparison) -> str:
-    """Digest of metric and runs, independent of the ranking."""
+    """Digest of metric, runs and resolution, independent of the ranking."""
     runs = (run for candidate in comparison.candidates for run in candidate.runs)
-    compared = [comparison.metric, *sorted(str(run.path) for run in runs)]
+    own_size = ["native"] if comparison.native else []
+    compared = [comparison.metric, *sorted(str(run.path) for run in runs), *own_size]
     return hashlib.sha256("\0".join(compared).encode()).hexdigest()
 
 

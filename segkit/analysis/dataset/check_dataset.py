@@ -14,6 +14,7 @@ from segkit.analysis.dataset.dataset import Dataset
 from segkit.analysis.dataset.duplicates import find_duplicates
 from segkit.analysis.dataset.finding import KINDS, Finding
 from segkit.analysis.dataset.images import check_images
+from segkit.analysis.dataset.looks import LOOKS
 from segkit.analysis.dataset.masks import check_masks
 from segkit.analysis.dataset.pixels import PixelSummary, check_pixels, summarize_pixels
 from segkit.analysis.dataset.sample_stats import collect_stats
@@ -25,6 +26,7 @@ from segkit.data.class_counts import ClassCounts
 from segkit.data.labels import has_colours
 from segkit.data.masks import palette_colors
 from segkit.recipe.yaml_tree import write_yaml
+from segkit.utils.record_file import RecordFile
 
 _MAX_PALETTES = 8  # masks
 
@@ -90,19 +92,24 @@ class CheckResult:
 
 
 def check_dataset(dataset: Dataset, on_progress: Progress = lambda label, done, total: None) -> CheckResult:
-    """Read all files of a data set and find problems."""
-    stats = collect_stats(dataset, on_progress)
-    findings = [
-        *source_findings(dataset.problems, "error"),
-        *source_findings(dataset.warnings, "warning"),
-        *check_readable(stats),
-        *find_duplicates(stats),
-        *check_masks(stats, dataset.task),
-        *check_classes(stats, dataset.task),
-        *check_images(stats),
-        *check_pixels(stats),
-        *_stray_values(dataset, on_progress),
-    ]
+    """Read all files of a data set and find problems.
+
+    Raises:
+        TrainingError: if the folder of temporary files is full: each image needs 5 kB.
+    """
+    with RecordFile(LOOKS) as looks:
+        stats = collect_stats(dataset, looks, on_progress)
+        findings = [
+            *source_findings(dataset.problems, "error"),
+            *source_findings(dataset.warnings, "warning"),
+            *check_readable(stats),
+            *find_duplicates(stats, looks),
+            *check_masks(stats, looks, dataset.task),
+            *check_classes(stats, dataset.task),
+            *check_images(stats),
+            *check_pixels(stats),
+            *_stray_values(dataset, on_progress),
+        ]
     findings.sort(key=lambda item: (item.severity != "error", KINDS.index(item.kind), item.message))
     classes = count_read_classes(stats, dataset.task)
     return CheckResult(dataset, findings, classes, palette_of(dataset), summarize_pixels(stats))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +12,10 @@ from PIL import Image
 from scipy.cluster.hierarchy import DisjointSet
 
 from segkit.analysis.dataset.finding import Finding, Severity
-from segkit.analysis.dataset.sample_stats import BLANK_SPREAD, DETAILS, ImageStats, SampleStats
+from segkit.analysis.dataset.looks import DETAILS
+from segkit.analysis.dataset.sample_stats import SampleStats
 from segkit.core.types import Pixels
+from segkit.utils.record_file import RecordFile
 
 # Thresholds between versions of one image and different images; measured in docs/check_data.md.
 MAX_BITS = 14  # of 64 in the difference hash
@@ -24,10 +26,12 @@ _MIN_KIND = 2  # images beside the pair
 _MIN_OWN = 0.95  # correlation of what distinguishes two thumbnails from their kind
 _ZOOMS = (0.0, 0.015, 0.03, 0.045)  # cut off at each side: one image may be a crop of the other
 _ROWS = 64  # images compared at once with all others
-_COLUMNS = 8192  # others at once: bounds the memory
+_HASHES = 8192  # hashes of others at once: as many as a processor's cache holds
+_COLUMNS = 512  # looks of others at once: bounds the memory
 _Details = npt.NDArray[np.int8]
 _Floats = npt.NDArray[np.float32]
 _Mask = npt.NDArray[np.bool_]
+_Indices = npt.NDArray[np.intp]
 
 _ACROSS = "put both into the same split: otherwise the model is tested on an image it was trained on"
 _WITHIN = (
@@ -36,22 +40,40 @@ _WITHIN = (
 )
 
 
-def find_duplicates(stats: Sequence[SampleStats]) -> Iterator[Finding]:
-    """Groups of identical images, then of nearly identical ones; images of one colour are left out."""
-    by_digest: dict[bytes, list[SampleStats]] = defaultdict(list)
-    for item in stats:
-        if item.image and item.image.spread:
-            by_digest[item.image.digest].append(item)
-    exact = [*by_digest.values()]
-    for group in exact:
-        if len(group) > 1:
-            splits = {item.split for item in group}
-            severity: Severity = "error" if "train" in splits and len(splits) > 1 else "warning"
-            yield _finding("duplicate", severity, "the same pixels", group)
-    images = [group[0].image for group in exact if group[0].image]
-    for indices in _groups(len(images), _similar_pairs(images)):
-        group = [item for index in indices for item in exact[index]]
-        yield _finding("near_duplicate", "warning", "nearly the same image", group)
+def find_duplicates(stats: Sequence[SampleStats], looks: RecordFile) -> Iterator[Finding]:
+    """Groups of identical images, then of nearly identical ones; images of one colour are left out.
+
+    Args:
+        stats: of all samples.
+        looks: `LOOKS` of their images, by the same index.
+    """
+    images = {index: item.image for index, item in enumerate(stats) if item.image}
+    digests = ((index, image.digest) for index, image in images.items() if image.spread)
+    exact = {group[0]: group for group in copies(digests)}
+    for group in exact.values():
+        splits = {stats[index].split for index in group}
+        severity: Severity = "error" if "train" in splits and len(splits) > 1 else "warning"
+        yield _finding("duplicate", severity, "the same pixels", [stats[index] for index in group])
+    repeated = {index for group in exact.values() for index in group[1:]}
+    hashes = {
+        index: image.hash
+        for index, image in images.items()
+        if image.hash is not None and index not in repeated
+    }
+    for similar in _groups(_similar_pairs(hashes, looks)):
+        items = [stats[index] for first in similar for index in exact.get(first, (first,))]
+        yield _finding("near_duplicate", "warning", "nearly the same image", items)
+
+
+def copies(digests: Iterable[tuple[int, bytes]]) -> list[list[int]]:
+    """Groups of indices that have the same digest, without groups of one."""
+    firsts: dict[bytes, int] = {}
+    groups: dict[int, list[int]] = defaultdict(list)
+    for index, digest in digests:
+        first = firsts.setdefault(digest, index)
+        if first != index:
+            groups[first].append(index)
+    return [[first, *groups[first]] for first in sorted(groups)]
 
 
 def _finding(kind: str, severity: Severity, problem: str, group: Sequence[SampleStats]) -> Finding:
@@ -63,57 +85,102 @@ def _finding(kind: str, severity: Severity, problem: str, group: Sequence[Sample
     return Finding(kind, severity, tuple(item.file for item in group), f"{problem} {where}{differing}", hint)
 
 
-def _groups(count: int, pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
+def _groups(pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
     """Indices of similar images by group: similarity is treated as transitive."""
-    groups = DisjointSet(range(count))
-    for first, second in pairs:
-        groups.merge(first, second)
-    return sorted(sorted(group) for group in groups.subsets() if len(group) > 1)
+    groups = DisjointSet()
+    for pair in pairs:
+        for index in pair:
+            groups.add(index)
+        groups.merge(*pair)
+    return sorted(sorted(group) for group in groups.subsets())
 
 
-def _similar_pairs(images: Sequence[ImageStats]) -> Iterator[tuple[int, int]]:
+def _similar_pairs(hashes: Mapping[int, int], looks: RecordFile) -> Iterator[tuple[int, int]]:
     """Index pairs of images with near hashes, and similar details or thumbnails."""
-    textured = [index for index, image in enumerate(images) if np.ptp(image.thumb) >= BLANK_SPREAD]
-    hashes = np.array([difference_hash(images[index].thumb) for index in textured], np.uint64)
-    details = np.array([images[index].details for index in textured], np.int8)
-    thumbs = _normalised(np.array([images[index].thumb for index in textured]))
-    for start in range(0, len(textured), _ROWS):
-        near = np.bitwise_count(hashes[start : start + _ROWS, None] ^ hashes[None, :]) <= MAX_BITS
+    indices = np.fromiter(hashes.keys(), np.intp, len(hashes))
+    bits = np.fromiter(hashes.values(), np.uint64, len(hashes))
+    for start in range(0, len(bits), _ROWS):
+        near = _near(bits[start : start + _ROWS], bits)
         np.fill_diagonal(near[:, start:], False)
         rows, columns = start + np.flatnonzero(near.any(axis=1)), np.flatnonzero(near.any(axis=0))
-        near = near[np.ix_(rows - start, columns)]
-        same = _similar_thumbs(thumbs[rows], thumbs[columns], near)
-        for part in range(0, len(columns), _COLUMNS):
-            some = slice(part, part + _COLUMNS)
-            same[:, some] |= near[:, some] & (
-                similarities(details[rows], details[columns[some]]) >= MIN_SIMILARITY
-            )
+        if not len(rows):
+            continue
+        same = _similar(indices[rows], indices[columns], near[np.ix_(rows - start, columns)], looks)
         for first, second in zip(*np.nonzero(same), strict=True):
-            yield textured[rows[first]], textured[columns[second]]
+            yield int(indices[rows[first]]), int(indices[columns[second]])
 
 
-def _similar_thumbs(rows: _Floats, columns: _Floats, near: _Mask) -> _Mask:
-    """Which near pairs of thumbnails correlate, also without what they have in common with their kind."""
-    correlations = rows @ columns.T
-    kind = (near & (correlations >= _KIND)).astype(np.float32)
-    sums, others = kind @ columns, kind.sum(axis=1, keepdims=True) - 1  # others: images beside the pair
-    products, count = sums @ columns.T, np.maximum(others, 1)
+def _near(rows: npt.NDArray[np.uint64], columns: npt.NDArray[np.uint64]) -> _Mask:
+    """Which of N and M hashes are near each other: (N, M)."""
+    near = np.empty((len(rows), len(columns)), bool)
+    for part in _parts(len(columns), _HASHES):
+        np.less_equal(np.bitwise_count(rows[:, None] ^ columns[part]), MAX_BITS, out=near[:, part])
+    return near
+
+
+def _similar(rows: _Indices, columns: _Indices, near: _Mask, looks: RecordFile) -> _Mask:
+    """Which near pairs of N and M images have similar details or thumbnails: (N, M)."""
+    own = looks.read(rows)
+    first, thumbs = crops(own["details"]), _normalised(own["thumb"])
+    same, correlated = np.empty_like(near), np.empty_like(near)
+    sums, count = np.zeros_like(thumbs), np.zeros((len(rows), 1), np.float32)  # of those of the same kind
+    for part in _parts(len(columns), _COLUMNS):
+        others = looks.read(columns[part])
+        other_thumbs = _normalised(others["thumb"])
+        correlations = thumbs @ other_thumbs.T
+        kind = (near[:, part] & (correlations >= _KIND)).astype(np.float32)
+        sums += kind @ other_thumbs
+        count += kind.sum(axis=1, keepdims=True)
+        correlated[:, part] = near[:, part] & (correlations >= MIN_CORRELATION)
+        same[:, part] = near[:, part] & (similarities(first, others["details"]) >= MIN_SIMILARITY)
+    correlated &= ~same
+    left = np.flatnonzero(correlated.any(axis=0))
+    for part in _parts(len(left), _COLUMNS):
+        other_thumbs = _normalised(looks.read(columns[left[part]])["thumb"])
+        own_similar = _are_own_similar(thumbs, other_thumbs, sums, count - 1)
+        same[:, left[part]] |= correlated[:, left[part]] & own_similar
+    return same
+
+
+def _are_own_similar(rows: _Floats, columns: _Floats, sums: _Floats, others: _Floats) -> _Mask:
+    """Which thumbnails correlate without what they have in common with their kind: (N, M).
+
+    Args:
+        rows: (N, D) thumbnails.
+        columns: (M, D) thumbnails of the same kind.
+        sums: (N, D) sums of all thumbnails of the kind of each row, the column's too.
+        others: (N, 1) number of images of that kind beside the pair.
+    """
+    correlations, products, count = rows @ columns.T, sums @ columns.T, np.maximum(others, 1)
     # Products of both thumbnails with the mean of the others, and of that mean with itself.
     with_row = ((rows * sums).sum(axis=1, keepdims=True) - correlations) / count
     with_column = (products - 1) / count
     square = ((sums**2).sum(axis=1, keepdims=True) - 2 * products + 1) / count**2
     lengths = (1 - 2 * with_row + square) * (1 - 2 * with_column + square)
     own = (correlations - with_row - with_column + square) / np.sqrt(np.maximum(lengths, 1e-12))
-    similar: _Mask = near & (correlations >= MIN_CORRELATION) & ((others < _MIN_KIND) | (own >= _MIN_OWN))
+    similar: _Mask = (others < _MIN_KIND) | (own >= _MIN_OWN)
     return similar
 
 
-def similarities(first: _Details, second: _Details) -> _Floats:
-    """Correlations of the details of N and M images, the highest of several crops of the first: (N, M)."""
-    columns = _normalised(second).T
-    crops = [_normalised(_cropped(first, share)) @ columns for share in _ZOOMS]
-    best: _Floats = np.max(crops, axis=0)
+def crops(details: _Details) -> _Floats:
+    """Details of N images, normalised, as they are and without several shares of each side: (crops, N, D)."""
+    return np.stack([_normalised(_cropped(details, share)) for share in _ZOOMS])
+
+
+def similarities(first: _Floats, second: _Details) -> _Floats:
+    """Correlations of `crops` of N images with the details of M images, the highest of all crops: (N, M)."""
+    correlations = first.reshape(-1, first.shape[-1]) @ _normalised(second).T
+    best: _Floats = correlations.reshape(*first.shape[:2], len(second)).max(axis=0)
     return best
+
+
+def in_parts(indices: _Indices) -> Iterator[_Indices]:
+    """Indices, so many at once that their looks take little memory."""
+    return (indices[part] for part in _parts(len(indices), _COLUMNS))
+
+
+def _parts(count: int, size: int) -> Iterator[slice]:
+    return (slice(start, start + size) for start in range(0, count, size))
 
 
 def _cropped(details: _Details, share: float) -> _Floats:
@@ -129,11 +196,5 @@ def _normalised(images: Pixels | _Details | _Floats) -> _Floats:
     """Rows of mean 0 and length 1: their products are correlations."""
     rows = images.reshape(len(images), math.prod(images.shape[1:])).astype(np.float32)
     rows -= rows.mean(axis=1, keepdims=True)
-    normalised: _Floats = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
-    return normalised
-
-
-def difference_hash(thumb: Pixels) -> int:
-    """64-bit difference hash (dHash) of a grey thumbnail."""
-    small = np.asarray(Image.fromarray(thumb).resize((9, 8), Image.Resampling.BILINEAR))
-    return int.from_bytes(np.packbits(small[:, 1:] > small[:, :-1]).tobytes(), "big")
+    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
+    return rows

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
 import numpy as np
+import numpy.typing as npt
 
-from segkit.analysis.dataset.duplicates import MIN_SIMILARITY, similarities
+from segkit.analysis.dataset.duplicates import MIN_SIMILARITY, copies, crops, in_parts, similarities
 from segkit.analysis.dataset.finding import Finding
 from segkit.analysis.dataset.sample_stats import MaskStats, SampleStats
 from segkit.core.types import Task
+from segkit.utils.record_file import RecordFile
 
 # An inverted mask has foreground along the border and a hole in the centre; an object that fills its image
 # has no hole: in ISIC 2016 the border exceeds the centre by 0.01 at most (docs/check_data.md).
@@ -22,8 +23,8 @@ _MIN_BETWEEN = 20  # pixels; fewer are chance
 _NEAREST = "resize masks with nearest-neighbour"
 
 
-def check_masks(stats: Sequence[SampleStats], task: Task) -> Iterator[Finding]:
-    """Problems of masks that can be read."""
+def check_masks(stats: Sequence[SampleStats], looks: RecordFile, task: Task) -> Iterator[Finding]:
+    """Problems of masks that can be read; `looks` are those of the images."""
     read = [item for item in stats if item.mask]
     for item in read:
         yield from _check_empty_or_full(item, task)
@@ -34,7 +35,7 @@ def check_masks(stats: Sequence[SampleStats], task: Task) -> Iterator[Finding]:
     if task.kind == "binary":
         yield from _check_inverted(read)
     yield from _check_interpolated(read, task)
-    yield from _check_repeated(read)
+    yield from _check_repeated(stats, looks)
 
 
 def _check_empty_or_full(item: SampleStats, task: Task) -> Iterator[Finding]:
@@ -107,21 +108,27 @@ def _is_blended(mask: MaskStats) -> bool:
     return mask.between >= _MIN_BETWEEN and mask.jumps < mask.between / 4
 
 
-def _check_repeated(stats: Sequence[SampleStats]) -> Iterator[Finding]:
-    by_digest: dict[bytes, list[SampleStats]] = defaultdict(list)
-    for item in stats:
-        if item.mask and sorted(item.mask.counts)[-2:][0] >= _MIN_SHAPE:
-            by_digest[item.mask.digest].append(item)
-    for group in by_digest.values():
-        if len(group) > 1 and not _show_the_same_scene(group):
+def _check_repeated(stats: Sequence[SampleStats], looks: RecordFile) -> Iterator[Finding]:
+    digests = (
+        (index, item.mask.digest)
+        for index, item in enumerate(stats)
+        if item.mask and sorted(item.mask.counts)[-2:][0] >= _MIN_SHAPE
+    )
+    for group in copies(digests):
+        if not _show_the_same_scene(np.array(group), looks):
             message = f"{len(group)} different images have the same mask"
             hint = "was one saved under the other's name?"
-            yield Finding("same_mask", "warning", _mask_files(group), message, hint)
+            yield Finding(
+                "same_mask", "warning", _mask_files([stats[index] for index in group]), message, hint
+            )
 
 
-def _show_the_same_scene(stats: Sequence[SampleStats]) -> bool:
-    details = np.array([item.image.details for item in stats if item.image])
-    return bool((similarities(details[:1], details) >= MIN_SIMILARITY).all())
+def _show_the_same_scene(indices: npt.NDArray[np.intp], looks: RecordFile) -> bool:
+    first = crops(looks.read(indices[:1])["details"])
+    return all(
+        (similarities(first, looks.read(part)["details"]) >= MIN_SIMILARITY).all()
+        for part in in_parts(indices)
+    )
 
 
 def _mask_files(stats: Sequence[SampleStats]) -> tuple[str, ...]:

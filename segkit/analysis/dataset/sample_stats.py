@@ -6,32 +6,30 @@ import hashlib
 import os
 import sys
 import warnings
+from collections.abc import Hashable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import uniform_filter
 
 from segkit.analysis.dataset.dataset import Dataset
+from segkit.analysis.dataset.looks import difference_hash, looks_of
 from segkit.core.errors import DataError, Problem, SegkitError
 from segkit.core.types import Pixels, Progress, Sample, Task
 from segkit.data.decoding import MAX_THREADS
-from segkit.data.display import display_rgb, own_range
 from segkit.data.images import read_header
 from segkit.data.pairing import check_extent
 from segkit.data.readers.raster import Extent, Header
 from segkit.data.resize import resize_image, resize_mask
 from segkit.utils.os_errors import is_out_of_memory
+from segkit.utils.record_file import RecordFile, Records
 
 MAX_SIDE = 512  # pixels of the longer side; larger images are downscaled
-THUMB = 32  # pixels of a thumbnail's side
-DETAILS = 64  # pixels of a side of an image's details
 BLANK_SPREAD = 8  # of 255; images with a smaller range of values are blank
-_WINDOW = 5  # pixels of the side of the local mean that details are differences from
-_MAX_DETAIL = 2  # of 255; edges that all images of one kind have, such as a round frame, count no more
 _RIM = 2  # pixels; an interpolated edge lies within this distance of both classes
 _MAX_QUEUED = 512  # samples waiting for a thread
 
@@ -41,8 +39,7 @@ class ImageStats:
     """Statistics of an image."""
 
     digest: bytes  # of the downscaled pixels and the original size
-    thumb: Pixels  # (THUMB, THUMB), grey
-    details: npt.NDArray[np.int8]  # (DETAILS, DETAILS), grey, without what is smooth
+    hash: int | None  # 64-bit difference hash; None if the thumbnail has one colour
     spread: float  # maximum minus minimum number, of the channel where it is largest
     dtype: str  # type of the numbers
     extremes: npt.NDArray[np.float32]  # (2, C), minimum and maximum of each channel
@@ -87,8 +84,12 @@ class SampleStats:
         return tuple(map(str, self.sample.files[1:])) or (self.file,)
 
 
-def collect_stats(dataset: Dataset, on_progress: Progress) -> list[SampleStats]:
-    """Read every sample once, in threads."""
+def collect_stats(dataset: Dataset, looks: RecordFile, on_progress: Progress) -> list[SampleStats]:
+    """Read every sample once, in threads; the images' `LOOKS` are written by the index of their sample.
+
+    Raises:
+        TrainingError: if they cannot be written.
+    """
     stats: list[SampleStats] = []
     for split, samples in dataset.splits.items():
         # Pillow warns of harmless oddities; filters are global state, so they are set outside the threads.
@@ -97,7 +98,9 @@ def collect_stats(dataset: Dataset, on_progress: Progress) -> list[SampleStats]:
             read = partial(_sample_stats, split, dataset)
             for start in range(0, len(samples), _MAX_QUEUED):
                 results = pool.map(read, samples[start : start + _MAX_QUEUED])
-                for done, item in enumerate(results, start=start + 1):
+                for done, (item, record) in enumerate(results, start=start + 1):
+                    if record is not None:
+                        looks.write(len(stats), record)
                     stats.append(item)
                     on_progress(f"{split} images", done, len(samples))
     return stats
@@ -127,21 +130,27 @@ def header_or_none(file: Path) -> Header | None:
         return None
 
 
-def _sample_stats(split: str, dataset: Dataset, sample: Sample) -> SampleStats:
-    headers = tuple(map(header_or_none, sample.files))
+def _sample_stats(split: str, dataset: Dataset, sample: Sample) -> tuple[SampleStats, Records | None]:
+    headers: tuple[Header | None, ...] = _shared(tuple(map(header_or_none, sample.files)))
     try:
         image, mask, extent = read_downscaled(sample, headers[0] if headers else None)
     except SegkitError as error:
-        return SampleStats(split, sample, headers, error.problems)
+        return SampleStats(split, sample, headers, error.problems), None
     except Exception as error:  # of a plugin's source; the check continues
         if is_out_of_memory(error):
             raise
         file = str(sample.files[0]) if sample.files else sample.name
         problem = f"the source fails to read it: {type(error).__name__}: {error}"
-        return SampleStats(split, sample, headers, (Problem(problem, file, kind="unreadable"),))
-    return SampleStats(
-        split, sample, headers, (), _image_stats(image, extent), _mask_stats(mask, extent, dataset)
-    )
+        return SampleStats(split, sample, headers, (Problem(problem, file, kind="unreadable"),)), None
+    record = looks_of(image)
+    stats = _image_stats(image, extent, record["thumb"])
+    return SampleStats(split, sample, headers, (), stats, _mask_stats(mask, extent, dataset)), record
+
+
+@lru_cache(1024)
+def _shared(value: Hashable) -> Any:
+    """An equal value of before, if any: most samples have the same headers and sets."""
+    return value
 
 
 def _bounded(extent: Extent) -> Extent:
@@ -150,26 +159,11 @@ def _bounded(extent: Extent) -> Extent:
     return max(1, round(height * MAX_SIDE / longest)), max(1, round(width * MAX_SIDE / longest))
 
 
-def _image_stats(image: Pixels, extent: Extent) -> ImageStats:
-    colours = resize_image(display_rgb(image, own_range(image)), (2 * DETAILS, 2 * DETAILS))
-    grid = colours.astype(np.float32) @ np.full(colours.shape[-1], 1 / colours.shape[-1], np.float32)
-    thumb = _averaged(grid, THUMB).round().astype(np.uint8)
+def _image_stats(image: Pixels, extent: Extent, thumb: Pixels) -> ImageStats:
     extremes = np.stack([image.min(axis=(0, 1)), image.max(axis=(0, 1))]).astype(np.float32)
     spread, kind = float((extremes[1] - extremes[0]).max()), sys.intern(str(image.dtype))
-    details = _details(_averaged(grid, DETAILS))
-    return ImageStats(_digest(extent, image), thumb, details, spread, kind, extremes)
-
-
-def _averaged(grid: npt.NDArray[np.float32], side: int) -> npt.NDArray[np.float32]:
-    size = len(grid) // side
-    averaged: npt.NDArray[np.float32] = grid.reshape(side, size, side, size).mean(axis=(1, 3))
-    return averaged
-
-
-def _details(grey: npt.NDArray[np.float32]) -> npt.NDArray[np.int8]:
-    details = (grey - uniform_filter(grey, _WINDOW, mode="nearest")).clip(-_MAX_DETAIL, _MAX_DETAIL)
-    scaled: npt.NDArray[np.int8] = (details * (127 / _MAX_DETAIL)).round().astype(np.int8)
-    return scaled
+    near = difference_hash(thumb) if np.ptp(thumb) >= BLANK_SPREAD else None
+    return ImageStats(_digest(extent, image), near, spread, kind, extremes)
 
 
 def _digest(size: tuple[int, ...], pixels: Pixels) -> bytes:
@@ -194,10 +188,10 @@ def _mask_stats(mask: Pixels, extent: Extent, dataset: Dataset) -> MaskStats:
         ignored=0 if task.kind == "multilabel" else mask.size - pixels,
         border=float(border.mean()),
         centre=float(centre.mean()) if centre.size else 0.0,
-        solid=_solid_values(mask) if task.kind == "multiclass" else frozenset(),
+        solid=_shared(_solid_values(mask) if task.kind == "multiclass" else frozenset()),
         between=between,
         jumps=jumps,
-        rims=rims,
+        rims=_shared(rims),
         lost=tuple(label for label, count in enumerate(counts) if count and not resized[label]),
     )
 

@@ -33,6 +33,11 @@ COLUMNS = {
     "pixels": "Pixels",
     "images": "Images",
 }
+NOTE = (
+    "Scores are of the pixels of all images together; those per image are means over the images "
+    "that have the class in the ground truth or the prediction (precision: in the prediction, recall: "
+    "in the ground truth). Pixels and images are those of the ground truth."
+)
 MAX_NUMBERED = 32  # classes up to which a picture has numbers in its cells
 MAX_NAME = 18  # letters of a class in a picture
 
@@ -68,20 +73,31 @@ def class_scores(
         confusion: likewise.
         training_pixels: pixels of every class in the training masks, if known.
     """
-    names = [*per_class.get("iou", {})]
-    if len(names) < 2 or not confusion:
+    table = class_score_table(per_class, confusion, training_pixels)
+    if table is None:
         return None
-    counts = np.array(confusion)
+    names, counts = [*per_class["iou"]], np.array(confusion)
     multiclass = counts.ndim == 2
     return ClassScores(
-        table=_score_table(per_class, names, training_pixels or {}, multiclass=multiclass),
+        table=table,
         counts=None if multiclass else _count_table(counts, names),
         pictures=[_picture(counts, names, by_row=by_row) for by_row in (True, False)] if multiclass else [],
         png=_png(counts, names) if multiclass else b"",
-        note="Scores are of the pixels of all images together; those per image are means over the images "
-        "that have the class in the ground truth or the prediction (precision: in the prediction, recall: "
-        "in the ground truth). Pixels and images are those of the ground truth.",
+        note=NOTE,
     )
+
+
+def class_score_table(
+    per_class: PerClass,
+    confusion: Sequence[Sequence[Any]] | None,
+    training_pixels: Mapping[str, int] | None = None,
+) -> Table | None:
+    """The table of `class_scores` alone."""
+    names = [*per_class.get("iou", {})]
+    if len(names) < 2 or not confusion:
+        return None
+    multiclass = np.ndim(confusion) == 2
+    return _score_table(per_class, names, training_pixels or {}, multiclass=multiclass)
 
 
 def _score_table(

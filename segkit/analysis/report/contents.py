@@ -14,6 +14,7 @@ from segkit.analysis.report.format import (
     decimal,
     difference,
     duration,
+    few_images_note,
     interval_text,
     memory,
     number,
@@ -72,7 +73,7 @@ def contents(data: RunData) -> dict[str, Any]:
         "description": summary.description,
         "headline": _headline(data),
         "cards": cards,
-        "intervals": INTERVALS if any(card.interval for card in cards) else "",
+        "intervals": interval_notes(data) if any(card.interval for card in cards) else "",
         "source": published.source if published and published.metrics else "",
         "drawn": published.source if published and published.epochs else "",
         "chosen_on": on_chosen_split(data),
@@ -83,6 +84,7 @@ def contents(data: RunData) -> dict[str, Any]:
         "per_image_note": "" if mean else TOGETHER,
         "scores": _score_facts(data),
         "overlap": "Where classes overlap, only the last one is shown." if _may_overlap(data) else "",
+        "training_note": _training_note(data),
         "worst": worst_table(data),
         "epochs": epoch_table(data),
         "best_epoch": summary.best.epoch,
@@ -92,6 +94,11 @@ def contents(data: RunData) -> dict[str, Any]:
         "fence": Markup("`" * max(3, backticks + 1)),  # longer than any in the recipe
         **repetition,
     }
+
+
+def interval_notes(data: RunData) -> str:
+    """What 95% intervals of the scores say, in sentences."""
+    return " ".join(filter(None, [INTERVALS, few_images_note(len(data.names))]))
 
 
 def _repetition(data: RunData) -> dict[str, str]:
@@ -108,6 +115,14 @@ def _repetition(data: RunData) -> dict[str, str]:
         "repetition": text,
         "command": f"segkit run {quoted(file.name if file.is_absolute() else file)}",
     }
+
+
+def _training_note(data: RunData) -> str:
+    shown, fit = len(data.training), (data.recipe.get("data") or {}).get("fit")
+    what = "windows of training images" if fit == "crop" else "training images"
+    text = f"The first {shown} {what} of the first epoch, after augmentation, with their masks."
+    padded = " Padding is a reflection of the image, and is ignored." if fit in ("crop", "letterbox") else ""
+    return text + padded
 
 
 def _may_overlap(data: RunData) -> bool:

@@ -8,9 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 NOTHING = "\N{EN DASH}"
+OWN_SIZE = "their own size"  # of the images
 _NAMES = {"iou": "IoU", "miou": "mIoU", "dice": "Dice", "hd95": "HD95"}
 # Of built-in metrics. Not in their file: its digest decides whether runs of two versions can be compared.
 UNITS = {"hd95": "px"}
+_FEW_IMAGES = 10  # below which an interval is called uncertain
 
 
 def metric_name(name: str) -> str:
@@ -52,6 +54,14 @@ def pixel_size(size: Any) -> str:
     return f"{height} x {width} pixels" + (" (height x width)" if height != width else "")
 
 
+def scored_size(data: Mapping[str, Any]) -> str:
+    """Size of the scored images of a recipe's data section in words; empty if unknown."""
+    if data.get("fit") == "crop":
+        return OWN_SIZE
+    size = pixel_size(data.get("size"))
+    return f"at most {size}" if size and data.get("fit") == "letterbox" else size
+
+
 def number(value: float | None) -> str:
     """A score or loss with four decimals, fewer from 10 on; a dash if undefined."""
     if value is None or not math.isfinite(value):
@@ -63,6 +73,11 @@ def number(value: float | None) -> str:
 def interval_text(low: float, high: float, text: Callable[[float], str] = number) -> str:
     """``0.8203 to 0.8361``; empty if undefined."""
     return f"{text(low)} to {text(high)}" if math.isfinite(high - low) else ""
+
+
+def few_images_note(images: int) -> str:
+    """A sentence about the intervals of few images; empty for others."""
+    return f"An interval over {images} images is uncertain." if 1 < images < _FEW_IMAGES else ""
 
 
 def difference(value: float | None, published: float | None) -> str:

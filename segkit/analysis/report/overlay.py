@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,12 @@ from segkit.data.contours import contour
 from segkit.data.labels import class_colors
 from segkit.data.palette import IGNORED, VOID, class_palette
 from segkit.runs.run_dir import ScoredSample
+from segkit.utils.public_text import public_names
 
 Color = tuple[int, int, int]
 
 MAX_SIDE, MIN_SIDE = 640, 384  # pixels of an image's longer side
+MAX_TRAINING_SIDE = 384
 TRUTH, PREDICTION = (34, 211, 238), (255, 176, 0)
 
 
@@ -63,10 +66,26 @@ def sample_views(data: RunData) -> list[SampleView]:
     return [_view(index, sample, data, colors) for index, sample in enumerate(data.samples, start=1)]
 
 
+def training_views(data: RunData) -> list[tuple[str, list[Pane]]]:
+    """Name, image and mask of a few training images or windows as the model saw them."""
+    colors, names = _palette(data.recipe), public_names([sample.image for sample in data.training])
+    views = []
+    for number_, (name, sample) in enumerate(zip(names, data.training, strict=True), start=1):
+        pixels, mask, _ = downscale(sample.pixels, sample.mask, sample.mask, MAX_TRAINING_SIDE)
+        file = f"training_{number_}_{{}}.png".format
+        panes = [
+            Pane("Image", f"Training image {name}.", file("image"), _png(np.asarray(_rgb(pixels)))),
+            Pane("Mask", f"Its mask, of {name}.", file("mask"), _png(colors[mask]), crisp=True),
+        ]
+        views.append((name, panes))
+    return views
+
+
 def legend(data: RunData) -> list[Swatch]:
     """Legend of the samples: contours, classes, ignored pixels if there are any."""
     swatches = [*contour_swatches(), *class_swatches(data.recipe)]
-    if any((sample.truth == IGNORED).any() for sample in data.samples):
+    masks = chain((sample.truth for sample in data.samples), (sample.mask for sample in data.training))
+    if any((mask == IGNORED).any() for mask in masks):
         swatches.append(Swatch("ignored", hex_color(VOID)))
     return swatches
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 import statistics
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from segkit.analysis.comparison.compatibility import metric_name, registered_name
 from segkit.analysis.comparison.result import Interval
 from segkit.analysis.comparison.statistics import intervals
-from segkit.analysis.report.format import image_label, is_mean, pixel_size, score_label
+from segkit.analysis.report.format import OWN_SIZE, image_label, is_mean, score_label, scored_size
+from segkit.analysis.score_range import Range, score_range
 from segkit.core.errors import SegkitError
-from segkit.runs.run_dir import Floats, RunDir, ScoredSample
-from segkit.runs.schema import Environment, Published, Scores, Summary
+from segkit.runs.run_dir import Floats, RunDir, ScoredSample, TrainingSample
+from segkit.runs.schema import Environment, NativeScores, Published, Scores, SplitScores, Summary
 from segkit.utils.public_text import public_names
 from segkit.utils.safe_read import corrupt_file
 
@@ -34,6 +37,8 @@ class RunData:
     samples: list[ScoredSample]
     published: Published | None
     class_iou: Floats | None = None  # (classes, images), as `RunDir.read_class_iou`; read for comparisons
+    training: Sequence[TrainingSample] = ()  # a few images as the model saw them
+    native: NativeScores | None = None  # if `scores` are these instead of the run's own; for comparisons
 
     @property
     def metrics(self) -> list[str]:
@@ -62,11 +67,16 @@ class RunData:
 
         Runs of older versions recorded no intervals; those of means are computed from the scores.
         """
-        scores = self.summary.scores
+        scores, possible = self.summary.scores, self.range_of(metric)
         if self.scores.get(metric) and metric not in scores.intervals and self.is_mean(metric):
-            return intervals([np.array([self.scores[metric]])])[0]
+            return intervals([np.array([self.scores[metric]])])[0].within(possible)
         values = (scores.metrics.get(metric), *scores.intervals.get(metric, (None, None)))
-        return Interval(*(math.nan if value is None else value for value in values))
+        return Interval(*(math.nan if value is None else value for value in values)).within(possible)
+
+    def range_of(self, metric: str) -> Range:
+        """Lowest and highest score that a metric can give."""
+        names = {metric_name(part): registered_name(part) for part in self.recipe.get("metrics") or ()}
+        return score_range(names.get(metric, metric))
 
     @cached_property
     def public_names(self) -> dict[str, str]:
@@ -76,7 +86,7 @@ class RunData:
     @property
     def size(self) -> str:
         """Size of the scored images in words; empty if unknown."""
-        return pixel_size((self.recipe.get("data") or {}).get("size"))
+        return OWN_SIZE if self.native else scored_size(self.recipe.get("data") or {})
 
     @property
     def defined_scores(self) -> list[float]:
@@ -94,6 +104,24 @@ class RunData:
         best = self.summary.best.metrics.get(self.first_metric)
         scores = [score for line in self.epochs if (score := line.get(self.first_metric)) is not None]
         return best is None or not scores or bool(best >= statistics.median(scores))
+
+    def at_native_size(self, native: NativeScores) -> RunData:
+        """The same run with its scores at the images' own size."""
+        scores = SplitScores(split=native.split, metrics=native.metrics, intervals=native.intervals)
+        update = {
+            "reported_on": native.split,
+            "scores": scores,
+            "classes": [*native.class_iou] or self.summary.classes,
+            "warnings": [*dict.fromkeys([*self.summary.warnings, *native.warnings])],
+        }
+        return replace(
+            self,
+            names=native.names,
+            scores={name: _numbers(column) for name, column in native.per_image.items()},
+            summary=self.summary.model_copy(update=update),
+            class_iou=np.array([*map(_numbers, native.class_iou.values())]) if native.class_iou else None,
+            native=native,
+        )
 
 
 def read_run_data(run: RunDir) -> RunData:
@@ -120,8 +148,13 @@ def read_run_data(run: RunDir) -> RunData:
         names=names,
         scores=scores,
         samples=run.read_samples() if run.has_ended else [],
+        training=run.read_training_samples() if run.has_ended else [],
         published=_published(summary.reference, recipe),
     )
+
+
+def _numbers(column: Sequence[float | None]) -> list[float]:
+    return [math.nan if score is None else score for score in column]
 
 
 def _published(reference: Published | None, recipe: dict[str, Any]) -> Published | None:

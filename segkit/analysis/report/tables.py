@@ -66,7 +66,12 @@ def worst_table(data: RunData) -> Table:
     defined = [(name, score) for name, score in scored if math.isfinite(score)]
     worst = sorted(defined, key=lambda pair: (sign * pair[1], pair[0]))[:WORST]
     rows = [[data.public_names[name], number(score)] for name, score in worst]
-    return Table(f"The {len(rows)} worst images", ["Image", data.image_label(metric)], rows, [False, True])
+    caption = (
+        f"The {len(rows)} worst images"
+        if len(rows) < len(defined)
+        else f"All {len(rows)} scored images, the worst first"
+    )
+    return Table(caption, ["Image", data.image_label(metric)], rows, [False, True])
 
 
 def model_table(data: RunData) -> Table:

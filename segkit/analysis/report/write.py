@@ -8,7 +8,7 @@ from typing import Any
 from segkit.analysis.report.class_scores import class_scores
 from segkit.analysis.report.contents import contents
 from segkit.analysis.report.figures import curve_panels, curves_png, panel_picture, score_picture, scores_png
-from segkit.analysis.report.overlay import legend, sample_views
+from segkit.analysis.report.overlay import legend, sample_views, training_views
 from segkit.analysis.report.run_data import read_run_data
 from segkit.analysis.report.templates import markdown_templates, templates
 from segkit.runs.run_dir import RunDir
@@ -36,6 +36,7 @@ def write_report(run: RunDir) -> Path:
         "distribution": score_picture(data),
         "samples": samples,
         "legend": legend(data),
+        "training": training_views(data),
         "classes": classes,
     }
     html, markdown = templates("analysis/report"), markdown_templates("analysis/report")

@@ -37,6 +37,8 @@ def print_evaluation(evaluation: Evaluation, page: Path | None) -> None:
     )
     screen.line()
     screen.table(_table(evaluation))
+    if evaluation.few_images_note:
+        screen.line(evaluation.few_images_note, "dim")
     if evaluation.reported and evaluation.reported.others:
         scores = format_scores(evaluation.reported.others, evaluation.reported.details)
         screen.prose(f"the run reports {scores} on {evaluation.reported.scored}", hang=2)

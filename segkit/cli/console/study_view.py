@@ -6,7 +6,14 @@ from segkit.analysis.report.format import duration
 from segkit.cli.console.format import format_number
 from segkit.cli.console.progress_view import View
 from segkit.core.events import EpochEnded, RunEnded, RunStarted, StepEnded
-from segkit.experiments.study_events import Compared, Measured, StudyEvent, StudyPlanned, StudyProgressed
+from segkit.experiments.study_events import (
+    Compared,
+    Measured,
+    RunScored,
+    StudyEvent,
+    StudyPlanned,
+    StudyProgressed,
+)
 from segkit.utils.listing import listed
 
 
@@ -33,6 +40,9 @@ class StudyView(View):
             self._show_progress(event)
         elif isinstance(event, Measured):
             self._show_measured(event)
+        elif isinstance(event, RunScored):
+            self._line.clear()
+            self._screen.line(f"scored: {event.name}, {event.number} of {event.total}")
         elif isinstance(event, Compared):
             self._line.clear()
 

@@ -25,7 +25,7 @@ _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _LOSSY = ("JPEG", "MPO", "AVIF", "jpeg", "tiff_jpeg")  # formats, and compressions of TIFF
 _ONE_IMAGE = ("JPEG", "MPO")  # whose first image is what every program shows
 _TYPES = {"I": "float32", "F": "float32"}  # type that images get, by mode
-_BY_IMAGECODECS = ("RGB", "RGBA", "LA")  # modes of large images in PNG and JPEG
+_PLAIN = ("L", "LA", "RGB", "RGBA")  # modes whose numbers need no palette and no conversion
 _ORIENTATION = 0x0112  # EXIF tag
 # Pillow's log messages about damaged files would be printed beside segkit's errors.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
@@ -70,8 +70,16 @@ class PillowFile:
     def is_large(self) -> bool:
         """Whether its numbers are better not held in memory as Pillow would, with four bytes per pixel."""
         height, width = self.stored
-        is_plain = self._image.mode in ("L", *_BY_IMAGECODECS) and not self._image.has_transparency_data
-        return bool(self._path) and is_plain and is_large(4 * height * width)
+        return bool(self._path) and self._is_plain and is_large(4 * height * width)
+
+    @property
+    def _is_plain(self) -> bool:
+        return self._image.mode in _PLAIN and "transparency" not in self._image.info
+
+    @property
+    def _is_by_imagecodecs(self) -> bool:
+        is_whole_bytes = self.format == "JPEG" or _raw_mode(self._image) == self._image.mode
+        return self._is_halved or (self.is_large and is_whole_bytes)
 
     @cached_property
     def header(self) -> Header:
@@ -79,7 +87,7 @@ class PillowFile:
         image, form = self._image, self.format
         channels, kind, has_opacity = self._numbers
         pages = self._pages or (1 if form in _ONE_IMAGE else int(getattr(image, "n_frames", 1)))
-        if form == "PNG" and self._path and self.is_large and not self._is_one_byte:
+        if form == "PNG" and self._path and self.is_large and self._is_by_imagecodecs:
             _find_exif(image, self._path)
         elif form == "PNG":
             image.load()
@@ -90,7 +98,7 @@ class PillowFile:
     def raster(self) -> Raster:
         """Its numbers: indices if it has a palette, RGB if it has colours of another kind."""
         form, lossy = self.format, _is_lossy(self._image)
-        if self._path and (self._is_halved or (self.is_large and not self._is_one_byte)):
+        if self._path and self._is_by_imagecodecs:
             decoded = decode(self._path, form, (*self.stored, self.channels), self._numbers[1])
             pixels = turned(decoded, self.header.orientation)
             return Raster(pixels, form, opacity=pixels.shape[-1] in (2, 4), lossy=lossy)
@@ -101,10 +109,6 @@ class PillowFile:
         if form == "PPM" and image.mode == "I":
             return Raster(to_array(image).astype(np.uint16), form)
         return Raster(to_array(image), form, opacity=image.mode in ("LA", "RGBA"), lossy=lossy)
-
-    @property
-    def _is_one_byte(self) -> bool:
-        return self._image.mode == "L" or self.format not in ("PNG", "JPEG")
 
     def converted(self, channels: int) -> Image.Image:
         """Its 8-bit numbers in 1 to 4 channels.

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from segkit.core.class_scores import never_trained
 from segkit.core.errors import DataError, SegkitError
+from segkit.data.images import hints_for_model
 from segkit.data.preprocess import decode, layout_of
 from segkit.data.scales import boundary_density, sampled_scales, some_samples
-from segkit.experiments.confidence import confidence_interval
+from segkit.experiments.confidence import confidence_intervals
 from segkit.experiments.metric_details import metric_details
 from segkit.experiments.objectives import build_metric
 from segkit.experiments.restore_run import read_run, restore, use_available_device
@@ -30,10 +31,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from segkit.core.types import Metric, Progress, Sample
+    from segkit.data.fit import Fit
+    from segkit.data.pixel_range import PixelRange
     from segkit.inference.options import PredictOptions
     from segkit.recipe import Recipe
     from segkit.runs.run_dir import RunDir
     from segkit.training.evaluate import Scores
+
+_TAKEN = {"stretch": "images", "letterbox": "letterboxed images", "crop": "windows"}
 
 
 def evaluate_runs(
@@ -66,7 +71,8 @@ def evaluate_runs(
         _check_same_classes(runs[0], trained_with[0], recipe)
     images = choose_images(recipe, overrides, options.split)
     metrics: dict[str, Metric]
-    if len(runs) > 1 or options.native or options.predict != AS_TRAINED:
+    scores_anew = options.native and not recipe.data.geometry.is_native
+    if len(runs) > 1 or scores_anew or options.predict != AS_TRAINED:
         networks = _open_networks(runs, options, overrides, plugins, recipe)
         metrics = {part.key: build_metric(part, recipe.data.goal) for part in recipe.metrics}
         label = f"scoring {images}"
@@ -74,17 +80,19 @@ def evaluate_runs(
             networks, images.samples, metrics, options.predict, options.native, label
         )
         changes = [*dict.fromkeys(warning for network in networks for warning in network.warnings)]
-        sizes = [network.info.size for network in networks]
+        fits = [network.info.geometry for network in networks]
+        ranges = [network.info.pixel_range for network in networks]
     else:
         restored = restore(runs[0], recipe, changed, on_progress, {images.split: images.samples})
         scorer, metrics, changes = ResizedScorer(restored), restored.assembly.metrics, restored.warnings
-        sizes = [recipe.data.size]
+        fits, ranges = [recipe.data.geometry], [recipe.data.pixel_range]
     warnings = [*warnings, *changes]
-    for run, trained, size in zip(runs, trained_with, sizes, strict=True):
-        warnings += leak_warnings(run_name(run), trained, images.samples, recipe)
-        warnings += _scale_warnings(run, images.samples, size, options.predict)
-    warnings += _number_warnings(images.samples, recipe) if overrides else []
-    scores, *members = scorer.scores(on_progress)
+    with hints_for_model(recipe.data.file_channels):
+        for run, trained, fit in zip(runs, trained_with, fits, strict=True):
+            warnings += leak_warnings(run_name(run), trained, images.samples, recipe)
+            warnings += _scale_warnings(run, images.samples, fit, options.predict)
+        warnings += _number_warnings(images.samples, recipe, ranges)
+        scores, *members = scorer.scores(on_progress)
     warnings += _class_warnings(runs, scores, images)
     reported = reported_scores(runs[0], trained_with[0], recipe, same_images=scorer.as_reported)
     return Evaluation(
@@ -94,7 +102,7 @@ def evaluate_runs(
         images=images,
         scores=scores,
         members=members,
-        intervals={name: confidence_interval(metric, scores.rows[name]) for name, metric in metrics.items()},
+        intervals=confidence_intervals(recipe.metrics, metrics, scores.rows),
         details=metric_details(recipe.metrics),
         reported=None if members else reported,
         warnings=warnings,
@@ -109,10 +117,10 @@ def _class_warnings(runs: Sequence[RunDir], scores: Scores, images: ScoredImages
     return [*never_trained([*dict.fromkeys(untrained)]), *found]
 
 
-def _scale_warnings(
-    run: RunDir, scored: Sequence[Sample], size: tuple[int, int], options: PredictOptions
-) -> list[str]:
-    sampled = sampled_scales(scored, size)
+def _scale_warnings(run: RunDir, scored: Sequence[Sample], fit: Fit, options: PredictOptions) -> list[str]:
+    if fit.is_native:  # images have the scale of the training images
+        return []
+    sampled = sampled_scales(scored, fit)
     scales = [median(options.scales) * scale for _, scale in sampled]
 
     def density_of(index: int) -> float:
@@ -121,14 +129,14 @@ def _scale_warnings(
     return scale_warnings(run.read_environment(), scales, density_of, "sampled images")
 
 
-def _number_warnings(scored: Sequence[Sample], recipe: Recipe) -> list[str]:
+def _number_warnings(scored: Sequence[Sample], recipe: Recipe, ranges: Sequence[PixelRange]) -> list[str]:
     data = recipe.data
     layout, images = layout_of(data.size, data.goal, data.in_channels), []
     for sample in some_samples(scored):
-        images.append((sample.name, numbers := SeenNumbers(data.pixel_range)))
+        images.append((sample.name, numbers := SeenNumbers(*ranges)))
         with suppress(DataError):  # reported by the scorer
             numbers.add(decode(sample, layout, data.bands)[0])
-    return number_warnings(data.pixel_range, images, "sampled images")
+    return number_warnings(ranges, images, "sampled images")
 
 
 def _check_same_classes(run: RunDir, trained_with: Recipe, recipe: Recipe) -> None:
@@ -154,14 +162,21 @@ def _open_networks(
         open_network(run, plugins, accelerator=training.accelerator, overrides=changes) for run in runs
     ]
     Predictor(networks)  # checks that they predict the same classes
-    first, *others = (network.info.size for network in networks)
-    for run, size in zip(runs[1:], others, strict=True):
-        if size != first and not options.native:
+    first, *others = (network.info.geometry for network in networks)
+    for run, fit in zip(runs[1:], others, strict=True):
+        alike = fit == first or (fit.is_native and first.is_native)
+        if not alike and not options.native:
             raise SegkitError(
-                f"{run_name(runs[0])} takes images of {first[1]}x{first[0]} pixels, "
-                f"{run_name(run)} of {size[1]}x{size[0]}: their scores are not comparable",
+                f"{run_name(runs[0])} takes {_TAKEN[first.kind]} of {_sides(first)} pixels, {run_name(run)} "
+                f"{'' if fit.kind == first.kind else f'{_TAKEN[fit.kind]} '}of {_sides(fit)}: "
+                "their scores are not comparable",
                 hint="use --native to score at the images' own size",
             )
     for network in networks:
         options.predict.check(network.info)
     return networks
+
+
+def _sides(fit: Fit) -> str:
+    height, width = fit.size
+    return f"{width}x{height}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from segkit.analysis.report.format import is_mean
+from segkit.analysis.report.format import few_images_note, is_mean
 from segkit.inference.evaluation.reported import Reported, size_text
 from segkit.inference.evaluation.score_images import Scorer
 from segkit.inference.evaluation.select_images import ScoredImages
@@ -31,7 +31,7 @@ class EvaluateOptions:
     """Evaluation options.
 
     Args:
-        native: whether to score at each image's own size instead of the recipe's.
+        native: whether to score at each image's own size, as with fit crop, instead of the recipe's.
         predict: prediction options.
         split: split to score; None is the one that the run reports.
     """
@@ -83,9 +83,20 @@ class Evaluation:
         """Names of the scored images, without folders of this machine."""
         return public_names([sample.name for sample in self.images.samples])
 
+    @property
+    def is_native(self) -> bool:
+        """Whether images are scored at their own size."""
+        return self.options.native or self.recipe.data.geometry.is_native
+
     def is_mean(self, metric: str) -> bool:
         """Whether a score is the mean over images; one over all images together is not."""
         return is_mean(self.scores.per_image[metric], self.scores.metrics[metric])
+
+    @property
+    def few_images_note(self) -> str:
+        """A sentence about the intervals of few images; empty if there are none, or many images."""
+        defined = any(math.isfinite(interval.high - interval.low) for interval in self.intervals.values())
+        return few_images_note(len(self.images.samples)) if defined else ""
 
     def worst(self, count: int) -> list[int]:
         """Indices of the images with the worst scores of the first metric, worst first."""
@@ -97,8 +108,7 @@ class Evaluation:
     def describe_options(self) -> str:
         """Image size, flips and scales in words."""
         predict = self.options.predict
-        size = "the images' own size" if self.options.native else size_text(self.recipe.data.size)
-        words = [f"at {size}"]
+        words = [f"at {size_text(self.recipe.data.geometry, native=self.is_native)}"]
         if predict.flips:
             words.append("with flips")
         if predict.scales != (1.0,):
@@ -113,10 +123,10 @@ class Evaluation:
             "runs": [str(run.path) for run in self.runs],
             "split": self.images.split,
             "images": len(self.images.samples),
-            "native": self.options.native,
+            "native": self.is_native,
             "tta": self.options.predict.flips,
             "scales": [*self.options.predict.scales],
-            "size": None if self.options.native else [*self.recipe.data.size],
+            "size": None if self.is_native else [*self.recipe.data.size],
             "metrics": self.scores.metrics,
             "metric_details": self.details,
             "intervals": {

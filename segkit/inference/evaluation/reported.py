@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from segkit.experiments.metric_details import metric_details
 
 if TYPE_CHECKING:
+    from segkit.data.fit import Fit
     from segkit.recipe import Recipe
     from segkit.runs.run_dir import RunDir
 
@@ -48,6 +49,7 @@ def reported_scores(run: RunDir, trained: Recipe, recipe: Recipe, *, same_images
             (trained.model, recipe.model),
             (trained.data.goal, recipe.data.goal),
             (trained.data.normalize, recipe.data.normalize),
+            (trained.data.geometry, recipe.data.geometry),
         )
     )
     same = {part.key for part in trained.metrics if alike and part in recipe.metrics}
@@ -58,11 +60,14 @@ def reported_scores(run: RunDir, trained: Recipe, recipe: Recipe, *, same_images
         comparable={name: score for name, score in scores.items() if name in same},
         others={name: score for name, score in scores.items() if name not in same},
         details=metric_details(trained.metrics),
-        scored=f"{images}, at {size_text(trained.data.size)}",
+        scored=f"{images}, at {size_text(trained.data.geometry)}",
     )
 
 
-def size_text(size: tuple[int, int]) -> str:
-    """``128x128``, ``128x192 (height x width)``."""
-    height, width = size
-    return f"{height}x{width}" + (" (height x width)" if height != width else "")
+def size_text(fit: Fit, *, native: bool = False) -> str:
+    """Size of scored images: ``128x128``, ``128x192 (height x width)``, ``the images' own size``."""
+    if native or fit.is_native:
+        return "the images' own size"
+    height, width = fit.size
+    limit = "up to " if fit.kind == "letterbox" else ""
+    return f"{limit}{height}x{width}" + (" (height x width)" if height != width else "")

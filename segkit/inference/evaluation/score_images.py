@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -13,31 +12,28 @@ import torch
 
 from segkit.core.class_scores import PixelCounts
 from segkit.core.errors import DataError, Problem
-from segkit.data.batches import EvalBatches
-from segkit.data.decoding import raise_problems
+from segkit.data.decoding import raise_problems, run_in_threads
+from segkit.data.fit import Fit
 from segkit.data.palette import flat
-from segkit.data.preprocess import decode, layout_of, select_bands
-from segkit.data.resize import resize_probabilities, row_chunks
-from segkit.experiments.samples import display_of, predicted_masks
+from segkit.experiments.samples import predict_shown
+from segkit.inference.evaluation.sample_image import SampleImage
 from segkit.inference.postprocess import mask_of
+from segkit.inference.predict_images import Chunks, Member, aligned, predict_images
 from segkit.inference.tta import ensemble
-from segkit.inference.whole_image import input_sizes, predict_resized
-from segkit.training.count_pixels import confusion_shape, count_pixels
-from segkit.training.evaluate import Scores, predict_logits, scores_of
+from segkit.training.count_pixels import confusion_shape
+from segkit.training.evaluate import Scores, scores_of
+from segkit.training.evaluate_images import ImageScore
 from segkit.training.probabilities import probabilities_to_logits
-from segkit.utils.prefetch import prefetch
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
     from torch import Tensor
 
     from segkit.core.types import Metric, Pixels, Progress, Sample, Task
     from segkit.experiments.restore_run import FinishedRun
-    from segkit.inference.image_source import Size
     from segkit.inference.network import Network, Probabilities
     from segkit.inference.options import PredictOptions
 
+_MAX_PART = 2**21  # probabilities whose logits are held at once: 16 MiB
 _NATIVE_BATCH = 4  # images: their masks are held at full size
 
 
@@ -56,14 +52,6 @@ class Scorer(Protocol):
     def image_and_masks(self, index: int) -> tuple[Pixels, Pixels, Pixels]:
         """8-bit picture, ground truth (H, W) and predicted mask (H, W), at the scored size."""
         ...
-
-
-@dataclass(frozen=True)
-class LoadedSample:
-    """A decoded sample: its image at every input size of the networks, its mask at the scored size."""
-
-    images: Mapping[Size, Pixels]
-    mask: Pixels
 
 
 @dataclass(frozen=True)
@@ -87,13 +75,7 @@ class ResizedScorer:
     def image_and_masks(self, index: int) -> tuple[Pixels, Pixels, Pixels]:
         """See `Scorer`."""
         assembly = self.run.assembly
-        prepared = assembly.splits[assembly.test_split]
-        rows, task = slice(index, index + 1), assembly.task
-        pixel_range = assembly.recipe.data.pixel_range
-        (batch,) = EvalBatches(prepared.images[rows], prepared.masks[rows], 1, pixel_range=pixel_range)
-        (predicted,) = predicted_masks(predict_logits(assembly.model, batch.image, assembly.fabric), task)
-        image = display_of(assembly.recipe)(prepared.images[index])
-        return image, flat(prepared.masks[index], task), flat(predicted, task)
+        return predict_shown(assembly, assembly.test_split, index)
 
 
 @dataclass(frozen=True)
@@ -101,11 +83,11 @@ class PredictorScorer:
     """Scorer of a network or an ensemble; see `Scorer`.
 
     Args:
-        networks: networks of the same task; unless `native`, of the same size.
+        networks: networks of the same task; unless `native`, with the same fit.
         samples: samples to score.
         metrics: metrics by name.
         options: prediction options.
-        native: whether to score at each image's own size instead of the networks'.
+        native: whether to score at each image's own size, as models with fit crop always are.
         label: label of the progress.
     """
 
@@ -124,64 +106,84 @@ class PredictorScorer:
             DataError: listing all damaged files.
         """
         models = 1 if len(self.networks) == 1 else 1 + len(self.networks)
-        tables = [_Table(self.metrics, self.networks[0].info.task) for _ in range(models)]
-        done = 0
-        for batch in self._batches():
-            for predictions, sample in zip(zip(*self._predict(batch), strict=True), batch, strict=True):
-                for probabilities, table in zip(predictions, tables, strict=True):
-                    table.add(_upsample(probabilities, sample.mask), sample.mask)
-                done += 1
-                on_progress(self.label, done, len(self.samples))
+        task = self.networks[0].info.task
+        tables = [_Table(self.metrics, task) for _ in range(models)]
+        with warnings.catch_warnings():  # Pillow's; set here once, as the state is shared by all threads
+            warnings.simplefilter("ignore")
+            for index, (image, chunks) in enumerate(self._predicted(self.samples)):
+                try:
+                    mask, scores = image.mask(self._fit), [ImageScore(task, self.metrics) for _ in tables]
+                    for parts, target in scored_parts(_with_mean(chunks), mask, task, self.metrics):
+                        for score, probabilities in zip(scores, parts, strict=True):
+                            score.add(probabilities_to_logits(probabilities[None], task), target)
+                    for table, score in zip(tables, scores, strict=True):
+                        table.add(score)
+                except DataError:
+                    raise_problems(self._problems(index))
+                    raise
+                on_progress(self.label, index + 1, len(self.samples))
         return [table.scores() for table in tables]
 
     def image_and_masks(self, index: int) -> tuple[Pixels, Pixels, Pixels]:
         """See `Scorer`."""
-        sample, task = self.samples[index], self.networks[0].info.task
-        loaded = self._load(sample)
-        probabilities = self._predict([loaded])[0][0]
-        info = self.networks[0].info
-        pixels = (
-            select_bands(sample.read()[0], info.bands) if self.native else self._decode(sample, info.size)[0]
-        )
-        predicted = mask_of(_upsample(probabilities, loaded.mask), task)
-        return info.display(pixels), flat(loaded.mask, task), flat(predicted, task)
+        ((image, chunks),) = self._predicted(self.samples[index : index + 1])
+        task, info = self.networks[0].info.task, self.networks[0].info
+        probabilities = np.concatenate([parts[0] for parts in _with_mean(chunks)], axis=1)
+        pixels = image.resized(self._fit or Fit("crop", info.size))
+        predicted = mask_of(probabilities, task)
+        return info.display(pixels), flat(image.mask(self._fit), task), flat(predicted, task)
 
-    def _batches(self) -> Iterator[list[LoadedSample]]:
-        # After the first damaged file the rest is only read, to report all damaged files at once.
-        size = _NATIVE_BATCH if self.native else self.options.images_per_batch(self.networks[0].info.size)
-        problems: list[Problem] = []
-        with warnings.catch_warnings():  # Pillow's; set here once, as the state is shared by all threads
-            warnings.simplefilter("ignore")
-            loaded = prefetch(self._load, self.samples, size)
-            while batch := [future for _, future in islice(loaded, size)]:
-                problems += (problem for future in batch for problem in _problems(future))
-                if not problems:
-                    yield [future.result() for future in batch]
-        raise_problems(problems)
+    @property
+    def _fit(self) -> Fit | None:
+        """At whose size images are scored; None is their own."""
+        fit = self.options.fit(self.networks[0].info)
+        return None if self.native or fit.is_native else fit
 
-    def _load(self, sample: Sample) -> LoadedSample:
-        scored_size = self.networks[0].info.size
-        sizes = {size for network in self.networks for size in input_sizes(network, self.options)}
-        decoded_sizes = sizes if self.native else {*sizes, scored_size}
-        decoded = {size: self._decode(sample, size) for size in decoded_sizes}
-        # `decode` has checked that the mask has the size of its image.
-        mask = sample.read()[1].astype(np.uint8, copy=False) if self.native else decoded[scored_size][1]
-        return LoadedSample({size: decoded[size][0] for size in sizes}, mask)
+    def _predicted(self, samples: Sequence[Sample]) -> Iterator[tuple[SampleImage, list[Chunks]]]:
+        """Each sample with the chunks of each network, at the scored size."""
+        members = [Member(self.options.fit(network.info), [network]) for network in self.networks]
+        options = self.options
+        if self.native:  # masks are held at full size
+            options = replace(options, batch_size=_NATIVE_BATCH)
+        keeps = any(member.fit.is_native for member in members)
+        images = (SampleImage(sample, self.networks[0].info, keeps_pixels=keeps) for sample in samples)
+        return predict_images(members, images, options, native=self._fit is None)
 
-    def _decode(self, sample: Sample, size: Size) -> tuple[Pixels, Pixels]:
-        info = self.networks[0].info
-        layout = layout_of(size, info.task, info.in_channels)
-        return decode(sample, layout, info.bands, task=info.task)
+    def _problems(self, first: int) -> list[Problem]:
+        """Problems of all damaged files from the first on."""
 
-    def _predict(self, batch: Sequence[LoadedSample]) -> list[Probabilities]:
-        """(B, K, h, w) of the network or ensemble; for an ensemble, followed by those of each member."""
-        images = [sample.images for sample in batch]
-        members = [predict_resized([network], images, self.options) for network in self.networks]
-        if len(members) == 1:
-            return members
-        size = self.networks[0].info.size
-        resized = [np.stack([resize_probabilities(image, size) for image in maps]) for maps in members]
-        return [ensemble(resized), *members]
+        def read(index: int) -> None:
+            SampleImage(self.samples[index], self.networks[0].info).mask(self._fit)
+
+        count = len(self.samples)
+        found = run_in_threads(read, range(first, count), count, lambda done, total: None)
+        return [problem for index in sorted(found) for problem in found[index]]
+
+
+def scored_parts(
+    parts: Iterable[Sequence[Probabilities]], mask: Pixels, task: Task, metrics: Mapping[str, Metric]
+) -> Iterator[tuple[Sequence[Probabilities], Tensor]]:
+    """Probabilities of several models for parts of an image, each with its target.
+
+    Args:
+        parts: probabilities (K, rows, W) of each model, for the same rows, from top to bottom.
+        mask: mask of the image, (H, W), or (H, W, K) for multilabel.
+        task: what is predicted.
+        metrics: metrics by name. If one of them is no sum over pixels, the image is a single part.
+
+    Yields:
+        Probabilities of each model for few rows, and their target (1, rows, W), or (1, K, rows, W).
+    """
+    whole = not all(metric.sums for metric in metrics.values())
+    top = 0
+    for part in [[np.concatenate(each, axis=1) for each in zip(*parts, strict=True)]] if whole else parts:
+        classes, height, width = part[0].shape
+        step = height if whole else max(1, _MAX_PART // (classes * width))
+        for first in range(0, height, step):
+            rows = [probabilities[:, first : first + step] for probabilities in part]
+            target = mask[top : (top := top + rows[0].shape[1])]
+            target = np.moveaxis(target, -1, 0) if task.kind == "multilabel" else target
+            yield rows, torch.from_numpy(target[None].copy())
 
 
 class _Table:
@@ -193,15 +195,11 @@ class _Table:
         self._pixels: list[Tensor] = []
         self._confusion = torch.zeros(confusion_shape(task), dtype=torch.long)
 
-    def add(self, probabilities: Probabilities, mask: Pixels) -> None:
-        logits = probabilities_to_logits(probabilities[None], self._task)
-        target = np.moveaxis(mask, -1, 0) if self._task.kind == "multilabel" else mask
-        targets = torch.from_numpy(np.ascontiguousarray(target)[None])
-        for name, metric in self._metrics.items():
-            self._rows[name].append(metric.per_image(logits, targets).double())
-        pixels, confusion = count_pixels(logits, targets, self._task)
-        self._pixels.append(pixels)
-        self._confusion += confusion
+    def add(self, image: ImageScore) -> None:
+        for name, rows in image.rows().items():
+            self._rows[name].append(rows)
+        self._pixels.append(image.pixels)
+        self._confusion += image.confusion
 
     def scores(self) -> Scores:
         classes = PixelCounts(self._task, torch.cat(self._pixels).numpy(), self._confusion.numpy())
@@ -209,14 +207,7 @@ class _Table:
         return scores_of(self._metrics, tables, classes)
 
 
-def _upsample(probabilities: Probabilities, mask: Pixels) -> Probabilities:
-    """(K, h, w) -> (K, H, W), the size of the mask."""
-    return np.concatenate([*row_chunks(probabilities, mask.shape[:2])], axis=1)
-
-
-def _problems(loaded: Future[LoadedSample]) -> Sequence[Problem]:
-    try:
-        loaded.result()
-    except DataError as error:
-        return error.problems
-    return ()
+def _with_mean(chunks: Sequence[Chunks]) -> Iterator[list[Probabilities]]:
+    """Parts of the same rows: of the model or ensemble; for an ensemble, followed by those of each member."""
+    for parts in aligned(chunks):
+        yield parts if len(parts) == 1 else [ensemble(parts), *parts]

@@ -100,6 +100,7 @@ def _render(evaluation: Evaluation, worst: list[WorstImage]) -> str:
         options=evaluation.describe_options(),
         metric=_image_label(evaluation),
         scores=_score_table(evaluation),
+        few_images=evaluation.few_images_note,
         classes=classes and class_scores(classes.per_class, classes.confusion.tolist()),
         warnings=evaluation.warnings,
         worst=worst,

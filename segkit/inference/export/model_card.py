@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from segkit.analysis.report.class_scores import NOTE as CLASS_NOTE
+from segkit.analysis.report.class_scores import class_score_table
+from segkit.analysis.report.contents import interval_notes
 from segkit.analysis.report.format import NOTHING, interval_text, number, whole
 from segkit.analysis.report.run_data import RunData, read_run_data
 from segkit.analysis.report.tables import SPLITS, Table, given_to_decoder, worst_table
 from segkit.analysis.report.templates import markdown_templates
 from segkit.inference.export.usage_examples import usage_examples
+from segkit.inference.outputs import mask_classes
 from segkit.utils.public_text import public_data
 
 if TYPE_CHECKING:
@@ -44,13 +48,19 @@ def model_card(
         SegkitError: if a file of the run is missing.
     """
     data = read_run_data(run)
+    scores = data.summary.scores
     template = markdown_templates("inference/export", "analysis/report").get_template("card.md.j2")
     return template.render(
         front_matter=Markup(front_matter),
         name=data.summary.recipe,
         description=data.summary.description,
         model=_model_rows(data, metadata, file),
+        has_background=metadata.info.kind != "multiclass",
+        mask_classes=_mask_class_table(metadata.info),
         scores=score_table(data),
+        class_scores=class_score_table(scores.per_class, scores.confusion, data.environment.class_pixels),
+        class_note=CLASS_NOTE,
+        intervals=interval_notes(data),
         scored_images=_scored_images(data),
         training_data=_data_rows(data),
         verification=_verification(verification, data),
@@ -68,10 +78,30 @@ def score_table(data: RunData) -> Table:
     return Table("Scores", ["Metric", "Score", "95% interval"], rows, [False, True, True])
 
 
+def _mask_class_table(info: ModelInfo) -> Table:
+    """Where each class is in the model's output and in written masks."""
+    labels = ["Values in the training masks"] if info.labels else []
+    files = ["File of the mask"] if info.task.kind == "multilabel" else []
+    rows = [
+        [
+            row["name"],
+            str(channel),
+            str(row["value"]),
+            row["color"],
+            *([row["file"]] if files else []),
+            *([", ".join(map(str, row["labels"] or [NOTHING]))] if labels else []),
+        ]
+        for channel, row in enumerate(mask_classes(info))
+    ]
+    columns = ["Class", "Channel of the output", "Value in masks", "Colour", *files, *labels]
+    return Table("Classes", columns, rows, [False, True, True, *(False for _ in columns[3:])])
+
+
 def _model_rows(data: RunData, metadata: ExportMetadata, file: str) -> list[tuple[str, str]]:
     info, model = metadata.info, data.recipe.get("model") or {}
     height, width = info.size
-    sizes = f"{height} x {width}, the training size"
+    seen = {"stretch": "", "letterbox": " of letterboxed images", "crop": " of windows"}[info.fit]
+    sizes = f"{height} x {width}, the training size{seen}"
     if info.multiple > 1:
         sizes += f"; other sizes must be multiples of {info.multiple}"
     elif info.multiple:
@@ -81,15 +111,25 @@ def _model_rows(data: RunData, metadata: ExportMetadata, file: str) -> list[tupl
     return [
         ("File", file),
         ("Task", f"{info.task.kind} segmentation"),
-        ("Classes", ", ".join(info.task.classes)),
         ("Encoder", f"{encoder}{', frozen' if data.summary.frozen_encoder else ''}"),
         ("Decoder", decoder),
         ("Input of the decoder", given_to_decoder(data.summary.stages)[0] or NOTHING),
         ("Parameters", whole(data.summary.parameters.get("total"))),
         ("Image (height x width)", sizes),
+        *_fit_rows(info),
         *_channel_rows(info),
         ("Written by", f"segkit {metadata.version}"),
     ]
+
+
+def _fit_rows(info: ModelInfo) -> list[tuple[str, str]]:
+    if info.fit == "stretch":
+        return []
+    if info.fit == "letterbox":
+        return [("Resizing", "to fit into it with the aspect ratio kept; padded by reflection")]
+    down, across = info.geometry.step
+    scale = f"{info.scale:g} of their size" if info.scale != 1 else "their own size"
+    return [("Resizing", f"images at {scale}, in windows that start every {down} rows and {across} columns")]
 
 
 def _channel_rows(info: ModelInfo) -> list[tuple[str, str]]:
@@ -148,6 +188,8 @@ def _limitations(data: RunData) -> list[str]:
     summary, recipe = data.summary, data.recipe
     images = summary.images.get("train")
     at = f" at {data.size}, after resizing images and masks" if data.size else ""
+    if (recipe.get("data") or {}).get("fit") == "crop":
+        at = " at the images' own size"
     trained = f"It was trained on {whole(images)} images of one source. " if images else ""
     return [
         *summary.warnings,

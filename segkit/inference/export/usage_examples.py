@@ -1,4 +1,7 @@
-"""Usage examples of a model card: command line, segkit, ONNX Runtime, torch."""
+"""Usage examples of a model card: command line, segkit, ONNX Runtime, torch.
+
+The code for other programs does what `segkit predict` does.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,21 @@ if TYPE_CHECKING:
 
 _RGB = 3  # channels
 _MODES = {1: "L", _RGB: "RGB", 4: "RGBA"}
+_BANDS = "bands = [Image.fromarray(photo[:, :, band]) for band in range(photo.shape[2])]"
+_WINDOW_WEIGHTS = """
+def weights(length, side, step):  # of windows along one side, by start; where they overlap, they are blended
+    overlap = side - step
+    ramp = (np.arange(overlap) + 0.5) * 2 / max(overlap, 1) - 0.5
+    ramp = np.sin(np.pi / 2 * ramp.clip(0, 1)) ** 2
+    windows = {start: np.ones(side) for start in range(0, max(length - overlap, 1), step)}
+    for start, window in windows.items():
+        if start > 0:
+            window[:overlap] *= ramp
+        if start < max(windows):
+            window[step:] *= 1 - ramp
+    return windows
+
+""".splitlines()
 
 
 @dataclass(frozen=True)
@@ -64,40 +82,113 @@ def _program(library: str, load: str, call: str, metadata: ExportMetadata) -> st
     imports = "".join(f"import {module}\n" for module in modules) + "from PIL import Image\n"
     height, width = metadata.info.size
     call = f"{call}  # 1 K {height} {width}, float32"
-    return "\n".join([imports, load, *_image_lines(metadata), call, *_mask_lines(metadata)])
+    after = [*_probability_lines(metadata)] if metadata.output == "logits" else []
+    lines = {"stretch": _stretched, "letterbox": _letterboxed, "crop": _in_windows}[metadata.info.fit]
+    return "\n".join([imports, load, *lines(metadata, [call, *after]), *_mask_lines(metadata)])
 
 
-def _image_lines(metadata: ExportMetadata) -> list[str]:
+def _stretched(metadata: ExportMetadata, call: list[str]) -> list[str]:
     info = metadata.info
     height, width = info.size
+    lines = _photo_lines(info)
     if _is_photo(info):
-        lines = [
-            f"photo = Image.open({_photo(info)}).convert({_quoted(_MODES[info.channels])})",
+        lines += [
             f"small = np.asarray(photo.resize(({width}, {height}), Image.Resampling.BILINEAR))",
             f"image = small.reshape({height}, {width}, {info.channels}).transpose(2, 0, 1)[None].copy()"
             f"  # 1 C {height} {width}, uint8, the training size",
         ]
     else:
-        dtype = "uint8" if info.range is None else "float32"
-        gray = "photo = np.broadcast_to(photo, (*photo.shape[:2], 3))  # grey as three equal channels"
-        lines = [
-            f"photo = np.atleast_3d(tifffile.imread({_photo(info)})).astype(np.{dtype})  # H W C",
-            *([gray] if info.channels == _RGB else ()),
-            *(
-                [f"photo = photo[:, :, {[*info.bands]}]  # the bands that the model takes"]
-                if info.bands
-                else ()
-            ),
-            "bands = [Image.fromarray(photo[:, :, band]) for band in range(photo.shape[2])]",
+        lines += [
+            _BANDS,
             f"small = [band.resize(({width}, {height}), Image.Resampling.BILINEAR) for band in bands]",
-            f"image = np.stack(small)[None]  # 1 C {height} {width}, {dtype}, the training size",
+            f"image = np.stack(small)[None]  # 1 C {height} {width}, {_dtype(info)}, the training size",
         ]
-    if metadata.input == "normalized":
-        lines += _normalisation_lines(info)
-    return lines
+    return [*lines, *_normalisation_lines(metadata), *call]
 
 
-def _normalisation_lines(info: ModelInfo) -> list[str]:
+def _letterboxed(metadata: ExportMetadata, call: list[str]) -> list[str]:
+    info = metadata.info
+    height, width = info.size
+    sides = ("photo.height", "photo.width") if _is_photo(info) else ("photo.shape[0]", "photo.shape[1]")
+    return [
+        *_photo_lines(info),
+        f"factor = min({height} / {sides[0]}, {width} / {sides[1]})  # the aspect ratio is kept",
+        *_resizing_lines(info),
+        f"padding = (0, {height} - height), (0, {width} - width), (0, 0)",
+        'window = np.pad(small, padding, mode="symmetric")',
+        *_window_lines(metadata),
+        *call,
+        "probabilities = probabilities[:, :, :height, :width]  # without the padding",
+    ]
+
+
+def _in_windows(metadata: ExportMetadata, call: list[str]) -> list[str]:
+    info = metadata.info
+    (height, width), (down, across) = info.size, info.geometry.step
+    return [
+        *_photo_lines(info),
+        f"factor = {info.scale:g}  # pixels of the model per pixel of the image, along one side",
+        *_resizing_lines(info),
+        *_WINDOW_WEIGHTS,
+        f"rows, columns = weights(height, {height}, {down}), weights(width, {width}, {across})",
+        f"padding = (0, max(rows) + {height} - height), (0, max(columns) + {width} - width), (0, 0)",
+        'padded = np.pad(small, padding, mode="symmetric")',
+        f"total = np.zeros((1, {info.task.channels}, *padded.shape[:2]), np.float32)",
+        "weight = np.zeros(padded.shape[:2], np.float32)",
+        "for top, vertical in rows.items():",
+        "    for left, horizontal in columns.items():",
+        f"        part = slice(top, top + {height}), slice(left, left + {width})",
+        "        window = padded[part]",
+        *(f"        {line}" for line in [*_window_lines(metadata), *call]),
+        "        total[:, :, *part] += vertical[:, None] * horizontal * probabilities",
+        "        weight[part] += vertical[:, None] * horizontal",
+        "probabilities = (total / weight)[:, :, :height, :width]",
+    ]
+
+
+def _photo_lines(info: ModelInfo) -> list[str]:
+    if _is_photo(info):
+        return [f"photo = Image.open({_photo(info)}).convert({_quoted(_MODES[info.channels])})"]
+    gray = "photo = np.broadcast_to(photo, (*photo.shape[:2], 3))  # grey as three equal channels"
+    bands = f"photo = photo[:, :, {[*(info.bands or ())]}]  # the bands that the model takes"
+    return [
+        f"photo = np.atleast_3d(tifffile.imread({_photo(info)})).astype(np.{_dtype(info)})  # H W C",
+        *([gray] if info.channels == _RGB else ()),
+        *([bands] if info.bands else ()),
+    ]
+
+
+def _resizing_lines(info: ModelInfo) -> list[str]:
+    """`small`, H W C, resized by `factor`."""
+    if _is_photo(info):
+        return [
+            "height, width = (max(1, round(side * factor)) for side in (photo.height, photo.width))",
+            "small = photo.resize((width, height), Image.Resampling.BILINEAR)",
+            f"small = np.asarray(small).reshape(height, width, {info.channels})",
+        ]
+    return [
+        "height, width = (max(1, round(side * factor)) for side in photo.shape[:2])",
+        _BANDS,
+        "small = [band.resize((width, height), Image.Resampling.BILINEAR) for band in bands]",
+        "small = np.stack(small, axis=-1)",
+    ]
+
+
+def _window_lines(metadata: ExportMetadata) -> list[str]:
+    """`image`, as the model takes it, of `window`, H W C."""
+    (height, width), dtype = metadata.info.size, _dtype(metadata.info)
+    note = f"1 C {height} {width}, {dtype}, the training size"
+    return [f"image = window.transpose(2, 0, 1)[None].copy()  # {note}", *_normalisation_lines(metadata)]
+
+
+def _dtype(info: ModelInfo) -> str:
+    return "uint8" if info.range is None else "float32"
+
+
+def _normalisation_lines(metadata: ExportMetadata) -> list[str]:
+    info = metadata.info
+    if metadata.input != "normalized":
+        return []
     unit = "image / np.float32(255)"
     lines = [f"mean, std = {_per_channel(info.mean)}, {_per_channel(info.std)}"]
     if info.range is not None:
@@ -115,7 +206,6 @@ def _mask_lines(metadata: ExportMetadata) -> list[str]:
     """The mask at the photo's own size: the model's output has the training size."""
     size = "photo.size" if _is_photo(metadata.info) else "photo.shape[1::-1]"
     return [
-        *(_probability_lines(metadata) if metadata.output == "logits" else ()),
         "planes = [Image.fromarray(plane) for plane in probabilities[0]]",
         f"maps = [plane.resize({size}, Image.Resampling.BILINEAR) for plane in planes]"
         "  # K of the photo's size",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby, islice
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,15 +14,20 @@ import torch
 from torch import Tensor
 
 from segkit.core.errors import ExportError
-from segkit.data.resize import resize_image
+from segkit.data.resize import resize_chunks, resize_image
+from segkit.data.windows import cut_window
+from segkit.inference.evaluation.score_images import scored_parts
 from segkit.runs.environment import data_digests
 from segkit.training.count_pixels import predict_mask
 from segkit.training.evaluate import predict_logits
+from segkit.training.evaluate_images import ImageScore
 from segkit.training.probabilities import probabilities_of, probabilities_to_logits
 
 if TYPE_CHECKING:
-    from segkit.core.types import Progress
+    from segkit.core.types import Pixels, Progress
+    from segkit.experiments.assembly import Assembly
     from segkit.experiments.restore_run import FinishedRun
+    from segkit.inference.image_source import Size
     from segkit.inference.network import Network, Probabilities
     from segkit.inference.torch_network import TorchNetwork
 
@@ -57,8 +64,10 @@ def check_shapes(network: Network, model: TorchNetwork, finished: FinishedRun) -
     Raises:
         ExportError: if the probabilities differ.
     """
-    images = finished.assembly.splits[finished.assembly.test_split].images[:_SHAPE_IMAGES]
+    prepared = finished.assembly.splits[finished.assembly.test_split]
     (height, width), multiple = network.info.size, network.info.multiple
+    indices = range(min(_SHAPE_IMAGES, len(prepared)))
+    images = [cut_window(prepared.images[index], 0, 0, (height, width)) for index in indices]
     step = multiple if multiple > 1 else _SIZE_STEP
     sizes = [(height, width), *([(height + step, width + 2 * step)] if multiple else [])]
     shapes = [(count, *size) for size in sizes for count in sorted({1, len(images)})]
@@ -80,40 +89,43 @@ def verify(
     shapes: Sequence[tuple[int, int, int]],
     on_progress: Progress = lambda label, done, total: None,
 ) -> Verification:
-    """Compare the exported network with the run's model on all scored images, at the recipe's size.
+    """Compare the exported network with the run's model on all scored images, as the run is scored.
 
     Raises:
         ExportError: if masks or scores differ by more than rounding.
     """
     assembly = finished.assembly
     split, task, metrics = assembly.test_split, assembly.task, assembly.metrics
-    batches, images = assembly.eval_batches(split), assembly.splits[split].images
+    count = len(assembly.splits[split])
     rows: tuple[dict[str, list[Tensor]], ...] = tuple({name: [] for name in metrics} for _ in range(2))
     differing, pixels, largest = 0, 0, 0.0
-    for batch in batches:
-        logits = predict_logits(model.model, batch.image, model.fabric)
-        probabilities = network(np.stack([images[index] for index in batch.indices]))
-        exported_logits = probabilities_to_logits(probabilities, task)
-        masks = predict_mask(logits, task), predict_mask(exported_logits, task)
-        differing += int((masks[0] != masks[1]).sum())
-        pixels += masks[0].numel()
-        largest = max(largest, _difference(probabilities_of(logits, task).numpy(), probabilities))
-        for name, metric in metrics.items():
-            for table, values in zip(rows, (logits, exported_logits), strict=True):
-                table[name].append(metric.per_image(values, batch.target).double())
-        on_progress("comparing images", batch.indices[-1] + 1, len(batches))
-    model_scores, scores = (
+    parts = _predict_whole if assembly.recipe.data.fit == "stretch" else _predict_in_windows
+    for index, predictions in groupby(parts(network, model, assembly), key=itemgetter(0)):
+        scores = ImageScore(task, metrics), ImageScore(task, metrics)
+        for _, logits, probabilities, target in predictions:
+            exported_logits = probabilities_to_logits(probabilities, task)
+            masks = predict_mask(logits, task), predict_mask(exported_logits, task)
+            differing += int((masks[0] != masks[1]).sum())
+            pixels += masks[0].numel()
+            largest = max(largest, _difference(probabilities_of(logits, task).numpy(), probabilities))
+            for score, values in zip(scores, (logits, exported_logits), strict=True):
+                score.add(values, target)
+        for table, score in zip(rows, scores, strict=True):
+            for name, row in score.rows().items():
+                table[name].append(row)
+        on_progress("comparing images", index + 1, count)
+    model_scores, scores_of_file = (
         {name: metric.reduce(torch.cat(table[name])) for name, metric in metrics.items()} for table in rows
     )
     digest = data_digests({split: assembly.splits[split]})[split]
     verification = Verification(
         split=split,
-        images=len(batches),
+        images=count,
         pixels=pixels,
         pixels_that_differ=differing,
         largest_difference=largest,
         metric=next(iter(metrics)),
-        scores=scores,
+        scores=scores_of_file,
         model_scores=model_scores,
         reported=finished.run.read_summary().scores.metrics,
         same_images=digest == finished.run.read_environment().data_digests.get(split),
@@ -132,6 +144,42 @@ def score_warnings(result: Verification) -> list[str]:
         f"The run reports {result.metric} {reported:.4f}, but its model scores {score:.4f} on this machine "
         "in float32: it was trained with another precision, device or library version."
     ]
+
+
+_Part = tuple[int, Tensor, "Probabilities", Tensor]
+
+
+def _predict_whole(network: Network, model: TorchNetwork, assembly: Assembly) -> Iterator[_Part]:
+    """Index of each image, logits of the model, probabilities of the file, and target."""
+    images = assembly.splits[assembly.test_split].images
+    for batch in assembly.eval_batches(assembly.test_split):
+        logits = predict_logits(model.model, batch.image, model.fabric)
+        probabilities = network(np.stack([images[index] for index in batch.indices]))
+        for i, index in enumerate(batch.indices):
+            yield index, logits[i : i + 1], probabilities[i : i + 1], batch.target[i : i + 1]
+
+
+def _predict_in_windows(network: Network, model: TorchNetwork, assembly: Assembly) -> Iterator[_Part]:
+    """The same of parts of each image, from top to bottom, at the size of its mask."""
+    prepared, task = assembly.splits[assembly.test_split], assembly.task
+    for index, (image, mask) in enumerate(zip(prepared.images, prepared.masks, strict=True)):
+        chunks = [_blended(each, image, mask.shape[:2], assembly) for each in (model, network)]
+        parts: Iterable[list[Probabilities]] = map(list, zip(*chunks, strict=True))
+        for (ours, exported), target in scored_parts(parts, mask, task, assembly.metrics):
+            yield index, probabilities_to_logits(ours[None], task), exported[None], target
+
+
+def _blended(network: Network, image: Pixels, size: Size, assembly: Assembly) -> Iterator[Probabilities]:
+    data = assembly.recipe.data
+    fit, content = data.geometry, (image.shape[0], image.shape[1])
+    grid, starts = fit.grid(content), fit.grid(content).starts
+
+    def predictions() -> Iterator[Probabilities]:
+        while batch := [*islice(starts, data.scoring_batch_size)]:
+            yield from network(np.stack([cut_window(image, top, left, fit.size) for top, left in batch]))
+
+    chunks = grid.blend(network.info.task.channels, predictions())
+    return chunks if content == size else resize_chunks(chunks, content[0], size)
 
 
 def _check_tolerances(result: Verification) -> None:

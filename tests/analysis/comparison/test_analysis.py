@@ -81,7 +81,8 @@ def test_too_few_images_for_any_difference_are_told(images, smallest):
         f"With {images} images no difference can be significant, as the smallest possible p-value is "
         f"{smallest}: more test images are needed. "
     )
-    assert found[-1] == (told if smallest else "") + ONE_SEED
+    uncertain = f"An interval over {images} images is uncertain. "
+    assert found[-1] == (told if smallest else "") + uncertain + ONE_SEED
 
 
 def test_analysis_of_six_in_groups():

@@ -1,13 +1,20 @@
 """Incompatible runs are refused, or compared by force and a warning."""
 
+from dataclasses import replace
+
 import pytest
 
 from segkit.analysis.comparison.candidates import read_finished
 from segkit.analysis.comparison.compare import compare_runs
+from segkit.analysis.comparison.epochs import curve_label
+from segkit.analysis.comparison.findings_curves import curve_sentences
+from segkit.analysis.comparison.format import headline
 from segkit.core.errors import SegkitError
+from segkit.runs.schema import NativeScores
 from tests.analysis.comparison.runs import DIRECTIONS, scored_run
 
 SCORES = {"iou": [0.5, 0.6, 0.7], "dice": [0.6, 0.7, 0.8]}
+NATIVE = "native=True to compare at the images' own size"
 FORCE = "force=True to compare anyway, with a warning in the report"
 
 
@@ -21,6 +28,11 @@ def refused(first, other, **options):
 CASES = {
     "size": ({"data": {"size": [64, 64]}},
              "data.size", "data.size is 64 x 64, but 128 x 128 in {first}"),
+    "fit": ({"data": {"fit": "letterbox"}},
+            "data.fit", "data.fit is letterbox, but stretch in {first}"),
+    "own size": ({"data": {"fit": "crop", "scale": 1.0}},
+                 "data.fit",
+                 "scored at the images' own size, but {first} at data.size, 128 x 128"),
     "task": ({"data": {"task": "multilabel"}},
              "data.task", "data.task is multilabel, but binary in {first}"),
     "classes": ({"data": {"classes": ["mole"]}},
@@ -47,7 +59,9 @@ def test_who_differs_where_is_said(tmp_path, case):
     (problem,) = refused(first, other)
     assert (problem.file, problem.path) == (str(other.path), path)
     assert problem.problem == words.format(first=first.path)
-    assert problem.hint == (f"run its recipe again; {FORCE}" if case == "code" else FORCE)
+    before = {"code": "run its recipe again; ", "task": ""}.get(case, "")
+    before = f"{NATIVE}; " if case in ("size", "fit", "own size") else before
+    assert problem.hint == f"{before}{FORCE}"
     comparison = compare_runs([read_finished(first), read_finished(other)], DIRECTIONS, force=True)
     assert comparison.warnings == [f"Compared by force: {other.path}: {problem.problem}."]
     assert comparison.images == ["image_000", "image_001"] + ["image_002"] * (case != "images")
@@ -57,6 +71,53 @@ def test_all_differences_are_said_at_once(tmp_path):
     first = scored_run(tmp_path, "a", SCORES)
     other = scored_run(tmp_path, "b", SCORES, data={"size": [64, 64], "task": "multilabel"})
     assert [problem.path for problem in refused(first, other)] == ["data.task", "data.size"]
+
+
+CROP = {"fit": "crop", "scale": 1.0}
+
+
+def test_scores_at_the_images_own_size_are_compared_whatever_the_model_sees(tmp_path):
+    first = scored_run(tmp_path, "a", SCORES, data=CROP)
+    other = scored_run(tmp_path, "b", SCORES, data=CROP | {"size": [64, 32]})
+    comparison = compare_runs([read_finished(first), read_finished(other)], DIRECTIONS)
+    assert headline(comparison) == "2 recipes on 3 images of their own size"
+    assert not comparison.native
+    others = {"environment": {"data_digests": {"test": "others"}}}
+    (problem,) = refused(first, scored_run(tmp_path, "c", SCORES, data=CROP, **others))
+    assert problem.problem.endswith("but other pixels")
+    reduced = scored_run(
+        tmp_path, "d", SCORES, data=CROP | {"scale": 0.5}, **others
+    )  # pixels of another size
+    assert compare_runs([read_finished(first), read_finished(reduced)], DIRECTIONS).warnings == []
+
+
+def natively(run, pixels="of the test images", **changes):
+    scores = {"iou": [0.1, 0.2, None], "dice": [0.2, 0.3, 0.4]}
+    record = {
+        "of": "", "code": "of iou", "split": "test", "names": ["image_000", "image_001", "image_002"],
+        "per_image": scores, "metrics": {"iou": 0.15, "dice": 0.3}, "pixels": pixels,
+    }  # fmt: skip
+    run.write_native_scores(NativeScores.model_construct(**record | changes))
+    finished = read_finished(run)
+    return replace(finished, data=finished.data.at_native_size(run.read_native_scores()))
+
+
+def test_runs_of_any_fit_are_compared_once_they_are_scored_at_the_images_own_size(tmp_path):
+    cropped = read_finished(scored_run(tmp_path, "a", SCORES, data=CROP))
+    run = scored_run(tmp_path, "b", SCORES, data={"size": [64, 64]})
+    results = [cropped, natively(run, warnings=["A warning."])]
+    comparison = compare_runs(results, DIRECTIONS)
+    assert headline(comparison) == "2 recipes on 3 images of their own size"
+    assert [ranking.metrics["iou"].mean for ranking in comparison.ranking] == pytest.approx([0.6, 0.15])
+    assert comparison.pairs[0].difference == pytest.approx(0.4)  # of the two that both define
+    assert comparison.as_json()["native"]
+    assert "b: A warning." in comparison.warnings
+    assert curve_label(comparison, "iou").endswith(", each at its recipe's size")
+    assert not any("curve" in sentence for sentence in curve_sentences(comparison))
+    with pytest.raises(SegkitError, match="but other pixels"):
+        compare_runs([cropped, natively(run, pixels="others")], DIRECTIONS)
+    with pytest.raises(SegkitError, match="the number of scores is not that of the images"):
+        natively(run, names=["image_000"])
 
 
 def test_other_metrics_may_be_defined_as_they_like(tmp_path):

@@ -60,6 +60,19 @@ def test_lower_can_be_better(tmp_path):
     assert comparison.pairs[0].difference < 0
 
 
+def test_intervals_of_two_images_lie_in_the_range_of_the_metric(tmp_path):
+    table = {"iou": [0.02, 0.22], "hd95": [1.0, 9.0]}
+    other = {"iou": [0.99, 0.98], "hd95": [5.0, 1.0]}
+    comparison = compared(scored_run(tmp_path, "a", table), scored_run(tmp_path, "b", other))
+    best, worst = comparison.ranking
+    assert (best.metrics["iou"].high, worst.metrics["iou"].low) == (1, 0)
+    assert 0 < best.metrics["iou"].low < 0.99
+    assert worst.metrics["hd95"].low == 0
+    assert worst.metrics["hd95"].high > 9
+    (pair,) = comparison.pairs
+    assert (pair.low, pair.high) == (pytest.approx(-0.098, abs=0.01), 1)
+
+
 def test_another_metric_with_other_options_is_left_out(tmp_path):
     dice = {"name": "dice", "threshold": 0.9}
     table = {"iou": scores(0.7), "dice": scores(0.8)}

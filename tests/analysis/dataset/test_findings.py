@@ -16,10 +16,12 @@ import segkit.analysis.dataset.duplicates as duplicates
 from segkit.analysis.dataset import Dataset, check_dataset
 from segkit.analysis.dataset.duplicates import find_duplicates
 from segkit.analysis.dataset.finding import KINDS
+from segkit.analysis.dataset.looks import LOOKS
 from segkit.analysis.dataset.sample_stats import collect_stats
 from segkit.core.types import Sample, Task
 from segkit.data.source_scan import scan_source
 from segkit.parts.sources.folder import folder
+from segkit.utils.record_file import RecordFile
 from tests.analysis.dataset.cases import (
     BINARY,
     SIDE,
@@ -448,8 +450,10 @@ def test_images_of_one_colour_are_no_duplicates_but_dim_images_are() -> None:
         for name in "ab"
     ]
     dim = [Sample(name, lambda: (picture(1) // 50, blob(4, 1))) for name in "cd"]
-    looks = collect_stats(Dataset("drawn", BINARY, {"train": flat + dim}), lambda label, done, total: None)
-    assert [(fault.kind, fault.files) for fault in find_duplicates(looks)] == [("duplicate", ("c", "d"))]
+    dataset = Dataset("drawn", BINARY, {"train": flat + dim})
+    with RecordFile(LOOKS) as looks:
+        found = [*find_duplicates(collect_stats(dataset, looks, lambda label, done, total: None), looks)]
+    assert [(fault.kind, fault.files) for fault in found] == [("duplicate", ("c", "d"))]
 
 
 def test_masks_in_which_nothing_can_be_learnt_are_an_error(root: Path) -> None:

@@ -73,6 +73,10 @@ CASES: dict[str, tuple[str, bytes | str | dict[str, object], str]] = {
     "samples: mapping": ("samples/samples.json", "{}", "input should be a valid list"),
     "samples: many": ("samples/samples.json", "[" + ",".join(["{}"] * 51) + "]",
                       "list should have at most 50 items after validation, not 51"),
+    "training: many": ("samples/training.json", json.dumps(["a"] * 51),
+                       "list should have at most 50 items after validation, not 51"),
+    "training: paths": ("samples/training.json", '[{"image": "../secret.png"}]',
+                        "0: input should be a valid string"),
 }  # fmt: skip
 
 FILES = {"image": "1_image.png", "truth": "1_truth.png", "prediction": "1_prediction.png"}

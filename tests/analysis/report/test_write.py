@@ -3,14 +3,17 @@
 import json
 import re
 
+import numpy as np
 import pytest
+import yaml
 
 from segkit.analysis.report import write_report
 from segkit.analysis.report.format import NOTHING
 from segkit.analysis.report.run_data import read_run_data
 from segkit.analysis.report.style import Picture
 from segkit.core.errors import SegkitError
-from segkit.runs.run_dir import RunDir, write_json
+from segkit.data.palette import palette
+from segkit.runs.run_dir import RunDir, TrainingSample, write_json
 from tests.analysis.report.cases import WARNING, write_run
 
 NASTY = '<img src=x onerror="alert(1)"> & [a](b) | `c` {{ 7 * 7 }}'
@@ -204,8 +207,8 @@ def test_some_undefined_scores_of_images_are_left_out(tmp_path, undrawn):
     run.write_scores(["a", "b", "c"], {"iou": [0.5, float("nan"), 0.3], "dice": [1.0, 1.0, 1.0]})
     _, markdown = texts(run)
     assert (
-        "### The 2 worst images\n\n| Image | IoU |\n| --- | ---: |\n| c | 0.3000 |\n| a | 0.5000 |\n"
-        in markdown
+        "### All 2 scored images, the worst first\n\n| Image | IoU |\n| --- | ---: |\n"
+        "| c | 0.3000 |\n| a | 0.5000 |\n" in markdown
     )
     assert "| Mean | 0.4000 |" in markdown
 
@@ -229,6 +232,19 @@ def test_a_score_over_all_images_together_and_those_of_single_images_have_two_na
         assert "it is not the mean of these scores." in text
         assert "Dice (threshold 0.9)" in text
     assert "| Image | IoU dataset of each image alone |" in markdown
+
+
+def test_recorded_intervals_of_few_images_are_clipped_and_called_uncertain(tmp_path, undrawn):
+    scores = {"metrics": {"iou": 0.07, "dice": 0.1}, "intervals": {"iou": [-0.18, 0.32], "dice": [0.05, 1.5]}}
+    run = write_run(tmp_path, scores=scores)
+    run.write_scores(["a", "b"], {"iou": [0.02, 0.12], "dice": [0.05, 0.15]})
+    for text in texts(run):
+        assert "0.0000 to 0.3200" in text
+        assert "0.0500 to 1.0000" in text
+        assert "Training again adds further variation. An interval over 2 images is uncertain." in text
+        assert text.count("uncertain") == 1
+    run.write_scores([*"abcdefghij"], {"iou": [0.07] * 10, "dice": [0.1] * 10})
+    assert not any("uncertain" in text for text in texts(run))
 
 
 @pytest.mark.slow
@@ -340,6 +356,38 @@ def test_run_without_samples_has_no_section_for_them(tmp_path, undrawn):
     (run.samples / "samples.json").unlink()
     for text in texts(run):
         assert "Samples" not in text
+
+
+@pytest.mark.parametrize(
+    ("fit", "what"), [("stretch", "training images"), ("crop", "windows of training images")]
+)
+def test_training_images_are_shown_as_the_model_saw_them(tmp_path, undrawn, fit, what):
+    run = write_run(tmp_path)
+    assert not any("What the model saw" in text for text in texts(run))  # of earlier versions
+    run.write_recipe(yaml.safe_dump({**yaml.safe_load(run.recipe_text()), "data": {"fit": fit}}))
+    image, mask = np.full((40, 30, 3), 9, np.uint8), np.zeros((40, 30), np.uint8)
+    mask[:5], mask[30:] = 1, 255
+    samples = [TrainingSample("folder/a", image, mask), TrainingSample("folder/b_1", image[..., :1], mask)]
+    run.write_training_samples(samples, palette(2))
+    for found, written in zip(run.read_training_samples(), samples, strict=True):
+        assert found.image == written.image
+        assert (found.pixels == written.pixels).all()
+        assert (found.mask == written.mask).all()
+    html, markdown = texts(run)
+    note = f"The first 2 {what} of the first epoch, after augmentation, with their masks."
+    for text in (html, markdown):
+        assert note in text
+        assert ("Padding is a reflection of the image, and is ignored." in text) == (fit == "crop")
+    assert "| folder/a | folder/b_1 |" in markdown
+    assert "![Its mask, of " in markdown
+    assert "(samples/training_2_mask.png)" in markdown
+    section = html.partition('id="training"')[2].partition("</section>")[0]
+    assert section.count("<img") == 4
+    assert section.count('class="crisp"') == 2
+    assert '<span class="swatch" style="background:#80868c"></span>ignored' in html
+    (run.samples / "training_2_mask.png").write_bytes((run.samples / "1_truth.png").read_bytes())
+    with pytest.raises(SegkitError, match=r"training_2_image\.png: the file is damaged: its size differs"):
+        read_run_data(run)
 
 
 def test_stages_without_a_count_of_their_own_have_none(tmp_path, undrawn):

@@ -143,7 +143,8 @@ def test_models_of_images_of_other_channels_are_no_one_model() -> None:
     with pytest.raises(SegkitError) as caught:
         Predictor([Brightness(), Brightness(replace(LESION, channels=1))])
     assert str(caught.value) == (
-        "drawn and drawn take images with different numbers of channels, so they cannot be averaged\n"
+        "drawn and drawn take images with different numbers of channels, 3 and 1, "
+        "so they cannot be averaged\n"
         "  try: use models of the same task and the same kind of image"
     )
 

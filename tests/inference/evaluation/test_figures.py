@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from segkit.analysis.comparison.statistics import RESAMPLES, intervals
-from segkit.core.types import Task
-from segkit.experiments.confidence import confidence_interval
+from segkit.analysis.score_range import score_range
+from segkit.core.registry import METRICS
+from segkit.core.types import Metric, Task
+from segkit.experiments.confidence import confidence_interval, confidence_intervals
 from segkit.experiments.objectives import build_metric
 from segkit.recipe import Recipe
 from segkit.training.probabilities import probabilities_to_logits
@@ -71,6 +74,30 @@ def test_a_score_of_all_images_together_is_computed_again_for_images_drawn_anew(
     assert (
         confidence_interval(metric, torch.cat([unknown, per_image])) == found
     )  # images without a score are not drawn
+
+
+def test_intervals_of_few_images_lie_in_the_range_of_their_metric(tmp_path: Path) -> None:
+    """The bootstrap over two images, with 12.7 for 1.96 standard errors."""
+    METRICS.register("gain")(lambda task: Metric(lambda logits, target: logits))
+    METRICS.register("skill", range=(-1, 0.5))(lambda task: Metric(lambda logits, target: logits))
+    parts = recipe(tmp_path, "metrics=[{name: iou, as: mine}, hd95, gain, skill]").metrics
+    values = torch.tensor([[0.02], [0.12]], dtype=torch.float64)
+    metrics = {part.key: Metric(lambda logits, target: logits) for part in parts}
+    found = confidence_intervals(parts, metrics, {part.key: values for part in parts})
+    free = confidence_interval(metrics["gain"], values)
+    assert (free.low, free.high) == pytest.approx((-0.388, 0.528), abs=0.01)
+    assert free == found["gain"]
+    assert (found["mine"].low, found["mine"].high) == (0, free.high)
+    assert (found["hd95"].low, found["hd95"].high) == (0, free.high)
+    assert (found["skill"].low, found["skill"].high) == (free.low, 0.5)
+    best = confidence_intervals(parts, metrics, {part.key: 1 - values for part in parts})
+    assert (best["mine"].high, best["hd95"].high) == (1, pytest.approx(1 - free.low))
+
+
+def test_every_built_in_metric_has_a_range() -> None:
+    for entry in METRICS.own():
+        if entry.factory.__module__.startswith("segkit.parts"):
+            assert score_range(entry.name) == ((0, math.inf) if entry.name == "hd95" else (0, 1))
 
 
 def test_of_one_image_nobody_is_sure(small: Recipe) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from segkit.data.fit import Fit
 from segkit.inference.evaluation.evaluate_runs import evaluate_runs
 from segkit.inference.evaluation.evaluation import EvaluateOptions, Evaluation
 from segkit.inference.evaluation.reported import size_text
@@ -75,4 +76,11 @@ def test_a_run_records_the_intervals_that_an_evaluation_finds(run: RunDir) -> No
 
 
 def test_a_size_says_which_side_is_which() -> None:
-    assert (size_text((32, 32)), size_text((32, 48))) == ("32x32", "32x48 (height x width)")
+    for kind, size, text in (
+        ("stretch", (32, 32), "32x32"),
+        ("stretch", (32, 48), "32x48 (height x width)"),
+        ("letterbox", (32, 32), "up to 32x32"),
+        ("crop", (32, 32), "the images' own size"),
+    ):
+        assert size_text(Fit(kind, size)) == text
+    assert size_text(Fit("stretch", (32, 32)), native=True) == "the images' own size"

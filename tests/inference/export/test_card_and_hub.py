@@ -20,6 +20,7 @@ from PIL import Image
 
 import segkit
 from segkit.analysis.comparison.statistics import intervals
+from segkit.analysis.report.format import number
 from segkit.analysis.report.run_data import read_run_data
 from segkit.core.errors import SegkitError
 from segkit.inference.export.export import ExportResult
@@ -78,13 +79,13 @@ def test_its_page_says_what_it_is_what_it_scores_and_what_nobody_knows(
     page = export_of("multiclass", "onnx").files[1].read_text()
     summary = run_of("multiclass").read_summary()
     for told in (
-        "# small\n", "| Task | multiclass segmentation |", "| Classes | skin, lesion, hair |",
+        "# small\n", "| Task | multiclass segmentation |", r"| lesion | 1 | 1 | \#e69f00 |",
         "| Encoder | test_resnet, frozen |", "| Decoder | transposed_conv |",
         "| Input of the decoder | stage 5 of 5 |",
         "On 5 test images of 64 x 96 pixels (height x width):",
         f"| IoU | {summary.scores.metrics['iou']:.4f} | ",
         "| Training images | 10 |", "not evaluated on images of other cameras", "one seed, 3:",
-        "0 of 30,720 pixels have another class", "## The 5 worst images",
+        "0 of 30,720 pixels have another class", "## All 5 scored images, the worst first",
     ):  # fmt: skip
         assert told in page, told
     for name, metric in (("IoU", "iou"), ("Dice", "dice")):
@@ -117,12 +118,19 @@ def test_a_hub_folder_is_loaded_and_says_the_same(run_of: Run, tmp_path: Path) -
     (result,) = told["model-index"][0]["results"]
     scores = {metric["type"]: metric["value"] for metric in result["metrics"]}
     assert re.fullmatch(
-        r"IoU on images of 64 x 64 pixels \(95% interval .?0\.\d{4} to 0\.\d{4}\)",
+        r"IoU on images of 64 x 64 pixels \(95% interval 0\.\d{4} to 0\.\d{4}\)",
         result["metrics"][0]["name"],
     )
     reported = run.read_summary().scores.metrics
     assert scores == {name: value for name, value in reported.items() if math.isfinite(value)}
     assert page.startswith("\n# small\n")
+    assert r"| hair | 1 | 255 | \#56b4e9 | {name}\_hair.png |" in page
+    assert "An interval over 5 images is uncertain.\n" in page
+    per_class = run.read_summary().scores.per_class
+    _, classes = page.replace("**", "").split("### Scores of the classes\n")
+    for name in ("lesion", "hair"):
+        shown = [number(per_class[measure][name]) for measure in ("iou", "dice", "precision", "recall")]
+        assert f"| {' | '.join([name, *shown])} | " in classes
     assert 'segkit.load("lesions")' in page
     assert json.loads((folder / "config.json").read_text())["library_name"] == "segkit"
 
@@ -138,6 +146,7 @@ def test_its_page_holds_no_folder_of_the_machine(run_of: Run, tmp_path: Path) ->
     page = (tmp_path / "hub" / "README.md").read_text()
     assert str(tmp_path) not in page
     assert "- a.py: it has changed." in page
+    assert "Scores of the classes" not in page
     assert all(f"| {name} | " in page for name in names)
 
 
