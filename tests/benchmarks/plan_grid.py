@@ -3,8 +3,8 @@
     python tests/benchmarks/plan_grid.py RECIPE|DIR --runs runs [--steps 500] [--set seed=1] ...
 
 Recipes differ in fit, size, scale and batch (about as many pixels in a step), and in nothing else. All are
-scored at the images' own size, on the test images, or on the validation images without them. Finished runs and
-their scores are used again, interrupted runs are continued: the same command goes on after a stop.
+scored at the images' own size, on the test images, or on the validation images without them. Finished runs
+and their scores are used again, interrupted runs are continued: the same command goes on after a stop.
 """
 
 from __future__ import annotations

@@ -200,6 +200,7 @@ def in_process(*words: str) -> tuple[int, list[str]]:
         ["show", "recipe", "isic_unet"],
         ["schema"],
         ["data", "check", "nowhere"],
+        ["plan", "quickstart", "--quiet"],
         ["show", "encoder", "mobilenetv2_100"],
         ["show", "transform", "Rotate"],
         ["show", "decoder", "unett"],

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from segkit.core.types import Pixels, Task
 from segkit.data.readers.raster import Extent
-from segkit.data.resize import Maps, class_shares, row_chunks
+from segkit.data.resize import class_shares, row_chunks
 
 Scores = npt.NDArray[np.float64]
 
@@ -54,7 +54,7 @@ def dice_ceiling(mask: Pixels, content: Extent, task: Task) -> Scores:
     return scores
 
 
-def _predicted(shares: Maps, task: Task) -> npt.NDArray[np.bool_]:
+def _predicted(shares: npt.NDArray[np.float32], task: Task) -> npt.NDArray[np.bool_]:
     if task.kind != "multiclass":
         return shares > 0.5
     best: npt.NDArray[np.bool_] = shares.argmax(axis=0) == np.arange(len(shares))[:, None, None]

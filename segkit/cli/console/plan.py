@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,7 @@ def print_plan(planned: PlannedRecipe, out: Path | None) -> None:
         screen.line(f"\nType next: segkit check {quoted(out)}")
 
 
-def _sizes(extents: list[tuple[int, int]]) -> str:
+def _sizes(extents: Sequence[tuple[int, int]]) -> str:
     """Width and height of the smallest, the middle and the largest image."""
     ordered = sorted(extents, key=lambda extent: extent[0] * extent[1])
     named = [ordered[0], ordered[len(ordered) // 2], ordered[-1]]
@@ -59,6 +60,6 @@ def _sizes(extents: list[tuple[int, int]]) -> str:
     return first if first == last else f"{first} to {last}, half of them up to {middle}"
 
 
-def _objects(objects: list[int]) -> str:
+def _objects(objects: Sequence[int]) -> str:
     half, most = np.quantile(objects, (0.5, 0.9))
     return f"{len(objects):,}; half of them up to {half:.0f} pixels long, 90% up to {most:.0f}"
