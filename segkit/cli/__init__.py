@@ -7,6 +7,7 @@ from segkit.cli import (  # noqa: F401  (registers commands)
     evaluate,
     export,
     parts,
+    plan,
     predict,
     train,
 )

@@ -69,7 +69,7 @@ def write_example(
 
 @data_app.command(epilog=example("data check isic_frozen --sheet suspects.png"))
 def check(
-    target: Annotated[Path, Argument(metavar="RECIPE|DIR", help="Recipe, folder of images, or CSV file.")],
+    target: options.DataArgument,
     overrides: options.SetOption = None,
     plugins: options.PluginsOption = None,
     no_plugins: options.NoPluginsOption = False,
@@ -114,17 +114,10 @@ def _subject(
     on_progress: Progress,
 ) -> Dataset:
     from segkit.analysis import dataset
-    from segkit.recipe.shipped import hint_for, recipe_file
 
-    if not recipe_file(target).exists():
-        hint = hint_for(target, expected="give a recipe, a folder of images and masks, or a CSV file")
-        raise SegkitError("there is no such file or folder", where=str(target), hint=hint)
-    if target.is_dir() or target.suffix.lower() == ".csv":
-        if overrides or plugins or no_plugins:
-            problem = "--set, --plugins and --no-plugins can only be used with a recipe"
-            raise SegkitError(problem, where=str(target), hint="remove these options, or give a recipe")
-        return dataset.dataset_of_folder(target)
-    return dataset.dataset_of_recipe(options.load(target, overrides, plugins, no_plugins), on_progress)
+    if options.is_recipe(target, overrides, plugins, no_plugins):
+        return dataset.dataset_of_recipe(options.load(target, overrides, plugins, no_plugins), on_progress)
+    return dataset.dataset_of_folder(target)
 
 
 @data_app.command(epilog=example("data cache --clear --unused-days 30"))

@@ -23,6 +23,7 @@ RecipeArgument = Annotated[
         autocompletion=completion.recipes,
     ),
 ]
+DataArgument = Annotated[Path, Argument(metavar="RECIPE|DIR", help="Recipe, folder of images, or CSV file.")]
 RunArgument = Annotated[Path, Argument(metavar="RUN", help="Run directory.")]
 SetOption = Annotated[
     list[str] | None,
@@ -69,6 +70,27 @@ def load(
     loaded = load_recipe(recipe, overrides or (), plugins or (), demo=demo)
     announce_plugins()
     return loaded
+
+
+def is_recipe(
+    target: Path, overrides: list[str] | None, plugins: list[Path] | None, no_plugins: bool
+) -> bool:
+    """Whether a recipe is given, and not a folder of images or a CSV file.
+
+    Raises:
+        SegkitError: if there is no such file, or the options are those of a recipe and it is none.
+    """
+    from segkit.recipe.shipped import hint_for, recipe_file
+
+    if not recipe_file(target).exists():
+        hint = hint_for(target, expected="give a recipe, a folder of images and masks, or a CSV file")
+        raise SegkitError("there is no such file or folder", where=str(target), hint=hint)
+    if not target.is_dir() and target.suffix.lower() != ".csv":
+        return True
+    if overrides or plugins or no_plugins:
+        problem = "--set, --plugins and --no-plugins can only be used with a recipe"
+        raise SegkitError(problem, where=str(target), hint="remove these options, or give a recipe")
+    return False
 
 
 def load_parts(plugins: list[Path] | None, no_plugins: bool) -> None:

@@ -85,6 +85,13 @@ def resize_probabilities(probabilities: Maps, size: tuple[int, int], box: Box | 
     return np.stack([np.asarray(plane) for plane in planes])
 
 
+def class_shares(planes: npt.NDArray[np.bool_], size: tuple[int, int]) -> Maps:
+    """(K, H, W) -> (K, height, width): the share of the area of each new pixel in which a plane is true."""
+    height, width = size
+    images = [Image.fromarray(plane.astype(np.float32)) for plane in planes]
+    return np.stack([np.asarray(image.resize((width, height), Image.Resampling.BOX)) for image in images])
+
+
 def row_chunks(probabilities: Maps, size: tuple[int, int]) -> Iterator[Maps]:
     """Resize (K, h, w) to (height, width), in chunks (K, rows, width) from top to bottom."""
     return resize_chunks([probabilities], probabilities.shape[1], size)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
+
+_PATIENCE_SECONDS = 10  # of nvidia-smi
 
 
 def usable_cores() -> int:
@@ -21,6 +24,17 @@ def usable_cores() -> int:
 def machine_memory() -> int:
     """Main memory in bytes."""
     return int(psutil.virtual_memory().total)
+
+
+def gpu_memory() -> int:
+    """Memory in bytes of the first NVIDIA GPU, as its driver's `nvidia-smi` tells; 0 without one."""
+    command = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    try:
+        told = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE_SECONDS, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return 0
+    first = told.stdout.split()[:1]
+    return int(first[0]) * 2**20 if first and first[0].isdecimal() else 0
 
 
 def is_running(process: int) -> bool:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -47,3 +48,19 @@ def test_peak_memory_is_in_bytes_and_stays() -> None:
     np.ones(size, np.uint8)
     assert size / 2 < machine.peak_memory() < before + 2 * size
     assert machine.peak_memory() > size / 2, "the memory is free again, the peak remains"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the program is a shell script")
+@pytest.mark.parametrize(
+    ("script", "memory"),
+    [("echo 81559; echo 40960", 81559 * 2**20), ("echo '[N/A]'", 0), ("echo 81559; exit 9", 0), (None, 0)],
+)
+def test_memory_of_the_first_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str | None, memory: int
+) -> None:
+    if script:
+        program = tmp_path / "nvidia-smi"
+        program.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert machine.gpu_memory() == memory

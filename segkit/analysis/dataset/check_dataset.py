@@ -112,7 +112,7 @@ def check_dataset(dataset: Dataset, on_progress: Progress = lambda label, done, 
         ]
     findings.sort(key=lambda item: (item.severity != "error", KINDS.index(item.kind), item.message))
     classes = count_read_classes(stats, dataset.task)
-    return CheckResult(dataset, findings, classes, _colors(dataset), summarize_pixels(stats))
+    return CheckResult(dataset, findings, classes, palette_of(dataset), summarize_pixels(stats))
 
 
 def _stray_values(dataset: Dataset, on_progress: Progress) -> list[Finding]:
@@ -124,7 +124,7 @@ def _stray_values(dataset: Dataset, on_progress: Progress) -> list[Finding]:
     return find_stray_values(masks, on_progress, colors=has_colours(dataset.task))
 
 
-def _colors(dataset: Dataset) -> dict[str, str]:
+def palette_of(dataset: Dataset) -> dict[str, str]:
     """Colours of the classes in the palette of a mask, unless the recipe has colours."""
     masks = (file for samples in dataset.splits.values() for sample in samples for file in sample.files[1:2])
     for file in islice(masks, 0 if dataset.task.colors else _MAX_PALETTES):

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from segkit.data.images import read_header
 from segkit.data.masks import read_colors, read_values
 from segkit.data.source_scan import SourceScan, scan_source
 from segkit.recipe.resolve import channels_of_files
+from segkit.recipe.yaml_comments import with_comments
 from segkit.recipe.yaml_tree import write_yaml
 from segkit.utils.listing import listed
 
@@ -33,7 +33,6 @@ _MAX_COLORS = 64  # in all masks; more are photographs, blended edges or JPEG
 _SHOWN_COLORS = 8
 _BLACK = "#000000"
 _MASK_FILES = ("folder", "list", "manifest", "isic2016", "voc")  # sources
-_COMMENT = 100  # columns
 _VAL = 0.2
 _MIN_DRAWN = 3  # images of which a fifth is at least one
 
@@ -76,19 +75,25 @@ class Guess:
         task, comments = _task_of_masks(masks, values)
         return cls(about, source, task, more, comments=comments)
 
-    def dataset(self) -> Dataset:
-        """The data set, read by the source that the recipe lines name."""
+    def scan(self) -> SourceScan:
+        """Samples and problems of the source that the recipe lines name."""
         scan = scan_source(build_source(self.source, self.task))
         channels = next(iter(channels_of_files(scan)), CHANNELS)
-        if channels != CHANNELS:
-            scan = scan_source(build_source(self.source, self.task, channels))
+        return scan if channels == CHANNELS else scan_source(build_source(self.source, self.task, channels))
+
+    def dataset(self) -> Dataset:
+        """The data set, read by the source that the recipe lines name."""
+        scan = self.scan()
+        data, comments = self.recipe_data(scan)
+        recipe = with_comments(write_yaml({"data": data}, compact=True), comments)
         more = f"; {self.more}" if self.more else ""
         about = f"detected {self.about}; {self.task.kind} masks{more}"
         reads_masks = self.source["name"] in _MASK_FILES and "instances" not in self.source
-        found = Dataset.of(scan, about, self.task, recipe=self._recipe(scan))
+        found = Dataset.of(scan, about, self.task, recipe=recipe)
         return replace(found, has_mask_files=reads_masks)
 
-    def _recipe(self, scan: SourceScan) -> str:
+    def recipe_data(self, scan: SourceScan) -> tuple[dict[str, Any], dict[str, str]]:
+        """`data` of a recipe that reads the data set, and comments by key."""
         data: dict[str, Any] = {
             "source": _plain(self.source), "task": self.task.kind, "classes": [*self.task.classes],
         }  # fmt: skip
@@ -105,16 +110,7 @@ class Guess:
             data["size"], comments["size"] = [*size[0]], size[1]
         if not scan.splits.get("val") and len(scan.splits.get("train", ())) >= _MIN_DRAWN:
             data["split"] = {"by": "fraction", "val": _VAL}
-        return _with_comments(write_yaml({"data": data}, compact=True), comments)
-
-
-def _with_comments(text: str, comments: Mapping[str, str]) -> str:
-    lines = []
-    for line in text.splitlines(keepends=True):
-        key, colon, _ = line.removeprefix("  ").partition(":")  # deeper lines begin with a space
-        comment = comments.get(key, "") if colon else ""
-        lines += [*(f"  # {part}\n" for part in wrap(comment, _COMMENT)), line]
-    return "".join(lines)
+        return data, comments
 
 
 def build_source(source: Mapping[str, Any], task: Task, channels: int = CHANNELS) -> Source:

@@ -10,8 +10,8 @@ from statistics import median
 from segkit.core.errors import DataError
 from segkit.data.images import read_header
 
-_MAX_SIDE = 512  # pixels; larger ones are slow to train
-_MULTIPLE = 32  # pixels, as the encoders halve an image five times
+MAX_SIDE = 512  # pixels; larger ones are slow to train
+MULTIPLE = 32  # pixels, as the encoders halve an image five times
 _MAX_IMAGES = 60
 
 
@@ -24,19 +24,24 @@ def suggest_size(images: Sequence[Path]) -> tuple[tuple[int, int], str] | None:
     if not extents:
         return None
     ratio = median(height / width for height, width in extents)  # of one image, if they are of one shape
-    longest = min(_MAX_SIDE, median(max(extent) for extent in extents))
-    height, width = longest * min(1.0, ratio), longest * min(1.0, 1 / ratio)
+    longest = min(MAX_SIDE, median(max(extent) for extent in extents))
     smallest, largest = min(extents, key=_pixels), max(extents, key=_pixels)
     found = f"{smallest[1]}x{smallest[0]}"
     if largest != smallest:
         found += f" to {largest[1]}x{largest[0]}"
-    why = f"height, width: as the images ({found} pixels), at most {_MAX_SIDE}; larger is finer and slower"
-    return (_rounded(height), _rounded(width)), why
+    why = f"height, width: as the images ({found} pixels), at most {MAX_SIDE}; larger is finer and slower"
+    return size_of_shape(ratio, longest), why
+
+
+def size_of_shape(ratio: float, longest: float) -> tuple[int, int]:
+    """(height, width) of that ratio, whose longer side is about `longest` pixels: multiples of 32."""
+    return to_multiple(longest * min(1.0, ratio)), to_multiple(longest * min(1.0, 1 / ratio))
 
 
 def _pixels(extent: tuple[int, int]) -> int:
     return extent[0] * extent[1]
 
 
-def _rounded(side: float) -> int:
-    return max(_MULTIPLE, _MULTIPLE * round(side / _MULTIPLE))
+def to_multiple(side: float) -> int:
+    """The nearest multiple of 32, at least 32."""
+    return max(MULTIPLE, MULTIPLE * round(side / MULTIPLE))

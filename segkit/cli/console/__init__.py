@@ -12,6 +12,7 @@ from segkit.cli.console.comparison import print_comparison
 from segkit.cli.console.data_check import print_data_check
 from segkit.cli.console.doctor import print_findings
 from segkit.cli.console.export import print_exported
+from segkit.cli.console.plan import print_plan
 from segkit.cli.console.plugins import print_new_plugin, print_outcomes, print_plugins
 from segkit.cli.console.problems import print_error, print_problems
 from segkit.cli.console.results import (
@@ -48,6 +49,7 @@ __all__ = [
     "print_outcomes",
     "print_part",
     "print_parts",
+    "print_plan",
     "print_plugins",
     "print_predicted",
     "print_problems",

@@ -1,0 +1,73 @@
+"""Command `plan`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from typer import Exit, Option
+
+from segkit.cli import options
+from segkit.cli.app import app, example
+from segkit.core.errors import SegkitError
+
+
+@app.command(epilog=example("plan photographs --out photographs.yaml"))
+def plan(
+    target: options.DataArgument,
+    out: Annotated[
+        Path | None, Option(metavar="FILE", help="Write the recipe to a new file (default: standard output).")
+    ] = None,
+    overrides: options.SetOption = None,
+    plugins: options.PluginsOption = None,
+    no_plugins: options.NoPluginsOption = False,
+    quiet: options.QuietOption = False,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Look at images and masks, and write a recipe with the reason of each choice."""
+    from segkit.analysis import plan as planning
+    from segkit.cli import console
+
+    try:
+        if out:
+            _check_free(out)
+        with console.RunView(quiet=quiet or as_json) as view:
+            if options.is_recipe(target, overrides, plugins, no_plugins):
+                changes = planning.loading_overrides(target, overrides or ())
+                recipe = options.load(target, changes, plugins, no_plugins)
+                planned = planning.plan_recipe(recipe, target, changes, view.progress)
+            else:
+                planned = planning.plan_folder(target, view.progress)
+        if out:
+            _write(out, planned.text)
+    except SegkitError as error:
+        if not as_json:
+            raise
+        console.print_json({"errors": options.problems_as_json(error.problems)})
+        raise Exit(error.exit_code) from None
+    if as_json:
+        console.print_json({"errors": [], **planned.as_json()})
+        return
+    if not quiet:
+        console.print_plan(planned, out)
+    if not out:
+        console.print_line(planned.text.rstrip("\n"))
+
+
+def _check_free(out: Path) -> None:
+    if os.path.lexists(out):
+        hint = "choose another name: --out FILE"
+        raise SegkitError("this file already exists", where=str(out), hint=hint)
+    if not out.parent.is_dir():
+        raise SegkitError("there is no such folder", where=str(out.parent), hint="create it first")
+
+
+def _write(out: Path, text: str) -> None:
+    from segkit.utils.atomic import write_text
+
+    try:
+        write_text(out, text)
+    except OSError as error:
+        problem = f"cannot write the recipe: {error.strerror or error}"
+        raise SegkitError(problem, where=str(out), hint="choose a file in a writable folder") from error
