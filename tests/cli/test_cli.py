@@ -32,7 +32,7 @@ def test_verbs_and_their_options_are_these() -> None:
         "run": ["recipe", "--set", "--runs", *PLUGINS, "--demo", "--track", *QUIET],
         "compare": [
             "targets", "--seeds", "--vary", "--metric", "--out", "--set", "--runs", "--jobs", "--measure",
-            "--force", *PLUGINS, "--demo", *QUIET, "--json",
+            "--native", "--force", *PLUGINS, "--demo", *QUIET, "--json",
         ],
         "plan": ["target", "--out", "--set", *PLUGINS, *QUIET, "--json"],
         "check": ["recipe", "--set", *PLUGINS, "--demo", *QUIET, "--json"],
