@@ -24,8 +24,8 @@ from segkit.core.paths import cache_folder
 from segkit.utils.machine import mapped_memory
 
 _LARGE = 1 << 28  # bytes
-_STRIP = 1 << 25  # bytes
-_MAX_RESIDENT = 3 << 27  # bytes of pages that are kept
+_STRIP = 1 << 24  # bytes
+_MAX_RESIDENT = 1 << 28  # bytes of pages that are kept
 _SECONDS = 0.05
 _mappings: WeakSet[mmap.mmap] = WeakSet()
 _lock = threading.Lock()
@@ -88,7 +88,7 @@ def is_in_file(array: Array) -> bool:
 
 
 def strips(array: Array) -> Iterator[slice]:
-    """Slices of the rows of an array, of about 32 MB each; a small array is one."""
+    """Slices of the rows of an array, of about 16 MB each; a small array is one."""
     if not is_large(array.nbytes):
         yield slice(0, len(array))
         return
