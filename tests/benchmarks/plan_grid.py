@@ -48,8 +48,7 @@ def main(target: Path, runs: Path, steps: int, overrides: Sequence[str]) -> None
         "planned": scored(trained(recipe, "planned", [*overrides, *same_steps(data.batch_size, steps)], runs))
     }
     for name, changes in GRID.items():
-        images = math.inf if changes["fit"] == "crop" else 2 * data.batch_size
-        batch, _ = choose_batch_size(tuple(changes["size"]), images, gpu_memory() or machine_memory())
+        batch, _ = choose_batch_size(tuple(changes["size"]), math.inf, gpu_memory() or machine_memory())
         lines = [f"data.{key}={json.dumps(value)}" for key, value in changes.items()]
         run = trained(recipe, name, [*overrides, *lines, *same_steps(batch, steps)], runs)
         scores[name] = scored(run)

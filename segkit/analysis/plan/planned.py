@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -34,6 +35,7 @@ _LEFT_OUT = ("data.size=[256, 256]", "loss=dice")
 _PLANNED = frozenset(("size", "fit", "scale", "crop", "validate_windows", "sample", "batch_size"))
 _KEYS = (*(f"data.{key}" for key in _PLANNED - {"sample"}), "data.sample.epoch", "loss", "training.epochs")
 _MODEL = {"encoder": {"name": "mobilenetv2_100", "weights": "imagenet1k_v1"}, "decoder": "unet"}
+_MAX_NAME = 100  # characters, as of a recipe
 _OPTIMIZER = {"name": "adamw", "lr": 0.001, "weight_decay": 0.01}
 
 
@@ -85,7 +87,7 @@ def plan_folder(path: Path, on_progress: Progress) -> PlannedRecipe:
     if colors := palette_of(Dataset.of(scan, "", guess.task)):
         data["colors"] = colors
     written = {
-        "name": re.sub(r"[^\w .+-]|^\W", "_", path.absolute().stem) or "planned",
+        "name": _name(path),
         "seed": 0,
         "data": data,
         "model": _MODEL,
@@ -152,6 +154,11 @@ def _planned(
         f"# By segkit plan {__version__}, from {len(masks):,} of {found.images['train']:,} training images.\n"
     )
     return PlannedRecipe(header + with_comments(text, {**comments, **plan.reasons}), found, ceilings, plan)
+
+
+def _name(path: Path) -> str:
+    name = os.path.basename(os.path.abspath(path.with_suffix("") if path.is_file() else path))
+    return re.sub(r"[^\w .+-]|^\W", "_", name)[:_MAX_NAME] or "planned"
 
 
 def _metrics(task: Task) -> list[str]:
