@@ -23,6 +23,7 @@ import numpy.typing as npt
 from segkit.core.paths import cache_folder
 from segkit.utils.machine import mapped_memory
 
+THREAD = "segkit gives pages back"
 _LARGE = 1 << 28  # bytes
 _STRIP = 1 << 24  # bytes
 _MAX_RESIDENT = 1 << 28  # bytes of pages that are kept
@@ -68,7 +69,7 @@ def keep_out_of_memory(mapping: mmap.mmap) -> None:
         _mappings.add(mapping)
         if _thread is None:
             _others = mapped_memory() or 0
-            _thread = threading.Thread(target=_watch, daemon=True)
+            _thread = threading.Thread(target=_watch, name=THREAD, daemon=True)
             _thread.start()
 
 

@@ -37,7 +37,8 @@ def test_what_is_whole_is_divided_as_the_recipe_says(recipe: Path) -> None:
     (recipe.parent / "masks/3.png").unlink()
     subject = dataset_of_recipe(load_recipe(recipe, ["data.split={by: fraction, val: 0.4}"]))
     assert told(subject) == ({"train": 3, "val": 2}, [("unpaired", "this image has no mask")])
-    assert subject.size == (64, 64)
+    assert subject.fit is not None
+    assert subject.fit.size == (64, 64)
     assert subject.about == "small: the source folder"
 
 
