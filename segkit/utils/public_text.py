@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-# The folders of an absolute path inside a sentence; neither a URL nor the rest of a relative path begins one.
+# The folders of an absolute path inside a sentence; neither a URL nor the rest of a relative path begins one,
+# nor that of a pattern such as {split}/*/[ab]/{name}.
 _FOLDERS = re.compile(
-    r"""(?<![\w/\\.~])(?:file://)?(?:[A-Za-z]:[\\/]|\\\\|/)(?:[^\s\\/'"<>|:;,()\[\]]+[\\/])+(?=[^\s\\/])"""
+    r"""(?<![\w/\\.~}\])*?])(?:file://)?(?:[A-Za-z]:[\\/]|\\\\|/)(?:[^\s\\/'"<>|:;,()\[\]]+[\\/])+(?=[^\s\\/])"""
 )
 
 

@@ -28,6 +28,11 @@ from segkit.utils.public_text import (
         ("file:///home/me/a.yaml", "a.yaml"),
         ("me@host:/home/me/a.yaml, s3://bucket/a/b", "me@host:a.yaml, s3://bucket/a/b"),
         ("https://host.org/a/b/c and runs/unet/001", "https://host.org/a/b/c and runs/unet/001"),
+        (
+            "'{split}/images/{name}_*', */images/*/[ab]/c?/d (1)/e/f",
+            "'{split}/images/{name}_*', */images/*/[ab]/c?/d (1)/e/f",
+        ),
+        ("{root: /home/me/x/{split}/images/{name}}", "{root: {name}}"),
         ("../data/a.csv, ~/x/y, 3 images/s, 1/2, and/or", "../data/a.csv, ~/x/y, 3 images/s, 1/2, and/or"),
     ],
 )
