@@ -62,8 +62,9 @@ def pairs_in(
     problems = [*dict.fromkeys([*mask_side.problems, *image_side.problems])]  # one folder may hold both
     warnings = [*_unused(images, image_side, mask_side), *_without_masks(images, image_side, mask_side)]
     image_names, mask_names = ({**side.files, **side.unread} for side in (image_side, mask_side))
-    if not image_names.keys() & mask_names.keys() and max(len(image_names), len(mask_names)) > 2:
-        # A few are listed one by one.
+    few = max(len(image_names), len(mask_names)) <= 2  # listed one by one
+    no_image = not image_names and image_side.others
+    if no_image or not (few or image_names.keys() & mask_names.keys()):
         no_pairs = _no_pairs(images, masks, (image_pattern, pattern), image_side, mask_side)
         return {}, [*problems, no_pairs], []
     problems += _unpaired("image", image_side, "mask", mask_side, union=union)
@@ -163,7 +164,7 @@ def _no_pairs(
             hint = ", ".join(ENDINGS)
             return Problem(f"there are no {what}s in this folder", str(folder), hint=hint, kind="missing")
         if not matches and what == "image":
-            problem = f"no {what} has a name by the pattern '{pattern}'"
+            problem = f"no image fits data.source.image_pattern '{pattern}'"
             hint = f"one is called {own_names[-1][0]}"
             return Problem(problem, str(folder), hint=hint, kind="unpaired")
     image_names, mask_names = own_names

@@ -116,6 +116,8 @@ def scan_splits(
         warnings = [*scan.warnings, *group_warnings(scan.splits, recipe.data.split)]
     except DataError as error:
         problems = [replace(problem, kind=problem.kind or "split") for problem in error.problems]
+        if not any(scan.splits.values()):  # then no other split would help
+            problems = _missing_splits({}, recipe)
         return SourceScan(scan.splits, scan.problems or problems)
     used = {split: samples for split, samples in splits.items() if samples}
     return SourceScan(used, scan.problems, [*warnings, *_unlisted(recipe, scan.splits, used)])

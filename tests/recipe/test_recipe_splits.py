@@ -77,3 +77,17 @@ def test_masks_that_cannot_be_counted_and_large_groups_are_told(folder: Path) ->
         "data.split.group: 1 of 8 groups have more images than val should have (4 of 16); "
         "the largest, that of 00, has 9"
     ]
+
+
+@pytest.mark.parametrize(
+    "split", ["by: fraction, val: 0.25", "by: kfold, folds: 4, fold: 0", "by: file, file: s.csv"]
+)
+def test_a_source_without_images_is_not_a_problem_of_the_split(folder: Path, split: str) -> None:
+    source = "{name: folder, images: images, masks: images, mask_pattern: '{name}_mask'}"
+    (folder / "images").mkdir()
+    (folder / "s.csv").write_text("name,split\na,val\n")
+    file = folder / "recipe.yaml"
+    text = RECIPE.replace("{name: manifest, file: images.csv}", source)
+    file.write_text(text.replace("by: fraction, val: 0.25, %s", split))
+    (problem,) = scan_samples(load_recipe(file)).problems
+    assert (problem.problem, problem.where) == ("there are no training images", str(folder / "images"))

@@ -454,7 +454,11 @@ def test_image_pattern_that_fits_no_image_is_told(tmp_path):
     for name in "abc":
         save_pair(tmp_path / f"images/{name}_rgb.png", tmp_path / f"masks/{name}.png")
     assert problems(tmp_path, image_pattern="{name}_training") == [
-        "images: no image has a name by the pattern '{name}_training'",
+        "images: no image fits data.source.image_pattern '{name}_training'",
+        "  try: one is called a_rgb",
+    ]
+    assert problems(tmp_path, image_pattern="{split}/{name}", mask_pattern="{split}/{name}_mask") == [
+        "images: no image fits data.source.image_pattern '{split}/{name}'",
         "  try: one is called a_rgb",
     ]
     assert problems(tmp_path) == [
