@@ -109,6 +109,11 @@ class PixelCounts:
             return [*(sums[0] / sums[1])]
 
 
+def image_words(count: int, split: str = "") -> str:
+    """``379 test images``, ``1 image``."""
+    return f"{count:,} {split + ' ' if split else ''}image{'' if count == 1 else 's'}"
+
+
 def never_trained(classes: Sequence[str]) -> list[str]:
     """A sentence about classes that are in no training image."""
     if not classes:
@@ -125,11 +130,19 @@ def _never_predicted(classes: Sequence[str], having: Counts, images: str, task: 
     if not len(classes):
         return []
     subject, verb = _subject(classes)
-    loss = f"{'pos_weight' if task.kind == 'binary' else 'class_weights'}: balanced in the loss"
-    where = (
-        f"{having[0]:,} of the {images} have it" if len(classes) == 1 else f"some of the {images} have them"
-    )
-    return [f"{subject} {verb} never predicted, although {where}: try more epochs, the dice loss, or {loss}."]
+    it = "it" if len(classes) == 1 else "them"
+    weights = "pos_weight" if task.kind == "binary" else "class_weights"
+    if images.startswith("1 "):
+        where = f"the {images} has {it}"
+    elif len(classes) == 1:
+        where = f"{having[0]:,} of the {images} {'has' if having[0] == 1 else 'have'} it"
+    else:
+        where = f"some of the {images} have them"
+    return [
+        f"{subject} {verb} never predicted, although {where}: more epochs can help, or an overlap loss such "
+        f"as dice, {weights}: balanced, or with data.fit: crop more windows that show {it} "
+        "(data.crop.foreground, crop.classes)."
+    ]
 
 
 def never_there(classes: Sequence[str], images: str) -> list[str]:

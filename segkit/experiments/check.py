@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic_core import to_jsonable_python
 
-from segkit.core.class_scores import never_there, never_trained
+from segkit.core.class_scores import image_words, never_there, never_trained
 from segkit.core.errors import Problem, SegkitError
 from segkit.core.model_table import Stage
 from segkit.core.registry import ENCODERS
@@ -155,8 +155,7 @@ def _absent_classes(recipe: Recipe, splits: Mapping[str, Prepared]) -> list[str]
     trained = [name for name in task.classes if train[name]]
     warnings = never_trained([name for name in task.classes if not train[name]])
     for split, images in shown.items():
-        count = len(splits[split])
-        words = f"{count:,} {split} image{'' if count == 1 else 's'}"
+        words = image_words(len(splits[split]), split)
         warnings += never_there([name for name in trained if not images[name]], words)
     return warnings
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from segkit.analysis.comparison.candidates import RunResult, read_finished
 from segkit.analysis.comparison.compare import compare_runs
 from segkit.analysis.report.run_data import RunData, read_run_data
+from segkit.core.class_scores import image_words
 from segkit.core.errors import Problem, SegkitError, TrainingError
 from segkit.core.events import Event, RunEnded
 from segkit.core.plugins import loaded_plugins
@@ -205,7 +206,7 @@ def score_stopped(run: Path, plugins: Sequence[Path]) -> Iterator[RunData]:
             "reported_on": split,
             "scores": SplitScores(split=split, metrics=scores.metrics, loss=scores.loss),
             "classes": [*trained.assembly.task.classes],
-            "warnings": [*trained.warnings, *optimistic, *counts.warnings(f"{len(names):,} {split} images")],
+            "warnings": [*trained.warnings, *optimistic, *counts.warnings(image_words(len(names), split))],
         }
     )
     iou = None if len(summary.classes) < 2 else counts.iou_by_image()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from segkit.core.class_scores import image_words
 from segkit.experiments.assembly import steps_per_epoch
 from segkit.experiments.confidence import confidence_intervals
 from segkit.experiments.metric_details import metric_details
@@ -136,7 +137,7 @@ def young_average(recipe: Recipe, epoch: int, images: int) -> list[str]:
 
 def _class_warnings(assembly: Assembly, scores: Scores) -> list[str]:
     split = assembly.test_split
-    return scores.classes.warnings(f"{assembly.images[split]:,} {split} images") if scores.classes else []
+    return scores.classes.warnings(image_words(assembly.images[split], split)) if scores.classes else []
 
 
 def _epoch(event: EpochEnded, classes: Mapping[str, Any] | None = None) -> EpochScores:

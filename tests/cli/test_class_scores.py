@@ -32,8 +32,9 @@ metrics: [miou, iou, {name: miou, as: miou_house, classes: [house]}]
 training: {epochs: 6, accelerator: cpu}
 """
 NEVER = (
-    "The class 'well' is never predicted, although 4 of the 8 test images have it: try more epochs, the dice "
-    "loss, or class_weights: balanced in the loss."
+    "The class 'well' is never predicted, although 4 of the 8 test images have it: more epochs can help, "
+    "or an overlap loss such as dice, class_weights: balanced, or with data.fit: crop more windows that show "
+    "it (data.crop.foreground, crop.classes)."
 )
 NOT_THERE = (
     "The class 'pond' is in the ground truth of none of the 8 test images, so that no score says how well it "

@@ -33,8 +33,9 @@ def test_scores_stand_beside_those_that_the_run_reports(segkit: Any, run: Path) 
         assert (words[2][0], words[3], words[4][-1]) == ("(", "to", ")")
     assert lines[6:9] == ["An interval over 5 images is uncertain.", "", "worst by iou"]
     assert lines[14:] == [
-        "warning: The class 'foreground' is never predicted, although 5 of the 5 test images have it: try "
-        "more epochs, the dice loss, or pos_weight: balanced in the loss."
+        "warning: The class 'foreground' is never predicted, although 5 of the 5 test images have it: more "
+        "epochs can help, or an overlap loss such as dice, pos_weight: balanced, or with data.fit: crop more "
+        "windows that show it (data.crop.foreground, crop.classes)."
     ]
 
 

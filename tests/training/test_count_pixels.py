@@ -15,7 +15,7 @@ from sklearn.metrics import (
 )
 from torch import nn
 
-from segkit.core.class_scores import MEASURES, PixelCounts
+from segkit.core.class_scores import MEASURES, PixelCounts, image_words
 from segkit.core.types import Task
 from segkit.data.batches import Batch
 from segkit.training.count_pixels import count_pixels, predict_mask
@@ -133,20 +133,23 @@ def test_evaluation_counts_the_same_pixels_in_any_number_of_processes(monkeypatc
     ("pixels", "kind", "expected"),
     [
         ([[9, 9, 9], [0, 0, 3]], "multiclass", [
-            "The class 'b' is never predicted, although 1 of the 4 test images have it: try more epochs, the "
-            "dice loss, or class_weights: balanced in the loss."
+            "The class 'b' is never predicted, although 1 of the 4 test images has it: more epochs can help, "
+            "or an overlap loss such as dice, class_weights: balanced, or with data.fit: crop more windows "
+            "that show it (data.crop.foreground, crop.classes)."
         ]),
         ([[0, 0, 9], [0, 0, 3]], "multilabel", [
-            "The classes 'a' and 'b' are never predicted, although some of the 4 test images have them: try "
-            "more epochs, the dice loss, or class_weights: balanced in the loss."
+            "The classes 'a' and 'b' are never predicted, although some of the 4 test images have them: more "
+            "epochs can help, or an overlap loss such as dice, class_weights: balanced, or with data.fit: "
+            "crop more windows that show them (data.crop.foreground, crop.classes)."
         ]),
         ([[9, 9, 9], [0, 4, 0]], "multiclass", [
             "The class 'b' is in the ground truth of none of the 4 test images, so that no score says how "
             "well it is found: score images that have it, for example with another data.split."
         ]),
         ([[0, 0, 3]], "binary", [
-            "The class 'a' is never predicted, although 1 of the 4 test images have it: try more epochs, the "
-            "dice loss, or pos_weight: balanced in the loss."
+            "The class 'a' is never predicted, although 1 of the 4 test images has it: more epochs can help, "
+            "or an overlap loss such as dice, pos_weight: balanced, or with data.fit: crop more windows "
+            "that show it (data.crop.foreground, crop.classes)."
         ]),
         ([[9, 9, 9], [2, 3, 3]], "multiclass", []),
     ],
@@ -154,6 +157,22 @@ def test_evaluation_counts_the_same_pixels_in_any_number_of_processes(monkeypatc
 def test_classes_that_no_score_can_show_are_named(pixels, kind, expected):
     task = Task(kind, ("a", "b")[: len(pixels)])
     assert PixelCounts(task, np.array([pixels]), np.zeros((2, 2))).warnings("4 test images") == expected
+
+
+@pytest.mark.parametrize(
+    ("pixels", "kind", "start"),
+    [
+        ([[0, 0, 3]], "binary", "The class 'a' is never predicted, although the 1 val image has it: more "),
+        ([[0, 0, 9], [0, 0, 3]], "multilabel",
+         "The classes 'a' and 'b' are never predicted, although the 1 val image has them: more "),
+        ([[0, 0, 0]], "binary", "The class 'a' is not in the ground truth of the 1 val image, so that "),
+    ],
+)  # fmt: skip
+def test_one_scored_image_is_told_in_the_singular(pixels, kind, start):
+    task = Task(kind, ("a", "b")[: len(pixels)])
+    (warning,) = PixelCounts(task, np.array([pixels]), np.zeros((2, 2))).warnings(image_words(1, "val"))
+    assert warning.startswith(start)
+    assert (image_words(1), image_words(1234, "test")) == ("1 image", "1,234 test images")
 
 
 def test_many_missing_classes_are_one_short_sentence():

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from segkit.core.class_scores import image_words
 from segkit.core.errors import DataError
 from segkit.data.splits import Split
 from segkit.inference.evaluation.split_choice import SplitChoice
@@ -31,8 +32,7 @@ class ScoredImages:
     @property
     def words(self) -> str:
         """``379 test images``, ``24 images``."""
-        split = "" if self.split == "all" else f"{self.split} "
-        return f"{len(self.samples):,} {split}image{'' if len(self.samples) == 1 else 's'}"
+        return image_words(len(self.samples), "" if self.split == "all" else self.split)
 
 
 def choose_images(
