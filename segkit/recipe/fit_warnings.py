@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from segkit.core.errors import Problem
 from segkit.data.windows import GRID
-from segkit.utils.listing import listed
+from segkit.utils.listing import counted, listed
 from segkit.utils.machine import machine_memory
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _cost_of_epochs(data: DataSettings, splits: Mapping[str, Prepared]) -> Itera
     if scored > _TRAINING_COST * trained:
         key = "data.sample.epoch" if data.sample.epoch else "data.crop.per_image"
         yield (
-            f"An epoch trains on {_counted(trained, 'window')}, and then {scored:,} windows of the "
+            f"An epoch trains on {counted(trained, 'window')}, and then {scored:,} windows of the "
             f"{_images(name, splits[name])} are scored, which takes longer. data.validate_windows: {trained} "
             f"scores fewer until training has ended; a larger {key} trains on more."
         )
@@ -150,7 +150,7 @@ def _cost_of_final_scores(data: DataSettings, epochs: int, splits: Mapping[str, 
     if scored > trained:
         fewer = f" data.crop.overlap: 0 makes it {fewest:,}." if fewest < scored else ""
         yield (
-            f"All epochs together train on {_counted(trained, 'window')}, and at the end {scored:,} windows "
+            f"All epochs together train on {counted(trained, 'window')}, and at the end {scored:,} windows "
             f"of the {_images(name, splits[name])} are scored once.{fewer}"
         )
 
@@ -160,11 +160,7 @@ def _windows(fit: Fit, prepared: Prepared) -> int:
 
 
 def _images(split: str, prepared: Prepared) -> str:
-    return _counted(len(prepared), "validation image" if split == "val" else f"{split} image")
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return counted(len(prepared), "validation image" if split == "val" else f"{split} image")
 
 
 def _memory(data: DataSettings, splits: Mapping[str, Prepared], whole: Sequence[str]) -> Iterator[str]:
