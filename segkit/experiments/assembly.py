@@ -113,7 +113,8 @@ class Assembly:
     def warnings(self) -> list[str]:
         """Warnings about scores and images, as sentences."""
         about_scores = warnings_for(self.recipe, set(self.splits), self.fabric.world_size)
-        about_fit = fit_warnings(self.recipe.data, self.splits, whole_image_metrics(self.metrics))
+        whole = whole_image_metrics(self.metrics)
+        about_fit = fit_warnings(self.recipe.data, self.recipe.training.epochs, self.splits, whole)
         about_reading = reading_warnings(self.splits)
         return [*self.data_warnings, *about_fit, *about_scores, *self.spec.warnings, *about_reading]
 

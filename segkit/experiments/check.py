@@ -133,7 +133,7 @@ def check(
             *dataset_warnings(found, splits),
             *_absent_classes(recipe, splits),
             *range_warnings(given, recipe, splits),
-            *fit_warnings(recipe.data, splits, whole_image_metrics(metrics)),
+            *fit_warnings(recipe.data, recipe.training.epochs, splits, whole_image_metrics(metrics)),
             *warnings_for(recipe, set(samples), processes or 1),
             *spec.warnings,
             *downloads,

@@ -46,6 +46,7 @@ def summarise(
     """
     recipe = assembly.recipe
     best = next((epoch for epoch in reversed(epochs) if epoch.best), epochs[-1])
+    windows = recipe.data.validate_windows
     train_seconds = sum(epoch.train_seconds for epoch in epochs)
     samples = recipe.data.samples_per_epoch(started.images["train"]) * len(epochs)
     return Summary(
@@ -57,6 +58,7 @@ def summarise(
         metric_details=metric_details(recipe.metrics),
         higher_is_better=assembly.higher_is_better,
         scored_on=assembly.val_split,
+        validate_windows=windows and min(windows, len(assembly.eval_batches(assembly.val_split))),
         reported_on=assembly.test_split,
         images=started.images,
         best=_epoch(best, best_classes),

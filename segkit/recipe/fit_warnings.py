@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from statistics import median
 from typing import TYPE_CHECKING
 
 from segkit.core.errors import Problem
 from segkit.data.windows import GRID
-from segkit.utils.listing import listed
+from segkit.utils.listing import counted, listed
 from segkit.utils.machine import machine_memory
 
 if TYPE_CHECKING:
@@ -40,18 +41,21 @@ def nothing_left(data: DataSettings, train: Prepared) -> Problem | None:
     return Problem(problem, path=key, hint=hint)
 
 
-def fit_warnings(data: DataSettings, splits: Mapping[str, Prepared], whole: Sequence[str]) -> list[str]:
+def fit_warnings(
+    data: DataSettings, epochs: int, splits: Mapping[str, Prepared], whole: Sequence[str]
+) -> list[str]:
     """Warnings about images, windows and their cost, as sentences; none for images that are stretched.
 
     Args:
         data: settings of the data.
+        epochs: epochs of the training, at most.
         splits: images by split.
         whole: names of the metrics that need the logits of a whole image at once.
     """
     warnings = [*_small_images(data.geometry, splits)]
     if data.crop and (train := splits.get("train")):
         warnings += [*_padding(data.geometry, train), *_foreground(data, train), *_steps(data.geometry)]
-        warnings += [*_cost(data, splits)]
+        warnings += [*_cost_of_epochs(data, splits), *_cost_of_final_scores(data, epochs, splits)]
     return [*warnings, *_memory(data, splits, whole)] if data.crop else warnings
 
 
@@ -122,19 +126,41 @@ def _steps(fit: Fit) -> Iterator[str]:
             )
 
 
-def _cost(data: DataSettings, splits: Mapping[str, Prepared]) -> Iterator[str]:
+def _cost_of_epochs(data: DataSettings, splits: Mapping[str, Prepared]) -> Iterator[str]:
     name = "val" if "val" in splits else "test"
     if name not in splits or data.validate_windows:
         return
-    scored = sum(data.geometry.windows_of((mask.shape[0], mask.shape[1])) for mask in splits[name].masks)
-    trained = data.samples_per_epoch(len(splits["train"]))
+    scored, trained = _windows(data.geometry, splits[name]), data.samples_per_epoch(len(splits["train"]))
     if scored > _TRAINING_COST * trained:
+        key = "data.sample.epoch" if data.sample.epoch else "data.crop.per_image"
         yield (
-            f"An epoch trains on {trained:,} windows, and then {scored:,} windows of the "
-            f"{len(splits[name]):,} {'validation' if name == 'val' else name} images are scored, which takes "
-            f"longer. data.validate_windows: {trained} scores fewer until training has ended; a larger "
-            "data.crop.per_image trains on more."
+            f"An epoch trains on {counted(trained, 'window')}, and then {scored:,} windows of the "
+            f"{_images(name, splits[name])} are scored, which takes longer. data.validate_windows: {trained} "
+            f"scores fewer until training has ended; a larger {key} trains on more."
         )
+
+
+def _cost_of_final_scores(data: DataSettings, epochs: int, splits: Mapping[str, Prepared]) -> Iterator[str]:
+    name = "test" if "test" in splits else "val"
+    is_scored_in_epochs = len({"val", "test"} & splits.keys()) == 1 and not data.validate_windows
+    if name not in splits or is_scored_in_epochs:
+        return
+    fit, trained = data.geometry, epochs * data.samples_per_epoch(len(splits["train"]))
+    scored, fewest = (_windows(to, splits[name]) for to in (fit, replace(fit, overlap=0.0)))
+    if scored > trained:
+        fewer = f" data.crop.overlap: 0 makes it {fewest:,}." if fewest < scored else ""
+        yield (
+            f"All epochs together train on {counted(trained, 'window')}, and at the end {scored:,} windows "
+            f"of the {_images(name, splits[name])} are scored once.{fewer}"
+        )
+
+
+def _windows(fit: Fit, prepared: Prepared) -> int:
+    return sum(fit.windows_of((mask.shape[0], mask.shape[1])) for mask in prepared.masks)
+
+
+def _images(split: str, prepared: Prepared) -> str:
+    return counted(len(prepared), "validation image" if split == "val" else f"{split} image")
 
 
 def _memory(data: DataSettings, splits: Mapping[str, Prepared], whole: Sequence[str]) -> Iterator[str]:

@@ -41,6 +41,7 @@ def provisional_summary(run: RunFiles) -> Summary:
             description=recipe.get("description", ""),
             metrics=metrics,
             scored_on=split,
+            validate_windows=(recipe.get("data") or {}).get("validate_windows"),
             reported_on=split,
             images=environment.images,
             best=chosen,

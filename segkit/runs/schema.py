@@ -141,6 +141,7 @@ class Summary(Record):
     metric_details: dict[Text, Text] = {}  # what names of metrics do not say, such as "threshold 0.9"
     higher_is_better: Flag | None = None
     scored_on: Text
+    validate_windows: Count | None = None  # of the images of scored_on, that epochs are scored on
     reported_on: Text
     images: dict[Text, Count] = {}
     best: EpochScores

@@ -1,4 +1,4 @@
-"""Lists in sentences."""
+"""Lists and numbers in sentences."""
 
 from __future__ import annotations
 
@@ -9,3 +9,8 @@ def listed(items: Sequence[object], most: int = 5) -> str:
     """The first items and the number of the others: "a, b, c and 4 more"."""
     rest = len(items) - most
     return ", ".join(map(str, items[:most])) + (f" and {rest:,} more" if rest > 0 else "")
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things: "1 window", "1,000 windows"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

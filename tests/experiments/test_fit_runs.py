@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from segkit.core.events import EpochEnded
 from segkit.data.eval_windows import EvalWindows
 from segkit.experiments.restore_run import open_trained
 from segkit.experiments.samples import predict_shown
+from segkit.experiments.summary import summarise
+from segkit.runs.provisional import provisional_summary
 from segkit.runs.thumbnails import read_thumbnails
 from tests.small_runs import unreported
 
@@ -73,6 +76,13 @@ def test_scores_samples_and_predictions_of_a_run_agree(tmp_path, overrides, show
     label, done, total = told[-1]
     if shown == (48, 80):
         assert (label, done, total) == ("scoring windows of test images", 4, 4)
+        assert run.read_summary().validate_windows == provisional_summary(run).validate_windows == 4
+        data = assembly.recipe.data.model_copy(update={"validate_windows": windows + 1})
+        larger = replace(assembly, recipe=assembly.recipe.model_copy(update={"data": data}))
+        rest = ([epoch], trained.scores(), {})
+        every = summarise(larger, events[0], *rest, seconds=1, encoder_digests=("", ""))
+        assert every.validate_windows == windows
         assert len(found.per_image["iou"]) == 4
     else:
         assert (label, done, total) == ("scoring test images", 3, 3)
+        assert run.read_summary().validate_windows is None

@@ -58,7 +58,7 @@ def test_padding_is_ignored_with_the_value_of_the_recipe_or_255(tmp_path: Path) 
         ("letterbox", "crop", "{overlap: 0}", "fit: letterbox does not use crop: write fit: crop, or leave "),
         ("stretch", "validate_windows", "9", "fit: stretch does not use validate_windows: write fit: crop"),
         ("crop", "scale", "0", "found 0, allowed: a number from 0.01 to 16 or null"),
-        ("crop", "crop", "{overlap: 1}", "found 1, allowed: a number of at least 0 and below 1"),
+        ("crop", "crop", "{overlap: -1}", "found -1, allowed: a number from 0 to 0.75"),
         ("crop", "crop", "{overlapp: 0}", "unknown key 'overlapp', allowed: foreground, per_image, overlap"),
         ("crop", "crop", "{foreground: 2}", "found 2, allowed: a number from 0 to 1"),
         ("crop", "crop", "{classes: [car, tram]}", "no class is called 'tram': name ground, car, tree"),
@@ -75,6 +75,15 @@ def test_keys_that_do_not_fit_are_told_with_their_line(
 ) -> None:
     found = only_problem(written(tmp_path, data=f"{START}  fit: {fit}\n  {key}: {value}\n"))
     assert (found.problem[: len(problem)], found.line) == (problem, 7 if fit == "crops" else 8)
+
+
+@pytest.mark.parametrize("overlap", ["0.76", "0.99", "1"])
+def test_an_overlap_that_is_most_of_a_window_is_refused(tmp_path: Path, overlap: str) -> None:
+    found = only_problem(written(tmp_path, data=f"{CROP}  crop: {{overlap: {overlap}}}\n"))
+    assert (found.path, found.line) == ("data.crop.overlap", 8)
+    assert found.problem == f"found {overlap}, allowed: a number from 0 to 0.75"
+    assert found.hint == "0.5, which scores each pixel 4 times; 0.75 scores it 16 times"
+    assert loaded(tmp_path, ["data.crop.overlap=0.75"], data=CROP).data.geometry.overlap == 0.75
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def prepared(data: DataSettings, *extents: tuple[int, int], values: int = 2) -> 
 
 
 def told(data: DataSettings, *extents: tuple[int, int], values: int = 2, **splits: Prepared) -> list[str]:
-    return fit_warnings(data, {"train": prepared(data, *extents, values=values), **splits}, [])
+    return fit_warnings(data, 3, {"train": prepared(data, *extents, values=values), **splits}, [])
 
 
 def test_windows_that_suit_the_images_say_nothing() -> None:
@@ -62,11 +62,11 @@ def test_foreground_that_is_nowhere() -> None:
 
 
 def test_an_overlap_that_leaves_hardly_a_step() -> None:
-    assert told(settings(crop={"overlap": 0.9}), (64, 96)) == [
-        f"data.crop.overlap: 0.9 of {side} pixels makes windows start every {step} pixels. Use at most "
+    assert told(settings(crop={"overlap": 0.75}), (64, 96)) == [
+        f"data.crop.overlap: 0.75 of {side} pixels makes windows start every {step} pixels. Use at most "
         f"{most}: at multiples of 32 the model sees pixels at the same positions as in the whole image, and "
         "there are fewer windows to score."
-        for side, step, most in ((64, 6, 0.5), (96, 10, 0.66))
+        for side, step, most in ((64, 16, 0.5), (96, 24, 0.66))
     ]
     assert told(settings(crop={"overlap": 0.5}), (64, 96)) == []
 
@@ -88,7 +88,7 @@ def test_a_scale_that_leaves_nothing(keys: dict[str, Any], key: str, size: str, 
     )
     few = prepared(data, (60, 90), (800, 800))
     assert nothing_left(data, few) is None
-    assert fit_warnings(data, {"val": few}, []) == [
+    assert fit_warnings(data, 3, {"val": few}, []) == [
         f"1 of the 2 val images (0) have less than 8 pixels along a side for the model: a larger {key} "
         "leaves more of them."
     ]
@@ -103,8 +103,30 @@ def test_validation_that_takes_longer_than_training() -> None:
         "takes longer. data.validate_windows: 2 scores fewer until training has ended; a larger "
         "data.crop.per_image trains on more."
     ]
-    assert told(settings(validate_windows=1), (64, 96), val=prepared(data, (512, 512))) == []
+    splits = {"val": prepared(data, (512, 512)), "test": prepared(data, (64, 96))}
+    assert told(settings(validate_windows=1), (64, 96), **splits) == []
     assert told(settings(sample={"epoch": 40}), (64, 96), val=prepared(data, (512, 512))) == []
+    few = settings(sample={"epoch": 1}, crop={"per_image": 9})
+    assert told(few, (64, 96), val=prepared(data, (512, 512))) == [
+        "An epoch trains on 1 window, and then 120 windows of the 1 validation image are scored, which takes "
+        "longer. data.validate_windows: 1 scores fewer until training has ended; a larger data.sample.epoch "
+        "trains on more."
+    ]
+
+
+def test_final_scores_that_take_longer_than_all_epochs() -> None:
+    data, drawn = settings(), settings(validate_windows=2)
+    large, small = prepared(data, (512, 512)), prepared(data, (64, 96))
+    longer = (
+        "All epochs together train on 6 windows, and at the end 120 windows of the 1 {} image are scored "
+        "once. data.crop.overlap: 0 makes it 48."
+    )
+    assert told(data, *[(64, 96)] * 2, val=small, test=large) == [longer.format("test")]
+    assert told(drawn, *[(64, 96)] * 2, val=large) == [longer.format("validation")]
+    assert told(data, *[(64, 96)] * 40, val=small, test=large) == []  # 120 windows
+    assert told(data, *[(64, 96)] * 40, test=large) == []
+    (without,) = told(settings(crop={"overlap": 0}), (64, 96), val=small, test=large)
+    assert without.endswith(" 48 windows of the 1 test image are scored once.")
 
 
 def test_metrics_that_need_more_memory_than_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,9 +134,9 @@ def test_metrics_that_need_more_memory_than_there_is(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(module, "_BYTES_PER_SCORE", 12_000)
     data = settings(task="multiclass", classes=["a", "b"])
     splits = {"test": prepared(data, (300, 400))}
-    assert fit_warnings(data, splits, ["hd95"]) == [
+    assert fit_warnings(data, 3, splits, ["hd95"]) == [
         "metrics: hd95 needs the scores of all pixels of an image at once: 3 GB for the largest one, and "
         "this machine has 4 GB. Leave it out: other metrics are computed part by part."
     ]
-    assert fit_warnings(data, splits, []) == []
-    assert fit_warnings(data, {"test": prepared(data, (200, 400))}, ["hd95"]) == []
+    assert fit_warnings(data, 3, splits, []) == []
+    assert fit_warnings(data, 3, {"test": prepared(data, (200, 400))}, ["hd95"]) == []

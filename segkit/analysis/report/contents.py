@@ -34,6 +34,7 @@ from segkit.core.paths import quoted
 from segkit.recipe.yaml_tree import write_yaml
 from segkit.runs.provisional import STOPPED
 from segkit.runs.schema import Frozen, Summary
+from segkit.utils.listing import counted
 from segkit.utils.public_text import public_data
 
 INTERVALS = "95% intervals are over these images. Training again adds further variation."
@@ -49,7 +50,7 @@ class Card:
     interval: str
     published: str = ""
     difference: str = ""
-    chosen: str = ""  # score on the split that chose the best epoch, if that is another one
+    chosen: str = ""  # score on what chose the best epoch, if that is not what is reported
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,8 @@ def _headline(data: RunData) -> list[str]:
     summary = data.summary
     images, split = summary.images, summary.reported_on
     count = f"{whole(images[split])} " if split in images else ""
+    if summary.validate_windows and summary.status == STOPPED:
+        count = f"{counted(summary.validate_windows, 'window')} of {count}"
     facts = [
         f"Best epoch {summary.best.epoch} of {summary.epochs}, chosen by {data.label(data.first_metric)}",
         f"scored on {count}{SPLITS.get(split, split)} images{data.size and f' of {data.size}'}",
@@ -146,7 +149,7 @@ def _headline(data: RunData) -> list[str]:
 def _cards(data: RunData) -> list[Card]:
     summary = data.summary
     published = data.published.metrics if data.published else {}
-    two_splits = summary.scored_on != summary.reported_on
+    differ = bool(on_chosen_split(data))
     cards = []
     for name in data.metrics:
         score, reference = summary.scores.metrics.get(name), published.get(name)
@@ -158,7 +161,7 @@ def _cards(data: RunData) -> list[Card]:
                 interval_text(interval.low, interval.high),
                 number(reference) if reference is not None else "",
                 difference(score, reference),
-                number(summary.best.metrics.get(name)) if two_splits else "",
+                number(summary.best.metrics.get(name)) if differ else "",
             )
         )
     return cards

@@ -12,6 +12,7 @@ from typing import Any
 from segkit.analysis.report.format import NOTHING, decimal, number, whole
 from segkit.analysis.report.run_data import RunData
 from segkit.core.model_table import Stage, parameter_counts
+from segkit.utils.listing import counted
 from segkit.utils.public_text import public_command, public_data
 
 WORST = 10
@@ -51,11 +52,12 @@ def epoch_table(data: RunData) -> Table:
 
 
 def on_chosen_split(data: RunData) -> str:
-    """``on the validation images``; empty if epochs and the final scores have the same images."""
+    """``on the validation images`` or windows of them; empty if the final scores are those of the same."""
     summary = data.summary
-    if summary.scored_on == summary.reported_on:
-        return ""
-    return f"on the {SPLITS.get(summary.scored_on, summary.scored_on)} images"
+    images = f"the {SPLITS.get(summary.scored_on, summary.scored_on)} images"
+    if summary.validate_windows:
+        return f"on {counted(summary.validate_windows, 'window')} of {images}"
+    return "" if summary.scored_on == summary.reported_on else f"on {images}"
 
 
 def worst_table(data: RunData) -> Table:

@@ -20,6 +20,7 @@ from segkit.cli.console.format import (
 from segkit.cli.console.progress_view import View
 from segkit.cli.console.stream import Screen
 from segkit.core.events import EpochEnded, Event, RunEnded, RunStarted, StepEnded
+from segkit.utils.listing import counted
 
 if TYPE_CHECKING:
     from segkit.runs.schema import Summary
@@ -181,8 +182,10 @@ def _print_end(screen: Screen, event: RunEnded) -> None:
 
 def _end_facts(summary: Summary) -> dict[str, str]:
     best, scores, details = summary.best, summary.scores, summary.metric_details
+    windows = f"{counted(summary.validate_windows, 'window')} of " if summary.validate_windows else ""
+    scored_on = f"{windows}{summary.scored_on}"
     facts = {
-        "best epoch": f"{best.epoch}, with {format_scores(best.metrics, details)} on {summary.scored_on}",
+        "best epoch": f"{best.epoch}, with {format_scores(best.metrics, details)} on {scored_on}",
         f"scores on {scores.split}": format_scores(scores.metrics, details),
     }
     if summary.ema_decay:

@@ -299,6 +299,16 @@ def test_the_command_of_a_run_in_a_folder_with_a_space_is_quoted(tmp_path, undra
 def test_scores_of_epochs_name_their_images_where_these_are_others(tmp_path, undrawn):
     _, markdown = texts(write_run(tmp_path, scored_on="val"))
     assert "Scores on the validation images. The dot marks the best epoch" in markdown
+    for split, name in (("val", "validation"), ("test", "test")):
+        html, markdown = texts(write_run(tmp_path, scored_on=split, validate_windows=1000))
+        for text in (html, markdown):
+            assert f"Scores on 1,000 windows of the {name} images. The dot marks the best epoch" in text
+        assert f"Scores on 1,000 windows of the {name} images and losses of every epoch" in html
+        assert f"0.6545 on 1,000 windows of the {name} images" in html
+        assert f"| On 1,000 windows of the {name} images |" in markdown
+        assert "scored on 329 test images" in markdown
+    _, markdown = texts(write_run(tmp_path, status="stopped", validate_windows=9))
+    assert "scored on 9 windows of 329 test images" in markdown
 
 
 @pytest.mark.slow

@@ -99,6 +99,16 @@ def test_run_view_in_a_pipe_prints_a_line_per_phase_and_epoch(capsys):
     )
 
 
+def test_run_view_tells_the_windows_on_which_epochs_are_scored(capsys):
+    for windows, told in ((1, "1 window"), (1000, "1,000 windows")):
+        summary = SUMMARY.model_copy(update={"validate_windows": windows, "scored_on": "val"})
+        with console.RunView() as view:
+            view.show(RunEnded(STARTED.directory, summary, Path(LONG_PATH)))
+        err = capsys.readouterr().err
+        assert f"best epoch: 18, with iou 0.6400, dice 0.7500 on {told} of val\n" in err
+        assert "scores on test: iou 0.6400, dice 0.7500\n" in err
+
+
 def test_run_view_stays_plain_in_a_pipe_whatever_the_environment_says(capsys, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
     with console.RunView() as view:
