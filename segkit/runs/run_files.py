@@ -27,8 +27,9 @@ from segkit.runs.schema import (
     NativeScores,
     Sample,
     Samples,
+    SeenSample,
+    SeenSamples,
     Summary,
-    TrainingSamples,
 )
 from segkit.utils.atomic import atomic_write, write_text
 from segkit.utils.csv_files import original_text, write_csv
@@ -194,11 +195,11 @@ class RunFiles:
     def write_training_samples(self, samples: Sequence[TrainingSample], palette: Pixels) -> None:
         """Write training.json, images, and masks as PNGs with a palette (256, 3)."""
         self.samples.mkdir(exist_ok=True)
-        for number, sample in enumerate(samples, start=1):
-            image, mask = _training_files(number)
-            self._save_image(image, sample.pixels)
-            self._save_mask(mask, sample.mask, palette)
-        write_json(self.samples / "training.json", TrainingSamples([sample.image for sample in samples]))
+        seen = [SeenSample.numbered(number, sample.image) for number, sample in enumerate(samples, start=1)]
+        for entry, sample in zip(seen, samples, strict=True):
+            self._save_image(entry.picture, sample.pixels)
+            self._save_mask(entry.mask, sample.mask, palette)
+        write_json(self.samples / "training.json", SeenSamples(seen))
 
     def _save_image(self, name: str, pixels: Pixels) -> None:
         image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else np.ascontiguousarray(pixels))
@@ -289,10 +290,9 @@ class RunFiles:
     def read_training_samples(self) -> list[TrainingSample]:
         """Samples written by `write_training_samples`; empty if there are none."""
         index = self.samples / "training.json"
-        names = read_json(index, TrainingSamples).root if index.is_file() else []
+        seen = read_json(index, SeenSamples).root if index.is_file() else []
         return [
-            TrainingSample(name, *self._read_pictures(*_training_files(number)))
-            for number, name in enumerate(names, start=1)
+            TrainingSample(entry.image, *self._read_pictures(entry.picture, entry.mask)) for entry in seen
         ]
 
     def _read_pictures(self, image: str, *masks: str) -> list[Pixels]:
@@ -301,10 +301,6 @@ class RunFiles:
         if any(mask.shape != pixels.shape[:2] for mask in read):
             raise corrupt_file(self.samples / image, "its size differs from that of its masks")
         return [pixels if pixels.ndim == 3 else pixels[..., None], *read]
-
-
-def _training_files(number: int) -> tuple[str, str]:
-    return f"training_{number}_image.png", f"training_{number}_mask.png"
 
 
 def write_json(path: Path, content: Any) -> None:

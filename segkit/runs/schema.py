@@ -286,5 +286,20 @@ class Samples(RootModel[Annotated[list[Sample], Field(max_length=MAX_SAMPLES)]])
     """samples.json."""
 
 
-class TrainingSamples(RootModel[Annotated[list[Text], Field(max_length=MAX_SAMPLES)]]):
-    """training.json: names of the training images that are shown."""
+class SeenSample(Record):
+    """An entry of training.json: a training image or window, as the model saw it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    image: Text  # its name
+    picture: str = Field(strict=True, pattern=r"^training_[0-9]{1,6}_image\.png$")
+    mask: str = Field(strict=True, pattern=r"^training_[0-9]{1,6}_mask\.png$")
+
+    @classmethod
+    def numbered(cls, number: int, image: str) -> SeenSample:
+        """The entry with this number."""
+        return cls(image=image, picture=f"training_{number}_image.png", mask=f"training_{number}_mask.png")
+
+
+class SeenSamples(RootModel[Annotated[list[SeenSample], Field(max_length=MAX_SAMPLES)]]):
+    """training.json."""

@@ -61,11 +61,11 @@ def refusal(plugins: Path, found: Path) -> str:
 
 
 def files_in(folder: Path) -> list[Path]:
-    """All but the lock, an empty file, and the pictures: other programs use their names too."""
+    """All but the lock, the pictures and the splits: one's own projects have such files too."""
     return sorted(
         path.relative_to(folder)
         for path in folder.rglob("*")
-        if path.is_file() and path.name != ".lock" and path.suffix != ".png"
+        if path.is_file() and path.name not in (".lock", "splits.csv") and path.suffix != ".png"
     )
 
 

@@ -64,7 +64,8 @@ def test_scores_samples_and_predictions_of_a_run_agree(tmp_path, overrides, show
     assert len(read_thumbnails(run.thumbnails)) == 3
 
     training = run.read_training_samples()
-    assert json.loads((run.samples / "training.json").read_text()) == [sample.image for sample in training]
+    written = json.loads((run.samples / "training.json").read_text())
+    assert [entry["image"] for entry in written] == [sample.image for sample in training]
     assert {sample.pixels.shape for sample in training} == {(32, 32, 3)}
     assert all((sample.mask == 255).any() for sample in training)  # images are smaller than the input
 

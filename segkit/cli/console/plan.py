@@ -13,7 +13,6 @@ from rich.text import Text
 from segkit.cli.console.class_table import print_classes
 from segkit.cli.console.format import images_in_words, plain_table
 from segkit.cli.console.stream import Screen
-from segkit.core.paths import quoted
 
 if TYPE_CHECKING:
     from segkit.analysis.plan import PlannedRecipe
@@ -48,6 +47,8 @@ def print_plan(planned: PlannedRecipe, out: Path | None) -> None:
     screen.table(table)
     screen.line()
     if out:
+        from segkit.core.paths import quoted  # imports pydantic
+
         screen.line(f"Recipe: {out}")
         screen.line(f"\nType next: segkit check {quoted(out)}")
 

@@ -73,10 +73,11 @@ CASES: dict[str, tuple[str, bytes | str | dict[str, object], str]] = {
     "samples: mapping": ("samples/samples.json", "{}", "input should be a valid list"),
     "samples: many": ("samples/samples.json", "[" + ",".join(["{}"] * 51) + "]",
                       "list should have at most 50 items after validation, not 51"),
-    "training: many": ("samples/training.json", json.dumps(["a"] * 51),
+    "training: many": ("samples/training.json", "[" + ",".join(["{}"] * 51) + "]",
                        "list should have at most 50 items after validation, not 51"),
-    "training: paths": ("samples/training.json", '[{"image": "../secret.png"}]',
-                        "0: input should be a valid string"),
+    "training: paths": ("samples/training.json",
+                        '[{"image": "a", "picture": "../secret.png", "mask": "training_1_mask.png"}]',
+                        "0.picture: string should match pattern '^training_[0-9]{1,6}_image\\.png$'"),
 }  # fmt: skip
 
 FILES = {"image": "1_image.png", "truth": "1_truth.png", "prediction": "1_prediction.png"}
