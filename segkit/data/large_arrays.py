@@ -63,7 +63,7 @@ def empty(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
 def keep_out_of_memory(mapping: mmap.mmap) -> None:
     """Let the pages of a large mapping be given back when they are many."""
     global _thread, _others
-    if not is_large(len(mapping)) or not hasattr(mmap, "MADV_DONTNEED"):  # Windows
+    if sys.platform == "win32" or not is_large(len(mapping)):
         return
     with _lock:
         _mappings.add(mapping)
@@ -75,7 +75,9 @@ def keep_out_of_memory(mapping: mmap.mmap) -> None:
 
 def give_back_pages() -> None:
     """Give the pages of large mappings back, if they are many."""
-    if _thread is None or (mapped_memory() or sys.maxsize) - _others <= _MAX_RESIDENT:
+    if sys.platform == "win32" or _thread is None:
+        return
+    if (mapped_memory() or sys.maxsize) - _others <= _MAX_RESIDENT:
         return
     with _lock:
         for mapping in _mappings:
