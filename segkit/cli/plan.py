@@ -65,9 +65,10 @@ def _check_free(out: Path) -> None:
 
 def _write(out: Path, text: str) -> None:
     from segkit.utils.atomic import write_text
+    from segkit.utils.os_errors import cannot_write
 
     try:
         write_text(out, text)
     except OSError as error:
-        problem = f"cannot write the recipe: {error.strerror or error}"
-        raise SegkitError(problem, where=str(out), hint="choose a file in a writable folder") from error
+        error.filename = None  # that of a temporary file
+        raise cannot_write(error, out, "the same again, or --out with another file") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,26 @@ def test_images_of_thin_lines_are_seen_in_windows(segkit: Any, project: Path) ->
     assert (again.code, again.err) == (
         2, "plan.yaml: this file already exists\n  try: choose another name: --out FILE\n",
     )  # fmt: skip
+
+
+def test_a_recipe_that_cannot_be_written_is_told(
+    segkit: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs(tmp_path, range(4))
+    monkeypatch.chdir(tmp_path)
+    said = segkit("plan", ".", "--out", "none/plan.yaml")
+    assert (said.code, said.err) == (2, "none: there is no such folder\n  try: create it first\n")
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", ".plan.yaml.tmp")
+
+    monkeypatch.setattr("segkit.utils.atomic.write_text", full)
+    said = segkit("plan", ".", "--out", "plan.yaml")
+    assert said.code == 1
+    assert said.err.endswith(
+        "plan.yaml: cannot write: No space left on device\n"
+        "  try: free some space; then the same again, or --out with another file\n"
+    )
 
 
 def test_a_recipe_keeps_all_that_is_not_planned(segkit: Any, project: Path) -> None:
