@@ -31,6 +31,7 @@ class RunStarted:
         untrained_classes: classes that are in no training image.
         pixels: channels and range of the model's images; empty for 8-bit RGB.
         weights: weights of losses that were balanced; empty without any.
+        left_out: training images that `data.fraction` leaves out.
     """
 
     recipe: str
@@ -49,6 +50,7 @@ class RunStarted:
     untrained_classes: list[str] = field(default_factory=list)
     pixels: str = ""
     weights: str = ""
+    left_out: int = 0
 
 
 @dataclass(frozen=True)

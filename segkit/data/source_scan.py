@@ -17,11 +17,13 @@ class SourceScan:
         splits: valid samples by split.
         problems: problems of files; empty if there are none.
         warnings: what a run can go on with.
+        left_out: training images that `data.fraction` leaves out.
     """
 
     splits: Mapping[str, Sequence[Sample]]
     problems: Sequence[Problem] = ()
     warnings: Sequence[Problem] = ()
+    left_out: int = 0
 
     def whole(self) -> Mapping[str, Sequence[Sample]]:
         """The splits, if there are no problems.

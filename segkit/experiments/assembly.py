@@ -85,6 +85,7 @@ class Assembly:
         metrics: metrics by name, in the recipe's order.
         splits: preprocessed images by split.
         data_warnings: warnings about images, as sentences.
+        left_out: training images that `data.fraction` leaves out.
         val_split: split scored after every epoch.
         test_split: split on which the best checkpoint is scored.
     """
@@ -101,6 +102,7 @@ class Assembly:
     metrics: dict[str, Metric]
     splits: dict[str, Prepared]
     data_warnings: list[str]
+    left_out: int
     val_split: str
     test_split: str
 
@@ -257,6 +259,7 @@ def assemble(
             metrics={part.key: build_metric(part, recipe.data.padded_goal) for part in recipe.metrics},
             splits=splits,
             data_warnings=[*dataset_warnings(found, splits), *range_warnings(given, recipe, splits)],
+            left_out=found.left_out,
             val_split="val" if samples.get("val") else "test",
             test_split=test_split,
         )

@@ -54,6 +54,7 @@ class CheckReport:
         classes: pixels and images of each class in the training masks; None if they were not read.
         stages: rows of the model table.
         warnings: warnings, as sentences.
+        left_out: training images that `data.fraction` leaves out.
     """
 
     recipe: str
@@ -63,6 +64,7 @@ class CheckReport:
     classes: ClassCounts | None
     stages: list[Stage]
     warnings: list[str]
+    left_out: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -139,6 +141,7 @@ def check(
             *downloads,
             *reading_warnings(splits),
         ],
+        left_out=found.left_out,
     )
 
 

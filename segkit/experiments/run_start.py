@@ -111,6 +111,7 @@ def run_started(assembly: Assembly, directory: RunDir) -> RunStarted:
         untrained_classes=untrained,
         pixels=pixels_in_words(assembly.recipe.data),
         weights=weights_in_words(assembly.given, assembly.recipe),
+        left_out=assembly.left_out,
     )
 
 

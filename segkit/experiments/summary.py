@@ -61,6 +61,7 @@ def summarise(
         validate_windows=windows and min(windows, len(assembly.eval_batches(assembly.val_split))),
         reported_on=assembly.test_split,
         images=started.images,
+        left_out=started.left_out,
         best=_epoch(best, best_classes),
         last=_epoch(epochs[-1]),
         scores=_split_scores(assembly, scores),

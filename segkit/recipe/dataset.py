@@ -19,9 +19,11 @@ from segkit.data.cache.cache import Cache
 from segkit.data.class_counts import count_classes, mixture_problem
 from segkit.data.decoding import Count
 from segkit.data.draw_splits import Features
+from segkit.data.fraction import part_of
 from segkit.data.preprocess import Prepared, layout_of, prepare
 from segkit.data.same_images import shared_image_warnings
 from segkit.data.source_scan import SourceScan, scan_source
+from segkit.data.split_groups import groups_of
 from segkit.data.splits import group_warnings, split_samples
 from segkit.recipe import plain_recipe, used_plugins
 from segkit.recipe.build import build
@@ -113,14 +115,26 @@ def scan_splits(
     scan = scan or scan_recipe_source(recipe)[1]
     try:
         splits = split_samples(scan.splits, recipe.data.split, partial(_class_counts, recipe, on_progress))
-        warnings = [*scan.warnings, *group_warnings(scan.splits, recipe.data.split)]
+        warnings = [
+            *scan.warnings,
+            *group_warnings(scan.splits, recipe.data.split),
+            *_unlisted(recipe, scan.splits, splits),
+        ]
+        train = _part_of_training(recipe, splits["train"])
     except DataError as error:
         problems = [replace(problem, kind=problem.kind or "split") for problem in error.problems]
         if not any(scan.splits.values()):  # then no other split would help
             problems = _missing_splits({}, recipe)
         return SourceScan(scan.splits, scan.problems or problems)
-    used = {split: samples for split, samples in splits.items() if samples}
-    return SourceScan(used, scan.problems, [*warnings, *_unlisted(recipe, scan.splits, used)])
+    left_out = len(splits["train"]) - len(train)
+    used = {split: samples for split, samples in {**splits, "train": train}.items() if samples}
+    return SourceScan(used, scan.problems, warnings, left_out)
+
+
+def _part_of_training(recipe: Recipe, samples: Sequence[Sample]) -> list[Sample]:
+    data = recipe.data
+    groups = groups_of(samples, data.split.group) if data.split.group and data.fraction < 1 else None
+    return part_of(samples, data.fraction, data.fraction_seed, groups)
 
 
 def _class_counts(recipe: Recipe, on_progress: Progress, samples: Sequence[Sample]) -> Features:

@@ -21,6 +21,7 @@ from segkit.core.paths import RecipePath
 from segkit.core.registry import METRICS, Settings
 from segkit.core.types import Task, TaskKind, class_problem
 from segkit.data.fit import Fit, FitKind
+from segkit.data.fraction import Fraction, FractionSeed
 from segkit.data.labels import (
     BACKGROUND,
     IGNORE,
@@ -128,6 +129,9 @@ class DataSettings(Settings):
         validate_windows: number of windows, always the same, that are scored after every epoch instead of
             whole images, with fit: crop; the final scores are always those of whole images.
         split: division of the samples into train, val and test.
+        fraction: share of the training images that is used, in whole groups if split.group is set; the images
+            of a smaller fraction are among those of a larger one. Images of val and test stay.
+        fraction_seed: seed of that draw; the recipe's seed does not change it.
         sample: images of an epoch: how many, and which are drawn more often.
         augment: transforms of the training images, in order.
         batch_size: images per training step.
@@ -153,6 +157,8 @@ class DataSettings(Settings):
     crop: CropSettings | None = Field(None, validate_default=True)
     validate_windows: int | None = Field(None, ge=1)
     split: Annotated[Split, BeforeValidator(_as_split)] = Split()
+    fraction: Fraction = 1.0
+    fraction_seed: FractionSeed = 0
     sample: SampleSettings = SampleSettings()
     augment: list[TransformPart] = Field([])
     batch_size: int = Field(16, ge=1, le=65536)
@@ -265,6 +271,13 @@ class DataSettings(Settings):
             raise ValueError(f"fit: {fit} does not use {key}: write fit: crop, or leave out {key}")
         if key == "crop" and (problem := unknown_class(value, info.data.get("classes", ()))):
             _raise_at([("classes", problem)], value, info)
+        return value
+
+    @field_validator("fraction_seed")
+    @classmethod
+    def _draws_a_fraction(cls, value: int, info: ValidationInfo) -> int:
+        if value and info.data.get("fraction") == 1:
+            raise ValueError("all training images are used: set fraction below 1, or leave out fraction_seed")
         return value
 
     @field_validator("sample")

@@ -144,6 +144,7 @@ class Summary(Record):
     validate_windows: Count | None = None  # of the images of scored_on, that epochs are scored on
     reported_on: Text
     images: dict[Text, Count] = {}
+    left_out: Count = 0  # training images, by data.fraction
     best: EpochScores
     last: EpochScores | None = None
     scores: SplitScores

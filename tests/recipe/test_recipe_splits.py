@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segkit.core.errors import DataError
+from segkit.core.errors import DataError, RecipeError
 from segkit.recipe import Recipe, dump_recipe, load_recipe
 from segkit.recipe.dataset import find_samples, scan_samples
 from segkit.recipe.load import load_dumped
+from segkit.runs.fingerprint import fingerprint
 
 RECIPE = """
 name: patients
@@ -41,10 +42,10 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def recipe(folder: Path, split: str) -> Recipe:
+def recipe(folder: Path, split: str, *overrides: str) -> Recipe:
     file = folder / "recipe.yaml"
     file.write_text(RECIPE % split)
-    return load_recipe(file)
+    return load_recipe(file, overrides)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -91,3 +92,41 @@ def test_a_source_without_images_is_not_a_problem_of_the_split(folder: Path, spl
     file.write_text(text.replace("by: fraction, val: 0.25, %s", split))
     (problem,) = scan_samples(load_recipe(file)).problems
     assert (problem.problem, problem.where) == ("there are no training images", str(folder / "images"))
+
+
+def test_fraction_leaves_val_and_is_part_of_the_fingerprint(folder: Path) -> None:
+    found, prints = {}, set()
+    for fraction, seed in ((1, 0), (0.5, 0), (0.5, 3), (0.2, 0)):
+        settings = (f"data.fraction={fraction}", f"data.fraction_seed={seed}")
+        loaded = recipe(folder, "group: patient", *settings)
+        scan = scan_samples(loaded)
+        names = {split: [sample.name for sample in part] for split, part in scan.splits.items()}
+        found[fraction, seed] = {*names["train"]}
+        assert scan.left_out == 12 - len(names["train"])
+        assert names["val"] == [
+            sample.name for sample in find_samples(recipe(folder, "group: patient"))["val"]
+        ]
+        prints.add(fingerprint(loaded, scan.splits).recipe)
+    assert len(prints) == 4
+    assert [*map(len, found.values())] == [12, 6, 6, 2]
+    assert found[0.2, 0] < found[0.5, 0] < found[1, 0]
+    assert found[0.5, 0] != found[0.5, 3]
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("fraction=0", r"data\.fraction: found 0, allowed: a number above 0 and at most 1"),
+        ("fraction=1.5", r"data\.fraction: found 1\.5, allowed: a number above 0 and at most 1"),
+        ("fraction_seed=3", r"data\.fraction_seed: all training images are used: set fraction below 1"),
+    ],
+)
+def test_fraction_of_nothing_or_of_more_than_all_is_refused(folder: Path, setting: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        recipe(folder, "seed: 0", f"data.{setting}")
+
+
+def test_fraction_that_leaves_no_image_is_a_problem_of_the_split(folder: Path) -> None:
+    (problem,) = scan_samples(recipe(folder, "seed: 0", "data.fraction=0.01")).problems
+    assert problem.problem == "data.fraction: 0.01 of 12 training images leaves no image"
+    assert (problem.hint, problem.kind) == ("use 0.08333 or more", "split")

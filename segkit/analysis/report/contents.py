@@ -143,7 +143,10 @@ def _headline(data: RunData) -> list[str]:
     ]
     if summary.ema_decay:
         facts[1] += f" with averaged weights (EMA, decay {summary.ema_decay:g})"
-    return [*facts, f"trained on {whole(images['train'])}"] if "train" in images else facts
+    if "train" in images:
+        of = f" of {whole(images['train'] + summary.left_out)}" if summary.left_out else ""
+        facts.append(f"trained on {whole(images['train'])}{of}")
+    return facts
 
 
 def _cards(data: RunData) -> list[Card]:

@@ -29,9 +29,10 @@ def format_scores(values: Mapping[str, float | None], details: Mapping[str, str]
     )
 
 
-def images_in_words(images: Mapping[str, int]) -> str:
-    """Number of images per split: "900 train, 379 test"."""
-    return ", ".join(f"{count:,} {split}" for split, count in images.items())
+def images_in_words(images: Mapping[str, int], left_out: int = 0) -> str:
+    """Number of images per split: "900 train, 379 test"; "225 of 900 train" if a fraction is used."""
+    of = {"train": f" of {images['train'] + left_out:,}"} if left_out else {}
+    return ", ".join(f"{count:,}{of.get(split, '')} {split}" for split, count in images.items())
 
 
 def format_value(value: Any) -> str:

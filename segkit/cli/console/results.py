@@ -39,7 +39,8 @@ def print_check(report: CheckReport) -> None:
     """Print images, model table and warnings of a valid recipe."""
     screen = Screen(sys.stdout)
     screen.line(report.recipe, "bold")
-    facts = {"images": images_in_words(report.images), "pixels": report.pixels, "balanced": report.weights}
+    images = images_in_words(report.images, report.left_out)
+    facts = {"images": images, "pixels": report.pixels, "balanced": report.weights}
     screen.facts({title: fact for title, fact in facts.items() if fact})
     screen.line()
     if report.classes:

@@ -144,7 +144,7 @@ def _print_start(screen: Screen, event: RunStarted) -> None:
     facts = {} if screen.terminal else {"recipe": event.recipe}
     facts |= {
         "run directory": str(event.directory),
-        "images": images_in_words(event.images),
+        "images": images_in_words(event.images, event.left_out),
         **({"pixels": event.pixels} if event.pixels else {}),
         "device": f"{event.device}; precision {event.precision}",
         "epochs": f"at most {event.epochs}, each scored on {event.val_split}",

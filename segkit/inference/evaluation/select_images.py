@@ -72,7 +72,8 @@ def _replaces_source(overrides: Sequence[str]) -> bool:
 
 
 def _official_split(recipe: Recipe) -> Recipe:
-    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"split": Split()})})
+    official = {"split": Split(), "fraction": 1.0, "fraction_seed": 0}
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update=official)})
 
 
 def _pool_splits(splits: Mapping[str, Sequence[Sample]]) -> list[Sample]:

@@ -117,6 +117,8 @@ def test_print_check_shows_name_images_model_and_warnings(capsys):
     console.print_check(replace(report, pixels="", weights="", classes=None))
     out = capsys.readouterr().out
     assert out == f"isic_frozen\nimages: 900 train, 20 val\n\n{MODEL}\nwarning: {WARNING}\nok\n"
+    console.print_check(replace(report, left_out=300))
+    assert "images: 900 of 1,200 train, 20 val\n" in capsys.readouterr().out
 
 
 def test_print_json_is_one_document_without_nan(capsys):
