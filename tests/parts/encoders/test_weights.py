@@ -2,6 +2,7 @@
 
 import pickle
 import zipfile
+from dataclasses import replace
 
 import pytest
 import timm
@@ -11,7 +12,7 @@ from segkit.core.errors import WeightsError
 from segkit.parts.encoders import _pretrained as module
 from segkit.parts.encoders._pretrained import content_digest, fetch_weights, find_weights, tag_of
 from segkit.parts.encoders._timm_encoders import read_weights
-from tests.parts.encoders.cases import MOBILENET, build, image, save, test_data
+from tests.parts.encoders.cases import MOBILENET, build, image, lite_names, save, test_data
 
 SMALL = "resnet10t"  # few parameters, quick to build and to save
 
@@ -21,7 +22,7 @@ def own_home(tmp_path, monkeypatch):
     monkeypatch.setenv("SEGKIT_HOME", str(tmp_path))
     monkeypatch.setattr(module, "_in_hub_cache", lambda model, tag: None)
     monkeypatch.setattr(module, "_from_hub", no_network)
-    monkeypatch.setattr("segkit.parts.encoders._mobilenet_v2.fetch", no_network)
+    monkeypatch.setattr(module, "fetch", no_network)
     (tmp_path / "weights").mkdir()
 
 
@@ -88,6 +89,15 @@ def test_unknown_tag_is_refused_with_those_there_are(monkeypatch):
         tag_of(SMALL, "imagenet")
 
 
+def test_packaged_weights_are_among_those_there_are():
+    with pytest.raises(
+        WeightsError,
+        match=r"one of none, imagenet, in1k, efficientnet_lite_pytorch, or a file",
+    ):
+        tag_of("tf_efficientnet_lite2", "imagenet1k_v1")
+    assert tag_of("tf_efficientnet_lite2", "efficientnet_lite_pytorch") == "efficientnet_lite_pytorch"
+
+
 def test_torchvisions_name_is_timms_tag():
     assert tag_of("resnet18", "imagenet1k_v1") == "tv_in1k"
     assert tag_of("mobilenetv2_100", "imagenet1k_v1") == "imagenet1k_v1"
@@ -98,6 +108,11 @@ def test_torchvisions_name_is_timms_tag():
     [
         (SMALL, "imagenet", f"{SMALL}.c3_in1k.safetensors or {SMALL}.c3_in1k.pth"),
         ("mobilenetv2_100", "imagenet1k_v1", f"{MOBILENET} or mobilenet_v2-b0353104.pth"),
+        (
+            "tf_efficientnet_lite0",
+            "imagenet",
+            "tf_efficientnet_lite0.in1k.safetensors or tf_efficientnet_lite0.in1k.pth",
+        ),
     ],
 )
 def test_weights_that_cannot_be_downloaded_say_what_to_put_where(tmp_path, model, weights, name):
@@ -109,8 +124,9 @@ def test_weights_that_cannot_be_downloaded_say_what_to_put_where(tmp_path, model
         "and cannot be downloaded: nothing answers"
     )
     assert problem.where == str(tmp_path / "weights" / name.split(" or ")[0])
+    also = ", weights: efficientnet_lite_pytorch from a package index" if "lite" in model else ""
     assert problem.hint == (
-        f"put {name} into {tmp_path / 'weights'}, or use weights: none for random initialisation"
+        f"put {name} into {tmp_path / 'weights'}{also}, or use weights: none for random initialisation"
     )
 
 
@@ -209,8 +225,8 @@ def test_pinned_file_is_known_by_its_tensors(tmp_path):
     save(state, tmp_path / "weights" / MOBILENET)
     with pytest.raises(
         WeightsError,
-        match=r"imagenet1k_v1\.safetensors: these are not torchvision's ImageNet weights of MobileNetV2[^\n]+"
-        r"\n  try: remove the file to download it again",
+        match=r"imagenet1k_v1\.safetensors: these are not torchvision's ImageNet weights of mobilenetv2_100"
+        r"[^\n]+\n  try: remove the file to download it again",
     ):
         build("mobilenetv2_100", weights="imagenet1k_v1")
 
@@ -237,6 +253,27 @@ def test_torchvisions_weights_give_timms_features(monkeypatch):
     judge.load_state_dict(read_weights(folder / "weights" / MOBILENET), strict=False)
     with torch.inference_mode():
         torch.testing.assert_close(encoder(image(100, 128))[-1], judge.forward_features(image(100, 128)))
+
+
+def test_efficientnet_lite_is_normalised_by_a_half_whatever_its_weights(tmp_path, monkeypatch):
+    """Its file, with random tensors here, has names of its own and gives timm's features."""
+    name = "tf_efficientnet_lite0"
+    torch.manual_seed(0)
+    judge = timm.create_model(name).eval()
+    own = dict(zip(lite_names(16), judge.state_dict().values(), strict=True))
+    file = tmp_path / "weights/efficientnet-lite0-57934424.pth"
+    save(own, file)
+    with pytest.raises(
+        WeightsError, match=r"these are not EfficientNet-Lite-PyTorch's ImageNet weights of tf_"
+    ):
+        build(name, weights="efficientnet_lite_pytorch")
+    digest = content_digest(judge.state_dict())
+    (lite,) = [weights for weights in module.PACKAGED if weights.model == name]
+    monkeypatch.setattr(module, "PACKAGED", [replace(lite, content_sha256=digest)])
+    encoder = build(name, weights="efficientnet_lite_pytorch")
+    assert encoder.mean == encoder.std == (0.5, 0.5, 0.5)
+    with torch.inference_mode():
+        torch.testing.assert_close(encoder(image(64, 64))[-1], judge.forward_features(image(64, 64)))
 
 
 @pytest.mark.parametrize("ending", [".safetensors", ".pth"])
