@@ -8,12 +8,13 @@ simulates comparisons whose truth is known, and writes what it finds into compar
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from segkit.analysis.comparison.power_law import fit_power_law
 from segkit.analysis.comparison.statistics import compare_pairs, intervals
 
 Scores = npt.NDArray[np.float64]
@@ -30,6 +31,18 @@ LAYOUTS = [
 ]  # fmt: skip
 # Where seeds change nothing at all, what little they seem to change makes intervals a little too wide.
 ALIKE = [(2, 200, 0.0), (3, 200, 0.0), (5, 200, 0.0)]
+# Seeds, fractions of 900 training images, exponent of the planted power law, scored images, and what else.
+FOUR, FIVE, SIX = (0.1, 0.25, 0.5, 1.0), (0.1, 0.2, 0.4, 0.7, 1.0), (0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
+CURVES: list[tuple[int, Sequence[float], float, int, dict[str, float]]] = [
+    (1, FOUR, 0.5, 379, {}), (1, SIX, 0.3, 379, {}), (1, SIX, 0.7, 379, {}),
+    (2, FOUR, 0.3, 379, {}), (3, FOUR, 0.7, 379, {}), (3, FOUR[1:], 0.5, 379, {}),
+    (3, FIVE, 0.5, 379, {"spread": 0.0}), (3, FIVE, 0.5, 379, {"slope": 0.7}),
+    (3, FIVE, 0.5, 379, {"wider": 0.5}), (3, FIVE, 0.5, 379, {"rise": 0.0}), (3, FIVE, 0.5, 40, {}),
+]  # fmt: skip
+_WORDS = {
+    "": "", "spread": "no variation between seeds", "slope": "images that gain more than others",
+    "wider": "seeds that vary more with fewer images", "rise": "flat curve",
+}  # fmt: skip
 EQUALS = [(2, 1, 0.0), (5, 1, 0.0), (2, 2, 0.01), (4, 2, 0.01), (2, 3, 0.01), (4, 3, 0.01)]
 
 
@@ -106,6 +119,75 @@ def shown(
     return count / simulations
 
 
+def simulated_curve(
+    rng: np.random.Generator,
+    seeds: int,
+    fractions: Sequence[float],
+    exponent: float,
+    images: int,
+    *,
+    rise: float = 0.1,
+    spread: float = 0.006,
+    slope: float = 0.0,
+    wider: float = 0.0,
+) -> tuple[list[int], list[Scores], float]:
+    """Training images, scores and the true gain of twice the images.
+
+    Args:
+        rng: draws.
+        seeds: of each candidate.
+        fractions: of 900 training images.
+        exponent: of the power law.
+        images: scored by all.
+        rise: of the score from a tenth of the training images to all of them.
+        spread: standard deviation of the seeds' means.
+        slope: standard deviation of the images' own rise, relative to the mean rise.
+        wider: power by which the seeds vary more with fewer training images.
+    """
+    drop = rise / (10**exponent - 1)
+    missing = [fraction**-exponent - 1 for fraction in fractions]
+    own = 1 + slope * rng.normal(0, 1, images)
+    scores = simulated(rng, [seeds] * len(fractions), images, spread=0.0)
+    curves = [
+        table - drop * lost * own + rng.normal(0, spread * fraction**-wider, (seeds, 1))
+        for table, lost, fraction in zip(scores, missing, fractions, strict=True)
+    ]
+    return [round(900 * fraction) for fraction in fractions], curves, drop * (1 - 2**-exponent)
+
+
+def held_gain(
+    seeds: int,
+    fractions: Sequence[float],
+    exponent: float,
+    images: int,
+    more: Mapping[str, float],
+    simulations: int = SIMULATIONS,
+) -> tuple[float, float]:
+    """How often the interval of twice the training images holds the true gain; its median width."""
+    rng = np.random.default_rng(7)
+    count, widths = 0, []
+    for _ in range(simulations):
+        numbers, scores, truth = simulated_curve(rng, seeds, fractions, exponent, images, **more)
+        fit = fit_power_law(numbers, scores)
+        assert fit is not None
+        gain = fit.gain(2, 0.05)
+        count += gain.low <= truth <= gain.high
+        widths.append(gain.high - gain.low)
+    return count / simulations, float(np.median(widths))
+
+
+def found_gains() -> str:
+    """Coverage of the gain of twice the training images, as Markdown."""
+    rows = []
+    for seeds, fractions, exponent, images, more in CURVES:
+        share, width = held_gain(seeds, fractions, exponent, images, more)
+        listed = ", ".join(f"{fraction:g}" for fraction in fractions)
+        word = _WORDS[next(iter(more), "")]
+        rows.append([str(seeds), listed, f"{exponent:g}", str(images), word, f"{share:.1%}", f"{width:.3f}"])
+    head = ["seeds", "fractions", "exponent", "test images", "with", "coverage", "median width"]
+    return _table([head, *rows])
+
+
 def found() -> str:
     """What is found, as Markdown."""
     rows = [
@@ -132,10 +214,12 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
 
 def main() -> None:
     """Simulate, and write it down."""
-    begin, end = "<!-- simulated -->", "<!-- end of simulated -->"
-    block = f"{begin}\n{found()}\n{end}"
     page = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(re.sub(f"{begin}.*?{end}", lambda _: block, page, flags=re.DOTALL), encoding="utf-8")
+    for name, simulate in (("simulated", found), ("simulated gains", found_gains)):
+        begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+        block = f"{begin}\n{simulate()}\n{end}"
+        page = re.sub(f"{begin}.*?{end}", lambda _, block=block: block, page, flags=re.DOTALL)
+    PAGE.write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from segkit.analysis.comparison.compatibility import (
     registered_name,
 )
 from segkit.analysis.comparison.costs import how_measured
+from segkit.analysis.comparison.learning_curve import learning_curve
 from segkit.analysis.comparison.result import Candidate, Comparison, Interval, PairwiseTest, Ranking
 from segkit.analysis.comparison.statistics import compare_pairs, intervals
 from segkit.analysis.score_range import Range, range_of_differences
@@ -75,6 +76,7 @@ def compare_runs(
         command=command,
         classes=compare_classes(candidates, ALPHA),
         native=any(result.data.native for result in results),
+        learning_curve=learning_curve(candidates, metric, results[0].data.range_of(metric), ALPHA),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from segkit.core.errors import Problem, SegkitError, worded
 
 TASK = ("task", "classes", "ignore_index")  # keys of `data` that define the target
+IGNORED = ("name", "description", "reference", "seed", "plugins")  # recipe keys that make no difference
 RESOLUTION = ("fit", "size")  # and those of the resolution, unless scores are at the images' own size
 
 

@@ -17,6 +17,7 @@ from segkit.analysis.comparison.format import (
     leaders,
     wins_ties_losses,
 )
+from segkit.analysis.comparison.learning_curve import learning_curve_sentence
 from segkit.analysis.comparison.result import Comparison, PairwiseTest, Ranking
 from segkit.analysis.report.format import difference, few_images_note, number, whole
 
@@ -30,10 +31,14 @@ MAX_PUBLISHED = 3  # numbers in one sentence
 
 
 def analyse(comparison: Comparison) -> list[str]:
-    """Sentences: verdict, curves, published numbers, costs; the last one states the limits."""
+    """Sentences: verdict, learning curve, epochs, published numbers, costs; the last states the limits."""
     findings = {1: _single, 2: _two}.get(len(comparison.ranking), _several)
+    verdict, *others = findings(comparison)
+    curve = learning_curve_sentence(comparison)
     return [
-        *findings(comparison),
+        verdict,
+        *([curve] if curve else []),
+        *others,
         *curve_sentences(comparison),
         *_published(comparison),
         *cost_sentences(comparison),

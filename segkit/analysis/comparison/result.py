@@ -152,6 +152,36 @@ class ClassComparison:
 
 
 @dataclass(frozen=True)
+class LearningCurve:
+    """Scores over numbers of training images, if candidates differ in nothing else.
+
+    Args:
+        images: number of training images of each candidate, in the order of the ranking.
+        law: a, b and c of the fitted score a - b n^-c; None if there are too few points.
+        gain: score of twice the largest number of images minus that of this number, with its interval.
+        line: numbers of images, up to twice the largest, with the fitted score and its interval.
+        spread: difference between the highest and lowest mean score.
+    """
+
+    images: list[int]
+    law: tuple[float, float, float] | None = None
+    gain: Interval | None = None
+    line: list[tuple[float, Interval]] = field(default_factory=list)
+    spread: float = 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        """Law and gain; the scores are those of the ranking."""
+        law = self.law and dict(zip("abc", self.law, strict=True))
+        gain = self.gain and {
+            "images": 2 * max(self.images),
+            "difference": self.gain.mean,
+            "low": self.gain.low,
+            "high": self.gain.high,
+        }
+        return {"images": self.images, "law": law, "twice": gain}
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Comparison of recipes: ranking, pairwise tests and costs.
 
@@ -167,6 +197,7 @@ class Comparison:
         command: command line that repeats the comparison.
         classes: IoU by class; None for binary tasks, or if a run has no scores of its classes.
         native: whether scores are at the images' own size though not all recipes score there.
+        learning_curve: if the candidates differ in `data.fraction` alone.
     """
 
     metric: str
@@ -180,6 +211,7 @@ class Comparison:
     command: str = ""
     classes: ClassComparison | None = None
     native: bool = False
+    learning_curve: LearningCurve | None = None
 
     @property
     def candidates(self) -> list[Candidate]:
@@ -231,6 +263,7 @@ class Comparison:
                     self.pairs, self.classes.differences if self.classes else ()
                 )
             ],
+            **({"learning_curve": self.learning_curve.as_json()} if self.learning_curve else {}),
             "warnings": self.warnings,
             "costs_measured": self.costs_measured,
             "command": self.command,

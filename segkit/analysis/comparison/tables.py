@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from segkit.analysis.comparison.classes import NOTE, class_table
+from segkit.analysis.comparison.compatibility import IGNORED
 from segkit.analysis.comparison.costs import COSTS
 from segkit.analysis.comparison.findings import analyse
 from segkit.analysis.comparison.format import (
@@ -15,13 +16,13 @@ from segkit.analysis.comparison.format import (
     headline,
     verdict,
 )
+from segkit.analysis.comparison.learning_curve import learning_curve_sentence, learning_curve_table
 from segkit.analysis.comparison.result import Candidate, Comparison, PairwiseTest
 from segkit.analysis.report.format import NOTHING, number, whole
 from segkit.analysis.report.tables import TIMES, Table, flat, given_to_decoder, shape_text
 from segkit.utils.public_text import public_command
 
 MAX_METRICS = 4  # including the ranking metric
-IGNORED = ("name", "description", "reference", "seed", "plugins")  # recipe keys that make no difference
 GIVEN = (
     "Encoder stages given to the decoder",
     f"Input of the decoder ({TIMES.join('Chw')})",
@@ -48,6 +49,8 @@ def common_context(comparison: Comparison) -> dict[str, Any]:
         "recipes": recipe_table(comparison),
         "classes_table": class_table(comparison),
         "classes_note": NOTE,
+        "learning_curve": learning_curve_table(comparison),
+        "learning_curve_note": learning_curve_sentence(comparison),
         "costs_measured": comparison.costs_measured,
         "command": public_command(comparison.command),
     }

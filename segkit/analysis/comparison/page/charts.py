@@ -45,6 +45,15 @@ def pairs(comparison: Comparison) -> list[dict[str, Any]]:
     ]
 
 
+def learning_curve_plot(comparison: Comparison) -> dict[str, Any] | None:
+    """Training images of the candidates, and the fitted line: images, low, score, high."""
+    curve = comparison.learning_curve
+    return curve and {
+        "images": curve.images,
+        "line": [[rounded(v) for v in (x, at.low, at.mean, at.high)] for x, at in curve.line],
+    }
+
+
 def rounded(value: float | None) -> float | None:
     """Six significant digits; None if undefined, because JSON has no NaN."""
     return float(f"{value:.6g}") if value is not None and math.isfinite(value) else None

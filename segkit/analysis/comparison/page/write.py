@@ -12,7 +12,7 @@ from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from segkit.analysis.comparison.epochs import epoch_table
-from segkit.analysis.comparison.page.charts import curves, pairs, rounded, scores
+from segkit.analysis.comparison.page.charts import curves, learning_curve_plot, pairs, rounded, scores
 from segkit.analysis.comparison.page.colors import color_schemes, dashes
 from segkit.analysis.comparison.page.costs import cost_plots
 from segkit.analysis.comparison.page.ranking import interval_scale, pair_rows, ranking_columns, ranking_rows
@@ -31,7 +31,7 @@ from segkit.analysis.report.templates import templates
 from segkit.data.palette import BACKGROUND, VOID
 from segkit.utils.public_text import public_data, public_names
 
-SCRIPTS = ("comparison", "ranking", "charts", "differences", "costs", "curves", "samples")
+SCRIPTS = ("comparison", "ranking", "charts", "differences", "costs", "learning_curve", "curves", "samples")
 CHART_JS = "vendor/chart.umd.min.js"
 
 
@@ -95,6 +95,7 @@ def _plots(comparison: Comparison) -> dict[str, Any]:
         "intervals": [[rounded(value) for value in (i.low, i.mean, i.high)] for i in intervals],
         "pairs": pairs(comparison),
         "costs": cost_plots(comparison),
+        "learningCurve": learning_curve_plot(comparison),
         "curves": curves(comparison),
         "background": hex_color(BACKGROUND),
         "ignored": hex_color(VOID),
