@@ -38,6 +38,7 @@ CURVES: list[tuple[int, Sequence[float], float, int, dict[str, float]]] = [
     (2, FOUR, 0.3, 379, {}), (3, FOUR, 0.7, 379, {}), (3, FOUR[1:], 0.5, 379, {}),
     (3, FIVE, 0.5, 379, {"spread": 0.0}), (3, FIVE, 0.5, 379, {"slope": 0.7}),
     (3, FIVE, 0.5, 379, {"wider": 0.5}), (3, FIVE, 0.5, 379, {"rise": 0.0}), (3, FIVE, 0.5, 40, {}),
+    (3, FIVE, 1.2, 379, {}),
 ]  # fmt: skip
 _WORDS = {
     "": "", "spread": "no variation between seeds", "slope": "images that gain more than others",

@@ -17,6 +17,7 @@ from segkit.analysis.score_range import Range, range_of_differences
 
 FACTOR = 2
 _LINE_POINTS = 40
+_LOGARITHMIC = 0.1  # exponent below which the law's limit is far from all scores, and nothing is known of it
 _OF_FRACTION = ("fraction", "fraction_seed", "range")  # of data; a measured range is that of the images
 _BALANCED = ("class_weights", "pos_weight", "alpha")  # of losses, likewise
 
@@ -69,11 +70,12 @@ def learning_curve_sentence(comparison: Comparison) -> str:
     level, drop, exponent = curve.law
     sign = "-" if drop >= 0 else "+"
     law = f"{label} = {level:.4g} {sign} {abs(drop):.3g} / n^{exponent:.2g}"
-    shown = not curve.gain.low <= 0 <= curve.gain.high
-    end = "if the curve goes on like this" if shown else "so that no change is shown"
+    if exponent < _LOGARITHMIC:
+        law = f"{label} changes by nearly the same with every doubling, and no limit can be told"
+    zero = "; it contains zero" if curve.gain.low <= 0 <= curve.gain.high else ""
     return (
-        f"Learning curve over {whole(numbers[0])} to {whole(largest)} training images: {law}. "
-        f"{whole(FACTOR * largest)} images, twice as many, would bring {gain}, {end}."
+        f"Learning curve over {whole(numbers[0])} to {whole(largest)} training images: {law}. If it goes on "
+        f"like this, {whole(FACTOR * largest)} images, twice as many, would bring {gain}{zero}."
     )
 
 

@@ -133,7 +133,7 @@ def _variance_of_runs(tables: Sequence[Scores]) -> float:
     residuals = [t - mean - t.mean(axis=0) + mean.mean() for t, mean in zip(several, means, strict=True)]
     images = several[0].shape[1]
     noise = sum(float((rest**2).sum()) for rest in residuals) / (images - 1) / images
-    return max(between - noise, 0.0) / freedom
+    return float(max(between - noise, 0.0) / freedom)
 
 
 def _excess(images: Numbers, means: Numbers, covariance: Numbers) -> float:
@@ -148,7 +148,9 @@ def _excess(images: Numbers, means: Numbers, covariance: Numbers) -> float:
     most = float(means.var()) * len(means)
     if most == 0 or excess_misfit(0.0) <= 0:
         return 0.0
-    return float(optimize.brentq(excess_misfit, 0.0, most, rtol=1e-3)) if excess_misfit(most) < 0 else most
+    if excess_misfit(most) >= 0:
+        return most
+    return float(optimize.brentq(excess_misfit, 0.0, most, rtol=1e-3))
 
 
 def _fit(images: Numbers, means: Numbers, covariance: Numbers) -> tuple[Numbers, Numbers, Numbers]:
@@ -156,10 +158,11 @@ def _fit(images: Numbers, means: Numbers, covariance: Numbers) -> tuple[Numbers,
     growth = _growth(images / images.max(), EXPONENTS[:, None])  # E K
     design = np.stack([np.ones_like(growth), growth], axis=2)  # E K 2
     inverse = np.linalg.inv(covariance)
-    variances = np.linalg.inv(design.swapaxes(1, 2) @ inverse @ design)
-    estimates = np.einsum("eij,ekj,kl,l->ei", variances, design, inverse, means)
+    variances: Numbers = np.linalg.inv(design.swapaxes(1, 2) @ inverse @ design)
+    estimates: Numbers = np.einsum("eij,ekj,kl,l->ei", variances, design, inverse, means)
     residuals = means - np.einsum("eki,ei->ek", design, estimates)
-    return estimates, variances, np.einsum("ek,kl,el->e", residuals, inverse, residuals)
+    misfits: Numbers = np.einsum("ek,kl,el->e", residuals, inverse, residuals)
+    return estimates, variances, misfits
 
 
 def _growth(factor: Numbers | float, exponents: Numbers) -> Numbers:

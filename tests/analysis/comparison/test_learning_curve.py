@@ -101,8 +101,8 @@ def test_curve_is_in_every_file_and_says_what_twice_the_images_bring(tmp_path):
     sentence = learning_curve_sentence(comparison)
     assert sentence.startswith("Learning curve over 90 to 900 training images: IoU = 0.")
     assert " / n^0." in sentence
-    assert "1,800 images, twice as many, would bring +0.01" in sentence
-    assert sentence.endswith("(95% interval), if the curve goes on like this.")
+    assert ". If it goes on like this, 1,800 images, twice as many, would bring +0.01" in sentence
+    assert sentence.endswith("] (95% interval).")
     assert sentence == analyse(comparison)[1]
     table = learning_curve_table(comparison)
     assert [row[0] for row in table.rows] == ["90", "225", "450", "900"]
@@ -128,8 +128,8 @@ def test_what_cannot_be_told_is_not_told(tmp_path):
     )
     assert two.learning_curve.as_json() == {"images": [900, 450], "law": None, "twice": None}
 
-    def sentence(gain, spread):
-        curve = LearningCurve(NUMBERS, (0.9, -1.0, 0.5), gain, spread=spread)
+    def sentence(gain, spread, exponent=0.5):
+        curve = LearningCurve(NUMBERS, (0.9, -1.0, exponent), gain, spread=spread)
         return learning_curve_sentence(replace(two, learning_curve=curve))
 
     assert sentence(Interval(0.02, -0.1, 0.3), 0.2) == (
@@ -137,8 +137,13 @@ def test_what_cannot_be_told_is_not_told(tmp_path):
         "+0.0200 [\N{MINUS SIGN}0.1000, +0.3000] (95% interval). More fractions or several seeds narrow it."
     )
     assert sentence(Interval(0.001, -0.01, 0.01), 0.2) == (
-        "Learning curve over 90 to 900 training images: IoU = 0.9 + 1 / n^0.5. 1,800 images, twice as many, "
-        "would bring +0.0010 [\N{MINUS SIGN}0.0100, +0.0100] (95% interval), so that no change is shown."
+        "Learning curve over 90 to 900 training images: IoU = 0.9 + 1 / n^0.5. If it goes on like this, "
+        "1,800 images, twice as many, would bring +0.0010 [\N{MINUS SIGN}0.0100, +0.0100] (95% interval); "
+        "it contains zero."
+    )
+    assert sentence(Interval(0.02, 0.01, 0.03), 0.2, 0.01).startswith(
+        "Learning curve over 90 to 900 training images: IoU changes by nearly the same with every "
+        "doubling, and no limit can be told. If it goes on"
     )
 
 

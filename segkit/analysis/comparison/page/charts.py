@@ -47,8 +47,9 @@ def pairs(comparison: Comparison) -> list[dict[str, Any]]:
 
 def learning_curve_plot(comparison: Comparison) -> dict[str, Any] | None:
     """Training images of the candidates, and the fitted line: images, low, score, high."""
-    curve = comparison.learning_curve
-    return curve and {
+    if (curve := comparison.learning_curve) is None:
+        return None
+    return {
         "images": curve.images,
         "line": [[rounded(v) for v in (x, at.low, at.mean, at.high)] for x, at in curve.line],
     }
