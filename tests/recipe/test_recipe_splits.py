@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from segkit.core.errors import DataError, RecipeError
+from segkit.experiments.check import check
 from segkit.recipe import Recipe, dump_recipe, load_recipe
-from segkit.recipe.dataset import find_samples, scan_samples
+from segkit.recipe.dataset import find_samples, open_cache, scan_samples
 from segkit.recipe.load import load_dumped
 from segkit.runs.fingerprint import fingerprint
 
@@ -130,3 +131,16 @@ def test_fraction_that_leaves_no_image_is_a_problem_of_the_split(folder: Path) -
     (problem,) = scan_samples(recipe(folder, "seed: 0", "data.fraction=0.01")).problems
     assert problem.problem == "data.fraction: 0.01 of 12 training images leaves no image"
     assert (problem.hint, problem.kind) == ("use 0.08333 or more", "split")
+
+
+def test_fractions_share_the_cache_and_lacking_classes_are_warned_about(folder: Path) -> None:
+    whole, part = (recipe(folder, "seed: 0", f"data.fraction={share}") for share in (1, 0.25))
+    assert open_cache(whole).folder == open_cache(part).folder
+    seeds = range(20)
+    parts = [recipe(folder, "seed: 0", "data.fraction=0.25", f"data.fraction_seed={seed}") for seed in seeds]
+    lacking = next(
+        part for part in parts if all(int(sample.name) >= 4 for sample in find_samples(part)["train"])
+    )
+    report = check(lacking)
+    assert (report.images, report.left_out) == ({"train": 3, "val": 4}, 9)
+    assert "The class 'rare' is in no training image and cannot be learnt" in "\n".join(report.warnings)

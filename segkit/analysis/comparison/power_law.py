@@ -158,7 +158,7 @@ def _fit(images: Numbers, means: Numbers, covariance: Numbers) -> tuple[Numbers,
     growth = _growth(images / images.max(), EXPONENTS[:, None])  # E K
     design = np.stack([np.ones_like(growth), growth], axis=2)  # E K 2
     inverse = np.linalg.inv(covariance)
-    variances: Numbers = np.linalg.inv(design.swapaxes(1, 2) @ inverse @ design)
+    variances = np.linalg.inv(design.swapaxes(1, 2) @ inverse @ design).astype(np.float64)
     estimates: Numbers = np.einsum("eij,ekj,kl,l->ei", variances, design, inverse, means)
     residuals = means - np.einsum("eki,ei->ek", design, estimates)
     misfits: Numbers = np.einsum("ek,kl,el->e", residuals, inverse, residuals)

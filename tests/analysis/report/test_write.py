@@ -355,6 +355,11 @@ def test_changed_frozen_encoder_is_told(tmp_path, undrawn):
         assert "cd34" in text
 
 
+def test_fraction_of_the_training_images_is_told(tmp_path, undrawn):
+    for text in texts(write_run(tmp_path, left_out=2364)):
+        assert "trained on 788 of 3,152." in text
+
+
 def test_early_end_is_told(tmp_path, undrawn):
     html, _ = texts(write_run(tmp_path, epochs=12, status="interrupted"))
     assert "Training ended after 12 of 20 epochs." in html
