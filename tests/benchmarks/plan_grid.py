@@ -29,7 +29,6 @@ NOT_CROP = {"scale": None, "crop": None, "validate_windows": None}
 GRID: dict[str, dict[str, Any]] = {
     "stretch 128": {"fit": "stretch", "size": [128, 128], **NOT_CROP},
     "stretch 256": {"fit": "stretch", "size": [256, 256], **NOT_CROP},
-    "letterbox 256": {"fit": "letterbox", "size": [256, 256], **NOT_CROP},
     "crop 256 scale 1": {"fit": "crop", "size": [256, 256], "scale": 1.0},
     "crop 256 scale 0.5": {"fit": "crop", "size": [256, 256], "scale": 0.5},
 }
