@@ -15,7 +15,10 @@ MIN_PIXELS = 0.002  # fraction of all pixels
 MIN_IMAGES = 0.01  # fraction of all images
 _ADD = "add images that show it, or remove the class"
 _SPREAD = f"data.split.balance: true spreads classes over the splits; or {_ADD}"
-_REBALANCE = "class_weights: balanced, another loss (dice, focal, tversky), or more images that show it"
+_REBALANCE = (
+    "class_weights: balanced, another loss (dice, focal, tversky), data.sample.balance: class, with "
+    "data.fit: crop also crop.foreground and crop.classes: balanced, or more images that show it"
+)
 
 
 def count_read_classes(stats: Sequence[SampleStats], task: Task, split: str | None = None) -> ClassCounts:

@@ -336,7 +336,10 @@ def test_classes_that_are_missing_or_rare_are_told(tmp_path: Path) -> None:
     four = Task("multiclass", (*CLASSES.classes, "road"))
     told_of = faults(tmp_path, four)
     assert "data.split.balance: true" in told_of[1].hint
-    assert told_of[2].hint.startswith("class_weights: balanced, another loss")
+    assert told_of[2].hint == (
+        "class_weights: balanced, another loss (dice, focal, tversky), data.sample.balance: class, with "
+        "data.fit: crop also crop.foreground and crop.classes: balanced, or more images that show it"
+    )
     found = [(fault.kind, fault.message, len(fault.files)) for fault in told_of]
     assert found == [
         ("absent", "no mask has a pixel of road", 0),
