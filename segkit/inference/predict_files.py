@@ -53,8 +53,8 @@ def predict_files(
 ) -> Predicted:
     """Predict image files and write the results; files are written completely or not at all.
 
-    `on_progress` is called with a label, done and total, and with a text about the windows of the current image
-    of several.
+    `on_progress` is called with a label, done and total; of several images also with a text about the windows
+    of the current one.
 
     Raises:
         SegkitError: if the model cannot predict with these options.
