@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from segkit.core.errors import Problem
 from segkit.data.windows import GRID
 from segkit.recipe.transform_images import order_warnings
-from segkit.utils.listing import counted, listed
+from segkit.utils.listing import agree, counted, listed
 from segkit.utils.machine import machine_memory
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _small_images(fit: Fit, splits: Mapping[str, Prepared]) -> Iterator[str]:
         if small := _too_small(fit, prepared):
             names = listed([prepared.names[index] for index in small], 3)
             key = "data.scale" if fit.is_native else "data.size"
-            have = "has" if len(small) == 1 else "have"
+            have = agree(len(small), "has", "have")
             yield (
                 f"{len(small):,} of the {len(prepared):,} {split} images ({names}) {have} less than "
                 f"{_MIN_SIDE} pixels along a side for the model: a larger {key} leaves more of them."
