@@ -273,7 +273,7 @@ def test_list_and_show_in_words(segkit: Any) -> None:
         (["show", "transform", "rotat"], "no transform is called 'rotat'\n  try: did you mean 'Rotate'"),
         (
             ["show", "transform", "RandomCrop"],
-            "no transform is called 'RandomCrop'\n  try: data.fit: crop trains on random windows of data.size\n",
+            "no transform is called 'RandomCrop'\n  try: data.fit: crop trains on random windows of data",
         ),
         (["check", "nowhere.yaml"], "nowhere.yaml: cannot read the recipe: No such file or directory"),
         (["list", "--plugins", "nowhere"], "plugin not found\n  try: give a .py file or a folder of them"),
