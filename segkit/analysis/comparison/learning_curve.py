@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from segkit.analysis.comparison.compatibility import IGNORED
 from segkit.analysis.comparison.format import coverage, format_interval, format_signed
 from segkit.analysis.comparison.power_law import fit_power_law
-from segkit.analysis.comparison.result import Candidate, Comparison, LearningCurve
+from segkit.analysis.comparison.result import Candidate, Comparison, Interval
 from segkit.analysis.report.format import whole
 from segkit.analysis.report.tables import Table
 from segkit.analysis.score_range import Range, range_of_differences
@@ -22,8 +23,42 @@ _OF_FRACTION = ("fraction", "fraction_seed", "range")  # of data; a measured ran
 _BALANCED = ("class_weights", "pos_weight", "alpha")  # of losses, likewise
 
 
+@dataclass(frozen=True)
+class LearningCurve:
+    """Scores over numbers of training images, if candidates differ in nothing else.
+
+    Args:
+        images: number of training images of each candidate, in the order of the ranking.
+        law: a, b and c of the fitted score a - b n^-c; None if there are too few points.
+        gain: score of twice the largest number of images minus that of this number, with its interval.
+        line: numbers of images, up to twice the largest, with the fitted score and its interval.
+        spread: difference between the highest and lowest mean score.
+    """
+
+    images: list[int]
+    law: tuple[float, float, float] | None = None
+    gain: Interval | None = None
+    line: list[tuple[float, Interval]] = field(default_factory=list)
+    spread: float = 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        """Law and gain; the scores are those of the ranking."""
+        law = self.law and dict(zip("abc", self.law, strict=True))
+        gain = self.gain and {
+            "images": FACTOR * max(self.images),
+            "difference": self.gain.mean,
+            "low": self.gain.low,
+            "high": self.gain.high,
+        }
+        return {"images": self.images, "law": law, "twice": gain}
+
+
 def learning_curve(
-    candidates: Sequence[Candidate], metric: str, score_range: Range, alpha: float
+    candidates: Sequence[Candidate],
+    metric: str,
+    score_range: Range,
+    alpha: float,
+    groups: Sequence[str] | None = None,
 ) -> LearningCurve | None:
     """The learning curve; None unless candidates have several numbers of images, and differ in nothing else.
 
@@ -32,12 +67,13 @@ def learning_curve(
         metric: metric with a score per image.
         score_range: range of the metric.
         alpha: intervals cover 1 - alpha.
+        groups: group of each scored image; by default each image is one of its own.
     """
     images = [candidate.summaries[0].images.get("train", 0) for candidate in candidates]
     recipes = [_without_fraction(candidate.recipe) for candidate in candidates]
     if len({*images}) < 2 or not all(images) or any(recipe != recipes[0] for recipe in recipes):
         return None
-    fit = fit_power_law(images, [candidate.scores[metric] for candidate in candidates])
+    fit = fit_power_law(images, [candidate.scores[metric] for candidate in candidates], groups)
     if fit is None:
         return LearningCurve(images)
     numbers = np.geomspace(min(images), FACTOR * max(images), _LINE_POINTS)

@@ -92,7 +92,9 @@ class PowerLawFit:
         return self._fits[2]
 
 
-def fit_power_law(images: Sequence[int], scores: Sequence[Scores]) -> PowerLawFit | None:
+def fit_power_law(
+    images: Sequence[int], scores: Sequence[Scores], groups: Sequence[str] | None = None
+) -> PowerLawFit | None:
     """Fit the power law to scores; None if they are too few: below three numbers of images or four runs.
 
     The means vary over the scored images, which all candidates share, and over the runs of a candidate, by
@@ -103,23 +105,37 @@ def fit_power_law(images: Sequence[int], scores: Sequence[Scores]) -> PowerLawFi
     Args:
         images: training images of each candidate.
         scores: array (seeds, scored images) of each candidate; images that are undefined in one are left out.
+        groups: group of each scored image, if images of one group are not independent.
     """
     defined = np.all([np.isfinite(table).all(axis=0) for table in scores], axis=0)
     tables = [table[:, defined] for table in scores]
-    freedom = sum(map(len, tables)) - PARAMETERS
-    if len(set(images)) < PARAMETERS or freedom < 1 or tables[0].shape[1] < 2:
+    units = np.flatnonzero(defined) if groups is None else np.asarray(groups)[defined]
+    _, group_of = np.unique(units, return_inverse=True)
+    freedom = min(sum(map(len, tables)) - PARAMETERS, int(group_of.max(initial=-1)))
+    if len(set(images)) < PARAMETERS or freedom < 1:
         return None
     numbers = np.array(images, float)
     by_image = np.array([table.mean(axis=0) for table in tables])  # K I
     means = by_image.mean(axis=1)
     runs = np.array([len(table) for table in tables])
-    covariance = np.cov(by_image) / by_image.shape[1] + np.diag(_variance_of_runs(tables) / runs)
+    covariance = _covariance_of_means(by_image, group_of)
+    covariance += np.diag(_variance_of_runs(tables, group_of) / runs)
     covariance += 1e-12 * max(float(np.trace(covariance)), 1e-12) * np.eye(len(tables))
     covariance += _excess(numbers, means, covariance) * np.eye(len(tables))
     return PowerLawFit(numbers, means, covariance, freedom)
 
 
-def _variance_of_runs(tables: Sequence[Scores]) -> float:
+def _covariance_of_means(values: Numbers, group_of: npt.NDArray[np.intp]) -> Numbers:
+    """Of the means of rows (K, I) over images; a jackknife over groups, which is exact for single images."""
+    sizes = np.bincount(group_of)
+    sums = np.array([np.bincount(group_of, row) for row in values])  # K G
+    total = sums.sum(axis=1, keepdims=True)
+    change = (total - sums) / (sizes.sum() - sizes) - total / sizes.sum()
+    covariance: Numbers = change @ change.T * (len(sizes) - 1) / len(sizes)
+    return covariance
+
+
+def _variance_of_runs(tables: Sequence[Scores], group_of: npt.NDArray[np.intp]) -> float:
     """Variance of the mean score between runs of one candidate, from all that have several.
 
     Without the noise of single scores, which the covariance over images contains.
@@ -131,8 +147,7 @@ def _variance_of_runs(tables: Sequence[Scores]) -> float:
     freedom = sum(len(table) - 1 for table in several)
     between = sum(float(((mean - mean.mean()) ** 2).sum()) for mean in means)
     residuals = [t - mean - t.mean(axis=0) + mean.mean() for t, mean in zip(several, means, strict=True)]
-    images = several[0].shape[1]
-    noise = sum(float((rest**2).sum()) for rest in residuals) / (images - 1) / images
+    noise = sum(float(np.trace(_covariance_of_means(rest, group_of))) for rest in residuals)
     return float(max(between - noise, 0.0) / freedom)
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from segkit.analysis.comparison.learning_curve import LearningCurve
     from segkit.analysis.score_range import Range
     from segkit.runs.run_dir import RunDir
 
@@ -149,36 +150,6 @@ class ClassComparison:
     names: list[str]
     means: list[dict[str, ClassScore]]
     differences: list[dict[str, ClassScore]]
-
-
-@dataclass(frozen=True)
-class LearningCurve:
-    """Scores over numbers of training images, if candidates differ in nothing else.
-
-    Args:
-        images: number of training images of each candidate, in the order of the ranking.
-        law: a, b and c of the fitted score a - b n^-c; None if there are too few points.
-        gain: score of twice the largest number of images minus that of this number, with its interval.
-        line: numbers of images, up to twice the largest, with the fitted score and its interval.
-        spread: difference between the highest and lowest mean score.
-    """
-
-    images: list[int]
-    law: tuple[float, float, float] | None = None
-    gain: Interval | None = None
-    line: list[tuple[float, Interval]] = field(default_factory=list)
-    spread: float = 0.0
-
-    def as_json(self) -> dict[str, Any]:
-        """Law and gain; the scores are those of the ranking."""
-        law = self.law and dict(zip("abc", self.law, strict=True))
-        gain = self.gain and {
-            "images": 2 * max(self.images),
-            "difference": self.gain.mean,
-            "low": self.gain.low,
-            "high": self.gain.high,
-        }
-        return {"images": self.images, "law": law, "twice": gain}
 
 
 @dataclass(frozen=True)

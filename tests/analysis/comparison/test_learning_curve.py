@@ -11,12 +11,16 @@ import pytest
 from segkit.analysis.comparison.candidates import read_finished
 from segkit.analysis.comparison.compare import compare_runs
 from segkit.analysis.comparison.findings import analyse
-from segkit.analysis.comparison.learning_curve import learning_curve_sentence, learning_curve_table
+from segkit.analysis.comparison.learning_curve import (
+    LearningCurve,
+    learning_curve_sentence,
+    learning_curve_table,
+)
 from segkit.analysis.comparison.markdown import write_markdown
 from segkit.analysis.comparison.page import write_page
 from segkit.analysis.comparison.page.charts import learning_curve_plot
 from segkit.analysis.comparison.power_law import fit_power_law
-from segkit.analysis.comparison.result import Interval, LearningCurve
+from segkit.analysis.comparison.result import Interval
 from segkit.runs.run_dir import write_json
 from tests.analysis.comparison.browser import FOUND, Browser
 from tests.analysis.comparison.runs import DIRECTIONS, scored_run
@@ -74,6 +78,20 @@ def test_more_seeds_and_more_numbers_of_images_tell_more():
 
     assert width(5, NUMBERS) < width(2, NUMBERS)
     assert width(2, [45, 90, 180, 360, 630, 900]) < width(2, NUMBERS)
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_images_of_one_group_count_once(seeds):
+    """Three copies of each image tell as much as one, if they are known to be copies."""
+    scores = tables((0.9, 1.2, 0.5), seeds=seeds, spread=0.003, noise=0.05)
+    copies = [np.repeat(table, 3, axis=1) for table in scores]
+    groups = [str(image) for image in range(50) for _ in range(3)]
+    once, known = fit_power_law(NUMBERS, scores), fit_power_law(NUMBERS, copies, groups)
+    assert known.covariance == pytest.approx(once.covariance)
+    assert known.gain(2, 0.05).low == pytest.approx(once.gain(2, 0.05).low)
+    unknown = fit_power_law(NUMBERS, copies)
+    assert unknown.score(900, 0.05).low > known.score(900, 0.05).low
+    assert fit_power_law(NUMBERS, copies, ["all"] * 150) is None
 
 
 def test_undefined_scores_are_left_out_and_equal_ones_are_no_error():
