@@ -256,7 +256,10 @@ def assemble(
             loss=build_losses(recipe),
             metrics={part.key: build_metric(part, recipe.data.padded_goal) for part in recipe.metrics},
             splits=splits,
-            data_warnings=[*dataset_warnings(found, splits), *range_warnings(given, recipe, splits)],
+            data_warnings=[
+                *dataset_warnings(found, splits, chosen=recipe.training.select == "best"),
+                *range_warnings(given, recipe, splits),
+            ],
             val_split="val" if samples.get("val") else "test",
             test_split=test_split,
         )
@@ -295,7 +298,9 @@ def warnings_for(recipe: Recipe, splits: set[str], processes: int = 1) -> list[s
         processes: processes that train together.
     """
     warnings = installed_plugins_hidden_by(used_plugins(recipe))
-    if "val" not in splits:
+    if recipe.training.select == "last":
+        pass  # nothing is chosen on images that are scored
+    elif "val" not in splits:
         warnings.append(
             "There is no validation split: the best epoch is chosen on the test images, so its score is "
             "optimistic. data.split: {by: fraction, val: 0.2} sets validation images aside."

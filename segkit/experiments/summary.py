@@ -60,6 +60,7 @@ def summarise(
         scored_on=assembly.val_split,
         validate_windows=windows and min(windows, len(assembly.eval_batches(assembly.val_split))),
         reported_on=assembly.test_split,
+        select=recipe.training.select,
         images=started.images,
         best=_epoch(best, best_classes),
         last=_epoch(epochs[-1]),
@@ -79,7 +80,7 @@ def summarise(
         warnings=[
             *started.warnings,
             *diverged(epochs),
-            *undefined(epochs, next(iter(assembly.metrics))),
+            *(undefined(epochs, next(iter(assembly.metrics))) if recipe.training.select == "best" else ()),
             *young_average(recipe, best.epoch, started.images["train"]),
             *_class_warnings(assembly, scores),
         ],

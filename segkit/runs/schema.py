@@ -143,6 +143,7 @@ class Summary(Record):
     scored_on: Text
     validate_windows: Count | None = None  # of the images of scored_on, that epochs are scored on
     reported_on: Text
+    select: Text = "best"  # or last: the epoch whose weights and scores are the result
     images: dict[Text, Count] = {}
     best: EpochScores
     last: EpochScores | None = None
