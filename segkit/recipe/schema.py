@@ -314,8 +314,8 @@ class TrainingSettings(Settings):
         clip_grad_norm: maximum norm of all gradients.
         ema_decay: decay of the moving average of the weights (EMA), which is then scored and saved instead of
             the weights themselves.
-        select: epoch whose weights are the result: the best one by the first metric on validation images, or the
-            last one, so that nothing is chosen on them.
+        select: epoch whose weights are the result: the best one by the first metric on validation images, or
+            the last one, so that nothing is chosen on them.
         early_stopping_epochs: epochs without a better score after which training stops.
         checkpoint_seconds: interval of checkpoints within an epoch; null saves only at the end of each epoch.
             Changes no result.
