@@ -110,6 +110,12 @@ class Assembly:
         return {split: len(prepared) for split, prepared in self.splits.items()}
 
     @property
+    def scored_groups(self) -> list[str] | None:
+        """Group of each image of the reported split; None without `data.split.group`, or if it has none."""
+        groups = self.groups.get(self.test_split)
+        return [groups[name] for name in self.splits[self.test_split].names] if groups else None
+
+    @property
     def warnings(self) -> list[str]:
         """Warnings about scores and images, as sentences."""
         about_scores = warnings_for(self.recipe, set(self.splits), self.fabric.world_size)

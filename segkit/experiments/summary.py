@@ -148,11 +148,13 @@ def _epoch(event: EpochEnded, classes: Mapping[str, Any] | None = None) -> Epoch
 
 
 def _split_scores(assembly: Assembly, scores: Scores) -> SplitScores:
-    intervals = confidence_intervals(assembly.recipe.metrics, assembly.metrics, scores.rows)
+    groups = assembly.scored_groups
+    intervals = confidence_intervals(assembly.recipe.metrics, assembly.metrics, scores.rows, groups)
     return SplitScores(
         split=assembly.test_split,
         metrics=scores.metrics,
         intervals={name: (interval.low, interval.high) for name, interval in intervals.items()},
+        **({"groups": len({*groups})} if groups else {}),
         loss=scores.loss,
         **(scores.classes.as_json() if scores.classes else {}),
     )

@@ -110,6 +110,7 @@ class SplitScores(ClassRecord):
     split: Text = ""
     metrics: Scores
     intervals: dict[Text, tuple[Number, Number]] = {}  # 95% over images; null if undefined
+    groups: Count | None = None  # of the images, as data.split.group has them: the intervals are over these
     loss: Number = None
 
 

@@ -13,6 +13,7 @@ from segkit.core.errors import DataError, SegkitError
 from segkit.data.images import hints_for_model
 from segkit.data.preprocess import decode, layout_of
 from segkit.data.scales import boundary_density, sampled_scales, some_samples
+from segkit.data.split_groups import groups_of
 from segkit.experiments.confidence import confidence_intervals
 from segkit.experiments.metric_details import metric_details
 from segkit.experiments.objectives import build_metric
@@ -94,6 +95,7 @@ def evaluate_runs(
         warnings += _number_warnings(images.samples, recipe, ranges)
         scores, *members = scorer.scores(on_progress)
     warnings += _class_warnings(runs, scores, images)
+    groups = _groups_of(images.samples, recipe)
     reported = reported_scores(runs[0], trained_with[0], recipe, same_images=scorer.as_reported)
     return Evaluation(
         runs=[*runs],
@@ -102,13 +104,24 @@ def evaluate_runs(
         images=images,
         scores=scores,
         members=members,
-        intervals=confidence_intervals(recipe.metrics, metrics, scores.rows),
+        intervals=confidence_intervals(recipe.metrics, metrics, scores.rows, groups),
+        groups=len({*groups}) if groups else None,
         details=metric_details(recipe.metrics),
         reported=None if members else reported,
         warnings=warnings,
         seconds=time.perf_counter() - started,
         scorer=scorer,
     )
+
+
+def _groups_of(samples: Sequence[Sample], recipe: Recipe) -> list[str] | None:
+    """Group of each image as `data.split.group` says; None without, or if images have none."""
+    if not (group := recipe.data.split.group):
+        return None
+    with suppress(DataError):  # other images than the recipe's
+        found = groups_of(samples, group)
+        return [found[sample.name] for sample in samples]
+    return None
 
 
 def _class_warnings(runs: Sequence[RunDir], scores: Scores, images: ScoredImages) -> list[str]:
