@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import statistics
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from segkit.analysis.score_range import FRACTION, score_range
 from segkit.core.class_scores import PixelCounts, image_words, never_trained
 from segkit.core.errors import SegkitError
 from segkit.core.types import Task
+from segkit.data.preprocess import digest_of
 from segkit.experiments.metric_details import metric_details
 from segkit.experiments.study_events import RunScored, StudyEvent, StudyPlanned
 from segkit.experiments.train_runs import check_missing, labelled, plugin_paths, train_missing
@@ -52,7 +52,7 @@ class FoldScores:
         pixels: pixels of the classes in every image, as in `PixelCounts`.
         confusion: likewise of all images.
         metrics: score over these images, by metric.
-        digest: digest of images and masks.
+        digests: digest of each image with its mask.
         warnings: what has changed since training, as sentences.
     """
 
@@ -62,7 +62,7 @@ class FoldScores:
     pixels: npt.NDArray[Any]
     confusion: npt.NDArray[Any]
     metrics: Mapping[str, float]
-    digest: str
+    digests: list[bytes]
     warnings: list[str]
 
 
@@ -133,7 +133,6 @@ def score_fold(run: Path, plugins: Sequence[Path]) -> Iterator[FoldScores]:
     """In a child: score the model of a fold on the images that it was not trained on."""
     from segkit.experiments.restore_run import read_run, restore, use_available_device
     from segkit.recipe.dataset import find_samples
-    from segkit.runs.environment import data_digests
 
     directory = RunDir.open(run)
     recipe, changed = read_run(directory, (), plugins)
@@ -150,7 +149,7 @@ def score_fold(run: Path, plugins: Sequence[Path]) -> Iterator[FoldScores]:
         pixels=counts.pixels,
         confusion=counts.confusion,
         metrics=scores.metrics,
-        digest=data_digests({"val": prepared})["val"],
+        digests=prepared.sample_digests,
         warnings=[*warnings, *finished.warnings, *untrained],
     )
 
@@ -169,6 +168,7 @@ def _pooled(
     recipe = plan.recipe
     split = first.data.split
     record = CvRecord(
+        format=1,
         recipe=recipe.name,
         description=recipe.description,
         metrics=[*metrics],
@@ -187,7 +187,7 @@ def _pooled(
         images=len(names),
         group=split.group and str(split.group),
         groups=len({*groups}) if groups else None,
-        pixels=hashlib.sha256("".join(sorted(f.scores.digest for f in seeds[0].folds)).encode()).hexdigest(),
+        pixels=seeds[0].digest,
         notes=plan.notes,
         warnings=[*dict.fromkeys([*seeds[0].absent(), *(text for fold in folds for text in fold.warnings)])],
         command=command,
@@ -264,6 +264,8 @@ class _Pool:
         ]
         pixels = np.concatenate([fold.scores.pixels for fold in folds])[order]
         self.counts = PixelCounts(task, pixels, np.sum([fold.scores.confusion for fold in folds], axis=0))
+        digests = [digest for fold in folds for digest in fold.scores.digests]
+        self.digest = digest_of(self.names, [digests[index] for index in order])
         rows = {
             name: torch.from_numpy(np.concatenate([fold.scores.rows[name] for fold in folds])[order])
             for name in metrics

@@ -90,7 +90,9 @@ def _read_results(
     unscored = [
         planned
         for planned in completed
-        if planned.run and not (planned.run.has_ended and (planned.scored.is_native or not score_natively))
+        if planned.run
+        and not planned.result
+        and not (planned.run.has_ended and (planned.scored.is_native or not score_natively))
     ]
     calls = [(planned.run.path, plugin_paths()) for planned in unscored if planned.run]
     scored: dict[Path, RunData] = {}
@@ -103,6 +105,9 @@ def _read_results(
     results = []
     for planned in completed:
         assert planned.run
+        if planned.result:
+            results.append(planned.result)
+            continue
         name = planned.name if planned.recipe else ""
         if data := scored.get(planned.run.path):
             results.append(RunResult(name or data.summary.recipe, data))

@@ -7,15 +7,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segkit.analysis.comparison.candidates import read_finished
+from segkit.analysis.comparison.candidates import RunResult, read_finished
 from segkit.analysis.comparison.compatibility import Scored, check_compatible, metric_name, registered_name
-from segkit.core.errors import SegkitError
+from segkit.analysis.cross_validation.out_of_fold import read_out_of_fold
+from segkit.core.errors import SegkitError, worded
 from segkit.core.registry import METRICS
 from segkit.experiments.existing_runs import ExistingRuns
 from segkit.experiments.run_recipe import load_run_recipe
 from segkit.recipe import plain_recipe
 from segkit.recipe.dataset import find_samples, scan_recipe_source
 from segkit.recipe.sweep import expand_grid
+from segkit.runs.cv_dir import CvDir
 from segkit.runs.fingerprint import fingerprint
 from segkit.runs.run_dir import RunDir
 from segkit.runs.schema import Fingerprint
@@ -36,6 +38,7 @@ class PlannedRun:
         recipe: recipe to train, if the target was one.
         identity: fingerprint of that recipe.
         resumable: directory of an interrupted run of it, if any.
+        result: out-of-fold scores, if the target was a cross-validation; `run` is that of the first fold.
     """
 
     name: str
@@ -44,6 +47,7 @@ class PlannedRun:
     recipe: Recipe | None = None
     identity: Fingerprint | None = None
     resumable: RunDir | None = None
+    result: RunResult | None = None
 
     @property
     def label(self) -> str:
@@ -91,7 +95,7 @@ def make_plan(
     """Find finished runs and runs to train, and check that they can be compared.
 
     Args:
-        targets: run directories, folders of them, and recipe files, in any order.
+        targets: run directories, folders of them, cross-validations, and recipe files, in any order.
         runs: folder of all runs, searched for runs of the recipes.
         overrides: changes of all recipes in the form of `--set`.
         vary: variations of all recipes in the form of `--vary`.
@@ -110,6 +114,9 @@ def make_plan(
     notes: list[str] = []
     for target in targets:
         if target.is_dir():
+            if folds := _cross_validated(target):
+                planned_runs += folds
+                continue
             known = {planned.run.path.resolve() for planned in planned_runs if planned.run}
             new = [run for run in _runs_in(target, notes) if run.path.resolve() not in known]
             planned_runs += [_planned(run, notes) for run in new]
@@ -124,10 +131,25 @@ def make_plan(
         _add(planned_runs, recipe, existing, notes)
     metric = metric or _first_comparable_metric(planned_runs[0], notes)
     setups = [planned.scored for planned in planned_runs]
+    if native and (
+        folds := [s for p, s in zip(planned_runs, setups, strict=True) if p.result and not s.is_native]
+    ):
+        problem = "out-of-fold scores are at the size of the recipe, and not at the images' own size"
+        hint = f"leave out {worded('--native', 'native=True')}; recipes with data.fit: crop are scored there"
+        raise SegkitError(problem, where=folds[0].where, hint=hint)
     if native:  # those that are not at the images' own size are scored anew
         setups = [s if s.is_native else replace(s, native=True, pixels=None, code=None) for s in setups]
     check_compatible(setups, metric, force=force)
     return Plan(planned_runs, metric, notes)
+
+
+def _cross_validated(folder: Path) -> list[PlannedRun]:
+    """The seeds of a cross-validation, or of those in a folder; none if it is neither."""
+    folders = [folder] if CvDir.is_at(folder) else [file.parent for file in sorted(folder.glob("*/cv.json"))]
+    results = [
+        RunResult(data.summary.recipe, data) for each in folders for data in read_out_of_fold(CvDir(each))
+    ]
+    return [PlannedRun(result.name, result.scored, result.run, result=result) for result in results]
 
 
 def _runs_in(folder: Path, notes: list[str]) -> list[RunDir]:

@@ -72,7 +72,14 @@ def compare_runs(
             for i, candidate in enumerate(candidates)
         ],
         pairs=pairs,
-        warnings=[*warnings, *duplicates, *left_out, *ungrouped, *_run_warnings(candidates)],
+        warnings=[
+            *warnings,
+            *duplicates,
+            *left_out,
+            *ungrouped,
+            *_of_folds(results),
+            *_run_warnings(candidates),
+        ],
         costs_measured=how_measured([run for candidate in candidates for run in candidate.runs]),
         command=command,
         classes=compare_classes(candidates, ALPHA, groups),
@@ -94,6 +101,15 @@ def _groups_of(results: Sequence[RunResult], images: Sequence[str]) -> tuple[lis
     unlike = [path for path, other in others if not _same_groups(groups, other)]
     warning = f"Intervals are over the groups of {first}; those of {', '.join(unlike)} are others."
     return groups, [warning] if unlike else []
+
+
+def _of_folds(results: Sequence[RunResult]) -> list[str]:
+    names = dict.fromkeys(result.name for result in results if result.data.cross_validation)
+    return [
+        f"{name} is a cross-validation: its scores are those of all images, each by models that were not "
+        "trained on it; its curves and costs are those of the model of its first fold."
+        for name in names
+    ]
 
 
 def _same_groups(first: Sequence[str], second: Sequence[str]) -> bool:

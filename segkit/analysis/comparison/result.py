@@ -61,6 +61,7 @@ class Candidate:
         class_iou: likewise the IoU by class; empty if unknown.
         costs: mean costs of the runs.
         published: published numbers that the recipe refers to.
+        shown: runs whose images and masks are shown: the first one, or those of the first seed's folds.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Candidate:
     costs: Costs = field(default_factory=Costs)
     published: Published | None = None
     class_iou: Mapping[str, Scores] = field(default_factory=dict)
+    shown: tuple[RunDir, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def out_of_fold_data(
             "recipe": record.recipe,
             "reported_on": SPLIT,
             "scores": pooled,
-            "images": {**data.summary.images, SPLIT: record.images},
+            "images": {SPLIT: record.images},
             "warnings": record.warnings,
         }
     )
