@@ -56,7 +56,8 @@ def cv(
             overrides=overrides or (), plugins=plugins or (), demo=demo,
         )  # fmt: skip
         for event in cross_validate(plan, runs, jobs=jobs, command=command):
-            view.show(event)
+            if not isinstance(event, CrossValidated):
+                view.show(event)
         assert isinstance(event, CrossValidated)
         folder = out or folder_for(event.record.folds, Path("cv") / plan.recipe.name)
         written = write_cross_validation(event, folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -69,15 +70,14 @@ def export(
         from segkit.inference.export.hub import export_to_hub
 
         view.note(f"Exporting to {target}")
-        given = {"overrides": overrides or (), "plugins": plugins or (), "on_progress": view.progress}
-        cv = CvDir(runs[0]) if len(runs) == 1 and CvDir.is_at(runs[0]) else None
+        write = partial(export_to_hub, directories[0], target)
+        if format:
+            cv = CvDir(runs[0]) if len(runs) == 1 and CvDir.is_at(runs[0]) else None
+            write = partial(
+                export_run, directories, target, format, input=input, output=output, cross_validation=cv
+            )
         try:
-            if format:
-                outcome = export_run(
-                    directories, target, format, input=input, output=output, cross_validation=cv, **given
-                )
-            else:
-                outcome = export_to_hub(directories[0], target, **given)
+            outcome = write(overrides=overrides or (), plugins=plugins or (), on_progress=view.progress)
         except OSError as error:
             raise cannot_write(error, target, "the same command") from error
     if json:

@@ -276,8 +276,9 @@ class _Pool:
         """Warnings about classes that no image of a fold shows."""
         warnings = []
         for fold in self.folds:
-            shown = (fold.scores.pixels[..., 2] > 0).any(axis=0)
-            if classes := [name for name, there in zip(self.task.classes, shown, strict=True) if not there]:
+            absent = np.flatnonzero(~np.any(fold.scores.pixels[..., 2] > 0, axis=0)).tolist()
+            if absent:
+                classes = [self.task.classes[k] for k in absent]
                 images = image_words(len(fold.scores.names))
                 warnings.append(
                     f"Fold {fold.number + 1}: none of its {images} shows {listed(classes)}. "

@@ -131,12 +131,11 @@ def make_plan(
         _add(planned_runs, recipe, existing, notes)
     metric = metric or _first_comparable_metric(planned_runs[0], notes)
     setups = [planned.scored for planned in planned_runs]
-    if native and (
-        folds := [s for p, s in zip(planned_runs, setups, strict=True) if p.result and not s.is_native]
-    ):
+    resized = [planned.scored for planned in planned_runs if planned.result and not planned.scored.is_native]
+    if native and resized:
         problem = "out-of-fold scores are at the size of the recipe, and not at the images' own size"
         hint = f"leave out {worded('--native', 'native=True')}; recipes with data.fit: crop are scored there"
-        raise SegkitError(problem, where=folds[0].where, hint=hint)
+        raise SegkitError(problem, where=resized[0].where, hint=hint)
     if native:  # those that are not at the images' own size are scored anew
         setups = [s if s.is_native else replace(s, native=True, pixels=None, code=None) for s in setups]
     check_compatible(setups, metric, force=force)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -124,5 +123,6 @@ def class_table(record: CvRecord) -> Table | None:
 
 
 def _limits(pooled: Pooled) -> str:
-    limits = [math.nan if limit is None else limit for limit in (pooled.low, pooled.high)]
-    return interval_text(*limits) or NOTHING
+    if pooled.low is None or pooled.high is None:
+        return NOTHING
+    return interval_text(pooled.low, pooled.high)
