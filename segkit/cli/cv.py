@@ -40,12 +40,15 @@ def cv(
     Missing runs of the folds are trained first. The folder can be used like a run, as the mean of its models.
     """
     from segkit.cli import console
-    from segkit.experiments.cross_validation import CrossValidated, cross_validate, write_cross_validation
+    from segkit.experiments.cross_validation import cross_validate, write_cross_validation
     from segkit.experiments.cv_plan import make_cv_plan
-    from segkit.runs.cv_dir import folder_for
+    from segkit.experiments.pooled_scores import CrossValidated
+    from segkit.runs.cv_dir import check_folder, folder_for
     from segkit.utils.signals import handle_signals
 
     quiet = quiet or json
+    if out:
+        check_folder(out)
     options.load_plugins(no_plugins, plugins)
     announce_plugins()
     command = shlex.join(["segkit", *sys.argv[1:]])

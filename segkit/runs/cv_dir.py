@@ -11,7 +11,7 @@ from unicodedata import normalize
 import numpy as np
 
 from segkit.core.class_scores import MEASURES, PixelCounts, class_measures
-from segkit.core.errors import SegkitError
+from segkit.core.errors import SegkitError, worded
 from segkit.runs.cv_schema import CvRecord, Fold
 from segkit.runs.run_dir import RunDir
 from segkit.utils.csv_files import original_text, write_csv
@@ -176,6 +176,17 @@ def model_runs(path: Path, *, stopped: bool = False) -> list[RunDir]:
         SegkitError: if it is neither, or runs are missing or damaged.
     """
     return CvDir(path).runs if CvDir.is_at(path) else [RunDir.open(path, stopped=stopped)]
+
+
+def check_folder(folder: Path) -> None:
+    """Check that a folder is new, empty, or that of a cross-validation.
+
+    Raises:
+        SegkitError: if it is a file, or holds something else.
+    """
+    if folder.exists() and not CvDir.is_at(folder) and (not folder.is_dir() or any(folder.iterdir())):
+        hint = f"{worded('--out', 'the argument out')} with another folder"
+        raise SegkitError("this is not the folder of a cross-validation", where=str(folder), hint=hint)
 
 
 def folder_for(folds: Sequence[Fold], preferred: Path) -> Path:

@@ -270,6 +270,11 @@ def test_compare_pairs_all_images_over_groups(made, folder, say):
             "data.split says by file which images are which",
             "--set data.split=official",
         ),
+        (
+            ("--folds", "3", "--out", "data"),
+            "this is not the folder of a cross-validation",
+            "--out with another folder",
+        ),
     ],
 )
 def test_what_cannot_be_cross_validated_is_told(say, words, problem, hint):

@@ -25,6 +25,7 @@ def print_cross_validation(record: CvRecord, page: Path) -> None:
     from segkit.analysis.comparison.result import Interval
     from segkit.analysis.cross_validation.page import lead
     from segkit.analysis.report.format import with_details
+    from segkit.core.paths import quoted
 
     screen = Screen(sys.stdout)
     screen.line(record.recipe, "bold")
@@ -47,7 +48,7 @@ def print_cross_validation(record: CvRecord, page: Path) -> None:
         print_class_scores(screen, record.seeds[0].per_class, "cv.json")
         screen.line()
     print_warnings(screen, record.warnings)
-    screen.facts({"page": str(page), "as one model": f"segkit predict {page.parent} ..."})
+    screen.facts({"page": str(page), "as one model": f"segkit predict {quoted(page.parent)} ..."})
 
 
 def _number(value: float | None) -> float:
