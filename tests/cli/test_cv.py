@@ -140,13 +140,17 @@ def splits_of(run: RunDir) -> list[list[str]]:
         return [*csv.reader(file)][1:]
 
 
-def test_a_fold_is_a_run_of_its_last_epoch_with_intervals_over_groups(made, folder):
+def test_a_fold_is_a_run_of_its_last_epoch_with_intervals_over_groups(made, folder, say):
     fold = record(folder)["folds"][1]
     run = RunDir.open(folder / "cv/tiny" / fold["run"])
     summary = run.read_summary()
     assert (summary.select, summary.best.epoch, summary.scores.groups) == ("last", 2, 3)
     assert summary.scores.metrics == pytest.approx(fold["metrics"])
     assert not any("optimistic" in warning for warning in summary.warnings)
+    document = json.loads(say("evaluate", str(run.path), "--json").out)
+    assert document["groups"] == 3
+    assert document["intervals"]["iou"] == pytest.approx([*summary.scores.intervals["iou"]])
+    assert "over 3 groups of images" in say("evaluate", str(run.path)).out
 
 
 def test_killed_and_started_again_it_has_the_same_bytes_and_trains_nothing_twice(made, folder, say):
