@@ -38,6 +38,8 @@ NoPluginsOption = Annotated[
     bool,
     Option("--no-plugins", help="Load named plugins only, not ./plugins or installed plugins."),
 ]
+SeedsOption = Annotated[str, Option(metavar="0,1,2", help="Train each recipe once per seed.")]
+JobsOption = Annotated[int, Option(min=1, metavar="N", help="Number of runs to train in parallel.")]
 TrackOption = Annotated[
     list[str] | None,
     Option("--track", metavar="NAME", help="Log to tensorboard, mlflow or wandb; repeatable."),
@@ -137,6 +139,19 @@ def load_plugins(
             RunView().print_warnings([refusal])
     for plugin in plugins or ():
         load_plugin(plugin, "--plugins")
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Parse the value of `--seeds`.
+
+    Raises:
+        SegkitError: if it is not a list of different whole numbers.
+    """
+    words = [word.strip() for word in text.split(",")] if text else []
+    if not all(word.isdecimal() for word in words) or len(set(words)) < len(words):
+        problem = f"{text!r} is not a list of different whole numbers"
+        raise SegkitError(problem, where="--seeds", hint="--seeds 0,1,2")
+    return [int(word) for word in words]
 
 
 def parse_scales(text: str) -> tuple[float, ...]:

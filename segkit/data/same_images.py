@@ -19,7 +19,7 @@ _PAIRS = (("test", "train", _SEEN), ("val", "train", _SEEN), ("test", "val", _CH
 
 
 def shared_image_warnings(
-    samples: Mapping[str, Sequence[Sample]], prepared: Mapping[str, Prepared]
+    samples: Mapping[str, Sequence[Sample]], prepared: Mapping[str, Prepared], *, chosen: bool = True
 ) -> list[str]:
     """Warnings, in whole sentences, about scored images that are in another split as well.
 
@@ -28,10 +28,11 @@ def shared_image_warnings(
     Args:
         samples: samples by split.
         prepared: their images and masks, in the same order.
+        chosen: whether the best epoch is chosen on validation images.
     """
     warnings = []
     for scored, other, consequence in _PAIRS:
-        if scored not in prepared or other not in prepared:
+        if scored not in prepared or other not in prepared or (consequence == _CHOSEN and not chosen):
             continue
         same = _same_pixels(prepared[scored], prepared[other])
         for index, twin in same_files(samples[scored], samples[other]).items():

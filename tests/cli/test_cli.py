@@ -34,6 +34,10 @@ def test_verbs_and_their_options_are_these() -> None:
             "targets", "--seeds", "--vary", "--metric", "--out", "--set", "--runs", "--jobs", "--measure",
             "--native", "--force", *PLUGINS, "--demo", *QUIET, "--json",
         ],
+        "cv": [
+            "recipe", "--folds", "--group", "--seeds", "--out", "--set", "--runs", "--jobs", *PLUGINS,
+            "--demo", *QUIET, "--json",
+        ],
         "plan": ["target", "--out", "--set", *PLUGINS, *QUIET, "--json"],
         "check": ["recipe", "--set", *PLUGINS, "--demo", *QUIET, "--json"],
         "list": ["kind", *PLUGINS, "--json"],
@@ -51,7 +55,7 @@ def test_verbs_and_their_options_are_these() -> None:
             *QUIET, "--json",
         ],
         "export": [
-            "run", "--format", "--out", "--hub", "--input", "--output", "--overwrite", "--set", *PLUGINS,
+            "runs", "--format", "--out", "--hub", "--input", "--output", "--overwrite", "--set", *PLUGINS,
             *QUIET, "--json",
         ],
         "report": ["run", *QUIET],
@@ -76,6 +80,7 @@ def test_verbs_and_their_options_are_these() -> None:
     [
         "run",
         "compare",
+        "cv",
         "check",
         "list",
         "show",

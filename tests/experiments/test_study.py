@@ -48,7 +48,8 @@ def events(folder):
 @pytest.fixture
 def here(monkeypatch):
     """No processes for what is not about them."""
-    monkeypatch.setattr("segkit.experiments.study.run_in_subprocesses", commands.here)
+    for module in commands.STUDIES:
+        monkeypatch.setattr(f"segkit.experiments.{module}.run_in_subprocesses", commands.here)
 
 
 def again(folder, **options):

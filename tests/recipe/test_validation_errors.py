@@ -202,6 +202,12 @@ PART = "by name or as a mapping with name and options"
             "",
         ),
         (
+            {"training": "{select: last, early_stopping_epochs: 3}"},
+            "training.early_stopping_epochs",
+            "early stopping chooses the end by validation scores, which select: last rules out",
+            "leave it out, or write select: best",
+        ),
+        (
             {"data": "{source: synthetic_lesions, size: [true, 64]}"},
             "data.size",
             "found [true, 64], allowed: a list of 2 whole numbers",

@@ -91,9 +91,10 @@ def interval_text(low: float, high: float, text: Callable[[float], str] = number
     return f"{text(low)} to {text(high)}" if math.isfinite(high - low) else ""
 
 
-def few_images_note(images: int) -> str:
-    """A sentence about the intervals of few images; empty for others."""
-    return f"An interval over {images} images is uncertain." if 1 < images < _FEW_IMAGES else ""
+def few_images_note(images: int, groups: int | None = None) -> str:
+    """A sentence about the intervals of few images, or groups of them; empty for others."""
+    count, what = (images, "images") if groups is None else (groups, "groups")
+    return f"An interval over {count} {what} is uncertain." if 1 < count < _FEW_IMAGES else ""
 
 
 def difference(value: float | None, published: float | None) -> str:

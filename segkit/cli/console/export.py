@@ -33,7 +33,7 @@ def print_exported(outcome: ExportResult) -> None:
             "output": outcome.metadata.output,
             f"compared on {verified.images:,} {verified.split} images": differing,
             "largest probability difference": f"{verified.largest_difference:.2g}",
-            f"{verified.metric}": f"{verified.scores[verified.metric]:.6f}, the run's model "
+            f"{verified.metric}": f"{verified.scores[verified.metric]:.6f}, {verified.model_words} "
             f"{verified.model_scores[verified.metric]:.6f}",
             "model card": str(outcome.files[-1]),
         }

@@ -186,7 +186,8 @@ def _end_facts(summary: Summary) -> dict[str, str]:
     windows = f"{counted(summary.validate_windows, 'window')} of " if summary.validate_windows else ""
     scored_on = f"{windows}{summary.scored_on}"
     facts = {
-        "best epoch": f"{best.epoch}, with {format_scores(best.metrics, details)} on {scored_on}",
+        f"{summary.select} epoch": f"{best.epoch}, with "
+        f"{format_scores(best.metrics, details)} on {scored_on}",
         f"scores on {scores.split}": format_scores(scores.metrics, details),
     }
     if summary.ema_decay:

@@ -37,6 +37,8 @@ def print_evaluation(evaluation: Evaluation, page: Path | None) -> None:
     )
     screen.line()
     screen.table(_table(evaluation))
+    if evaluation.groups:
+        screen.line(f"the intervals are over {evaluation.groups:,} groups of images", "dim")
     if evaluation.few_images_note:
         screen.line(evaluation.few_images_note, "dim")
     if evaluation.reported and evaluation.reported.others:

@@ -58,6 +58,7 @@ class Evaluation:
         warnings: warnings in whole sentences.
         seconds: elapsed time of reading and scoring.
         scorer: scorer, to show single images.
+        groups: number of groups of the images, over which the intervals are; None if each is one of its own.
     """
 
     runs: list[RunDir]
@@ -72,6 +73,7 @@ class Evaluation:
     warnings: list[str]
     seconds: float
     scorer: Scorer = field(repr=False)
+    groups: int | None = None
 
     @property
     def first_metric(self) -> str:
@@ -96,7 +98,7 @@ class Evaluation:
     def few_images_note(self) -> str:
         """A sentence about the intervals of few images; empty if there are none, or many images."""
         defined = any(math.isfinite(interval.high - interval.low) for interval in self.intervals.values())
-        return few_images_note(len(self.images.samples)) if defined else ""
+        return few_images_note(len(self.images.samples), self.groups) if defined else ""
 
     def worst(self, count: int) -> list[int]:
         """Indices of the images with the worst scores of the first metric, worst first."""
@@ -128,6 +130,7 @@ class Evaluation:
             "runs": [str(run.path) for run in self.runs],
             "split": self.images.split,
             "images": len(self.images.samples),
+            "groups": self.groups,
             "native": self.is_native,
             "tta": self.options.predict.flips,
             "scales": [*self.options.predict.scales],
