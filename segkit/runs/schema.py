@@ -21,6 +21,7 @@ from pydantic import (
 
 from segkit.core.model_table import Count, Stage
 from segkit.core.plugins import Plugin
+from segkit.recipe.postprocess_settings import PostprocessSettings
 from segkit.utils.safe_read import MAX_NUMBER
 
 MAX_METRICS, MAX_CLASSES, MAX_SAMPLES = 100, 255, 50
@@ -113,6 +114,35 @@ class SplitScores(ClassRecord):
     loss: Number = None
 
 
+class PostprocessChoice(Record):
+    """Choice of the steps for some classes, which are scored together.
+
+    The gain is how much better the masks score with the steps, each image with those that were chosen on the
+    others, and `low` to `high` its interval over images; positive is better for any metric.
+    """
+
+    classes: Annotated[list[Text], Field(max_length=MAX_CLASSES)]
+    settings: PostprocessSettings  # the best ones
+    chosen: Flag  # whether the interval is above 0; if not, these classes get no steps
+    score: Number = None  # of the masks without steps
+    gain: Number = None
+    low: Number = None
+    high: Number = None
+
+
+class PostprocessRecord(Record):
+    """postprocess.json: how `postprocess: auto` was decided."""
+
+    settings: PostprocessSettings | None  # of all classes; null is none
+    split: Text
+    images: Count
+    groups: Count | None = None  # that images were kept together by, if there are any
+    metric: Text
+    level: Number = None  # of the intervals: 0.95 for all of them together
+    candidates: Count
+    choices: Annotated[list[PostprocessChoice], Field(max_length=MAX_CLASSES)]
+
+
 class Frozen(Record):
     """Digests of a frozen encoder before and after training."""
 
@@ -147,6 +177,8 @@ class Summary(Record):
     best: EpochScores
     last: EpochScores | None = None
     scores: SplitScores
+    postprocess: PostprocessSettings | None = None
+    postprocessed: SplitScores | None = None  # of the masks with these steps, on the same images
     epochs: Count
     epochs_asked: Count | None = None
     seconds: Number = None
