@@ -22,20 +22,6 @@ Plane = npt.NDArray[np.bool_]  # (H, W), the pixels of one class
 _STRIP = 2**22  # pixels that are counted or looked up at once
 
 
-def mask_of(probabilities: Maps, task: Task) -> Pixels:
-    """The most probable class of every pixel; for binary and multilabel tasks, whether it is above 0.5.
-
-    Shape:
-        probabilities: (K, H, W).
-        output: (H, W) uint8, or (H, W, K) for multilabel.
-    """
-    if task.kind == "multiclass":
-        best: Pixels = probabilities.argmax(axis=0).astype(np.uint8)
-        return best
-    above: Pixels = (probabilities > 0.5).astype(np.uint8)
-    return above[0] if task.kind == "binary" else np.ascontiguousarray(np.moveaxis(above, 0, -1))
-
-
 @dataclass(frozen=True)
 class MaskSteps:
     """Post-processing: in this order threshold, fill holes, remove small objects, keep the largest one.
@@ -63,7 +49,12 @@ class MaskSteps:
         return replace(self, fill_holes=fill, min_size=size)
 
     def mask(self, probabilities: Maps) -> Pixels:
-        """Mask of a whole image, as `mask_of`, from its probabilities (K, H, W)."""
+        """Mask of a whole image from its probabilities.
+
+        Shape:
+            probabilities: (K, H, W).
+            output: (H, W) uint8, or (H, W, K) for multilabel.
+        """
         return self.finish(self.decide(probabilities))
 
     def decide(self, probabilities: Maps) -> Pixels:
@@ -71,7 +62,7 @@ class MaskSteps:
 
         Shape:
             probabilities: (K, rows, W).
-            output: as `mask_of`, and for multiclass (rows, W, 2): the most and the next probable class.
+            output: as `mask`, but for multiclass (rows, W, 2): the most and the next probable class.
         """
         if self.task.kind == "multiclass":
             best = probabilities.argmax(axis=0)
@@ -83,7 +74,7 @@ class MaskSteps:
         return above[0] if self.task.kind == "binary" else np.ascontiguousarray(np.moveaxis(above, 0, -1))
 
     def finish(self, decided: Pixels) -> Pixels:
-        """Mask of a whole image, as `mask_of`, from what `decide` has made of its rows."""
+        """Mask of a whole image, as `mask`, from what `decide` has made of its rows."""
         if self.task.kind == "multiclass":
             return self._finish_multiclass(decided)
         planes = decided if self.task.kind == "multilabel" else decided[..., None]
@@ -117,6 +108,11 @@ def area_factor(fit: Fit, size: Extent) -> float:
     """Pixels of an image of (height, width) for each pixel at the size at which a model sees it."""
     height, width = fit.content(size)
     return size[0] * size[1] / (height * width)
+
+
+def scoring_factor(fit: Fit, size: Extent) -> float:
+    """The same for the size (height, width) at which masks are scored: the image's own only with fit crop."""
+    return area_factor(fit, size) if fit.is_native else 1.0
 
 
 class _Components:

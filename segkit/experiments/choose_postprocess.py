@@ -16,9 +16,8 @@ import numpy as np
 import torch
 from scipy import stats
 
-from segkit.core.types import Task
-from segkit.data.postprocess import Holes, Objects, area_factor
-from segkit.experiments.objectives import build_metric
+from segkit.data.postprocess import Holes, Objects, scoring_factor
+from segkit.experiments.objectives import class_metrics
 from segkit.recipe import entry_for
 from segkit.recipe.postprocess_settings import PostprocessSettings
 from segkit.runs.schema import PostprocessChoice, PostprocessRecord
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import Tensor
 
-    from segkit.core.types import Metric, Pixels
+    from segkit.core.types import Metric, Pixels, Task
     from segkit.data.postprocess import Plane
     from segkit.data.windows import Maps
     from segkit.recipe import Recipe
@@ -90,14 +89,14 @@ class Trials:
     def __init__(self, recipe: Recipe) -> None:
         self._recipe = recipe
         self._task = recipe.data.padded_goal
-        self._problems = [*_problems(recipe)]
+        height, width = recipe.data.size
+        self._problems = [_Problem(task, metric, height * width) for task, metric in class_metrics(recipe)]
         self._sign = 1 if entry_for(recipe.metrics[0]).traits["higher_is_better"] else -1
 
     def rows(self, image: PredictedImage) -> list[Tensor]:
         """Rows (candidates, S) of the first metric for an image: of all classes, for multilabel of each."""
         probabilities, mask, _ = image
-        fit, size = self._recipe.data.geometry, (mask.shape[0], mask.shape[1])
-        factor = area_factor(fit, size) if fit.is_native else 1.0
+        factor = scoring_factor(self._recipe.data.geometry, (mask.shape[0], mask.shape[1]))
         if self._task.kind != "multilabel":
             return [self._problems[0].rows(probabilities, mask, factor)]
         return [
@@ -221,18 +220,6 @@ class _Problem:
             rows.append(self._metric.per_image(logits, target.expand(len(part), -1, -1)).double().cpu())
         numbers = {key: number for number, key in enumerate(unique)}
         return torch.cat(rows)[[numbers[mask.tobytes()] for mask in masks]]
-
-
-def _problems(recipe: Recipe) -> Iterator[_Problem]:
-    task, (height, width), part = recipe.data.padded_goal, recipe.data.size, recipe.metrics[0]
-    if task.kind != "multilabel":
-        yield _Problem(task, build_metric(part, task), height * width)
-        return
-    options = {key: value for key, value in part.options.items() if key != "classes"}
-    alone = part.model_copy(update={"options": options})
-    for name in task.classes:
-        of_class = Task("binary", (name,), task.ignore_index)
-        yield _Problem(of_class, build_metric(alone, of_class), height * width)
 
 
 def _changed(settings: PostprocessSettings) -> dict[str, Any]:

@@ -36,6 +36,11 @@ class PostprocessSettings(Settings):
     min_size: Area | dict[str, Area] = 0
     keep_largest: bool | dict[str, bool] = False
 
+    @property
+    def has_areas(self) -> bool:
+        """Whether masks depend on the size that areas are in."""
+        return any(area for areas in (self.fill_holes, self.min_size) for area in _values(areas))
+
     def steps(self, task: Task) -> MaskSteps:
         """The steps for masks of the size at which the model sees an image."""
         holes = self._by_class("fill_holes", task)
@@ -57,20 +62,8 @@ class PostprocessSettings(Settings):
 
     def in_words(self) -> str:
         """``threshold 0.45, holes filled, largest object``."""
-        words = {
-            "threshold": lambda value: f"threshold {value:g}",
-            "fill_holes": lambda value: (
-                "holes filled" if value == "all" else f"holes up to {value} px filled"
-            ),
-            "min_size": lambda value: f"objects of at least {value} px",
-            "keep_largest": lambda value: "largest object",
-        }
-        found = []
-        for key, say in words.items():
-            value, default = getattr(self, key), type(self).model_fields[key].default
-            by_class = value if isinstance(value, dict) else {"": value}
-            found += [f"{name}{name and ': '}{say(one)}" for name, one in by_class.items() if one != default]
-        return ", ".join(found) or "nothing"
+        changed = self.model_dump(exclude_defaults=True)
+        return ", ".join(_in_words(key, value) for key, value in changed.items()) or "nothing"
 
     def _by_class(self, key: str, task: Task) -> tuple[Any, ...]:
         value, default = getattr(self, key), type(self).model_fields[key].default
@@ -95,6 +88,20 @@ class PostprocessSettings(Settings):
             problem = f"holes are pixels of the first class, {task.classes[0]!r}, so it has none to fill"
             return problem, f"min_size: {{{task.classes[0]}: ...}} removes its small areas"
         return None
+
+
+def _in_words(key: str, value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {_in_words(key, one)}" for name, one in value.items())
+    if key == "threshold":
+        return f"threshold {value:g}"
+    if key == "fill_holes":
+        return "holes filled" if value == "all" else f"holes of up to {value} px filled"
+    return f"objects of at least {value} px" if key == "min_size" else "largest object only"
+
+
+def _values(value: Any) -> list[Any]:
+    return [*value.values()] if isinstance(value, dict) else [value]
 
 
 Postprocess = Literal["auto"] | PostprocessSettings
