@@ -20,6 +20,7 @@ def evaluate(
     ] = False,
     tta: options.TtaOption = False,
     scales: options.ScalesOption = "1",
+    no_postprocess: options.NoPostprocessOption = False,
     split: Annotated[SplitChoice | None, Option(help="Split to score (default: that of the run).")] = None,
     out: Annotated[
         Path | None, Option(metavar="DIR", help="Folder for scores, the worst images and an HTML page.")
@@ -40,7 +41,7 @@ def evaluate(
     from segkit.runs.run_dir import RunDir
 
     directories = [RunDir.open(run, stopped=True) for run in runs]
-    predict_options = PredictOptions(tta, options.parse_scales(scales))
+    predict_options = PredictOptions(tta, options.parse_scales(scales), postprocess=not no_postprocess)
     if out:
         check_out_folder(out, directories)
     options.load_plugins(no_plugins, models=runs)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from segkit.data.batches import TrainBatches
     from segkit.data.fit import Fit
     from segkit.data.preprocess import Prepared
+    from segkit.data.readers.raster import Extent
     from segkit.experiments.assembly import Assembly
     from segkit.recipe import Recipe
     from segkit.training.evaluate import Scores
@@ -77,9 +78,8 @@ class PredictedMasks:
     def add(self, image: int, rows: slice, logits: Tensor) -> None:
         """Add the logits (1, K, rows, W) of some rows of an image."""
         height, width = self._prepared.masks[image].shape[:2]
-        longest = max(height, width)
-        if self._fit.is_native and longest > MAX_SHOWN:
-            size = [max(1, side * MAX_SHOWN // longest) for side in (height, width)]
+        size = shown_size(self._fit, (height, width))
+        if size != (height, width):
             inside, columns = (nearest(*sides) for sides in zip(size, (height, width), strict=True))
             inside = inside[(inside >= rows.start) & (inside < rows.stop)] - rows.start
             logits = logits[:, :, torch.from_numpy(inside)][..., torch.from_numpy(columns)]
@@ -93,6 +93,15 @@ class PredictedMasks:
         """Masks of all images, on the first process; none on the others."""
         own = [(image, self.of_image(image)) for image in self._parts]
         return [mask for _, mask in sorted(gather_batches(own, fabric, everywhere=False), key=itemgetter(0))]
+
+
+def shown_size(fit: Fit, size: Extent) -> Extent:
+    """Size (height, width) at which a mask that is scored at `size` is shown."""
+    longest = max(size)
+    if not fit.is_native or longest <= MAX_SHOWN:
+        return size
+    height, width = (max(1, side * MAX_SHOWN // longest) for side in size)
+    return height, width
 
 
 def pick_samples(

@@ -18,7 +18,15 @@ from segkit.analysis.report.format import OWN_SIZE, image_label, is_mean, score_
 from segkit.analysis.score_range import Range, score_range
 from segkit.core.errors import SegkitError
 from segkit.runs.run_dir import Floats, RunDir, ScoredSample, TrainingSample
-from segkit.runs.schema import Environment, NativeScores, Published, Scores, SplitScores, Summary
+from segkit.runs.schema import (
+    Environment,
+    NativeScores,
+    PostprocessRecord,
+    Published,
+    Scores,
+    SplitScores,
+    Summary,
+)
 from segkit.utils.public_text import public_names
 from segkit.utils.safe_read import corrupt_file
 
@@ -38,6 +46,7 @@ class RunData:
     published: Published | None
     class_iou: Floats | None = None  # (classes, images), as `RunDir.read_class_iou`; read for comparisons
     training: Sequence[TrainingSample] = ()  # a few images as the model saw them
+    postprocess: PostprocessRecord | None = None  # how it was chosen, if it was
     native: NativeScores | None = None  # if `scores` are these instead of the run's own; for comparisons
 
     @property
@@ -70,8 +79,24 @@ class RunData:
         scores, possible = self.summary.scores, self.range_of(metric)
         if self.scores.get(metric) and metric not in scores.intervals and self.is_mean(metric):
             return intervals([np.array([self.scores[metric]])])[0].within(possible)
+        return self._reported(scores, metric)
+
+    def _reported(self, scores: SplitScores, metric: str) -> Interval:
         values = (scores.metrics.get(metric), *scores.intervals.get(metric, (None, None)))
-        return Interval(*(math.nan if value is None else value for value in values)).within(possible)
+        numbers = (math.nan if value is None else value for value in values)
+        return Interval(*numbers).within(self.range_of(metric))
+
+    def postprocessed(self, metric: str) -> Interval:
+        """Score of the post-processed masks with its interval; NaN if there is none."""
+        scores = self.summary.postprocessed
+        found = (
+            (scores.metrics.get(metric), *scores.intervals.get(metric, (None, None)))
+            if scores
+            else [None] * 3
+        )
+        return Interval(*(math.nan if value is None else value for value in found)).within(
+            self.range_of(metric)
+        )
 
     def range_of(self, metric: str) -> Range:
         """Lowest and highest score that a metric can give."""
@@ -150,6 +175,7 @@ def read_run_data(run: RunDir) -> RunData:
         samples=run.read_samples() if run.has_ended else [],
         training=run.read_training_samples() if run.has_ended else [],
         published=_published(summary.reference, recipe),
+        postprocess=run.read_postprocess() if run.has_ended else None,
     )
 
 
