@@ -84,8 +84,8 @@ def class_metrics(recipe: Recipe) -> list[tuple[Task, Metric]]:
     task, part = recipe.data.padded_goal, recipe.metrics[0]
     if task.kind != "multilabel":
         return [(task, build_metric(part, task))]
-    options = {key: value for key, value in part.options.items() if key != "classes"}
-    part = part.model_copy(update={"options": options})
+    if "classes" in part.options:
+        part = part.model_copy(update={"classes": None})
     tasks = [Task("binary", (name,), task.ignore_index) for name in task.classes]
     return [(task, build_metric(part, task)) for task in tasks]
 

@@ -81,22 +81,15 @@ class RunData:
             return intervals([np.array([self.scores[metric]])])[0].within(possible)
         return self._reported(scores, metric)
 
+    def postprocessed(self, metric: str) -> Interval:
+        """Reported score of the post-processed masks with its 95% interval; NaN if there is none."""
+        scores = self.summary.postprocessed
+        return self._reported(scores, metric) if scores else Interval(math.nan, math.nan, math.nan)
+
     def _reported(self, scores: SplitScores, metric: str) -> Interval:
         values = (scores.metrics.get(metric), *scores.intervals.get(metric, (None, None)))
         numbers = (math.nan if value is None else value for value in values)
         return Interval(*numbers).within(self.range_of(metric))
-
-    def postprocessed(self, metric: str) -> Interval:
-        """Score of the post-processed masks with its interval; NaN if there is none."""
-        scores = self.summary.postprocessed
-        found = (
-            (scores.metrics.get(metric), *scores.intervals.get(metric, (None, None)))
-            if scores
-            else [None] * 3
-        )
-        return Interval(*(math.nan if value is None else value for value in found)).within(
-            self.range_of(metric)
-        )
 
     def range_of(self, metric: str) -> Range:
         """Lowest and highest score that a metric can give."""
