@@ -20,8 +20,8 @@ from scipy import stats
 from segkit.data.postprocess import Holes, Objects, scoring_factor
 from segkit.experiments.objectives import class_metrics
 from segkit.recipe import entry_for
+from segkit.recipe.postprocess_record import PostprocessChoice, PostprocessRecord
 from segkit.recipe.postprocess_settings import PostprocessSettings
-from segkit.runs.schema import PostprocessChoice, PostprocessRecord
 from segkit.training.probabilities import mask_to_logits
 
 if TYPE_CHECKING:

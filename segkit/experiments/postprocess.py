@@ -11,9 +11,7 @@ import torch
 
 from segkit.core.class_scores import PixelCounts
 from segkit.data.postprocess import scoring_factor
-from segkit.data.resize import resize_mask
 from segkit.experiments.choose_postprocess import PredictedImage, Trials
-from segkit.experiments.samples import display_of, shown, shown_size
 from segkit.training.distributed.sharding import gather_batches
 from segkit.training.evaluate import scores_of
 from segkit.training.evaluate_images import ImageScore
@@ -27,8 +25,8 @@ if TYPE_CHECKING:
     from segkit.data.postprocess import MaskSteps
     from segkit.data.windows import Maps
     from segkit.experiments.assembly import Assembly
+    from segkit.recipe.postprocess_record import PostprocessRecord
     from segkit.recipe.postprocess_settings import PostprocessSettings
-    from segkit.runs.schema import PostprocessRecord
     from segkit.training.evaluate import Scores
 
     Array = npt.NDArray[Any]
@@ -96,19 +94,13 @@ def postprocessed_scores(assembly: Assembly, settings: PostprocessSettings, on_p
     return masks.scores(raw.loss)
 
 
-def show_postprocessed(
-    assembly: Assembly, index: int, settings: PostprocessSettings
-) -> tuple[Pixels, Pixels, Pixels]:
-    """As `samples.predict_shown`, of one image of the test split with its post-processed mask."""
-    split, steps, found = assembly.test_split, settings.steps(assembly.task), list["Pixels"]()
+def postprocessed_mask(assembly: Assembly, split: str, index: int, settings: PostprocessSettings) -> Pixels:
+    """Post-processed mask of one image, at the size at which it is scored."""
+    steps, found = settings.steps(assembly.task), list["Pixels"]()
     images = _WholeImages(assembly, split, lambda _, decided: found.append(decided), steps.decide)
     for rows, logits in assembly.predict(split, index):
         images.add(index, rows, logits)
-    mask = _finish(steps, found[0], assembly)
-    size = shown_size(assembly.recipe.data.geometry, mask.shape[:2])
-    return shown(
-        assembly.splits[split], index, resize_mask(mask, size), assembly.task, display_of(assembly.recipe)
-    )
+    return _finish(steps, found[0], assembly)
 
 
 class _WholeImages:

@@ -15,6 +15,7 @@ from segkit.data.display import display_rgb
 from segkit.data.palette import flat, mask_palette
 from segkit.data.pixel_range import PixelRange
 from segkit.data.resize import nearest, resize_image, resize_mask
+from segkit.experiments.postprocess import postprocessed_mask
 from segkit.runs.run_dir import ScoredSample, TrainingSample
 from segkit.runs.schema import Files, Rank, Sample
 from segkit.runs.thumbnails import Thumbnail, make_thumbnail
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from segkit.data.readers.raster import Extent
     from segkit.experiments.assembly import Assembly
     from segkit.recipe import Recipe
+    from segkit.recipe.postprocess_settings import PostprocessSettings
     from segkit.training.evaluate import Scores
 
     Display = Callable[[Pixels], Pixels]
@@ -143,9 +145,15 @@ def thumbnails(
         yield make_thumbnail(*shown(prepared, index, mask, task, display), colours)
 
 
-def predict_shown(assembly: Assembly, split: str, index: int) -> tuple[Pixels, Pixels, Pixels]:
+def predict_shown(
+    assembly: Assembly, split: str, index: int, postprocess: PostprocessSettings | None = None
+) -> tuple[Pixels, Pixels, Pixels]:
     """Predict one image of a split, as it is scored; see `shown`."""
     prepared, task, recipe = assembly.splits[split], assembly.task, assembly.recipe
+    if postprocess:
+        mask = postprocessed_mask(assembly, split, index, postprocess)
+        small = resize_mask(mask, shown_size(recipe.data.geometry, (mask.shape[0], mask.shape[1])))
+        return shown(prepared, index, small, task, display_of(recipe))
     masks = PredictedMasks(prepared, task, recipe.data.geometry)
     for rows, logits in assembly.predict(split, index):
         masks.add(index, rows, logits)

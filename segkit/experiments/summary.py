@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from segkit.core.events import EpochEnded, RunStarted
     from segkit.experiments.assembly import Assembly
     from segkit.recipe import Recipe
+    from segkit.recipe.postprocess_record import PostprocessRecord
     from segkit.recipe.postprocess_settings import PostprocessSettings
-    from segkit.runs.schema import PostprocessRecord
     from segkit.training.evaluate import Scores
 
 

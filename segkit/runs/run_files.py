@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from segkit.core.class_scores import MEASURES, PixelCounts
 from segkit.core.events import EpochEnded
 from segkit.core.types import Pixels
+from segkit.recipe.postprocess_record import PostprocessRecord
 from segkit.runs.provisional import provisional_summary
 from segkit.runs.recipe_schema import RunRecipe
 from segkit.runs.schema import (
@@ -25,7 +26,6 @@ from segkit.runs.schema import (
     Epoch,
     MeasuredCosts,
     NativeScores,
-    PostprocessRecord,
     Sample,
     Samples,
     SeenSample,

@@ -1,6 +1,6 @@
 """Schemas of the JSON files in a run directory, for writing and for reading.
 
-`Stage` and `Plugin` are defined in `core`.
+`Stage` and `Plugin` are defined in `core`, `PostprocessRecord` in `recipe`.
 """
 
 from __future__ import annotations
@@ -112,35 +112,6 @@ class SplitScores(ClassRecord):
     metrics: Scores
     intervals: dict[Text, tuple[Number, Number]] = {}  # 95% over images; null if undefined
     loss: Number = None
-
-
-class PostprocessChoice(Record):
-    """Choice of the steps for some classes, which are scored together.
-
-    The gain is how much better the masks score with the steps, each image with those that were chosen on the
-    others, and `low` to `high` its interval over images; positive is better for any metric.
-    """
-
-    classes: Annotated[list[Text], Field(max_length=MAX_CLASSES)]
-    settings: PostprocessSettings  # the best ones
-    chosen: Flag  # whether the interval is above 0; if not, these classes get no steps
-    score: Number = None  # of the masks without steps
-    gain: Number = None
-    low: Number = None
-    high: Number = None
-
-
-class PostprocessRecord(Record):
-    """postprocess.json: how `postprocess: auto` was decided."""
-
-    settings: PostprocessSettings | None  # of all classes; null is none
-    split: Text
-    images: Count
-    groups: Count | None = None  # that images were kept together by, if there are any
-    metric: Text
-    level: Number = None  # of the intervals: 0.95 for all of them together
-    candidates: Count
-    choices: Annotated[list[PostprocessChoice], Field(max_length=MAX_CLASSES)]
 
 
 class Frozen(Record):

@@ -56,9 +56,7 @@ def test_files_have_the_mask_that_is_predicted(kind: str, tile: int, tmp_path: P
     for post, mask in ((True, expected.mask), (False, raw.mask)):
         outputs = Outputs(tmp_path / f"masks{post}", info.task)
         options = PredictOptions(tile=tile, postprocess=post)
-        assert not predict_files(
-            predictor, find_inputs([str(tmp_path / "a.png")]).images, outputs, options
-        ).problems
+        assert not predict_files(predictor, inputs, outputs, options).problems
         planes = [np.asarray(Image.open(file)) for file in outputs.files("a")]
         written = np.stack(planes, -1) if kind == "multilabel" else planes[0]
         assert np.array_equal(written if kind == "multiclass" else written > 0, mask)

@@ -17,11 +17,11 @@ from segkit.analysis.comparison.statistics import intervals
 from segkit.analysis.report.format import OWN_SIZE, image_label, is_mean, score_label, scored_size
 from segkit.analysis.score_range import Range, score_range
 from segkit.core.errors import SegkitError
+from segkit.recipe.postprocess_record import PostprocessRecord
 from segkit.runs.run_dir import Floats, RunDir, ScoredSample, TrainingSample
 from segkit.runs.schema import (
     Environment,
     NativeScores,
-    PostprocessRecord,
     Published,
     Scores,
     SplitScores,

@@ -12,7 +12,7 @@ from typing import Any
 from segkit.analysis.report.format import NOTHING, decimal, interval_text, number, whole
 from segkit.analysis.report.run_data import RunData
 from segkit.core.model_table import Stage, parameter_counts
-from segkit.runs.schema import PostprocessRecord
+from segkit.recipe.postprocess_record import PostprocessRecord
 from segkit.utils.listing import counted
 from segkit.utils.public_text import public_command, public_data
 

@@ -16,7 +16,7 @@ from segkit.data.decoding import raise_problems, run_in_threads
 from segkit.data.fit import Fit
 from segkit.data.palette import flat
 from segkit.data.postprocess import area_factor
-from segkit.experiments.postprocess import postprocessed_scores, show_postprocessed
+from segkit.experiments.postprocess import postprocessed_scores
 from segkit.experiments.samples import predict_shown
 from segkit.inference.evaluation.sample_image import SampleImage
 from segkit.inference.postprocess import mask_of
@@ -87,9 +87,7 @@ class ResizedScorer:
     def image_and_masks(self, index: int) -> tuple[Pixels, Pixels, Pixels]:
         """See `Scorer`."""
         assembly = self.run.assembly
-        if self.postprocess:
-            return show_postprocessed(assembly, index, self.postprocess)
-        return predict_shown(assembly, assembly.test_split, index)
+        return predict_shown(assembly, assembly.test_split, index, self.postprocess)
 
 
 @dataclass(frozen=True)
