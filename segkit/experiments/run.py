@@ -95,8 +95,8 @@ def train_and_report(
     fabric.barrier()  # the first process has written the weights
     load_weights(model, recorder.directory.weights)
     chosen = choose_on_validation(assembly, on_progress)
-    settings = chosen.settings if chosen else assembly.recipe.postprocess
-    postprocess = settings if isinstance(settings, PostprocessSettings) else None
+    steps = chosen.settings if chosen else assembly.recipe.postprocess
+    postprocess = steps if isinstance(steps, PostprocessSettings) else None
     scores, masks, postprocessed = _score_with_masks(assembly, postprocess, on_progress)
     recorder.write_scores(assembly, scores, masks)
     recorder.write_postprocess(chosen)

@@ -128,7 +128,7 @@ class PredictorScorer:
             for index, (image, chunks) in enumerate(self._predicted(self.samples)):
                 try:
                     mask, scores = image.mask(self._fit), [ImageScore(task, self.metrics) for _ in tables]
-                    cleaned = [steps and _Cleaned(steps) for steps in self._steps(image)]
+                    cleaned = [_Cleaned(steps) if steps else None for steps in self._steps(image)]
                     for parts, target in scored_parts(_with_mean(chunks), mask, task, self.metrics):
                         for score, steps, probabilities in zip(scores, cleaned, parts, strict=True):
                             if steps:
@@ -165,7 +165,7 @@ class PredictorScorer:
         """Post-processing of each model, for masks of the scored size."""
         networks = [self.networks[0], *(self.networks if len(self.networks) > 1 else ())]
         return [
-            settings and self._scaled(settings.steps(network.info.task), network, image)
+            self._scaled(settings.steps(network.info.task), network, image) if settings else None
             for settings, network in zip(self.postprocess, networks, strict=True)
         ]
 
