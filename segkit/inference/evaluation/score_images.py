@@ -102,7 +102,7 @@ class PredictorScorer:
         native: whether to score at each image's own size, as models with fit crop always are.
         label: label of the progress.
         postprocess: post-processing of the masks of the model or ensemble, followed, for an ensemble, by that
-            of each member.
+            of each member; empty without any.
     """
 
     networks: Sequence[Network]
@@ -111,7 +111,7 @@ class PredictorScorer:
     options: PredictOptions
     native: bool
     label: str
-    postprocess: Sequence[PostprocessSettings | None]
+    postprocess: Sequence[PostprocessSettings | None] = ()
     as_reported = False
 
     def scores(self, on_progress: Progress) -> list[Scores]:
@@ -164,9 +164,10 @@ class PredictorScorer:
     def _steps(self, image: SampleImage) -> list[MaskSteps | None]:
         """Post-processing of each model, for masks of the scored size."""
         networks = [self.networks[0], *(self.networks if len(self.networks) > 1 else ())]
+        postprocess = self.postprocess or [None] * len(networks)
         return [
             self._scaled(settings.steps(network.info.task), network, image) if settings else None
-            for settings, network in zip(self.postprocess, networks, strict=True)
+            for settings, network in zip(postprocess, networks, strict=True)
         ]
 
     def _scaled(self, steps: MaskSteps, network: Network, image: SampleImage) -> MaskSteps:
