@@ -43,8 +43,8 @@ def test_verbs_and_their_options_are_these() -> None:
         "test-plugin": ["target", *PLUGINS, *QUIET, "--json"],
         "resume": ["run", "--set", *PLUGINS, "--track", *QUIET],
         "evaluate": [
-            "runs", "--native", "--tta", "--scales", "--no-postprocess", "--split", "--out", "--set", *PLUGINS,
-            *QUIET, "--json",
+            "runs", "--native", "--tta", "--scales", "--no-postprocess", "--split", "--out", "--set",
+            *PLUGINS, *QUIET, "--json",
         ],
         "predict": [
             "model", "inputs", "--out", "--overlay", "--probabilities", "--probability-format", "--tta",
