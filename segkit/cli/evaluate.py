@@ -22,6 +22,7 @@ def evaluate(
     ] = False,
     tta: options.TtaOption = False,
     scales: options.ScalesOption = "1",
+    no_postprocess: options.NoPostprocessOption = False,
     split: Annotated[SplitChoice | None, Option(help="Split to score (default: that of the run).")] = None,
     out: Annotated[
         Path | None, Option(metavar="DIR", help="Folder for scores, the worst images and an HTML page.")
@@ -43,7 +44,7 @@ def evaluate(
 
     directories = [each for run in runs for each in model_runs(run, stopped=True)]
     cross_validated = next((run for run in runs if CvDir.is_at(run)), None)
-    predict_options = PredictOptions(tta, options.parse_scales(scales))
+    predict_options = PredictOptions(tta, options.parse_scales(scales), postprocess=not no_postprocess)
     if out:
         check_out_folder(out, directories)
     options.load_plugins(no_plugins, models=runs)

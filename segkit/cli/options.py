@@ -54,6 +54,9 @@ TtaOption = Annotated[
 ScalesOption = Annotated[
     str, Option(metavar="1,1.25", help="Average predictions over these multiples of the image size.")
 ]
+NoPostprocessOption = Annotated[
+    bool, Option("--no-postprocess", help="Leave out the post-processing of masks that the model has.")
+]
 DemoOption = Annotated[bool, Option("--demo", help="Use synthetic lesions instead of the recipe's data.")]
 
 

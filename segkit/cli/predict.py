@@ -46,6 +46,7 @@ def predict(
     batch_size: Annotated[
         int, Option(min=0, metavar="N", help="Images or windows per batch (default: by their size).")
     ] = 0,
+    no_postprocess: options.NoPostprocessOption = False,
     overwrite: options.OverwriteOption = False,
     accelerator: Annotated[Literal["auto", "cpu", "cuda", "mps"], Option(help="Device to run on.")] = "auto",
     plugins: options.PluginsOption = None,
@@ -62,7 +63,9 @@ def predict(
     from segkit.inference.predict_files import predict_files
     from segkit.utils.os_errors import cannot_write
 
-    predict_options = PredictOptions(tta, options.parse_scales(scales), tile, overlap, batch_size)
+    predict_options = PredictOptions(
+        tta, options.parse_scales(scales), tile, overlap, batch_size, not no_postprocess
+    )
     check_out_folder(out, inputs)
     found = find_inputs(inputs)
     options.load_plugins(no_plugins, models=[Path(model)])
@@ -80,6 +83,7 @@ def predict(
         except OSError as error:
             raise cannot_write(error, out, "the same command with --overwrite") from error
         seconds = time.perf_counter() - started
+        postprocess = predictor.postprocess if predict_options.postprocess else None
         view.print_warnings(predicted.warnings)
     masks = len(found.images) - len({problem.file for problem in predicted.problems})
     images = len(found.images) + sum(not Path(problem.file).is_dir() for problem in found.problems)
@@ -88,12 +92,14 @@ def predict(
         console.print_json({
             "model": model, "out": out, "images": images, "masks": masks,
             "classes": mask_classes(predictor.info),
+            "postprocess": postprocess and postprocess.model_dump(),
             "no_foreground": predicted.without_foreground, "seconds": seconds,
             "errors": options.problems_as_json(problems), "left_out": found.others,
             "warnings": [*warnings, *predicted.warnings],
         })  # fmt: skip
     elif not quiet:
         console.print_predicted(out, masks, images, seconds)
+        console.print_postprocess(postprocess)
         console.print_class_numbers(predictor.info.task)
         console.print_without_foreground(predicted.without_foreground, predictor.info.task)
     if problems:

@@ -22,6 +22,7 @@ from segkit.experiments.augmentation import try_transforms
 from segkit.experiments.objectives import (
     build_loss,
     build_metric,
+    class_metrics,
     is_mean_over_images,
     whole_image_metrics,
 )
@@ -235,6 +236,7 @@ def assemble(
         if to_train:
             images = len(samples["train"])
             check_batch_size(recipe, images, fabric.world_size)
+            check_postprocess(recipe, samples)
             drawn = recipe.data.samples_per_epoch(images)
             device, processes = str(fabric.device), fabric.world_size
             check_training(spec, recipe.model, recipe.data, drawn, device, processes=processes)
@@ -296,6 +298,27 @@ def check_batch_size(recipe: Recipe, images: int, processes: int) -> None:
             f"{smallest} of {samples} training {'windows' if recipe.data.crop else 'images'}",
             hint=f"use at most {smallest} processes (training.devices, training.num_nodes) or larger batches",
         )
+
+
+def check_postprocess(recipe: Recipe, splits: Mapping[str, Sequence[Sample]]) -> None:
+    """Check that post-processing can be chosen, if the recipe asks for it.
+
+    Args:
+        recipe: checked recipe.
+        splits: samples by split.
+
+    Raises:
+        SegkitError: if there are no validation images, or the first metric does not score a single class.
+    """
+    if recipe.postprocess != "auto":
+        return
+    if not splits.get("val"):
+        raise SegkitError(
+            "postprocess: auto chooses on validation images, and there are none",
+            hint="data.split: {by: fraction, val: 0.2} sets some aside; or write the steps, such as "
+            "postprocess: {keep_largest: true}",
+        )
+    class_metrics(recipe)
 
 
 def warnings_for(recipe: Recipe, splits: set[str], processes: int = 1) -> list[str]:

@@ -16,7 +16,7 @@ from segkit.core.registry import ENCODERS
 from segkit.core.types import Progress
 from segkit.data.class_counts import ClassCounts, count_classes
 from segkit.data.preprocess import Prepared
-from segkit.experiments.assembly import check_batch_size, steps_per_epoch, warnings_for
+from segkit.experiments.assembly import check_batch_size, check_postprocess, steps_per_epoch, warnings_for
 from segkit.experiments.augmentation import try_transforms
 from segkit.experiments.objectives import build_loss, build_metric, whole_image_metrics
 from segkit.experiments.optimization import try_optimization
@@ -101,6 +101,8 @@ def check(
     samples = attempt(found.whole) if found else None
     if samples and processes:
         attempt(partial(check_batch_size, recipe, len(samples["train"]), processes))
+    if samples:
+        attempt(partial(check_postprocess, recipe, samples))
     spec = attempt(partial(dry_run, recipe.model, recipe.data))
     for loss in recipe.loss:
         attempt(partial(build_loss, loss, recipe.data.padded_goal))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from segkit.core.errors import PartError
 from segkit.core.types import Loss, Metric, Task
-from segkit.recipe import entry_for
+from segkit.recipe import Recipe, entry_for
 from segkit.recipe.balanced_weights import with_numbers
 from segkit.recipe.build import build, errors_of
 
@@ -73,6 +73,21 @@ def build_metric(part: MetricPart, task: Task) -> Metric:
         problem = f"the score of {_label(part)} is {_in_words(score)}"
         raise PartError(problem, where=where, hint="score(rows) -> a float")
     return metric
+
+
+def class_metrics(recipe: Recipe) -> list[tuple[Task, Metric]]:
+    """The first metric of each class of a multilabel task, as of a binary one; else that of all classes.
+
+    Raises:
+        PartError: if it cannot be built for a single class.
+    """
+    task, part = recipe.data.padded_goal, recipe.metrics[0]
+    if task.kind != "multilabel":
+        return [(task, build_metric(part, task))]
+    if "classes" in part.options:
+        part = part.model_copy(update={"classes": None})
+    tasks = [Task("binary", (name,), task.ignore_index) for name in task.classes]
+    return [(task, build_metric(part, task)) for task in tasks]
 
 
 def whole_image_metrics(metrics: Mapping[str, Metric]) -> list[str]:

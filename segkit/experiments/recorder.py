@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from segkit.data.batches import TrainBatches
     from segkit.experiments.assembly import Assembly
     from segkit.experiments.run_recipe import Change
+    from segkit.recipe.postprocess_record import PostprocessRecord
     from segkit.recipe.schema import TrainingSettings
     from segkit.runs.schema import Environment, Summary
     from segkit.training.evaluate import Scores
@@ -175,6 +176,12 @@ class RunRecorder:
                 self.directory.write_class_scores(prepared.names, scores.classes)
             self.directory.write_samples(samples, mask_palette(task))
             write_thumbnails(self.directory.thumbnails, thumbnails(prepared, predicted, task, display))
+
+    def write_postprocess(self, record: PostprocessRecord | None) -> None:
+        """Write how the post-processing was chosen, if it was."""
+        if self._writes and record:
+            with self.directory.as_write_error():
+                self.directory.write_postprocess(record)
 
     def write_training_samples(self, assembly: Assembly, batches: TrainBatches) -> None:
         """Write a few training images or windows as the model saw them."""

@@ -16,10 +16,12 @@ from segkit.experiments.assembly import Assembly, assemble
 from segkit.experiments.run_recipe import edits, load_run_recipe
 from segkit.recipe import Recipe
 from segkit.recipe.dataset import reading_warnings
+from segkit.recipe.postprocess_settings import PostprocessSettings
 from segkit.runs.environment import data_digests
 from segkit.runs.run_dir import RunDir
 from segkit.training.checkpoint import load_weights
 from segkit.training.devices import choose_device, move_to_device
+from segkit.utils.safe_read import corrupt_file
 
 if TYPE_CHECKING:
     from torch import nn
@@ -134,11 +136,29 @@ def read_run(
     return load_run_recipe(run, overrides), changed
 
 
+def postprocess_of(run: RunDir, recipe: Recipe) -> PostprocessSettings | None:
+    """Post-processing of a run's masks: what its recipe says, or what was chosen when it ended.
+
+    Raises:
+        SegkitError: if the file of the choice is damaged.
+    """
+    if recipe.postprocess != "auto":
+        return recipe.postprocess
+    record = run.read_postprocess()
+    settings = record.settings if record else None
+    for key, problem, _ in settings.problems(recipe.data.goal) if settings else ():
+        raise corrupt_file(run.postprocess, f"settings.{key}: {problem}")
+    return settings
+
+
 def run_warnings(run: RunDir) -> list[str]:
     """Warnings about a run that has not ended, or whose recipe now describes another model."""
     warnings = [] if run.has_ended else run.read_summary().warnings
     try:
-        edited = [change for change in edits(run, load_run_recipe(run)) if change.affects_predictions]
+        recipe = load_run_recipe(run)
+        if recipe.postprocess == "auto" and not run.has_ended:
+            warnings.append("postprocess: auto is decided when a run ends, so masks are not post-processed.")
+        edited = [change for change in edits(run, recipe) if change.affects_predictions]
     except SegkitError as error:
         return [*warnings, f"Cannot check whether the recipe has been edited: {error.problems[0].problem}."]
     if edited:

@@ -13,12 +13,14 @@ from segkit.core.paths import quoted
 from segkit.core.types import Progress
 from segkit.experiments.assembly import Assembly, assemble
 from segkit.experiments.launch import run_distributed
+from segkit.experiments.postprocess import MaskScorer, choose_on_validation
 from segkit.experiments.recorder import RunRecorder
 from segkit.experiments.run_start import run_started
 from segkit.experiments.samples import PredictedMasks
 from segkit.experiments.summary import summarise
 from segkit.models.segmenter import digest
 from segkit.recipe import Recipe
+from segkit.recipe.postprocess_settings import PostprocessSettings
 from segkit.training.checkpoint import load_weights
 from segkit.training.devices import move_to_device
 from segkit.training.distributed.sharding import any_process
@@ -29,6 +31,7 @@ from segkit.utils.signals import StopSignal
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+    from torch import Tensor
 
     from segkit.core.types import Pixels
     from segkit.data.batches import TrainBatches
@@ -91,12 +94,17 @@ def train_and_report(
 
     fabric.barrier()  # the first process has written the weights
     load_weights(model, recorder.directory.weights)
-    scores, masks = _score_with_masks(assembly, on_progress)
+    chosen = choose_on_validation(assembly, on_progress)
+    steps = chosen.settings if chosen else assembly.recipe.postprocess
+    postprocess = steps if isinstance(steps, PostprocessSettings) else None
+    scores, masks, postprocessed = _score_with_masks(assembly, postprocess, on_progress)
     recorder.write_scores(assembly, scores, masks)
+    recorder.write_postprocess(chosen)
     recorder.write_training_samples(assembly, batches)
     summary = summarise(
         assembly, started, recorder.epochs, scores, state.best_classes,
         seconds=recorder.seconds, encoder_digests=encoder_digests,
+        postprocess=postprocess, chosen=chosen, postprocessed=postprocessed,
     )  # fmt: skip
     recorder.report(summary)
     yield RunEnded(recorder.directory.path, summary, recorder.directory.report)
@@ -147,9 +155,18 @@ class _StopRequested(Exception):
     pass
 
 
-def _score_with_masks(assembly: Assembly, on_progress: Progress) -> tuple[Scores, list[Pixels]]:
-    """Scores on the test split, and the predicted masks (on the first process only)."""
-    prepared, fit = assembly.splits[assembly.test_split], assembly.recipe.data.geometry
-    masks = PredictedMasks(prepared, assembly.task, fit)
-    scores = assembly.scorer(assembly.test_split, on_progress, masks.add)(assembly.model)
-    return scores, masks.gathered(assembly.fabric)
+def _score_with_masks(
+    assembly: Assembly, postprocess: PostprocessSettings | None, on_progress: Progress
+) -> tuple[Scores, list[Pixels], Scores | None]:
+    """Scores on the test split, the predicted masks (on the first process only), scores of cleaned ones."""
+    split = assembly.test_split
+    masks = PredictedMasks(assembly.splits[split], assembly.task, assembly.recipe.data.geometry)
+    cleaned = MaskScorer(assembly, split, postprocess) if postprocess else None
+
+    def on_logits(image: int, rows: slice, logits: Tensor) -> None:
+        masks.add(image, rows, logits)
+        if cleaned:
+            cleaned.add(image, rows, logits)
+
+    scores = assembly.scorer(split, on_progress, on_logits)(assembly.model)
+    return scores, masks.gathered(assembly.fabric), cleaned.scores(scores.loss) if cleaned else None

@@ -29,7 +29,7 @@ AFFECTING = (  # results, some only by rounding
 CHANGEABLE = (*AFFECTING, *_FREE)
 _COLORS = "data.colors."  # of one class
 _PREDICTING = ("model.", "data.task", "data.classes", "data.channels", "data.bands",
-               "data.range", "data.size", "data.normalize")  # fmt: skip
+               "data.range", "data.size", "data.normalize", "postprocess")  # fmt: skip
 
 
 @dataclass(frozen=True)

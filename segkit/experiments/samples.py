@@ -15,6 +15,7 @@ from segkit.data.display import display_rgb
 from segkit.data.palette import flat, mask_palette
 from segkit.data.pixel_range import PixelRange
 from segkit.data.resize import nearest, resize_image, resize_mask
+from segkit.experiments.postprocess import postprocessed_mask
 from segkit.runs.run_dir import ScoredSample, TrainingSample
 from segkit.runs.schema import Files, Rank, Sample
 from segkit.runs.thumbnails import Thumbnail, make_thumbnail
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
     from segkit.data.batches import TrainBatches
     from segkit.data.fit import Fit
     from segkit.data.preprocess import Prepared
+    from segkit.data.readers.raster import Extent
     from segkit.experiments.assembly import Assembly
     from segkit.recipe import Recipe
+    from segkit.recipe.postprocess_settings import PostprocessSettings
     from segkit.training.evaluate import Scores
 
     Display = Callable[[Pixels], Pixels]
@@ -77,9 +80,8 @@ class PredictedMasks:
     def add(self, image: int, rows: slice, logits: Tensor) -> None:
         """Add the logits (1, K, rows, W) of some rows of an image."""
         height, width = self._prepared.masks[image].shape[:2]
-        longest = max(height, width)
-        if self._fit.is_native and longest > MAX_SHOWN:
-            size = [max(1, side * MAX_SHOWN // longest) for side in (height, width)]
+        size = shown_size(self._fit, (height, width))
+        if size != (height, width):
             inside, columns = (nearest(*sides) for sides in zip(size, (height, width), strict=True))
             inside = inside[(inside >= rows.start) & (inside < rows.stop)] - rows.start
             logits = logits[:, :, torch.from_numpy(inside)][..., torch.from_numpy(columns)]
@@ -93,6 +95,15 @@ class PredictedMasks:
         """Masks of all images, on the first process; none on the others."""
         own = [(image, self.of_image(image)) for image in self._parts]
         return [mask for _, mask in sorted(gather_batches(own, fabric, everywhere=False), key=itemgetter(0))]
+
+
+def shown_size(fit: Fit, size: Extent) -> Extent:
+    """Size (height, width) at which a mask that is scored at `size` is shown."""
+    longest = max(size)
+    if not fit.is_native or longest <= MAX_SHOWN:
+        return size
+    height, width = (max(1, side * MAX_SHOWN // longest) for side in size)
+    return height, width
 
 
 def pick_samples(
@@ -134,9 +145,15 @@ def thumbnails(
         yield make_thumbnail(*shown(prepared, index, mask, task, display), colours)
 
 
-def predict_shown(assembly: Assembly, split: str, index: int) -> tuple[Pixels, Pixels, Pixels]:
+def predict_shown(
+    assembly: Assembly, split: str, index: int, postprocess: PostprocessSettings | None = None
+) -> tuple[Pixels, Pixels, Pixels]:
     """Predict one image of a split, as it is scored; see `shown`."""
     prepared, task, recipe = assembly.splits[split], assembly.task, assembly.recipe
+    if postprocess:
+        mask = postprocessed_mask(assembly, split, index, postprocess)
+        small = resize_mask(mask, shown_size(recipe.data.geometry, (mask.shape[0], mask.shape[1])))
+        return shown(prepared, index, small, task, display_of(recipe))
     masks = PredictedMasks(prepared, task, recipe.data.geometry)
     for rows, logits in assembly.predict(split, index):
         masks.add(index, rows, logits)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from segkit.core.events import EpochEnded, RunStarted
     from segkit.experiments.assembly import Assembly
     from segkit.recipe import Recipe
+    from segkit.recipe.postprocess_record import PostprocessRecord
+    from segkit.recipe.postprocess_settings import PostprocessSettings
     from segkit.training.evaluate import Scores
 
 
@@ -32,6 +34,9 @@ def summarise(
     *,
     seconds: float,
     encoder_digests: tuple[str, str],
+    postprocess: PostprocessSettings | None = None,
+    chosen: PostprocessRecord | None = None,
+    postprocessed: Scores | None = None,
 ) -> Summary:
     """Summarise a run.
 
@@ -43,6 +48,9 @@ def summarise(
         best_classes: scores of the classes in the best epoch, on the split that chose it.
         seconds: duration.
         encoder_digests: digests of the encoder before and after training.
+        postprocess: post-processing of masks, if there is any.
+        chosen: how it was chosen, if it was.
+        postprocessed: scores of the post-processed masks on the reported split.
     """
     recipe = assembly.recipe
     best = next((epoch for epoch in reversed(epochs) if epoch.best), epochs[-1])
@@ -84,10 +92,16 @@ def summarise(
             *(undefined(epochs, next(iter(assembly.metrics))) if recipe.training.select == "best" else ()),
             *young_average(recipe, best.epoch, started.images["train"]),
             *_class_warnings(assembly, scores),
+            *_chosen_on_reported(assembly, chosen),
         ],
         ema_decay=recipe.training.ema_decay,
         stages=started.stages,
         reference=recipe.reference and read_reference(recipe.reference),
+        **(
+            {"postprocess": postprocess, "postprocessed": _split_scores(assembly, postprocessed)}
+            if postprocessed
+            else {}
+        ),
     )
 
 
@@ -136,6 +150,17 @@ def young_average(recipe: Recipe, epoch: int, images: int) -> list[str]:
         f"The scored weights are an average (EMA) over only {steps:,} training steps; "
         f"training.ema_decay {decay:g} averages over about {1 / (1 - decay):,.0f}. "
         "Train for more epochs, or use a smaller ema_decay."
+    ]
+
+
+def _chosen_on_reported(assembly: Assembly, chosen: PostprocessRecord | None) -> list[str]:
+    """A warning if the post-processing was chosen on the images that it is scored on."""
+    if not chosen or not chosen.settings or chosen.split != assembly.test_split:
+        return []
+    return [
+        "The post-processing was chosen on the images that the scores are of, so the scores of "
+        "post-processed masks are optimistic. The gain in postprocess.json is measured on images that it was "
+        "not chosen on."
     ]
 
 

@@ -13,6 +13,7 @@ from segkit.data.display import display_rgb
 from segkit.data.fit import Fit, FitKind
 from segkit.data.labels import ColourText
 from segkit.data.pixel_range import PixelRange
+from segkit.recipe.postprocess_settings import PostprocessSettings
 
 if TYPE_CHECKING:
     from segkit.core.types import Pixels
@@ -36,7 +37,8 @@ class ModelInfo:
     """Information about a trained model; only `parse_model_info` checks the limits.
 
     Args:
-        format: version of the JSON: 2 for models that earlier versions of segkit would use wrongly.
+        format: version of the JSON: 2 for models that earlier versions of segkit would use wrongly, 3 for
+            post-processed masks.
         kind: kind of the task.
         classes: class names of the task.
         ignore_index: mask value of ignored pixels.
@@ -62,9 +64,10 @@ class ModelInfo:
         image_scales: smallest and largest scale of the training images, see `segkit.data.scales`; None if it
             is not known.
         boundary_density: that of the training masks, see `segkit.data.scales`.
+        postprocess: steps from probabilities to masks; None is the most probable class, or the threshold 0.5.
     """
 
-    format: Literal[1, 2]
+    format: Literal[1, 2, 3]
     kind: Annotated[TaskKind, Field(alias="task")]
     classes: Annotated[tuple[Annotated[str, Field(max_length=200)], ...], Field(min_length=1, max_length=255)]
     ignore_index: int | None = None
@@ -87,6 +90,7 @@ class ModelInfo:
     scores: dict[str, float | None] = field(default_factory=dict)
     image_scales: tuple[_Scale, _Scale] | None = None
     boundary_density: _Finite | None = None
+    postprocess: PostprocessSettings | None = None
 
     @property
     def task(self) -> Task:
@@ -131,6 +135,12 @@ class ModelInfo:
         for count, what in ((len(self.classes), "classes"), (self.in_channels, "channels")):
             if height * width * count > MAX_NUMBERS:
                 raise ValueError(f"images of {height}x{width} with {count} {what} are too large")
+        return self
+
+    @model_validator(mode="after")
+    def _postprocess_fits_the_classes(self) -> Self:
+        for key, problem, _ in self.postprocess.problems(self.task) if self.postprocess else ():
+            raise ValueError(f"postprocess.{key}: {problem}")
         return self
 
     @model_validator(mode="after")

@@ -37,6 +37,7 @@ class PredictOptions:
         overlap: overlap of neighbouring windows along their shorter side, in pixels; None is a quarter of the
             tile, or that of the model. Rounded up to a multiple of `segkit.data.windows.GRID` below the
             window, if there is one.
+        postprocess: whether masks are post-processed, if the model says how.
         batch_size: images or windows per batch; 0 takes about half a million pixels: larger batches need
             memory and are not faster on a CPU. Results change by rounding only.
 
@@ -49,6 +50,7 @@ class PredictOptions:
     tile: int = 0
     overlap: int | None = None
     batch_size: int = 0
+    postprocess: bool = True
 
     def __post_init__(self) -> None:
         if not self.scales or not all(0.1 <= scale <= 10 for scale in self.scales):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from itertools import chain
@@ -22,10 +22,12 @@ from segkit.utils.atomic import atomic_write
 
 if TYPE_CHECKING:
     from segkit.core.types import Pixels, Task
-    from segkit.inference.image_source import ImageSource
+    from segkit.data.postprocess import MaskSteps
+    from segkit.inference.image_source import ImageSource, Size
     from segkit.inference.model_info import ModelInfo
     from segkit.inference.network import Probabilities
 
+StepsOf = Callable[["Size"], "MaskSteps | None"]
 OVERLAYS, PROBABILITIES = "overlays", "probabilities"  # subfolders
 
 
@@ -51,13 +53,20 @@ class Outputs:
         probabilities = self._probability_files(name) if self.probabilities else {}
         return [*mask_files(self.folder, name, self.task).values(), *overlay, *probabilities.values()]
 
-    def write(self, name: str, image: ImageSource, chunks: Iterator[Probabilities]) -> Pixels:
+    def write(
+        self,
+        name: str,
+        image: ImageSource,
+        chunks: Iterator[Probabilities],
+        steps_of: StepsOf = lambda size: None,
+    ) -> Pixels:
         """Write all files of an image; returns its mask, as `mask_of`.
 
         Args:
             name: name of the image without extension.
             image: the image.
             chunks: probabilities (K, rows, W) from top to bottom; never all in memory.
+            steps_of: function of a size (height, width) that returns the post-processing of its mask.
 
         Raises:
             SegkitError: if the prediction fails, raised by `chunks`.
@@ -69,15 +78,19 @@ class Outputs:
             with suppress(FileNotFoundError):
                 file.stat()  # fails if the name is too long: before any file of the image is written
         height, width = image.size
-        classes = [self.task.channels] if self.task.kind == "multilabel" else []
-        mask = np.empty((height, width, *classes), np.uint8)
+        steps = steps_of(image.size)
+        mask: Pixels | None = None
         with self._probability_writer(name, (self.task.channels, height, width)) as write:
             top = 0
             for chunk in chain([first], chunks):
                 bottom = top + chunk.shape[1]
-                mask[top:bottom] = mask_of(chunk, self.task)
+                part = steps.decide(chunk) if steps else mask_of(chunk, self.task)
+                mask = np.empty((height, *part.shape[1:]), np.uint8) if mask is None else mask
+                mask[top:bottom] = part
                 write(slice(top, bottom), chunk)
                 top = bottom
+        assert mask is not None, "there is a first chunk"
+        mask = steps.finish(mask) if steps else mask
         save_mask(mask, self.task, mask_files(self.folder, name, self.task))
         if self.overlays:
             with atomic_write(self._overlay_file(name)) as temporary:

@@ -7,6 +7,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from segkit.inference.inputs import InputFile
     from segkit.inference.network import Probabilities
     from segkit.inference.options import PredictOptions
-    from segkit.inference.outputs import Outputs
+    from segkit.inference.outputs import Outputs, StepsOf
     from segkit.inference.predictor import Predictor
     from segkit.inference.seen_numbers import SeenNumbers
 
@@ -74,11 +75,10 @@ def predict_files(
     images = (ImageFile(file.path, predictor.info, predictor.ranges) for file in inputs)
     predictions = predictor.predict_chunks(images, options, on_windows)
     items = ((file, *prediction) for file, prediction in zip(inputs, predictions, strict=True))
+    write = partial(_write, outputs, partial(predictor.mask_steps, options=options))
     # Windows are predicted while their chunks are written, so the network must stay in this thread.
     results = (
-        _write_in_threads(items, outputs)
-        if predictor.sees_whole(options)
-        else (_write(outputs, *item) for item in items)
+        _write_in_threads(items, write) if predictor.sees_whole(options) else (write(*item) for item in items)
     )
     with warnings.catch_warnings():  # Pillow's, of harmless oddities; the state is shared by all threads
         warnings.simplefilter("ignore")
@@ -104,6 +104,7 @@ class _Written(NamedTuple):
 
 
 _Result = _Written | Sequence[Problem]
+_Item = tuple["InputFile", "ImageSource", Iterator["Probabilities"]]
 
 
 def _scale_warnings(predictor: Predictor, images: Sequence[_Written], options: PredictOptions) -> list[str]:
@@ -119,21 +120,27 @@ def _scale_warnings(predictor: Predictor, images: Sequence[_Written], options: P
 
 
 def _write_in_threads(
-    items: Iterator[tuple[InputFile, ImageSource, Iterator[Probabilities]]], outputs: Outputs
+    items: Iterator[_Item], write: Callable[[InputFile, ImageSource, Iterator[Probabilities]], _Result]
 ) -> Iterator[_Result]:
     threads = min(_MAX_THREADS, os.cpu_count() or 1)
     waiting: deque[Future[_Result]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for item in items:
-            waiting.append(pool.submit(_write, outputs, *item))
+            waiting.append(pool.submit(write, *item))
             if len(waiting) > 2 * threads:
                 yield waiting.popleft().result()
         yield from (future.result() for future in waiting)
 
 
-def _write(outputs: Outputs, file: InputFile, image: ImageSource, chunks: Iterator[Probabilities]) -> _Result:
+def _write(
+    outputs: Outputs,
+    steps_of: StepsOf,
+    file: InputFile,
+    image: ImageSource,
+    chunks: Iterator[Probabilities],
+) -> _Result:
     try:
-        mask = outputs.write(file.name, image, chunks)
+        mask = outputs.write(file.name, image, chunks, steps_of)
     except DataError as error:
         return error.problems
     except OSError as error:

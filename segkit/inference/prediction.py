@@ -18,6 +18,7 @@ from segkit.inference.postprocess import mask_of
 
 if TYPE_CHECKING:
     from segkit.core.types import Pixels, Task
+    from segkit.data.postprocess import MaskSteps
     from segkit.inference.image_source import ImageSource
     from segkit.inference.network import Probabilities
 
@@ -32,11 +33,13 @@ class Prediction:
         task: what was predicted.
         probabilities: (K, H, W) float32 in 0..1: foreground for binary tasks, one map per class otherwise.
         image: the image.
+        steps: post-processing of the mask; None if there is none.
     """
 
     task: Task
     probabilities: Probabilities
     image: ImageSource = field(repr=False)
+    steps: MaskSteps | None = field(default=None, repr=False)
 
     @cached_property
     def mask(self) -> Pixels:
@@ -44,7 +47,7 @@ class Prediction:
 
         (H, W, K) of 0 and 1 for multilabel.
         """
-        return mask_of(self.probabilities, self.task)
+        return mask_of(self.probabilities, self.task, self.steps)
 
     @property
     def classes(self) -> tuple[str, ...]:

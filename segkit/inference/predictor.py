@@ -10,16 +10,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segkit.core.errors import SegkitError
+from segkit.data.postprocess import area_factor
 from segkit.inference.image_source import ImageSource, open_image
 from segkit.inference.options import PredictOptions
+from segkit.inference.postprocess import common_postprocess
 from segkit.inference.predict_images import Chunks, grouped, mean_chunks, predict_images
 from segkit.inference.prediction import Prediction
 from segkit.inference.seen_numbers import number_warnings
 
 if TYPE_CHECKING:
     from segkit.data.pixel_range import PixelRange
+    from segkit.data.postprocess import MaskSteps
+    from segkit.inference.image_source import Size
     from segkit.inference.model_info import ModelInfo
     from segkit.inference.network import Network
+    from segkit.recipe.postprocess_settings import PostprocessSettings
 
 
 class Predictor:
@@ -28,15 +33,24 @@ class Predictor:
     Args:
         networks: networks of the same task.
         warnings: warnings about the models, in whole sentences.
+        postprocess: steps from probabilities to masks; by default those of the models, if they have the same.
 
     Raises:
         SegkitError: if the networks do not predict the same classes.
     """
 
-    def __init__(self, networks: Sequence[Network], warnings: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        networks: Sequence[Network],
+        warnings: Sequence[str] = (),
+        postprocess: PostprocessSettings | None = None,
+    ) -> None:
+        infos = [network.info for network in networks]
+        _check_same_task(infos)
+        common, differ = (postprocess, []) if postprocess else common_postprocess(infos)
         self.networks = tuple(networks)
-        self.warnings = tuple(warnings)
-        _check_same_task([network.info for network in networks])
+        self.warnings = (*warnings, *differ)
+        self.postprocess = common
 
     @property
     def info(self) -> ModelInfo:
@@ -56,6 +70,7 @@ class Predictor:
         scales: Sequence[float] = (1.0,),
         tile: int = 0,
         overlap: int | None = None,
+        postprocess: bool = True,
     ) -> Prediction:
         """Predict one image.
 
@@ -68,12 +83,15 @@ class Predictor:
                 default the image is predicted as those of the training: resized whole, letterboxed, or in
                 windows.
             overlap: overlap of windows in pixels; by default a quarter of the tile, or that of the model.
+            postprocess: whether the mask is post-processed, if the model says how.
 
         Raises:
             DataError: if it is not an image, or its file is damaged.
             SegkitError: if the model cannot predict with these options.
         """
-        (prediction,) = self.predict_many([image], flips=flips, scales=scales, tile=tile, overlap=overlap)
+        (prediction,) = self.predict_many(
+            [image], flips=flips, scales=scales, tile=tile, overlap=overlap, postprocess=postprocess
+        )
         return prediction
 
     def predict_many(
@@ -85,6 +103,7 @@ class Predictor:
         tile: int = 0,
         overlap: int | None = None,
         batch_size: int = 0,
+        postprocess: bool = True,
     ) -> Iterator[Prediction]:
         """Predict many images, in order; images are read while the model computes.
 
@@ -97,14 +116,14 @@ class Predictor:
         if isinstance(images, str | PathLike):
             hint = "pass a list, such as sorted(Path(folder).iterdir())"
             raise SegkitError("predict_many takes several images, not one path", hint=hint)
-        options = PredictOptions(flips, tuple(scales), tile, overlap, batch_size)
+        options = PredictOptions(flips, tuple(scales), tile, overlap, batch_size, postprocess)
         sources = (open_image(image, self.info, self.ranges) for image in images)
         for number, (source, chunks) in enumerate(self.predict_chunks(sources, options), start=1):
             probabilities = np.concatenate([*chunks], axis=1)
             name = str(getattr(source, "path", f"image {number}"))
             for warning in number_warnings(self.ranges, [(name, source.numbers)]):
                 warnings.warn(warning, stacklevel=2)
-            yield Prediction(self.info.task, probabilities, source)
+            yield Prediction(self.info.task, probabilities, source, self.mask_steps(source.size, options))
 
     def predict_chunks(
         self,
@@ -129,6 +148,13 @@ class Predictor:
         members = grouped(self.networks, options)
         predicted = predict_images(members, images, options, on_progress)
         return ((image, mean_chunks(members, chunks)) for image, chunks in predicted)
+
+    def mask_steps(self, size: Size, options: PredictOptions) -> MaskSteps | None:
+        """Post-processing of the mask of an image of (height, width); None if there is none."""
+        if not self.postprocess or not options.postprocess:
+            return None
+        steps = self.postprocess.steps(self.info.task)
+        return steps.scaled(area_factor(options.fit(self.info), size))
 
     def sees_whole(self, options: PredictOptions) -> bool:
         """Whether the networks see each image in one window, so that its chunks need no network any more."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from segkit.experiments.restore_run import load_best, read_run, run_warnings
+from segkit.experiments.restore_run import load_best, postprocess_of, read_run, run_warnings
 from segkit.inference.model_info import ModelInfo
 from segkit.inference.network import checked
 from segkit.inference.tta import ensemble
@@ -124,7 +124,13 @@ def run_model_info(run: RunDir, recipe: Recipe, spec: ModelSpec, model: Segmente
         scores=dict(summary.scores.metrics),
         image_scales=environment.image_scales,
         boundary_density=environment.boundary_density,
+        **_postprocess(run, recipe),
     )
+
+
+def _postprocess(run: RunDir, recipe: Recipe) -> dict[str, Any]:
+    settings = postprocess_of(run, recipe)
+    return {"postprocess": settings, "format": 3} if settings else {}
 
 
 def model_info(recipe: Recipe, spec: ModelSpec, model: Segmenter) -> ModelInfo:

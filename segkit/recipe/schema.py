@@ -56,6 +56,7 @@ from segkit.recipe.part_schema import (
     SourcePart,
     TransformPart,
 )
+from segkit.recipe.postprocess_settings import Postprocess, PostprocessSettings
 
 # Columns of metrics.jsonl and scores.csv beside the metrics.
 COLUMNS = frozenset(
@@ -396,6 +397,8 @@ class Recipe(Settings):
         optimizer: the optimizer.
         schedule: the learning-rate schedule.
         metrics: metrics; the first one selects the best epoch, unless training.select is last.
+        postprocess: steps from probabilities to masks; auto chooses them at the end of the run, on its
+            validation images by the first metric, and none if no gain is shown.
         training: epochs, device, precision and stopping.
         reference: published results for comparison.
     """
@@ -410,6 +413,7 @@ class Recipe(Settings):
     optimizer: OptimizerPart
     schedule: SchedulePart = SchedulePart(name="constant")
     metrics: Annotated[list[MetricPart], BeforeValidator(_as_list), Field(min_length=1)]
+    postprocess: Postprocess | None = None
     training: TrainingSettings = TrainingSettings()
     reference: Reference | None = None
 
@@ -424,6 +428,15 @@ class Recipe(Settings):
         if problem := name_problem(name):
             raise ValueError(problem)
         return name
+
+    @field_validator("postprocess")
+    @classmethod
+    def _steps_fit_the_task(cls, value: Postprocess | None, info: ValidationInfo) -> Postprocess | None:
+        if isinstance(value, PostprocessSettings) and "data" in info.data:
+            found = value.problems(info.data["data"].goal)
+            hints: dict[str | None, str] = {key: hint for key, _, hint in found}
+            _raise_at([(key, problem) for key, problem, _ in found], value, info, hints)
+        return value
 
     @field_validator("metrics")
     @classmethod

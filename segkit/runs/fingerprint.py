@@ -26,8 +26,9 @@ SAVING_KEYS = ("checkpoint_seconds", "keep_state")
 # Code that affects scores.
 RESULT_CODE = (
     "core", "data", "parts", "recipe", "models", "training",
-    "experiments/assembly.py", "experiments/augmentation.py", "experiments/objectives.py",
-    "experiments/optimization.py", "experiments/run.py",
+    "experiments/assembly.py", "experiments/augmentation.py", "experiments/choose_postprocess.py",
+    "experiments/objectives.py", "experiments/optimization.py", "experiments/postprocess.py",
+    "experiments/run.py",
 )  # fmt: skip
 
 

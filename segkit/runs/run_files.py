@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from segkit.core.class_scores import MEASURES, PixelCounts
 from segkit.core.events import EpochEnded
 from segkit.core.types import Pixels
+from segkit.recipe.postprocess_record import PostprocessRecord
 from segkit.runs.provisional import provisional_summary
 from segkit.runs.recipe_schema import RunRecipe
 from segkit.runs.schema import (
@@ -93,6 +94,7 @@ class RunFiles:
         self.samples = path / "samples"
         self.costs = path / "costs.json"
         self.native_scores = path / "native_scores.json"
+        self.postprocess = path / "postprocess.json"
         self.thumbnails = path / "thumbnails.zip"
         self.report = path / "report.html"
         self.lock = path / ".lock"
@@ -125,7 +127,7 @@ class RunFiles:
     def remove_results(self) -> None:
         """Remove what a finished run has, before it is trained on."""
         report = self.report, self.report.with_suffix(".md")
-        scores = self.scores, self.class_scores, self.native_scores
+        scores = self.scores, self.class_scores, self.native_scores, self.postprocess
         for path in (self.summary, *scores, self.thumbnails, *report):
             path.unlink(missing_ok=True)
 
@@ -136,6 +138,10 @@ class RunFiles:
     def write_native_scores(self, scores: NativeScores) -> None:
         """Write scores at the images' own size."""
         write_json(self.native_scores, scores)
+
+    def write_postprocess(self, record: PostprocessRecord) -> None:
+        """Write how the post-processing was chosen."""
+        write_json(self.postprocess, record)
 
     def append_epoch(self, event: EpochEnded) -> None:
         """Append one line to metrics.jsonl."""
@@ -238,6 +244,10 @@ class RunFiles:
             return None
         hint = "delete the file and compare again"
         return read_json(self.native_scores, NativeScores, hint=hint, max_bytes=MAX_LIST_BYTES)
+
+    def read_postprocess(self) -> PostprocessRecord | None:
+        """How the post-processing was chosen; None if it was not."""
+        return read_json(self.postprocess, PostprocessRecord) if self.postprocess.is_file() else None
 
     def read_epochs(self) -> list[dict[str, Any]]:
         """One mapping per epoch; undefined scores are None."""

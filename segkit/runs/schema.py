@@ -1,6 +1,6 @@
 """Schemas of the JSON files in a run directory, for writing and for reading.
 
-`Stage` and `Plugin` are defined in `core`.
+`Stage` and `Plugin` are defined in `core`, `PostprocessRecord` in `recipe`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pydantic import (
 
 from segkit.core.model_table import Count, Stage
 from segkit.core.plugins import Plugin
+from segkit.recipe.postprocess_settings import PostprocessSettings
 from segkit.utils.safe_read import MAX_NUMBER
 
 MAX_METRICS, MAX_CLASSES, MAX_SAMPLES = 100, 255, 50
@@ -150,6 +151,8 @@ class Summary(Record):
     best: EpochScores
     last: EpochScores | None = None
     scores: SplitScores
+    postprocess: PostprocessSettings | None = None
+    postprocessed: SplitScores | None = None  # of the masks with these steps, on the same images
     epochs: Count
     epochs_asked: Count | None = None
     seconds: Number = None

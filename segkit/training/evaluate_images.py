@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from segkit.training.count_pixels import confusion_shape, count_pixels
 from segkit.training.evaluate import OnLogits, Scored, Scores, gather_scores, ignore_logits, predict_logits
-from segkit.training.probabilities import probabilities_of, probabilities_to_logits
+from segkit.training.probabilities import mask_to_logits, probabilities_of, probabilities_to_logits
 from segkit.training.torch_errors import explain_scoring_errors
 from segkit.utils.listing import listed
 
@@ -127,6 +127,14 @@ class ImageScore:
         pixels, confusion = count_pixels(logits, target, self._task)
         self.pixels += pixels
         self.confusion += confusion
+
+    def add_mask(self, mask: Pixels, truth: Pixels) -> None:
+        """Add predicted mask and ground truth of the whole image: (H, W), or (H, W, K) for multilabel."""
+        is_whole = not all(metric.sums for metric in self._metrics.values())
+        step = len(mask) if is_whole else max(1, _MAX_PART // (self._task.channels * mask.shape[1]))
+        for first in range(0, len(mask), step):
+            part = slice(first, first + step)
+            self.add(mask_to_logits(mask[part], self._task), _target(truth[part], self._task))
 
     def rows(self) -> dict[str, Tensor]:
         """(1, S) float64 of the whole image, by metric."""

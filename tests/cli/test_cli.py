@@ -47,12 +47,13 @@ def test_verbs_and_their_options_are_these() -> None:
         "test-plugin": ["target", *PLUGINS, *QUIET, "--json"],
         "resume": ["run", "--set", *PLUGINS, "--track", *QUIET],
         "evaluate": [
-            "runs", "--native", "--tta", "--scales", "--split", "--out", "--set", *PLUGINS, *QUIET, "--json",
+            "runs", "--native", "--tta", "--scales", "--no-postprocess", "--split", "--out", "--set",
+            *PLUGINS, *QUIET, "--json",
         ],
         "predict": [
             "model", "inputs", "--out", "--overlay", "--probabilities", "--probability-format", "--tta",
-            "--scales", "--tile", "--overlap", "--batch-size", "--overwrite", "--accelerator", *PLUGINS,
-            *QUIET, "--json",
+            "--scales", "--tile", "--overlap", "--batch-size", "--no-postprocess", "--overwrite",
+            "--accelerator", *PLUGINS, *QUIET, "--json",
         ],
         "export": [
             "runs", "--format", "--out", "--hub", "--input", "--output", "--overwrite", "--set", *PLUGINS,

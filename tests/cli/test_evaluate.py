@@ -93,6 +93,20 @@ def test_scores_of_another_kind_stand_in_no_row_of_the_table(segkit: Any, run: P
     assert lines[7] == f"the run reports iou {iou}, dice {dice} on 5 test images, at 32x32"
 
 
+def test_post_processed_masks_are_scored_unless_they_are_not_wanted(segkit: Any, run: Path) -> None:
+    steps = ["--set", "postprocess={threshold: 0.01, keep_largest: true}"]
+    reported = json.loads((run / "summary.json").read_text())["scores"]["metrics"]
+    lines = segkit("evaluate", str(run), *steps).out.splitlines()
+    assert lines[1].startswith(
+        "scores on 5 test images, at 32x32, post-processed (threshold 0.01, largest object only) ("
+    )
+    assert float(lines[4].split()[1]) > reported["iou"]
+    assert lines[7].startswith(f"the run reports iou {reported['iou']:.4f}")  # of other masks
+    lines = segkit("evaluate", str(run), *steps, "--no-postprocess").out.splitlines()
+    assert lines[1].startswith("scores on 5 test images, at 32x32 (")
+    assert lines[4].split()[1] == lines[4].split()[-1] == f"{reported['iou']:.4f}"
+
+
 def test_a_name_is_no_order_to_the_terminal(segkit: Any, run: Path, project: Path) -> None:
     for folder in ("images", "masks"):
         (project / folder).mkdir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from PIL import Image
 from segkit import api
 from segkit.inference.model_info import ModelInfo
 from segkit.inference.predictor import Predictor
+from segkit.recipe.postprocess_settings import PostprocessSettings
 from tests.inference.networks import LESION, PARTS, Brightness, noise
 from tests.small_runs import unreported
 
@@ -52,6 +54,26 @@ def test_masks_without_foreground_are_counted(
     assert document["no_foreground"] == 2
     classes = {row["value"]: row["name"] for row in document["classes"]}
     assert classes == ({0: "skin", 1: "lesion", 2: "hair"} if info is PARTS else {255: "lesion"})
+
+
+def test_post_processing_is_told_and_can_be_left_out(
+    segkit: Any, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = replace(LESION, format=3, postprocess=PostprocessSettings(threshold=0.9, min_size=30))
+    monkeypatch.setattr(api, "load", lambda *_, **__: Predictor([Brightness(info)]))
+    Image.new("RGB", (64, 64), (200, 0, 0)).save(project / "a.png")  # a probability of 0.78
+    said = segkit("predict", "model.onnx", "a.png", "--out", "masks")
+    told = "post-processed: threshold 0.9, objects of at least 30 px"
+    assert said.out.splitlines()[1:] == [told, "1 of them with no foreground"]
+    said = segkit("predict", "model.onnx", "a.png", "--out", "masks", "--no-postprocess", "--overwrite")
+    assert said.out.splitlines()[1:] == []
+    documents = [
+        json.loads(segkit("predict", "model.onnx", "a.png", "--out", name, "--json", *words).out)
+        for name, words in (("with", ()), ("without", ("--no-postprocess",)))
+    ]
+    steps = {"threshold": 0.9, "fill_holes": 0, "min_size": 30, "keep_largest": False}
+    assert [document["postprocess"] for document in documents] == [steps, None]
+    assert [document["no_foreground"] for document in documents] == [1, 0]
 
 
 def test_masks_of_a_folder(segkit: Any, run: Path, photos: Path) -> None:

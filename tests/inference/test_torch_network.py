@@ -138,7 +138,7 @@ def test_sizes_that_a_model_takes(tmp_path, overrides, multiple):
 @pytest.mark.parametrize(
     ("key", "value", "problem"),
     [
-        ("format", 3, "format: Input should be 1 or 2"),
+        ("format", 4, "format: Input should be 1, 2 or 3"),
         ("classes", [], "classes: Tuple should have at least 1 item after validation, not 0"),
         ("size", [0, 5], "size.0: Input should be greater than or equal to 1"),
         ("task", "detection", "task: Input should be 'binary', 'multiclass' or 'multilabel'"),

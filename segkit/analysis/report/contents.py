@@ -24,10 +24,12 @@ from segkit.analysis.report.format import (
 from segkit.analysis.report.run_data import RunData
 from segkit.analysis.report.tables import (
     SPLITS,
+    choice_table,
     environment_table,
     epoch_table,
     model_table,
     on_chosen_split,
+    postprocess_table,
     worst_table,
 )
 from segkit.core.paths import quoted
@@ -87,6 +89,7 @@ def contents(data: RunData) -> dict[str, Any]:
         "overlap": "Where classes overlap, only the last one is shown." if _may_overlap(data) else "",
         "training_note": _training_note(data),
         "worst": worst_table(data),
+        "postprocess": _postprocess(data),
         "epochs": epoch_table(data),
         "select": summary.select,
         "best_epoch": summary.best.epoch,
@@ -205,6 +208,25 @@ def _verdict(frozen: Frozen | None) -> Verdict | None:
         return Verdict(True, text, [("digest", before)])
     text = "Parameters or running statistics of the encoder changed during training, although it is frozen."
     return Verdict(False, text, [("digest before", before), ("digest after", after)])
+
+
+def _postprocess(data: RunData) -> dict[str, Any]:
+    """Note and tables about post-processing; empty without any."""
+    settings, record = data.summary.postprocess, data.postprocess
+    if not settings and not record:
+        return {}
+    note = f"Masks are {f'post-processed: {settings.in_words()}' if settings else 'not post-processed'}."
+    if record:
+        images = f"{whole(record.images)} {SPLITS.get(record.split, record.split)} images"
+        groups = f" in {counted(record.groups, 'group')}" if record.groups else ""
+        together = " for all classes together" if len(record.choices) > 1 else ""
+        note += (
+            f" Chosen from {whole(record.candidates)} candidates on {images}{groups}. To measure the gain, "
+            "each image was scored with the steps that were best on other images. Its interval covers 95%"
+            f"{together}."
+        )
+    tables = [postprocess_table(data), record and choice_table(record, data.label(record.metric))]
+    return {"note": note, "tables": [table for table in tables if table]}
 
 
 def _score_facts(data: RunData) -> list[tuple[str, str]]:

@@ -18,8 +18,16 @@ from segkit.analysis.comparison.statistics import intervals
 from segkit.analysis.report.format import OWN_SIZE, image_label, is_mean, score_label, scored_size
 from segkit.analysis.score_range import Range, score_range
 from segkit.core.errors import SegkitError
+from segkit.recipe.postprocess_record import PostprocessRecord
 from segkit.runs.run_dir import Floats, RunDir, ScoredSample, TrainingSample
-from segkit.runs.schema import Environment, NativeScores, Published, Scores, SplitScores, Summary
+from segkit.runs.schema import (
+    Environment,
+    NativeScores,
+    Published,
+    Scores,
+    SplitScores,
+    Summary,
+)
 from segkit.utils.public_text import public_names
 from segkit.utils.safe_read import corrupt_file
 
@@ -42,6 +50,7 @@ class RunData:
     training: Sequence[TrainingSample] = ()  # a few images as the model saw them
     cross_validation: Path | None = None  # directory, if the scores are those of all images out of fold
     fold_runs: Sequence[RunDir] = ()  # and the runs of its folds
+    postprocess: PostprocessRecord | None = None  # how it was chosen, if it was
     native: NativeScores | None = None  # if `scores` are these instead of the run's own; for comparisons
 
     @property
@@ -74,8 +83,17 @@ class RunData:
         scores, possible = self.summary.scores, self.range_of(metric)
         if self.scores.get(metric) and metric not in scores.intervals and self.is_mean(metric):
             return intervals([np.array([self.scores[metric]])])[0].within(possible)
+        return self._reported(scores, metric)
+
+    def postprocessed(self, metric: str) -> Interval:
+        """Reported score of the post-processed masks with its 95% interval; NaN if there is none."""
+        scores = self.summary.postprocessed
+        return self._reported(scores, metric) if scores else Interval(math.nan, math.nan, math.nan)
+
+    def _reported(self, scores: SplitScores, metric: str) -> Interval:
         values = (scores.metrics.get(metric), *scores.intervals.get(metric, (None, None)))
-        return Interval(*(math.nan if value is None else value for value in values)).within(possible)
+        numbers = (math.nan if value is None else value for value in values)
+        return Interval(*numbers).within(self.range_of(metric))
 
     def range_of(self, metric: str) -> Range:
         """Lowest and highest score that a metric can give."""
@@ -155,6 +173,7 @@ def read_run_data(run: RunDir) -> RunData:
         groups=run.read_groups() if ((recipe.get("data") or {}).get("split") or {}).get("group") else {},
         training=run.read_training_samples() if run.has_ended else [],
         published=_published(summary.reference, recipe),
+        postprocess=run.read_postprocess() if run.has_ended else None,
     )
 
 

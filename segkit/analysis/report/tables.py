@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from segkit.analysis.report.format import NOTHING, decimal, number, whole, worst_caption
+from segkit.analysis.report.format import NOTHING, decimal, interval_text, number, whole, worst_caption
 from segkit.analysis.report.run_data import RunData
 from segkit.core.model_table import Stage, parameter_counts
+from segkit.recipe.postprocess_record import PostprocessRecord
 from segkit.utils.listing import counted
 from segkit.utils.public_text import public_command, public_data
 
@@ -70,6 +71,37 @@ def worst_table(data: RunData) -> Table:
     rows = [[data.public_names[name], number(score)] for name, score in worst]
     caption = worst_caption(len(rows), [score for _, score in defined])
     return Table(caption, ["Image", data.image_label(metric)], rows, [False, True])
+
+
+def postprocess_table(data: RunData) -> Table | None:
+    """Scores of the masks with and without post-processing; None if there is none."""
+    if not data.summary.postprocessed:
+        return None
+    rows = []
+    for name in data.metrics:
+        with_steps = data.postprocessed(name)
+        limits = interval_text(with_steps.low, with_steps.high) or NOTHING
+        without = number(data.summary.scores.metrics.get(name))
+        rows.append([data.label(name), without, number(with_steps.mean), limits])
+    columns = ["Metric", "Without post-processing", "With", "95% interval"]
+    return Table("Scores of post-processed masks", columns, rows, [False, True, True, True])
+
+
+def choice_table(record: PostprocessRecord, label: str) -> Table:
+    """The best steps of each class and their gain, on images that they were not chosen on.
+
+    Args:
+        record: how the post-processing was chosen.
+        label: display name of the metric.
+    """
+    rows = []
+    for choice in record.choices:
+        low, high = (math.nan if value is None else value for value in (choice.low, choice.high))
+        chosen = "yes" if choice.chosen else "no: a gain is not shown"
+        scores = number(choice.score), number(choice.gain), interval_text(low, high) or NOTHING
+        rows.append([", ".join(choice.classes), choice.settings.in_words(), *scores, chosen])
+    columns = ["Classes", "Best steps", f"{label} without", "Gain", "Interval", "Chosen"]
+    return Table("Choice of the post-processing", columns, rows, [False, False, True, True, True, False])
 
 
 def model_table(data: RunData) -> Table:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from segkit.core.registry import Entry, Registry
     from segkit.core.types import Task
     from segkit.experiments.check import CheckReport
+    from segkit.recipe.postprocess_settings import PostprocessSettings
 
 
 def print_line(text: str) -> None:
@@ -64,6 +65,12 @@ def print_class_numbers(task: Task) -> None:
     if task.kind == "multiclass":
         numbers = [f"{number} {clean(name)}" for number, name in enumerate(task.classes)]
         Screen(sys.stdout).line(f"their numbers: {listed(numbers, 40)}", "dim")
+
+
+def print_postprocess(settings: PostprocessSettings | None) -> None:
+    """Print the post-processing of masks, if there is any."""
+    if settings:
+        Screen(sys.stdout).line(f"post-processed: {clean(settings.in_words())}", "dim")
 
 
 def print_without_foreground(masks: int, task: Task) -> None:

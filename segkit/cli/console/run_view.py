@@ -18,7 +18,7 @@ from segkit.cli.console.format import (
     print_warnings,
 )
 from segkit.cli.console.progress_view import View
-from segkit.cli.console.stream import Screen
+from segkit.cli.console.stream import Screen, clean
 from segkit.core.events import EpochEnded, Event, RunEnded, RunStarted, StepEnded
 from segkit.utils.listing import counted
 
@@ -190,6 +190,9 @@ def _end_facts(summary: Summary) -> dict[str, str]:
         f"{format_scores(best.metrics, details)} on {scored_on}",
         f"scores on {scores.split}": format_scores(scores.metrics, details),
     }
+    if summary.postprocess and summary.postprocessed:
+        words, metrics = summary.postprocess.in_words(), summary.postprocessed.metrics
+        facts["post-processed"] = f"{format_scores(metrics, details)} ({clean(words)})"
     if summary.ema_decay:
         facts["scored weights"] = _averaged(summary.ema_decay)
     if reference := summary.reference:

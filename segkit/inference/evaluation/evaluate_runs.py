@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from segkit.data.split_groups import groups_of
 from segkit.experiments.confidence import confidence_intervals
 from segkit.experiments.metric_details import metric_details
 from segkit.experiments.objectives import build_metric
-from segkit.experiments.restore_run import read_run, restore, use_available_device
+from segkit.experiments.restore_run import postprocess_of, read_run, restore, use_available_device
 from segkit.inference.evaluation.evaluation import AS_TRAINED, EvaluateOptions, Evaluation, run_name
 from segkit.inference.evaluation.leaks import leak_warnings
 from segkit.inference.evaluation.reported import reported_scores
@@ -85,19 +86,25 @@ def evaluate_runs(
         )
     metrics: dict[str, Metric]
     scores_anew = options.native and not recipe.data.geometry.is_native
-    if len(runs) > 1 or scores_anew or options.predict != AS_TRAINED:
+    if len(runs) > 1 or scores_anew or replace(options.predict, postprocess=True) != AS_TRAINED:
         networks = _open_networks(runs, options, overrides, plugins, recipe)
         metrics = {part.key: build_metric(part, recipe.data.goal) for part in recipe.metrics}
         label = f"scoring {images}"
+        model = Predictor(networks, [warning for network in networks for warning in network.warnings])
+        members = [network.info.postprocess for network in networks] if len(runs) > 1 else []
+        applied = model.postprocess if options.predict.postprocess else None
         scorer: Scorer = PredictorScorer(
-            networks, images.samples, metrics, options.predict, options.native, label
-        )
-        changes = [*dict.fromkeys(warning for network in networks for warning in network.warnings)]
+            networks, images.samples, metrics, options.predict, options.native, label,
+            [applied, *(members if options.predict.postprocess else [None] * len(members))],
+        )  # fmt: skip
+        changes = [*dict.fromkeys(model.warnings)]
         fits = [network.info.geometry for network in networks]
         ranges = [network.info.pixel_range for network in networks]
     else:
         restored = restore(runs[0], recipe, changed, on_progress, {images.split: images.samples})
-        scorer, metrics, changes = ResizedScorer(restored), restored.assembly.metrics, restored.warnings
+        applied = postprocess_of(runs[0], recipe) if options.predict.postprocess else None
+        scorer, metrics = ResizedScorer(restored, applied), restored.assembly.metrics
+        changes = restored.warnings
         fits, ranges = [recipe.data.geometry], [recipe.data.pixel_range]
     warnings = [*warnings, *changes]
     with hints_for_model(recipe.data.file_channels):
@@ -105,21 +112,24 @@ def evaluate_runs(
             warnings += leak_warnings(run_name(run), trained, images.samples, recipe)
             warnings += _scale_warnings(run, images.samples, fit, options.predict)
         warnings += _number_warnings(images.samples, recipe, ranges)
-        scores, *members = scorer.scores(on_progress)
+        scores, *of_members = scorer.scores(on_progress)
     warnings += _class_warnings(runs, scores, images)
     groups = None if replaces_source(overrides) else _groups_of(images.samples, recipe)
-    reported = reported_scores(runs[0], trained_with[0], recipe, same_images=scorer.as_reported)
+    reported = reported_scores(
+        runs[0], trained_with[0], recipe, same_images=scorer.as_reported, postprocess=applied
+    )
     return Evaluation(
         runs=[*runs],
         recipe=recipe,
         options=options,
         images=images,
         scores=scores,
-        members=members,
+        members=of_members,
+        postprocess=applied,
         intervals=confidence_intervals(recipe.metrics, metrics, scores.rows, groups),
         groups=len({*groups}) if groups else None,
         details=metric_details(recipe.metrics),
-        reported=None if members else reported,
+        reported=None if of_members else reported,
         warnings=warnings,
         seconds=time.perf_counter() - started,
         scorer=scorer,

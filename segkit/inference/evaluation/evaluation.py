@@ -19,6 +19,7 @@ from segkit.utils.public_text import public_names
 if TYPE_CHECKING:
     from segkit.analysis.comparison.result import Interval
     from segkit.recipe import Recipe
+    from segkit.recipe.postprocess_settings import PostprocessSettings
     from segkit.runs.run_dir import RunDir
     from segkit.training.evaluate import Scores
 
@@ -59,6 +60,7 @@ class Evaluation:
         seconds: elapsed time of reading and scoring.
         scorer: scorer, to show single images.
         groups: number of groups of the images, over which the intervals are; None if each is one of its own.
+        postprocess: post-processing of the scored masks, if there is any.
     """
 
     runs: list[RunDir]
@@ -74,6 +76,7 @@ class Evaluation:
     seconds: float
     scorer: Scorer = field(repr=False)
     groups: int | None = None
+    postprocess: PostprocessSettings | None = None
 
     @property
     def first_metric(self) -> str:
@@ -113,13 +116,15 @@ class Evaluation:
         return worst_caption(min(count, len(scores)), scores, label)
 
     def describe_options(self) -> str:
-        """Image size, flips and scales in words."""
+        """Image size, flips, scales and post-processing in words."""
         predict = self.options.predict
         words = [f"at {size_text(self.recipe.data.geometry, native=self.is_native)}"]
         if predict.flips:
             words.append("with flips")
         if predict.scales != (1.0,):
             words.append(f"scales {', '.join(f'{scale:g}' for scale in predict.scales)}")
+        if self.postprocess:
+            words.append(f"post-processed ({self.postprocess.in_words()})")
         return ", ".join(words)
 
     def as_json(self) -> dict[str, Any]:
@@ -134,6 +139,7 @@ class Evaluation:
             "native": self.is_native,
             "tta": self.options.predict.flips,
             "scales": [*self.options.predict.scales],
+            "postprocess": self.postprocess and self.postprocess.model_dump(),
             "size": None if self.is_native else [*self.recipe.data.size],
             "metrics": self.scores.metrics,
             "metric_details": self.details,

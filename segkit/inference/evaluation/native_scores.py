@@ -18,6 +18,7 @@ from segkit.data.decoding import run_in_threads
 from segkit.data.fit import Fit
 from segkit.data.preprocess import Prepared, decode, layout_of
 from segkit.experiments.run_recipe import load_run_recipe
+from segkit.inference.options import PredictOptions
 from segkit.recipe import dump_recipe
 from segkit.runs.fingerprint import metrics_digest
 from segkit.runs.run_dir import RunDir
@@ -61,7 +62,9 @@ def _score(run: RunDir, of: str, code: str, plugins: Sequence[Path]) -> NativeSc
     from segkit.inference.evaluation.evaluate_runs import evaluate_runs  # loads torch
     from segkit.inference.evaluation.evaluation import EvaluateOptions
 
-    evaluation = evaluate_runs([run], EvaluateOptions(native=True), plugins=plugins)
+    evaluation = evaluate_runs(
+        [run], EvaluateOptions(native=True, predict=PredictOptions(postprocess=False)), plugins=plugins
+    )
     scores, samples = evaluation.scores, evaluation.images.samples
     assert scores.classes is not None, "pixels are counted in every evaluation"
     classes, iou = scores.classes.task.classes, scores.classes.iou_by_image().tolist()

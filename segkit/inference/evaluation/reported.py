@@ -11,6 +11,7 @@ from segkit.experiments.metric_details import metric_details
 if TYPE_CHECKING:
     from segkit.data.fit import Fit
     from segkit.recipe import Recipe
+    from segkit.recipe.postprocess_settings import PostprocessSettings
     from segkit.runs.run_dir import RunDir
 
     Figures = Mapping[str, float | None]
@@ -33,16 +34,29 @@ class Reported:
     scored: str
 
 
-def reported_scores(run: RunDir, trained: Recipe, recipe: Recipe, *, same_images: bool) -> Reported:
-    """Scores that a run reports.
+def reported_scores(
+    run: RunDir,
+    trained: Recipe,
+    recipe: Recipe,
+    *,
+    same_images: bool,
+    postprocess: PostprocessSettings | None = None,
+) -> Reported:
+    """Scores that a run reports: those of masks with the same post-processing.
 
     Args:
         run: complete run directory.
         trained: recipe of the run, without overrides.
         recipe: recipe of the evaluation.
         same_images: whether the evaluation scores the same pixels, at the same size and in the same way.
+        postprocess: post-processing of the evaluation; if the run reports none of it, nothing is comparable.
     """
     summary = run.read_summary()
+    as_scored = summary.scores
+    if postprocess and summary.postprocessed and summary.postprocess == postprocess:
+        as_scored = summary.postprocessed
+    elif postprocess:
+        same_images = False
     alike = same_images and all(
         then == now
         for then, now in (
@@ -53,7 +67,7 @@ def reported_scores(run: RunDir, trained: Recipe, recipe: Recipe, *, same_images
         )
     )
     same = {part.key for part in trained.metrics if alike and part in recipe.metrics}
-    scores, split = summary.scores.metrics, summary.reported_on
+    scores, split = as_scored.metrics, summary.reported_on
     count = summary.images.get(split)
     images = f"{split} images" if count is None else f"{count:,} {split} image{'' if count == 1 else 's'}"
     return Reported(

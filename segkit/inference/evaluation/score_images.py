@@ -15,6 +15,8 @@ from segkit.core.errors import DataError, Problem
 from segkit.data.decoding import raise_problems, run_in_threads
 from segkit.data.fit import Fit
 from segkit.data.palette import flat
+from segkit.data.postprocess import area_factor
+from segkit.experiments.postprocess import postprocessed_scores
 from segkit.experiments.samples import predict_shown
 from segkit.inference.evaluation.sample_image import SampleImage
 from segkit.inference.postprocess import mask_of
@@ -29,9 +31,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from segkit.core.types import Metric, Pixels, Progress, Sample, Task
+    from segkit.data.postprocess import MaskSteps
     from segkit.experiments.restore_run import FinishedRun
     from segkit.inference.network import Network, Probabilities
     from segkit.inference.options import PredictOptions
+    from segkit.recipe.postprocess_settings import PostprocessSettings
 
 _MAX_PART = 2**21  # probabilities whose logits are held at once: 16 MiB
 _NATIVE_BATCH = 4  # images: their masks are held at full size
@@ -56,9 +60,15 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True)
 class ResizedScorer:
-    """Scorer of a single run at the recipe's size, exactly as in its final evaluation; see `Scorer`."""
+    """Scorer of a single run at the recipe's size, exactly as in its final evaluation; see `Scorer`.
+
+    Args:
+        run: the run.
+        postprocess: post-processing of its masks, if there is any.
+    """
 
     run: FinishedRun
+    postprocess: PostprocessSettings | None = None
 
     @property
     def as_reported(self) -> bool:
@@ -70,12 +80,14 @@ class ResizedScorer:
 
     def scores(self, on_progress: Progress) -> list[Scores]:
         """See `Scorer`."""
+        if self.postprocess:
+            return [postprocessed_scores(self.run.assembly, self.postprocess, on_progress)]
         return [self.run.scores(on_progress)]
 
     def image_and_masks(self, index: int) -> tuple[Pixels, Pixels, Pixels]:
         """See `Scorer`."""
         assembly = self.run.assembly
-        return predict_shown(assembly, assembly.test_split, index)
+        return predict_shown(assembly, assembly.test_split, index, self.postprocess)
 
 
 @dataclass(frozen=True)
@@ -89,6 +101,8 @@ class PredictorScorer:
         options: prediction options.
         native: whether to score at each image's own size, as models with fit crop always are.
         label: label of the progress.
+        postprocess: post-processing of the masks of the model or ensemble, followed, for an ensemble, by that
+            of each member; empty without any.
     """
 
     networks: Sequence[Network]
@@ -97,6 +111,7 @@ class PredictorScorer:
     options: PredictOptions
     native: bool
     label: str
+    postprocess: Sequence[PostprocessSettings | None] = ()
     as_reported = False
 
     def scores(self, on_progress: Progress) -> list[Scores]:
@@ -113,9 +128,16 @@ class PredictorScorer:
             for index, (image, chunks) in enumerate(self._predicted(self.samples)):
                 try:
                     mask, scores = image.mask(self._fit), [ImageScore(task, self.metrics) for _ in tables]
+                    cleaned = [_Cleaned(steps) if steps else None for steps in self._steps(image)]
                     for parts, target in scored_parts(_with_mean(chunks), mask, task, self.metrics):
-                        for score, probabilities in zip(scores, parts, strict=True):
-                            score.add(probabilities_to_logits(probabilities[None], task), target)
+                        for score, steps, probabilities in zip(scores, cleaned, parts, strict=True):
+                            if steps:
+                                steps.add(probabilities)
+                            else:
+                                score.add(probabilities_to_logits(probabilities[None], task), target)
+                    for score, steps in zip(scores, cleaned, strict=True):
+                        if steps:
+                            score.add_mask(steps.mask(), mask)
                     for table, score in zip(tables, scores, strict=True):
                         table.add(score)
                 except DataError:
@@ -130,7 +152,7 @@ class PredictorScorer:
         task, info = self.networks[0].info.task, self.networks[0].info
         probabilities = np.concatenate([parts[0] for parts in _with_mean(chunks)], axis=1)
         pixels = image.resized(self._fit or Fit("crop", info.size))
-        predicted = mask_of(probabilities, task)
+        predicted = mask_of(probabilities, task, self._steps(image)[0])
         return info.display(pixels), flat(image.mask(self._fit), task), flat(predicted, task)
 
     @property
@@ -138,6 +160,20 @@ class PredictorScorer:
         """At whose size images are scored; None is their own."""
         fit = self.options.fit(self.networks[0].info)
         return None if self.native or fit.is_native else fit
+
+    def _steps(self, image: SampleImage) -> list[MaskSteps | None]:
+        """Post-processing of each model, for masks of the scored size."""
+        networks = [self.networks[0], *(self.networks if len(self.networks) > 1 else ())]
+        postprocess = self.postprocess or [None] * len(networks)
+        return [
+            self._scaled(settings.steps(network.info.task), network, image) if settings else None
+            for settings, network in zip(postprocess, networks, strict=True)
+        ]
+
+    def _scaled(self, steps: MaskSteps, network: Network, image: SampleImage) -> MaskSteps:
+        if self._fit:  # at the size at which the model sees it
+            return steps
+        return steps.scaled(area_factor(self.options.fit(network.info), image.size))
 
     def _predicted(self, samples: Sequence[Sample]) -> Iterator[tuple[SampleImage, list[Chunks]]]:
         """Each sample with the chunks of each network, at the scored size."""
@@ -184,6 +220,19 @@ def scored_parts(
             target = mask[top : (top := top + rows[0].shape[1])]
             target = np.moveaxis(target, -1, 0) if task.kind == "multilabel" else target
             yield rows, torch.from_numpy(target[None].copy())
+
+
+class _Cleaned:
+    """Mask of one image, of which probabilities come in parts."""
+
+    def __init__(self, steps: MaskSteps) -> None:
+        self._steps, self._parts = steps, list["Pixels"]()
+
+    def add(self, probabilities: Probabilities) -> None:
+        self._parts.append(self._steps.decide(probabilities))
+
+    def mask(self) -> Pixels:
+        return self._steps.finish(np.concatenate(self._parts))
 
 
 class _Table:

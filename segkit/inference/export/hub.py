@@ -119,6 +119,8 @@ def open_hub(path: Path, plugins: Sequence[Path] = (), *, accelerator: str = "au
         scores=stored.scores,
         image_scales=stored.image_scales,
         boundary_density=stored.boundary_density,
+        postprocess=stored.postprocess,
+        format=stored.format,
     )
     return make_network(recipe, info, model, warnings)
 

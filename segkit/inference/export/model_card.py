@@ -12,7 +12,7 @@ from segkit.analysis.report.class_scores import class_score_table
 from segkit.analysis.report.contents import interval_notes
 from segkit.analysis.report.format import NOTHING, interval_text, number, whole
 from segkit.analysis.report.run_data import RunData
-from segkit.analysis.report.tables import SPLITS, Table, given_to_decoder, worst_table
+from segkit.analysis.report.tables import SPLITS, Table, given_to_decoder, postprocess_table, worst_table
 from segkit.analysis.report.templates import markdown_templates
 from segkit.inference.export.usage_examples import usage_examples
 from segkit.inference.outputs import mask_classes
@@ -53,6 +53,7 @@ def model_card(
         has_background=metadata.info.kind != "multiclass",
         mask_classes=_mask_class_table(metadata.info),
         scores=score_table(data),
+        postprocessed=postprocess_table(data),
         class_scores=class_score_table(scores.per_class, scores.confusion, data.environment.class_pixels),
         class_note=CLASS_NOTE,
         intervals=interval_notes(data),
@@ -112,6 +113,7 @@ def _model_rows(data: RunData, metadata: ExportMetadata, file: str) -> list[tupl
         ("Parameters", whole(data.summary.parameters.get("total"))),
         ("Image (height x width)", sizes),
         *_fit_rows(info),
+        *_postprocess_rows(info),
         *_channel_rows(info),
         ("Written by", f"segkit {metadata.version}"),
     ]
@@ -130,6 +132,13 @@ def _fit_rows(info: ModelInfo) -> list[tuple[str, str]]:
     down, across = info.geometry.step
     scale = f"{info.scale:g} of their size" if info.scale != 1 else "their own size"
     return [("Resizing", f"images at {scale}, in windows that start every {down} rows and {across} columns")]
+
+
+def _postprocess_rows(info: ModelInfo) -> list[tuple[str, str]]:
+    if not info.postprocess:
+        return []
+    note = "; areas are in pixels at the size at which the model sees an image"
+    return [("Post-processing", info.postprocess.in_words() + (note if info.postprocess.has_areas else ""))]
 
 
 def _channel_rows(info: ModelInfo) -> list[tuple[str, str]]:

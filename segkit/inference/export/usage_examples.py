@@ -6,6 +6,7 @@ The code for other programs does what `segkit predict` does.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from segkit.core.types import Task
     from segkit.inference.export_metadata import ExportMetadata
     from segkit.inference.model_info import ModelInfo
+    from segkit.recipe.postprocess_settings import PostprocessSettings
 
 _RGB = 3  # channels
 _MODES = {1: "L", _RGB: "RGB", 4: "RGBA"}
@@ -34,6 +36,25 @@ def weights(length, side, step):  # of windows along one side, by start; where t
             window[step:] *= 1 - ramp
     return windows
 
+""".splitlines()
+
+_FILL_HOLES = """
+def fill_holes(mask, limit, fillable=True):  # holes of at most that many pixels, all of them fillable
+    holes, _ = ndimage.label(~mask)
+    filled = np.bincount(holes.ravel()) <= limit
+    filled[[0, *holes[0], *holes[-1], *holes[:, 0], *holes[:, -1]]] = False  # open to the border
+    filled[holes[~(mask | fillable)]] = False
+    return mask | filled[holes]
+""".splitlines()
+_KEEP_OBJECTS = """
+def keep_objects(mask, smallest, largest_only):
+    objects, _ = ndimage.label(mask, np.ones((3, 3)))  # pixels may touch at corners
+    areas = np.bincount(objects.ravel())
+    areas[0] = 0
+    kept = areas >= max(1, smallest)
+    if largest_only:
+        kept &= np.arange(len(areas)) == areas.argmax()
+    return kept[objects]
 """.splitlines()
 
 
@@ -80,6 +101,8 @@ def _torch(metadata: ExportMetadata, file: str) -> CodeExample:
 def _program(library: str, load: str, call: str, metadata: ExportMetadata) -> str:
     modules = ["numpy as np", *sorted([library, *(() if _is_photo(metadata.info) else ("tifffile",))])]
     imports = "".join(f"import {module}\n" for module in modules) + "from PIL import Image\n"
+    if metadata.info.postprocess:
+        imports += "from scipy import ndimage\n"
     height, width = metadata.info.size
     call = f"{call}  # 1 K {height} {width}, float32"
     after = [*_probability_lines(metadata)] if metadata.output == "logits" else []
@@ -204,12 +227,62 @@ def _per_channel(numbers: Sequence[float]) -> str:
 
 def _mask_lines(metadata: ExportMetadata) -> list[str]:
     """The mask at the photo's own size: the model's output has the training size."""
-    size = "photo.size" if _is_photo(metadata.info) else "photo.shape[1::-1]"
-    return [
+    info = metadata.info
+    size = "photo.size" if _is_photo(info) else "photo.shape[1::-1]"
+    lines = [
         "planes = [Image.fromarray(plane) for plane in probabilities[0]]",
         f"maps = [plane.resize({size}, Image.Resampling.BILINEAR) for plane in planes]"
         "  # K of the photo's size",
-        _mask_line(metadata.info.task),
+    ]
+    if info.postprocess:
+        return [*lines, *_postprocess_lines(info, info.postprocess)]
+    return [*lines, _mask_line(info.task)]
+
+
+def _postprocess_lines(info: ModelInfo, settings: PostprocessSettings) -> list[str]:
+    """The post-processed mask, as `segkit.data.postprocess` makes it."""
+    steps = settings.steps(info.task)
+    seen = f"({info.size[0]} * {info.size[1]})" if info.fit == "stretch" else "(height * width)"
+    area = "photo.width * photo.height" if _is_photo(info) else "photo.shape[0] * photo.shape[1]"
+    holes = ["np.inf" if limit == math.inf else str(int(limit)) for limit in steps.fill_holes]
+    rows = zip(info.classes, steps.threshold, holes, steps.min_size, steps.keep_largest, strict=True)
+    lines = [
+        *_FILL_HOLES,
+        "",
+        *_KEEP_OBJECTS,
+        "",
+        "",
+        f"area = {area} / {seen}  # pixels of the photo for each that the model sees",
+        "steps = [  # threshold, largest hole that is filled, smallest object, only the largest one",
+        *(
+            f"    ({threshold}, area * {hole}, area * {int(size)}, {largest}),  # {_quoted(name)}"
+            for name, threshold, hole, size, largest in rows
+        ),
+        "]",
+    ]
+    if info.kind == "multiclass":
+        return [
+            *lines,
+            "maps = np.stack(maps)",
+            "best = maps.argmax(axis=0)",
+            "np.put_along_axis(maps, best[None], -1, axis=0)",
+            "second = maps.argmax(axis=0)  # removed pixels become the next probable class",
+            "mask = best.copy()",
+            "for index, (_, hole, _, _) in enumerate(steps):",
+            "    mask[fill_holes(best == index, hole, best == 0) & (best != index)] = index",
+            "removed = np.zeros(mask.shape, bool)",
+            "for index, (_, _, smallest, largest_only) in enumerate(steps):",
+            "    removed |= (mask == index) & ~keep_objects(mask == index, smallest, largest_only)",
+            "mask[removed] = np.where(mask == best, second, best)[removed]",
+            f"# mask: H W, an index into {[*info.classes]}",
+        ]
+    return [
+        *lines,
+        "masks = []  # one for each class, true where it is",
+        "for plane, (threshold, hole, smallest, largest_only) in zip(maps, steps):",
+        "    mask = fill_holes(np.asarray(plane) > np.float32(threshold), hole)",
+        "    masks.append(keep_objects(mask, smallest, largest_only))",
+        "masks = np.stack(masks)  # K H W" if info.kind == "multilabel" else "mask = masks[0]",
     ]
 
 
