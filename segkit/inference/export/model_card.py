@@ -212,8 +212,12 @@ def _limitations(data: RunData, models: int) -> list[str]:
 
 def _variation(data: RunData, models: int) -> str:
     if data.cross_validation:
+        scored = len(data.fold_runs)  # of the first seed
+        which = f"its {models} models"
+        if scored < models:
+            which = f"{scored} of {which}, those of one seed"
         return (
-            f"The scores are those of its {models} models, each on the images that it was not trained on. "
+            f"The scores are those of {which}, each on the images that it was not trained on. "
             "Between them they were trained on all of these images, so that their mean has no score here."
         )
     if models > 1:

@@ -166,9 +166,9 @@ def test_an_interval_is_the_same_whoever_stands_beside_it_and_whenever_it_is_ask
 @pytest.mark.parametrize(("seeds", "groups", "difference"), [(1, 20, False), (1, 60, True), (5, 60, True)])
 def test_where_images_are_in_groups_intervals_that_know_them_cover_the_truth(seeds, groups, difference):
     held = partial(simulation.held_groups, seeds, groups, difference=difference)
-    assert 0.93 <= held(known=True, simulations=400) <= 0.97
+    assert 0.93 <= held(known=True, simulations=300) <= 0.97
     if seeds == 1:
-        assert held(known=False, simulations=100) < 0.85
+        assert held(known=False, simulations=40) < 0.85
 
 
 def test_groups_of_one_image_each_have_the_interval_of_images():
