@@ -36,15 +36,23 @@ def choose_on_validation(assembly: Assembly, on_progress: Progress) -> Postproce
     """Choose the post-processing of a model on its validation images; None unless the recipe asks for it."""
     if assembly.recipe.postprocess != "auto":
         return None
-    prepared, groups = assembly.splits["val"], assembly.groups.get("val", {})
-    trials, rows = Trials(assembly.recipe), dict[int, list["Tensor"]]()
+    trials, groups = Trials(assembly.recipe), assembly.groups.get("val", {})
+    rows = trial_rows(assembly, "val", trials, on_progress)
+    return trials.decide(rows, [groups.get(name) for name in assembly.splits["val"].names], "val")
+
+
+def trial_rows(
+    assembly: Assembly, split: str, trials: Trials, on_progress: Progress = lambda label, done, total: None
+) -> list[list[Tensor]]:
+    """Rows of each image of a split with every candidate, as `Trials.rows`, in the order of the images."""
+    masks, rows = assembly.splits[split].masks, dict[int, list["Tensor"]]()
 
     def add(index: int, probabilities: Maps) -> None:
-        rows[index] = trials.rows(PredictedImage(probabilities, prepared.masks[index]))
+        rows[index] = trials.rows(PredictedImage(probabilities, masks[index]))
 
-    assembly.scorer("val", on_progress, _WholeImages(assembly, "val", add).add)(assembly.model)
+    assembly.scorer(split, on_progress, _WholeImages(assembly, split, add).add)(assembly.model)
     found = sorted(gather_batches([*rows.items()], assembly.fabric), key=itemgetter(0))
-    return trials.decide([each for _, each in found], [groups.get(name) for name in prepared.names], "val")
+    return [each for _, each in found]
 
 
 class MaskScorer:

@@ -81,8 +81,11 @@ def test_the_choice_is_recorded_and_what_is_chosen_is_scored(run: RunDir) -> Non
 
 @pytest.mark.parametrize(
     "data",
-    [{}, {"fit": "letterbox"}, {"fit": "crop", "scale": 0.5, "crop": {"overlap": 0.5}}],
-    ids=["stretch", "letterbox", "crop"],
+    [
+        pytest.param({}, id="stretch", marks=pytest.mark.slow),
+        pytest.param({"fit": "letterbox"}, id="letterbox", marks=pytest.mark.slow),
+        pytest.param({"fit": "crop", "scale": 0.5, "crop": {"overlap": 0.5}}, id="crop"),
+    ],
 )
 def test_scores_are_those_of_the_masks_that_are_predicted(run: RunDir, data: dict, tmp_path: Path) -> None:
     samples = [sample.read() for sample in find_samples(load_run_recipe(run))["test"]]
