@@ -237,6 +237,8 @@ def assemble(
 
             sync_batchnorm(model.decoder if model.frozen else model)
         model.enable_feature_cache(training=recurring_fraction(recipe.data) >= _CACHE_FRACTION)
+        if not to_train:  # images are scored once
+            model.stop_caching()
         test_split = next(iter(scored)) if scored else "test" if samples.get("test") else "val"
         to_read = samples if to_train else {test_split: samples[test_split]}
         splits = prepare_splits(recipe, to_read, on_progress)

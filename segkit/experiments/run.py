@@ -91,6 +91,7 @@ def train_and_report(
 
     fabric.barrier()  # the first process has written the weights
     load_weights(model, recorder.directory.weights)
+    model.stop_caching()  # each image is scored once more
     scores, masks = _score_with_masks(assembly, on_progress)
     recorder.write_scores(assembly, scores, masks)
     recorder.write_training_samples(assembly, batches)

@@ -103,6 +103,11 @@ class Segmenter(nn.Module):
             self.feature_cache = FeatureCache()
         self.caches_training |= training
 
+    def stop_caching(self) -> None:
+        """Free cached features and cache no more; features stay the same to the last digit."""
+        if self.feature_cache is not None:
+            self.feature_cache = FeatureCache(limit_bytes=0)
+
     def _is_cacheable(self, image: Tensor) -> bool:
         repeats = self.caches_training or not self.training
         return repeats and image.device.type == "cpu" and image.dtype in (torch.uint8, torch.float32)

@@ -90,6 +90,17 @@ def test_a_model_remembers_what_it_was_told_to():
     assert len(model.feature_cache) == 5
 
 
+def test_a_model_that_stops_remembering_says_the_same_to_the_last_digit():
+    model, image = model_of(frozen=True).eval(), images(3)
+    model.enable_feature_cache()
+    before = model.features(image)
+    model.stop_caching()
+    assert len(model.feature_cache) == 0
+    after = model.features(image)
+    assert len(model.feature_cache) == 0
+    assert all(map(torch.equal, before, after))
+
+
 def test_a_model_that_remembers_says_the_same_and_learns_the_same():
     plain, remembering = model_of(frozen=True), model_of(frozen=True)
     remembering.enable_feature_cache(training=True)
