@@ -19,13 +19,13 @@ from PIL import Image
 
 from segkit.experiments.assembly import assemble
 from segkit.experiments.run import run
-from segkit.experiments.samples import predicted_masks
+from segkit.experiments.samples import PredictedMasks
 from segkit.recipe import Recipe, load_recipe
 from segkit.runs.run_dir import RunDir
 from segkit.training.checkpoint import load_weights
 
 SIDE, SPOT = 96, 3  # pixels
-LARGER = 3  # times as long are the sides of images, discs and spots of which windows are drawn
+LARGER = 2  # times as long are the sides of images, discs and spots of which windows are drawn
 IMAGES = {"train": 48, "test": 16}
 RECIPE = """
 name: rare
@@ -48,10 +48,10 @@ WEIGHTS = {
     "balanced weights": ["loss.0.class_weights=balanced"],
 }
 WINDOWS = {
-    name: ["data.fit=crop", "data.size=[64, 64]", "data.sample={epoch: 192}", f"data.crop={crop}"]
+    name: ["data.fit=crop", "data.size=[32, 32]", "data.sample={epoch: 192}", f"data.crop={crop}"]
     for name, crop in (
-        ("plain windows", "{foreground: 0}"),
-        ("balanced windows", "{foreground: 0.66, classes: balanced}"),
+        ("plain windows", "{foreground: 0, overlap: 0}"),
+        ("balanced windows", "{foreground: 0.66, classes: balanced, overlap: 0}"),
     )
 }
 
@@ -104,13 +104,11 @@ def trained(recipe: Recipe, runs: Path) -> tuple[float, float, float]:
     assembly = assemble(load_recipe(directory.recipe))
     load_weights(assembly.model, directory.weights)
     assembly.model.eval()
-    masks: list[np.ndarray] = []
-    assembly.scorer(
-        "test",
-        lambda *_: None,
-        lambda image, rows, logits: masks.extend(predicted_masks(logits, assembly.task)),
-    )(assembly.model)
-    found, true = np.stack(masks) == 2, np.stack([*assembly.splits["test"].masks]) == 2
+    test = assembly.splits["test"]
+    masks = PredictedMasks(test, assembly.task, assembly.recipe.data.geometry)
+    assembly.scorer("test", lambda *_: None, masks.add)(assembly.model)
+    found = np.stack([masks.of_image(index) for index in range(len(test))]) == 2
+    true = np.stack([*test.masks]) == 2
     both = int((found & true).sum())
     return both / true.sum(), both / max(found.sum(), 1), both / (found | true).sum()
 
