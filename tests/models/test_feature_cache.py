@@ -71,6 +71,10 @@ def test_a_full_memory_encodes_again():
     assert encode.sizes == [ENCODE_BATCH_SIZE] * 2
     assert torch.equal(first[0], again[0])
     one_map = sum(map_[0].nbytes for map_ in first)
+    fewer = Counting()
+    in_twos = FeatureCache(at_once=2).features(image, fewer)
+    assert fewer.sizes == [2, 2]
+    torch.testing.assert_close(in_twos, first)
     cache = FeatureCache(limit_bytes=2 * one_map)
     cache.features(image, encode)
     assert (len(cache), cache.used_bytes) == (2, 2 * one_map)
