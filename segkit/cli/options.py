@@ -78,7 +78,8 @@ def is_recipe(
     """Whether a recipe is given, and not a folder of images or a CSV file.
 
     Raises:
-        SegkitError: if there is no such file, or the options are those of a recipe and it is none.
+        SegkitError: if there is no such file, if it is a run, or the options are those of a recipe and it is
+            none.
     """
     from segkit.recipe.shipped import hint_for, recipe_file
 
@@ -87,6 +88,10 @@ def is_recipe(
         raise SegkitError("there is no such file or folder", where=str(target), hint=hint)
     if not target.is_dir() and target.suffix.lower() != ".csv":
         return True
+    if all((target / name).is_file() for name in ("recipe.yaml", "environment.json")):
+        raise SegkitError(
+            "this is a run, not a data set", where=str(target), hint=f"its recipe: {target / 'recipe.yaml'}"
+        )
     if overrides or plugins or no_plugins:
         problem = "--set, --plugins and --no-plugins can only be used with a recipe"
         raise SegkitError(problem, where=str(target), hint="remove these options, or give a recipe")

@@ -10,7 +10,7 @@ from segkit.core.paths import cache_folder
 from segkit.core.types import Sample
 from segkit.data.preprocess import Prepared
 from segkit.utils.hashing import FileDigests
-from segkit.utils.listing import listed
+from segkit.utils.listing import agree, listed
 
 _SPLITS = {"train": "training", "val": "validation", "test": "test"}
 _SEEN = "their scores are not scores on unseen images"
@@ -44,10 +44,10 @@ def shared_image_warnings(
         ]
         if pairs:
             names = listed([name if name == twin else f"{name} is {twin}" for name, twin in pairs], 3)
+            also = agree(len(pairs), f"is also a {_SPLITS[other]} image", f"are also {_SPLITS[other]} images")
             warnings.append(
-                f"{len(pairs):,} of the {len(samples[scored]):,} {_SPLITS[scored]} images are also "
-                f"{_SPLITS[other]} images ({names}): {consequence}. Put each image into one split only; "
-                "segkit data check lists them."
+                f"{len(pairs):,} of the {len(samples[scored]):,} {_SPLITS[scored]} images {also} ({names}): "
+                f"{consequence}. Put each image into one split only; segkit data check lists them."
             )
     return warnings
 

@@ -27,6 +27,7 @@ from segkit.experiments.study_plan import Plan, PlannedRun
 from segkit.recipe import dump_recipe, load_dumped
 from segkit.runs.run_dir import RunDir
 from segkit.runs.schema import SplitScores
+from segkit.utils.listing import agree
 from segkit.utils.signals import handle_signals
 from segkit.utils.subprocesses import run_in_subprocesses
 
@@ -100,7 +101,8 @@ def _train(missing: Sequence[PlannedRun], runs: Path, jobs: int) -> Generator[St
         yield StudyProgressed(label, number + 1, len(missing), event)
     if problems:
         if directories:
-            finished = f"{len(directories)} of {len(missing)} runs are finished"
+            are = agree(len(directories), "is", "are")
+            finished = f"{len(directories)} of {len(missing)} runs {are} finished"
             problems.append(Problem(f"{finished}; repeat the command to continue with the others"))
         raise TrainingError.of(problems)
     return [directories[number] for number in range(len(missing))]

@@ -19,6 +19,7 @@ from segkit.runs.environment import packages
 from segkit.runs.fingerprint import fingerprint
 from segkit.runs.run_dir import RunDir
 from segkit.runs.schema import Environment, Fingerprint
+from segkit.utils.listing import agree
 from segkit.utils.safe_read import read_json
 
 _TO_INCLUDE = "give its directory to include it"
@@ -139,7 +140,8 @@ def _runs_in(folder: Path, notes: list[str]) -> list[RunDir]:
         hint = "give a recipe file, or the directory of a stopped run"
         raise SegkitError("this folder has no finished runs", where=str(folder), hint=hint)
     if unfinished := len(files) - len(finished):
-        notes.append(f"{folder}: {unfinished} of {len(files)} runs are not finished and are left out.")
+        are = agree(unfinished, "is", "are")
+        notes.append(f"{folder}: {unfinished} of {len(files)} runs {are} not finished and {are} left out.")
     return finished
 
 

@@ -271,6 +271,10 @@ def test_list_and_show_in_words(segkit: Any) -> None:
             "no encoder is called 'mobilenet2_100'\n  try: did you mean 'mobilenetv2_100'",
         ),
         (["show", "transform", "rotat"], "no transform is called 'rotat'\n  try: did you mean 'Rotate'"),
+        (
+            ["show", "transform", "RandomCrop"],
+            "no transform is called 'RandomCrop'\n  try: data.fit: crop trains on random windows of data",
+        ),
         (["check", "nowhere.yaml"], "nowhere.yaml: cannot read the recipe: No such file or directory"),
         (["list", "--plugins", "nowhere"], "plugin not found\n  try: give a .py file or a folder of them"),
         (["data", "fetch", "isic"], "unknown data set 'isic'\n  try: segkit data fetch isic2016"),

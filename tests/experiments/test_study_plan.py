@@ -196,7 +196,7 @@ def test_a_folder_of_folders_gives_its_finished_runs_and_tells_of_others(plan, f
     (tmp_path / "small/002/recipe.yaml").write_text(RECIPE, encoding="utf-8")
     made = make_plan([tmp_path], runs=folder)
     assert [planned.run.path for planned in made.runs] == [tmp_path / "small/001"]
-    assert made.notes == [f"{tmp_path}: 1 of 2 runs are not finished and are left out."]
+    assert made.notes == [f"{tmp_path}: 1 of 2 runs is not finished and is left out."]
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,15 @@ PART = "by name or as a mapping with name and options"
             "no transform is called 'HorizontalFlop'",
             "did you mean 'HorizontalFlip'? segkit.TRANSFORMS.names() lists all",
         ),
+        *(
+            ({"data": DATA.format(f"augment: [{name}]")}, "data.augment.0.name", "no transform is", hint)
+            for name, hint in (
+                ("RandomCrop", "data.fit: crop trains on random windows of data.size"),
+                ("RandomScale", "Affine with scale, such as [0.8, 1.25], keeps the size"),
+                ("mix_up", "CutMix: masks hold classes, not shares of classes"),
+                ("Resize", "data.size and data.fit say how images come to the model's size"),
+            )
+        ),
         (
             {"data": DATA.format("augment: [{name: Rotate, limmit: 3}]")},
             "data.augment.0.limmit",

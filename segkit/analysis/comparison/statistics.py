@@ -17,6 +17,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import optimize, special, stats
 
 from segkit.analysis.comparison.result import ClassScore, Interval, PairwiseTest, Verdict
 
@@ -149,9 +150,7 @@ class _Mean:
         if not means.std():  # all images score the same, up to rounding
             return self.value, self.value
         low, high = np.quantile(means, [alpha / 2, 1 - alpha / 2]) - self.value
-        from scipy import stats  # 50 MB, which a run does without until its report
-
-        quantiles = stats.t.isf(alpha / 2, self.images - 1) / stats.norm.isf(alpha / 2)
+        quantiles = _t_quantile(alpha / 2, self.images - 1) / stats.norm.isf(alpha / 2)
         scale = quantiles * math.sqrt(self.of_images) / means.std()
         return float(self.value + low * scale), float(self.value + high * scale)
 
@@ -193,10 +192,8 @@ class _StandardError:
         variance = self.seeds + self.images
         if not variance:
             return 0.0
-        from scipy import stats
-
         parts = ((self.seeds, self.seeds_freedom), (self.images, self.images_freedom))
-        weighted = sum(part * stats.t.isf(p / 2, freedom) for part, freedom in parts if part)
+        weighted = sum(part * _t_quantile(p / 2, freedom) for part, freedom in parts if part)
         return float(weighted / math.sqrt(variance))
 
     def p_value(self, distance: float) -> float:
@@ -205,9 +202,12 @@ class _StandardError:
             return float(distance == 0)
         if self.half_width(MIN_P) < distance:
             return MIN_P
-        from scipy import optimize
-
         return float(optimize.brentq(lambda p: self.half_width(p) - distance, MIN_P, 1.0))
+
+
+def _t_quantile(p: float, freedom: float) -> float:
+    """Number that Student's t exceeds with probability p: `stats.t.isf` without its slow checks."""
+    return float(-special.stdtrit(freedom, p))
 
 
 @lru_cache(maxsize=4)  # few: with many images an entry is large
@@ -225,8 +225,6 @@ def _without_undefined(*tables: Scores) -> list[Scores]:
 
 def _compare(a: Scores, b: Scores, alpha: float, resamples: int) -> PairwiseTest:
     """A pair without correction and verdict; the higher score wins."""
-    from scipy import stats
-
     mean = _Mean(_without_undefined(a, b), resamples)
     low, high = mean.interval(alpha)
     p_wilcoxon = float(stats.wilcoxon(mean.by_image).pvalue) if mean.by_image.any() else 1.0

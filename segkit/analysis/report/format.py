@@ -46,6 +46,22 @@ def image_label(label: str, *, is_mean: bool) -> str:
     return label if is_mean else f"{label} of each image alone"
 
 
+def worst_caption(shown: int, scores: Sequence[float], label: str = "score") -> str:
+    """Caption of the images with the worst scores, of which some or all are shown."""
+    count = len(scores)
+    if count == 1:
+        return "The scored image"
+    if len({*scores}) == 1:
+        which = f"{shown} of {count:,}" if shown < count else f"All {count}"
+        return f"{which} scored images, which all have the same {label}"
+    by = "" if label == "score" else f" by {label}"
+    return (
+        f"The {shown} worst images{by}"
+        if shown < count
+        else f"All {count} scored images{by}, the worst first"
+    )
+
+
 def pixel_size(size: Any) -> str:
     """``128 x 192 pixels (height x width)``, ``128 x 128 pixels``; empty if unknown."""
     if not isinstance(size, list | tuple) or len(size) != 2:

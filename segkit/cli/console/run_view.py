@@ -48,13 +48,14 @@ class RunView(View):
         self._phases: set[str] = set()
         self._directory = directory
 
-    def progress(self, label: str, done: int, total: int) -> None:
+    def progress(self, label: str, done: int, total: int, details: str = "", /) -> None:
         """Show progress of preparing data, scoring images or downloading files.
 
         Args:
             label: name of the phase.
             done: amount done.
             total: total amount; 0 if unknown.
+            details: progress within the current item, shown on a terminal.
         """
         if self._quiet:
             return
@@ -66,7 +67,7 @@ class RunView(View):
         elif 0 < total <= done:
             self._line.clear()
         else:
-            self._line.bar(label, done, total)
+            self._line.bar(label, done, total, details)
 
     def show(self, event: Event) -> None:
         """Print an event of a run."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from segkit.analysis.report.format import few_images_note, is_mean
+from segkit.analysis.report.format import few_images_note, is_mean, worst_caption
 from segkit.inference.evaluation.reported import Reported, size_text
 from segkit.inference.evaluation.score_images import Scorer
 from segkit.inference.evaluation.select_images import ScoredImages
@@ -104,6 +104,11 @@ class Evaluation:
         sign = 1 if entry_for(self.recipe.metrics[0]).traits["higher_is_better"] else -1
         defined = [index for index, score in enumerate(scores) if not math.isnan(score)]
         return sorted(defined, key=lambda index: (sign * scores[index], names[index]))[:count]
+
+    def worst_caption(self, count: int, label: str) -> str:
+        """Caption of `worst`, with the name of a score of one image."""
+        scores = [score for score in self.scores.per_image[self.first_metric] if not math.isnan(score)]
+        return worst_caption(min(count, len(scores)), scores, label)
 
     def describe_options(self) -> str:
         """Image size, flips and scales in words."""

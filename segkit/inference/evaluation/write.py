@@ -104,6 +104,7 @@ def _render(evaluation: Evaluation, worst: list[WorstImage]) -> str:
         classes=classes and class_scores(classes.per_class, classes.confusion.tolist()),
         warnings=evaluation.warnings,
         worst=worst,
+        worst_caption=evaluation.worst_caption(MAX_WORST, _image_label(evaluation)),
         legend=contour_swatches(),
     )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy import special, stats
+from scipy import stats
 
 from segkit.analysis.comparison.statistics import compare_pairs, holm, intervals
 
@@ -17,17 +17,6 @@ simulation = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(simulation)
 MEAN, held, shown, simulated = simulation.MEAN, simulation.held, simulation.shown, simulation.simulated
 of_a_mean, of_a_difference = simulation.of_a_mean, simulation.of_a_difference
-
-
-@pytest.fixture(autouse=True)
-def quantiles(monkeypatch):
-    """Simulations ask for a million of them: what scipy computes, without its checks, which take longer."""
-
-    def isf(p, freedom):
-        return -special.stdtrit(freedom, p)
-
-    assert isf(0.013, 2.7) == stats.t.isf(0.013, 2.7)
-    monkeypatch.setattr(stats.t, "isf", isf)
 
 
 def most(seeds):
