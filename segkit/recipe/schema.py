@@ -170,8 +170,11 @@ class DataSettings(Settings):
 
     @property
     def scoring_batch_size(self) -> int:
-        """Images scored at once; without gradients, more of them fit into memory."""
-        return self.eval_batch_size or 2 * self.batch_size
+        """Images or windows scored at once; without gradients, more images fit into memory.
+
+        Not more windows: the parts of the image that are blended are held too.
+        """
+        return self.eval_batch_size or (self.batch_size if self.crop else 2 * self.batch_size)
 
     @property
     def file_channels(self) -> int:
