@@ -400,9 +400,9 @@ class Recipe(Settings):
         optimizer: the optimizer.
         schedule: the learning-rate schedule.
         metrics: metrics; the first one selects the best epoch, unless training.select is last.
+        training: epochs, device, precision and stopping.
         postprocess: steps from probabilities to masks; auto chooses them at the end of the run, on its
             validation images by the first metric, and none if no gain is shown.
-        training: epochs, device, precision and stopping.
         reference: published results for comparison.
     """
 
@@ -416,8 +416,8 @@ class Recipe(Settings):
     optimizer: OptimizerPart
     schedule: SchedulePart = SchedulePart(name="constant")
     metrics: Annotated[list[MetricPart], BeforeValidator(_as_list), Field(min_length=1)]
-    postprocess: Postprocess | None = None
     training: TrainingSettings = TrainingSettings()
+    postprocess: Postprocess | None = None
     reference: Reference | None = None
 
     def parts(self) -> list[Part]:
