@@ -8,14 +8,14 @@ import io
 import os
 import pickle
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from segkit import cli
-from segkit.core.errors import SegkitError
+from segkit.core.errors import Interrupted, SegkitError
 from segkit.core.plugins import entry_points as installed
 from segkit.core.plugins import loading as load
 from segkit.core.registry import REGISTRIES
@@ -44,7 +44,9 @@ def as_before() -> Iterator[None]:
         registry._entries.update(registries[kind])
 
 
-def here(target: str, arguments: Sequence[tuple[Any, ...]], *, at_once: int = 1) -> Iterator[tuple[int, Any]]:
+def here(
+    target: str, arguments: Iterable[tuple[Any, ...]], *, at_once: int = 1
+) -> Generator[tuple[int, Any], bool | None, None]:
     """`run_in_subprocesses` without the processes, each of which imports torch for seconds."""
     module, _, function = target.partition(":")
     for number, given in enumerate(arguments):
@@ -53,7 +55,8 @@ def here(target: str, arguments: Sequence[tuple[Any, ...]], *, at_once: int = 1)
                 for value in getattr(importlib.import_module(module), function)(
                     *pickle.loads(pickle.dumps(given))
                 ):
-                    yield number, pickle.loads(pickle.dumps(value))
+                    if (yield number, pickle.loads(pickle.dumps(value))):
+                        raise Interrupted("stopped")
         except SegkitError as error:
             yield number, error
 

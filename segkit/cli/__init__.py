@@ -10,6 +10,7 @@ from segkit.cli import (  # noqa: F401  (registers commands)
     plan,
     predict,
     train,
+    tune,
 )
 from segkit.cli.app import app, main
 

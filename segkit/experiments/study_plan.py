@@ -118,7 +118,7 @@ def make_plan(
         raise SegkitError("only recipes can be varied, and no recipe is named", hint="name a recipe file")
     if not planned_runs and not recipes:
         raise SegkitError("there is nothing to compare", hint="name run directories or recipe files")
-    existing = _ExistingRuns(runs)
+    existing = ExistingRuns(runs)
     for recipe in recipes:
         _add(planned_runs, recipe, existing, notes)
     metric = metric or _first_comparable_metric(planned_runs[0], notes)
@@ -162,7 +162,7 @@ def _scored(
     return Scored(where, plain["data"], plain["metrics"], names, code=code)
 
 
-def _add(planned_runs: list[PlannedRun], recipe: Recipe, existing: _ExistingRuns, notes: list[str]) -> None:
+def _add(planned_runs: list[PlannedRun], recipe: Recipe, existing: ExistingRuns, notes: list[str]) -> None:
     recipe, source_scan = scan_recipe_source(recipe)
     samples = find_samples(recipe, source_scan)
     identity = fingerprint(recipe, source_scan.splits)
@@ -191,7 +191,7 @@ def _first_comparable_metric(planned: PlannedRun, notes: list[str]) -> str:
     return chosen
 
 
-class _ExistingRuns:
+class ExistingRuns:
     """The runs of a folder by fingerprint."""
 
     def __init__(self, folder: Path) -> None:
@@ -207,6 +207,7 @@ class _ExistingRuns:
                 self._changed.append((environment.began_as, run))
 
     def finished(self, identity: Fingerprint) -> RunDir | None:
+        """A finished run with this fingerprint."""
         return next((run for existing, run in self._finished if existing == identity), None)
 
     def resumable(self, identity: Fingerprint, name: str, notes: list[str]) -> RunDir | None:

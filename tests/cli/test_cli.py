@@ -34,6 +34,10 @@ def test_verbs_and_their_options_are_these() -> None:
             "targets", "--seeds", "--vary", "--metric", "--out", "--set", "--runs", "--jobs", "--measure",
             "--native", "--force", *PLUGINS, "--demo", *QUIET, "--json",
         ],
+        "tune": [
+            "recipe", "--search", "--trials", "--storage", "--sampler", "--pruner", "--jobs", "--seed",
+            "--set", "--runs", "--out", *PLUGINS, "--demo", *QUIET, "--json",
+        ],
         "plan": ["target", "--out", "--set", *PLUGINS, *QUIET, "--json"],
         "check": ["recipe", "--set", *PLUGINS, "--demo", *QUIET, "--json"],
         "list": ["kind", *PLUGINS, "--json"],
@@ -76,6 +80,7 @@ def test_verbs_and_their_options_are_these() -> None:
     [
         "run",
         "compare",
+        "tune",
         "check",
         "list",
         "show",
