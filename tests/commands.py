@@ -62,7 +62,7 @@ def here(
 
 
 def segkit(words: list[str], folder: Path, home: str) -> Said:
-    """``segkit`` with these words, in a folder; a comparison trains in this process, too.
+    """``segkit`` with these words, in a folder; comparisons and searches train in this process, too.
 
     Args:
         words: behind ``segkit``.
@@ -76,6 +76,8 @@ def segkit(words: list[str], folder: Path, home: str) -> Said:
         patch.setenv("SEGKIT_HOME", home)
         patch.setattr("sys.argv", ["segkit", *words])
         patch.setattr("segkit.experiments.study.run_in_subprocesses", here)
+        if words[:1] == ["tune"]:
+            patch.setattr("segkit.experiments.tuning.tune.run_in_subprocesses", here)
         before = dict(os.environ)
         try:
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):

@@ -224,12 +224,13 @@ class SharedStudy:
                 f"the storage belongs to the study {studies[0].study_name!r}, which segkit tune has not made",
                 where=self._url.shown, hint=_other_storage(),
             )  # fmt: skip
+        same_space = other.get("search space") == identity["search space"]
         differences = [
-            f"its {key} is {other.get(key)}, here it is {value}"
-            if key not in _DIGESTS
-            else f"it has {_DIGESTS[key]}"
+            f"it has {_DIGESTS[key]}"
+            if key in _DIGESTS
+            else f"its {key} is {other.get(key)}, here it is {value}"
             for key, value in identity.items()
-            if other.get(key) != value
+            if other.get(key) != value and (key != "settings" or same_space)
         ]
         raise SegkitError(
             f"the storage belongs to another study, {studies[0].study_name}: {'; '.join(differences)}",

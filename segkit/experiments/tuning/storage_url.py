@@ -12,6 +12,8 @@ from segkit.core.errors import SegkitError, worded
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _SECRET_OPTIONS = ("password", "sslpassword")
+# Texts of a database without an encoding (SQL_ASCII) would be bytes.
+_OPTIONS = {"client_encoding": "utf8", "connect_timeout": "10"}
 _FORMS = "sqlite:///FILE, or postgresql://USER@HOST/DATABASE"
 
 
@@ -77,11 +79,12 @@ def _postgresql(rest: str) -> StorageUrl:
     database = _VARIABLE.sub(_variable, unquote(parts.path.removeprefix("/")))
     options = [(name, _VARIABLE.sub(_variable, value)) for name, value in parse_qsl(parts.query)]
     secrets = [password, *(value for name, value in options if name in _SECRET_OPTIONS)]
-    options = [("connect_timeout", "10"), *options] if "connect_timeout" not in dict(options) else options
     place = f"[{host}]" if ":" in host else host
     place += f":{port}" if port else ""
     account = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
-    url = f"{account and account + '@'}{place}/{quote(database, safe='')}?{urlencode(options)}"
+    url = (
+        f"{account and account + '@'}{place}/{quote(database, safe='')}?{urlencode(_OPTIONS | dict(options))}"
+    )
     spellings = {spelling for secret in secrets if secret for spelling in (secret, quote(secret, safe=""))}
     if parts.password and not _VARIABLE.search(unquote(parts.password)):
         spellings.add(parts.password)
