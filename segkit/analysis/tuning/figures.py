@@ -34,9 +34,15 @@ def history(tuning: Tuning) -> Picture | None:
         for state, face in (("complete", theme.accent), ("pruned", "none")):
             points = [trial for trial in scored if trial.state == state]
             axes.plot(
-                [trial.number for trial in points], [trial.score for trial in points], "o", markersize=5.5,
-                markerfacecolor=face, markeredgecolor=theme.accent, linestyle="none", label=state,
-            )  # fmt: skip
+                [trial.number for trial in points],
+                [trial.score or 0.0 for trial in points],
+                marker="o",
+                markersize=5.5,
+                markerfacecolor=face,
+                markeredgecolor=theme.accent,
+                linestyle="none",
+                label=state,
+            )
         complete = _complete(tuning)
         best = max if tuning.higher_is_better else min
         numbers = [trial.number for trial in complete]

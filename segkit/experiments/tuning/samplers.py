@@ -70,7 +70,8 @@ def make_sampler(
             name == "GPSampler"
         ):  # drawn at random before; its own default is for more trials than most searches have
             options["n_startup_trials"] = min(10, 2 * len(axes))
-        return getattr(optuna.samplers, name)(**options)
+        sampler: BaseSampler = getattr(optuna.samplers, name)(**options)
+        return sampler
 
     return _SeededByTrial(make, seed, on_begin)
 
@@ -82,7 +83,8 @@ def make_pruner(name: str) -> optuna.pruners.BasePruner:
         SegkitError: if there is none.
     """
     _check(name, pruner_names(), "pruner")
-    return getattr(optuna.pruners, name)()
+    pruner: optuna.pruners.BasePruner = getattr(optuna.pruners, name)()
+    return pruner
 
 
 def most_trials(name: str, axes: Sequence[Axis]) -> int | None:

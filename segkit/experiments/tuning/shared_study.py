@@ -14,6 +14,7 @@ import optuna
 from optuna.exceptions import DuplicatedStudyError, StorageInternalError
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback, fail_stale_trials
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError
 
@@ -81,9 +82,9 @@ class SharedStudy:
             self._retry = RetryHeartbeatStaleTrialCallback(max_retry=_MAX_RETRIES)
             self._storage = _open(storage, heartbeat_seconds, grace_seconds, self._retry)
             self._check_owner(identity)
-            directions = "maximize" if higher_is_better else "minimize"
+            direction = StudyDirection.MAXIMIZE if higher_is_better else StudyDirection.MINIMIZE
             with suppress(DuplicatedStudyError):  # or another worker has
-                study = optuna.create_study(storage=self._storage, study_name=name, direction=directions)
+                study = optuna.create_study(storage=self._storage, study_name=name, direction=direction)
                 study.set_user_attr(_IDENTITY, dict(identity))
             self._study = optuna.load_study(
                 study_name=name, storage=self._storage, sampler=drawn_by, pruner=pruned_by

@@ -254,7 +254,7 @@ class _Worker:
         trials = self.study.trials()
         best = best_of(trials, higher_is_better=self.plan.higher_is_better)
         ended = sum(other.state in ("complete", "pruned") for other in trials)
-        self.ended.append(TrialEnded(trial, ended, self.options.trials, best and best.score))
+        self.ended.append(TrialEnded(trial, ended, self.options.trials, best.score if best else None))
 
     def _told(self) -> Iterator[TuningEvent]:
         while self.ended:
