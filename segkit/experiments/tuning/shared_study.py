@@ -76,9 +76,9 @@ class SharedStudy:
     ) -> None:
         self._url, self.name = storage, name
         self._distributions = distributions(axes)
-        drawn_by, pruned_by = make_sampler(sampler, axes, seed, self._begin), make_pruner(pruner)
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         with _quietly(), self._errors_in_words():
+            drawn_by, pruned_by = make_sampler(sampler, axes, seed, self._begin), make_pruner(pruner)
             self._retry = RetryHeartbeatStaleTrialCallback(max_retry=_MAX_RETRIES)
             self._storage = _open(storage, heartbeat_seconds, grace_seconds, self._retry)
             self._check_owner(identity)

@@ -26,7 +26,7 @@ EFFECTS = ((0, -0.02, -0.06), (0, -0.01, -0.03), (0, -0.006, -0.02))
 AXES = parse_search(["a=0,1,2", "b=0,1,2", "c=0,1,2"])
 SETUPS = (
     ("GPSampler", "NopPruner"), ("TPESampler", "NopPruner"), ("TPESampler", "MedianPruner"),
-    ("TPESampler", "HyperbandPruner"), ("RandomSampler", "NopPruner"), ("GPSampler", "MedianPruner"),
+    ("TPESampler", "HyperbandPruner"), ("RandomSampler", "NopPruner"),
 )  # fmt: skip
 Grid = dict[tuple[int, ...], "np.ndarray"]
 
