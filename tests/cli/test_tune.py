@@ -50,13 +50,17 @@ def test_trials_are_runs_and_the_same_command_goes_on(segkit: Any, folder: Path)
     assert "best recipe: tune/small/best.yaml" in said.out
     assert len([*(folder / "runs/small").iterdir()]) == 3
 
-    # The best recipe is that of a finished run; another storage finds all of them again.
+    # The best recipe is that of a finished run. Another storage finds the runs again, and one that was killed
+    # just before its end is ended in its directory.
     said = segkit("compare", "tune/small/best.yaml", "--no-measure", "--quiet")
     assert said.code == 0
     assert len([*(folder / "runs/small").iterdir()]) == 3
+    (folder / "runs/small/002/summary.json").unlink()
     said = segkit(*command, "3", "--storage", "again.db", "--out", "again", "--json")
     again = json.loads(said.out)
-    assert again["cost"] == {"seconds": 0, "epochs": 0, "epochs_saved_by_pruning": 0, "reused_runs": 3}
+    assert len([*(folder / "runs/small").iterdir()]) == 3
+    assert (folder / "runs/small/002/summary.json").is_file()
+    assert (again["cost"]["epochs"], again["cost"]["reused_runs"]) == (0, 3)
     assert [t["score"] for t in again["trials"]][:2] == [t["score"] for t in document["trials"]]
     page = (folder / "again/tune.html").read_text(encoding="utf-8")
     assert page.count('<a href="../runs/small/00') == 3

@@ -12,7 +12,6 @@ from typing import Any
 
 import optuna
 from optuna.exceptions import DuplicatedStudyError, StorageInternalError
-from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback, fail_stale_trials
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
@@ -181,6 +180,8 @@ class SharedStudy:
 
     def importance(self) -> dict[str, float]:
         """Share of each searched value in the variation of the score (PED-ANOVA), the largest first."""
+        from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances  # imports sklearn
+
         complete = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         if len({trial.value for trial in complete}) < 2:
             return {}

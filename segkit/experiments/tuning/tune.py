@@ -206,10 +206,12 @@ class _Worker:
         """Record an event of a run; returns whether to stop it."""
         if isinstance(event, RunStarted):
             self.study.note(current.trial.number, run=str(event.directory))
-        elif isinstance(event, EpochEnded) and not current.pruned:
+        elif isinstance(event, EpochEnded):
             current.epochs += 1
             current.seconds += event.seconds
-            self._note_cost(current)
+            self.study.note(current.trial.number, epochs=current.epochs, seconds=current.seconds)
+            if current.pruned:
+                return False  # it has been asked to stop
             current.pruned = self._report(current, event.epoch, event.metrics.get(self.plan.metric))
             return current.pruned
         elif isinstance(event, RunEnded):
@@ -245,9 +247,6 @@ class _Worker:
     def _release(self, number: int) -> None:
         del self.running[number]
         self.study.release(number)
-
-    def _note_cost(self, current: _Running) -> None:
-        self.study.note(current.trial.number, epochs=current.epochs, seconds=current.seconds)
 
     def _forget(self, trial: Trial) -> None:
         del self.running[trial.number]
