@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from segkit.core.errors import SegkitError, worded
 from segkit.inference.predictor import Predictor
+from segkit.runs.cv_dir import CvDir
 from segkit.runs.run_dir import RunDir
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ def load(
 
     Args:
         model: run directory, .onnx file written by `segkit export`, or folder written by
-            `segkit export --hub`; a list of these is an ensemble that averages probabilities.
+            `segkit export --hub`. A list of these is an ensemble that averages probabilities, and so is the
+            directory of a cross-validation.
         plugins: files or folders with the parts a run used; code named in a run is not executed.
         accelerator: auto (a GPU if there is one), cpu, cuda or mps. An .onnx file runs on the CPU.
 
@@ -39,7 +41,8 @@ def load(
     models = [model] if isinstance(model, str | PathLike) else [*model]
     if not models:
         raise SegkitError("no model given", hint="pass a run directory or an .onnx file")
-    networks = [_open(path, [Path(plugin) for plugin in plugins], accelerator) for path in models]
+    paths = [part for path in models for part in _parts_of(Path(path))]
+    networks = [_open(path, [Path(plugin) for plugin in plugins], accelerator) for path in paths]
     warnings = [warning for network in networks for warning in getattr(network, "warnings", ())]
     return Predictor(networks, warnings)
 
@@ -103,7 +106,8 @@ def compare(
     """Compare recipes and runs statistically, with their costs: `segkit compare` from Python.
 
     Args:
-        targets: run directories, folders of them, and recipe files, in any order; or one of these.
+        targets: run directories, folders of them, cross-validations and recipe files, in any order; or one of
+            these.
         overrides: changes of all recipes, such as ``["training.epochs=2"]``.
         vary: variations of each recipe, such as ``["model.decoder=unet,fpn"]``.
         seeds: seeds of all recipes.
@@ -143,6 +147,11 @@ def compare(
     if out:
         write_comparison(event.comparison, Path(out))
     return event.comparison
+
+
+def _parts_of(model: Path) -> list[Path]:
+    """The model itself, or the runs of a cross-validation."""
+    return [run.path for run in CvDir(model).runs] if CvDir.is_at(model) else [model]
 
 
 def _open(model: Model, plugins: Sequence[Path], accelerator: str) -> Network:

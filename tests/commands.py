@@ -29,6 +29,9 @@ class Said(NamedTuple):
     err: str
 
 
+STUDIES = ("study", "train_runs", "cross_validation")  # modules that start processes
+
+
 @contextlib.contextmanager
 def as_before() -> Iterator[None]:
     """What is registered or loaded within is gone after it."""
@@ -75,7 +78,8 @@ def segkit(words: list[str], folder: Path, home: str) -> Said:
         patch.chdir(folder)
         patch.setenv("SEGKIT_HOME", home)
         patch.setattr("sys.argv", ["segkit", *words])
-        patch.setattr("segkit.experiments.study.run_in_subprocesses", here)
+        for module in STUDIES:
+            patch.setattr(f"segkit.experiments.{module}.run_in_subprocesses", here)
         if words[:1] == ["tune"]:
             patch.setattr("segkit.experiments.tuning.tune.run_in_subprocesses", here)
         before = dict(os.environ)

@@ -2,6 +2,7 @@
 
 from segkit.cli import (  # noqa: F401  (registers commands)
     compare,
+    cv,
     data,
     doctor,
     evaluate,

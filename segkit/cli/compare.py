@@ -14,7 +14,6 @@ from typer import Argument, Option
 
 from segkit.cli import completion, options
 from segkit.cli.app import announce_plugins, app, example
-from segkit.core.errors import SegkitError
 
 MAX_FOLDER_NAME = 80  # characters
 
@@ -29,7 +28,7 @@ def compare(
             autocompletion=completion.recipes,
         ),
     ],
-    seeds: Annotated[str, Option(metavar="0,1,2", help="Train each recipe once per seed.")] = "",
+    seeds: options.SeedsOption = "",
     vary: Annotated[
         list[str] | None,
         Option(
@@ -43,7 +42,7 @@ def compare(
     out: Annotated[Path | None, Option(metavar="DIR", help="Folder (default: comparisons/NAMES).")] = None,
     overrides: options.SetOption = None,
     runs: options.RunsOption = Path("runs"),
-    jobs: Annotated[int, Option(min=1, metavar="N", help="Number of runs to train in parallel.")] = 1,
+    jobs: options.JobsOption = 1,
     measure: Annotated[
         bool | None, Option(help="Measure costs again, or not at all (default: if unknown, for recipes).")
     ] = None,
@@ -77,7 +76,7 @@ def compare(
     with console.StudyView(quiet=quiet) as view, handle_signals():
         view.note("Looking for finished runs")
         plan = make_plan(
-            targets, runs=runs, overrides=overrides or (), vary=vary or (), seeds=_parse_seeds(seeds),
+            targets, runs=runs, overrides=overrides or (), vary=vary or (), seeds=options.parse_seeds(seeds),
             plugins=plugins or (), demo=demo, metric=metric, force=force, native=native,
         )  # fmt: skip
         if out:
@@ -96,14 +95,6 @@ def compare(
         console.print_json(comparison.as_json())
     elif not quiet:
         console.print_comparison(comparison, files)
-
-
-def _parse_seeds(seeds: str) -> list[int]:
-    words = [word.strip() for word in seeds.split(",")] if seeds else []
-    if not all(word.isdecimal() for word in words) or len(set(words)) < len(words):
-        problem = f"{seeds!r} is not a list of different whole numbers"
-        raise SegkitError(problem, where="--seeds", hint="--seeds 0,1,2")
-    return [int(word) for word in words]
 
 
 def _folder_name(recipes: Sequence[str]) -> str:

@@ -14,7 +14,9 @@ from segkit.inference.evaluation.split_choice import SplitChoice
 
 @app.command(epilog=example("evaluate runs/quickstart/001 --native --out scores"))
 def evaluate(
-    runs: Annotated[list[Path], Argument(metavar="RUN...", help="Run directory; several form an ensemble.")],
+    runs: Annotated[
+        list[Path], Argument(metavar="RUN...", help="Run or cross-validation; several form an ensemble.")
+    ],
     native: Annotated[
         bool, Option("--native", help="Score at each image's own size instead of the recipe's size.")
     ] = False,
@@ -37,9 +39,10 @@ def evaluate(
     from segkit.cli import console
     from segkit.inference.evaluation.output_folder import check_out_folder
     from segkit.inference.options import PredictOptions
-    from segkit.runs.run_dir import RunDir
+    from segkit.runs.cv_dir import CvDir, model_runs
 
-    directories = [RunDir.open(run, stopped=True) for run in runs]
+    directories = [each for run in runs for each in model_runs(run, stopped=True)]
+    cross_validated = next((run for run in runs if CvDir.is_at(run)), None)
     predict_options = PredictOptions(tta, options.parse_scales(scales))
     if out:
         check_out_folder(out, directories)
@@ -52,7 +55,9 @@ def evaluate(
         from segkit.inference.evaluation.write import write_evaluation
 
         asking = EvaluateOptions(native, predict_options, split)
-        evaluation = evaluate_runs(directories, asking, overrides or (), plugins or (), view.progress)
+        evaluation = evaluate_runs(
+            directories, asking, overrides or (), plugins or (), view.progress, cross_validated
+        )
         if out:
             page = write_evaluation(evaluation, out)
     if json:

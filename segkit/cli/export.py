@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
-from typer import Option
+from typer import Argument, Option
 
 from segkit.cli import options
 from segkit.cli.app import app, example
@@ -15,7 +15,9 @@ from segkit.core.errors import SegkitError
 
 @app.command(epilog=example("export runs/quickstart/001 --format onnx --out lesions.onnx"))
 def export(
-    run: options.RunArgument,
+    runs: Annotated[
+        list[Path], Argument(metavar="RUN...", help="Run or cross-validation; several form an ensemble.")
+    ],
     format: Annotated[
         Literal["onnx", "pt2"] | None, Option(help="onnx for ONNX Runtime and others, pt2 for torch.")
     ] = None,
@@ -34,10 +36,10 @@ def export(
     quiet: options.QuietOption = False,
     json: options.JsonOption = False,
 ) -> None:
-    """Export the model of a run and verify its predictions."""
+    """Export the model of a run, or the mean of several, and verify its predictions."""
     from segkit.cli import console
     from segkit.core.paths import quoted
-    from segkit.runs.run_dir import RunDir
+    from segkit.runs.cv_dir import CvDir, model_runs
     from segkit.utils.os_errors import cannot_write
 
     if hub and (format or out or input != "pixels" or output != "probabilities"):
@@ -53,22 +55,29 @@ def export(
     if out and out.suffix.lower() != f".{format}":
         hint = f"--out {quoted(out.with_suffix(f'.{format}'))}"
         raise SegkitError(f"the file name must end in .{format}", where=str(out), hint=hint)
-    directory = RunDir.open(run)
-    path = directory.path.resolve()
-    target = hub or out or Path(f"{path.parent.name}-{path.name}.{format}")
+    directories = [each for run in runs for each in model_runs(run)]
+    if hub and len(directories) > 1:
+        hint = "--format onnx, which holds the mean of several models"
+        raise SegkitError("a hub folder holds one model", where=str(runs[0]), hint=hint)
+    path = runs[0].resolve()
+    name = f"{path.parent.name}-{path.name}" if len(runs) == 1 else "ensemble"
+    target = hub or out or Path(f"{name}.{format}")
     _refuse_overwriting([target] if hub else [target, target.with_suffix(".md")], overwrite)
-    options.load_plugins(no_plugins, models=[run])
+    options.load_plugins(no_plugins, models=runs)
     with console.RunView(quiet=quiet or json) as view:
         view.note("Loading torch")
         from segkit.inference.export.export import export_run
         from segkit.inference.export.hub import export_to_hub
 
         view.note(f"Exporting to {target}")
-        write = partial(export_run, format=format, input=input, output=output) if format else export_to_hub
-        try:
-            outcome = write(
-                directory, target, overrides=overrides or (), plugins=plugins or (), on_progress=view.progress
+        write = partial(export_to_hub, directories[0], target)
+        if format:
+            cv = CvDir(runs[0]) if len(runs) == 1 and CvDir.is_at(runs[0]) else None
+            write = partial(
+                export_run, directories, target, format, input=input, output=output, cross_validation=cv
             )
+        try:
+            outcome = write(overrides=overrides or (), plugins=plugins or (), on_progress=view.progress)
         except OSError as error:
             raise cannot_write(error, target, "the same command") from error
     if json:

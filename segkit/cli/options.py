@@ -38,6 +38,8 @@ NoPluginsOption = Annotated[
     bool,
     Option("--no-plugins", help="Load named plugins only, not ./plugins or installed plugins."),
 ]
+SeedsOption = Annotated[str, Option(metavar="0,1,2", help="Train each recipe once per seed.")]
+JobsOption = Annotated[int, Option(min=1, metavar="N", help="Number of runs to train in parallel.")]
 TrackOption = Annotated[
     list[str] | None,
     Option("--track", metavar="NAME", help="Log to tensorboard, mlflow or wandb; repeatable."),
@@ -78,7 +80,8 @@ def is_recipe(
     """Whether a recipe is given, and not a folder of images or a CSV file.
 
     Raises:
-        SegkitError: if there is no such file, or the options are those of a recipe and it is none.
+        SegkitError: if there is no such file, if it is a run, or the options are those of a recipe and it is
+            none.
     """
     from segkit.recipe.shipped import hint_for, recipe_file
 
@@ -87,6 +90,10 @@ def is_recipe(
         raise SegkitError("there is no such file or folder", where=str(target), hint=hint)
     if not target.is_dir() and target.suffix.lower() != ".csv":
         return True
+    if all((target / name).is_file() for name in ("recipe.yaml", "environment.json")):
+        raise SegkitError(
+            "this is a run, not a data set", where=str(target), hint=f"its recipe: {target / 'recipe.yaml'}"
+        )
     if overrides or plugins or no_plugins:
         problem = "--set, --plugins and --no-plugins can only be used with a recipe"
         raise SegkitError(problem, where=str(target), hint="remove these options, or give a recipe")
@@ -132,6 +139,19 @@ def load_plugins(
             RunView().print_warnings([refusal])
     for plugin in plugins or ():
         load_plugin(plugin, "--plugins")
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Parse the value of `--seeds`.
+
+    Raises:
+        SegkitError: if it is not a list of different whole numbers.
+    """
+    words = [word.strip() for word in text.split(",")] if text else []
+    if not all(word.isdecimal() for word in words) or len(set(words)) < len(words):
+        problem = f"{text!r} is not a list of different whole numbers"
+        raise SegkitError(problem, where="--seeds", hint="--seeds 0,1,2")
+    return [int(word) for word in words]
 
 
 def parse_scales(text: str) -> tuple[float, ...]:

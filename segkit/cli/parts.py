@@ -61,6 +61,7 @@ def show(
     """Show the options, defaults and location of a part, or a recipe that ships with segkit."""
     from segkit.cli import console
     from segkit.core.registry import registry_of
+    from segkit.recipe.transform_images import instead_of
 
     if kind in recipes.KINDS:
         recipes.show(name, json=json)
@@ -70,11 +71,10 @@ def show(
     entry = registry.get(name)
     if entry is None:
         guesses = [repr(guess) for guess in registry.near(name)]
-        hint = f"did you mean {' or '.join(guesses)}? " if guesses else ""
-        raise SegkitError(
-            f"no {registry.kind} is called {name!r}",
-            hint=f"{hint}'segkit list {registry.plural}' lists all; those of a plugin need --plugins",
-        )
+        guess = f"did you mean {' or '.join(guesses)}? " if guesses else ""
+        hint = f"{guess}'segkit list {registry.plural}' lists all; those of a plugin need --plugins"
+        instead = instead_of(name) if registry.kind == "transform" else ""
+        raise SegkitError(f"no {registry.kind} is called {name!r}", hint=instead or hint)
     if json:
         console.print_json(_entry_as_json(entry))
     else:

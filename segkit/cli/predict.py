@@ -16,7 +16,7 @@ from segkit.inference.options import ProbabilityFormat
 
 @app.command(epilog=example("predict runs/quickstart/001 photos --out masks --overlay"))
 def predict(
-    model: Annotated[str, Argument(metavar="RUN", help="Run directory, .onnx file or hub folder.")],
+    model: Annotated[str, Argument(metavar="RUN", help="Run, cross-validation, .onnx file or hub folder.")],
     inputs: Annotated[
         list[str], Argument(metavar="INPUT...", help="Image files, folders, or patterns such as 'a/*.jpg'.")
     ],

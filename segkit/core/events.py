@@ -74,7 +74,7 @@ class EpochEnded:
         seconds: duration of training and evaluation.
         train_seconds: duration of training.
         images_per_second: training throughput.
-        best: whether this is the best epoch so far.
+        best: whether this is the best epoch so far; never with select: last.
     """
 
     epoch: int

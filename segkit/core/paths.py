@@ -13,6 +13,7 @@ from unicodedata import normalize
 
 from platformdirs import user_cache_path
 from pydantic import BeforeValidator
+from pydantic_core import PydanticCustomError
 
 _DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]) *(\..*)?", re.IGNORECASE | re.DOTALL)
 _PLAIN_WORD = re.compile(r"[\w:\\/.,=+-]+")
@@ -118,6 +119,9 @@ def is_weights_file(weights: str) -> bool:
 
 
 def _resolved_weights(value: Any) -> Any:
+    if value is None:
+        found = {"error": "found null, allowed: text", "hint": "weights: none for random initialisation"}
+        raise PydanticCustomError("value_error", "{error}", found)
     if not isinstance(value, str) or not is_weights_file(value):
         return value
     return str(resolve(value, getattr(value, "file", ""), inside="weights"))

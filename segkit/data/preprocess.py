@@ -61,8 +61,12 @@ class Prepared:
 
     def digest(self) -> str:
         """SHA-256 over the names and the SHA-256 of each image with its mask."""
-        names = "\n".join(self.names).encode()
-        return hashlib.sha256(names + b"".join(self.sample_digests)).hexdigest()
+        return digest_of(self.names, self.sample_digests)
+
+
+def digest_of(names: Sequence[str], digests: Sequence[bytes]) -> str:
+    """SHA-256 over names, and the SHA-256 of each image with its mask."""
+    return hashlib.sha256("\n".join(names).encode() + b"".join(digests)).hexdigest()
 
 
 def layout_of(fit: Fit | Extent, task: Task, channels: int) -> Layout:

@@ -10,7 +10,7 @@ from segkit.core.paths import cache_folder
 from segkit.core.types import Sample
 from segkit.data.preprocess import Prepared
 from segkit.utils.hashing import FileDigests
-from segkit.utils.listing import listed
+from segkit.utils.listing import agree, listed
 
 _SPLITS = {"train": "training", "val": "validation", "test": "test"}
 _SEEN = "their scores are not scores on unseen images"
@@ -19,7 +19,7 @@ _PAIRS = (("test", "train", _SEEN), ("val", "train", _SEEN), ("test", "val", _CH
 
 
 def shared_image_warnings(
-    samples: Mapping[str, Sequence[Sample]], prepared: Mapping[str, Prepared]
+    samples: Mapping[str, Sequence[Sample]], prepared: Mapping[str, Prepared], *, chosen: bool = True
 ) -> list[str]:
     """Warnings, in whole sentences, about scored images that are in another split as well.
 
@@ -28,10 +28,11 @@ def shared_image_warnings(
     Args:
         samples: samples by split.
         prepared: their images and masks, in the same order.
+        chosen: whether the best epoch is chosen on validation images.
     """
     warnings = []
     for scored, other, consequence in _PAIRS:
-        if scored not in prepared or other not in prepared:
+        if scored not in prepared or other not in prepared or (consequence == _CHOSEN and not chosen):
             continue
         same = _same_pixels(prepared[scored], prepared[other])
         for index, twin in same_files(samples[scored], samples[other]).items():
@@ -44,10 +45,10 @@ def shared_image_warnings(
         ]
         if pairs:
             names = listed([name if name == twin else f"{name} is {twin}" for name, twin in pairs], 3)
+            also = agree(len(pairs), f"is also a {_SPLITS[other]} image", f"are also {_SPLITS[other]} images")
             warnings.append(
-                f"{len(pairs):,} of the {len(samples[scored]):,} {_SPLITS[scored]} images are also "
-                f"{_SPLITS[other]} images ({names}): {consequence}. Put each image into one split only; "
-                "segkit data check lists them."
+                f"{len(pairs):,} of the {len(samples[scored]):,} {_SPLITS[scored]} images {also} ({names}): "
+                f"{consequence}. Put each image into one split only; segkit data check lists them."
             )
     return warnings
 

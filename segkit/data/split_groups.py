@@ -11,7 +11,7 @@ from segkit.core.types import Sample
 from segkit.data.csv_table import read_rows
 from segkit.data.name_pattern import group_in, pattern_problem
 from segkit.data.split_file import SampleNames
-from segkit.utils.listing import listed
+from segkit.utils.listing import agree, listed
 
 FILES = (".csv", ".tsv", ".txt")
 _KINDS = "a column of the source manifest, a pattern such as '{group}_*', or a file of names and groups"
@@ -48,7 +48,8 @@ def groups_of(samples: Sequence[Sample], group: str | Path) -> dict[str, str]:
     if missing:
         names = listed([sample.name for sample in missing])
         where = str(missing[0].files[0]) if missing[0].files else ""
-        problem = f"data.split.group: {len(missing):,} of {len(samples):,} images have no group: {names}"
+        have = agree(len(missing), "has", "have")
+        problem = f"data.split.group: {len(missing):,} of {len(samples):,} images {have} no group: {names}"
         raise DataError(problem, where=where, hint=hint)
     return found
 

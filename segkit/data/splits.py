@@ -21,6 +21,7 @@ from segkit.data.draw_splits import Features, balanced, even_sizes, nearest_size
 from segkit.data.split_file import split_by_file
 from segkit.data.split_groups import FILES, group_problem, groups_of
 from segkit.data.split_names import NAMES
+from segkit.utils.listing import agree
 
 _GROUP_HINT = "the group is what several images share, as P01 in '{group}_*' for P01_a and P01_b"
 _name = attrgetter("name")
@@ -158,8 +159,9 @@ def group_warnings(official: Mapping[str, Sequence[Sample]], split: Split) -> li
         return []
     largest = max(large, key=len)
     wanted = f"{part} should have ({round(share * total):,} of {total:,})"
+    have = agree(len(large), "has", "have")
     problem = (
-        f"data.split.group: {len(large):,} of {len(units):,} groups have more images than {wanted}; "
+        f"data.split.group: {len(large):,} of {len(units):,} groups {have} more images than {wanted}; "
         f"the largest, that of {largest[0].name}, has {len(largest):,}"
     )
     return [Problem(problem, hint="use other shares, fewer folds, or smaller groups", kind="split")]
@@ -202,7 +204,7 @@ def _by_fold(units: list[list[Sample]], split: Split, features: Features | None)
     folds, fold = split.folds or 0, split.fold or 0
     what = "groups" if split.group else "images"
     if len(units) < folds:
-        raise DataError(f"{len(units)} {what} cannot make {folds} folds", hint="fewer data.split.folds")
+        raise DataError(f"{len(units)} {what} cannot make {folds} folds", hint="use fewer folds")
     if features is not None:
         sizes = None if split.group else [len(range(index, len(units), folds)) for index in range(folds)]
         folds_of = balanced(features, [1 / folds] * folds, sizes)

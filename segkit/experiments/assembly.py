@@ -110,6 +110,12 @@ class Assembly:
         return {split: len(prepared) for split, prepared in self.splits.items()}
 
     @property
+    def scored_groups(self) -> list[str] | None:
+        """Group of each image of the reported split; None without `data.split.group`, or if it has none."""
+        groups = self.groups.get(self.test_split)
+        return [groups[name] for name in self.splits[self.test_split].names] if groups else None
+
+    @property
     def warnings(self) -> list[str]:
         """Warnings about scores and images, as sentences."""
         about_scores = warnings_for(self.recipe, set(self.splits), self.fabric.world_size)
@@ -256,7 +262,10 @@ def assemble(
             loss=build_losses(recipe),
             metrics={part.key: build_metric(part, recipe.data.padded_goal) for part in recipe.metrics},
             splits=splits,
-            data_warnings=[*dataset_warnings(found, splits), *range_warnings(given, recipe, splits)],
+            data_warnings=[
+                *dataset_warnings(found, splits, chosen=recipe.training.select == "best"),
+                *range_warnings(given, recipe, splits),
+            ],
             val_split="val" if samples.get("val") else "test",
             test_split=test_split,
         )
@@ -295,7 +304,9 @@ def warnings_for(recipe: Recipe, splits: set[str], processes: int = 1) -> list[s
         processes: processes that train together.
     """
     warnings = installed_plugins_hidden_by(used_plugins(recipe))
-    if "val" not in splits:
+    if recipe.training.select == "last":
+        pass  # nothing is chosen on images that are scored
+    elif "val" not in splits:
         warnings.append(
             "There is no validation split: the best epoch is chosen on the test images, so its score is "
             "optimistic. data.split: {by: fraction, val: 0.2} sets validation images aside."

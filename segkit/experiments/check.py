@@ -130,7 +130,7 @@ def check(
         classes=train.counts if train else None,
         stages=spec.stages,
         warnings=[
-            *dataset_warnings(found, splits),
+            *dataset_warnings(found, splits, chosen=recipe.training.select == "best"),
             *_absent_classes(recipe, splits),
             *range_warnings(given, recipe, splits),
             *fit_warnings(recipe.data, recipe.training.epochs, splits, whole_image_metrics(metrics)),

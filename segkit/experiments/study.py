@@ -10,9 +10,7 @@ from segkit.analysis.comparison.candidates import RunResult, read_finished
 from segkit.analysis.comparison.compare import compare_runs
 from segkit.analysis.report.run_data import RunData, read_run_data
 from segkit.core.class_scores import image_words
-from segkit.core.errors import Problem, SegkitError, TrainingError
-from segkit.core.events import Event, RunEnded
-from segkit.core.plugins import loaded_plugins
+from segkit.core.errors import SegkitError
 from segkit.core.registry import METRICS
 from segkit.experiments.benchmark.costs.machine import measured_here
 from segkit.experiments.study_events import (
@@ -21,13 +19,11 @@ from segkit.experiments.study_events import (
     RunScored,
     StudyEvent,
     StudyPlanned,
-    StudyProgressed,
 )
 from segkit.experiments.study_plan import Plan, PlannedRun
-from segkit.recipe import dump_recipe, load_dumped
+from segkit.experiments.train_runs import check_missing, labelled, plugin_paths, train_missing
 from segkit.runs.run_dir import RunDir
 from segkit.runs.schema import SplitScores
-from segkit.utils.signals import handle_signals
 from segkit.utils.subprocesses import run_in_subprocesses
 
 
@@ -65,8 +61,8 @@ def study(
     finished = [planned.run.path for planned in plan.runs if planned.run and planned.run.has_ended]
     yield StudyPlanned(finished, [planned.label for planned in missing], jobs, plan.notes)
     if len(missing) > 1:
-        _check(missing)
-    trained = iter((yield from _train(missing, runs, jobs)))
+        check_missing(missing)
+    trained = iter((yield from train_missing(missing, runs, jobs)))
     completed = [replace(planned, run=planned.run or next(trained)) for planned in plan.runs]
     if measure is None:
         known = all(measured_here(planned.run.read_costs()) for planned in completed if planned.run)
@@ -78,40 +74,12 @@ def study(
     yield Compared(compare_runs(results, higher_is_better, metric=plan.metric, force=force, command=command))
 
 
-def _check(missing: Sequence[PlannedRun]) -> None:
-    calls = [(_texts(missing),)]
-    for _, error in run_in_subprocesses("segkit.experiments.study:check_recipes", calls):
-        raise error
-
-
-def _train(missing: Sequence[PlannedRun], runs: Path, jobs: int) -> Generator[StudyEvent, None, list[RunDir]]:
-    """Train each run in its own process; returns their directories in order."""
-    directories: dict[int, RunDir] = {}
-    problems: list[Problem] = []
-    resumable = [planned.resumable.path if planned.resumable else None for planned in missing]
-    calls = [(text, runs, path) for text, path in zip(_texts(missing), resumable, strict=True)]
-    for number, event in run_in_subprocesses("segkit.experiments.study:train_recipe", calls, at_once=jobs):
-        label = missing[number].label
-        if isinstance(event, SegkitError):
-            problems += _labelled(label, event)
-            continue
-        if isinstance(event, RunEnded):
-            directories[number] = RunDir(event.directory)
-        yield StudyProgressed(label, number + 1, len(missing), event)
-    if problems:
-        if directories:
-            finished = f"{len(directories)} of {len(missing)} runs are finished"
-            problems.append(Problem(f"{finished}; repeat the command to continue with the others"))
-        raise TrainingError.of(problems)
-    return [directories[number] for number in range(len(missing))]
-
-
 def _measure(completed: Sequence[PlannedRun]) -> Iterator[StudyEvent]:
     """Measure each run in its own process, one after the other."""
-    calls = [(planned.run.path, _plugin_paths()) for planned in completed if planned.run]
+    calls = [(planned.run.path, plugin_paths()) for planned in completed if planned.run]
     for number, value in run_in_subprocesses("segkit.experiments.study:measure_run", calls):
         if isinstance(value, SegkitError):
-            raise SegkitError.of(_labelled(completed[number].label, value))
+            raise SegkitError.of(labelled(completed[number].label, value))
         yield Measured(completed[number].label, number + 1, len(completed))
 
 
@@ -122,9 +90,11 @@ def _read_results(
     unscored = [
         planned
         for planned in completed
-        if planned.run and not (planned.run.has_ended and (planned.scored.is_native or not score_natively))
+        if planned.run
+        and not planned.result
+        and not (planned.run.has_ended and (planned.scored.is_native or not score_natively))
     ]
-    calls = [(planned.run.path, _plugin_paths()) for planned in unscored if planned.run]
+    calls = [(planned.run.path, plugin_paths()) for planned in unscored if planned.run]
     scored: dict[Path, RunData] = {}
     score = score_natively or "segkit.experiments.study:score_stopped"
     for number, value in run_in_subprocesses(score, calls):
@@ -135,51 +105,15 @@ def _read_results(
     results = []
     for planned in completed:
         assert planned.run
+        if planned.result:
+            results.append(planned.result)
+            continue
         name = planned.name if planned.recipe else ""
         if data := scored.get(planned.run.path):
             results.append(RunResult(name or data.summary.recipe, data))
         else:
             results.append(read_finished(planned.run, name))
     return results
-
-
-def _plugin_paths() -> list[Path]:
-    return [plugin.path for plugin in loaded_plugins() if not plugin.package]
-
-
-def _labelled(label: str, error: SegkitError) -> list[Problem]:
-    return [replace(problem, problem=f"{label}: {problem.problem}") for problem in error.problems]
-
-
-def _texts(missing: Sequence[PlannedRun]) -> list[str]:
-    return [dump_recipe(planned.recipe) for planned in missing if planned.recipe]
-
-
-def check_recipes(texts: Sequence[str], labels: Sequence[str] = ()) -> Iterator[SegkitError]:
-    """In a child: check recipes; files of the same data are read once. Labels are by default their names."""
-    from segkit.experiments.check import check
-
-    problems: list[Problem] = []
-    checked: list[object] = []
-    for number, recipe in enumerate(map(load_dumped, texts)):
-        label = labels[number] if labels else recipe.name
-        try:
-            check(recipe, read_files=recipe.data not in checked)
-        except SegkitError as error:
-            problems += [problem for problem in _labelled(label, error) if problem not in problems]
-        checked.append(recipe.data)
-    if problems:
-        yield SegkitError.of(problems)
-
-
-def train_recipe(text: str, runs: Path, resumable: Path | None) -> Iterator[Event]:
-    """In a child: run a recipe, or resume an interrupted run of it."""
-    from segkit.experiments.resume import resume_recipe
-    from segkit.experiments.run import run
-
-    recipe = load_dumped(text)
-    with handle_signals() as stop:
-        yield from resume_recipe(recipe, resumable, stop=stop) if resumable else run(recipe, runs, stop=stop)
 
 
 def measure_run(run: Path, plugins: Sequence[Path]) -> Iterator[None]:

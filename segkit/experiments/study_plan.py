@@ -7,21 +7,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segkit.analysis.comparison.candidates import read_finished
+from segkit.analysis.comparison.candidates import RunResult, read_finished
 from segkit.analysis.comparison.compatibility import Scored, check_compatible, metric_name, registered_name
-from segkit.core.errors import SegkitError
+from segkit.analysis.cross_validation.out_of_fold import read_out_of_fold
+from segkit.core.errors import SegkitError, worded
 from segkit.core.registry import METRICS
-from segkit.experiments.run_recipe import edits, load_run_recipe
+from segkit.experiments.existing_runs import ExistingRuns
+from segkit.experiments.run_recipe import load_run_recipe
 from segkit.recipe import plain_recipe
 from segkit.recipe.dataset import find_samples, scan_recipe_source
 from segkit.recipe.sweep import expand_grid
-from segkit.runs.environment import packages
+from segkit.runs.cv_dir import CvDir
 from segkit.runs.fingerprint import fingerprint
 from segkit.runs.run_dir import RunDir
-from segkit.runs.schema import Environment, Fingerprint
-from segkit.utils.safe_read import read_json
-
-_TO_INCLUDE = "give its directory to include it"
+from segkit.runs.schema import Fingerprint
+from segkit.utils.listing import agree
 
 if TYPE_CHECKING:
     from segkit.core.types import Sample
@@ -39,6 +39,7 @@ class PlannedRun:
         recipe: recipe to train, if the target was one.
         identity: fingerprint of that recipe.
         resumable: directory of an interrupted run of it, if any.
+        result: out-of-fold scores, if the target was a cross-validation; `run` is that of the first fold.
     """
 
     name: str
@@ -47,11 +48,16 @@ class PlannedRun:
     recipe: Recipe | None = None
     identity: Fingerprint | None = None
     resumable: RunDir | None = None
+    result: RunResult | None = None
 
     @property
     def label(self) -> str:
-        """Name and seed."""
-        return f"{self.name}, seed {self.recipe.seed}" if self.recipe else self.name
+        """Name, fold if it is one, and seed."""
+        if not self.recipe:
+            return self.name
+        split = self.recipe.data.split
+        fold = f", fold {split.fold + 1} of {split.folds}" if split.fold is not None else ""
+        return f"{self.name}{fold}, seed {self.recipe.seed}"
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,7 @@ def make_plan(
     """Find finished runs and runs to train, and check that they can be compared.
 
     Args:
-        targets: run directories, folders of them, and recipe files, in any order.
+        targets: run directories, folders of them, cross-validations, and recipe files, in any order.
         runs: folder of all runs, searched for runs of the recipes.
         overrides: changes of all recipes in the form of `--set`.
         vary: variations of all recipes in the form of `--vary`.
@@ -109,6 +115,9 @@ def make_plan(
     notes: list[str] = []
     for target in targets:
         if target.is_dir():
+            if folds := _cross_validated(target):
+                planned_runs += folds
+                continue
             known = {planned.run.path.resolve() for planned in planned_runs if planned.run}
             new = [run for run in _runs_in(target, notes) if run.path.resolve() not in known]
             planned_runs += [_planned(run, notes) for run in new]
@@ -123,10 +132,24 @@ def make_plan(
         _add(planned_runs, recipe, existing, notes)
     metric = metric or _first_comparable_metric(planned_runs[0], notes)
     setups = [planned.scored for planned in planned_runs]
+    resized = [planned.scored for planned in planned_runs if planned.result and not planned.scored.is_native]
+    if native and resized:
+        problem = "out-of-fold scores are at the size of the recipe, and not at the images' own size"
+        hint = f"leave out {worded('--native', 'native=True')}; recipes with data.fit: crop are scored there"
+        raise SegkitError(problem, where=resized[0].where, hint=hint)
     if native:  # those that are not at the images' own size are scored anew
         setups = [s if s.is_native else replace(s, native=True, pixels=None, code=None) for s in setups]
     check_compatible(setups, metric, force=force)
     return Plan(planned_runs, metric, notes)
+
+
+def _cross_validated(folder: Path) -> list[PlannedRun]:
+    """The seeds of a cross-validation, or of those in a folder; none if it is neither."""
+    folders = [folder] if CvDir.is_at(folder) else [file.parent for file in sorted(folder.glob("*/cv.json"))]
+    results = [
+        RunResult(data.summary.recipe, data) for each in folders for data in read_out_of_fold(CvDir(each))
+    ]
+    return [PlannedRun(result.name, result.scored, result.run, result=result) for result in results]
 
 
 def _runs_in(folder: Path, notes: list[str]) -> list[RunDir]:
@@ -139,7 +162,8 @@ def _runs_in(folder: Path, notes: list[str]) -> list[RunDir]:
         hint = "give a recipe file, or the directory of a stopped run"
         raise SegkitError("this folder has no finished runs", where=str(folder), hint=hint)
     if unfinished := len(files) - len(finished):
-        notes.append(f"{folder}: {unfinished} of {len(files)} runs are not finished and are left out.")
+        are = agree(unfinished, "is", "are")
+        notes.append(f"{folder}: {unfinished} of {len(files)} runs {are} not finished and {are} left out.")
     return finished
 
 
@@ -170,12 +194,25 @@ def _add(planned_runs: list[PlannedRun], recipe: Recipe, existing: ExistingRuns,
         if planned.identity == identity:
             notes.append(f"{recipe.name} is the same experiment as {planned.name} and is not trained twice.")
             return
+    planned_runs.append(plan_run(recipe, samples, identity, existing, notes))
+
+
+def plan_run(
+    recipe: Recipe,
+    samples: dict[str, list[Sample]],
+    identity: Fingerprint,
+    existing: ExistingRuns,
+    notes: list[str],
+) -> PlannedRun:
+    """The finished run of a recipe, or an interrupted one of it to resume, or neither; `notes` gets notes."""
     run = existing.finished(identity)
-    if run is None and (note := existing.note_on_similar(identity)):
-        notes.append(f"{recipe.name}, seed {recipe.seed}: {note}")
     scored = _scored(recipe.name, recipe, samples, identity)
-    resumable = None if run else existing.resumable(identity, recipe.name, notes)
-    planned_runs.append(PlannedRun(recipe.name, scored, run, recipe, identity, resumable))
+    planned = PlannedRun(recipe.name, scored, run, recipe, identity)
+    if run:
+        return planned
+    if note := existing.note_on_similar(identity):
+        notes.append(f"{planned.label}: {note}")
+    return replace(planned, resumable=existing.resumable(identity, recipe.name, notes))
 
 
 def _first_comparable_metric(planned: PlannedRun, notes: list[str]) -> str:
@@ -189,68 +226,3 @@ def _first_comparable_metric(planned: PlannedRun, notes: list[str]) -> str:
             f"Compared by {chosen}: {first} is computed over all images together and has no score per image."
         )
     return chosen
-
-
-class ExistingRuns:
-    """The runs of a folder by fingerprint."""
-
-    def __init__(self, folder: Path) -> None:
-        self._finished: list[tuple[Fingerprint, RunDir]] = []
-        self._unfinished: list[tuple[Fingerprint, RunDir]] = []
-        self._changed: list[tuple[Fingerprint, RunDir]] = []  # while they were trained: by what they began as
-        for file in sorted(folder.glob("*/*/environment.json")):
-            run, environment = RunDir(file.parent), _read_environment(file)
-            if environment.identity:
-                known = self._finished if run.has_ended else self._unfinished
-                known.append((environment.identity, run))
-            if environment.began_as:
-                self._changed.append((environment.began_as, run))
-
-    def finished(self, identity: Fingerprint) -> RunDir | None:
-        """A finished run with this fingerprint."""
-        return next((run for existing, run in self._finished if existing == identity), None)
-
-    def resumable(self, identity: Fingerprint, name: str, notes: list[str]) -> RunDir | None:
-        """The latest unfinished run that can be resumed as a run of this recipe."""
-        same = [run for existing, run in reversed(self._unfinished) if existing == identity]
-        return next((run for run in same if _can_resume(run, name, notes) and run.is_free()), None)
-
-    def note_on_similar(self, identity: Fingerprint) -> str:
-        """Note on a run of this recipe and seed with other images, code or changes; "" if there is none."""
-        for existing, run in self._changed:
-            if existing == identity:
-                return f"{run.path} began as this recipe and was resumed with changes; {_TO_INCLUDE}."
-        for existing, run in self._finished:
-            if (existing.recipe, existing.seed) == (identity.recipe, identity.seed):
-                reason = self._other_code(run) if existing.data == identity.data else "on other images"
-                return f"{run.path} has the same recipe but was trained {reason}; {_TO_INCLUDE}."
-        return ""
-
-    def _other_code(self, run: RunDir) -> str:
-        then = _read_environment(run.environment).packages
-        changed = [
-            f"{name} {then.get(name)}, now {version}"
-            for name, version in packages().items()
-            if then.get(name) != version
-        ]
-        return f"with other code ({', '.join(changed) or 'segkit or a plugin has changed since'})"
-
-
-def _can_resume(run: RunDir, name: str, notes: list[str]) -> bool:
-    try:
-        recipe = load_run_recipe(run)
-        edited = edits(run, recipe)
-    except SegkitError:
-        return False  # killed at its start, or damaged
-    if edited:
-        notes.append(
-            f"{run.path} is not resumed: its recipe has been edited ({'; '.join(map(str, edited))})."
-        )
-    return recipe.name == name and not edited
-
-
-def _read_environment(file: Path) -> Environment:
-    try:
-        return read_json(file, Environment)
-    except SegkitError:
-        return Environment()  # not a run directory, or a run killed at its start

@@ -60,6 +60,7 @@ def summarise(
         scored_on=assembly.val_split,
         validate_windows=windows and min(windows, len(assembly.eval_batches(assembly.val_split))),
         reported_on=assembly.test_split,
+        select=recipe.training.select,
         images=started.images,
         best=_epoch(best, best_classes),
         last=_epoch(epochs[-1]),
@@ -79,7 +80,7 @@ def summarise(
         warnings=[
             *started.warnings,
             *diverged(epochs),
-            *undefined(epochs, next(iter(assembly.metrics))),
+            *(undefined(epochs, next(iter(assembly.metrics))) if recipe.training.select == "best" else ()),
             *young_average(recipe, best.epoch, started.images["train"]),
             *_class_warnings(assembly, scores),
         ],
@@ -147,11 +148,13 @@ def _epoch(event: EpochEnded, classes: Mapping[str, Any] | None = None) -> Epoch
 
 
 def _split_scores(assembly: Assembly, scores: Scores) -> SplitScores:
-    intervals = confidence_intervals(assembly.recipe.metrics, assembly.metrics, scores.rows)
+    groups = assembly.scored_groups
+    intervals = confidence_intervals(assembly.recipe.metrics, assembly.metrics, scores.rows, groups)
     return SplitScores(
         split=assembly.test_split,
         metrics=scores.metrics,
         intervals={name: (interval.low, interval.high) for name, interval in intervals.items()},
+        **({"groups": len({*groups})} if groups else {}),
         loss=scores.loss,
         **(scores.classes.as_json() if scores.classes else {}),
     )

@@ -41,7 +41,7 @@ class PredictOptions:
             memory and are not faster on a CPU. Results change by rounding only.
 
     Raises:
-        SegkitError: if a scale is out of range.
+        SegkitError: if a scale is out of range, or the overlap is not smaller than the tile.
     """
 
     flips: bool = False
@@ -55,6 +55,8 @@ class PredictOptions:
             raise SegkitError(
                 f"scales {self.scales} are not between 0.1 and 10", hint="for example 0.75, 1, 1.25"
             )
+        if self.tile:
+            self._check_overlap_of(self.tile)
 
     def fit(self, info: ModelInfo) -> Fit:
         """How images are fitted to a model that `check` accepts."""
@@ -74,28 +76,29 @@ class PredictOptions:
         Raises:
             SegkitError: if it cannot, with a suggestion.
         """
-        if self.overlap is not None:
-            self._check_overlap(info, self.overlap)
+        if self.overlap is not None and not self.tile:
+            if info.fit != "crop":
+                problem = (
+                    f"{worded('--overlap', 'an overlap')} needs {worded('--tile', 'a tile')}: this model"
+                )
+                seen = "letterboxed" if info.fit == "letterbox" else "resized"
+                hint = f"for example {worded('--tile 512', 'tile=512')}"
+                raise SegkitError(f"{problem} takes whole images, {seen}", hint=hint)
+            self._check_overlap_of(min(info.size))
         if info.multiple == 0:
             self._check_fixed_size(info.size)
         elif self.tile % (step := lcm(GRID, info.multiple)) or self.tile < 0:
             nearest = max(step, round(self.tile / step) * step)
             raise SegkitError(
-                f"tiles of {self.tile} pixels do not fit this model",
+                f"windows of {self.tile} pixels do not fit this model",
                 hint=f"use a multiple of {step}, such as {nearest}",
             )
 
-    def _check_overlap(self, info: ModelInfo, overlap: int) -> None:
-        if not self.tile and info.fit != "crop":
-            problem = f"{worded('--overlap', 'an overlap')} needs {worded('--tile', 'tiles')}: this model"
-            seen = "letterboxed" if info.fit == "letterbox" else "resized"
-            hint = f"for example {worded('--tile 512', 'tiles of 512 pixels')}"
-            raise SegkitError(f"{problem} takes whole images, {seen}", hint=hint)
-        side = self.tile or min(info.size)
-        if not 0 <= overlap < side:
+    def _check_overlap_of(self, side: int) -> None:
+        if self.overlap is not None and not 0 <= self.overlap < side:
             raise SegkitError(
-                f"tiles of {side} pixels cannot overlap by {overlap}",
-                hint="use an overlap that is smaller than the tile",
+                f"windows of {side} pixels cannot overlap by {self.overlap}",
+                hint=f"an overlap of at most {side - 1} pixels",
             )
 
     def _check_fixed_size(self, size: tuple[int, int]) -> None:
@@ -103,5 +106,6 @@ class PredictOptions:
         if self.scales != (1.0,):
             raise SegkitError(f"{problem}, not at other scales", hint="omit the scales")
         if self.tile and (self.tile, self.tile) != size:
-            hint = f"use a tile of {size[0]}" if size[0] == size[1] else "predict whole images"
-            raise SegkitError(f"{problem}, not tiles of {self.tile}x{self.tile}", hint=hint)
+            tile = worded(f"--tile {size[0]}", f"tile={size[0]}")
+            hint = tile if size[0] == size[1] else "predict whole images"
+            raise SegkitError(f"{problem}, not windows of {self.tile}x{self.tile}", hint=hint)

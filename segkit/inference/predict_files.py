@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import warnings
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,7 +19,6 @@ from segkit.inference.seen_numbers import number_warnings
 from segkit.utils.os_errors import is_path_too_long
 
 if TYPE_CHECKING:
-    from segkit.core.types import Progress
     from segkit.inference.image_source import ImageSource, Size
     from segkit.inference.inputs import InputFile
     from segkit.inference.network import Probabilities
@@ -51,9 +49,12 @@ def predict_files(
     inputs: Sequence[InputFile],
     outputs: Outputs,
     options: PredictOptions,
-    on_progress: Progress = lambda label, done, total: None,
+    on_progress: Callable[..., None] = lambda label, done, total, details="": None,
 ) -> Predicted:
     """Predict image files and write the results; files are written completely or not at all.
+
+    `on_progress` is called with a label, done and total; of several images also with a text about the windows
+    of the current one.
 
     Raises:
         SegkitError: if the model cannot predict with these options.
@@ -61,9 +62,17 @@ def predict_files(
     """
     problems: list[Problem] = []
     written: list[_Written] = []
+    done = 0
+
+    def on_windows(window: int, windows: int) -> None:
+        if len(inputs) == 1:
+            on_progress("windows", window, windows)
+        else:
+            on_progress("images", done, len(inputs), f"window {window:,} of {windows:,}")
+
     # A generator: each image may hold its decoded pixels, and is freed once its mask is written.
     images = (ImageFile(file.path, predictor.info, predictor.ranges) for file in inputs)
-    predictions = predictor.predict_chunks(images, options, partial(on_progress, "windows"))
+    predictions = predictor.predict_chunks(images, options, on_windows)
     items = ((file, *prediction) for file, prediction in zip(inputs, predictions, strict=True))
     # Windows are predicted while their chunks are written, so the network must stay in this thread.
     results = (

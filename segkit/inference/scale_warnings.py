@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from statistics import mean, median
 from typing import TYPE_CHECKING
 
+from segkit.utils.listing import agree
+
 if TYPE_CHECKING:
     from segkit.inference.model_info import ModelInfo
     from segkit.runs.schema import Environment
@@ -51,7 +53,8 @@ def scale_warnings(
         advice = "predict whole images that are as large as those"
     else:
         advice = "if it was trained on whole images, predict without tiles"
+    are, their = agree(len(different), "is", "are"), agree(len(different), "its", "their")
     return [
-        f"{len(different):,} of {len(scales):,} {images} are scaled to {typical:.2g} of their size for the "
-        f"model, its training images to {usual} of theirs{clue}. Masks may be wrong: {advice}."
+        f"{len(different):,} of {len(scales):,} {images} {are} scaled to {typical:.2g} of {their} size for "
+        f"the model, its training images to {usual} of theirs{clue}. Masks may be wrong: {advice}."
     ]

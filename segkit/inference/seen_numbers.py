@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from segkit.utils.listing import agree
+
 if TYPE_CHECKING:
     from segkit.core.types import Pixels
     from segkit.data.pixel_range import PixelRange
@@ -90,8 +92,9 @@ def _unlike(pixel_range: PixelRange, images: Sequence[tuple[str, SeenNumbers]], 
         return ""
     (name, numbers), *_ = unlike
     low, high = min(pixel_range.low), max(pixel_range.high)
-    count = f"{len(unlike):,} of {len(images):,} {what} have" if len(images) > 1 else "The image has"
+    count = f"{len(unlike):,} of {len(images):,} {what}" if len(images) > 1 else "The image"
+    have = agree(len(unlike), "has", "have")
     return (
-        f"{count} numbers that are unlike those of the model's training images, {low:.6g} to {high:.6g}: "
-        f"{name} has {numbers}. Masks may be wrong: use images of the same kind."
+        f"{count} {have} numbers that are unlike those of the model's training images, {low:.6g} to "
+        f"{high:.6g}: {name} has {numbers}. Masks may be wrong: use images of the same kind."
     )

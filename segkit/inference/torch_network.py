@@ -14,13 +14,14 @@ from torch import Tensor
 from segkit.experiments.restore_run import load_best, read_run, run_warnings
 from segkit.inference.model_info import ModelInfo
 from segkit.inference.network import checked
+from segkit.inference.tta import ensemble
 from segkit.models.build import build_model
 from segkit.models.dry_run import ModelSpec, dry_run
 from segkit.recipe import Recipe
 from segkit.runs.run_dir import RunDir
 from segkit.training.devices import make_fabric, move_to_device
-from segkit.training.evaluate import logits_of
-from segkit.training.probabilities import probabilities_of
+from segkit.training.evaluate import logits_of, predict_logits
+from segkit.training.probabilities import probabilities_of, probabilities_to_logits
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -58,6 +59,33 @@ class TorchNetwork:
         logits = logits_of(self.model, image, self.fabric)
         probabilities: Probabilities = probabilities_of(logits, self.info.task).float().cpu().numpy()
         return checked(probabilities, self.info.name)
+
+    def logits(self, image: Tensor) -> Tensor:
+        """(B, C, H, W) in 0..255 -> logits (B, K, H, W)."""
+        return predict_logits(self.model, image, self.fabric)
+
+
+@dataclass(frozen=True)
+class TorchEnsemble:
+    """Mean probabilities of several models that see images alike; see `Network`.
+
+    Args:
+        info: information about all of them.
+        members: their networks.
+    """
+
+    info: ModelInfo
+    members: tuple[TorchNetwork, ...]
+
+    def __call__(self, pixels: Pixels) -> Probabilities:
+        """(B, H, W, C) -> probabilities (B, K, H, W)."""
+        return ensemble([network(pixels) for network in self.members])
+
+    def logits(self, image: Tensor) -> Tensor:
+        """(B, C, H, W) in 0..255 -> logits of the mean probabilities (B, K, H, W)."""
+        task = self.info.task
+        members = [probabilities_of(network.logits(image), task).numpy() for network in self.members]
+        return probabilities_to_logits(ensemble(members), task)
 
 
 def open_network(

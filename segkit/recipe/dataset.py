@@ -202,10 +202,18 @@ def _prepare(recipe: Recipe, samples: Sequence[Sample], on_progress: Count) -> P
     return prepare(samples, data.geometry, data.goal, data.in_channels, on_progress, cache, bands=data.bands)
 
 
-def dataset_warnings(found: SourceScan, prepared: Mapping[str, Prepared]) -> list[str]:
-    """Warnings about shared and unused images of `scan_samples`, as sentences."""
+def dataset_warnings(
+    found: SourceScan, prepared: Mapping[str, Prepared], *, chosen: bool = True
+) -> list[str]:
+    """Warnings about shared and unused images of `scan_samples`, as sentences.
+
+    Args:
+        found: samples by split.
+        prepared: their images and masks.
+        chosen: whether the best epoch is chosen on validation images.
+    """
     unused = [f"{warning.problem}." for warning in found.warnings]
-    return [*shared_image_warnings(found.splits, prepared), *unused]
+    return [*shared_image_warnings(found.splits, prepared, chosen=chosen), *unused]
 
 
 def reading_warnings(splits: Mapping[str, Prepared]) -> list[str]:

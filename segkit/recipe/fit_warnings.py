@@ -1,4 +1,4 @@
-"""Settings of `data.fit: crop` and letterbox that do not suit the images, told before training. No torch."""
+"""Settings of `data` that do not suit the images, or have no effect, told before training. No torch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from segkit.core.errors import Problem
 from segkit.data.windows import GRID
-from segkit.utils.listing import counted, listed
+from segkit.recipe.transform_images import order_warnings
+from segkit.utils.listing import agree, counted, listed
 from segkit.utils.machine import machine_memory
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ def nothing_left(data: DataSettings, train: Prepared) -> Problem | None:
     if not data.crop:
         key, hint = "data.size", "a larger data.size, or data.fit: crop, which keeps the resolution"
     problem = (
-        f"it leaves {width}x{height} pixels of {train.names[small[0]]}, and less than {_MIN_SIDE} along a "
-        f"side of {len(small):,} of the {len(train):,} training images"
+        f"training image {train.names[small[0]]} has {width}x{height} pixels for the model; {len(small):,} "
+        f"of the {len(train):,} have less than {_MIN_SIDE} along a side"
     )
     return Problem(problem, path=key, hint=hint)
 
@@ -44,7 +45,7 @@ def nothing_left(data: DataSettings, train: Prepared) -> Problem | None:
 def fit_warnings(
     data: DataSettings, epochs: int, splits: Mapping[str, Prepared], whole: Sequence[str]
 ) -> list[str]:
-    """Warnings about images, windows and their cost, as sentences; none for images that are stretched.
+    """Warnings about images, windows, their cost, and settings without effect, as sentences.
 
     Args:
         data: settings of the data.
@@ -52,10 +53,13 @@ def fit_warnings(
         splits: images by split.
         whole: names of the metrics that need the logits of a whole image at once.
     """
-    warnings = [*_small_images(data.geometry, splits)]
-    if data.crop and (train := splits.get("train")):
+    warnings = [*order_warnings(data), *_small_images(data.geometry, splits)]
+    if train := splits.get("train"):
+        warnings += _balance(data, train)
+    if data.crop and train:
         warnings += [*_padding(data.geometry, train), *_foreground(data, train), *_steps(data.geometry)]
-        warnings += [*_cost_of_epochs(data, splits), *_cost_of_final_scores(data, epochs, splits)]
+        warnings += [*_without_effect(data, splits), *_cost_of_epochs(data, splits)]
+        warnings += _cost_of_final_scores(data, epochs, splits)
     return [*warnings, *_memory(data, splits, whole)] if data.crop else warnings
 
 
@@ -72,10 +76,30 @@ def _small_images(fit: Fit, splits: Mapping[str, Prepared]) -> Iterator[str]:
         if small := _too_small(fit, prepared):
             names = listed([prepared.names[index] for index in small], 3)
             key = "data.scale" if fit.is_native else "data.size"
+            have = agree(len(small), "has", "have")
             yield (
-                f"{len(small):,} of the {len(prepared):,} {split} images ({names}) have less than "
+                f"{len(small):,} of the {len(prepared):,} {split} images ({names}) {have} less than "
                 f"{_MIN_SIDE} pixels along a side for the model: a larger {key} leaves more of them."
             )
+
+
+def _balance(data: DataSettings, train: Prepared) -> Iterator[str]:
+    if data.sample.balance != "class" or train.counts is None:
+        return
+    counts = train.counts
+    shown = [name for name, images in zip(counts.names, counts.images, strict=True) if images]
+    if not shown or any(0 < images < len(train) for images in counts.images):
+        return
+    crop, foreground = data.crop, {*shown} & {*_foreground_classes(data)}
+    if not (crop and crop.foreground and not crop.classes and len(foreground) > 1):  # windows take turns
+        yield (
+            f"data.sample.balance: class has no effect, as each training image shows {listed(shown)}. Leave "
+            "it out."
+        )
+
+
+def _foreground_classes(data: DataSettings) -> Sequence[str]:
+    return data.classes[1:] if data.task == "multiclass" else data.classes
 
 
 def _padding(fit: Fit, train: Prepared) -> Iterator[str]:
@@ -98,8 +122,7 @@ def _foreground(data: DataSettings, train: Prepared) -> Iterator[str]:
     if not crop or not crop.foreground or counts is None:
         return
     images = dict(zip(counts.names, counts.images, strict=True))
-    foreground = data.classes[1:] if data.task == "multiclass" else data.classes
-    wanted = foreground if crop.classes in (None, "balanced") else crop.classes or ()
+    wanted = _foreground_classes(data) if crop.classes in (None, "balanced") else crop.classes or ()
     absent = [name for name in wanted if not images[name]]
     key = f"data.crop.foreground: {crop.foreground:g}"
     if len(absent) == len(wanted):
@@ -126,8 +149,27 @@ def _steps(fit: Fit) -> Iterator[str]:
             )
 
 
+def _without_effect(data: DataSettings, splits: Mapping[str, Prepared]) -> Iterator[str]:
+    per_image, windows = data.crop.per_image if data.crop else 1, data.validate_windows
+    if per_image > 1 and data.sample.epoch:
+        yield (
+            f"data.crop.per_image: {per_image} has no effect, as data.sample.epoch: {data.sample.epoch} is "
+            "the number of windows of an epoch. Leave out one of them."
+        )
+    name = _scored_in_epochs(splits)
+    if windows and name in splits and windows >= (there := _windows(data.geometry, splits[name])):
+        yield (
+            f"data.validate_windows: {windows} saves nothing, as the {_images(name, splits[name])} have "
+            f"{counted(there, 'window')}. Leave it out, so that whole images are scored."
+        )
+
+
+def _scored_in_epochs(splits: Mapping[str, Prepared]) -> str:
+    return "val" if "val" in splits else "test"
+
+
 def _cost_of_epochs(data: DataSettings, splits: Mapping[str, Prepared]) -> Iterator[str]:
-    name = "val" if "val" in splits else "test"
+    name = _scored_in_epochs(splits)
     if name not in splits or data.validate_windows:
         return
     scored, trained = _windows(data.geometry, splits[name]), data.samples_per_epoch(len(splits["train"]))

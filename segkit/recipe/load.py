@@ -26,7 +26,7 @@ from segkit.recipe.demo import as_demo, fit_to_demo
 from segkit.recipe.overrides import override_tree, read_tree
 from segkit.recipe.part_schema import Part, part_at
 from segkit.recipe.schema import Recipe
-from segkit.recipe.transform_images import transform_problems
+from segkit.recipe.transform_images import instead_of, transform_problems
 from segkit.recipe.tree import Loc, Node
 from segkit.recipe.type_names import either, in_words, schema_of
 from segkit.recipe.validation_errors import ErrorContext, dotted
@@ -243,5 +243,7 @@ def _unknown_part(part: type[Part], name: Node, loc: Loc) -> Problem:
     hint = f"{guess}{listed} all; parts of a plugin need 'plugins:', {option}, or an installed package"
     if empty := ", ".join(plugin.path.name for plugin in imported_plugins() if not plugin.parts):
         hint += f"; {empty} registers nothing: is @{registry.plural.upper()}.register missing?"
+    if part.kind == "transform" and (instead := instead_of(str(name.value))):
+        hint = instead
     problem = f"no {part.kind} is called {name.value!r}{allowed}"
     return Problem(problem, *name.position, path=dotted((*loc, "name")), hint=hint)

@@ -14,6 +14,7 @@ from segkit.recipe.tree import Loc, Node, Position
 from segkit.recipe.yaml_tree import parse_yaml, read_yaml
 
 MAX_EXTENDS = 20
+_KEYS_OF_CROP = frozenset(("scale", "crop", "validate_windows"))  # of `data`, with fit: crop
 
 
 def read_tree(path: Path) -> Node:
@@ -38,9 +39,10 @@ def override_tree(tree: Node, overrides: Sequence[str]) -> Node:
     Raises:
         RecipeError: if an override is invalid.
     """
+    changed = tree
     for override in overrides:
-        tree = _override(tree, override)
-    return tree
+        changed = _override(changed, override)
+    return _without_keys_of_crop(changed, tree)
 
 
 def override_position(override: str) -> str:
@@ -135,7 +137,21 @@ def _with_bases(path: Path, descendants: tuple[str, ...]) -> Node:
         raise error(f"recipes extend each other more than {MAX_EXTENDS} times", "merge some of them")
     if os.path.realpath(base) in files:
         raise error("the recipes extend each other in a circle", "remove one of the extends keys")
-    return overlay(_with_bases(base, files), tree)
+    base_tree = _with_bases(base, files)
+    return _without_keys_of_crop(overlay(base_tree, tree), base_tree)
+
+
+def _without_keys_of_crop(tree: Node, base: Node) -> Node:
+    """A changed recipe; if it now has another `fit` than crop, without the keys of crop of its base."""
+    data, former = tree.nearest(("data",))[0], base.nearest(("data",))[0]
+    if not (isinstance(tree.value, dict) and isinstance(data.value, dict) and isinstance(former.value, dict)):
+        return tree
+    fit = data.value.get("fit")
+    if fit is None or fit is former.value.get("fit") or fit.value == "crop":
+        return tree
+    unused = {key for key in _KEYS_OF_CROP & former.value.keys() if data.value[key] is former.value[key]}
+    used = {key: node for key, node in data.value.items() if key not in unused}
+    return Node({**tree.value, "data": Node(used, data.position)}, tree.position)
 
 
 def _name(node: Node) -> object:

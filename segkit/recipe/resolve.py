@@ -21,7 +21,7 @@ from segkit.data.preprocess import Prepared
 from segkit.data.source_scan import SourceScan
 from segkit.recipe.image_settings import Percentile, bands_problem, normalize_problem, range_problem
 from segkit.recipe.transform_images import transform_problems
-from segkit.utils.listing import listed
+from segkit.utils.listing import agree, listed
 
 if TYPE_CHECKING:
     from segkit.recipe import Recipe
@@ -107,8 +107,9 @@ def _clipped(split: str, prepared: Prepared, pixel_range: PixelRange) -> str:
     clipped = [prepared.names[index] for index in clipped_images(prepared.images, pixel_range)]
     if not clipped:
         return ""
+    lie = agree(len(clipped), "lies", "lie")
     return (
-        f"{len(clipped):,} of the {len(prepared):,} {split} images lie outside of the range {pixel_range} "
+        f"{len(clipped):,} of the {len(prepared):,} {split} images {lie} outside of the range {pixel_range} "
         f"({listed(clipped, 3)}): half of their pixels in a channel, or more, become 0 or 1. "
         "Do their numbers have another scale?"
     )

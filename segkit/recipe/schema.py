@@ -314,6 +314,8 @@ class TrainingSettings(Settings):
         clip_grad_norm: maximum norm of all gradients.
         ema_decay: decay of the moving average of the weights (EMA), which is then scored and saved instead of
             the weights themselves.
+        select: epoch whose weights are the result: the best one by the first metric on validation images, or
+            the last one, so that nothing is chosen on them.
         early_stopping_epochs: epochs without a better score after which training stops.
         checkpoint_seconds: interval of checkpoints within an epoch; null saves only at the end of each epoch.
             Changes no result.
@@ -331,9 +333,19 @@ class TrainingSettings(Settings):
     compile: bool = False
     clip_grad_norm: float | None = Field(None, gt=0)
     ema_decay: float | None = Field(None, gt=0, lt=1)
+    select: Literal["best", "last"] = "best"
     early_stopping_epochs: int | None = Field(None, ge=1)
     checkpoint_seconds: float | None = Field(300.0, ge=0)
     keep_state: bool = True
+
+    @field_validator("early_stopping_epochs")
+    @classmethod
+    def _ends_by_score(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and info.data.get("select") == "last":
+            hint = "leave it out, or write select: best"
+            problem = "early stopping chooses the end by validation scores, which select: last rules out"
+            _raise_at([(None, problem)], value, info, {None: hint})
+        return value
 
     @model_validator(mode="before")
     @classmethod
@@ -370,7 +382,7 @@ class Recipe(Settings):
         loss: a loss, or a list of losses that are summed with their weights.
         optimizer: the optimizer.
         schedule: the learning-rate schedule.
-        metrics: metrics; the first one selects the best epoch.
+        metrics: metrics; the first one selects the best epoch, unless training.select is last.
         training: epochs, device, precision and stopping.
         reference: published results for comparison.
     """

@@ -14,6 +14,40 @@ if TYPE_CHECKING:
     from segkit.recipe.schema import DataSettings
 
 
+_CROP = "data.fit: crop trains on random windows of data.size"
+_SIZE = "data.size and data.fit say how images come to the model's size"
+_INSTEAD = {
+    "crop": _CROP, "centercrop": _CROP, "randomcrop": _CROP,
+    "cropnonemptymaskifexists": f"{_CROP}, and crop.foreground says how many of them hold foreground",
+    "randomscale": "Affine with scale, such as [0.8, 1.25], keeps the size",
+    "mixup": "CutMix: masks hold classes, not shares of classes",
+    "resize": _SIZE, "longestmaxsize": _SIZE, "smallestmaxsize": _SIZE, "pad": _SIZE, "padifneeded": _SIZE,
+    "normalize": "leave it out: data.normalize and data.range say what the model gets",
+    "totensorv2": "leave it out: images become tensors after all transforms",
+}  # fmt: skip
+
+
+def instead_of(name: str) -> str:
+    """What to use instead of a transform of other libraries that segkit leaves out; empty if nothing."""
+    return _INSTEAD.get(name.lower().replace("_", ""), "")
+
+
+def order_warnings(data: DataSettings) -> list[str]:
+    """Warnings about transforms of several images behind others, which change only one of the images."""
+    warnings, first = [], ""
+    for part in data.augment:
+        entry = TRANSFORMS.get(part.name)
+        assert entry is not None, f"transform {part.name} was checked before"
+        if not entry.traits["others"]:
+            first = first or part.name
+        elif first:
+            warnings.append(
+                f"data.augment: {part.name} stands behind {first}, which does not change the other images "
+                f"that {part.name} takes. List {part.name} first."
+            )
+    return warnings
+
+
 def images_in_words(entry: Entry) -> str:
     """Images that a transform takes, such as "uint8 or float32, 1 or 3 channels; with 3 other samples"."""
     numbers = entry.traits["channels"]

@@ -29,6 +29,7 @@ def provisional_summary(run: RunFiles) -> Summary:
         raise corrupt_file(run.metrics, "no epoch has ended", f"segkit resume {quoted(run.path)}")
     last, training = epochs[-1]["epoch"], recipe.get("training") or {}
     best = _epoch_of_weights(run) or next((e["epoch"] for e in reversed(epochs) if e.get("best")), last)
+    select = training.get("select") or "best"
     parts = recipe.get("metrics") or ()
     metrics = [part if isinstance(part, str) else part.get("as") or part["name"] for part in parts]
     scores = {epoch["epoch"]: _scores(epoch, metrics) for epoch in epochs}
@@ -43,6 +44,7 @@ def provisional_summary(run: RunFiles) -> Summary:
             scored_on=split,
             validate_windows=(recipe.get("data") or {}).get("validate_windows"),
             reported_on=split,
+            select=select,
             images=environment.images,
             best=chosen,
             last=scores[last],
@@ -55,7 +57,7 @@ def provisional_summary(run: RunFiles) -> Summary:
             ema_decay=training.get("ema_decay"),
             warnings=[
                 f"This run has not ended: it was stopped after epoch {last} of {training.get('epochs')}. "
-                f"Its weights and scores are those of epoch {best}, the best so far."
+                f"Its weights and scores are those of epoch {best}, the {select} so far."
             ],
         )
     except ValidationError as error:

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from segkit.core.errors import SegkitError
 from segkit.core.plugins import Plugin
+from segkit.runs.cv_dir import CvDir
 from segkit.utils.safe_read import read_json
 
 _FILES = ("environment.json", "config.json")  # of a run, of a hub folder
@@ -22,10 +23,20 @@ class _Record(BaseModel):
 def recorded_plugins(models: Iterable[Path]) -> set[str]:
     """Digests of the plugins of runs, folders of these, and hub folders; exported files record none."""
     digests: set[str] = set()
-    for model in models:
-        for file in (file for depth in _DEPTHS for name in _FILES for file in model.glob(depth + name)):
+    for folder in (folder for model in models for folder in _with_folds(model)):
+        for file in (file for depth in _DEPTHS for name in _FILES for file in folder.glob(depth + name)):
             try:
                 digests.update(plugin.digest for plugin in read_json(file, _Record).plugins)
             except SegkitError:
                 continue  # the command itself reports a damaged file
     return digests
+
+
+def _with_folds(model: Path) -> list[Path]:
+    if not CvDir.is_at(model):
+        return [model]
+    cv = CvDir(model)
+    try:
+        return [model, *cv.run_paths(cv.read())]
+    except SegkitError:
+        return [model]

@@ -86,6 +86,11 @@ class RunDir(RunFiles):
         if path.suffix.lower() == ".onnx" or (path / "config.json").is_file():
             hint = "the run that it was exported from; segkit predict and segkit.load also accept exports"
             raise SegkitError("this is an export, not a run directory", where=str(path), hint=hint)
+        if (path / "cv.json").is_file():
+            hint = (
+                "cv.json names its runs; predict, evaluate, export, compare and segkit.load take it as it is"
+            )
+            raise SegkitError("this is a cross-validation, not a run", where=str(path), hint=hint)
         if not run.recipe.is_file():
             exists = path.exists()
             inside = sorted(file.parent for file in (path if exists else path.parent).glob("*/recipe.yaml"))

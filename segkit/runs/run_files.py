@@ -243,6 +243,14 @@ class RunFiles:
         """One mapping per epoch; undefined scores are None."""
         return read_json_lines(self.metrics, Epoch, may_be_torn=not self.has_ended)
 
+    def read_groups(self) -> dict[str, str]:
+        """Group of each image by name; empty without groups, and in runs of earlier versions."""
+        if not self.splits.is_file():
+            return {}
+        rows = each_row(self.splits, ("name", "split", "group"))
+        names = ((normalize("NFC", original_text(name)), group) for name, _, group in rows)
+        return {name: original_text(group) for name, group in names if group}
+
     def read_scores(self) -> tuple[list[str], dict[str, list[float]]]:
         """Image names, and the scores of all images by metric; NaN where undefined."""
         header, rows = read_rows(self.scores)

@@ -110,6 +110,7 @@ class SplitScores(ClassRecord):
     split: Text = ""
     metrics: Scores
     intervals: dict[Text, tuple[Number, Number]] = {}  # 95% over images; null if undefined
+    groups: Count | None = None  # of the images, as data.split.group has them: the intervals are over these
     loss: Number = None
 
 
@@ -143,6 +144,7 @@ class Summary(Record):
     scored_on: Text
     validate_windows: Count | None = None  # of the images of scored_on, that epochs are scored on
     reported_on: Text
+    select: Text = "best"  # or last: the epoch whose weights and scores are the result
     images: dict[Text, Count] = {}
     best: EpochScores
     last: EpochScores | None = None

@@ -91,7 +91,7 @@ def fit(
         copy_buffers(state.eval_model, fabric)  # the processes share the images to score
         scores = evaluate(state.eval_model)
         state.epoch, state.progress = epoch, EpochProgress()
-        best = _update_best(state, scores, higher_is_better)
+        best = _update_best(state, scores, settings, higher_is_better)
         yield _epoch_ended(state, progress, scores, time.perf_counter() - started, best=best)
 
 
@@ -144,18 +144,24 @@ def _stops_early(state: TrainState, settings: TrainingSettings) -> bool:
     return patience is not None and state.epoch - state.best_epoch >= patience
 
 
-def _update_best(state: TrainState, scores: Scores, higher_is_better: bool) -> bool:
-    """Whether this epoch is the best; while the first metric is NaN, the one with the lowest loss is."""
+def _update_best(
+    state: TrainState, scores: Scores, settings: TrainingSettings, higher_is_better: bool
+) -> bool:
+    """Whether this epoch is the best; while the first metric is NaN, the one with the lowest loss is.
+
+    With select: last, none is called the best, and each one replaces the former.
+    """
     score, best = next(iter(scores.metrics.values())), state.best_score
     loss = math.inf if math.isnan(scores.loss) else scores.loss
     if math.isnan(best) and math.isnan(score):
         better = not state.best_epoch or loss < state.best_loss
     else:
         better = math.isnan(best) or (score > best if higher_is_better else score < best)
-    if better:
+    last = settings.select == "last"
+    if better or last:
         state.best_epoch, state.best_score, state.best_loss = state.epoch, score, loss
         state.best_classes = scores.classes.as_json() if scores.classes else {}
-    return better
+    return better and not last
 
 
 def _epoch_ended(

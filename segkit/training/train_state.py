@@ -48,7 +48,7 @@ class TrainState:
         schedule: learning-rate schedule of the optimiser.
         average: exponential moving average of the model's weights, if the recipe has one.
         epoch: number of completed epochs.
-        best_epoch: best epoch so far, 0 before there is one.
+        best_epoch: best epoch so far, 0 before there is one; the last one with select: last.
         best_score: score of the best epoch by the first metric.
         best_loss: validation loss of the best epoch, infinite if it is NaN.
         best_classes: scores and confusion counts of the classes in the best epoch, as in `summary.json`.

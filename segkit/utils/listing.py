@@ -14,3 +14,8 @@ def listed(items: Sequence[object], most: int = 5) -> str:
 def counted(number: int, noun: str) -> str:
     """A number of things: "1 window", "1,000 windows"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def agree(number: int, one: str, several: str) -> str:
+    """The verb that fits a number of things, such as "has" or "have"."""
+    return one if number == 1 else several

@@ -2,9 +2,10 @@
 
     python tests/benchmarks/plan_grid.py RECIPE|DIR --runs runs [--steps 500] [--set seed=1] ...
 
-Recipes differ in fit, size, scale and batch (about as many pixels in a step), and in nothing else. All are
-scored at the images' own size, on the test images, or on the validation images without them. Finished runs
-and their scores are used again, interrupted runs are continued: the same command goes on after a stop.
+Recipes differ in fit, size, scale and batch (about as many pixels in a step: --step-pixels), and in nothing
+else. `segkit compare --native` scores all at the images' own size, on the test images, or on the validation
+images without them. Finished runs and their scores are used again, interrupted runs are continued: the same
+command goes on after a stop.
 """
 
 from __future__ import annotations
@@ -14,28 +15,26 @@ import json
 import math
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from segkit.analysis.plan import loading_overrides, plan_folder, plan_recipe
-from segkit.analysis.plan.training_rules import choose_batch_size
+from segkit.analysis.plan.training_rules import MAX_BATCH
 from segkit.recipe import load_recipe
 from segkit.runs.run_dir import RunDir
-from segkit.utils.machine import gpu_memory, machine_memory
 
-EPOCHS = 10
+EPOCHS = 5
 NOT_CROP = {"scale": None, "crop": None, "validate_windows": None}
 GRID: dict[str, dict[str, Any]] = {
     "stretch 128": {"fit": "stretch", "size": [128, 128], **NOT_CROP},
     "stretch 256": {"fit": "stretch", "size": [256, 256], **NOT_CROP},
-    "letterbox 256": {"fit": "letterbox", "size": [256, 256], **NOT_CROP},
     "crop 256 scale 1": {"fit": "crop", "size": [256, 256], "scale": 1.0},
     "crop 256 scale 0.5": {"fit": "crop", "size": [256, 256], "scale": 0.5},
 }
 
 
-def main(target: Path, runs: Path, steps: int, overrides: Sequence[str]) -> None:
+def main(target: Path, runs: Path, steps: int, step_pixels: int, overrides: Sequence[str]) -> None:
     """Plan, train, score and print."""
     runs.mkdir(parents=True, exist_ok=True)
     recipe = runs / "planned.yaml"
@@ -44,15 +43,14 @@ def main(target: Path, runs: Path, steps: int, overrides: Sequence[str]) -> None
     data = load_recipe(recipe).data
     planned = {key: getattr(data, key) for key in ("fit", "size", "scale", "batch_size")}
     print(f"planned: {planned}", flush=True)
-    scores = {
-        "planned": scored(trained(recipe, "planned", [*overrides, *same_steps(data.batch_size, steps)], runs))
-    }
-    for name, changes in GRID.items():
-        batch, _ = choose_batch_size(tuple(changes["size"]), math.inf, gpu_memory() or machine_memory())
+    trained = []
+    for name, changes in {"planned": {"fit": data.fit, "size": data.size}, **GRID}.items():
+        changes = {**changes, **epoch_of(changes, steps, step_pixels)}
         lines = [f"data.{key}={json.dumps(value)}" for key, value in changes.items()]
-        run = trained(recipe, name, [*overrides, *lines, *same_steps(batch, steps)], runs)
-        scores[name] = scored(run)
-    print_table(scores)
+        trained.append(train(recipe, name, [*overrides, *lines, f"training.epochs={EPOCHS}"], runs))
+    text = segkit("compare", *trained, "--native", "--json", capture=True)
+    (runs / "compared.json").write_text(text, encoding="utf-8")
+    print_table(json.loads(text))
 
 
 def planned_text(target: Path, overrides: Sequence[str]) -> str:
@@ -67,13 +65,16 @@ def planned_text(target: Path, overrides: Sequence[str]) -> str:
     return plan_recipe(load_recipe(target, changes), target, changes, silent).text
 
 
-def same_steps(batch: int, steps: int) -> list[str]:
-    """Changes of a recipe that give it about so many steps, in a few epochs."""
-    per_epoch = math.ceil(steps / EPOCHS)
-    return [f"data.batch_size={batch}", f"data.sample.epoch={per_epoch * batch}", f"training.epochs={EPOCHS}"]
+def epoch_of(changes: Mapping[str, Any], steps: int, step_pixels: int) -> dict[str, Any]:
+    """Keys of `data` that give a variant as many steps of as many pixels as the others."""
+    height, width = changes["size"]
+    batch = min(MAX_BATCH, max(1, round(step_pixels / (height * width))))
+    samples = math.ceil(steps / EPOCHS) * batch
+    scored = {"validate_windows": samples} if changes["fit"] == "crop" else {}
+    return {"batch_size": batch, "sample.epoch": samples, **scored}
 
 
-def trained(recipe: Path, name: str, changes: Sequence[str], runs: Path) -> RunDir:
+def train(recipe: Path, name: str, changes: Sequence[str], runs: Path) -> Path:
     """The run of a variant: finished before, or now."""
     folder = runs / name.replace(" ", "_")
     found = sorted(folder.glob("*/recipe.yaml"))
@@ -84,17 +85,7 @@ def trained(recipe: Path, name: str, changes: Sequence[str], runs: Path) -> RunD
     directory = RunDir.open_any(found[-1].parent)
     if not directory.has_ended:
         segkit("resume", directory.path)
-    return directory
-
-
-def scored(run: RunDir) -> dict[str, Any]:
-    """Scores at the images' own size, from `segkit evaluate --native`."""
-    file = run.path.parent / "native.json"
-    if not file.exists():
-        text = segkit("evaluate", run.path, "--native", "--json", capture=True)
-        file.write_text(text, encoding="utf-8")
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return found
+    return directory.path
 
 
 def segkit(*words: object, capture: bool = False) -> str:
@@ -104,16 +95,22 @@ def segkit(*words: object, capture: bool = False) -> str:
     return done.stdout or ""
 
 
-def print_table(scores: dict[str, dict[str, Any]]) -> None:
-    """One row for each variant, and how far the plan is behind the best."""
-    metrics = [*scores["planned"]["metrics"]]
-    print(f"{'recipe':<20}", *(f"{name:>16}" for name in metrics))
-    for name, found in scores.items():
-        print(f"{name:<20}", *(f"{found['metrics'][metric]:>16.4f}" for metric in metrics))
-    first = metrics[0]
-    best = max(scores, key=lambda name: scores[name]["metrics"][first])
-    behind = scores[best]["metrics"][first] - scores["planned"]["metrics"][first]
-    print(f"planned is {behind:.4f} behind the best in {first}: {best}")
+def print_table(compared: dict[str, Any]) -> None:
+    """One row for each variant, the best first, and how far the plan is behind it."""
+    for row in compared["ranking"]:
+        scores = (f"{name} {score['mean']:.4f}" for name, score in row["metrics"].items())
+        print(f"{row['name']:<20}", *scores, sep="  ")
+    best = compared["ranking"][0]["name"]
+    if best == "planned":
+        print(f"planned has the best {compared['metric']} of {compared['images']} images")
+        return
+    pair = next(pair for pair in compared["pairs"] if {pair["a"], pair["b"]} == {best, "planned"})
+    behind = [pair[key] if pair["a"] == best else -pair[key] for key in ("difference", "low", "high")]
+    difference, low, high = behind[0], min(behind[1:]), max(behind[1:])
+    print(
+        f"planned is {difference:.4f} ({low:.4f} to {high:.4f}) behind the best "
+        f"{compared['metric']} of {compared['images']} images: {best}"
+    )
 
 
 if __name__ == "__main__":
@@ -123,6 +120,7 @@ if __name__ == "__main__":
     parser.add_argument("target", type=Path)
     parser.add_argument("--runs", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--step-pixels", type=int, default=2**20)
     parser.add_argument("--set", dest="overrides", action="append", default=[])
-    arguments = parser.parse_args()
-    main(arguments.target, arguments.runs, arguments.steps, arguments.overrides)
+    given = parser.parse_args()
+    main(given.target, given.runs, given.steps, given.step_pixels, given.overrides)

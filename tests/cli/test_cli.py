@@ -38,6 +38,10 @@ def test_verbs_and_their_options_are_these() -> None:
             "recipe", "--search", "--trials", "--storage", "--sampler", "--pruner", "--jobs", "--seed",
             "--set", "--runs", "--out", *PLUGINS, "--demo", *QUIET, "--json",
         ],
+        "cv": [
+            "recipe", "--folds", "--group", "--seeds", "--out", "--set", "--runs", "--jobs", *PLUGINS,
+            "--demo", *QUIET, "--json",
+        ],
         "plan": ["target", "--out", "--set", *PLUGINS, *QUIET, "--json"],
         "check": ["recipe", "--set", *PLUGINS, "--demo", *QUIET, "--json"],
         "list": ["kind", *PLUGINS, "--json"],
@@ -55,7 +59,7 @@ def test_verbs_and_their_options_are_these() -> None:
             *QUIET, "--json",
         ],
         "export": [
-            "run", "--format", "--out", "--hub", "--input", "--output", "--overwrite", "--set", *PLUGINS,
+            "runs", "--format", "--out", "--hub", "--input", "--output", "--overwrite", "--set", *PLUGINS,
             *QUIET, "--json",
         ],
         "report": ["run", *QUIET],
@@ -81,6 +85,7 @@ def test_verbs_and_their_options_are_these() -> None:
         "run",
         "compare",
         "tune",
+        "cv",
         "check",
         "list",
         "show",
@@ -276,6 +281,10 @@ def test_list_and_show_in_words(segkit: Any) -> None:
             "no encoder is called 'mobilenet2_100'\n  try: did you mean 'mobilenetv2_100'",
         ),
         (["show", "transform", "rotat"], "no transform is called 'rotat'\n  try: did you mean 'Rotate'"),
+        (
+            ["show", "transform", "RandomCrop"],
+            "no transform is called 'RandomCrop'\n  try: data.fit: crop trains on random windows of data",
+        ),
         (["check", "nowhere.yaml"], "nowhere.yaml: cannot read the recipe: No such file or directory"),
         (["list", "--plugins", "nowhere"], "plugin not found\n  try: give a .py file or a folder of them"),
         (["data", "fetch", "isic"], "unknown data set 'isic'\n  try: segkit data fetch isic2016"),

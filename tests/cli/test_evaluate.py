@@ -31,7 +31,11 @@ def test_scores_stand_beside_those_that_the_run_reports(segkit: Any, run: Path) 
         words = line.split()
         assert (words[0], words[1], words[-1]) == (name, f"{reported[name]:.4f}", f"{reported[name]:.4f}")
         assert (words[2][0], words[3], words[4][-1]) == ("(", "to", ")")
-    assert lines[6:9] == ["An interval over 5 images is uncertain.", "", "worst by iou"]
+    assert lines[6:9] == [
+        "An interval over 5 images is uncertain.",
+        "",
+        "All 5 scored images, which all have the same iou",
+    ]
     assert lines[14:] == [
         "warning: The class 'foreground' is never predicted, although 5 of the 5 test images have it: more "
         "epochs can help, or an overlap loss such as dice, pos_weight: balanced, or with data.fit: crop more "
@@ -82,7 +86,7 @@ def test_scores_of_another_kind_stand_in_no_row_of_the_table(segkit: Any, run: P
     assert lines[4].endswith(" -")
     assert lines[5].split()[-1] == dice
     assert lines[7] == f"the run reports iou {iou} on 5 test images, at 32x32"
-    assert "worst by iou (threshold 0.9)\n" in said.out
+    assert "All 5 scored images, which all have the same iou (threshold 0.9)\n" in said.out
     said = segkit("evaluate", str(run), "--native")
     lines = said.out.splitlines()
     assert lines[3].split() == ["metric", "score", "(95%", "interval)"]

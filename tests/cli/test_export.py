@@ -24,7 +24,7 @@ def test_what_was_written_and_compared_is_told(segkit: Any, run: Path) -> None:
     lines = said.out.splitlines()
     assert lines[:4] == [
         "small-001.onnx",
-        "input: pixels, any number of images of 64x64, or others",
+        "input: pixels, any number of images of 64x64 or any other size",
         "output: probabilities",
         "compared on 5 test images: 0 of 20,480 pixels have another class",
     ]

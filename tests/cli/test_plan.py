@@ -59,10 +59,14 @@ def test_a_folder_becomes_a_recipe_with_reasons(segkit: Any, tmp_path: Path) -> 
     )
 
 
-def test_images_of_thin_lines_are_seen_in_windows(segkit: Any, project: Path) -> None:
+def test_images_of_thin_lines_are_seen_in_windows(
+    segkit: Any, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("segkit.analysis.plan.measure.MAX_SIDE", 540)
     lined(project, [(520, 560)] * 4)
     said = segkit("plan", ".", "--out", "plan.yaml")
     assert (said.code, said.err) == (0, "training images: 3\nbest possible scores: 6\n")
+    assert "\nlarge masks: 3; objects and Dice in 540x540 pixels around the foreground\n" in said.out
     assert said.out.endswith("Recipe: plan.yaml\n\nType next: segkit check plan.yaml\n")
     data = load_recipe(project / "plan.yaml").data
     assert (data.fit, data.scale, data.size) == ("crop", 1.0, (256, 256))
@@ -137,6 +141,7 @@ ERRORS = {
     "nowhere": "nowhere: there is no such file or folder\n  try: give a recipe, a folder of images and",
     "spots --set seed=1": "spots: --set, --plugins and --no-plugins can only be used with a recipe\n",
     "spots": "masks/3.png: ",
+    "run": "run: this is a run, not a data set\n  try: its recipe: run/recipe.yaml\n",
     "other": "other: this folder holds no images\n",
     "empty": "masks/0.png: none of 3 training masks has foreground: all pixels are background\n"
     "  try: segkit data check tells what the masks hold\n",
@@ -150,6 +155,9 @@ def test_errors_say_what_to_do(segkit: Any, project: Path, words: str) -> None:
     (project / "spots" / "masks" / "3.png").write_bytes(b"no image")
     (project / "own.yaml").write_text(RECIPE)
     (project / "other" / "holidays").mkdir(parents=True)
+    (project / "run").mkdir()
+    for name in ("recipe.yaml", "environment.json"):
+        (project / "run" / name).touch()
     for number in range(4):
         save(project / "empty" / "images" / f"{number}.png", picture(number))
         save(project / "empty" / "masks" / f"{number}.png", np.zeros((96, 96), np.uint8))

@@ -131,7 +131,7 @@ def test_a_photograph_in_tiles_and_mirrored(segkit: Any, run: Path, photos: Path
     [
         (
             ["--tile", "60"],
-            "tiles of 60 pixels do not fit this model\n  try: use a multiple of 32, such as 64\n",
+            "windows of 60 pixels do not fit this model\n  try: use a multiple of 32, such as 64\n",
         ),
         (
             ["--overlap", "8"],
@@ -143,6 +143,10 @@ def test_a_photograph_in_tiles_and_mirrored(segkit: Any, run: Path, photos: Path
             "  try: choose an --out folder outside it\n",
         ),
         (["--out", "photos/0.jpg"], "photos/0.jpg: not a folder\n  try: choose another --out\n"),
+        (
+            ["--tile", "64", "--overlap", "64"],
+            "windows of 64 pixels cannot overlap by 64\n  try: an overlap of at most 63 pixels\n",
+        ),
         (["--scales", "a"], "--scales: 'a' is not a list of numbers\n  try: --scales 0.75,1,1.25\n"),
     ],
 )
@@ -152,6 +156,7 @@ def test_what_cannot_be_done_is_told_before_anything_is(
     said = segkit("predict", str(run), "photos", "--out", "masks", *words)
     assert said.code == 2
     assert said.err.endswith(told)
+    assert ("Loading the model" in said.err) == ("this model" in told)
     assert Path("masks").exists() is False
 
 

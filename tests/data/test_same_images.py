@@ -65,8 +65,8 @@ def test_every_pair_of_splits_is_compared(root: Path) -> None:
     copy(root, "train/a", "val/a")
     copy(root, "val/c", "test/c")
     assert told(samples(root)) == [
-        f"1 of the 3 validation images are also training images (a): {SEEN}. {WHAT_TO_DO}",
-        f"1 of the 3 test images are also validation images (c): {CHOSEN}. {WHAT_TO_DO}",
+        f"1 of the 3 validation images is also a training image (a): {SEEN}. {WHAT_TO_DO}",
+        f"1 of the 3 test images is also a validation image (c): {CHOSEN}. {WHAT_TO_DO}",
     ]
 
 

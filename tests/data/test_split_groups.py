@@ -100,7 +100,7 @@ def test_pattern_takes_the_shortest_group_at_the_end_of_the_path(pattern, name, 
         (
             "patient",
             {"patient": lambda name: "" if name == "site_b/p04_2" else "x"},
-            "data.split.group: 1 of 66 images have no group: site_b/p04_2\n  try: fill in the column patient",
+            "data.split.group: 1 of 66 images has no group: site_b/p04_2\n  try: fill in the column patient",
         ),
     ],
 )
@@ -145,7 +145,7 @@ def test_groups_that_are_too_few_or_too_large_are_told():
     large = official([f"p{max(0, n - 6)}_{n}" for n in range(12)])
     (warning,) = group_warnings(large, split)
     assert warning.problem.startswith(
-        "data.split.group: 1 of 6 groups have more images than fold should have (4 of 12); "
+        "data.split.group: 1 of 6 groups has more images than fold should have (4 of 12); "
         "the largest, that of p0_"
     )
     (warning,) = group_warnings(large, Split(by="kfold", folds=3, fold=0, group="{group}"))

@@ -293,5 +293,5 @@ def test_windows_that_do_not_suit_the_images_are_told(tmp_path):
     report = check(recipe(tmp_path, "data.fit=crop", "data.size=[128, 128]", "metrics=[iou, hd95]"))
     assert report.stages[-1].shape[-2:] == (128, 128)
     assert "data.size: [128, 128] is larger than most training images" in report.warnings[0]
-    with pytest.raises(SegkitError, match=r"data\.scale: it leaves 6x6 pixels of lesion_train_0000"):
+    with pytest.raises(SegkitError, match=r"data\.scale: training image lesion_train_0000 has 6x6 pixels"):
         check(recipe(tmp_path, "data.fit=crop", "data.scale=0.1"))

@@ -16,7 +16,7 @@ from tests.analysis.dataset.cases import pairs
 from tests.small_runs import RECIPE
 
 SHARED = (
-    "1 of the 2 test images are also training images (copy is 2): "
+    "1 of the 2 test images is also a training image (copy is 2): "
     "their scores are not scores on unseen images. Put each image into one split only; "
     "segkit data check lists them."
 )

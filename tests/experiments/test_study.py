@@ -48,7 +48,8 @@ def events(folder):
 @pytest.fixture
 def here(monkeypatch):
     """No processes for what is not about them."""
-    monkeypatch.setattr("segkit.experiments.study.run_in_subprocesses", commands.here)
+    for module in commands.STUDIES:
+        monkeypatch.setattr(f"segkit.experiments.{module}.run_in_subprocesses", commands.here)
 
 
 def again(folder, **options):
@@ -114,7 +115,7 @@ def test_a_failing_recipe_is_told_after_the_others_have_ended(folder, tmp_path, 
         )  # fmt: skip
     first, last = raised.value.problems[0], raised.value.problems[-1]
     assert first.problem.startswith("small-lr_1e30, seed 3: the loss is nan in epoch 1")
-    assert last.problem == "1 of 2 runs are finished; repeat the command to continue with the others"
+    assert last.problem == "1 of 2 runs is finished; repeat the command to continue with the others"
     assert len(list(tmp_path.glob("*/001/summary.json"))) == 1
 
 

@@ -180,7 +180,8 @@ def test_what_cannot_be_compared_is_refused_before_training(plan, folder):
 def test_seeds_are_trained_and_scored_on_the_same_split(plan, split):
     overrides = ["data.source.test=0", f"data.split={split}"]
     made = plan("small.yaml", overrides=overrides, seeds=[0, 1])
-    assert [wanted.label for wanted in made.missing] == ["small, seed 0", "small, seed 1"]
+    fold = ", fold 1 of 2" if "kfold" in split else ""
+    assert [wanted.label for wanted in made.missing] == [f"small{fold}, seed 0", f"small{fold}, seed 1"]
     assert made.runs[0].scored.names == made.runs[1].scored.names
 
 
@@ -196,7 +197,7 @@ def test_a_folder_of_folders_gives_its_finished_runs_and_tells_of_others(plan, f
     (tmp_path / "small/002/recipe.yaml").write_text(RECIPE, encoding="utf-8")
     made = make_plan([tmp_path], runs=folder)
     assert [planned.run.path for planned in made.runs] == [tmp_path / "small/001"]
-    assert made.notes == [f"{tmp_path}: 1 of 2 runs are not finished and are left out."]
+    assert made.notes == [f"{tmp_path}: 1 of 2 runs is not finished and is left out."]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from segkit.core.errors import TrainingError
 from segkit.core.events import EpochEnded
 from segkit.experiments.run import run
 from segkit.training.state_file import read_state
-from tests.small_runs import recipe, unreported
+from tests.small_runs import finished, recipe, unreported
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +70,25 @@ def test_early_stopping_ends_the_run(tmp_path):
     summary = directory.read_summary()
     epochs = [event for event in events if isinstance(event, EpochEnded)]
     assert summary.epochs == len(epochs) == summary.best.epoch + 1 < summary.epochs_asked == 9
+
+
+def test_select_last_makes_the_last_epoch_the_result(tmp_path):
+    directory, events = finished(
+        tmp_path, "training.select=last", "optimizer.lr=1000", "schedule=constant", "data.size=[32, 32]"
+    )
+    epochs = [event for event in events if isinstance(event, EpochEnded)]
+    summary, weights = directory.read_summary(), directory.checkpoints
+    assert (weights / "best.safetensors").read_bytes() == (weights / "last.safetensors").read_bytes()
+    assert summary.best.epoch == summary.last.epoch == 2
+    assert summary.scores.metrics == epochs[-1].metrics
+    assert not any("optimistic" in warning or "best" in warning for warning in summary.warnings)
+    report = directory.report.with_suffix(".md").read_text(encoding="utf-8")
+    assert "Last epoch 2 of 2, not chosen by a score" in report
+    assert "est epoch" not in report
+    directory.summary.unlink()
+    stopped = directory.read_summary()
+    assert stopped.best.epoch == 2
+    assert "those of epoch 2, the last so far" in stopped.warnings[0]
 
 
 @pytest.mark.slow

@@ -120,9 +120,9 @@ def test_tiles_and_overlaps_remain_for_who_knows_better():
             np.testing.assert_allclose(found, truth(image, (100, 150)), atol=1e-5)
     assert PredictOptions(overlap=40).fit(replace(CROP, size=(128, 128))).step == (64, 64)
     assert PredictOptions(overlap=0).fit(CROP).step == (64, 96)
-    with pytest.raises(SegkitError, match="tiles of 64 pixels cannot overlap by 64"):
+    with pytest.raises(SegkitError, match="windows of 64 pixels cannot overlap by 64"):
         answer(CROP, image, overlap=64)
-    with pytest.raises(SegkitError, match="an overlap needs tiles"):
+    with pytest.raises(SegkitError, match="an overlap needs a tile"):
         answer(BOX, image, overlap=32)
 
 

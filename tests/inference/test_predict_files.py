@@ -364,3 +364,12 @@ def test_progress_tells_of_images(photos):
     outputs = Outputs(photos / "masks", LESION.task)
     predict_files(Predictor([Blocks()]), found, outputs, PredictOptions(), lambda *words: told.append(words))
     assert told == [("images", 1, 3), ("images", 2, 3), ("images", 3, 3)]
+    of_two = [
+        ("images", 0, 2, "window 2 of 4"), ("images", 0, 2, "window 4 of 4"), ("images", 1, 2),
+        ("images", 1, 2, "window 2 of 4"), ("images", 1, 2, "window 4 of 4"), ("images", 2, 2),
+    ]  # fmt: skip
+    options = PredictOptions(tile=64, batch_size=2)
+    for inputs, expected in ((found[:1], [("windows", 2, 2), ("images", 1, 1)]), (found[1:], of_two)):
+        told.clear()
+        predict_files(Predictor([Blocks()]), inputs, outputs, options, lambda *words: told.append(words))
+        assert told == expected

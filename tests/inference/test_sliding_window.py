@@ -16,7 +16,7 @@ from segkit.inference.sliding_window import predict_windows
 from tests.inference.networks import LABELS, LESION, PARTS, Blocks, Brightness, noise
 from tests.points import check_points
 
-SMALLER = "use an overlap that is smaller than the tile"
+SMALLER = "an overlap of at most 63 pixels"
 
 
 @pytest.mark.parametrize(("tile", "size"), [(100, (250, 130)), (20, (45, 70))])
@@ -117,15 +117,15 @@ def test_mirror_images_and_scales_of_tiles():
 @pytest.mark.parametrize(
     ("ways", "problem", "hint"),
     [
-        ({"tile": 100}, "tiles of 100 pixels do not fit this model", "use a multiple of 32, such as 96"),
-        ({"tile": 64, "overlap": 64}, "tiles of 64 pixels cannot overlap by 64", SMALLER),
-        ({"tile": 64, "overlap": -1}, "tiles of 64 pixels cannot overlap by -1", SMALLER),
+        ({"tile": 100}, "windows of 100 pixels do not fit this model", "use a multiple of 32, such as 96"),
+        ({"tile": 64, "overlap": 64}, "windows of 64 pixels cannot overlap by 64", SMALLER),
+        ({"tile": 64, "overlap": -1}, "windows of 64 pixels cannot overlap by -1", SMALLER),
         (
             {"overlap": 8},
-            "an overlap needs tiles: this model takes whole images, resized",
-            "for example tiles of 512 pixels",
+            "an overlap needs a tile: this model takes whole images, resized",
+            "for example tile=512",
         ),
-        ({"tile": -64}, "tiles of -64 pixels do not fit this model", "use a multiple of 32, such as 32"),
+        ({"tile": -64}, "windows of -64 pixels do not fit this model", "use a multiple of 32, such as 32"),
         ({"scales": (0,)}, "scales (0,) are not between 0.1 and 10", "for example 0.75, 1, 1.25"),
         ({"scales": ()}, "scales () are not between 0.1 and 10", "for example 0.75, 1, 1.25"),
     ],
@@ -140,7 +140,7 @@ def test_what_cannot_be_asked_is_refused(ways, problem, hint):
 @pytest.mark.parametrize(
     ("ways", "problem", "hint"),
     [
-        ({"tile": 128}, "not tiles of 128x128", "use a tile of 64"),
+        ({"tile": 128}, "not windows of 128x128", "tile=64"),
         ({"scales": (0.5, 1)}, "not at other scales", "omit the scales"),
     ],
 )

@@ -3,11 +3,13 @@
     python tests/pages/intervals.py
 
 simulates comparisons whose truth is known, and writes what it finds into compare.md (some minutes).
+`groups` behind it writes only what is found where images are in groups.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -30,6 +32,7 @@ LAYOUTS = [
 ]  # fmt: skip
 # Where seeds change nothing at all, what little they seem to change makes intervals a little too wide.
 ALIKE = [(2, 200, 0.0), (3, 200, 0.0), (5, 200, 0.0)]
+GROUPED = [(1, 20), (1, 60), (5, 60)]
 EQUALS = [(2, 1, 0.0), (5, 1, 0.0), (2, 2, 0.01), (4, 2, 0.01), (2, 3, 0.01), (4, 3, 0.01)]
 
 
@@ -106,6 +109,59 @@ def shown(
     return count / simulations
 
 
+def grouped(rng: np.random.Generator, seeds: Sequence[int], groups: int) -> tuple[list[Scores], list[str]]:
+    """Scores of candidates on images of groups, such as patients, and the group of each image.
+
+    A group makes all its images easier or harder for each candidate, and a little more so for each of its
+    seeds. Most groups are small and some are large, whatever their scores. Means of seeds lie 0.02 apart; one
+    seed alone tells nothing of that.
+    """
+    sizes = 1 + rng.geometric(0.25, groups)
+    group_of, images = np.repeat(np.arange(groups), sizes), int(sizes.sum())
+    hard = ((rng.beta(8, 1.5, groups) - 8 / 9.5) * 1.2)[group_of] + rng.normal(0, 0.04, images)
+    scores = [
+        MEAN
+        + hard
+        + rng.normal(0, 0.02 if count > 1 else 0, (count, 1))
+        + rng.normal(0, 0.05, groups)[group_of]
+        + rng.normal(0, 0.02, (count, groups))[:, group_of]
+        + rng.normal(0, 0.05, (count, images))
+        for count in seeds
+    ]
+    return scores, [*map(str, group_of)]
+
+
+def held_groups(
+    seeds: int, groups: int, *, difference: bool, known: bool, simulations: int = SIMULATIONS
+) -> float:
+    """How often limits hold the truth on grouped images, with the groups `known` or not."""
+    rng, count = np.random.default_rng(7), 0
+    for _ in range(simulations):
+        scores, names = grouped(rng, [seeds] * (1 + difference), groups)
+        told = names if known else None
+        if difference:
+            (pair,) = compare_pairs(scores, higher_is_better=True, resamples=QUICK, groups=told)
+            count += pair.low <= 0 <= pair.high
+        else:
+            (interval,) = intervals(scores, resamples=QUICK, groups=told)
+            count += interval.low <= MEAN <= interval.high
+    return count / simulations
+
+
+def found_groups() -> str:
+    """What is found with groups, as Markdown."""
+    rows = [
+        [
+            str(seeds), str(groups), "a difference" if difference else "a mean",
+            f"{held_groups(seeds, groups, difference=difference, known=True):.1%}",
+            f"{held_groups(seeds, groups, difference=difference, known=False):.1%}",
+        ]
+        for seeds, groups in GROUPED
+        for difference in (False, True)
+    ]  # fmt: skip
+    return _table([["seeds", "groups", "interval of", "groups known", "groups not known"], *rows])
+
+
 def found() -> str:
     """What is found, as Markdown."""
     rows = [
@@ -132,8 +188,14 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
 
 def main() -> None:
     """Simulate, and write it down."""
-    begin, end = "<!-- simulated -->", "<!-- end of simulated -->"
-    block = f"{begin}\n{found()}\n{end}"
+    if sys.argv[1:] != ["groups"]:
+        _write("simulated", found())
+    _write("simulated with groups", found_groups())
+
+
+def _write(name: str, text: str) -> None:
+    begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+    block = f"{begin}\n{text}\n{end}"
     page = PAGE.read_text(encoding="utf-8")
     PAGE.write_text(re.sub(f"{begin}.*?{end}", lambda _: block, page, flags=re.DOTALL), encoding="utf-8")
 

@@ -69,12 +69,12 @@ def shortened(line):
     words = shlex.split(line)[1:]
     if ">" in words:
         words = words[: words.index(">")]
-    if words[0] in ("run", "compare") and "isic" in line and "--demo" not in words:
+    if words[0] in ("run", "compare", "cv") and "isic" in line and "--demo" not in words:
         if "SEGKIT_TEST_DATA" not in os.environ:
             pytest.skip("SEGKIT_TEST_DATA is not set: no ISIC images")
         # Twenty epochs are measured in docs/results.md.
         words = ["check", *(words[1:] if words[0] == "run" else words[1:2])]
-    if words[0] in ("run", "compare", "tune", "bench"):
+    if words[0] in ("run", "compare", "cv", "tune", "bench"):
         source = "data.source={name: synthetic_lesions, train: 8, val: 4, test: 4}"
         for override in ("training.epochs=1", source, "data.size=[64, 64]"):
             words += ["--set", override]
@@ -82,6 +82,8 @@ def shortened(line):
         words[words.index("--trials") + 1] = "1"
     if "--seeds" in words:
         words[words.index("--seeds") + 1] = "0"
+    if "--folds" in words:
+        words[words.index("--folds") + 1] = "2"
     if words[0] == "compare":
         words += ["--no-measure", "--set", "model.encoder.weights=none"]
     return words

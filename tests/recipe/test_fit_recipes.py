@@ -7,9 +7,10 @@ import pytest
 
 from segkit.core.types import Task
 from segkit.data.fit import Fit
-from segkit.recipe import dump_recipe
+from segkit.recipe import dump_recipe, load_recipe
 from segkit.recipe.fit_settings import CropSettings
 from segkit.recipe.load import load_dumped
+from segkit.recipe.sweep import expand_grid
 from tests.recipe.cases import loaded, only_problem, written
 
 START = """
@@ -41,6 +42,22 @@ def test_a_recipe_of_windows_is_saved_with_every_default(tmp_path: Path) -> None
     assert (data.geometry.scale, data.validate_windows, data.samples_per_epoch(7)) == (0.5, 8, 28)
     assert data.crop == CropSettings(per_image=4, classes=("tree", "car"))
     assert loaded(tmp_path, ["data.sample.epoch=9"], data=CROP).data.samples_per_epoch(7) == 9
+
+
+def test_another_fit_drops_the_keys_of_crop_but_those_that_are_set_with_it(tmp_path: Path) -> None:
+    keys = "  scale: 0.5\n  crop: {foreground: 0.5}\n  validate_windows: 8\n"
+    file = written(tmp_path, data=CROP + keys)
+    top = tmp_path / "top.yaml"
+    top.write_text("extends: recipe.yaml\ndata: {fit: stretch}\n", encoding="utf-8")
+    varied = expand_grid(file, vary=["data.fit=letterbox,crop,stretch"])
+    for recipe in (load_recipe(file, ["data.fit=letterbox"]), load_recipe(top), *varied[::2]):
+        assert recipe.data.fit != "crop"
+        assert (recipe.data.scale, recipe.data.crop, recipe.data.validate_windows) == (None,) * 3
+    assert varied[1].data.crop == CropSettings(foreground=0.5)
+    changes = ["data.fit=letterbox", "data.crop.overlap=0"]
+    for ordered in (changes, changes[::-1]):
+        found = only_problem(file, ordered)
+        assert found.problem == "fit: letterbox does not use crop: write fit: crop, or leave out crop"
 
 
 def test_padding_is_ignored_with_the_value_of_the_recipe_or_255(tmp_path: Path) -> None:

@@ -84,12 +84,12 @@ def test_a_scale_that_leaves_nothing(keys: dict[str, Any], key: str, size: str, 
     assert problem is not None
     assert (problem.path, (problem.hint or "")[: len(hint)]) == (key, hint)
     assert problem.problem == (
-        f"it leaves {size} pixels of 0, and less than 8 along a side of 2 of the 3 training images"
+        f"training image 0 has {size} pixels for the model; 2 of the 3 have less than 8 along a side"
     )
     few = prepared(data, (60, 90), (800, 800))
     assert nothing_left(data, few) is None
     assert fit_warnings(data, 3, {"val": few}, []) == [
-        f"1 of the 2 val images (0) have less than 8 pixels along a side for the model: a larger {key} "
+        f"1 of the 2 val images (0) has less than 8 pixels along a side for the model: a larger {key} "
         "leaves more of them."
     ]
     assert nothing_left(settings(), prepared(settings(), (5, 5))) is not None
@@ -108,9 +108,11 @@ def test_validation_that_takes_longer_than_training() -> None:
     assert told(settings(sample={"epoch": 40}), (64, 96), val=prepared(data, (512, 512))) == []
     few = settings(sample={"epoch": 1}, crop={"per_image": 9})
     assert told(few, (64, 96), val=prepared(data, (512, 512))) == [
+        "data.crop.per_image: 9 has no effect, as data.sample.epoch: 1 is the number of windows of an epoch. "
+        "Leave out one of them.",
         "An epoch trains on 1 window, and then 120 windows of the 1 validation image are scored, which takes "
         "longer. data.validate_windows: 1 scores fewer until training has ended; a larger data.sample.epoch "
-        "trains on more."
+        "trains on more.",
     ]
 
 
@@ -127,6 +129,33 @@ def test_final_scores_that_take_longer_than_all_epochs() -> None:
     assert told(data, *[(64, 96)] * 40, test=large) == []
     (without,) = told(settings(crop={"overlap": 0}), (64, 96), val=small, test=large)
     assert without.endswith(" 48 windows of the 1 test image are scored once.")
+
+
+def test_settings_without_effect() -> None:
+    balanced = {"sample": {"balance": "class"}}
+    street = {"task": "multiclass", "classes": ["ground", "car", "tree"], **balanced}
+    for data in (settings(**balanced), settings(**balanced, fit="stretch"), settings(**street)):
+        shown = "background, foreground" if data.task == "binary" else "ground, car"
+        assert told(data, (64, 96), (64, 96)) == [
+            f"data.sample.balance: class has no effect, as each training image shows {shown}. Leave it out."
+        ]
+    assert told(settings(**balanced, fit="stretch"), (64, 96), (1, 1)) == []  # one has no foreground
+    assert (
+        told(settings(**street), (64, 96), (64, 96), values=3) == []
+    )  # windows of car and of tree take turns
+    assert len(told(settings(**street, crop={"classes": "balanced"}), (64, 96), values=3)) == 1
+    data = settings(validate_windows=2)
+    assert told(data, (64, 96), val=prepared(data, (64, 96), (64, 96))) == [
+        "data.validate_windows: 2 saves nothing, as the 2 validation images have 2 windows. Leave it out, so "
+        "that whole images are scored."
+    ]
+    assert told(data, (64, 96), test=prepared(data, *[(64, 96)] * 3)) == []
+    names = ("CopyPaste", "HorizontalFlip", "Rotate", "CopyPaste", "Mosaic")
+    assert told(settings(augment=[{"name": name} for name in names]), (64, 96)) == [
+        f"data.augment: {name} stands behind HorizontalFlip, which does not change the other images that "
+        f"{name} takes. List {name} first."
+        for name in ("CopyPaste", "Mosaic")
+    ]
 
 
 def test_metrics_that_need_more_memory_than_there_is(monkeypatch: pytest.MonkeyPatch) -> None:

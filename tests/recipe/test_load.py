@@ -126,6 +126,11 @@ def test_weights_that_are_a_file_count_from_the_recipe(
     assert weights("weights/shared.pth") == str(home / "weights" / "shared.pth")
     assert weights("missing.pth") == str(recipes / "missing.pth")
     assert weights("imagenet1k_v1") == "imagenet1k_v1"
+    null = only_problem(written(recipes), ["model.encoder.weights=null"])
+    assert (null.problem, null.hint) == (
+        "found null, allowed: text",
+        "weights: none for random initialisation",
+    )
     monkeypatch.chdir(tmp_path)
     set_by_hand = ("model.encoder.weights=a.pth",)
     assert weights("none", set_by_hand) == str(tmp_path / "a.pth")

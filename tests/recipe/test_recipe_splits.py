@@ -74,7 +74,7 @@ def test_masks_that_cannot_be_counted_and_large_groups_are_told(folder: Path) ->
     (folder / "groups.csv").write_text("\n".join(f"{n:02},{max(0, n - 8)}" for n in range(16)))
     scan = scan_samples(recipe(folder, "group: groups.csv"))
     assert [warning.problem for warning in scan.warnings] == [
-        "data.split.group: 1 of 8 groups have more images than val should have (4 of 16); "
+        "data.split.group: 1 of 8 groups has more images than val should have (4 of 16); "
         "the largest, that of 00, has 9"
     ]
 

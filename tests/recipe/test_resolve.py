@@ -147,7 +147,7 @@ def test_images_of_another_scale_are_named(tmp_path: Path) -> None:
     splits = prepared(recipe)
     measured = with_measured_range(recipe, splits["train"])
     assert range_warnings(recipe, measured, splits) == [
-        f"1 of the 2 val images lie outside of the range {measured.data.pixel_range} ({val}): half of their "
+        f"1 of the 2 val images lies outside of the range {measured.data.pixel_range} ({val}): half of their "
         "pixels in a channel, or more, become 0 or 1. Do their numbers have another scale?"
     ]
     given = resolved(file, "data.range=[0, 255]")

@@ -140,6 +140,15 @@ PART = "by name or as a mapping with name and options"
             "no transform is called 'HorizontalFlop'",
             "did you mean 'HorizontalFlip'? segkit.TRANSFORMS.names() lists all",
         ),
+        *(
+            ({"data": DATA.format(f"augment: [{name}]")}, "data.augment.0.name", "no transform is", hint)
+            for name, hint in (
+                ("RandomCrop", "data.fit: crop trains on random windows of data.size"),
+                ("RandomScale", "Affine with scale, such as [0.8, 1.25], keeps the size"),
+                ("mix_up", "CutMix: masks hold classes, not shares of classes"),
+                ("Resize", "data.size and data.fit say how images come to the model's size"),
+            )
+        ),
         (
             {"data": DATA.format("augment: [{name: Rotate, limmit: 3}]")},
             "data.augment.0.limmit",
@@ -191,6 +200,12 @@ PART = "by name or as a mapping with name and options"
             "training.early_stopping_epochs",
             "found true, allowed: a whole number of at least 1 or null",
             "",
+        ),
+        (
+            {"training": "{select: last, early_stopping_epochs: 3}"},
+            "training.early_stopping_epochs",
+            "early stopping chooses the end by validation scores, which select: last rules out",
+            "leave it out, or write select: best",
         ),
         (
             {"data": "{source: synthetic_lesions, size: [true, 64]}"},

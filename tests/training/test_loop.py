@@ -186,6 +186,14 @@ def test_while_the_score_is_undefined_the_loss_chooses(scores, losses, best):
     assert [event.best for event in events] == best
 
 
+def test_select_last_keeps_every_epoch_and_calls_none_the_best():
+    learner = learner_for(segmenter())
+    events = epochs_of(trained(learner, [0.3, math.nan, 0.1], select="last"))
+    assert [event.best for event in events] == [False] * 3
+    assert learner.best_epoch == 3
+    assert learner.best_score == 0.1
+
+
 def test_early_stopping_ends_a_run_whose_score_is_never_defined():
     losses = [0.5, 0.4, 0.6, 0.5, 0.1]
     events = trained(learner_for(segmenter()), [math.nan] * 5, losses=losses, early_stopping_epochs=2)

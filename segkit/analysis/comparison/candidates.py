@@ -47,7 +47,7 @@ class RunResult:
         identity = environment.identity
         code = native.code if native else identity.metrics if identity else None
         return Scored(
-            where=str(self.run.path),
+            where=str(self.data.cross_validation or self.run.path),
             data=data,
             metrics=recipe.get("metrics") or [],
             names=self.data.names,
@@ -67,7 +67,8 @@ class RunResult:
         identity = self.data.environment.identity
         content = identity.model_dump() if identity else self.data.recipe
         trained = None if self.run.has_ended else self.data.summary.epochs
-        key = {**content, "seed": None, "name": self.name, "stopped_after": trained}
+        folds = str(self.data.cross_validation or "")
+        key = {**content, "seed": None, "name": self.name, "stopped_after": trained, "folds": folds}
         return json.dumps(key, sort_keys=True, default=str)
 
 
@@ -126,6 +127,7 @@ def _candidate(name: str, group: Sequence[RunResult], images: Sequence[str]) -> 
         costs=mean_costs([read_costs(data.run) for data in runs]),
         published=runs[0].published,
         class_iou=_class_iou(runs, images),
+        shown=tuple(runs[0].fold_runs) or (runs[0].run,),
     )
 
 

@@ -21,15 +21,19 @@ NOTE = (
 MAX_PAIRS = 3  # columns of differences
 
 
-def compare_classes(candidates: Sequence[Candidate], alpha: float) -> ClassComparison | None:
+def compare_classes(
+    candidates: Sequence[Candidate], alpha: float, groups: Sequence[str] | None = None
+) -> ClassComparison | None:
     """Means and differences of every class; None if a candidate has no scores of these classes."""
     names = list(candidates[0].class_iou)
     if len(names) < 2 or any(list(candidate.class_iou) != names for candidate in candidates):
         return None
     tables = {name: [candidate.class_iou[name] for candidate in candidates] for name in names}
-    by_candidate = {name: _within(means(scores, alpha=alpha), FRACTION) for name, scores in tables.items()}
+    by_candidate = {
+        name: _within(means(scores, alpha=alpha, groups=groups), FRACTION) for name, scores in tables.items()
+    }
     by_pair = {
-        name: _within(mean_differences(scores, alpha=alpha), range_of_differences(FRACTION))
+        name: _within(mean_differences(scores, alpha=alpha, groups=groups), range_of_differences(FRACTION))
         for name, scores in tables.items()
     }
     return ClassComparison(

@@ -52,14 +52,16 @@ def compare_runs(
     images, warnings = check_compatible([result.scored for result in results], metric, force=force)
     higher_is_better = _direction(results, metric, directions)
     candidates, duplicates = group_candidates(results, images)
+    groups, ungrouped = _groups_of(results, images)
     candidates = _best_first(candidates, metric, higher_is_better=higher_is_better)
     differences = range_of_differences(results[0].data.range_of(metric))
     pairs = [
-        _within(pair, differences) for pair in _pairs(candidates, metric, higher_is_better=higher_is_better)
+        _within(pair, differences)
+        for pair in _pairs(candidates, metric, groups, higher_is_better=higher_is_better)
     ]
     unlike = _unlike_metrics(results, metric)
     left_out = (f"{name} is left out: its options differ between the recipes." for name in unlike)
-    means = _means(results, candidates, metric, images, unlike)
+    means = _means(results, candidates, metric, images, groups, unlike)
     return Comparison(
         metric=metric,
         higher_is_better=higher_is_better,
@@ -70,12 +72,49 @@ def compare_runs(
             for i, candidate in enumerate(candidates)
         ],
         pairs=pairs,
-        warnings=[*warnings, *duplicates, *left_out, *_run_warnings(candidates)],
+        warnings=[
+            *warnings,
+            *duplicates,
+            *left_out,
+            *ungrouped,
+            *_of_folds(results),
+            *_run_warnings(candidates),
+        ],
         costs_measured=how_measured([run for candidate in candidates for run in candidate.runs]),
         command=command,
-        classes=compare_classes(candidates, ALPHA),
+        classes=compare_classes(candidates, ALPHA, groups),
+        groups=len({*groups}) if groups else 0,
         native=any(result.data.native for result in results),
     )
+
+
+def _groups_of(results: Sequence[RunResult], images: Sequence[str]) -> tuple[list[str] | None, list[str]]:
+    """Group of each image as the first run with groups has it, and a warning if another run has others."""
+    found = {
+        str(result.run.path): [result.data.groups[name] for name in images]
+        for result in results
+        if result.data.groups and all(name in result.data.groups for name in images)
+    }
+    if not found:
+        return None, []
+    (first, groups), *others = found.items()
+    unlike = [path for path, other in others if not _same_groups(groups, other)]
+    warning = f"Intervals are over the groups of {first}; those of {', '.join(unlike)} are others."
+    return groups, [warning] if unlike else []
+
+
+def _of_folds(results: Sequence[RunResult]) -> list[str]:
+    names = dict.fromkeys(result.name for result in results if result.data.cross_validation)
+    return [
+        f"{name} is a cross-validation: its scores are those of all images, each by models that were not "
+        "trained on it; its curves and costs are those of the model of its first fold."
+        for name in names
+    ]
+
+
+def _same_groups(first: Sequence[str], second: Sequence[str]) -> bool:
+    """Whether they divide the images alike, by whatever names."""
+    return len({*first}) == len({*second}) == len({*zip(first, second, strict=True)})
 
 
 def _run_warnings(candidates: Sequence[Candidate]) -> list[str]:
@@ -122,9 +161,11 @@ def _best_first(candidates: Sequence[Candidate], metric: str, *, higher_is_bette
     return sorted(candidates, key=sort_key)
 
 
-def _pairs(candidates: Sequence[Candidate], metric: str, *, higher_is_better: bool) -> list[PairwiseTest]:
+def _pairs(
+    candidates: Sequence[Candidate], metric: str, groups: Sequence[str] | None, *, higher_is_better: bool
+) -> list[PairwiseTest]:
     scores = [candidate.scores[metric] for candidate in candidates]
-    tests = compare_pairs(scores, higher_is_better=higher_is_better, alpha=ALPHA)
+    tests = compare_pairs(scores, higher_is_better=higher_is_better, alpha=ALPHA, groups=groups)
     pairs = zip(combinations(candidates, 2), tests, strict=True)
     return [replace(test, a=a.name, b=b.name, metric=metric) for (a, b), test in pairs]
 
@@ -151,6 +192,7 @@ def _means(
     candidates: Sequence[Candidate],
     metric: str,
     images: Sequence[str],
+    groups: Sequence[str] | None,
     unlike: Sequence[str],
 ) -> dict[str, list[Interval]]:
     """Means of every metric that all candidates have, the ranking metric first.
@@ -165,7 +207,9 @@ def _means(
         if not all(name in candidate.scores for candidate in candidates):
             continue
         if all(result.data.is_mean(name) for result in results):
-            means[name] = intervals([candidate.scores[name] for candidate in candidates], alpha=ALPHA)
+            means[name] = intervals(
+                [candidate.scores[name] for candidate in candidates], alpha=ALPHA, groups=groups
+            )
         elif same_images:
             means[name] = [_reported(candidate, name) for candidate in candidates]
         else:

@@ -9,6 +9,7 @@ from typing import Any
 from segkit.analysis.comparison.result import Candidate, Comparison
 from segkit.analysis.report.format import number, whole
 from segkit.analysis.report.tables import Table
+from segkit.utils.listing import counted
 
 # Candidates up to which the table has room for the columns of Dice and of the losses.
 MAX_WITH_DICE, MAX_WITH_LOSSES = 3, 2
@@ -36,17 +37,21 @@ def curve_label(comparison: Comparison, key: str) -> str:
     if key in LOSSES:
         alike = len({str(candidate.recipe.get("loss")) for candidate in comparison.candidates}) == 1
         return LOSSES[key] if alike else f"{LOSSES[key]} (of different loss functions)"
-    split = other_split(comparison)
+    images = " or ".join(scored_in_epochs(comparison))
     at = ", each at its recipe's size" if comparison.native else ""
-    return comparison.label(key) + (f" on {split} images" if split else "") + at
+    return comparison.label(key) + (f" on {images}" if images else "") + at
 
 
-def other_split(comparison: Comparison) -> str:
-    """Split that curves are scored on, such as ``val``, or ``test or val``; empty if it is the ranking's."""
+def scored_in_epochs(comparison: Comparison) -> list[str]:
+    """Images that curves are scored on, such as ``val images`` or ``40 windows of val images``, each once."""
     summaries = [summary for candidate in comparison.candidates for summary in candidate.summaries]
-    scored_on = {summary.scored_on for summary in summaries}
-    same = scored_on == {summary.reported_on for summary in summaries}
-    return "" if same else " or ".join(sorted(scored_on))
+    found = {(summary.scored_on, summary.validate_windows or 0) for summary in summaries}
+    if found == {(summary.reported_on, 0) for summary in summaries}:
+        return []  # as the ranking is
+    return [
+        f"{counted(windows, 'window')} of {split} images" if windows else f"{split} images"
+        for split, windows in sorted(found)
+    ]
 
 
 def mean_curve(candidate: Candidate, key: str) -> Curve:

@@ -127,7 +127,7 @@ def _published(comparison: Comparison) -> list[str]:
 
 def _limits(comparison: Comparison) -> str:
     counts = {len(candidate.seeds) for candidate in comparison.candidates}
-    note = few_images_note(len(comparison.images))
+    note = few_images_note(len(comparison.images), comparison.groups or None)
     return " ".join(
         [
             *_few_images(comparison),
@@ -140,6 +140,8 @@ def _limits(comparison: Comparison) -> str:
 
 def _few_images(comparison: Comparison) -> list[str]:
     images, pairs = len(comparison.images), len(comparison.pairs)
+    if comparison.groups:  # p is that of a t-test
+        return []
     smallest = min(1.0, pairs * 2.0 ** (1 - images))  # of Wilcoxon's test, adjusted
     if not pairs or smallest < comparison.alpha or any(len(one.seeds) > 1 for one in comparison.candidates):
         return []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import pairwise, takewhile
 
-from segkit.analysis.comparison.epochs import Curve, mean_curve, other_split
+from segkit.analysis.comparison.epochs import Curve, mean_curve, scored_in_epochs
 from segkit.analysis.comparison.result import Comparison
 from segkit.analysis.report.format import number
 
@@ -25,28 +25,28 @@ def curve_sentences(comparison: Comparison) -> list[str]:
 
 
 def _leading(comparison: Comparison, curves: Mapping[str, Curve]) -> list[str]:
-    scored_on = {summary.scored_on for c in comparison.candidates for summary in c.summaries}
+    scored_on = scored_in_epochs(comparison)
     common = sorted(set.intersection(*map(set, curves.values())))
     leaders = _leaders(curves, common, higher_is_better=comparison.higher_is_better)
     if len(curves) == 1 or len(leaders) < 2 or len(scored_on) > 1 or comparison.native:
         return []
     changes = [epoch for before, epoch in pairwise(leaders) if leaders[before] != leaders[epoch]]
     word = ("high" if comparison.higher_is_better else "low") + ("er" if len(curves) == 2 else "est")
-    split = f"{name} " if (name := other_split(comparison)) else ""
-    curve, first, last = f"{split}{comparison.label(comparison.metric)} curve", min(leaders), max(leaders)
+    images = f" on {scored_on[0]}" if scored_on else ""
+    first, last = min(leaders), max(leaders)
+    curve = f"{comparison.label(comparison.metric)} curve of {leaders[first]}{images}"
     if not changes:
         every = len(leaders) == len(common)
         epochs = f"all {len(common)} epochs" if every else f"{len(leaders)} of {len(common)} epochs"
         ties = "" if every else "; the others are ties"
         scope = "" if all(len(values) == len(common) for values in curves.values()) else " that all runs have"
-        return [f"The {curve} of {leaders[first]} is the {word} one in {epochs}{scope}{ties}."]
+        return [f"The {curve} is the {word} one in {epochs}{scope}{ties}."]
     if sum(epoch >= changes[-1] for epoch in leaders) < max(2, STABLE_SHARE * len(leaders)):
         count = "once," if len(changes) == 1 else f"{len(changes)} times, last"
-        return [f"The leading {split}curve changes {count} at epoch {changes[-1]}."]
+        return [f"The leading curve{images} changes {count} at epoch {changes[-1]}."]
     count = f" ({len(changes)} changes)" if len(changes) > 1 else ""
     return [
-        f"The {curve} of {leaders[first]} is the {word} one at first, that of {leaders[last]} from epoch "
-        f"{changes[-1]} on{count}."
+        f"The {curve} is the {word} one at first, that of {leaders[last]} from epoch {changes[-1]} on{count}."
     ]
 
 

@@ -61,6 +61,7 @@ class Candidate:
         class_iou: likewise the IoU by class; empty if unknown.
         costs: mean costs of the runs.
         published: published numbers that the recipe refers to.
+        shown: runs whose images and masks are shown: the first one, or those of the first seed's folds.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Candidate:
     costs: Costs = field(default_factory=Costs)
     published: Published | None = None
     class_iou: Mapping[str, Scores] = field(default_factory=dict)
+    shown: tuple[RunDir, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,9 +101,9 @@ class PairwiseTest:
         low: lower limit of its 95% confidence interval.
         high: upper limit.
         p: `p_seeds`, or `p_wilcoxon` if that is None.
-        p_wilcoxon: p-value of the signed-rank test over images.
-        p_seeds: p-value of a t-test with the standard error of the interval, over seeds and images; None with
-            one seed each.
+        p_wilcoxon: p-value of the signed-rank test over images, or over the means of their groups.
+        p_seeds: p-value of a t-test with the standard error of the interval, over seeds and images or groups;
+            None with one seed each and no groups.
         p_adjusted: p after Holm's correction for the number of pairs.
         wins: images on which a is better.
         ties: images with equal scores.
@@ -167,6 +169,7 @@ class Comparison:
         command: command line that repeats the comparison.
         classes: IoU by class; None for binary tasks, or if a run has no scores of its classes.
         native: whether scores are at the images' own size though not all recipes score there.
+        groups: number of groups of images, over which the intervals are; 0 if each image is one of its own.
     """
 
     metric: str
@@ -180,6 +183,7 @@ class Comparison:
     command: str = ""
     classes: ClassComparison | None = None
     native: bool = False
+    groups: int = 0
 
     @property
     def candidates(self) -> list[Candidate]:
@@ -212,6 +216,7 @@ class Comparison:
             "higher_is_better": self.higher_is_better,
             "alpha": self.alpha,
             "images": len(self.images),
+            "groups": self.groups,
             "native": self.native,
             "ranking": [
                 {

@@ -5,6 +5,11 @@ several seeds, interval and p-value are of one standard error: that of a two-way
 with random effects (Searle, Casella, McCulloch, Variance Components, 1992), with quantiles of Student's t for
 seeds and images weighted by their variances (Cochran, Cox, Experimental Designs, 1957). p is then below alpha
 exactly where the interval excludes 0.
+
+Images of one group, such as those of a patient, are not independent. Where groups are known, the variance
+over images is that of the delete-one-group jackknife (Bell, McCaffrey, Survey Methodology 28, 2002;
+MacKinnon, Nielsen, Webb, Journal of Applied Econometrics 38, 2023), with as many degrees of freedom as groups
+less one, and interval and p-value are of one standard error with one seed too.
 """
 
 from __future__ import annotations
@@ -17,7 +22,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 from segkit.analysis.comparison.result import ClassScore, Interval, PairwiseTest, Verdict
 
@@ -27,36 +32,42 @@ if TYPE_CHECKING:
     from segkit.analysis.comparison.result import Scores
 
     Numbers = npt.NDArray[np.float64]
+    Codes = npt.NDArray[np.intp]  # group of each image, from 0
+    Groups = Sequence[str] | None
 
 RESAMPLES = 5_000
 MIN_P = 1e-15  # smallest p-value reported
 TIE_TOLERANCE = 1e-12  # relative; means of equal scores summed in another order differ by less
 
 
-def intervals(scores: Sequence[Scores], *, alpha: float = 0.05, resamples: int = RESAMPLES) -> list[Interval]:
+def intervals(
+    scores: Sequence[Scores], *, alpha: float = 0.05, resamples: int = RESAMPLES, groups: Groups = None
+) -> list[Interval]:
     """Mean and confidence interval of every candidate, over images with finite scores for all seeds.
 
     Args:
         scores: array (seeds, images) of each candidate.
         alpha: intervals cover 1 - alpha.
-        resamples: number of bootstrap resamples with one seed.
+        resamples: number of bootstrap resamples with one seed and no groups.
+        groups: group of each image; by default each image is one of its own.
 
     Returns:
-        One interval per candidate; its limits are NaN with fewer than two images.
+        One interval per candidate; its limits are NaN with fewer than two images or groups.
     """
-    means = [_Mean(_without_undefined(table), resamples) for table in scores]
+    means = [_mean((table,), resamples, groups) for table in scores]
     return [Interval(mean.value, *mean.interval(alpha)) for mean in means]
 
 
-def means(scores: Sequence[Scores], *, alpha: float = 0.05) -> list[ClassScore]:
+def means(scores: Sequence[Scores], *, alpha: float = 0.05, groups: Groups = None) -> list[ClassScore]:
     """Mean of every candidate as `intervals` has it, with a t-interval instead of a bootstrap."""
-    return [_class_score(_Mean(_without_undefined(table), 0), alpha) for table in scores]
+    return [_class_score(_mean((table,), 0, groups), alpha) for table in scores]
 
 
-def mean_differences(scores: Sequence[Scores], *, alpha: float = 0.05) -> list[ClassScore]:
+def mean_differences(
+    scores: Sequence[Scores], *, alpha: float = 0.05, groups: Groups = None
+) -> list[ClassScore]:
     """Mean difference of every pair with a t-interval, in the order of `itertools.combinations`."""
-    tables = (_without_undefined(a, b) for a, b in combinations(scores, 2))
-    return [_class_score(_Mean(table, 0), alpha) for table in tables]
+    return [_class_score(_mean(pair, 0, groups), alpha) for pair in combinations(scores, 2)]
 
 
 def _class_score(mean: _Mean, alpha: float) -> ClassScore:
@@ -69,6 +80,7 @@ def compare_pairs(
     higher_is_better: bool,
     alpha: float = 0.05,
     resamples: int = RESAMPLES,
+    groups: Groups = None,
 ) -> list[PairwiseTest]:
     """Paired tests of all pairs of candidates, without names, in the order of `itertools.combinations`.
 
@@ -80,9 +92,10 @@ def compare_pairs(
         scores: array (seeds, images) of each candidate, of the same images.
         higher_is_better: direction of the metric.
         alpha: significance level; intervals cover 1 - alpha.
-        resamples: number of bootstrap resamples with one seed.
+        resamples: number of bootstrap resamples with one seed and no groups.
+        groups: group of each image; by default each image is one of its own.
     """
-    pairs = [_compare(a, b, alpha, resamples) for a, b in combinations(scores, 2)]
+    pairs = [_compare(_mean(pair, resamples, groups), alpha) for pair in combinations(scores, 2)]
     adjusted = holm([pair.p for pair in pairs])
     sign = 1 if higher_is_better else -1
     return [_with_verdict(pair, p, alpha, sign) for pair, p in zip(pairs, adjusted, strict=True)]
@@ -100,9 +113,12 @@ def holm(ps: Sequence[float]) -> list[float]:
 class _Mean:
     """Mean of one table (seeds, images), or mean difference of two over the same images; all are finite."""
 
-    def __init__(self, tables: Sequence[Scores], resamples: int) -> None:  # 0 is a t-interval
-        self.tables, self.resamples = tables, resamples
+    def __init__(
+        self, tables: Sequence[Scores], resamples: int, groups: Codes | None
+    ) -> None:  # 0 resamples: a t-interval
+        self.tables, self.resamples, self.groups = tables, resamples, groups
         self.images = tables[0].shape[1]
+        self.independent = self.images if groups is None else len(np.unique(groups))
         self.by_image: Numbers = tables[0].mean(axis=0)
         if len(tables) > 1:
             subtracted = tables[1].mean(axis=0)
@@ -113,19 +129,23 @@ class _Mean:
     @cached_property
     def of_images(self) -> float:
         """Variance of the mean over images like these."""
-        return float(self.by_image.var(ddof=1)) / self.images if self.images > 1 else math.nan
+        return _variance_of_mean(self.by_image, self.groups) if self.independent > 1 else math.nan
 
     @cached_property
     def standard_error(self) -> _StandardError | None:
-        """Standard error over seeds and images; None with one seed each, or fewer than two images."""
-        parts = _seed_parts(self.tables) if self.images > 1 else []
-        if not parts:
+        """Standard error over seeds and images.
+
+        None with one seed each and no groups, or with fewer than two images or groups.
+        """
+        parts = _seed_parts(self.tables, self.groups) if self.independent > 1 else []
+        if not parts and (self.groups is None or self.independent < 2):
             return None
         seeds = sum(part.variance for part in parts)
         squares = sum(part.variance**2 / part.freedom for part in parts)  # Welch
         # Both variances contain the noise of single scores; it is counted once.
         images = max(self.of_images - sum(part.noise for part in parts), 0.0)
-        return _StandardError(seeds, seeds**2 / squares if squares else math.inf, images, self.images - 1)
+        freedom = seeds**2 / squares if squares else math.inf
+        return _StandardError(seeds, freedom, images, self.independent - 1)
 
     def interval(self, alpha: float) -> tuple[float, float]:
         """Limits of the confidence interval; NaN with fewer than two images."""
@@ -134,8 +154,15 @@ class _Mean:
             return self.value - half, self.value + half
         return self._interval_over_images(alpha)
 
+    def p_wilcoxon(self) -> float:
+        """P-value of the signed-rank test over images, or over the means of groups."""
+        units = self.by_image
+        if self.groups is not None:
+            units = np.bincount(self.groups, units) / np.bincount(self.groups)
+        return float(stats.wilcoxon(units).pvalue) if units.any() else 1.0
+
     def p_seeds(self) -> float | None:
-        """P-value of a t-test against 0; None if there is no standard error over seeds."""
+        """P-value of a t-test against 0; None if there is no standard error over seeds or groups."""
         return self.standard_error.p_value(abs(self.value)) if self.standard_error else None
 
     def _interval_over_images(self, alpha: float) -> tuple[float, float]:
@@ -150,7 +177,7 @@ class _Mean:
         if not means.std():  # all images score the same, up to rounding
             return self.value, self.value
         low, high = np.quantile(means, [alpha / 2, 1 - alpha / 2]) - self.value
-        quantiles = stats.t.isf(alpha / 2, self.images - 1) / stats.norm.isf(alpha / 2)
+        quantiles = _t_quantile(alpha / 2, self.images - 1) / stats.norm.isf(alpha / 2)
         scale = quantiles * math.sqrt(self.of_images) / means.std()
         return float(self.value + low * scale), float(self.value + high * scale)
 
@@ -164,7 +191,15 @@ class _SeedPart:
     freedom: int
 
 
-def _seed_parts(tables: Sequence[Scores]) -> list[_SeedPart]:
+def _variance_of_mean(values: Numbers, groups: Codes | None) -> float:
+    if groups is None:
+        return float(values.var(ddof=1)) / len(values)
+    sizes, sums = np.bincount(groups), np.bincount(groups, values)
+    without_group = (sums.sum() - sums) / (len(values) - sizes)
+    return float(((without_group - values.mean()) ** 2).sum()) * (len(sizes) - 1) / len(sizes)
+
+
+def _seed_parts(tables: Sequence[Scores], groups: Codes | None) -> list[_SeedPart]:
     """Of the tables with several seeds; a table with one seed is assumed to vary as the other."""
     parts, unknown = [], sum(len(table) == 1 for table in tables)
     for table in tables:
@@ -173,6 +208,8 @@ def _seed_parts(tables: Sequence[Scores]) -> list[_SeedPart]:
             continue
         residuals = table - table.mean(axis=0) - table.mean(axis=1, keepdims=True) + table.mean()
         noise = float((residuals**2).sum()) / ((seeds - 1) * (images - 1)) / images
+        if groups is not None:
+            noise = sum(_variance_of_mean(row, groups) for row in residuals) / (seeds - 1)
         variance, share = float(table.mean(axis=1).var(ddof=1)), 1 / seeds + unknown
         parts.append(_SeedPart(share * variance, share * noise, seeds - 1))
     return parts
@@ -193,7 +230,7 @@ class _StandardError:
         if not variance:
             return 0.0
         parts = ((self.seeds, self.seeds_freedom), (self.images, self.images_freedom))
-        weighted = sum(part * stats.t.isf(p / 2, freedom) for part, freedom in parts if part)
+        weighted = sum(part * _t_quantile(p / 2, freedom) for part, freedom in parts if part)
         return float(weighted / math.sqrt(variance))
 
     def p_value(self, distance: float) -> float:
@@ -205,6 +242,11 @@ class _StandardError:
         return float(optimize.brentq(lambda p: self.half_width(p) - distance, MIN_P, 1.0))
 
 
+def _t_quantile(p: float, freedom: float) -> float:
+    """Number that Student's t exceeds with probability p: `stats.t.isf` without its slow checks."""
+    return float(-special.stdtrit(freedom, p))
+
+
 @lru_cache(maxsize=4)  # few: with many images an entry is large
 def _resampling_weights(count: int, resamples: int) -> Numbers:
     """(resamples, count): share of each item in each resample; reproducible."""
@@ -213,17 +255,17 @@ def _resampling_weights(count: int, resamples: int) -> Numbers:
     return weights
 
 
-def _without_undefined(*tables: Scores) -> list[Scores]:
+def _mean(tables: Sequence[Scores], resamples: int, groups: Groups) -> _Mean:
+    """Over the images whose scores are defined in all tables."""
     defined = np.all([np.isfinite(table).all(axis=0) for table in tables], axis=0)
-    return [table[:, defined] for table in tables]
+    codes = None if groups is None else np.unique(np.asarray(groups)[defined], return_inverse=True)[1]
+    return _Mean([table[:, defined] for table in tables], resamples, codes)
 
 
-def _compare(a: Scores, b: Scores, alpha: float, resamples: int) -> PairwiseTest:
+def _compare(mean: _Mean, alpha: float) -> PairwiseTest:
     """A pair without correction and verdict; the higher score wins."""
-    mean = _Mean(_without_undefined(a, b), resamples)
     low, high = mean.interval(alpha)
-    p_wilcoxon = float(stats.wilcoxon(mean.by_image).pvalue) if mean.by_image.any() else 1.0
-    p_seeds = mean.p_seeds()
+    p_wilcoxon, p_seeds = mean.p_wilcoxon(), mean.p_seeds()
     p = p_wilcoxon if p_seeds is None else p_seeds
     wins, losses = int((mean.by_image > 0).sum()), int((mean.by_image < 0).sum())
     ties = mean.images - wins - losses

@@ -128,6 +128,12 @@ def _given(candidate: Candidate) -> tuple[str, ...]:
 
 def _how_computed(comparison: Comparison) -> str:
     counts = {len(candidate.seeds) for candidate in comparison.candidates}
+    if comparison.groups:
+        also = " and seeds" if counts != {1} else ""
+        return (
+            f"Images of one group are not independent: intervals and p are those of a t-test over "
+            f"{whole(comparison.groups)} groups of images{also}."
+        )
     several = "Where a recipe has several seeds, intervals come from a t-test over images and seeds."
     once = "With one seed each, intervals are bootstrapped over images."
     if comparison.pairs:

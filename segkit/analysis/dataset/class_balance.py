@@ -15,7 +15,6 @@ MIN_PIXELS = 0.002  # fraction of all pixels
 MIN_IMAGES = 0.01  # fraction of all images
 _ADD = "add images that show it, or remove the class"
 _SPREAD = f"data.split.balance: true spreads classes over the splits; or {_ADD}"
-_REBALANCE = "class_weights: balanced, another loss (dice, focal, tversky), or more images that show it"
 
 
 def count_read_classes(stats: Sequence[SampleStats], task: Task, split: str | None = None) -> ClassCounts:
@@ -59,4 +58,16 @@ def check_classes(stats: Sequence[SampleStats], task: Task) -> Iterator[Finding]
         if fraction < MIN_PIXELS or images < MIN_IMAGES * len(read):
             message = f"{name} is {fraction:.2%} of all pixels, in {images:,} of {len(read):,} images"
             files = tuple(item.file for item in read if item.mask and item.mask.counts[label])
-            yield Finding("imbalance", "warning", files, message, _REBALANCE)
+            hint = _rebalance(task, is_in_all=images == len(read))
+            yield Finding("imbalance", "warning", files, message, hint)
+
+
+def _rebalance(task: Task, *, is_in_all: bool) -> str:
+    weights, classes = "class_weights", " and crop.classes: balanced"
+    if task.kind == "binary":
+        weights, classes = "pos_weight", ""
+    sample = "" if is_in_all else "data.sample.balance: class, "
+    return (
+        f"{weights}: balanced, another loss (dice, focal, tversky), {sample}data.fit: crop with "
+        f"crop.foreground{classes}, or more images that show it"
+    )

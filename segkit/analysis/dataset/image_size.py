@@ -13,6 +13,7 @@ from segkit.data.images import read_header
 MAX_SIDE = 512  # pixels; larger ones are slow to train
 MULTIPLE = 32  # pixels, as the encoders halve an image five times
 _MAX_IMAGES = 60
+_MUCH_LARGER = 2
 
 
 def suggest_size(images: Sequence[Path]) -> tuple[tuple[int, int], str] | None:
@@ -24,13 +25,16 @@ def suggest_size(images: Sequence[Path]) -> tuple[tuple[int, int], str] | None:
     if not extents:
         return None
     ratio = median(height / width for height, width in extents)  # of one image, if they are of one shape
-    longest = min(MAX_SIDE, median(max(extent) for extent in extents))
+    usual = median(max(extent) for extent in extents)
     smallest, largest = min(extents, key=_pixels), max(extents, key=_pixels)
     found = f"{smallest[1]}x{smallest[0]}"
     if largest != smallest:
         found += f" to {largest[1]}x{largest[0]}"
-    why = f"height, width: as the images ({found} pixels), at most {MAX_SIDE}; larger is finer and slower"
-    return size_of_shape(ratio, longest), why
+    finer = "larger is finer and slower"
+    if usual > _MUCH_LARGER * MAX_SIDE:
+        finer = "'segkit plan' tells what is lost by that, and whether fit: crop avoids it"
+    why = f"height, width: as the images ({found} pixels), at most {MAX_SIDE}; {finer}"
+    return size_of_shape(ratio, min(MAX_SIDE, usual)), why
 
 
 def size_of_shape(ratio: float, longest: float) -> tuple[int, int]:

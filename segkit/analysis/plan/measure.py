@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from segkit.recipe.schema import DataSettings
 
 MAX_IMAGES = 100
+MAX_SIDE = 4096  # pixels; of a larger mask, a region of this side is measured
 _MAX_PIXELS = 2**27  # of all images together; after these no more are read
 _MAX_PLANES = 2**26  # pixels times classes of the masks whose ceilings are measured
-_MAX_SIDE = 4096  # pixels; of a larger mask, a region of this side is measured
 _COARSE = 512  # pixels of a side, about, of what tells where in the image classes are
 _MIN_OBJECT = 9  # pixels; smaller ones are specks
 _NATIVE = Fit("crop", (8, 8))  # its images and masks keep their size
@@ -67,6 +67,11 @@ class Measurements:
     def foreground(self) -> dict[str, float]:
         """Share of the pixels of each class that the model tells apart."""
         return dict([*self.classes.fractions.items()][-self.task.channels :])
+
+    @property
+    def regions(self) -> int:
+        """Number of masks of which a region was measured, as they are larger than `MAX_SIDE`."""
+        return sum(max(extent) > MAX_SIDE for extent in self.extents)
 
 
 @dataclass(frozen=True)
@@ -206,14 +211,14 @@ def _foreground(planes: npt.NDArray[np.bool_], task: Task) -> npt.NDArray[np.boo
 
 def _region(mask: Pixels, foreground: npt.NDArray[np.intp]) -> Pixels:
     """The mask, or a copy of the part around the middle of these points (N, 2) if it is very large."""
-    if max(mask.shape[:2]) <= _MAX_SIDE:
+    if max(mask.shape[:2]) <= MAX_SIDE:
         return mask
     middle = np.median(foreground, axis=0) if len(foreground) else np.array(mask.shape[:2]) / 2
     top, left = (
-        int(np.clip(centre - _MAX_SIDE / 2, 0, max(0, side - _MAX_SIDE)))
+        int(np.clip(centre - MAX_SIDE / 2, 0, max(0, side - MAX_SIDE)))
         for centre, side in zip(middle, mask.shape, strict=False)
     )
-    return mask[top : top + _MAX_SIDE, left : left + _MAX_SIDE].copy()
+    return mask[top : top + MAX_SIDE, left : left + MAX_SIDE].copy()
 
 
 def _objects(planes: npt.NDArray[np.bool_]) -> list[int]:

@@ -63,6 +63,7 @@ class PlannedRecipe:
             "images": {**found.images},
             "sizes": [[*extent] for extent in found.extents],
             "objects": [*found.objects],
+            "regions": found.regions,
             "classes": found.classes.as_json(),
             "ceilings": [
                 {"fit": fit.kind, "size": [*fit.size], "scale": fit.scale, "dice": dice}

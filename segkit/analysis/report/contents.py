@@ -88,6 +88,7 @@ def contents(data: RunData) -> dict[str, Any]:
         "training_note": _training_note(data),
         "worst": worst_table(data),
         "epochs": epoch_table(data),
+        "select": summary.select,
         "best_epoch": summary.best.epoch,
         "costs": _costs(summary),
         "model": model_table(data),
@@ -99,7 +100,9 @@ def contents(data: RunData) -> dict[str, Any]:
 
 def interval_notes(data: RunData) -> str:
     """What 95% intervals of the scores say, in sentences."""
-    return " ".join(filter(None, [INTERVALS, few_images_note(len(data.names))]))
+    groups = data.summary.scores.groups
+    over = f" They are over {whole(groups)} groups of images that are not independent." if groups else ""
+    return " ".join(filter(None, [INTERVALS + over, few_images_note(len(data.names), groups)]))
 
 
 def _repetition(data: RunData) -> dict[str, str]:
@@ -138,12 +141,20 @@ def _headline(data: RunData) -> list[str]:
     if summary.validate_windows and summary.status == STOPPED:
         count = f"{counted(summary.validate_windows, 'window')} of {count}"
     facts = [
-        f"Best epoch {summary.best.epoch} of {summary.epochs}, chosen by {data.label(data.first_metric)}",
+        _epoch_in_words(data),
         f"scored on {count}{SPLITS.get(split, split)} images{data.size and f' of {data.size}'}",
     ]
     if summary.ema_decay:
         facts[1] += f" with averaged weights (EMA, decay {summary.ema_decay:g})"
     return [*facts, f"trained on {whole(images['train'])}"] if "train" in images else facts
+
+
+def _epoch_in_words(data: RunData) -> str:
+    summary = data.summary
+    epoch = f"{summary.select.capitalize()} epoch {summary.best.epoch} of {summary.epochs}"
+    if summary.select == "last":
+        return f"{epoch}, not chosen by a score"
+    return f"{epoch}, chosen by {data.label(data.first_metric)}"
 
 
 def _cards(data: RunData) -> list[Card]:

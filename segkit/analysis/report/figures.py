@@ -43,21 +43,22 @@ class Panel:
     title: str
     best: int
     lines: list[Line]
+    select: str = "best"  # or last: what the marked epoch is
 
 
 def curve_panels(data: RunData) -> list[Panel]:
     """Panels of the losses and of every metric."""
-    best = data.summary.best.epoch
+    best, select = data.summary.best.epoch, data.summary.select
     published = data.published.epochs if data.published else []
     losses = [
         *_lines("train_loss", "training", data.epochs, published, second=True),
         *_lines("val_loss", "validation", data.epochs, published),
     ]
     metrics = [
-        Panel(data.label(name), best, _lines(name, "this run", data.epochs, published))
+        Panel(data.label(name), best, _lines(name, "this run", data.epochs, published), select)
         for name in data.metrics
     ]
-    return [Panel("Loss", best, losses), *metrics]
+    return [Panel("Loss", best, losses, select), *metrics]
 
 
 def panel_picture(panel: Panel) -> Picture:
@@ -173,4 +174,4 @@ def _panel_alt(panel: Panel) -> str:
                 f"{line.label} from {number(first)} (epoch {start:.0f}) to {number(last)} (epoch {end:.0f})"
             )
     curves = "; ".join(parts) or "no value is defined"
-    return f"{panel.title} over epochs: {curves}. Best epoch: {panel.best}."
+    return f"{panel.title} over epochs: {curves}. {panel.select.capitalize()} epoch: {panel.best}."

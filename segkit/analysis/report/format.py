@@ -46,6 +46,22 @@ def image_label(label: str, *, is_mean: bool) -> str:
     return label if is_mean else f"{label} of each image alone"
 
 
+def worst_caption(shown: int, scores: Sequence[float], label: str = "score") -> str:
+    """Caption of the images with the worst scores, of which some or all are shown."""
+    count = len(scores)
+    if count == 1:
+        return "The scored image"
+    if len({*scores}) == 1:
+        which = f"{shown} of {count:,}" if shown < count else f"All {count}"
+        return f"{which} scored images, which all have the same {label}"
+    by = "" if label == "score" else f" by {label}"
+    return (
+        f"The {shown} worst images{by}"
+        if shown < count
+        else f"All {count} scored images{by}, the worst first"
+    )
+
+
 def pixel_size(size: Any) -> str:
     """``128 x 192 pixels (height x width)``, ``128 x 128 pixels``; empty if unknown."""
     if not isinstance(size, list | tuple) or len(size) != 2:
@@ -75,9 +91,10 @@ def interval_text(low: float, high: float, text: Callable[[float], str] = number
     return f"{text(low)} to {text(high)}" if math.isfinite(high - low) else ""
 
 
-def few_images_note(images: int) -> str:
-    """A sentence about the intervals of few images; empty for others."""
-    return f"An interval over {images} images is uncertain." if 1 < images < _FEW_IMAGES else ""
+def few_images_note(images: int, groups: int | None = None) -> str:
+    """A sentence about the intervals of few images, or groups of them; empty for others."""
+    count, what = (images, "images") if groups is None else (groups, "groups")
+    return f"An interval over {count} {what} is uncertain." if 1 < count < _FEW_IMAGES else ""
 
 
 def difference(value: float | None, published: float | None) -> str:

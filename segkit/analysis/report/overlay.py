@@ -175,7 +175,8 @@ def _view(number_: int, sample: ScoredSample, data: RunData, colors: Pixels) -> 
             drawn=True,
         ),
     ]
-    return SampleView(record.rank, name, metric, number(record.score), panes)
+    rank = "image" if len({*data.defined_scores}) == 1 else record.rank
+    return SampleView(rank, name, metric, number(record.score), panes)
 
 
 def _rgb(pixels: Pixels) -> Image.Image:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,10 @@ class RunData:
     samples: list[ScoredSample]
     published: Published | None
     class_iou: Floats | None = None  # (classes, images), as `RunDir.read_class_iou`; read for comparisons
+    groups: Mapping[str, str] = field(default_factory=dict)  # by name; empty without groups
     training: Sequence[TrainingSample] = ()  # a few images as the model saw them
+    cross_validation: Path | None = None  # directory, if the scores are those of all images out of fold
+    fold_runs: Sequence[RunDir] = ()  # and the runs of its folds
     native: NativeScores | None = None  # if `scores` are these instead of the run's own; for comparisons
 
     @property
@@ -148,6 +152,7 @@ def read_run_data(run: RunDir) -> RunData:
         names=names,
         scores=scores,
         samples=run.read_samples() if run.has_ended else [],
+        groups=run.read_groups() if ((recipe.get("data") or {}).get("split") or {}).get("group") else {},
         training=run.read_training_samples() if run.has_ended else [],
         published=_published(summary.reference, recipe),
     )

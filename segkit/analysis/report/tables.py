@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from segkit.analysis.report.format import NOTHING, decimal, number, whole
+from segkit.analysis.report.format import NOTHING, decimal, number, whole, worst_caption
 from segkit.analysis.report.run_data import RunData
 from segkit.core.model_table import Stage, parameter_counts
 from segkit.utils.listing import counted
@@ -68,11 +68,7 @@ def worst_table(data: RunData) -> Table:
     defined = [(name, score) for name, score in scored if math.isfinite(score)]
     worst = sorted(defined, key=lambda pair: (sign * pair[1], pair[0]))[:WORST]
     rows = [[data.public_names[name], number(score)] for name, score in worst]
-    caption = (
-        f"The {len(rows)} worst images"
-        if len(rows) < len(defined)
-        else f"All {len(rows)} scored images, the worst first"
-    )
+    caption = worst_caption(len(rows), [score for _, score in defined])
     return Table(caption, ["Image", data.image_label(metric)], rows, [False, True])
 
 

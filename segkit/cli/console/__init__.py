@@ -9,6 +9,7 @@ from __future__ import annotations
 from segkit.cli.console.bench import print_bench
 from segkit.cli.console.cache import print_cache
 from segkit.cli.console.comparison import print_comparison
+from segkit.cli.console.cross_validation import print_cross_validation
 from segkit.cli.console.data_check import print_data_check
 from segkit.cli.console.doctor import print_findings
 from segkit.cli.console.export import print_exported
@@ -40,6 +41,7 @@ __all__ = [
     "print_check",
     "print_class_numbers",
     "print_comparison",
+    "print_cross_validation",
     "print_data_check",
     "print_error",
     "print_evaluation",

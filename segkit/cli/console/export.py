@@ -18,19 +18,22 @@ def print_exported(outcome: ExportResult) -> None:
     screen.line(str(outcome.files[0]), "bold")
     height, width = facts.size
     sizes = f"{height}x{width}"
-    if facts.multiple:
-        sizes += ", or others" + (f" in multiples of {facts.multiple}" if facts.multiple > 1 else "")
+    if facts.multiple > 1:
+        sizes += f" or another size in multiples of {facts.multiple}"
+    elif facts.multiple:
+        sizes += " or any other size"
     given: str = outcome.metadata.input
     if facts.range is not None and given == "pixels":
         given += " as float32 numbers of the image files"
+    things = "windows" if facts.fit == "crop" else "images"
     differing = f"{verified.pixels_that_differ:,} of {verified.pixels:,} pixels have another class"
     screen.facts(
         {
-            "input": f"{given}, any number of images of {sizes}",
+            "input": f"{given}, any number of {things} of {sizes}",
             "output": outcome.metadata.output,
             f"compared on {verified.images:,} {verified.split} images": differing,
             "largest probability difference": f"{verified.largest_difference:.2g}",
-            f"{verified.metric}": f"{verified.scores[verified.metric]:.6f}, the run's model "
+            f"{verified.metric}": f"{verified.scores[verified.metric]:.6f}, {verified.model_words} "
             f"{verified.model_scores[verified.metric]:.6f}",
             "model card": str(outcome.files[-1]),
         }

@@ -22,12 +22,16 @@ _BOLD = "bold"
 
 def print_plan(planned: PlannedRecipe, out: Path | None) -> None:
     """Print what a plan was made from, to standard error if the recipe goes to standard output."""
+    from segkit.analysis.plan.measure import MAX_SIDE  # imports scipy
+
     screen, found = Screen(sys.stdout if out else sys.stderr), planned.found
+    region = f"{MAX_SIDE:,}x{MAX_SIDE:,} pixels around the foreground"
     screen.facts(
         {
             "images": f"{images_in_words(found.images)}; measured: {len(found.extents):,} train",
             "sizes": _sizes(found.extents),
             "objects": _objects(found.objects),
+            **({"large masks": f"{found.regions:,}; objects and Dice in {region}"} if found.regions else {}),
         }
     )
     screen.line()

@@ -48,13 +48,14 @@ class RunView(View):
         self._phases: set[str] = set()
         self._directory = directory
 
-    def progress(self, label: str, done: int, total: int) -> None:
+    def progress(self, label: str, done: int, total: int, details: str = "", /) -> None:
         """Show progress of preparing data, scoring images or downloading files.
 
         Args:
             label: name of the phase.
             done: amount done.
             total: total amount; 0 if unknown.
+            details: progress within the current item, shown on a terminal.
         """
         if self._quiet:
             return
@@ -66,7 +67,7 @@ class RunView(View):
         elif 0 < total <= done:
             self._line.clear()
         else:
-            self._line.bar(label, done, total)
+            self._line.bar(label, done, total, details)
 
     def show(self, event: Event) -> None:
         """Print an event of a run."""
@@ -185,7 +186,8 @@ def _end_facts(summary: Summary) -> dict[str, str]:
     windows = f"{counted(summary.validate_windows, 'window')} of " if summary.validate_windows else ""
     scored_on = f"{windows}{summary.scored_on}"
     facts = {
-        "best epoch": f"{best.epoch}, with {format_scores(best.metrics, details)} on {scored_on}",
+        f"{summary.select} epoch": f"{best.epoch}, with "
+        f"{format_scores(best.metrics, details)} on {scored_on}",
         f"scores on {scores.split}": format_scores(scores.metrics, details),
     }
     if summary.ema_decay:

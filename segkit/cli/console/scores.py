@@ -37,6 +37,8 @@ def print_evaluation(evaluation: Evaluation, page: Path | None) -> None:
     )
     screen.line()
     screen.table(_table(evaluation))
+    if evaluation.groups:
+        screen.line(f"the intervals are over {evaluation.groups:,} groups of images", "dim")
     if evaluation.few_images_note:
         screen.line(evaluation.few_images_note, "dim")
     if evaluation.reported and evaluation.reported.others:
@@ -82,14 +84,16 @@ def _table(evaluation: Evaluation) -> Table:
 
 
 def _print_worst(screen: Screen, evaluation: Evaluation) -> None:
-    metric, names = evaluation.first_metric, evaluation.names
+    metric, names, worst = evaluation.first_metric, evaluation.names, evaluation.worst(WORST)
+    if not worst:
+        return
     scores = evaluation.scores.per_image[metric]
     label = with_details(metric, metric, evaluation.details)
     label = image_label(label, is_mean=evaluation.is_mean(metric))
-    screen.line(f"worst by {label}", "bold")
+    screen.line(evaluation.worst_caption(WORST, label), "bold")
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True, justify="right")
     table.add_column(overflow="fold")
-    for index in evaluation.worst(WORST):
+    for index in worst:
         table.add_row(f"  {format_number(scores[index])}", clean(names[index]))
     screen.table(table)

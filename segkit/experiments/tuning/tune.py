@@ -14,7 +14,7 @@ from typing import Any
 from segkit.analysis.tuning.result import FinalScore, Trial, Tuning, best_of, in_words
 from segkit.core.errors import Interrupted, Problem, SegkitError, TrainingError
 from segkit.core.events import EpochEnded, RunEnded, RunStarted
-from segkit.experiments.study_plan import ExistingRuns
+from segkit.experiments.existing_runs import ExistingRuns
 from segkit.experiments.tuning.events import (
     TrialEnded,
     TrialProgressed,
@@ -29,7 +29,7 @@ from segkit.recipe import dump_recipe
 from segkit.runs.run_dir import RunDir
 from segkit.utils.subprocesses import run_in_subprocesses
 
-TRAIN = "segkit.experiments.study:train_recipe"
+TRAIN = "segkit.experiments.train_runs:train_recipe"
 _POLL_SECONDS = 2.0
 _FAILURES = 3  # in a row, after which a search is given up
 _TEST = "test"
@@ -106,7 +106,7 @@ def check_probes(plan: TuningPlan) -> None:
         SegkitError: with the problems of all of them.
     """
     call = [dump_recipe(recipe) for recipe in plan.probes.values()], [*plan.probes]
-    for _, error in run_in_subprocesses("segkit.experiments.study:check_recipes", [call]):
+    for _, error in run_in_subprocesses("segkit.experiments.train_runs:check_recipes", [call]):
         raise error
 
 

@@ -13,6 +13,7 @@ from segkit.core.errors import DataError, SegkitError
 from segkit.data.images import hints_for_model
 from segkit.data.preprocess import decode, layout_of
 from segkit.data.scales import boundary_density, sampled_scales, some_samples
+from segkit.data.split_groups import groups_of
 from segkit.experiments.confidence import confidence_intervals
 from segkit.experiments.metric_details import metric_details
 from segkit.experiments.objectives import build_metric
@@ -21,11 +22,12 @@ from segkit.inference.evaluation.evaluation import AS_TRAINED, EvaluateOptions, 
 from segkit.inference.evaluation.leaks import leak_warnings
 from segkit.inference.evaluation.reported import reported_scores
 from segkit.inference.evaluation.score_images import PredictorScorer, ResizedScorer, Scorer
-from segkit.inference.evaluation.select_images import ScoredImages, choose_images
+from segkit.inference.evaluation.select_images import ScoredImages, choose_images, replaces_source
 from segkit.inference.predictor import Predictor
 from segkit.inference.scale_warnings import scale_warnings
 from segkit.inference.seen_numbers import SeenNumbers, number_warnings
 from segkit.inference.torch_network import TorchNetwork, open_network
+from segkit.runs.cv_dir import FILE as CV_FILE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,6 +49,7 @@ def evaluate_runs(
     overrides: Sequence[str] = (),
     plugins: Sequence[Path] = (),
     on_progress: Progress = lambda label, done, total: None,
+    cross_validated: Path | None = None,
 ) -> Evaluation:
     """Score the best checkpoint of a run, or the mean probabilities of several runs.
 
@@ -59,6 +62,8 @@ def evaluate_runs(
         overrides: recipe changes, as for `--set`; images and metrics are those of the first run.
         plugins: files or folders with the parts they used.
         on_progress: callback of (label, done, total).
+        cross_validated: directory of the cross-validation that runs are of, if any: between them, its models
+            were trained on all images but the source's test images.
 
     Raises:
         SegkitError: if the runs cannot be scored with these options, or runs or images are damaged.
@@ -70,6 +75,14 @@ def evaluate_runs(
     if overrides:
         _check_same_classes(runs[0], trained_with[0], recipe)
     images = choose_images(recipe, overrides, options.split)
+    if cross_validated and images.split != "test" and not replaces_source(overrides):
+        raise SegkitError(
+            "each of these images trained some fold of the cross-validation: scores on them are not those of "
+            "unseen images",
+            where=str(cross_validated),
+            hint=f"the out-of-fold scores are in {cross_validated / CV_FILE}; "
+            "--set data.source=... scores other images",
+        )
     metrics: dict[str, Metric]
     scores_anew = options.native and not recipe.data.geometry.is_native
     if len(runs) > 1 or scores_anew or options.predict != AS_TRAINED:
@@ -94,6 +107,7 @@ def evaluate_runs(
         warnings += _number_warnings(images.samples, recipe, ranges)
         scores, *members = scorer.scores(on_progress)
     warnings += _class_warnings(runs, scores, images)
+    groups = None if replaces_source(overrides) else _groups_of(images.samples, recipe)
     reported = reported_scores(runs[0], trained_with[0], recipe, same_images=scorer.as_reported)
     return Evaluation(
         runs=[*runs],
@@ -102,13 +116,24 @@ def evaluate_runs(
         images=images,
         scores=scores,
         members=members,
-        intervals=confidence_intervals(recipe.metrics, metrics, scores.rows),
+        intervals=confidence_intervals(recipe.metrics, metrics, scores.rows, groups),
+        groups=len({*groups}) if groups else None,
         details=metric_details(recipe.metrics),
         reported=None if members else reported,
         warnings=warnings,
         seconds=time.perf_counter() - started,
         scorer=scorer,
     )
+
+
+def _groups_of(samples: Sequence[Sample], recipe: Recipe) -> list[str] | None:
+    """Group of each image as `data.split.group` says; None without, or if images have none."""
+    if not (group := recipe.data.split.group):
+        return None
+    with suppress(DataError):  # other images than the recipe's
+        found = groups_of(samples, group)
+        return [found[sample.name] for sample in samples]
+    return None
 
 
 def _class_warnings(runs: Sequence[RunDir], scores: Scores, images: ScoredImages) -> list[str]:

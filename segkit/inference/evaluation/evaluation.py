@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from segkit.analysis.report.format import few_images_note, is_mean
+from segkit.analysis.report.format import few_images_note, is_mean, worst_caption
 from segkit.inference.evaluation.reported import Reported, size_text
 from segkit.inference.evaluation.score_images import Scorer
 from segkit.inference.evaluation.select_images import ScoredImages
@@ -58,6 +58,7 @@ class Evaluation:
         warnings: warnings in whole sentences.
         seconds: elapsed time of reading and scoring.
         scorer: scorer, to show single images.
+        groups: number of groups of the images, over which the intervals are; None if each is one of its own.
     """
 
     runs: list[RunDir]
@@ -72,6 +73,7 @@ class Evaluation:
     warnings: list[str]
     seconds: float
     scorer: Scorer = field(repr=False)
+    groups: int | None = None
 
     @property
     def first_metric(self) -> str:
@@ -96,7 +98,7 @@ class Evaluation:
     def few_images_note(self) -> str:
         """A sentence about the intervals of few images; empty if there are none, or many images."""
         defined = any(math.isfinite(interval.high - interval.low) for interval in self.intervals.values())
-        return few_images_note(len(self.images.samples)) if defined else ""
+        return few_images_note(len(self.images.samples), self.groups) if defined else ""
 
     def worst(self, count: int) -> list[int]:
         """Indices of the images with the worst scores of the first metric, worst first."""
@@ -104,6 +106,11 @@ class Evaluation:
         sign = 1 if entry_for(self.recipe.metrics[0]).traits["higher_is_better"] else -1
         defined = [index for index, score in enumerate(scores) if not math.isnan(score)]
         return sorted(defined, key=lambda index: (sign * scores[index], names[index]))[:count]
+
+    def worst_caption(self, count: int, label: str) -> str:
+        """Caption of `worst`, with the name of a score of one image."""
+        scores = [score for score in self.scores.per_image[self.first_metric] if not math.isnan(score)]
+        return worst_caption(min(count, len(scores)), scores, label)
 
     def describe_options(self) -> str:
         """Image size, flips and scales in words."""
@@ -123,6 +130,7 @@ class Evaluation:
             "runs": [str(run.path) for run in self.runs],
             "split": self.images.split,
             "images": len(self.images.samples),
+            "groups": self.groups,
             "native": self.is_native,
             "tta": self.options.predict.flips,
             "scales": [*self.options.predict.scales],

@@ -12,7 +12,7 @@ from segkit.core.errors import SegkitError
 from segkit.data.same_images import same_files
 from segkit.recipe import plain_recipe
 from segkit.recipe.dataset import scan_splits
-from segkit.utils.listing import listed
+from segkit.utils.listing import agree, listed
 from segkit.utils.public_text import public_names
 
 if TYPE_CHECKING:
@@ -38,13 +38,17 @@ def leak_warnings(run: str, trained_with: Recipe, scored: Sequence[Sample], reci
         problem = replace(error.problems[0], hint="")
         return [f"Cannot check whether {run} was trained on some of these images: {problem}."]
     same = _in_both(scored, trained)
-    warnings = [_warning(same, scored, f"were among the training images of {run}")] if same else []
+    were = agree(len(same), "was", "were")
+    warnings = [_warning(same, scored, f"{were} among the training images of {run}")] if same else []
     if _source(trained_with) != _source(recipe):
         names = {sample.name for sample in trained}
         reported = {id(sample) for sample in same}
         same_name = [sample for sample in scored if sample.name in names and id(sample) not in reported]
         if same_name:
-            warnings.append(_warning(same_name, scored, f"have the names of training images of {run}"))
+            have = agree(
+                len(same_name), "has the name of a training image", "have the names of training images"
+            )
+            warnings.append(_warning(same_name, scored, f"{have} of {run}"))
     return warnings
 
 

@@ -51,7 +51,7 @@ def choose_images(
     Raises:
         DataError: if there are no such images, or files of the data set are damaged.
     """
-    replaced = _replaces_source(overrides)
+    replaced = replaces_source(overrides)
     if choice is None and not replaced:
         samples = find_samples(recipe)
         reported = "test" if samples.get("test") else "val"
@@ -66,7 +66,8 @@ def choose_images(
     return ScoredImages(str(split), [*splits[split]])
 
 
-def _replaces_source(overrides: Sequence[str]) -> bool:
+def replaces_source(overrides: Sequence[str]) -> bool:
+    """Whether `data.source` is replaced, so that the recipe's split does not apply."""
     paths = [override.partition("=")[0].strip() for override in overrides]
     return "data.source" in paths and not any(path.startswith("data.split") for path in paths)
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from segkit.analysis.comparison.format import format_interval
 from segkit.analysis.report.class_scores import class_scores
-from segkit.analysis.report.format import image_label, number, score_label
+from segkit.analysis.report.format import image_label, number, score_label, whole
 from segkit.analysis.report.overlay import contour_swatches, downscale, overlay
 from segkit.analysis.report.tables import Table
 from segkit.analysis.report.templates import templates
@@ -101,9 +101,11 @@ def _render(evaluation: Evaluation, worst: list[WorstImage]) -> str:
         metric=_image_label(evaluation),
         scores=_score_table(evaluation),
         few_images=evaluation.few_images_note,
+        over=f"{whole(evaluation.groups)} groups of images" if evaluation.groups else "images",
         classes=classes and class_scores(classes.per_class, classes.confusion.tolist()),
         warnings=evaluation.warnings,
         worst=worst,
+        worst_caption=evaluation.worst_caption(MAX_WORST, _image_label(evaluation)),
         legend=contour_swatches(),
     )
 

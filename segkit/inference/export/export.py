@@ -8,30 +8,38 @@ from math import lcm
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from segkit.core.errors import DataError, ExportError, first_line
+from pydantic_core import to_jsonable_python
+
+from segkit.analysis.cross_validation.out_of_fold import read_out_of_fold
+from segkit.analysis.report.run_data import read_run_data
+from segkit.core.errors import DataError, ExportError, SegkitError, first_line, worded
 from segkit.experiments.restore_run import FinishedRun, open_trained
-from segkit.inference.export.export_graph import ExportGraph, export_program
+from segkit.inference.export.export_graph import EnsembleGraph, ExportGraph, export_program
 from segkit.inference.export.model_card import model_card
 from segkit.inference.export.onnx_file import require_onnx, write_onnx
 from segkit.inference.export.pt2 import reopen_pt2, write_pt2
 from segkit.inference.export.verify import Verification, check_shapes, score_warnings, verify
 from segkit.inference.export_metadata import ExportMetadata, Input, Output
 from segkit.inference.onnx import open_onnx
-from segkit.inference.torch_network import TorchNetwork, run_model_info
+from segkit.inference.predictor import Predictor
+from segkit.inference.torch_network import TorchEnsemble, TorchNetwork, open_network, run_model_info
 from segkit.recipe import plain_recipe
 from segkit.recipe.yaml_tree import write_yaml
+from segkit.runs.run_dir import RunDir
 from segkit.utils.atomic import atomic_write
 from segkit.utils.os_errors import is_out_of_memory
 from segkit.utils.public_text import public_data
 
 if TYPE_CHECKING:
+    from torch import nn
     from torch.export import ExportedProgram
 
+    from segkit.analysis.report.run_data import RunData
     from segkit.core.types import Progress
     from segkit.inference.model_info import ModelInfo
     from segkit.inference.network import Network
     from segkit.recipe import Recipe
-    from segkit.runs.run_dir import RunDir
+    from segkit.runs.cv_dir import CvDir
 
 Format = Literal["onnx", "pt2"]
 _WRITERS: dict[str, Callable[[ExportedProgram, ExportMetadata, Path], None]] = {
@@ -71,7 +79,7 @@ class ExportResult:
 
 
 def export_run(
-    run: RunDir,
+    run: RunDir | Sequence[RunDir],
     out: Path,
     format: Format,
     *,
@@ -80,11 +88,12 @@ def export_run(
     overrides: Sequence[str] = (),
     plugins: Sequence[Path] = (),
     on_progress: Progress = lambda label, done, total: None,
+    cross_validation: CvDir | None = None,
 ) -> ExportResult:
-    """Write a run's model as one file, with a model card beside it.
+    """Write a run's model, or the mean of several, as one file, with a model card beside it.
 
     Args:
-        run: complete run directory.
+        run: complete run directory; several become an ensemble that averages probabilities.
         out: path of the file, which is written only if it matches the run.
         format: onnx, or torch's pt2.
         input: input of the exported model.
@@ -92,23 +101,36 @@ def export_run(
         overrides: recipe changes, as for `--set`, for example other images to compare on.
         plugins: files or folders with the parts it used.
         on_progress: callback of (label, done, total).
+        cross_validation: cross-validation that the runs are of, whose scores the file then reports.
 
     Raises:
         ExportError: if the exported model does not match the run.
-        SegkitError: if the run, its images or plugins are damaged, or a package is not installed.
+        SegkitError: if the models cannot be averaged, a run, its images or plugins are damaged, or a package
+            is not installed.
         OSError: if a file cannot be written.
     """
     if format == "onnx":
         require_onnx()
-    finished, model = open_for_export(run, overrides, plugins, on_progress)
-    metadata = ExportMetadata(model.info, input, output, public_recipe(model.recipe))
+    first, *others = [run] if isinstance(run, RunDir) else run
+    if others and output == "logits":
+        problem = "an ensemble has no logits: it is the mean of probabilities"
+        raise SegkitError(problem, hint=f"leave out {worded('--output logits', 'the argument output')}")
+    finished, opened = open_for_export(first, overrides, plugins, on_progress)
+    data = read_out_of_fold(cross_validation)[0] if cross_validation else read_run_data(first)
+    model: TorchNetwork | TorchEnsemble = opened
+    if others:
+        on_this = [*overrides, *_CPU]
+        networks = [open_network(each, plugins, accelerator="cpu", overrides=on_this) for each in others]
+        model = _ensemble([opened, *networks], data, input)
+    metadata = ExportMetadata(model.info, input, output, public_recipe(opened.recipe))
     card_file = out.with_suffix(".md")
     with atomic_write(card_file) as card, atomic_write(out, durable=True) as temporary:
         network, metadata, shapes, notes = _write(finished, model, metadata, format, temporary)
         verification = verify(network, model, finished, shapes, on_progress)
         del network  # closes the file
-        warnings = (*finished.warnings, *notes, *score_warnings(verification))
-        card.write_bytes(model_card(run, metadata, verification, warnings, file=out.name).encode())
+        changed = dict.fromkeys(text for each in _members(model) for text in each.warnings)
+        warnings = (*finished.warnings, *changed, *notes, *score_warnings(verification))
+        card.write_bytes(model_card(data, metadata, verification, warnings, file=out.name).encode())
     return ExportResult((out, card_file), metadata, verification, warnings)
 
 
@@ -135,21 +157,69 @@ def open_for_export(
     return finished, TorchNetwork(info, assembly.recipe, model, assembly.fabric)
 
 
+def _members(model: TorchNetwork | TorchEnsemble) -> tuple[TorchNetwork, ...]:
+    return model.members if isinstance(model, TorchEnsemble) else (model,)
+
+
+def _ensemble(networks: Sequence[TorchNetwork], data: RunData, input: Input) -> TorchEnsemble:
+    """Networks that one file can hold.
+
+    Raises:
+        SegkitError: if they predict other classes, or see images in other ways.
+    """
+    Predictor(networks)  # checks that they predict the same classes
+    first, *others = (network.info for network in networks)
+    for other in others:
+        for what, mine, theirs in (
+            ("data.fit", first.fit, other.fit),
+            ("data.size", first.size, other.size),
+            ("data.scale", first.scale, other.scale),
+            ("overlap of windows", first.overlap, other.overlap),
+            ("data.range", first.range, other.range),
+            ("data.normalize", (first.mean, first.std), (other.mean, other.std)),
+        ):
+            if mine != theirs and (what != "data.normalize" or input == "normalized"):
+                raise SegkitError(
+                    f"one file cannot hold these models: {what} is {_text(mine)} of {first.name}, and "
+                    f"{_text(theirs)} of {other.name}",
+                    hint=f"models with one {what}; predict and segkit.load average them as they are",
+                )
+    multiples = [network.info.multiple for network in networks]
+    multiple = lcm(*multiples) if all(multiples) else 0
+    info = replace(first, multiple=multiple, scored_on="", images=0, scores={})
+    if data.cross_validation:
+        scores = data.summary.scores
+        info = replace(info, scored_on=scores.split, images=len(data.names), scores=dict(scores.metrics))
+    return TorchEnsemble(info, tuple(networks))
+
+
+def _text(value: Any) -> str:
+    return str(to_jsonable_python(value)) if value is not None else "0 to 255"
+
+
 def public_recipe(recipe: Recipe) -> str:
     """The complete recipe as YAML; absolute paths are reduced to their last name, plugins removed."""
     return write_yaml(public_data({**plain_recipe(recipe), "plugins": []}))
 
 
 def _write(
-    finished: FinishedRun, model: TorchNetwork, metadata: ExportMetadata, format: Format, file: Path
+    finished: FinishedRun,
+    model: TorchNetwork | TorchEnsemble,
+    metadata: ExportMetadata,
+    format: Format,
+    file: Path,
 ) -> tuple[Network, ExportMetadata, list[tuple[int, int, int]], list[str]]:
     """Write and reopen the file, for as many image sizes as the exporter supports."""
     notes: list[str] = []
-    encoder: Any = model.model.encoder
-    for info in _size_candidates(metadata.info, encoder.pyramid.reductions[-1]):
+    models = [member.model for member in _members(model)]
+    encoders: list[Any] = [each.encoder for each in models]
+    for info in _size_candidates(metadata.info, lcm(*(each.pyramid.reductions[-1] for each in encoders))):
         candidate = replace(metadata, info=info)
         try:
-            graph = ExportGraph(model.model, candidate).eval()
+            graph: nn.Module = ExportGraph(models[0], candidate)
+            if len(models) > 1:
+                graph = EnsembleGraph(models, candidate)
+            graph.eval()
             _WRITERS[format](export_program(graph, candidate), candidate, file)
             network = _OPENERS[format](file)
             shapes = check_shapes(network, model, finished)

@@ -70,6 +70,27 @@ class ExportGraph(nn.Module):
         return logits if metadata.output == "logits" else probabilities_of(logits, metadata.info.task)
 
 
+class EnsembleGraph(nn.Module):
+    """Module to export: the mean of the probabilities of several models.
+
+    Args:
+        models: models whose weights are copied.
+        metadata: input and output format; the output is probabilities.
+
+    Shape:
+        image: (B, C, H, W), as `ExportMetadata.input`.
+        output: (B, K, H, W) float32.
+    """
+
+    def __init__(self, models: Sequence[Segmenter], metadata: ExportMetadata) -> None:
+        super().__init__()
+        self.members = nn.ModuleList([ExportGraph(model, metadata) for model in models])
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, K, H, W)."""
+        return torch.stack([member(image) for member in self.members]).mean(dim=0)
+
+
 @torch.no_grad()
 def export_program(graph: nn.Module, metadata: ExportMetadata) -> ExportedProgram:
     """Run torch.export with a dynamic batch size, and dynamic image sizes if the model supports them.

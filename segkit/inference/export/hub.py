@@ -85,7 +85,9 @@ def export_to_hub(
         verification = verify(network, model, finished, shapes, on_progress)
         warnings = (*finished.warnings, *score_warnings(verification))
         front = _front_matter(run, metadata)
-        card = model_card(run, metadata, verification, warnings, file=folder.name, front_matter=front)
+        card = model_card(
+            read_run_data(run), metadata, verification, warnings, file=folder.name, front_matter=front
+        )
         (new / CARD).write_bytes(card.encode())
     files = tuple(folder / name for name in (WEIGHTS, CONFIG, RECIPE, CARD))
     return ExportResult(files, metadata, verification, warnings)

@@ -11,7 +11,7 @@ from segkit.analysis.report.class_scores import NOTE as CLASS_NOTE
 from segkit.analysis.report.class_scores import class_score_table
 from segkit.analysis.report.contents import interval_notes
 from segkit.analysis.report.format import NOTHING, interval_text, number, whole
-from segkit.analysis.report.run_data import RunData, read_run_data
+from segkit.analysis.report.run_data import RunData
 from segkit.analysis.report.tables import SPLITS, Table, given_to_decoder, worst_table
 from segkit.analysis.report.templates import markdown_templates
 from segkit.inference.export.usage_examples import usage_examples
@@ -22,11 +22,10 @@ if TYPE_CHECKING:
     from segkit.inference.export.verify import Verification
     from segkit.inference.export_metadata import ExportMetadata
     from segkit.inference.model_info import ModelInfo
-    from segkit.runs.run_dir import RunDir
 
 
 def model_card(
-    run: RunDir,
+    data: RunData,
     metadata: ExportMetadata,
     verification: Verification,
     warnings: Sequence[str],
@@ -37,24 +36,20 @@ def model_card(
     """The model card in Markdown.
 
     Args:
-        run: exported run.
+        data: data of the exported run, of the first one of an ensemble, or of a cross-validation.
         metadata: metadata of the exported model.
         verification: comparison with the run.
         warnings: further limitations, in whole sentences.
         file: name of the exported file or folder.
         front_matter: YAML front matter of the hub.
-
-    Raises:
-        SegkitError: if a file of the run is missing.
     """
-    data = read_run_data(run)
     scores = data.summary.scores
     template = markdown_templates("inference/export", "analysis/report").get_template("card.md.j2")
     return template.render(
         front_matter=Markup(front_matter),
         name=data.summary.recipe,
         description=data.summary.description,
-        model=_model_rows(data, metadata, file),
+        model=[*_model_rows(data, metadata, file), *_ensemble_rows(verification)],
         has_background=metadata.info.kind != "multiclass",
         mask_classes=_mask_class_table(metadata.info),
         scores=score_table(data),
@@ -65,7 +60,7 @@ def model_card(
         training_data=_data_rows(data),
         verification=_verification(verification, data),
         worst=worst_table(data),
-        limitations=[*_limitations(data), *warnings],
+        limitations=[*_limitations(data, verification.models), *warnings],
         examples=usage_examples(metadata, file),
         fence=Markup("```"),
     )
@@ -122,6 +117,11 @@ def _model_rows(data: RunData, metadata: ExportMetadata, file: str) -> list[tupl
     ]
 
 
+def _ensemble_rows(verification: Verification) -> list[tuple[str, str]]:
+    models = verification.models
+    return [("Ensemble", f"mean of the probabilities of {models} models")] if models > 1 else []
+
+
 def _fit_rows(info: ModelInfo) -> list[tuple[str, str]]:
     if info.fit == "stretch":
         return []
@@ -173,18 +173,19 @@ def _verification(result: Verification, data: RunData) -> list[str]:
     shapes = ", ".join(f"{images} of {height} x {width}" for images, height, width in result.shapes)
     share = result.pixels_that_differ / max(1, result.pixels)
     return [
-        f"Compared with the run's model on {result.images:,} {SPLITS.get(result.split, result.split)} images"
+        f"Compared with {result.model_words} on {result.images:,} "
+        f"{SPLITS.get(result.split, result.split)} images"
         f"{data.size and f' of {data.size}'}"
         f"{'' if result.same_images else ', which are not those that the run reports its scores on'}.",
         f"{result.pixels_that_differ:,} of {result.pixels:,} pixels have another class ({share:.2g} of all); "
         f"the largest difference of a probability is {result.largest_difference:.2g}.",
         f"{metric} of this file: {result.scores[result.metric]:.6f}; "
-        f"of the run's model: {result.model_scores[result.metric]:.6f}.",
+        f"of {result.model_words}: {result.model_scores[result.metric]:.6f}.",
         f"Also compared on batches of other shapes: {shapes}.",
     ]
 
 
-def _limitations(data: RunData) -> list[str]:
+def _limitations(data: RunData, models: int) -> list[str]:
     summary, recipe = data.summary, data.recipe
     images = summary.images.get("train")
     at = f" at {data.size}, after resizing images and masks" if data.size else ""
@@ -195,7 +196,24 @@ def _limitations(data: RunData) -> list[str]:
         *summary.warnings,
         f"{trained}It was not evaluated on images of other cameras, places or people.",
         f"The scores are computed{at}. They are means: single images can be much worse, see below.",
-        f"It was trained with one seed, {recipe.get('seed')}: intervals are over images. Training again adds "
-        "further variation.",
+        _variation(data, models),
         "It was not validated for any use in which a mistake can cause harm.",
     ]
+
+
+def _variation(data: RunData, models: int) -> str:
+    if data.cross_validation:
+        scored = len(data.fold_runs)  # of the first seed
+        which = f"its {models} models"
+        if scored < models:
+            which = f"{scored} of {which}, those of one seed"
+        return (
+            f"The scores are those of {which}, each on the images that it was not trained on. "
+            "Between them they were trained on all of these images, so that their mean has no score here."
+        )
+    if models > 1:
+        return f"The scores are those of the first of its {models} models, not those of their mean."
+    return (
+        f"It was trained with one seed, {data.recipe.get('seed')}: intervals are over images. Training again "
+        "adds further variation."
+    )

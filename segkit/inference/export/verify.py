@@ -19,7 +19,6 @@ from segkit.data.windows import cut_window
 from segkit.inference.evaluation.score_images import scored_parts
 from segkit.runs.environment import data_digests
 from segkit.training.count_pixels import predict_mask
-from segkit.training.evaluate import predict_logits
 from segkit.training.evaluate_images import ImageScore
 from segkit.training.probabilities import probabilities_of, probabilities_to_logits
 
@@ -29,7 +28,9 @@ if TYPE_CHECKING:
     from segkit.experiments.restore_run import FinishedRun
     from segkit.inference.image_source import Size
     from segkit.inference.network import Network, Probabilities
-    from segkit.inference.torch_network import TorchNetwork
+    from segkit.inference.torch_network import TorchEnsemble, TorchNetwork
+
+    Exported = TorchNetwork | TorchEnsemble
 
 MAX_PIXELS = 1e-4  # share of pixels of another class: where two classes are equally probable
 MAX_DIFFERENCE = 1e-3  # of a probability; rounding in float32 stays far below
@@ -53,9 +54,15 @@ class Verification:
     reported: dict[str, float | None]  # by the run
     same_images: bool  # as the run was scored on
     shapes: tuple[tuple[int, int, int], ...]  # other batches compared: (images, height, width)
+    models: int = 1  # of the ensemble
+
+    @property
+    def model_words(self) -> str:
+        """``the run's model``, ``the mean of the 5 models``."""
+        return "the run's model" if self.models == 1 else f"the mean of the {self.models} models"
 
 
-def check_shapes(network: Network, model: TorchNetwork, finished: FinishedRun) -> list[tuple[int, int, int]]:
+def check_shapes(network: Network, model: Exported, finished: FinishedRun) -> list[tuple[int, int, int]]:
     """Compare the models on other batch sizes, and on another image size if the model takes several.
 
     Returns:
@@ -84,17 +91,17 @@ def check_shapes(network: Network, model: TorchNetwork, finished: FinishedRun) -
 
 def verify(
     network: Network,
-    model: TorchNetwork,
+    model: Exported,
     finished: FinishedRun,
     shapes: Sequence[tuple[int, int, int]],
     on_progress: Progress = lambda label, done, total: None,
 ) -> Verification:
-    """Compare the exported network with the run's model on all scored images, as the run is scored.
+    """Compare the exported network with the model on all scored images of a run, as the run is scored.
 
     Raises:
         ExportError: if masks or scores differ by more than rounding.
     """
-    assembly = finished.assembly
+    assembly, models = finished.assembly, len(getattr(model, "members", "1"))
     split, task, metrics = assembly.test_split, assembly.task, assembly.metrics
     count = len(assembly.splits[split])
     rows: tuple[dict[str, list[Tensor]], ...] = tuple({name: [] for name in metrics} for _ in range(2))
@@ -127,9 +134,10 @@ def verify(
         metric=next(iter(metrics)),
         scores=scores_of_file,
         model_scores=model_scores,
-        reported=finished.run.read_summary().scores.metrics,
+        reported=finished.run.read_summary().scores.metrics if models == 1 else {},
         same_images=digest == finished.run.read_environment().data_digests.get(split),
         shapes=tuple(shapes),
+        models=models,
     )
     _check_tolerances(verification)
     return verification
@@ -149,17 +157,17 @@ def score_warnings(result: Verification) -> list[str]:
 _Part = tuple[int, Tensor, "Probabilities", Tensor]
 
 
-def _predict_whole(network: Network, model: TorchNetwork, assembly: Assembly) -> Iterator[_Part]:
+def _predict_whole(network: Network, model: Exported, assembly: Assembly) -> Iterator[_Part]:
     """Index of each image, logits of the model, probabilities of the file, and target."""
     images = assembly.splits[assembly.test_split].images
     for batch in assembly.eval_batches(assembly.test_split):
-        logits = predict_logits(model.model, batch.image, model.fabric)
+        logits = model.logits(batch.image)
         probabilities = network(np.stack([images[index] for index in batch.indices]))
         for i, index in enumerate(batch.indices):
             yield index, logits[i : i + 1], probabilities[i : i + 1], batch.target[i : i + 1]
 
 
-def _predict_in_windows(network: Network, model: TorchNetwork, assembly: Assembly) -> Iterator[_Part]:
+def _predict_in_windows(network: Network, model: Exported, assembly: Assembly) -> Iterator[_Part]:
     """The same of parts of each image, from top to bottom, at the size of its mask."""
     prepared, task = assembly.splits[assembly.test_split], assembly.task
     for index, (image, mask) in enumerate(zip(prepared.images, prepared.masks, strict=True)):

@@ -18,6 +18,8 @@ from segkit.utils.os_errors import is_out_of_memory
 if TYPE_CHECKING:
     from torch import Tensor
 
+_TORCHVISION_NAME, _TORCHVISION_TAG = "imagenet1k_v1", "tv_in1k"  # the same weights: torchvision's first
+
 
 def find_weights(model: str, weights: str) -> Path | None:
     """Find the file of pretrained weights on this machine, without network access.
@@ -83,9 +85,11 @@ def tag_of(model: str, weights: str) -> str:
     if weights == "imagenet" and tags:
         default: Any = timm.get_pretrained_cfg(model)
         return str(default.tag or "")
-    tag = "tv_in1k" if weights == "imagenet1k_v1" else weights
+    tag = _TORCHVISION_TAG if weights == _TORCHVISION_NAME else weights
     if tag not in tags:
         known = ["imagenet", *filter(None, tags)] if tags else []
+        if _TORCHVISION_TAG in tags or (model, _TORCHVISION_NAME) == _mobilenet_v2.MODEL_AND_TAG:
+            known.insert(1, _TORCHVISION_NAME)
         raise WeightsError(
             f"{model} has no weights {weights!r}", hint=f"one of {', '.join(['none', *known])}, or a file"
         )

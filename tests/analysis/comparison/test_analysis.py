@@ -282,7 +282,7 @@ def test_curves_of_other_images_are_said_to_be_of_them():
         return candidate(name, rising(best), scored_on=split)
 
     told = analyse(two(on("val", "a", 0.8), on("val", "b", 0.7)))
-    assert told[2] == "The val IoU curve of a is the higher one in all 20 epochs."
+    assert told[2] == "The IoU curve of a on val images is the higher one in all 20 epochs."
     assert "curve" not in " ".join(analyse(two(on("val", "a", 0.8), on("test", "b", 0.7))))
 
 

@@ -88,11 +88,12 @@ def test_another_metric_with_other_options_is_left_out(tmp_path):
 def test_curves_name_their_images_and_losses_where_these_are_others(tmp_path):
     first, other = (scored_run(tmp_path, name, {"iou": scores(0.7)}) for name in "ab")
     for run in (first, other):
-        write_json(run.summary, json.loads(run.summary.read_text()) | {"scored_on": "val"})
+        scored = {"scored_on": "val", "validate_windows": 40 if run is first else None}
+        write_json(run.summary, json.loads(run.summary.read_text()) | scored)
     other.write_recipe(other.recipe.read_text().replace("loss:\n- name: dice", "loss:\n- name: bce"))
     labels = [curve["label"] for curve in curves(compared(first, other))]
     assert labels == [
-        "IoU on val images",
+        "IoU on val images or 40 windows of val images",
         "Training loss (of different loss functions)",
         "Validation loss (of different loss functions)",
     ]

@@ -2,13 +2,14 @@
 
 import importlib.util
 import math
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy import special, stats
+from scipy import stats
 
-from segkit.analysis.comparison.statistics import compare_pairs, holm, intervals
+from segkit.analysis.comparison.statistics import compare_pairs, holm, intervals, means
 
 SPEC = importlib.util.spec_from_file_location(
     "simulation", Path(__file__).parents[2] / "pages" / "intervals.py"
@@ -17,17 +18,6 @@ simulation = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(simulation)
 MEAN, held, shown, simulated = simulation.MEAN, simulation.held, simulation.shown, simulation.simulated
 of_a_mean, of_a_difference = simulation.of_a_mean, simulation.of_a_difference
-
-
-@pytest.fixture(autouse=True)
-def quantiles(monkeypatch):
-    """Simulations ask for a million of them: what scipy computes, without its checks, which take longer."""
-
-    def isf(p, freedom):
-        return -special.stdtrit(freedom, p)
-
-    assert isf(0.013, 2.7) == stats.t.isf(0.013, 2.7)
-    monkeypatch.setattr(stats.t, "isf", isf)
 
 
 def most(seeds):
@@ -171,6 +161,44 @@ def test_an_interval_is_the_same_whoever_stands_beside_it_and_whenever_it_is_ask
     forward, backward = intervals(scores), intervals(scores[::-1])
     assert forward == backward[::-1] == intervals(scores)
     assert compare_pairs(scores, higher_is_better=True)[0] == compare_pairs(scores, higher_is_better=True)[0]
+
+
+@pytest.mark.parametrize(("seeds", "groups", "difference"), [(1, 20, False), (1, 60, True), (5, 60, True)])
+def test_where_images_are_in_groups_intervals_that_know_them_cover_the_truth(seeds, groups, difference):
+    held = partial(simulation.held_groups, seeds, groups, difference=difference)
+    assert 0.93 <= held(known=True, simulations=300) <= 0.97
+    if seeds == 1:
+        assert held(known=False, simulations=40) < 0.85
+
+
+def test_groups_of_one_image_each_have_the_interval_of_images():
+    scores = simulated(np.random.default_rng(3), [1, 1], 30, spread=0)
+    alone = [str(image) for image in range(30)]
+    first, expected = (means(scores, **known)[0].interval for known in ({"groups": alone}, {}))
+    assert (first.mean, first.low) == pytest.approx((expected.mean, expected.low))
+    (pair,) = compare_pairs(scores, higher_is_better=True, groups=alone)
+    assert pair.p == pytest.approx(stats.ttest_rel(scores[0][0], scores[1][0]).pvalue)
+    assert pair.p_wilcoxon == pytest.approx(stats.wilcoxon(scores[0][0], scores[1][0]).pvalue)
+    scores = simulated(np.random.default_rng(3), [3, 2], 30, spread=0.1)
+    (pair,), (expected,) = (
+        compare_pairs(scores, higher_is_better=True, **known) for known in ({"groups": alone}, {})
+    )
+    assert (pair.low, pair.p) == pytest.approx((expected.low, expected.p))
+
+
+def test_one_group_tells_nothing():
+    scores = np.array([[0.5, 0.6, 0.7]])
+    (interval,) = intervals([scores], groups=["a"] * 3)
+    assert interval.mean == pytest.approx(0.6)
+    assert math.isnan(interval.low)
+    (pair,) = compare_pairs([scores, scores + 0.1], higher_is_better=True, groups=["a"] * 3)
+    assert (pair.p, pair.verdict) == (1.0, "no difference shown")
+
+
+def test_groups_follow_the_images_whose_scores_are_defined():
+    scores = np.array([[0.5, 0.6, math.nan, 0.9, 0.7, 0.8]])
+    kept = scores[:, [0, 1, 3, 4, 5]]
+    assert intervals([scores], groups=[*"aabcca"]) == intervals([kept], groups=[*"aacca"])
 
 
 @pytest.mark.parametrize(

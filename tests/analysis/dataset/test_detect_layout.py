@@ -507,6 +507,7 @@ def test_of_several_folders_of_masks_one_is_chosen(
         ([(584, 565)], [512, 480]),
         ([(90, 200)], [96, 192]),
         ([(9, 900)], [32, 512]),
+        ([(9, 1200)], [32, 512]),
         ([(600, 800), (1200, 1600), (800, 600)], [384, 512]),
     ],
 )
@@ -525,6 +526,8 @@ def test_the_size_is_that_of_most_images(
             "(800x600 to 1600x1200 pixels), at most 512; larger is finer and slower\n  size: ["
             in found.recipe
         )
+    large = "at most 512; 'segkit plan' tells what is lost by that,\n  # and whether fit: crop avoids it\n"
+    assert (large in found.recipe) == (max(sides[0]) > 1024)
 
 
 def test_values_of_one_mask_alone_are_told(tmp_path: Path) -> None:

@@ -336,13 +336,25 @@ def test_classes_that_are_missing_or_rare_are_told(tmp_path: Path) -> None:
     four = Task("multiclass", (*CLASSES.classes, "road"))
     told_of = faults(tmp_path, four)
     assert "data.split.balance: true" in told_of[1].hint
-    assert told_of[2].hint.startswith("class_weights: balanced, another loss")
+    assert told_of[2].hint == (
+        "class_weights: balanced, another loss (dice, focal, tversky), data.sample.balance: class, "
+        "data.fit: crop with crop.foreground and crop.classes: balanced, or more images that show it"
+    )
     found = [(fault.kind, fault.message, len(fault.files)) for fault in told_of]
     assert found == [
         ("absent", "no mask has a pixel of road", 0),
         ("absent", "no mask in test has a pixel of tree", 0),
         ("imbalance", "tree is 0.02% of all pixels, in 1 of 8 images", 1),
     ]
+    for number in range(2):
+        save(tmp_path / f"rare/images/{number}.png", picture(number))
+        spot = (np.arange(96 * 96) == number).reshape(96, 96)
+        save(tmp_path / f"rare/masks/{number}.png", 255 * spot.astype(np.uint8))
+    (rare,) = (fault for fault in faults(tmp_path / "rare") if fault.kind == "imbalance")
+    assert rare.hint == (
+        "pos_weight: balanced, another loss (dice, focal, tversky), data.fit: crop with crop.foreground, or "
+        "more images that show it"
+    )
 
 
 def test_a_mask_of_ignored_pixels_teaches_nothing(root: Path) -> None:

@@ -196,7 +196,7 @@ def test_undefined_scores_are_dashes(tmp_path):
     html, markdown = texts(run)
     assert f'<p class="value">{NOTHING}</p>' in html
     assert "Undefined scores" in html
-    assert "worst images" not in html
+    assert "scored images" not in html
     assert "Peak memory" not in html
     assert f"| **18** | **{NOTHING}** |" in markdown
     assert not re.search(r"\bnan\b|\bNone\b", markdown)
@@ -211,6 +211,11 @@ def test_some_undefined_scores_of_images_are_left_out(tmp_path, undrawn):
         "| c | 0.3000 |\n| a | 0.5000 |\n" in markdown
     )
     assert "| Mean | 0.4000 |" in markdown
+    assert "### Best: " in markdown
+    run.write_scores(["a", "b", "c"], {"iou": [0.0, float("nan"), 0.0], "dice": [1.0, 1.0, 1.0]})
+    _, markdown = texts(run)
+    assert "### All 2 scored images, which all have the same score\n" in markdown
+    assert ("### Best: " in markdown, markdown.count("### Image: ")) == (False, 3)
 
 
 @pytest.mark.slow

@@ -171,9 +171,11 @@ def test_run_view_gives_the_cursor_back_when_a_run_fails(terminal):
     assert stream.getvalue().index("\x1b[?25l") < stream.getvalue().index("\x1b[?25h")
 
 
-def test_run_view_shows_long_labels_whole(terminal):
+def test_run_view_shows_long_labels_whole_and_progress_within_an_item(terminal):
     stream = terminal(40)
     with console.RunView() as view:
+        view.progress("images", 1, 12, "window 120 of 1,764")
+        assert "1/12  window 120 of 1,764" in visible(stream.getvalue())
         view.progress("word " * 30, 3, 9)
     assert visible(stream.getvalue()).split("3/9")[0].count("word") == 30
 

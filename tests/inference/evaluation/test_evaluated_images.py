@@ -129,7 +129,7 @@ def test_every_member_is_asked_whether_it_was_trained_on_the_images(run: RunDir,
         divided = {"by": "file", "file": str(split)}
         members.append(like(run, tmp_path / name / "001", source=source, split=divided))
     assert scored(*members).warnings == [
-        "1 of the 1 scored images were among the training images of other/001 (c): "
+        "1 of the 1 scored images was among the training images of other/001 (c): "
         "this is not a score on unseen images."
     ]
 
@@ -144,7 +144,7 @@ def test_a_copy_of_a_training_image_in_the_run_s_own_test_split_is_told_of(
     source = {"name": "folder", "images": str(own / "images"), "masks": str(own / "masks")}
     divided = {"by": "file", "file": str(tmp_path / "split.csv")}
     assert scored(like(run, tmp_path / "runs/001", source=source, split=divided)).warnings[-1] == (
-        "1 of the 1 scored images were among the training images of runs/001 (c): "
+        "1 of the 1 scored images was among the training images of runs/001 (c): "
         "this is not a score on unseen images."
     )
 
@@ -171,7 +171,7 @@ def test_images_scaled_very_differently_from_training_images_are_told_of(
     squares = np.indices((640, 640)).sum(0) // 20 % 2  # as many as in 100 patches
     Image.fromarray((255 * squares).astype(np.uint8)).save(tmp_path / "large/masks/a.png")
     warning = scored(run, asking=asking, overrides=(large,)).warnings[-1]
-    assert warning.startswith("1 of 2 sampled images are scaled to 0.05 of their size for the model, its ")
+    assert warning.startswith("1 of 2 sampled images is scaled to 0.05 of its size for the model, its ")
     assert "training images to 0.5 of theirs, and masks have " in warning
 
 

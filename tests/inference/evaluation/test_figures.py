@@ -55,6 +55,20 @@ def test_the_mean_over_images_has_the_interval_of_comparisons(small: Recipe) -> 
     assert found.high == pytest.approx(found.mean + 1.96 * error, abs=0.3 * error)
 
 
+def test_a_score_of_all_images_together_is_computed_again_for_groups_drawn_anew(small: Recipe) -> None:
+    metric = build_metric(small.metrics[1], BINARY)
+    torch.manual_seed(0)
+    masks = torch.rand(20, 1, 8, 8) - 0.5, (torch.rand(20, 8, 8) > 0.5).long()
+    rows = metric.per_image(*masks).double()
+    alone = confidence_interval(metric, rows)
+    twice, groups = rows.repeat(2, 1), [f"{number:02}" for number in range(20)] * 2
+    known = confidence_interval(metric, twice, groups)  # each image twice tells no more than once
+    assert (known.mean, known.low, known.high) == pytest.approx((alone.mean, alone.low, alone.high))
+    believed = confidence_interval(metric, twice)
+    assert believed.high - believed.low < 0.8 * (known.high - known.low)
+    assert math.isnan(confidence_interval(metric, rows, ["one"] * 20).low)
+
+
 def test_a_score_of_all_images_together_is_computed_again_for_images_drawn_anew(small: Recipe) -> None:
     metric = build_metric(small.metrics[1], BINARY)
     torch.manual_seed(0)

@@ -40,7 +40,7 @@ def test_the_same_bytes_are_the_same_image_under_any_name(own: Recipe, tmp_path:
     images = tmp_path / "own" / "images"
     shutil.copy(images / "b.png", tmp_path / "other" / "images" / "x.png")
     assert told(own, elsewhere(tmp_path, source)) == [
-        f"1 of the 2 scored images were among the training images of small/001 (x): {NO_SCORE}"
+        f"1 of the 2 scored images was among the training images of small/001 (x): {NO_SCORE}"
     ]
 
 
@@ -48,7 +48,7 @@ def test_the_same_name_is_told_of_apart_and_no_image_twice(own: Recipe, tmp_path
     source = drawn(tmp_path / "other", SIZES | {"z": (40, 30)}, seed=1)
     shutil.copy(tmp_path / "own" / "images" / "b.png", tmp_path / "other" / "images" / "b.png")
     assert told(own, elsewhere(tmp_path, source)) == [
-        f"1 of the 6 scored images were among the training images of small/001 (b): {NO_SCORE}",
+        f"1 of the 6 scored images was among the training images of small/001 (b): {NO_SCORE}",
         f"4 of the 6 scored images have the names of training images of small/001 (a, c, d and 1 more): "
         f"{NO_SCORE}",
     ]

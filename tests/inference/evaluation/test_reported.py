@@ -64,7 +64,7 @@ def test_an_ensemble_reports_nothing(run: RunDir, second: RunDir) -> None:
 
 def test_a_score_of_one_image_has_another_name_than_that_of_all_together(run: RunDir, tmp_path: Path) -> None:
     page = write_evaluation(evaluated(run, "metrics=[iou_dataset, iou]"), tmp_path / "a").read_text()
-    assert "The worst images by IoU dataset of each image alone</h2>" in page
+    assert "All 5 scored images by IoU dataset of each image alone, the worst first</h2>" in page
     assert '<th scope="row">IoU dataset</th>' in page
     assert "</span> IoU dataset 0." not in page
 

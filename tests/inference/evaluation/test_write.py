@@ -152,9 +152,14 @@ def test_an_evaluation_before_is_ours_and_a_link_out_of_it_harms_nothing(
 
 
 def test_where_no_image_has_a_score_there_are_no_worst(found: Evaluation, tmp_path: Path) -> None:
+    found.scores.per_image["iou"][:] = [0.0] * 5
+    assert [found.worst_caption(count, "IoU") for count in (3, 8)] == [
+        "3 of 5 scored images, which all have the same IoU",
+        "All 5 scored images, which all have the same IoU",
+    ]
     found.scores.per_image["iou"][:] = [math.nan] * 5
     page = write_evaluation(found, tmp_path / "scores").read_text(encoding="utf-8")
-    assert "worst images" not in page
+    assert "scored images" not in page
     assert not (tmp_path / "scores" / "worst").exists()
     assert json.loads((tmp_path / "scores" / "scores.json").read_text())["worst"] == []
 

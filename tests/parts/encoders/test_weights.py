@@ -83,6 +83,9 @@ def test_unknown_tag_is_refused_with_those_there_are(monkeypatch):
         WeightsError, match=r"resnet10t has no weights 'in22k'\n  try: one of none, imagenet, c3_in1k, or"
     ):
         find_weights(SMALL, "in22k")
+    for model, known in (("mobilenetv2_100", "ra_in1k, or a file"), ("resnet18", "a1_in1k, a2_in1k, ")):
+        with pytest.raises(WeightsError, match=f"one of none, imagenet, imagenet1k_v1, {known}"):
+            find_weights(model, "random")
     monkeypatch.setattr(timm, "list_pretrained", lambda pattern: [])
     with pytest.raises(WeightsError, match=r"has no weights 'imagenet'\n  try: one of none, or a file"):
         tag_of(SMALL, "imagenet")

@@ -52,11 +52,12 @@ def read_samples(comparison: Comparison) -> list[Sample]:
     first: dict[str, tuple[Thumbnail, Path]] = {}
     files = [candidate.runs[0].thumbnails for candidate in comparison.candidates]
     predictions: list[dict[str, bytes]] = []
-    for candidate, file in zip(comparison.candidates, files, strict=True):
-        thumbnails = _thumbnails(candidate.runs[0])
-        predictions.append({name: thumbnail.prediction for name, thumbnail in thumbnails.items()})
-        for name, thumbnail in thumbnails.items():
-            first.setdefault(name, (thumbnail, file))
+    for candidate in comparison.candidates:
+        predictions.append({})
+        for run in candidate.shown or candidate.runs[:1]:
+            for name, thumbnail in _thumbnails(run).items():
+                predictions[-1][name] = thumbnail.prediction
+                first.setdefault(name, (thumbnail, run.thumbnails))
     samples = []
     for position, name in enumerate(comparison.images):
         if name in first:

@@ -1,0 +1,1 @@
+"""Cross-validations: the data of a directory, and its page."""

@@ -1,0 +1,341 @@
+"""`segkit cv`, and its folder as one model; its folds are trained in this process."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from torch import nn
+
+import segkit
+from segkit.analysis.comparison.statistics import intervals
+from segkit.core.registry import ENCODERS
+from segkit.runs.cv_dir import CvDir
+from segkit.runs.run_dir import RunDir
+from tests import commands
+from tests.inference.export.conftest import ThreeLayers
+from tests.small_runs import light_report
+
+RECIPE = """
+name: tiny
+data:
+  source: {name: folder, images: data/images, masks: data/masks}
+  size: [32, 32]
+  batch_size: 4
+  workers: 0
+model:
+  encoder: {name: three_layers}
+  decoder: {name: transposed_conv, channels: [8], dropout: 0.0}
+loss: dice
+optimizer: {name: adamw, lr: 0.01}
+metrics: [iou, iou_dataset]
+training: {epochs: 2, accelerator: cpu}
+"""
+IMAGES, PATIENTS = 12, 6
+CV = ["cv", "tiny.yaml", "--folds", "2", "--group", "{group}_*"]
+
+
+def draw(folder: Path) -> None:
+    """Discs on noise, two photographs of each patient; the last two images show class 2 in place of 1."""
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[:32, :32]
+    for name in ("images", "masks", "labels"):
+        (folder / name).mkdir(parents=True)
+    for number in range(IMAGES):
+        name, (top, left, radius) = f"p{number // 2}_{number}.png", rng.integers((8, 8, 5), (24, 24, 9))
+        disc = (rows - top) ** 2 + (columns - left) ** 2 < radius**2
+        pixels = rng.normal(90, 15, (32, 32, 3)) + disc[..., None] * 90
+        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder / "images" / name)
+        Image.fromarray((disc * 255).astype(np.uint8)).save(folder / "masks" / name)
+        label = 2 if number >= IMAGES - 2 else 1
+        Image.fromarray((disc * label).astype(np.uint8)).save(folder / "labels" / name)
+
+
+def register() -> None:
+    @ENCODERS.register("three_layers")
+    def three_layers(in_channels: int) -> nn.Module:
+        return ThreeLayers(in_channels)
+
+
+@pytest.fixture(autouse=True)
+def encoder(plugins_as_before):
+    register()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cv")
+    draw(folder / "data")
+    (folder / "tiny.yaml").write_text(RECIPE, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def say(folder):
+    """Runs a command in the folder."""
+
+    def run(*words: str, code: int = 0) -> commands.Said:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("segkit.experiments.recorder.write_report", light_report)
+            with commands.as_before():
+                if "three_layers" not in {entry.name for entry in ENCODERS.own()}:
+                    register()
+                said = commands.segkit([*words], folder, str(folder / "home"))
+        assert said.code == code, said.err
+        return said
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def made(say):
+    return say(*CV)
+
+
+def record(folder: Path, name: str = "tiny") -> dict:
+    return json.loads((folder / "cv" / name / "cv.json").read_text(encoding="utf-8"))
+
+
+def table(folder: Path) -> list[dict[str, str]]:
+    with (folder / "cv/tiny/scores.csv").open(encoding="utf-8", newline="") as file:
+        return [*csv.DictReader(file)]
+
+
+def mask(file: Path) -> np.ndarray:
+    return np.asarray(Image.open(file)) > 0
+
+
+def test_pooled_scores_are_those_of_the_masks_that_predict_writes(made, folder, say):
+    rows, scores = table(folder), []
+    assert [row["image"] for row in rows] == sorted(file.stem for file in (folder / "data/images").iterdir())
+    for fold in record(folder)["folds"]:
+        run = folder / "cv/tiny" / fold["run"]
+        own = [row["image"] for row in rows if row["fold"] == str(fold["fold"])]
+        assert {name for name, split, _ in splits_of(RunDir(run)) if split == "val"} == {*own}
+        out = folder / f"masks_{fold['fold']}"
+        say("predict", str(run), *(f"data/images/{name}.png" for name in own), "--out", str(out))
+        for name in own:
+            predicted, true = mask(out / f"{name}.png"), mask(folder / f"data/masks/{name}.png")
+            scores.append((name, (predicted & true).sum() / (predicted | true).sum()))
+    expected = dict(scores)
+    assert [float(row["iou"]) for row in rows] == pytest.approx([expected[row["image"]] for row in rows])
+    pooled = record(folder)["pooled"]["metrics"]["iou"]
+    (interval,) = intervals(
+        [np.array([[*expected.values()]])], groups=[name.split("_")[0] for name in expected]
+    )
+    assert [pooled[key] for key in ("mean", "low", "high")] == pytest.approx([*vars(interval).values()])
+    assert "12 images in 6 groups, 2 folds" in made.out
+    page = (folder / "cv/tiny/index.html").read_text(encoding="utf-8")
+    assert f"{pooled['mean']:.4f}" in page
+    assert "They are over 6 groups of images that are not independent." in page
+
+
+def splits_of(run: RunDir) -> list[list[str]]:
+    with run.splits.open(encoding="utf-8", newline="") as file:
+        return [*csv.reader(file)][1:]
+
+
+def test_a_fold_is_a_run_of_its_last_epoch_with_intervals_over_groups(made, folder, say):
+    fold = record(folder)["folds"][1]
+    run = RunDir.open(folder / "cv/tiny" / fold["run"])
+    summary = run.read_summary()
+    assert (summary.select, summary.best.epoch, summary.scores.groups) == ("last", 2, 3)
+    assert summary.scores.metrics == pytest.approx(fold["metrics"])
+    assert not any("optimistic" in warning for warning in summary.warnings)
+    document = json.loads(say("evaluate", str(run.path), "--json").out)
+    assert document["groups"] == 3
+    assert document["intervals"]["iou"] == pytest.approx([*summary.scores.intervals["iou"]])
+    assert "over 3 groups of images" in say("evaluate", str(run.path)).out
+    comparison = segkit.compare(run.path)
+    assert (comparison.groups, comparison.as_json()["groups"]) == (3, 3)
+    interval = comparison.ranking[0].metrics["iou"]
+    assert (interval.low, interval.high) == pytest.approx(summary.scores.intervals["iou"])
+
+
+def test_killed_and_started_again_it_has_the_same_bytes_and_trains_nothing_twice(made, folder, say):
+    cv, runs = folder / "cv/tiny", folder / "runs/tiny"
+    before = {file.name: file.read_bytes() for file in cv.iterdir()}
+    stopped, gone = RunDir(runs / "001"), runs / "002"
+    stopped.summary.unlink()  # killed after its last epoch
+    shutil.rmtree(gone)  # killed before it began
+    shutil.rmtree(cv)
+    say(*CV)
+    assert {file.name: file.read_bytes() for file in cv.iterdir()} == before
+    assert len(stopped.read_environment().resumed) == 1
+    assert sorted(path.name for path in runs.iterdir()) == ["001", "002"]
+    assert [path.name for path in cv.parent.iterdir()] == ["tiny"]
+
+
+def test_json_is_the_contract_of_the_command_line(made, folder, say):
+    summaries = sorted((folder / "runs/tiny").glob("*/summary.json"))
+    ended = [file.stat().st_mtime_ns for file in summaries]
+    printed = json.loads(say(*CV, "--json", "--out", "other").out)
+    assert [file.stat().st_mtime_ns for file in summaries] == ended  # nothing is trained again
+    assert printed["images"] == IMAGES
+    assert printed["pooled"]["metrics"]["iou"].keys() == {"mean", "low", "high"}
+    assert printed["folds"][0]["metrics"].keys() == {"iou", "iou_dataset"}
+    assert (folder / "other/cv.json").is_file()
+
+
+@pytest.mark.slow
+def test_the_folder_is_one_model_to_predict_and_export(made, folder, say):
+    images = sorted((folder / "data/images").iterdir())
+    cv = folder / "cv/tiny"
+    say("predict", "cv/tiny", "data/images", "--out", "as_one")
+    runs = [cv / fold["run"] for fold in record(folder)["folds"]]
+    several, one = (segkit.load(model).predict_many(images) for model in (runs, cv))
+    for image, a, b in zip(images, several, one, strict=True):
+        assert np.array_equal(a.probabilities, b.probabilities)
+        assert np.array_equal(b.mask > 0, mask(folder / "as_one" / image.name))
+    exported = say("export", "cv/tiny", "--format", "onnx", "--out", "mean.onnx")
+    assert "the mean of the 2 models" in exported.out
+    say("predict", "mean.onnx", "data/images", "--out", "of_file")
+    for image in images:
+        files = (folder / place / image.name for place in ("as_one", "of_file"))
+        assert np.array_equal(*map(mask, files))
+    info = segkit.load(folder / "mean.onnx").info
+    pooled = record(folder)["pooled"]["metrics"]
+    assert (info.scored_on, info.images) == ("out-of-fold", IMAGES)
+    assert info.scores["iou"] == pytest.approx(pooled["iou"]["mean"])
+    card = (folder / "mean.md").read_text(encoding="utf-8")
+    assert "mean of the probabilities of 2 models" in card
+    assert "so that their mean has no score here" in card
+
+
+@pytest.mark.slow
+def test_runs_that_see_images_alike_become_one_file_and_others_do_not(made, folder, say):
+    runs = [str(folder / "runs/tiny" / number) for number in ("001", "002")]
+    say("export", *runs, "--format", "pt2", "--out", "two.pt2")
+    assert "first of its 2 models" in (folder / "two.md").read_text(encoding="utf-8")
+    said = say("export", *runs, "--format", "onnx", "--output", "logits", code=2)
+    assert "an ensemble has no logits: it is the mean of probabilities" in said.err
+    other = folder / "other_size"
+    shutil.copytree(runs[1], other)
+    text = (other / "recipe.yaml").read_text(encoding="utf-8")
+    (other / "recipe.yaml").write_text(text.replace("- 32\n  - 32", "- 64\n  - 32"), encoding="utf-8")
+    said = say("export", runs[0], str(other), "--format", "onnx", code=2)
+    assert (
+        "one file cannot hold these models: data.size is [32, 32] of tiny, and [64, 32] of tiny" in said.err
+    )
+    said = say("export", "cv/tiny", "--hub", "hub", code=2)
+    assert "a hub folder holds one model" in said.err
+
+
+def test_evaluate_scores_other_images_and_refuses_those_of_the_folds(made, folder, say):
+    said = say("evaluate", "cv/tiny", code=2)
+    assert "each of these images trained some fold of the cross-validation" in said.err
+    assert "the out-of-fold scores are in cv/tiny/cv.json" in said.err.replace("\\", "/")
+    source = "data.source={name: synthetic_lesions, train: 1, test: 2, size: 32}"
+    document = json.loads(say("evaluate", "cv/tiny", "--set", source, "--json").out)
+    assert (document["images"], len(document["members"]), document["groups"]) == (2, 2, None)
+
+
+@pytest.mark.slow
+def test_compare_pairs_all_images_over_groups(made, folder, say):
+    say("cv", "tiny.yaml", "--folds", "2", "--group", "{group}_*", "--seeds", "1,2", "--set", "name=other",
+        "--set", "training.epochs=1")  # fmt: skip
+    two = record(folder, "other")
+    assert (len(two["folds"]), [seed["seed"] for seed in two["seeds"]]) == (4, [1, 2])
+    assert two["pooled"]["metrics"]["iou_dataset"]["low"] is None
+    document = json.loads(say("compare", "cv/tiny", "cv/other", "--json").out)
+    assert (document["images"], document["groups"]) == (IMAGES, PATIENTS)
+    ranking = {entry["name"]: entry for entry in document["ranking"]}
+    assert (ranking["tiny"]["seeds"], ranking["other"]["seeds"]) == ([0], [1, 2])
+    for name in ("tiny", "other"):
+        pooled = record(folder, name)["pooled"]["metrics"]["iou"]
+        assert ranking[name]["metrics"]["iou"] == pytest.approx(pooled)
+    page = (folder / "comparisons/other+tiny/comparison.md").read_text(encoding="utf-8")
+    assert "over 6 groups of images" in page
+    assert "is a cross-validation: its scores are those of all images" in page
+    said = say("compare", "cv", "--native", code=2)
+    assert "out-of-fold scores are at the size of the recipe" in said.err
+
+
+@pytest.mark.parametrize(
+    ("words", "problem", "hint"),
+    [
+        (("--folds", "7", "--group", "{group}_*"), "6 groups cannot make 7 folds", "use fewer folds"),
+        (("--folds", "13"), "12 images cannot make 13 folds", "use fewer folds"),
+        (
+            ("--folds", "3", "--group", "patient"),
+            "data.split.group: 12 of 12 images have no group",
+            "a column of the source manifest",
+        ),
+        (
+            ("--folds", "3", "--set", "training.early_stopping_epochs=2"),
+            "training.early_stopping_epochs chooses the end of training by scores of the images that "
+            "cross-validation scores",
+            "--set training.early_stopping_epochs=null",
+        ),
+        (
+            ("--folds", "3", "--set", "data.split={by: file, file: tiny.yaml}"),
+            "data.split says by file which images are which",
+            "--set data.split=official",
+        ),
+        (
+            ("--folds", "3", "--out", "data"),
+            "this is not the folder of a cross-validation",
+            "--out with another folder",
+        ),
+    ],
+)
+def test_what_cannot_be_cross_validated_is_told(say, words, problem, hint):
+    said = say("cv", "tiny.yaml", *words, code=2)
+    assert problem in " ".join(said.err.split())
+    assert hint in " ".join(said.err.split())
+
+
+def test_a_run_that_has_gone_or_changed_is_named(made, folder, say):
+    moved = folder / "moved/tiny"
+    shutil.copytree(folder / "cv/tiny", moved)
+    say("predict", "moved/tiny", "data/images", "--out", "moved/masks")  # as far from the runs as before
+    weights = folder / "runs/tiny/001/checkpoints/best.safetensors"
+    content = weights.read_bytes()
+    weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    said = say("predict", "cv/tiny", "data/images", "--out", "nothing2", code=2)
+    weights.write_bytes(content)
+    assert "the run of fold 1, seed 0, has other weights than when it was scored" in said.err
+    document = record(folder)
+    document["folds"][1]["run"] = "../../runs/tiny/009"
+    (moved / "cv.json").write_text(json.dumps(document), encoding="utf-8")
+    said = say("evaluate", "moved/tiny", code=2)
+    assert "the run of fold 2, seed 0, has gone" in said.err
+    assert "or repeat the cross-validation: segkit cv tiny.yaml --folds 2" in said.err
+    said = say("resume", "cv/tiny", code=2)
+    assert "this is a cross-validation, not a run" in said.err
+    (moved / "cv.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(segkit.SegkitError, match="damaged"):
+        CvDir.open(moved)
+
+
+def test_folds_pool_train_and_val_leave_test_out_and_warn_of_classes_that_are_in_none(folder, say):
+    lines = ["image,mask,split"]
+    for number, file in enumerate(sorted((folder / "data/images").iterdir())):
+        split = "train" if number < 6 else "val" if number < 11 else "test"
+        lines.append(f"data/images/{file.name},data/labels/{file.name},{split}")
+    (folder / "files.csv").write_text("\n".join(lines), encoding="utf-8")
+    said = say(
+        "cv", "tiny.yaml", "--folds", "2", "--set", "name=classes", "--set", "training.epochs=1",
+        "--set", "data.source={name: manifest, file: files.csv}", "--set", "data.task=multiclass",
+        "--set", "data.classes=[skin, a, b]", "--set", "loss=cross_entropy", "--set", "metrics=[iou, miou]",
+    )  # fmt: skip
+    assert "The folds divide the 6 training and the 5 validation images of the source together." in said.err
+    assert "The 1 test images of the source are in no fold." in said.err
+    made = record(folder, "classes")
+    assert made["images"] == 11
+    assert [fold["images"] for fold in made["folds"]] == [6, 5]
+    assert sum("shows b. data.split.balance: true" in warning for warning in made["warnings"]) == 1
+    assert made["pooled"]["per_class"]["iou"].keys() == {"skin", "a", "b"}
+    assert (
+        (folder / "cv/classes/class_scores.csv")
+        .read_text(encoding="utf-8")
+        .startswith("image,seed,class,iou")
+    )
+    assert json.loads(say("evaluate", "cv/classes", "--json").out)["split"] == "test"
+    names = json.loads(say("compare", "cv/classes", "--json").out)["ranking"][0]["per_class"]["iou"]
+    assert names.keys() == {"skin", "a", "b"}
