@@ -320,18 +320,14 @@ def _check_file(url: StorageUrl) -> None:
 
 def _record(trial: FrozenTrial) -> Trial:
     facts = trial.user_attrs
-    scores = dict(sorted(trial.intermediate_values.items()))
     return Trial(
         trial.number,
         _STATES[trial.state],
         dict(trial.params),
         trial.value if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) else None,
-        scores,
-        **{
-            key: facts[key]
-            for key in ("epochs", "seconds", "asked", "run", "machine", "error")
-            if key in facts
-        },
+        dict(sorted(trial.intermediate_values.items())),
+        *facts.get("cost", (0, 0.0)),
+        **{key: facts[key] for key in ("asked", "run", "machine", "error") if key in facts},
     )
 
 

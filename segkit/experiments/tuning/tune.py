@@ -209,7 +209,7 @@ class _Worker:
         elif isinstance(event, EpochEnded):
             current.epochs += 1
             current.seconds += event.seconds
-            self.study.note(current.trial.number, epochs=current.epochs, seconds=current.seconds)
+            self.study.note(current.trial.number, cost=[current.epochs, current.seconds])
             if current.pruned:
                 return False  # it has been asked to stop
             current.pruned = self._report(current, event.epoch, event.metrics.get(self.plan.metric))

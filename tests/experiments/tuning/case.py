@@ -26,7 +26,7 @@ model:
 loss: dice
 optimizer: {name: adamw, lr: 0.01}
 metrics: [iou, dice]
-training: {epochs: 9, accelerator: cpu}
+training: {epochs: 4, accelerator: cpu}
 """
 SEARCH = (
     "optimizer.lr=log:1e-4..1e-1", "optimizer.weight_decay=0.003,0.03,0.3", "model.decoder.dropout=0.0..0.5",

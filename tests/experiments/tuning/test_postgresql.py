@@ -20,7 +20,7 @@ from segkit.experiments.tuning.storage_url import parse_storage
 from tests.experiments.tuning.case import RECIPE, SEARCH
 
 PASSWORD = "p@ss/w:rd"
-TRIALS, EPOCH_SECONDS = 12, 0.05
+TRIALS, EPOCH_SECONDS = 12, 0.1
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +131,6 @@ def test_two_workers_share_the_trials_and_one_is_killed(
     assert (taken.params, taken.state.name) == (frozen[lost].params, "COMPLETE")
     assert len({str(trial.values) for trial in trials}) == TRIALS
     with capsys.disabled():
-        load = TRIALS * 9 * EPOCH_SECONDS
+        load = TRIALS * 4 * EPOCH_SECONDS
         print(f"\n{TRIALS} trials with {load:.1f} s of load in {seconds:.1f} s; ended in {ended}")  # noqa: T201
     assert PASSWORD not in "".join(map(str, told))

@@ -78,8 +78,8 @@ def test_an_interrupted_trial_is_taken_up_first_and_counted_once(plan, tmp_path)
     assert {trial.number for trial in begun} == {0, 1, 2}
     assert [trial.number for trial in tuning.trials] == [1, 2]  # 0 was begun again as 1
     assert tuning.trials[0].values == begun[0].values
-    assert tuning.trials[0].epochs == 9 + 2  # the interrupted worker trained two
-    assert tuning.as_json()["cost"]["epochs"] == 2 * 9 + 2
+    assert tuning.trials[0].epochs == 4 + 2  # the interrupted worker trained two
+    assert tuning.as_json()["cost"]["epochs"] == 2 * 4 + 2
 
 
 def test_a_trial_of_a_killed_worker_is_taken_up_by_another(plan, tmp_path):
@@ -125,9 +125,9 @@ def tuning(plan, tmp_path_factory):
 def test_trials_that_begin_badly_are_pruned_and_their_epochs_are_saved(tuning):
     pruned = [trial for trial in tuning.trials if trial.state == "pruned"]
     assert pruned
-    assert all(trial.epochs == max(trial.scores) == 9 - trial.saved for trial in pruned)
+    assert all(trial.epochs == max(trial.scores) == 4 - trial.saved for trial in pruned)
     cost = tuning.as_json()["cost"]
-    assert cost["epochs"] + cost["epochs_saved_by_pruning"] == 9 * 9
+    assert cost["epochs"] + cost["epochs_saved_by_pruning"] == 9 * 4
     assert tuning.best.score == max(trial.score for trial in tuning.trials if trial.state == "complete")
 
 
