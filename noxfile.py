@@ -26,7 +26,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def slow(session: nox.Session) -> None:
-    """Slow tests; those of pages need Chromium, those of ISIC 2016 SEGKIT_TEST_DATA."""
+    """Slow tests; those of pages need Chromium, shared searches PostgreSQL, ISIC 2016 SEGKIT_TEST_DATA."""
     session.run(PYTHON, "-m", "pytest", "-m", "slow", *session.posargs)
 
 

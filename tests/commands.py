@@ -8,14 +8,14 @@ import io
 import os
 import pickle
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from segkit import cli
-from segkit.core.errors import SegkitError
+from segkit.core.errors import Interrupted, SegkitError
 from segkit.core.plugins import entry_points as installed
 from segkit.core.plugins import loading as load
 from segkit.core.registry import REGISTRIES
@@ -47,7 +47,9 @@ def as_before() -> Iterator[None]:
         registry._entries.update(registries[kind])
 
 
-def here(target: str, arguments: Sequence[tuple[Any, ...]], *, at_once: int = 1) -> Iterator[tuple[int, Any]]:
+def here(
+    target: str, arguments: Iterable[tuple[Any, ...]], *, at_once: int = 1
+) -> Generator[tuple[int, Any], bool | None, None]:
     """`run_in_subprocesses` without the processes, each of which imports torch for seconds."""
     module, _, function = target.partition(":")
     for number, given in enumerate(arguments):
@@ -56,13 +58,14 @@ def here(target: str, arguments: Sequence[tuple[Any, ...]], *, at_once: int = 1)
                 for value in getattr(importlib.import_module(module), function)(
                     *pickle.loads(pickle.dumps(given))
                 ):
-                    yield number, pickle.loads(pickle.dumps(value))
+                    if (yield number, pickle.loads(pickle.dumps(value))):
+                        raise Interrupted("stopped")
         except SegkitError as error:
             yield number, error
 
 
 def segkit(words: list[str], folder: Path, home: str) -> Said:
-    """``segkit`` with these words, in a folder; a comparison trains in this process, too.
+    """``segkit`` with these words, in a folder; comparisons and searches train in this process, too.
 
     Args:
         words: behind ``segkit``.
@@ -77,6 +80,8 @@ def segkit(words: list[str], folder: Path, home: str) -> Said:
         patch.setattr("sys.argv", ["segkit", *words])
         for module in STUDIES:
             patch.setattr(f"segkit.experiments.{module}.run_in_subprocesses", here)
+        if words[:1] == ["tune"]:
+            patch.setattr("segkit.experiments.tuning.tune.run_in_subprocesses", here)
         before = dict(os.environ)
         try:
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):

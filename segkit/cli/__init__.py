@@ -11,6 +11,7 @@ from segkit.cli import (  # noqa: F401  (registers commands)
     plan,
     predict,
     train,
+    tune,
 )
 from segkit.cli.app import app, main
 

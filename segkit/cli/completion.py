@@ -55,5 +55,23 @@ def recipes(incomplete: str) -> list[str]:
     return [*shipped_recipes(incomplete), *sorted(glob(f"{escape(incomplete)}*"))]
 
 
+def samplers(incomplete: str) -> list[str]:
+    """Samplers of Optuna, if it is installed."""
+    return _of_optuna("sampler_names", incomplete)
+
+
+def pruners(incomplete: str) -> list[str]:
+    """Pruners of Optuna, if it is installed."""
+    return _of_optuna("pruner_names", incomplete)
+
+
+def _of_optuna(function: str, incomplete: str) -> list[str]:
+    try:
+        from segkit.experiments.tuning import samplers
+    except ImportError:
+        return []
+    return _beginning(incomplete, getattr(samplers, function)())
+
+
 def _beginning(incomplete: str, words: Iterable[str]) -> list[str]:
     return [word for word in words if word.startswith(incomplete)]

@@ -74,17 +74,18 @@ def _texts(missing: Sequence[PlannedRun]) -> list[str]:
     return [dump_recipe(planned.recipe) for planned in missing if planned.recipe]
 
 
-def check_recipes(texts: Sequence[str]) -> Iterator[SegkitError]:
-    """In a child: check recipes; files of the same data are read once."""
+def check_recipes(texts: Sequence[str], labels: Sequence[str] = ()) -> Iterator[SegkitError]:
+    """In a child: check recipes; files of the same data are read once. Labels are by default their names."""
     from segkit.experiments.check import check
 
     problems: list[Problem] = []
     checked: list[object] = []
-    for recipe in map(load_dumped, texts):
+    for number, recipe in enumerate(map(load_dumped, texts)):
+        label = labels[number] if labels else recipe.name
         try:
             check(recipe, read_files=recipe.data not in checked)
         except SegkitError as error:
-            problems += [problem for problem in labelled(recipe.name, error) if problem not in problems]
+            problems += [problem for problem in labelled(label, error) if problem not in problems]
         checked.append(recipe.data)
     if problems:
         yield SegkitError.of(problems)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,8 @@ def expand_grid(
     for choice in itertools.product(*_axes(vary)):
         varied = [setting for setting, _ in choice]
         for seed in seed_overrides:
-            recipe = _load(path, [*overrides, *varied, *seed], plugins, demo=demo, varied=varied)
+            options = {one: _position(one) for one in varied}
+            recipe = load_varied(path, [*overrides, *seed], options, plugins, demo=demo)
             name = "-".join([recipe.name, *(label for _, label in choice)])[:LONGEST_NAME].rstrip()
             recipes.append(recipe.model_copy(update={"name": name}))
         if any(recipe.name == name for recipe in recipes[: -len(seed_overrides)]):
@@ -61,13 +62,30 @@ def expand_grid(
     return recipes
 
 
-def _load(
-    path: Path, overrides: Sequence[str], plugins: Sequence[Path], *, demo: bool, varied: Sequence[str]
+def load_varied(
+    path: Path | str,
+    overrides: Sequence[str],
+    varied: Mapping[str, str],
+    plugins: Sequence[Path] = (),
+    *,
+    demo: bool = False,
 ) -> Recipe:
+    """A recipe with varied values.
+
+    Args:
+        path: recipe file.
+        overrides: values of `--set`.
+        varied: the option of each varied value, as messages name it, by value in the form of `--set`.
+        plugins: plugin files or folders.
+        demo: whether to use synthetic lesions.
+
+    Raises:
+        RecipeError: if it is invalid; problems with a varied value name its option.
+    """
     try:
-        return load_recipe(path, overrides, plugins, demo=demo)
+        return load_recipe(path, [*overrides, *varied], plugins, demo=demo)
     except RecipeError as error:
-        options = {override_position(setting): _position(setting) for setting in varied}
+        options = {override_position(setting): option for setting, option in varied.items()}
         problems = [
             replace(problem, file=options.get(problem.file, problem.file)) for problem in error.problems
         ]
@@ -100,7 +118,7 @@ def _parse(option: str) -> tuple[str, str, list[str]]:
     if path.split(".")[0] not in Recipe.model_fields and re.match(r"\s*[A-Za-z_][\w.]*\s*=", text):
         label, (path, equals, text) = path, text.partition("=")
         path = path.strip()
-    values = [value.strip() for value in _split_at_commas(text)]
+    values = [value.strip() for value in split_at_commas(text)]
     if not equals or not path or not all(values):
         hint = "write PATH=VALUE,VALUE, as in model.decoder=unet,fpn"
         raise _error("a path and its values are missing", _position(option), hint)
@@ -116,7 +134,8 @@ def _parse(option: str) -> tuple[str, str, list[str]]:
     return label, path, values
 
 
-def _split_at_commas(text: str) -> Iterator[str]:
+def split_at_commas(text: str) -> Iterator[str]:
+    """Parts of a text between the commas that are not inside of brackets."""
     depth, value = 0, ""
     for character in text:
         depth += (character in "[{(") - (character in ")}]")

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable
 from contextlib import suppress
 from typing import Any, BinaryIO
 
@@ -29,8 +29,8 @@ else:
 
 
 def run_in_subprocesses(
-    target: str, arguments: Sequence[tuple[Any, ...]], *, at_once: int = 1
-) -> Iterator[tuple[int, Any]]:
+    target: str, arguments: Iterable[tuple[Any, ...]], *, at_once: int = 1
+) -> Generator[tuple[int, Any], bool | None, None]:
     """Call a generator function once per tuple of arguments, each call in its own process.
 
     Children end when the iterator is closed. Ctrl-C asks them to stop, a second Ctrl-C kills them;
@@ -38,33 +38,35 @@ def run_in_subprocesses(
 
     Args:
         target: ``module:function``; arguments and yielded values must be picklable.
-        arguments: argument tuples, one per call.
+        arguments: argument tuples, one per call; each is taken when a process is free for it.
         at_once: number of processes that run at the same time; they share the cores.
 
     Yields:
-        The index of a call and the next value that it yields. A call that fails yields its `SegkitError`
-        last; the others continue.
+        The index of a call and the next value that it yields; True, sent back, asks this call to stop. A call
+        that fails yields its `SegkitError` last; the others continue.
     """
     messages: queue.Queue[tuple[int, Any]] = queue.Queue()
     running: dict[int, subprocess.Popen[bytes]] = {}
-    waiting = list(range(len(arguments)))
+    waiting = enumerate(arguments)
     try:
-        while waiting or running:
-            while waiting and len(running) < at_once:
-                number = waiting.pop(0)
+        while True:
+            while len(running) < at_once and (taken := next(waiting, None)):
+                number, given = taken
                 running[number] = _start(at_once)
-                call = (target, arguments[number], sys.argv)
+                call = (target, given, sys.argv)
                 threading.Thread(
                     target=_listen, args=(running[number], number, call, messages), daemon=True
                 ).start()
+            if not running:
+                return
             try:
                 number, value = messages.get(timeout=_POLL_SECONDS)
             except queue.Empty:
                 continue
             if value is _END:
                 del running[number]
-            else:
-                yield number, value
+            elif (yield number, value):
+                running[number].send_signal(_STOP)
     except KeyboardInterrupt:
         _end(running.values())
         while running:

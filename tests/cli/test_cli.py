@@ -34,6 +34,10 @@ def test_verbs_and_their_options_are_these() -> None:
             "targets", "--seeds", "--vary", "--metric", "--out", "--set", "--runs", "--jobs", "--measure",
             "--native", "--force", *PLUGINS, "--demo", *QUIET, "--json",
         ],
+        "tune": [
+            "recipe", "--search", "--trials", "--storage", "--sampler", "--pruner", "--jobs", "--seed",
+            "--set", "--runs", "--out", *PLUGINS, "--demo", *QUIET, "--json",
+        ],
         "cv": [
             "recipe", "--folds", "--group", "--seeds", "--out", "--set", "--runs", "--jobs", *PLUGINS,
             "--demo", *QUIET, "--json",
@@ -81,6 +85,7 @@ def test_verbs_and_their_options_are_these() -> None:
     [
         "run",
         "compare",
+        "tune",
         "cv",
         "check",
         "list",

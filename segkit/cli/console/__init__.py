@@ -31,10 +31,12 @@ from segkit.cli.console.results import (
 from segkit.cli.console.run_view import RunView
 from segkit.cli.console.scores import print_evaluation
 from segkit.cli.console.study_view import StudyView
+from segkit.cli.console.tune_view import TuneView, print_tuning
 
 __all__ = [
     "RunView",
     "StudyView",
+    "TuneView",
     "print_bench",
     "print_cache",
     "print_check",
@@ -58,5 +60,6 @@ __all__ = [
     "print_predicted",
     "print_problems",
     "print_recipes",
+    "print_tuning",
     "print_without_foreground",
 ]  # fmt: skip

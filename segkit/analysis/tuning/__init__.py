@@ -1,0 +1,1 @@
+"""Result of a search: page, tables, best recipe."""

@@ -1,0 +1,177 @@
+"""Files of a search: page, best recipe, table of trials, JSON."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from segkit.analysis.report.format import NOTHING, duration, number
+from segkit.analysis.report.templates import templates
+from segkit.analysis.tuning.figures import history, importance, parallel_coordinates
+from segkit.analysis.tuning.result import Trial, Tuning, shown
+from segkit.analysis.tuning.sentences import cost_sentence, final_sentences
+from segkit.core.errors import SegkitError, worded
+from segkit.core.paths import quoted
+from segkit.recipe.search_space import setting
+from segkit.runs.run_dir import RunDir, write_json
+from segkit.utils.atomic import atomic_folder
+from segkit.utils.csv_files import write_csv
+from segkit.utils.os_errors import cannot_write
+from segkit.utils.public_text import public_command, public_data, public_folder
+from segkit.utils.safe_read import read_json
+
+PAGE, DOCUMENT, TABLE, BEST = "tune.html", "tune.json", "trials.csv", "best.yaml"
+_ORDER = ("complete", "pruned", "failed", "running", "waiting")
+
+
+def make_folder(folder: Path) -> None:
+    """Create the folder for a result.
+
+    Raises:
+        SegkitError: if it cannot be created.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        problem = f"cannot create the folder for the result: {error.strerror}"
+        raise SegkitError(problem, where=str(folder), hint=_other_folder()) from error
+
+
+def folder_for(study: str, preferred: Path) -> Path:
+    """Folder of the result of a study: `preferred`, with a number appended if that has another study's."""
+    folder, attempt = preferred, 1
+    while (file := folder / DOCUMENT).is_file() and _study_in(file) != study:
+        attempt += 1
+        folder = preferred.with_name(f"{preferred.name}-{attempt}")
+    return folder
+
+
+def write_tuning(tuning: Tuning, folder: Path) -> Path:
+    """Write `tune.html`, `tune.json`, `trials.csv` and `best.yaml`; returns the path of the page.
+
+    Raises:
+        TrainingError: if a file cannot be written; existing files are unchanged.
+    """
+    try:
+        with atomic_folder(folder) as new:
+            (new / PAGE).write_bytes(_page(tuning, folder).encode())
+            write_json(new / DOCUMENT, _document(tuning))
+            write_csv(new / TABLE, _rows(tuning))
+            if tuning.best_recipe:
+                (new / BEST).write_text(tuning.best_recipe, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise cannot_write(error, folder, f"the same again, or {_other_folder()}") from error
+    return folder / PAGE
+
+
+class _Written(BaseModel):
+    study: str
+
+
+def _study_in(file: Path) -> str | None:
+    try:  # a damaged file counts as another study's and is kept
+        return read_json(file, _Written).study
+    except SegkitError:
+        return None
+
+
+def _document(tuning: Tuning) -> dict[str, Any]:
+    """Content of `tune.json`: that of `--json`, without the folders of this machine."""
+    document = tuning.as_json()
+    for entry in (*document["trials"], *([document["best"]] if document["best"] else [])):
+        entry["run"] = public_folder(Path(entry["run"])) if entry["run"] else ""
+    return {**public_data(document), "command": public_command(tuning.command)}
+
+
+def _rows(tuning: Tuning) -> list[Sequence[str | float]]:
+    paths = [axis.path for axis in tuning.axes]
+    header = ["trial", "state", *paths, tuning.metric, "epochs", "seconds", "run", "machine", "error"]
+    rows: list[Sequence[str | float]] = [header]
+    for trial in tuning.trials:
+        values = [trial.values.get(path, "") for path in paths]
+        score = "" if trial.score is None else trial.score
+        run = public_folder(Path(trial.run)) if trial.run else ""
+        facts = trial.epochs, trial.seconds, run, trial.machine, trial.error
+        rows.append([trial.number, trial.state, *values, score, *facts])
+    return rows
+
+
+def _page(tuning: Tuning, folder: Path) -> str:
+    best = tuning.best
+    test = tuning.test
+    limits = test.intervals.get(tuning.metric, (None, None)) if test else (None, None)
+    template = templates("analysis/tuning", "analysis/report").get_template("tune.html.j2")
+    return template.render(
+        name=tuning.recipe,
+        metric=tuning.metric,
+        best=best,
+        best_score=number(best.score) if best else NOTHING,
+        best_values=[(path, shown(value)) for path, value in best.values.items()] if best else [],
+        best_command=public_command(_best_command(tuning)) if best else "",
+        best_recipe=tuning.best_recipe,
+        test_score=number(test.metrics.get(tuning.metric)) if test else "",
+        test_interval=f"{number(limits[0])} to {number(limits[1])}" if None not in limits else "",
+        optimism=tuning.optimism is not None and number(abs(tuning.optimism)),
+        optimism_side="better" if (tuning.optimism or 0) > 0 else "worse",
+        complete=tuning.count("complete"),
+        sentences=final_sentences(tuning),
+        cost=cost_sentence(tuning),
+        notes=tuning.notes,
+        history=history(tuning),
+        importance=importance(tuning),
+        coordinates=parallel_coordinates(tuning),
+        paths=[axis.path for axis in tuning.axes],
+        search=[(axis.path, axis.text) for axis in tuning.axes],
+        trials=[_row(tuning, trial, folder) for trial in _by_rank(tuning)],
+        facts=[
+            ("Sampler", tuning.sampler),
+            ("Pruner", tuning.pruner),
+            ("Seed of the sampler", str(tuning.seed)),
+            ("Trials", f"{len(tuning.trials)} of {tuning.asked}"),
+            ("Validation images", str(tuning.images)),
+            ("Study", tuning.study),
+        ],
+        command=public_command(tuning.command),
+    )
+
+
+def _by_rank(tuning: Tuning) -> list[Trial]:
+    sign = -1 if tuning.higher_is_better else 1
+    return sorted(
+        tuning.trials,
+        key=lambda trial: (_ORDER.index(trial.state), sign * (trial.score or 0.0), trial.number),
+    )
+
+
+def _row(tuning: Tuning, trial: Trial, folder: Path) -> dict[str, Any]:
+    report = RunDir(Path(trial.run)).report if trial.run else None
+    is_here = report and trial.machine == platform.node() and report.is_file()
+    return {
+        "number": trial.number,
+        "state": "its worker was killed" if trial.state == "failed" and not trial.error else trial.state,
+        "values": [
+            shown(trial.values[axis.path]) if axis.path in trial.values else "" for axis in tuning.axes
+        ],
+        "score": number(trial.score),
+        "epochs": f"{trial.epochs} of {trial.asked}" if trial.saved else str(trial.epochs),
+        "time": duration(trial.seconds) if trial.epochs else "run was there" if trial.is_reused else "",
+        "run": public_folder(Path(trial.run)) if trial.run else "",
+        "link": Path(os.path.relpath(report, folder)).as_posix() if report and is_here else "",
+        "error": trial.error,
+        "is_best": bool(tuning.best and tuning.best.number == trial.number),
+    }
+
+
+def _best_command(tuning: Tuning) -> str:
+    assert tuning.best
+    changes = [*tuning.overrides, *(setting(path, value) for path, value in tuning.best.values.items())]
+    return " ".join(["segkit run", quoted(tuning.source), *(f"--set {quoted(change)}" for change in changes)])
+
+
+def _other_folder() -> str:
+    return f"{worded('--out', 'the argument out')} with another folder"
