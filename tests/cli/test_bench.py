@@ -22,7 +22,7 @@ def test_json_is_one_document_and_nothing_is_left(segkit: Any, project: Path) ->
     assert (said.code, said.err) == (0, "")
     answer = json.loads(said.out)
     assert answer.keys() > CONTRACT
-    assert answer["steps"] == 15  # five blocks of as many as are made together
+    assert answer["steps"] == 6  # two blocks of the three that are made together
     assert list(answer["startup_seconds"]) == ["imports", "images", "model", "first_step"]
     assert [path.name for path in project.iterdir()] == ["small.yaml"]
 
