@@ -81,7 +81,8 @@ def pool(
     metrics = _build_metrics(first)
     folds = [_FoldOf(planned, scores) for planned, scores in zip(completed, scored, strict=True)]
     seeds = _by_seed(folds, task, metrics)
-    masks = [_FoldOf(*each) for each in zip(completed, postprocess.scored, strict=False)]
+    with_masks = completed if postprocess.settings else ()
+    masks = [_FoldOf(*each) for each in zip(with_masks, postprocess.scored, strict=True)]
     cleaned = _by_seed(masks, task, metrics)
     names, groups = seeds[0].names, seeds[0].groups
     recipe = plan.recipe
@@ -98,7 +99,7 @@ def pool(
         pooled=_pooled(recipe, seeds, metrics, task),
         **_postprocess(postprocess, recipe, cleaned, metrics, task),
         spread={name: _spread([fold.scores.metrics[name] for fold in folds]) for name in metrics},
-        seeds=[pool.record(recipe, metrics, masks) for pool, masks in zip_longest(seeds, cleaned)],
+        seeds=[raw.record(recipe, metrics, of_masks) for raw, of_masks in zip_longest(seeds, cleaned)],
         images=len(names),
         group=split.group and str(split.group),
         groups=len({*groups}) if groups else None,
@@ -147,14 +148,12 @@ def _postprocess(
     task: Task,
 ) -> dict[str, Any]:
     """Keys of `cv.json` about post-processing; none if the recipe has none."""
-    found: dict[str, Any] = {}
-    if postprocess.choice:
-        found |= {"postprocess": postprocess.settings, "postprocess_choice": postprocess.choice}
-    if postprocess.settings:
-        found |= {
-            "postprocess": postprocess.settings,
-            "postprocessed": _pooled(recipe, seeds, metrics, task),
-        }
+    settings, choice = postprocess.settings, postprocess.choice
+    found: dict[str, Any] = {"postprocess": settings} if settings or choice else {}
+    if choice:
+        found["postprocess_choice"] = choice
+    if settings:
+        found["postprocessed"] = _pooled(recipe, seeds, metrics, task)
     return found
 
 
