@@ -71,10 +71,7 @@ class CvDir:
             SegkitError: naming a run that has gone, has not ended, or has other weights.
         """
         record = self.read()
-        overrides = []
-        if record.postprocess:
-            steps = record.postprocess.model_dump(exclude_defaults=True)
-            overrides = [f"postprocess={json.dumps(steps)}"]
+        overrides = self._overrides(record)
         hint = f"put it back, or repeat the cross-validation: {record.command or 'segkit cv'}"
         found = []
         for fold, path in zip(record.folds, self.run_paths(record), strict=True):
@@ -85,9 +82,21 @@ class CvDir:
             if not run.weights.is_file() or file_digest(run.weights).hex() != fold.weights:
                 problem = f"{what}, has other weights than when it was scored: {path}"
                 raise SegkitError(problem, where=str(self.path), hint=hint)
-            run.overrides = tuple(overrides)
+            run.overrides = overrides
             found.append(run)
         return found
+
+    def _overrides(self, record: CvRecord) -> tuple[str, ...]:
+        if not record.postprocess:
+            return ()
+        steps = record.postprocess.model_dump(exclude_defaults=True)
+        for key, value in steps.items():
+            if isinstance(value, dict) and (
+                unknown := [name for name in value if name not in record.classes]
+            ):
+                problem = f"postprocess.{key}: no class is called {unknown[0]!r}"
+                raise corrupt_file(self.file, problem)
+        return (f"postprocess={json.dumps(steps)}",)
 
     def run_paths(self, record: CvRecord) -> list[Path]:
         """Where the runs of the folds should be."""

@@ -308,6 +308,10 @@ def test_a_run_that_has_gone_or_changed_is_named(made, folder, say):
     assert "or repeat the cross-validation: segkit cv tiny.yaml --folds 2" in said.err
     said = say("resume", "cv/tiny", code=2)
     assert "this is a cross-validation, not a run" in said.err
+    document = record(folder) | {"postprocess": {"threshold": {"leson": 0.4}}}
+    (moved / "cv.json").write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(segkit.SegkitError, match=r"postprocess.threshold: no class is called 'leson'"):
+        segkit.load(moved)
     (moved / "cv.json").write_text("{}", encoding="utf-8")
     with pytest.raises(segkit.SegkitError, match="damaged"):
         CvDir.open(moved)
