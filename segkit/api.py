@@ -41,8 +41,8 @@ def load(
     models = [model] if isinstance(model, str | PathLike) else [*model]
     if not models:
         raise SegkitError("no model given", hint="pass a run directory or an .onnx file")
-    paths = [part for path in models for part in _parts_of(Path(path))]
-    networks = [_open(path, [Path(plugin) for plugin in plugins], accelerator) for path in paths]
+    parts = [part for path in models for part in _parts_of(Path(path))]
+    networks = [_open(part, [Path(plugin) for plugin in plugins], accelerator) for part in parts]
     warnings = [warning for network in networks for warning in getattr(network, "warnings", ())]
     return Predictor(networks, warnings)
 
@@ -149,12 +149,12 @@ def compare(
     return event.comparison
 
 
-def _parts_of(model: Path) -> list[Path]:
+def _parts_of(model: Path) -> Sequence[Path | RunDir]:
     """The model itself, or the runs of a cross-validation."""
-    return [run.path for run in CvDir(model).runs] if CvDir.is_at(model) else [model]
+    return CvDir(model).runs if CvDir.is_at(model) else [model]
 
 
-def _open(model: Model, plugins: Sequence[Path], accelerator: str) -> Network:
+def _open(model: Path | RunDir, plugins: Sequence[Path], accelerator: str) -> Network:
     # Imports torch only for models that need it.
     path = Path(model)
     if path.suffix.lower() == ".onnx":
@@ -172,7 +172,7 @@ def _open(model: Model, plugins: Sequence[Path], accelerator: str) -> Network:
         from segkit.inference.export.hub import open_hub
 
         return open_hub(path, plugins, accelerator=accelerator)
-    directory = RunDir.open(path, stopped=True)
+    directory = model if isinstance(model, RunDir) else RunDir.open(path, stopped=True)
     from segkit.inference.torch_network import open_network
 
     return open_network(directory, plugins, accelerator=accelerator)

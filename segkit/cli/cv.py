@@ -62,7 +62,7 @@ def cv(
             if not isinstance(event, CrossValidated):
                 view.show(event)
         assert isinstance(event, CrossValidated)
-        folder = out or folder_for(event.record.folds, Path("cv") / plan.recipe.name)
+        folder = out or folder_for(event.record, Path("cv") / plan.recipe.name)
         written = write_cross_validation(event, folder)
     if json:
         console.print_json({"out": folder, **event.record.model_dump(mode="json", exclude_unset=True)})

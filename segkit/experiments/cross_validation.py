@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from segkit.analysis.cross_validation.page import write_page
 from segkit.core.errors import SegkitError, worded
+from segkit.experiments.cv_postprocess import CvPostprocess, choose_out_of_fold
 from segkit.experiments.pooled_scores import CrossValidated, pool
 from segkit.experiments.study_events import RunScored, StudyEvent, StudyPlanned
 from segkit.experiments.train_runs import check_missing, labelled, plugin_paths, train_missing
 from segkit.recipe import dump_recipe
+from segkit.recipe.postprocess_settings import PostprocessSettings
 from segkit.runs.cv_dir import CvDir, check_folder
 from segkit.runs.run_dir import RunDir, write_json
 from segkit.utils.atomic import atomic_folder
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from segkit.experiments.cv_plan import CvPlan
     from segkit.experiments.fold_scores import FoldScores
     from segkit.experiments.study_plan import PlannedRun
+    from segkit.recipe import Recipe
 
 
 def cross_validate(
@@ -49,21 +52,46 @@ def cross_validate(
     yield StudyPlanned(finished, [planned.label for planned in missing], jobs, plan.notes)
     if missing:
         check_missing(missing[:1])  # folds differ in which images are where
+    given = plan.recipe.postprocess
+    if given == "auto":
+        _check_choice(plan)
     trained = iter((yield from train_missing(missing, runs, jobs)))
     completed = [replace(planned, run=planned.run or next(trained)) for planned in plan.runs]
-    scored = yield from _score(completed, jobs)
-    yield pool(plan, completed, scored, command)
+    scored = yield from _score("score_fold", completed, given == "auto", jobs)
+    chosen = choose_out_of_fold(_recipe_of_fold(plan), scored) if given == "auto" else None
+    steps = chosen.settings if chosen else given
+    masks = list["FoldScores"]()
+    if isinstance(steps, PostprocessSettings):
+        masks = yield from _score("score_masks", completed, steps, jobs, ", post-processed")
+    else:
+        steps = None
+    yield pool(plan, completed, scored, command, CvPostprocess(steps, chosen, masks))
 
 
-def _score(completed: Sequence[PlannedRun], jobs: int) -> Generator[StudyEvent, None, list[FoldScores]]:
-    calls = [(planned.run.path, plugin_paths()) for planned in completed if planned.run]
+def _check_choice(plan: CvPlan) -> None:
+    from segkit.experiments.objectives import class_metrics  # loads torch
+
+    class_metrics(_recipe_of_fold(plan))
+
+
+def _recipe_of_fold(plan: CvPlan) -> Recipe:
+    recipe = plan.runs[0].recipe
+    assert recipe is not None
+    return recipe
+
+
+def _score(
+    function: str, completed: Sequence[PlannedRun], argument: Any, jobs: int, what: str = ""
+) -> Generator[StudyEvent, None, list[FoldScores]]:
+    calls = [(planned.run.path, plugin_paths(), argument) for planned in completed if planned.run]
     scored: dict[int, FoldScores] = {}
-    target = "segkit.experiments.fold_scores:score_fold"
+    target = f"segkit.experiments.fold_scores:{function}"
     for number, value in run_in_subprocesses(target, calls, at_once=jobs):
+        label = f"{completed[number].label}{what}"
         if isinstance(value, SegkitError):
-            raise SegkitError.of(labelled(completed[number].label, value))
+            raise SegkitError.of(labelled(label, value))
         scored[number] = value
-        yield RunScored(completed[number].label, len(scored), len(calls))
+        yield RunScored(label, len(scored), len(calls))
     return [scored[number] for number in range(len(calls))]
 
 

@@ -84,6 +84,8 @@ def make_cv_plan(
                 update={"split": seeded.data.split.model_copy(update={"fold": fold})}
             )
             of_fold = seeded.model_copy(update={"data": data})
+            if given.postprocess:  # is a matter of the out-of-fold predictions of all folds
+                of_fold = of_fold.model_copy(update={"postprocess": None})
             samples, identity = find_samples(of_fold, scan), fingerprint(of_fold, scan.splits)
             planned.append(plan_run(of_fold, samples, identity, existing, notes))
     return CvPlan(given, planned, notes)
@@ -116,6 +118,11 @@ def _notes(given: Recipe, official: Mapping[str, Sequence[Sample]]) -> list[str]
         notes.append(
             "Every fold keeps the weights of its last epoch (training.select: last): nothing is chosen on "
             "the images that are scored."
+        )
+    if given.postprocess:
+        when = "chosen on" if given.postprocess == "auto" else "applied to"
+        notes.append(
+            f"The runs of the folds have no post-processing: it is {when} their out-of-fold predictions."
         )
     counts = {split: len(samples) for split, samples in official.items()}
     if val := counts.get("val"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,10 @@ from segkit.runs.run_dir import RunDir
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+    from segkit.experiments.restore_run import FinishedRun
+    from segkit.recipe.postprocess_settings import PostprocessSettings
+    from segkit.training.evaluate import Scores
 
     Floats = npt.NDArray[np.float64]
 
@@ -30,6 +34,8 @@ class FoldScores:
         metrics: score over these images, by metric.
         digests: digest of each image with its mask.
         warnings: what has changed since training, as sentences.
+        trials: of each image, rows of the first metric with every candidate of the post-processing, as
+            `Trials.rows` has them; empty if none is to be chosen.
     """
 
     names: list[str]
@@ -40,10 +46,38 @@ class FoldScores:
     metrics: Mapping[str, float]
     digests: list[bytes]
     warnings: list[str]
+    trials: Sequence[Sequence[Floats]] = ()
 
 
-def score_fold(run: Path, plugins: Sequence[Path]) -> Iterator[FoldScores]:
-    """In a child: score the model of a fold on the images that it was not trained on."""
+def score_fold(run: Path, plugins: Sequence[Path], try_postprocess: bool) -> Iterator[FoldScores]:
+    """In a child: score the model of a fold on the images that it was not trained on.
+
+    Args:
+        run: run of the fold.
+        plugins: files or folders with the parts that it used.
+        try_postprocess: whether to score every candidate of the post-processing too.
+    """
+    from segkit.experiments.choose_postprocess import Trials
+    from segkit.experiments.postprocess import trial_rows
+
+    finished = _restore(run, plugins)
+    scores, assembly, trials = finished.scores(), finished.assembly, []
+    if try_postprocess:
+        rows = trial_rows(assembly, "val", Trials(assembly.recipe))
+        trials = [[table.numpy() for table in of_image] for of_image in rows]
+    yield _fold_scores(finished, scores, trials)
+
+
+def score_masks(run: Path, plugins: Sequence[Path], settings: PostprocessSettings) -> Iterator[FoldScores]:
+    """In a child: score the post-processed masks of these images."""
+    from segkit.experiments.postprocess import postprocessed_scores
+
+    finished = _restore(run, plugins)
+    scores = postprocessed_scores(finished.assembly, settings, lambda label, done, total: None)
+    yield _fold_scores(finished, scores)
+
+
+def _restore(run: Path, plugins: Sequence[Path]) -> FinishedRun:
     from segkit.experiments.restore_run import read_run, restore, use_available_device
     from segkit.recipe.dataset import find_samples
 
@@ -51,11 +85,16 @@ def score_fold(run: Path, plugins: Sequence[Path]) -> Iterator[FoldScores]:
     recipe, changed = read_run(directory, (), plugins)
     recipe, warnings = use_available_device(recipe)
     finished = restore(directory, recipe, changed, scored={"val": find_samples(recipe)["val"]})
-    assembly, scores = finished.assembly, finished.scores()
-    prepared, counts = assembly.splits["val"], scores.classes
+    return replace(finished, warnings=[*warnings, *finished.warnings])
+
+
+def _fold_scores(
+    finished: FinishedRun, scores: Scores, trials: Sequence[Sequence[Floats]] = ()
+) -> FoldScores:
+    assembly, counts = finished.assembly, scores.classes
     assert counts is not None, "pixels are counted in every evaluation"
-    untrained = never_trained(directory.read_summary().untrained_classes)
-    yield FoldScores(
+    prepared = assembly.splits["val"]
+    return FoldScores(
         names=[*prepared.names],
         groups=assembly.scored_groups,
         rows={name: rows.numpy() for name, rows in scores.rows.items()},
@@ -63,5 +102,6 @@ def score_fold(run: Path, plugins: Sequence[Path]) -> Iterator[FoldScores]:
         confusion=counts.confusion,
         metrics=scores.metrics,
         digests=prepared.sample_digests,
-        warnings=[*warnings, *finished.warnings, *untrained],
+        warnings=[*finished.warnings, *never_trained(finished.run.read_summary().untrained_classes)],
+        trials=trials,
     )

@@ -5,13 +5,14 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from typing import TYPE_CHECKING
+from itertools import groupby, zip_longest
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from segkit.analysis.comparison.result import Interval
 from segkit.analysis.comparison.statistics import intervals, means
+from segkit.analysis.cross_validation.out_of_fold import SPLIT
 from segkit.analysis.score_range import FRACTION, score_range
 from segkit.core.class_scores import PixelCounts, image_words
 from segkit.core.types import Task
@@ -19,6 +20,7 @@ from segkit.data.preprocess import digest_of
 from segkit.experiments.metric_details import metric_details
 from segkit.recipe import entry_for
 from segkit.runs.cv_schema import CvRecord, Fold, Pooled, PooledScores, Seed, Spread
+from segkit.runs.schema import SplitScores
 from segkit.utils.hashing import file_digest
 from segkit.utils.listing import listed
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from segkit.core.types import Metric
     from segkit.experiments.cv_plan import CvPlan
+    from segkit.experiments.cv_postprocess import CvPostprocess
     from segkit.experiments.fold_scores import FoldScores
     from segkit.experiments.study_plan import PlannedRun
     from segkit.recipe import Recipe
@@ -57,7 +60,11 @@ class CrossValidated:
 
 
 def pool(
-    plan: CvPlan, completed: Sequence[PlannedRun], scored: Sequence[FoldScores], command: str
+    plan: CvPlan,
+    completed: Sequence[PlannedRun],
+    scored: Sequence[FoldScores],
+    command: str,
+    postprocess: CvPostprocess,
 ) -> CrossValidated:
     """Pool the scores of all folds: of every seed, the images in the order of their names.
 
@@ -66,13 +73,17 @@ def pool(
         completed: finished runs of all folds, seed by seed.
         scored: their out-of-fold scores.
         command: command line that repeats the cross-validation.
+        postprocess: post-processing, with the scores of its masks.
     """
     first = completed[0].recipe
     assert first is not None
     task = first.data.padded_goal
     metrics = _build_metrics(first)
     folds = [_FoldOf(planned, scores) for planned, scores in zip(completed, scored, strict=True)]
-    seeds = [_Pool([*of_seed], task, metrics) for _, of_seed in groupby(folds, key=lambda fold: fold.seed)]
+    seeds = _by_seed(folds, task, metrics)
+    with_masks = completed if postprocess.settings else ()
+    masks = [_FoldOf(*each) for each in zip(with_masks, postprocess.scored, strict=True)]
+    cleaned = _by_seed(masks, task, metrics)
     names, groups = seeds[0].names, seeds[0].groups
     recipe = plan.recipe
     split = first.data.split
@@ -85,20 +96,24 @@ def pool(
         higher_is_better=bool(entry_for(recipe.metrics[0]).traits["higher_is_better"]),
         classes=[*task.classes],
         folds=[fold.record for fold in folds],
-        pooled=PooledScores(
-            metrics={
-                part.key: _interval(part.key, part.name, seeds, metrics, groups) for part in recipe.metrics
-            },
-            per_class=_per_class(seeds, task, groups),
-        ),
+        pooled=_pooled(recipe, seeds, metrics, task),
+        **_postprocess(postprocess, recipe, cleaned, metrics, task),
         spread={name: _spread([fold.scores.metrics[name] for fold in folds]) for name in metrics},
-        seeds=[pool.record(recipe, metrics, groups) for pool in seeds],
+        seeds=[raw.record(recipe, metrics, of_masks) for raw, of_masks in zip_longest(seeds, cleaned)],
         images=len(names),
         group=split.group and str(split.group),
         groups=len({*groups}) if groups else None,
         pixels=seeds[0].digest,
         notes=plan.notes,
-        warnings=[*dict.fromkeys([*seeds[0].absent(), *(text for fold in folds for text in fold.warnings)])],
+        warnings=[
+            *dict.fromkeys(
+                [
+                    *seeds[0].absent(),
+                    *(text for fold in folds for text in fold.warnings),
+                    *_chosen_on_scored(postprocess),
+                ]
+            )
+        ],
         command=command,
     )
     return CrossValidated(
@@ -109,6 +124,46 @@ def pool(
         scores={name: np.concatenate([pool.scores.per_image[name] for pool in seeds]) for name in metrics},
         counts=[pool.counts for pool in seeds],
     )
+
+
+def _by_seed(folds: Sequence[_FoldOf], task: Task, metrics: Mapping[str, Metric]) -> list[_Pool]:
+    return [_Pool([*of_seed], task, metrics) for _, of_seed in groupby(folds, key=lambda fold: fold.seed)]
+
+
+def _pooled(
+    recipe: Recipe, seeds: Sequence[_Pool], metrics: Mapping[str, Metric], task: Task
+) -> PooledScores:
+    groups = seeds[0].groups
+    return PooledScores(
+        metrics={part.key: _interval(part.key, part.name, seeds, metrics, groups) for part in recipe.metrics},
+        per_class=_per_class(seeds, task, groups),
+    )
+
+
+def _postprocess(
+    postprocess: CvPostprocess,
+    recipe: Recipe,
+    seeds: Sequence[_Pool],
+    metrics: Mapping[str, Metric],
+    task: Task,
+) -> dict[str, Any]:
+    """Keys of `cv.json` about post-processing; none if the recipe has none."""
+    settings, choice = postprocess.settings, postprocess.choice
+    found: dict[str, Any] = {"postprocess": settings} if settings or choice else {}
+    if choice:
+        found["postprocess_choice"] = choice
+    if settings:
+        found["postprocessed"] = _pooled(recipe, seeds, metrics, task)
+    return found
+
+
+def _chosen_on_scored(postprocess: CvPostprocess) -> list[str]:
+    if not postprocess.choice or not postprocess.settings:
+        return []
+    return [
+        "The post-processing was chosen on the out-of-fold predictions of these images, so the scores of "
+        "post-processed masks are optimistic. The gain is measured on images that it was not chosen on."
+    ]
 
 
 def _build_metrics(recipe: Recipe) -> dict[str, Metric]:
@@ -195,16 +250,24 @@ class _Pool:
                 )
         return warnings
 
-    def record(self, recipe: Recipe, metrics: Mapping[str, Metric], groups: Sequence[str] | None) -> Seed:
+    def record(self, recipe: Recipe, metrics: Mapping[str, Metric], masks: _Pool | None) -> Seed:
+        """Record of the seed, with the scores of post-processed masks, if there are any."""
+        found: dict[str, Any] = {}
+        if masks:
+            groups = len({*masks.groups}) if masks.groups else None
+            scores = masks._record(recipe, metrics)
+            found["postprocessed"] = SplitScores(split=SPLIT, groups=groups, **scores)
+        return Seed(seed=self.folds[0].seed, **self._record(recipe, metrics), **found)
+
+    def _record(self, recipe: Recipe, metrics: Mapping[str, Metric]) -> dict[str, Any]:
         from segkit.experiments.confidence import confidence_intervals
 
-        found = confidence_intervals(recipe.metrics, metrics, self.scores.rows, groups)
-        return Seed(
-            seed=self.folds[0].seed,
-            metrics=self.scores.metrics,
-            intervals={name: (interval.low, interval.high) for name, interval in found.items()},
+        found = confidence_intervals(recipe.metrics, metrics, self.scores.rows, self.groups)
+        return {
+            "metrics": self.scores.metrics,
+            "intervals": {name: (interval.low, interval.high) for name, interval in found.items()},
             **self.counts.as_json(),
-        )
+        }
 
 
 def _interval(

@@ -117,7 +117,7 @@ def use_available_device(recipe: Recipe, overrides: Sequence[str] = ()) -> tuple
 def read_run(
     run: RunDir, overrides: Sequence[str] = (), plugins: Sequence[Path] = ()
 ) -> tuple[Recipe, list[str]]:
-    """Read the recipe of a run. The run's own plugin paths are not loaded, only `plugins`.
+    """Read the recipe of a run, with its overrides. Its own plugin paths are not loaded, only `plugins`.
 
     Args:
         run: run directory.
@@ -133,7 +133,7 @@ def read_run(
     for plugin in plugins:
         load_plugin(plugin, "--plugins")
     changed = compare_plugins(run, run.read_environment().plugins)
-    return load_run_recipe(run, overrides), changed
+    return load_run_recipe(run, [*run.overrides, *overrides]), changed
 
 
 def postprocess_of(run: RunDir, recipe: Recipe) -> PostprocessSettings | None:

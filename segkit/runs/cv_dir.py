@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 
 from segkit.core.class_scores import MEASURES, PixelCounts, class_measures
 from segkit.core.errors import SegkitError, worded
-from segkit.runs.cv_schema import CvRecord, Fold
+from segkit.runs.cv_schema import CvRecord
 from segkit.runs.run_dir import RunDir
 from segkit.utils.csv_files import original_text, write_csv
 from segkit.utils.hashing import file_digest
@@ -64,12 +65,13 @@ class CvDir:
 
     @property
     def runs(self) -> list[RunDir]:
-        """Runs of the folds, in their order.
+        """Runs of the folds, in their order, with the post-processing of the cross-validation.
 
         Raises:
             SegkitError: naming a run that has gone, has not ended, or has other weights.
         """
         record = self.read()
+        overrides = self._overrides(record)
         hint = f"put it back, or repeat the cross-validation: {record.command or 'segkit cv'}"
         found = []
         for fold, path in zip(record.folds, self.run_paths(record), strict=True):
@@ -80,8 +82,21 @@ class CvDir:
             if not run.weights.is_file() or file_digest(run.weights).hex() != fold.weights:
                 problem = f"{what}, has other weights than when it was scored: {path}"
                 raise SegkitError(problem, where=str(self.path), hint=hint)
+            run.overrides = overrides
             found.append(run)
         return found
+
+    def _overrides(self, record: CvRecord) -> tuple[str, ...]:
+        if not record.postprocess:
+            return ()
+        steps = record.postprocess.model_dump(exclude_defaults=True)
+        for key, value in steps.items():
+            if isinstance(value, dict) and (
+                unknown := [name for name in value if name not in record.classes]
+            ):
+                problem = f"postprocess.{key}: no class is called {unknown[0]!r}"
+                raise corrupt_file(self.file, problem)
+        return (f"postprocess={json.dumps(steps)}",)
 
     def run_paths(self, record: CvRecord) -> list[Path]:
         """Where the runs of the folds should be."""
@@ -189,26 +204,27 @@ def check_folder(folder: Path) -> None:
         raise SegkitError("this is not the folder of a cross-validation", where=str(folder), hint=hint)
 
 
-def folder_for(folds: Sequence[Fold], preferred: Path) -> Path:
-    """Folder to write a cross-validation to; the same models always get the same folder.
+def folder_for(record: CvRecord, preferred: Path) -> Path:
+    """Folder to write a cross-validation to; the same models and post-processing always get the same folder.
 
     Args:
-        folds: runs of the folds.
+        record: its record.
         preferred: folder to use; with a number appended if it holds something else.
     """
     folder, number = preferred, 1
-    while folder.exists() and _models_at(folder) != _models(folds):
+    while folder.exists() and _identity_at(folder) != _identity(record):
         number += 1
         folder = preferred.with_name(f"{preferred.name}-{number}")
     return folder
 
 
-def _models(folds: Sequence[Fold]) -> list[tuple[int, int, str]]:
-    return [(fold.fold, fold.seed, fold.weights) for fold in folds]
+def _identity(record: CvRecord) -> tuple[list[tuple[int, int, str]], object, bool]:
+    models = [(fold.fold, fold.seed, fold.weights) for fold in record.folds]
+    return models, record.postprocess, record.postprocess_choice is not None
 
 
-def _models_at(folder: Path) -> list[tuple[int, int, str]]:
+def _identity_at(folder: Path) -> object:
     try:  # what is damaged is kept
-        return _models(CvDir(folder).read().folds)
+        return _identity(CvDir(folder).read())
     except SegkitError:
-        return []
+        return None

@@ -7,7 +7,19 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from segkit.core.model_table import Count
-from segkit.runs.schema import MAX_CLASSES, MAX_METRICS, ClassRecord, Flag, Number, Record, Scores, Text
+from segkit.recipe.postprocess_record import PostprocessRecord
+from segkit.recipe.postprocess_settings import PostprocessSettings
+from segkit.runs.schema import (
+    MAX_CLASSES,
+    MAX_METRICS,
+    ClassRecord,
+    Flag,
+    Number,
+    Record,
+    Scores,
+    SplitScores,
+    Text,
+)
 
 
 class Fold(Record):
@@ -51,6 +63,7 @@ class Seed(ClassRecord):
     seed: Count
     metrics: Scores
     intervals: dict[Text, tuple[Number, Number]] = Field({})
+    postprocessed: SplitScores | None = None
 
 
 class CvRecord(Record):
@@ -65,6 +78,9 @@ class CvRecord(Record):
     classes: Annotated[list[Text], Field(max_length=MAX_CLASSES)]
     folds: Annotated[list[Fold], Field(min_length=2)]
     pooled: PooledScores
+    postprocess: PostprocessSettings | None = None  # of the models' mean; absent if the recipe asks for none
+    postprocess_choice: PostprocessRecord | None = None  # how postprocess: auto was decided
+    postprocessed: PooledScores | None = None  # of the out-of-fold masks with these steps
     spread: dict[Text, Spread]
     seeds: Annotated[list[Seed], Field(min_length=1)]
     images: Count

@@ -78,10 +78,12 @@ class RunFiles:
 
     Args:
         path: path of the directory.
+        overrides: changes of its recipe for predictions, in the form of `--set`: those of a cross-validation.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, overrides: Sequence[str] = ()) -> None:
         self.path = path
+        self.overrides = tuple(overrides)
         self.recipe = path / "recipe.yaml"
         self.environment = path / "environment.json"
         self.splits = path / "splits.csv"

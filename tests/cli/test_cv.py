@@ -15,7 +15,7 @@ from torch import nn
 import segkit
 from segkit.analysis.comparison.statistics import intervals
 from segkit.core.registry import ENCODERS
-from segkit.runs.cv_dir import CvDir
+from segkit.runs.cv_dir import CvDir, folder_for
 from segkit.runs.run_dir import RunDir
 from tests import commands
 from tests.inference.export.conftest import ThreeLayers
@@ -308,6 +308,10 @@ def test_a_run_that_has_gone_or_changed_is_named(made, folder, say):
     assert "or repeat the cross-validation: segkit cv tiny.yaml --folds 2" in said.err
     said = say("resume", "cv/tiny", code=2)
     assert "this is a cross-validation, not a run" in said.err
+    document = record(folder) | {"postprocess": {"threshold": {"leson": 0.4}}}
+    (moved / "cv.json").write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(segkit.SegkitError, match=r"postprocess.threshold: no class is called 'leson'"):
+        segkit.load(moved)
     (moved / "cv.json").write_text("{}", encoding="utf-8")
     with pytest.raises(segkit.SegkitError, match="damaged"):
         CvDir.open(moved)
@@ -339,3 +343,102 @@ def test_folds_pool_train_and_val_leave_test_out_and_warn_of_classes_that_are_in
     assert json.loads(say("evaluate", "cv/classes", "--json").out)["split"] == "test"
     names = json.loads(say("compare", "cv/classes", "--json").out)["ranking"][0]["per_class"]["iou"]
     assert names.keys() == {"skin", "a", "b"}
+
+
+# A loss that misses nothing makes probabilities too high: a threshold above 0.5 is planted.
+AUTO = [
+    "cv", "tiny.yaml", "--folds", "2", "--set", "name=auto", "--set", "postprocess=auto",
+    "--set", "loss={name: tversky, alpha: 0.05, beta: 0.95}", "--set", "optimizer.lr=0.03",
+    "--set", "training.epochs=15",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def auto(say):
+    return say(*AUTO)
+
+
+def iou(predicted: np.ndarray, name: str, folder: Path) -> float:
+    true = mask(folder / f"data/masks/{name}.png")
+    return (predicted & true).sum() / (predicted | true).sum()
+
+
+def test_post_processing_is_chosen_out_of_fold_and_applied_to_the_mean(auto, folder, say):
+    made = record(folder, "auto")
+    (choice,) = made["postprocess_choice"]["choices"]
+    threshold = made["postprocess"]["threshold"]
+    assert made["postprocess"] == choice["settings"]
+    assert threshold > 0.5
+    assert choice["gain"] > choice["low"] > 0
+    assert [made["postprocess_choice"][key] for key in ("split", "images", "groups")] == [
+        "out-of-fold",
+        12,
+        None,
+    ]
+    raw, cleaned = (made[key]["metrics"]["iou"]["mean"] for key in ("pooled", "postprocessed"))
+    assert choice["score"] == pytest.approx(raw)
+    with (folder / "cv/auto/scores.csv").open(encoding="utf-8", newline="") as file:
+        of_fold = {row["image"]: int(row["fold"]) for row in csv.DictReader(file)}
+    runs = [folder / "cv/auto" / fold["run"] for fold in made["folds"]]
+    folds = [segkit.load(run) for run in runs]
+    assert all(fold.postprocess is None for fold in folds)
+    scores = []
+    for name, fold in of_fold.items():
+        maps = folds[fold].predict(folder / f"data/images/{name}.png").probabilities[0]
+        scores.append((iou(maps > 0.5, name, folder), iou(maps > np.float32(threshold), name, folder)))
+    assert np.mean(scores, axis=0) == pytest.approx([raw, cleaned])
+    assert f"post-processing: threshold {threshold:g}" in auto.out
+    assert f"iou gain: {choice['gain']:.4f}  ({choice['low']:.4f} to {choice['high']:.4f})" in auto.out
+    assert "The post-processing was chosen on the out-of-fold predictions" in made["warnings"][-1]
+    page = (folder / "cv/auto/index.html").read_text(encoding="utf-8")
+    assert f"Masks are post-processed: threshold {threshold:g}." in page
+    assert f"{cleaned:.4f}" in page
+
+    image, mean = folder / "data/images/p0_0.png", segkit.load(folder / "cv/auto")
+    of_mean = mean.predict(image)
+    assert mean.warnings == ()
+    for words, level in (((), threshold), (("--no-postprocess",), 0.5)):
+        say("predict", "cv/auto", str(image), "--out", f"auto_{level}", *words)
+        expected = of_mean.probabilities[0] > np.float32(level)
+        assert np.array_equal(mask(folder / f"auto_{level}/p0_0.png"), expected)
+    source = "data.source={name: synthetic_lesions, train: 1, test: 2, size: 32}"
+    for words, found in (
+        ((), threshold),
+        (("postprocess.threshold=0.3",), 0.3),
+        (("postprocess=null",), None),
+    ):
+        changes = [word for change in words for word in ("--set", change)]
+        document = json.loads(say("evaluate", "cv/auto", "--set", source, *changes, "--json").out)
+        assert (document["postprocess"] or {}).get("threshold") == found
+    assert segkit.load([folder / "cv/auto", runs[0]]).warnings[-1].startswith("The models have different")
+
+
+@pytest.mark.slow
+def test_chosen_post_processing_is_exported_and_the_same_when_repeated(auto, folder, say):
+    cv, stopped = folder / "cv/auto", RunDir(folder / "runs/auto/001")
+    say("export", "cv/auto", "--format", "onnx", "--out", "auto.onnx")
+    exported, one = segkit.load(folder / "auto.onnx"), segkit.load(cv)
+    assert (exported.info.format, exported.postprocess) == (3, CvDir(cv).read().postprocess)
+    for image in sorted((folder / "data/images").iterdir()):
+        assert np.array_equal(exported.predict(image).mask, one.predict(image).mask)
+    assert "| Without post-processing | With |" in (folder / "auto.md").read_text(encoding="utf-8")
+    before = {file.name: file.read_bytes() for file in cv.iterdir()}
+    stopped.summary.unlink()  # killed after its last epoch
+    shutil.rmtree(cv)
+    say(*AUTO)
+    assert {file.name: file.read_bytes() for file in cv.iterdir()} == before
+
+
+def test_given_steps_are_scored_beside_and_train_nothing_again(made, folder, say):
+    runs = sorted((folder / "runs/tiny").iterdir())
+    steps = ["--set", "postprocess={keep_largest: true}"]
+    printed = json.loads(say(*CV, *steps, "--json", "--out", "steps").out)
+    assert sorted((folder / "runs/tiny").iterdir()) == runs
+    assert printed["postprocess"] == {"keep_largest": True}
+    assert printed["pooled"] == record(folder)["pooled"]
+    assert printed["postprocessed"]["metrics"].keys() == printed["pooled"]["metrics"].keys()
+    assert "postprocess_choice" not in printed
+    assert segkit.load(folder / "steps").postprocess == CvDir(folder / "steps").read().postprocess
+    place = folder / "cv/tiny"
+    assert folder_for(CvDir(place).read(), place) == place
+    assert folder_for(CvDir(folder / "steps").read(), place) == place.with_name("tiny-2")

@@ -54,6 +54,8 @@ def out_of_fold_data(
             "scores": pooled,
             "images": {SPLIT: record.images},
             "warnings": record.warnings,
+            "postprocess": record.postprocess,
+            "postprocessed": seed.postprocessed,
         }
     )
     return replace(
@@ -63,6 +65,7 @@ def out_of_fold_data(
         names=[*names],
         scores={name: [*map(float, values)] for name, values in scores.items()},
         samples=[],
+        postprocess=record.postprocess_choice,
         groups=groups,
     )
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from segkit.analysis.cross_validation.out_of_fold import out_of_fold_data
 from segkit.analysis.report.class_scores import class_scores
-from segkit.analysis.report.contents import interval_notes
+from segkit.analysis.report.contents import interval_notes, postprocess_note
 from segkit.analysis.report.figures import score_picture
 from segkit.analysis.report.format import NOTHING, interval_text, number, score_label, whole
-from segkit.analysis.report.tables import Table, worst_table
+from segkit.analysis.report.tables import Table, choice_table, worst_table
 from segkit.analysis.report.templates import templates
 from segkit.utils.public_text import public_command, public_folder
 
@@ -52,6 +52,7 @@ def write_page(
         "lead": lead(record),
         "scores": score_table(record),
         "intervals": interval_notes(data),
+        "postprocess": _postprocess(record),
         "folds": fold_table(record, runs),
         "pooled_classes": class_table(record),
         "classes": class_scores(first.per_class, first.confusion),
@@ -91,6 +92,28 @@ def score_table(record: CvRecord) -> Table:
     ]
     columns = ["Metric", "All images", "95% interval", "SD of the folds", "Folds"]
     return Table("Out-of-fold scores", columns, rows, [False, True, True, True, True])
+
+
+def _postprocess(record: CvRecord) -> dict[str, Any]:
+    """Note and tables about post-processing; empty without any."""
+    settings, choice, tables = record.postprocess, record.postprocess_choice, []
+    if not settings and not choice:
+        return {}
+    if record.postprocessed:
+        rows = [
+            [
+                score_label(name, record.metric_details),
+                number(record.pooled.metrics[name].mean),
+                number(pooled.mean),
+                _limits(pooled),
+            ]
+            for name, pooled in record.postprocessed.metrics.items()
+        ]
+        columns = ["Metric", "Without post-processing", "With", "95% interval"]
+        tables.append(Table("Scores of post-processed masks", columns, rows, [False, True, True, True]))
+    if choice:
+        tables.append(choice_table(choice, score_label(choice.metric, record.metric_details)))
+    return {"note": postprocess_note(settings, choice), "tables": tables}
 
 
 def fold_table(record: CvRecord, runs: Sequence[RunDir]) -> Table:

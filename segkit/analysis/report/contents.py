@@ -33,6 +33,8 @@ from segkit.analysis.report.tables import (
     worst_table,
 )
 from segkit.core.paths import quoted
+from segkit.recipe.postprocess_record import PostprocessRecord
+from segkit.recipe.postprocess_settings import PostprocessSettings
 from segkit.recipe.yaml_tree import write_yaml
 from segkit.runs.provisional import STOPPED
 from segkit.runs.schema import Frozen, Summary
@@ -215,6 +217,12 @@ def _postprocess(data: RunData) -> dict[str, Any]:
     settings, record = data.summary.postprocess, data.postprocess
     if not settings and not record:
         return {}
+    tables = [postprocess_table(data), record and choice_table(record, data.label(record.metric))]
+    return {"note": postprocess_note(settings, record), "tables": [table for table in tables if table]}
+
+
+def postprocess_note(settings: PostprocessSettings | None, record: PostprocessRecord | None) -> str:
+    """What the steps are, and how they were chosen, if they were."""
     note = f"Masks are {f'post-processed: {settings.in_words()}' if settings else 'not post-processed'}."
     if record:
         images = f"{whole(record.images)} {SPLITS.get(record.split, record.split)} images"
@@ -225,8 +233,7 @@ def _postprocess(data: RunData) -> dict[str, Any]:
             "each image was scored with the steps that were best on other images. Its interval covers 95%"
             f"{together}."
         )
-    tables = [postprocess_table(data), record and choice_table(record, data.label(record.metric))]
-    return {"note": note, "tables": [table for table in tables if table]}
+    return note
 
 
 def _score_facts(data: RunData) -> list[tuple[str, str]]:

@@ -36,19 +36,47 @@ def print_cross_validation(record: CvRecord, page: Path) -> None:
     table.add_column("all images (95% interval)", no_wrap=True)
     for title in ("SD of folds", "folds"):
         table.add_column(title, justify="right", no_wrap=True)
+    cleaned = record.postprocessed
+    if cleaned:
+        table.add_column("post-processed (95% interval)", no_wrap=True)
     for name, pooled in record.pooled.metrics.items():
         spread = record.spread[name]
-        interval = Interval(*map(_number, (pooled.mean, pooled.low, pooled.high)))
+        scores = [pooled, cleaned.metrics[name]] if cleaned else [pooled]
+        limits = [Interval(*map(_number, (each.mean, each.low, each.high))) for each in scores]
+        interval, *others = map(with_interval, limits)
         sd, lowest, highest = (format_number(_number(value)) for value in vars(spread).values())
         label = clean(with_details(name, name, record.metric_details))
-        table.add_row(label, with_interval(interval), sd, f"{lowest} to {highest}")
+        table.add_row(label, interval, sd, f"{lowest} to {highest}", *others)
     screen.table(table)
     screen.line()
     if len(record.classes) > 1:
         print_class_scores(screen, record.seeds[0].per_class, "cv.json")
         screen.line()
     print_warnings(screen, record.warnings)
-    screen.facts({"page": str(page), "as one model": f"segkit predict {quoted(page.parent)} ..."})
+    screen.facts(
+        {
+            **_postprocess(record),
+            "page": str(page),
+            "as one model": f"segkit predict {quoted(page.parent)} ...",
+        }
+    )
+
+
+def _postprocess(record: CvRecord) -> dict[str, str]:
+    """The steps, and the gain of the best ones for each class."""
+    from segkit.analysis.comparison.result import Interval
+
+    settings, choice = record.postprocess, record.postprocess_choice
+    facts = {"post-processing": clean(settings.in_words())} if settings else {}
+    if choice and not settings:
+        facts["post-processing"] = "none: no gain is shown"
+    for each in choice.choices if choice else ():
+        gain = Interval(*map(_number, (each.gain, each.low, each.high)))
+        of = f" of {', '.join(each.classes)}" if choice and len(choice.choices) > 1 else ""
+        facts[clean(f"{choice and choice.metric} gain{of}")] = (
+            f"{with_interval(gain)} with {clean(each.settings.in_words())}"
+        )
+    return facts
 
 
 def _number(value: float | None) -> float:
