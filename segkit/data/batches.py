@@ -112,7 +112,7 @@ class TrainBatches:
     @property
     def batches_at_once(self) -> int:
         """Number of batches that are prepared at a time."""
-        if self._loader or not self._on_cpu:
+        if self._loader is not None or not self._on_cpu:  # a loader is empty before its first epoch
             return 1
         most = min(_IMAGES_TOGETHER, _BYTES_TOGETHER // self.samples.bytes_of_one)
         return max(1, min(self.steps, most * self.steps // len(self.samples.epochs)))

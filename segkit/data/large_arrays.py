@@ -26,7 +26,7 @@ from segkit.utils.machine import mapped_memory
 THREAD = "segkit gives pages back"
 _LARGE = 1 << 28  # bytes
 _STRIP = 1 << 24  # bytes
-_MAX_RESIDENT = 1 << 28  # bytes of pages that are kept
+_MAX_RESIDENT = 1 << 26  # bytes of pages that are kept
 _SECONDS = 0.05
 _mappings: WeakSet[mmap.mmap] = WeakSet()
 _lock = threading.Lock()

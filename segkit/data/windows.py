@@ -97,7 +97,9 @@ def cut_mask(mask: Pixels, top: int, left: int, size: Extent, extent: Extent, pa
     if len(rows) and len(columns):
         # A slice first: of a memory-mapped mask, only these pages are read.
         part = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        window[inner_rows, inner_columns] = part[(rows - rows[0])[:, None], columns - columns[0]]
+        if mask.shape[:2] != extent:
+            part = part[(rows - rows[0])[:, None], columns - columns[0]]
+        window[inner_rows, inner_columns] = part
     return window
 
 

@@ -29,6 +29,7 @@ from segkit.experiments.objectives import (
 from segkit.experiments.optimization import optimizer_for, schedule_for, try_optimization
 from segkit.models.build import build_model
 from segkit.models.dry_run import ModelSpec, dry_run
+from segkit.models.feature_cache import ENCODE_BATCH_SIZE
 from segkit.models.segmenter import Segmenter
 from segkit.models.training_check import check_training
 from segkit.parts.losses.weighted_sum import weighted_sum
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
 
 # Transforms with at most eight distinct outputs per image: the same pixels recur in later epochs.
 _FEW_OUTPUTS = {"HorizontalFlip", "VerticalFlip", "Transpose", "RandomRotate90", "D4", "SquareSymmetry"}
+_PIXELS_AT_ONCE = 8 * 256**2  # of windows that a frozen encoder gets together
 _CACHE_FRACTION = 0.5  # of recurring training images from which caching encoder features pays off
 
 
@@ -246,7 +248,10 @@ def assemble(
             from segkit.parts.encoders._sync_batchnorm import sync_batchnorm
 
             sync_batchnorm(model.decoder if model.frozen else model)
-        model.enable_feature_cache(training=recurring_fraction(recipe.data) >= _CACHE_FRACTION)
+        recurring = recurring_fraction(recipe.data) >= _CACHE_FRACTION
+        model.enable_feature_cache(training=recurring, at_once=encoded_at_once(recipe.data))
+        if not to_train:  # images are scored once
+            model.stop_caching()
         test_split = next(iter(scored)) if scored else "test" if samples.get("test") else "val"
         to_read = samples if to_train else {test_split: samples[test_split]}
         splits = prepare_splits(recipe, to_read, on_progress)
@@ -360,6 +365,13 @@ def recurring_fraction(data: DataSettings) -> float:
         return 0.0  # windows are drawn anew
     others = [float(part.options.get("p", 1.0)) for part in data.augment if part.name not in _FEW_OUTPUTS]
     return math.prod(1 - probability for probability in others)
+
+
+def encoded_at_once(data: DataSettings) -> int:
+    """Images that a frozen encoder gets together: of large windows few, as its first maps are the largest."""
+    if not data.crop:
+        return ENCODE_BATCH_SIZE
+    return max(2, min(ENCODE_BATCH_SIZE, _PIXELS_AT_ONCE // math.prod(data.size)))
 
 
 def build_losses(recipe: Recipe) -> Loss:

@@ -97,6 +97,7 @@ def train_and_report(
     chosen = choose_on_validation(assembly, on_progress)
     steps = chosen.settings if chosen else assembly.recipe.postprocess
     postprocess = steps if isinstance(steps, PostprocessSettings) else None
+    model.stop_caching()  # each image is scored once more
     scores, masks, postprocessed = _score_with_masks(assembly, postprocess, on_progress)
     recorder.write_scores(assembly, scores, masks)
     recorder.write_postprocess(chosen)

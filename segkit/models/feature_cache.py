@@ -22,9 +22,11 @@ class FeatureCache:
     Args:
         limit_bytes: maximum size of all cached maps, by default an eighth of the machine's memory; further
             images are encoded every time.
+        at_once: number of images that are encoded together; fewer are filled up.
     """
 
-    def __init__(self, limit_bytes: int | None = None) -> None:
+    def __init__(self, limit_bytes: int | None = None, at_once: int = ENCODE_BATCH_SIZE) -> None:
+        self.at_once = at_once
         self.limit_bytes = machine_memory() // 8 if limit_bytes is None else limit_bytes
         self.used_bytes = 0
         self._maps: dict[bytes, list[Tensor]] = {}
@@ -34,7 +36,7 @@ class FeatureCache:
 
     def __deepcopy__(self, memo: object) -> FeatureCache:
         """An empty cache, as the copied encoder may change."""
-        return FeatureCache(self.limit_bytes)
+        return FeatureCache(self.limit_bytes, self.at_once)
 
     def clear(self) -> None:
         """Remove all maps."""
@@ -51,10 +53,10 @@ class FeatureCache:
         keys = [hashlib.sha256(pixels.contiguous().numpy()).digest() for pixels in image.permute(0, 2, 3, 1)]
         missing = {key: index for index, key in enumerate(keys) if key not in self._maps}
         new: dict[bytes, list[Tensor]] = {}
-        for start in range(0, len(missing), ENCODE_BATCH_SIZE):
-            batch = list(missing)[start : start + ENCODE_BATCH_SIZE]
+        for start in range(0, len(missing), self.at_once):
+            batch = list(missing)[start : start + self.at_once]
             rows = [missing[key] for key in batch]
-            padded = rows + rows[:1] * (ENCODE_BATCH_SIZE - len(rows))
+            padded = rows + rows[:1] * (self.at_once - len(rows))
             maps = encode(image[padded])
             new.update((key, [map_[i].clone() for map_ in maps]) for i, key in enumerate(batch))
         features = [new.get(key) or self._maps[key] for key in keys]

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from segkit.core.errors import ShapeError
 from segkit.core.types import ParameterGroups
-from segkit.models.feature_cache import FeatureCache
+from segkit.models.feature_cache import ENCODE_BATCH_SIZE, FeatureCache
 from segkit.models.fuse_batchnorm import fuse_batchnorm
 
 
@@ -93,15 +93,21 @@ class Segmenter(nn.Module):
                 return encode(image)
             return self.feature_cache.features(image, encode)
 
-    def enable_feature_cache(self, *, training: bool = False) -> None:
+    def enable_feature_cache(self, *, training: bool = False, at_once: int = ENCODE_BATCH_SIZE) -> None:
         """Cache the features of a frozen encoder on a CPU, where encoding is much slower than a lookup.
 
         Args:
             training: whether training images are cached too; useless with augmentation.
+            at_once: number of images that are encoded together.
         """
         if self.frozen and self.feature_cache is None:
-            self.feature_cache = FeatureCache()
+            self.feature_cache = FeatureCache(at_once=at_once)
         self.caches_training |= training
+
+    def stop_caching(self) -> None:
+        """Free cached features and cache no more; features stay the same to the last digit."""
+        if self.feature_cache is not None:
+            self.feature_cache = FeatureCache(0, self.feature_cache.at_once)
 
     def _is_cacheable(self, image: Tensor) -> bool:
         repeats = self.caches_training or not self.training

@@ -170,8 +170,11 @@ class DataSettings(Settings):
 
     @property
     def scoring_batch_size(self) -> int:
-        """Images scored at once; without gradients, more of them fit into memory."""
-        return self.eval_batch_size or 2 * self.batch_size
+        """Images or windows scored at once; without gradients, more images fit into memory.
+
+        Not more windows: the parts of the image that are blended are held too.
+        """
+        return self.eval_batch_size or (self.batch_size if self.crop else 2 * self.batch_size)
 
     @property
     def file_channels(self) -> int:
@@ -397,9 +400,9 @@ class Recipe(Settings):
         optimizer: the optimizer.
         schedule: the learning-rate schedule.
         metrics: metrics; the first one selects the best epoch, unless training.select is last.
+        training: epochs, device, precision and stopping.
         postprocess: steps from probabilities to masks; auto chooses them at the end of the run, on its
             validation images by the first metric, and none if no gain is shown.
-        training: epochs, device, precision and stopping.
         reference: published results for comparison.
     """
 
@@ -413,8 +416,8 @@ class Recipe(Settings):
     optimizer: OptimizerPart
     schedule: SchedulePart = SchedulePart(name="constant")
     metrics: Annotated[list[MetricPart], BeforeValidator(_as_list), Field(min_length=1)]
-    postprocess: Postprocess | None = None
     training: TrainingSettings = TrainingSettings()
+    postprocess: Postprocess | None = None
     reference: Reference | None = None
 
     def parts(self) -> list[Part]:

@@ -12,6 +12,7 @@ from segkit.core.errors import DataError, SegkitError, ShapeError
 from segkit.experiments.assembly import (
     assemble,
     check_batch_size,
+    encoded_at_once,
     recurring_fraction,
     steps_per_epoch,
     warnings_for,
@@ -115,6 +116,19 @@ def test_images_come_again_where_augmentation_makes_one_of_a_few(tmp_path, augme
     model = assemble(chosen).model
     assert model.caches_training is (share > 0.5)
     assert model.feature_cache is not None
+
+
+@pytest.mark.parametrize(
+    ("size", "fit", "count"),
+    [
+        ("[512, 512]", "stretch", 8),
+        ("[128, 64]", "crop", 8),
+        ("[256, 512]", "crop", 4),
+        ("[512, 1024]", "crop", 2),
+    ],
+)
+def test_a_frozen_encoder_gets_few_large_windows_together(tmp_path, size, fit, count):
+    assert encoded_at_once(recipe(tmp_path, f"data.size={size}", f"data.fit={fit}").data) == count
 
 
 def test_an_encoder_that_learns_remembers_nothing(tmp_path):

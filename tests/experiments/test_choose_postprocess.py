@@ -60,7 +60,7 @@ def test_what_was_planted_is_undone_by_as_much_as_is_told(tmp_path, kind, helps)
     assert choice.gain > choice.low > 0.01
     # As much as on images that the choice has not seen.
     trials, fresh = Trials(given), []
-    for image in images(kind, 30, seed=1):
+    for image in images(kind, 24, seed=1):
         (rows,) = trials.rows(image)
         index = trials._problems[0].candidates.index(choice.settings)
         fresh.append(float(rows[index] - rows[0]))
@@ -92,15 +92,15 @@ def test_nothing_is_chosen_where_nothing_helps(tmp_path, count):
 def test_images_of_a_group_count_once(tmp_path):
     """Ten copies of ten images are ten images: alone they would be sure of anything."""
     trials, chosen = Trials(recipe(tmp_path, SMALL)), {"known": 0, "unknown": 0}
-    for seed in range(40):
+    for seed in range(25):
         rng = np.random.default_rng(seed)
         rows = spread(trials, rng, 12).repeat_interleave(10, 1)
         groups = {"known": [str(index // 10) for index in range(120)], "unknown": [None] * 120}
         for name, of_images in groups.items():
             record = trials.decide([[row] for row in rows.unbind(1)], of_images, "val")
             chosen[name] += record.settings is not None
-    assert chosen["known"] <= 2
-    assert chosen["unknown"] > 10
+    assert chosen["known"] <= 1
+    assert chosen["unknown"] > 6
     assert record.groups is None
 
 
@@ -123,7 +123,7 @@ def test_few_images_and_lost_scores_choose_nothing(tmp_path):
 def test_each_class_of_a_multilabel_task_has_its_own(tmp_path):
     given = recipe(tmp_path, SMALL, "data.task=multilabel", "data.classes=[lesion, hair]")
     rng = np.random.default_rng(0)
-    drawings = [[drawn(rng, kind) for kind in ("shifted", "holes")] for _ in range(24)]
+    drawings = [[drawn(rng, kind) for kind in ("shifted", "holes")] for _ in range(20)]
     predicted = [
         PredictedImage(np.concatenate([a[0], b[0]]), np.stack([a[1], b[1]], -1)) for a, b in drawings
     ]

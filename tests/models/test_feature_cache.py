@@ -71,6 +71,10 @@ def test_a_full_memory_encodes_again():
     assert encode.sizes == [ENCODE_BATCH_SIZE] * 2
     assert torch.equal(first[0], again[0])
     one_map = sum(map_[0].nbytes for map_ in first)
+    fewer = Counting()
+    in_twos = FeatureCache(at_once=2).features(image, fewer)
+    assert fewer.sizes == [2, 2]
+    torch.testing.assert_close(in_twos, first)
     cache = FeatureCache(limit_bytes=2 * one_map)
     cache.features(image, encode)
     assert (len(cache), cache.used_bytes) == (2, 2 * one_map)
@@ -88,6 +92,17 @@ def test_a_model_remembers_what_it_was_told_to():
     model.enable_feature_cache(training=True)
     model.train().features(images(3, 16, 16))
     assert len(model.feature_cache) == 5
+
+
+def test_a_model_that_stops_remembering_says_the_same_to_the_last_digit():
+    model, image = model_of(frozen=True).eval(), images(3)
+    model.enable_feature_cache()
+    before = model.features(image)
+    model.stop_caching()
+    assert len(model.feature_cache) == 0
+    after = model.features(image)
+    assert len(model.feature_cache) == 0
+    assert all(map(torch.equal, before, after))
 
 
 def test_a_model_that_remembers_says_the_same_and_learns_the_same():

@@ -98,6 +98,7 @@ def choice_table(record: PostprocessRecord, label: str) -> Table:
     for choice in record.choices:
         low, high = (math.nan if value is None else value for value in (choice.low, choice.high))
         chosen = "yes" if choice.chosen else "no: a gain is not shown"
+        chosen = "no: too few images" if choice.low is None else chosen
         scores = number(choice.score), number(choice.gain), interval_text(low, high) or NOTHING
         rows.append([", ".join(choice.classes), choice.settings.in_words(), *scores, chosen])
     columns = ["Classes", "Best steps", f"{label} without", "Gain", "Interval", "Chosen"]

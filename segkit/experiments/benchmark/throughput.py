@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from segkit.core.types import Progress
     from segkit.recipe import Recipe
 
-ROUNDS = 5  # each with a block of the loop and a block of the model
+ROUNDS = 5  # at most; each with a block of the loop and a block of the model
 WARM_UP = 7  # blocks of one step, in which memory is allocated and algorithms are chosen
 SECONDS = 12.0  # duration of all rounds if the number of steps is not given
 MIN_STEPS, MAX_STEPS = 2, 400  # per block in that case
@@ -81,11 +81,12 @@ def bench(
     block = _steps_per_block(loop, steps)
     load = Load()
     rounds = []
-    for number in range(ROUNDS):
-        on_progress("rounds", number, ROUNDS)
+    total = _rounds(block, steps)
+    for number in range(total):
+        on_progress("rounds", number, total)
         # The order alternates, as a busy machine may become slower.
         rounds.append(_round(loop, block, model_first=number % 2 == 1))
-    on_progress("rounds", ROUNDS, ROUNDS)
+    on_progress("rounds", total, total)
     threads = torch.get_num_threads() if fabric.device.type == "cpu" else 1
     warnings = load.warnings(threads)
     if recipe.training.devices != 1 or recipe.training.num_nodes != 1:
@@ -94,9 +95,9 @@ def bench(
         warnings.append("The parts of a step were measured without compiling the model.")
     return {
         "recipe": recipe.name,
-        "data_images_per_second": _data_rate(loop, block * ROUNDS),
+        "data_images_per_second": _data_rate(loop, block * total),
         **_rates(rounds),
-        "steps": block * ROUNDS,
+        "steps": block * total,
         "parts": seconds_by_part(loop, block),
         "startup_seconds": {
             "images": read_timer.seconds,
@@ -140,6 +141,11 @@ def _steps_per_block(loop: Loop, steps: int | None) -> int:
         steps = max(ROUNDS * MIN_STEPS, min(ROUNDS * MAX_STEPS, round(SECONDS / 2 / typical)))
     together = loop.feed.batches.batches_at_once
     return together * math.ceil(steps / ROUNDS / together)
+
+
+def _rounds(block: int, steps: int | None) -> int:
+    """`ROUNDS`, or as few as have the number of steps, where many batches are made together."""
+    return ROUNDS if steps is None else min(ROUNDS, math.ceil(steps / block))
 
 
 def _round(loop: Loop, steps: int, *, model_first: bool) -> Round:

@@ -133,6 +133,8 @@ class Loop:
     @property
     def prefetched(self) -> int:
         """Number of batches that may be ready when a block starts, and are not timed."""
+        if self.feed.batches.batches_at_once > 1:
+            return 1  # they are made between steps, the same number in every block
         return 2 * max(1, self.feed.batches.workers) + 1
 
     def step(self, steps: int) -> None:

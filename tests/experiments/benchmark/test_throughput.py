@@ -35,7 +35,7 @@ def nobody_else_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    return bench(recipe(tmp_path_factory.mktemp("bench"), "training.ema_decay=0.9"), steps=11)
+    return bench(recipe(tmp_path_factory.mktemp("bench"), "training.ema_decay=0.9"), steps=13)
 
 
 @pytest.mark.slow
@@ -45,7 +45,7 @@ def test_what_is_measured_is_plain_data(measured: dict[str, Any]) -> None:
     for rate in RATES:
         assert 0 < measured[rate] < math.inf
     assert measured["peak_memory_bytes"] > 0
-    assert measured["steps"] == 3 * ROUNDS, "eleven, in rounds of the same length"
+    assert measured["steps"] == 3 * ROUNDS, "thirteen, in rounds of the same length"
     assert (measured["recipe"], measured["batch_size"], measured["images"]) == ("small", 4, 10)
     assert measured["device"] == f"cpu, {torch.get_num_threads()} threads"
     assert measured["precision"] == "32-true"
@@ -85,7 +85,7 @@ def test_neighbours_take_turns_in_coming_first(tmp_path: Path, monkeypatch: pyte
         return 4.0 if repeat else 3.0
 
     monkeypatch.setattr(Loop, "images_per_second", rate)
-    answer = bench(recipe(tmp_path, "data.workers=0"), steps=10)
+    answer = bench(recipe(tmp_path, "data.workers=0"), steps=13)
     turns = [turn for number in range(ROUNDS) for turn in (number % 2 == 1, number % 2 == 0)]
     assert asked == [(3, repeat) for repeat in turns], "as many as are made together"
     assert answer["loop_over_model"] == 0.75
@@ -102,6 +102,10 @@ def test_steps_are_as_many_as_take_some_seconds() -> None:
     assert steps_if_one_takes(*held_up_once) == round(benching.SECONDS / ROUNDS / 2 / 0.3)
     assert steps_if_one_takes(*[100.0] * 7) == benching.MIN_STEPS
     assert steps_if_one_takes(*[1e-9] * 7) == benching.MAX_STEPS
+
+
+def test_few_steps_take_fewer_rounds_than_many() -> None:
+    assert [benching._rounds(8, steps) for steps in (None, 4, 16, 33, 400)] == [ROUNDS, 1, 2, 5, ROUNDS]
 
 
 def test_a_round_compares_two_rates() -> None:
@@ -139,12 +143,14 @@ def test_loss_that_is_no_number_is_an_error_as_in_a_run(
         bench(recipe(tmp_path), steps=1)
 
 
-@pytest.mark.parametrize(("workers", "ready"), [(0, 3), (1, 3), (4, 9)])
-def test_blocks_skip_what_may_lie_ready(monkeypatch: pytest.MonkeyPatch, workers: int, ready: int) -> None:
+@pytest.mark.parametrize(("workers", "together", "ready"), [(0, 1, 3), (1, 1, 3), (4, 1, 9), (0, 8, 1)])
+def test_blocks_skip_what_may_lie_ready(
+    monkeypatch: pytest.MonkeyPatch, workers: int, together: int, ready: int
+) -> None:
     taken: list[tuple[bool, int]] = []
     loop: Any = Loop.__new__(Loop)
     monkeypatch.setattr(Loop, "step", lambda loop, steps: taken.append((loop.feed.repeat, steps)))
-    loop.feed = SimpleNamespace(batches=SimpleNamespace(workers=workers))
+    loop.feed = SimpleNamespace(batches=SimpleNamespace(workers=workers, batches_at_once=together))
     loop.fabric = SimpleNamespace(device=torch.device("cpu"))
     loop.seconds(50)
     loop.seconds(2, repeat=True)
