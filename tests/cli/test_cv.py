@@ -439,6 +439,9 @@ def test_given_steps_are_scored_beside_and_train_nothing_again(made, folder, say
     assert printed["postprocessed"]["metrics"].keys() == printed["pooled"]["metrics"].keys()
     assert "postprocess_choice" not in printed
     assert segkit.load(folder / "steps").postprocess == CvDir(folder / "steps").read().postprocess
+    few = say(*CV, "--set", "postprocess=auto", "--out", "few").out  # 6 groups
+    assert "post-processing: none: too few images or groups" in few
+    assert CvDir(folder / "few").read().postprocess is None
     place = folder / "cv/tiny"
     assert folder_for(CvDir(place).read(), place) == place
     assert folder_for(CvDir(folder / "steps").read(), place) == place.with_name("tiny-2")

@@ -68,14 +68,16 @@ def _postprocess(record: CvRecord) -> dict[str, str]:
 
     settings, choice = record.postprocess, record.postprocess_choice
     facts = {"post-processing": clean(settings.in_words())} if settings else {}
-    if choice and not settings:
-        facts["post-processing"] = "none: no gain is shown"
-    for each in choice.choices if choice else ():
+    if not choice:
+        return facts
+    if not settings:
+        few = all(each.low is None for each in choice.choices)
+        facts["post-processing"] = f"none: {'too few images or groups' if few else 'no gain is shown'}"
+    for each in choice.choices:
         gain = Interval(*map(_number, (each.gain, each.low, each.high)))
-        of = f" of {', '.join(each.classes)}" if choice and len(choice.choices) > 1 else ""
-        facts[clean(f"{choice and choice.metric} gain{of}")] = (
-            f"{with_interval(gain)} with {clean(each.settings.in_words())}"
-        )
+        of = f" of {', '.join(each.classes)}" if len(choice.choices) > 1 else ""
+        name = clean(f"{choice.metric} gain{of}")
+        facts[name] = f"{with_interval(gain)} with {clean(each.settings.in_words())}"
     return facts
 
 
