@@ -29,7 +29,7 @@ nitpick_ignore_regex = [
     ("py:.*", r"(collections|contextlib|inspect|numpy|np|npt|nn|os|pathlib|PIL|torch|typing)\..*"),
     ("py:.*", r"Any|Callable|FileExistsError|Image|OSError|Path|PathLike|Tensor|ValueError"),
     # Names of types, and classes that docs/runs.md and the keys of a recipe describe.
-    ("py:.*", r"Chunks|Counts|Figures|Floats|Model|Pixels|Probabilities|Range|Scores|Size"),
+    ("py:.*", r"Chunks|Counts|Figures|Floats|Maps|Model|Pixels|Probabilities|Range|Scores|Size"),
     ("py:.*", r"segkit\.core\.registry\.Factory"),
     (
         "py:.*",
