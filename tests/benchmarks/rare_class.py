@@ -56,7 +56,7 @@ WINDOWS = {
 }
 
 
-def main(epochs: int, seeds: int, windows: bool) -> None:
+def main(epochs: int, seeds: int, *, windows: bool) -> None:
     """Draw, train and print."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)

@@ -68,6 +68,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_class_that_is_never_learnt_cannot_be_missed(
     segkit: Any, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

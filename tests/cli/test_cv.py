@@ -317,6 +317,7 @@ def test_a_run_that_has_gone_or_changed_is_named(made, folder, say):
         CvDir.open(moved)
 
 
+@pytest.mark.slow
 def test_folds_pool_train_and_val_leave_test_out_and_warn_of_classes_that_are_in_none(folder, say):
     lines = ["image,mask,split"]
     for number, file in enumerate(sorted((folder / "data/images").iterdir())):
@@ -363,6 +364,7 @@ def iou(predicted: np.ndarray, name: str, folder: Path) -> float:
     return (predicted & true).sum() / (predicted | true).sum()
 
 
+@pytest.mark.slow
 def test_post_processing_is_chosen_out_of_fold_and_applied_to_the_mean(auto, folder, say):
     made = record(folder, "auto")
     (choice,) = made["postprocess_choice"]["choices"]
@@ -429,6 +431,7 @@ def test_chosen_post_processing_is_exported_and_the_same_when_repeated(auto, fol
     assert {file.name: file.read_bytes() for file in cv.iterdir()} == before
 
 
+@pytest.mark.slow
 def test_given_steps_are_scored_beside_and_train_nothing_again(made, folder, say):
     runs = sorted((folder / "runs/tiny").iterdir())
     steps = ["--set", "postprocess={keep_largest: true}"]

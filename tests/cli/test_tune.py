@@ -24,6 +24,7 @@ def folder(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return project
 
 
+@pytest.mark.slow
 def test_trials_are_runs_and_the_same_command_goes_on(segkit: Any, folder: Path) -> None:
     command = ["tune", "small.yaml", *SEARCH, *FAST, "--sampler", "RandomSampler", "--trials"]
     said = segkit(*command, "2", "--json")

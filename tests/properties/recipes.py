@@ -168,7 +168,7 @@ def recipes(draw: Any) -> dict[str, Plain]:
         "description": TEXTS,
         "seed": st.integers(0, 2**32 - 1),
         "schedule": part(SCHEDULES, SchedulePart),
-        "training": _some(settings_of(TrainingSettings)),
+        "training": _some(settings_of(TrainingSettings)).filter(_ends_by_itself),
         "reference": _some(
             {
                 "source": TEXTS,
@@ -179,6 +179,11 @@ def recipes(draw: Any) -> dict[str, Plain]:
         ),
     }
     return {**recipe, **draw(_some(more))}
+
+
+def _ends_by_itself(training: dict[str, Plain]) -> bool:
+    """Whether the end of training is not chosen by scores, where nothing may be (`select: last`)."""
+    return training.get("select") != "last" or training.get("early_stopping_epochs") is None
 
 
 @cache

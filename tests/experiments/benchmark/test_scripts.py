@@ -251,17 +251,20 @@ def test_readme_names_the_scripts_as_they_are_called(script: str) -> None:
     assert f"python tests/benchmarks/{script} recipes/isic_frozen.yaml" in (SCRIPTS / "README.md").read_text()
 
 
-def test_rare_class_is_scored_with_both_weights(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("windows", "names"),
+    [
+        (False, ["equal weights", "balanced weights"]),
+        (True, ["plain windows", "balanced windows"]),
+    ],
+)
+def test_rare_class_is_scored_with_both(
+    windows: bool, names: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     script = imported("rare_class", monkeypatch)
     monkeypatch.setattr(script, "IMAGES", {"train": 8, "test": 4})
-    script.main(1, 1)
+    script.main(1, 1, windows=windows)
     rows = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
-    assert [row[:2] for row in rows] == [
-        ["null", "0"],
-        ["null", "mean"],
-        ["balanced", "0"],
-        ["balanced", "mean"],
-    ]
-    assert all(0 <= float(value) <= 1 for row in rows for value in row[2:])
+    found = [" ".join(row[:-3]) for row in rows]
+    assert found == [f"{name} {seed}" for name in names for seed in ("0", "mean")]
+    assert all(0 <= float(value) <= 1 for row in rows for value in row[-3:])

@@ -55,6 +55,7 @@ def searched(plan, folder, trials, *, stop_after=None, train=SIMULATE, **options
     return events
 
 
+@pytest.mark.slow
 def test_a_search_that_was_interrupted_goes_on_as_if_it_had_not_been(plan, tmp_path):
     whole = searched(plan, tmp_path / "whole", 4)[-1].tuning
     before = searched(plan, tmp_path / "cut", 4, stop_after=2)
