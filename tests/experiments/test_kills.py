@@ -66,7 +66,7 @@ def test_all_that_is_written_is_written_beside_and_put_in_its_place(left):
     }
 
 
-@pytest.mark.parametrize("every", [12, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [36, pytest.param(2, marks=pytest.mark.slow)])
 def test_whatever_a_kill_leaves_ends_as_if_nothing_had_happened(left, tmp_path, every):
     reference, places, _ = left
     assert len(places) > 30
