@@ -125,11 +125,12 @@ def compare(
     Raises:
         SegkitError: if targets are invalid, cannot be compared, or runs fail.
     """
-    from segkit.analysis.comparison.write import make_folder, write_comparison
+    from segkit.analysis.comparison.write import write_comparison
     from segkit.core.plugins import load_plugin
     from segkit.experiments.study import study
     from segkit.experiments.study_events import Compared
     from segkit.experiments.study_plan import make_plan
+    from segkit.utils.result_folder import make_folder
 
     for plugin in plugins:
         load_plugin(plugin, "--plugins")
@@ -139,7 +140,7 @@ def compare(
         plugins=plugins, metric=metric, force=force, native=native,
     )  # fmt: skip
     if out:
-        make_folder(Path(out))
+        make_folder(Path(out), "comparison")
     rescore = SCORE_NATIVELY if native else ""
     for event in study(plan, Path(runs), jobs=jobs, measure=measure, force=force, score_natively=rescore):
         watch(event)

@@ -60,12 +60,13 @@ def compare(
 
     Missing runs of recipes are trained first; finished runs are not trained again.
     """
-    from segkit.analysis.comparison.write import folder_for, make_folder, write_comparison
+    from segkit.analysis.comparison.write import folder_for, write_comparison
     from segkit.api import SCORE_NATIVELY
     from segkit.cli import console
     from segkit.experiments.study import study
     from segkit.experiments.study_events import Compared
     from segkit.experiments.study_plan import make_plan
+    from segkit.utils.result_folder import make_folder
     from segkit.utils.signals import handle_signals
 
     quiet = quiet or json
@@ -80,7 +81,7 @@ def compare(
             plugins=plugins or (), demo=demo, metric=metric, force=force, native=native,
         )  # fmt: skip
         if out:
-            make_folder(out)
+            make_folder(out, "comparison")
         for event in study(
             plan, runs, jobs=jobs, measure=measure, force=force,
             score_natively=SCORE_NATIVELY if native else "", command=command,

@@ -84,7 +84,7 @@ def tune(
     url = parse_storage(storage) if storage else None
     _hide_password(storage, url)
 
-    from segkit.analysis.tuning.write import folder_for, make_folder, write_tuning
+    from segkit.analysis.tuning.write import folder_for, write_tuning
     from segkit.cli import console
     from segkit.experiments.tuning.events import Tuned
     from segkit.experiments.tuning.plan import plan_tuning
@@ -92,6 +92,7 @@ def tune(
     from segkit.experiments.tuning.shared_study import SharedStudy
     from segkit.experiments.tuning.tune import TuneOptions, check_probes
     from segkit.experiments.tuning.tune import tune as tune_recipe
+    from segkit.utils.result_folder import make_folder
     from segkit.utils.signals import handle_signals
 
     quiet = quiet or json
@@ -107,7 +108,7 @@ def tune(
             view.say(f"{sampler} has tried everything after {limit} trials")
             trials = limit
         folder = out or folder_for(plan.study, Path("tune") / plan.recipe.name)
-        make_folder(folder)
+        make_folder(folder, "search")
 
         study = SharedStudy(
             url, plan.study, plan.identity, plan.axes,

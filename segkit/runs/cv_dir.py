@@ -17,6 +17,7 @@ from segkit.runs.cv_schema import CvRecord
 from segkit.runs.run_dir import RunDir
 from segkit.utils.csv_files import original_text, write_csv
 from segkit.utils.hashing import file_digest
+from segkit.utils.result_folder import numbered_folder
 from segkit.utils.safe_read import MAX_LIST_BYTES, corrupt_file, each_row, read_json, read_number, read_rows
 
 FILE = "cv.json"
@@ -211,11 +212,8 @@ def folder_for(record: CvRecord, preferred: Path) -> Path:
         record: its record.
         preferred: folder to use; with a number appended if it holds something else.
     """
-    folder, number = preferred, 1
-    while folder.exists() and _identity_at(folder) != _identity(record):
-        number += 1
-        folder = preferred.with_name(f"{preferred.name}-{number}")
-    return folder
+    identity = _identity(record)
+    return numbered_folder(preferred, lambda folder: folder.exists() and _identity_at(folder) != identity)
 
 
 def _identity(record: CvRecord) -> tuple[list[tuple[int, int, str]], object, bool]:

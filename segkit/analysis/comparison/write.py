@@ -11,25 +11,13 @@ from pydantic import BaseModel
 from segkit.analysis.comparison.markdown import write_csv, write_markdown
 from segkit.analysis.comparison.page import write_page
 from segkit.analysis.comparison.result import Comparison
-from segkit.core.errors import SegkitError, worded
+from segkit.core.errors import SegkitError
 from segkit.runs.run_dir import write_json
 from segkit.utils.atomic import atomic_folder
 from segkit.utils.os_errors import cannot_write
 from segkit.utils.public_text import public_command, public_data, public_folder
+from segkit.utils.result_folder import make_folder, numbered_folder, other_folder
 from segkit.utils.safe_read import read_json
-
-
-def make_folder(folder: Path) -> None:
-    """Create the folder for a comparison.
-
-    Raises:
-        SegkitError: if it cannot be created.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        problem = f"cannot create the folder for the comparison: {error.strerror}"
-        raise SegkitError(problem, where=str(folder), hint=_other_folder()) from error
 
 
 def folder_for(comparison: Comparison, preferred: Path) -> Path:
@@ -39,12 +27,13 @@ def folder_for(comparison: Comparison, preferred: Path) -> Path:
         comparison: comparison to write.
         preferred: folder to use; with a number appended if it holds another comparison.
     """
-    folder, number = preferred, 1
     compared = _compared(comparison)
-    while (file := folder / "comparison.json").is_file() and _compared_in(file) != compared:
-        number += 1
-        folder = preferred.with_name(f"{preferred.name}-{number}")
-    return folder
+
+    def is_taken(folder: Path) -> bool:
+        file = folder / "comparison.json"
+        return file.is_file() and _compared_in(file) != compared
+
+    return numbered_folder(preferred, is_taken)
 
 
 class _Written(BaseModel):
@@ -84,7 +73,7 @@ def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
     Raises:
         TrainingError: if a file cannot be written; existing files are unchanged.
     """
-    make_folder(folder)
+    make_folder(folder, "comparison")
     try:
         with atomic_folder(folder) as new:
             write_page(comparison, new / "comparison.html")
@@ -92,10 +81,6 @@ def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
             write_csv(comparison, new / "comparison.csv")
             write_json(new / "comparison.json", _document(comparison))
     except OSError as error:
-        again = f"the same again, or {_other_folder()}"
+        again = f"the same again, or {other_folder()}"
         raise cannot_write(error, folder, again) from error
     return [folder / f"comparison.{ending}" for ending in ("html", "md", "csv", "json")]
-
-
-def _other_folder() -> str:
-    return f"{worded('--out', 'the argument out')} with another folder"

@@ -15,7 +15,7 @@ from segkit.analysis.report.templates import templates
 from segkit.analysis.tuning.figures import history, importance, parallel_coordinates
 from segkit.analysis.tuning.result import Trial, Tuning, shown
 from segkit.analysis.tuning.sentences import cost_sentence, final_sentences
-from segkit.core.errors import SegkitError, worded
+from segkit.core.errors import SegkitError
 from segkit.core.paths import quoted
 from segkit.recipe.search_space import setting
 from segkit.runs.run_dir import RunDir, write_json
@@ -23,32 +23,21 @@ from segkit.utils.atomic import atomic_folder
 from segkit.utils.csv_files import write_csv
 from segkit.utils.os_errors import cannot_write
 from segkit.utils.public_text import public_command, public_data, public_folder
+from segkit.utils.result_folder import numbered_folder, other_folder
 from segkit.utils.safe_read import read_json
 
 PAGE, DOCUMENT, TABLE, BEST = "tune.html", "tune.json", "trials.csv", "best.yaml"
 _ORDER = ("complete", "pruned", "failed", "running", "waiting")
 
 
-def make_folder(folder: Path) -> None:
-    """Create the folder for a result.
-
-    Raises:
-        SegkitError: if it cannot be created.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        problem = f"cannot create the folder for the result: {error.strerror}"
-        raise SegkitError(problem, where=str(folder), hint=_other_folder()) from error
-
-
 def folder_for(study: str, preferred: Path) -> Path:
     """Folder of the result of a study: `preferred`, with a number appended if that has another study's."""
-    folder, attempt = preferred, 1
-    while (file := folder / DOCUMENT).is_file() and _study_in(file) != study:
-        attempt += 1
-        folder = preferred.with_name(f"{preferred.name}-{attempt}")
-    return folder
+
+    def is_taken(folder: Path) -> bool:
+        file = folder / DOCUMENT
+        return file.is_file() and _study_in(file) != study
+
+    return numbered_folder(preferred, is_taken)
 
 
 def write_tuning(tuning: Tuning, folder: Path) -> Path:
@@ -65,7 +54,7 @@ def write_tuning(tuning: Tuning, folder: Path) -> Path:
             if tuning.best_recipe:
                 (new / BEST).write_text(tuning.best_recipe, encoding="utf-8", newline="\n")
     except OSError as error:
-        raise cannot_write(error, folder, f"the same again, or {_other_folder()}") from error
+        raise cannot_write(error, folder, f"the same again, or {other_folder()}") from error
     return folder / PAGE
 
 
@@ -171,7 +160,3 @@ def _best_command(tuning: Tuning) -> str:
     assert tuning.best
     changes = [*tuning.overrides, *(setting(path, value) for path, value in tuning.best.values.items())]
     return " ".join(["segkit run", quoted(tuning.source), *(f"--set {quoted(change)}" for change in changes)])
-
-
-def _other_folder() -> str:
-    return f"{worded('--out', 'the argument out')} with another folder"

@@ -13,10 +13,11 @@ from segkit.analysis.comparison.compare import compare_runs
 from segkit.analysis.comparison.epochs import epoch_table
 from segkit.analysis.comparison.page.charts import curves
 from segkit.analysis.comparison.tables import recipe_table
-from segkit.analysis.comparison.write import folder_for, make_folder, write_comparison
+from segkit.analysis.comparison.write import folder_for, write_comparison
 from segkit.core.errors import SegkitError
 from segkit.runs.run_dir import write_json
 from segkit.runs.schema import MeasuredCosts
+from segkit.utils.result_folder import make_folder
 from tests.analysis.comparison.runs import DIRECTIONS, scored_run
 
 
@@ -318,7 +319,7 @@ def test_no_folder_of_the_machine_is_in_the_files(tmp_path):
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(SegkitError) as raised:
-        make_folder(tmp_path / "file" / "out")
+        make_folder(tmp_path / "file" / "out", "comparison")
     assert str(raised.value) == (
         f"{tmp_path / 'file' / 'out'}: cannot create the folder for the comparison: Not a directory\n"
         "  try: the argument out with another folder"
