@@ -4,16 +4,20 @@ import json
 import re
 from html import unescape
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from segkit.analysis.tuning.optimism import optimism_over_folds
 from segkit.analysis.tuning.write import write_tuning
 from segkit.core.errors import SegkitError, TrainingError
+from segkit.experiments.fold_classes import folds_without
 from segkit.experiments.tuning.events import FoldEnded
 from segkit.experiments.tuning.plan import plan_tuning
 from segkit.experiments.tuning.shared_study import SharedStudy
 from segkit.experiments.tuning.storage_url import sqlite_storage
 from segkit.experiments.tuning.tune import TuneOptions, tune
+from segkit.recipe import dump_recipe
 from tests import commands
 from tests.experiments.tuning.case import RECIPE, SEARCH
 
@@ -142,3 +146,53 @@ def test_optimism_is_what_a_choice_without_the_scoring_fold_loses():
     assert optimism_over_folds([[0.1, 0.3], [0.3, 0.2]], higher_is_better=False) == pytest.approx(0.1)
     assert optimism_over_folds([[0.8, 0.8]], higher_is_better=True) is None
     assert optimism_over_folds([[0.8, None], [0.7, 0.7]], higher_is_better=True) is None
+
+
+@pytest.mark.parametrize(("trials", "folds", "sd"), [(10, 5, 0.0), (20, 5, 0.01), (20, 10, 0.005)])
+def test_the_estimated_optimism_is_near_the_true_one(trials, folds, sd):
+    """Trials differ by `sd`, and their scores in a fold by chance; folds differ in how hard they are."""
+    rng, true, estimated = np.random.default_rng(0), [], []
+    for _ in range(300):
+        skill, hardness = rng.normal(0, sd, trials), rng.normal(0, 0.03, folds)
+        scores = skill[:, None] + hardness + rng.normal(0, 0.01, (trials, folds))
+        best = scores.mean(axis=1).argmax()
+        true.append(scores[best].mean() - hardness.mean() - skill[best])
+        estimated.append(optimism_over_folds(scores.tolist(), higher_is_better=True))
+    assert np.mean(estimated) == pytest.approx(np.mean(true), rel=0.2)
+
+
+def drawn(folder, tested):
+    """Four training images, of which the last alone shows a ring; the test images are these, or others."""
+    masks = np.kron([[0, 1], [1, 0]], np.ones((8, 8))).astype(np.uint8)
+    for number in range(4):
+        image = np.full((16, 16, 3), 40 * number, np.uint8)
+        for split, pixels in (("train", image), ("test", image if tested else image + 20)):
+            for kind, what in (("images", pixels), ("masks", masks * (2 if number == 3 else 1))):
+                (folder / kind / split).mkdir(parents=True, exist_ok=True)
+                Image.fromarray(what).save(folder / kind / split / f"{number}.png")
+    source = f"{{name: folder, images: {folder}/images, masks: {folder}/masks}}"
+    labels = "{ground: 0, disc: 1, ring: 2}"
+    return [f"data.source={source}", "data.task=multiclass", f"data.labels={labels}", "loss=cross_entropy"]
+
+
+def test_classes_that_a_fold_does_not_show_are_named_before_training(recipe, tmp_path):
+    plan = plan_tuning(recipe, ["optimizer.lr=0.1..0.2"], drawn(tmp_path, tested=False), folds=2)
+    (first,) = {dump_recipe(probe) for label, probe in plan.probes.items() if "=" not in label}
+    (warnings,) = folds_without(first)
+    (warning,) = warnings
+    assert re.fullmatch(
+        r"Fold [12]: none of its 2 images shows ring\. "
+        r"data\.split\.balance: true gives every fold its share of every class\.",
+        warning,
+    )
+
+
+def test_images_of_folds_that_are_test_images_are_refused(recipe, tmp_path):
+    with pytest.raises(SegkitError) as raised:
+        plan_tuning(recipe, ["optimizer.lr=0.1..0.2"], drawn(tmp_path, tested=True), folds=2)
+    (told,) = raised.value.problems
+    assert told.problem == (
+        "4 of 4 images of the folds are test images, such as 0: the search would choose by the images "
+        "on which its result is to be tested"
+    )
+    assert told.hint == "remove them from the training images or from the test images"
