@@ -68,8 +68,9 @@ class TuningPlan:
 
     @property
     def grouped_by(self) -> str:
-        """What keeps images in one fold; "" without folds or groups."""
-        return str(self.recipe.data.split.group or "") if self.folds else ""
+        """What keeps images in one fold, as given, or by the name in the recipe; "" without."""
+        of_recipe = self.recipe.data.split.group if self.folds else None
+        return self.group or (of_recipe if isinstance(of_recipe, str) else "")
 
     @property
     def study(self) -> str:
@@ -185,5 +186,6 @@ def _load_probes(
 
 
 def _score_in_words(first: Recipe) -> str:
-    split = first.data.split
-    return f"that of {split.folds} folds" + (f" in groups by {str(split.group)!r}" if split.group else "")
+    group = first.data.split.group
+    by = group.name if isinstance(group, Path) else group  # machines have it in different folders
+    return f"that of {first.data.split.folds} folds" + (f" in groups by {by!r}" if by else "")
