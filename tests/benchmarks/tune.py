@@ -1,6 +1,6 @@
 """`segkit tune`: how often it finds the best of a grid, and what a second worker saves.
 
-    python -m tests.benchmarks.tune grid [--seeds 10] [--share 0.4] [--runs DIR]
+    python -m tests.benchmarks.tune grid [--seeds 10] [--share 0.4] [--epochs 4] [--runs DIR]
     python -m tests.benchmarks.tune workers [--trials 24] [--seconds 40]
 
 `grid` trains all 27 recipes of a grid on drawn lesions, without reports, in one process (a repeated command
@@ -47,18 +47,18 @@ from tests.small_runs import light_report
 RECIPE = """
 name: grid
 data:
-  source: {name: synthetic_lesions, train: 24, val: 24, test: 4, size: 64}
+  source: {{name: synthetic_lesions, train: 24, val: 24, test: 4, size: 64}}
   size: [32, 32]
-  augment: [{name: HorizontalFlip, p: 0.5}]
+  augment: [{{name: HorizontalFlip, p: 0.5}}]
   batch_size: 4
 model:
-  encoder: {name: test_resnet, weights: none, features: all}
+  encoder: {{name: test_resnet, weights: none, features: all}}
   decoder: unet
 loss: dice
-optimizer: {name: adamw, lr: 0.003}
+optimizer: {{name: adamw, lr: 0.003}}
 schedule: cosine
 metrics: [iou]
-training: {epochs: 4, accelerator: cpu}
+training: {{epochs: {epochs}, accelerator: cpu}}
 """
 GRID = ("optimizer.lr=0.0003,0.003,0.03", "model.decoder=transposed_conv,unet,fpn", "loss=dice,bce,focal")
 SAMPLERS = ("GPSampler", "TPESampler", "RandomSampler")
@@ -67,13 +67,13 @@ KILLED_IN = (2, 4)  # trial of each worker, by its own count
 MOST_TRIALS = 100  # of a search, with those that it repeats
 
 
-def grid(seeds: int, share: float, runs: Path | None) -> None:
+def grid(seeds: int, share: float, epochs: int, runs: Path | None) -> None:
     """Train the grid, search, and print how often the best was found."""
     worker.run_in_subprocesses = commands.here  # type: ignore[assignment]
     recorder.write_report = light_report
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "grid.yaml")
-        file.write_text(RECIPE)
+        file.write_text(RECIPE.format(epochs=epochs))
         runs = runs or Path(folder, "runs")
         plan = plan_tuning(file, GRID)
         started = time.monotonic()
@@ -181,6 +181,7 @@ if __name__ == "__main__":
     verb.set_defaults(measure=grid)
     verb.add_argument("--seeds", type=int, default=10)
     verb.add_argument("--share", type=float, default=0.4)
+    verb.add_argument("--epochs", type=int, default=4)
     verb.add_argument("--runs", type=Path)
     verb = verbs.add_parser("workers")
     verb.set_defaults(measure=workers)

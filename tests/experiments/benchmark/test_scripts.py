@@ -277,11 +277,10 @@ def test_searches_find_the_best_of_a_grid(
 ) -> None:
     script = imported("tune", monkeypatch)
     monkeypatch.setattr(script, "GRID", ("optimizer.lr=0.003,0.03", "loss=dice,bce"))
-    monkeypatch.setattr(script, "RECIPE", script.RECIPE.replace("epochs: 4", "epochs: 1"))
     monkeypatch.setattr(script, "FURTHER_SEEDS", (1,))
     monkeypatch.setattr("segkit.experiments.recorder.write_report", light_report)
     monkeypatch.setattr("segkit.experiments.tuning.worker.run_in_subprocesses", commands.here)
-    script.grid(1, 1.0, None)
+    script.grid(1, 1.0, 1, None)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("4 recipes in ")
     assert [line.split()[:2] for line in lines[3:]] == [[sampler, "1"] for sampler in script.SAMPLERS]
