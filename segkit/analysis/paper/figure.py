@@ -68,6 +68,8 @@ class PaperFigure:
         """Write NAME.pdf, NAME.png and NAME.tex into a folder, reproducible byte for byte."""
         file, undated = folder / self.name, dict.fromkeys(("CreationDate", "Creator", "Producer"))
         with mpl.rc_context(figure_style()), missing_glyphs_allowed():
+            self.figure.draw_without_rendering()
+            self.figure.set_layout_engine("none")  # would change the layout a little with each file
             self.figure.savefig(file.with_suffix(".pdf"), metadata=undated, dpi=DPI)
             self.figure.savefig(
                 file.with_suffix(".png"), metadata={"Software": None}, dpi=DPI, facecolor="white"

@@ -50,10 +50,19 @@ def run_samples_figure(data: RunData, scoring: Scoring) -> PaperFigure | None:
     if not views:
         return None
     titles = [pane.title for pane in views[0].panes]
-    rows = [_Row(f"{view.rank}, {view.score}", [_decoded(pane.png) for pane in view.panes]) for view in views]
-    metric = escape(views[0].metric)
-    caption = f"Images of {scoring.scored} with the best, a median and the worst {metric}. {_CONTOURS}"
+    rows = [
+        _Row(_ranked(view.rank, sample.record.score), [_decoded(pane.png) for pane in view.panes])
+        for view, sample in zip(views, chosen, strict=True)
+    ]
+    caption = (
+        f"The images with the best, a median and the worst {escape(views[0].metric)} of {scoring.scored}. "
+        f"{_CONTOURS}"
+    )
     return _figure(rows, titles, data.recipe, caption)
+
+
+def _ranked(rank: str, score: float | None) -> str:
+    return rank if score is None else f"{rank}, {score_text(Score(score))}"
 
 
 def fold_samples(data: RunData) -> list[ScoredSample]:
@@ -96,8 +105,8 @@ def comparison_samples_figure(comparison: Comparison, scoring: Scoring) -> Paper
         return None
     label = escape(comparison.label(comparison.metric))
     caption = (
-        f"Images of {scoring.scored} with the best, a median and the worst mean {label} of the models; below "
-        f"each prediction its {label}. {_CONTOURS}"
+        f"The images with the best, a median and the worst mean {label} of all models, of {scoring.scored}; "
+        f"below each prediction its {label}. {_CONTOURS}"
     )
     if any(len(candidate.seeds) > 1 for candidate in shown):
         caption += " Of models with several seeds, predictions and scores are those of the first."
