@@ -17,6 +17,7 @@ from segkit.analysis.paper.latex import escape
 from segkit.analysis.paper.table import Column, PaperTable, Score
 from segkit.analysis.report.format import pixel_size, scored_size
 from segkit.runs.schema import Costs
+from segkit.utils.listing import counted
 
 if TYPE_CHECKING:
     from segkit.analysis.comparison.result import Candidate, ClassScore, Comparison, Interval
@@ -130,8 +131,9 @@ def _differences(comparison: Comparison, scoring: Scoring) -> PaperTable:
     shown = "" if len(pairs) == len(comparison.pairs) else " Only pairs with the first model are listed."
     caption = (
         f"Paired differences in {escape(label)} on {scoring.scored}. In brackets: 95\\% intervals. "
-        f"{escape(scoring.intervals)} $p$ is adjusted by Holm's method for {len(comparison.pairs):,} pairs. "
-        f"Bold: significant. W, T, L: images on which A is better, equal, worse.{shown}"
+        f"{escape(scoring.intervals)} $p$ is adjusted by Holm's method for "
+        f"{counted(len(comparison.pairs), 'pair')}. Bold: significant. W, T, L: images on which A is better, "
+        f"equal, worse.{shown}"
     )
     return PaperTable("differences", caption, columns)
 

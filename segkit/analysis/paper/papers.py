@@ -86,7 +86,7 @@ def paper_of_comparison(comparison: Comparison) -> Paper:
         )
     if comparison.learning_curve and comparison.learning_curve.line:
         more.append(f"{escape(learning_curve_sentence(comparison))}{citations.cite('figueroa2012')}")
-    options = [f"--metric {comparison.metric}", *(["--native"] if comparison.native else [])]
+    options = ["--metric", comparison.metric, *(["--native"] if comparison.native else [])]
     return Paper(
         "comparison",
         [*comparison_tables(comparison, scoring)],

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
 
 from segkit.analysis.paper.subject import Subject
-from segkit.core.paths import quoted
 from segkit.recipe.yaml_tree import write_yaml
 from segkit.runs.recipe_schema import RunRecipe
 from segkit.utils.public_text import public_command, public_data
@@ -31,36 +31,44 @@ def recipe_files(subjects: Sequence[Subject]) -> dict[str, str]:
 
 
 def commands(
-    recorded: str, subjects: Sequence[Subject], recipes: Mapping[str, str], options: Iterable[str] = ()
+    recorded: str, subjects: Sequence[Subject], recipes: Iterable[str], options: Sequence[str] = ()
 ) -> str:
     """A shell script that trains and scores the models of the paper again, from the recipes in its folder.
 
     Args:
-        recorded: command line that was typed.
+        recorded: command line that was typed; "" if it is unknown.
         subjects: the models.
-        recipes: result of `recipe_files`.
+        recipes: their files in the folder `recipes`.
         options: options of `segkit compare`; by default nothing is compared.
     """
+    files = [f"recipes/{file}" for file in recipes]
+    seeds = {tuple(subject.seeds) for subject in subjects}
+    if options and len(seeds) == 1 and not any(subject.is_cross_validated for subject in subjects):
+        again = [["compare", *files, "--seeds", _listed(subjects[0].seeds), *options]]
+    else:
+        again = [line for pair in zip(subjects, files, strict=True) for line in _one_by_one(*pair)]
+        results = dict.fromkeys(map(_results, subjects))
+        again += [["compare", *results, *options]] if options else []
     lines = ["#!/bin/sh", "set -e", 'cd "$(dirname "$0")"']
     if recorded:
         lines += ["# Recorded command; absolute paths are shortened to their last names:"]
         lines += [f"# {line}" for line in public_command(recorded).splitlines()]
-    lines.append("# The same from the recipes in this folder:")
-    options, files = [*options], [quoted(f"recipes/{file}") for file in recipes]
-    seeds = {tuple(subject.seeds) for subject in subjects}
-    if options and len(seeds) == 1 and not any(subject.is_cross_validated for subject in subjects):
-        together = f" --seeds {','.join(map(str, subjects[0].seeds))}"
-        return "\n".join([*lines, f"segkit compare {' '.join(files)}{together} {' '.join(options)}", ""])
-    results = []
-    for subject, file in zip(subjects, files, strict=True):
-        if subject.is_cross_validated:
-            own = f" --seeds {','.join(map(str, subject.seeds))}" if len(subject.seeds) > 1 else ""
-            results.append(f"cv/{subject.recipe.get('name')}")
-            lines.append(f"segkit cv {file} --folds {subject.split.get('folds')}{own}")
-        else:
-            results.append(f"runs/{subject.recipe.get('name')}")
-            lines.append(f"segkit run {file}")
-            lines += [f"segkit run {file} --set seed={seed}" for seed in subject.seeds[1:]]
-    if options:
-        lines.append(f"segkit compare {' '.join(map(quoted, dict.fromkeys(results)))} {' '.join(options)}")
-    return "\n".join([*lines, ""])
+    lines += ["# The same from the recipes in this folder:"]
+    return "\n".join([*lines, *(shlex.join(["segkit", *words]) for words in again), ""])
+
+
+def _one_by_one(subject: Subject, file: str) -> Iterator[list[str]]:
+    if subject.is_cross_validated:
+        seeds = ["--seeds", _listed(subject.seeds)] if len(subject.seeds) > 1 else []
+        yield ["cv", file, "--folds", str(subject.split.get("folds")), *seeds]
+        return
+    yield ["run", file]
+    yield from (["run", file, "--set", f"seed={seed}"] for seed in subject.seeds[1:])
+
+
+def _results(subject: Subject) -> str:
+    return f"{'cv' if subject.is_cross_validated else 'runs'}/{subject.recipe.get('name')}"
+
+
+def _listed(seeds: Sequence[int]) -> str:
+    return ",".join(map(str, seeds))

@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from PIL import Image
 
 from segkit.analysis.comparison.page.samples import read_mask, thumbnails_by_name
-from segkit.analysis.paper.figure import PAGE, PaperFigure, new_figure
+from segkit.analysis.paper.figure import PAGE, THICK, PaperFigure, new_figure
 from segkit.analysis.paper.latex import escape
 from segkit.analysis.paper.table import Score, score_text
-from segkit.analysis.report.overlay import class_swatches, contour_swatches, overlay, sample_views
-from segkit.analysis.report.style import figure_text
+from segkit.analysis.report.overlay import Swatch, contour_swatches, legend, overlay, sample_views
+from segkit.analysis.report.style import LIGHT, figure_text
 from segkit.runs.run_dir import RunDir, ScoredSample
 from segkit.runs.schema import Files, Rank, Sample
 from segkit.runs.thumbnails import MAX_SIDE, Thumbnail
 from segkit.utils.safe_read import corrupt_file
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+
     from segkit.analysis.comparison.result import Comparison
     from segkit.analysis.paper.scores import Scoring
     from segkit.analysis.report.run_data import RunData
@@ -58,7 +61,7 @@ def run_samples_figure(data: RunData, scoring: Scoring) -> PaperFigure | None:
         f"The images with the best, a median and the worst {escape(views[0].metric)} of {scoring.scored}. "
         f"{_CONTOURS}"
     )
-    return _figure(rows, titles, data.recipe, caption)
+    return _figure(rows, titles, legend(data), caption)
 
 
 def _ranked(rank: str, score: float | None) -> str:
@@ -111,7 +114,7 @@ def comparison_samples_figure(comparison: Comparison, scoring: Scoring) -> Paper
     if any(len(candidate.seeds) > 1 for candidate in shown):
         caption += " Of models with several seeds, predictions and scores are those of the first."
     names = [figure_text(candidate.name) for candidate in shown]
-    return _figure(rows, ["Image", *names], shown[0].recipe, caption, classes=False)
+    return _figure(rows, ["Image", *names], contour_swatches(), caption)
 
 
 def _chosen(scores: Sequence[float], known: Sequence[bool], higher_is_better: bool) -> dict[Rank, int]:
@@ -161,12 +164,7 @@ def _decoded(png: bytes) -> Pixels:
 
 
 def _figure(
-    rows: Sequence[_Row],
-    titles: Sequence[str],
-    recipe: Mapping[str, Any],
-    caption: str,
-    *,
-    classes: bool = True,
+    rows: Sequence[_Row], titles: Sequence[str], swatches: Sequence[Swatch], caption: str
 ) -> PaperFigure:
     columns = len(titles)
     side = min(PAGE / columns, _MAX_PANE)
@@ -187,10 +185,13 @@ def _figure(
                 axes.set_ylabel(row.label.capitalize())
             if row.below:
                 axes.set_xlabel(row.below[column], labelpad=2)
-    swatches = [*contour_swatches(), *(class_swatches(recipe) if classes else [])]
-    handles = [
-        Patch(facecolor=swatch.color, edgecolor="#59656d", linewidth=0.4, label=figure_text(swatch.label))
-        for swatch in swatches
-    ]
+    handles = [_handle(swatch) for swatch in swatches]
     figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, handlelength=1.2)
     return PaperFigure("samples", caption, figure)
+
+
+def _handle(swatch: Swatch) -> Artist:
+    label = figure_text(swatch.label)
+    if swatch.line:
+        return Line2D([], [], color=swatch.color, linewidth=THICK, label=label)
+    return Patch(facecolor=swatch.color, edgecolor=LIGHT.muted, linewidth=0.4, label=label)

@@ -88,11 +88,6 @@ class Column:
             return self._number(cell), ""
         return _DASH if cell is None else f"{cell:,}" if isinstance(cell, int) else cell, ""
 
-    def in_line(self) -> Column:
-        """The column as text, with intervals beside the values."""
-        rows = range(len(self.cells))
-        return replace(self, cells=[" ".join(filter(None, self.lines(row))) for row in rows])
-
     def _number(self, value: float) -> str:
         return fixed(value, self.decimals, signed=self.signed).replace("-", "\N{MINUS SIGN}")
 
@@ -133,18 +128,19 @@ class PaperTable:
 
     def tex(self, label: str) -> str:
         """The table in LaTeX; what is too wide for a page continues below, with the first column again."""
-        parts = "\n\n  \\medskip\n".join(_tabular(columns) for columns in self._parts())
+        if sum(_width(column, in_line=True) for column in self.columns) <= WIDTH:
+            parts = [_tabular(self.columns, in_line=True)]
+        else:
+            parts = [_tabular(columns, in_line=False) for columns in self._parts()]
+        body = "\n\n  \\medskip\n".join(parts)
         return (
             "% Needs \\usepackage{booktabs}.\n\\begin{table}\n  \\centering\n"
             f"  \\caption{{{self.caption}}}\n  \\label{{tab:{label}}}\n  \\smallskip\n"
-            f"  \\footnotesize\n  \\setlength{{\\tabcolsep}}{{4pt}}\n{parts}\n\\end{{table}}\n"
+            f"  \\footnotesize\n  \\setlength{{\\tabcolsep}}{{4pt}}\n{body}\n\\end{{table}}\n"
         )
 
     def _parts(self) -> list[list[Column]]:
-        """Columns of each part; where all fit beside each other, intervals stand beside the values."""
-        columns = [column.in_line() if column.has_limits else column for column in self.columns]
-        if sum(map(_width, columns)) <= WIDTH:
-            return [columns]
+        """Columns that fit beside each other, with intervals below the values."""
         first, *others = self.columns
         parts, used = [[first]], _width(first)
         for column in others:
@@ -161,31 +157,41 @@ def score_text(score: Score, *, signed: bool = False) -> str:
     return " ".join(filter(None, Column("", [score], signed=signed).lines(0)))
 
 
-def _width(column: Column) -> int:
-    lines = (line for row in range(len(column.cells)) for line in column.lines(row))
-    return _GAP + max(map(len, [column.title, *lines]))
+def _width(column: Column, *, in_line: bool = False) -> int:
+    """Characters of the widest cell, with its interval beside or below the value."""
+    cells = (column.lines(row) for row in range(len(column.cells)))
+    widths = (len(" ".join(lines).strip()) if in_line else max(map(len, lines)) for lines in cells)
+    return _GAP + max(len(column.title), *widths)
 
 
-def _tabular(columns: Sequence[Column]) -> str:
+def _tabular(columns: Sequence[Column], *, in_line: bool) -> str:
     heading = " & ".join(escape(column.title) for column in columns)
-    body = "\n".join(_rows(columns))
-    align = "".join("c" if column.has_limits else "l" if column.is_text else "r" for column in columns)
+    body = "\n".join(_rows(columns, in_line=in_line))
+    align = "".join(_alignment(column, in_line=in_line) for column in columns)
     return (
         f"  \\begin{{tabular}}{{@{{}}{align}@{{}}}}\n    \\toprule\n    {heading} \\\\\n    \\midrule\n"
         f"{body}\n    \\bottomrule\n  \\end{{tabular}}"
     )
 
 
-def _rows(columns: Sequence[Column]) -> Iterator[str]:
-    last, has_limits = len(columns[0].cells) - 1, any(column.has_limits for column in columns)
+def _alignment(column: Column, *, in_line: bool) -> str:
+    if column.has_limits:
+        return "l" if in_line else "c"
+    return "l" if column.is_text else "r"
+
+
+def _rows(columns: Sequence[Column], *, in_line: bool) -> Iterator[str]:
+    last, below = len(columns[0].cells) - 1, not in_line and any(column.has_limits for column in columns)
     for row in range(last + 1):
         values, limits = zip(*(column.lines(row) for column in columns), strict=True)
         cells = [
             rf"\textbf{{{escape(value)}}}" if row in column.bold else escape(value)
             for column, value in zip(columns, values, strict=True)
         ]
+        if in_line:
+            cells = [f"{cell} {escape(limit)}".strip() for cell, limit in zip(cells, limits, strict=True)]
         yield f"    {{}}{' & '.join(cells)} \\\\"  # {} in front of a [, which would be an option of \\
-        if any(limits):
+        if below and any(limits):
             yield f"    {' & '.join(map(escape, limits))} \\\\"
-        if has_limits and row < last:
+        if below and row < last:
             yield "    \\addlinespace"

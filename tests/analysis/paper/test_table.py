@@ -22,7 +22,7 @@ def test_latex_and_csv_have_the_same_contents(tmp_path: Path) -> None:
     assert r"\label{tab:comparison-scores}" in tex
     assert rows(tex) == [
         ["Model", "IoU"],
-        [r"{}u\_net", r"\textbf{0.864 $\pm$ 0.004 [0.857, 0.871]}"],
+        [r"{}u\_net", r"\textbf{0.864 $\pm$ 0.004} [0.857, 0.871]"],
         [r"{}50\% \&", "0.861"],
     ]
     with (tmp_path / "scores.csv").open(encoding="utf-8", newline="") as file:
