@@ -135,7 +135,7 @@ def _differences(comparison: Comparison, scoring: Scoring) -> PaperTable:
         f"{counted(len(comparison.pairs), 'pair')}. Bold: significant. W, T, L: images on which A is better, "
         f"equal, worse.{shown}"
     )
-    return PaperTable("differences", caption, columns)
+    return PaperTable("differences", caption, columns, names=2)
 
 
 def _classes(comparison: Comparison, scoring: Scoring) -> PaperTable:

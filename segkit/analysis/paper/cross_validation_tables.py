@@ -68,7 +68,7 @@ def _folds(record: CvRecord, scoring: Scoring) -> PaperTable:
         ),
     ]
     caption = f"Scores of each fold, on the images that its model was not trained on. {scoring.definition}"
-    return PaperTable("folds", caption, columns)
+    return PaperTable("folds", caption, columns, names=2)
 
 
 def _classes(classes: dict[str, Pooled], scoring: Scoring) -> PaperTable:

@@ -21,7 +21,11 @@ from segkit.analysis.paper.references import Citations
 from segkit.analysis.paper.scores import Scoring
 from segkit.analysis.paper.subject import Subject, told
 
-_HEAD = "% Every \\cite is in references.bib. Only what the runs recorded is stated.\n"
+_HEAD = (
+    "% Every \\cite is in references.bib. Only what the runs recorded is stated.\n"
+    "\\begin{sloppypar}  % long names do not stick out\n"
+)
+_END = "\\end{sloppypar}\n"
 
 
 def methods_section(
@@ -51,4 +55,4 @@ def methods_section(
         "Software and hardware": " ".join(environment_sentences(subjects, citations)),
     }
     texts = [f"\\paragraph{{{escape(title)}.}}\n{text}\n" for title, text in paragraphs.items() if text]
-    return _HEAD + "\n".join(texts)
+    return "\n".join([_HEAD, *texts, _END])

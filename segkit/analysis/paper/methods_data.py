@@ -45,7 +45,8 @@ def _task(data: Mapping[str, Any]) -> str:
         "multiclass": f"Each pixel was assigned to one of {len(classes)} classes ({join(classes)}){more}.",
         "multilabel": f"Each pixel could belong to each of {len(classes)} classes ({join(classes)}){more}.",
     }
-    binary = f"Each pixel was assigned to the foreground ({join(classes)}) or the background{more}."
+    foreground = "the foreground" if classes == ["foreground"] else f"the foreground ({join(classes)})"
+    binary = f"Each pixel was assigned to {foreground} or the background{more}."
     return kinds.get(str(data.get("task")), binary)
 
 

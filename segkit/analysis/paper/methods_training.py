@@ -168,8 +168,10 @@ def _chosen_epoch(subject: Subject) -> Iterator[str]:
         "result."
     )
     epochs = [whole(each.best.epoch) for each in subject.summaries]
-    ordered = " (in the order of the seeds)" if len(epochs) > 1 else ""
-    yield f"Chosen were the weights of epoch {join(epochs)} of {whole(summary.epochs)}{ordered}."
+    if len(epochs) == 1:
+        yield f"These are the weights of epoch {epochs[0]} of {whole(summary.epochs)}."
+    else:
+        yield f"These are, in the order of the seeds, the weights of epochs {join(epochs)}."
     if summary.scored_on == summary.reported_on:
         yield (
             f"The final scores are those of the same {scored} images on which the epoch was chosen, so they "

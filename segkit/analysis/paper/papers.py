@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from segkit.runs.run_dir import RunDir
 
 
+FIRST_FOLD = " Of a cross-validated model, those of its first fold are shown."
+
+
 @dataclass(frozen=True)
 class Paper:
     """Everything that is written.
@@ -71,9 +74,10 @@ def paper_of_comparison(comparison: Comparison) -> Paper:
     label = curve_label(comparison, comparison.metric)
     curves = [Curve(candidate.name, candidate.epochs) for candidate in candidates]
     several = any(len(candidate.seeds) > 1 for candidate in candidates)
+    of_first_fold = FIRST_FOLD if any(subject.is_cross_validated for subject in subjects) else ""
     with mpl.rc_context(figure_style()):
         figures = [
-            curves_figure(curves, comparison.metric, label, _of_curves(several, "seeds")),
+            curves_figure(curves, comparison.metric, label, _of_curves(several, "seeds") + of_first_fold),
             differences_figure(comparison, scoring),
             comparison_samples_figure(comparison, scoring),
             learning_curve_figure(comparison, scoring),
@@ -85,7 +89,8 @@ def paper_of_comparison(comparison: Comparison) -> Paper:
             f"significant if the adjusted $p$ is below {comparison.alpha:g} and the interval excludes zero."
         )
     if comparison.learning_curve and comparison.learning_curve.line:
-        more.append(f"{escape(learning_curve_sentence(comparison))}{citations.cite('figueroa2012')}")
+        sentence = escape(learning_curve_sentence(comparison)).removesuffix(".")
+        more.append(f"{sentence}{citations.cite('figueroa2012')}.")
     options = ["--metric", comparison.metric, *(["--native"] if comparison.native else [])]
     return Paper(
         "comparison",
@@ -109,9 +114,10 @@ def paper_of_cross_validation(cv: CvDir) -> Paper:
     subject = Subject.of_runs(runs)
     scoring = scoring_of_runs(runs, subject)
     with_samples = replace(data, samples=fold_samples(data))
+    of_seed = f" Predictions and scores are those of seed {subject.seeds[0]}." if len(runs) > 1 else ""
     return _paper(
         "cross-validation", subject, scoring, with_samples, epochs, record.command,
-        [*cross_validation_tables(record, scoring)],
+        [*cross_validation_tables(record, scoring)], of_seed,
     )  # fmt: skip
 
 
@@ -132,7 +138,7 @@ def paper_of_run(run: RunDir) -> Paper:
 
 def _paper(
     label: str, subject: Subject, scoring: Scoring, data: RunData, epochs: list[list[dict[str, object]]],
-    command: str, tables: Sequence[PaperTable],
+    command: str, tables: Sequence[PaperTable], of_seed: str = "",
 ) -> Paper:  # fmt: skip
     metric, citations, recipes = data.first_metric, Citations(), recipe_files([subject])
     on = on_chosen_split(data)
@@ -146,9 +152,9 @@ def _paper(
             ),
             histogram_figure(
                 data.defined_scores, mean, image_label,
-                f"{escape(image_label)} of each of {scoring.scored}. Line and band: mean with its interval.",
+                f"{escape(image_label)} of each of {scoring.scored}.{of_seed}",
             ),
-            run_samples_figure(data, scoring),
+            run_samples_figure(data, scoring, of_seed),
         ]  # fmt: skip
     return Paper(
         label,

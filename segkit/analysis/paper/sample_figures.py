@@ -45,7 +45,7 @@ class _Row:
     below: Sequence[str] = ()  # texts below the panes
 
 
-def run_samples_figure(data: RunData, scoring: Scoring) -> PaperFigure | None:
+def run_samples_figure(data: RunData, scoring: Scoring, of_seed: str) -> PaperFigure | None:
     """The best, a median and the worst of the run's samples; None if it saved none."""
     by_rank = {sample.record.rank: sample for sample in reversed(data.samples)}
     chosen = [by_rank[rank] for rank in get_args(Rank) if rank in by_rank]
@@ -59,7 +59,7 @@ def run_samples_figure(data: RunData, scoring: Scoring) -> PaperFigure | None:
     ]
     caption = (
         f"The images with the best, a median and the worst {escape(views[0].metric)} of {scoring.scored}. "
-        f"{_CONTOURS}"
+        f"{_CONTOURS}{of_seed}"
     )
     return _figure(rows, titles, legend(data), caption)
 
@@ -169,9 +169,10 @@ def _figure(
     columns = len(titles)
     side = min(PAGE / columns, _MAX_PANE)
     heights = [max(pane.shape[0] / pane.shape[1] for pane in row.panes) for row in rows]
-    figure = new_figure(
-        side * columns, side * sum(heights) + (0.2 * len(rows) if rows[0].below else 0) + 0.35
-    )
+    beside = 1 if columns < 3 else min(columns, 4)  # entries of the legend
+    legend_height = 0.17 * -(-len(swatches) // beside) + 0.2
+    below = 0.15 * len(rows) if rows[0].below else 0
+    figure = new_figure(side * columns, side * sum(heights) + below + legend_height)
     for index, row in enumerate(rows):
         for column, pane in enumerate(row.panes):
             axes = figure.add_subplot(len(rows), columns, index * columns + column + 1)
@@ -186,7 +187,7 @@ def _figure(
             if row.below:
                 axes.set_xlabel(row.below[column], labelpad=2)
     handles = [_handle(swatch) for swatch in swatches]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, handlelength=1.2)
+    figure.legend(handles=handles, loc="outside lower center", ncols=beside, frameon=False, handlelength=1.2)
     return PaperFigure("samples", caption, figure)
 
 

@@ -93,6 +93,7 @@ def histogram_figure(
             axes.axvspan(mean.low, mean.high, color=LIGHT.ink, alpha=0.18, linewidth=0)
         axes.axvline(mean.mean, color=LIGHT.ink, linewidth=THICK)
         axes.set_title(f"Mean {score_text(Score(mean.mean, mean.low, mean.high))}")
+        caption += " Line and band: mean with its interval."
     axes.set_xlabel(figure_text(label))
     axes.set_ylabel("Images")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, nbins=6))

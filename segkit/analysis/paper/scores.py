@@ -148,7 +148,7 @@ def scoring_of_runs(runs: Sequence[RunData], subject: Subject) -> Scoring:
         subject,
         images,
         first.size,
-        {name: not first.names or first.is_mean(name) for name in first.metrics},
+        {name: not first.names or all(data.is_mean(name) for data in runs) for name in first.metrics},
         intervals if first.names else "",
         keys,
     )

@@ -112,12 +112,14 @@ class PaperTable:
     Args:
         name: name of its files.
         caption: caption in LaTeX.
-        columns: the first one names the rows.
+        columns: columns, of which the first ones name the rows.
+        names: number of columns that name the rows.
     """
 
     name: str
     caption: str
     columns: Sequence[Column]
+    names: int = 1
 
     def write(self, folder: Path, label: str) -> None:
         """Write NAME.tex and NAME.csv into a folder; the label of the table is ``tab:LABEL-NAME``."""
@@ -127,7 +129,7 @@ class PaperTable:
         write_csv(folder / f"{self.name}.csv", [[column.title for column in columns], *rows])
 
     def tex(self, label: str) -> str:
-        """The table in LaTeX; what is too wide for a page continues below, with the first column again."""
+        """The table in LaTeX; what is too wide for a page continues below, with the names again."""
         if sum(_width(column, in_line=True) for column in self.columns) <= WIDTH:
             parts = [_tabular(self.columns, in_line=True)]
         else:
@@ -141,12 +143,12 @@ class PaperTable:
 
     def _parts(self) -> list[list[Column]]:
         """Columns that fit beside each other, with intervals below the values."""
-        first, *others = self.columns
-        parts, used = [[first]], _width(first)
-        for column in others:
-            if used + _width(column) > WIDTH and len(parts[-1]) > 1:
-                parts.append([first])
-                used = _width(first)
+        names = [*self.columns[: self.names]]
+        parts, used = [[*names]], sum(map(_width, names))
+        for column in self.columns[self.names :]:
+            if used + _width(column) > WIDTH and len(parts[-1]) > self.names:
+                parts.append([*names])
+                used = sum(map(_width, names))
             parts[-1].append(column)
             used += _width(column)
         return parts
