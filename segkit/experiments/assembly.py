@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from segkit.core.types import Sample
-    from segkit.recipe.schema import DataSettings
+    from segkit.recipe.data_settings import DataSettings
 
 # Transforms with at most eight distinct outputs per image: the same pixels recur in later epochs.
 _FEW_OUTPUTS = {"HorizontalFlip", "VerticalFlip", "Transpose", "RandomRotate90", "D4", "SquareSymmetry"}
