@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any, Literal
@@ -158,6 +159,10 @@ class DataSettings(Settings):
     def samples_per_epoch(self, images: int) -> int:
         """Images of an epoch, or windows with fit: crop, of that many training images."""
         return self.sample.epoch or images * (self.crop.per_image if self.crop else 1)
+
+    def steps_per_epoch(self, images: int) -> int:
+        """Training steps of an epoch of that many training images."""
+        return math.ceil(self.samples_per_epoch(images) / self.batch_size)
 
     @model_validator(mode="before")
     @classmethod
