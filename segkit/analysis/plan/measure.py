@@ -25,7 +25,7 @@ from segkit.data.preprocess import decode, layout_of
 from segkit.data.readers.raster import Extent
 
 if TYPE_CHECKING:
-    from segkit.recipe.schema import DataSettings
+    from segkit.recipe.data_settings import DataSettings
 
 MAX_IMAGES = 100
 MAX_SIDE = 4096  # pixels; of a larger mask, a region of this side is measured
