@@ -152,7 +152,7 @@ def _paper(
             ),
             histogram_figure(
                 data.defined_scores, mean, image_label,
-                f"{escape(image_label)} of each of {scoring.scored}.{of_seed}",
+                f"{escape(image_label)}: histogram over {scoring.scored}.{of_seed}",
             ),
             run_samples_figure(data, scoring, of_seed),
         ]  # fmt: skip

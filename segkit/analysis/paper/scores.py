@@ -63,16 +63,19 @@ class Scoring:
     @property
     def definition(self) -> str:
         """Over what each metric is calculated, in sentences."""
-        per_image = [escape(self.label(name)) for name, mean in self.means.items() if mean]
-        together = [escape(self.label(name)) for name, mean in self.means.items() if not mean]
-        several = self.subject.data.get("task") in ("multiclass", "multilabel")
-        of_classes = " (in each image, over the classes)" if several else ""
-        mean = agree(len(per_image), "is a mean", "are means")
-        calculated = agree(len(together), "is", "are")
+        parts, several = self._registered, self.subject.data.get("task") in ("multiclass", "multilabel")
+        per_image = [name for name, mean in self.means.items() if mean]
+        of_classes = [name for name in per_image if several and parts.get(name, name) != "pixel_accuracy"]
+        together = [name for name, mean in self.means.items() if not mean]
+        sentences = (
+            (per_image, ("is a mean", "are means"), "over the images"),
+            (of_classes, ("is a mean", "are means"), "over the classes in each image"),
+            (together, ("is", "are"), "calculated over the pixels of all images together"),
+        )
         return " ".join(
-            [f"{join(per_image)} {mean} over the images{of_classes}."] * bool(per_image)
-            + [f"{join(together)} {calculated} calculated over the pixels of all images together."]
-            * bool(together)
+            f"{join([escape(self.label(name)) for name in names])} {agree(len(names), *verbs)} {what}."
+            for names, verbs, what in sentences
+            if names
         )
 
     @property
@@ -83,19 +86,7 @@ class Scoring:
 
     def sentences(self, citations: Citations) -> list[str]:
         """Sentences of the methods section."""
-        parts = {
-            metric_name(part): registered_name(part) for part in self.subject.recipe.get("metrics") or ()
-        }
-        of_plugins = self.subject.plugin_parts
-        named = [
-            escape(self.label(name))
-            + (
-                ""
-                if f"metric {parts.get(name, name)}" in of_plugins
-                else citations.part("metric", parts.get(name, name))
-            )
-            for name in self.means
-        ]
+        named = [escape(self.label(name)) + self._cited(name, citations) for name in self.means]
         cited = citations.cite(*self.methods) if self.intervals else ""
         return [
             f"Scores were calculated on {self.scored}, without test-time augmentation: {join(named)}.",
@@ -104,6 +95,16 @@ class Scoring:
             if self.intervals
             else "",
         ]
+
+    @property
+    def _registered(self) -> dict[str, str]:
+        """Proper names of the metrics by the names of their scores."""
+        return {metric_name(part): registered_name(part) for part in self.subject.recipe.get("metrics") or ()}
+
+    def _cited(self, metric: str, citations: Citations) -> str:
+        name = self._registered.get(metric, metric)
+        is_of_plugin = f"metric {name}" in self.subject.plugin_parts
+        return "" if is_of_plugin else citations.part("metric", name)
 
 
 def scoring_of_comparison(comparison: Comparison, subject: Subject) -> Scoring:
