@@ -18,7 +18,16 @@ from segkit.analysis.comparison.page.samples import read_mask, thumbnails_by_nam
 from segkit.analysis.paper.figure import PAGE, THICK, PaperFigure, new_figure
 from segkit.analysis.paper.latex import escape
 from segkit.analysis.paper.table import Score, score_text
-from segkit.analysis.report.overlay import Swatch, contour_swatches, legend, overlay, sample_views
+from segkit.analysis.report.overlay import (
+    Swatch,
+    class_swatches,
+    contour_swatches,
+    ignored_swatches,
+    legend,
+    overlay,
+    recipe_palette,
+    sample_views,
+)
 from segkit.analysis.report.style import LIGHT, figure_text
 from segkit.runs.run_dir import RunDir, ScoredSample
 from segkit.runs.schema import Files, Rank, Sample
@@ -86,35 +95,40 @@ def fold_samples(data: RunData) -> list[ScoredSample]:
 def comparison_samples_figure(comparison: Comparison, scoring: Scoring) -> PaperFigure | None:
     """The images with the best, a median and the worst mean score of all models; None without thumbnails."""
     shown = comparison.candidates[:_MAX_MODELS]
+    recipe, swatches = shown[0].recipe, class_swatches(shown[0].recipe)
+    in_colors = len(swatches) > 2  # contours do not say of which class they are
     tables = [_thumbnails(candidate.shown or candidate.runs[:1]) for candidate in shown]
     scores = np.array([candidate.scores[comparison.metric][0] for candidate in shown])
     known = [all(name in table for table in tables) for name in comparison.images]
     chosen = _chosen(scores.mean(axis=0).tolist(), known, comparison.higher_is_better)
-    rows = []
+    rows, truths = [], []
     for rank, index in chosen.items():
-        name = comparison.images[index]
-        masks = [_pixels(table[name]) for table in tables]
+        masks = [_pixels(table[comparison.images[index]]) for table in tables]
         image, truth, _ = masks[0]
-        panes = [overlay(image, truth, _resized(prediction, truth)) for _, _, prediction in masks]
+        predictions = [_resized(prediction, truth) for _, _, prediction in masks]
+        if in_colors:
+            panes = [recipe_palette(recipe)[mask] for mask in (truth, *predictions)]
+        else:
+            panes = [overlay(image, truth, prediction) for prediction in predictions]
         picture = np.asarray(Image.fromarray(image).resize(panes[0].shape[1::-1], Image.Resampling.BICUBIC))
-        rows.append(
-            _Row(
-                rank,
-                [picture, *panes],
-                ["", *(score_text(Score(score)) for score in scores[:, index].tolist())],
-            )
-        )
+        texts = [score_text(Score(score)) for score in scores[:, index].tolist()]
+        rows.append(_Row(rank, [picture, *panes], ["", *([""] if in_colors else []), *texts]))
+        truths.append(truth)
     if not rows:
         return None
     label = escape(comparison.label(comparison.metric))
     caption = (
         f"The images with the best, a median and the worst mean {label} of all models, of {scoring.scored}; "
-        f"below each prediction its {label}. {_CONTOURS}"
+        f"below each prediction its {label}."
     )
     if any(len(candidate.seeds) > 1 for candidate in shown):
         caption += " Of models with several seeds, predictions and scores are those of the first."
     names = [figure_text(candidate.name) for candidate in shown]
-    return _figure(rows, ["Image", *names], contour_swatches(), caption)
+    if in_colors:
+        return _figure(
+            rows, ["Image", "Ground truth", *names], [*swatches, *ignored_swatches(truths)], caption
+        )
+    return _figure(rows, ["Image", *names], contour_swatches(), f"{caption} {_CONTOURS}")
 
 
 def _chosen(scores: Sequence[float], known: Sequence[bool], higher_is_better: bool) -> dict[Rank, int]:

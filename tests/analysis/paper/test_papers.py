@@ -20,7 +20,10 @@ from segkit.analysis.paper.papers import Paper, paper_of_comparison, paper_of_ru
 from segkit.analysis.paper.write import prepare_paper_folder, write_paper
 from segkit.analysis.report.run_data import read_run_data
 from segkit.core.errors import SegkitError
+from segkit.core.types import Task
+from segkit.data.palette import mask_palette
 from segkit.runs.run_dir import RunDir, write_json
+from segkit.runs.thumbnails import make_thumbnail, write_thumbnails
 from tests import commands
 from tests.analysis.comparison.runs import DIRECTIONS, scored_run
 from tests.analysis.paper.cases import cited_in
@@ -97,6 +100,31 @@ def test_no_value_is_bold_where_no_difference_is_shown(tmp_path: Path) -> None:
     for name in ("scores", "differences"):
         assert r"\textbf" not in (folder / f"tables/{name}.tex").read_text(encoding="utf-8")
     assert cited_in(paper.methods) >= {"wilcoxon1945", "efron1993bootstrap"}
+
+
+@pytest.mark.parametrize(
+    ("task", "classes", "titles"),
+    [
+        ("binary", ["lesion"], ["Image", "a", "b"]),
+        ("multiclass", ["ground", "road", "car"], ["Image", "Ground truth", "a", "b"]),  # in their colours
+    ],
+)
+def test_samples_of_several_models_side_by_side(
+    tmp_path: Path, task: str, classes: list[str], titles: list[str]
+) -> None:
+    data = {"task": task, "classes": classes}
+    mask = np.eye(12, 16, dtype=np.uint8)
+    saved = make_thumbnail(np.full((12, 16, 3), 90, np.uint8), mask, mask, mask_palette(Task(task, classes)))
+    results = []
+    for name in ("a", "b"):
+        run = scored_run(tmp_path / "runs", name, {"iou": [0.5, 0.6, 0.7]}, data=data)
+        write_thumbnails(run.thumbnails, [saved] * 3)
+        results.append(RunResult(name, read_run_data(run)))
+    comparison = compare_runs(results, DIRECTIONS)
+    (samples,) = (each for each in paper_of_comparison(comparison).figures if each.name == "samples")
+    axes = samples.figure.axes
+    assert [each.get_title(loc="left") for each in axes[: len(titles)]] == titles
+    assert len(axes) == 3 * len(titles)
 
 
 def test_a_run_has_its_splits_and_classes(tmp_path: Path) -> None:
