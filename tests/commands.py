@@ -31,6 +31,8 @@ class Said(NamedTuple):
 
 STUDIES = ("study", "train_runs", "cross_validation")  # modules that start processes
 
+SEARCHES = ("tune", "worker", "outcome")  # likewise, of a search; they need Optuna
+
 
 @contextlib.contextmanager
 def as_before() -> Iterator[None]:
@@ -81,7 +83,8 @@ def segkit(words: list[str], folder: Path, home: str) -> Said:
         for module in STUDIES:
             patch.setattr(f"segkit.experiments.{module}.run_in_subprocesses", here)
         if words[:1] == ["tune"]:
-            patch.setattr("segkit.experiments.tuning.tune.run_in_subprocesses", here)
+            for module in SEARCHES:
+                patch.setattr(f"segkit.experiments.tuning.{module}.run_in_subprocesses", here)
         before = dict(os.environ)
         try:
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):

@@ -17,13 +17,7 @@ from segkit.cli.app import announce_plugins, app, example
 def cv(
     recipe: options.RecipeArgument,
     folds: Annotated[int, Option(min=2, metavar="N", help="Number of folds.")],
-    group: Annotated[
-        str,
-        Option(
-            metavar="COLUMN",
-            help="Keep images together: column, pattern such as '{group}_*', or file, as data.split.group.",
-        ),
-    ] = "",
+    group: options.GroupOption = "",
     seeds: options.SeedsOption = "",
     out: Annotated[Path | None, Option(metavar="DIR", help="Folder (default: cv/NAME).")] = None,
     paper: options.PaperOption = None,

@@ -40,6 +40,13 @@ NoPluginsOption = Annotated[
 ]
 SeedsOption = Annotated[str, Option(metavar="0,1,2", help="Train each recipe once per seed.")]
 JobsOption = Annotated[int, Option(min=1, metavar="N", help="Number of runs to train in parallel.")]
+GroupOption = Annotated[
+    str,
+    Option(
+        metavar="COLUMN",
+        help="Keep images together: column, pattern such as '{group}_*', or file, as data.split.group.",
+    ),
+]
 TrackOption = Annotated[
     list[str] | None,
     Option("--track", metavar="NAME", help="Log to tensorboard, mlflow or wandb; repeatable."),

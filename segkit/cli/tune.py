@@ -19,6 +19,40 @@ if TYPE_CHECKING:
 
 # The first found the best of grids of 27 most often (docs/tune.md), but learns nothing from pruned trials.
 SAMPLER, SAMPLER_WITH_PRUNER = "GPSampler", "TPESampler"
+SCORE_MEAN = "segkit.inference.evaluation.mean_scores:score_on_test"  # for another process
+
+SearchOption = Annotated[
+    list[str],
+    Option(metavar="PATH=SPACE", help="Search a, b, c, or 1..8, or 0.1..0.9, or log:1e-4..1e-2; repeatable."),
+]
+FoldsOption = Annotated[
+    int | None,
+    Option(min=2, metavar="N", help="Judge trials by cross-validation (default: by the validation images)."),
+]
+StorageOption = Annotated[
+    str,
+    Option(
+        metavar="URL",
+        help="sqlite:///FILE, or postgresql://USER@HOST/DATABASE for several machines "
+        "(default: RECIPE.tune.sqlite3 in the folder of runs).",
+    ),
+]
+SamplerOption = Annotated[
+    str,
+    Option(
+        metavar="NAME",
+        help=f"Optuna's sampler (default: {SAMPLER}; {SAMPLER_WITH_PRUNER} with a pruner).",
+        autocompletion=completion.samplers,
+    ),
+]
+PrunerOption = Annotated[
+    str,
+    Option(
+        metavar="NAME",
+        help="Optuna's pruner, which ends trials that begin badly, such as MedianPruner.",
+        autocompletion=completion.pruners,
+    ),
+]
 
 
 @app.command(
@@ -29,38 +63,14 @@ SAMPLER, SAMPLER_WITH_PRUNER = "GPSampler", "TPESampler"
 )
 def tune(
     recipe: options.RecipeArgument,
-    search: Annotated[
-        list[str],
-        Option(
-            metavar="PATH=SPACE", help="Search a, b, c, or 1..8, or 0.1..0.9, or log:1e-4..1e-2; repeatable."
-        ),
-    ],
+    search: SearchOption,
     trials: Annotated[int, Option(min=1, metavar="N", help="Number of trials, over all workers.")],
-    storage: Annotated[
-        str,
-        Option(
-            metavar="URL",
-            help="sqlite:///FILE, or postgresql://USER@HOST/DATABASE for several machines "
-            "(default: RECIPE.tune.sqlite3 in the folder of runs).",
-        ),
-    ] = "",
-    sampler: Annotated[
-        str,
-        Option(
-            metavar="NAME",
-            help=f"Optuna's sampler (default: {SAMPLER}; {SAMPLER_WITH_PRUNER} with a pruner).",
-            autocompletion=completion.samplers,
-        ),
-    ] = "",
-    pruner: Annotated[
-        str,
-        Option(
-            metavar="NAME",
-            help="Optuna's pruner, which ends trials that begin badly, such as MedianPruner.",
-            autocompletion=completion.pruners,
-        ),
-    ] = "NopPruner",
-    jobs: Annotated[int, Option(min=1, metavar="N", help="Number of trials to train in parallel.")] = 1,
+    folds: FoldsOption = None,
+    group: options.GroupOption = "",
+    storage: StorageOption = "",
+    sampler: SamplerOption = "",
+    pruner: PrunerOption = "NopPruner",
+    jobs: options.JobsOption = 1,
     seed: Annotated[int, Option(min=0, metavar="N", help="Seed of the sampler.")] = 0,
     overrides: options.SetOption = None,
     runs: options.RunsOption = Path("runs"),
@@ -73,10 +83,10 @@ def tune(
     quiet: options.QuietOption = False,
     json: options.JsonOption = False,
 ) -> None:
-    """Search for the values of a recipe with the best validation score.
+    """Search for the values of a recipe with the best validation score, or the best out-of-fold score.
 
-    Every trial is a run. The same command goes on after an interruption, and shares the trials with others
-    that use the same storage. The best recipe is scored on the test images once.
+    Every trial is a run, or one run for each fold. The same command goes on after an interruption, and shares
+    the trials with others that use the same storage. The best recipe is scored on the test images once.
     """
     _check_installed()
     from segkit.experiments.tuning.storage_url import parse_storage, sqlite_storage
@@ -101,7 +111,7 @@ def tune(
     command = shlex.join(["segkit", *sys.argv[1:]])
     with console.TuneView(quiet=quiet) as view, handle_signals():
         view.note("Checking the search space")
-        plan = plan_tuning(recipe, search, overrides or (), demo=demo)
+        plan = plan_tuning(recipe, search, overrides or (), folds=folds or 0, group=group, demo=demo)
         announce_plugins()
         url = url or sqlite_storage(runs / f"{plan.recipe.name}.tune.sqlite3")
         if (limit := most_trials(sampler, plan.axes)) and limit < trials:
@@ -114,11 +124,11 @@ def tune(
             url, plan.study, plan.identity, plan.axes,
             higher_is_better=plan.higher_is_better, sampler=sampler, pruner=pruner, seed=seed,
         )  # fmt: skip
-        settings = TuneOptions(
-            runs, trials, sampler, pruner, seed, jobs=jobs, storage=url.shown, command=command
-        )
         with study:
-            check_probes(plan)
+            settings = TuneOptions(
+                runs, trials, sampler, pruner, seed, jobs=jobs, storage=url.shown, command=command,
+                warnings=check_probes(plan), score_mean=SCORE_MEAN,
+            )  # fmt: skip
             for event in tune_recipe(plan, study, settings):
                 view.show(event)
     assert isinstance(event, Tuned)

@@ -67,11 +67,8 @@ def make_cv_plan(
         SegkitError: if the recipe cannot be cross-validated, or its images cannot make so many folds.
     """
     given = expand_grid(recipe, overrides, plugins=plugins, demo=demo)[0]
-    _check(given, folds, recipe)
-    split = given.data.split
-    kept = {"seed": split.seed, "balance": split.balance, "group": group or split.group}
-    as_folds = json.dumps({"by": "kfold", "folds": folds, "fold": 0, **kept}, default=str)
-    changes = [*overrides, f"data.split={as_folds}", "training.select=last"]
+    check_folds(given, folds, recipe)
+    changes = [*overrides, *fold_changes(given, folds, group)]
     notes: list[str] = []
     existing, planned = ExistingRuns(runs), []
     scan = None
@@ -84,14 +81,32 @@ def make_cv_plan(
                 update={"split": seeded.data.split.model_copy(update={"fold": fold})}
             )
             of_fold = seeded.model_copy(update={"data": data})
-            if given.postprocess:  # is a matter of the out-of-fold predictions of all folds
-                of_fold = of_fold.model_copy(update={"postprocess": None})
             samples, identity = find_samples(of_fold, scan), fingerprint(of_fold, scan.splits)
             planned.append(plan_run(of_fold, samples, identity, existing, notes))
     return CvPlan(given, planned, notes)
 
 
-def _check(recipe: Recipe, folds: int, file: Path) -> None:
+def fold_changes(given: Recipe, folds: int, group: str) -> list[str]:
+    """What makes the first fold of a recipe, in the form of `--set`.
+
+    Post-processing is a matter of the out-of-fold predictions of all folds.
+    """
+    split = given.data.split
+    kept = {"seed": split.seed, "balance": split.balance, "group": group or split.group}
+    as_folds = json.dumps({"by": "kfold", "folds": folds, "fold": 0, **kept}, default=str)
+    return [
+        f"data.split={as_folds}",
+        "training.select=last",
+        *(["postprocess=null"] if given.postprocess else []),
+    ]
+
+
+def check_folds(recipe: Recipe, folds: int, file: Path) -> None:
+    """Check that a recipe can be cross-validated.
+
+    Raises:
+        SegkitError: if there are too few folds, or the recipe has an end or a split that folds cannot have.
+    """
     if folds < 2:
         option = worded("--folds", "folds")
         raise SegkitError(

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segkit.core.class_scores import never_trained
+from segkit.core.events import Event, RunEnded
+from segkit.recipe import load_dumped
 from segkit.runs.run_dir import RunDir
 
 if TYPE_CHECKING:
@@ -66,6 +68,25 @@ def score_fold(run: Path, plugins: Sequence[Path], try_postprocess: bool) -> Ite
         rows = trial_rows(assembly, "val", Trials(assembly.recipe))
         trials = [[table.numpy() for table in of_image] for of_image in rows]
     yield _fold_scores(finished, scores, trials)
+
+
+def train_fold(text: str, runs: Path, run: Path | None) -> Iterator[Event | FoldScores]:
+    """In a child: train the model of a fold, if need be, and score it on the images it was not trained on.
+
+    Args:
+        text: recipe of the fold.
+        runs: folder of all runs.
+        run: its finished run, or an interrupted one.
+    """
+    from segkit.experiments.train_runs import train_recipe
+
+    load_dumped(text)  # loads the plugins that it names
+    if not run or not RunDir(run).has_ended:
+        for event in train_recipe(text, runs, run):
+            yield event
+            run = event.directory if isinstance(event, RunEnded) else run
+    assert run
+    yield from score_fold(run, (), try_postprocess=False)
 
 
 def score_masks(run: Path, plugins: Sequence[Path], settings: PostprocessSettings) -> Iterator[FoldScores]:

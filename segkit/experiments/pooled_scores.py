@@ -14,15 +14,15 @@ from segkit.analysis.comparison.result import Interval
 from segkit.analysis.comparison.statistics import intervals, means
 from segkit.analysis.cross_validation.out_of_fold import SPLIT
 from segkit.analysis.score_range import FRACTION, score_range
-from segkit.core.class_scores import PixelCounts, image_words
+from segkit.core.class_scores import PixelCounts
 from segkit.core.types import Task
 from segkit.data.preprocess import digest_of
+from segkit.experiments.fold_classes import fold_without
 from segkit.experiments.metric_details import metric_details
 from segkit.recipe import entry_for
 from segkit.runs.cv_schema import CvRecord, Fold, Pooled, PooledScores, Seed, Spread
 from segkit.runs.schema import SplitScores
 from segkit.utils.hashing import file_digest
-from segkit.utils.listing import listed
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -238,16 +238,11 @@ class _Pool:
 
     def absent(self) -> list[str]:
         """Warnings about classes that no image of a fold shows."""
-        warnings = []
+        warnings: list[str] = []
         for fold in self.folds:
             absent = np.flatnonzero(~np.any(fold.scores.pixels[..., 2] > 0, axis=0)).tolist()
-            if absent:
-                classes = [self.task.classes[k] for k in absent]
-                images = image_words(len(fold.scores.names))
-                warnings.append(
-                    f"Fold {fold.number + 1}: none of its {images} shows {listed(classes)}. "
-                    "data.split.balance: true gives every fold its share of every class."
-                )
+            classes = [self.task.classes[k] for k in absent]
+            warnings += fold_without(fold.number, len(fold.scores.names), classes)
         return warnings
 
     def record(self, recipe: Recipe, metrics: Mapping[str, Metric], masks: _Pool | None) -> Seed:

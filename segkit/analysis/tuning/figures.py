@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from segkit.analysis.report.style import Picture, Theme, figure_text, light_and_dark, svg
 from segkit.analysis.tuning.result import Trial, Tuning, shown
+from segkit.analysis.tuning.sentences import score_kind
 from segkit.recipe.search_space import Axis, Choices, Value
 
 if TYPE_CHECKING:
@@ -50,11 +51,11 @@ def history(tuning: Tuning) -> Picture | None:
         axes.step(numbers, best_so_far, where="post", color=theme.second, linewidth=1.6, label="best so far")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.set_xlabel("trial")
-        axes.set_ylabel(figure_text(f"{tuning.metric} (validation)"))
+        axes.set_ylabel(figure_text(f"{tuning.metric} ({score_kind(tuning)})"))
         axes.legend(loc="best", ncols=3)
         return svg(figure)
 
-    alt = f"{tuning.metric} on the validation images of {len(scored)} trials in order, with the best so far."
+    alt = f"{tuning.metric} ({score_kind(tuning)}) of {len(scored)} trials in order, with the best so far."
     return Picture(alt, *light_and_dark(draw))
 
 

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from segkit.analysis.tuning.optimism import optimism_over_folds
 from segkit.recipe.search_space import Axis, Value
 
 State = Literal["complete", "pruned", "failed", "running", "waiting"]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A fold of a trial: its run, as its machine names it, and its score; None if that is undefined."""
+
+    run: str
+    score: float | None
 
 
 @dataclass(frozen=True)
@@ -19,12 +28,15 @@ class Trial:
         number: its number in the storage; numbers of trials that were begun again are missing.
         state: how it ended, or that it has not.
         values: searched values by path.
-        score: validation score of the chosen epoch; of a pruned trial, of the last one.
-        scores: validation score of each epoch.
-        epochs: epochs that this trial trained; 0 if its run was there already.
+        score: validation score of the chosen epoch, or that of all images out of their fold; of a pruned
+            trial, the last of `scores`.
+        scores: validation score of each epoch, or the mean over the first folds by their number.
+        epochs: epochs that this trial trained; 0 if its runs were there already.
         seconds: time that they took.
-        asked: epochs of its recipe.
-        run: run directory, as its machine names it.
+        asked: epochs of its recipe, in all folds.
+        saved: those of them that were not trained because it was pruned.
+        run: run directory, as its machine names it; "" with folds.
+        folds: its first folds that are complete.
         machine: name of the machine that trained it.
         error: why it failed.
     """
@@ -37,7 +49,9 @@ class Trial:
     epochs: int = 0
     seconds: float = 0.0
     asked: int = 0
+    saved: int = 0
     run: str = ""
+    folds: Sequence[Fold] = ()
     machine: str = ""
     error: str = ""
 
@@ -46,15 +60,10 @@ class Trial:
         """Whether it trained nothing, as its run was there."""
         return self.state in ("complete", "pruned") and not self.epochs
 
-    @property
-    def saved(self) -> int:
-        """Epochs of its recipe that were not trained because it was pruned."""
-        return max(0, self.asked - max(self.scores, default=0)) if self.state == "pruned" else 0
-
 
 @dataclass(frozen=True)
 class FinalScore:
-    """Scores of the best trial on the test images, from its own run.
+    """Scores of the best trial on the test images: of its own run, or of the mean of the models of its folds.
 
     Args:
         images: number of test images.
@@ -74,16 +83,18 @@ class Tuning:
     Args:
         recipe: name of the recipe.
         study: name of the study in the storage.
-        metric: metric by which trials are judged, on the validation images.
+        metric: metric by which trials are judged.
         higher_is_better: whether more of it is better.
         axes: what is searched.
         trials: all trials, by number.
         asked: number of trials that were asked for.
         importance: share of each searched value in the variation of the score; empty if it cannot be told.
-        images: validation images.
+        images: images by which trials are judged: validation images, or those of all folds.
+        folds: number of folds; 0 if validation images judge trials.
+        group: what keeps images in one fold; "" without.
         test: scores of the best trial on the test images; None if there are none, or its run is elsewhere.
         best_recipe: recipe of the best trial, as YAML; "" without a complete trial.
-        best_run: its run directory, if it lies on this machine.
+        best_runs: its run directory, or those of its folds, if they lie on this machine.
         sampler: Optuna's name.
         pruner: Optuna's name.
         seed: seed of the sampler.
@@ -105,7 +116,7 @@ class Tuning:
     images: int
     test: FinalScore | None
     best_recipe: str
-    best_run: str
+    best_runs: Sequence[str]
     sampler: str
     pruner: str
     seed: int
@@ -114,6 +125,8 @@ class Tuning:
     source: str
     overrides: Sequence[str]
     notes: Sequence[str] = ()
+    folds: int = 0
+    group: str = ""
 
     @property
     def best(self) -> Trial | None:
@@ -122,7 +135,15 @@ class Tuning:
 
     @property
     def optimism(self) -> float | None:
-        """How much better the best validation score is than the score on the test images."""
+        """How much too good the score of the search is.
+
+        It is compared with the score on the test images; with folds, with the score of trials that are chosen
+        without the images that score them.
+        """
+        if self.folds:
+            complete = [trial for trial in self.trials if trial.state == "complete"]
+            scores = [[fold.score for fold in trial.folds] for trial in complete]
+            return optimism_over_folds(scores, higher_is_better=self.higher_is_better)
         test = self.test.metrics.get(self.metric) if self.test else None
         if test is None or self.best is None or self.best.score is None:
             return None
@@ -147,7 +168,7 @@ class Tuning:
                 "trial": best.number,
                 "values": dict(best.values),
                 "score": best.score,
-                "run": self.best_run,
+                **_runs(next(iter(self.best_runs), ""), best.folds),
             },
             "test": self.test
             and {
@@ -171,14 +192,15 @@ class Tuning:
                     "score": trial.score,
                     "epochs": trial.epochs,
                     "seconds": trial.seconds,
-                    "run": trial.run,
+                    **_runs(trial.run, trial.folds),
                     "machine": trial.machine,
                     "error": trial.error,
                 }
                 for trial in self.trials
             ],
             "trials_asked": self.asked,
-            "validation_images": self.images,
+            **({"folds": self.folds, "group": self.group or None} if self.folds else {}),
+            "images" if self.folds else "validation_images": self.images,
             "sampler": self.sampler,
             "pruner": self.pruner,
             "seed": self.seed,
@@ -186,6 +208,10 @@ class Tuning:
             "command": self.command,
             "notes": list(self.notes),
         }
+
+
+def _runs(run: str, folds: Sequence[Fold]) -> dict[str, Any]:
+    return {"folds": [asdict(fold) for fold in folds]} if folds else {"run": run}
 
 
 def best_of(trials: Sequence[Trial], *, higher_is_better: bool) -> Trial | None:

@@ -7,26 +7,64 @@ from segkit.analysis.tuning.result import Tuning
 from segkit.utils.listing import counted
 
 
+def score_kind(tuning: Tuning) -> str:
+    """What the score of a trial is: ``validation`` or ``out of fold``."""
+    return "out of fold" if tuning.folds else "validation"
+
+
+def judged_by(images: int, folds: int, group: str) -> str:
+    """What judges the trials of a search."""
+    if not folds:
+        return "the validation images"
+    grouped = f", in groups by {group}" if group else ""
+    return f"{counted(images, 'image')}, each out of its fold of {folds}{grouped}"
+
+
 def final_sentences(tuning: Tuning) -> list[str]:
-    """Validation and test score of the best trial, and what choosing it has added to the former."""
+    """Score of the best trial in the search and on the test images, and what choosing it has added."""
+    return [*_test_sentence(tuning), *_optimism_sentence(tuning)]
+
+
+def _test_sentence(tuning: Tuning) -> list[str]:
     best, test = tuning.best, tuning.test
     if best is None or test is None:
         return []
     score = test.metrics.get(tuning.metric)
     low, high = test.intervals.get(tuning.metric, (None, None))
     interval = "" if low is None or high is None else f" (95% interval {number(low)} to {number(high)})"
-    sentences = [
-        f"On {counted(test.images, 'test image')}, which no trial was judged by, the best trial has "
-        f"{tuning.metric} {number(score)}{interval}; on {counted(tuning.images, 'validation image')} it has "
-        f"{number(best.score)}, as the best of {counted(tuning.count('complete'), 'trial')}."
+    tested = f"{tuning.metric} {number(score)}{interval}"
+    of = f"as the best of {counted(tuning.count('complete'), 'trial')}"
+    images = counted(test.images, "test image")
+    if tuning.folds:
+        return [
+            f"On {images}, which are in no fold, the mean of the {tuning.folds} models of the best trial has "
+            f"{tested}. Out of fold, on {counted(tuning.images, 'image')}, its single models have "
+            f"{number(best.score)}, {of}."
+        ]
+    return [
+        f"On {images}, which no trial was judged by, the best trial has "
+        f"{tested}; on {counted(tuning.images, 'validation image')} it has {number(best.score)}, {of}."
     ]
-    if tuning.optimism is not None:
-        side = "better" if tuning.optimism > 0 else "worse"
-        sentences.append(
-            f"The score of the search is {number(abs(tuning.optimism))} {side} than that on the test images: "
-            "report the latter. The difference is that of the images, and of choosing the best of several."
-        )
-    return sentences
+
+
+def _optimism_sentence(tuning: Tuning) -> list[str]:
+    if tuning.optimism is None:
+        return []
+    optimism = number(abs(tuning.optimism))
+    if tuning.folds:
+        chosen = "trials that are chosen on all folds but one"
+        if tuning.optimism <= 0:
+            return [f"The choice of the best shows no optimism: {chosen} score no worse on that one."]
+        report = " Report that on the test images." if tuning.test else ""
+        return [
+            f"The score of the search is about {optimism} too good: {chosen} score so much worse on that one."
+            f"{report}"
+        ]
+    side = "better" if tuning.optimism > 0 else "worse"
+    return [
+        f"The score of the search is {optimism} {side} than that on the test images: "
+        "report the latter. The difference is that of the images, and of choosing the best of several."
+    ]
 
 
 def cost_sentence(tuning: Tuning) -> str:

@@ -14,7 +14,7 @@ from segkit.analysis.report.format import NOTHING, duration, number
 from segkit.analysis.report.templates import templates
 from segkit.analysis.tuning.figures import history, importance, parallel_coordinates
 from segkit.analysis.tuning.result import Trial, Tuning, shown
-from segkit.analysis.tuning.sentences import cost_sentence, final_sentences
+from segkit.analysis.tuning.sentences import cost_sentence, final_sentences, judged_by, score_kind
 from segkit.core.errors import SegkitError
 from segkit.core.paths import quoted
 from segkit.recipe.search_space import setting
@@ -72,8 +72,9 @@ def _study_in(file: Path) -> str | None:
 def _document(tuning: Tuning) -> dict[str, Any]:
     """Content of `tune.json`: that of `--json`, without the folders of this machine."""
     document = tuning.as_json()
-    for entry in (*document["trials"], *([document["best"]] if document["best"] else [])):
-        entry["run"] = public_folder(Path(entry["run"])) if entry["run"] else ""
+    for trial in (*document["trials"], *([document["best"]] if document["best"] else [])):
+        for entry in trial.get("folds", [trial]):
+            entry["run"] = _public(entry["run"])
     return {**public_data(document), "command": public_command(tuning.command)}
 
 
@@ -84,10 +85,18 @@ def _rows(tuning: Tuning) -> list[Sequence[str | float]]:
     for trial in tuning.trials:
         values = [trial.values.get(path, "") for path in paths]
         score = "" if trial.score is None else trial.score
-        run = public_folder(Path(trial.run)) if trial.run else ""
-        facts = trial.epochs, trial.seconds, run, trial.machine, trial.error
+        runs = ", ".join(map(_public, _runs(trial)))
+        facts = trial.epochs, trial.seconds, runs, trial.machine, trial.error
         rows.append([trial.number, trial.state, *values, score, *facts])
     return rows
+
+
+def _runs(trial: Trial) -> list[str]:
+    return [trial.run] if trial.run else [fold.run for fold in trial.folds]
+
+
+def _public(run: str) -> str:
+    return public_folder(Path(run)) if run else ""
 
 
 def _page(tuning: Tuning, folder: Path) -> str:
@@ -98,6 +107,9 @@ def _page(tuning: Tuning, folder: Path) -> str:
     return template.render(
         name=tuning.recipe,
         metric=tuning.metric,
+        kind=score_kind(tuning),
+        judged_by=judged_by(tuning.images, tuning.folds, tuning.group),
+        folds=tuning.folds,
         best=best,
         best_score=number(best.score) if best else NOTHING,
         best_values=[(path, shown(value)) for path, value in best.values.items()] if best else [],
@@ -105,7 +117,7 @@ def _page(tuning: Tuning, folder: Path) -> str:
         best_recipe=tuning.best_recipe,
         test_score=number(test.metrics.get(tuning.metric)) if test else "",
         test_interval=f"{number(limits[0])} to {number(limits[1])}" if None not in limits else "",
-        optimism=tuning.optimism is not None and number(abs(tuning.optimism)),
+        optimism=tuning.optimism is not None and not tuning.folds and number(abs(tuning.optimism)),
         optimism_side="better" if (tuning.optimism or 0) > 0 else "worse",
         complete=tuning.count("complete"),
         sentences=final_sentences(tuning),
@@ -122,7 +134,7 @@ def _page(tuning: Tuning, folder: Path) -> str:
             ("Pruner", tuning.pruner),
             ("Seed of the sampler", str(tuning.seed)),
             ("Trials", f"{len(tuning.trials)} of {tuning.asked}"),
-            ("Validation images", str(tuning.images)),
+            ("Images in folds" if tuning.folds else "Validation images", str(tuning.images)),
             ("Study", tuning.study),
         ],
         command=public_command(tuning.command),
@@ -138,8 +150,11 @@ def _by_rank(tuning: Tuning) -> list[Trial]:
 
 
 def _row(tuning: Tuning, trial: Trial, folder: Path) -> dict[str, Any]:
-    report = RunDir(Path(trial.run)).report if trial.run else None
-    is_here = report and trial.machine == platform.node() and report.is_file()
+    def link(run: str) -> str:
+        report = RunDir(Path(run)).report
+        is_here = trial.machine == platform.node() and report.is_file()
+        return Path(os.path.relpath(report, folder)).as_posix() if is_here else ""
+
     return {
         "number": trial.number,
         "state": "its worker was killed" if trial.state == "failed" and not trial.error else trial.state,
@@ -149,14 +164,20 @@ def _row(tuning: Tuning, trial: Trial, folder: Path) -> dict[str, Any]:
         "score": number(trial.score),
         "epochs": f"{trial.epochs} of {trial.asked}" if trial.saved else str(trial.epochs),
         "time": duration(trial.seconds) if trial.epochs else "run was there" if trial.is_reused else "",
-        "run": public_folder(Path(trial.run)) if trial.run else "",
-        "link": Path(os.path.relpath(report, folder)).as_posix() if report and is_here else "",
+        "runs": [(_public(run), link(run)) for run in _runs(trial)],
         "error": trial.error,
         "is_best": bool(tuning.best and tuning.best.number == trial.number),
     }
 
 
 def _best_command(tuning: Tuning) -> str:
+    """Command that finds the runs of the best trial: its run, or the cross-validation of its folds."""
     assert tuning.best
+    folds = ["--folds", str(tuning.folds), *(["--group", quoted(tuning.group)] if tuning.group else [])]
     changes = [*tuning.overrides, *(setting(path, value) for path, value in tuning.best.values.items())]
-    return " ".join(["segkit run", quoted(tuning.source), *(f"--set {quoted(change)}" for change in changes)])
+    verb = (
+        ["segkit", "cv", quoted(tuning.source), *folds]
+        if tuning.folds
+        else ["segkit", "run", quoted(tuning.source)]
+    )
+    return " ".join([*verb, *(f"--set {quoted(change)}" for change in changes)])

@@ -14,7 +14,7 @@ from segkit.core.events import EpochEnded, RunStarted, StepEnded
 from segkit.utils.listing import counted
 
 if TYPE_CHECKING:
-    from segkit.analysis.tuning.result import Tuning
+    from segkit.analysis.tuning.result import Trial, Tuning
     from segkit.experiments.tuning.events import TrialEnded, TrialProgressed, TuningEvent, TuningStarted
 
 
@@ -29,12 +29,14 @@ class TuneView(View):
         super().__init__(quiet=quiet)
         self._epochs: dict[int, int] = {}
         self._metric = ""
-        self._ended = 0
+        self._folds = self._ended = 0
         self._is_waiting = False
 
     def show(self, event: TuningEvent) -> None:
         """Print an event of a search."""
         from segkit.experiments.tuning.events import (
+            FoldEnded,
+            TestingWinner,
             TrialEnded,
             TrialProgressed,
             TuningStarted,
@@ -47,8 +49,14 @@ class TuneView(View):
             self._show_start(event)
         elif isinstance(event, TrialProgressed):
             self._show_progress(event)
+        elif isinstance(event, FoldEnded):
+            self._line.clear()
+            score = format_number(event.score)
+            self._screen.line(f"{self._label(event.trial, event.fold)}: {self._metric} {score} out of fold")
         elif isinstance(event, TrialEnded):
             self._show_end(event)
+        elif isinstance(event, TestingWinner):
+            self.note(f"Scoring {counted(event.images, 'test image')}")
         elif isinstance(event, WaitingForOthers):
             if not self._is_waiting:
                 self.note(f"Waiting for {counted(event.trials, 'trial')} of other workers")
@@ -61,7 +69,7 @@ class TuneView(View):
         return f"{finished}; repeat the command to continue"
 
     def _show_start(self, event: TuningStarted) -> None:
-        self._metric, self._ended = event.metric, event.done
+        self._metric, self._ended, self._folds = event.metric, event.done, event.folds
         self._line.clear()
         here = f", {event.jobs} at once" if event.jobs > 1 else ""
         ended = f", {event.done} of them have ended" if event.done else ""
@@ -70,18 +78,20 @@ class TuneView(View):
         self._screen.facts(
             {
                 "trials": f"{event.total}{ended}{elsewhere}{here}",
-                "judged by": f"{event.metric} on the validation images",
+                "judged by": f"{event.metric} on {event.judged_by}",
                 "sampler": f"{event.sampler}{pruner}",
                 "storage": event.storage,
             }
         )
+        self.print_warnings(event.warnings)
 
     def _show_progress(self, progress: TrialProgressed) -> None:
         event, number = progress.event, progress.trial.number
+        label = self._label(progress.trial, progress.fold)
         if isinstance(event, StepEnded):
             if self._screen.terminal:
-                label = f"trial {number}, epoch {event.epoch}/{self._epochs.get(number, '?')}"
-                self._line.bar(label, event.step, event.steps, f"{self._ended} trials have ended")
+                place = f"{label}, epoch {event.epoch}/{self._epochs.get(number, '?')}"
+                self._line.bar(place, event.step, event.steps, f"{self._ended} trials have ended")
             return
         from segkit.analysis.tuning.result import in_words
 
@@ -89,11 +99,14 @@ class TuneView(View):
         self._line.clear()
         if isinstance(event, RunStarted):
             self._epochs[number] = event.epochs
-            self._screen.line(f"trial {number}: {in_words(progress.trial.values)}  {event.directory}", "bold")
+            self._screen.line(f"{label}: {in_words(progress.trial.values)}  {event.directory}", "bold")
         elif isinstance(event, EpochEnded):
             score = format_number(event.metrics[self._metric])
             place = f"epoch {event.epoch}/{self._epochs.get(number, '?')}"
-            self._screen.line(f"trial {number}: {place}  {self._metric} {score}  {duration(event.seconds)}")
+            self._screen.line(f"{label}: {place}  {self._metric} {score}  {duration(event.seconds)}")
+
+    def _label(self, trial: Trial, fold: int) -> str:
+        return f"trial {trial.number}" + (f", fold {fold} of {self._folds}" if fold else "")
 
     def _show_end(self, event: TrialEnded) -> None:
         self._ended = event.ended
@@ -116,7 +129,7 @@ class TuneView(View):
 def print_tuning(tuning: Tuning, page: Path) -> None:
     """Print the best trial, its test score, cost and the page."""
     from segkit.analysis.tuning.result import shown
-    from segkit.analysis.tuning.sentences import cost_sentence, final_sentences
+    from segkit.analysis.tuning.sentences import cost_sentence, final_sentences, score_kind
 
     screen = Screen(sys.stdout)
     best = tuning.best
@@ -127,8 +140,8 @@ def print_tuning(tuning: Tuning, page: Path) -> None:
         screen.facts(
             {
                 **{path: shown(value) for path, value in best.values.items()},
-                f"{tuning.metric} (validation)": format_number(best.score),
-                **({"run": tuning.best_run} if tuning.best_run else {}),
+                f"{tuning.metric} ({score_kind(tuning)})": format_number(best.score),
+                **({"run": tuning.best_runs[0]} if len(tuning.best_runs) == 1 else {}),
             }
         )
     screen.line()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,9 @@ class TuningStarted:
         jobs: trials trained at once here.
         sampler: Optuna's name.
         pruner: Optuna's name.
+        judged_by: what judges trials, in words.
+        folds: number of folds; 0 if validation images judge trials.
+        warnings: what is the matter with the images of folds, as sentences.
     """
 
     storage: str
@@ -34,14 +38,27 @@ class TuningStarted:
     jobs: int
     sampler: str
     pruner: str
+    judged_by: str
+    folds: int = 0
+    warnings: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class TrialProgressed:
-    """An event of a trial's run."""
+    """An event of a trial's run, or of that of a fold, from 1; 0 without folds."""
 
     trial: Trial
     event: Event
+    fold: int = 0
+
+
+@dataclass(frozen=True)
+class FoldEnded:
+    """A fold of a trial, from 1, is trained and scored."""
+
+    trial: Trial
+    fold: int
+    score: float
 
 
 @dataclass(frozen=True)
@@ -69,10 +86,19 @@ class WaitingForOthers:
 
 
 @dataclass(frozen=True)
+class TestingWinner:
+    """The mean of the models of the best trial is scored on the test images."""
+
+    images: int
+
+
+@dataclass(frozen=True)
 class Tuned:
     """The search has ended."""
 
     tuning: Tuning
 
 
-TuningEvent = TuningStarted | TrialProgressed | TrialEnded | WaitingForOthers | Tuned
+TuningEvent = (
+    TuningStarted | TrialProgressed | FoldEnded | TrialEnded | WaitingForOthers | TestingWinner | Tuned
+)

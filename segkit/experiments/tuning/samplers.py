@@ -21,6 +21,7 @@ from segkit.core.errors import SegkitError, worded
 from segkit.core.registry import near
 from segkit.recipe.search_space import Axis, Choices, Range
 
+HISTORY = "retry_history"  # of a trial that was begun again: Optuna's record of its former numbers
 # Sequences that every worker must draw alike: their state is in the storage.
 _SHARED_SEED = ("GridSampler", "QMCSampler")
 _FULL_GRID = ("GridSampler", "BruteForceSampler")
@@ -134,10 +135,10 @@ def _grid(axes: Sequence[Axis]) -> Mapping[str, list[Any]]:
 
 
 class _SeededByTrial(BaseSampler):
-    """Makes the sampler anew for each trial, with a seed from its number.
+    """Makes the sampler anew for each trial, with a seed from its number, not counting trials begun again.
 
-    What a trial gets then depends on the storage alone: a search that goes on repeats nothing, and workers
-    with the same seed do not draw the same.
+    What a trial gets then depends on the storage alone: a search that goes on repeats nothing, and draws the
+    same as if it had not been interrupted; workers with the same seed do not draw the same.
     """
 
     def __init__(
@@ -148,7 +149,9 @@ class _SeededByTrial(BaseSampler):
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
         self._on_begin(trial.number)
-        self._sampler = self._make(random.Random(f"{self._seed} {trial.number}").getrandbits(32))
+        others = study.get_trials(deepcopy=False)
+        again = sum(HISTORY in other.system_attrs for other in others if other.number < trial.number)
+        self._sampler = self._make(random.Random(f"{self._seed} {trial.number - again}").getrandbits(32))
         self._sampler.before_trial(study, trial)
 
     def infer_relative_search_space(

@@ -17,9 +17,9 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError
 
-from segkit.analysis.tuning.result import State, Trial
+from segkit.analysis.tuning.result import Fold, State, Trial
 from segkit.core.errors import SegkitError, TrainingError, first_line, worded
-from segkit.experiments.tuning.samplers import distributions, make_pruner, make_sampler
+from segkit.experiments.tuning.samplers import HISTORY, distributions, make_pruner, make_sampler
 from segkit.experiments.tuning.storage_url import StorageUrl
 from segkit.recipe.search_space import Axis
 
@@ -118,11 +118,11 @@ class SharedStudy:
             self._running[trial.number] = trial
             return _record(self._storage.get_trial(self._trial_id(trial.number)))
 
-    def report(self, number: int, epoch: int, score: float) -> bool:
-        """Report the score of an epoch; returns whether the trial should be pruned."""
+    def report(self, number: int, step: int, score: float) -> bool:
+        """Report the score after an epoch or a fold; returns whether the trial should be pruned."""
         trial = self._running[number]
         with _quietly(), self._errors_in_words(), suppress(RuntimeError):  # taken from this worker
-            trial.report(score, epoch)
+            trial.report(score, step)
             return trial.should_prune()
         return False
 
@@ -137,7 +137,7 @@ class SharedStudy:
         self._end(number, TrialState.COMPLETE, score)
 
     def prune(self, number: int) -> None:
-        """End a trial whose further epochs are not trained."""
+        """End a trial whose further epochs or folds are not trained."""
         self._end(number, TrialState.PRUNED)
 
     def fail(self, number: int, error: str) -> None:
@@ -171,7 +171,7 @@ class SharedStudy:
         """All trials, without those that were begun again."""
         with self._errors_in_words():
             frozen = self._study.get_trials(deepcopy=False)
-        again = {number for trial in frozen for number in trial.system_attrs.get("retry_history", ())}
+        again = {number for trial in frozen for number in trial.system_attrs.get(HISTORY, ())}
         return [
             _record(trial)
             for trial in frozen
@@ -226,13 +226,13 @@ class SharedStudy:
                 f"the storage belongs to the study {studies[0].study_name!r}, which segkit tune has not made",
                 where=self._url.shown, hint=_other_storage(),
             )  # fmt: skip
-        same_space = other.get("search space") == identity["search space"]
+        same_search = all(other.get(key) == identity[key] for key in ("search space", "score"))
         differences = [
             f"it has {_DIGESTS[key]}"
             if key in _DIGESTS
             else f"its {key} is {other.get(key)}, here it is {value}"
             for key, value in identity.items()
-            if other.get(key) != value and (key != "settings" or same_space)
+            if other.get(key) != value and (key not in _DIGESTS or same_search)
         ]
         raise SegkitError(
             f"the storage belongs to another study, {studies[0].study_name}: {'; '.join(differences)}",
@@ -320,14 +320,17 @@ def _check_file(url: StorageUrl) -> None:
 
 def _record(trial: FrozenTrial) -> Trial:
     facts = trial.user_attrs
+    epochs, seconds = facts.get("cost", (0, 0.0))
     return Trial(
         trial.number,
         _STATES[trial.state],
         dict(trial.params),
         trial.value if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) else None,
         dict(sorted(trial.intermediate_values.items())),
-        *facts.get("cost", (0, 0.0)),
-        **{key: facts[key] for key in ("asked", "run", "machine", "error") if key in facts},
+        epochs,
+        seconds,
+        folds=[Fold(**fold) for fold in facts.get("folds", ())],
+        **{key: facts[key] for key in ("asked", "saved", "run", "machine", "error") if key in facts},
     )
 
 

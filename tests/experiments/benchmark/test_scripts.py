@@ -26,7 +26,9 @@ from segkit.experiments.assembly import assemble
 from segkit.models.build import build_model
 from segkit.models.dry_run import dry_run
 from segkit.recipe import Recipe, load_recipe
-from tests.small_runs import RECIPE
+from tests import commands
+from tests.experiments.tuning.postgresql import PASSWORD, VARIABLE, programs
+from tests.small_runs import RECIPE, light_report
 
 pytestmark = pytest.mark.slow
 
@@ -268,3 +270,34 @@ def test_rare_class_is_scored_with_both(
     found = [" ".join(row[:-3]) for row in rows]
     assert found == [f"{name} {seed}" for name in names for seed in ("0", "mean")]
     assert all(0 <= float(value) <= 1 for row in rows for value in row[-3:])
+
+
+def test_searches_find_the_best_of_a_grid(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = imported("tune", monkeypatch)
+    monkeypatch.setattr(script, "GRID", ("optimizer.lr=0.003,0.03", "loss=dice,bce"))
+    monkeypatch.setattr(script, "RECIPE", script.RECIPE.replace("epochs: 4", "epochs: 1"))
+    monkeypatch.setattr(script, "FURTHER_SEEDS", (1,))
+    monkeypatch.setattr("segkit.experiments.recorder.write_report", light_report)
+    monkeypatch.setattr("segkit.experiments.tuning.worker.run_in_subprocesses", commands.here)
+    script.grid(1, 1.0, None)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("4 recipes in ")
+    assert [line.split()[:2] for line in lines[3:]] == [[sampler, "1"] for sampler in script.SAMPLERS]
+
+
+@pytest.mark.posix("PostgreSQL's own folders")
+@pytest.mark.skipif(not programs(), reason="no PostgreSQL on this machine")
+def test_two_workers_are_timed_against_one_and_nothing_is_counted_twice(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = imported("tune", monkeypatch)
+    monkeypatch.setattr(script, "HEARTBEAT_SECONDS", 1)
+    monkeypatch.setattr(script, "GRACE_SECONDS", 4)
+    monkeypatch.setattr(script, "KILLED_IN", (1, 1))
+    monkeypatch.setenv(VARIABLE, PASSWORD)
+    script.workers(6, 1.0)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith(" s for 6 trials of 1 s")
+    assert lines[2] == "2 trials lost and begun again; 6 counted, 6 different"

@@ -6,13 +6,18 @@ import math
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+
 from segkit.core.errors import Interrupted, TrainingError
 from segkit.core.events import EpochEnded, Event, RunEnded, RunStarted
+from segkit.experiments.fold_scores import FoldScores
 from segkit.recipe import load_dumped
+from segkit.runs.run_dir import RunDir
 
 RECIPE = """
 name: simulated
@@ -85,3 +90,36 @@ def _is_first(runs: Path) -> bool:
     is_first = not mark.exists()
     mark.touch()
     return is_first
+
+
+FOLD_IMAGES = 2
+
+
+def simulate_fold(text: str, runs: Path, run: Path | None) -> Iterator[Event | FoldScores]:
+    """A fold, whose images have the score of the recipe, and 0.01 for each fold before it."""
+    recipe = load_dumped(text)
+    fold = recipe.data.split.fold or 0
+    *events, ended = simulate(text, runs, run)
+    yield from events
+    directory = RunDir(runs / f"{score(recipe):.9f}" / str(fold))
+    directory.weights.parent.mkdir(parents=True, exist_ok=True)
+    directory.weights.touch()
+    yield replace(ended, directory=directory.path)
+    value = score(recipe) + 0.01 * fold
+    yield FoldScores(
+        names=[f"{fold}{image}" for image in range(FOLD_IMAGES)],
+        groups=None,
+        rows={name: np.full((FOLD_IMAGES, 1), value) for name in ("iou", "dice")},
+        pixels=np.ones((FOLD_IMAGES, 1, 3), int),
+        confusion=np.ones((1, 2, 2), int),
+        metrics={"iou": value, "dice": value},
+        digests=[b"image"] * FOLD_IMAGES,
+        warnings=[],
+    )  # fmt: skip
+
+
+def simulate_second_fold_failing(text: str, runs: Path, run: Path | None) -> Iterator[Event | FoldScores]:
+    """The first fold ends, the second one fails."""
+    if load_dumped(text).data.split.fold:
+        raise TrainingError("the loss is nan")
+    yield from simulate_fold(text, runs, run)

@@ -29,7 +29,7 @@ def plan(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def here(monkeypatch):
     """Trials in this process."""
-    monkeypatch.setattr("segkit.experiments.tuning.tune.run_in_subprocesses", commands.here)
+    monkeypatch.setattr("segkit.experiments.tuning.worker.run_in_subprocesses", commands.here)
 
 
 def opened(plan, folder, **options):
@@ -75,10 +75,11 @@ def test_a_search_that_was_interrupted_goes_on_as_if_it_had_not_been(plan, tmp_p
 def test_an_interrupted_trial_is_taken_up_first_and_counted_once(plan, tmp_path):
     running = searched(plan, tmp_path, 2, train=f"{SIMULATE}_interrupted")
     tuning = running[-1].tuning
-    begun = [event.trial for event in running if isinstance(event, TrialProgressed)]
-    assert {trial.number for trial in begun} == {0, 1, 2}
+    begun = {event.trial.number for event in running if isinstance(event, TrialProgressed)}
+    assert begun == {0, 1, 2}
     assert [trial.number for trial in tuning.trials] == [1, 2]  # 0 was begun again as 1
-    assert tuning.trials[0].values == begun[0].values
+    whole = searched(plan, tmp_path / "whole", 2)[-1].tuning
+    assert [trial.values for trial in tuning.trials] == [trial.values for trial in whole.trials]
     assert tuning.trials[0].epochs == 4 + 2  # the interrupted worker trained two
     assert tuning.as_json()["cost"]["epochs"] == 2 * 4 + 2
 
@@ -119,7 +120,7 @@ def test_two_workers_that_ask_at_once_do_not_share_a_place(plan, tmp_path, monke
 def tuning(plan, tmp_path_factory):
     """A search with a pruner."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("segkit.experiments.tuning.tune.run_in_subprocesses", commands.here)
+        patch.setattr("segkit.experiments.tuning.worker.run_in_subprocesses", commands.here)
         return searched(plan, tmp_path_factory.mktemp("pruned"), 9, pruner="MedianPruner")[-1].tuning
 
 
