@@ -35,8 +35,8 @@ def test_verbs_and_their_options_are_these() -> None:
             "--measure", "--native", "--force", *PLUGINS, "--demo", *QUIET, "--json",
         ],
         "tune": [
-            "recipe", "--search", "--trials", "--storage", "--sampler", "--pruner", "--jobs", "--seed",
-            "--set", "--runs", "--out", *PLUGINS, "--demo", *QUIET, "--json",
+            "recipe", "--search", "--trials", "--folds", "--group", "--storage", "--sampler", "--pruner",
+            "--jobs", "--seed", "--set", "--runs", "--out", *PLUGINS, "--demo", *QUIET, "--json",
         ],
         "cv": [
             "recipe", "--folds", "--group", "--seeds", "--out", "--paper", "--set", "--runs", "--jobs",

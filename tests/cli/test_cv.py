@@ -161,7 +161,7 @@ def test_files_for_a_paper_have_the_pooled_scores_and_name_no_folder(made, folde
     monkeypatch.setattr("segkit.analysis.paper.figure.PaperFigure.write", lambda *given: None)
     before = sorted(folder.glob("runs/*/*"))
     assert "this folder holds other files than those of a paper" in say(*CV, "--paper", "data", code=2).err
-    document = json.loads(say(*CV, "--paper", "paper", "--json").out)
+    document = json.loads(say(*CV, "--out", "elsewhere", "--paper", "paper", "--json").out)
     assert document["paper"] == "paper"
     assert sorted(folder.glob("runs/*/*")) == before
     with (folder / "paper/tables/scores.csv").open(encoding="utf-8", newline="") as file:
