@@ -40,6 +40,7 @@ def compare(
         str, Option(metavar="NAME", help="Metric to rank by (default: that which selects the best epoch).")
     ] = "",
     out: Annotated[Path | None, Option(metavar="DIR", help="Folder (default: comparisons/NAMES).")] = None,
+    paper: options.PaperOption = None,
     overrides: options.SetOption = None,
     runs: options.RunsOption = Path("runs"),
     jobs: options.JobsOption = 1,
@@ -61,6 +62,7 @@ def compare(
     Missing runs of recipes are trained first; finished runs are not trained again.
     """
     from segkit.analysis.comparison.write import folder_for, write_comparison
+    from segkit.analysis.paper.write import prepare_paper_folder, write_paper
     from segkit.api import SCORE_NATIVELY
     from segkit.cli import console
     from segkit.experiments.study import study
@@ -82,6 +84,8 @@ def compare(
         )  # fmt: skip
         if out:
             make_folder(out, "comparison")
+        if paper:
+            prepare_paper_folder(paper)
         for event in study(
             plan, runs, jobs=jobs, measure=measure, force=force,
             score_natively=SCORE_NATIVELY if native else "", command=command,
@@ -92,8 +96,13 @@ def compare(
     names = [candidate.name for candidate in comparison.candidates]
     folder = out or folder_for(comparison, Path("comparisons") / _folder_name(names))
     files = write_comparison(comparison, folder)
+    if paper:
+        from segkit.analysis.paper.papers import paper_of_comparison  # imports matplotlib
+
+        write_paper(paper_of_comparison(comparison), paper)
+        files.append(paper)
     if json:
-        console.print_json(comparison.as_json())
+        console.print_json({**comparison.as_json(), **({"paper": paper} if paper else {})})
     elif not quiet:
         console.print_comparison(comparison, files)
 

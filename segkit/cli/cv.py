@@ -20,6 +20,7 @@ def cv(
     group: options.GroupOption = "",
     seeds: options.SeedsOption = "",
     out: Annotated[Path | None, Option(metavar="DIR", help="Folder (default: cv/NAME).")] = None,
+    paper: options.PaperOption = None,
     overrides: options.SetOption = None,
     runs: options.RunsOption = Path("runs"),
     jobs: options.JobsOption = 1,
@@ -33,6 +34,7 @@ def cv(
 
     Missing runs of the folds are trained first. The folder can be used like a run, as the mean of its models.
     """
+    from segkit.analysis.paper.write import prepare_paper_folder, write_paper
     from segkit.cli import console
     from segkit.experiments.cross_validation import cross_validate, write_cross_validation
     from segkit.experiments.cv_plan import make_cv_plan
@@ -43,6 +45,8 @@ def cv(
     quiet = quiet or json
     if out:
         check_folder(out)
+    if paper:
+        prepare_paper_folder(paper)
     options.load_plugins(no_plugins, plugins)
     announce_plugins()
     command = shlex.join(["segkit", *sys.argv[1:]])
@@ -58,7 +62,17 @@ def cv(
         assert isinstance(event, CrossValidated)
         folder = out or folder_for(event.record, Path("cv") / plan.recipe.name)
         written = write_cross_validation(event, folder)
+    if paper:
+        from segkit.analysis.paper.papers import paper_of_cross_validation  # imports matplotlib
+
+        write_paper(paper_of_cross_validation(written), paper)
     if json:
-        console.print_json({"out": folder, **event.record.model_dump(mode="json", exclude_unset=True)})
+        console.print_json(
+            {
+                "out": folder,
+                **({"paper": paper} if paper else {}),
+                **event.record.model_dump(mode="json", exclude_unset=True),
+            }
+        )
     elif not quiet:
-        console.print_cross_validation(event.record, written.page)
+        console.print_cross_validation(event.record, written.page, paper)

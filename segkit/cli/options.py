@@ -64,6 +64,10 @@ ScalesOption = Annotated[
 NoPostprocessOption = Annotated[
     bool, Option("--no-postprocess", help="Leave out the post-processing of masks that the model has.")
 ]
+PaperOption = Annotated[
+    Path | None,
+    Option("--paper", metavar="DIR", help="Also write tables, figures and methods for a paper here."),
+]
 DemoOption = Annotated[bool, Option("--demo", help="Use synthetic lesions instead of the recipe's data.")]
 
 

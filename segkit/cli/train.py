@@ -74,7 +74,7 @@ def resume(
     if directory.has_ended and not overrides:
         if not quiet:
             print_line(f"{run} is complete; rewriting its report")
-        report(run, quiet)
+        report(run, quiet=quiet)
         if trackers:
             tracked = tracking(trackers, view.say, view.warn)
             with directory.as_write_error(), directory.locked(), tracked as on_event:
@@ -126,19 +126,30 @@ def check(
 
 
 @app.command(epilog=example("report runs/quickstart/001"))
-def report(run: options.RunArgument, quiet: options.QuietOption = False) -> None:
+def report(
+    run: options.RunArgument, paper: options.PaperOption = None, quiet: options.QuietOption = False
+) -> None:
     """Rewrite the report of a finished run, or report a stopped one."""
+    from segkit.analysis.paper.write import prepare_paper_folder, write_paper
     from segkit.analysis.report import write_report
     from segkit.cli import console
     from segkit.runs.run_dir import RunDir
 
     directory = RunDir.open(run, stopped=True)
+    if paper:
+        prepare_paper_folder(paper)
     with directory.as_write_error(), directory.locked():  # also removes what a killed process has left
         page = write_report(directory)
+    if paper:
+        from segkit.analysis.paper.papers import paper_of_run  # imports matplotlib
+
+        write_paper(paper_of_run(directory), paper)
     if not quiet:
         if not directory.has_ended:
             console.RunView().print_warnings(directory.read_summary().warnings)
         console.print_line(f"Report: {page}")
+        if paper:
+            console.print_line(f"Paper: {paper}")
 
 
 @app.command(epilog=example("bench quickstart"))

@@ -101,6 +101,12 @@ def strips(array: Array) -> Iterator[slice]:
         give_back_pages()
 
 
+def subsampled(array: Array, step: int) -> Array:
+    """Every `step`-th row and column of an array (H, W, ...), without the pages of all others in memory."""
+    parts = [array[rows][-rows.start % step :: step, ::step].copy() for rows in strips(array)]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
 def by_strips(function: Callable[[Array], Array], array: Array) -> Array:
     """`function` of an array (H, ...), computed for the rows of each strip: (H, ...).
 

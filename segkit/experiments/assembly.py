@@ -10,20 +10,17 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from segkit.core.errors import SegkitError
-from segkit.core.plugins import installed_plugins_hidden_by
 from segkit.core.types import Loss, Metric, Progress, Schedule, Task
 from segkit.data.batches import EvalBatches, TrainBatches
 from segkit.data.eval_windows import EvalWindows
 from segkit.data.preprocess import Prepared
 from segkit.data.source_scan import SourceScan
 from segkit.data.splits import groups_by_split
+from segkit.experiments.assembly_checks import check_batch_size, check_postprocess, warnings_for
 from segkit.experiments.augmentation import try_transforms
 from segkit.experiments.objectives import (
     build_loss,
     build_metric,
-    class_metrics,
-    is_mean_over_images,
     whole_image_metrics,
 )
 from segkit.experiments.optimization import optimizer_for, schedule_for, try_optimization
@@ -33,7 +30,7 @@ from segkit.models.feature_cache import ENCODE_BATCH_SIZE
 from segkit.models.segmenter import Segmenter
 from segkit.models.training_check import check_training
 from segkit.parts.losses.weighted_sum import weighted_sum
-from segkit.recipe import Recipe, entry_for, used_plugins
+from segkit.recipe import Recipe, entry_for
 from segkit.recipe.balanced_weights import with_balanced_weights
 from segkit.recipe.build import Transforms
 from segkit.recipe.dataset import (
@@ -62,7 +59,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from segkit.core.types import Sample
-    from segkit.recipe.schema import DataSettings
+    from segkit.recipe.data_settings import DataSettings
 
 # Transforms with at most eight distinct outputs per image: the same pixels recur in later epochs.
 _FEW_OUTPUTS = {"HorizontalFlip", "VerticalFlip", "Transpose", "RandomRotate90", "D4", "SquareSymmetry"}
@@ -242,7 +239,7 @@ def assemble(
             drawn = recipe.data.samples_per_epoch(images)
             device, processes = str(fabric.device), fabric.world_size
             check_training(spec, recipe.model, recipe.data, drawn, device, processes=processes)
-            try_optimization(recipe, steps_per_epoch(recipe, images))
+            try_optimization(recipe, recipe.data.steps_per_epoch(images))
         model = build_model(recipe, spec, pretrained=to_train)
         if fabric.world_size > 1 and fabric.device.type == "cuda":
             from segkit.parts.encoders._sync_batchnorm import sync_batchnorm
@@ -282,81 +279,6 @@ def assemble(
         if to_train:
             _ = assembly.training_samples  # its errors come before a run directory is made
         return assembly
-
-
-def steps_per_epoch(recipe: Recipe, images: int) -> int:
-    """Training steps of an epoch of that many training images."""
-    return math.ceil(recipe.data.samples_per_epoch(images) / recipe.data.batch_size)
-
-
-def check_batch_size(recipe: Recipe, images: int, processes: int) -> None:
-    """Check that every process gets a training image of every batch.
-
-    Raises:
-        SegkitError: if the smallest batch of an epoch has fewer images than there are processes.
-    """
-    samples = recipe.data.samples_per_epoch(images)
-    smallest = samples // steps_per_epoch(recipe, images)
-    if smallest < processes:
-        raise SegkitError(
-            f"data.batch_size: {processes} processes share every batch, and the smallest batch has "
-            f"{smallest} of {samples} training {'windows' if recipe.data.crop else 'images'}",
-            hint=f"use at most {smallest} processes (training.devices, training.num_nodes) or larger batches",
-        )
-
-
-def check_postprocess(recipe: Recipe, splits: Mapping[str, Sequence[Sample]]) -> None:
-    """Check that post-processing can be chosen, if the recipe asks for it.
-
-    Args:
-        recipe: checked recipe.
-        splits: samples by split.
-
-    Raises:
-        SegkitError: if there are no validation images, or the first metric does not score a single class.
-    """
-    if recipe.postprocess != "auto":
-        return
-    if not splits.get("val"):
-        raise SegkitError(
-            "postprocess: auto chooses on validation images, and there are none",
-            hint="data.split: {by: fraction, val: 0.2} sets some aside; or write the steps, such as "
-            "postprocess: {keep_largest: true}",
-        )
-    class_metrics(recipe)
-
-
-def warnings_for(recipe: Recipe, splits: set[str], processes: int = 1) -> list[str]:
-    """Warnings about hidden plugins, optimistic scores, untrained encoders and losses of several processes.
-
-    Args:
-        recipe: checked recipe.
-        splits: splits that have images.
-        processes: processes that train together.
-    """
-    warnings = installed_plugins_hidden_by(used_plugins(recipe))
-    if recipe.training.select == "last":
-        pass  # nothing is chosen on images that are scored
-    elif "val" not in splits:
-        warnings.append(
-            "There is no validation split: the best epoch is chosen on the test images, so its score is "
-            "optimistic. data.split: {by: fraction, val: 0.2} sets validation images aside."
-        )
-    elif "test" not in splits:
-        warnings.append(
-            "There are no test images: the final scores are those of the validation images on which the best "
-            "epoch was chosen, so they are optimistic."
-        )
-    encoder = recipe.model.encoder
-    if encoder.frozen and encoder.options.get("weights") == "none":
-        warnings.append("The encoder has random weights (weights: none) and is frozen: it is never trained.")
-    for part in recipe.loss if processes > 1 else ():
-        if not is_mean_over_images(part, recipe.data.padded_goal):
-            warnings.append(
-                f"The loss {part.name} of a batch is not the mean over its images: each of the {processes} "
-                "processes computes it over its own images, which gives other gradients than one process."
-            )
-    return warnings
 
 
 def recurring_fraction(data: DataSettings) -> float:

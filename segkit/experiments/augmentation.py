@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from segkit.core.types import Pixels, Task
     from segkit.data.preprocess import Prepared
     from segkit.data.windows import Extent
+    from segkit.recipe.data_settings import DataSettings
     from segkit.recipe.part_schema import TransformPart
-    from segkit.recipe.schema import DataSettings
 
 _DRAWS = 8  # a rotation by 90 degrees keeps the shape in every second
 

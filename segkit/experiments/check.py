@@ -16,7 +16,7 @@ from segkit.core.registry import ENCODERS
 from segkit.core.types import Progress
 from segkit.data.class_counts import ClassCounts, count_classes
 from segkit.data.preprocess import Prepared
-from segkit.experiments.assembly import check_batch_size, check_postprocess, steps_per_epoch, warnings_for
+from segkit.experiments.assembly_checks import check_batch_size, check_postprocess, warnings_for
 from segkit.experiments.augmentation import try_transforms
 from segkit.experiments.objectives import build_loss, build_metric, whole_image_metrics
 from segkit.experiments.optimization import try_optimization
@@ -114,7 +114,7 @@ def check(
         attempt(
             partial(check_training, spec, recipe.model, recipe.data, drawn, device, processes=processes or 1)
         )
-    steps = steps_per_epoch(recipe, len(samples["train"])) if samples else 1
+    steps = recipe.data.steps_per_epoch(len(samples["train"])) if samples else 1
     attempt(partial(try_optimization, recipe, steps))
     downloads = attempt(partial(_weights_to_download, recipe)) or []
     to_read = samples if samples and read_files else {}

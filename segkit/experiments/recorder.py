@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from segkit.experiments.assembly import Assembly
     from segkit.experiments.run_recipe import Change
     from segkit.recipe.postprocess_record import PostprocessRecord
-    from segkit.recipe.schema import TrainingSettings
+    from segkit.recipe.training_settings import TrainingSettings
     from segkit.runs.schema import Environment, Summary
     from segkit.training.evaluate import Scores
     from segkit.training.train_state import TrainState

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from segkit.data.display import display_rgb
+from segkit.data.large_arrays import subsampled
 from segkit.data.palette import flat, mask_palette
 from segkit.data.pixel_range import PixelRange
 from segkit.data.resize import nearest, resize_image, resize_mask
@@ -167,7 +168,7 @@ def shown(
     image, mask, size = prepared.images[index], prepared.masks[index], predicted.shape[:2]
     if image.shape[:2] != size:
         step = max(1, min(side // (2 * to) for side, to in zip(image.shape, size, strict=False)))
-        image = resize_image(image[::step, ::step], size)  # of a large image, not all pixels are read
+        image = resize_image(subsampled(image, step), size)  # of a large image, not all pixels are read
     mask = mask if mask.shape[:2] == size else resize_mask(mask, size)
     return display(image), flat(mask, task), flat(predicted, task)
 

@@ -127,7 +127,7 @@ def measure_run(run: Path, plugins: Sequence[Path]) -> Iterator[None]:
 
 def score_stopped(run: Path, plugins: Sequence[Path]) -> Iterator[RunData]:
     """In a child: score the best epoch of a stopped run on its test split, like that of a finished one."""
-    from segkit.experiments.assembly import warnings_for
+    from segkit.experiments.assembly_checks import warnings_for
     from segkit.experiments.restore_run import open_trained
 
     directory = RunDir.open(run, stopped=True)

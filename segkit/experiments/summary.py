@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from segkit.core.class_scores import image_words
-from segkit.experiments.assembly import steps_per_epoch
 from segkit.experiments.confidence import confidence_intervals
 from segkit.experiments.metric_details import metric_details
 from segkit.runs.reference import read_reference
@@ -143,7 +142,7 @@ def undefined(epochs: Sequence[EpochEnded], metric: str) -> list[str]:
 def young_average(recipe: Recipe, epoch: int, images: int) -> list[str]:
     """A warning if the moving average of the weights (EMA) is over fewer steps than its decay asks for."""
     decay = recipe.training.ema_decay
-    steps = epoch * steps_per_epoch(recipe, images)
+    steps = epoch * recipe.data.steps_per_epoch(images)
     if not decay or steps * (1 - decay) >= 1:
         return []
     return [

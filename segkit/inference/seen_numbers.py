@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from segkit.data.large_arrays import subsampled
 from segkit.utils.listing import agree
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class SeenNumbers:
         if pixels.dtype == np.uint8 and all(pixel_range.is_eight_bits for pixel_range in self._ranges):
             return pixels
         step = math.ceil(max(pixels.shape[:2]) / _SAMPLED_SIDE)
-        sample = pixels[::step, ::step].reshape(-1, pixels.shape[-1])
+        sample = subsampled(pixels, step).reshape(-1, pixels.shape[-1])
         self._lowest = np.minimum(self._lowest, sample.min(0))
         self._highest = np.maximum(self._highest, sample.max(0))
         limits = zip(self._low, self._high, strict=True)

@@ -28,8 +28,9 @@ from segkit.recipe.build import build
 from segkit.utils.machine import machine_memory
 
 if TYPE_CHECKING:
+    from segkit.recipe.data_settings import DataSettings
     from segkit.recipe.part_schema import Part
-    from segkit.recipe.schema import DataSettings, ModelSettings
+    from segkit.recipe.schema import ModelSettings
 
 _MAX_SCALE = 4  # of a decoder's map relative to the image
 

@@ -12,7 +12,8 @@ from segkit.recipe import entry_for
 from segkit.recipe.build import try_alone
 
 if TYPE_CHECKING:
-    from segkit.recipe.schema import DataSettings, ModelSettings
+    from segkit.recipe.data_settings import DataSettings
+    from segkit.recipe.schema import ModelSettings
 
 ONE_MAP = "return one map (B, C, h, w), with the same C, h and w for every batch, in training and evaluation"
 _MULTIPLES = (8, 16, 32, 64, 128)  # common size multiples

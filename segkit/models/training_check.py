@@ -18,8 +18,9 @@ from segkit.recipe.build import build, try_alone
 
 if TYPE_CHECKING:
     from segkit.models.dry_run import ModelSpec
+    from segkit.recipe.data_settings import DataSettings
     from segkit.recipe.part_schema import Part
-    from segkit.recipe.schema import DataSettings, ModelSettings
+    from segkit.recipe.schema import ModelSettings
 
 _SIDE, _IMAGES = 128, 2  # of the images of a step
 

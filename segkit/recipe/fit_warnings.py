@@ -17,7 +17,7 @@ from segkit.utils.machine import machine_memory
 if TYPE_CHECKING:
     from segkit.data.fit import Fit
     from segkit.data.preprocess import Prepared
-    from segkit.recipe.schema import DataSettings
+    from segkit.recipe.data_settings import DataSettings
 
 _MIN_SIDE = 8  # pixels, as of data.size
 _MAX_PADDING = 0.25  # of a window

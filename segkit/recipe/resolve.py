@@ -25,7 +25,7 @@ from segkit.utils.listing import agree, listed
 
 if TYPE_CHECKING:
     from segkit.recipe import Recipe
-    from segkit.recipe.schema import DataSettings
+    from segkit.recipe.data_settings import DataSettings
 
 _MAX_HEADERS = 32
 _MIN_USED = 0.03  # of a range

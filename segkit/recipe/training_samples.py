@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from segkit.core.types import Sample
     from segkit.data.preprocess import Prepared
     from segkit.recipe import Recipe
-    from segkit.recipe.schema import DataSettings
+    from segkit.recipe.data_settings import DataSettings
 
 
 @dataclass(frozen=True)

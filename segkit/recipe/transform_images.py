@@ -11,7 +11,7 @@ from segkit.recipe.image_settings import keeps_eight_bits
 from segkit.recipe.type_names import either
 
 if TYPE_CHECKING:
-    from segkit.recipe.schema import DataSettings
+    from segkit.recipe.data_settings import DataSettings
 
 
 _CROP = "data.fit: crop trains on random windows of data.size"

@@ -33,7 +33,7 @@ finally:
         del sys.modules[_name]
 
 if TYPE_CHECKING:
-    from segkit.recipe.schema import TrainingSettings
+    from segkit.recipe.training_settings import TrainingSettings
     from segkit.training.distributed.rank import RankInfo
 
 _MODEL_DTYPES = {"bf16-true": torch.bfloat16, "64-true": torch.float64}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from segkit.core.types import Loss
     from segkit.data.batches import Batch, TrainBatches
-    from segkit.recipe.schema import TrainingSettings
+    from segkit.recipe.training_settings import TrainingSettings
     from segkit.training.evaluate import Scores
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch.optim.swa_utils import AveragedModel
 
     from segkit.core.types import Schedule
-    from segkit.recipe.schema import TrainingSettings
+    from segkit.recipe.training_settings import TrainingSettings
 
 
 @dataclass

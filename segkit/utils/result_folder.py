@@ -8,17 +8,18 @@ from pathlib import Path
 from segkit.core.errors import SegkitError, worded
 
 
-def make_folder(folder: Path, what: str) -> None:
+def make_folder(folder: Path, what: str, hint: str = "") -> None:
     """Create a folder.
 
     Raises:
-        SegkitError: if it cannot be created; names `what` it is for, such as ``comparison``.
+        SegkitError: if it cannot be created; names `what` it is for, such as ``comparison``, and gives the
+            hint, by default to choose another folder with --out.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         problem = f"cannot create the folder for the {what}: {error.strerror}"
-        raise SegkitError(problem, where=str(folder), hint=other_folder()) from error
+        raise SegkitError(problem, where=str(folder), hint=hint or other_folder()) from error
 
 
 def numbered_folder(preferred: Path, is_taken: Callable[[Path], bool]) -> Path:

@@ -31,16 +31,16 @@ def test_verbs_and_their_options_are_these() -> None:
     assert surface == {
         "run": ["recipe", "--set", "--runs", *PLUGINS, "--demo", "--track", *QUIET],
         "compare": [
-            "targets", "--seeds", "--vary", "--metric", "--out", "--set", "--runs", "--jobs", "--measure",
-            "--native", "--force", *PLUGINS, "--demo", *QUIET, "--json",
+            "targets", "--seeds", "--vary", "--metric", "--out", "--paper", "--set", "--runs", "--jobs",
+            "--measure", "--native", "--force", *PLUGINS, "--demo", *QUIET, "--json",
         ],
         "tune": [
             "recipe", "--search", "--trials", "--folds", "--group", "--storage", "--sampler", "--pruner",
             "--jobs", "--seed", "--set", "--runs", "--out", *PLUGINS, "--demo", *QUIET, "--json",
         ],
         "cv": [
-            "recipe", "--folds", "--group", "--seeds", "--out", "--set", "--runs", "--jobs", *PLUGINS,
-            "--demo", *QUIET, "--json",
+            "recipe", "--folds", "--group", "--seeds", "--out", "--paper", "--set", "--runs", "--jobs",
+            *PLUGINS, "--demo", *QUIET, "--json",
         ],
         "plan": ["target", "--out", "--set", *PLUGINS, *QUIET, "--json"],
         "check": ["recipe", "--set", *PLUGINS, "--demo", *QUIET, "--json"],
@@ -63,7 +63,7 @@ def test_verbs_and_their_options_are_these() -> None:
             "runs", "--format", "--out", "--hub", "--input", "--output", "--overwrite", "--set", *PLUGINS,
             *QUIET, "--json",
         ],
-        "report": ["run", *QUIET],
+        "report": ["run", "--paper", *QUIET],
         "doctor": ["--no-plugins", *QUIET, "--json"],
         "bench": ["recipe", "--set", "--steps", *PLUGINS, "--demo", *QUIET, "--json"],
         "data": [],

@@ -157,6 +157,30 @@ def test_a_fold_is_a_run_of_its_last_epoch_with_intervals_over_groups(made, fold
     assert (interval.low, interval.high) == pytest.approx(summary.scores.intervals["iou"])
 
 
+def test_files_for_a_paper_have_the_pooled_scores_and_name_no_folder(made, folder, say, monkeypatch):
+    monkeypatch.setattr("segkit.analysis.paper.figure.PaperFigure.write", lambda *given: None)
+    before = sorted(folder.glob("runs/*/*"))
+    assert "this folder holds other files than those of a paper" in say(*CV, "--paper", "data", code=2).err
+    document = json.loads(say(*CV, "--out", "elsewhere", "--paper", "paper", "--json").out)
+    assert document["paper"] == "paper"
+    assert sorted(folder.glob("runs/*/*")) == before
+    with (folder / "paper/tables/scores.csv").open(encoding="utf-8", newline="") as file:
+        scores = [*csv.DictReader(file)]
+    pooled, spread = document["pooled"]["metrics"]["iou"], document["spread"]["iou"]
+    assert [float(scores[0][key]) for key in ("All images", "All images low", "Folds SD", "Lowest")] == [
+        round(value, 3) for value in (pooled["mean"], pooled["low"], spread["sd"], spread["lowest"])
+    ]
+    methods = (folder / "paper/methods.tex").read_text(encoding="utf-8")
+    assert "In a 2-fold cross-validation, 12 images were divided at random (seed 0) into 2 folds" in methods
+    assert "t-test over 6 groups of images" in methods
+    assert "no epoch was chosen by a score" in methods
+    texts = [file.read_text(encoding="utf-8") for file in (folder / "paper").rglob("*.*")]
+    assert not any(str(folder) in text for text in texts)
+    assert "segkit cv recipes/tiny.yaml --folds 2" in (folder / "paper/commands.sh").read_text(
+        encoding="utf-8"
+    )
+
+
 def test_killed_and_started_again_it_has_the_same_bytes_and_trains_nothing_twice(made, folder, say):
     cv, runs = folder / "cv/tiny", folder / "runs/tiny"
     before = {file.name: file.read_bytes() for file in cv.iterdir()}

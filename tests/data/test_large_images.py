@@ -18,7 +18,7 @@ from segkit.data.cache.cache import Cache
 from segkit.data.class_counts import count_classes
 from segkit.data.fit import Fit
 from segkit.data.images import read_image
-from segkit.data.large_arrays import by_strips, is_in_file, strips
+from segkit.data.large_arrays import by_strips, is_in_file, strips, subsampled
 from segkit.data.measure_range import clipped_images, measure_range
 from segkit.data.pairing import sample
 from segkit.data.pixel_range import PixelRange
@@ -143,6 +143,15 @@ def test_files_and_thread_go_with_the_arrays(tmp_path: Path, monkeypatch: pytest
             return
         threading.Event().wait(0.05)
     raise AssertionError("the thread goes on")
+
+
+@pytest.mark.usefixtures("_all_are_large")
+@pytest.mark.parametrize("step", [1, 2, 7, 50])
+def test_every_nth_row_and_column_of_all_strips(step: int) -> None:
+    array = large_arrays.empty((100, 40, 3), np.uint8)
+    array[:] = RNG.integers(0, 256, array.shape)
+    assert len([*strips(array)]) == 7
+    np.testing.assert_array_equal(subsampled(array, step), array[::step, ::step])
 
 
 def _full_disk(*_: int) -> None:

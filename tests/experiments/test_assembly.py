@@ -9,14 +9,8 @@ import torch
 from torch import nn
 
 from segkit.core.errors import DataError, SegkitError, ShapeError
-from segkit.experiments.assembly import (
-    assemble,
-    check_batch_size,
-    encoded_at_once,
-    recurring_fraction,
-    steps_per_epoch,
-    warnings_for,
-)
+from segkit.experiments.assembly import assemble, encoded_at_once, recurring_fraction
+from segkit.experiments.assembly_checks import check_batch_size, warnings_for
 from segkit.models.segmenter import digest
 from segkit.recipe.dataset import find_samples
 from tests.small_runs import recipe
@@ -180,7 +174,7 @@ def test_images_that_keep_their_resolution(tmp_path):
     assert [image.shape for image in images] == [(32, 32, 3)] * len(images)
     assert [mask.shape for mask in masks] == [(64, 64)] * len(masks)
     assert (chosen.data.goal.ignore_index, assembly.task.ignore_index) == (None, 255)
-    assert steps_per_epoch(chosen, len(images)) == math.ceil(3 * len(images) / 2)
+    assert chosen.data.steps_per_epoch(len(images)) == math.ceil(3 * len(images) / 2)
     assert recurring_fraction(chosen.data) == 0
     with pytest.raises(SegkitError, match="the smallest batch has 1 of 3 training windows"):
         check_batch_size(chosen, 1, 2)

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from segkit.analysis.report import write_report
 from segkit.core.errors import SegkitError, TrainingError
 from segkit.core.events import EpochEnded, RunEnded, RunStarted, StepEnded
-from segkit.experiments.assembly import check_batch_size
+from segkit.experiments.assembly_checks import check_batch_size
 from segkit.experiments.check import check
 from segkit.experiments.restore_run import load_best, open_trained
 from segkit.experiments.resume import resume

@@ -10,7 +10,8 @@ from segkit.core.plugins import load_plugin, loaded_plugins
 from segkit.models.dry_run import dry_run
 from segkit.models.training_check import check_training
 from segkit.recipe import load_recipe
-from segkit.recipe.schema import DataSettings, ModelSettings
+from segkit.recipe.data_settings import DataSettings
+from segkit.recipe.schema import ModelSettings
 from segkit.testing import plugin_checks
 
 ROOT = Path(__file__).parents[2]

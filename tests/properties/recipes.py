@@ -23,7 +23,7 @@ from segkit.core.registry import (  # fmt: skip
     Settings,
 )
 from segkit.recipe.part_schema import DecoderPart, EncoderPart, LossPart, SchedulePart
-from segkit.recipe.schema import TrainingSettings
+from segkit.recipe.training_settings import TrainingSettings
 from segkit.recipe.type_names import schema_of
 
 Plain = Any

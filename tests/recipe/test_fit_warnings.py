@@ -11,8 +11,8 @@ from segkit.core.types import Sample
 from segkit.data.class_counts import count_classes
 from segkit.data.preprocess import Prepared, prepare
 from segkit.recipe import fit_warnings as module
+from segkit.recipe.data_settings import DataSettings
 from segkit.recipe.fit_warnings import fit_warnings, nothing_left
-from segkit.recipe.schema import DataSettings
 
 
 def settings(**keys: Any) -> DataSettings:

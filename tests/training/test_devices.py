@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from segkit.core.errors import SegkitError
-from segkit.recipe.schema import TrainingSettings
+from segkit.recipe.training_settings import TrainingSettings
 from segkit.training.devices import (
     async_item,
     choose_device,

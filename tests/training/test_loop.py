@@ -14,7 +14,7 @@ from segkit.core.events import EpochEnded, StepEnded
 from segkit.data.batches import TrainBatches
 from segkit.data.sample_epoch import SampleEpochs
 from segkit.models.segmenter import Segmenter
-from segkit.recipe.schema import TrainingSettings
+from segkit.recipe.training_settings import TrainingSettings
 from segkit.training.ema import moving_average
 from segkit.training.evaluate import Scores
 from segkit.training.loop import fit

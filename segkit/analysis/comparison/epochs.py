@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from segkit.analysis.comparison.result import Candidate, Comparison
+from segkit.analysis.comparison.result import Comparison
 from segkit.analysis.report.format import number, whole
 from segkit.analysis.report.tables import Table
 from segkit.utils.listing import counted
@@ -54,14 +54,14 @@ def scored_in_epochs(comparison: Comparison) -> list[str]:
     ]
 
 
-def mean_curve(candidate: Candidate, key: str) -> Curve:
-    """Mean over seeds by epoch, for the epochs where every seed has a value.
+def mean_curve(runs: Iterable[Iterable[Mapping[str, Any]]], key: str) -> Curve:
+    """Mean over runs by epoch, for the epochs where every run has a value.
 
     Args:
-        candidate: recipe with its runs.
+        runs: lines of `metrics.jsonl` of every run.
         key: metric, `train_loss` or `val_loss`.
     """
-    first, *rest = (points(lines, key) for lines in candidate.epochs)
+    first, *rest = (points(lines, key) for lines in runs)
     common = [epoch for epoch in first if all(epoch in curve for curve in rest)]
     return {epoch: statistics.fmean(curve[epoch] for curve in (first, *rest)) for epoch in common}
 
@@ -87,7 +87,7 @@ def _keys(comparison: Comparison) -> Iterator[str]:
 def _columns(comparison: Comparison, key: str) -> list[tuple[str, Curve]]:
     """Titles and values; empty if no candidate has values. Equal published columns appear once."""
     label, candidates = curve_label(comparison, key), comparison.candidates
-    columns = [(f"{label}, {candidate.name}", mean_curve(candidate, key)) for candidate in candidates]
+    columns = [(f"{label}, {candidate.name}", mean_curve(candidate.epochs, key)) for candidate in candidates]
     for published in (candidate.published for candidate in candidates if candidate.published):
         column = (f"{label}, {published.source or 'published'}", points(published.epochs, key))
         if column[1] and column not in columns:

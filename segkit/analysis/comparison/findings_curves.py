@@ -16,7 +16,9 @@ MAX_SETTLING = 3  # curves in one sentence
 
 def curve_sentences(comparison: Comparison) -> list[str]:
     """Sentences on the mean curves of the ranking metric; empty if there are none."""
-    curves = {candidate.name: mean_curve(candidate, comparison.metric) for candidate in comparison.candidates}
+    curves = {
+        candidate.name: mean_curve(candidate.epochs, comparison.metric) for candidate in comparison.candidates
+    }
     settling = curves if len(curves) <= MAX_SETTLING else dict(list(curves.items())[:1])
     return [
         *_leading(comparison, curves),

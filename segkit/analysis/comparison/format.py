@@ -55,11 +55,16 @@ def coverage(comparison: Comparison) -> str:
 
 def headline(comparison: Comparison) -> str:
     """``4 recipes on 329 images of 128 x 128 pixels``."""
-    data = [candidate.recipe.get("data") or {} for candidate in comparison.candidates]
-    known = [OWN_SIZE] if comparison.native else [size for section in data if (size := scored_size(section))]
-    sizes = " or ".join(dict.fromkeys(known))
+    sizes = scored_sizes(comparison)
     images = _count(len(comparison.images), "image")
     return f"{_count(len(comparison.ranking), 'recipe')} on {images}{sizes and f' of {sizes}'}"
+
+
+def scored_sizes(comparison: Comparison) -> str:
+    """Size of the scored images in words, or several; empty if unknown."""
+    data = [candidate.recipe.get("data") or {} for candidate in comparison.candidates]
+    known = [OWN_SIZE] if comparison.native else [size for section in data if (size := scored_size(section))]
+    return " or ".join(dict.fromkeys(known))
 
 
 def better(pair: PairwiseTest) -> str | None:

@@ -44,7 +44,7 @@ def common_context(comparison: Comparison) -> dict[str, Any]:
         "higher_is_better": comparison.higher_is_better,
         "alpha": f"{comparison.alpha:g}",
         "coverage": coverage(comparison),
-        "how_computed": _how_computed(comparison),
+        "how_computed": how_computed(comparison),
         "warnings": comparison.warnings,
         "recipes": recipe_table(comparison),
         "classes_table": class_table(comparison),
@@ -122,14 +122,8 @@ def recipe_table(comparison: Comparison) -> Table:
     return Table("Where the recipes differ", columns, differing, [False] * len(columns))
 
 
-def _given(candidate: Candidate) -> tuple[str, ...]:
-    """What options such as `features: auto` came to, in the order of `GIVEN`; empty where unknown."""
-    summary = candidate.summaries[0]
-    outputs = ", ".join(shape_text(stage) for stage in summary.stages if stage.part == "decoder")
-    return *given_to_decoder(summary.stages), outputs, summary.precision, summary.device
-
-
-def _how_computed(comparison: Comparison) -> str:
+def how_computed(comparison: Comparison) -> str:
+    """How intervals and p-values were calculated, in sentences."""
     counts = {len(candidate.seeds) for candidate in comparison.candidates}
     if comparison.groups:
         also = " and seeds" if counts != {1} else ""
@@ -154,3 +148,10 @@ def shown_pairs(comparison: Comparison) -> list[PairwiseTest]:
         return comparison.pairs
     first = comparison.candidates[0].name
     return [pair for pair in comparison.pairs if first in (pair.a, pair.b)]
+
+
+def _given(candidate: Candidate) -> tuple[str, ...]:
+    """What options such as `features: auto` came to, in the order of `GIVEN`; empty where unknown."""
+    summary = candidate.summaries[0]
+    outputs = ", ".join(shape_text(stage) for stage in summary.stages if stage.part == "decoder")
+    return *given_to_decoder(summary.stages), outputs, summary.precision, summary.device

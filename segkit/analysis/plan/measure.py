@@ -21,11 +21,12 @@ from segkit.core.types import Pixels, Progress, Sample, Task
 from segkit.data.class_counts import ClassCounts, count_classes
 from segkit.data.decoding import MAX_THREADS
 from segkit.data.fit import Fit
+from segkit.data.large_arrays import subsampled
 from segkit.data.preprocess import decode, layout_of
 from segkit.data.readers.raster import Extent
 
 if TYPE_CHECKING:
-    from segkit.recipe.schema import DataSettings
+    from segkit.recipe.data_settings import DataSettings
 
 MAX_IMAGES = 100
 MAX_SIDE = 4096  # pixels; of a larger mask, a region of this side is measured
@@ -192,7 +193,7 @@ def _numbers_or_problems(sample: Sample, data: DataSettings) -> _ImageNumbers | 
         return error.problems
     height, width = mask.shape[:2]
     step = max(1, max(height, width) // _COARSE)
-    coarse = class_planes(mask[::step, ::step], task)
+    coarse = class_planes(subsampled(mask, step), task)
     middle = coarse.shape[1] // 2, coarse.shape[2] // 2
     halves = [part.sum(axis=(1, 2)) for part in (coarse, coarse[:, : middle[0]], coarse[:, :, : middle[1]])]
     region = _region(mask, np.argwhere(_foreground(coarse, task).any(axis=0)) * step)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -62,13 +62,13 @@ class SampleView:
 
 def sample_views(data: RunData) -> list[SampleView]:
     """Images of every sample."""
-    colors = _palette(data.recipe)
+    colors = recipe_palette(data.recipe)
     return [_view(index, sample, data, colors) for index, sample in enumerate(data.samples, start=1)]
 
 
 def training_views(data: RunData) -> list[tuple[str, list[Pane]]]:
     """Name, image and mask of a few training images or windows as the model saw them."""
-    colors, names = _palette(data.recipe), public_names([sample.image for sample in data.training])
+    colors, names = recipe_palette(data.recipe), public_names([sample.image for sample in data.training])
     views = []
     for number_, (name, sample) in enumerate(zip(names, data.training, strict=True), start=1):
         pixels, mask, _ = downscale(sample.pixels, sample.mask, sample.mask, MAX_TRAINING_SIDE)
@@ -85,9 +85,12 @@ def legend(data: RunData) -> list[Swatch]:
     """Legend of the samples: contours, classes, ignored pixels if there are any."""
     swatches = [*contour_swatches(), *class_swatches(data.recipe)]
     masks = chain((sample.truth for sample in data.samples), (sample.mask for sample in data.training))
-    if any((mask == IGNORED).any() for mask in masks):
-        swatches.append(Swatch("ignored", hex_color(VOID)))
-    return swatches
+    return [*swatches, *ignored_swatches(masks)]
+
+
+def ignored_swatches(masks: Iterable[Pixels]) -> list[Swatch]:
+    """Legend of ignored pixels, if any mask (H, W) has some."""
+    return [Swatch("ignored", hex_color(VOID))] if any((mask == IGNORED).any() for mask in masks) else []
 
 
 def contour_swatches() -> list[Swatch]:
@@ -100,8 +103,14 @@ def contour_swatches() -> list[Swatch]:
 
 def class_swatches(recipe: Mapping[str, Any]) -> list[Swatch]:
     """Legend of a recipe's classes, background first."""
-    pairs = zip(_class_names(recipe), _palette(recipe), strict=False)
+    pairs = zip(_class_names(recipe), recipe_palette(recipe), strict=False)
     return [Swatch(name, hex_color(color)) for name, color in pairs]
+
+
+def recipe_palette(recipe: Mapping[str, Any]) -> Pixels:
+    """Colours (256, 3) of a recipe's mask values."""
+    data = recipe.get("data") or {}
+    return class_palette(_class_names(recipe), class_colors(data.get("labels"), data.get("colors")))
 
 
 def hex_color(color: Pixels | Color) -> str:
@@ -189,11 +198,6 @@ def _class_names(recipe: Mapping[str, Any]) -> list[str]:
     data = recipe.get("data") or {}
     classes = [str(name) for name in data.get("classes") or ["foreground"]]
     return classes if data.get("task") == "multiclass" else ["background", *classes]
-
-
-def _palette(recipe: Mapping[str, Any]) -> Pixels:
-    data = recipe.get("data") or {}
-    return class_palette(_class_names(recipe), class_colors(data.get("labels"), data.get("colors")))
 
 
 def _png(pixels: Pixels) -> bytes:

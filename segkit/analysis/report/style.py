@@ -97,7 +97,7 @@ def figure_text(name: str) -> str:
 def svg(figure: Figure) -> bytes:
     """Render a figure as SVG; text stays text."""
     file = io.StringIO()
-    with _missing_glyphs_allowed():
+    with missing_glyphs_allowed():
         figure.savefig(file, format="svg", metadata={"Date": None})
     # The layout uses a wide font, so that the reader's own font fits.
     text = file.getvalue().replace("'DejaVu Sans'", "system-ui, 'Segoe UI', Helvetica, Arial, sans-serif")
@@ -107,14 +107,14 @@ def svg(figure: Figure) -> bytes:
 def png(figure: Figure) -> bytes:
     """Render a figure as PNG on a light background."""
     file = io.BytesIO()
-    with _missing_glyphs_allowed():
+    with missing_glyphs_allowed():
         figure.savefig(file, format="png", dpi=150, facecolor=LIGHT.ground, metadata={"Software": None})
     return file.getvalue()
 
 
 @contextmanager
-def _missing_glyphs_allowed() -> Iterator[None]:
-    # They are drawn as boxes; the page has the full text.
+def missing_glyphs_allowed() -> Iterator[None]:
+    """Do not warn of letters that the font lacks: they are drawn as boxes, and the page has the full text."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         yield

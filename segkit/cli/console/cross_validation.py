@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from segkit.runs.cv_schema import CvRecord
 
 
-def print_cross_validation(record: CvRecord, page: Path) -> None:
+def print_cross_validation(record: CvRecord, page: Path, paper: Path | None = None) -> None:
     """Print the scores of all images, how those of the folds lie about them, classes and warnings.
 
     Args:
         record: results.
         page: HTML page that was written.
+        paper: folder of the files for a paper, if they were written.
     """
     from segkit.analysis.comparison.result import Interval
     from segkit.analysis.cross_validation.page import lead
@@ -57,6 +58,7 @@ def print_cross_validation(record: CvRecord, page: Path) -> None:
         {
             **_postprocess(record),
             "page": str(page),
+            **({"paper": str(paper)} if paper else {}),
             "as one model": f"segkit predict {quoted(page.parent)} ...",
         }
     )

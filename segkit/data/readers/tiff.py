@@ -44,6 +44,7 @@ _ORIENTATION = 274  # tag
 _NOT_THE_IMAGE = 0b101  # in NewSubfileType: a reduced copy, or a mask of transparency
 _KINDS = {"u": "integers", "i": "signed integers", "f": "floating-point numbers", "c": "complex numbers"}
 _MAX_PAGES = 4096  # whose headers are read
+_READ_AHEAD = 1 << 24  # bytes; tifffile would hold 268 million
 # Of the formats made of TIFF, only ImageJ's and tifffile's own say more than the tags: what OME-TIFF says
 # may lead to other files.
 _PLAIN: dict[str, Any] = {
@@ -142,7 +143,9 @@ class _TiffFile:
         axes = self._series.axes
         order = [axes.index(axis) for axis in ("Y", "X", self._axis) if axis in axes]
         out = _to_file(self._series.shape, np.dtype(self._series.dtype))
-        numbers = np.moveaxis(self._series.asarray(out=out, maxworkers=1), order, range(-len(order), 0))
+        numbers = np.moveaxis(
+            self._series.asarray(out=out, maxworkers=1, buffersize=_READ_AHEAD), order, range(-len(order), 0)
+        )
         numbers = numbers.reshape(self.header.pages, *self.stored, self.header.channels)
         return numbers[0] if len(numbers) == 1 else np.moveaxis(numbers[..., 0], 0, -1)
 
@@ -215,7 +218,9 @@ def _check_segments(page: TiffPage) -> None:
 
 def _decoded(page: TiffPage) -> Numbers:  # (H, W, C)
     out = _to_file(page.shaped, _dtype(page))
-    planes = page.asarray(out=out, squeeze=False, maxworkers=1)[:, 0]  # (planes, H, W, samples)
+    planes = page.asarray(out=out, squeeze=False, maxworkers=1, buffersize=_READ_AHEAD)[
+        :, 0
+    ]  # (planes, H, W, samples)
     return planes[0] if len(planes) == 1 else np.moveaxis(planes[..., 0], 0, -1)
 
 

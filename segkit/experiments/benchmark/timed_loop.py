@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, cast
 from torch import nn
 
 from segkit.core.events import StepEnded
-from segkit.experiments.assembly import steps_per_epoch
 from segkit.experiments.benchmark.costs.timing import synchronize, zero_lr_state
 from segkit.training.evaluate import Scores
 from segkit.training.loop import fit
@@ -54,7 +53,7 @@ class Feed:
     @property
     def steps(self) -> int:
         """Steps per epoch."""
-        return steps_per_epoch(self._assembly.recipe, len(self._assembly.splits["train"]))
+        return self._assembly.recipe.data.steps_per_epoch(len(self._assembly.splits["train"]))
 
     @property
     def trial_steps(self) -> int:

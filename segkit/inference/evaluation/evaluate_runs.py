@@ -17,31 +17,26 @@ from segkit.data.scales import boundary_density, sampled_scales, some_samples
 from segkit.data.split_groups import groups_of
 from segkit.experiments.confidence import confidence_intervals
 from segkit.experiments.metric_details import metric_details
-from segkit.experiments.objectives import build_metric
-from segkit.experiments.restore_run import postprocess_of, read_run, restore, use_available_device
+from segkit.experiments.restore_run import read_run, use_available_device
 from segkit.inference.evaluation.evaluation import AS_TRAINED, EvaluateOptions, Evaluation, run_name
 from segkit.inference.evaluation.leaks import leak_warnings
 from segkit.inference.evaluation.reported import reported_scores
-from segkit.inference.evaluation.score_images import PredictorScorer, ResizedScorer, Scorer
+from segkit.inference.evaluation.scored_model import as_predicted, as_trained
 from segkit.inference.evaluation.select_images import ScoredImages, choose_images, replaces_source
-from segkit.inference.predictor import Predictor
 from segkit.inference.scale_warnings import scale_warnings
 from segkit.inference.seen_numbers import SeenNumbers, number_warnings
-from segkit.inference.torch_network import TorchNetwork, open_network
 from segkit.runs.cv_dir import FILE as CV_FILE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from segkit.core.types import Metric, Progress, Sample
+    from segkit.core.types import Progress, Sample
     from segkit.data.fit import Fit
     from segkit.data.pixel_range import PixelRange
     from segkit.inference.options import PredictOptions
     from segkit.recipe import Recipe
     from segkit.runs.run_dir import RunDir
     from segkit.training.evaluate import Scores
-
-_TAKEN = {"stretch": "images", "letterbox": "letterboxed images", "crop": "windows"}
 
 
 def evaluate_runs(
@@ -76,48 +71,29 @@ def evaluate_runs(
     if overrides:
         _check_same_classes(runs[0], trained_with[0], recipe)
     images = choose_images(recipe, overrides, options.split)
-    if cross_validated and images.split != "test" and not replaces_source(overrides):
-        raise SegkitError(
-            "each of these images trained some fold of the cross-validation: scores on them are not those of "
-            "unseen images",
-            where=str(cross_validated),
-            hint=f"the out-of-fold scores are in {cross_validated / CV_FILE}; "
-            "--set data.source=... scores other images",
-        )
-    metrics: dict[str, Metric]
+    if cross_validated and not replaces_source(overrides):
+        _check_unseen(images, cross_validated)
     scores_anew = options.native and not recipe.data.geometry.is_native
     if len(runs) > 1 or scores_anew or replace(options.predict, postprocess=True) != AS_TRAINED:
-        networks = _open_networks(runs, options, overrides, plugins, recipe)
-        metrics = {part.key: build_metric(part, recipe.data.goal) for part in recipe.metrics}
-        label = f"scoring {images}"
-        model = Predictor(networks, [warning for network in networks for warning in network.warnings])
-        members = [network.info.postprocess for network in networks] if len(runs) > 1 else []
-        applied = model.postprocess if options.predict.postprocess else None
-        scorer: Scorer = PredictorScorer(
-            networks, images.samples, metrics, options.predict, options.native, label,
-            [applied, *(members if options.predict.postprocess else [None] * len(members))],
-        )  # fmt: skip
-        changes = [*dict.fromkeys(model.warnings)]
-        fits = [network.info.geometry for network in networks]
-        ranges = [network.info.pixel_range for network in networks]
+        scored = as_predicted(runs, recipe, options, overrides, plugins, images)
     else:
-        restored = restore(runs[0], recipe, changed, on_progress, {images.split: images.samples})
-        applied = postprocess_of(runs[0], recipe) if options.predict.postprocess else None
-        scorer, metrics = ResizedScorer(restored, applied), restored.assembly.metrics
-        changes = restored.warnings
-        fits, ranges = [recipe.data.geometry], [recipe.data.pixel_range]
-    warnings = [*warnings, *changes]
+        postprocess = options.predict.postprocess
+        scored = as_trained(
+            runs[0], recipe, changed, images, postprocess=postprocess, on_progress=on_progress
+        )
+    warnings = [*warnings, *scored.warnings]
     with hints_for_model(recipe.data.file_channels):
-        for run, trained, fit in zip(runs, trained_with, fits, strict=True):
+        for run, trained, fit in zip(runs, trained_with, scored.fits, strict=True):
             warnings += leak_warnings(run_name(run), trained, images.samples, recipe)
             warnings += _scale_warnings(run, images.samples, fit, options.predict)
-        warnings += _number_warnings(images.samples, recipe, ranges)
-        scores, *of_members = scorer.scores(on_progress)
+        warnings += _number_warnings(images.samples, recipe, scored.ranges)
+        scores, *of_members = scored.scorer.scores(on_progress)
     warnings += _class_warnings(runs, scores, images)
     groups = None if replaces_source(overrides) else _groups_of(images.samples, recipe)
     reported = reported_scores(
-        runs[0], trained_with[0], recipe, same_images=scorer.as_reported, postprocess=applied
-    )
+        runs[0], trained_with[0], recipe,
+        same_images=scored.scorer.as_reported, postprocess=scored.postprocess,
+    )  # fmt: skip
     return Evaluation(
         runs=[*runs],
         recipe=recipe,
@@ -125,15 +101,26 @@ def evaluate_runs(
         images=images,
         scores=scores,
         members=of_members,
-        postprocess=applied,
-        intervals=confidence_intervals(recipe.metrics, metrics, scores.rows, groups),
+        postprocess=scored.postprocess,
+        intervals=confidence_intervals(recipe.metrics, scored.metrics, scores.rows, groups),
         groups=len({*groups}) if groups else None,
         details=metric_details(recipe.metrics),
         reported=None if of_members else reported,
         warnings=warnings,
         seconds=time.perf_counter() - started,
-        scorer=scorer,
+        scorer=scored.scorer,
     )
+
+
+def _check_unseen(images: ScoredImages, cross_validated: Path) -> None:
+    if images.split != "test":
+        raise SegkitError(
+            "each of these images trained some fold of the cross-validation: scores on them are not those of "
+            "unseen images",
+            where=str(cross_validated),
+            hint=f"the out-of-fold scores are in {cross_validated / CV_FILE}; "
+            "--set data.source=... scores other images",
+        )
 
 
 def _groups_of(samples: Sequence[Sample], recipe: Recipe) -> list[str] | None:
@@ -182,36 +169,3 @@ def _check_same_classes(run: RunDir, trained_with: Recipe, recipe: Recipe) -> No
             f"but --set changes this to {changed.kind} {', '.join(changed.classes)}",
             hint="do not change data.classes and data.task",
         )
-
-
-def _open_networks(
-    runs: Sequence[RunDir],
-    options: EvaluateOptions,
-    overrides: Sequence[str],
-    plugins: Sequence[Path],
-    recipe: Recipe,
-) -> list[TorchNetwork]:
-    training = recipe.training
-    changes = [*overrides, f"training.precision={training.precision}"]
-    networks = [
-        open_network(run, plugins, accelerator=training.accelerator, overrides=changes) for run in runs
-    ]
-    Predictor(networks)  # checks that they predict the same classes
-    first, *others = (network.info.geometry for network in networks)
-    for run, fit in zip(runs[1:], others, strict=True):
-        alike = fit == first or (fit.is_native and first.is_native)
-        if not alike and not options.native:
-            raise SegkitError(
-                f"{run_name(runs[0])} takes {_TAKEN[first.kind]} of {_sides(first)} pixels, {run_name(run)} "
-                f"{'' if fit.kind == first.kind else f'{_TAKEN[fit.kind]} '}of {_sides(fit)}: "
-                "their scores are not comparable",
-                hint="use --native to score at the images' own size",
-            )
-    for network in networks:
-        options.predict.check(network.info)
-    return networks
-
-
-def _sides(fit: Fit) -> str:
-    height, width = fit.size
-    return f"{width}x{height}"

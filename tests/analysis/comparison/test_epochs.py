@@ -89,5 +89,5 @@ def test_mean_curve_is_the_mean_of_epochs_that_all_seeds_have():
     one = candidate("one", lambda epoch: 0.8, seeds=3, epochs=2)
     one.epochs[0][0]["iou"] = 0.82
     del one.epochs[2][1]
-    assert mean_curve(one, "iou") == {1: (0.82 + 0.8 + 0.81) / 3}
-    assert mean_curve(one, "unheard_of") == {}
+    assert mean_curve(one.epochs, "iou") == {1: (0.82 + 0.8 + 0.81) / 3}
+    assert mean_curve(one.epochs, "unheard_of") == {}

@@ -11,7 +11,7 @@ from segkit.analysis.plan.measure import measure, measure_ceilings
 from segkit.core.errors import DataError
 from segkit.core.types import Sample
 from segkit.data.fit import Fit
-from segkit.recipe.schema import DataSettings
+from segkit.recipe.data_settings import DataSettings
 
 
 def silent(label: str, done: int, total: int) -> None:

@@ -25,7 +25,7 @@ from segkit.core.plugins import (
 from segkit.core.plugins import entry_points as installed
 from segkit.core.plugins import loading as load
 from segkit.core.registry import LOSSES
-from segkit.experiments.assembly import warnings_for
+from segkit.experiments.assembly_checks import warnings_for
 from segkit.experiments.check import check
 from segkit.recipe import load_recipe, used_plugins
 from tests.plugin_cases import LOSS, plugin, told

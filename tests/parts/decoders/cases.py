@@ -7,7 +7,8 @@ import torch
 from segkit.core.registry import DECODERS, ENCODERS
 from segkit.core.types import Pyramid
 from segkit.models.segmenter import Segmenter, make_head
-from segkit.recipe.schema import DataSettings, ModelSettings
+from segkit.recipe.data_settings import DataSettings
+from segkit.recipe.schema import ModelSettings
 
 LADDER = (32, 16, 16, 8, 8)
 SMALL = {  # widths that are quick to train

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from segkit.core.errors import SegkitError
-from segkit.recipe.schema import TrainingSettings
+from segkit.recipe.training_settings import TrainingSettings
 from segkit.training.devices import count_processes, make_fabric
 from segkit.training.distributed.rank import RankInfo, current_rank_info, is_worker, reports_elsewhere
 from tests import several
@@ -144,7 +144,7 @@ def test_a_command_runs_alone_with_inherited_variables():
     words = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "SLURM_PROCID", "SLURM_NTASKS", "SLURM_STEP_ID",
              "TORCHELASTIC_RUN_ID", "MASTER_PORT", "GROUP_RANK")  # fmt: skip
     code = (
-        "from segkit.recipe.schema import TrainingSettings\n"
+        "from segkit.recipe.training_settings import TrainingSettings\n"
         "from segkit.training.devices import make_fabric\n"
         "print(make_fabric(TrainingSettings(accelerator='cpu')).world_size)"
     )

@@ -63,7 +63,7 @@ def rounded(value: float | None) -> float | None:
 def _lines(candidate: Candidate, key: str) -> dict[str, Any]:
     runs = candidate.epochs if len(candidate.epochs) > 1 else ()
     return {
-        "mean": _coordinates(mean_curve(candidate, key)),
+        "mean": _coordinates(mean_curve(candidate.epochs, key)),
         "seeds": [_coordinates(points(run, key)) for run in runs],
     }
 

@@ -55,7 +55,7 @@ def read_samples(comparison: Comparison) -> list[Sample]:
     for candidate in comparison.candidates:
         predictions.append({})
         for run in candidate.shown or candidate.runs[:1]:
-            for name, thumbnail in _thumbnails(run).items():
+            for name, thumbnail in thumbnails_by_name(run).items():
                 predictions[-1][name] = thumbnail.prediction
                 first.setdefault(name, (thumbnail, run.thumbnails))
     samples = []
@@ -94,7 +94,7 @@ def gallery_data(comparison: Comparison, shown: Sequence[Sample]) -> dict[str, A
 
 def has_ignored(samples: Sequence[Sample]) -> bool:
     """Whether any true mask has ignored pixels."""
-    return any((np.asarray(_mask(sample.source, sample.truth)) == IGNORED).any() for sample in samples)
+    return any((np.asarray(read_mask(sample.source, sample.truth)) == IGNORED).any() for sample in samples)
 
 
 def sample_notes(comparison: Comparison, samples: Sequence[Sample], shown: Sequence[Sample]) -> list[str]:
@@ -116,7 +116,12 @@ def sample_notes(comparison: Comparison, samples: Sequence[Sample], shown: Seque
     return notes
 
 
-def _thumbnails(run: RunDir) -> Mapping[str, Thumbnail]:
+def thumbnails_by_name(run: RunDir) -> Mapping[str, Thumbnail]:
+    """Thumbnails of the scored images of a run; empty if it saved none.
+
+    Raises:
+        SegkitError: if they are damaged or do not match the scores.
+    """
     thumbnails = read_thumbnails(run.thumbnails)
     if not thumbnails:
         return {}
@@ -127,16 +132,16 @@ def _thumbnails(run: RunDir) -> Mapping[str, Thumbnail]:
     return dict(zip(names, thumbnails, strict=True))
 
 
-def _disagreement(sources: Sequence[Path], predictions: Sequence[bytes | None]) -> float:
-    masks = [_mask(source, file) for source, file in zip(sources, predictions, strict=True) if file]
-    if len(masks) < 2:
-        return 0.0
-    first = np.asarray(masks[0])
-    resized = (mask.resize(masks[0].size, Image.Resampling.NEAREST) for mask in masks[1:])
-    return float(np.any([np.asarray(mask) != first for mask in resized], axis=0).mean())
+def read_mask(source: Path, file: bytes) -> Image.Image:
+    """Decode a mask of a thumbnail.
 
+    Args:
+        source: file of the thumbnails.
+        file: content of the PNG file.
 
-def _mask(source: Path, file: bytes) -> Image.Image:
+    Raises:
+        SegkitError: if it is damaged.
+    """
     try:
         mask = Image.open(io.BytesIO(file), formats=["PNG"])
         if max(mask.size) > MAX_SIDE or mask.mode not in ("P", "L"):
@@ -148,6 +153,15 @@ def _mask(source: Path, file: bytes) -> Image.Image:
         problem = f"cannot read the mask of a thumbnail: {error}"
         raise SegkitError(problem, where=str(source), hint=HINT) from error
     return mask
+
+
+def _disagreement(sources: Sequence[Path], predictions: Sequence[bytes | None]) -> float:
+    masks = [read_mask(source, file) for source, file in zip(sources, predictions, strict=True) if file]
+    if len(masks) < 2:
+        return 0.0
+    first = np.asarray(masks[0])
+    resized = (mask.resize(masks[0].size, Image.Resampling.NEAREST) for mask in masks[1:])
+    return float(np.any([np.asarray(mask) != first for mask in resized], axis=0).mean())
 
 
 def _base64(file: bytes | None) -> str:

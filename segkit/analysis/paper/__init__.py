@@ -1,0 +1,1 @@
+"""Files for a paper: tables, figures, methods section, references, commands."""
