@@ -85,7 +85,7 @@ def compare(
         if out:
             make_folder(out, "comparison")
         if paper:
-            prepare_paper_folder(paper)
+            prepare_paper_folder(paper, "comparison")
         for event in study(
             plan, runs, jobs=jobs, measure=measure, force=force,
             score_natively=SCORE_NATIVELY if native else "", command=command,

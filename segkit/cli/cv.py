@@ -46,7 +46,7 @@ def cv(
     if out:
         check_folder(out)
     if paper:
-        prepare_paper_folder(paper)
+        prepare_paper_folder(paper, "cross-validation")
     options.load_plugins(no_plugins, plugins)
     announce_plugins()
     command = shlex.join(["segkit", *sys.argv[1:]])

@@ -137,7 +137,7 @@ def report(
 
     directory = RunDir.open(run, stopped=True)
     if paper:
-        prepare_paper_folder(paper)
+        prepare_paper_folder(paper, "run")
     with directory.as_write_error(), directory.locked():  # also removes what a killed process has left
         page = write_report(directory)
     if paper:

@@ -113,7 +113,8 @@ def tune(
         view.note("Checking the search space")
         plan = plan_tuning(recipe, search, overrides or (), folds=folds or 0, group=group, demo=demo)
         announce_plugins()
-        url = url or sqlite_storage(runs / f"{plan.recipe.name}.tune.sqlite3")
+        of_folds = f".{folds}-folds" if folds else ""  # another search
+        url = url or sqlite_storage(runs / f"{plan.recipe.name}{of_folds}.tune.sqlite3")
         if (limit := most_trials(sampler, plan.axes)) and limit < trials:
             view.say(f"{sampler} has tried everything after {limit} trials")
             trials = limit

@@ -93,11 +93,9 @@ def _models(comparison: Comparison) -> PaperTable:
             values = [_cost(candidate.costs, cost.key, cost.size) for candidate in candidates]
             columns.append(Column(f"{cost.label} ({_UNITS.get(cost.unit, cost.unit)})", values))
     known = [column for column in columns if any(cell is not None for cell in column.cells)]
-    measured, *warnings = comparison.costs_measured.split(". ")
     texts = [
         "Models: images, sizes in pixels (height $\\times$ width), and costs.",
-        f"{escape(measured.removesuffix('.'))}." if measured else "",
-        "There are warnings about this measurement; the comparison has them." if warnings else "",
+        escape(comparison.costs_measured),
     ]
     return PaperTable("models", " ".join(filter(None, texts)), known)
 

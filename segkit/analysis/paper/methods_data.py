@@ -112,9 +112,11 @@ def _fitted(data: Mapping[str, Any], size: str) -> str:
         kept = "kept their resolution" if scale == 1 else f"were scaled by {scale:g}"
         overlap = (data.get("crop") or {}).get("overlap")
         blended = f" that overlap by {overlap:g} of their side" if overlap else ""
+        share = (data.get("crop") or {}).get("foreground") or 0
+        shown = f", of which a share of {share:g} at least show foreground," if share else ""
         return (
-            f"Images {kept}; the model was trained on windows of {size}, and whole images were predicted in "
-            f"windows{blended}."
+            f"Images {kept}; the model was trained on windows of {size}{shown or ','} and whole images were "
+            f"predicted in windows{blended}."
         )
     return f"Images were resized to {size}, whatever their aspect ratio."
 

@@ -132,9 +132,11 @@ def _schedule(subject: Subject, citations: Citations) -> str:
 
 def _epochs(subject: Subject) -> str:
     batch = subject.data.get("batch_size")
-    batches = f" with batches of {whole(batch)} images" if batch else ""
+    what = "windows" if subject.data.get("fit") == "crop" else "images"
+    batches = f" with batches of {whole(batch)} {what}" if batch else ""
     done = sorted({summary.epochs for summary in subject.summaries})
-    text = f"Training took {join([whole(epochs) for epochs in done])} epochs{batches}"
+    noun = "epoch" if done == [1] else "epochs"
+    text = f"Training took {join([whole(epochs) for epochs in done])} {noun}{batches}"
     asked = subject.summary.epochs_asked
     patience = subject.training.get("early_stopping_epochs")
     if subject.summary.status == STOPPED:

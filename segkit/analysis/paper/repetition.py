@@ -53,7 +53,7 @@ def commands(
     if recorded:
         lines += ["# Recorded command; absolute paths are shortened to their last names:"]
         lines += [f"# {line}" for line in public_command(recorded).splitlines()]
-    lines += ["# The same from the recipes in this folder:"]
+    lines += ["# The same from the recipes in this folder, once their data.source says where the images are:"]
     return "\n".join([*lines, *(shlex.join(["segkit", *words]) for words in again), ""])
 
 

@@ -56,7 +56,9 @@ class _Row:
 
 def run_samples_figure(data: RunData, scoring: Scoring, of_seed: str) -> PaperFigure | None:
     """The best, a median and the worst of the run's samples; None if it saved none."""
-    by_rank = {sample.record.rank: sample for sample in reversed(data.samples)}
+    first = {sample.record.rank: sample for sample in reversed(data.samples)}
+    last = {sample.record.rank: sample for sample in data.samples}
+    by_rank = first | ({"worst": last["worst"]} if "worst" in last else {})
     chosen = [by_rank[rank] for rank in get_args(Rank) if rank in by_rank]
     views = sample_views(replace(data, samples=chosen))
     if not views:

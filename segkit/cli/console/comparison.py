@@ -62,7 +62,7 @@ def print_comparison(comparison: Comparison, files: Sequence[Path]) -> None:
         print_warnings(screen, comparison.warnings)
     if files:
         screen.line()
-        screen.facts({file.name: str(file) for file in files})
+        screen.facts({file.name if file.suffix else "paper": str(file) for file in files})
 
 
 def _print_ranking(screen: Screen, comparison: Comparison) -> None:

@@ -11,7 +11,7 @@ from segkit.cli.console.format import format_number, print_warnings
 from segkit.cli.console.progress_view import View
 from segkit.cli.console.stream import Screen
 from segkit.core.events import EpochEnded, RunStarted, StepEnded
-from segkit.utils.listing import counted
+from segkit.utils.listing import agree, counted
 
 if TYPE_CHECKING:
     from segkit.analysis.tuning.result import Trial, Tuning
@@ -65,14 +65,18 @@ class TuneView(View):
             self._line.clear()
 
     def _resume_hint(self) -> str:
-        finished = f": {counted(self._ended, 'trial')} have ended" if self._ended else ""
+        finished = (
+            f": {counted(self._ended, 'trial')} {agree(self._ended, 'has', 'have')} ended"
+            if self._ended
+            else ""
+        )
         return f"{finished}; repeat the command to continue"
 
     def _show_start(self, event: TuningStarted) -> None:
         self._metric, self._ended, self._folds = event.metric, event.done, event.folds
         self._line.clear()
         here = f", {event.jobs} at once" if event.jobs > 1 else ""
-        ended = f", {event.done} of them have ended" if event.done else ""
+        ended = f", {event.done} of them {agree(event.done, 'has', 'have')} ended" if event.done else ""
         elsewhere = f", {event.running} running elsewhere" if event.running else ""
         pruner = f", {event.pruner}" if event.pruner != "NopPruner" else ""
         self._screen.facts(

@@ -141,6 +141,9 @@ def test_a_run_has_its_splits_and_classes(tmp_path: Path) -> None:
     )  # fmt: skip
     paper = paper_of_run(run)
     assert [figure.name for figure in paper.figures] == ["curves", "scores", "samples"]
+    rows = [label for axes in paper.figures[-1].figure.axes if (label := axes.get_ylabel())]
+    lowest = min(sample.record.score or 0 for sample in read_run_data(run).samples)
+    assert rows[-1] == f"Worst, {lowest:.3f}"
     folder = written(paper, tmp_path / "paper")
     assert [row[:5] for row in table(folder, "scores")] == [
         ["Images", "Number", "IoU", "IoU low", "IoU high"],
@@ -181,7 +184,7 @@ def test_files_of_a_former_paper_are_replaced(tmp_path: Path) -> None:
 def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(SegkitError) as error:
-        prepare_paper_folder(tmp_path)
+        prepare_paper_folder(tmp_path, "run")
     (problem,) = error.value.problems
     assert (problem.problem, problem.where, problem.hint) == (
         "this folder holds other files than those of a paper", str(tmp_path), "--paper with another folder",
@@ -191,14 +194,14 @@ def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
 def test_a_file_in_place_of_the_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "paper").touch()
     with pytest.raises(SegkitError, match="cannot create the folder for the paper") as error:
-        prepare_paper_folder(tmp_path / "paper")
+        prepare_paper_folder(tmp_path / "paper", "run")
     assert error.value.problems[0].hint == "--paper with another folder"
 
 
 def test_a_list_that_names_files_elsewhere_removes_nothing(tmp_path: Path) -> None:
     paper = paper_of_run(write_run(tmp_path, reference=False))
     folder = written(paper, tmp_path / "paper")
-    write_json(folder / "paper.json", {"files": ["tables/../../mine.tex"]})
+    write_json(folder / "paper.json", {"of": "run", "files": ["tables/../../mine.tex"]})
     with pytest.raises(SegkitError, match=r"paper\.json"):
         written(paper, folder)
 
@@ -213,8 +216,10 @@ def test_compare_and_report_write_it_and_say_where(tmp_path: Path) -> None:
     command = (tmp_path / "paper/commands.sh").read_text(encoding="utf-8")
     assert f"# segkit compare {' '.join(runs)} --paper paper --json\n" in command
     said = commands.segkit(["report", runs[0], "--paper", "paper"], tmp_path, str(tmp_path / "home"))
-    assert said.out.endswith("Paper: paper\n"), said.err
-    assert not (tmp_path / "paper/tables/differences.tex").exists()
+    assert "this folder holds the files of a comparison, which those of a run would replace" in said.err
+    assert (tmp_path / "paper/tables/differences.tex").exists()
+    said = commands.segkit(["report", runs[0], "--paper", "of_run"], tmp_path, str(tmp_path / "home"))
+    assert said.out.endswith("Paper: of_run\n"), said.err
     said = commands.segkit(["report", runs[0], "--paper", "runs"], tmp_path, str(tmp_path / "home"))
     assert said.code == 2
     assert "this folder holds other files than those of a paper" in said.err
