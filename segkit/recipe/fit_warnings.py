@@ -192,8 +192,8 @@ def _cost_of_final_scores(data: DataSettings, epochs: int, splits: Mapping[str, 
     if scored > trained:
         fewer = f" data.crop.overlap: 0 makes it {fewest:,}." if fewest < scored else ""
         yield (
-            f"All epochs together train on {counted(trained, 'window')}, and at the end {scored:,} windows "
-            f"of the {_images(name, splits[name])} are scored once.{fewer}"
+            f"Scoring is a large part of this run: at the end {scored:,} windows of the "
+            f"{_images(name, splits[name])} are scored, and all epochs together train on {trained:,}.{fewer}"
         )
 
 

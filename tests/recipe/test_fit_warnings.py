@@ -120,15 +120,15 @@ def test_final_scores_that_take_longer_than_all_epochs() -> None:
     data, drawn = settings(), settings(validate_windows=2)
     large, small = prepared(data, (512, 512)), prepared(data, (64, 96))
     longer = (
-        "All epochs together train on 6 windows, and at the end 120 windows of the 1 {} image are scored "
-        "once. data.crop.overlap: 0 makes it 48."
+        "Scoring is a large part of this run: at the end 120 windows of the 1 {} image are scored, and all "
+        "epochs together train on 6. data.crop.overlap: 0 makes it 48."
     )
     assert told(data, *[(64, 96)] * 2, val=small, test=large) == [longer.format("test")]
     assert told(drawn, *[(64, 96)] * 2, val=large) == [longer.format("validation")]
     assert told(data, *[(64, 96)] * 40, val=small, test=large) == []  # 120 windows
     assert told(data, *[(64, 96)] * 40, test=large) == []
     (without,) = told(settings(crop={"overlap": 0}), (64, 96), val=small, test=large)
-    assert without.endswith(" 48 windows of the 1 test image are scored once.")
+    assert without.endswith(" are scored, and all epochs together train on 3.")
 
 
 def test_settings_without_effect() -> None:

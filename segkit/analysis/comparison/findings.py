@@ -41,7 +41,7 @@ def analyse(comparison: Comparison) -> list[str]:
         *others,
         *curve_sentences(comparison),
         *_published(comparison),
-        *cost_sentences(comparison),
+        *([] if _few_images(comparison) else cost_sentences(comparison)),
         _limits(comparison),
     ]
 
@@ -165,8 +165,8 @@ def _seeds(comparison: Comparison) -> str:
         return f"Trained with {seeds} seeds each: intervals and p-values include the variation between seeds."
     if len(candidates) == 1:
         return (
-            f"{once[0]} was trained once; repeat with `--seeds 0,1,2` to measure the variation between seeds."
+            f"{once[0]} was trained once; repeat with --seeds 0,1,2 to measure the variation between seeds."
         )
     names = f"{join_names(once)} {'were' if len(once) > 1 else 'was'}"
     who = "Each was" if len(once) == len(candidates) else names
-    return f"{who} trained once; repeat with `--seeds 0,1,2` before claiming that one method is better."
+    return f"{who} trained once; repeat with --seeds 0,1,2 before claiming that one method is better."

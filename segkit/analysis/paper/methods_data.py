@@ -19,7 +19,10 @@ def data_sentences(subject: Subject, citations: Citations) -> Iterator[str]:
     source = (subject.data.get("source") or {}).get("name", "")
     if source:
         cited = "" if f"source {source}" in subject.plugin_parts else citations.part("source", source)
-        yield f"Images and masks came from the source {code(source)}{cited}."
+        if source == "synthetic_lesions":
+            yield "Images and masks were drawn by a program."
+        elif cited:  # the others say how files are arranged
+            yield f"Images and masks came from {code(source)}{cited}."
     yield _task(subject.data)
     yield from _cross_validated(subject) if subject.is_cross_validated else _divided(subject)
     if group := subject.split.get("group"):

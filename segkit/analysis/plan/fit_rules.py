@@ -98,9 +98,10 @@ def _with_window(fit: Fit, extents: Sequence[Extent], objects: Sequence[int]) ->
     wanted = int(np.clip(MULTIPLE * math.ceil(longest / MULTIPLE), MIN_SIDE, MAX_SIDE))
     height, width = (min(wanted, to_multiple(side)) for side in usual)
     scaled = f" at scale {fit.scale:g}" if fit.scale != 1 else ""
+    limits = f"at most {MAX_SIDE}" if longest > MAX_SIDE else f"{MIN_SIDE} to {MAX_SIDE}"
     why = (
         f"height, width of windows: {FITTING:.0%} of the objects are at most {longest:.0f} pixels "
-        f"long{scaled}, and windows are {MIN_SIDE} to {MAX_SIDE} or as the images"
+        f"long{scaled}; windows are {limits} pixels, or as the images"
     )
     return replace(fit, size=(height, width)), why
 

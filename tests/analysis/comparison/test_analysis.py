@@ -28,7 +28,7 @@ from tests.analysis.comparison.made import (
     seeded,
 )
 
-ONE_SEED = "Each was trained once; repeat with `--seeds 0,1,2` before claiming that one method is better."
+ONE_SEED = "Each was trained once; repeat with --seeds 0,1,2 before claiming that one method is better."
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -166,7 +166,7 @@ def test_analysis_says_what_two_seeds_show():
 def test_analysis_says_who_has_one_seed_and_how_many_the_others_have():
     once, often = candidate("once", rising(0.8)), candidate("often", rising(0.8), seeds=5)
     assert analyse(two(once, often))[-1] == (
-        "once was trained once; repeat with `--seeds 0,1,2` before claiming that one method is better."
+        "once was trained once; repeat with --seeds 0,1,2 before claiming that one method is better."
     )
     many = two(candidate("some", rising(0.8), seeds=3), often)
     assert (
@@ -193,7 +193,7 @@ def test_analysis_of_one_alone():
         "unet has IoU 0.8000 [0.7930, 0.8070] (95% interval) on 329 images; there is no other recipe to "
         "compare it with.",
         "Within 0.005 of the best score: unet from epoch 5 on.",
-        "unet was trained once; repeat with `--seeds 0,1,2` to measure the variation between seeds.",
+        "unet was trained once; repeat with --seeds 0,1,2 to measure the variation between seeds.",
     ]
 
 

@@ -46,7 +46,7 @@ Ranked by the mean IoU of the images, the higher the better; in brackets 95% int
 - Within 0.005 of the best score: skips from epoch 16 on; frozen from epoch 5 on.
 - Compared with the published IoU, without a test: frozen is 0.0357 above 0.6431 (published experiment 1).
 - frozen, significantly worse, has 3.2 times the parameters, 1.5 times the multiply-adds and 1.1 times the training time.
-- Each was trained once; repeat with \\`--seeds 0,1,2\\` before claiming that one method is better.
+- Each was trained once; repeat with --seeds 0,1,2 before claiming that one method is better.
 
 ## Ranking
 

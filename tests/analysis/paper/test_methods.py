@@ -14,7 +14,7 @@ def test_a_plain_run() -> None:
     text, cited, entries = methods(subject())
     assert cited == entries
     for sentence in (
-        r"Images and masks came from the source \texttt{isic2016}~\cite{gutman2016isic}.",
+        r"Images and masks came from \texttt{isic2016}~\cite{gutman2016isic}.",
         "Each pixel was assigned to the foreground (lesion) or the background.",
         "700 images were used for training, 200 for validation and 329 for testing.",
         "This division is that of the source.",

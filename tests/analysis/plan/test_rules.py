@@ -47,11 +47,13 @@ def test_windows_are_chosen_where_whole_images_lose_too_much() -> None:
         "fit": "windows: through whole images of 512x384 pixels a perfect model would reach Dice 0.900, "
         "less than 0.99",
         "scale": "a perfect model would reach Dice 0.992; at 0.25 a perfect model would reach Dice 0.980",
-        "size": "height, width of windows: 90% of the objects are at most 350 pixels long at scale 0.5, and "
-        "windows are 256 to 512 or as the images",
+        "size": "height, width of windows: 90% of the objects are at most 350 pixels long at scale 0.5; "
+        "windows are 256 to 512 pixels, or as the images",
     }
     assert chosen([0.1] * 7 + [1], [10])[0].size == (256, 256)
-    assert chosen([0.1] * 7 + [1], [2000])[0].size == (512, 512)
+    fit, why = chosen([0.1] * 7 + [1], [2000])
+    assert fit.size == (512, 512)
+    assert "at most 2000 pixels long; windows are at most 512 pixels, or as the images" in why["size"]
     fit, why = chosen([0.1] * 5 + [1], [10], [(200, 600)])
     assert (fit.size, fit.scale, why["scale"]) == ((192, 256), 1, "the images' own resolution")
 

@@ -24,7 +24,7 @@ from tests.cli.console.conftest import Terminal
 
 LONG_PATH = Path("/data/a long way/" + "sub/" * 20 + "comparison.html")
 FILES = [LONG_PATH, Path("out/comparison.json")]
-ONE_SEED = "Each was trained once; repeat with `--seeds 0,1,2` before claiming that one method is better."
+ONE_SEED = "Each was trained once; repeat with --seeds 0,1,2 before claiming that one method is better."
 WIDE_HEADER = (
     "rank  recipe                              iou    dice  parameters     macs  latency  training time"
 )
