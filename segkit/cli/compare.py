@@ -100,11 +100,10 @@ def compare(
         from segkit.analysis.paper.papers import paper_of_comparison  # imports matplotlib
 
         write_paper(paper_of_comparison(comparison), paper)
-        files.append(paper)
     if json:
         console.print_json({**comparison.as_json(), **({"paper": paper} if paper else {})})
     elif not quiet:
-        console.print_comparison(comparison, files)
+        console.print_comparison(comparison, files, paper)
 
 
 def _folder_name(recipes: Sequence[str]) -> str:

@@ -34,7 +34,7 @@ StorageOption = Annotated[
     Option(
         metavar="URL",
         help="sqlite:///FILE, or postgresql://USER@HOST/DATABASE for several machines "
-        "(default: RECIPE.tune.sqlite3 in the folder of runs).",
+        "(default: RECIPE.tune.sqlite3, or RECIPE.N-folds.tune.sqlite3, in the folder of runs).",
     ),
 ]
 SamplerOption = Annotated[

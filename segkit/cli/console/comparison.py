@@ -40,8 +40,8 @@ class _Column:
         return min(widest, MIN_NAME_WIDTH) if self.name else widest
 
 
-def print_comparison(comparison: Comparison, files: Sequence[Path]) -> None:
-    """Print the ranking, findings, warnings and the paths of the written files."""
+def print_comparison(comparison: Comparison, files: Sequence[Path], paper: Path | None = None) -> None:
+    """Print the ranking, findings, warnings and the paths of the written files, and the folder of a paper."""
     from segkit.analysis.comparison.findings import analyse
     from segkit.analysis.comparison.format import adjusted_p, format_difference, verdict, wins_ties_losses
 
@@ -62,7 +62,8 @@ def print_comparison(comparison: Comparison, files: Sequence[Path]) -> None:
         print_warnings(screen, comparison.warnings)
     if files:
         screen.line()
-        screen.facts({file.name if file.suffix else "paper": str(file) for file in files})
+        of_paper = {"paper": str(paper)} if paper else {}
+        screen.facts({file.name: str(file) for file in files} | of_paper)
 
 
 def _print_ranking(screen: Screen, comparison: Comparison) -> None:

@@ -49,6 +49,7 @@ def test_a_plain_run() -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
+        ({"data": {"source": {"name": "synthetic_lesions"}}}, "Images and masks were drawn by a program."),
         (
             {"results": {"scored_on": "test", "images": {"train": 900, "test": 329}}},
             "The final scores are those of the same test images on which the epoch was chosen, so they are "
@@ -135,6 +136,11 @@ def test_what_differs_is_said(changes: dict[str, Any], sentence: str) -> None:
     text, cited, entries = methods(subject(**changes))
     assert sentence in text
     assert cited == entries
+
+
+def test_an_arrangement_of_files_is_no_data_set() -> None:
+    text, _, _ = methods(subject(data={"source": {"name": "folder", "images": "images"}}))
+    assert r"\paragraph{Data.}" + "\nEach pixel was assigned" in text
 
 
 def test_a_part_of_a_plugin_is_named_and_not_cited() -> None:

@@ -44,6 +44,11 @@ def on_terminal(monkeypatch):
     return show
 
 
+def test_folder_of_a_paper_is_called_paper(capsys):
+    print_comparison(clear(), FILES, Path("submitted.v2"))
+    assert capsys.readouterr().out.endswith("\npaper: submitted.v2\n")
+
+
 def test_comparison_in_a_pipe_is_lines_that_nothing_wraps(capsys):
     print_comparison(clear(), FILES)
     out, err = capsys.readouterr()
