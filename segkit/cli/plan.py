@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Exit, Option
 
@@ -12,12 +13,19 @@ from segkit.cli import options
 from segkit.cli.app import app, example
 from segkit.core.errors import SegkitError
 
+if TYPE_CHECKING:
+    from segkit.cli import console
+
 
 @app.command(epilog=example("plan photographs --out photographs.yaml"))
 def plan(
     target: options.DataArgument,
     out: Annotated[
         Path | None, Option(metavar="FILE", help="Write the recipe to a new file (default: standard output).")
+    ] = None,
+    hours: Annotated[
+        float | None,
+        Option(min=0.001, metavar="H", help="Hours for training; measures the speed of this machine."),
     ] = None,
     overrides: options.SetOption = None,
     plugins: options.PluginsOption = None,
@@ -39,6 +47,9 @@ def plan(
                 planned = planning.plan_recipe(recipe, target, changes, view.progress)
             else:
                 planned = planning.plan_folder(target, view.progress)
+            if hours:
+                speed = _pixels_per_second(planned.text, plugins, no_plugins, view)
+                planned = planned.in_time(3600 * hours * speed)
         if out:
             _write(out, planned.text)
     except SegkitError as error:
@@ -50,9 +61,26 @@ def plan(
         console.print_json({"errors": [], **planned.as_json()})
         return
     if not quiet:
-        console.print_plan(planned, out)
+        console.print_plan(planned, hours, out)
     if not out:
         console.print_line(planned.text.rstrip("\n"))
+
+
+def _pixels_per_second(
+    recipe: str, plugins: list[Path] | None, no_plugins: bool, view: console.RunView
+) -> float:
+    """Measured speed of training by this recipe."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "recipe.yaml"
+        file.write_text(recipe, encoding="utf-8")
+        # The weights may have to be downloaded, and make no step faster.
+        loaded = options.load(file, ["model.encoder.weights=none"], plugins, no_plugins)
+    view.note("Loading torch")
+    from segkit.experiments.benchmark.throughput import bench
+
+    height, width = loaded.data.size
+    images_per_second: float = bench(loaded, on_progress=view.progress)["loop_images_per_second"]
+    return images_per_second * height * width
 
 
 def _check_free(out: Path) -> None:

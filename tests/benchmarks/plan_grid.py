@@ -17,10 +17,11 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
-from segkit.analysis.plan import loading_overrides, plan_folder, plan_recipe
-from segkit.analysis.plan.training_rules import MAX_BATCH
+from segkit.analysis.plan import PlannedRecipe, loading_overrides, plan_folder, plan_recipe
+from segkit.analysis.plan.training_rules import MAX_BATCH, TRAINING_SHARE
 from segkit.recipe import load_recipe
 from segkit.runs.run_dir import RunDir
 
@@ -38,13 +39,17 @@ def main(target: Path, runs: Path, steps: int, step_pixels: int, overrides: Sequ
     """Plan, train, score and print."""
     runs.mkdir(parents=True, exist_ok=True)
     recipe = runs / "planned.yaml"
-    if not recipe.exists():
-        recipe.write_text(planned_text(target, overrides), encoding="utf-8")
-    data = load_recipe(recipe).data
-    planned = {key: getattr(data, key) for key in ("fit", "size", "scale", "batch_size")}
+    plan = planned_recipe(target, overrides, steps * step_pixels)
+    recipe.write_text(plan.text, encoding="utf-8")
+    planned = {key: plan.plan.data.get(key) for key in ("fit", "size", "scale")}
     print(f"planned: {planned}", flush=True)
+    longest = median(max(extent) for extent in plan.found.extents)
+    # Windows as large as the images are letterboxes.
+    grid = {
+        name: made for name, made in GRID.items() if made["fit"] != "crop" or longest * made["scale"] > 256
+    }
     trained = []
-    for name, changes in {"planned": {"fit": data.fit, "size": data.size}, **GRID}.items():
+    for name, changes in {"planned": planned, **grid}.items():
         changes = {**changes, **epoch_of(changes, steps, step_pixels)}
         lines = [f"data.{key}={json.dumps(value)}" for key, value in changes.items()]
         trained.append(train(recipe, name, [*overrides, *lines, f"training.epochs={EPOCHS}"], runs))
@@ -53,16 +58,18 @@ def main(target: Path, runs: Path, steps: int, step_pixels: int, overrides: Sequ
     print_table(json.loads(text))
 
 
-def planned_text(target: Path, overrides: Sequence[str]) -> str:
-    """The recipe that `segkit plan` writes."""
+def planned_recipe(target: Path, overrides: Sequence[str], pixels: int) -> PlannedRecipe:
+    """As by `segkit plan --hours`, if training on so many pixels takes this time."""
 
     def silent(label: str, done: int, total: int) -> None:
         pass
 
     if target.is_dir() or target.suffix == ".csv":
-        return plan_folder(target, silent).text
-    changes = loading_overrides(target, overrides)
-    return plan_recipe(load_recipe(target, changes), target, changes, silent).text
+        planned = plan_folder(target, silent)
+    else:
+        changes = loading_overrides(target, overrides)
+        planned = plan_recipe(load_recipe(target, changes), target, changes, silent)
+    return planned.in_time(pixels / TRAINING_SHARE)
 
 
 def epoch_of(changes: Mapping[str, Any], steps: int, step_pixels: int) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def test_a_folder_becomes_a_recipe_with_reasons(segkit: Any, tmp_path: Path) -> 
     assert said.err.startswith(
         "training images: 8\nbest possible scores: 2\nimages: 8 train, 2 val; measured: 8 train\n"
         "sizes: 96x96\n"
-        "objects: 8; half of them up to "
+        "structures: about "
     )
     assert said.err.endswith(
         "Dice that a perfect model would reach:\n"
@@ -65,8 +65,8 @@ def test_images_of_thin_lines_are_seen_in_windows(
     monkeypatch.setattr("segkit.analysis.plan.measure.MAX_SIDE", 540)
     lined(project, [(520, 560)] * 4)
     said = segkit("plan", ".", "--out", "plan.yaml")
-    assert (said.code, said.err) == (0, "training images: 3\nbest possible scores: 6\n")
-    assert "\nlarge masks: 3; objects and Dice in 540x540 pixels around the foreground\n" in said.out
+    assert (said.code, said.err) == (0, "training images: 3\nbest possible scores: 8\n")
+    assert "\nlarge masks: 3; measured: 540x540 pixels around the foreground\n" in said.out
     assert said.out.endswith("Recipe: plan.yaml\n\nType next: segkit check plan.yaml\n")
     data = load_recipe(project / "plan.yaml").data
     assert (data.fit, data.scale, data.size) == ("crop", 1.0, (256, 256))
@@ -133,6 +133,43 @@ def test_a_recipe_keeps_all_that_is_not_planned(segkit: Any, project: Path) -> N
         given.optimizer,
         given.metrics,
     )
+
+
+def test_hours_are_pixels_at_the_measured_speed(
+    segkit: Any, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[Any] = []
+
+    def bench(recipe: Any, **_: Any) -> dict[str, float]:
+        measured.append(recipe)
+        return {"loop_images_per_second": 0.5}
+
+    monkeypatch.setattr("segkit.experiments.benchmark.throughput.bench", bench)
+    pairs(project / "spots", range(10))
+    said = segkit("plan", "spots", "--hours", "0.2", "--json")
+    assert (said.code, said.err) == (0, "")
+    assert [(recipe.data.size, recipe.model.encoder.options["weights"]) for recipe in measured] == [
+        ((96, 96), "none")
+    ]
+    # 0.75 x 0.2 hours x 3600 s x 0.5 images: 270 images in steps of one
+    assert json.loads(said.out)["plan"] == {
+        "data": {"fit": "stretch", "size": [96, 96], "batch_size": 1},
+        "loss": ["dice", "bce"],
+        "training": {"epochs": 34},
+    }
+    said = segkit("plan", "spots", "--hours", "0.2", "--out", "plan.yaml")
+    assert "\ntime: 0.2 hours, 3 million pixels of training at the measured speed\n" in said.out
+
+
+@pytest.mark.slow
+def test_hours_are_measured(segkit: Any, project: Path) -> None:
+    pairs(project / "spots", range(4))
+    said = segkit("plan", "spots", "--hours", "0.001", "--out", "plan.yaml")
+    assert said.code == 0
+    planned = load_recipe(project / "plan.yaml")
+    assert planned.training.epochs <= 50
+    steps = planned.training.epochs * (planned.data.sample.epoch or 3) / planned.data.batch_size
+    assert steps < 2000
 
 
 ERRORS = {

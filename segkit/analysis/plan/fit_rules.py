@@ -14,12 +14,15 @@ from segkit.data.fit import Fit
 from segkit.data.readers.raster import Extent
 
 MIN_CEILING = 0.99  # Dice, so that the size alone costs no more than a hundredth
-MIN_SIDE = 256  # pixels, unless images are smaller; pretrained encoders have seen 224
+MIN_SIDE = 256  # pixels, unless images are smaller or time is short; pretrained encoders have seen 224
+SHORT_SIDE = 128  # pixels, where time is short
 SIDE_STEP = 64  # pixels between sizes of whole images
 SCALES = (0.125, 0.25, 0.5, 1.0)  # of windows
 MAX_DISTORTION = 1.25  # of the aspect ratio by stretch
-DISTORTED = 0.1  # share of the images that may be distorted more
-FITTING = 0.9  # share of the objects that fit into a window
+EXCEPTIONS = 0.1  # share of the images that may be distorted more, or made smaller
+NARROW = 64  # pixels; narrower structures need no more than a window
+WINDOW_WIDTHS = 8  # widths of structures in a window
+MIN_KEPT = 0.9  # of the sides of nine tenths of the images, where structures are narrow and images are whole
 OVERLAP = 0.25  # of windows in scoring
 
 
@@ -31,7 +34,7 @@ def candidates(extents: Sequence[Extent]) -> list[Fit]:
     """
     longest = median(max(extent) for extent in extents)
     top = min(MAX_SIDE, MULTIPLE * math.ceil(longest / MULTIPLE))
-    sides = [*range(min(MIN_SIDE, top), top, SIDE_STEP), top]
+    sides = [*range(min(SHORT_SIDE, top), top, SIDE_STEP), top]
     if _distortion(extents) > MAX_DISTORTION:
         whole = [Fit("letterbox", (side, side)) for side in sides]
     else:
@@ -42,33 +45,41 @@ def candidates(extents: Sequence[Extent]) -> list[Fit]:
 
 
 def choose_fit(
-    ceilings: Mapping[Fit, float], extents: Sequence[Extent], objects: Sequence[int]
+    ceilings: Mapping[Fit, float],
+    extents: Sequence[Extent],
+    structure_width: float,
+    image_pixels: float = math.inf,
 ) -> tuple[Fit, dict[str, str]]:
-    """The first fit of a sufficient ceiling; windows of it as large as most objects. With reasons by key.
+    """Whole images or windows, and their size. With reasons by key.
 
     Args:
         ceilings: best possible Dice by fit, of `candidates`, in their order.
         extents: (height, width) of the images.
-        objects: longer side of each object.
+        structure_width: pixels.
+        image_pixels: as many of a whole image as the time for training allows.
     """
-    fits = [*ceilings]
-    fit = next((fit for fit in fits if ceilings[fit] >= MIN_CEILING), fits[-1])
-    smaller = [other for other in fits[: fits.index(fit)] if other.kind == fit.kind]
-    reached = f"a perfect model would reach Dice {ceilings[fit]:.3f}"
-    if fit.kind != "crop":
-        beside = f", at {_in_words(smaller[-1])} {ceilings[smaller[-1]]:.3f}" if smaller else ""
-        return fit, {"fit": _why_whole(fit, extents), "size": f"height, width; {reached}{beside}"}
-    largest = next(other for other in reversed(fits) if other.kind != "crop")
-    reasons = {
-        "fit": f"windows: through whole images of {_in_words(largest)} pixels a perfect model would reach "
-        f"Dice {ceilings[largest]:.3f}, less than {MIN_CEILING}",
-        "scale": reached if fit.scale < 1 else "the images' own resolution",
-    }
-    if smaller:
-        last = smaller[-1]
-        reasons["scale"] += f"; at {last.scale:g} a perfect model would reach Dice {ceilings[last]:.3f}"
-    fit, reasons["size"] = _with_window(fit, extents, objects)
-    return fit, reasons
+    is_narrow = structure_width <= NARROW
+    whole = [fit for fit in ceilings if fit.kind != "crop"]
+    windows = [fit for fit in ceilings if fit.kind == "crop"]
+    sufficient = [fit for fit, dice in ceilings.items() if dice >= MIN_CEILING]
+    usual = [fit for fit in whole if max(fit.size) >= MIN_SIDE] or whole[-1:]
+    fitting = [fit for fit in usual if fit in sufficient and not (is_narrow and _shrinks(fit, extents))]
+    window = windows[-1] if is_narrow else next(fit for fit in windows if fit in sufficient)
+    if not fitting and structure_width * window.scale <= NARROW:
+        return _with_window(window, extents, structure_width), _why_windows(window, ceilings, structure_width)
+    fit, why = fitting[0] if fitting else whole[-1], ""
+    if not fitting:
+        why = f"; the largest: structures are about {structure_width:.0f} pixels wide, too wide for windows"
+    if math.prod(fit.size) > image_pixels:
+        why = f"; at {_in_words(fit)} the time would be too short"
+        fit = next((fit for fit in reversed(whole) if math.prod(fit.size) <= image_pixels), whole[0])
+    reasons = _why_whole(fit, ceilings, extents)
+    return fit, {**reasons, "size": reasons["size"] + why}
+
+
+def _shrinks(fit: Fit, extents: Sequence[Extent]) -> bool:
+    kept = [min(np.divide(fit.content(extent), extent)) for extent in extents]
+    return float(np.quantile(kept, EXCEPTIONS)) < MIN_KEPT
 
 
 def _usual_ratio(extents: Sequence[Extent]) -> float:
@@ -78,32 +89,52 @@ def _usual_ratio(extents: Sequence[Extent]) -> float:
 def _distortion(extents: Sequence[Extent]) -> float:
     """Factor by which stretch changes the aspect ratio of nine tenths of the images at most."""
     ratios = [height / width / _usual_ratio(extents) for height, width in extents]
-    return float(np.quantile([max(ratio, 1 / ratio) for ratio in ratios], 1 - DISTORTED))
+    return float(np.quantile([max(ratio, 1 / ratio) for ratio in ratios], 1 - EXCEPTIONS))
 
 
-def _why_whole(fit: Fit, extents: Sequence[Extent]) -> str:
+def _why_whole(fit: Fit, ceilings: Mapping[Fit, float], extents: Sequence[Extent]) -> dict[str, str]:
+    size = f"height, width; a perfect model would reach Dice {ceilings[fit]:.3f}"
+    smaller = [*ceilings][: [*ceilings].index(fit)]
+    if smaller:
+        size += f", at {_in_words(smaller[-1])} {ceilings[smaller[-1]]:.3f}"
     distortion = _distortion(extents)
+    changed = f"the aspect ratio of {{}} of the images {distortion:.2f}-fold at"
     if fit.kind == "letterbox":
-        return (
-            f"stretch would change the aspect ratio of a tenth of the images {distortion:.2f}-fold at least"
-        )
+        return {"fit": f"stretch would change {changed.format('a tenth')} least", "size": size}
     if distortion < 1.005:
-        return "nine tenths of the images, or all, have one aspect ratio"
-    return f"changes the aspect ratio of nine tenths of the images {distortion:.2f}-fold at most"
+        return {"fit": "nine tenths of the images, or all, have one aspect ratio", "size": size}
+    return {"fit": f"changes {changed.format('nine tenths')} most", "size": size}
 
 
-def _with_window(fit: Fit, extents: Sequence[Extent], objects: Sequence[int]) -> tuple[Fit, str]:
-    usual = [median(sides) for sides in zip(*map(fit.content, extents), strict=True)]
-    longest = float(np.quantile(objects, FITTING)) * fit.scale if objects else 0.0
-    wanted = int(np.clip(MULTIPLE * math.ceil(longest / MULTIPLE), MIN_SIDE, MAX_SIDE))
-    height, width = (min(wanted, to_multiple(side)) for side in usual)
-    scaled = f" at scale {fit.scale:g}" if fit.scale != 1 else ""
-    limits = f"at most {MAX_SIDE}" if longest > MAX_SIDE else f"{MIN_SIDE} to {MAX_SIDE}"
-    why = (
-        f"height, width of windows: {FITTING:.0%} of the objects are at most {longest:.0f} pixels "
-        f"long{scaled}; windows are {limits} pixels, or as the images"
+def _why_windows(fit: Fit, ceilings: Mapping[Fit, float], structure_width: float) -> dict[str, str]:
+    largest = [other for other in ceilings if other.kind != "crop"][-1]
+    if structure_width <= NARROW:
+        why = f"structures are about {structure_width:.0f} pixels wide; whole images would be made smaller"
+    else:
+        why = (
+            f"through whole images of {_in_words(largest)} pixels a perfect model would reach "
+            f"Dice {ceilings[largest]:.3f}, less than {MIN_CEILING}"
+        )
+    scale = "the images' own resolution"
+    if fit.scale < 1:
+        scale = f"a perfect model would reach Dice {ceilings[fit]:.3f}"
+    smaller = [other for other in ceilings if other.kind == "crop" and other.scale < fit.scale]
+    if smaller:
+        scale += f"; at {smaller[-1].scale:g} a perfect model would reach Dice {ceilings[smaller[-1]]:.3f}"
+    width = structure_width * fit.scale
+    size = (
+        f"height, width of windows: {WINDOW_WIDTHS} times the width of structures, {width:.0f} pixels, is "
+        f"{WINDOW_WIDTHS * width:.0f}; windows are {MIN_SIDE} to {MAX_SIDE} pixels, or as the images"
     )
-    return replace(fit, size=(height, width)), why
+    return {"fit": f"windows: {why}", "scale": scale, "size": size}
+
+
+def _with_window(fit: Fit, extents: Sequence[Extent], structure_width: float) -> Fit:
+    usual = [median(sides) for sides in zip(*map(fit.content, extents), strict=True)]
+    wanted = WINDOW_WIDTHS * structure_width * fit.scale
+    side = int(np.clip(MULTIPLE * math.ceil(wanted / MULTIPLE), MIN_SIDE, MAX_SIDE))
+    height, width = (min(side, to_multiple(usual_side)) for usual_side in usual)
+    return replace(fit, size=(height, width))
 
 
 def _in_words(fit: Fit) -> str:

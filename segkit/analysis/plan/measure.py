@@ -1,4 +1,4 @@
-"""What a plan looks at: sizes of images and objects, classes, and the best score at each size."""
+"""What a plan looks at: sizes of images, width of structures, classes, and the best score at each size."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from segkit.analysis.plan.ceiling import class_planes, dice_ceiling
 from segkit.core.errors import DataError, Problem
@@ -33,7 +32,6 @@ MAX_SIDE = 4096  # pixels; of a larger mask, a region of this side is measured
 _MAX_PIXELS = 2**27  # of all images together; after these no more are read
 _MAX_PLANES = 2**26  # pixels times classes of the masks whose ceilings are measured
 _COARSE = 512  # pixels of a side, about, of what tells where in the image classes are
-_MIN_OBJECT = 9  # pixels; smaller ones are specks
 _NATIVE = Fit("crop", (8, 8))  # its images and masks keep their size
 
 
@@ -48,8 +46,9 @@ class Measurements:
         channels: channels that the model gets.
         task: kind of masks, classes and ignored value.
         classes: pixels and images of each class.
-        objects: longer side in pixels of each connected region of a class in the foreground: any class of a
-            binary or multilabel task, any but the first of a multiclass one.
+        structure_width: pixels; half of the foreground is in masks of a class whose structures are wider.
+            4 x area / perimeter: the side of a square, twice the width of a long line. Foreground is
+            any class of a binary or multilabel task, any but the first of a multiclass one.
         upper: share of each class's pixels that lies in the upper half of the images; 0.5 if it has none.
         left: share in the left half, likewise.
     """
@@ -60,7 +59,7 @@ class Measurements:
     channels: int
     task: Task
     classes: ClassCounts
-    objects: Sequence[int]
+    structure_width: float
     upper: Sequence[float]
     left: Sequence[float]
 
@@ -88,7 +87,7 @@ class _ImageNumbers:
     region: MaskRegion
     dtype: str
     counts: ClassCounts
-    objects: Sequence[int]
+    outlines: npt.NDArray[np.int64]  # (2, K): area and perimeter of each class in the foreground
     halves: npt.NDArray[np.int64]  # (3, K): pixels of each class in all, in the upper and in the left half
 
 
@@ -119,7 +118,7 @@ def measure(
         channels=data.in_channels,
         task=task,
         classes=counts,
-        objects=sorted(chain(*(item.objects for item in numbers))),
+        structure_width=_structure_width(np.concatenate([item.outlines for item in numbers], axis=1)),
         upper=upper.tolist(),
         left=left.tolist(),
     )
@@ -201,7 +200,7 @@ def _numbers_or_problems(sample: Sample, data: DataSettings) -> _ImageNumbers | 
         region=MaskRegion(region, (height, width)),
         dtype=str(image.dtype),
         counts=count_classes([mask], task),
-        objects=_objects(_foreground(class_planes(region, task), task)),
+        outlines=_outlines(_foreground(class_planes(region, task), task)),
         halves=np.array(halves),
     )
 
@@ -222,16 +221,19 @@ def _region(mask: Pixels, foreground: npt.NDArray[np.intp]) -> Pixels:
     return mask[top : top + MAX_SIDE, left : left + MAX_SIDE].copy()
 
 
-def _objects(planes: npt.NDArray[np.bool_]) -> list[int]:
-    extents: list[int] = []
-    for plane in planes:
-        if not plane.any():
-            continue
-        labels, count = ndimage.label(plane, np.ones((3, 3)))
-        sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
-        boxes = zip(ndimage.find_objects(labels), sizes, strict=True)
-        extents += [max(s.stop - s.start for s in box) for box, size in boxes if size >= _MIN_OBJECT]
-    return extents
+def _outlines(planes: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    rows, columns = planes[:, 1:] != planes[:, :-1], planes[:, :, 1:] != planes[:, :, :-1]
+    perimeters = rows.sum(axis=(1, 2)) + columns.sum(axis=(1, 2))
+    return np.stack([planes.sum(axis=(1, 2)), perimeters])
+
+
+def _structure_width(outlines: npt.NDArray[np.int64]) -> float:
+    areas, perimeters = outlines[:, outlines[0] > 0]
+    # A mask that is filled by a class has no perimeter; its width is that of the mask.
+    widths = np.minimum(4 * areas / np.maximum(perimeters, 1), np.sqrt(areas))
+    order = np.argsort(widths)
+    half = np.searchsorted(np.cumsum(areas[order]), areas.sum() / 2)
+    return float(widths[order][half])
 
 
 def _total(counts: Sequence[ClassCounts]) -> ClassCounts:

@@ -10,12 +10,14 @@ from typing import Any
 from segkit.analysis.plan.fit_rules import choose_fit
 from segkit.analysis.plan.measure import Measurements
 from segkit.analysis.plan.training_rules import (
+    TRAINING_SHARE,
     choose_augment,
     choose_batch_size,
     choose_epochs,
     choose_loss,
     choose_windows,
     fewer_windows,
+    pixels_of_images,
 )
 from segkit.data.fit import Fit
 
@@ -39,26 +41,33 @@ class Plan:
     reasons: Mapping[str, str]
 
 
-def make_plan(found: Measurements, ceilings: Mapping[Fit, float], memory: int) -> Plan:
+def make_plan(
+    found: Measurements, ceilings: Mapping[Fit, float], memory: int, pixels: float = math.inf
+) -> Plan:
     """Choose the lines of a recipe.
 
     Args:
         found: what was measured.
         ceilings: best possible Dice by fit, of `candidates`, in their order.
         memory: bytes of the GPU, or of the machine without one.
+        pixels: that the time for training and scoring is enough for.
     """
     shares, images = found.foreground, found.images["train"]
-    fit, reasons = choose_fit(ceilings, found.extents, found.objects)
+    limit = pixels_of_images(pixels, images)
+    fit, reasons = choose_fit(ceilings, found.extents, found.structure_width, limit)
     is_crop = fit.kind == "crop"
     data: dict[str, Any] = {"fit": fit.kind, **({"scale": fit.scale} if is_crop else {}), "size": [*fit.size]}
     if is_crop:
         data["crop"], reasons["crop"] = choose_windows(shares)
-    batch, reasons["batch_size"] = choose_batch_size(fit.size, math.inf if is_crop else images, memory)
-    epochs, drawn, reasons["training"] = choose_epochs(images, batch)
+    different = math.inf if is_crop else images
+    batch, reasons["batch_size"] = choose_batch_size(fit.size, different, memory, pixels)
+    steps = TRAINING_SHARE * pixels / (batch * math.prod(fit.size))
+    epochs, drawn, reasons["training"] = choose_epochs(images, batch, steps)
     if drawn:
         things = "windows" if is_crop else "images"
         data["sample"] = {"epoch": drawn}
-        reasons["sample"] = f"{things} of an epoch: more than the {images:,} training images"
+        compared = "more" if drawn > images else "fewer"
+        reasons["sample"] = f"{things} of an epoch: {compared} than the {images:,} training images"
     scored = found.images.get("val", found.images.get("test", 0))
     if is_crop and (why := fewer_windows(fit, found.extents, scored, drawn or images)):
         data["validate_windows"], reasons["validate_windows"] = drawn or images, why

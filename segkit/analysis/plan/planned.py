@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -44,16 +46,40 @@ class PlannedRecipe:
     """A planned recipe, and what it was planned from.
 
     Args:
-        text: the recipe as YAML, with the reasons as comments.
+        written: the recipe without the planned lines.
+        comments: comments of its lines, by key.
         found: what was measured.
         ceilings: best possible Dice by fit.
-        plan: the chosen lines and their reasons.
+        memory: bytes of the GPU, or of the machine without one.
+        pixels: that the time for training and scoring is enough for.
     """
 
-    text: str
+    written: Mapping[str, Any]
+    comments: Mapping[str, str]
     found: Measurements
     ceilings: Mapping[Fit, float]
-    plan: Plan
+    memory: int
+    pixels: float = math.inf
+
+    def in_time(self, pixels: float) -> PlannedRecipe:
+        """The same, planned for as much time for training and scoring as these pixels take."""
+        return replace(self, pixels=pixels)
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The chosen lines and their reasons."""
+        plan = make_plan(self.found, self.ceilings, self.memory, self.pixels)
+        if "augment" in self.written["data"]:
+            return replace(plan, augment=(), reasons={**plan.reasons, "augment": ""})
+        return plan
+
+    @cached_property
+    def text(self) -> str:
+        """The recipe as YAML, with the reasons as comments."""
+        images, measured = self.found.images["train"], len(self.found.extents)
+        header = f"# By segkit plan {__version__}, from {measured:,} of {images:,} training images.\n"
+        text = write_yaml(_with_plan(self.written, self.plan), compact=True)
+        return header + with_comments(text, {**self.comments, **self.plan.reasons})
 
     def as_json(self) -> dict[str, Any]:
         """Recipe, measurements, ceilings, chosen lines and reasons as plain data."""
@@ -62,7 +88,7 @@ class PlannedRecipe:
             "recipe": self.text,
             "images": {**found.images},
             "sizes": [[*extent] for extent in found.extents],
-            "objects": [*found.objects],
+            "structure_width": found.structure_width,
             "regions": found.regions,
             "classes": found.classes.as_json(),
             "ceilings": [
@@ -147,14 +173,7 @@ def _planned(
     splits = scan_samples(recipe, scan, on_progress).whole()
     found, masks = measure(splits, recipe.data, on_progress)
     ceilings = measure_ceilings(masks, candidates(found.extents), found.task, on_progress)
-    plan = make_plan(found, ceilings, gpu_memory() or machine_memory())
-    if "augment" in written["data"]:
-        plan = replace(plan, augment=(), reasons={**plan.reasons, "augment": ""})
-    text = write_yaml(_with_plan(written, plan), compact=True)
-    header = (
-        f"# By segkit plan {__version__}, from {len(masks):,} of {found.images['train']:,} training images.\n"
-    )
-    return PlannedRecipe(header + with_comments(text, {**comments, **plan.reasons}), found, ceilings, plan)
+    return PlannedRecipe(written, comments, found, ceilings, gpu_memory() or machine_memory())
 
 
 def _name(path: Path) -> str:

@@ -11,45 +11,66 @@ from segkit.core.types import TaskKind
 from segkit.data.fit import Fit
 from segkit.data.readers.raster import Extent
 
-STEP_PIXELS = 2**20  # of a training step
+STEP_PIXELS = 2**20  # of a training step; fewer where time is short
 MAX_BATCH = 16
 BYTES_PER_PIXEL = 3000  # of memory; mobilenetv2_100 with unet takes 2,700 to 3,100
 MEMORY_SHARE = 0.5  # of the memory there is
 STEPS = 2000  # of training
+MIN_STEPS = 400  # where time is short
 EPOCHS = (10, 50)
+TRAINING_SHARE = 0.75  # of the time; the rest is for scoring after each epoch
 RARE = 0.01  # share of the pixels
 FOREGROUND, RARE_FOREGROUND = 0.33, 0.5  # share of the windows
 ONE_SIDED = 0.9  # share of a class's pixels in one half of the images, above which they are not flipped
 MIN_ONE_SIDED = 0.001  # share of all pixels of the classes that decide it
-VALIDATION_COST = 3  # windows scored for each that is trained on
+MAX_SCORED = 1  # windows scored for each that is trained on
 
 Chosen = tuple[Any, str]  # a value and its reason
 
 
-def choose_batch_size(size: Extent, images: float, memory: int) -> Chosen:
+def pixels_of_images(pixels: float, images: int) -> float:
+    """Pixels of an image, so that each is trained on in ten epochs.
+
+    Args:
+        pixels: that the time for training and scoring is enough for.
+        images: number of training images.
+    """
+    return TRAINING_SHARE * pixels / (EPOCHS[0] * images)
+
+
+def choose_batch_size(size: Extent, images: float, memory: int, pixels: float = math.inf) -> Chosen:
     """A power of two.
 
     Args:
         size: (height, width) of what the model sees.
         images: different images that there are.
         memory: bytes of the GPU, or of the machine without one.
+        pixels: that the time for training and scoring is enough for.
     """
-    pixels = size[0] * size[1]
-    fitting = min(images, MEMORY_SHARE * memory / (BYTES_PER_PIXEL * pixels))
-    wanted = min(MAX_BATCH, 2 ** round(math.log2(max(1, STEP_PIXELS / pixels))))
+    of_image = size[0] * size[1]
+    of_step = min(STEP_PIXELS, TRAINING_SHARE * pixels / MIN_STEPS)
+    fitting = min(images, MEMORY_SHARE * memory / (BYTES_PER_PIXEL * of_image))
+    wanted = min(MAX_BATCH, 2 ** round(math.log2(max(1, of_step / of_image))))
     batch = min(wanted, 2 ** int(math.log2(max(1, fitting))))
-    needed = BYTES_PER_PIXEL * pixels * batch / 1e9
+    needed = BYTES_PER_PIXEL * of_image * batch / 1e9
     return batch, f"about {needed:.1f} of {memory / 1e9:.0f} GB of memory in training"
 
 
-def choose_epochs(images: int, batch: int) -> tuple[int, int | None, str]:
-    """Epochs; images or windows of an epoch, None for each image once; and why."""
-    steps, drawn = math.ceil(images / batch), None
-    epochs = max(EPOCHS[0], math.ceil(STEPS / steps))
-    if epochs > EPOCHS[1]:
-        epochs, steps = EPOCHS[1], STEPS // EPOCHS[1]
-        drawn = steps * batch
-    return epochs, drawn, f"{epochs * steps:,} steps, {steps:,} in each epoch"
+def choose_epochs(images: int, batch: int, steps: float = math.inf) -> tuple[int, int | None, str]:
+    """Epochs; images or windows of an epoch, None for each image once; and why.
+
+    Args:
+        images: number of training images.
+        batch: images or windows of a step.
+        steps: that the time for training is enough for.
+    """
+    of_epoch, drawn = math.ceil(images / batch), None
+    steps = min(steps, max(STEPS, EPOCHS[0] * of_epoch))
+    epochs = min(EPOCHS[1], max(EPOCHS[0], round(steps / of_epoch)))
+    if not EPOCHS[0] <= steps / of_epoch <= EPOCHS[1]:
+        of_epoch = max(1, int(steps / epochs))
+        drawn = of_epoch * batch
+    return epochs, drawn, f"{epochs * of_epoch:,} steps, {of_epoch:,} in each epoch"
 
 
 def choose_windows(shares: Mapping[str, float]) -> Chosen:
@@ -74,7 +95,7 @@ def fewer_windows(fit: Fit, extents: Sequence[Extent], scored: int, trained: int
     """
     usual = int(median(height for height, _ in extents)), int(median(width for _, width in extents))
     windows = scored * fit.windows_of(usual)
-    if windows <= VALIDATION_COST * trained:
+    if windows <= MAX_SCORED * trained:
         return ""
     return f"the images to score have about {windows:,} windows, and an epoch trains on {trained:,}"
 

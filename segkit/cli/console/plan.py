@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 from rich.text import Text
 
 from segkit.cli.console.class_table import print_classes
@@ -20,9 +19,9 @@ if TYPE_CHECKING:
 _BOLD = "bold"
 
 
-def print_plan(planned: PlannedRecipe, out: Path | None) -> None:
+def print_plan(planned: PlannedRecipe, hours: float | None, out: Path | None) -> None:
     """Print what a plan was made from, to standard error if the recipe goes to standard output."""
-    from segkit.analysis.plan.measure import MAX_SIDE  # imports scipy
+    from segkit.analysis.plan.measure import MAX_SIDE  # imports numpy
 
     screen, found = Screen(sys.stdout if out else sys.stderr), planned.found
     region = f"{MAX_SIDE:,}x{MAX_SIDE:,} pixels around the foreground"
@@ -30,8 +29,9 @@ def print_plan(planned: PlannedRecipe, out: Path | None) -> None:
         {
             "images": f"{images_in_words(found.images)}; measured: {len(found.extents):,} train",
             "sizes": _sizes(found.extents),
-            "objects": _objects(found.objects),
-            **({"large masks": f"{found.regions:,}; objects and Dice in {region}"} if found.regions else {}),
+            "structures": f"about {found.structure_width:.0f} pixels wide",
+            **({"large masks": f"{found.regions:,}; measured: {region}"} if found.regions else {}),
+            **({"time": _time(planned.pixels, hours)} if hours else {}),
         }
     )
     screen.line()
@@ -65,6 +65,5 @@ def _sizes(extents: Sequence[tuple[int, int]]) -> str:
     return first if first == last else f"{first} to {last}, half of them up to {middle}"
 
 
-def _objects(objects: Sequence[int]) -> str:
-    half, most = np.quantile(objects, (0.5, 0.9))
-    return f"{len(objects):,}; half of them up to {half:.0f} pixels long, 90% up to {most:.0f}"
+def _time(pixels: float, hours: float) -> str:
+    return f"{hours:g} hours, {pixels / 1e6:,.0f} million pixels of training at the measured speed"

@@ -34,7 +34,7 @@ def street() -> np.ndarray:
     return mask
 
 
-def test_sizes_objects_shares_and_sides_are_those_of_the_training_masks() -> None:
+def test_sizes_widths_shares_and_sides_are_those_of_the_training_masks() -> None:
     data = settings(task="multiclass", classes=["sky", "road", "car"])
     splits = {
         "train": [sample("a", street()), sample("b", street(), np.uint16)],
@@ -43,7 +43,9 @@ def test_sizes_objects_shares_and_sides_are_those_of_the_training_masks() -> Non
     found, masks = measure(splits, data, silent)
     assert (found.images, found.types, found.channels) == ({"train": 2, "val": 1}, {"uint8", "uint16"}, 3)
     assert [*found.extents] == [(60, 80)] * 2
-    assert [*found.objects] == [10, 10, 10, 10, 80, 80]  # neither the sky nor the pixel
+    assert found.structure_width == pytest.approx(
+        1479**0.5
+    )  # of the road, which touches three sides of the image
     assert [round(share, 4) for share in found.foreground.values()] == [0.6667, 0.3081, 0.0252]
     assert [round(share, 2) for share in found.upper] == [0.75, 0, 0]
     assert [round(share, 2) for share in found.left] == [0.5, 0.46, 1]
@@ -61,7 +63,24 @@ def test_of_a_very_large_mask_the_region_around_the_foreground_is_kept(
     found, (region,) = measure({"train": [sample("a", mask)]}, settings(), silent)
     assert (region.pixels.shape, found.regions) == ((64, 64), 1)
     assert region.pixels.sum() == mask.sum() == found.classes.pixels[1]
-    assert ([*found.extents], [*found.objects], region.extent) == ([(300, 900)], [40], (300, 900))
+    assert ([*found.extents], region.extent) == ([(300, 900)], (300, 900))
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "width"),
+    [
+        (slice(20, 30), slice(40, 50), 10),
+        (slice(50, 53), slice(2, 78), 2 * 3 * 76 / 79),
+        (slice(60), slice(80), 69.3),
+    ],
+)
+def test_structures_are_as_wide_as_a_square_and_twice_as_wide_as_a_line(
+    rows: slice, columns: slice, width: float
+) -> None:
+    mask = np.zeros((60, 80), np.uint8)
+    mask[rows, columns] = 1
+    found, _ = measure({"train": [sample("a", mask)]}, settings(), silent)
+    assert found.structure_width == pytest.approx(width, abs=0.05)
 
 
 def test_of_many_pixels_images_from_the_whole_set_are_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from segkit.analysis.plan.training_rules import (
     choose_loss,
     choose_windows,
     fewer_windows,
+    pixels_of_images,
 )
 from segkit.core.types import Task
 from segkit.data.class_counts import ClassCounts
@@ -27,12 +28,14 @@ GB = 10**9
 PHOTOGRAPHS = [(3000, 4000)]
 
 
-def chosen(scores: list[float], objects: list[int], extents: Any = PHOTOGRAPHS) -> tuple[Fit, dict[str, str]]:
-    return choose_fit(dict(zip(candidates(extents), scores, strict=True)), extents, objects)
+def chosen(
+    scores: list[float], structure_width: float, extents: Any = PHOTOGRAPHS
+) -> tuple[Fit, dict[str, str]]:
+    return choose_fit(dict(zip(candidates(extents), scores, strict=True)), extents, structure_width)
 
 
-def test_the_first_fit_that_loses_no_more_than_a_hundredth_is_chosen() -> None:
-    fit, why = chosen([0.9, 0.98, 0.991, 0.995, 0.999, 0.999, 1, 1], [100])
+def test_wide_structures_are_seen_in_whole_images_of_the_first_sufficient_size() -> None:
+    fit, why = chosen([0.999, 0.9, 0.9, 0.98, 0.991, 0.995, 0.999, 0.999, 1, 1], 300)
     assert (fit.kind, fit.size) == ("stretch", (288, 384))
     assert why == {
         "fit": "nine tenths of the images, or all, have one aspect ratio",
@@ -40,22 +43,49 @@ def test_the_first_fit_that_loses_no_more_than_a_hundredth_is_chosen() -> None:
     }
 
 
-def test_windows_are_chosen_where_whole_images_lose_too_much() -> None:
-    fit, why = chosen([0.5, 0.6, 0.7, 0.8, 0.9, 0.98, 0.992, 1], [10] * 8 + [700] * 2)
-    assert (fit.kind, fit.size, fit.scale) == ("crop", (352, 352), 0.5)
+def test_large_images_of_wide_structures_are_seen_in_windows_if_whole_images_lose_too_much() -> None:
+    scores = [0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.98, 0.992, 1]
+    fit, why = chosen(scores, 80)
+    assert (fit.kind, fit.size, fit.scale) == ("crop", (320, 320), 0.5)
     assert why == {
         "fit": "windows: through whole images of 512x384 pixels a perfect model would reach Dice 0.900, "
         "less than 0.99",
         "scale": "a perfect model would reach Dice 0.992; at 0.25 a perfect model would reach Dice 0.980",
-        "size": "height, width of windows: 90% of the objects are at most 350 pixels long at scale 0.5; "
+        "size": "height, width of windows: 8 times the width of structures, 40 pixels, is 320; "
         "windows are 256 to 512 pixels, or as the images",
     }
-    assert chosen([0.1] * 7 + [1], [10])[0].size == (256, 256)
-    fit, why = chosen([0.1] * 7 + [1], [2000])
-    assert fit.size == (512, 512)
-    assert "at most 2000 pixels long; windows are at most 512 pixels, or as the images" in why["size"]
-    fit, why = chosen([0.1] * 5 + [1], [10], [(200, 600)])
-    assert (fit.size, fit.scale, why["scale"]) == ((192, 256), 1, "the images' own resolution")
+    fit, why = chosen(scores, 300)
+    assert (fit.kind, fit.size) == ("stretch", (384, 512))
+    assert why["size"] == (
+        "height, width; a perfect model would reach Dice 0.900, at 448x320 0.800; the largest: "
+        "structures are about 300 pixels wide, too wide for windows"
+    )
+
+
+def test_where_time_is_short_whole_images_are_smaller() -> None:
+    assert pixels_of_images(4e9, 1000) == 300_000  # in 10 epochs, beside a quarter for scoring
+
+    def in_time(image_pixels: float) -> tuple[Fit, dict[str, str]]:
+        fits = candidates(PHOTOGRAPHS)
+        return choose_fit(dict.fromkeys(fits, 0.995), PHOTOGRAPHS, 300, image_pixels)
+
+    assert in_time(192 * 256)[0].size == (192, 256)
+    fit, why = in_time(192 * 256 - 1)
+    assert fit.size == (128, 192)
+    assert why["size"].endswith("at 128x96 0.995; at 256x192 the time would be too short")
+    assert in_time(1)[0].size == (96, 128)
+
+
+def test_narrow_structures_are_not_made_smaller() -> None:
+    fit, why = chosen([1] * 10, 20)
+    assert (fit.kind, fit.size, fit.scale) == ("crop", (256, 256), 1)
+    assert why["fit"] == "windows: structures are about 20 pixels wide; whole images would be made smaller"
+    assert why["scale"] == "the images' own resolution; at 0.5 a perfect model would reach Dice 1.000"
+    assert chosen([1] * 10, 64)[0].size == (512, 512)
+    assert chosen([1] * 8, 20, [(200, 600)])[0].size == (192, 256)
+    fit, _ = chosen([1] * 8, 20, [(360, 480)] * 9 + [(720, 960)])
+    assert (fit.kind, fit.size) == ("stretch", (352, 480))
+    assert chosen([1] * 8, 20, [(360, 480)] * 8 + [(720, 960)] * 2)[0].kind == "crop"
 
 
 @pytest.mark.parametrize(
@@ -74,19 +104,25 @@ def test_batches_have_about_a_million_pixels_and_fit_into_half_of_the_memory(
     size: tuple[int, int], images: float, memory: int, batch: int
 ) -> None:
     assert choose_batch_size(size, images, memory)[0] == batch
+    assert choose_batch_size((256, 256), 99, 24 * GB, pixels=400 * 2**18 / 0.75)[0] == 4
     assert choose_batch_size((512, 512), 99, 24 * GB)[1] == "about 3.1 of 24 GB of memory in training"
 
 
 @pytest.mark.parametrize(
-    ("images", "batch", "expected"),
+    ("images", "batch", "steps", "expected"),
     [
-        (1000, 16, (32, None, "2,016 steps, 63 in each epoch")),
-        (20, 4, (50, 160, "2,000 steps, 40 in each epoch")),
-        (100_000, 16, (10, None, "62,500 steps, 6,250 in each epoch")),
+        (1000, 16, math.inf, (32, None, "2,016 steps, 63 in each epoch")),
+        (20, 4, math.inf, (50, 160, "2,000 steps, 40 in each epoch")),
+        (100_000, 16, math.inf, (10, None, "62,500 steps, 6,250 in each epoch")),
+        (1000, 16, 1000.0, (16, None, "1,008 steps, 63 in each epoch")),
+        (1000, 16, 100.0, (10, 160, "100 steps, 10 in each epoch")),
+        (1000, 16, 3.0, (10, 16, "10 steps, 1 in each epoch")),
     ],
 )
-def test_training_has_about_two_thousand_steps(images: int, batch: int, expected: object) -> None:
-    assert choose_epochs(images, batch) == expected
+def test_training_has_two_thousand_steps_or_as_many_as_there_is_time_for(
+    images: int, batch: int, steps: float, expected: object
+) -> None:
+    assert choose_epochs(images, batch, steps) == expected
 
 
 def test_rare_classes_get_windows_or_weights() -> None:
@@ -125,7 +161,7 @@ def test_images_are_flipped_unless_a_class_is_on_one_side() -> None:
 
 def test_a_part_of_the_windows_is_scored_where_all_take_longer_than_training() -> None:
     fit = Fit("crop", (256, 256), 1.0, 0.25)
-    assert fewer_windows(fit, [(256, 256)], 300, 100) == ""
+    assert fewer_windows(fit, [(256, 256)], 100, 100) == ""
     assert fewer_windows(fit, [(1024, 1024)], 30, 100) == (
         "the images to score have about 750 windows, and an epoch trains on 100"
     )
@@ -139,7 +175,7 @@ def test_a_plan_has_the_lines_of_its_fit() -> None:
         channels=3,
         task=Task("binary", ("spot",)),
         classes=ClassCounts(("background", "spot"), (90, 10), (9, 9), (100, 100), 0),
-        objects=[30],
+        structure_width=30,
         upper=[0.5],
         left=[0.5],
     )
@@ -155,5 +191,11 @@ def test_a_plan_has_the_lines_of_its_fit() -> None:
         "batch_size": 16,
     }
     assert {*plan.reasons} == {*plan.data, "augment", "loss", "training"}
-    plan = make_plan(replace(found, images={"train": 900}), dict.fromkeys(fits, 1.0), 24 * GB)
+    plan = make_plan(
+        replace(found, images={"train": 900}, structure_width=300), dict.fromkeys(fits, 1.0), 24 * GB
+    )
     assert plan.data == {"fit": "stretch", "size": [224, 256], "batch_size": 16}
+    many = replace(found, images={"train": 900}, structure_width=300)
+    plan = make_plan(many, dict.fromkeys(fits, 1.0), 24 * GB, pixels=2e8)
+    assert plan.data == {"fit": "stretch", "size": [96, 128], "batch_size": 16}
+    assert plan.epochs == 13
