@@ -44,10 +44,12 @@ def main(target: Path, runs: Path, steps: int, step_pixels: int, overrides: Sequ
     planned = {key: plan.plan.data.get(key) for key in ("fit", "size", "scale")}
     print(f"planned: {planned}", flush=True)
     longest = median(max(extent) for extent in plan.found.extents)
-    # Windows as large as the images are letterboxes.
-    grid = {
-        name: made for name, made in GRID.items() if made["fit"] != "crop" or longest * made["scale"] > 256
-    }
+
+    def is_other(made: Mapping[str, Any]) -> bool:
+        is_letterbox = made["fit"] == "crop" and longest * made["scale"] <= made["size"][0]
+        return not is_letterbox and {key: made[key] for key in planned} != planned
+
+    grid = {name: made for name, made in GRID.items() if is_other(made)}
     trained = []
     for name, changes in {"planned": planned, **grid}.items():
         changes = {**changes, **epoch_of(changes, steps, step_pixels)}

@@ -58,17 +58,16 @@ def choose_fit(
         structure_width: pixels.
         image_pixels: as many of a whole image as the time for training allows.
     """
-    is_narrow = structure_width <= NARROW
     whole = [fit for fit in ceilings if fit.kind != "crop"]
-    windows = [fit for fit in ceilings if fit.kind == "crop"]
-    sufficient = [fit for fit, dice in ceilings.items() if dice >= MIN_CEILING]
     usual = [fit for fit in whole if max(fit.size) >= MIN_SIDE] or whole[-1:]
-    fitting = [fit for fit in usual if fit in sufficient and not (is_narrow and _shrinks(fit, extents))]
-    window = windows[-1] if is_narrow else next(fit for fit in windows if fit in sufficient)
-    if not fitting and structure_width * window.scale <= NARROW:
-        return _with_window(window, extents, structure_width), _why_windows(window, ceilings, structure_width)
-    fit, why = fitting[0] if fitting else whole[-1], ""
-    if not fitting:
+    if structure_width <= NARROW:
+        usual = [fit for fit in usual if not _shrinks(fit, extents)]
+    fit, why = next((fit for fit in usual if ceilings[fit] >= MIN_CEILING), None), ""
+    if fit is None:
+        windows = _windows(ceilings, extents, structure_width)
+        if structure_width * windows.scale <= NARROW:
+            return windows, _why_windows(windows, ceilings, structure_width)
+        fit = whole[-1]
         why = f"; the largest: structures are about {structure_width:.0f} pixels wide, too wide for windows"
     if math.prod(fit.size) > image_pixels:
         why = f"; at {_in_words(fit)} the time would be too short"
@@ -80,6 +79,19 @@ def choose_fit(
 def _shrinks(fit: Fit, extents: Sequence[Extent]) -> bool:
     kept = [min(np.divide(fit.content(extent), extent)) for extent in extents]
     return float(np.quantile(kept, EXCEPTIONS)) < MIN_KEPT
+
+
+def _windows(ceilings: Mapping[Fit, float], extents: Sequence[Extent], structure_width: float) -> Fit:
+    scaled = [fit for fit in ceilings if fit.kind == "crop"]
+    if structure_width <= NARROW:
+        fit = scaled[-1]
+    else:
+        fit = next(fit for fit in scaled if ceilings[fit] >= MIN_CEILING)
+    wanted = WINDOW_WIDTHS * structure_width * fit.scale
+    side = int(np.clip(MULTIPLE * math.ceil(wanted / MULTIPLE), MIN_SIDE, MAX_SIDE))
+    usual = [median(sides) for sides in zip(*map(fit.content, extents), strict=True)]
+    height, width = (min(side, to_multiple(usual_side)) for usual_side in usual)
+    return replace(fit, size=(height, width))
 
 
 def _usual_ratio(extents: Sequence[Extent]) -> float:
@@ -115,26 +127,18 @@ def _why_windows(fit: Fit, ceilings: Mapping[Fit, float], structure_width: float
             f"through whole images of {_in_words(largest)} pixels a perfect model would reach "
             f"Dice {ceilings[largest]:.3f}, less than {MIN_CEILING}"
         )
+    dice = {other.scale: dice for other, dice in ceilings.items() if other.kind == "crop"}
     scale = "the images' own resolution"
     if fit.scale < 1:
-        scale = f"a perfect model would reach Dice {ceilings[fit]:.3f}"
-    smaller = [other for other in ceilings if other.kind == "crop" and other.scale < fit.scale]
-    if smaller:
-        scale += f"; at {smaller[-1].scale:g} a perfect model would reach Dice {ceilings[smaller[-1]]:.3f}"
+        scale = f"a perfect model would reach Dice {dice[fit.scale]:.3f}"
+    if smaller := [other for other in dice if other < fit.scale]:
+        scale += f"; at {smaller[-1]:g} a perfect model would reach Dice {dice[smaller[-1]]:.3f}"
     width = structure_width * fit.scale
     size = (
         f"height, width of windows: {WINDOW_WIDTHS} times the width of structures, {width:.0f} pixels, is "
         f"{WINDOW_WIDTHS * width:.0f}; windows are {MIN_SIDE} to {MAX_SIDE} pixels, or as the images"
     )
     return {"fit": f"windows: {why}", "scale": scale, "size": size}
-
-
-def _with_window(fit: Fit, extents: Sequence[Extent], structure_width: float) -> Fit:
-    usual = [median(sides) for sides in zip(*map(fit.content, extents), strict=True)]
-    wanted = WINDOW_WIDTHS * structure_width * fit.scale
-    side = int(np.clip(MULTIPLE * math.ceil(wanted / MULTIPLE), MIN_SIDE, MAX_SIDE))
-    height, width = (min(side, to_multiple(usual_side)) for usual_side in usual)
-    return replace(fit, size=(height, width))
 
 
 def _in_words(fit: Fit) -> str:
