@@ -48,7 +48,7 @@ def choose_fit(
     ceilings: Mapping[Fit, float],
     extents: Sequence[Extent],
     structure_width: float,
-    image_pixels: float = math.inf,
+    image_pixels: tuple[float, float] = (0, math.inf),
 ) -> tuple[Fit, dict[str, str]]:
     """Whole images or windows, and their size. With reasons by key.
 
@@ -56,7 +56,7 @@ def choose_fit(
         ceilings: best possible Dice by fit, of `candidates`, in their order.
         extents: (height, width) of the images.
         structure_width: pixels.
-        image_pixels: as many of a whole image as the time for training allows.
+        image_pixels: of a whole image, which leave time for many epochs, and for enough.
     """
     whole = [fit for fit in ceilings if fit.kind != "crop"]
     usual = [fit for fit in whole if max(fit.size) >= MIN_SIDE] or whole[-1:]
@@ -69,9 +69,13 @@ def choose_fit(
             return windows, _why_windows(windows, ceilings, structure_width)
         fit = whole[-1]
         why = f"; the largest: structures are about {structure_width:.0f} pixels wide, too wide for windows"
-    if math.prod(fit.size) > image_pixels:
+    for_many, for_enough = image_pixels
+    larger = [other for other in whole[whole.index(fit) + 1 :] if math.prod(other.size) <= for_many]
+    if larger:
+        fit, why = larger[-1], "; of so few images larger ones take no more time"
+    if math.prod(fit.size) > for_enough:
         why = f"; at {_in_words(fit)} the time would be too short"
-        fit = next((fit for fit in reversed(whole) if math.prod(fit.size) <= image_pixels), whole[0])
+        fit = next((fit for fit in reversed(whole) if math.prod(fit.size) <= for_enough), whole[0])
     reasons = _why_whole(fit, ceilings, extents)
     return fit, {**reasons, "size": reasons["size"] + why}
 

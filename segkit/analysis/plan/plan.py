@@ -53,8 +53,8 @@ def make_plan(
         pixels: that the time for training and scoring is enough for.
     """
     shares, images = found.foreground, found.images["train"]
-    limit = pixels_of_images(pixels, images)
-    fit, reasons = choose_fit(ceilings, found.extents, found.structure_width, limit)
+    image_pixels = pixels_of_images(pixels, images)
+    fit, reasons = choose_fit(ceilings, found.extents, found.structure_width, image_pixels)
     is_crop = fit.kind == "crop"
     data: dict[str, Any] = {"fit": fit.kind, **({"scale": fit.scale} if is_crop else {}), "size": [*fit.size]}
     if is_crop:

@@ -28,14 +28,15 @@ MAX_SCORED = 1  # windows scored for each that is trained on
 Chosen = tuple[Any, str]  # a value and its reason
 
 
-def pixels_of_images(pixels: float, images: int) -> float:
-    """Pixels of an image, so that each is trained on in ten epochs.
+def pixels_of_images(pixels: float, images: int) -> tuple[float, float]:
+    """Pixels of an image that leave time for 50 epochs, and for 10.
 
     Args:
         pixels: that the time for training and scoring is enough for.
         images: number of training images.
     """
-    return TRAINING_SHARE * pixels / (EPOCHS[0] * images)
+    trained = TRAINING_SHARE * pixels
+    return min(trained, STEPS * STEP_PIXELS) / (EPOCHS[1] * images), trained / (EPOCHS[0] * images)
 
 
 def choose_batch_size(size: Extent, images: float, memory: int, pixels: float = math.inf) -> Chosen:

@@ -63,17 +63,28 @@ def test_large_images_of_wide_structures_are_seen_in_windows_if_whole_images_los
 
 
 def test_where_time_is_short_whole_images_are_smaller() -> None:
-    assert pixels_of_images(4e9, 1000) == 300_000  # in 10 epochs, beside a quarter for scoring
+    assert pixels_of_images(4e8, 1000) == (6_000, 30_000)  # beside a quarter for scoring
+    fits = candidates(PHOTOGRAPHS)
 
-    def in_time(image_pixels: float) -> tuple[Fit, dict[str, str]]:
-        fits = candidates(PHOTOGRAPHS)
-        return choose_fit(dict.fromkeys(fits, 0.995), PHOTOGRAPHS, 300, image_pixels)
+    def in_time(for_enough: float) -> tuple[Fit, dict[str, str]]:
+        return choose_fit(dict.fromkeys(fits, 0.995), PHOTOGRAPHS, 300, (for_enough / 5, for_enough))
 
     assert in_time(192 * 256)[0].size == (192, 256)
     fit, why = in_time(192 * 256 - 1)
     assert fit.size == (128, 192)
     assert why["size"].endswith("at 128x96 0.995; at 256x192 the time would be too short")
     assert in_time(1)[0].size == (96, 128)
+
+
+def test_few_images_are_larger_than_they_have_to_be() -> None:
+    assert pixels_of_images(math.inf, 1000) == (2000 * 2**20 / 50_000, math.inf)
+    fits = candidates(PHOTOGRAPHS)
+    fit, why = choose_fit(dict.fromkeys(fits, 0.995), PHOTOGRAPHS, 300, (320 * 448, math.inf))
+    assert fit.size == (320, 448)
+    assert why["size"].endswith("; of so few images larger ones take no more time")
+    fit, why = choose_fit(dict.fromkeys(fits, 0.999), PHOTOGRAPHS, 300, (192 * 256, math.inf))
+    assert fit.size == (192, 256)
+    assert "few images" not in why["size"]
 
 
 def test_narrow_structures_are_not_made_smaller() -> None:
