@@ -42,7 +42,7 @@ def test_verbs_and_their_options_are_these() -> None:
             "recipe", "--folds", "--group", "--seeds", "--out", "--paper", "--set", "--runs", "--jobs",
             *PLUGINS, "--demo", *QUIET, "--json",
         ],
-        "plan": ["target", "--out", "--set", *PLUGINS, *QUIET, "--json"],
+        "plan": ["target", "--out", "--hours", "--set", *PLUGINS, *QUIET, "--json"],
         "check": ["recipe", "--set", *PLUGINS, "--demo", *QUIET, "--json"],
         "list": ["kind", *PLUGINS, "--json"],
         "show": ["kind", "name", *PLUGINS, "--json"],
