@@ -73,14 +73,14 @@ def _pixels_per_second(
     with TemporaryDirectory() as folder:
         file = Path(folder) / "recipe.yaml"
         file.write_text(recipe, encoding="utf-8")
-        # The weights may have to be downloaded, and make no step faster.
-        loaded = options.load(file, ["model.encoder.weights=none"], plugins, no_plugins)
+        # Weights may have to be downloaded, and the number of workers is found by many steps.
+        changes = ["model.encoder.weights=none", "data.workers=0"]
+        loaded = options.load(file, changes, plugins, no_plugins)
     view.note("Loading torch")
-    from segkit.experiments.benchmark.throughput import bench
+    from segkit.experiments.benchmark.throughput import training_speed
 
     height, width = loaded.data.size
-    images_per_second: float = bench(loaded, on_progress=view.progress)["loop_images_per_second"]
-    return images_per_second * height * width
+    return training_speed(loaded, view.progress) * height * width
 
 
 def _check_free(out: Path) -> None:

@@ -140,11 +140,11 @@ def test_hours_are_pixels_at_the_measured_speed(
 ) -> None:
     measured: list[Any] = []
 
-    def bench(recipe: Any, **_: Any) -> dict[str, float]:
+    def training_speed(recipe: Any, _: Any) -> float:
         measured.append(recipe)
-        return {"loop_images_per_second": 0.5}
+        return 0.5
 
-    monkeypatch.setattr("segkit.experiments.benchmark.throughput.bench", bench)
+    monkeypatch.setattr("segkit.experiments.benchmark.throughput.training_speed", training_speed)
     pairs(project / "spots", range(10))
     said = segkit("plan", "spots", "--hours", "0.2", "--json")
     assert (said.code, said.err) == (0, "")

@@ -28,6 +28,7 @@ ROUNDS = 5  # at most; each with a block of the loop and a block of the model
 WARM_UP = 7  # blocks of one step, in which memory is allocated and algorithms are chosen
 SECONDS = 12.0  # duration of all rounds if the number of steps is not given
 MIN_STEPS, MAX_STEPS = 2, 400  # per block in that case
+ESTIMATE_STEPS = 4
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,19 @@ def bench(
         "machine": this_machine(),
         "warnings": warnings,
     }
+
+
+def training_speed(recipe: Recipe, on_progress: Progress) -> float:
+    """Images per second of a few training steps on one batch: an estimate within seconds.
+
+    Raises:
+        SegkitError: as `bench`.
+    """
+    assembly = assemble(recipe, on_progress)
+    move_to_device(assembly.model, assembly.fabric, recipe.training)
+    loop = Loop(assembly)
+    loop.step(1 + loop.feed.trial_steps)
+    return loop.images_per_second(ESTIMATE_STEPS, repeat=True)
 
 
 class _ReadTimer:
