@@ -56,7 +56,7 @@ def choose_fit(
         ceilings: best possible Dice by fit, of `candidates`, in their order.
         extents: (height, width) of the images.
         structure_width: pixels.
-        image_pixels: of a whole image, which leave time for many epochs, and for enough.
+        image_pixels: of a whole image, as `pixels_of_images` tells: for many epochs, and for enough.
     """
     whole = [fit for fit in ceilings if fit.kind != "crop"]
     usual = [fit for fit in whole if max(fit.size) >= MIN_SIDE] or whole[-1:]
