@@ -48,8 +48,9 @@ def plan(
             else:
                 planned = planning.plan_folder(target, view.progress)
             if hours:
-                speed = _pixels_per_second(planned.text, plugins, no_plugins, view)
-                planned = planned.in_time(3600 * hours * speed)
+                for _ in range(2):  # again, as batches become smaller, and small ones are slower
+                    speed = _pixels_per_second(planned.text, plugins, no_plugins, view)
+                    planned = planned.in_time(3600 * hours * speed)
         if out:
             _write(out, planned.text)
     except SegkitError as error:

@@ -148,9 +148,9 @@ def test_hours_are_pixels_at_the_measured_speed(
     pairs(project / "spots", range(10))
     said = segkit("plan", "spots", "--hours", "0.2", "--json")
     assert (said.code, said.err) == (0, "")
-    assert [(recipe.data.size, recipe.model.encoder.options["weights"]) for recipe in measured] == [
-        ((96, 96), "none")
-    ]
+    assert [(recipe.data.batch_size, recipe.model.encoder.options["weights"]) for recipe in measured] == [
+        (8, "none"), (1, "none"),
+    ]  # fmt: skip
     # 0.75 x 0.2 hours x 3600 s x 0.5 images: 270 images in steps of one
     assert json.loads(said.out)["plan"] == {
         "data": {"fit": "stretch", "size": [96, 96], "batch_size": 1},
