@@ -90,6 +90,7 @@ class PlannedRecipe:
             "sizes": [[*extent] for extent in found.extents],
             "structure_width": found.structure_width,
             "regions": found.regions,
+            "pixels": None if math.isinf(self.pixels) else round(self.pixels),
             "classes": found.classes.as_json(),
             "ceilings": [
                 {"fit": fit.kind, "size": [*fit.size], "scale": fit.scale, "dice": dice}

@@ -54,7 +54,8 @@ def choose_batch_size(size: Extent, images: float, memory: int, pixels: float = 
     wanted = min(MAX_BATCH, 2 ** round(math.log2(max(1, of_step / of_image))))
     batch = min(wanted, 2 ** int(math.log2(max(1, fitting))))
     needed = BYTES_PER_PIXEL * of_image * batch / 1e9
-    return batch, f"about {needed:.1f} of {memory / 1e9:.0f} GB of memory in training"
+    small = "small, as time is short; " if of_step < STEP_PIXELS else ""
+    return batch, f"{small}about {needed:.1f} of {memory / 1e9:.0f} GB of memory in training"
 
 
 def choose_epochs(images: int, batch: int, steps: float = math.inf) -> tuple[int, int | None, str]:

@@ -66,4 +66,7 @@ def _sizes(extents: Sequence[tuple[int, int]]) -> str:
 
 
 def _time(pixels: float, hours: float) -> str:
-    return f"{hours:g} hours, {pixels / 1e6:,.0f} million pixels of training at the measured speed"
+    from segkit.analysis.plan.training_rules import TRAINING_SHARE
+
+    share = f"{TRAINING_SHARE:.0%} are trained on"
+    return f"{hours:g} hours, at the measured speed {pixels / 1e6:,.0f} million pixels, of which {share}"
