@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import random
 import signal
@@ -14,6 +15,8 @@ from typing import Any
 from changes import heard_before
 from kills import Tally
 from same import differences
+
+_PATIENCE_SECONDS = 300
 
 
 def at_every_change(recipe: Path, overrides: Sequence[str], *, torn: bool, rng: random.Random) -> Tally:
@@ -75,6 +78,7 @@ def in_fork(body: Callable[[], Any], folder: Path, number: int = 0, torn: bool =
     """
     child = os.fork()
     if not child:
+        faulthandler.dump_traceback_later(_PATIENCE_SECONDS, exit=True)  # a fork may wait for a lost thread
         try:
             with heard_before(folder, _killed_at(number, torn)):
                 body()

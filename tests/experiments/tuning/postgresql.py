@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -57,9 +58,11 @@ def postgresql() -> Iterator[str]:
             (folder / "log").open("wb") as log,
             subprocess.Popen(start, stderr=log, cwd=folder, **account) as process,
         ):
-            _wait_for(port, process)
-            yield f"postgresql://tuner:${{{VARIABLE}}}@127.0.0.1:{port}/postgres"
-            process.terminate()
+            try:
+                _wait_for(port, process)
+                yield f"postgresql://tuner:${{{VARIABLE}}}@127.0.0.1:{port}/postgres"
+            finally:
+                process.send_signal(signal.SIGINT)  # closes open connections; SIGTERM waits for them
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from subprocess import Popen
 
@@ -35,10 +36,16 @@ def test_two_workers_share_the_trials_and_one_is_killed(
     (tmp_path / "simulated.yaml").write_text(RECIPE, encoding="utf-8")
     plan = plan_tuning(tmp_path / "simulated.yaml", SEARCH)
 
-    def worker(name: str) -> Popen[str]:
-        return start_worker(
-            plan.source, server, tmp_path / name, TRIALS, epoch_seconds=EPOCH_SECONDS, beat=BEAT
-        )
+    @contextmanager
+    def worker(name: str) -> Iterator[Popen[str]]:
+        folder = tmp_path / name
+        with start_worker(
+            plan.source, server, folder, TRIALS, epoch_seconds=EPOCH_SECONDS, beat=BEAT
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()  # if the test fails; a worker that hangs would be waited for
 
     started = time.monotonic()
     with worker("a") as killed, worker("b") as other:
