@@ -25,7 +25,9 @@ def plan(
     ] = None,
     hours: Annotated[
         float | None,
-        Option(min=0.001, metavar="H", help="Hours for training; measures the speed of this machine."),
+        Option(
+            min=0.001, max=10_000, metavar="H", help="Hours for training; measures the speed of this machine."
+        ),
     ] = None,
     overrides: options.SetOption = None,
     plugins: options.PluginsOption = None,

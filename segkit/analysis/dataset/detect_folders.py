@@ -70,7 +70,8 @@ def detect_folders(root: Path) -> Guess:
                 patterns = ("{name}", pattern)
             others = [path.name for path in images if path != chosen[0]] if chosen[0] != root else []
             return _guess(chosen[0], masks[0], patterns, others, left_out)
-    raise _unknown_layout(root, _layout_problem(images, masks))
+    empty = [path for path in folders if path not in names and _is_of_masks(path.name)]
+    raise _unknown_layout(root, _layout_problem(images, masks, empty))
 
 
 def detect_split_folders(root: Path) -> Guess | None:
@@ -211,11 +212,13 @@ def _source(images: Path, masks: Path, patterns: Sequence[str]) -> dict[str, Any
     return {"name": "folder", "images": images, "masks": masks, **named}
 
 
-def _layout_problem(images: Sequence[Path], masks: Sequence[Path]) -> str:
+def _layout_problem(images: Sequence[Path], masks: Sequence[Path], empty: Sequence[Path]) -> str:
     if masks and images:
         return f"cannot tell which folder holds the images of {masks[0].name}: {_listed_names(images)}"
     if masks:
         return f"there is a folder of masks, {masks[0].name}, but no folder of images"
+    if images and empty:
+        return f"this folder of masks holds no images: {_listed_names(empty)}"
     if images:
         return f"no folder is named like a folder of masks: {_listed_names(images)}"
     return "this folder holds no images"

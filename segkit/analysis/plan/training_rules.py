@@ -120,10 +120,10 @@ def choose_augment(
         common = [(share, name) for (name, pixels), share in pairs if pixels >= MIN_ONE_SIDED]
         share, name = max(common, key=lambda pair: abs(pair[0] - 0.5), default=(0.5, ""))
         if max(share, 1 - share) > ONE_SIDED:
-            reasons.append(f"no {flip}: {share:.0%} of {name} is in the {half} half")
+            reasons.append(f"{flip} no: {share:.0%} of {name} is in the {half} half")
         else:
             augment.append({"name": flip, "p": 0.5})
-            reasons.append(f"{flip}: {share:.0%} of {name} is in the {half} half" if name else flip)
+            reasons.append(f"{flip} yes: {share:.0%} of {name} is in the {half} half" if name else flip)
     if is_rgb:
         contrast = {"brightness_limit": 0.2, "contrast_limit": 0.2, "p": 0.5}
         augment.append({"name": "RandomBrightnessContrast", **contrast})

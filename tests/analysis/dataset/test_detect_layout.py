@@ -123,7 +123,7 @@ def test_images_that_are_not_read_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError) as error:
         dataset_of_folder(tmp_path)
     assert [problem.problem for problem in error.value.problems] == [
-        "no folder is named like a folder of masks: photos",
+        "this folder of masks holds no images: masks",
         *["JXL files are not read"] * 3,
     ]
 

@@ -166,7 +166,8 @@ def test_images_are_flipped_unless_a_class_is_on_one_side() -> None:
     augment, why = choose_augment(shares, [0.5, 0.6, 1.0], [1.0, 0.3, 1.0], is_rgb=True)
     assert [transform["name"] for transform in augment] == ["HorizontalFlip", "RandomBrightnessContrast"]
     assert why == (
-        "HorizontalFlip: 60% of car is in the left half; no VerticalFlip: 100% of sky is in the upper half"
+        "HorizontalFlip yes: 60% of car is in the left half; "
+        "VerticalFlip no: 100% of sky is in the upper half"
     )
     augment, _ = choose_augment(shares, [0.05, 0.6, 0.5], [0.6, 0.3, 0.5], is_rgb=False)
     assert [transform["name"] for transform in augment] == ["VerticalFlip"]
