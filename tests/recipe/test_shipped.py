@@ -9,6 +9,7 @@ import pytest
 
 from segkit.core import paths
 from segkit.core.errors import RecipeError
+from segkit.models.dry_run import dry_run
 from segkit.recipe import dump_recipe, load_recipe, shipped
 from segkit.recipe.shipped import recipe_file, shipped_recipe, shipped_recipes
 from segkit.recipe.sweep import expand_grid
@@ -48,6 +49,14 @@ def test_an_installation_has_the_recipes_in_the_package(installed: Path) -> None
 @pytest.mark.parametrize("name", NAMES)
 def test_a_name_gives_the_same_recipe_as_its_file(name: str, here: Path) -> None:
     assert load_recipe(name) == load_recipe(RECIPES / f"{name}.yaml")
+
+
+@pytest.mark.parametrize("name", ["isic_best", "isic_best_ensemble"])
+def test_the_best_recipes_are_small_and_choose_nothing_on_test_images(name: str) -> None:
+    recipe = load_recipe(name)
+    assert (recipe.training.select, recipe.training.early_stopping_epochs) == ("last", None)
+    assert recipe.data.split is not None  # else the test images are scored after every epoch
+    assert sum(stage.parameters for stage in dry_run(recipe.model, recipe.data).stages) <= 6_000_000
 
 
 def test_names_take_overrides_and_variations(here: Path) -> None:
