@@ -86,7 +86,7 @@ def main(root: Path, recipe: Path, runs: Path, only: Sequence[str], overrides: S
     groups = build(root, runs / "stand_in")
     source = {"name": "folder", "images": str(runs / "stand_in"), "masks": str(runs / "stand_in")}
     patterns = {"image_pattern": "{split}/images/{name}", "mask_pattern": "{split}/masks/{name}"}
-    data = [f"data.source={json.dumps({**source, **patterns})}", "data.split=null"]
+    data = [f"data.source={json.dumps({**source, **patterns})}", "data.split=official"]
     for name in only or VARIANTS:
         run = train(recipe, name, [*data, *overrides, *changes_of(VARIANTS[name], recipe)], runs)
         print_groups(name, run, groups)
