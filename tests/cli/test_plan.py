@@ -165,6 +165,12 @@ def test_hours_are_pixels_at_the_measured_speed(
     )
 
 
+def test_hours_have_a_limit(segkit: Any) -> None:
+    said = segkit("plan", "spots", "--hours", "inf")
+    assert said.code == 2
+    assert "Invalid value for '--hours': Input should be less than or equal to 10000" in said.err
+
+
 @pytest.mark.slow
 def test_hours_are_measured(segkit: Any, project: Path) -> None:
     pairs(project / "spots", range(4))

@@ -70,7 +70,7 @@ def detect_folders(root: Path) -> Guess:
                 patterns = ("{name}", pattern)
             others = [path.name for path in images if path != chosen[0]] if chosen[0] != root else []
             return _guess(chosen[0], masks[0], patterns, others, left_out)
-    empty = [path for path in folders if path not in names and _is_of_masks(path.name)]
+    empty = [path for path in folders if path not in files and _is_of_masks(path.name)]
     raise _unknown_layout(root, _layout_problem(images, masks, empty))
 
 
