@@ -146,7 +146,7 @@ def _notes(given: Recipe, official: Mapping[str, Sequence[Sample]]) -> list[str]
             "the source together."
         )
     if given.data.split.by == "fraction":
-        notes.append("The folds replace the recipe's split by fraction, of which no image is kept aside.")
+        notes.append("The folds replace the recipe's split by fraction, and take all of its images.")
     if test := counts.get("test"):
         notes.append(f"The {test:,} test images of the source are in no fold.")
     return notes

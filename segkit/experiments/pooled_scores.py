@@ -13,6 +13,7 @@ import numpy as np
 from segkit.analysis.comparison.result import Interval
 from segkit.analysis.comparison.statistics import intervals, means
 from segkit.analysis.cross_validation.out_of_fold import SPLIT
+from segkit.analysis.report.format import scored_size
 from segkit.analysis.score_range import FRACTION, score_range
 from segkit.core.class_scores import PixelCounts
 from segkit.core.types import Task
@@ -101,6 +102,7 @@ def pool(
         spread={name: _spread([fold.scores.metrics[name] for fold in folds]) for name in metrics},
         seeds=[raw.record(recipe, metrics, of_masks) for raw, of_masks in zip_longest(seeds, cleaned)],
         images=len(names),
+        size=scored_size(first.data.model_dump(mode="json")),
         group=split.group and str(split.group),
         groups=len({*groups}) if groups else None,
         pixels=seeds[0].digest,

@@ -84,6 +84,7 @@ class CvRecord(Record):
     spread: dict[Text, Spread]
     seeds: Annotated[list[Seed], Field(min_length=1)]
     images: Count
+    size: Text = ""  # of the scored images, in words
     group: Text | None = None  # what keeps images together, as data.split.group
     groups: Count | None = None  # over which the intervals are
     pixels: Text  # digest of all images and masks, as the model gets them

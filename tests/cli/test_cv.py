@@ -129,7 +129,7 @@ def test_pooled_scores_are_those_of_the_masks_that_predict_writes(made, folder, 
         [np.array([[*expected.values()]])], groups=[name.split("_")[0] for name in expected]
     )
     assert [pooled[key] for key in ("mean", "low", "high")] == pytest.approx([*vars(interval).values()])
-    assert "12 images in 6 groups, 2 folds" in made.out
+    assert "12 images in 6 groups at 32 x 32 pixels, 2 folds" in made.out
     page = (folder / "cv/tiny/index.html").read_text(encoding="utf-8")
     assert f"{pooled['mean']:.4f}" in page
     assert "They are over 6 groups of images that are not independent." in page
@@ -253,7 +253,7 @@ def test_runs_that_see_images_alike_become_one_file_and_others_do_not(made, fold
 def test_evaluate_scores_other_images_and_refuses_those_of_the_folds(made, folder, say):
     said = say("evaluate", "cv/tiny", code=2)
     assert "each of these images trained some fold of the cross-validation" in said.err
-    assert "the out-of-fold scores are in cv/tiny/cv.json" in said.err.replace("\\", "/")
+    assert "the out-of-fold scores of all images are on cv/tiny/index.html" in said.err.replace("\\", "/")
     source = "data.source={name: synthetic_lesions, train: 1, test: 2, size: 32}"
     document = json.loads(say("evaluate", "cv/tiny", "--set", source, "--json").out)
     assert (document["images"], len(document["members"]), document["groups"]) == (2, 2, None)
@@ -288,7 +288,7 @@ def test_compare_pairs_all_images_over_groups(made, folder, say):
         (
             ("--folds", "3", "--group", "patient"),
             "data.split.group: 12 of 12 images have no group",
-            "a column of the source manifest",
+            "these images have no columns",
         ),
         (
             ("--folds", "3", "--set", "training.early_stopping_epochs=2"),
@@ -468,6 +468,7 @@ def test_given_steps_are_scored_beside_and_train_nothing_again(made, folder, say
     assert segkit.load(folder / "steps").postprocess == CvDir(folder / "steps").read().postprocess
     few = say(*CV, "--set", "postprocess=auto", "--out", "few").out  # 6 groups
     assert "post-processing: none: too few images or groups" in few
+    assert ", not applied\n" in few
     assert CvDir(folder / "few").read().postprocess is None
     place = folder / "cv/tiny"
     assert folder_for(CvDir(place).read(), place) == place

@@ -45,6 +45,7 @@ def test_trials_are_runs_and_the_same_command_goes_on(segkit: Any, folder: Path)
     said = segkit(*command, "3")
     assert said.code == 0
     assert "trials: 3, 2 of them have ended\njudged by: iou_soft on the validation images\n" in said.err
+    assert "Starting the next trial\ntrial 2: optimizer" in said.err
     assert "trial 2: iou_soft 0." in said.err
     assert "On 5 test images, which no trial was judged by, the best trial has iou_soft 0." in said.out
     assert "The search took " in said.out

@@ -92,10 +92,14 @@ def test_pattern_takes_the_shortest_group_at_the_end_of_the_path(pattern, name, 
             "{group}-*",
             {},
             "data.split.group: 66 of 66 images have no group: site_a/p00_0, site_a/p01_0, site_a/p01_1, "
-            "site_a/p02_0, site_a/p02_1 and 61 more\n  try: the pattern '{group}-*' does not fit; a column "
-            "of the source manifest, a pattern such as '{group}_*', or a file of names and groups",
+            "site_a/p02_0, site_a/p02_1 and 61 more\n  try: the pattern '{group}-*' does not fit: use "
+            "another one, a column, or a file of names and groups",
         ),
-        ("patient", {}, "try: a column of the source manifest, a pattern such as"),
+        (
+            "patient",
+            {},
+            "try: these images have no columns: use a pattern of the names, '{group}_*', or a file of names",
+        ),
         ("patiant", {"patient": patient, "age": lambda name: "7"}, "try: the columns are age, patient"),
         (
             "patient",

@@ -72,9 +72,10 @@ def lead(record: CvRecord) -> str:
     folds = len(record.folds) // len(record.seeds)
     groups = f" in {whole(record.groups)} groups" if record.groups else ""
     seeds = f", with {len(record.seeds)} seeds" if len(record.seeds) > 1 else ""
+    size = f" at {record.size}" if record.size else ""
     return (
-        f"{whole(record.images)} images{groups}, {folds} folds{seeds}: each image is scored by models that "
-        "were not trained on it."
+        f"{whole(record.images)} images{groups}{size}, {folds} folds{seeds}: each image is scored by models "
+        "that were not trained on it."
     )
 
 

@@ -83,7 +83,7 @@ def number(value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return NOTHING
     decimals = 4 if abs(value) < 10 else 2 if abs(value) < 1000 else 0
-    return f"{value:,.{decimals}f}".replace("-", "\N{MINUS SIGN}")
+    return f"{value:z,.{decimals}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def interval_text(low: float, high: float, text: Callable[[float], str] = number) -> str:
@@ -107,7 +107,7 @@ def difference(value: float | None, published: float | None) -> str:
 
 def whole(value: float | None) -> str:
     """Integer with thousands separators: ``2,223,872``."""
-    return NOTHING if value is None else f"{value:,.0f}"
+    return NOTHING if value is None else f"{value:z,.0f}"
 
 
 def decimal(value: float | None) -> str:
@@ -115,7 +115,7 @@ def decimal(value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return NOTHING
     decimals = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3
-    return f"{value:,.{decimals}f}"
+    return f"{value:z,.{decimals}f}"
 
 
 def duration(seconds: float | None) -> str:

@@ -79,7 +79,8 @@ def _postprocess(record: CvRecord) -> dict[str, str]:
         gain = Interval(*map(_number, (each.gain, each.low, each.high)))
         of = f" of {', '.join(each.classes)}" if len(choice.choices) > 1 else ""
         name = clean(f"{choice.metric} gain{of}")
-        facts[name] = f"{with_interval(gain)} with {clean(each.settings.in_words())}"
+        applied = "" if each.chosen else ", not applied"
+        facts[name] = f"{with_interval(gain)} with {clean(each.settings.in_words())}{applied}"
     return facts
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def format_number(value: float) -> str:
     """A loss or score, usually in at most seven characters."""
-    return f"{value:.4f}" if abs(value) < 100 else f"{value:.6g}"
+    return f"{value:z.4f}" if abs(value) < 100 else f"{value:.6g}"
 
 
 def format_scores(values: Mapping[str, float | None], details: Mapping[str, str] | None = None) -> str:

@@ -88,6 +88,8 @@ class TuneView(View):
             }
         )
         self.print_warnings(event.warnings)
+        if event.done < event.total:
+            self.note("Starting the next trial")  # which takes a minute on a slow machine
 
     def _show_progress(self, progress: TrialProgressed) -> None:
         event, number = progress.event, progress.trial.number

@@ -25,7 +25,7 @@ from segkit.inference.evaluation.scored_model import as_predicted, as_trained
 from segkit.inference.evaluation.select_images import ScoredImages, choose_images, replaces_source
 from segkit.inference.scale_warnings import scale_warnings
 from segkit.inference.seen_numbers import SeenNumbers, number_warnings
-from segkit.runs.cv_dir import FILE as CV_FILE
+from segkit.runs.cv_dir import CvDir
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,7 +118,7 @@ def _check_unseen(images: ScoredImages, cross_validated: Path) -> None:
             "each of these images trained some fold of the cross-validation: scores on them are not those of "
             "unseen images",
             where=str(cross_validated),
-            hint=f"the out-of-fold scores are in {cross_validated / CV_FILE}; "
+            hint=f"the out-of-fold scores of all images are on {CvDir(cross_validated).page}; "
             "--set data.source=... scores other images",
         )
 

@@ -226,8 +226,8 @@ def test_console_is_imported_without_torch():
 
 
 def test_values_are_in_words():
-    assert [format_number(value) for value in (0.5, -0.5, 99.9, 123.456, 1e7)] == [
-        "0.5000", "-0.5000", "99.9000", "123.456", "1e+07",
+    assert [format_number(value) for value in (0.5, -0.5, -1e-9, 99.9, 123.456, 1e7)] == [
+        "0.5000", "-0.5000", "0.0000", "99.9000", "123.456", "1e+07",
     ]  # fmt: skip
     assert [format_value(value) for value in (None, True, (1, 2), "dice", "", Path("a"))] == [
         "null", "true", "[1, 2]", "dice", '""', "a",
