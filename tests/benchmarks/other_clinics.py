@@ -4,9 +4,10 @@
 
 Most training images are 4:3, and those of each other shape come from a few cameras and resemble each other.
 So models are trained on 4:3 images only, and scored on groups of the others, whose photographs they have
-never seen; and on some 4:3 images that are cropped to the lesion, as by a dermatoscope held closer. Each
-variant has a part of the recipe's augmentation, all else equal. No test image of ISIC 2016 is
-read. Finished runs are used again, interrupted ones are continued: the same command goes on after a stop.
+never seen; and on some 4:3 images that are cropped to the lesion, as by a dermatoscope held closer. A
+variant has a part of the recipe's augmentation, or wider rotations and scales, all else equal. No test image
+of ISIC 2016 is read. Finished runs are used again, interrupted ones are continued: the same command goes on
+after a stop.
 """
 
 from __future__ import annotations
@@ -38,13 +39,15 @@ CAMERA = ("Illumination", "GaussianBlur", "ImageCompression")
 OBJECTS = ("CoarseDropout",)
 
 
-# Transforms of the recipe that are kept, beside flips and Affine.
-VARIANTS = {
-    "base": (),
-    "colour": COLOUR,
-    "camera": CAMERA,
-    "objects": OBJECTS,
-    "all": (*COLOUR, *CAMERA, *OBJECTS),
+# Which of these transforms of the recipe are kept; others always are. "wide" has WIDE in place of Rotate.
+EVERY = (*COLOUR, *CAMERA, *OBJECTS)
+VARIANTS = {"base": (), "colour": COLOUR, "camera": CAMERA, "objects": OBJECTS, "all": EVERY, "wide": EVERY}
+WIDE = {
+    "name": "Affine",
+    "rotate": [-180, 180],
+    "scale": [0.7, 1.4],
+    "border_mode": "BORDER_REFLECT_101",
+    "p": 0.9,
 }
 
 
@@ -55,15 +58,17 @@ def main(root: Path, recipe: Path, runs: Path, only: Sequence[str], overrides: S
     patterns = {"image_pattern": "{split}/images/{name}", "mask_pattern": "{split}/masks/{name}"}
     data = [f"data.source={json.dumps({**source, **patterns})}", "data.split=official"]
     for name in only or VARIANTS:
-        run = train(recipe, name, [*data, *overrides, augment_of(VARIANTS[name], recipe)], runs)
+        run = train(recipe, name, [*data, *overrides, augment_of(name, recipe)], runs)
         print_groups(name, run, groups)
 
 
-def augment_of(kept: Sequence[str], recipe: Path) -> str:
-    """The override that keeps some transforms; without those of colour, a gentle one takes their place."""
+def augment_of(variant: str, recipe: Path) -> str:
+    """The override of a variant; without transforms of colour, a gentle one takes their place."""
     augment: list[dict[str, Any]] = []
     for part in load_recipe(recipe).data.augment:
-        if part.name == "Affine" or part.name.endswith("Flip") or part.name in kept:
+        if variant == "wide" and part.name == "Rotate":
+            augment.append(WIDE)
+        elif part.name in VARIANTS[variant] or part.name not in EVERY:
             augment.append({"name": part.name, **part.options})
         elif part.name == COLOUR[0]:
             augment.append(GENTLE_LIGHT)
