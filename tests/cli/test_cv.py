@@ -217,6 +217,7 @@ def test_the_folder_is_one_model_to_predict_and_export(made, folder, say):
         assert np.array_equal(a.probabilities, b.probabilities)
         assert np.array_equal(b.mask > 0, mask(folder / "as_one" / image.name))
     exported = say("export", "cv/tiny", "--format", "onnx", "--out", "mean.onnx")
+    assert "warning: Some of the models were trained on the images that were compared" in exported.out
     assert "the mean of the 2 models" in exported.out
     say("predict", "mean.onnx", "data/images", "--out", "of_file")
     for image in images:

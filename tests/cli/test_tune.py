@@ -49,7 +49,7 @@ def test_trials_are_runs_and_the_same_command_goes_on(segkit: Any, folder: Path)
     assert "trial 2: iou_soft 0." in said.err
     assert "On 5 test images, which no trial was judged by, the best trial has iou_soft 0." in said.out
     assert "The search took " in said.out
-    assert "best recipe: tune/small/best.yaml" in said.out
+    assert "best recipe: tune/small/best.yaml\nits model: segkit predict runs/small/00" in said.out
     assert len([*(folder / "runs/small").iterdir()]) == 3
 
     # The best recipe is that of a finished run. Another storage finds the runs again, and one that was killed

@@ -14,7 +14,7 @@ from segkit.analysis.comparison.power_law import fit_power_law
 from segkit.analysis.comparison.result import Candidate, Comparison, Interval
 from segkit.analysis.report.format import whole
 from segkit.analysis.report.tables import Table
-from segkit.analysis.score_range import Range, range_of_differences
+from segkit.analysis.score_range import Range
 
 FACTOR = 2
 _LINE_POINTS = 40
@@ -33,6 +33,7 @@ class LearningCurve:
         gain: score of twice the largest number of images minus that of this number, with its interval.
         line: numbers of images, up to twice the largest, with the fitted score and its interval.
         spread: difference between the highest and lowest mean score.
+        has_limit: whether a is a possible score.
     """
 
     images: list[int]
@@ -40,6 +41,7 @@ class LearningCurve:
     gain: Interval | None = None
     line: list[tuple[float, Interval]] = field(default_factory=list)
     spread: float = 0.0
+    has_limit: bool = True
 
     def as_json(self) -> dict[str, Any]:
         """Law and gain; the scores are those of the ranking."""
@@ -77,12 +79,15 @@ def learning_curve(
     if fit is None:
         return LearningCurve(images)
     numbers = np.geomspace(min(images), FACTOR * max(images), _LINE_POINTS)
+    lowest, highest = score_range
+    now = fit.score(max(images), alpha).mean
     return LearningCurve(
         images,
         law=fit.law,
-        gain=fit.gain(FACTOR, alpha).within(range_of_differences(score_range)),
+        gain=fit.gain(FACTOR, alpha).within((lowest - now, highest - now)),
         line=[(float(number), fit.score(number, alpha).within(score_range)) for number in numbers],
         spread=float(np.ptp(fit.means)),
+        has_limit=lowest <= fit.law[0] <= highest,
     )
 
 
@@ -96,8 +101,8 @@ def learning_curve_sentence(comparison: Comparison) -> str:
     if curve.law is None or curve.gain is None:
         runs = sum(len(candidate.runs) for candidate in comparison.candidates)
         return (
-            f"{more} from {runs} runs with {len(numbers)} numbers of training images: that takes three "
-            "numbers and four runs, and scores of two images or more."
+            f"{more} from {runs} runs with {len(numbers)} numbers of training images: that takes at least "
+            "three fractions, and a fourth one or several seeds."
         )
     label, gain = comparison.label(comparison.metric), format_interval(curve.gain, format_signed)
     gain = f"{gain} ({coverage(comparison)} interval)"
@@ -106,6 +111,8 @@ def learning_curve_sentence(comparison: Comparison) -> str:
     level, drop, exponent = curve.law
     sign = "-" if drop >= 0 else "+"
     law = f"{label} = {level:.4g} {sign} {abs(drop):.3g} / n^{exponent:.2g}"
+    if not curve.has_limit:
+        law += ", whose limit is no possible score"
     if exponent < _LOGARITHMIC:
         law = f"{label} changes by nearly the same with every doubling, and no limit can be told"
     zero = "; it contains zero" if curve.gain.low <= 0 <= curve.gain.high else ""

@@ -52,9 +52,9 @@ def _optimism_sentence(tuning: Tuning) -> list[str]:
         return []
     optimism = number(abs(tuning.optimism))
     if tuning.folds:
-        chosen = "trials that are chosen on all folds but one"
         if tuning.optimism <= 0:
-            return [f"The choice of the best shows no optimism: {chosen} score no worse on that one."]
+            return ["Trials that are best on all folds but one are, on average, no worse on that one."]
+        chosen = "trials that are chosen on all folds but one"
         report = " Report that on the test images." if tuning.test else ""
         return [
             f"The score of the search is about {optimism} too good: {chosen} score so much worse on that one."

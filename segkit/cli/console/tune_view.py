@@ -136,6 +136,7 @@ def print_tuning(tuning: Tuning, page: Path) -> None:
     """Print the best trial, its test score, cost and the page."""
     from segkit.analysis.tuning.result import shown
     from segkit.analysis.tuning.sentences import cost_sentence, final_sentences, score_kind
+    from segkit.core.paths import quoted
 
     screen = Screen(sys.stdout)
     best = tuning.best
@@ -156,6 +157,9 @@ def print_tuning(tuning: Tuning, page: Path) -> None:
     if tuning.notes:
         print_warnings(screen, tuning.notes)
     screen.line()
-    screen.facts(
-        {"page": str(page), "best recipe": str(page.with_name("best.yaml"))} if best else {"page": str(page)}
-    )
+    facts = {"page": str(page)}
+    if best:
+        facts["best recipe"] = str(page.with_name("best.yaml"))
+    if len(tuning.best_runs) == 1:
+        facts["its model"] = f"segkit predict {quoted(tuning.best_runs[0])} ..."
+    screen.facts(facts)

@@ -75,7 +75,7 @@ def _notes(plan: TuningPlan, best: Trial, test: FinalScore | None) -> list[str]:
         score = "out-of-fold" if plan.folds else "validation"
         return [
             f"There are no test images: the best {score} score is that of the best of several trials, "
-            "so it is optimistic."
+            "so it may be too good. data.split can keep test images aside."
         ]
     if test:
         return []

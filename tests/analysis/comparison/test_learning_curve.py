@@ -138,11 +138,22 @@ def test_curve_is_in_every_file_and_says_what_twice_the_images_bring(tmp_path):
     assert all(low <= score <= high <= 1 for _, low, score, high in line)
 
 
+def test_a_curve_whose_limit_is_no_possible_score_stays_below_1(tmp_path):
+    comparison = compared(tmp_path, tables((1.3, 3, 0.3), images=20, spread=0.02, seeds=2))
+    curve = comparison.learning_curve
+    assert curve.law[0] > 1
+    assert ", whose limit is no possible score. If it goes on" in learning_curve_sentence(comparison)
+    now = max(entry.metrics["iou"].mean for entry in comparison.ranking)
+    assert now < 0.95
+    assert curve.gain.high == pytest.approx(1 - now, abs=0.002)
+    assert all(score <= 1 for _, _, score, _ in learning_curve_plot(comparison)["line"])
+
+
 def test_what_cannot_be_told_is_not_told(tmp_path):
     two = compared(tmp_path / "two", tables((0.9, 1.2, 0.5), NUMBERS[2:], noise=0.01), NUMBERS[2:])
     assert learning_curve_sentence(two) == (
         "What 1,800 training images, twice as many, would bring cannot be told from 2 runs with 2 numbers of "
-        "training images: that takes three numbers and four runs, and scores of two images or more."
+        "training images: that takes at least three fractions, and a fourth one or several seeds."
     )
     assert two.learning_curve.as_json() == {"images": [900, 450], "law": None, "twice": None}
 
