@@ -14,7 +14,7 @@ from segkit.data.split_file import SampleNames
 from segkit.utils.listing import agree, listed
 
 FILES = (".csv", ".tsv", ".txt")
-_LIST = "a file of names and groups"
+_GROUP_FILE = "a file of names and groups"
 
 
 def group_problem(group: str) -> str:
@@ -37,7 +37,7 @@ def groups_of(samples: Sequence[Sample], group: str | Path) -> dict[str, str]:
         hint = f"add it to {group.name}"
     elif "{group}" in group:
         found = {sample.name: group_in(group, normalize("NFC", sample.name)) or "" for sample in samples}
-        hint = f"the pattern '{group}' does not fit: use another one, a column, or {_LIST}"
+        hint = f"the pattern '{group}' does not fit: use another one, a column, or {_GROUP_FILE}"
     else:
         found = {sample.name: (sample.columns or {}).get(group, "") for sample in samples}
         columns = sorted({column for sample in samples for column in sample.columns or ()})
@@ -46,7 +46,9 @@ def groups_of(samples: Sequence[Sample], group: str | Path) -> dict[str, str]:
         elif columns:
             hint = f"the columns are {listed(columns)}"
         else:
-            hint = f"these images have no columns: use a pattern of the names, '{{group}}_*', or {_LIST}"
+            hint = (
+                f"these images have no columns: use a pattern of the names, '{{group}}_*', or {_GROUP_FILE}"
+            )
     missing = [sample for sample in samples if not found.get(sample.name)]
     if missing:
         names = listed([sample.name for sample in missing])

@@ -353,7 +353,9 @@ def test_folds_pool_train_and_val_leave_test_out_and_warn_of_classes_that_are_in
         "cv", "tiny.yaml", "--folds", "2", "--set", "name=classes", "--set", "training.epochs=1",
         "--set", "data.source={name: manifest, file: files.csv}", "--set", "data.task=multiclass",
         "--set", "data.classes=[skin, a, b]", "--set", "loss=cross_entropy", "--set", "metrics=[iou, miou]",
+        "--set", "data.split={by: fraction, val: 0.2}",
     )  # fmt: skip
+    assert "The folds replace the recipe's split by fraction, and take all of its images." in said.err
     assert "The folds divide the 6 training and the 5 validation images of the source together." in said.err
     assert "The 1 test images of the source are in no fold." in said.err
     made = record(folder, "classes")

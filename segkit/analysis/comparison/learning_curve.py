@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -84,11 +84,17 @@ def learning_curve(
     return LearningCurve(
         images,
         law=fit.law,
-        gain=fit.gain(FACTOR, alpha).within((lowest - now, highest - now)),
-        line=[(float(number), fit.score(number, alpha).within(score_range)) for number in numbers],
+        gain=_possible(fit.gain(FACTOR, alpha), (lowest - now, highest - now)),
+        line=[(float(number), _possible(fit.score(number, alpha), score_range)) for number in numbers],
         spread=float(np.ptp(fit.means)),
         has_limit=lowest <= fit.law[0] <= highest,
     )
+
+
+def _possible(extrapolated: Interval, score_range: Range) -> Interval:
+    """The interval and its value, which the law may put outside of the range, clipped to it."""
+    lowest, highest = score_range
+    return replace(extrapolated.within(score_range), mean=min(max(extrapolated.mean, lowest), highest))
 
 
 def learning_curve_sentence(comparison: Comparison) -> str:
@@ -102,7 +108,7 @@ def learning_curve_sentence(comparison: Comparison) -> str:
         runs = sum(len(candidate.runs) for candidate in comparison.candidates)
         return (
             f"{more} from {runs} runs with {len(numbers)} numbers of training images: that takes at least "
-            "three fractions, and a fourth one or several seeds."
+            "three fractions, a fourth one or several seeds, and two scored images."
         )
     label, gain = comparison.label(comparison.metric), format_interval(curve.gain, format_signed)
     gain = f"{gain} ({coverage(comparison)} interval)"
@@ -111,10 +117,10 @@ def learning_curve_sentence(comparison: Comparison) -> str:
     level, drop, exponent = curve.law
     sign = "-" if drop >= 0 else "+"
     law = f"{label} = {level:.4g} {sign} {abs(drop):.3g} / n^{exponent:.2g}"
-    if not curve.has_limit:
-        law += ", whose limit is no possible score"
     if exponent < _LOGARITHMIC:
         law = f"{label} changes by nearly the same with every doubling, and no limit can be told"
+    elif not curve.has_limit:
+        law += ", whose limit is no possible score"
     zero = "; it contains zero" if curve.gain.low <= 0 <= curve.gain.high else ""
     return (
         f"Learning curve over {whole(numbers[0])} to {whole(largest)} training images: {law}. If it goes on "

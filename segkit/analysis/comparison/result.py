@@ -39,13 +39,12 @@ class Interval:
     high: float
 
     def within(self, score_range: Range) -> Interval:
-        """Value and limits clipped to the range of the score; undefined ones stay NaN.
+        """The interval clipped to the range of the score; undefined limits stay NaN.
 
         It contains the true score as often as before, since that lies in the range.
         """
         lowest, highest = score_range
-        mean = min(max(self.mean, lowest), highest)  # one that is extrapolated may lie outside
-        return replace(self, mean=mean, low=max(self.low, lowest), high=min(self.high, highest))
+        return replace(self, low=max(self.low, lowest), high=min(self.high, highest))
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def _optimism_sentence(tuning: Tuning) -> list[str]:
         return []
     optimism = number(abs(tuning.optimism))
     if tuning.folds:
-        if tuning.optimism <= 0:
+        if round(tuning.optimism, 4) <= 0:
             return ["Trials that are best on all folds but one are, on average, no worse on that one."]
         chosen = "trials that are chosen on all folds but one"
         report = " Report that on the test images." if tuning.test else ""

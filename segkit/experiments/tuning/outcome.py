@@ -73,9 +73,10 @@ def outcome(
 def _notes(plan: TuningPlan, best: Trial, test: FinalScore | None) -> list[str]:
     if not plan.test_images:
         score = "out-of-fold" if plan.folds else "validation"
+        aside = "" if plan.folds else " data.split, by fraction, can keep test images aside."
         return [
             f"There are no test images: the best {score} score is that of the best of several trials, "
-            "so it may be too good. data.split can keep test images aside."
+            f"so it may be too good.{aside}"
         ]
     if test:
         return []

@@ -133,7 +133,8 @@ def export_run(
         verification = verify(network, model, finished, shapes, on_progress)
         del network  # closes the file
         changed = dict.fromkeys(text for each in _members(model) for text in each.warnings)
-        seen = [_TRAINED_ON] if cross_validation and verification.split != "test" else []
+        of_folds = cross_validation and verification.same_images and verification.split != "test"
+        seen = [_TRAINED_ON] if of_folds else []
         warnings = (*finished.warnings, *changed, *notes, *seen, *score_warnings(verification))
         card.write_bytes(model_card(data, metadata, verification, warnings, file=out.name).encode())
     return ExportResult((out, card_file), metadata, verification, warnings)

@@ -153,7 +153,8 @@ def test_what_cannot_be_told_is_not_told(tmp_path):
     two = compared(tmp_path / "two", tables((0.9, 1.2, 0.5), NUMBERS[2:], noise=0.01), NUMBERS[2:])
     assert learning_curve_sentence(two) == (
         "What 1,800 training images, twice as many, would bring cannot be told from 2 runs with 2 numbers of "
-        "training images: that takes at least three fractions, and a fourth one or several seeds."
+        "training images: that takes at least three fractions, a fourth one or several seeds, "
+        "and two scored images."
     )
     assert two.learning_curve.as_json() == {"images": [900, 450], "law": None, "twice": None}
 

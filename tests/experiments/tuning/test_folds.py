@@ -53,7 +53,7 @@ def searched(plan, folder, trials, *, pruner="NopPruner", train="simulate_fold")
     with opened(plan, folder, pruner) as study:
         options = TuneOptions(
             folder / "runs", trials, "RandomSampler", pruner,
-            train_fold=f"{CASE}:{train}",
+            train=f"{CASE}:simulate", train_fold=f"{CASE}:{train}",
         )  # fmt: skip
         return [*tune(plan, study, options)]
 
@@ -72,11 +72,27 @@ def test_a_trial_is_a_cross_validation(plan, tmp_path):
 
     page = write_tuning(tuning, tmp_path / "out").read_text(encoding="utf-8")
     assert "Searched for the best iou on 6 images, each out of its fold of 3." in page
+    assert "Trials that are best on all folds but one are, on average, no worse on that one." in page
     assert re.search("segkit cv .*simulated.yaml --folds 3 --set optimizer.lr=", unescape(page))
     document = json.loads((tmp_path / "out/tune.json").read_text(encoding="utf-8"))
     assert (document["folds"], document["images"], document["group"]) == (FOLDS, 6, None)
     assert [set(fold) for fold in document["best"]["folds"]] == [{"run", "score"}] * FOLDS
     assert "kfold" not in (tmp_path / "out/best.yaml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("folds", "score", "advice"),
+    [
+        (FOLDS, "out-of-fold", ""),
+        (0, "validation", " data.split, by fraction, can keep test images aside."),
+    ],
+)
+def test_a_score_that_may_be_too_good_is_said_to_be(recipe, tmp_path, folds, score, advice):
+    untested = plan_tuning(recipe, SEARCH, ["data.source.test=0"], folds=folds)
+    assert searched(untested, tmp_path, 1)[-1].tuning.notes == [
+        f"There are no test images: the best {score} score is that of the best of several trials, "
+        f"so it may be too good.{advice}"
+    ]
 
 
 def test_pruners_compare_the_means_over_the_same_folds(plan, tmp_path):
