@@ -283,7 +283,7 @@ def test_searches_find_the_best_of_a_grid(
     script.grid(1, 1.0, 1, None)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("4 recipes in ")
-    assert [line.split()[:2] for line in lines[3:]] == [[sampler, "1"] for sampler in script.SAMPLERS]
+    assert [line.split()[:2] for line in lines[4:]] == [[sampler, "1"] for sampler in script.SAMPLERS]
 
 
 @pytest.mark.posix("PostgreSQL's own folders")
