@@ -34,7 +34,7 @@ StorageOption = Annotated[
     Option(
         metavar="URL",
         help="sqlite:///FILE, or postgresql://USER@HOST/DATABASE for several machines "
-        "(default: RECIPE.tune.sqlite3, or RECIPE.N-folds.tune.sqlite3, in the folder of runs).",
+        "(default: a file for each search in the folder of runs).",
     ),
 ]
 SamplerOption = Annotated[
@@ -113,19 +113,17 @@ def tune(
         view.note("Checking the search space")
         plan = plan_tuning(recipe, search, overrides or (), folds=folds or 0, group=group, demo=demo)
         announce_plugins()
-        of_folds = f".{folds}-folds" if folds else ""  # another search
-        url = url or sqlite_storage(runs / f"{plan.recipe.name}{of_folds}.tune.sqlite3")
+        url = url or sqlite_storage(runs / f"{plan.study}.tune.sqlite3")
         if (limit := most_trials(sampler, plan.axes)) and limit < trials:
             view.say(f"{sampler} has tried everything after {limit} trials")
             trials = limit
-        folder = out or folder_for(plan.study, Path("tune") / plan.recipe.name)
-        make_folder(folder, "search")
-
         study = SharedStudy(
             url, plan.study, plan.identity, plan.axes,
             higher_is_better=plan.higher_is_better, sampler=sampler, pruner=pruner, seed=seed,
         )  # fmt: skip
         with study:
+            folder = out or folder_for(plan.study, Path("tune") / plan.recipe.name)
+            make_folder(folder, "search")
             settings = TuneOptions(
                 runs, trials, sampler, pruner, seed, jobs=jobs, storage=url.shown, command=command,
                 warnings=check_probes(plan), score_mean=SCORE_MEAN,

@@ -67,6 +67,16 @@ def test_trials_are_runs_and_the_same_command_goes_on(segkit: Any, folder: Path)
     page = (folder / "again/tune.html").read_text(encoding="utf-8")
     assert page.count('<a href="../runs/small/00') == 3
 
+    # Another search of the recipe has a storage and a folder of its own; the storage of this one refuses it.
+    other = ["tune", "small.yaml", "--search", "optimizer.lr=0.01,0.02", *FAST, "--trials", "1"]
+    said = segkit(*other, "--storage", "again.db")
+    assert (said.code, (folder / "tune/small-2").exists()) == (2, False)
+    assert "again.db: the storage belongs to another study, small-" in said.err
+    said = segkit(*other, "--quiet")
+    assert said.code == 0, said.err
+    assert (folder / "tune/small-2/tune.json").is_file()
+    assert len([*folder.glob("runs/small-*.tune.sqlite3")]) == 2
+
 
 def test_a_space_that_does_not_work_is_told_before_anything_is_trained(segkit: Any, folder: Path) -> None:
     size = ["--set", "data.size=[40, 40]"]

@@ -50,7 +50,8 @@ def kill_in_second_fold(folder: Path) -> None:
         for one in started:
             one.kill()
         psutil.wait_procs(started)
-    with sqlite3.connect(folder / "runs/small.2-folds.tune.sqlite3") as database:  # two minutes later
+    (storage,) = folder.glob("runs/*.tune.sqlite3")
+    with sqlite3.connect(storage) as database:  # two minutes later
         database.execute("update trial_heartbeats set heartbeat = '2000-01-01 00:00:00'")
 
 

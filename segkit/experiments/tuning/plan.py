@@ -74,9 +74,9 @@ class TuningPlan:
 
     @property
     def study(self) -> str:
-        """Name of the study in the storage."""
+        """Name of the study in the storage, and of its own storage: another search has another one."""
         digest = hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()
-        return f"{self.recipe.name} {digest[:12]}"
+        return f"{self.recipe.name}-{digest[:12]}"
 
     def runs_of(self, values: Mapping[str, Value], runs: Path) -> tuple[Recipe, list[PlannedRun]]:
         """The recipe of a trial, and its run or those of its folds, where finished ones are found.
