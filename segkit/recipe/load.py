@@ -24,7 +24,7 @@ from segkit.core.plugins import (
 from segkit.core.registry import REGISTRIES, Entry, Settings
 from segkit.recipe.demo import as_demo, fit_to_demo
 from segkit.recipe.overrides import override_tree, read_tree
-from segkit.recipe.part_schema import Part, part_at
+from segkit.recipe.part_schema import Part, part_at, parts_in
 from segkit.recipe.schema import Recipe
 from segkit.recipe.transform_images import instead_of, transform_problems
 from segkit.recipe.tree import Loc, Node
@@ -138,7 +138,7 @@ def _with_used_plugins(recipe: Recipe) -> Recipe:
 def _validate(tree: Node) -> Recipe:
     plain = tree.plain()
     problems: list[Problem] = []
-    for loc, node in _parts_in(tree):
+    for loc, node in parts_in(tree):
         problems += _complete_part(tree, loc, node, plain)
     try:
         recipe = Recipe.model_validate(plain)
@@ -157,15 +157,6 @@ def _transform_problems(tree: Node, recipe: Recipe) -> Iterator[Problem]:
     for number, problem in transform_problems(recipe.data).items():
         position = tree.nearest(("data", "augment", number))[0].position
         yield replace(problem, file=position.file, line=position.line)
-
-
-def _parts_in(node: Node, loc: Loc = ()) -> Iterator[tuple[Loc, Node]]:
-    children: Any = node.value
-    if part_at(loc) and isinstance(children, dict):
-        yield loc, node
-    elif isinstance(children, dict | list):
-        for key, child in children.items() if isinstance(children, dict) else enumerate(children):
-            yield from _parts_in(child, (*loc, key))
 
 
 def _complete_part(tree: Node, loc: Loc, node: Node, plain: Any) -> list[Problem]:

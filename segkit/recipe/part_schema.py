@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import ConfigDict, Field
 
 from segkit.core.registry import Settings
+from segkit.recipe.tree import Loc, Node
 
 
 class Part(Settings):
@@ -128,6 +129,16 @@ PARTS: dict[tuple[str, ...], type[Part]] = {
 }
 
 
-def part_at(path: tuple[str | int, ...]) -> type[Part] | None:
+def part_at(path: Loc) -> type[Part] | None:
     """The class of the part at a path of a recipe, or None."""
     return PARTS.get(tuple("*" if isinstance(key, int) else key for key in path))
+
+
+def parts_in(node: Node, loc: Loc = ()) -> Iterator[tuple[Loc, Node]]:
+    """Positions and mappings of the parts in a recipe, or in what lies at `loc` in one."""
+    children: Any = node.value
+    if part_at(loc) and isinstance(children, dict):
+        yield loc, node
+    elif isinstance(children, dict | list):
+        for key, child in children.items() if isinstance(children, dict) else enumerate(children):
+            yield from parts_in(child, (*loc, key))

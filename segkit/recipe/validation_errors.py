@@ -11,8 +11,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from segkit.core.errors import Problem
+from segkit.core.plugins import find
 from segkit.core.registry import REGISTRIES, near
-from segkit.recipe.part_schema import Part, part_at
+from segkit.recipe.part_schema import Part, part_at, parts_in
 from segkit.recipe.schema import Recipe
 from segkit.recipe.tree import Loc, Node
 from segkit.recipe.type_names import either, in_words, schema_of
@@ -119,9 +120,20 @@ class ErrorContext:
         known = [*(model.model_fields if model else ()), *self.also, *extends]
         allowed = f"allowed: {', '.join(known)}" if known else "there are none"
         problem = f"{self.owner} has no option {key!r}" if self.owner else f"unknown key {key!r}"
-        guesses = near(key, known) or [dotted(path) for path in _paths_of(key)]
+        guesses = near(key, known) or [dotted(path) for path in (*_paths_of(key), *self._options_named(key))]
         hint = _did_you_mean(guesses[0]) if guesses else ""
         return Problem(f"{problem}, {allowed}", *node.position, path=dotted(loc), hint=hint)
+
+    def _options_named(self, key: str) -> Iterator[Loc]:
+        """Positions of the options of that name, of the parts that the recipe uses."""
+        for loc, node in parts_in(self.tree):
+            part = part_at(loc)
+            assert part is not None
+            assert isinstance(node.value, dict)
+            name = node.value.get("name")
+            entry = find(part.kind, str(name.value)) if name else None
+            if entry and key in (*entry.options, *part.common_keys()):
+                yield (*loc, key)
 
     def _allowed(self, loc: Loc, found: Loc) -> str:
         part, item = part_at(found), part_at((*found, 0))

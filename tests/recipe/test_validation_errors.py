@@ -115,6 +115,8 @@ PART = "by name or as a mapping with name and options"
             "unknown key 'epochs', allowed: name, description, seed,",
             "did you mean 'training.epochs'?",
         ),
+        ({"lr": "0.1"}, "lr", "unknown key 'lr', allowed: name,", "did you mean 'optimizer.lr'?"),
+        ({"frozen": "true"}, "frozen", "unknown key 'frozen'", "did you mean 'model.encoder.frozen'?"),
         ({"extend": "a.yaml"}, "extend", "unknown key 'extend', allowed: name,", "did you mean 'extends'?"),
         (
             {"training": "{batch_size: 3}"},
