@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from segkit.core.errors import SegkitError
 from segkit.training.distributed.rank import LAUNCHED_BY
 from segkit.training.malloc import keep_freed_memory
+from segkit.utils.listing import counted
 
 # Fabric imports torchmetrics to check its version, which takes a second and is not needed.
 _hidden = {} if "torchmetrics" in sys.modules else {"torchmetrics": None}
@@ -192,4 +193,4 @@ def device_name(device: torch.device) -> str:
     """Description of a device: "cpu, 2 threads", "cuda: NVIDIA H100"."""
     if device.type == "cuda":
         return f"cuda: {torch.cuda.get_device_name(device)}"
-    return f"{device.type}, {torch.get_num_threads()} threads" if device.type == "cpu" else device.type
+    return f"cpu, {counted(torch.get_num_threads(), 'thread')}" if device.type == "cpu" else device.type

@@ -100,7 +100,8 @@ def test_determinism_is_of_one_run_alone(monkeypatch):
 
 
 def test_device_has_a_name():
-    assert device_name(torch.device("cpu")) == f"cpu, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    assert device_name(torch.device("cpu")) == f"cpu, {threads} thread{'' if threads == 1 else 's'}"
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from segkit.analysis.paper.latex import code, escape, join
+from segkit.analysis.paper.part_text import name_text, options_text
 from segkit.analysis.paper.references import SOURCES, Citations
 from segkit.analysis.paper.subject import Subject
 from segkit.analysis.report.format import whole
@@ -125,7 +126,7 @@ def _fitted(data: Mapping[str, Any], size: str) -> str:
 
 
 def augmentation_sentences(subject: Subject, citations: Citations) -> Iterator[str]:
-    """Transforms by name, and how images were drawn."""
+    """Transforms by name, with their options."""
     transforms = [part for part in subject.data.get("augment") or () if isinstance(part, Mapping)]
     if not transforms:
         yield "Training images were not augmented."
@@ -134,9 +135,8 @@ def augmentation_sentences(subject: Subject, citations: Citations) -> Iterator[s
     of_plugins = {name for name in names if f"transform {name}" in subject.plugin_parts}
     own = SOURCES["transform"]
     texts = [
-        code(name)
-        + ("" if name in of_plugins else citations.part("transform", name))
-        + (f" (probability {part['p']:g})" if isinstance(part.get("p"), int | float) else "")
+        name_text(subject, "transform", name, citations)
+        + options_text("transform", part, {"p": f"probability {part.get('p', 0):g}"})
         for name, part in zip(names, transforms, strict=True)
     ]
     library = any(name not in own and name not in of_plugins for name in names)

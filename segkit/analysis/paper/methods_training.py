@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from segkit.analysis.paper.latex import code, escape, join
+from segkit.analysis.paper.part_text import name_text, options_text
 from segkit.analysis.paper.references import SOURCES, Citations
 from segkit.analysis.paper.subject import Subject
 from segkit.analysis.report.contents import postprocess_note
@@ -23,12 +24,6 @@ _CITED_BEFORE = (
     ("segmentation-models-pytorch", "segmentation-models-pytorch", "iakubovskii2019smp"),
     ("Albumentations", "albumentations", "buslaev2020albumentations"),
 )  # libraries whose version is stated if a part of them was used
-
-
-def part_text(subject: Subject, kind: str, name: str, citations: Citations) -> str:
-    """Name of a part with the citation of its publication; those of plugins have none."""
-    cited = "" if f"{kind} {name}" in subject.plugin_parts else citations.part(kind, name)
-    return code(name) + cited
 
 
 def model_sentences(subject: Subject, citations: Citations) -> Iterator[str]:
@@ -50,9 +45,10 @@ def model_sentences(subject: Subject, citations: Citations) -> Iterator[str]:
 
 def _encoder(subject: Subject, encoder: Mapping[str, Any], citations: Citations) -> str:
     name = str(encoder["name"])
-    text = f"The encoder was {part_text(subject, 'encoder', name, citations)}"
+    text = f"The encoder was {name_text(subject, 'encoder', name, citations)}"
     if f"encoder {name}" not in subject.plugin_parts and "timm" in subject.environment.packages:
         text += f" of timm{citations.cite('wightman2019timm')}"
+    text += options_text("encoder", encoder, {"weights": ""})
     weights = encoder.get("weights")
     if weights == "none":
         text += ", with random initial weights"
@@ -71,12 +67,12 @@ def _encoder(subject: Subject, encoder: Mapping[str, Any], citations: Citations)
 
 def _decoder(subject: Subject, decoder: Mapping[str, Any], citations: Citations) -> str:
     name = str(decoder["name"])
-    text = f"The decoder was {part_text(subject, 'decoder', name, citations)}"
+    text = f"The decoder was {name_text(subject, 'decoder', name, citations)}"
     if name in _SMP and f"decoder {name}" not in subject.plugin_parts:
         text += f" of segmentation-models-pytorch{citations.cite('iakubovskii2019smp')}"
     if decoder.get("attention") == "scse":
         text += f", with channel and spatial attention{citations.cite('roy2018scse')}"
-    return f"{text}."
+    return f"{text}{options_text('decoder', decoder, {'attention': ''})}."
 
 
 def training_sentences(subject: Subject, citations: Citations) -> Iterator[str]:
@@ -86,14 +82,16 @@ def training_sentences(subject: Subject, citations: Citations) -> Iterator[str]:
         yield f"The loss was {'the sum of ' if len(losses) > 1 else ''}{join(losses)}."
     optimizer = subject.recipe.get("optimizer") or {}
     if optimizer.get("name"):
+        words = {"lr": "learning rate", "weight_decay": "weight decay"}
         rates = [
             f"a {word} of {optimizer[key]:g}"
-            for key, word in (("lr", "learning rate"), ("weight_decay", "weight decay"))
+            for key, word in words.items()
             if isinstance(optimizer.get(key), int | float)
         ]
         with_rates = f" with {join(rates)}" if rates else ""
-        name = part_text(subject, "optimizer", str(optimizer["name"]), citations)
-        yield f"The optimizer was {name}{with_rates}."
+        name = name_text(subject, "optimizer", str(optimizer["name"]), citations)
+        options = options_text("optimizer", optimizer, dict.fromkeys(words, ""))
+        yield f"The optimizer was {name}{with_rates}{options}."
     if text := _schedule(subject, citations):
         yield text
     yield _epochs(subject)
@@ -110,9 +108,10 @@ def training_sentences(subject: Subject, citations: Citations) -> Iterator[str]:
 def _loss(subject: Subject, part: Mapping[str, Any] | str, citations: Citations) -> str:
     options = part if isinstance(part, Mapping) else {"name": part}
     name, weight = str(options["name"]), options.get("weight", 1)
-    text = part_text(subject, "loss", name, citations)
+    text = name_text(subject, "loss", name, citations)
     if name == "tversky" and options.get("gamma", 1) != 1:
         text += citations.cite("abraham2019focaltversky")
+    text += options_text("loss", options)
     return text if weight == 1 else f"{weight:g} times {text}"
 
 
@@ -125,9 +124,8 @@ def _schedule(subject: Subject, citations: Citations) -> str:
     after = f" after a warm-up of {warmup:g} epochs" if warmup else ""
     if name == "constant":
         return f"The learning rate was constant{after}."
-    return (
-        f"The learning rate followed the schedule {part_text(subject, 'schedule', name, citations)}{after}."
-    )
+    chosen = name_text(subject, "schedule", name, citations) + options_text("schedule", schedule)
+    return f"The learning rate followed the schedule {chosen}{after}."
 
 
 def _epochs(subject: Subject) -> str:

@@ -119,8 +119,25 @@ def test_a_plain_run() -> None:
             r"(probability 1), with Albumentations~\cite{buslaev2020albumentations}.",
         ),
         (
-            {"loss": [{"name": "tversky", "gamma": 0.75}]},
-            r"The loss was \texttt{tversky}~\cite{salehi2017tversky}~\cite{abraham2019focaltversky}.",
+            {"data": {"augment": [{"name": "Rotate", "limit": [-15.0, 15.0], "fill": 0.0, "p": 0.5}]}},
+            r"augmented by \texttt{Rotate} (probability 0.5, \texttt{limit} [-15, 15]), with Albumentations",
+        ),
+        (
+            {"loss": [{"name": "tversky", "gamma": 0.75, "smooth": 0.0, "weight": 2}]},
+            r"The loss was 2 times \texttt{tversky}~\cite{salehi2017tversky}~\cite{abraham2019focaltversky} "
+            r"(\texttt{gamma} 0.75).",
+        ),
+        (
+            {"model": {"decoder": {"name": "unet", "channels": [64, 32], "attention": "scse"}}},
+            r"with channel and spatial attention~\cite{roy2018scse} (\texttt{channels} [64, 32]).",
+        ),
+        (
+            {"model": {"decoder": {"name": "mine", "width": 8, "bias": None}}},
+            r"The decoder was \texttt{mine} (\texttt{width} 8, \texttt{bias} none).",
+        ),
+        (
+            {"optimizer": {"name": "adamw", "lr": 0.1, "weight_decay": 0.01, "betas": [0.8, 0.999]}},
+            r"with a learning rate of 0.1 and a weight decay of 0.01 (\texttt{betas} [0.8, 0.999]).",
         ),
         (
             {"model": {"encoder": {"name": "resnet18", "weights": "none"}, "decoder": {"name": "unet"}}},
