@@ -9,6 +9,7 @@ from typer import Argument, Option
 
 from segkit.cli import options
 from segkit.cli.app import app, example
+from segkit.core.errors import SegkitError
 from segkit.inference.evaluation.split_choice import SplitChoice
 
 
@@ -23,7 +24,13 @@ def evaluate(
     tta: options.TtaOption = False,
     scales: options.ScalesOption = "1",
     no_postprocess: options.NoPostprocessOption = False,
-    split: Annotated[SplitChoice | None, Option(help="Split to score (default: that of the run).")] = None,
+    split: Annotated[
+        SplitChoice | None,
+        Option(
+            help="Split to score (default: that of the run); out-of-fold scores every image of a "
+            "cross-validation by the model that has not seen it."
+        ),
+    ] = None,
     out: Annotated[
         Path | None, Option(metavar="DIR", help="Folder for scores, the worst images and an HTML page.")
     ] = None,
@@ -44,6 +51,13 @@ def evaluate(
 
     directories = [each for run in runs for each in model_runs(run, stopped=True)]
     cross_validated = next((run for run in runs if CvDir.is_at(run)), None)
+    out_of_fold = split == SplitChoice.out_of_fold
+    if out_of_fold and (not cross_validated or len(runs) > 1):
+        raise SegkitError(
+            "out-of-fold scores are those of one cross-validation",
+            where=f"--split {split}",
+            hint="name the folder of one, as segkit cv RECIPE --folds 5 makes it",
+        )
     predict_options = PredictOptions(tta, options.parse_scales(scales), postprocess=not no_postprocess)
     if out:
         check_out_folder(out, directories)
@@ -53,12 +67,15 @@ def evaluate(
         view.note("Loading torch")
         from segkit.inference.evaluation.evaluate_runs import evaluate_runs
         from segkit.inference.evaluation.evaluation import EvaluateOptions
+        from segkit.inference.evaluation.out_of_fold import evaluate_out_of_fold
         from segkit.inference.evaluation.write import write_evaluation
 
         asking = EvaluateOptions(native, predict_options, split)
-        evaluation = evaluate_runs(
-            directories, asking, overrides or (), plugins or (), view.progress, cross_validated
-        )
+        changes = overrides or (), plugins or ()
+        if out_of_fold and cross_validated:
+            evaluation = evaluate_out_of_fold(CvDir(cross_validated), asking, *changes, view.progress)
+        else:
+            evaluation = evaluate_runs(directories, asking, *changes, view.progress, cross_validated)
         if out:
             page = write_evaluation(evaluation, out)
     if json:

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from segkit.recipe.postprocess_record import PostprocessRecord
     from segkit.recipe.postprocess_settings import PostprocessSettings
 
+CHOSEN_ON_SCORED = (
+    "The post-processing was chosen on the out-of-fold predictions of these images, so the scores of "
+    "post-processed masks are optimistic. The gain is measured on images that it was not chosen on."
+)
+
 
 @dataclass(frozen=True)
 class CvPostprocess:

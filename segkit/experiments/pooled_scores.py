@@ -18,6 +18,7 @@ from segkit.analysis.score_range import FRACTION, score_range
 from segkit.core.class_scores import PixelCounts
 from segkit.core.types import Task
 from segkit.data.preprocess import digest_of
+from segkit.experiments.cv_postprocess import CHOSEN_ON_SCORED
 from segkit.experiments.fold_classes import fold_without
 from segkit.experiments.metric_details import metric_details
 from segkit.recipe import entry_for
@@ -112,7 +113,7 @@ def pool(
                 [
                     *seeds[0].absent(),
                     *(text for fold in folds for text in fold.warnings),
-                    *_chosen_on_scored(postprocess),
+                    *([CHOSEN_ON_SCORED] if postprocess.choice and postprocess.settings else []),
                 ]
             )
         ],
@@ -157,15 +158,6 @@ def _postprocess(
     if settings:
         found["postprocessed"] = _pooled(recipe, seeds, metrics, task)
     return found
-
-
-def _chosen_on_scored(postprocess: CvPostprocess) -> list[str]:
-    if not postprocess.choice or not postprocess.settings:
-        return []
-    return [
-        "The post-processing was chosen on the out-of-fold predictions of these images, so the scores of "
-        "post-processed masks are optimistic. The gain is measured on images that it was not chosen on."
-    ]
 
 
 def _build_metrics(recipe: Recipe) -> dict[str, Metric]:

@@ -135,7 +135,10 @@ def make_plan(
     resized = [planned.scored for planned in planned_runs if planned.result and not planned.scored.is_native]
     if native and resized:
         problem = "out-of-fold scores are at the size of the recipe, and not at the images' own size"
-        hint = f"leave out {worded('--native', 'native=True')}; recipes with data.fit: crop are scored there"
+        hint = (
+            f"leave out {worded('--native', 'native=True')}; segkit evaluate --split out-of-fold --native "
+            "scores a cross-validation there"
+        )
         raise SegkitError(problem, where=resized[0].where, hint=hint)
     if native:  # those that are not at the images' own size are scored anew
         setups = [s if s.is_native else replace(s, native=True, pixels=None, code=None) for s in setups]

@@ -259,9 +259,19 @@ class RunFiles:
         """Group of each image by name; empty without groups, and in runs of earlier versions."""
         if not self.splits.is_file():
             return {}
-        rows = each_row(self.splits, ("name", "split", "group"))
-        names = ((normalize("NFC", original_text(name)), group) for name, _, group in rows)
-        return {name: original_text(group) for name, group in names if group}
+        return {name: original_text(group) for name, _, group in self._divided() if group}
+
+    def read_names(self, split: str) -> list[str]:
+        """Names of the images that the run had in a split.
+
+        Raises:
+            SegkitError: if the file is missing or damaged.
+        """
+        return [name for name, of_name, _ in self._divided() if of_name == split]
+
+    def _divided(self) -> Iterator[tuple[str, str, str]]:
+        for name, split, group in each_row(self.splits, ("name", "split", "group")):
+            yield normalize("NFC", original_text(name)), split, group
 
     def read_scores(self) -> tuple[list[str], dict[str, list[float]]]:
         """Image names, and the scores of all images by metric; NaN where undefined."""

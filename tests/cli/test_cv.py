@@ -37,6 +37,7 @@ metrics: [iou, iou_dataset]
 training: {epochs: 2, accelerator: cpu}
 """
 IMAGES, PATIENTS = 12, 6
+OUT_OF_FOLD = ["evaluate", "cv/tiny", "--split", "out-of-fold"]
 CV = ["cv", "tiny.yaml", "--folds", "2", "--group", "{group}_*"]
 
 
@@ -104,6 +105,11 @@ def record(folder: Path, name: str = "tiny") -> dict:
 def table(folder: Path) -> list[dict[str, str]]:
     with (folder / "cv/tiny/scores.csv").open(encoding="utf-8", newline="") as file:
         return [*csv.DictReader(file)]
+
+
+def iou_of(folder: Path) -> dict[str, float]:
+    with (folder / "scores.csv").open(encoding="utf-8", newline="") as file:
+        return {row["image"]: float(row["iou"]) for row in csv.DictReader(file)}
 
 
 def mask(file: Path) -> np.ndarray:
@@ -254,10 +260,60 @@ def test_runs_that_see_images_alike_become_one_file_and_others_do_not(made, fold
 def test_evaluate_scores_other_images_and_refuses_those_of_the_folds(made, folder, say):
     said = say("evaluate", "cv/tiny", code=2)
     assert "each of these images trained some fold of the cross-validation" in said.err
-    assert "the out-of-fold scores of all images are on cv/tiny/index.html" in said.err.replace("\\", "/")
+    assert "--split out-of-fold scores each image by the models that have not seen it" in said.err
     source = "data.source={name: synthetic_lesions, train: 1, test: 2, size: 32}"
     document = json.loads(say("evaluate", "cv/tiny", "--set", source, "--json").out)
     assert (document["images"], len(document["members"]), document["groups"]) == (2, 2, None)
+
+
+def test_evaluated_out_of_fold_the_scores_are_those_of_the_cross_validation(made, folder, say):
+    document = json.loads(say(*OUT_OF_FOLD, "--out", "out_of_fold", "--json").out)
+    pooled = record(folder)["pooled"]["metrics"]
+    assert document["metrics"] == {name: each["mean"] for name, each in pooled.items()}
+    assert document["intervals"]["iou"] == [pooled["iou"]["low"], pooled["iou"]["high"]]
+    assert (document["split"], document["images"], document["groups"]) == ("out-of-fold", IMAGES, PATIENTS)
+    assert (len(document["runs"]), document["members"], document["warnings"]) == (2, [], [])
+    with (folder / "out_of_fold/scores.csv").open(encoding="utf-8", newline="") as file:
+        assert [(row["image"], row["iou"]) for row in csv.DictReader(file)] == [
+            (row["image"], row["iou"]) for row in table(folder)
+        ]
+    page = (folder / "out_of_fold/index.html").read_text(encoding="utf-8")
+    assert "12 out-of-fold images, at 32x32, each by the model not trained on it." in page
+    assert "ensemble" not in page
+    said = say("evaluate", "runs/tiny/001", *OUT_OF_FOLD[2:], code=2)
+    assert (
+        "--split out-of-fold: out-of-fold scores are those of one cross-validation\n  try: name" in said.err
+    )
+
+
+def test_evaluated_out_of_fold_images_stay_in_their_folds(made, folder, say):
+    expected = json.loads(say(*OUT_OF_FOLD, "--json").out)["metrics"]
+    for kind in ("images", "masks"):  # with one more, the recipe has other folds
+        shutil.copy(folder / f"data/{kind}/p3_6.png", folder / f"data/{kind}/a_0.png")
+    assert json.loads(say(*OUT_OF_FOLD, "--json").out)["metrics"] == expected
+    for kind in ("images", "masks"):
+        (folder / f"data/{kind}/a_0.png").unlink()
+        (folder / f"data/{kind}/p0_0.png").rename(folder / f"data/{kind}/b_0.png")
+    said = say(*OUT_OF_FOLD, code=2)
+    for kind in ("images", "masks"):
+        (folder / f"data/{kind}/b_0.png").rename(folder / f"data/{kind}/p0_0.png")
+    assert (
+        "cv/tiny: p0_0, an image of the cross-validation, is not among the images of the recipe any more"
+        in said.err
+    )
+
+
+@pytest.mark.slow
+def test_evaluated_out_of_fold_in_other_ways_each_image_has_the_score_of_its_run(made, folder, say):
+    ways = ("--native", "--tta", "--set", "data.size=[16, 16]")
+    say(*OUT_OF_FOLD, *ways, "--out", "mirrored")
+    expected = {}
+    for fold in record(folder)["folds"]:
+        run = str(folder / "cv/tiny" / fold["run"])
+        say("evaluate", run, "--split", "val", *ways, "--out", "of_run")
+        expected |= iou_of(folder / "of_run")
+    assert iou_of(folder / "mirrored") == pytest.approx(expected, abs=1e-12)
+    assert [*iou_of(folder / "mirrored")] == sorted(expected)
 
 
 @pytest.mark.slow
@@ -279,6 +335,9 @@ def test_compare_pairs_all_images_over_groups(made, folder, say):
     assert "is a cross-validation: its scores are those of all images" in page
     said = say("compare", "cv", "--native", code=2)
     assert "out-of-fold scores are at the size of the recipe" in said.err
+    assert "segkit evaluate --split out-of-fold --native scores a cross-validation there" in said.err
+    said = say("evaluate", "cv/other", "--split", "out-of-fold")
+    assert "12 out-of-fold images, at 32x32, each by the mean of the 2 models not trained on it" in said.out
 
 
 @pytest.mark.parametrize(

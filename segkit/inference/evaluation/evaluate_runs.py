@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -18,14 +17,13 @@ from segkit.data.split_groups import groups_of
 from segkit.experiments.confidence import confidence_intervals
 from segkit.experiments.metric_details import metric_details
 from segkit.experiments.restore_run import read_run, use_available_device
-from segkit.inference.evaluation.evaluation import AS_TRAINED, EvaluateOptions, Evaluation, run_name
+from segkit.inference.evaluation.evaluation import EvaluateOptions, Evaluation, run_name
 from segkit.inference.evaluation.leaks import leak_warnings
 from segkit.inference.evaluation.reported import reported_scores
-from segkit.inference.evaluation.scored_model import as_predicted, as_trained
+from segkit.inference.evaluation.scored_model import scored_model
 from segkit.inference.evaluation.select_images import ScoredImages, choose_images, replaces_source
 from segkit.inference.scale_warnings import scale_warnings
 from segkit.inference.seen_numbers import SeenNumbers, number_warnings
-from segkit.runs.cv_dir import CvDir
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,14 +71,7 @@ def evaluate_runs(
     images = choose_images(recipe, overrides, options.split)
     if cross_validated and not replaces_source(overrides):
         _check_unseen(images, cross_validated)
-    scores_anew = options.native and not recipe.data.geometry.is_native
-    if len(runs) > 1 or scores_anew or replace(options.predict, postprocess=True) != AS_TRAINED:
-        scored = as_predicted(runs, recipe, options, overrides, plugins, images)
-    else:
-        postprocess = options.predict.postprocess
-        scored = as_trained(
-            runs[0], recipe, changed, images, postprocess=postprocess, on_progress=on_progress
-        )
+    scored = scored_model(runs, recipe, changed, options, overrides, plugins, images, on_progress)
     warnings = [*warnings, *scored.warnings]
     with hints_for_model(recipe.data.file_channels):
         for run, trained, fit in zip(runs, trained_with, scored.fits, strict=True):
@@ -88,8 +79,8 @@ def evaluate_runs(
             warnings += _scale_warnings(run, images.samples, fit, options.predict)
         warnings += _number_warnings(images.samples, recipe, scored.ranges)
         scores, *of_members = scored.scorer.scores(on_progress)
-    warnings += _class_warnings(runs, scores, images)
-    groups = None if replaces_source(overrides) else _groups_of(images.samples, recipe)
+    warnings += class_warnings(runs, scores, images)
+    groups = None if replaces_source(overrides) else groups_in_split(images.samples, recipe)
     reported = reported_scores(
         runs[0], trained_with[0], recipe,
         same_images=scored.scorer.as_reported, postprocess=scored.postprocess,
@@ -118,12 +109,12 @@ def _check_unseen(images: ScoredImages, cross_validated: Path) -> None:
             "each of these images trained some fold of the cross-validation: scores on them are not those of "
             "unseen images",
             where=str(cross_validated),
-            hint=f"the out-of-fold scores of all images are on {CvDir(cross_validated).page}; "
+            hint="--split out-of-fold scores each image by the models that have not seen it; "
             "--set data.source=... scores other images",
         )
 
 
-def _groups_of(samples: Sequence[Sample], recipe: Recipe) -> list[str] | None:
+def groups_in_split(samples: Sequence[Sample], recipe: Recipe) -> list[str] | None:
     """Group of each image as `data.split.group` says; None without, or if images have none."""
     if not (group := recipe.data.split.group):
         return None
@@ -133,7 +124,8 @@ def _groups_of(samples: Sequence[Sample], recipe: Recipe) -> list[str] | None:
     return None
 
 
-def _class_warnings(runs: Sequence[RunDir], scores: Scores, images: ScoredImages) -> list[str]:
+def class_warnings(runs: Sequence[RunDir], scores: Scores, images: ScoredImages) -> list[str]:
+    """Sentences about classes that were never trained, are never predicted, or are in no scored image."""
     untrained = [name for run in runs for name in run.read_summary().untrained_classes]
     found = scores.classes.warnings(images.words) if scores.classes else []
     return [*never_trained([*dict.fromkeys(untrained)]), *found]

@@ -61,6 +61,8 @@ class Evaluation:
         scorer: scorer, to show single images.
         groups: number of groups of the images, over which the intervals are; None if each is one of its own.
         postprocess: post-processing of the scored masks, if there is any.
+        models_per_image: number of models of a cross-validation that score each image, as they were not
+            trained on it; 0 if all runs score all images.
     """
 
     runs: list[RunDir]
@@ -77,6 +79,12 @@ class Evaluation:
     scorer: Scorer = field(repr=False)
     groups: int | None = None
     postprocess: PostprocessSettings | None = None
+    models_per_image: int = 0
+
+    @property
+    def is_ensemble(self) -> bool:
+        """Whether the mean of all runs is scored."""
+        return len(self.runs) > 1 and not self.models_per_image
 
     @property
     def first_metric(self) -> str:
@@ -116,9 +124,12 @@ class Evaluation:
         return worst_caption(min(count, len(scores)), scores, label)
 
     def describe_options(self) -> str:
-        """Image size, flips, scales and post-processing in words."""
-        predict = self.options.predict
+        """Image size, models, flips, scales and post-processing in words."""
+        predict, models = self.options.predict, self.models_per_image
         words = [f"at {size_text(self.recipe.data.geometry, native=self.is_native)}"]
+        if models:
+            whose = "the model" if models == 1 else f"the mean of the {models} models"
+            words.append(f"each by {whose} not trained on it")
         if predict.flips:
             words.append("with flips")
         if predict.scales != (1.0,):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from segkit.core.errors import SegkitError
 from segkit.experiments.objectives import build_metric
 from segkit.experiments.restore_run import postprocess_of, restore
-from segkit.inference.evaluation.evaluation import EvaluateOptions, run_name
+from segkit.inference.evaluation.evaluation import AS_TRAINED, EvaluateOptions, run_name
 from segkit.inference.evaluation.score_images import PredictorScorer, ResizedScorer, Scorer
 from segkit.inference.predictor import Predictor
 from segkit.inference.torch_network import TorchNetwork, open_network
@@ -47,6 +47,38 @@ class ScoredModel:
     warnings: list[str]
     fits: list[Fit]
     ranges: list[PixelRange]
+
+
+def scored_model(
+    runs: Sequence[RunDir],
+    recipe: Recipe,
+    changed: Sequence[str],
+    options: EvaluateOptions,
+    overrides: Sequence[str],
+    plugins: Sequence[Path],
+    images: ScoredImages,
+    on_progress: Progress,
+) -> ScoredModel:
+    """A run as in its final evaluation, if options allow it; else with the prediction pipeline.
+
+    Args:
+        runs: complete run directories.
+        recipe: recipe of the first one, with changes.
+        changed: warnings about changed plugins.
+        options: evaluation options.
+        overrides: recipe changes.
+        plugins: files or folders with the parts they used.
+        images: what is scored.
+        on_progress: callback of (label, done, total).
+
+    Raises:
+        SegkitError: if the runs cannot be scored together, or with these options.
+    """
+    scores_anew = options.native and not recipe.data.geometry.is_native
+    if len(runs) > 1 or scores_anew or replace(options.predict, postprocess=True) != AS_TRAINED:
+        return as_predicted(runs, recipe, options, overrides, plugins, images)
+    postprocess = options.predict.postprocess
+    return as_trained(runs[0], recipe, changed, images, postprocess=postprocess, on_progress=on_progress)
 
 
 def as_trained(

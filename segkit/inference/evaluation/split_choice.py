@@ -4,9 +4,10 @@ from enum import StrEnum
 
 
 class SplitChoice(StrEnum):
-    """Split to score."""
+    """Split to score; out-of-fold is every image of a cross-validation, by models that have not seen it."""
 
     train = "train"
     val = "val"
     test = "test"
     all = "all"
+    out_of_fold = "out-of-fold"

@@ -94,7 +94,7 @@ def _render(evaluation: Evaluation, worst: list[WorstImage]) -> str:
     template = templates("inference/evaluation", "analysis/report").get_template("evaluation.html.j2")
     return template.render(
         name=evaluation.recipe.name,
-        is_ensemble=len(evaluation.runs) > 1,
+        is_ensemble=evaluation.is_ensemble,
         runs=[public_folder(run.path) for run in evaluation.runs],
         images=str(evaluation.images),
         options=evaluation.describe_options(),
