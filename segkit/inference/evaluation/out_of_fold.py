@@ -44,6 +44,7 @@ class _Fold:
     recipe: Recipe
     samples: list[Sample]
     model: ScoredModel
+    warnings: list[str]
 
 
 def evaluate_out_of_fold(
@@ -72,8 +73,7 @@ def evaluate_out_of_fold(
     record, by_fold = cv.read(), dict[int, list["RunDir"]]()
     for run, of in zip(cv.runs, record.folds, strict=True):
         by_fold.setdefault(of.fold, []).append(run)
-    warnings: list[str] = []
-    folds = [_fold(cv, runs, options, overrides, plugins, on_progress, warnings) for runs in by_fold.values()]
+    folds = [_fold(cv, runs, options, overrides, plugins, on_progress) for runs in by_fold.values()]
     first = folds[0]
     scorer = _FoldScorer(
         [fold.model.scorer for fold in folds], [fold.samples for fold in folds], first.model.metrics
@@ -81,9 +81,10 @@ def evaluate_out_of_fold(
     images = ScoredImages(SPLIT, scorer.samples)
     (scores,) = scorer.scores(on_progress)
     groups, postprocess = groups_in_split(images.samples, first.recipe), first.model.postprocess
+    runs = [run for fold in folds for run in fold.runs]
+    warnings = [text for fold in folds for text in fold.warnings] + class_warnings(runs, scores, images)
     if record.postprocess_choice and postprocess and postprocess == record.postprocess:
         warnings.append(CHOSEN_ON_SCORED)
-    runs = [run for fold in folds for run in fold.runs]
     return Evaluation(
         runs=runs,
         recipe=first.recipe,
@@ -96,7 +97,7 @@ def evaluate_out_of_fold(
         groups=len({*groups}) if groups else None,
         details=metric_details(first.recipe.metrics),
         reported=None,
-        warnings=[*dict.fromkeys(warnings), *class_warnings(runs, scores, images)],
+        warnings=[*dict.fromkeys(warnings)],
         seconds=time.perf_counter() - started,
         scorer=scorer,
         models_per_image=len(first.runs),
@@ -110,15 +111,13 @@ def _fold(
     overrides: Sequence[str],
     plugins: Sequence[Path],
     on_progress: Progress,
-    warnings: list[str],
 ) -> _Fold:
     recipe, changed = read_run(runs[0], overrides, plugins)
     recipe, of_device = use_available_device(recipe, overrides)
     samples = _samples(cv, runs[0], recipe)
     images = ScoredImages("val", samples)
     model = scored_model(runs, recipe, changed, options, overrides, plugins, images, on_progress)
-    warnings += [*of_device, *model.warnings]
-    return _Fold(runs, recipe, samples, model)
+    return _Fold(runs, recipe, samples, model, [*of_device, *model.warnings])
 
 
 def _samples(cv: CvDir, run: RunDir, recipe: Recipe) -> list[Sample]:
