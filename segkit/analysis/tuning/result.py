@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from segkit.analysis.tuning.optimism import optimism_over_folds
 from segkit.recipe.search_space import Axis, Value
+from segkit.recipe.yaml_tree import parse_yaml
 
 State = Literal["complete", "pruned", "failed", "running", "waiting"]
 
@@ -166,7 +167,7 @@ class Tuning:
             "best": best
             and {
                 "trial": best.number,
-                "values": dict(best.values),
+                "values": _plain(best.values),
                 "score": best.score,
                 **_runs(next(iter(self.best_runs), ""), best.folds),
             },
@@ -188,7 +189,7 @@ class Tuning:
                 {
                     "trial": trial.number,
                     "state": trial.state,
-                    "values": dict(trial.values),
+                    "values": _plain(trial.values),
                     "score": trial.score,
                     "epochs": trial.epochs,
                     "seconds": trial.seconds,
@@ -208,6 +209,14 @@ class Tuning:
             "command": self.command,
             "notes": list(self.notes),
         }
+
+
+def _plain(values: Mapping[str, Value]) -> dict[str, Any]:
+    """Values as a recipe has them: choices are YAML texts."""
+    return {
+        path: parse_yaml(value, "", numbered=False).plain() if isinstance(value, str) else value
+        for path, value in values.items()
+    }
 
 
 def _runs(run: str, folds: Sequence[Fold]) -> dict[str, Any]:
