@@ -53,10 +53,11 @@ def evaluate(
     cross_validated = next((run for run in runs if CvDir.is_at(run)), None)
     out_of_fold = split == SplitChoice.out_of_fold
     if out_of_fold and (not cross_validated or len(runs) > 1):
+        these = "this is a run" if len(runs) == 1 else f"these are {len(runs)} folders"
         raise SegkitError(
-            "out-of-fold scores are those of one cross-validation",
-            where=f"--split {split}",
-            hint="name the folder of one, as segkit cv RECIPE --folds 5 makes it",
+            f"--split {split} scores one cross-validation, and {these}",
+            where=", ".join(map(str, runs)),
+            hint="its folder, as segkit cv RECIPE --folds 5 makes it",
         )
     predict_options = PredictOptions(tta, options.parse_scales(scales), postprocess=not no_postprocess)
     if out:

@@ -94,7 +94,7 @@ def tune(
     url = parse_storage(storage) if storage else None
     _hide_password(storage, url)
 
-    from segkit.analysis.tuning.write import folder_for, write_tuning
+    from segkit.analysis.tuning.write import check_folder, folder_for, write_tuning
     from segkit.cli import console
     from segkit.experiments.tuning.events import Tuned
     from segkit.experiments.tuning.plan import plan_tuning
@@ -117,12 +117,13 @@ def tune(
         if (limit := most_trials(sampler, plan.axes)) and limit < trials:
             view.say(f"{sampler} has tried everything after {limit} trials")
             trials = limit
+        folder = out or folder_for(plan.study, Path("tune") / plan.recipe.name)
+        check_folder(plan.study, folder)
         study = SharedStudy(
             url, plan.study, plan.identity, plan.axes,
             higher_is_better=plan.higher_is_better, sampler=sampler, pruner=pruner, seed=seed,
         )  # fmt: skip
         with study:
-            folder = out or folder_for(plan.study, Path("tune") / plan.recipe.name)
             make_folder(folder, "search")
             settings = TuneOptions(
                 runs, trials, sampler, pruner, seed, jobs=jobs, storage=url.shown, command=command,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segkit.core.errors import SegkitError, worded
+from segkit.data.splits import Split
 from segkit.experiments.existing_runs import ExistingRuns
 from segkit.experiments.study_plan import PlannedRun, plan_run
 from segkit.recipe.dataset import find_samples, scan_recipe_source
@@ -83,7 +84,15 @@ def make_cv_plan(
             of_fold = seeded.model_copy(update={"data": data})
             samples, identity = find_samples(of_fold, scan), fingerprint(of_fold, scan.splits)
             planned.append(plan_run(of_fold, samples, identity, existing, notes))
-    return CvPlan(given, planned, notes)
+    return CvPlan(_with_group(given, group), planned, notes)
+
+
+def _with_group(given: Recipe, group: str) -> Recipe:
+    """The recipe with the group of the folds, if its own split can have one."""
+    if not group or given.data.split.by == "official":
+        return given
+    split = Split.model_validate({**given.data.split.model_dump(), "group": group})
+    return given.model_copy(update={"data": given.data.model_copy(update={"split": split})})
 
 
 def fold_changes(given: Recipe, folds: int, group: str) -> list[str]:

@@ -138,7 +138,8 @@ def test_pooled_scores_are_those_of_the_masks_that_predict_writes(made, folder, 
     assert "12 images in 6 groups at 32 x 32 pixels, 2 folds" in made.out
     page = (folder / "cv/tiny/index.html").read_text(encoding="utf-8")
     assert f"{pooled['mean']:.4f}" in page
-    assert "They are over 6 groups of images that are not independent." in page
+    assert "They are over 6 groups: images of one group are not independent." in page
+    assert "An interval over 6 groups is uncertain." in made.out
 
 
 def splits_of(run: RunDir) -> list[list[str]]:
@@ -277,13 +278,18 @@ def test_evaluated_out_of_fold_the_scores_are_those_of_the_cross_validation(made
         assert [(row["image"], row["iou"]) for row in csv.DictReader(file)] == [
             (row["image"], row["iou"]) for row in table(folder)
         ]
+    assert document["cross_validation"] == "cv/tiny"
+    said = say(*OUT_OF_FOLD)
+    assert said.out.startswith("cv/tiny\nscores on 12 out-of-fold images, at 32x32, each by the model not")
     page = (folder / "out_of_fold/index.html").read_text(encoding="utf-8")
+    assert '<p class="quiet"><code>cv/tiny</code></p>' in page
     assert "12 out-of-fold images, at 32x32, each by the model not trained on it." in page
     assert "ensemble" not in page
     said = say("evaluate", "runs/tiny/001", *OUT_OF_FOLD[2:], code=2)
-    assert (
-        "--split out-of-fold: out-of-fold scores are those of one cross-validation\n  try: name" in said.err
-    )
+    assert "runs/tiny/001: --split out-of-fold scores one cross-validation, and this is a run\n" in said.err
+    assert "  try: its folder, as segkit cv RECIPE --folds 5 makes it" in said.err
+    said = say("evaluate", "runs/tiny/001", *OUT_OF_FOLD[1:], code=2)
+    assert ", cv/tiny: --split out-of-fold scores one cross-validation, and these are 2 folders\n" in said.err
 
 
 def test_evaluated_out_of_fold_images_stay_in_their_folds(made, folder, say):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from segkit.analysis.paper.subject import Subject
 from segkit.recipe.yaml_tree import write_yaml
 from segkit.runs.recipe_schema import RunRecipe
-from segkit.utils.public_text import public_command, public_data
+from segkit.utils.public_text import last_name, public_command, public_data
 from segkit.utils.safe_read import read_text, read_yaml
 
 _SHORTENED = "# Absolute paths are shortened to their last names.\n"
@@ -59,8 +59,10 @@ def commands(
 
 def _one_by_one(subject: Subject, file: str) -> Iterator[list[str]]:
     if subject.is_cross_validated:
+        group = subject.split.get("group")
+        kept = ["--group", last_name(str(group))] if group else []  # their recipe may have another
         seeds = ["--seeds", _listed(subject.seeds)] if len(subject.seeds) > 1 else []
-        yield ["cv", file, "--folds", str(subject.split.get("folds")), *seeds]
+        yield ["cv", file, "--folds", str(subject.split.get("folds")), *kept, *seeds]
         return
     yield ["run", file]
     yield from (["run", file, "--set", f"seed={seed}"] for seed in subject.seeds[1:])

@@ -106,7 +106,9 @@ def contents(data: RunData) -> dict[str, Any]:
 def interval_notes(data: RunData) -> str:
     """What 95% intervals of the scores say, in sentences."""
     groups = data.summary.scores.groups
-    over = f" They are over {whole(groups)} groups of images that are not independent." if groups else ""
+    over = (
+        f" They are over {whole(groups)} groups: images of one group are not independent." if groups else ""
+    )
     return " ".join(filter(None, [INTERVALS + over, few_images_note(len(data.names), groups)]))
 
 

@@ -31,13 +31,27 @@ _ORDER = ("complete", "pruned", "failed", "running", "waiting")
 
 
 def folder_for(study: str, preferred: Path) -> Path:
-    """Folder of the result of a study: `preferred`, with a number appended if that has another study's."""
+    """Folder of the result of a study: `preferred`, with a number appended if that holds something else."""
+    return numbered_folder(preferred, lambda folder: bool(_other_content(study, folder)))
 
-    def is_taken(folder: Path) -> bool:
-        file = folder / DOCUMENT
-        return file.is_file() and _study_in(file) != study
 
-    return numbered_folder(preferred, is_taken)
+def check_folder(study: str, folder: Path) -> None:
+    """Check that a folder is new, empty, or has the result of this study.
+
+    Raises:
+        SegkitError: if it is a file, or holds something else.
+    """
+    if problem := _other_content(study, folder):
+        raise SegkitError(problem, where=str(folder), hint=other_folder())
+
+
+def _other_content(study: str, folder: Path) -> str:
+    file = folder / DOCUMENT
+    if file.is_file():
+        other = _study_in(file)
+        return "" if other == study else f"this folder has another search{f', {other}' if other else ''}"
+    is_free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+    return "" if is_free else "this is not the folder of a search"
 
 
 def write_tuning(tuning: Tuning, folder: Path) -> Path:

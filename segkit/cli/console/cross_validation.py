@@ -25,7 +25,7 @@ def print_cross_validation(record: CvRecord, page: Path, paper: Path | None = No
     """
     from segkit.analysis.comparison.result import Interval
     from segkit.analysis.cross_validation.page import lead
-    from segkit.analysis.report.format import with_details
+    from segkit.analysis.report.format import few_images_note, with_details
     from segkit.core.paths import quoted
 
     screen = Screen(sys.stdout)
@@ -49,6 +49,8 @@ def print_cross_validation(record: CvRecord, page: Path, paper: Path | None = No
         label = clean(with_details(name, name, record.metric_details))
         table.add_row(label, interval, sd, f"{lowest} to {highest}", *others)
     screen.table(table)
+    if note := few_images_note(record.images, record.groups):
+        screen.line(note, "dim")
     screen.line()
     if len(record.classes) > 1:
         print_class_scores(screen, record.seeds[0].per_class, "cv.json")

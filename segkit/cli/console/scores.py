@@ -30,8 +30,8 @@ def print_evaluation(evaluation: Evaluation, page: Path | None) -> None:
         page: HTML page that was written, if any.
     """
     screen = Screen(sys.stdout)
-    for run in evaluation.runs:
-        screen.line(str(run.path), "bold")
+    for folder in evaluation.folders:
+        screen.line(str(folder), "bold")
     screen.line(
         f"scores on {evaluation.images}, {evaluation.describe_options()} ({duration(evaluation.seconds)})"
     )

@@ -17,6 +17,8 @@ from segkit.recipe import entry_for
 from segkit.utils.public_text import public_names
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from segkit.analysis.comparison.result import Interval
     from segkit.recipe import Recipe
     from segkit.recipe.postprocess_settings import PostprocessSettings
@@ -61,8 +63,9 @@ class Evaluation:
         scorer: scorer, to show single images.
         groups: number of groups of the images, over which the intervals are; None if each is one of its own.
         postprocess: post-processing of the scored masks, if there is any.
-        models_per_image: number of models of a cross-validation that score each image, as they were not
-            trained on it; 0 if all runs score all images.
+        cross_validation: folder of the cross-validation whose models each score the images that they were not
+            trained on; None if all runs score all images.
+        models_per_image: number of them that score each image.
     """
 
     runs: list[RunDir]
@@ -79,12 +82,18 @@ class Evaluation:
     scorer: Scorer = field(repr=False)
     groups: int | None = None
     postprocess: PostprocessSettings | None = None
+    cross_validation: Path | None = None
     models_per_image: int = 0
 
     @property
     def is_ensemble(self) -> bool:
         """Whether the mean of all runs is scored."""
-        return len(self.runs) > 1 and not self.models_per_image
+        return len(self.runs) > 1 and not self.cross_validation
+
+    @property
+    def folders(self) -> list[Path]:
+        """What is scored: the cross-validation, or the runs."""
+        return [self.cross_validation] if self.cross_validation else [run.path for run in self.runs]
 
     @property
     def first_metric(self) -> str:
@@ -127,7 +136,7 @@ class Evaluation:
         """Image size, models, flips, scales and post-processing in words."""
         predict, models = self.options.predict, self.models_per_image
         words = [f"at {size_text(self.recipe.data.geometry, native=self.is_native)}"]
-        if models:
+        if self.cross_validation:
             whose = "the model" if models == 1 else f"the mean of the {models} models"
             words.append(f"each by {whose} not trained on it")
         if predict.flips:
@@ -144,6 +153,7 @@ class Evaluation:
         return {
             "run": str(self.runs[0].path),
             "runs": [str(run.path) for run in self.runs],
+            "cross_validation": self.cross_validation and str(self.cross_validation),
             "split": self.images.split,
             "images": len(self.images.samples),
             "groups": self.groups,

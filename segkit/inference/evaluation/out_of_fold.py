@@ -100,6 +100,7 @@ def evaluate_out_of_fold(
         warnings=[*dict.fromkeys(warnings)],
         seconds=time.perf_counter() - started,
         scorer=scorer,
+        cross_validation=cv.path,
         models_per_image=len(first.runs),
     )
 

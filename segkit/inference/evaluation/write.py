@@ -76,7 +76,13 @@ def _document(evaluation: Evaluation) -> dict[str, Any]:
     document, folders = evaluation.as_json(), [public_folder(run.path) for run in evaluation.runs]
     for member, folder in zip(document["members"], folders, strict=False):
         member["run"] = folder
-    return {**public_data(document), "run": folders[0], "runs": folders}
+    cv = evaluation.cross_validation
+    return {
+        **public_data(document),
+        "run": folders[0],
+        "runs": folders,
+        "cross_validation": cv and public_folder(cv),
+    }
 
 
 def _draw(evaluation: Evaluation, rank: int, index: int) -> WorstImage:
@@ -95,7 +101,7 @@ def _render(evaluation: Evaluation, worst: list[WorstImage]) -> str:
     return template.render(
         name=evaluation.recipe.name,
         is_ensemble=evaluation.is_ensemble,
-        runs=[public_folder(run.path) for run in evaluation.runs],
+        folders=[public_folder(folder) for folder in evaluation.folders],
         images=str(evaluation.images),
         options=evaluation.describe_options(),
         metric=_image_label(evaluation),

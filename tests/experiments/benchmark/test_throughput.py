@@ -18,6 +18,7 @@ from segkit.experiments.benchmark.step_breakdown import PARTS
 from segkit.experiments.benchmark.throughput import ROUNDS, Round, bench
 from segkit.experiments.benchmark.timed_loop import Loop
 from segkit.models.segmenter import digest
+from segkit.training.devices import device_name
 from tests.small_runs import recipe
 
 RATES = ("data_images_per_second", "model_images_per_second", "loop_images_per_second")
@@ -47,7 +48,7 @@ def test_what_is_measured_is_plain_data(measured: dict[str, Any]) -> None:
     assert measured["peak_memory_bytes"] > 0
     assert measured["steps"] == 3 * ROUNDS, "thirteen, in rounds of the same length"
     assert (measured["recipe"], measured["batch_size"], measured["images"]) == ("small", 4, 10)
-    assert measured["device"] == f"cpu, {torch.get_num_threads()} threads"
+    assert measured["device"] == device_name(torch.device("cpu"))
     assert measured["precision"] == "32-true"
     assert measured["workers"] >= 0
     assert set(measured["startup_seconds"]) == {"images", "model", "first_step"}

@@ -18,6 +18,7 @@ from segkit.experiments.benchmark.costs import measure as measuring
 from segkit.experiments.benchmark.costs.measure import Effort, measure, multiply_adds
 from segkit.models.segmenter import Segmenter, digest
 from segkit.runs.run_dir import RunDir
+from segkit.training.devices import device_name
 from tests.experiments.benchmark.costs import DECODER
 from tests.small_runs import recipe
 
@@ -38,7 +39,7 @@ def test_costs_are_plain_numbers(run: RunDir, plugin: Path) -> None:
         "weights_bytes": (run.checkpoints / "best.safetensors").stat().st_size,
         "machine": {
             **machine.this_machine(),
-            "device": f"cpu, {torch.get_num_threads()} threads",
+            "device": device_name(torch.device("cpu")),
             "threads": torch.get_num_threads(),
         },
         "precision": "32-true",
