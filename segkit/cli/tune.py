@@ -114,8 +114,8 @@ def tune(
         plan = plan_tuning(recipe, search, overrides or (), folds=folds or 0, group=group, demo=demo)
         announce_plugins()
         url = url or sqlite_storage(runs / f"{plan.study}.tune.sqlite3")
-        if (limit := most_trials(sampler, plan.axes)) and limit < trials:
-            view.say(f"{sampler} has tried everything after {limit} trials")
+        if (limit := most_trials(plan.axes)) and limit < trials:
+            view.say(f"There are {limit} different trials: no more are made")
             trials = limit
         folder = out or folder_for(plan.study, Path("tune") / plan.recipe.name)
         check_folder(plan.study, folder)

@@ -204,7 +204,8 @@ def _by_fold(units: list[list[Sample]], split: Split, features: Features | None)
     folds, fold = split.folds or 0, split.fold or 0
     what = "groups" if split.group else "images"
     if len(units) < folds:
-        raise DataError(f"{len(units)} {what} cannot make {folds} folds", hint="use fewer folds")
+        hint = f"use at most {len(units)} folds" if len(units) > 1 else f"folds need several {what}"
+        raise DataError(f"{len(units)} {what} cannot make {folds} folds", hint=hint)
     if features is not None:
         sizes = None if split.group else [len(range(index, len(units), folds)) for index in range(folds)]
         folds_of = balanced(features, [1 / folds] * folds, sizes)

@@ -77,7 +77,7 @@ def grid(seeds: int, share: float, epochs: int, runs: Path | None) -> None:
         runs = runs or Path(folder, "runs")
         plan = plan_tuning(file, GRID)
         started = time.monotonic()
-        size = most_trials("GridSampler", plan.axes) or 0
+        size = most_trials(plan.axes) or 0
         scores = search(plan, runs, Path(folder), "GridSampler", 0, size)
         best = max(scores, key=scores.__getitem__)
         print(f"{len(scores)} recipes in {time.monotonic() - started:.0f} s; best {scores[best]:.4f}: {best}")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 from torch import nn
 
@@ -183,9 +184,9 @@ def test_files_for_a_paper_have_the_pooled_scores_and_name_no_folder(made, folde
     assert "no epoch was chosen by a score" in methods
     texts = [file.read_text(encoding="utf-8") for file in (folder / "paper").rglob("*.*")]
     assert not any(str(folder) in text for text in texts)
-    assert "segkit cv recipes/tiny.yaml --folds 2" in (folder / "paper/commands.sh").read_text(
-        encoding="utf-8"
-    )
+    assert "segkit cv recipes/tiny.yaml --folds 2 --group '{group}_*'" in (
+        folder / "paper/commands.sh"
+    ).read_text(encoding="utf-8")
 
 
 def test_killed_and_started_again_it_has_the_same_bytes_and_trains_nothing_twice(made, folder, say):
@@ -265,6 +266,13 @@ def test_evaluate_scores_other_images_and_refuses_those_of_the_folds(made, folde
     source = "data.source={name: synthetic_lesions, train: 1, test: 2, size: 32}"
     document = json.loads(say("evaluate", "cv/tiny", "--set", source, "--json").out)
     assert (document["images"], len(document["members"]), document["groups"]) == (2, 2, None)
+
+
+def test_its_recipe_has_the_group_of_the_folds(made, folder, say):
+    said = say(*CV, "--set", "data.split={by: fraction, val: 0.5, group: p}", "--out", "grouped")
+    assert "2, not trained again: runs/tiny/001, runs/tiny/002" in said.err.replace("\\", "/")
+    split = yaml.safe_load((folder / "grouped/recipe.yaml").read_text(encoding="utf-8"))["data"]["split"]
+    assert (split["by"], split["group"]) == ("fraction", "{group}_*")
 
 
 def test_evaluated_out_of_fold_the_scores_are_those_of_the_cross_validation(made, folder, say):
@@ -349,8 +357,8 @@ def test_compare_pairs_all_images_over_groups(made, folder, say):
 @pytest.mark.parametrize(
     ("words", "problem", "hint"),
     [
-        (("--folds", "7", "--group", "{group}_*"), "6 groups cannot make 7 folds", "use fewer folds"),
-        (("--folds", "13"), "12 images cannot make 13 folds", "use fewer folds"),
+        (("--folds", "7", "--group", "{group}_*"), "6 groups cannot make 7 folds", "use at most 6 folds"),
+        (("--folds", "13"), "12 images cannot make 13 folds", "use at most 12 folds"),
         (
             ("--folds", "3", "--group", "patient"),
             "data.split.group: 12 of 12 images have no group",

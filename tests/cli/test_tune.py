@@ -48,10 +48,15 @@ def test_trials_are_runs_and_the_same_command_goes_on(segkit: Any, folder: Path)
     assert "Starting the next trial\ntrial 2: optimizer" in said.err
     assert "trial 2: iou_soft 0." in said.err
     assert "On 5 test images, which no trial was judged by, the best trial has iou_soft 0." in said.out
-    assert "The search took " in said.out
+    assert "Training took " in said.out
     assert "best recipe: tune/small/best.yaml\nits model: segkit predict runs/small/00" in said.out
     assert len([*(folder / "runs/small").iterdir()]) == 3
 
+    chosen = (folder / "tune/small/best.yaml").read_text(encoding="utf-8")
+    assert (
+        "segkit tune chose optimizer.lr: the best of 3 trials by iou_soft on the validation images."
+        in " ".join(chosen.split())
+    )
     # The best recipe is that of a finished run. Another storage finds the runs again, and one that was killed
     # just before its end is ended in its directory.
     said = segkit("compare", "tune/small/best.yaml", "--no-measure", "--quiet")
@@ -72,6 +77,12 @@ def test_trials_are_runs_and_the_same_command_goes_on(segkit: Any, folder: Path)
     said = segkit(*other, "--storage", "again.db")
     assert (said.code, (folder / "tune/small-2").exists()) == (2, False)
     assert "again.db: the storage belongs to another study, small-" in said.err
+    for taken, problem in (
+        ("tune/small", "this folder has another search, small-"),
+        ("runs", "this is not the folder"),
+    ):
+        said = segkit(*other, "--out", taken)
+        assert (said.code, f"{taken}: {problem}" in said.err.replace("\\", "/")) == (2, True)
     said = segkit(*other, "--quiet")
     assert said.code == 0, said.err
     (trial,) = json.loads((folder / "tune/small-2/tune.json").read_text(encoding="utf-8"))["trials"]

@@ -95,7 +95,7 @@ def test_folds_take_turns():
 
 
 def test_too_many_folds_are_refused():
-    with pytest.raises(DataError, match=r"20 images cannot make 21 folds\n  try: use fewer folds"):
+    with pytest.raises(DataError, match=r"20 images cannot make 21 folds\n  try: use at most 20 folds"):
         divided(samples(), Split(by="kfold", folds=21, fold=0))
 
 

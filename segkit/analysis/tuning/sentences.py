@@ -53,7 +53,10 @@ def _optimism_sentence(tuning: Tuning) -> list[str]:
     optimism = number(abs(tuning.optimism))
     if tuning.folds:
         if round(tuning.optimism, 4) <= 0:
-            return ["Trials that are best on all folds but one are, on average, no worse on that one."]
+            return [
+                "The score of the search is not shown to be too good: trials that are best on all folds but "
+                "one are, on average, as good on that one."
+            ]
         chosen = "trials that are chosen on all folds but one"
         report = " Report that on the test images." if tuning.test else ""
         return [
@@ -79,6 +82,6 @@ def cost_sentence(tuning: Tuning) -> str:
     more = [f"pruning has saved {counted(saved, 'epoch')}"] if saved else []
     more += [f"{counted(reused, 'trial')} trained nothing, as the run was there"] if reused else []
     return (
-        f"The search took {duration(seconds)} of training ({counted(epochs, 'epoch')}) for "
+        f"Training took {duration(seconds)} ({counted(epochs, 'epoch')}) for "
         f"{counted(len(tuning.trials), 'trial')} ({ended}){''.join(f'; {text}' for text in more)}."
     )

@@ -7,11 +7,12 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from segkit.analysis.tuning.result import FinalScore, Trial, Tuning, best_of
+from segkit.analysis.tuning.sentences import judged_by
 from segkit.core.errors import SegkitError
 from segkit.experiments.train_runs import plugin_paths
 from segkit.experiments.tuning.events import TestingWinner, TuningEvent
-from segkit.recipe import dump_recipe
-from segkit.utils.listing import agree
+from segkit.recipe import Recipe, dump_recipe
+from segkit.utils.listing import agree, counted
 from segkit.utils.subprocesses import run_in_subprocesses
 
 if TYPE_CHECKING:
@@ -37,13 +38,18 @@ def outcome(
     test, text, directories = None, "", list[str]()
     if best:
         recipe, planned = plan.runs_of(best.values, options.runs)
-        text = dump_recipe(recipe)
+        text = dump_recipe(_described(recipe, plan, len(trials)))
         runs = [one.run for one in planned if one.run]
         runs = runs if len(runs) == len(planned) else []
         directories = [str(run.path) for run in runs]
         if plan.test_images:
             test = yield from _test_score(plan, study, best, runs, options.score_mean)
         notes += _notes(plan, best, test)
+    if study.ended_early(options.trials):
+        notes.append(
+            f"The search ended after {counted(len(trials), 'trial')}: {options.sampler} proposed values that "
+            "had been tried. Another sampler, or other values, may find more."
+        )
     return Tuning(
         recipe=plan.recipe.name,
         study=study.name,
@@ -68,6 +74,14 @@ def outcome(
         overrides=plan.overrides,
         notes=notes,
     )
+
+
+def _described(recipe: Recipe, plan: TuningPlan, trials: int) -> Recipe:
+    """The recipe, which says how its values were chosen: a reader of its scores has to know."""
+    chosen = " and ".join(axis.path for axis in plan.axes)
+    on = judged_by(plan.images, plan.folds, plan.grouped_by)
+    how = f"segkit tune chose {chosen}: the best of {counted(trials, 'trial')} by {plan.metric} on {on}."
+    return recipe.model_copy(update={"description": f"{recipe.description} {how}".strip()})
 
 
 def _notes(plan: TuningPlan, best: Trial, test: FinalScore | None) -> list[str]:

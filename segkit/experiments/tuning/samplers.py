@@ -24,7 +24,6 @@ from segkit.recipe.search_space import Axis, Choices, Range
 HISTORY = "retry_history"  # of a trial that was begun again: Optuna's record of its former numbers
 # Sequences that every worker must draw alike: their state is in the storage.
 _SHARED_SEED = ("GridSampler", "QMCSampler")
-_FULL_GRID = ("GridSampler", "BruteForceSampler")
 
 
 def sampler_names() -> list[str]:
@@ -88,11 +87,9 @@ def make_pruner(name: str) -> optuna.pruners.BasePruner:
     return pruner
 
 
-def most_trials(name: str, axes: Sequence[Axis]) -> int | None:
-    """Number of trials after which a sampler has tried everything; None if it may repeat values."""
-    if name not in _FULL_GRID or any(
-        isinstance(_distribution(axis.space), FloatDistribution) for axis in axes
-    ):
+def most_trials(axes: Sequence[Axis]) -> int | None:
+    """Number of different trials; None without an end."""
+    if any(isinstance(_distribution(axis.space), FloatDistribution) for axis in axes):
         return None
     total = 1
     for axis in axes:

@@ -25,6 +25,7 @@ from segkit.recipe.search_space import Axis
 
 HEARTBEAT_SECONDS, GRACE_SECONDS = 20, 120  # a worker that is silent for so long has been killed
 _MAX_RETRIES = 10  # of a trial whose workers were killed
+_MAX_REPEATS = 50  # trials with values that were tried before, after which a search ends
 _ATTEMPTS, _PAUSE_SECONDS = 5, 0.3  # to make tables that another machine is making
 _IDENTITY, _SURPLUS = "segkit", "surplus"
 _STATES: dict[TrialState, State] = {
@@ -41,7 +42,8 @@ class SharedStudy:
     """A study of Optuna.
 
     Trials keep their place among the first `total` that have not failed, by number. Numbers are given by the
-    database, so that no two workers take the same place.
+    database, so that no two workers take the same place. A trial with the values of an earlier one, which a
+    sampler may propose again, takes no place and is not among `trials`.
 
     Args:
         storage: URL of the storage.
@@ -105,13 +107,11 @@ class SharedStudy:
         """A trial to train, new or of a worker that was killed; None if all places are taken."""
         with _quietly(), self._errors_in_words():
             fail_stale_trials(self._study)
-            placed = self._study.get_trials(deepcopy=False, states=_PLACED)
-            if len(placed) >= total and not any(trial.state == TrialState.WAITING for trial in placed):
+            if not self._is_free(total):
                 return None
             trial = self._study.ask(self._distributions)
             # Another worker may have asked at the same time: the smaller number has the place.
-            placed = self._study.get_trials(deepcopy=False, states=_PLACED)
-            if sum(other.number < trial.number for other in placed) >= total:
+            if sum(other.number < trial.number for other in self._placed()) >= total:
                 trial.set_user_attr(_SURPLUS, True)
                 self._tell(trial, TrialState.FAIL)
                 return None
@@ -164,19 +164,45 @@ class SharedStudy:
     def has_place(self, total: int) -> bool:
         """Whether `ask` may return a trial."""
         with self._errors_in_words():
-            placed = self._study.get_trials(deepcopy=False, states=_PLACED)
-        return len(placed) < total or any(trial.state == TrialState.WAITING for trial in placed)
+            return self._is_free(total)
 
     def trials(self) -> list[Trial]:
-        """All trials, without those that were begun again."""
+        """All trials, without those that were begun again, and without repeated values."""
         with self._errors_in_words():
             frozen = self._study.get_trials(deepcopy=False)
         again = {number for trial in frozen for number in trial.system_attrs.get(HISTORY, ())}
+        places = self._without_repeats([trial for trial in frozen if trial.state in _PLACED])
+        placed = {trial.number for trial in places}
         return [
             _record(trial)
             for trial in frozen
-            if trial.number not in again and _SURPLUS not in trial.user_attrs
+            if trial.number not in again
+            and _SURPLUS not in trial.user_attrs
+            and (trial.state not in _PLACED or trial.number in placed)
         ]
+
+    def ended_early(self, total: int) -> bool:
+        """Whether the search has ended before `total` trials, as its sampler proposed nothing new."""
+        with self._errors_in_words():
+            return len(self._placed()) < total and not self._is_free(total)
+
+    def _placed(self) -> list[FrozenTrial]:
+        return self._without_repeats(self._study.get_trials(deepcopy=False, states=_PLACED))
+
+    def _without_repeats(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+        """Of several trials with the same values, the first; one that is still being drawn has its own."""
+        first: dict[object, FrozenTrial] = {}
+        for trial in trials:
+            is_drawn = trial.params.keys() == self._distributions.keys()
+            first.setdefault(tuple(sorted(trial.params.items())) if is_drawn else trial.number, trial)
+        return [*first.values()]
+
+    def _is_free(self, total: int) -> bool:
+        trials = self._study.get_trials(deepcopy=False, states=_PLACED)
+        if any(trial.state == TrialState.WAITING for trial in trials):
+            return True
+        placed = self._without_repeats(trials)
+        return len(placed) < total and len(trials) - len(placed) < _MAX_REPEATS
 
     def importance(self) -> dict[str, float]:
         """Share of each searched value in the variation of the score (PED-ANOVA), the largest first."""
