@@ -180,7 +180,7 @@ def test_files_for_a_paper_have_the_pooled_scores_and_name_no_folder(made, folde
     ]
     methods = (folder / "paper/methods.tex").read_text(encoding="utf-8")
     assert "In a 2-fold cross-validation, 12 images were divided at random (seed 0) into 2 folds" in methods
-    assert "t-test over 6 groups of images" in methods
+    assert "t-intervals over 6 groups of images" in methods
     assert "no epoch was chosen by a score" in methods
     texts = [file.read_text(encoding="utf-8") for file in (folder / "paper").rglob("*.*")]
     assert not any(str(folder) in text for text in texts)

@@ -136,11 +136,11 @@ def scoring_of_runs(runs: Sequence[RunData], subject: Subject) -> Scoring:
     if groups:
         also = " and seeds" if seeds else ""
         intervals = (
-            f"Images of one group are not independent: intervals are those of a t-test over {whole(groups)} "
+            f"Images of one group are not independent: intervals are t-intervals over {whole(groups)} "
             f"groups of images{also}."
         )
     elif seeds:
-        intervals = "Intervals are those of a t-test over images and seeds."
+        intervals = "Intervals are t-intervals over images and seeds."
     else:
         intervals = "Intervals are bootstrapped over images."
     keys = ["bell2002bias"] if groups else ["searle1992variance" if seeds else "efron1993bootstrap"]
