@@ -136,12 +136,16 @@ def augmentation_sentences(subject: Subject, citations: Citations) -> Iterator[s
     own = SOURCES["transform"]
     texts = [
         name_text(subject, "transform", name, citations)
-        + options_text("transform", part, {"p": f"probability {part.get('p', 0):g}"})
+        + options_text("transform", part, {"p": _probability(part.get("p"))})
         for name, part in zip(names, transforms, strict=True)
     ]
     library = any(name not in own and name not in of_plugins for name in names)
     cited = f", with Albumentations{citations.cite('buslaev2020albumentations')}" if library else ""
     yield f"Training images were augmented by {join(texts)}{cited}."
+
+
+def _probability(value: Any) -> str:
+    return f"probability {value:g}" if isinstance(value, int | float) else ""
 
 
 def sampling_sentences(subject: Subject) -> Iterator[str]:

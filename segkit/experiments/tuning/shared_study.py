@@ -25,7 +25,7 @@ from segkit.recipe.search_space import Axis
 
 HEARTBEAT_SECONDS, GRACE_SECONDS = 20, 120  # a worker that is silent for so long has been killed
 _MAX_RETRIES = 10  # of a trial whose workers were killed
-_MAX_REPEATS = 50  # trials with values that were tried before, after which a search ends
+_MAX_REPEATS = 50  # trials in a row with values that were tried before, after which a search ends
 _ATTEMPTS, _PAUSE_SECONDS = 5, 0.3  # to make tables that another machine is making
 _IDENTITY, _SURPLUS = "segkit", "surplus"
 _STATES: dict[TrialState, State] = {
@@ -202,7 +202,9 @@ class SharedStudy:
         if any(trial.state == TrialState.WAITING for trial in trials):
             return True
         placed = self._without_repeats(trials)
-        return len(placed) < total and len(trials) - len(placed) < _MAX_REPEATS
+        newest = max((trial.number for trial in placed), default=-1)
+        repeats = sum(trial.number > newest for trial in trials)
+        return len(placed) < total and repeats < _MAX_REPEATS
 
     def importance(self) -> dict[str, float]:
         """Share of each searched value in the variation of the score (PED-ANOVA), the largest first."""
