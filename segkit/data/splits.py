@@ -21,7 +21,7 @@ from segkit.data.draw_splits import Features, balanced, even_sizes, nearest_size
 from segkit.data.split_file import split_by_file
 from segkit.data.split_groups import FILES, group_problem, groups_of
 from segkit.data.split_names import NAMES
-from segkit.utils.listing import agree
+from segkit.utils.listing import agree, counted
 
 _GROUP_HINT = "the group is what several images share, as P01 in '{group}_*' for P01_a and P01_b"
 _name = attrgetter("name")
@@ -202,10 +202,10 @@ def _pooled(samples: Mapping[str, list[Sample]], splits: Sequence[str]) -> list[
 
 def _by_fold(units: list[list[Sample]], split: Split, features: Features | None) -> dict[str, list[Sample]]:
     folds, fold = split.folds or 0, split.fold or 0
-    what = "groups" if split.group else "images"
     if len(units) < folds:
-        hint = f"use at most {len(units)} folds" if len(units) > 1 else f"folds need several {what}"
-        raise DataError(f"{len(units)} {what} cannot make {folds} folds", hint=hint)
+        what = "group" if split.group else "image"
+        hint = f"use at most {len(units)} folds" if len(units) > 1 else f"folds need several {what}s"
+        raise DataError(f"{counted(len(units), what)} cannot make {folds} folds", hint=hint)
     if features is not None:
         sizes = None if split.group else [len(range(index, len(units), folds)) for index in range(folds)]
         folds_of = balanced(features, [1 / folds] * folds, sizes)

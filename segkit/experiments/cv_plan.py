@@ -26,7 +26,7 @@ class CvPlan:
     """Plan of a cross-validation.
 
     Args:
-        recipe: the recipe as it was given, without a fold.
+        recipe: the recipe as it was given, without a fold, but with the group if its split can have one.
         runs: runs of all folds, seed by seed.
         notes: what the folds change in the recipe, and why similar runs are not reused, as sentences.
     """

@@ -64,7 +64,7 @@ GRID = ("optimizer.lr=0.0003,0.003,0.03", "model.decoder=transposed_conv,unet,fp
 SAMPLERS = ("GPSampler", "TPESampler", "RandomSampler")
 FURTHER_SEEDS = (1, 2, 3, 4)  # of the best recipe
 KILLED_IN = (2, 4)  # trial of each worker, by its own count
-MOST_TRIALS = 100  # of a search, with those that it repeats
+MOST_TRIALS = 100  # of a search: more than are reached
 
 
 def grid(seeds: int, share: float, epochs: int, runs: Path | None) -> None:

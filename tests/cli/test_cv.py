@@ -492,6 +492,11 @@ def test_post_processing_is_chosen_out_of_fold_and_applied_to_the_mean(auto, fol
     assert f"post-processing: threshold {threshold:g}" in auto.out
     assert f"iou gain: {choice['gain']:.4f}  ({choice['low']:.4f} to {choice['high']:.4f})" in auto.out
     assert "The post-processing was chosen on the out-of-fold predictions" in made["warnings"][-1]
+    for words, score in (((), cleaned), (("--no-postprocess",), raw)):
+        evaluated = say("evaluate", "cv/auto", "--split", "out-of-fold", *words, "--json")
+        document = json.loads(evaluated.out)
+        assert document["metrics"]["iou"] == pytest.approx(score, abs=1e-12)
+        assert document["warnings"] == ([] if words else made["warnings"][-1:])
     page = (folder / "cv/auto/index.html").read_text(encoding="utf-8")
     assert f"Masks are post-processed: threshold {threshold:g}." in page
     assert f"{cleaned:.4f}" in page

@@ -83,6 +83,8 @@ def test_trials_are_runs_and_the_same_command_goes_on(segkit: Any, folder: Path)
     ):
         said = segkit(*other, "--out", taken)
         assert (said.code, f"{taken}: {problem}" in said.err.replace("\\", "/")) == (2, True)
+    said = segkit(*other[:-1], "3", "--out", "runs")
+    assert "There are 2 different trials: no more are made" in said.err
     said = segkit(*other, "--quiet")
     assert said.code == 0, said.err
     (trial,) = json.loads((folder / "tune/small-2/tune.json").read_text(encoding="utf-8"))["trials"]

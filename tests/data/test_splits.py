@@ -97,6 +97,8 @@ def test_folds_take_turns():
 def test_too_many_folds_are_refused():
     with pytest.raises(DataError, match=r"20 images cannot make 21 folds\n  try: use at most 20 folds"):
         divided(samples(), Split(by="kfold", folds=21, fold=0))
+    with pytest.raises(DataError, match=r"1 image cannot make 2 folds\n  try: folds need several images"):
+        divided({"train": samples()["train"][:1]}, Split(by="kfold", folds=2, fold=0))
 
 
 def test_name_that_is_in_two_pooled_splits_is_refused():
